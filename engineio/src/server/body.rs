@@ -23,9 +23,7 @@ impl From<Bytes> for Body {
 
 impl From<&'static str> for Body {
     fn from(text: &'static str) -> Self {
-        Self {
-            data: Bytes::from_static(text.as_bytes()),
-        }
+        Self { data: Bytes::from_static(text.as_bytes()) }
     }
 }
 
@@ -189,12 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_put_together() {
-        let body = pieces([
-            Bytes::from("4a"),
-            Bytes::new(),
-            Bytes::from("\u{1e}"),
-            Bytes::from("4b"),
-        ]);
+        let body = pieces([Bytes::from("4a"), Bytes::new(), Bytes::from("\u{1e}"), Bytes::from("4b")]);
         assert_eq!(collect(body, Some(5), 5).await.unwrap(), "4a\u{1e}4b");
         assert_eq!(collect(pieces([]), None, 0).await.unwrap(), "");
         for announced in [None, Some(KEPT as u64 + 3)] {
@@ -227,9 +220,7 @@ mod tests {
         for announced in [None, Some(KEPT as u64)] {
             let large = of(b'x', KEPT);
             let place = large.as_ptr();
-            let collected = collect(pieces([large, Bytes::new()]), announced, KEPT)
-                .await
-                .unwrap();
+            let collected = collect(pieces([large, Bytes::new()]), announced, KEPT).await.unwrap();
             assert_eq!(collected.len(), KEPT);
             // An empty piece is none.
             assert_eq!(collected.as_ptr(), place);
@@ -244,25 +235,16 @@ mod tests {
             Result<Frame<Bytes>, Infallible>,
         >());
         assert_eq!(collect(never, Some(11), 10).await, Err(CollectError::TooLarge));
-        assert_eq!(
-            collect(pieces([]), Some(u64::MAX), 10).await,
-            Err(CollectError::TooLarge)
-        );
+        assert_eq!(collect(pieces([]), Some(u64::MAX), 10).await, Err(CollectError::TooLarge));
 
         let ten = || [Bytes::from("01234"), Bytes::from("56789")];
         assert_eq!(collect(pieces(ten()), Some(10), 10).await.unwrap(), "0123456789");
         assert_eq!(collect(pieces(ten()), None, 10).await.unwrap(), "0123456789");
         assert_eq!(collect(pieces(ten()), None, 9).await, Err(CollectError::TooLarge));
         // A header that lies is no way around it.
-        assert_eq!(
-            collect(pieces(ten()), Some(1), 9).await,
-            Err(CollectError::TooLarge)
-        );
+        assert_eq!(collect(pieces(ten()), Some(1), 9).await, Err(CollectError::TooLarge));
         let large = [of(b'x', KEPT), of(b'y', 1)];
-        assert_eq!(
-            collect(pieces(large), None, KEPT).await,
-            Err(CollectError::TooLarge)
-        );
+        assert_eq!(collect(pieces(large), None, KEPT).await, Err(CollectError::TooLarge));
     }
 
     #[tokio::test]

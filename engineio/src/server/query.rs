@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::packet::Protocol;
+
 /// The decoded query parameters of a request.
 ///
 /// They are read as a form (`application/x-www-form-urlencoded` of the WHATWG URL standard), as the official server
@@ -29,8 +31,7 @@ struct Ends {
 impl Query {
     /// The value of the parameter `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find_map(|(found, value)| (found == name).then_some(value))
+        self.iter().find_map(|(found, value)| (found == name).then_some(value))
     }
 
     /// All parameters, names and values, in the order in which their names first came.
@@ -46,19 +47,14 @@ impl Query {
 
     /// What Engine.IO itself reads from the parameters.
     pub(crate) fn handshake(&self) -> Handshake<'_> {
-        let mut handshake = Handshake {
-            transport: None,
-            sid: None,
-            revision: Revision::V3,
-            jsonp: None,
-            base64: false,
-        };
+        let mut handshake =
+            Handshake { transport: None, sid: None, protocol: Protocol::V3, jsonp: None, base64: false };
         for (name, value) in self.iter() {
             match name {
                 "transport" => handshake.transport = Some(value),
                 // In the official server an empty string is as good as none, so `sid=` asks for a new session.
                 "sid" => handshake.sid = Some(value).filter(|sid| !sid.is_empty()),
-                "EIO" if value == "4" => handshake.revision = Revision::V4,
+                "EIO" if value == "4" => handshake.protocol = Protocol::V4,
                 "j" => handshake.jsonp = Some(digits(value)),
                 "b64" => handshake.base64 = !value.is_empty(),
                 _ => {}
@@ -87,10 +83,7 @@ impl From<&str> for Query {
             };
             ends.push(Ends { name, value });
         }
-        Self {
-            text: text.into_boxed_str(),
-            ends: ends.into_boxed_slice(),
-        }
+        Self { text: text.into_boxed_str(), ends: ends.into_boxed_slice() }
     }
 }
 
@@ -108,27 +101,18 @@ impl fmt::Debug for Query {
 
 /// The parameters that Engine.IO gives a meaning to. The protocol's names for them are `transport`, `sid`, `EIO`, `j`
 /// and `b64`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handshake<'q> {
     /// The name of the transport, as given and possibly unknown.
     pub(crate) transport: Option<&'q str>,
     /// The session that the request belongs to; `None` asks for a new one. Never empty.
     pub(crate) sid: Option<&'q str>,
-    /// The revision of the protocol that the client speaks.
-    pub(crate) revision: Revision,
+    /// The revision of the protocol that the client speaks: 3 by default, so anything but `EIO=4`.
+    pub(crate) protocol: Protocol,
     /// JSONP polling: the index of the callback, its digits alone (so possibly empty). `None` without a parameter `j`.
     pub(crate) jsonp: Option<Cow<'q, str>>,
     /// The client cannot take binary data, so revision 3 must write it as base64.
     pub(crate) base64: bool,
-}
-
-/// A revision of the Engine.IO protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Revision {
-    /// Anything but `EIO=4`, hence also a request that does not say: clients older than the parameter speak it.
-    V3,
-    /// `EIO=4`.
-    V4,
 }
 
 /// Up to this many parameters a scan finds a repeated name faster than a map; every ordinary request has fewer.
@@ -146,12 +130,7 @@ fn last_of_each(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
             pairs.iter().position(|(seen, _)| *seen == name)
         } else {
             if places.is_empty() {
-                places.extend(
-                    pairs
-                        .iter()
-                        .enumerate()
-                        .map(|(place, (seen, _))| (seen.clone(), place)),
-                );
+                places.extend(pairs.iter().enumerate().map(|(place, (seen, _))| (seen.clone(), place)));
             }
             places.get(&name).copied()
         };
@@ -218,28 +197,20 @@ mod tests {
     use super::*;
 
     fn pairs(query: &str) -> Vec<(String, String)> {
-        Query::from(query)
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+        Query::from(query).iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn check(query: &str, expected: &[(&str, &str)]) {
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(name, value)| (String::from(*name), String::from(*value)))
-            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect();
         assert_eq!(pairs(query), expected, "{query:?}");
     }
 
     #[test]
     fn nothing_costs_nothing() {
-        for query in [
-            Query::default(),
-            Query::from(""),
-            Query::from("&&&"),
-            Query::from(&http::Uri::from_static("/")),
-        ] {
+        for query in
+            [Query::default(), Query::from(""), Query::from("&&&"), Query::from(&http::Uri::from_static("/"))]
+        {
             assert_eq!(query.text.len() + query.ends.len(), 0);
             assert_eq!(query, Query::default());
             assert_eq!(query.get(""), None);
@@ -265,19 +236,12 @@ mod tests {
     fn what_is_not_utf_8_is_replaced() {
         check(
             "c=%e2%82&x=%ED%A0%80&y=%C0%80",
-            &[
-                ("c", "\u{fffd}"),
-                ("x", "\u{fffd}\u{fffd}\u{fffd}"),
-                ("y", "\u{fffd}\u{fffd}"),
-            ],
+            &[("c", "\u{fffd}"), ("x", "\u{fffd}\u{fffd}\u{fffd}"), ("y", "\u{fffd}\u{fffd}")],
         );
         check("a=%F0%9F%98%80%F0%9F%98", &[("a", "😀\u{fffd}")]);
         check("a=%E2é", &[("a", "\u{fffd}é")]);
         // A byte order mark is data.
-        check(
-            "%EF%BB%BFk=1&k=%EF%BB%BFv",
-            &[("\u{feff}k", "1"), ("k", "\u{feff}v")],
-        );
+        check("%EF%BB%BFk=1&k=%EF%BB%BFv", &[("\u{feff}k", "1"), ("k", "\u{feff}v")]);
     }
 
     #[test]
@@ -285,10 +249,7 @@ mod tests {
         check("b=1&a=2&b=3", &[("b", "3"), ("a", "2")]);
         check("sid=1&%73id=2", &[("sid", "2")]);
         // The same beyond what is scanned.
-        let many: String = (0..100)
-            .chain(0..100)
-            .map(|n| format!("k{}={n}&", n % 50))
-            .collect();
+        let many: String = (0..100).chain(0..100).map(|n| format!("k{}={n}&", n % 50)).collect();
         let expected: Vec<_> = (0..50).map(|n| (format!("k{n}"), (n + 50).to_string())).collect();
         assert_eq!(pairs(&many), expected);
     }
@@ -311,31 +272,22 @@ mod tests {
 
     #[test]
     fn a_handshake_is_read_as_the_official_server_reads_it() {
-        let none = Handshake {
-            transport: None,
-            sid: None,
-            revision: Revision::V3,
-            jsonp: None,
-            base64: false,
-        };
+        let none =
+            Handshake { transport: None, sid: None, protocol: Protocol::V3, jsonp: None, base64: false };
         assert_eq!(Query::default().handshake(), none);
 
         let query = Query::from("EIO=4&transport=polling&t=abc&sid=x_-9&j=0&b64=1");
         let all = Handshake {
             transport: Some("polling"),
             sid: Some("x_-9"),
-            revision: Revision::V4,
+            protocol: Protocol::V4,
             jsonp: Some(Cow::Borrowed("0")),
             base64: true,
         };
         assert_eq!(query.handshake(), all);
 
         // Empty is absent, but not for `j`, whose presence alone asks for JSONP.
-        let empty = Handshake {
-            transport: Some(""),
-            jsonp: Some(Cow::Borrowed("")),
-            ..none
-        };
+        let empty = Handshake { transport: Some(""), jsonp: Some(Cow::Borrowed("")), ..none };
         assert_eq!(Query::from("EIO&transport&sid&j&b64").handshake(), empty);
         assert!(Query::from("b64=0").handshake().base64);
         assert_eq!(Query::from("sid=a&sid=").handshake().sid, None);
@@ -356,10 +308,10 @@ mod tests {
             "eio=4",
             "EIO=4&EIO=3",
         ] {
-            assert_eq!(Query::from(other).handshake().revision, Revision::V3, "{other:?}");
+            assert_eq!(Query::from(other).handshake().protocol, Protocol::V3, "{other:?}");
         }
-        assert_eq!(Query::from("EIO=3&EIO=4").handshake().revision, Revision::V4);
-        assert_eq!(Query::from("EIO=%34").handshake().revision, Revision::V4);
+        assert_eq!(Query::from("EIO=3&EIO=4").handshake().protocol, Protocol::V4);
+        assert_eq!(Query::from("EIO=%34").handshake().protocol, Protocol::V4);
     }
 
     #[test]

@@ -1,0 +1,33 @@
+//! What a caller gets back when a message cannot be sent, and what an operator gets at start.
+
+use thiserror::Error;
+
+/// Why a message was not taken for sending.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session is closing or closed; nothing can follow.
+    #[error("the session is closed")]
+    Closed,
+    /// More bytes wait for the peer than [`Config::max_buffered`](crate::Config::max_buffered) allows.
+    #[error("the outbox is full")]
+    Full,
+}
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Without a transport nobody can connect.
+    #[error("at least one transport must be enabled")]
+    NoTransport,
+    /// A zero duration would close every session at once.
+    #[error("{0} must be longer than zero")]
+    ZeroDuration(&'static str),
+    /// The request path has to start with a slash.
+    #[error("the path must start with '/': {0:?}")]
+    Path(String),
+    /// The session cookie cannot be written as configured.
+    #[error("the cookie cannot be serialised: {0}")]
+    Cookie(String),
+}

@@ -1,0 +1,419 @@
+//! What waits for one session: a queue of shared messages, bounded in bytes, with one wake-up when it stops being
+//! empty.
+//!
+//! Senders on any thread push, the session's driver takes and writes. A driver that is in the middle of its turn
+//! is *attentive*: it will look into the queue before it sleeps, so nobody has to wake it. That makes a reply sent
+//! from inside a handler as cheap as a push, and a broadcast one wake-up per session however many messages follow
+//! each other.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::config::SlowConsumer;
+use crate::error::SendError;
+use crate::prepared::Prepared;
+
+/// A queue that stays this small keeps its memory when it runs empty; a larger one gives it back.
+const KEPT_CAPACITY: usize = 4;
+
+/// The outbox of one session.
+#[derive(Debug)]
+pub struct Outbox {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    queue: VecDeque<Prepared>,
+    /// Bytes pushed and not yet written, those in the driver's hands included.
+    bytes: usize,
+    /// How many messages were ever pushed, and how many of them were written.
+    pushed: u64,
+    written: u64,
+    limit: usize,
+    slow_consumer: SlowConsumer,
+    /// The transport cannot take anything now: volatile messages are dropped.
+    blocked: bool,
+    attentive: bool,
+    driver: Option<Waker>,
+    waiters: Vec<Waiter>,
+    next_waiter: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Full, and the policy is to disconnect: the driver has to end the session.
+    Overflowed,
+    /// Nothing new is taken; what waits is still written.
+    Draining,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    id: u64,
+    until: Until,
+    waker: Waker,
+}
+
+/// What a sender can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The message with this number was written.
+    Written(u64),
+    /// This many more bytes fit.
+    Room(usize),
+}
+
+impl Outbox {
+    /// An outbox for at most `limit` bytes.
+    pub fn new(limit: usize, slow_consumer: SlowConsumer) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                phase: Phase::Open,
+                queue: VecDeque::new(),
+                bytes: 0,
+                pushed: 0,
+                written: 0,
+                limit,
+                slow_consumer,
+                blocked: false,
+                attentive: true,
+                driver: None,
+                waiters: Vec::new(),
+                next_waiter: 0,
+            }),
+        }
+    }
+
+    /// Queues a message and returns its number. When it does not fit, the policy for slow consumers applies.
+    pub fn push(&self, message: Prepared) -> Result<u64, SendError> {
+        let mut inner = self.lock();
+        let result = inner.push(message);
+        if result == Err(SendError::Full) && inner.slow_consumer == SlowConsumer::Disconnect {
+            inner.phase = Phase::Overflowed;
+            inner.rouse();
+        }
+        result
+    }
+
+    /// Queues a message if it fits, and changes nothing if it does not.
+    pub fn try_push(&self, message: Prepared) -> Result<u64, SendError> {
+        self.lock().push(message)
+    }
+
+    /// Queues a packet of the protocol itself, whatever the limit: it is a few bytes, and at most one of a kind is
+    /// under way.
+    pub(crate) fn push_control(&self, packet: Prepared) {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Open | Phase::Overflowed) {
+            let len = packet.wire_len();
+            inner.enqueue(packet, len);
+        }
+    }
+
+    /// Queues a message if the transport takes it now; `Ok(false)` says that it was dropped.
+    pub fn push_volatile(&self, message: Prepared) -> Result<bool, SendError> {
+        let mut inner = self.lock();
+        match inner.phase {
+            Phase::Open => {}
+            Phase::Overflowed => return Ok(false),
+            Phase::Draining | Phase::Closed => return Err(SendError::Closed),
+        }
+        let len = message.wire_len();
+        if inner.blocked || !inner.fits(len) {
+            return Ok(false);
+        }
+        inner.enqueue(message, len);
+        Ok(true)
+    }
+
+    /// Bytes that wait for the peer.
+    pub fn queued_bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Messages that wait for the peer.
+    pub fn queued_messages(&self) -> usize {
+        let inner = self.lock();
+        usize::try_from(inner.pushed - inner.written).unwrap_or(usize::MAX)
+    }
+
+    /// Whether messages are taken.
+    pub fn is_open(&self) -> bool {
+        self.lock().phase == Phase::Open
+    }
+
+    /// The number of the last message pushed.
+    pub(crate) fn last(&self) -> u64 {
+        self.lock().pushed
+    }
+
+    /// Wakes the driver if it sleeps.
+    pub(crate) fn rouse(&self) {
+        self.lock().rouse();
+    }
+
+    /// The driver begins a turn: until [`park`](Self::park) it needs no waking. Says whether the outbox overflowed.
+    pub(crate) fn attend(&self) -> bool {
+        let mut inner = self.lock();
+        inner.attentive = true;
+        inner.phase == Phase::Overflowed
+    }
+
+    /// The driver wants to sleep. `false` says that there is something to write that came in the meantime.
+    pub(crate) fn park(&self, writable: bool, waker: &Waker) -> bool {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Overflowed || (writable && !inner.queue.is_empty()) {
+            return false;
+        }
+        inner.attentive = false;
+        match &mut inner.driver {
+            Some(driver) => driver.clone_from(waker),
+            driver @ None => *driver = Some(waker.clone()),
+        }
+        true
+    }
+
+    /// Moves up to `max` messages to the writer's hands. They count as waiting until [`wrote`](Self::wrote).
+    pub(crate) fn take(&self, max: usize, into: &mut Vec<Prepared>) {
+        let mut inner = self.lock();
+        let count = max.min(inner.queue.len());
+        into.extend(inner.queue.drain(..count));
+        if inner.queue.is_empty() && inner.queue.capacity() > KEPT_CAPACITY {
+            inner.queue = VecDeque::new();
+        }
+    }
+
+    /// Says that messages left for good, and whoever waited for that.
+    pub(crate) fn wrote(&self, messages: usize, bytes: usize) {
+        let mut inner = self.lock();
+        inner.written += messages as u64;
+        inner.bytes = inner.bytes.saturating_sub(bytes);
+        inner.notify();
+    }
+
+    /// Says whether the transport refuses to take more.
+    pub(crate) fn set_blocked(&self, blocked: bool) {
+        self.lock().blocked = blocked;
+    }
+
+    /// Whether nothing is queued. What the writer holds is not in the queue.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().queue.is_empty()
+    }
+
+    /// Takes nothing new from here on.
+    pub(crate) fn drain(&self) {
+        let mut inner = self.lock();
+        if inner.phase != Phase::Closed {
+            inner.phase = Phase::Draining;
+        }
+    }
+
+    /// Takes nothing new, ever. What waits stays readable until [`clear`](Self::clear).
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.phase = Phase::Closed;
+        inner.notify();
+    }
+
+    /// Forgets what will never be written.
+    pub(crate) fn clear(&self) {
+        let mut inner = self.lock();
+        inner.queue = VecDeque::new();
+        inner.bytes = 0;
+        inner.pushed = inner.written;
+    }
+
+    /// Polls for `until`. `id` keeps the place of one waiting future between polls.
+    pub(crate) fn poll_until(&self, until: Until, id: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let mut inner = self.lock();
+        if inner.reached(until) {
+            return Poll::Ready(Ok(()));
+        }
+        if inner.phase == Phase::Closed || (matches!(until, Until::Room(_)) && inner.phase != Phase::Open) {
+            return Poll::Ready(Err(SendError::Closed));
+        }
+        if let Some(waiter) = id.and_then(|id| inner.waiters.iter_mut().find(|waiter| waiter.id == id)) {
+            waiter.waker.clone_from(cx.waker());
+        } else {
+            let new = inner.next_waiter;
+            inner.next_waiter += 1;
+            inner.waiters.push(Waiter { id: new, until, waker: cx.waker().clone() });
+            *id = Some(new);
+        }
+        Poll::Pending
+    }
+
+    /// A waiting future was dropped.
+    pub(crate) fn forget(&self, id: u64) {
+        self.lock().waiters.retain(|waiter| waiter.id != id);
+    }
+
+    /// No operation leaves the queue half changed, so a panic elsewhere is no reason to give it up.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// One message may exceed the limit alone: a peer is not slow because a message is large.
+    fn fits(&self, len: usize) -> bool {
+        self.bytes == 0 || self.bytes + len <= self.limit
+    }
+
+    fn push(&mut self, message: Prepared) -> Result<u64, SendError> {
+        match self.phase {
+            Phase::Open => {}
+            Phase::Overflowed => return Err(SendError::Full),
+            Phase::Draining | Phase::Closed => return Err(SendError::Closed),
+        }
+        let len = message.wire_len();
+        if self.fits(len) { Ok(self.enqueue(message, len)) } else { Err(SendError::Full) }
+    }
+
+    fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
+        self.queue.push_back(message);
+        self.bytes += len;
+        self.pushed += 1;
+        self.rouse();
+        self.pushed
+    }
+
+    fn rouse(&mut self) {
+        if !self.attentive {
+            self.attentive = true;
+            if let Some(driver) = &self.driver {
+                driver.wake_by_ref();
+            }
+        }
+    }
+
+    fn reached(&self, until: Until) -> bool {
+        match until {
+            Until::Written(number) => self.written >= number,
+            Until::Room(len) => self.phase == Phase::Open && self.fits(len),
+        }
+    }
+
+    fn notify(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let closed = self.phase == Phase::Closed;
+        let waiters = std::mem::take(&mut self.waiters);
+        for waiter in waiters {
+            if closed || self.reached(waiter.until) {
+                waiter.waker.wake();
+            } else {
+                self.waiters.push(waiter);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn message(len: usize) -> Prepared {
+        // Two bytes of header and one of type stand in front.
+        Prepared::text(&"x".repeat(len - 3))
+    }
+
+    #[test]
+    fn wakes_the_driver_once_per_sleep() {
+        let outbox = Outbox::new(1000, SlowConsumer::Disconnect);
+        let counter = Arc::new(Counter::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        outbox.push(message(10)).unwrap();
+        assert!(!outbox.park(true, &waker), "there is something to write");
+        assert!(outbox.park(false, &waker), "but not now");
+        outbox.push(message(10)).unwrap();
+        outbox.push(message(10)).unwrap();
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+        assert!(!outbox.attend());
+        outbox.push(message(10)).unwrap();
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1, "an attentive driver needs no waking");
+    }
+
+    #[test]
+    fn counts_bytes_until_they_are_written() {
+        let outbox = Outbox::new(25, SlowConsumer::Refuse);
+        outbox.push(message(10)).unwrap();
+        outbox.push(message(10)).unwrap();
+        assert_eq!(outbox.push(message(10)), Err(SendError::Full));
+        let mut hands = Vec::new();
+        outbox.take(1, &mut hands);
+        assert_eq!(outbox.queued_bytes(), 20);
+        assert_eq!(outbox.push(message(10)), Err(SendError::Full));
+        outbox.wrote(1, 10);
+        outbox.push(message(10)).unwrap();
+        assert_eq!(outbox.queued_messages(), 2);
+    }
+
+    #[test]
+    fn a_large_message_alone_is_no_overflow() {
+        let outbox = Outbox::new(10, SlowConsumer::Disconnect);
+        outbox.push(message(100)).unwrap();
+        assert_eq!(outbox.push(message(4)), Err(SendError::Full));
+        assert!(outbox.attend(), "the driver learns of the overflow");
+        assert!(!outbox.is_open());
+    }
+
+    #[test]
+    fn volatile_messages_are_dropped_when_the_transport_is_blocked() {
+        let outbox = Outbox::new(1000, SlowConsumer::Disconnect);
+        assert_eq!(outbox.push_volatile(message(10)), Ok(true));
+        outbox.set_blocked(true);
+        assert_eq!(outbox.push_volatile(message(10)), Ok(false));
+        assert_eq!(outbox.queued_messages(), 1);
+    }
+
+    #[test]
+    fn waiting_ends_with_the_write_with_room_or_with_the_close() {
+        let outbox = Outbox::new(20, SlowConsumer::Refuse);
+        let counter = Arc::new(Counter::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        let mut cx = Context::from_waker(&waker);
+        let number = outbox.push(message(15)).unwrap();
+        let (mut written, mut room, mut never) = (None, None, None);
+        assert!(outbox.poll_until(Until::Written(number), &mut written, &mut cx).is_pending());
+        assert!(outbox.poll_until(Until::Room(10), &mut room, &mut cx).is_pending());
+        assert!(outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx).is_pending());
+        outbox.wrote(1, 15);
+        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
+        assert_eq!(outbox.poll_until(Until::Written(number), &mut written, &mut cx), Poll::Ready(Ok(())));
+        assert_eq!(outbox.poll_until(Until::Room(10), &mut room, &mut cx), Poll::Ready(Ok(())));
+        outbox.close();
+        assert_eq!(counter.0.load(Ordering::Relaxed), 3);
+        assert_eq!(outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx), Poll::Ready(Err(SendError::Closed)));
+    }
+
+    #[test]
+    fn a_dropped_waiter_leaves_nothing_behind() {
+        let outbox = Outbox::new(20, SlowConsumer::Refuse);
+        let mut id = None;
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(outbox.poll_until(Until::Written(1), &mut id, &mut cx).is_pending());
+        outbox.forget(id.unwrap());
+        assert!(outbox.lock().waiters.is_empty());
+    }
+}

@@ -1,0 +1,71 @@
+//! The answer to a GET.
+
+use bytes::Bytes;
+
+use crate::packet::{PacketType, Protocol};
+use crate::payload::{Encoder, v3};
+use crate::prepared::{Dialect, PacketRef, Prepared};
+
+/// What a session says to a GET that waits.
+#[derive(Debug)]
+pub(crate) enum PollAnswer {
+    /// 200 with a payload.
+    Payload {
+        body: Bytes,
+        /// The body is `application/octet-stream` (revision 3).
+        binary: bool,
+        /// None of the messages objects to compression.
+        compress: bool,
+    },
+    /// 400: another GET waits, or the session is over.
+    Refused,
+}
+
+/// The payload of `messages`, and at its end a packet without data.
+pub(crate) fn answer(dialect: Dialect, messages: &[Prepared], last: Option<PacketType>) -> PollAnswer {
+    // The official server compresses if any packet of the payload allows it, and control packets do not say.
+    let compress = messages.iter().any(Prepared::may_compress);
+    if let ([message], None) = (messages, last)
+        && message.is_text()
+        && dialect.protocol == Protocol::V4
+    {
+        return PollAnswer::Payload { body: message.text_packet(), binary: false, compress };
+    }
+    let (body, binary) = match dialect.protocol {
+        Protocol::V4 => (encode_v4(messages, last), false),
+        Protocol::V3 => encode_v3(messages, last, !dialect.base64),
+    };
+    PollAnswer::Payload { body: body.into(), binary, compress }
+}
+
+fn encode_v4(messages: &[Prepared], last: Option<PacketType>) -> Vec<u8> {
+    let mut payload = Encoder::with_capacity(messages.iter().map(|message| message.wire_len() + 1).sum());
+    for packet in messages.iter().flat_map(Prepared::packets) {
+        match packet {
+            PacketRef::Text(text) => payload.push_encoded(text),
+            PacketRef::Binary(binary) => payload.push_encoded(binary.base64()),
+        }
+    }
+    if let Some(last) = last {
+        payload.push_encoded(&[last.digit()]);
+    }
+    payload.finish()
+}
+
+fn encode_v3(messages: &[Prepared], last: Option<PacketType>, takes_binary: bool) -> (Vec<u8>, bool) {
+    let binary = takes_binary && messages.iter().any(|message| !message.is_text());
+    let push_text = if binary { v3::push_string } else { v3::push_text };
+    let mut body = Vec::new();
+    for packet in messages.iter().flat_map(Prepared::packets) {
+        match packet {
+            PacketRef::Text(text) => push_text(&mut body, text),
+            PacketRef::Binary(part) if binary => v3::push_binary(&mut body, part.data()),
+            // Revision 3 names the packet type in base64 form too.
+            PacketRef::Binary(part) => push_text(&mut body, &[b"b4", &part.base64()[1..]].concat()),
+        }
+    }
+    if let Some(last) = last {
+        push_text(&mut body, &[last.digit()]);
+    }
+    (body, binary)
+}

@@ -1,0 +1,488 @@
+//! The one task of a session: it owns the state machine, the connections, the handler and the timer.
+//!
+//! A turn, each time the task is woken, always goes in this order:
+//!
+//! 1. commands of HTTP requests and handles, then the POST that is being read and the GET that waits;
+//! 2. what the carrier brings, at most [`READS_PER_TURN`] reads; after each one the handler goes on and its replies
+//!    leave, so that what one read caused takes one write;
+//! 3. what the WebSocket on trial brings;
+//! 4. the handler's own futures;
+//! 5. the clock;
+//! 6. everything that waits in the outbox, one flush for all that other tasks left there.
+//!
+//! Then it sleeps, unless something came in the meantime.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+
+use super::Shared;
+use super::command::{Command, PostAnswer, PostBody};
+use super::goodbye;
+use super::handler::Handler;
+use super::line::{Line, Received};
+use super::session::Session;
+use super::stats::Gauge;
+use crate::close_reason::{CloseReason, Fault};
+use crate::config::Transport;
+use crate::net::Upgrading;
+use crate::packet::{Packet, PacketType, decode_binary, decode_text};
+use crate::polling::{self, PayloadForm, PollAnswer};
+use crate::prepared::Prepared;
+use crate::session::{Action, Farewell, Input, Machine, State};
+use crate::ws::{CloseCode, Control, Event, Flushed};
+
+/// A peer that never stops sending must not keep the others waiting.
+const READS_PER_TURN: usize = 8;
+
+/// Drives one session until it is over.
+pub(crate) struct Driver {
+    session: Session,
+    machine: Machine,
+    handler: Box<dyn Handler>,
+    server: Arc<Shared>,
+    /// The GET that waits, while the machine says that one is parked.
+    parked: Option<oneshot::Sender<PollAnswer>>,
+    post: Option<Post>,
+    /// The WebSocket that carries the session.
+    carrier: Option<Box<Line>>,
+    /// The WebSocket on trial.
+    probe: Option<Box<Line>>,
+    timer: Pin<Box<Sleep>>,
+    /// What the peer hears on the WebSocket if the session ends now.
+    close_code: Option<CloseCode>,
+    over: bool,
+    _task: Gauge,
+}
+
+/// The POST that is being read.
+struct Post {
+    body: oneshot::Receiver<Option<Bytes>>,
+    form: PayloadForm,
+    answer: oneshot::Sender<PostAnswer>,
+}
+
+impl Driver {
+    /// A driver for a session that opened at `now`; for a WebSocket session with the connection to come.
+    pub(crate) fn new(
+        session: Session,
+        machine: Machine,
+        handler: Box<dyn Handler>,
+        server: Arc<Shared>,
+        carrier: Option<Upgrading>,
+    ) -> Self {
+        let max_payload = server.config.max_payload;
+        let carrier = carrier.map(|upgrading| Box::new(Line::new(upgrading, &session, max_payload)));
+        let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
+        let task = server.tasks.enter();
+        Self {
+            session,
+            machine,
+            handler,
+            server,
+            parked: None,
+            post: None,
+            carrier,
+            probe: None,
+            timer,
+            close_code: None,
+            over: false,
+            _task: task,
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = tokio::time::Instant::now().into_std();
+            if self.session.outbox().attend() {
+                self.close_code = Some(CloseCode::POLICY_VIOLATION);
+                self.input(Input::Abort(CloseReason::TransportError(Fault::SlowConsumer)), now);
+            }
+            for command in self.session.take_commands() {
+                self.command(command, now);
+            }
+            self.poll_post(cx, now);
+            self.poll_parked(cx, now);
+            let more = self.read_carrier(cx, now);
+            self.read_probe(cx, now);
+            let _ = self.handler.poll(&self.session, cx);
+            self.tick(now);
+            self.flush(cx, now);
+            if self.over {
+                return Poll::Ready(());
+            }
+            if more {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.sleep(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Arms the timer and parks. `false` says that there is something to do at once.
+    fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = first_deadline(&self.machine).into();
+        // Deadlines mostly move away (each pong does that). A timer that fires too early is armed again then, which
+        // is cheaper than moving it each time.
+        if deadline < self.timer.deadline() || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(deadline);
+        }
+        self.timer.as_mut().poll(cx).is_pending() && self.session.park(self.can_write(), cx.waker())
+    }
+
+    fn can_write(&self) -> bool {
+        match &self.carrier {
+            Some(line) => line.is_writable(),
+            None => self.parked.is_some(),
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Poll(answer) => match self.machine.handle(Input::PollOpened, now) {
+                None => {
+                    self.parked = Some(answer);
+                    self.session.outbox().set_blocked(false);
+                }
+                Some(action) => {
+                    self.act(action, now);
+                    let _ = answer.send(PollAnswer::Refused);
+                }
+            },
+            Command::Post(body, form, answer) => match self.machine.handle(Input::PostOpened, now) {
+                None => match body {
+                    PostBody::Read(body) => self.take_post(body, form, answer, now),
+                    PostBody::Reading(body) => self.post = Some(Post { body, form, answer }),
+                },
+                Some(action) => {
+                    self.act(action, now);
+                    let _ = answer.send(PostAnswer::Refused);
+                }
+            },
+            Command::Probe(answer, upgrading) => {
+                let accepted = match self.machine.handle(Input::ProbeOpened, now) {
+                    None => {
+                        self.probe = Some(Box::new(Line::new(upgrading, &self.session, self.server.config.max_payload)));
+                        true
+                    }
+                    Some(action) => {
+                        self.act(action, now);
+                        false
+                    }
+                };
+                let _ = answer.send(accepted);
+            }
+            Command::Close => self.input(Input::Close, now),
+            Command::Abort(reason) => {
+                self.close_code = Some(CloseCode::GOING_AWAY).filter(|_| self.server.is_closing());
+                self.input(Input::Abort(reason), now);
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input, now: Instant) {
+        if let Some(action) = self.machine.handle(input, now) {
+            self.act(action, now);
+        }
+    }
+
+    fn act(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Deliver(message) => self.handler.on_message(&self.session, message),
+            Action::Ping => self.session.outbox().push_control(Prepared::ping()),
+            Action::Pong(data) => {
+                self.session.outbox().push_control(Prepared::control(PacketType::Pong, data.as_bytes()));
+            }
+            Action::Refuse | Action::Drain => {}
+            Action::AnswerProbe => {
+                if let Some(line) = &mut self.probe {
+                    line.send(&Prepared::control(PacketType::Pong, b"probe"));
+                }
+            }
+            Action::ReleasePoll => self.answer_poll(PacketType::Noop, now),
+            Action::DropProbe => {
+                if let Some(line) = self.probe.take() {
+                    goodbye::spawn(*line, None, &self.server);
+                }
+            }
+            Action::Switch => self.switch(now),
+            Action::Closed(reason, farewell) => self.finish(reason, farewell, now),
+        }
+    }
+
+    fn switch(&mut self, now: Instant) {
+        self.answer_poll(PacketType::Noop, now);
+        // A POST that is still being read belongs to a transport that is no more.
+        self.post = None;
+        self.carrier = self.probe.take();
+        self.session.set_transport(Transport::WebSocket);
+        self.session.outbox().set_blocked(false);
+        self.handler.on_upgrade(&self.session, Transport::WebSocket);
+    }
+
+    /// Answers the GET that waits with one packet without data.
+    fn answer_poll(&mut self, kind: PacketType, now: Instant) {
+        if let Some(parked) = self.parked.take() {
+            let _ = parked.send(polling::answer(self.session.dialect(), &[], Some(kind)));
+            self.session.outbox().set_blocked(true);
+            self.input(Input::PollAnswered, now);
+        }
+    }
+
+    fn poll_parked(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.parked.as_mut().is_some_and(|parked| parked.poll_closed(cx).is_ready()) {
+            self.parked = None;
+            self.input(Input::PollLost, now);
+        }
+    }
+
+    fn poll_post(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some(post) = &mut self.post else { return };
+        let Poll::Ready(body) = Pin::new(&mut post.body).poll(cx) else { return };
+        let Some(Post { form, answer, .. }) = self.post.take() else { return };
+        match body {
+            Ok(Some(body)) => self.take_post(body, form, answer, now),
+            Ok(None) => self.input(Input::PostEnded, now),
+            Err(_) => self.input(Input::PostLost, now),
+        }
+    }
+
+    fn take_post(&mut self, body: Bytes, form: PayloadForm, answer: oneshot::Sender<PostAnswer>, now: Instant) {
+        let limit = self.server.config.max_packets_per_payload;
+        let mut undecodable = false;
+        for packet in polling::packets(body, form, limit) {
+            match packet {
+                Ok(packet) => self.packet(packet, now),
+                Err(_) => {
+                    undecodable = true;
+                    self.input(Input::Undecodable, now);
+                }
+            }
+            // What stands behind a close packet is not for us any more.
+            if self.over {
+                break;
+            }
+        }
+        self.input(Input::PostEnded, now);
+        let _ = answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Taken });
+    }
+
+    fn packet(&mut self, packet: Packet, now: Instant) {
+        if self.over {
+            return;
+        }
+        self.handler.on_packet(&self.session, packet.kind());
+        self.input(Input::Packet(packet), now);
+    }
+
+    /// Reads from the carrier and lets the replies leave after each read. Says whether there may be more to read.
+    fn read_carrier(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        for _ in 0..READS_PER_TURN {
+            if self.over || !self.handler.is_ready() {
+                return false;
+            }
+            let Some(line) = &mut self.carrier else { return false };
+            let mut received = match line.poll_receive(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(received) => received,
+            };
+            while let Some(event) = self.carrier.as_mut().and_then(|line| line.next(&mut received)) {
+                self.carrier_event(event, now);
+            }
+            let _ = self.handler.poll(&self.session, cx);
+            self.flush(cx, now);
+        }
+        true
+    }
+
+    fn carrier_event(&mut self, event: Received, now: Instant) {
+        let packet = match event {
+            Received::Event(Event::Text(text)) => decode_text(&text, self.machine.protocol()),
+            Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
+            Received::Event(Event::Ping(data)) => {
+                if let Some(line) = &mut self.carrier {
+                    line.control(&data, Control::Pong);
+                }
+                return;
+            }
+            Received::Event(_) => return,
+            Received::Closed(code) => {
+                self.close_code = code;
+                return self.input(Input::CarrierLost(CloseReason::TransportClose), now);
+            }
+            Received::Violation(code) => {
+                self.close_code = Some(code);
+                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::WebSocket)), now);
+            }
+            Received::Lost => {
+                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now);
+            }
+        };
+        match packet {
+            Ok(packet) => self.packet(packet, now),
+            Err(_) => self.input(Input::Undecodable, now),
+        }
+    }
+
+    fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some(line) = &mut self.probe else { return };
+        let Poll::Ready(mut received) = line.poll_receive(cx) else { return };
+        // The upgrade packet makes the probe the carrier; what follows it in the same read is the session's.
+        loop {
+            let on_trial = self.probe.is_some();
+            let line = if on_trial { &mut self.probe } else { &mut self.carrier };
+            let Some(event) = line.as_mut().and_then(|line| line.next(&mut received)) else { break };
+            if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }
+        }
+        if self.probe.is_some() || self.carrier.is_some() {
+            // There may be more; the socket has to be asked again to wake this task.
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn probe_event(&mut self, event: Received, now: Instant) {
+        let packet = match event {
+            Received::Event(Event::Text(text)) => decode_text(&text, self.machine.protocol()).ok(),
+            Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()).ok(),
+            Received::Event(Event::Ping(data)) => {
+                if let Some(line) = &mut self.probe {
+                    line.control(&data, Control::Pong);
+                }
+                return;
+            }
+            Received::Event(_) => return,
+            Received::Closed(_) | Received::Violation(_) | Received::Lost => None,
+        };
+        match packet {
+            Some(packet) => self.input(Input::ProbePacket(packet), now),
+            None => self.input(Input::ProbeLost, now),
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        while self.machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.input(Input::Timeout, now);
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if let Some(line) = &mut self.probe {
+            if line.poll_flush(None, &mut Flushed::default(), cx).is_err() {
+                self.input(Input::ProbeLost, now);
+            }
+        }
+        if self.over {
+            return;
+        }
+        if self.carrier.is_some() { self.flush_websocket(cx, now) } else { self.flush_polling(now) }
+    }
+
+    fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some(line) = &mut self.carrier else { return };
+        let mut flushed = Flushed::default();
+        let result = line.poll_flush(Some(self.session.outbox()), &mut flushed, cx);
+        if flushed.taken > 0 {
+            self.handler.on_flush(&self.session, flushed.taken);
+        }
+        match result {
+            Err(_) => self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now),
+            Ok(true) => {
+                if flushed.taken > 0 {
+                    self.handler.on_drain(&self.session);
+                }
+                if matches!(self.machine.state(), State::Closing { .. }) {
+                    self.input(Input::Drained, now);
+                }
+            }
+            Ok(false) => {}
+        }
+    }
+
+    fn flush_polling(&mut self, now: Instant) {
+        let closing = matches!(self.machine.state(), State::Closing { .. });
+        if self.parked.is_none() || (!closing && self.session.outbox().is_empty()) {
+            return;
+        }
+        let mut messages = Vec::new();
+        self.session.outbox().take(usize::MAX, &mut messages);
+        let Some(parked) = self.parked.take() else { return };
+        if !messages.is_empty() {
+            self.handler.on_flush(&self.session, messages.len());
+        }
+        let answer = polling::answer(self.session.dialect(), &messages, closing.then_some(PacketType::Close));
+        let bytes = messages.iter().map(Prepared::wire_len).sum();
+        let delivered = parked.send(answer).is_ok();
+        self.session.outbox().set_blocked(true);
+        if !delivered {
+            return self.input(Input::PollLost, now);
+        }
+        self.session.outbox().wrote(messages.len(), bytes);
+        self.input(Input::PollAnswered, now);
+        if !messages.is_empty() {
+            self.handler.on_drain(&self.session);
+        }
+        if closing {
+            self.input(Input::Drained, now);
+        }
+    }
+
+    fn finish(&mut self, reason: CloseReason, farewell: Farewell, now: Instant) {
+        self.over = true;
+        self.session.outbox().close();
+        self.server.registry.remove(&self.session);
+        self.session.close_mailbox();
+        let last = match farewell {
+            Farewell::Close => PacketType::Close,
+            Farewell::Noop => PacketType::Noop,
+        };
+        self.answer_poll(last, now);
+        if let Some(post) = self.post.take() {
+            let _ = post.answer.send(PostAnswer::Refused);
+        }
+        let code = self.close_code.take();
+        for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
+            goodbye::spawn(*line, code, &self.server);
+        }
+        self.handler.on_close(&self.session, reason);
+        self.session.outbox().clear();
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().turn(cx)
+    }
+}
+
+/// A handler that panics, or a runtime that shuts down, ends the session all the same.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !self.over {
+            self.session.outbox().close();
+            self.session.close_mailbox();
+            self.session.outbox().clear();
+            self.server.registry.remove(&self.session);
+            if std::thread::panicking() {
+                self.server.panics.add();
+                for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
+                    goodbye::spawn(*line, Some(CloseCode::INTERNAL_ERROR), &self.server);
+                }
+            }
+        }
+    }
+}
+
+/// Every state but the last has a deadline; in the last the task is over.
+fn first_deadline(machine: &Machine) -> Instant {
+    machine.poll_timeout().unwrap_or_else(Instant::now)
+}

@@ -1,0 +1,62 @@
+//! Which session has which id.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::session::Session;
+use crate::sid::Sid;
+
+/// Sessions are spread over this many locks, so that requests on different sessions seldom meet.
+const SHARDS: usize = 16;
+
+/// The open sessions of a server.
+///
+/// Ids come from clients in every request, so the hasher is keyed.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    hasher: RandomState,
+    shards: [Mutex<HashMap<Sid, Session>>; SHARDS],
+}
+
+impl Registry {
+    /// Adds a session, unless its id is taken.
+    pub(crate) fn insert(&self, session: &Session) -> bool {
+        match self.shard(session.id().as_str()).entry(session.id().clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(session.clone());
+                true
+            }
+        }
+    }
+
+    pub(crate) fn find(&self, sid: &str) -> Option<Session> {
+        self.shard(sid).get(sid).cloned()
+    }
+
+    pub(crate) fn remove(&self, session: &Session) {
+        self.shard(session.id().as_str()).remove(session.id());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    fn shard(&self, sid: &str) -> MutexGuard<'_, HashMap<Sid, Session>> {
+        let hash = self.hasher.hash_one(sid);
+        // The remainder is below the number of shards.
+        #[allow(clippy::cast_possible_truncation)]
+        lock(&self.shards[(hash % SHARDS as u64) as usize])
+    }
+}
+
+/// A map operation that panics leaves the map whole.
+fn lock(shard: &Mutex<HashMap<Sid, Session>>) -> MutexGuard<'_, HashMap<Sid, Session>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

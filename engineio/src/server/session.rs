@@ -1,0 +1,242 @@
+//! The application's end of a session: cheap to clone, usable from anywhere.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::command::Command;
+use super::head::RequestHead;
+use super::stats::Gauge;
+use crate::close_reason::CloseReason;
+use crate::config::{Config, Transport};
+use crate::error::SendError;
+use crate::outbox::{Outbox, Until};
+use crate::packet::Protocol;
+use crate::prepared::{Dialect, Prepared};
+use crate::sid::Sid;
+
+/// A session: one client's Engine.IO connection, whatever transport carries it.
+///
+/// This is a handle. Clones are the same session; all methods may be called from any thread, and none blocks.
+#[derive(Clone)]
+pub struct Session(Arc<Shared>);
+
+/// What the handles and the driver of a session share.
+pub(crate) struct Shared {
+    sid: Sid,
+    protocol: Protocol,
+    /// The client takes no binary (`b64=1`).
+    base64: bool,
+    request: RequestHead,
+    transport: AtomicU8,
+    pub(crate) outbox: Outbox,
+    /// None once the driver is gone.
+    mailbox: Mutex<Option<Vec<Command>>>,
+    _counted: Gauge,
+}
+
+impl Session {
+    pub(crate) fn new(
+        sid: Sid,
+        protocol: Protocol,
+        transport: Transport,
+        base64: bool,
+        request: RequestHead,
+        config: &Config,
+        counted: Gauge,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            sid,
+            protocol,
+            base64,
+            request,
+            transport: AtomicU8::new(transport as u8),
+            outbox: Outbox::new(config.max_buffered, config.slow_consumer),
+            mailbox: Mutex::new(Some(Vec::new())),
+            _counted: counted,
+        }))
+    }
+
+    /// The session id. It is the client's secret: do not show it to others.
+    pub fn id(&self) -> &Sid {
+        &self.0.sid
+    }
+
+    /// The protocol revision that the client opened the session with.
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// The transport that carries the session now.
+    pub fn transport(&self) -> Transport {
+        if self.0.transport.load(Ordering::Relaxed) == Transport::Polling as u8 { Transport::Polling } else { Transport::WebSocket }
+    }
+
+    /// The request that opened the session. It stays the polling request after an upgrade.
+    pub fn request(&self) -> &RequestHead {
+        &self.0.request
+    }
+
+    /// The peer's address, if the server was told it (see [`PeerAddr`](crate::PeerAddr)).
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.0.request.peer()
+    }
+
+    /// Sends a message: text from a `&str` or `String`, binary from `Bytes` or `Vec<u8>`, or a [`Prepared`] one
+    /// that other sessions get too.
+    ///
+    /// The message is queued and leaves in order. When the outbox is full,
+    /// [`Config::slow_consumer`](crate::Config::slow_consumer) decides what happens; the caller learns of it by
+    /// [`SendError::Full`].
+    pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
+        self.0.outbox.push(message.into()).map(drop)
+    }
+
+    /// Sends a message and returns a future that is ready when the message was handed to the transport.
+    pub fn send_tracked(&self, message: impl Into<Prepared>) -> Result<Sent, SendError> {
+        let number = self.0.outbox.push(message.into())?;
+        Ok(self.until(Until::Written(number)))
+    }
+
+    /// Sends a message if the transport can take it now. `Ok(false)` says that it was dropped.
+    pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
+        self.0.outbox.push_volatile(message.into())
+    }
+
+    /// Waits until the message fits into the outbox, then sends it. Meant for
+    /// [`SlowConsumer::Refuse`](crate::SlowConsumer::Refuse) or a sender that wants the peer's pace.
+    pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
+        let message = message.into();
+        loop {
+            self.until(Until::Room(message.wire_len())).await?;
+            // Another sender may have taken the room in between; only then is it full again.
+            match self.0.outbox.try_push(message.clone()).map(drop) {
+                Err(SendError::Full) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Ready when everything sent so far was handed to the transport.
+    pub fn drained(&self) -> Sent {
+        self.until(Until::Written(self.0.outbox.last()))
+    }
+
+    /// How many bytes wait for the peer, WebSocket headers included.
+    pub fn queued_bytes(&self) -> usize {
+        self.0.outbox.queued_bytes()
+    }
+
+    /// How many messages wait for the peer.
+    pub fn queued_messages(&self) -> usize {
+        self.0.outbox.queued_messages()
+    }
+
+    /// Whether messages can be sent.
+    pub fn is_open(&self) -> bool {
+        self.0.outbox.is_open()
+    }
+
+    /// Closes the session after what was sent has reached the peer (at most
+    /// [`Config::close_timeout`](crate::Config::close_timeout)). Nothing more can be sent.
+    pub fn close(&self) {
+        self.0.outbox.drain();
+        self.command(Command::Close);
+    }
+
+    /// Closes the session at once. What waits in the outbox is dropped.
+    pub fn abort(&self) {
+        self.abort_with(CloseReason::ForcedClose);
+    }
+
+    pub(crate) fn abort_with(&self, reason: CloseReason) {
+        self.command(Command::Abort(reason));
+    }
+
+    /// Whether both handles are the same session.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn until(&self, until: Until) -> Sent {
+        Sent { session: self.clone(), until, id: None }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect { protocol: self.0.protocol, base64: self.0.base64 }
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    pub(crate) fn set_transport(&self, transport: Transport) {
+        self.0.transport.store(transport as u8, Ordering::Relaxed);
+    }
+
+    /// Leaves a command for the driver and wakes it. When the driver is gone the command is dropped, and whoever
+    /// waits for its answer sees that.
+    pub(crate) fn command(&self, command: Command) {
+        if let Some(mailbox) = &mut *self.mailbox() {
+            mailbox.push(command);
+        }
+        self.0.outbox.rouse();
+    }
+
+    pub(crate) fn take_commands(&self) -> Vec<Command> {
+        self.mailbox().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The driver ends: commands that came too late are dropped, and so are all later ones.
+    pub(crate) fn close_mailbox(&self) {
+        self.mailbox().take();
+    }
+
+    fn mailbox(&self) -> MutexGuard<'_, Option<Vec<Command>>> {
+        self.0.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The driver wants to sleep; `false` says that something arrived in the meantime.
+    pub(crate) fn park(&self, writable: bool, waker: &Waker) -> bool {
+        // First the promise to be woken, then the look into the mailbox: a command that comes in between wakes.
+        self.0.outbox.park(writable, waker) && self.mailbox().as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", self.id()).field("transport", &self.transport()).finish_non_exhaustive()
+    }
+}
+
+/// A future that is ready when a message was handed to the transport, or fails when the session closed before.
+///
+/// Dropping it changes nothing for the message.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sent {
+    session: Session,
+    until: Until,
+    id: Option<u64>,
+}
+
+impl Future for Sent {
+    type Output = Result<(), SendError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.session.0.outbox.poll_until(this.until, &mut this.id, cx)
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.session.0.outbox.forget(id);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How many of everything there is right now. What leaks shows here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The counts of a server at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions that clients can reach: the official server's `clientsCount`.
+    pub sessions: usize,
+    /// Tasks that drive a session, those that are saying goodbye included.
+    pub tasks: usize,
+    /// Sessions whose memory is held, be it only by a handle that the application kept.
+    pub outboxes: usize,
+    /// TCP connections that [`serve`](crate::Server::serve) is answering HTTP requests on.
+    pub connections: usize,
+}
+
+/// A count that things enter and leave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Count(Arc<AtomicUsize>);
+
+/// One thing in a [`Count`], until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Gauge(Arc<AtomicUsize>);
+
+impl Count {
+    pub(crate) fn enter(&self) -> Gauge {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Gauge(Arc::clone(&self.0))
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

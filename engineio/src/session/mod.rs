@@ -1,0 +1,368 @@
+//! One session as a state machine: inputs and times in, at most one action out. No I/O, no clock.
+//!
+//! The caller (the driver, or a test with virtual time) feeds every event to [`Machine::handle`] and carries out
+//! the action it gets back. Then it asks [`Machine::poll_timeout`] when to come back with [`Input::Timeout`]; as
+//! long as that moment has passed it comes back at once. The outbox stays with the caller: it may be written
+//! whenever [`Machine::writable`] says so.
+
+mod heartbeat;
+mod upgrade;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use self::heartbeat::{Due, Heartbeat};
+use self::upgrade::Probe;
+use crate::close_reason::{CloseReason, Fault};
+use crate::config::{Config, Transport};
+use crate::packet::{Message, Packet, Protocol};
+use crate::text::Text;
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Packets travel over the carrier.
+    Open(Carrier),
+    /// The application closed the session. What waits in the outbox is still delivered, nothing new is taken, and
+    /// packets from the peer are ignored.
+    Closing {
+        /// What the rest is delivered over.
+        carrier: Carrier,
+        /// When to stop waiting for the peer.
+        deadline: Instant,
+    },
+    /// Over. Nothing leads out of here.
+    Closed(CloseReason),
+}
+
+/// The transport that carries the packets of a session, with what only that transport has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// HTTP long-polling.
+    Polling {
+        /// A GET waits for an answer.
+        parked: bool,
+        /// A POST is being read.
+        posting: bool,
+        /// A WebSocket is on trial to take over.
+        probe: Option<Probe>,
+    },
+    /// WebSocket, from the start or after an upgrade. It can be neither probed nor taken over.
+    WebSocket,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A packet arrived on the carrier.
+    Packet(Packet),
+    /// Bytes arrived on the carrier that are not a packet.
+    Undecodable,
+    /// A GET asks for packets.
+    PollOpened,
+    /// The waiting GET was answered.
+    PollAnswered,
+    /// The waiting GET was cut.
+    PollLost,
+    /// A POST begins.
+    PostOpened,
+    /// The POST ended, whatever its answer.
+    PostEnded,
+    /// The POST was cut.
+    PostLost,
+    /// A WebSocket with this session's id asks to take over.
+    ProbeOpened,
+    /// A packet arrived on the WebSocket on trial.
+    ProbePacket(Packet),
+    /// The WebSocket on trial is gone, or sent something undecodable.
+    ProbeLost,
+    /// The WebSocket that carries the session is gone.
+    CarrierLost(CloseReason),
+    /// The application wants an orderly close.
+    Close,
+    /// The session has to end now.
+    Abort(CloseReason),
+    /// While closing: the outbox is empty and everything was handed to the transport.
+    Drained,
+    /// The moment of `poll_timeout` has come.
+    Timeout,
+}
+
+/// What the caller has to do about it.
+#[derive(Debug, PartialEq)]
+#[must_use]
+pub enum Action {
+    /// Hand a message to the application.
+    Deliver(Message),
+    /// Put a ping into the outbox.
+    Ping,
+    /// Put a pong with this data into the outbox (revision 3: the client pings).
+    Pong(Text),
+    /// Refuse the request that caused the input; the session is unharmed.
+    Refuse,
+    /// Answer the probe on the WebSocket on trial.
+    AnswerProbe,
+    /// Answer the waiting GET with a noop, so that the client can leave polling.
+    ReleasePoll,
+    /// Close the WebSocket on trial. Polling goes on.
+    DropProbe,
+    /// The WebSocket on trial is the carrier from now on; a waiting GET is answered with a noop.
+    Switch,
+    /// Take nothing new, deliver what waits, then report [`Input::Drained`].
+    Drain,
+    /// The session is over: tell the peer as the [`Farewell`] says, drop both transports, tell the application.
+    Closed(CloseReason, Farewell),
+}
+
+/// The last thing that the peer hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// A close packet (polling) or a close frame (WebSocket).
+    Close,
+    /// A noop for the waiting GET: the peer closed by itself.
+    Noop,
+}
+
+/// The state machine of one session.
+#[derive(Debug)]
+pub struct Machine {
+    config: Arc<Config>,
+    protocol: Protocol,
+    state: State,
+    heartbeat: Heartbeat,
+}
+
+impl Machine {
+    /// A session that opened over `transport` at `now`.
+    pub fn new(config: Arc<Config>, protocol: Protocol, transport: Transport, now: Instant) -> Self {
+        let carrier = match transport {
+            Transport::Polling => Carrier::Polling { parked: false, posting: false, probe: None },
+            Transport::WebSocket => Carrier::WebSocket,
+        };
+        let heartbeat = Heartbeat::new(protocol, &config, now);
+        Self { config, protocol, state: State::Open(carrier), heartbeat }
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The protocol revision, pinned at the handshake.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The transport that carries the session; none once it is closed.
+    pub fn transport(&self) -> Option<Transport> {
+        match self.carrier()? {
+            Carrier::Polling { .. } => Some(Transport::Polling),
+            Carrier::WebSocket => Some(Transport::WebSocket),
+        }
+    }
+
+    /// Whether what waits in the outbox can be handed to the carrier now.
+    pub fn writable(&self) -> bool {
+        match self.carrier() {
+            Some(Carrier::Polling { parked, .. }) => parked,
+            Some(Carrier::WebSocket) => true,
+            None => false,
+        }
+    }
+
+    /// When to come back with [`Input::Timeout`], if nothing else happens before. Every state but the last has
+    /// such a moment.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let carrier = self.carrier()?;
+        let mut next = self.heartbeat.deadline();
+        if let State::Closing { deadline, .. } = self.state {
+            next = next.min(deadline);
+        }
+        if let Carrier::Polling { parked, probe: Some(probe), .. } = carrier {
+            next = next.min(probe.deadline(parked));
+        }
+        Some(next)
+    }
+
+    /// Takes one event and says what to do about it.
+    pub fn handle(&mut self, input: Input, now: Instant) -> Option<Action> {
+        let open = match self.state {
+            State::Open(_) => true,
+            State::Closing { .. } => false,
+            State::Closed(_) => return matches!(input, Input::PollOpened | Input::PostOpened | Input::ProbeOpened).then_some(Action::Refuse),
+        };
+        match input {
+            Input::Packet(packet) if open => self.on_packet(packet, now),
+            // "packet received with closed socket": a closing session listens no more, except to a close.
+            Input::Packet(Packet::Close) => self.close(CloseReason::TransportClose, Farewell::Noop),
+            Input::Packet(_) => None,
+            Input::Undecodable => self.close(CloseReason::ParseError, Farewell::Close),
+
+            Input::PollOpened => self.on_poll_opened(),
+            Input::PollAnswered => {
+                if let Some(Carrier::Polling { parked, .. }) = self.carrier_mut() {
+                    *parked = false;
+                }
+                None
+            }
+            Input::PollLost => self.fail(Fault::PollAborted),
+            Input::PostOpened => self.on_post_opened(),
+            Input::PostEnded => {
+                if let Some(Carrier::Polling { posting, .. }) = self.carrier_mut() {
+                    *posting = false;
+                }
+                None
+            }
+            Input::PostLost => self.fail(Fault::PostAborted),
+
+            Input::ProbeOpened => self.on_probe_opened(now),
+            Input::ProbePacket(packet) => self.on_probe_packet(&packet, now),
+            Input::ProbeLost => self.drop_probe(),
+
+            Input::CarrierLost(reason) => self.close(reason, Farewell::Close),
+            Input::Close => self.on_close(now),
+            Input::Abort(reason) => self.close(reason, Farewell::Close),
+            Input::Drained if open => None,
+            Input::Drained => self.close(CloseReason::ForcedClose, Farewell::Close),
+            Input::Timeout => self.on_timeout(now),
+        }
+    }
+
+    fn on_packet(&mut self, packet: Packet, now: Instant) -> Option<Action> {
+        match packet {
+            Packet::Message(message) => Some(Action::Deliver(message)),
+            Packet::Close => self.close(CloseReason::TransportClose, Farewell::Noop),
+            // The side that must only answer must not ask: the other revision's client, or a broken one.
+            Packet::Ping(data) => match self.heartbeat.ping_received(now) {
+                Ok(()) => Some(Action::Pong(data)),
+                Err(fault) => self.fail(fault),
+            },
+            Packet::Pong(_) => match self.heartbeat.pong_received(now) {
+                Ok(()) => None,
+                Err(fault) => self.fail(fault),
+            },
+            // These mean nothing on a carrier; the official server ignores them too.
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => None,
+        }
+    }
+
+    fn on_poll_opened(&mut self) -> Option<Action> {
+        match self.carrier_mut() {
+            Some(Carrier::Polling { parked: true, .. }) => self.fail(Fault::PollOverlap),
+            Some(Carrier::Polling { parked, .. }) => {
+                *parked = true;
+                None
+            }
+            _ => Some(Action::Refuse),
+        }
+    }
+
+    fn on_post_opened(&mut self) -> Option<Action> {
+        match self.carrier_mut() {
+            Some(Carrier::Polling { posting: true, .. }) => self.fail(Fault::PostOverlap),
+            Some(Carrier::Polling { posting, .. }) => {
+                *posting = true;
+                None
+            }
+            _ => Some(Action::Refuse),
+        }
+    }
+
+    fn on_probe_opened(&mut self, now: Instant) -> Option<Action> {
+        let allowed = self.config.allow_upgrades && self.config.allows(Transport::WebSocket);
+        let deadline = now + self.config.upgrade_timeout;
+        match self.carrier_mut() {
+            Some(Carrier::Polling { probe: probe @ None, .. }) if allowed => {
+                *probe = Some(Probe::new(deadline));
+                None
+            }
+            _ => Some(Action::Refuse),
+        }
+    }
+
+    fn on_probe_packet(&mut self, packet: &Packet, now: Instant) -> Option<Action> {
+        let Some(Carrier::Polling { probe: Some(probe), .. }) = self.carrier_mut() else {
+            return None;
+        };
+        match packet {
+            Packet::Ping(data) if data.as_bytes() == b"probe" => {
+                probe.answered(now);
+                Some(Action::AnswerProbe)
+            }
+            Packet::Upgrade => {
+                self.set_carrier(Carrier::WebSocket);
+                self.heartbeat.transport_changed(now);
+                Some(Action::Switch)
+            }
+            _ => self.drop_probe(),
+        }
+    }
+
+    fn on_close(&mut self, now: Instant) -> Option<Action> {
+        let State::Open(carrier) = self.state else {
+            return None;
+        };
+        self.state = State::Closing { carrier, deadline: now + self.config.close_timeout };
+        Some(Action::Drain)
+    }
+
+    fn on_timeout(&mut self, now: Instant) -> Option<Action> {
+        match self.heartbeat.due(now) {
+            Some(Due::Dead) => return self.close(CloseReason::PingTimeout, Farewell::Close),
+            // A closing session sends nothing new, but the peer still has to show that it lives.
+            Some(Due::Ping) if matches!(self.state, State::Open(_)) => return Some(Action::Ping),
+            Some(Due::Ping) | None => {}
+        }
+        if matches!(self.state, State::Closing { deadline, .. } if deadline <= now) {
+            return self.close(CloseReason::ForcedClose, Farewell::Close);
+        }
+        if let Some(Carrier::Polling { parked, probe: Some(probe), .. }) = self.carrier_mut() {
+            if probe.expired(now) {
+                return self.drop_probe();
+            }
+            if *parked && probe.releases_poll(now) {
+                return Some(Action::ReleasePoll);
+            }
+        }
+        None
+    }
+
+    fn drop_probe(&mut self) -> Option<Action> {
+        match self.carrier_mut() {
+            Some(Carrier::Polling { probe, .. }) => probe.take().map(|_| Action::DropProbe),
+            _ => None,
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) -> Option<Action> {
+        self.close(CloseReason::TransportError(fault), Farewell::Close)
+    }
+
+    fn close(&mut self, reason: CloseReason, farewell: Farewell) -> Option<Action> {
+        self.state = State::Closed(reason);
+        Some(Action::Closed(reason, farewell))
+    }
+
+    fn carrier(&self) -> Option<Carrier> {
+        match self.state {
+            State::Open(carrier) | State::Closing { carrier, .. } => Some(carrier),
+            State::Closed(_) => None,
+        }
+    }
+
+    fn carrier_mut(&mut self) -> Option<&mut Carrier> {
+        match &mut self.state {
+            State::Open(carrier) | State::Closing { carrier, .. } => Some(carrier),
+            State::Closed(_) => None,
+        }
+    }
+
+    fn set_carrier(&mut self, new: Carrier) {
+        if let Some(carrier) = self.carrier_mut() {
+            *carrier = new;
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Compression of polling answers: when, by which coding, and the doing of it.
 
+#[cfg(feature = "compression")]
+use std::cmp::Ordering;
 use std::io;
 #[cfg(feature = "compression")]
 use std::io::Write;
@@ -171,7 +173,6 @@ impl Preference {
     }
 }
 
-#[cfg(feature = "compression")]
 /// One item of an Accept-Encoding, such as `gzip;q=0.5`: the coding and how much it is liked.
 #[cfg(feature = "compression")]
 fn preference(item: &str) -> Option<(&str, f64)> {

@@ -16,8 +16,8 @@ use std::mem;
 
 use bytes::Bytes;
 
+use crate::frame::{CloseCode, MAX_CONTROL_LEN, Opcode};
 use crate::text::Text;
-use crate::ws::frame::{CloseCode, MAX_CONTROL_LEN, Opcode};
 
 /// How many frames a message may come in. `ws` has the same limit.
 pub const MAX_FRAGMENTS: u32 = 16_384;

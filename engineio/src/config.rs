@@ -133,7 +133,8 @@ impl Config {
 
     /// The transports that a session on `transport` may move to, as the open packet lists them.
     pub fn upgrades(&self, transport: Transport) -> &'static [&'static str] {
-        let possible = transport == Transport::Polling && self.allow_upgrades && self.allows(Transport::WebSocket);
+        let possible =
+            transport == Transport::Polling && self.allow_upgrades && self.allows(Transport::WebSocket);
         if possible { &["websocket"] } else { &[] }
     }
 }

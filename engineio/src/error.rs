@@ -27,7 +27,4 @@ pub enum ConfigError {
     /// The request path has to start with a slash.
     #[error("the path must start with '/': {0:?}")]
     Path(String),
-    /// The session cookie cannot be written as configured.
-    #[error("the cookie cannot be serialised: {0}")]
-    Cookie(String),
 }

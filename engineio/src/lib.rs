@@ -1,1 +1,84 @@
-//! Engine.IO.
+//! Engine.IO: a message channel between a client and a server that starts on HTTP long-polling, moves to WebSocket
+//! when it can, and notices when the other side is gone. It is what Socket.IO stands on.
+//!
+//! This is the server side, for protocol revision 4 and, when [`allow_eio3`](Config::allow_eio3) is on, 3.
+//!
+//! # A server
+//!
+//! ```no_run
+//! use engineio::{Message, Server, Session, handler_fn};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::builder().build(|session: &Session| {
+//!         println!("hello {:?}", session.remote_addr());
+//!         handler_fn(|session: &Session, message: Message| {
+//!             // Echo. A full outbox closes the session by itself, so there is nothing to do about an error.
+//!             let _ = session.send(message);
+//!         })
+//!     })?;
+//!     server.serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! In front of another tower service use [`Server::layer`], inside a router [`Server::service`].
+//!
+//! # The files
+//!
+//! The protocol, without I/O and without a clock; all there is without the feature `server`:
+//!
+//! - [`packet`], [`payload`], [`text`], [`frame`]: bytes to packets and back.
+//! - [`session`]: the state machine of one session. Events and times in, at most one action out.
+//! - [`prepared`]: one message in every wire form, shared by all who get it. [`outbox`]: what waits for one session.
+//! - [`config`], [`close_reason`], [`error`], [`sid`], [`open`]: the words that the others use.
+//! - [`ws::inbound`]: the WebSocket decoder.
+//!
+//! What moves the bytes (feature `server`): `ws` and `polling` turn packets into frames and payloads, `net` takes
+//! connections out of hyper, and `server` answers requests and drives each session in a task of its own. Start
+//! reading at `server/driver.rs`; the order of its turn is written at the top.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `server` | yes | everything that does I/O: tokio and hyper |
+//! | `compression` | yes | gzip and deflate for polling answers |
+
+pub mod close_reason;
+pub mod config;
+pub mod error;
+pub mod frame;
+pub mod open;
+pub mod outbox;
+pub mod packet;
+pub mod payload;
+pub mod prepared;
+pub mod session;
+pub mod sid;
+pub mod text;
+pub mod ws;
+
+#[cfg(feature = "server")]
+mod net;
+#[cfg(feature = "server")]
+mod polling;
+#[cfg(feature = "server")]
+mod server;
+
+pub use self::close_reason::{CloseReason, Fault};
+pub use self::config::{Config, SlowConsumer, Transport};
+pub use self::error::{ConfigError, SendError};
+pub use self::packet::{Message, PacketType, Protocol};
+pub use self::prepared::{Prepared, TextBuf};
+#[cfg(feature = "server")]
+pub use self::server::{
+    Accept, BadRequest, Body, Compression, Cookie, CookieError, Cors, CorsError, EngineLayer, EngineService,
+    Handler, PeerAddr, Priority, Query, Refusal, RequestError, RequestHead, SameSite, Sent, Server,
+    ServerBuilder, Session, Stats, handler_fn,
+};
+pub use self::sid::Sid;
+pub use self::text::Text;
+
+/// The revision of the Engine.IO protocol that this crate speaks: the `EIO` parameter of a client's requests.
+pub const PROTOCOL: u8 = 4;

@@ -230,7 +230,12 @@ impl Outbox {
     }
 
     /// Polls for `until`. `id` keeps the place of one waiting future between polls.
-    pub(crate) fn poll_until(&self, until: Until, id: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    pub(crate) fn poll_until(
+        &self,
+        until: Until,
+        id: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
         let mut inner = self.lock();
         if inner.reached(until) {
             return Poll::Ready(Ok(()));
@@ -404,7 +409,10 @@ mod tests {
         assert_eq!(outbox.poll_until(Until::Room(10), &mut room, &mut cx), Poll::Ready(Ok(())));
         outbox.close();
         assert_eq!(counter.0.load(Ordering::Relaxed), 3);
-        assert_eq!(outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx), Poll::Ready(Err(SendError::Closed)));
+        assert_eq!(
+            outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx),
+            Poll::Ready(Err(SendError::Closed))
+        );
     }
 
     #[test]

@@ -166,8 +166,8 @@ impl Prepared {
         self.compress
     }
 
-    /// The first character of the text, which for a packet in text form is its type.
-    pub(crate) fn kind(&self) -> PacketType {
+    /// The type of the packet: everything that an application sends is a message.
+    pub fn kind(&self) -> PacketType {
         let digit = self.head.get(usize::from(self.header)).copied();
         digit.and_then(PacketType::from_digit).unwrap_or(PacketType::Message)
     }
@@ -298,7 +298,10 @@ impl From<Vec<u8>> for Prepared {
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let attachments = self.tail.as_deref().map_or(0, <[Binary]>::len);
-        f.debug_struct("Prepared").field("text", &self.text_packet()).field("attachments", &attachments).finish()
+        f.debug_struct("Prepared")
+            .field("text", &self.text_packet())
+            .field("attachments", &attachments)
+            .finish()
     }
 }
 

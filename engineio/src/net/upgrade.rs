@@ -17,8 +17,8 @@ pub(crate) struct Upgrading(OnUpgrade);
 
 impl Upgrading {
     /// The pending upgrade of a request. Without an HTTP server that can hand its connection over there is none.
-    pub(crate) fn of<B>(request: &mut http::Request<B>) -> Option<Self> {
-        request.extensions_mut().remove::<OnUpgrade>().map(Self)
+    pub(crate) fn take(extensions: &mut http::Extensions) -> Option<Self> {
+        extensions.remove::<OnUpgrade>().map(Self)
     }
 }
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::net::Upgrading;
 use crate::close_reason::CloseReason;
+use crate::net::Upgrading;
 use crate::polling::{PayloadForm, PollAnswer};
 
 /// A wish that the driver carries out at the start of its next turn.

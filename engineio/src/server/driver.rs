@@ -31,12 +31,14 @@ use super::session::Session;
 use super::stats::Gauge;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
+use crate::frame::CloseCode;
 use crate::net::Upgrading;
 use crate::packet::{Packet, PacketType, decode_binary, decode_text};
 use crate::polling::{self, PayloadForm, PollAnswer};
 use crate::prepared::Prepared;
 use crate::session::{Action, Farewell, Input, Machine, State};
-use crate::ws::{CloseCode, Control, Event, Flushed};
+use crate::ws::inbound::Event;
+use crate::ws::outbound::Source;
 
 /// A peer that never stops sending must not keep the others waiting.
 const READS_PER_TURN: usize = 8;
@@ -170,7 +172,11 @@ impl Driver {
             Command::Probe(answer, upgrading) => {
                 let accepted = match self.machine.handle(Input::ProbeOpened, now) {
                     None => {
-                        self.probe = Some(Box::new(Line::new(upgrading, &self.session, self.server.config.max_payload)));
+                        self.probe = Some(Box::new(Line::new(
+                            upgrading,
+                            &self.session,
+                            self.server.config.max_payload,
+                        )));
                         true
                     }
                     Some(action) => {
@@ -204,7 +210,7 @@ impl Driver {
             Action::Refuse | Action::Drain => {}
             Action::AnswerProbe => {
                 if let Some(line) = &mut self.probe {
-                    line.send(&Prepared::control(PacketType::Pong, b"probe"));
+                    line.send(Prepared::control(PacketType::Pong, b"probe"));
                 }
             }
             Action::ReleasePoll => self.answer_poll(PacketType::Noop, now),
@@ -255,7 +261,13 @@ impl Driver {
         }
     }
 
-    fn take_post(&mut self, body: Bytes, form: PayloadForm, answer: oneshot::Sender<PostAnswer>, now: Instant) {
+    fn take_post(
+        &mut self,
+        body: Bytes,
+        form: PayloadForm,
+        answer: oneshot::Sender<PostAnswer>,
+        now: Instant,
+    ) {
         let limit = self.server.config.max_packets_per_payload;
         let mut undecodable = false;
         for packet in polling::packets(body, form, limit) {
@@ -309,7 +321,7 @@ impl Driver {
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
             Received::Event(Event::Ping(data)) => {
                 if let Some(line) = &mut self.carrier {
-                    line.control(&data, Control::Pong);
+                    line.pong(&data);
                 }
                 return;
             }
@@ -354,7 +366,7 @@ impl Driver {
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()).ok(),
             Received::Event(Event::Ping(data)) => {
                 if let Some(line) = &mut self.probe {
-                    line.control(&data, Control::Pong);
+                    line.pong(&data);
                 }
                 return;
             }
@@ -375,7 +387,7 @@ impl Driver {
 
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
         if let Some(line) = &mut self.probe {
-            if line.poll_flush(None, &mut Flushed::default(), cx).is_err() {
+            if line.poll_flush(None, cx).is_err() {
                 self.input(Input::ProbeLost, now);
             }
         }
@@ -387,15 +399,17 @@ impl Driver {
 
     fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(line) = &mut self.carrier else { return };
-        let mut flushed = Flushed::default();
-        let result = line.poll_flush(Some(self.session.outbox()), &mut flushed, cx);
-        if flushed.taken > 0 {
-            self.handler.on_flush(&self.session, flushed.taken);
-        }
+        let (handler, session) = (&mut self.handler, &self.session);
+        let mut wrote = false;
+        let mut on_take = |messages: &[Prepared]| {
+            wrote = true;
+            handler.on_flush(session, messages);
+        };
+        let result = line.poll_flush(Some(Source { outbox: session.outbox(), on_take: &mut on_take }), cx);
         match result {
             Err(_) => self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now),
             Ok(true) => {
-                if flushed.taken > 0 {
+                if wrote {
                     self.handler.on_drain(&self.session);
                 }
                 if matches!(self.machine.state(), State::Closing { .. }) {
@@ -415,7 +429,7 @@ impl Driver {
         self.session.outbox().take(usize::MAX, &mut messages);
         let Some(parked) = self.parked.take() else { return };
         if !messages.is_empty() {
-            self.handler.on_flush(&self.session, messages.len());
+            self.handler.on_flush(&self.session, &messages);
         }
         let answer = polling::answer(self.session.dialect(), &messages, closing.then_some(PacketType::Close));
         let bytes = messages.iter().map(Prepared::wire_len).sum();

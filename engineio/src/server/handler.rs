@@ -6,6 +6,7 @@ use super::session::Session;
 use crate::close_reason::CloseReason;
 use crate::config::Transport;
 use crate::packet::{Message, PacketType};
+use crate::prepared::Prepared;
 
 /// What an application does with one session.
 ///
@@ -33,8 +34,9 @@ pub trait Handler: Send + 'static {
         let _ = (session, kind);
     }
 
-    /// `messages` are about to be handed to the transport.
-    fn on_flush(&mut self, session: &Session, messages: usize) {
+    /// These packets are about to be handed to the transport: messages, and the protocol's own such as pings
+    /// ([`Prepared::kind`] tells them apart).
+    fn on_flush(&mut self, session: &Session, messages: &[Prepared]) {
         let _ = (session, messages);
     }
 
@@ -101,7 +103,7 @@ impl Handler for Box<dyn Handler> {
     fn on_packet(&mut self, session: &Session, kind: PacketType) {
         (**self).on_packet(session, kind);
     }
-    fn on_flush(&mut self, session: &Session, messages: usize) {
+    fn on_flush(&mut self, session: &Session, messages: &[Prepared]) {
         (**self).on_flush(session, messages);
     }
     fn on_drain(&mut self, session: &Session) {

@@ -34,12 +34,15 @@ impl RequestHead {
     /// Copies what a session keeps of its request.
     pub(crate) fn new(uri: &Uri, headers: &HeaderMap, query: Query, peer: Option<SocketAddr>) -> Self {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let len = headers.iter().map(|(name, value)| LENGTHS + name.as_str().len() + value.len()).sum::<usize>();
+        let len =
+            headers.iter().map(|(name, value)| LENGTHS + name.as_str().len() + value.len()).sum::<usize>();
         let mut text = Vec::with_capacity(target.len() + len);
         text.extend_from_slice(target.as_bytes());
         for (name, value) in headers {
             // hyper limits a header name to 64 KiB and the head to less than 4 GiB; what is longer is not kept.
-            let (Ok(name_len), Ok(value_len)) = (u16::try_from(name.as_str().len()), u32::try_from(value.len())) else {
+            let (Ok(name_len), Ok(value_len)) =
+                (u16::try_from(name.as_str().len()), u32::try_from(value.len()))
+            else {
                 continue;
             };
             text.extend_from_slice(&name_len.to_ne_bytes());
@@ -88,7 +91,9 @@ impl RequestHead {
     /// The headers as a map, for code that wants `http`'s types.
     pub fn header_map(&self) -> HeaderMap {
         self.headers()
-            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(value).ok()?)))
+            .filter_map(|(name, value)| {
+                Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+            })
             .collect()
     }
 

@@ -5,6 +5,9 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 use super::session::Session;
 use crate::sid::Sid;
 
@@ -18,6 +21,8 @@ const SHARDS: usize = 16;
 pub(crate) struct Registry {
     hasher: RandomState,
     shards: [Mutex<HashMap<Sid, Session>>; SHARDS],
+    /// Told of each removal.
+    removals: Notify,
 }
 
 impl Registry {
@@ -38,6 +43,12 @@ impl Registry {
 
     pub(crate) fn remove(&self, session: &Session) {
         self.shard(session.id().as_str()).remove(session.id());
+        self.removals.notify_waiters();
+    }
+
+    /// Ready after the next removal. Ask before looking, so that none is missed.
+    pub(crate) fn removed(&self) -> Notified<'_> {
+        self.removals.notified()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -73,7 +73,11 @@ impl Session {
 
     /// The transport that carries the session now.
     pub fn transport(&self) -> Transport {
-        if self.0.transport.load(Ordering::Relaxed) == Transport::Polling as u8 { Transport::Polling } else { Transport::WebSocket }
+        if self.0.transport.load(Ordering::Relaxed) == Transport::Polling as u8 {
+            Transport::Polling
+        } else {
+            Transport::WebSocket
+        }
     }
 
     /// The request that opened the session. It stays the polling request after an upgrade.
@@ -209,7 +213,10 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", self.id()).field("transport", &self.transport()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", self.id())
+            .field("transport", &self.transport())
+            .finish_non_exhaustive()
     }
 }
 

@@ -15,6 +15,22 @@ pub struct Stats {
     pub outboxes: usize,
     /// TCP connections that [`serve`](crate::Server::serve) is answering HTTP requests on.
     pub connections: usize,
+    /// Sessions that ended because their handler panicked, since the start.
+    pub panics: usize,
+}
+
+/// Something that only ever grows.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(AtomicUsize);
+
+impl Tally {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A count that things enter and leave.

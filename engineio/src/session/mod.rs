@@ -8,9 +8,6 @@
 mod heartbeat;
 mod upgrade;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -192,7 +189,10 @@ impl Machine {
         let open = match self.state {
             State::Open(_) => true,
             State::Closing { .. } => false,
-            State::Closed(_) => return matches!(input, Input::PollOpened | Input::PostOpened | Input::ProbeOpened).then_some(Action::Refuse),
+            State::Closed(_) => {
+                return matches!(input, Input::PollOpened | Input::PostOpened | Input::ProbeOpened)
+                    .then_some(Action::Refuse);
+            }
         };
         match input {
             Input::Packet(packet) if open => self.on_packet(packet, now),

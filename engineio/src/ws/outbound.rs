@@ -37,8 +37,8 @@ pub(crate) struct Outbound {
 
 #[derive(Debug)]
 enum Item {
-    /// A message, and what it counts for in the outbox.
-    Message(Prepared, usize),
+    /// A message, and what it counts for in the outbox if it came from there.
+    Message(Prepared, Option<usize>),
     /// A complete control frame.
     Control(Bytes, Control),
 }
@@ -50,11 +50,10 @@ pub(crate) enum Control {
     Close,
 }
 
-/// What a flush did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flushed {
-    /// How many messages were taken from the outbox.
-    pub(crate) taken: usize,
+/// Where more to write comes from, and who is told of what is taken there.
+pub(crate) struct Source<'a> {
+    pub(crate) outbox: &'a Outbox,
+    pub(crate) on_take: &'a mut dyn FnMut(&[Prepared]),
 }
 
 impl Outbound {
@@ -73,36 +72,31 @@ impl Outbound {
             }
             self.items.insert(begun.min(self.items.len()), Item::Control(frame, kind));
         } else {
-            // A close frame is the last thing ever sent.
+            // A close frame is the last thing ever sent, and what was not begun before it is not sent at all.
+            self.items.truncate(begun);
             self.items.push_back(Item::Control(frame, kind));
         }
     }
 
-    /// Whether bytes wait that the socket did not take.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+    /// Queues a packet that does not come from the outbox.
+    pub(crate) fn packet(&mut self, packet: Prepared) {
+        self.items.push_back(Item::Message(packet, None));
     }
 
-    /// Writes until the outbox is empty or the socket takes no more. `Pending` means the latter; the task is woken
-    /// when that changes.
+    /// Writes until nothing is left, in the outbox neither if there is one, or the socket takes no more. `Pending`
+    /// means the latter; the task is woken when that changes.
     pub(crate) fn poll_flush<I: AsyncWrite + Unpin>(
         &mut self,
         io: &mut I,
-        outbox: &Outbox,
+        mut source: Option<Source<'_>>,
         dialect: Dialect,
-        flushed: &mut Flushed,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             if self.items.is_empty() {
-                let mut batch = BATCH_BUFFER.take();
-                outbox.take(BATCH, &mut batch);
-                flushed.taken += batch.len();
-                self.items.extend(batch.drain(..).map(|message| {
-                    let weight = message.wire_len();
-                    Item::Message(message.into_dialect(dialect), weight)
-                }));
-                BATCH_BUFFER.set(batch);
+                if let Some(source) = &mut source {
+                    self.take(source, dialect);
+                }
                 if self.items.is_empty() {
                     self.items = VecDeque::new();
                     return Poll::Ready(Ok(()));
@@ -112,8 +106,21 @@ impl Outbound {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.advance(written, outbox);
+            self.advance(written, source.as_ref().map(|source| source.outbox));
         }
+    }
+
+    fn take(&mut self, source: &mut Source<'_>, dialect: Dialect) {
+        let mut batch = BATCH_BUFFER.take();
+        source.outbox.take(BATCH, &mut batch);
+        if !batch.is_empty() {
+            (source.on_take)(&batch);
+        }
+        self.items.extend(batch.drain(..).map(|message| {
+            let weight = message.wire_len();
+            Item::Message(message.into_dialect(dialect), Some(weight))
+        }));
+        BATCH_BUFFER.set(batch);
     }
 
     fn poll_write<I: AsyncWrite + Unpin>(&self, io: &mut I, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -156,7 +163,7 @@ impl Outbound {
         result
     }
 
-    fn advance(&mut self, written: usize, outbox: &Outbox) {
+    fn advance(&mut self, written: usize, outbox: Option<&Outbox>) {
         self.written += written;
         let (mut messages, mut bytes) = (0, 0);
         while let Some(item) = self.items.front() {
@@ -165,13 +172,13 @@ impl Outbound {
                 break;
             }
             self.written -= len;
-            if let Item::Message(_, weight) = item {
+            if let Item::Message(_, Some(weight)) = item {
                 messages += 1;
                 bytes += weight;
             }
             self.items.pop_front();
         }
-        if messages > 0 {
+        if let Some(outbox) = outbox.filter(|_| messages > 0) {
             outbox.wrote(messages, bytes);
         }
     }

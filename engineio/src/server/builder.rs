@@ -1,0 +1,251 @@
+//! Setting a server up.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::compression::Compression;
+use super::cookie::Cookie;
+use super::cors::Cors;
+use super::handler::Accept;
+use super::hooks::{Hooks, Refusal};
+use super::request_error::RequestError;
+use super::{Server, Shared};
+use crate::config::{Config, SlowConsumer, Transport};
+use crate::error::ConfigError;
+use crate::packet::Message;
+use crate::sid::Sid;
+
+/// What a server is, apart from its sessions' [`Config`].
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) path: String,
+    pub(super) trailing_slash: bool,
+    pub(super) cors: Option<Cors>,
+    pub(super) cookie: Option<Cookie>,
+    pub(super) compression: Option<Compression>,
+    pub(super) initial_packet: Option<Message>,
+    pub(super) body_timeout: Duration,
+    pub(super) head_timeout: Duration,
+    pub(super) max_sessions: usize,
+    pub(super) hooks: Hooks,
+}
+
+/// Collects the settings of a [`Server`]. Each has the official server's default.
+#[derive(Debug)]
+#[must_use]
+pub struct ServerBuilder {
+    config: Config,
+    options: Options,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            options: Options {
+                path: "/engine.io".to_owned(),
+                trailing_slash: true,
+                cors: None,
+                cookie: None,
+                compression: Some(Compression::new()),
+                initial_packet: None,
+                body_timeout: Duration::from_secs(30),
+                head_timeout: Duration::from_secs(10),
+                max_sessions: 250_000,
+                hooks: Hooks::default(),
+            },
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Replaces all settings of sessions at once; the methods below change single ones.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// See [`Config::ping_interval`]. Default 25 s.
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.config.ping_interval = interval;
+        self
+    }
+
+    /// See [`Config::ping_timeout`]. Default 20 s.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.config.ping_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::upgrade_timeout`]. Default 10 s.
+    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.config.upgrade_timeout = timeout;
+        self
+    }
+
+    /// The largest message in bytes on either transport (`maxHttpBufferSize`), see [`Config::max_payload`].
+    /// Default 1,000,000.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.max_payload = bytes;
+        self
+    }
+
+    /// See [`Config::transports`]. Default polling and WebSocket.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.config.transports = transports.into_iter().collect();
+        self
+    }
+
+    /// See [`Config::allow_upgrades`]. Default true.
+    pub fn allow_upgrades(mut self, allow: bool) -> Self {
+        self.config.allow_upgrades = allow;
+        self
+    }
+
+    /// See [`Config::allow_eio3`]. Default false.
+    pub fn allow_eio3(mut self, allow: bool) -> Self {
+        self.config.allow_eio3 = allow;
+        self
+    }
+
+    /// How many bytes may wait for one client, and what happens beyond that: see [`Config::max_buffered`].
+    /// Default 8 MiB and [`SlowConsumer::Disconnect`].
+    pub fn max_buffered(mut self, bytes: usize, policy: SlowConsumer) -> Self {
+        self.config.max_buffered = bytes;
+        self.config.slow_consumer = policy;
+        self
+    }
+
+    /// A message that every client gets right after the open packet (`initialPacket`). Default none.
+    pub fn initial_packet(mut self, message: impl Into<Message>) -> Self {
+        self.options.initial_packet = Some(message.into());
+        self
+    }
+
+    /// Which requests are ours when the server stands in front of other routes. Default `/engine.io`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.options.path = path.into();
+        self
+    }
+
+    /// Whether the path must be followed by a slash (`addTrailingSlash`). Default true: `/engine.io/` and below.
+    pub fn add_trailing_slash(mut self, add: bool) -> Self {
+        self.options.trailing_slash = add;
+        self
+    }
+
+    /// Lets pages of other origins connect. Default: no CORS headers are sent.
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.options.cors = Some(cors);
+        self
+    }
+
+    /// Sets a cookie with the session id on polling handshakes, for load balancers that stick by cookie. Default
+    /// none.
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.options.cookie = Some(cookie);
+        self
+    }
+
+    /// Compresses polling answers for clients that accept it (`httpCompression`). Default from 1024 bytes on;
+    /// `None` turns it off. Costs CPU on the answering task, and needs the feature `compression`.
+    pub fn http_compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
+        self.options.compression = compression.into();
+        self
+    }
+
+    /// How long the body of a POST may take to arrive. Default 30 s; then the request is answered with 408 and the
+    /// session ends.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.options.body_timeout = timeout;
+        self
+    }
+
+    /// How long [`serve`](Server::serve) waits for the head of a request. Default 10 s.
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.options.head_timeout = timeout;
+        self
+    }
+
+    /// How many sessions may be open at once. Default 250,000; further handshakes are answered with 503.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.options.max_sessions = sessions;
+        self
+    }
+
+    /// Decides on each handshake, before a session exists. The text of an error reaches the client with code 4;
+    /// an empty one reads "Forbidden".
+    pub fn allow_request<F, Fut>(mut self, allow: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.options.hooks.allow_request = Some(Box::new(move |request| Box::pin(allow(request))));
+        self
+    }
+
+    /// Looks at every request, in the order in which middlewares were added, before anything else does. The headers
+    /// it returns are added to the answer; an error ends the request.
+    ///
+    /// A tower layer around [`Server::service`] can do all this and more; this is the place for what has to know
+    /// that the request is Engine.IO's.
+    pub fn middleware<F, Fut>(mut self, middleware: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HeaderMap, Refusal>> + Send + 'static,
+    {
+        self.options.hooks.middlewares.push(Box::new(move |request| Box::pin(middleware(request))));
+        self
+    }
+
+    /// Makes the ids of sessions. They are secrets and have to be unguessable. Default: 128 random bits.
+    pub fn generate_id<F, Fut, E>(mut self, generate: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Sid, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.options.hooks.generate_id = Some(Box::new(move |request| {
+            let id = generate(request);
+            Box::pin(async move { id.await.map_err(Into::into) })
+        }));
+        self
+    }
+
+    /// Adds headers to the first answer of each session (`initial_headers`).
+    pub fn on_initial_headers(
+        mut self,
+        hook: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static,
+    ) -> Self {
+        self.options.hooks.initial_headers = Some(Box::new(hook));
+        self
+    }
+
+    /// Adds headers to every answer of a session (`headers`).
+    pub fn on_headers(mut self, hook: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
+        self.options.hooks.headers = Some(Box::new(hook));
+        self
+    }
+
+    /// Is told of every refused request (`connection_error`).
+    pub fn on_connection_error(
+        mut self,
+        hook: impl Fn(&Parts, &RequestError) + Send + Sync + 'static,
+    ) -> Self {
+        self.options.hooks.connection_error = Some(Box::new(hook));
+        self
+    }
+
+    /// The server. `accept` makes the handler of each session: a closure from `&Session`.
+    pub fn build(self, accept: impl Accept) -> Result<Server, ConfigError> {
+        self.config.validate()?;
+        if !self.options.path.starts_with('/') {
+            return Err(ConfigError::Path(self.options.path));
+        }
+        Ok(Server::from_shared(Arc::new(Shared::new(self.config, self.options, Box::new(accept)))))
+    }
+}

@@ -1,0 +1,53 @@
+//! The end of a WebSocket connection whose session is over, or that lost its trial: the close frame, and time for
+//! the peer to take it.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::Shared;
+use super::line::{Line, Received};
+use crate::frame::CloseCode;
+
+/// How long a peer may take to answer a close frame. What it does later meets a closed port.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Sends a close frame, with a code or empty, and waits for the peer's. A connection that is dropped with unread
+/// bytes in it is reset, and a reset can overtake what was written last.
+pub(crate) fn spawn(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared>) {
+    // Without a runtime (it is shutting down) there is nobody left to say goodbye for.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let counted = server.tasks.enter();
+    line.close(code);
+    runtime.spawn(async move {
+        let _counted = counted;
+        let _ = tokio::time::timeout(LINGER, farewell(line)).await;
+    });
+}
+
+async fn farewell(mut line: Line) {
+    let mut open = true;
+    let mut written = false;
+    poll_fn(|cx| {
+        while !written {
+            match line.poll_flush(None, cx) {
+                Ok(true) => written = true,
+                Ok(false) => break,
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        while open {
+            let Poll::Ready(mut batch) = line.poll_receive(cx) else { return Poll::Pending };
+            while let Some(received) = line.next(&mut batch) {
+                open &= matches!(received, Received::Event(_));
+            }
+            // The connection may just have become ours to write to.
+            if !written {
+                cx.waker().wake_by_ref();
+            }
+        }
+        if written { line.poll_shutdown(cx).map(drop) } else { Poll::Pending }
+    })
+    .await;
+}

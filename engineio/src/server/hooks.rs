@@ -1,0 +1,54 @@
+//! Places where an application can look at requests, refuse them, and add headers.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use http::request::Parts;
+use http::{HeaderMap, Response};
+
+use super::body::Body;
+use super::request_error::RequestError;
+use crate::sid::Sid;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(super) type AllowRequest = Box<dyn Fn(&Parts) -> BoxFuture<Result<(), String>> + Send + Sync>;
+pub(super) type Middleware = Box<dyn Fn(&Parts) -> BoxFuture<Result<HeaderMap, Refusal>> + Send + Sync>;
+pub(super) type GenerateId = Box<dyn Fn(&Parts) -> BoxFuture<Result<Sid, BoxError>> + Send + Sync>;
+pub(super) type HeadersHook = Box<dyn Fn(&Parts, &mut HeaderMap) + Send + Sync>;
+pub(super) type ErrorHook = Box<dyn Fn(&Parts, &RequestError) + Send + Sync>;
+
+/// How a middleware stops a request.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The client gets 400 with code 3.
+    Failed,
+    /// The client gets this answer.
+    Respond(Response<Body>),
+}
+
+impl<E: std::error::Error> From<E> for Refusal {
+    /// Any error refuses; what it says stays on the server.
+    fn from(_: E) -> Self {
+        Self::Failed
+    }
+}
+
+/// All hooks of a server. None costs anything while it is not set.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) allow_request: Option<AllowRequest>,
+    pub(super) middlewares: Vec<Middleware>,
+    pub(super) generate_id: Option<GenerateId>,
+    pub(super) initial_headers: Option<HeadersHook>,
+    pub(super) headers: Option<HeadersHook>,
+    pub(super) connection_error: Option<ErrorHook>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").field("middlewares", &self.middlewares.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,193 @@
+//! A WebSocket connection of a session: from the request that is being upgraded to frames in and out.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::session::Session;
+use crate::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
+use crate::net::{Io, Upgrading};
+use crate::prepared::{Dialect, Prepared};
+use crate::ws::inbound::{Event, Inbound};
+use crate::ws::outbound::{Control, Outbound, Source};
+
+/// What one read can take. It exists once per worker thread, so that an idle connection owns no read buffer.
+const SCRATCH_LEN: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// One WebSocket connection.
+pub(crate) struct Line {
+    stream: Stream,
+    inbound: Inbound,
+    outbound: Outbound,
+    dialect: Dialect,
+    /// The socket did not take everything; it has to be asked first.
+    blocked: bool,
+}
+
+enum Stream {
+    /// The 101 is on its way out; hyper still has the connection.
+    Upgrading(Upgrading),
+    /// Ours, with bytes that hyper read too far.
+    Open(Io, Bytes),
+    Failed,
+}
+
+/// Bytes that were read, to be taken apart by [`Line::next`].
+pub(crate) struct Batch {
+    scratch: Box<[u8]>,
+    at: usize,
+    end: usize,
+    /// What to report when the bytes are used up.
+    last: Option<Received>,
+}
+
+/// What a peer did.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Event(Event),
+    /// It closed the connection, with a close frame or without. The code goes back if there was one.
+    Closed(Option<CloseCode>),
+    /// It broke the protocol; this is what it is told.
+    Violation(CloseCode),
+    /// The connection broke.
+    Lost,
+}
+
+impl Line {
+    pub(crate) fn new(upgrading: Upgrading, session: &Session, max_payload: usize) -> Self {
+        Self {
+            stream: Stream::Upgrading(upgrading),
+            inbound: Inbound::new(max_payload),
+            outbound: Outbound::default(),
+            dialect: session.dialect(),
+            blocked: false,
+        }
+    }
+
+    /// Reads once. A batch is never empty-handed: it has bytes, or an end to report.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Batch> {
+        if let Stream::Upgrading(upgrading) = &mut self.stream {
+            match Pin::new(upgrading).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok((io, read))) => self.stream = Stream::Open(io, read),
+                Poll::Ready(Err(_)) => self.stream = Stream::Failed,
+            }
+        }
+        let scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_LEN].into());
+        let mut batch = Batch { scratch, at: 0, end: 0, last: None };
+        let Stream::Open(io, read) = &mut self.stream else {
+            // The client went away before it had the 101.
+            batch.last = Some(Received::Closed(None));
+            return Poll::Ready(batch);
+        };
+        if !read.is_empty() {
+            let len = read.len().min(batch.scratch.len());
+            batch.scratch[..len].copy_from_slice(&read.split_to(len));
+            batch.end = len;
+            return Poll::Ready(batch);
+        }
+        let mut buf = ReadBuf::new(&mut batch.scratch);
+        match Pin::new(io).poll_read(cx, &mut buf) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                batch.end = buf.filled().len();
+                if batch.end == 0 {
+                    batch.last = Some(Received::Closed(None));
+                }
+            }
+            Poll::Ready(Err(error)) => {
+                // A reset is how many clients close.
+                let gone = error.kind() == io::ErrorKind::ConnectionReset;
+                batch.last = Some(if gone { Received::Closed(None) } else { Received::Lost });
+            }
+        }
+        Poll::Ready(batch)
+    }
+
+    /// The next thing in what was read.
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Option<Received> {
+        let mut decode = self.inbound.decode(&mut batch.scratch[batch.at..batch.end]);
+        let event = decode.next();
+        batch.at += decode.consumed();
+        match event {
+            Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
+            Some(Ok(event)) => Some(Received::Event(event)),
+            Some(Err(error)) => Some(Received::Violation(error.close_code())),
+            None => batch.last.take(),
+        }
+    }
+
+    /// Queues a pong for these bytes.
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.outbound.control(pong_frame(payload), Control::Pong);
+    }
+
+    /// Queues a close frame, the last thing that is ever written.
+    pub(crate) fn close(&mut self, code: Option<CloseCode>) {
+        let frame = code.map_or_else(empty_close_frame, |code| close_frame(code, ""));
+        self.outbound.control(frame, Control::Close);
+    }
+
+    /// Queues a packet that belongs to this connection and not to the session's outbox.
+    pub(crate) fn send(&mut self, packet: Prepared) {
+        self.outbound.packet(packet);
+    }
+
+    /// Whether the socket took everything so far.
+    pub(crate) fn is_writable(&self) -> bool {
+        matches!(self.stream, Stream::Open(..)) && !self.blocked
+    }
+
+    /// Writes what waits here and in the outbox. `Ok(true)` says that nothing is left.
+    pub(crate) fn poll_flush(
+        &mut self,
+        source: Option<Source<'_>>,
+        cx: &mut Context<'_>,
+    ) -> io::Result<bool> {
+        let Stream::Open(io, _) = &mut self.stream else { return Ok(false) };
+        let was_blocked = self.blocked;
+        let outbox = source.as_ref().map(|source| source.outbox);
+        let result = match self.outbound.poll_flush(io, source, self.dialect, cx) {
+            Poll::Ready(Ok(())) => {
+                self.blocked = false;
+                // A TCP stream has nothing to flush; a TLS stream may.
+                match Pin::new(io).poll_flush(cx) {
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Ready(Ok(())) | Poll::Pending => Ok(true),
+                }
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => {
+                self.blocked = true;
+                Ok(false)
+            }
+        };
+        if let Some(outbox) = outbox.filter(|_| was_blocked != self.blocked) {
+            outbox.set_blocked(self.blocked);
+        }
+        result
+    }
+
+    /// Ends the writing side: the peer reads the end of the stream behind the close frame.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Open(io, _) => Pin::new(io).poll_shutdown(cx),
+            Stream::Upgrading(_) | Stream::Failed => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        SCRATCH.set(Some(std::mem::take(&mut self.scratch)));
+    }
+}

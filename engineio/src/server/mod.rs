@@ -1,0 +1,179 @@
+//! The server: requests in, sessions out.
+
+mod body;
+mod builder;
+mod command;
+mod compression;
+mod cookie;
+mod cors;
+mod driver;
+mod goodbye;
+mod handler;
+mod head;
+mod hooks;
+mod line;
+mod query;
+mod registry;
+mod request_error;
+mod respond;
+mod serve;
+mod service;
+mod session;
+mod stats;
+mod transports;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub use self::body::Body;
+pub use self::builder::ServerBuilder;
+pub use self::compression::Compression;
+pub use self::cookie::{Cookie, CookieError, Priority, SameSite};
+pub use self::cors::{Cors, CorsError};
+pub use self::handler::{Accept, Handler, handler_fn};
+pub use self::head::{PeerAddr, RequestHead};
+pub use self::hooks::Refusal;
+pub use self::query::Query;
+pub use self::request_error::{BadRequest, RequestError};
+pub use self::service::{EngineLayer, EngineService};
+pub use self::session::{Sent, Session};
+pub use self::stats::Stats;
+
+use self::builder::Options;
+use self::registry::Registry;
+use self::stats::{Count, Tally};
+use crate::config::Config;
+
+/// An Engine.IO server.
+///
+/// This is a handle: clones are the same server. It listens by itself with [`serve`](Self::serve), or answers the
+/// requests that an HTTP server or framework hands to its [`service`](Self::service) or [`layer`](Self::layer).
+#[derive(Clone, Debug)]
+pub struct Server(Arc<Shared>);
+
+/// What all sessions of a server share.
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    options: Options,
+    accept: Box<dyn Accept>,
+    pub(crate) registry: Registry,
+    pub(crate) tasks: Count,
+    outboxes: Count,
+    connections: Count,
+    pub(crate) panics: Tally,
+    closing: AtomicBool,
+    closed: Notify,
+}
+
+impl Server {
+    /// Starts with the official server's defaults.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    fn from_shared(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// The settings of the sessions.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The open session with this id.
+    pub fn session(&self, sid: &str) -> Option<Session> {
+        self.0.registry.find(sid)
+    }
+
+    /// All open sessions, in no order.
+    pub fn sessions(&self) -> Vec<Session> {
+        self.0.registry.all()
+    }
+
+    /// How many of everything there is right now.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sessions: self.0.registry.len(),
+            tasks: self.0.tasks.now(),
+            outboxes: self.0.outboxes.now(),
+            connections: self.0.connections.now(),
+            panics: self.0.panics.now(),
+        }
+    }
+
+    /// Refuses new sessions and closes all others at once; what waits in their outboxes is dropped. Returns at
+    /// once: [`stats`](Self::stats) says when everybody is gone. [`serve`](Self::serve) returns.
+    pub fn close(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        self.0.closed.notify_waiters();
+        for session in self.sessions() {
+            session.abort();
+        }
+    }
+
+    /// Refuses new sessions and closes the others in good order, evenly spread over `spread` so that not all
+    /// clients come back elsewhere in one moment. What is left after `deadline` is closed at once.
+    ///
+    /// Returns when no session is left.
+    pub async fn drain(&self, deadline: Duration, spread: Duration) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        let started = tokio::time::Instant::now();
+        let sessions = self.sessions();
+        let step = spread.min(deadline) / u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
+        let orderly = async {
+            for (session, number) in sessions.iter().zip(0..) {
+                tokio::time::sleep_until(started + step * number).await;
+                session.close();
+            }
+            self.0.emptied().await;
+        };
+        let _ = tokio::time::timeout_at(started + deadline, orderly).await;
+        self.close();
+        self.0.emptied().await;
+    }
+}
+
+impl Shared {
+    fn new(config: Config, options: Options, accept: Box<dyn Accept>) -> Self {
+        Self {
+            config: Arc::new(config),
+            options,
+            accept,
+            registry: Registry::default(),
+            tasks: Count::default(),
+            outboxes: Count::default(),
+            connections: Count::default(),
+            panics: Tally::default(),
+            closing: AtomicBool::new(false),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Whether the server takes no new sessions.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the last session is gone.
+    async fn emptied(&self) {
+        loop {
+            let removed = self.registry.removed();
+            if self.registry.len() == 0 {
+                return;
+            }
+            removed.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("config", &self.config)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

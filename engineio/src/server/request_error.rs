@@ -1,0 +1,147 @@
+//! Why a request was refused, with the official server's codes, messages and context.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use thiserror::Error;
+
+use super::body::Body;
+
+/// Why a request was refused before it reached a session.
+///
+/// [`code`](Self::code) and `Display` are what the client reads. The fields are the official server's `context`,
+/// for the [`on_connection_error`](crate::ServerBuilder::on_connection_error) hook; they can hold anything that a
+/// client sent, so escape them before they are logged.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Code 0: the transport does not exist or is not enabled.
+    #[error("Transport unknown")]
+    UnknownTransport {
+        /// What the query says.
+        transport: Option<String>,
+    },
+    /// Code 1: no session has this id.
+    #[error("Session ID unknown")]
+    UnknownSid {
+        /// What the query says.
+        sid: String,
+    },
+    /// Code 2: a handshake must be a GET.
+    #[error("Bad handshake method")]
+    BadHandshakeMethod {
+        /// The method of the request.
+        method: String,
+    },
+    /// Code 3: the request makes no sense.
+    #[error("Bad request")]
+    BadRequest(BadRequest),
+    /// Code 4: `allow_request` said no. The client reads the message, if it is not empty.
+    #[error("Forbidden")]
+    Forbidden {
+        /// What `allow_request` said.
+        message: String,
+    },
+    /// Code 5: the client speaks revision 3 and `allow_eio3` is off.
+    #[error("Unsupported protocol version")]
+    UnsupportedProtocolVersion {
+        /// The revision.
+        protocol: u8,
+    },
+}
+
+/// What was wrong with a request of code 3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadRequest {
+    /// `generate_id` failed, or made an id that is taken.
+    IdGeneration {
+        /// What it said.
+        error: String,
+    },
+    /// The Origin header has an illegal character.
+    InvalidOrigin {
+        /// The header, with what is not UTF-8 replaced.
+        origin: String,
+    },
+    /// A middleware refused.
+    MiddlewareFailure,
+    /// The request claims another protocol revision than its session was opened with.
+    ProtocolMismatch,
+    /// A WebSocket request that is none, or that the session cannot take.
+    TransportHandshake,
+    /// The request's transport is not the session's.
+    TransportMismatch {
+        /// What the query says.
+        transport: &'static str,
+        /// What the session uses.
+        previous_transport: &'static str,
+    },
+}
+
+impl BadRequest {
+    /// The official server's name of this case.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::IdGeneration { .. } => "ID_GENERATION_ERROR",
+            Self::InvalidOrigin { .. } => "INVALID_ORIGIN",
+            Self::MiddlewareFailure => "MIDDLEWARE_FAILURE",
+            Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
+            Self::TransportMismatch { .. } => "TRANSPORT_MISMATCH",
+        }
+    }
+}
+
+impl RequestError {
+    /// The official error code, 0 to 5.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::UnknownTransport { .. } => 0,
+            Self::UnknownSid { .. } => 1,
+            Self::BadHandshakeMethod { .. } => 2,
+            Self::BadRequest(_) => 3,
+            Self::Forbidden { .. } => 4,
+            Self::UnsupportedProtocolVersion { .. } => 5,
+        }
+    }
+
+    /// What the client reads. Nothing of its own request comes back to it.
+    fn message(&self) -> String {
+        match self {
+            Self::Forbidden { message } if !message.is_empty() => message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// The answer to a plain HTTP request: the code and the message as JSON.
+    pub(crate) fn to_response(&self) -> Response<Body> {
+        #[derive(serde::Serialize)]
+        struct Refusal {
+            code: u8,
+            message: String,
+        }
+        // Numbers and strings always serialise.
+        let body =
+            serde_json::to_vec(&Refusal { code: self.code(), message: self.message() }).unwrap_or_default();
+        let forbidden = matches!(self, Self::Forbidden { .. });
+        let mut response = Response::new(Body::from(bytes::Bytes::from(body)));
+        *response.status_mut() = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// The answer to a request that asked for a WebSocket: always 400, with the message as text.
+    pub(crate) fn to_upgrade_response(&self) -> Response<Body> {
+        let mut response = Response::new(Body::from(bytes::Bytes::from(self.message())));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+impl From<BadRequest> for RequestError {
+    fn from(case: BadRequest) -> Self {
+        Self::BadRequest(case)
+    }
+}

@@ -1,0 +1,128 @@
+//! The server as a tower service and layer, and as a hyper service.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body_util::Either;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Server;
+use super::body::Body;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl Server {
+    /// A service that takes every request for its own, whatever the path: to be mounted by a router.
+    pub fn service(&self) -> Self {
+        self.clone()
+    }
+
+    /// A layer that answers the requests below [`ServerBuilder::path`](crate::ServerBuilder::path) and passes all
+    /// others on.
+    pub fn layer(&self) -> EngineLayer {
+        EngineLayer(self.clone())
+    }
+
+    /// Answers one request, whatever its path. For HTTP servers that are neither tower's nor hyper's.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body,
+    {
+        Arc::clone(&self.0).respond(request).await
+    }
+
+    /// Whether a request's path is ours.
+    pub fn matches(&self, path: &str) -> bool {
+        let options = &self.0.options;
+        let base = options.path.trim_end_matches('/');
+        match path.strip_prefix(base) {
+            Some("") => !options.trailing_slash,
+            Some(rest) => rest.starts_with('/'),
+            None => false,
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Server
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { Ok(shared.respond(request).await) })
+    }
+}
+
+impl<B> hyper::service::Service<Request<B>> for Server
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { Ok(shared.respond(request).await) })
+    }
+}
+
+/// Puts a server in front of another service. See [`Server::layer`].
+#[derive(Clone, Debug)]
+pub struct EngineLayer(Server);
+
+impl<S> Layer<S> for EngineLayer {
+    type Service = EngineService<S>;
+
+    fn layer(&self, inner: S) -> EngineService<S> {
+        EngineService { server: self.0.clone(), inner }
+    }
+}
+
+/// A server in front of another service. See [`Server::layer`].
+#[derive(Clone, Debug)]
+pub struct EngineService<S> {
+    server: Server,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for EngineService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<Either<Body, R>>;
+    type Error = S::Error;
+    type Future = BoxFuture<Result<Self::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.server.matches(request.uri().path()) {
+            let shared = Arc::clone(&self.server.0);
+            return Box::pin(async move { Ok(shared.respond(request).await.map(Either::Left)) });
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move { Ok(answer.await?.map(Either::Right)) })
+    }
+}

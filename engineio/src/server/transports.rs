@@ -1,0 +1,347 @@
+//! What the requests of each transport do once they are found to be in order.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use tokio::sync::oneshot;
+
+use super::Shared;
+use super::body::{Body, CollectError, collect};
+use super::command::{Command, PostAnswer, PostBody};
+use super::compression;
+use super::driver::Driver;
+use super::head::{PeerAddr, RequestHead};
+use super::request_error::{BadRequest, RequestError};
+use super::respond::{Checked, mismatch, status};
+use super::session::Session;
+use crate::close_reason::{CloseReason, Fault};
+use crate::config::Transport;
+use crate::open::OpenPacket;
+use crate::packet::{PacketType, Protocol};
+use crate::payload::jsonp;
+use crate::polling::{self, PayloadForm, PollAnswer};
+use crate::prepared::Prepared;
+use crate::session::Machine;
+use crate::sid::Sid;
+use crate::ws::accept;
+
+/// Compressing more than this takes long enough for other sessions of the thread to notice.
+const COMPRESS_INLINE: usize = 64 * 1024;
+
+impl Shared {
+    /// Opens a session.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        mut request: Checked<'_>,
+    ) -> Result<Response<Body>, RequestError> {
+        let Checked { parts, query, transport, .. } = request;
+        let protocol = request.handshake.protocol;
+        if protocol == Protocol::V3 && !self.config.allow_eio3 {
+            return Err(RequestError::UnsupportedProtocolVersion { protocol: 3 });
+        }
+        let switching = match transport {
+            Transport::WebSocket => match accept::accept(parts) {
+                Ok(switching) => Some(switching),
+                Err(error) => return Ok(error.into_response().map(|()| Body::default())),
+            },
+            Transport::Polling => None,
+        };
+        if self.is_closing() || self.registry.len() >= self.options.max_sessions {
+            let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            return Ok(response);
+        }
+        let sid = self.generate_id(&request).await?;
+
+        // The heartbeat counts from here, before the client can have read its open packet.
+        let now = tokio::time::Instant::now().into_std();
+        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let head = RequestHead::new(&parts.uri, &parts.headers, query.clone(), peer);
+        let base64 = request.handshake.base64;
+        let session =
+            Session::new(sid, protocol, transport, base64, head, &self.config, self.outboxes.enter());
+        let registered = Registered::insert(self, &session)?;
+        let mut greeting = vec![self.open_packet(&session)];
+        greeting.extend(self.options.initial_packet.clone().map(Prepared::from));
+
+        let mut response = match switching {
+            Some(switching) => {
+                for message in greeting {
+                    session.outbox().push_control(message);
+                }
+                switching.map(|()| Body::default())
+            }
+            None => {
+                let answer = polling::answer(session.dialect(), &greeting, None);
+                let mut response = self.poll_response(&request, answer).await;
+                if let Some(cookie) = &self.options.cookie {
+                    response
+                        .headers_mut()
+                        .append(header::SET_COOKIE, cookie.serialize(session.id().as_str()));
+                }
+                response
+            }
+        };
+        self.decorate(parts, &mut response, true);
+
+        let handler = self.accept.accept(&session);
+        let machine = Machine::new(Arc::clone(&self.config), protocol, transport, now);
+        registered.keep();
+        tokio::spawn(Driver::new(session, machine, handler, Arc::clone(self), request.upgrading.take()));
+        Ok(response)
+    }
+
+    /// A WebSocket wants to take a polling session over.
+    pub(super) async fn probe(
+        &self,
+        mut request: Checked<'_>,
+        session: &Session,
+    ) -> Result<Response<Body>, RequestError> {
+        if session.transport() != Transport::Polling {
+            return Err(BadRequest::TransportHandshake.into());
+        }
+        let switching = match accept::accept(request.parts) {
+            Ok(switching) => switching,
+            Err(error) => return Ok(error.into_response().map(|()| Body::default())),
+        };
+        let Some(upgrading) = request.upgrading.take() else {
+            return Err(BadRequest::TransportHandshake.into());
+        };
+        let (answer, accepted) = oneshot::channel();
+        session.command(Command::Probe(answer, upgrading));
+        if !accepted.await.unwrap_or(false) {
+            return Err(BadRequest::TransportHandshake.into());
+        }
+        let mut response = switching.map(|()| Body::default());
+        self.decorate(request.parts, &mut response, false);
+        Ok(response)
+    }
+
+    /// A GET waits for packets.
+    pub(super) async fn poll(
+        &self,
+        request: Checked<'_>,
+        session: &Session,
+    ) -> Result<Response<Body>, RequestError> {
+        let (answer, answered) = oneshot::channel();
+        session.command(Command::Poll(answer));
+        match answered.await {
+            Ok(PollAnswer::Refused) => Ok(status(StatusCode::BAD_REQUEST)),
+            Ok(answer) => {
+                let mut response = self.poll_response(&request, answer).await;
+                self.decorate(request.parts, &mut response, false);
+                Ok(response)
+            }
+            Err(_) => Err(gone(session)),
+        }
+    }
+
+    /// A POST brings packets.
+    pub(super) async fn post<B: http_body::Body>(
+        &self,
+        request: Checked<'_>,
+        session: &Session,
+        body: B,
+    ) -> Result<Response<Body>, RequestError> {
+        let headers = &request.parts.headers;
+        let binary = is(headers, header::CONTENT_TYPE, "application/octet-stream");
+        let form = match (session.protocol(), binary) {
+            (Protocol::V3, true) => PayloadForm::BinaryV3,
+            (Protocol::V4, true) => {
+                session.abort_with(CloseReason::TransportError(Fault::InvalidContent));
+                return Ok(status(StatusCode::BAD_REQUEST));
+            }
+            (protocol, false) => PayloadForm::Text(protocol),
+        };
+        // No client compresses what it sends, and what we do not decode we must not take for text.
+        if headers.contains_key(header::CONTENT_ENCODING)
+            && !is(headers, header::CONTENT_ENCODING, "identity")
+        {
+            session.abort_with(CloseReason::ParseError);
+            return Ok(status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let unwrap = |body: Bytes| match (&request.handshake.jsonp, form) {
+            // A form that is not UTF-8, or has no payload: nothing that a packet could be read from.
+            (Some(_), PayloadForm::Text(_)) => {
+                jsonp::decode(&body).ok().flatten().map(crate::Text::into_bytes)
+            }
+            _ => Some(body),
+        };
+
+        let announced =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let mut collecting = pin!(collect(body, announced, self.config.max_payload));
+        let (answer, mut answered) = oneshot::channel();
+        // Mostly the body came with the head; then the session hears of the request once.
+        let taken = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
+            Poll::Ready(Ok(body)) => {
+                let Some(body) = unwrap(body) else { return Ok(self.post_response(&request)) };
+                session.command(Command::Post(PostBody::Read(body), form, answer));
+                answered.await
+            }
+            Poll::Ready(Err(CollectError::TooLarge)) => return Ok(status(StatusCode::PAYLOAD_TOO_LARGE)),
+            Poll::Ready(Err(CollectError::Aborted)) => {
+                session.abort_with(CloseReason::TransportError(Fault::PostAborted));
+                return Ok(status(StatusCode::BAD_REQUEST));
+            }
+            Poll::Pending => {
+                let (read, reading) = oneshot::channel();
+                session.command(Command::Post(PostBody::Reading(reading), form, answer));
+                let collected = tokio::select! {
+                    // The session does not want the rest: an overlap, or it ended.
+                    _ = &mut answered => return Ok(status(StatusCode::BAD_REQUEST)),
+                    collected = tokio::time::timeout(self.options.body_timeout, collecting) => collected,
+                };
+                match collected {
+                    Ok(Ok(body)) => {
+                        let Some(body) = unwrap(body) else {
+                            let _ = read.send(None);
+                            return Ok(self.post_response(&request));
+                        };
+                        let _ = read.send(Some(body));
+                        answered.await
+                    }
+                    Ok(Err(CollectError::TooLarge)) => {
+                        let _ = read.send(None);
+                        return Ok(status(StatusCode::PAYLOAD_TOO_LARGE));
+                    }
+                    // Dropping the sender tells the session that the request was cut.
+                    Ok(Err(CollectError::Aborted)) => return Ok(status(StatusCode::BAD_REQUEST)),
+                    Err(_) => return Ok(status(StatusCode::REQUEST_TIMEOUT)),
+                }
+            }
+        };
+        match taken {
+            Ok(PostAnswer::Taken) => Ok(self.post_response(&request)),
+            Ok(PostAnswer::Refused) => Ok(status(StatusCode::BAD_REQUEST)),
+            Err(_) => Err(gone(session)),
+        }
+    }
+
+    fn post_response(&self, request: &Checked<'_>) -> Response<Body> {
+        let mut response = Response::new(Body::from("ok"));
+        // Not text/plain, which some browsers offer to download.
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        polling_headers(&request.parts.headers, response.headers_mut());
+        self.decorate(request.parts, &mut response, false);
+        response
+    }
+
+    async fn poll_response(&self, request: &Checked<'_>, answer: PollAnswer) -> Response<Body> {
+        let PollAnswer::Payload { mut body, binary, compress } = answer else {
+            return status(StatusCode::BAD_REQUEST);
+        };
+        let mut response = Response::new(Body::default());
+        let content_type = if binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        polling_headers(&request.parts.headers, response.headers_mut());
+        if let Some(index) = &request.handshake.jsonp {
+            let mut script = Vec::new();
+            jsonp::encode(index, &body, &mut script);
+            body = script.into();
+        }
+        if compress {
+            body = self.compress(request, body, response.headers_mut()).await;
+        }
+        *response.body_mut() = Body::from(body);
+        response
+    }
+
+    async fn compress(&self, request: &Checked<'_>, body: Bytes, headers: &mut HeaderMap) -> Bytes {
+        let applies = self.options.compression.is_some_and(|compression| compression.applies_to(body.len()));
+        let accepted = request.parts.headers.get_all(header::ACCEPT_ENCODING);
+        let Some(encoding) = applies.then(|| compression::negotiate(accepted)).flatten() else {
+            return body;
+        };
+        let compressed = if body.len() <= COMPRESS_INLINE {
+            compression::compress(encoding, &body).ok()
+        } else {
+            let body = body.clone();
+            tokio::task::spawn_blocking(move || compression::compress(encoding, &body).ok())
+                .await
+                .ok()
+                .flatten()
+        };
+        match compressed {
+            Some(compressed) => {
+                headers.insert(header::CONTENT_ENCODING, encoding.header_value());
+                compressed.into()
+            }
+            None => body,
+        }
+    }
+
+    fn open_packet(&self, session: &Session) -> Prepared {
+        let mut json = Vec::with_capacity(128);
+        OpenPacket::new(session.id(), session.transport(), &self.config).encode(&mut json);
+        Prepared::control(PacketType::Open, &json)
+    }
+
+    async fn generate_id(&self, request: &Checked<'_>) -> Result<Sid, RequestError> {
+        let failed = |error: String| RequestError::from(BadRequest::IdGeneration { error });
+        match &self.options.hooks.generate_id {
+            Some(generate) => generate(request.parts).await.map_err(|error| failed(error.to_string())),
+            None => {
+                let mut bits = [0; 16];
+                getrandom::fill(&mut bits).map_err(|error| failed(error.to_string()))?;
+                Ok(Sid::from_random(bits))
+            }
+        }
+    }
+}
+
+/// A session in the registry that has no driver yet. Should the application's `accept` panic, it is taken out again.
+struct Registered<'a> {
+    server: &'a Shared,
+    session: &'a Session,
+    keep: bool,
+}
+
+impl<'a> Registered<'a> {
+    fn insert(server: &'a Shared, session: &'a Session) -> Result<Self, RequestError> {
+        if server.registry.insert(session) {
+            Ok(Self { server, session, keep: false })
+        } else {
+            Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into())
+        }
+    }
+
+    fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.session.close_mailbox();
+            self.server.registry.remove(self.session);
+        }
+    }
+}
+
+/// The session ended between the look into the registry and the driver's turn.
+fn gone(session: &Session) -> RequestError {
+    if session.transport() == Transport::WebSocket {
+        return mismatch(Transport::Polling, session);
+    }
+    RequestError::UnknownSid { sid: session.id().as_str().to_owned() }
+}
+
+fn is(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
+    headers.get(name).is_some_and(|found| found.as_bytes() == value.as_bytes())
+}
+
+/// What every polling answer carries.
+fn polling_headers(request: &HeaderMap, response: &mut HeaderMap) {
+    response.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Internet Explorer takes a payload that echoes the page's own script for an attack, and mangles it.
+    let user_agent = request.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+    if [&b";MSIE"[..], b"Trident/"].iter().any(|part| memchr::memmem::find(user_agent, part).is_some()) {
+        response.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
+}

@@ -115,7 +115,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a message if the transport takes it now; `Ok(false)` says that it was dropped.
+    /// Queues a message if the transport takes it now: nothing else waits. `Ok(false)` says that it was dropped.
     pub fn push_volatile(&self, message: Prepared) -> Result<bool, SendError> {
         let mut inner = self.lock();
         match inner.phase {
@@ -123,10 +123,10 @@ impl Outbox {
             Phase::Overflowed => return Ok(false),
             Phase::Draining | Phase::Closed => return Err(SendError::Closed),
         }
-        let len = message.wire_len();
-        if inner.blocked || !inner.fits(len) {
+        if inner.blocked || inner.bytes > 0 {
             return Ok(false);
         }
+        let len = message.wire_len();
         inner.enqueue(message, len);
         Ok(true)
     }
@@ -384,12 +384,15 @@ mod tests {
     }
 
     #[test]
-    fn volatile_messages_are_dropped_when_the_transport_is_blocked() {
+    fn volatile_messages_are_dropped_when_anything_waits() {
         let outbox = Outbox::new(1000, SlowConsumer::Disconnect);
         assert_eq!(outbox.push_volatile(message(10)), Ok(true));
+        assert_eq!(outbox.push_volatile(message(10)), Ok(false), "one waits");
+        outbox.wrote(1, 10);
         outbox.set_blocked(true);
-        assert_eq!(outbox.push_volatile(message(10)), Ok(false));
-        assert_eq!(outbox.queued_messages(), 1);
+        assert_eq!(outbox.push_volatile(message(10)), Ok(false), "the transport is blocked");
+        outbox.set_blocked(false);
+        assert_eq!(outbox.push_volatile(message(10)), Ok(true));
     }
 
     #[test]

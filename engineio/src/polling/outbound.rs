@@ -21,11 +21,11 @@ pub(crate) enum PollAnswer {
     Refused,
 }
 
-/// The payload of `messages`, and at its end a packet without data.
-pub(crate) fn answer(dialect: Dialect, messages: &[Prepared], last: Option<PacketType>) -> PollAnswer {
+/// The payload of `messages`, and at its end packets without data.
+pub(crate) fn answer(dialect: Dialect, messages: &[Prepared], last: &[PacketType]) -> PollAnswer {
     // The official server compresses if any packet of the payload allows it, and control packets do not say.
     let compress = messages.iter().any(Prepared::may_compress);
-    if let ([message], None) = (messages, last)
+    if let ([message], []) = (messages, last)
         && message.is_text()
         && dialect.protocol == Protocol::V4
     {
@@ -38,7 +38,7 @@ pub(crate) fn answer(dialect: Dialect, messages: &[Prepared], last: Option<Packe
     PollAnswer::Payload { body: body.into(), binary, compress }
 }
 
-fn encode_v4(messages: &[Prepared], last: Option<PacketType>) -> Vec<u8> {
+fn encode_v4(messages: &[Prepared], last: &[PacketType]) -> Vec<u8> {
     let mut payload = Encoder::with_capacity(messages.iter().map(|message| message.wire_len() + 1).sum());
     for packet in messages.iter().flat_map(Prepared::packets) {
         match packet {
@@ -46,13 +46,13 @@ fn encode_v4(messages: &[Prepared], last: Option<PacketType>) -> Vec<u8> {
             PacketRef::Binary(binary) => payload.push_encoded(binary.base64()),
         }
     }
-    if let Some(last) = last {
+    for last in last {
         payload.push_encoded(&[last.digit()]);
     }
     payload.finish()
 }
 
-fn encode_v3(messages: &[Prepared], last: Option<PacketType>, takes_binary: bool) -> (Vec<u8>, bool) {
+fn encode_v3(messages: &[Prepared], last: &[PacketType], takes_binary: bool) -> (Vec<u8>, bool) {
     let binary = takes_binary && messages.iter().any(|message| !message.is_text());
     let push_text = if binary { v3::push_string } else { v3::push_text };
     let mut body = Vec::new();
@@ -64,7 +64,7 @@ fn encode_v3(messages: &[Prepared], last: Option<PacketType>, takes_binary: bool
             PacketRef::Binary(part) => push_text(&mut body, &[b"b4", &part.base64()[1..]].concat()),
         }
     }
-    if let Some(last) = last {
+    for last in last {
         push_text(&mut body, &[last.digit()]);
     }
     (body, binary)

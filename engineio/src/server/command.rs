@@ -17,8 +17,9 @@ pub(crate) enum Command {
     Poll(oneshot::Sender<PollAnswer>),
     /// A POST brings packets.
     Post(PostBody, PayloadForm, oneshot::Sender<PostAnswer>),
-    /// A WebSocket wants to take over. `true` lets the request answer with 101.
-    Probe(oneshot::Sender<bool>, Upgrading),
+    /// A WebSocket wants to take over. Any answer lets the request answer with 101; if the session cannot take the
+    /// WebSocket it is closed right away.
+    Probe(oneshot::Sender<()>, Upgrading),
     /// Orderly close by the application.
     Close,
     /// Immediate close.

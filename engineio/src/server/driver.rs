@@ -147,12 +147,21 @@ impl Driver {
         }
     }
 
+    fn is_closing(&self) -> bool {
+        matches!(self.machine.state(), State::Closing { .. })
+    }
+
     fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Poll(answer) => match self.machine.handle(Input::PollOpened, now) {
                 None => {
                     self.parked = Some(answer);
                     self.session.outbox().set_blocked(false);
+                    // The official server wakes a poll that comes after the close with a noop.
+                    if self.is_closing() && self.session.outbox().is_empty() {
+                        self.answer_poll(&[PacketType::Noop, PacketType::Close], now);
+                        self.input(Input::Drained, now);
+                    }
                 }
                 Some(action) => {
                     self.act(action, now);
@@ -170,21 +179,16 @@ impl Driver {
                 }
             },
             Command::Probe(answer, upgrading) => {
-                let accepted = match self.machine.handle(Input::ProbeOpened, now) {
-                    None => {
-                        self.probe = Some(Box::new(Line::new(
-                            upgrading,
-                            &self.session,
-                            self.server.config.max_payload,
-                        )));
-                        true
-                    }
+                let line = Line::new(upgrading, &self.session, self.server.config.max_payload);
+                match self.machine.handle(Input::ProbeOpened, now) {
+                    None => self.probe = Some(Box::new(line)),
+                    // As at the official server the client gets its WebSocket, but only to see it closed.
                     Some(action) => {
+                        goodbye::spawn(line, None, &self.server);
                         self.act(action, now);
-                        false
                     }
-                };
-                let _ = answer.send(accepted);
+                }
+                let _ = answer.send(());
             }
             Command::Close => self.input(Input::Close, now),
             Command::Abort(reason) => {
@@ -213,7 +217,7 @@ impl Driver {
                     line.send(Prepared::control(PacketType::Pong, b"probe"));
                 }
             }
-            Action::ReleasePoll => self.answer_poll(PacketType::Noop, now),
+            Action::ReleasePoll => self.answer_poll(&[PacketType::Noop], now),
             Action::DropProbe => {
                 if let Some(line) = self.probe.take() {
                     goodbye::spawn(*line, None, &self.server);
@@ -225,7 +229,7 @@ impl Driver {
     }
 
     fn switch(&mut self, now: Instant) {
-        self.answer_poll(PacketType::Noop, now);
+        self.answer_poll(&[PacketType::Noop], now);
         // A POST that is still being read belongs to a transport that is no more.
         self.post = None;
         self.carrier = self.probe.take();
@@ -234,10 +238,10 @@ impl Driver {
         self.handler.on_upgrade(&self.session, Transport::WebSocket);
     }
 
-    /// Answers the GET that waits with one packet without data.
-    fn answer_poll(&mut self, kind: PacketType, now: Instant) {
+    /// Answers the GET that waits with packets without data.
+    fn answer_poll(&mut self, packets: &[PacketType], now: Instant) {
         if let Some(parked) = self.parked.take() {
-            let _ = parked.send(polling::answer(self.session.dialect(), &[], Some(kind)));
+            let _ = parked.send(polling::answer(self.session.dialect(), &[], packets));
             self.session.outbox().set_blocked(true);
             self.input(Input::PollAnswered, now);
         }
@@ -412,7 +416,7 @@ impl Driver {
                 if wrote {
                     self.handler.on_drain(&self.session);
                 }
-                if matches!(self.machine.state(), State::Closing { .. }) {
+                if self.is_closing() {
                     self.input(Input::Drained, now);
                 }
             }
@@ -421,7 +425,7 @@ impl Driver {
     }
 
     fn flush_polling(&mut self, now: Instant) {
-        let closing = matches!(self.machine.state(), State::Closing { .. });
+        let closing = self.is_closing();
         if self.parked.is_none() || (!closing && self.session.outbox().is_empty()) {
             return;
         }
@@ -431,7 +435,8 @@ impl Driver {
         if !messages.is_empty() {
             self.handler.on_flush(&self.session, &messages);
         }
-        let answer = polling::answer(self.session.dialect(), &messages, closing.then_some(PacketType::Close));
+        let last: &[_] = if closing { &[PacketType::Close] } else { &[] };
+        let answer = polling::answer(self.session.dialect(), &messages, last);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
         let delivered = parked.send(answer).is_ok();
         self.session.outbox().set_blocked(true);
@@ -457,7 +462,7 @@ impl Driver {
             Farewell::Close => PacketType::Close,
             Farewell::Noop => PacketType::Noop,
         };
-        self.answer_poll(last, now);
+        self.answer_poll(&[last], now);
         if let Some(post) = self.post.take() {
             let _ = post.answer.send(PostAnswer::Refused);
         }

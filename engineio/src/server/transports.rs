@@ -76,7 +76,7 @@ impl Shared {
                 switching.map(|()| Body::default())
             }
             None => {
-                let answer = polling::answer(session.dialect(), &greeting, None);
+                let answer = polling::answer(session.dialect(), &greeting, &[]);
                 let mut response = self.poll_response(&request, answer).await;
                 if let Some(cookie) = &self.options.cookie {
                     response
@@ -101,9 +101,6 @@ impl Shared {
         mut request: Checked<'_>,
         session: &Session,
     ) -> Result<Response<Body>, RequestError> {
-        if session.transport() != Transport::Polling {
-            return Err(BadRequest::TransportHandshake.into());
-        }
         let switching = match accept::accept(request.parts) {
             Ok(switching) => switching,
             Err(error) => return Ok(error.into_response().map(|()| Body::default())),
@@ -113,8 +110,8 @@ impl Shared {
         };
         let (answer, accepted) = oneshot::channel();
         session.command(Command::Probe(answer, upgrading));
-        if !accepted.await.unwrap_or(false) {
-            return Err(BadRequest::TransportHandshake.into());
+        if accepted.await.is_err() {
+            return Err(gone(session));
         }
         let mut response = switching.map(|()| Body::default());
         self.decorate(request.parts, &mut response, false);

@@ -30,24 +30,20 @@ async fn farewell(mut line: Line) {
     let mut open = true;
     let mut written = false;
     poll_fn(|cx| {
-        while !written {
-            match line.poll_flush(None, cx) {
-                Ok(true) => written = true,
-                Ok(false) => break,
-                Err(_) => return Poll::Ready(()),
-            }
-        }
+        // Reading comes first: it is what completes an upgrade that is still under way.
         while open {
-            let Poll::Ready(mut batch) = line.poll_receive(cx) else { return Poll::Pending };
+            let Poll::Ready(mut batch) = line.poll_receive(cx) else { break };
             while let Some(received) = line.next(&mut batch) {
                 open &= matches!(received, Received::Event(_));
             }
-            // The connection may just have become ours to write to.
-            if !written {
-                cx.waker().wake_by_ref();
+        }
+        if !written {
+            match line.poll_flush(None, cx) {
+                Ok(all) => written = all,
+                Err(_) => return Poll::Ready(()),
             }
         }
-        if written { line.poll_shutdown(cx).map(drop) } else { Poll::Pending }
+        if written && !open { line.poll_shutdown(cx).map(drop) } else { Poll::Pending }
     })
     .await;
 }

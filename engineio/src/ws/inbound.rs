@@ -19,6 +19,10 @@ use bytes::Bytes;
 use crate::frame::{CloseCode, MAX_CONTROL_LEN, Opcode};
 use crate::text::Text;
 
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
+
 /// How many frames a message may come in. `ws` has the same limit.
 pub const MAX_FRAGMENTS: u32 = 16_384;
 

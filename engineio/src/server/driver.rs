@@ -2,10 +2,11 @@
 //!
 //! A turn, each time the task is woken, always goes in this order:
 //!
-//! 1. commands of HTTP requests and handles, then the POST that is being read and the GET that waits;
-//! 2. what the carrier brings, at most [`READS_PER_TURN`] reads; after each one the handler goes on and its replies
+//! 1. what the WebSocket on trial brings: a client that moved over may send a request right after, which is then
+//!    one for a transport that is no more;
+//! 2. commands of HTTP requests and handles, then the POST that is being read and the GET that waits;
+//! 3. what the carrier brings, at most [`READS_PER_TURN`] reads; after each one the handler goes on and its replies
 //!    leave, so that what one read caused takes one write;
-//! 3. what the WebSocket on trial brings;
 //! 4. the handler's own futures;
 //! 5. the clock;
 //! 6. everything that waits in the outbox, one flush for all that other tasks left there.
@@ -106,13 +107,16 @@ impl Driver {
                 self.close_code = Some(CloseCode::POLICY_VIOLATION);
                 self.input(Input::Abort(CloseReason::TransportError(Fault::SlowConsumer)), now);
             }
+            // What a WebSocket on trial brought was sent before the request that follows it.
+            self.read_probe(cx, now);
             for command in self.session.take_commands() {
                 self.command(command, now);
             }
             self.poll_post(cx, now);
             self.poll_parked(cx, now);
-            let more = self.read_carrier(cx, now);
+            // A trial that has just begun has to be asked once, to wake this task.
             self.read_probe(cx, now);
+            let more = self.read_carrier(cx, now);
             let _ = self.handler.poll(&self.session, cx);
             self.tick(now);
             self.flush(cx, now);

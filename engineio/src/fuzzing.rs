@@ -1,0 +1,171 @@
+//! What the fuzz targets do with their bytes. Beside the code, so that ordinary builds keep it compiling.
+//!
+//! Each function takes any bytes and panics if the code under test breaks a promise.
+
+use bytes::Bytes;
+
+use crate::packet::{
+    Message, Packet, ParseError, Protocol, decode_binary, decode_text, encode_binary, encode_text, text_len,
+};
+use crate::payload::{self, Encoder, jsonp, v3};
+use crate::text::Text;
+use crate::ws::inbound::{Event, Inbound, WsError};
+
+/// Few enough that the inputs of a fuzzer reach it.
+const MAX_PACKETS: usize = 64;
+
+/// Longer than the inputs of a fuzzer, and too short for most of the lengths it makes up.
+const MAX_MESSAGE: usize = 1 << 16;
+
+/// One packet: what decodes is encoded and decoded to the same again.
+pub fn packet(data: &[u8]) {
+    for protocol in [Protocol::V3, Protocol::V4] {
+        if let Ok(packet) = decode_binary(Bytes::copy_from_slice(data), protocol) {
+            check_packet(&packet, protocol);
+        }
+        let Ok(text) = Text::from_utf8(Bytes::copy_from_slice(data)) else { continue };
+        if let Ok(packet) = decode_text(&text, protocol) {
+            check_packet(&packet, protocol);
+        }
+    }
+}
+
+fn check_packet(packet: &Packet, protocol: Protocol) {
+    let mut text = Vec::new();
+    encode_text(packet, protocol, &mut text);
+    assert_eq!(text.len(), text_len(packet, protocol));
+    assert_eq!(text.first(), Some(&if packet.binary().is_some() { b'b' } else { packet.kind().digit() }));
+    assert_eq!(decode_text(&checked(text), protocol).as_ref(), Ok(packet));
+    if let Some(data) = packet.binary() {
+        let mut binary = Vec::new();
+        encode_binary(data, protocol, &mut binary);
+        assert_eq!(decode_binary(binary.into(), protocol).as_ref(), Ok(packet));
+    }
+}
+
+/// A body of revision 4, plain and as JSONP.
+pub fn payload_v4(data: &[u8]) {
+    if let Ok(Some(text)) = jsonp::decode(data) {
+        check_items(payload::decode(text, MAX_PACKETS));
+    }
+    let Ok(body) = Text::from_utf8(Bytes::copy_from_slice(data)) else { return };
+    let mut script = Vec::new();
+    jsonp::encode("0", body.as_bytes(), &mut script);
+    let json = script.strip_prefix(b"___eio[0](").and_then(|rest| rest.strip_suffix(b");"));
+    let json = json.expect("the script is a call with one string");
+    assert_eq!(body, serde_json::from_slice::<String>(json).expect("the argument is JSON").as_str());
+
+    let packets = check_items(payload::decode(body, MAX_PACKETS));
+    let mut encoder = Encoder::default();
+    packets.iter().for_each(|packet| encoder.push(packet));
+    if !packets.is_empty() {
+        assert_eq!(check_items(payload::decode(checked(encoder.finish()), MAX_PACKETS)), packets);
+    }
+}
+
+/// A body of revision 3, as text and as bytes.
+pub fn payload_v3(data: &[u8]) {
+    check_v3(&check_items(v3::decode_binary_payload(Bytes::copy_from_slice(data), MAX_PACKETS)));
+    if let Ok(body) = Text::from_utf8(Bytes::copy_from_slice(data)) {
+        check_v3(&check_items(v3::decode_text_payload(body, MAX_PACKETS)));
+    }
+}
+
+fn check_v3(packets: &[Packet]) {
+    for supports_binary in [false, true] {
+        let again = match v3::encode(packets, supports_binary) {
+            v3::Payload::Text(body) => check_items(v3::decode_text_payload(checked(body), MAX_PACKETS)),
+            v3::Payload::Binary(body) => check_items(v3::decode_binary_payload(body.into(), MAX_PACKETS)),
+        };
+        assert_eq!(again, packets);
+    }
+}
+
+/// A WebSocket stream. Where it is cut makes no difference to what comes out.
+///
+/// The first byte is how many cuts there are and the next ones where; the rest is the stream.
+pub fn ws_inbound(data: &[u8]) {
+    let Some((&count, data)) = data.split_first() else { return };
+    let (cuts, stream) = data.split_at(usize::from(count).min(data.len()));
+    let whole = feed(stream, []);
+    assert_eq!(feed(stream, cuts.iter().map(|&len| usize::from(len))), whole);
+    assert_eq!(feed(stream, std::iter::repeat_n(1, stream.len())), whole);
+}
+
+fn feed(stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Vec<Result<Event, WsError>> {
+    let mut inbound = Inbound::new(MAX_MESSAGE);
+    let mut events = Vec::new();
+    let mut rest = stream;
+    for len in cuts.into_iter().chain([usize::MAX]) {
+        let (piece, tail) = rest.split_at(len.min(rest.len()));
+        events.extend(inbound.decode(&mut piece.to_vec()));
+        rest = tail;
+        // Vec gives a buffer room for eight bytes at least.
+        assert!(inbound.buffered() <= 16 + 2 * (stream.len() - rest.len()));
+        assert!(inbound.is_mid_message() || inbound.buffered() == 0);
+    }
+    let last = events.len().saturating_sub(1);
+    for (at, event) in events.iter().enumerate() {
+        match event {
+            Ok(Event::Text(text)) => assert!(std::str::from_utf8(text.as_bytes()).is_ok()),
+            Ok(Event::Ping(payload)) => assert!(payload.len() <= 125),
+            Ok(Event::Binary(_) | Event::Pong) => {}
+            Ok(Event::Close { code, .. }) => {
+                assert!(at == last && code.is_none_or(|code| code.is_sendable()));
+            }
+            Err(error) => assert!(at == last && error.close_code().is_sendable()),
+        }
+    }
+    events
+}
+
+/// The packets in front of the first error, which has to be the last item, of a sound iterator.
+fn check_items(mut items: impl Iterator<Item = Result<Packet, ParseError>>) -> Vec<Packet> {
+    let mut packets = Vec::new();
+    while let Some(item) = items.next() {
+        match item {
+            Ok(packet) => packets.push(packet),
+            Err(_) => assert!(items.next().is_none(), "nothing follows an error"),
+        }
+    }
+    assert!(packets.len() <= MAX_PACKETS);
+    assert!(items.next().is_none(), "the end is the end");
+    for packet in &packets {
+        if let Packet::Open(text)
+        | Packet::Ping(text)
+        | Packet::Pong(text)
+        | Packet::Message(Message::Text(text)) = packet
+        {
+            assert!(std::str::from_utf8(text.as_bytes()).is_ok());
+        }
+    }
+    packets
+}
+
+fn checked(bytes: Vec<u8>) -> Text {
+    Text::from_utf8(bytes.into()).expect("text is UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_target_takes_any_bytes(data in prop::collection::vec(any::<u8>(), 0..200)) {
+            packet(&data);
+            payload_v4(&data);
+            payload_v3(&data);
+            ws_inbound(&data);
+        }
+
+        #[test]
+        fn every_target_takes_likely_text(text in "[0-6b:=+%\\\\n\u{1e}AQ\u{20ac}\u{1f600}]{0,40}") {
+            packet(text.as_bytes());
+            payload_v4(text.as_bytes());
+            payload_v3(text.as_bytes());
+            ws_inbound(text.as_bytes());
+        }
+    }
+}

@@ -24,7 +24,7 @@ pub fn packet(data: &[u8]) {
             check_packet(&packet, protocol);
         }
         let Ok(text) = Text::from_utf8(Bytes::copy_from_slice(data)) else { continue };
-        if let Ok(packet) = decode_text(&text, protocol) {
+        if let Ok(packet) = decode_text(text, protocol) {
             check_packet(&packet, protocol);
         }
     }
@@ -35,7 +35,7 @@ fn check_packet(packet: &Packet, protocol: Protocol) {
     encode_text(packet, protocol, &mut text);
     assert_eq!(text.len(), text_len(packet, protocol));
     assert_eq!(text.first(), Some(&if packet.binary().is_some() { b'b' } else { packet.kind().digit() }));
-    assert_eq!(decode_text(&checked(text), protocol).as_ref(), Ok(packet));
+    assert_eq!(decode_text(checked(text), protocol).as_ref(), Ok(packet));
     if let Some(data) = packet.binary() {
         let mut binary = Vec::new();
         encode_binary(data, protocol, &mut binary);

@@ -49,6 +49,8 @@ pub mod close_reason;
 pub mod config;
 pub mod error;
 pub mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod open;
 pub mod outbox;
 pub mod packet;

@@ -61,7 +61,7 @@ struct Waiter {
 
 /// What a sender can wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
+pub enum Until {
     /// The message with this number was written.
     Written(u64),
     /// This many more bytes fit.
@@ -107,7 +107,7 @@ impl Outbox {
 
     /// Queues a packet of the protocol itself, whatever the limit: it is a few bytes, and at most one of a kind is
     /// under way.
-    pub(crate) fn push_control(&self, packet: Prepared) {
+    pub fn push_control(&self, packet: Prepared) {
         let mut inner = self.lock();
         if matches!(inner.phase, Phase::Open | Phase::Overflowed) {
             let len = packet.wire_len();
@@ -148,24 +148,24 @@ impl Outbox {
     }
 
     /// The number of the last message pushed.
-    pub(crate) fn last(&self) -> u64 {
+    pub fn last(&self) -> u64 {
         self.lock().pushed
     }
 
     /// Wakes the driver if it sleeps.
-    pub(crate) fn rouse(&self) {
+    pub fn rouse(&self) {
         self.lock().rouse();
     }
 
     /// The driver begins a turn: until [`park`](Self::park) it needs no waking. Says whether the outbox overflowed.
-    pub(crate) fn attend(&self) -> bool {
+    pub fn attend(&self) -> bool {
         let mut inner = self.lock();
         inner.attentive = true;
         inner.phase == Phase::Overflowed
     }
 
     /// The driver wants to sleep. `false` says that there is something to write that came in the meantime.
-    pub(crate) fn park(&self, writable: bool, waker: &Waker) -> bool {
+    pub fn park(&self, writable: bool, waker: &Waker) -> bool {
         let mut inner = self.lock();
         if inner.phase == Phase::Overflowed || (writable && !inner.queue.is_empty()) {
             return false;
@@ -179,7 +179,7 @@ impl Outbox {
     }
 
     /// Moves up to `max` messages to the writer's hands. They count as waiting until [`wrote`](Self::wrote).
-    pub(crate) fn take(&self, max: usize, into: &mut Vec<Prepared>) {
+    pub fn take(&self, max: usize, into: &mut Vec<Prepared>) {
         let mut inner = self.lock();
         let count = max.min(inner.queue.len());
         into.extend(inner.queue.drain(..count));
@@ -189,7 +189,7 @@ impl Outbox {
     }
 
     /// Says that messages left for good, and whoever waited for that.
-    pub(crate) fn wrote(&self, messages: usize, bytes: usize) {
+    pub fn wrote(&self, messages: usize, bytes: usize) {
         let mut inner = self.lock();
         inner.written += messages as u64;
         inner.bytes = inner.bytes.saturating_sub(bytes);
@@ -197,17 +197,17 @@ impl Outbox {
     }
 
     /// Says whether the transport refuses to take more.
-    pub(crate) fn set_blocked(&self, blocked: bool) {
+    pub fn set_blocked(&self, blocked: bool) {
         self.lock().blocked = blocked;
     }
 
     /// Whether nothing is queued. What the writer holds is not in the queue.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.lock().queue.is_empty()
     }
 
     /// Takes nothing new from here on.
-    pub(crate) fn drain(&self) {
+    pub fn drain(&self) {
         let mut inner = self.lock();
         if inner.phase != Phase::Closed {
             inner.phase = Phase::Draining;
@@ -215,14 +215,14 @@ impl Outbox {
     }
 
     /// Takes nothing new, ever. What waits stays readable until [`clear`](Self::clear).
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         let mut inner = self.lock();
         inner.phase = Phase::Closed;
         inner.notify();
     }
 
     /// Forgets what will never be written.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         let mut inner = self.lock();
         inner.queue = VecDeque::new();
         inner.bytes = 0;
@@ -230,7 +230,7 @@ impl Outbox {
     }
 
     /// Polls for `until`. `id` keeps the place of one waiting future between polls.
-    pub(crate) fn poll_until(
+    pub fn poll_until(
         &self,
         until: Until,
         id: &mut Option<u64>,
@@ -255,7 +255,7 @@ impl Outbox {
     }
 
     /// A waiting future was dropped.
-    pub(crate) fn forget(&self, id: u64) {
+    pub fn forget(&self, id: u64) {
         self.lock().waiters.retain(|waiter| waiter.id != id);
     }
 

@@ -84,10 +84,11 @@ pub struct Prepared {
 
 /// The form in which a client takes binary data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dialect {
-    pub(crate) protocol: Protocol,
+pub struct Dialect {
+    /// Revision 3 puts the packet type in front of binary data.
+    pub protocol: Protocol,
     /// As text only (`b64=1` in the handshake).
-    pub(crate) base64: bool,
+    pub base64: bool,
 }
 
 /// One binary message.
@@ -145,14 +146,14 @@ impl Prepared {
     }
 
     /// A text packet that is not a message.
-    pub(crate) fn control(kind: PacketType, data: &[u8]) -> Self {
+    pub fn control(kind: PacketType, data: &[u8]) -> Self {
         let mut buf = TextBuf::with_capacity(data.len());
         buf.buffer().extend_from_slice(data);
         buf.packet(kind)
     }
 
     /// A ping without data, the one that every heartbeat sends. No allocation.
-    pub(crate) fn ping() -> Self {
+    pub fn ping() -> Self {
         Self { head: Bytes::from_static(b"\x81\x012"), header: 2, compress: true, tail: None }
     }
 
@@ -162,7 +163,8 @@ impl Prepared {
         self.head.len() + tail.iter().map(|part| part.header().len() + part.data.len()).sum::<usize>()
     }
 
-    pub(crate) fn may_compress(&self) -> bool {
+    /// Whether a polling answer that carries this message may be compressed.
+    pub fn may_compress(&self) -> bool {
         self.compress
     }
 
@@ -173,20 +175,20 @@ impl Prepared {
     }
 
     /// The WebSocket frames for a client that takes binary (revision 4), in pieces for a vectored write.
-    pub(crate) fn frames(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let head = Some(self.head.as_ref()).filter(|head| !head.is_empty());
         let tail = self.tail.as_deref().unwrap_or_default();
         head.into_iter().chain(tail.iter().flat_map(|part| [part.header(), part.data.as_ref()]))
     }
 
     /// Whether every client gets the same WebSocket frames: there is nothing binary in it.
-    pub(crate) fn is_text(&self) -> bool {
+    pub fn is_text(&self) -> bool {
         self.tail.is_none()
     }
 
     /// The message for a WebSocket client of this dialect. Mostly the message itself; revision 3 puts the packet
     /// type in front of binary, and a client that takes none gets base64.
-    pub(crate) fn into_dialect(self, dialect: Dialect) -> Self {
+    pub fn into_dialect(self, dialect: Dialect) -> Self {
         let Dialect { protocol, base64 } = dialect;
         if self.is_text() || (protocol == Protocol::V4 && !base64) {
             return self;
@@ -204,7 +206,7 @@ impl Prepared {
     }
 
     /// The packets of this message as a polling payload carries them: text without a frame header, and binary.
-    pub(crate) fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
+    pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
         let text = self.packet_text();
         let text = Some(text).filter(|text| !text.is_empty()).map(PacketRef::Text);
         let tail = self.tail.as_deref().unwrap_or_default();
@@ -212,7 +214,7 @@ impl Prepared {
     }
 
     /// The text packet alone, shared.
-    pub(crate) fn text_packet(&self) -> Bytes {
+    pub fn text_packet(&self) -> Bytes {
         self.head.slice(usize::from(self.header)..)
     }
 
@@ -232,7 +234,7 @@ fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {
 }
 
 /// A packet on its way into a polling payload.
-pub(crate) enum PacketRef<'a> {
+pub enum PacketRef<'a> {
     /// Type digit and data.
     Text(&'a [u8]),
     /// A binary message.
@@ -240,16 +242,16 @@ pub(crate) enum PacketRef<'a> {
 }
 
 /// A binary message on its way into a polling payload.
-pub(crate) struct BinaryRef<'a>(&'a Binary);
+pub struct BinaryRef<'a>(&'a Binary);
 
 impl<'a> BinaryRef<'a> {
     /// The bytes themselves.
-    pub(crate) fn data(&self) -> &'a [u8] {
+    pub fn data(&self) -> &'a [u8] {
         &self.0.data
     }
 
     /// `b` and the base64 form, made once for all polling clients.
-    pub(crate) fn base64(&self) -> &'a [u8] {
+    pub fn base64(&self) -> &'a [u8] {
         self.0.base64()
     }
 }

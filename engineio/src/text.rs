@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::Utf8Error;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 /// UTF-8 text in a shared buffer.
 ///
@@ -71,6 +71,14 @@ impl Text {
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         debug_assert!(self.is_boundary(range.start) && self.is_boundary(range.end));
         Self(self.0.slice(range))
+    }
+
+    /// The text behind its first `len` bytes. Unlike a slice it takes the buffer over, which saves the bookkeeping of
+    /// a second owner. A character must begin there.
+    pub(crate) fn skip(mut self, len: usize) -> Self {
+        debug_assert!(self.is_boundary(len));
+        self.0.advance(len);
+        self
     }
 
     fn is_boundary(&self, index: usize) -> bool {

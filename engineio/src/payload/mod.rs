@@ -47,9 +47,9 @@ impl Iterator for Packets {
         };
         self.left = left;
         let packet = match memchr::memchr(SEPARATOR, rest.as_bytes()) {
-            None => return Some(decode_text(&rest, Protocol::V4)),
-            Some(end) => decode_text(&rest.slice(0..end), Protocol::V4).inspect(|_| {
-                self.rest = Some(rest.slice(end + 1..rest.len()));
+            None => return Some(decode_text(rest, Protocol::V4)),
+            Some(end) => decode_text(rest.slice(0..end), Protocol::V4).inspect(|_| {
+                self.rest = Some(rest.skip(end + 1));
             }),
         };
         Some(packet)

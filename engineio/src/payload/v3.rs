@@ -117,7 +117,7 @@ impl TextPackets {
             // The official server passes over empty packets in this form.
             if len > 0 {
                 take_one(&mut self.left)?;
-                return decode_text(&self.body.slice(start..self.at), Protocol::V3).map(Some);
+                return decode_text(self.body.slice(start..self.at), Protocol::V3).map(Some);
             }
         }
         Ok(None)
@@ -158,7 +158,7 @@ impl BinaryPackets {
         match marker {
             STRING => {
                 let text = Text::from_utf8(packet).map_err(|_| ParseError::Utf8)?;
-                decode_text(&text, Protocol::V3).map(Some)
+                decode_text(text, Protocol::V3).map(Some)
             }
             BINARY => decode_binary(packet, Protocol::V3).map(Some),
             _ => Err(ParseError::UnknownType),

@@ -325,7 +325,7 @@ impl Driver {
 
     fn carrier_event(&mut self, event: Received, now: Instant) {
         let packet = match event {
-            Received::Event(Event::Text(text)) => decode_text(&text, self.machine.protocol()),
+            Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()),
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
             Received::Event(Event::Ping(data)) => {
                 if let Some(line) = &mut self.carrier {
@@ -370,7 +370,7 @@ impl Driver {
 
     fn probe_event(&mut self, event: Received, now: Instant) {
         let packet = match event {
-            Received::Event(Event::Text(text)) => decode_text(&text, self.machine.protocol()).ok(),
+            Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()).ok(),
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()).ok(),
             Received::Event(Event::Ping(data)) => {
                 if let Some(line) = &mut self.probe {

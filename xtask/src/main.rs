@@ -1,2 +1,48 @@
-//! Tasks.
-fn main() {}
+//! `cargo xtask`: the commands that the README names.
+
+mod coverage;
+mod layering;
+mod msrv;
+mod official;
+mod run;
+mod stages;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test [STAGE ...]     all checks and tests, or only these; --list names them
+cargo xtask coverage [PACKAGE]   which behaviours of the official suites have a test; with a package, its missing ids
+cargo xtask layering             which module uses which, held against the allowed directions
+cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
+                                 runs an official suite (eio, eio-client) against our server";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["test", "--list"] => {
+            stages::list();
+            Ok(())
+        }
+        ["test", names @ ..] => stages::run(names),
+        ["coverage"] => coverage::report(None),
+        ["coverage", package] => coverage::report(Some(package)),
+        ["layering"] => layering::check(&root()),
+        ["official", rest @ ..] => official::run(rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the project.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}

@@ -1,0 +1,183 @@
+//! The stages of `cargo xtask test`, in the order in which they run.
+
+use std::time::{Duration, Instant};
+
+use crate::run::Run;
+use crate::{coverage, layering, msrv, root, tools};
+
+/// What a stage that did not fail says of itself.
+enum Done {
+    Passed,
+    /// It could not look, for a reason that is not the project's.
+    Unavailable(String),
+}
+
+type Outcome = Result<Done, String>;
+
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> Outcome,
+}
+
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", about: "formatting", run: fmt },
+    Stage { name: "clippy", about: "lints, warnings are errors", run: clippy },
+    Stage { name: "docs", about: "documentation, warnings are errors", run: docs },
+    Stage { name: "purity", about: "the protocol of engineio builds without tokio and hyper", run: purity },
+    Stage { name: "features", about: "each feature builds alone", run: features },
+    Stage { name: "layering", about: "modules and crates use each other in one direction only", run: layers },
+    Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
+    Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
+    Stage {
+        name: "coverage",
+        about: "every behaviour of the official suites has a test or a reason",
+        run: covered,
+    },
+    Stage { name: "benches", about: "benchmarks and examples compile", run: benches },
+    Stage { name: "deny", about: "licences, sources and duplicate dependencies", run: deny },
+    Stage { name: "advisories", about: "known vulnerabilities of dependencies", run: advisories },
+    Stage { name: "fuzz", about: "20 seconds of each fuzz target", run: fuzz },
+];
+
+/// Folders with npm packages that tests use.
+const NPM_FOLDERS: &[&str] = &["tests/interop", "tests/parser"];
+/// The crates that others link.
+const LIBRARIES: &[&str] = &["engineio", "socketio-parser"];
+
+pub(crate) fn list() {
+    for stage in STAGES {
+        println!("{:<12}{}", stage.name, stage.about);
+    }
+}
+
+/// Runs the named stages, or all.
+pub(crate) fn run(names: &[&str]) -> Result<(), String> {
+    if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name)) {
+        return Err(format!("there is no stage {unknown}; `cargo xtask test --list` names them"));
+    }
+    let mut rows = Vec::new();
+    let mut failed = 0;
+    for stage in STAGES.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)) {
+        println!("\n== {}: {}", stage.name, stage.about);
+        let begun = Instant::now();
+        let outcome = (stage.run)();
+        let seconds = begun.elapsed().as_secs();
+        let said = match outcome {
+            Ok(Done::Passed) => "passed".to_owned(),
+            Ok(Done::Unavailable(why)) => format!("not available: {why}"),
+            Err(error) => {
+                failed += 1;
+                eprintln!("{error}");
+                "FAILED".to_owned()
+            }
+        };
+        rows.push(format!("{:<12}{seconds:>5} s  {said}", stage.name));
+    }
+    println!("\n{}\n{} passed, {failed} failed", rows.join("\n"), rows.len() - failed);
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} stages failed", rows.len())) }
+}
+
+fn all(runs: impl IntoIterator<Item = Run>) -> Outcome {
+    runs.into_iter().try_for_each(Run::status).map(|()| Done::Passed)
+}
+
+fn fmt() -> Outcome {
+    all([Run::cargo(&["fmt", "--all", "--check"])])
+}
+
+fn clippy() -> Outcome {
+    all([Run::cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])])
+}
+
+fn docs() -> Outcome {
+    let docs = ["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"];
+    all([Run::cargo(&docs).env("RUSTDOCFLAGS", "-D warnings")])
+}
+
+fn purity() -> Outcome {
+    Run::cargo(&["check", "-p", "engineio", "--no-default-features"])
+        .env("RUSTFLAGS", "-D warnings")
+        .status()?;
+    let tree = ["tree", "-p", "engineio", "--no-default-features", "-e", "normal", "--prefix", "none"];
+    let tree = Run::cargo(&tree).output()?;
+    for forbidden in ["tokio", "hyper", "http"] {
+        if tree.lines().any(|line| line.split(' ').next() == Some(forbidden)) {
+            return Err(format!("the pure half of engineio depends on {forbidden}"));
+        }
+    }
+    Ok(Done::Passed)
+}
+
+fn features() -> Outcome {
+    let metadata = msrv::metadata()?;
+    let mut runs = Vec::new();
+    for package in msrv::packages(&metadata).filter(|package| LIBRARIES.contains(&msrv::name(package))) {
+        let name = msrv::name(package);
+        for feature in package["features"].as_object().into_iter().flat_map(|features| features.keys()) {
+            runs.push(Run::cargo(&["check", "-p", name, "--no-default-features", "--features", feature]));
+        }
+    }
+    all(runs)
+}
+
+fn layers() -> Outcome {
+    layering::check(&root()).map(|()| Done::Passed)
+}
+
+fn rust_version() -> Outcome {
+    msrv::check(LIBRARIES).map(|()| Done::Passed)
+}
+
+fn test() -> Outcome {
+    for folder in NPM_FOLDERS.iter().filter(|folder| root().join(folder).join("package.json").exists()) {
+        tools::npm_packages(folder)?;
+    }
+    all([Run::cargo(&["test", "--workspace", "--all-features"])])
+}
+
+fn covered() -> Outcome {
+    coverage::report(None).map(|()| Done::Passed)
+}
+
+fn benches() -> Outcome {
+    all([
+        Run::cargo(&["bench", "--workspace", "--no-run"]),
+        Run::cargo(&["build", "--workspace", "--examples"]),
+    ])
+}
+
+fn deny() -> Outcome {
+    let deny = tools::cargo_tool("cargo-deny", "0.20.2")?;
+    all([Run::new(&deny, &["--all-features", "check", "licenses", "bans", "sources"], &root())])
+}
+
+fn advisories() -> Outcome {
+    let deny = tools::cargo_tool("cargo-deny", "0.20.2")?;
+    let fetched = Run::new(&deny, &["fetch", "db"], &root()).limit(Duration::from_secs(120)).status();
+    if let Err(error) = fetched {
+        return Ok(Done::Unavailable(format!("the advisory database cannot be reached ({error})")));
+    }
+    all([Run::new(&deny, &["--all-features", "check", "advisories"], &root())])
+}
+
+fn fuzz() -> Outcome {
+    let cargo_fuzz = tools::cargo_tool("cargo-fuzz", "0.13.1")?;
+    let folders = std::fs::read_dir(root().join("fuzz")).map_err(|error| format!("fuzz: {error}"))?;
+    let mut folders: Vec<_> = folders.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    for folder in folders.iter().filter(|folder| folder.join("Cargo.toml").exists()) {
+        // The sanitizer and coverage flags are unstable; the crates themselves are not built differently.
+        let fuzz = |arguments: &[&str]| {
+            let arguments: Vec<&str> = ["fuzz"].iter().chain(arguments).copied().collect();
+            Run::new(&cargo_fuzz, &arguments, folder).env("RUSTC_BOOTSTRAP", "1")
+        };
+        let targets = fuzz(&["list", "--fuzz-dir", "."]).output()?;
+        fuzz(&["build", "--fuzz-dir", "."]).status()?;
+        for target in targets.lines() {
+            fuzz(&["run", "--fuzz-dir", ".", target, "--", "-max_total_time=20", "-rss_limit_mb=1024"])
+                .status()?;
+        }
+    }
+    Ok(Done::Passed)
+}

@@ -123,12 +123,17 @@ impl Outbox {
             Phase::Overflowed => return Ok(false),
             Phase::Draining | Phase::Closed => return Err(SendError::Closed),
         }
-        if inner.blocked || inner.bytes > 0 {
+        if !inner.can_send_now() {
             return Ok(false);
         }
         let len = message.wire_len();
         inner.enqueue(message, len);
         Ok(true)
+    }
+
+    /// Whether nothing waits and the transport takes more: what a volatile message needs.
+    pub fn can_send_now(&self) -> bool {
+        self.lock().can_send_now()
     }
 
     /// Bytes that wait for the peer.
@@ -269,6 +274,10 @@ impl Inner {
     /// One message may exceed the limit alone: a peer is not slow because a message is large.
     fn fits(&self, len: usize) -> bool {
         self.bytes == 0 || self.bytes + len <= self.limit
+    }
+
+    fn can_send_now(&self) -> bool {
+        !self.blocked && self.bytes == 0
     }
 
     fn push(&mut self, message: Prepared) -> Result<u64, SendError> {

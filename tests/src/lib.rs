@@ -1,5 +1,7 @@
 //! What the servers of the official suites and the tests across crates share.
 
+pub mod raw;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tokio::net::TcpListener;

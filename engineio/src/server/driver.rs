@@ -117,6 +117,7 @@ impl Driver {
             // A trial that has just begun has to be asked once, to wake this task.
             self.read_probe(cx, now);
             let more = self.read_carrier(cx, now);
+            let held_back = !self.handler.is_ready();
             let _ = self.handler.poll(&self.session, cx);
             self.tick(now);
             self.flush(cx, now);
@@ -126,6 +127,9 @@ impl Driver {
             if more {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if held_back && self.handler.is_ready() {
+                continue;
             }
             if self.sleep(cx) {
                 return Poll::Pending;

@@ -125,6 +125,12 @@ impl Session {
         }
     }
 
+    /// Whether a volatile message would be taken now: nothing waits, and the transport takes more (over polling: a
+    /// GET waits).
+    pub fn can_send_now(&self) -> bool {
+        self.0.outbox.can_send_now()
+    }
+
     /// Ready when everything sent so far was handed to the transport.
     pub fn drained(&self) -> Sent {
         self.until(Until::Written(self.0.outbox.last()))

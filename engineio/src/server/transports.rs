@@ -76,6 +76,8 @@ impl Shared {
                 switching.map(|()| Body::default())
             }
             None => {
+                // Until the client's first GET nothing can be sent.
+                session.outbox().set_blocked(true);
                 let answer = polling::answer(session.dialect(), &greeting, &[]);
                 let mut response = self.poll_response(&request, answer).await;
                 if let Some(cookie) = &self.options.cookie {

@@ -1,0 +1,271 @@
+//! How sessions end.
+
+use std::time::Duration;
+
+use engineio::{CloseReason, Fault, Server};
+use tests::raw::{Request, Response, Seen, start, start_echo, start_greeting};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// EIO-PROTO-20, EIO-SRV-078
+#[tokio::test]
+async fn a_close_packet_releases_the_waiting_poll_with_a_noop() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let parked = client.park(&running).await;
+    assert_eq!(client.post("1").await.both(), (200, "ok"));
+    assert_eq!(parked.await.unwrap().both(), (200, "6"));
+    assert_eq!(client.get().await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+}
+
+/// EIO-PROTO-21, EIO-SRV-079
+#[tokio::test]
+async fn a_close_packet_closes_the_websocket() {
+    let mut running = start(Server::builder()).await;
+    let mut ws = running.websocket().await;
+    ws.send("1").await;
+    assert_eq!(ws.closed().await, None);
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    running.emptied().await;
+}
+
+/// EIO-PROTO-11, EIO-PROTO-15, EIO-SRV-098, EIO-SRV-099
+#[tokio::test]
+async fn what_is_no_packet_ends_the_session() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    assert_eq!(client.post("abc").await.status, 400);
+    assert_eq!(client.get().await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::ParseError);
+
+    let mut ws = running.websocket().await;
+    ws.send("invalid").await;
+    assert_eq!(ws.closed().await, None);
+    assert_eq!(running.closed().await, CloseReason::ParseError);
+    running.emptied().await;
+}
+
+/// EIO-SRV-080
+#[tokio::test]
+async fn packets_behind_a_close_packet_are_not_delivered() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    client.post("4a\u{1e}1\u{1e}4b").await;
+    let mut messages = 0;
+    let reason = running.find(|seen| match seen {
+        Seen::Message(..) => {
+            messages += 1;
+            None
+        }
+        Seen::Close(reason, _) => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reason.await, CloseReason::TransportClose);
+    assert_eq!(messages, 1);
+}
+
+/// EIO-SRV-075, EIO-SRV-076
+#[tokio::test]
+async fn the_server_closes_in_good_order() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let parked = client.park(&running).await;
+    running.opened().await.close();
+    assert_eq!(parked.await.unwrap().both(), (200, "1"));
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+    assert_eq!(CloseReason::ForcedClose.to_string(), "forced close");
+
+    let mut ws = running.websocket().await;
+    running.opened().await.close();
+    assert_eq!(ws.closed().await, None);
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+    running.emptied().await;
+}
+
+/// A poll that comes after the close gets a noop in front of the close packet, as from the official server.
+#[tokio::test]
+async fn a_late_poll_is_closed_with_a_noop() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    running.opened().await.close();
+    assert_eq!(client.poll().await, "6\u{1e}1");
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+}
+
+/// EIO-SRV-106, EIO-SRV-117
+#[tokio::test]
+async fn what_was_sent_before_a_close_arrives() {
+    let running = start_greeting(Server::builder(), |session| {
+        for message in ["a", "b", "c"] {
+            session.send(message).unwrap();
+        }
+        session.close();
+        assert_eq!(session.send("d"), Err(engineio::SendError::Closed));
+    })
+    .await;
+    let client = running.polling().await;
+    assert_eq!(client.poll().await, "4a\u{1e}4b\u{1e}4c\u{1e}1");
+    let mut ws = running.websocket().await;
+    for message in ["4a", "4b", "4c"] {
+        assert_eq!(ws.text().await, message);
+    }
+    assert_eq!(ws.closed().await, None);
+    running.emptied().await;
+}
+
+/// EIO-SRV-069, EIO-SRV-104, EIO-SRV-105, EIO-SRV-147, EIO-SRV-148
+#[tokio::test]
+async fn an_abort_drops_what_waits() {
+    for orderly_first in [false, true] {
+        let mut running = start(Server::builder()).await;
+        let client = running.polling().await;
+        let session = running.opened().await;
+        let sent = session.send_tracked("never").unwrap();
+        if orderly_first {
+            session.close();
+        }
+        session.abort();
+        let (reason, unsent) =
+            running.find(|seen| if let Seen::Close(r, n) = seen { Some((r, n)) } else { None }).await;
+        assert_eq!((reason, unsent), (CloseReason::ForcedClose, 1), "readable in the handler");
+        assert_eq!(sent.await, Err(engineio::SendError::Closed));
+        assert_eq!(session.queued_messages(), 0, "and dropped afterwards");
+        assert_eq!(client.get().await.status, 400);
+    }
+}
+
+/// EIO-SRV-083
+#[tokio::test]
+async fn a_cut_poll_ends_the_session() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
+    let session = running.opened().await;
+    while !session.can_send_now() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(stream);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PollAborted));
+    assert_eq!(Fault::PollAborted.to_string(), "poll connection closed prematurely");
+    assert_eq!(CloseReason::TransportError(Fault::PollAborted).to_string(), "transport error");
+}
+
+/// EIO-SRV-090
+#[tokio::test]
+async fn a_close_ends_the_post_that_is_under_way() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n4abc", client.target);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    running.opened().await.abort();
+    assert_eq!(Response::read(&mut stream).await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+    running.emptied().await;
+}
+
+/// A POST that is cut ends the session.
+#[tokio::test]
+async fn a_cut_post_ends_the_session() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n4abc", client.target);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    drop(stream);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PostAborted));
+    assert_eq!(client.get().await.status, 400);
+}
+
+/// EIO-SRV-077, EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
+#[tokio::test]
+async fn closing_the_server_leaves_nothing_and_frees_the_port() {
+    let mut running = start(Server::builder()).await;
+    running.polling().await;
+    let upgraded = running.polling().await;
+    let mut ws = upgraded.upgrade().await;
+    let probing = running.polling().await;
+    let mut probe = probing.probe().await.unwrap();
+    for _ in 0..3 {
+        running.opened().await;
+    }
+    running.server.close();
+    assert_eq!(ws.closed().await, Some(1001));
+    probe.closed().await;
+    running.emptied().await;
+    assert_eq!(running.server.stats().outboxes, 0);
+    drop(tokio::net::TcpListener::bind(running.addr).await.expect("the port is free"));
+}
+
+/// EIO-SRV-100
+#[tokio::test]
+async fn a_close_during_a_trial_closes_the_trial_too() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let mut probe = client.probe().await.unwrap();
+    probe.send("2probe").await;
+    assert_eq!(probe.text().await, "3probe");
+    running.opened().await.close();
+    assert_eq!(client.poll().await, "6\u{1e}1");
+    assert_eq!(probe.closed().await, None);
+    running.emptied().await;
+}
+
+/// EIO-SRV-081
+#[tokio::test]
+async fn a_trial_that_is_cut_at_once_harms_nobody() {
+    let running = start_echo(Server::builder()).await;
+    let client = running.polling().await;
+    client.probe().await.unwrap().cut();
+    client.post("4a").await;
+    assert_eq!(client.poll().await, "4a");
+}
+
+/// New sessions are refused while the server drains, and the others are closed in good order.
+#[tokio::test]
+async fn a_drain_closes_everybody_and_refuses_newcomers() {
+    let mut running = start(Server::builder()).await;
+    let mut ws = running.websocket().await;
+    let stays = running.polling().await;
+    let session = running.opened().await;
+    session.send("last words").unwrap();
+    let server = running.server.clone();
+    let drain =
+        tokio::spawn(
+            async move { server.drain(Duration::from_millis(300), Duration::from_millis(20)).await },
+        );
+    assert_eq!(ws.text().await, "4last words");
+    ws.closed().await;
+    drain.await.unwrap();
+    assert_eq!(running.server.stats().sessions, 0, "the client that did not poll is gone too");
+    drop(stays);
+}
+
+/// A handler that panics takes its own session down, and nothing else.
+#[tokio::test]
+async fn a_panic_ends_one_session() {
+    struct Panicking;
+    impl engineio::Handler for Panicking {
+        fn on_message(&mut self, session: &engineio::Session, message: engineio::Message) {
+            assert_ne!(message.as_bytes(), b"panic", "as asked");
+            let _ = session.send(message);
+        }
+    }
+    let server = Server::builder().build(|_: &engineio::Session| Panicking).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = server.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    let open = "/engine.io/?EIO=4&transport=websocket";
+    let mut victim = tests::raw::WebSocket::open(addr, open).await.unwrap();
+    let mut other = tests::raw::WebSocket::open(addr, open).await.unwrap();
+    victim.text().await;
+    other.text().await;
+    victim.send("4panic").await;
+    assert_eq!(victim.closed().await, Some(1011));
+    other.send("4hello").await;
+    assert_eq!(other.text().await, "4hello");
+    assert_eq!((server.stats().sessions, server.stats().panics), (1, 1));
+}

@@ -1,0 +1,190 @@
+//! Requests that are refused.
+
+use std::sync::{Arc, Mutex};
+
+use engineio::{BadRequest, Cors, RequestError, Server, ServerBuilder};
+use tests::raw::{Request, Running, WebSocket, start};
+
+type Errors = Arc<Mutex<Vec<RequestError>>>;
+
+async fn start_watched(builder: ServerBuilder) -> (Running, Errors) {
+    let errors = Errors::default();
+    let seen = Arc::clone(&errors);
+    let running =
+        start(builder.on_connection_error(move |_, error| seen.lock().unwrap().push(error.clone()))).await;
+    (running, errors)
+}
+
+fn refusal(code: u8, message: &str) -> String {
+    format!(r#"{{"code":{code},"message":"{message}"}}"#)
+}
+
+/// EIO-PROTO-02, EIO-PROTO-03, EIO-PROTO-04, EIO-SRV-008, EIO-SRV-027, EIO-SRV-028, EIO-SRV-029, EIO-SRV-035, EIO-SRV-065, EIO-SRV-066
+#[tokio::test]
+async fn each_refusal_has_its_code_and_context() {
+    let transport =
+        |name: Option<&str>| RequestError::UnknownTransport { transport: name.map(str::to_owned) };
+    let method = |name: &str| RequestError::BadHandshakeMethod { method: name.to_owned() };
+    let version = RequestError::UnsupportedProtocolVersion { protocol: 3 };
+    let sid = RequestError::UnknownSid { sid: "test".to_owned() };
+    for (verb, query, expected) in [
+        ("GET", "", transport(None)),
+        ("GET", "EIO=4", transport(None)),
+        ("GET", "EIO=4&transport=abc", transport(Some("abc"))),
+        ("GET", "EIO=4&transport=tobi", transport(Some("tobi"))),
+        ("GET", "EIO=4&transport=constructor", transport(Some("constructor"))),
+        ("GET", "EIO=4&transport=__proto__", transport(Some("__proto__"))),
+        ("GET", "EIO=4&transport=polling&sid=test", sid),
+        ("POST", "EIO=4&transport=polling", method("POST")),
+        ("PUT", "EIO=4&transport=polling", method("PUT")),
+        ("OPTIONS", "EIO=4&transport=polling", method("OPTIONS")),
+        ("GET", "transport=polling", version.clone()),
+        ("GET", "EIO=abc&transport=polling", version.clone()),
+        ("GET", "EIO=3&transport=polling", version),
+    ] {
+        let (running, errors) = start_watched(Server::builder()).await;
+        let response = Request::new(verb, &format!("/engine.io/?{query}")).send(running.addr).await;
+        assert_eq!(
+            response.both(),
+            (400, refusal(expected.code(), &expected.to_string()).as_str()),
+            "{verb} {query}"
+        );
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(*errors.lock().unwrap(), [expected]);
+    }
+}
+
+/// EIO-PROTO-06, EIO-PROTO-07, EIO-SRV-036, EIO-SRV-082
+#[tokio::test]
+async fn a_websocket_is_refused_before_its_101() {
+    let (running, errors) = start_watched(Server::builder()).await;
+    for query in [
+        "",
+        "transport=websocket",
+        "EIO=abc&transport=websocket",
+        "EIO=4",
+        "EIO=4&transport=abc",
+        "EIO=4&transport=__proto__",
+        "EIO=4&transport=polling",
+        "EIO=4&transport=websocket&sid=unknown",
+    ] {
+        let refused = WebSocket::open(running.addr, &format!("/engine.io/?{query}")).await;
+        assert_eq!(refused.err(), Some(400), "{query}");
+    }
+    assert_eq!(errors.lock().unwrap().len(), 8);
+    let upgrade =
+        Request::new("GET", "/engine.io/").header("connection", "Upgrade").header("upgrade", "websocket");
+    let response = upgrade.send(running.addr).await;
+    assert_eq!(response.both(), (400, "Transport unknown"));
+    running.emptied().await;
+}
+
+/// EIO-SRV-030, EIO-SRV-031
+#[tokio::test]
+async fn allow_request_refuses_with_its_reason() {
+    for (said, read) in [("Thou shall not pass", "Thou shall not pass"), ("", "Forbidden")] {
+        let (running, errors) =
+            start_watched(Server::builder().allow_request(move |_| async move { Err(said.to_owned()) }))
+                .await;
+        let response = running.get("/engine.io/?EIO=4&transport=polling").await;
+        assert_eq!(response.both(), (403, refusal(4, read).as_str()));
+        let refused = WebSocket::open(running.addr, "/engine.io/?EIO=4&transport=websocket").await;
+        assert_eq!(refused.err(), Some(400));
+        let expected = RequestError::Forbidden { message: said.to_owned() };
+        assert_eq!(expected.to_string(), "Forbidden");
+        assert_eq!(*errors.lock().unwrap(), [expected.clone(), expected]);
+        assert_eq!(running.server.stats().sessions, 0);
+    }
+}
+
+/// EIO-SRV-049, EIO-SRV-050
+#[tokio::test]
+async fn an_id_that_cannot_be_made_refuses() {
+    let failing =
+        Server::builder().generate_id(|_| async { Err::<engineio::Sid, _>(std::io::Error::other("no id")) });
+    let (running, errors) = start_watched(failing).await;
+    assert_eq!(
+        running.get("/engine.io/?EIO=4&transport=polling").await.both(),
+        (400, refusal(3, "Bad request").as_str())
+    );
+    assert_eq!(WebSocket::open(running.addr, "/engine.io/?EIO=4&transport=websocket").await.err(), Some(400));
+    let expected: RequestError = BadRequest::IdGeneration { error: "no id".to_owned() }.into();
+    assert_eq!(*errors.lock().unwrap(), [expected.clone(), expected]);
+    let RequestError::BadRequest(case) = &errors.lock().unwrap()[0].clone() else { panic!() };
+    assert_eq!(case.name(), "ID_GENERATION_ERROR");
+}
+
+/// An id that is taken is as bad as none: the session that has it is not disturbed.
+#[tokio::test]
+async fn a_taken_id_refuses_the_second_session() {
+    let same =
+        Server::builder().generate_id(|_| async { Ok::<_, std::io::Error>(engineio::Sid::from("same")) });
+    let running = start(same).await;
+    let first = running.polling().await;
+    assert_eq!(running.get("/engine.io/?EIO=4&transport=polling").await.status, 400);
+    assert_eq!(first.post("4x").await.status, 200);
+    assert_eq!(running.server.stats().sessions, 1);
+}
+
+/// EIO-SRV-060
+#[tokio::test]
+async fn a_plain_request_with_the_wrong_transport_is_refused_and_changes_nothing() {
+    let (running, errors) = start_watched(Server::builder()).await;
+    let client = running.polling().await;
+    let wrong = client.target.replace("transport=polling", "transport=websocket");
+    assert_eq!(running.get(&wrong).await.both(), (400, refusal(3, "Bad request").as_str()));
+    let expected = BadRequest::TransportMismatch { transport: "websocket", previous_transport: "polling" };
+    assert_eq!(expected.name(), "TRANSPORT_MISMATCH");
+    assert_eq!(*errors.lock().unwrap(), [expected.into()]);
+    assert_eq!(client.post("4still here").await.both(), (200, "ok"));
+}
+
+/// EIO-SRV-063
+#[tokio::test]
+async fn a_plain_request_for_a_websocket_is_refused_with_cors_headers() {
+    let cors = Cors::reflect().credentials(true);
+    let (running, errors) = start_watched(Server::builder().cors(cors)).await;
+    let request =
+        Request::new("GET", "/engine.io/?EIO=4&transport=websocket").header("origin", "http://engine.io");
+    let response = request.send(running.addr).await;
+    assert_eq!(response.both(), (400, refusal(3, "Bad request").as_str()));
+    assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(response.header("access-control-allow-origin"), Some("http://engine.io"));
+    assert_eq!(*errors.lock().unwrap(), [BadRequest::TransportHandshake.into()]);
+}
+
+/// EIO-SRV-064
+#[tokio::test]
+async fn an_origin_with_an_illegal_character_is_refused() {
+    use tokio::io::AsyncWriteExt;
+    let running = start(Server::builder()).await;
+    let mut stream = tokio::net::TcpStream::connect(running.addr).await.unwrap();
+    let head =
+        b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: a\r\norigin: http://a\x01b\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    assert_eq!(tests::raw::Response::read(&mut stream).await.status, 400);
+    assert_eq!(running.server.stats().sessions, 0);
+}
+
+/// The revision is pinned at the handshake; a later request may leave it out.
+#[tokio::test]
+async fn a_later_request_may_not_change_the_revision() {
+    let running = start(Server::builder().allow_eio3(true)).await;
+    let client = running.polling().await;
+    let other = client.target.replace("EIO=4", "EIO=3");
+    assert_eq!(running.get(&other).await.both(), (400, refusal(3, "Bad request").as_str()));
+    let ws = other.replace("transport=polling", "transport=websocket");
+    assert_eq!(WebSocket::open(running.addr, &ws).await.err(), Some(400));
+    let without = client.target.replace("EIO=4&", "");
+    let post = Request::new("POST", &without).body("4x").send(running.addr).await;
+    assert_eq!(post.status, 200);
+}
+
+/// A method that polling does not know.
+#[tokio::test]
+async fn other_methods_on_a_session_are_refused() {
+    let running = start(Server::builder()).await;
+    let client = running.polling().await;
+    assert_eq!(Request::new("DELETE", &client.target).send(running.addr).await.status, 500);
+    assert_eq!(client.post("4x").await.status, 200);
+}

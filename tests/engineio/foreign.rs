@@ -1,0 +1,77 @@
+//! Streams that are not TCP: what TLS, or any other wrapper, hands to hyper works the same.
+
+use std::time::Duration;
+
+use engineio::{Message, Server, Session, handler_fn};
+use futures_util::{SinkExt, StreamExt};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio_tungstenite::tungstenite::Message as WsMessage;
+
+/// A pipe whose other end is served.
+fn connect(server: &Server) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let service = server.service();
+    tokio::spawn(async move {
+        let connection =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), service);
+        let _ = connection.with_upgrades().await;
+    });
+    ours
+}
+
+fn echo() -> Server {
+    let builder = Server::builder().ping_interval(Duration::from_secs(60));
+    let accept = |_: &Session| {
+        handler_fn(|session: &Session, message: Message| {
+            let _ = session.send(message);
+        })
+    };
+    builder.build(accept).unwrap()
+}
+
+async fn exchange(server: &Server, request: String) -> String {
+    let mut stream = connect(server);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Polling over a pipe.
+#[tokio::test]
+async fn polling_needs_no_tcp() {
+    let server = echo();
+    let target = "/engine.io/?EIO=4&transport=polling";
+    let opened =
+        exchange(&server, format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+    let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a sid");
+    let target = format!("{target}&sid={sid}");
+    let post =
+        format!("POST {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 6\r\n\r\n4hello");
+    assert!(exchange(&server, post).await.ends_with("\r\n\r\nok"));
+    let get = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert!(exchange(&server, get).await.ends_with("\r\n\r\n4hello"));
+}
+
+/// WebSocket over a pipe that holds less than one message.
+#[tokio::test]
+async fn websocket_needs_no_tcp() {
+    let server = echo();
+    let url = "ws://localhost/engine.io/?EIO=4&transport=websocket";
+    let (mut ws, _) = tokio_tungstenite::client_async(url, connect(&server)).await.unwrap();
+    assert!(ws.next().await.unwrap().unwrap().to_text().unwrap().starts_with("0{"));
+    let (mut sink, mut stream) = ws.split();
+    let sending = tokio::spawn(async move {
+        for len in [1, 100, 5000, 100_000] {
+            sink.send(WsMessage::text(format!("4{}", "x".repeat(len)))).await.unwrap();
+            sink.send(WsMessage::binary(vec![7; len])).await.unwrap();
+        }
+        sink
+    });
+    for len in [1, 100, 5000, 100_000] {
+        assert_eq!(stream.next().await.unwrap().unwrap().len(), len + 1);
+        assert_eq!(stream.next().await.unwrap().unwrap(), WsMessage::binary(vec![7; len]));
+    }
+    drop(sending.await.unwrap());
+}

@@ -1,0 +1,132 @@
+//! Pings, pongs, and what happens without them.
+
+use std::time::Duration;
+
+use engineio::{CloseReason, PacketType, Server, ServerBuilder, Transport};
+use tests::raw::{Seen, start, start_echo};
+
+fn beating(interval: u64, timeout: u64) -> ServerBuilder {
+    Server::builder()
+        .ping_interval(Duration::from_millis(interval))
+        .ping_timeout(Duration::from_millis(timeout))
+}
+
+/// EIO-PROTO-16, EIO-SRV-086
+#[tokio::test]
+async fn polling_is_pinged_again_and_again() {
+    let running = start(beating(50, 10_000)).await;
+    let client = running.polling().await;
+    for _ in 0..3 {
+        assert_eq!(client.poll().await, "2");
+        assert_eq!(client.post("3").await.both(), (200, "ok"));
+    }
+}
+
+/// EIO-PROTO-18
+#[tokio::test]
+async fn websocket_is_pinged_again_and_again() {
+    let running = start(beating(50, 10_000)).await;
+    let mut ws = running.websocket().await;
+    for _ in 0..3 {
+        assert_eq!(ws.text().await, "2");
+        ws.send("3").await;
+    }
+}
+
+/// EIO-PROTO-17, EIO-SRV-097
+#[tokio::test]
+async fn a_silent_polling_session_ends() {
+    let mut running = start(beating(20, 20)).await;
+    let client = running.polling().await;
+    assert_eq!(running.closed().await, CloseReason::PingTimeout);
+    assert_eq!(client.get().await.both(), (400, r#"{"code":1,"message":"Session ID unknown"}"#));
+    running.emptied().await;
+}
+
+/// EIO-PROTO-19, EIO-SRV-071, EIO-SRV-074, EIO-SRV-096
+#[tokio::test]
+async fn a_silent_websocket_is_closed() {
+    let mut running = start(beating(5, 5)).await;
+    let mut ws = running.websocket().await;
+    assert_eq!(ws.closed().await, None, "an empty close frame");
+    assert_eq!(running.closed().await, CloseReason::PingTimeout);
+    assert_eq!(CloseReason::PingTimeout.to_string(), "ping timeout");
+    running.emptied().await;
+}
+
+/// EIO-SRV-085
+#[tokio::test]
+async fn a_session_lives_for_interval_and_timeout() {
+    // The ping itself shows that the interval is over and the session lives.
+    let mut running = start(beating(100, 100)).await;
+    let mut ws = running.websocket().await;
+    assert_eq!(ws.text().await, "2");
+    assert_eq!(running.server.stats().sessions, 1);
+    assert_eq!(running.closed().await, CloseReason::PingTimeout);
+}
+
+/// EIO-SRV-087
+#[tokio::test]
+async fn a_close_after_a_heartbeat_is_a_close() {
+    let mut running = start(beating(20, 60_000)).await;
+    let mut ws = running.websocket().await;
+    assert_eq!(ws.text().await, "2");
+    ws.send("3").await;
+    running.opened().await.close();
+    assert_eq!(ws.closed().await, None);
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+}
+
+/// EIO-SRV-102
+#[tokio::test]
+async fn an_upgrade_does_not_end_a_session_that_owed_a_pong() {
+    let mut running = start(beating(20, 10_000)).await;
+    let client = running.polling().await;
+    assert_eq!(client.poll().await, "2");
+    let mut ws = client.upgrade().await;
+    assert_eq!(
+        running.find(|seen| if let Seen::Upgrade(to) = seen { Some(to) } else { None }).await,
+        Transport::WebSocket
+    );
+    ws.send("3").await;
+    assert_eq!(ws.text().await, "2", "the heartbeat goes on over the new transport");
+}
+
+/// EIO-SRV-152, EIO-SRV-154
+#[tokio::test]
+async fn heartbeat_packets_are_seen() {
+    let mut running = start(beating(4, 10_000)).await;
+    let mut ws = running.websocket().await;
+    let sent = running.find(|seen| match seen {
+        Seen::Flush(kinds) if kinds.contains(&PacketType::Ping) => Some(kinds),
+        _ => None,
+    });
+    assert_eq!(sent.await, [PacketType::Ping]);
+    ws.send("3").await;
+    let received = running.find(|seen| if let Seen::Packet(kind) = seen { Some(kind) } else { None }).await;
+    assert_eq!(received, PacketType::Pong);
+}
+
+/// EIO-SRV-072
+#[tokio::test]
+async fn a_client_that_vanishes_during_the_close_times_out() {
+    let mut running = start(beating(30, 30)).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    session.send("never fetched").unwrap();
+    session.close();
+    drop(client);
+    assert_eq!(running.closed().await, CloseReason::PingTimeout);
+    running.emptied().await;
+}
+
+/// A client of revision 4 must not ping.
+#[tokio::test]
+async fn a_ping_from_the_client_is_a_fault() {
+    let mut running = start_echo(Server::builder()).await;
+    let mut ws = running.websocket().await;
+    ws.send("2").await;
+    assert_eq!(ws.closed().await, None);
+    let fault = engineio::Fault::InvalidHeartbeatDirection;
+    assert_eq!(running.closed().await, CloseReason::TransportError(fault));
+}

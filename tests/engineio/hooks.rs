@@ -1,0 +1,125 @@
+//! Middlewares.
+
+use std::sync::{Arc, Mutex};
+
+use engineio::{Refusal, Server};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use tests::raw::{Request, WebSocket, start};
+
+const POLLING: &str = "/engine.io/?EIO=4&transport=polling";
+const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
+
+/// EIO-SRV-014, EIO-SRV-015
+#[tokio::test]
+async fn a_middleware_adds_headers_to_every_answer() {
+    let builder = Server::builder().middleware(|_| async {
+        Ok(HeaderMap::from_iter([(http::header::SERVER, HeaderValue::from_static("mine"))]))
+    });
+    let running = start(builder).await;
+    assert_eq!(running.get(POLLING).await.header("server"), Some("mine"));
+    assert_eq!(WebSocket::open(running.addr, WEBSOCKET).await.unwrap().headers["server"], "mine");
+}
+
+/// EIO-SRV-016
+#[tokio::test]
+async fn middlewares_run_in_order_and_once() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut builder = Server::builder();
+    for number in 1..=3 {
+        let order = Arc::clone(&order);
+        builder = builder.middleware(move |_| {
+            order.lock().unwrap().push(number);
+            async { Ok(HeaderMap::new()) }
+        });
+    }
+    let running = start(builder).await;
+    assert_eq!(running.get(POLLING).await.status, 200);
+    assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+}
+
+/// EIO-SRV-017, EIO-SRV-018
+#[tokio::test]
+async fn a_middleware_may_answer_itself() {
+    let builder = Server::builder().middleware(|_| async {
+        let mut response = Response::new(engineio::Body::default());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        Err(Refusal::Respond(response))
+    });
+    let running = start(builder).await;
+    assert_eq!(running.get(POLLING).await.status, 503);
+    assert_eq!(WebSocket::open(running.addr, WEBSOCKET).await.err(), Some(503));
+    assert_eq!(running.server.stats().sessions, 0);
+}
+
+/// EIO-SRV-023, EIO-SRV-024
+#[tokio::test]
+async fn a_failing_middleware_refuses() {
+    let builder = Server::builder().middleware(|_| async { Err(std::io::Error::other("no").into()) });
+    let running = start(builder).await;
+    assert_eq!(running.get(POLLING).await.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(WebSocket::open(running.addr, WEBSOCKET).await.err(), Some(400));
+    assert_eq!(running.server.stats().sessions, 0);
+}
+
+/// EIO-SRV-025
+#[tokio::test]
+async fn the_payload_limit_holds_behind_a_middleware() {
+    let builder = Server::builder().max_payload(5).middleware(|_| async { Ok(HeaderMap::new()) });
+    let running = start(builder).await;
+    let client = running.polling().await;
+    assert_eq!(client.post("4too long").await.both(), (413, ""));
+}
+
+/// EIO-SRV-167, EIO-SRV-168
+#[tokio::test]
+async fn header_hooks_see_the_first_answer_and_all_answers() {
+    let cookie = |name: &'static str| {
+        move |_: &http::request::Parts, headers: &mut HeaderMap| {
+            headers.append(http::header::SET_COOKIE, HeaderValue::from_static(name));
+        }
+    };
+    let builder = Server::builder()
+        .cookie(engineio::Cookie::new())
+        .on_initial_headers(cookie("first=1"))
+        .on_headers(cookie("each=1"));
+    let running = start(builder).await;
+    let client = running.polling().await;
+    let cookies = client.response.all("set-cookie");
+    assert!(cookies[0].starts_with("io="), "{cookies:?}");
+    assert_eq!(cookies[1..], ["first=1", "each=1"]);
+    assert_eq!(client.post("4x").await.all("set-cookie"), ["each=1"]);
+}
+
+/// EIO-SRV-169, EIO-SRV-170, EIO-SRV-171
+#[tokio::test]
+async fn header_hooks_see_websockets_too() {
+    let initial = Arc::new(Mutex::new(0));
+    let all = Arc::new(Mutex::new(0));
+    let (count_initial, count_all) = (Arc::clone(&initial), Arc::clone(&all));
+    let builder = Server::builder()
+        .cookie(engineio::Cookie::new())
+        .on_initial_headers(move |_, headers| {
+            *count_initial.lock().unwrap() += 1;
+            headers.append(http::header::SET_COOKIE, HeaderValue::from_static("mycookie=1"));
+        })
+        .on_headers(move |_, _| *count_all.lock().unwrap() += 1);
+    let running = start(builder).await;
+    let direct = WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+    let cookies: Vec<_> = direct.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["mycookie=1"], "no session cookie on a WebSocket");
+    assert_eq!((*initial.lock().unwrap(), *all.lock().unwrap()), (1, 1));
+
+    let client = running.polling().await;
+    client.post("4x").await;
+    client.upgrade().await;
+    // The handshake, one more polling answer, and the 101.
+    assert_eq!((*initial.lock().unwrap(), *all.lock().unwrap()), (2, 4));
+}
+
+/// A target that is longer than any client's.
+#[tokio::test]
+async fn a_very_long_target_is_refused() {
+    let running = start(Server::builder()).await;
+    let long = format!("{POLLING}&x={}", "y".repeat(9000));
+    assert_eq!(Request::new("GET", &long).send(running.addr).await.status, 414);
+}

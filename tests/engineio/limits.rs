@@ -1,0 +1,232 @@
+//! What a peer chooses has a limit, and a defined answer past it.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, SlowConsumer};
+use tests::raw::{LONG, Request, Response, Seen, WebSocket, soon, start, start_echo};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// EIO-SRV-112
+#[tokio::test]
+async fn a_post_over_the_limit_is_refused_and_the_session_lives() {
+    let mut running = start_echo(Server::builder().max_payload(5)).await;
+    let client = running.polling().await;
+    assert_eq!(client.post("4abcde").await.both(), (413, ""));
+    assert_eq!(client.post("4abcd").await.both(), (200, "ok"), "the limit itself is fine");
+    assert_eq!(running.message().await, Message::from("abcd"));
+    // Chunked, so that only the bytes themselves tell.
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", client.target);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(b"3\r\n4ab\r\n").await.unwrap();
+    stream.write_all(b"3\r\ncde\r\n").await.unwrap();
+    assert_eq!(Response::read(&mut stream).await.status, 413);
+    assert_eq!(client.poll().await, "4abcd");
+}
+
+/// EIO-SRV-113
+#[tokio::test]
+async fn a_websocket_message_over_the_limit_closes_with_1009() {
+    let mut running = start(Server::builder().max_payload(5)).await;
+    let mut ws = running.websocket().await;
+    ws.send("4abcde").await;
+    assert_eq!(ws.closed().await, Some(1009));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::WebSocket));
+}
+
+/// EIO-PROTO-12
+#[tokio::test]
+async fn a_second_poll_ends_the_session() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let parked = client.park(&running).await;
+    assert_eq!(client.get().await.status, 400);
+    assert_eq!(parked.await.unwrap().both(), (200, "1"));
+    assert_eq!(client.get().await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PollOverlap));
+}
+
+/// A second POST while one is being read.
+#[tokio::test]
+async fn a_second_post_ends_the_session() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n4abc", client.target);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Only once the first has reached the session is the second one an overlap.
+    let second = soon(async {
+        loop {
+            let response = client.post("4x").await;
+            if response.status != 200 {
+                return response;
+            }
+        }
+    });
+    assert_eq!(second.await.status, 400);
+    assert_eq!(Response::read(&mut stream).await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PostOverlap));
+}
+
+/// EIO-SRV-091
+#[tokio::test]
+async fn an_octet_stream_is_for_revision_3_only() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let request =
+        Request::new("POST", &client.target).header("content-type", "application/octet-stream").body("4a");
+    assert_eq!(request.send(running.addr).await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::InvalidContent));
+}
+
+/// What we cannot read is not taken for text.
+#[tokio::test]
+async fn a_compressed_post_is_refused() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let request = Request::new("POST", &client.target).header("content-encoding", "gzip").body("4a");
+    assert_eq!(request.send(running.addr).await.status, 415);
+    assert_eq!(running.closed().await, CloseReason::ParseError);
+}
+
+/// Too many packets in one payload.
+#[tokio::test]
+async fn a_payload_has_at_most_so_many_packets() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let many = vec!["4a"; 16_384].join("\u{1e}");
+    assert_eq!(client.post(&many).await.status, 200);
+    assert_eq!(client.post(format!("{many}\u{1e}4a")).await.status, 400);
+    assert_eq!(running.closed().await, CloseReason::ParseError);
+}
+
+/// A body that does not come.
+#[tokio::test]
+async fn a_slow_post_is_given_up() {
+    let mut running = start(Server::builder().body_timeout(Duration::from_millis(20))).await;
+    let client = running.polling().await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n4abc", client.target);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Response::read(&mut stream).await.status, 408);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PostAborted));
+}
+
+/// A head that does not come.
+#[tokio::test]
+async fn a_slow_head_is_given_up() {
+    let running = start(Server::builder().head_timeout(Duration::from_millis(20))).await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    stream.write_all(b"GET /engine.io/?EIO=4").await.unwrap();
+    let mut rest = Vec::new();
+    // Whether the server says anything is hyper's affair; it does not wait.
+    let _ = soon(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest)).await;
+    running.emptied().await;
+}
+
+/// Full is full.
+#[tokio::test]
+async fn more_sessions_than_allowed_are_turned_away() {
+    let running = start(Server::builder().max_sessions(1)).await;
+    running.polling().await;
+    let refused = running.get("/engine.io/?EIO=4&transport=polling").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    assert_eq!(WebSocket::open(running.addr, "/engine.io/?EIO=4&transport=websocket").await.err(), Some(503));
+}
+
+/// The default policy: a client that cannot keep up is closed, and told so.
+#[tokio::test]
+async fn a_slow_consumer_is_disconnected() {
+    let mut running = start(Server::builder().max_buffered(1000, SlowConsumer::Disconnect)).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    session.send("x".repeat(900)).unwrap();
+    assert_eq!(session.send("x".repeat(900)), Err(SendError::Full));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
+    assert_eq!(client.get().await.status, 400);
+
+    let mut ws = running.websocket().await;
+    let session = running.opened().await;
+    // Faster than the session's task can write.
+    while session.send("x".repeat(600)).is_ok() {}
+    assert_eq!(ws.closed().await, Some(1008));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
+}
+
+/// The other policy: the sender decides.
+#[tokio::test]
+async fn a_full_outbox_may_refuse_or_make_the_sender_wait() {
+    let mut running = start(Server::builder().max_buffered(1000, SlowConsumer::Refuse)).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    session.send("a".repeat(900)).unwrap();
+    assert_eq!(session.send("b".repeat(900)), Err(SendError::Full));
+    assert_eq!(session.send_volatile("c"), Ok(false));
+    let waiting = session.clone();
+    let waiter = tokio::spawn(async move { waiting.send_when_ready("d".repeat(900)).await });
+    assert_eq!(client.poll().await, format!("4{}", "a".repeat(900)));
+    soon(waiter).await.unwrap().unwrap();
+    assert_eq!(client.poll().await, format!("4{}", "d".repeat(900)));
+}
+
+/// A handler that is not ready makes the peer wait.
+#[tokio::test]
+async fn a_busy_handler_holds_the_reader_back() {
+    struct Busy {
+        taken: usize,
+        release: tokio::sync::oneshot::Receiver<()>,
+    }
+    impl Handler for Busy {
+        fn on_message(&mut self, session: &Session, _: Message) {
+            self.taken += 1;
+            let _ = session.send(self.taken.to_string());
+        }
+        fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
+            if self.taken == 1 && std::pin::Pin::new(&mut self.release).poll(cx).is_ready() {
+                self.taken = 10;
+            }
+            Poll::Ready(())
+        }
+        fn is_ready(&self) -> bool {
+            self.taken != 1
+        }
+    }
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let accept =
+        move |_: &Session| Busy { taken: 0, release: receiver.lock().unwrap().take().expect("one session") };
+    let server = Server::builder().build(accept).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { server.serve(listener).await });
+    let mut ws = WebSocket::open(addr, "/engine.io/?EIO=4&transport=websocket").await.unwrap();
+    ws.text().await;
+    ws.send("4a").await;
+    assert_eq!(ws.text().await, "41");
+    ws.send("4b").await;
+    // The second message is not taken before the handler is released.
+    assert!(tokio::time::timeout(Duration::from_millis(50), ws.next()).await.is_err());
+    sender.send(()).unwrap();
+    assert_eq!(tokio::time::timeout(LONG, ws.text()).await.unwrap(), "411");
+}
+
+/// Sessions that ended leave nothing, also when their clients do not say goodbye.
+#[tokio::test]
+async fn nothing_is_left_of_sessions_that_are_gone() {
+    let builder =
+        Server::builder().ping_interval(Duration::from_millis(30)).ping_timeout(Duration::from_millis(30));
+    let mut running = start_echo(builder).await;
+    for _ in 0..20 {
+        running.polling().await;
+        running.websocket().await.cut();
+        running.polling().await.probe().await.unwrap().cut();
+        running.polling().await.upgrade().await.cut();
+    }
+    for _ in 0..80 {
+        running.find(|seen| matches!(seen, Seen::Close(..)).then_some(())).await;
+    }
+    running.emptied().await;
+    assert_eq!(running.server.stats().outboxes, 0);
+}

@@ -1,0 +1,153 @@
+//! From polling to WebSocket.
+
+use std::time::Duration;
+
+use engineio::{Server, Transport};
+use tests::raw::{Seen, start, start_echo};
+
+/// EIO-PROTO-22
+#[tokio::test]
+async fn a_session_upgrades() {
+    let mut running = start_echo(Server::builder()).await;
+    let client = running.polling().await;
+    let parked = client.park(&running).await;
+    let mut ws = client.probe().await.unwrap();
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    assert_eq!(parked.await.unwrap().both(), (200, "6"));
+    // A poll that comes later is released too.
+    assert_eq!(client.poll().await, "6");
+    ws.send("5").await;
+    ws.send("4hello").await;
+    assert_eq!(ws.text().await, "4hello");
+    let session = running.opened().await;
+    assert_eq!(session.transport(), Transport::WebSocket);
+    assert_eq!(session.request().query().get("transport"), Some("polling"));
+}
+
+/// EIO-PROTO-23
+#[tokio::test]
+async fn after_the_upgrade_polling_is_over() {
+    let mut running = start_echo(Server::builder()).await;
+    let client = running.polling().await;
+    let mut ws = client.probe().await.unwrap();
+    // Both at once: the answer to the probe still comes.
+    ws.send("2probe").await;
+    ws.send("5").await;
+    assert_eq!(ws.text().await, "3probe");
+    running.find(|seen| matches!(seen, Seen::Upgrade(_)).then_some(())).await;
+    assert_eq!(client.get().await.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
+    ws.send("4hello").await;
+    assert_eq!(ws.text().await, "4hello");
+}
+
+/// EIO-PROTO-24, EIO-SRV-034
+#[tokio::test]
+async fn nobody_takes_a_session_over() {
+    let mut running = start_echo(Server::builder()).await;
+    let client = running.polling().await;
+    let mut ws = client.upgrade().await;
+    running.find(|seen| matches!(seen, Seen::Upgrade(_)).then_some(())).await;
+    let mut second = client.probe().await.expect("a WebSocket, to be closed");
+    second.closed().await;
+    ws.send("4hello").await;
+    assert_eq!(ws.text().await, "4hello");
+
+    // Nor one that is on trial, nor one that opened on WebSocket.
+    let client = running.polling().await;
+    let mut first = client.probe().await.unwrap();
+    client.probe().await.expect("a WebSocket, to be closed").closed().await;
+    first.send("2probe").await;
+    assert_eq!(first.text().await, "3probe");
+    let mut direct = running.websocket().await;
+    running.opened().await;
+    let sid = running.opened().await.id().as_str().to_owned();
+    let target = format!("/engine.io/?EIO=4&transport=websocket&sid={sid}");
+    tests::raw::WebSocket::open(running.addr, &target)
+        .await
+        .expect("a WebSocket, to be closed")
+        .closed()
+        .await;
+    direct.send("4still mine").await;
+    assert_eq!(direct.text().await, "4still mine");
+}
+
+/// EIO-SRV-101
+#[tokio::test]
+async fn an_upgrade_that_never_ends_costs_only_the_trial() {
+    let running = start_echo(Server::builder().upgrade_timeout(Duration::from_millis(20))).await;
+    let client = running.polling().await;
+    let mut silent = client.probe().await.unwrap();
+    assert_eq!(silent.closed().await, None);
+    let mut probed = client.probe().await.unwrap();
+    probed.send("2probe").await;
+    assert_eq!(probed.text().await, "3probe");
+    assert_eq!(probed.closed().await, None);
+    client.post("4a").await;
+    assert_eq!(client.poll().await, "4a");
+    // And the next trial may succeed.
+    let mut ws = client.upgrade().await;
+    ws.send("4b").await;
+    assert_eq!(ws.text().await, "4b");
+}
+
+/// Anything but a probe or an upgrade ends the trial; the session goes on.
+#[tokio::test]
+async fn a_trial_that_says_something_else_is_dropped() {
+    let running = start_echo(Server::builder()).await;
+    let client = running.polling().await;
+    for wrong in ["4hello", "2", "2probes", "x", "3probe", "0", "1", "6"] {
+        let mut probe = client.probe().await.unwrap();
+        probe.send(wrong).await;
+        assert_eq!(probe.closed().await, None, "{wrong}");
+        client.post("4a").await;
+        assert_eq!(client.poll().await, "4a");
+    }
+}
+
+/// EIO-SRV-142, EIO-SRV-155
+#[tokio::test]
+async fn traffic_crosses_an_upgrade_in_order_and_once() {
+    let mut running = start_echo(Server::builder()).await;
+    let other = start(Server::builder().path("/foo")).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    let sending = tokio::spawn(async move {
+        for number in 0..50 {
+            session.send(format!("s{number}")).unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let mut received = Vec::new();
+    let mut take = |payload: &str| {
+        received
+            .extend(payload.split('\u{1e}').filter_map(|packet| packet.strip_prefix('4')).map(str::to_owned));
+    };
+    for number in 0..25 {
+        client.post(format!("4c{number}")).await;
+        take(&client.poll().await);
+    }
+    let mut ws = client.probe().await.unwrap();
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    // As clients do: the poll under way is taken to its end, then nothing is asked over polling any more.
+    take(&client.poll().await);
+    ws.send("5").await;
+    for number in 25..50 {
+        ws.send(&format!("4c{number}")).await;
+    }
+    sending.await.unwrap();
+    let mut rest = Vec::new();
+    while received.len() + rest.len() < 100 {
+        rest.push(ws.text().await[1..].to_owned());
+    }
+    received.extend(rest);
+    for kind in ["s", "c"] {
+        let numbers: Vec<usize> =
+            received.iter().filter_map(|text| text.strip_prefix(kind)?.parse().ok()).collect();
+        assert_eq!(numbers, (0..50).collect::<Vec<_>>(), "{kind}");
+    }
+    ws.send("1").await;
+    assert_eq!(running.closed().await, engineio::CloseReason::TransportClose);
+    assert_eq!(other.server.stats().sessions, 0, "a second server is not disturbed");
+}

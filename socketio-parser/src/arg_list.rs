@@ -1,0 +1,106 @@
+//! An argument list as serde sees it: a sequence whose elements are read one by one from their slices.
+
+use std::marker::PhantomData;
+
+use serde::de::value::UnitDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use crate::RawArgs;
+
+/// How one argument is read; one implementation per encoding, told apart by its error.
+pub(crate) trait ReadArg: Error {
+    fn read<'de, S: DeserializeSeed<'de>>(bytes: &'de [u8], seed: S) -> Result<S::Value, Self>;
+}
+
+impl ReadArg for serde_json::Error {
+    fn read<'de, S: DeserializeSeed<'de>>(bytes: &'de [u8], seed: S) -> Result<S::Value, Self> {
+        seed.deserialize(&mut serde_json::Deserializer::from_slice(bytes))
+    }
+}
+
+/// The arguments that are still to be read.
+pub(crate) struct ArgList<'a, E> {
+    args: &'a RawArgs,
+    next: usize,
+    /// Up to this many elements, missing arguments are made up: a tuple has a length, a `Vec` has not.
+    padded: usize,
+    error: PhantomData<E>,
+}
+
+impl<'a, E> ArgList<'a, E> {
+    pub(crate) fn new(args: &'a RawArgs) -> Self {
+        Self { args, next: 0, padded: 0, error: PhantomData }
+    }
+
+    /// The argument that was read last.
+    pub(crate) fn current(&self) -> usize {
+        self.next.saturating_sub(1)
+    }
+}
+
+impl<'de, E: ReadArg> Deserializer<'de> for &mut ArgList<'de, E> {
+    type Error = E;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, E> {
+        self.padded = len;
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit_struct seq map struct enum identifier
+    }
+}
+
+impl<'de, E: ReadArg> SeqAccess<'de> for ArgList<'de, E> {
+    type Error = E;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, E> {
+        let index = self.next;
+        match self.args.get(index) {
+            Some(arg) => {
+                self.next += 1;
+                E::read(arg.as_bytes(), seed).map(Some)
+            }
+            None if index < self.padded => {
+                self.next += 1;
+                seed.deserialize(UnitDeserializer::<E>::new()).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.args.len().saturating_sub(self.next))
+    }
+}

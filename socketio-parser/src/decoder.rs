@@ -1,0 +1,199 @@
+//! From messages to packets: a text, then as many binary messages as it announces.
+
+use bytes::Bytes;
+
+use crate::attachments::Attachments;
+use crate::header::{self, Header};
+use crate::json::{placeholders, scan};
+use crate::limits::Limit;
+use crate::{DecodeError, Event, Limits, Namespace, Packet, PacketType, Parser, Payload, RawArgs, RawValue};
+
+/// Puts the messages of one connection together to packets.
+///
+/// Give it every message in the order of arrival: [`text`](Self::text) and [`binary`](Self::binary) answer
+/// `Ok(Some(packet))` when one is complete and `Ok(None)` while attachments are due. On an error the official server
+/// closes the connection, and so should its user; the decoder itself starts afresh.
+///
+/// ```
+/// use socketio_parser::{Binary, Decoder, Payload};
+///
+/// let mut decoder = Decoder::default();
+/// let header = r#"51-/files,7["upload",{"content":{"_placeholder":true,"num":0}}]"#;
+/// assert!(decoder.text(header.into())?.is_none());
+/// let packet = decoder.binary(vec![1, 2, 3].into())?.expect("the only attachment");
+///
+/// assert_eq!(packet.namespace, "/files");
+/// assert_eq!(packet.ack_id, Some(7));
+/// let Payload::Event(event) = packet.payload else { panic!("an event") };
+///
+/// #[derive(serde::Deserialize)]
+/// struct Upload { content: Binary }
+/// let upload: Upload = event.args().parse(0)?;
+/// assert_eq!(&upload.content[..], [1, 2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
+    parser: Parser,
+    limits: Limits,
+    pending: Option<Box<Pending>>,
+}
+
+/// A packet that still waits for attachments.
+#[derive(Debug)]
+struct Pending {
+    packet: Packet,
+    /// Its text, to check the placeholders in the end.
+    text: Bytes,
+    payload: usize,
+    announced: usize,
+    attachments: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Decoder {
+    /// A decoder for what this parser encodes.
+    pub fn new(parser: Parser, limits: Limits) -> Self {
+        Self { parser, limits, pending: None }
+    }
+
+    /// Takes a text message.
+    pub fn text(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
+        if self.pending.take().is_some() {
+            return Err(DecodeError::UnexpectedText);
+        }
+        if message.len() > self.limits.packet_bytes() {
+            return Err(DecodeError::Limit(Limit::PacketBytes));
+        }
+        match self.parser {
+            Parser::Json => self.json(message),
+            #[cfg(feature = "msgpack")]
+            Parser::Msgpack => Err(DecodeError::Msgpack { at: 0 }),
+        }
+    }
+
+    /// Takes a binary message: the next attachment, or with [`Parser::Msgpack`] a whole packet.
+    pub fn binary(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
+        #[cfg(feature = "msgpack")]
+        if self.parser == Parser::Msgpack {
+            return crate::msgpack::decode(message, &self.limits).map(Some);
+        }
+        let Some(mut pending) = self.pending.take() else {
+            return Err(DecodeError::UnexpectedBinary);
+        };
+        pending.bytes = pending.bytes.saturating_add(message.len());
+        if pending.bytes > self.limits.max_attachment_bytes {
+            return Err(DecodeError::Limit(Limit::AttachmentBytes));
+        }
+        pending.attachments.push(message);
+        if pending.attachments.len() == pending.announced {
+            return pending.complete().map(Some);
+        }
+        self.pending = Some(pending);
+        Ok(None)
+    }
+
+    /// Whether a packet waits for attachments. Whoever owns the connection limits for how long it may.
+    pub fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Forgets the packet that waits for attachments, if there is one.
+    pub fn reset(&mut self) {
+        self.pending = None;
+    }
+
+    fn json(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
+        let header = header::scan(&message, &self.limits)?;
+        let namespace = match &header.namespace {
+            None => Namespace::root(),
+            Some(range) => Namespace::from_wire(message.slice(range.clone()))?,
+        };
+        if header.attachments == 0 {
+            let ack_id = header.ack_id;
+            let payload = payload(message, &header, &self.limits)?;
+            return Ok(Some(Packet { namespace, ack_id, payload }));
+        }
+        let payload = payload(message.clone(), &header, &self.limits)?;
+        let announced = header.attachments as usize;
+        self.pending = Some(Box::new(Pending {
+            packet: Packet { namespace, ack_id: header.ack_id, payload },
+            text: message,
+            payload: header.payload,
+            announced,
+            // As many as are announced, but not more than come with the default limit: the peer chose the number.
+            attachments: Vec::with_capacity(announced.min(16)),
+            bytes: 0,
+        }));
+        Ok(None)
+    }
+}
+
+impl Pending {
+    fn complete(mut self: Box<Self>) -> Result<Packet, DecodeError> {
+        let json = self.text.get(self.payload..).unwrap_or_default();
+        placeholders::check(json, self.announced)?;
+        let attachments = Attachments::from(self.attachments);
+        match &mut self.packet.payload {
+            Payload::Event(event) => event.set_attachments(attachments),
+            Payload::Ack(args) => args.set_attachments(attachments),
+            // Without a payload there is no place for them: dropped, as by the official decoder.
+            _ => {}
+        }
+        Ok(self.packet)
+    }
+}
+
+/// The shapes that a payload must have are the official decoder's `isPayloadValid`.
+#[inline]
+fn payload(message: Bytes, header: &Header, limits: &Limits) -> Result<Payload, DecodeError> {
+    let kind = header.kind;
+    let first = message.get(header.payload).copied();
+    match kind {
+        PacketType::Event | PacketType::BinaryEvent => {
+            let Some(first) = first else { return Ok(Payload::EmptyEvent) };
+            if first != b'[' {
+                return Err(shape(&message, header, limits));
+            }
+            let array = scan::array(&message, header.payload, limits)?;
+            let args = RawArgs::new(message, array.spans, 1, Attachments::default(), Parser::Json);
+            Ok(Payload::Event(Event::from_json(array.first, args)?))
+        }
+        PacketType::Ack | PacketType::BinaryAck => {
+            let Some(first) = first else { return Ok(Payload::Ack(RawArgs::empty())) };
+            if first != b'[' {
+                return Err(shape(&message, header, limits));
+            }
+            let array = scan::array(&message, header.payload, limits)?;
+            Ok(Payload::Ack(RawArgs::new(message, array.spans, 0, Attachments::default(), Parser::Json)))
+        }
+        PacketType::Connect => match first {
+            None => Ok(Payload::Connect(None)),
+            Some(b'{') => value(&message, header, limits).map(Some).map(Payload::Connect),
+            Some(_) => Err(shape(&message, header, limits)),
+        },
+        PacketType::ConnectError => match first {
+            None => Ok(Payload::ConnectError(None)),
+            Some(b'{' | b'"') => value(&message, header, limits).map(Some).map(Payload::ConnectError),
+            Some(_) => Err(shape(&message, header, limits)),
+        },
+        PacketType::Disconnect => match first {
+            None => Ok(Payload::Disconnect),
+            Some(_) => Err(shape(&message, header, limits)),
+        },
+    }
+}
+
+fn value(message: &Bytes, header: &Header, limits: &Limits) -> Result<RawValue, DecodeError> {
+    let span = scan::single(message, header.payload, limits)?;
+    Ok(RawValue::new(message, span, Attachments::default(), Parser::Json))
+}
+
+/// Whether a payload of the wrong shape is at least JSON, for the error to say the more helpful thing.
+#[cold]
+fn shape(message: &Bytes, header: &Header, limits: &Limits) -> DecodeError {
+    match scan::single(message, header.payload, limits) {
+        Ok(_) => DecodeError::Shape(header.kind),
+        Err(error) => error,
+    }
+}

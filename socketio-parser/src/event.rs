@@ -1,0 +1,92 @@
+//! An event: its name, and its arguments.
+
+use std::fmt;
+
+use crate::attachments::Attachments;
+use crate::json::scan::First;
+use crate::json::text::{number_name, unescape_into};
+use crate::{DecodeError, RawArgs};
+
+/// Names that an event must not have: they mean something to the library on one side or the other, or to the
+/// event emitter of a Node server.
+pub const RESERVED_EVENTS: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// The reserved name that this is, if it is one.
+pub fn reserved_event(name: &str) -> Option<&'static str> {
+    // All of them start with one of four letters and have 7 to 14 bytes; most names stop here.
+    let candidate = matches!(name.as_bytes().first(), Some(b'c' | b'd' | b'n' | b'r')) && name.len() >= 7;
+    if !candidate {
+        return None;
+    }
+    RESERVED_EVENTS.into_iter().find(|&reserved| reserved == name)
+}
+
+/// A received event.
+#[derive(Clone)]
+pub struct Event {
+    /// Only if the name is not a plain slice of the packet.
+    name: Option<Box<str>>,
+    args: RawArgs,
+}
+
+impl Event {
+    /// From an argument list that still begins with the name.
+    #[inline]
+    pub(crate) fn from_json(first: First, args: RawArgs) -> Result<Self, DecodeError> {
+        let name = match first {
+            First::Plain => None,
+            First::Escaped => {
+                let mut name = String::new();
+                unescape_into(args.name_bytes(), &mut name).ok_or(DecodeError::Unicode)?;
+                Some(name.into_boxed_str())
+            }
+            First::Number => number_name(args.name_bytes()).map(String::into_boxed_str),
+            First::Missing | First::Other => return Err(DecodeError::EventName),
+        };
+        // The official decoder compares with strings only, and no number looks like a reserved name.
+        let event = Self { name, args };
+        match reserved_event(event.name()) {
+            Some(_) => Err(DecodeError::ReservedEvent),
+            None => Ok(event),
+        }
+    }
+
+    /// From an argument list whose name has been read.
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn from_msgpack(name: Box<str>, args: RawArgs) -> Result<Self, DecodeError> {
+        match reserved_event(&name) {
+            Some(_) => Err(DecodeError::ReservedEvent),
+            None => Ok(Self { name: Some(name), args }),
+        }
+    }
+
+    /// The name. Numbers are names too; they read as JavaScript prints them.
+    #[inline]
+    pub fn name(&self) -> &str {
+        match &self.name {
+            Some(name) => name,
+            None => std::str::from_utf8(self.args.name_bytes()).unwrap_or_default(),
+        }
+    }
+
+    /// The arguments, without the name.
+    pub fn args(&self) -> &RawArgs {
+        &self.args
+    }
+
+    /// The arguments, without the name.
+    pub fn into_args(self) -> RawArgs {
+        self.args
+    }
+
+    pub(crate) fn set_attachments(&mut self, attachments: Attachments) {
+        self.args.set_attachments(attachments);
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("name", &self.name()).field("args", &self.args).finish()
+    }
+}

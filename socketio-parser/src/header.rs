@@ -1,0 +1,130 @@
+//! What stands before the payload: `<type>[<attachments>-][<namespace>,][<ack id>]`.
+
+use std::ops::Range;
+
+use crate::json::text::push_decimal;
+use crate::limits::Limit;
+use crate::{DecodeError, EncodeError, Limits, PacketType};
+
+/// The last integer that a JavaScript peer can tell from its neighbours, 2^53 - 1.
+pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
+
+/// The header of a received packet.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) kind: PacketType,
+    /// How many attachments follow; 0 for the types that have none.
+    pub(crate) attachments: u32,
+    /// Where the namespace stands, if it is not the default one.
+    pub(crate) namespace: Option<Range<usize>>,
+    pub(crate) ack_id: Option<u64>,
+    /// Where the payload begins; the end of the text if there is none.
+    pub(crate) payload: usize,
+}
+
+/// Reads the header of a text packet.
+#[inline]
+pub(crate) fn scan(text: &[u8], limits: &Limits) -> Result<Header, DecodeError> {
+    let &digit = text.first().ok_or(DecodeError::Empty)?;
+    let kind = PacketType::from_digit(digit).ok_or(DecodeError::UnknownType(digit))?;
+    let mut at = 1;
+    let mut attachments = 0;
+    if kind.has_attachments() {
+        (attachments, at) = attachment_count(text, at, limits)?;
+    }
+    let mut namespace = None;
+    if text.get(at) == Some(&b'/') {
+        // The name ends at the comma, or with the packet.
+        let rest = text.get(at..).unwrap_or_default();
+        let searched = rest.get(..=limits.max_namespace_bytes).unwrap_or(rest);
+        let length = match searched.iter().position(|&byte| byte == b',') {
+            Some(comma) => comma,
+            None if searched.len() == rest.len() && rest.len() <= limits.max_namespace_bytes => rest.len(),
+            None => return Err(DecodeError::Limit(Limit::NamespaceBytes)),
+        };
+        if length > 1 {
+            namespace = Some(at..at + length);
+        }
+        at = (at + length + 1).min(text.len());
+    }
+    let mut ack_id = None;
+    if let Some(b'0'..=b'9') = text.get(at) {
+        let mut id = 0u64;
+        while let Some(&digit @ b'0'..=b'9') = text.get(at) {
+            id = id * 10 + u64::from(digit - b'0');
+            if id > MAX_ACK_ID {
+                return Err(DecodeError::Limit(Limit::AckId));
+            }
+            at += 1;
+        }
+        ack_id = Some(id);
+    }
+    if text.get(at).is_some_and(u8::is_ascii_whitespace) {
+        return Err(DecodeError::HeaderSpace);
+    }
+    Ok(Header { kind, attachments, namespace, ack_id, payload: at })
+}
+
+/// The digits up to the dash.
+fn attachment_count(text: &[u8], mut at: usize, limits: &Limits) -> Result<(u32, usize), DecodeError> {
+    let start = at;
+    let mut count = 0u32;
+    while let Some(&digit @ b'0'..=b'9') = text.get(at) {
+        count = count.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
+        at += 1;
+    }
+    if at == start || text.get(at) != Some(&b'-') || count == 0 {
+        return Err(DecodeError::AttachmentCount);
+    }
+    if count > limits.max_attachments {
+        return Err(DecodeError::Limit(Limit::Attachments));
+    }
+    Ok((count, at + 1))
+}
+
+/// Writes a header without attachments.
+pub(crate) fn write(
+    out: &mut Vec<u8>,
+    kind: PacketType,
+    namespace: &str,
+    ack_id: Option<u64>,
+) -> Result<(), EncodeError> {
+    check(namespace, ack_id)?;
+    out.push(kind.digit());
+    if namespace != "/" {
+        out.extend_from_slice(namespace.as_bytes());
+        out.push(b',');
+    }
+    if let Some(id) = ack_id {
+        push_decimal(out, id);
+    }
+    Ok(())
+}
+
+/// Turns the header that begins at `start` into that of a packet with attachments. Their number is known only
+/// when the payload has been written, and stands before it.
+pub(crate) fn announce(out: &mut Vec<u8>, start: usize, attachments: usize) {
+    if attachments == 0 {
+        return;
+    }
+    let end = out.len();
+    push_decimal(out, attachments as u64);
+    out.push(b'-');
+    let length = out.len() - end;
+    if let Some(tail) = out.get_mut(start..) {
+        // EVENT 2 becomes BINARY_EVENT 5, ACK 3 becomes BINARY_ACK 6.
+        tail[0] += 3;
+        tail[1..].rotate_right(length);
+    }
+}
+
+/// What cannot be written so that a decoder reads the same again.
+pub(crate) fn check(namespace: &str, ack_id: Option<u64>) -> Result<(), EncodeError> {
+    if !namespace.starts_with('/') || namespace.contains(',') {
+        return Err(EncodeError::Namespace);
+    }
+    match ack_id {
+        Some(id) if id > MAX_ACK_ID => Err(EncodeError::AckId),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! Where the arguments of a packet lie.
+
+/// Where an argument lies: from its first byte to the one after its last, white space around it left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// A list of spans that keeps the first three without allocating: a name and two arguments.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spans {
+    len: u32,
+    inline: [Span; 3],
+    more: Vec<Span>,
+}
+
+impl Spans {
+    pub(crate) fn push(&mut self, span: Span) {
+        match self.inline.get_mut(self.len as usize) {
+            Some(slot) => *slot = span,
+            None => self.more.push(span),
+        }
+        self.len += 1;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<Span> {
+        if index >= self.len() {
+            return None;
+        }
+        self.inline.get(index).or_else(|| self.more.get(index - self.inline.len())).copied()
+    }
+}

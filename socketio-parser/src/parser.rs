@@ -1,0 +1,286 @@
+//! The two encodings that a Socket.IO server can be set to, and what encodes a packet in them.
+
+use bytes::Bytes;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::attachments::{Sink, writing};
+use crate::emit::{ArgWriter, ToArgs};
+use crate::event::reserved_event;
+use crate::header;
+use crate::{Decoder, EncodeError, Limits, Packet, PacketType, Payload, RawValue};
+
+/// How packets are encoded. Client and server must be set to the same.
+///
+/// Every `encode_` function appends to a buffer, which may already hold what the transport puts in front, and
+/// gives back the attachments that must follow as binary messages. Encoding a text allocates nothing but what
+/// that buffer needs, and after an error the buffer is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Parser {
+    /// The default: text messages, each followed by its attachments.
+    #[default]
+    Json,
+    /// One binary message per packet, as `socket.io-msgpack-parser` has it. There are never attachments.
+    #[cfg(feature = "msgpack")]
+    Msgpack,
+}
+
+/// The revision of the Socket.IO protocol that the other side speaks.
+///
+/// Both have the same packets. What differs is what a server puts into the two that open a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Revision {
+    /// Socket.IO v3 and later.
+    #[default]
+    V5,
+    /// Socket.IO v1 and v2: CONNECT is empty, ERROR carries data or a bare message, and a client's credentials
+    /// are in the namespace's [`query`](crate::Namespace::query).
+    V4,
+}
+
+impl Parser {
+    /// A decoder for what this parser encodes.
+    pub fn decoder(self, limits: Limits) -> Decoder {
+        Decoder::new(self, limits)
+    }
+
+    /// Whether a packet travels as a binary message rather than as a text.
+    pub fn is_binary(self) -> bool {
+        match self {
+            Self::Json => false,
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack => true,
+        }
+    }
+
+    /// Encodes CONNECT: credentials from a client, `{"sid":…}` from a server, or nothing.
+    pub fn encode_connect<T: Serialize + ?Sized>(
+        self,
+        out: &mut Vec<u8>,
+        namespace: &str,
+        data: Option<&T>,
+    ) -> Result<(), EncodeError> {
+        self.encode_plain(out, PacketType::Connect, namespace, data)
+    }
+
+    /// Encodes DISCONNECT.
+    pub fn encode_disconnect(self, out: &mut Vec<u8>, namespace: &str) -> Result<(), EncodeError> {
+        self.encode_plain::<()>(out, PacketType::Disconnect, namespace, None)
+    }
+
+    /// Encodes CONNECT_ERROR: an object of the message and, if there is any, the data; in revision 4 the data, or
+    /// else the message.
+    pub fn encode_connect_error<T: Serialize + ?Sized>(
+        self,
+        out: &mut Vec<u8>,
+        revision: Revision,
+        namespace: &str,
+        message: &str,
+        data: Option<&T>,
+    ) -> Result<(), EncodeError> {
+        let kind = PacketType::ConnectError;
+        match (revision, data) {
+            (Revision::V5, _) => self.encode_plain(out, kind, namespace, Some(&Refusal { message, data })),
+            (Revision::V4, Some(data)) => self.encode_plain(out, kind, namespace, Some(data)),
+            (Revision::V4, None) => self.encode_plain(out, kind, namespace, Some(message)),
+        }
+    }
+
+    /// Encodes EVENT. With an `ack_id` the other side is asked for an answer; in a broadcast all receivers may have
+    /// the same, so that it is encoded once.
+    ///
+    /// ```
+    /// use socketio_parser::{Args, Parser};
+    ///
+    /// // Room for what the transport puts in front.
+    /// let mut message = vec![0; 11];
+    /// let attachments = Parser::Json.encode_event(&mut message, "/chat", Some(12), "say", &Args(("hi", 1)))?;
+    /// assert_eq!(&message[11..], br#"2/chat,12["say","hi",1]"#);
+    /// assert!(attachments.is_empty());
+    /// # Ok::<(), socketio_parser::EncodeError>(())
+    /// ```
+    #[inline]
+    pub fn encode_event<A: ToArgs + ?Sized>(
+        self,
+        out: &mut Vec<u8>,
+        namespace: &str,
+        ack_id: Option<u64>,
+        name: &str,
+        args: &A,
+    ) -> Result<Vec<Bytes>, EncodeError> {
+        if let Some(reserved) = reserved_event(name) {
+            return Err(EncodeError::ReservedEvent(reserved));
+        }
+        self.encode_args(out, PacketType::Event, namespace, ack_id, Some(name), args)
+    }
+
+    /// Encodes ACK, the answer to the event that had this id.
+    #[inline]
+    pub fn encode_ack<A: ToArgs + ?Sized>(
+        self,
+        out: &mut Vec<u8>,
+        namespace: &str,
+        ack_id: u64,
+        args: &A,
+    ) -> Result<Vec<Bytes>, EncodeError> {
+        self.encode_args(out, PacketType::Ack, namespace, Some(ack_id), None, args)
+    }
+
+    /// Encodes a packet that was received, by either parser. If it was by this one, the payload is copied as it is.
+    pub fn encode_packet(self, out: &mut Vec<u8>, packet: &Packet) -> Result<Vec<Bytes>, EncodeError> {
+        let namespace = packet.namespace.as_str();
+        match &packet.payload {
+            Payload::Event(event) => {
+                // The name goes along as it came: it may be a number, or have escapes.
+                let all = event.args().with_name();
+                self.encode_args(out, PacketType::Event, namespace, packet.ack_id, None, &all)
+            }
+            Payload::Ack(args) => {
+                self.encode_args(out, PacketType::Ack, namespace, packet.ack_id, None, args)
+            }
+            Payload::Connect(data) => self.encode_value(out, packet.kind(), namespace, data.as_ref()),
+            Payload::ConnectError(data) => self.encode_value(out, packet.kind(), namespace, data.as_ref()),
+            Payload::Disconnect => self.encode_disconnect(out, namespace).map(|()| Vec::new()),
+            Payload::EmptyEvent => {
+                self.encode_plain::<()>(out, PacketType::Event, namespace, None).map(|()| Vec::new())
+            }
+        }
+    }
+
+    #[inline]
+    fn encode_args<A: ToArgs + ?Sized>(
+        self,
+        out: &mut Vec<u8>,
+        kind: PacketType,
+        namespace: &str,
+        ack_id: Option<u64>,
+        name: Option<&str>,
+        args: &A,
+    ) -> Result<Vec<Bytes>, EncodeError> {
+        let start = out.len();
+        let written = match self {
+            Self::Json => {
+                let sink = Sink::Attachments(Vec::new());
+                let (written, sink) = writing(sink, || json_args(out, kind, namespace, ack_id, name, args));
+                written.map(|()| match sink {
+                    Some(Sink::Attachments(attachments)) => attachments,
+                    _ => Vec::new(),
+                })
+            }
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack => {
+                let write = || crate::msgpack::write_args(out, kind, namespace, ack_id, name, args);
+                writing(Sink::Packet, write).0.map(|()| Vec::new())
+            }
+        };
+        match written {
+            Ok(attachments) => {
+                header::announce(out, start, attachments.len());
+                Ok(attachments)
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    /// A packet that never has attachments.
+    fn encode_plain<T: Serialize + ?Sized>(
+        self,
+        out: &mut Vec<u8>,
+        kind: PacketType,
+        namespace: &str,
+        data: Option<&T>,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        let written = match self {
+            Self::Json => json_plain(out, kind, namespace, data),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack => {
+                writing(Sink::Packet, || crate::msgpack::write_plain(out, kind, namespace, data)).0
+            }
+        };
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    fn encode_value(
+        self,
+        out: &mut Vec<u8>,
+        kind: PacketType,
+        namespace: &str,
+        data: Option<&RawValue>,
+    ) -> Result<Vec<Bytes>, EncodeError> {
+        let Some(data) = data else {
+            return self.encode_plain::<()>(out, kind, namespace, None).map(|()| Vec::new());
+        };
+        match (data.as_json(), self) {
+            (Some(json), Self::Json) => {
+                header::write(out, kind, namespace, None)?;
+                out.extend_from_slice(json.as_bytes());
+            }
+            #[cfg(feature = "msgpack")]
+            _ => {
+                let value = data.value().map_err(|error| {
+                    EncodeError::Json(<serde_json::Error as serde::ser::Error>::custom(error))
+                })?;
+                self.encode_plain(out, kind, namespace, Some(&value))?;
+            }
+            #[cfg(not(feature = "msgpack"))]
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+}
+
+#[inline]
+fn json_args<A: ToArgs + ?Sized>(
+    out: &mut Vec<u8>,
+    kind: PacketType,
+    namespace: &str,
+    ack_id: Option<u64>,
+    name: Option<&str>,
+    args: &A,
+) -> Result<(), EncodeError> {
+    header::write(out, kind, namespace, ack_id)?;
+    out.push(b'[');
+    if let Some(name) = name {
+        serde_json::to_writer(&mut *out, name)?;
+    }
+    args.write(&mut ArgWriter::new(out, Parser::Json, name.is_some()))?;
+    out.push(b']');
+    Ok(())
+}
+
+fn json_plain<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    kind: PacketType,
+    namespace: &str,
+    data: Option<&T>,
+) -> Result<(), EncodeError> {
+    header::write(out, kind, namespace, None)?;
+    if let Some(data) = data {
+        serde_json::to_writer(&mut *out, data)?;
+    }
+    Ok(())
+}
+
+/// What CONNECT_ERROR carries: data that is undefined is left out, as `JSON.stringify` does.
+struct Refusal<'a, T: ?Sized> {
+    message: &'a str,
+    data: Option<&'a T>,
+}
+
+impl<T: Serialize + ?Sized> Serialize for Refusal<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(1 + usize::from(self.data.is_some())))?;
+        object.serialize_entry("message", self.message)?;
+        if let Some(data) = self.data {
+            object.serialize_entry("data", data)?;
+        }
+        object.end()
+    }
+}

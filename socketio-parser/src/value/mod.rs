@@ -1,0 +1,115 @@
+//! A value of any shape, for those who do not know the type beforehand.
+//!
+//! It is a list of marks on the packet's own text, not a tree: building it allocates once or twice, whatever the
+//! size, and dropping it is as cheap. [`ValueRef`] is the view that looks around in it.
+
+mod build;
+mod serialize;
+mod view;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::attachments::Attachments;
+
+pub use view::{Elements, Entries, Kind, ValueRef};
+
+/// A value of any shape, which shares the packet that it came with.
+///
+/// ```
+/// use socketio_parser::{Decoder, Payload};
+///
+/// let packet = Decoder::default().text(r#"2["move",{"to":[3,-4.5],"by":"Zoé"}]"#.into())?.unwrap();
+/// let Payload::Event(event) = packet.payload else { panic!("an event") };
+///
+/// let value = event.args().get(0).expect("an argument").value()?;
+/// let value = value.view();
+/// assert_eq!(value.get("by").as_str(), Some("Zoé"));
+/// assert_eq!(value.get("to").at(1).as_f64(), Some(-4.5));
+/// assert!(value.get("nobody").get("home").is_missing());
+/// assert_eq!(value.entries().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), ["to", "by"]);
+/// assert_eq!(value.as_json(), Some(r#"{"to":[3,-4.5],"by":"Zoé"}"#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Value {
+    text: Bytes,
+    attachments: Attachments,
+    nodes: Vec<Node>,
+    unescaped: Unescaped,
+}
+
+/// The strings of a text that had escapes, without them.
+#[derive(Debug, Clone, Default)]
+struct Unescaped {
+    strings: String,
+    /// Where each of them ends in `strings`.
+    ends: Vec<u32>,
+}
+
+impl Unescaped {
+    fn get(&self, index: u32) -> Option<&str> {
+        let index = index as usize;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.strings.get(start as usize..*self.ends.get(index)? as usize)
+    }
+}
+
+/// What a node marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Null,
+    True,
+    False,
+    Number,
+    /// The inside of a string without escapes.
+    Plain,
+    /// The inside of a string with escapes; `next` is its index in [`Unescaped`].
+    Unescaped,
+    /// The inside of a string that no Rust string can hold.
+    Unpaired,
+    Array,
+    Object,
+    /// An attachment; `start` is its index.
+    Binary,
+}
+
+/// A mark on the text. The children of a container follow it; in an object keys and values take turns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    tag: Tag,
+    start: u32,
+    end: u32,
+    /// For a container: the node behind its last child.
+    next: u32,
+}
+
+impl Value {
+    /// The text must be one well-formed JSON value.
+    pub(crate) fn from_json(text: Bytes, attachments: Attachments) -> Self {
+        let (nodes, unescaped) = build::build(&text, attachments.len());
+        Self { text, attachments, nodes, unescaped }
+    }
+
+    /// A view of the whole value.
+    pub fn view(&self) -> ValueRef<'_> {
+        ValueRef::new(self, 0)
+    }
+
+    /// The member of an object; a missing one if there is none or this is no object.
+    pub fn get(&self, key: &str) -> ValueRef<'_> {
+        self.view().get(key)
+    }
+
+    /// The element of an array; a missing one if there is none or this is no array.
+    pub fn at(&self, index: usize) -> ValueRef<'_> {
+        self.view().at(index)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.view(), f)
+    }
+}

@@ -1,0 +1,281 @@
+//! Looking around in a [`Value`].
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{Node, Tag, Value};
+use crate::Binary;
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// There is no such value: the answer of [`ValueRef::get`] and [`ValueRef::at`] where nothing is.
+    Missing,
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number, of any size and precision.
+    Number,
+    /// A string.
+    String,
+    /// An attachment.
+    Binary,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+/// A view of a [`Value`] or of a part of it.
+#[derive(Clone, Copy)]
+pub struct ValueRef<'a> {
+    value: &'a Value,
+    node: Option<Node>,
+    at: usize,
+}
+
+impl<'a> ValueRef<'a> {
+    pub(super) fn new(value: &'a Value, at: usize) -> Self {
+        Self { value, node: value.nodes.get(at).copied(), at }
+    }
+
+    fn missing(self) -> Self {
+        Self { node: None, ..self }
+    }
+
+    /// What this is.
+    pub fn kind(self) -> Kind {
+        match self.node.map(|node| node.tag) {
+            None => Kind::Missing,
+            Some(Tag::Null) => Kind::Null,
+            Some(Tag::True | Tag::False) => Kind::Bool,
+            Some(Tag::Number) => Kind::Number,
+            Some(Tag::Plain | Tag::Unescaped | Tag::Unpaired) => Kind::String,
+            Some(Tag::Binary) => Kind::Binary,
+            Some(Tag::Array) => Kind::Array,
+            Some(Tag::Object) => Kind::Object,
+        }
+    }
+
+    /// The member of an object; a missing one if there is none or this is no object. Of several equal keys the last
+    /// counts, as with `JSON.parse`.
+    pub fn get(self, key: &str) -> Self {
+        let found = self.entries().filter(|(name, _)| *name == key).last();
+        found.map_or(self.missing(), |(_, value)| value)
+    }
+
+    /// The element of an array; a missing one if there is none or this is no array.
+    pub fn at(self, index: usize) -> Self {
+        self.elements().nth(index).unwrap_or(self.missing())
+    }
+
+    /// Whether there is nothing here, not even `null`.
+    pub fn is_missing(self) -> bool {
+        self.node.is_none()
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.node?.tag {
+            Tag::True => Some(true),
+            Tag::False => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The string, if it is one. One with an unpaired surrogate is none that Rust can hold.
+    pub fn as_str(self) -> Option<&'a str> {
+        let node = self.node?;
+        let range = node.start as usize..node.end as usize;
+        match node.tag {
+            Tag::Plain => std::str::from_utf8(self.value.text.get(range)?).ok(),
+            Tag::Unescaped => self.value.unescaped.get(node.next),
+            _ => None,
+        }
+    }
+
+    /// The number as it was written, if it is one.
+    pub fn as_number(self) -> Option<&'a str> {
+        let node = self.node.filter(|node| node.tag == Tag::Number)?;
+        std::str::from_utf8(self.value.text.get(node.start as usize..node.end as usize)?).ok()
+    }
+
+    /// The number, if it was written as an integer and fits.
+    pub fn as_i64(self) -> Option<i64> {
+        self.as_number()?.parse().ok()
+    }
+
+    /// The number, if it was written as an integer without a sign and fits.
+    pub fn as_u64(self) -> Option<u64> {
+        self.as_number()?.parse().ok()
+    }
+
+    /// The number, if it is one; rounded to what a double can hold, as JavaScript does.
+    pub fn as_f64(self) -> Option<f64> {
+        self.as_number()?.parse().ok()
+    }
+
+    /// The bytes of an attachment, if it is one.
+    pub fn as_binary(self) -> Option<Binary> {
+        self.as_bytes().cloned().map(Binary)
+    }
+
+    pub(super) fn as_bytes(self) -> Option<&'a Bytes> {
+        let node = self.node.filter(|node| node.tag == Tag::Binary)?;
+        self.value.attachments.get(node.start as usize)
+    }
+
+    /// How many elements an array or members an object has; 0 for anything else. Walks over them.
+    pub fn len(self) -> usize {
+        match self.kind() {
+            Kind::Array => self.elements().count(),
+            Kind::Object => self.members().count(),
+            _ => 0,
+        }
+    }
+
+    /// Whether an array or object has nothing in it, or this is neither.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements of an array; none for anything else.
+    pub fn elements(self) -> Elements<'a> {
+        Elements(self.children(Tag::Array))
+    }
+
+    /// The keys and values of an object in the order in which they were written; none for anything else. Keys
+    /// with an unpaired surrogate are left out.
+    pub fn entries(self) -> Entries<'a> {
+        Entries(self.members())
+    }
+
+    /// The JSON text, byte for byte as it came; `None` if there is nothing here. Attachments in it are placeholders;
+    /// where this is itself an attachment, there is no text.
+    pub fn as_json(self) -> Option<&'a str> {
+        let node = self.node?;
+        let (start, end) = (node.start as usize, node.end as usize);
+        let range = match node.tag {
+            Tag::Plain | Tag::Unescaped | Tag::Unpaired => start.checked_sub(1)?..end + 1,
+            Tag::Binary => return None,
+            _ => start..end,
+        };
+        std::str::from_utf8(self.value.text.get(range)?).ok()
+    }
+
+    /// The same as a value of serde_json. It fails where serde_json cannot hold it: numbers beyond the range of a
+    /// double, unpaired surrogates, attachments, more than 128 levels.
+    pub fn to_json(self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
+    }
+
+    pub(super) fn members(self) -> Members<'a> {
+        Members(self.children(Tag::Object))
+    }
+
+    /// Whether an attachment is in here.
+    pub(super) fn has_binary(self) -> bool {
+        let Some(node) = self.node else { return false };
+        let end = match node.tag {
+            Tag::Array | Tag::Object => node.next as usize,
+            _ => self.at + 1,
+        };
+        let nodes = self.value.nodes.get(self.at..end).unwrap_or_default();
+        nodes.iter().any(|node| node.tag == Tag::Binary)
+    }
+
+    fn children(self, of: Tag) -> Children<'a> {
+        let end = match self.node {
+            Some(node) if node.tag == of => node.next as usize,
+            _ => 0,
+        };
+        Children { value: self.value, at: self.at + 1, end }
+    }
+}
+
+impl fmt::Debug for ValueRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            Kind::Missing => f.write_str("missing"),
+            Kind::Binary => fmt::Debug::fmt(&self.as_binary().unwrap_or_default(), f),
+            Kind::Array => f.debug_list().entries(self.elements()).finish(),
+            Kind::Object => f.debug_map().entries(self.entries()).finish(),
+            Kind::String => match self.as_str() {
+                Some(string) => fmt::Debug::fmt(string, f),
+                None => f.write_str(self.as_json().unwrap_or_default()),
+            },
+            _ => f.write_str(self.as_json().unwrap_or_default()),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Children<'a> {
+    value: &'a Value,
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Children<'a> {
+    type Item = ValueRef<'a>;
+
+    fn next(&mut self) -> Option<ValueRef<'a>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let child = ValueRef::new(self.value, self.at);
+        self.at = match child.node?.tag {
+            Tag::Array | Tag::Object => child.node?.next as usize,
+            _ => self.at + 1,
+        };
+        Some(child)
+    }
+}
+
+/// The elements of an array.
+#[derive(Debug, Clone)]
+pub struct Elements<'a>(Children<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = ValueRef<'a>;
+
+    fn next(&mut self) -> Option<ValueRef<'a>> {
+        self.0.next()
+    }
+}
+
+/// Keys and values, the keys not yet strings.
+#[derive(Debug, Clone)]
+pub(super) struct Members<'a>(Children<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (ValueRef<'a>, ValueRef<'a>);
+
+    fn next(&mut self) -> Option<(ValueRef<'a>, ValueRef<'a>)> {
+        Some((self.0.next()?, self.0.next()?))
+    }
+}
+
+/// The keys and values of an object.
+#[derive(Debug, Clone)]
+pub struct Entries<'a>(Members<'a>);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a str, ValueRef<'a>);
+
+    fn next(&mut self) -> Option<(&'a str, ValueRef<'a>)> {
+        loop {
+            let (key, value) = self.0.next()?;
+            if let Some(key) = key.as_str() {
+                return Some((key, value));
+            }
+        }
+    }
+}

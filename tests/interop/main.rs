@@ -1,0 +1,104 @@
+//! Official clients against our server: npm's `engine.io-client` of today, and of the line that speaks revision 3.
+//!
+//! How often each exchange is repeated says the environment variable `INTEROP_REPETITIONS`, 5 by default.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use bytes::Bytes;
+use engineio::{Handler, Message, Prepared, Server, Session};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+const MESSAGES: usize = 1000;
+
+/// Echoes what comes in the right order, and closes the session otherwise.
+struct Peer {
+    next: usize,
+}
+
+impl Handler for Peer {
+    fn on_message(&mut self, session: &Session, message: Message) {
+        let number = self.next;
+        self.next += 1;
+        let expected = format!("c{number}");
+        let kind_fits = matches!(message, Message::Binary(_)) == (number % 2 == 1);
+        if message.as_bytes() == expected.as_bytes() && kind_fits {
+            session.send(message).expect("the client reads");
+        } else {
+            session.abort();
+        }
+    }
+}
+
+fn numbered(number: usize) -> Prepared {
+    let text = format!("s{number}");
+    if number % 2 == 1 { Prepared::binary(Bytes::from(text)) } else { Prepared::text(&text) }
+}
+
+async fn exchange(protocol: u8, mode: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "the npm packages are missing: run `npm ci` in tests/interop, or `cargo xtask test`, which does"
+    );
+    let accept = |session: &Session| {
+        let session = session.clone();
+        tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                session.send(numbered(number)).expect("the client reads");
+                if number % 10 == 0 {
+                    tokio::task::yield_now().await;
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            }
+        });
+        Peer { next: 0 }
+    };
+    let server = Server::builder().allow_eio3(true).build(accept).expect("valid settings");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let serving = server.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    let repetitions = std::env::var("INTEROP_REPETITIONS").unwrap_or_else(|_| "5".to_owned());
+    let output = Command::new("node")
+        .args(["engine.mjs", &url, &protocol.to_string(), mode, &MESSAGES.to_string(), &repetitions])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("Node.js 20 or newer is needed on the PATH");
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.trim() == "ok", "{said}{wrong}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_4_polling() {
+    exchange(4, "polling").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_4_websocket() {
+    exchange(4, "websocket").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_4_upgrade() {
+    exchange(4, "upgrade").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_3_polling() {
+    exchange(3, "polling").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_3_websocket() {
+    exchange(3, "websocket").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_3_upgrade() {
+    exchange(3, "upgrade").await;
+}

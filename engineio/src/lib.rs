@@ -44,6 +44,7 @@
 //! | --- | --- | --- |
 //! | `server` | yes | everything that does I/O: tokio and hyper |
 //! | `compression` | yes | gzip and deflate for polling answers |
+//! | `axum` | no | WebSockets served by axum shed its wrappers too; they work without |
 
 pub mod close_reason;
 pub mod config;

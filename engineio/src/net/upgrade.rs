@@ -32,17 +32,19 @@ impl Future for Upgrading {
     }
 }
 
-/// Takes the TCP stream out of hyper's wrappers: the one of `hyper::server`, or the one that
-/// `hyper_util::server::conn::auto` (and with it axum) adds.
+/// Takes the TCP stream out of hyper's wrappers: the one of `hyper::server`, and with the feature `axum` the one that
+/// `hyper_util::server::conn::auto` adds.
 fn unwrap(upgraded: Upgraded) -> (Io, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return tcp(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => upgraded,
     };
-    match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => tcp(parts.io.into_inner(), &parts.read_buf),
-        Err(upgraded) => (Io::Other(TokioIo::new(upgraded)), Bytes::new()),
-    }
+    #[cfg(feature = "axum")]
+    let upgraded = match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => return tcp(parts.io.into_inner(), &parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    (Io::Other(TokioIo::new(upgraded)), Bytes::new())
 }
 
 fn tcp(stream: TcpStream, read: &[u8]) -> (Io, Bytes) {

@@ -6,6 +6,8 @@
 //! whenever [`Machine::writable`] says so.
 
 mod heartbeat;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 use std::sync::Arc;

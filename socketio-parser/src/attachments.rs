@@ -1,18 +1,20 @@
 //! The binary messages that belong to a packet, and the scope in which a [`Binary`](crate::Binary) finds them.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 use bytes::Bytes;
 
 /// The attachments of a packet, in the order in which they came. Cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Attachments(Option<Arc<[Bytes]>>);
+pub struct Attachments(Option<Arc<Vec<Bytes>>>);
 
 impl From<Vec<Bytes>> for Attachments {
     fn from(list: Vec<Bytes>) -> Self {
-        Self(if list.is_empty() { None } else { Some(list.into()) })
+        Self(if list.is_empty() { None } else { Some(Arc::new(list)) })
     }
 }
 
@@ -20,7 +22,7 @@ impl Deref for Attachments {
     type Target = [Bytes];
 
     fn deref(&self) -> &[Bytes] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_deref().map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -43,44 +45,44 @@ pub(crate) enum Sink {
 }
 
 thread_local! {
-    static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) };
-    static SINK: RefCell<Option<Sink>> = const { RefCell::new(None) };
+    // Every scope puts back what it found, so these are empty when the thread ends. Without anything to drop, they
+    // need no destructor, and looking at them costs no check whether they still live.
+    static SOURCE: RefCell<ManuallyDrop<Option<Source>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+    static SINK: RefCell<ManuallyDrop<Option<Sink>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+/// Puts a value into its scope and gives back the one that was there.
+#[inline]
+fn swap<T>(scope: &'static LocalKey<RefCell<ManuallyDrop<Option<T>>>>, value: Option<T>) -> Option<T> {
+    scope.with(|cell| ManuallyDrop::into_inner(cell.replace(ManuallyDrop::new(value))))
 }
 
 /// Runs `parse` with `source` in scope. Scopes may be nested; the former one comes back even if `parse` panics.
+#[inline]
 pub(crate) fn reading<R>(source: Source, parse: impl FnOnce() -> R) -> R {
     struct Restore(Option<Source>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            let before = self.0.take();
-            let _ = SOURCE.try_with(|cell| cell.replace(before));
+            swap(&SOURCE, self.0.take());
         }
     }
-    // While the thread is being torn down there is no scope, and binary is refused like anywhere outside one.
-    let _restore = Restore(SOURCE.try_with(|cell| cell.replace(Some(source))).unwrap_or_default());
+    let _restore = Restore(swap(&SOURCE, Some(source)));
     parse()
 }
 
 /// Runs `serialise` with a sink in scope, and gives the sink back filled.
+#[inline]
 pub(crate) fn writing<R>(sink: Sink, serialise: impl FnOnce() -> R) -> (R, Option<Sink>) {
-    struct Restore(Option<Sink>, bool);
-    impl Restore {
-        fn swap(&mut self) -> Option<Sink> {
-            self.1 = true;
-            let before = self.0.take();
-            SINK.try_with(|cell| cell.replace(before)).unwrap_or_default()
-        }
-    }
+    struct Restore(Option<Sink>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            if !self.1 {
-                self.swap();
-            }
+            swap(&SINK, self.0.take());
         }
     }
-    let mut restore = Restore(SINK.try_with(|cell| cell.replace(Some(sink))).unwrap_or_default(), false);
+    let mut restore = Restore(swap(&SINK, Some(sink)));
     let result = serialise();
-    let filled = restore.swap();
+    let filled = swap(&SINK, restore.0.take());
+    std::mem::forget(restore);
     (result, filled)
 }
 
@@ -95,20 +97,20 @@ pub(crate) enum Found<T> {
 
 /// The attachment with this index.
 pub(crate) fn take(index: usize) -> Found<Bytes> {
-    let look = |source: &RefCell<Option<Source>>| match &*source.borrow() {
+    let look = |source: &RefCell<ManuallyDrop<Option<Source>>>| match &**source.borrow() {
         None => Found::NoScope,
         Some(Source::Attachments(list)) => list.get(index).cloned().map_or(Found::Missing, Found::Here),
         #[cfg(feature = "msgpack")]
         Some(Source::Packet(_)) => Found::Missing,
     };
-    SOURCE.try_with(look).unwrap_or(Found::NoScope)
+    SOURCE.with(look)
 }
 
 /// The same bytes, without a copy if they lie in the packet that is being read.
 pub(crate) fn share(slice: &[u8]) -> Bytes {
     #[cfg(feature = "msgpack")]
     {
-        let look = |source: &RefCell<Option<Source>>| match &*source.borrow() {
+        let look = |source: &RefCell<ManuallyDrop<Option<Source>>>| match &**source.borrow() {
             Some(Source::Packet(packet)) => {
                 let inside = packet.as_ref().as_ptr_range();
                 let wanted = slice.as_ptr_range();
@@ -117,7 +119,7 @@ pub(crate) fn share(slice: &[u8]) -> Bytes {
             }
             _ => None,
         };
-        if let Ok(Some(shared)) = SOURCE.try_with(look) {
+        if let Some(shared) = SOURCE.with(look) {
             return shared;
         }
     }
@@ -135,7 +137,7 @@ pub(crate) enum Form {
 
 /// Leaves bytes with the packet that is being written.
 pub(crate) fn leave(bytes: &Bytes) -> Option<Form> {
-    let put = |sink: &RefCell<Option<Sink>>| match &mut *sink.borrow_mut() {
+    let put = |sink: &RefCell<ManuallyDrop<Option<Sink>>>| match &mut **sink.borrow_mut() {
         None => None,
         Some(Sink::Attachments(list)) => {
             list.push(bytes.clone());
@@ -144,20 +146,21 @@ pub(crate) fn leave(bytes: &Bytes) -> Option<Form> {
         #[cfg(feature = "msgpack")]
         Some(Sink::Packet) => Some(Form::Inline),
     };
-    SINK.try_with(put).ok().flatten()
+    SINK.with(put)
 }
 
 /// Whether what is being serialised on this thread becomes JSON text.
 pub(crate) fn writing_json() -> bool {
-    let look = |sink: &RefCell<Option<Sink>>| matches!(&*sink.borrow(), Some(Sink::Attachments(_)));
-    SINK.try_with(look).unwrap_or(false)
+    let look =
+        |sink: &RefCell<ManuallyDrop<Option<Sink>>>| matches!(&**sink.borrow(), Some(Sink::Attachments(_)));
+    SINK.with(look)
 }
 
 /// Whether a packet that is being written on this thread has attachments already.
 pub(crate) fn written() -> usize {
-    let look = |sink: &RefCell<Option<Sink>>| match &*sink.borrow() {
+    let look = |sink: &RefCell<ManuallyDrop<Option<Sink>>>| match &**sink.borrow() {
         Some(Sink::Attachments(list)) => list.len(),
         _ => 0,
     };
-    SINK.try_with(look).unwrap_or_default()
+    SINK.with(look)
 }

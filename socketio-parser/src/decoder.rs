@@ -103,22 +103,22 @@ impl Decoder {
         self.pending = None;
     }
 
+    #[inline]
     fn json(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         let header = header::scan(&message, &self.limits)?;
         let namespace = match &header.namespace {
             None => Namespace::root(),
             Some(range) => Namespace::from_wire(message.slice(range.clone()))?,
         };
-        if header.attachments == 0 {
-            let ack_id = header.ack_id;
-            let payload = payload(message, &header, &self.limits)?;
-            return Ok(Some(Packet { namespace, ack_id, payload }));
-        }
-        let payload = payload(message.clone(), &header, &self.limits)?;
+        let ack_id = header.ack_id;
+        let text = (header.attachments > 0).then(|| message.clone());
+        let payload = payload(message, &header, &self.limits)?;
+        let packet = Packet { namespace, ack_id, payload };
+        let Some(text) = text else { return Ok(Some(packet)) };
         let announced = header.attachments as usize;
         self.pending = Some(Box::new(Pending {
-            packet: Packet { namespace, ack_id: header.ack_id, payload },
-            text: message,
+            packet,
+            text,
             payload: header.payload,
             announced,
             // As many as are announced, but not more than come with the default limit: the peer chose the number.
@@ -145,27 +145,27 @@ impl Pending {
 }
 
 /// The shapes that a payload must have are the official decoder's `isPayloadValid`.
-#[inline]
+#[inline(always)]
 fn payload(message: Bytes, header: &Header, limits: &Limits) -> Result<Payload, DecodeError> {
     let kind = header.kind;
     let first = message.get(header.payload).copied();
     match kind {
-        PacketType::Event | PacketType::BinaryEvent => {
-            let Some(first) = first else { return Ok(Payload::EmptyEvent) };
-            if first != b'[' {
-                return Err(shape(&message, header, limits));
+        PacketType::Event | PacketType::BinaryEvent | PacketType::Ack | PacketType::BinaryAck => {
+            let is_event = matches!(kind, PacketType::Event | PacketType::BinaryEvent);
+            match first {
+                Some(b'[') => {}
+                None if is_event => return Ok(Payload::EmptyEvent),
+                None => return Ok(Payload::Ack(RawArgs::empty())),
+                Some(_) => return Err(shape(&message, header, limits)),
             }
             let array = scan::array(&message, header.payload, limits)?;
-            let args = RawArgs::new(message, array.spans, 1, Attachments::default(), Parser::Json);
-            Ok(Payload::Event(Event::from_json(array.first, args)?))
-        }
-        PacketType::Ack | PacketType::BinaryAck => {
-            let Some(first) = first else { return Ok(Payload::Ack(RawArgs::empty())) };
-            if first != b'[' {
-                return Err(shape(&message, header, limits));
+            let args =
+                RawArgs::new(message, array.spans, u8::from(is_event), Attachments::default(), Parser::Json);
+            if is_event {
+                Event::from_json(array.first, args).map(Payload::Event)
+            } else {
+                Ok(Payload::Ack(args))
             }
-            let array = scan::array(&message, header.payload, limits)?;
-            Ok(Payload::Ack(RawArgs::new(message, array.spans, 0, Attachments::default(), Parser::Json)))
         }
         PacketType::Connect => match first {
             None => Ok(Payload::Connect(None)),

@@ -14,12 +14,17 @@ pub const RESERVED_EVENTS: [&str; 6] =
 
 /// The reserved name that this is, if it is one.
 pub fn reserved_event(name: &str) -> Option<&'static str> {
+    reserved(name.as_bytes())
+}
+
+#[inline]
+fn reserved(name: &[u8]) -> Option<&'static str> {
     // All of them start with one of four letters and have 7 to 14 bytes; most names stop here.
-    let candidate = matches!(name.as_bytes().first(), Some(b'c' | b'd' | b'n' | b'r')) && name.len() >= 7;
+    let candidate = matches!(name.first(), Some(b'c' | b'd' | b'n' | b'r')) && name.len() >= 7;
     if !candidate {
         return None;
     }
-    RESERVED_EVENTS.into_iter().find(|&reserved| reserved == name)
+    RESERVED_EVENTS.into_iter().find(|reserved| reserved.as_bytes() == name)
 }
 
 /// A received event.
@@ -45,11 +50,11 @@ impl Event {
             First::Missing | First::Other => return Err(DecodeError::EventName),
         };
         // The official decoder compares with strings only, and no number looks like a reserved name.
-        let event = Self { name, args };
-        match reserved_event(event.name()) {
-            Some(_) => Err(DecodeError::ReservedEvent),
-            None => Ok(event),
+        let plain = name.as_deref().map_or_else(|| args.name_bytes(), str::as_bytes);
+        if reserved(plain).is_some() {
+            return Err(DecodeError::ReservedEvent);
         }
+        Ok(Self { name, args })
     }
 
     /// From an argument list whose name has been read.

@@ -29,59 +29,62 @@ pub(crate) struct Array {
 }
 
 /// Checks an array that fills `text` from `at` to its end.
+#[inline(always)]
 pub(crate) fn array(text: &[u8], at: usize, limits: &Limits) -> Result<Array, DecodeError> {
-    let mut scan = Scan::new(text, at, limits.depth());
+    let mut cursor = Cursor { text, at, high: 0 };
     let mut spans = Spans::default();
     let mut first = First::Missing;
-    if limits.depth() == 0 {
+    let depth = limits.depth();
+    if depth == 0 {
         return Err(DecodeError::Limit(Limit::Depth));
     }
-    scan.expect(b'[')?;
-    scan.space();
-    if scan.peek() == Some(b']') {
-        scan.at += 1;
+    cursor.expect(b'[')?;
+    cursor.space();
+    if cursor.peek() == b']' {
+        cursor.at += 1;
     } else {
         loop {
-            let start = scan.at;
-            let escaped = scan.value(1)?;
+            let start = cursor.at;
+            let byte = cursor.peek();
+            let escaped = cursor.value(1, depth)?;
             if spans.len() == 0 {
-                first = match text.get(start) {
-                    Some(b'"') if escaped => First::Escaped,
-                    Some(b'"') => First::Plain,
-                    Some(b'-' | b'0'..=b'9') => First::Number,
+                first = match byte {
+                    b'"' if escaped => First::Escaped,
+                    b'"' => First::Plain,
+                    b'-' | b'0'..=b'9' => First::Number,
                     _ => First::Other,
                 };
             }
             if spans.len() >= limits.max_arguments as usize {
                 return Err(DecodeError::Limit(Limit::Arguments));
             }
-            spans.push(Span { start: offset(start), end: offset(scan.at) });
-            scan.space();
-            match scan.peek() {
-                Some(b',') => {
-                    scan.at += 1;
-                    scan.space();
+            spans.push(Span { start: offset(start), end: offset(cursor.at) });
+            cursor.space();
+            match cursor.peek() {
+                b',' => {
+                    cursor.at += 1;
+                    cursor.space();
                 }
-                Some(b']') => {
-                    scan.at += 1;
+                b']' => {
+                    cursor.at += 1;
                     break;
                 }
-                _ => return Err(scan.fault()),
+                _ => return Err(cursor.fault()),
             }
         }
     }
-    scan.finish()?;
+    cursor.finish(at)?;
     Ok(Array { spans, first })
 }
 
 /// Checks a value that fills `text` from `at` to its end, and says where it lies.
 pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, DecodeError> {
-    let mut scan = Scan::new(text, at, limits.depth());
-    scan.space();
-    let start = scan.at;
-    scan.value(0)?;
-    let end = scan.at;
-    scan.finish()?;
+    let mut cursor = Cursor { text, at, high: 0 };
+    cursor.space();
+    let start = cursor.at;
+    cursor.value(0, limits.depth())?;
+    let end = cursor.at;
+    cursor.finish(at)?;
     Ok(Span { start: offset(start), end: offset(end) })
 }
 
@@ -90,29 +93,29 @@ fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-struct Scan<'a> {
-    text: &'a [u8],
-    at: usize,
-    begin: usize,
-    max_depth: u32,
-    /// The high bits of every byte seen in strings. While it is zero the text is ASCII and needs no UTF-8 check.
-    high: u64,
-}
-
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 const QUOTES: u64 = ONES * b'"' as u64;
 const BACKSLASHES: u64 = ONES * b'\\' as u64;
 const SPACES: u64 = ONES * b' ' as u64;
 
-impl<'a> Scan<'a> {
-    fn new(text: &'a [u8], at: usize, max_depth: u32) -> Self {
-        Self { text, at, begin: at, max_depth, high: 0 }
-    }
+/// A place in the text.
+///
+/// Everything that runs per byte is inlined into the two loops that own a cursor, so that its place stays in a
+/// register; what is rare takes it by value.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// The high bits of every byte seen in strings. While they are zero the text is ASCII and needs no UTF-8 check.
+    high: u64,
+}
 
+impl Cursor<'_> {
+    /// The byte here. The end of the text reads as NUL, which no JSON token begins or goes on with.
     #[inline(always)]
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
+    fn peek(&self) -> u8 {
+        self.text.get(self.at).copied().unwrap_or(0)
     }
 
     #[cold]
@@ -122,7 +125,7 @@ impl<'a> Scan<'a> {
 
     #[inline(always)]
     fn expect(&mut self, byte: u8) -> Result<(), DecodeError> {
-        if self.peek() == Some(byte) {
+        if self.peek() == byte {
             self.at += 1;
             Ok(())
         } else {
@@ -132,136 +135,85 @@ impl<'a> Scan<'a> {
 
     #[inline(always)]
     fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+        while self.peek() <= b' ' && matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
     }
 
     /// Only white space may follow; and what was skipped as the inside of strings must be UTF-8.
-    #[inline]
-    fn finish(&mut self) -> Result<(), DecodeError> {
+    #[inline(always)]
+    fn finish(&mut self, begin: usize) -> Result<(), DecodeError> {
         self.space();
         if self.at != self.text.len() {
             return Err(self.fault());
         }
         if self.high & HIGH != 0 {
-            let json = self.text.get(self.begin..).unwrap_or_default();
+            let json = self.text.get(begin..).unwrap_or_default();
             std::str::from_utf8(json).map_err(|_| DecodeError::Unicode)?;
         }
         Ok(())
     }
 
     /// Steps over one value that starts here, `depth` containers deep. For a string, says whether it has escapes.
-    #[inline]
-    fn value(&mut self, depth: u32) -> Result<bool, DecodeError> {
+    #[inline(always)]
+    fn value(&mut self, depth: u32, max_depth: u32) -> Result<bool, DecodeError> {
         match self.peek() {
-            Some(b'"') => {
+            b'"' => {
                 self.at += 1;
                 self.string()
             }
-            Some(b'{' | b'[') => self.container(depth).map(|()| false),
+            b'{' | b'[' => {
+                *self = container(*self, depth, max_depth)?;
+                Ok(false)
+            }
             _ => self.scalar().map(|()| false),
         }
     }
 
     /// Numbers, `true`, `false`, `null`.
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
-            Some(b'n') => self.word(b"null"),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word(*b"true"),
+            b'n' => self.word(*b"null"),
+            // "false" has five letters; what comes before them was read.
+            b'f' => {
+                self.at += 1;
+                self.word(*b"alse")
+            }
             _ => Err(self.fault()),
         }
     }
 
-    /// An array or an object and everything in it, with one bit per open container.
-    fn container(&mut self, base: u32) -> Result<(), DecodeError> {
-        let mut open = Open::default();
-        let mut depth = base;
-        'value: loop {
-            // A value starts here.
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    self.string()?;
-                }
-                Some(byte @ (b'{' | b'[')) => {
-                    if depth >= self.max_depth {
-                        return Err(DecodeError::Limit(Limit::Depth));
-                    }
-                    depth += 1;
-                    self.at += 1;
-                    open.push(depth, byte == b'{');
-                    self.space();
-                    if byte == b'{' {
-                        if self.peek() != Some(b'}') {
-                            self.key()?;
-                            continue 'value;
-                        }
-                    } else if self.peek() != Some(b']') {
-                        continue 'value;
-                    }
-                }
-                _ => self.scalar()?,
-            }
-            // A value has ended here, or an empty container is about to.
-            loop {
-                let mut next = self.peek();
-                if let Some(0..=b' ') = next {
-                    self.space();
-                    next = self.peek();
-                }
-                match next {
-                    Some(b',') => {
-                        self.at += 1;
-                        self.space();
-                        if open.in_object {
-                            self.key()?;
-                        }
-                        continue 'value;
-                    }
-                    Some(b'}') if open.in_object => {}
-                    Some(b']') if !open.in_object => {}
-                    _ => return Err(self.fault()),
-                }
-                self.at += 1;
-                depth -= 1;
-                if depth == base {
-                    return Ok(());
-                }
-                open.pop(depth);
-            }
-        }
-    }
-
     /// An object's key, its colon and the space before the value.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self) -> Result<(), DecodeError> {
         self.expect(b'"')?;
         self.string()?;
-        if self.peek() != Some(b':') {
-            self.space();
-        }
+        self.space();
         self.expect(b':')?;
         self.space();
         Ok(())
     }
 
     /// The rest of a string whose opening quote was taken. Says whether it has escapes.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Result<bool, DecodeError> {
         let mut escaped = false;
         loop {
-            match self.plain() {
-                Some(b'"') => {
+            self.plain();
+            match self.peek() {
+                b'"' => {
                     self.at += 1;
                     return Ok(escaped);
                 }
-                Some(b'\\') => {
+                b'\\' => {
                     escaped = true;
-                    self.escape()?;
+                    match escape(self.text, self.at) {
+                        Ok(at) => self.at = at,
+                        Err(at) => return Err(DecodeError::Json { at: offset(at) }),
+                    }
                 }
                 _ => return Err(self.fault()),
             }
@@ -271,10 +223,11 @@ impl<'a> Scan<'a> {
     /// Steps over bytes that mean themselves, eight at a time, up to the quote, backslash or control character
     /// that ends them.
     #[inline(always)]
-    fn plain(&mut self) -> Option<u8> {
-        let mut rest = self.text.get(self.at..)?;
-        let mut steps = 0u32;
-        while let Some(chunk) = rest.first_chunk::<8>() {
+    fn plain(&mut self) {
+        for _ in 0..4 {
+            let Some(chunk) = self.text.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) else {
+                break;
+            };
             let word = u64::from_le_bytes(*chunk);
             self.high |= word;
             // The classic test for a zero byte, after turning what is sought into zero. A borrow can only make
@@ -287,126 +240,176 @@ impl<'a> Scan<'a> {
                 & HIGH;
             if hits != 0 {
                 self.at += hits.trailing_zeros() as usize / 8;
-                return self.peek();
+                return;
             }
             self.at += 8;
-            steps += 1;
-            if steps == 4 {
-                return self.long();
-            }
-            rest = &rest[8..];
         }
-        self.tail()
+        (self.at, self.high) = long(self.text, self.at, self.high);
     }
 
-    /// As [`plain`](Self::plain), for strings that have shown to be long: blocks that the compiler turns into
-    /// vector instructions.
-    #[inline(never)]
-    fn long(&mut self) -> Option<u8> {
-        let mut rest = self.text.get(self.at..)?;
-        while let Some(block) = rest.first_chunk::<64>() {
-            let mut stop = 0u8;
-            let mut high = 0u8;
-            for &byte in block {
-                stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < b' ');
-                high |= byte;
-            }
-            self.high |= u64::from(high);
-            if stop != 0 {
-                break;
-            }
-            self.at += 64;
-            rest = &rest[64..];
-        }
-        self.tail()
-    }
-
-    /// As [`plain`](Self::plain), byte by byte.
-    #[inline]
-    fn tail(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.peek()?;
-            self.high |= u64::from(byte);
-            if byte == b'"' || byte == b'\\' || byte < b' ' {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
-    }
-
-    #[cold]
-    fn escape(&mut self) -> Result<(), DecodeError> {
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
-            }
-            Some(b'u') => {
-                let digits = self.text.get(self.at + 1..self.at + 5);
-                if digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    self.at += 5;
-                    Ok(())
-                } else {
-                    Err(self.fault())
-                }
-            }
-            _ => Err(self.fault()),
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Result<(), DecodeError> {
-        if self.peek() == Some(b'-') {
+        if self.peek() == b'-' {
             self.at += 1;
         }
         match self.peek() {
-            // "Note that octal-like 010 is not a number": a leading zero stands alone.
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
+            // A leading zero stands alone: 010 is no number.
+            b'0' => self.at += 1,
+            b'1'..=b'9' => self.digits(),
             _ => return Err(self.fault()),
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
+        // Most numbers are whole, and end here.
+        if matches!(self.peek(), b'.' | b'e' | b'E') {
+            match fraction(self.text, self.at) {
+                Ok(at) => self.at = at,
+                Err(at) => return Err(DecodeError::Json { at: offset(at) }),
             }
-            self.some_digits()?;
         }
         Ok(())
     }
 
     #[inline(always)]
     fn digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.peek() {
+        while self.peek().is_ascii_digit() {
             self.at += 1;
         }
     }
 
-    #[inline]
-    fn some_digits(&mut self) -> Result<(), DecodeError> {
-        match self.peek() {
-            Some(b'0'..=b'9') => {
-                self.digits();
-                Ok(())
-            }
-            _ => Err(self.fault()),
-        }
-    }
-
-    #[inline]
-    fn word(&mut self, word: &[u8]) -> Result<(), DecodeError> {
-        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            self.at += word.len();
+    #[inline(always)]
+    fn word(&mut self, word: [u8; 4]) -> Result<(), DecodeError> {
+        let here = self.text.get(self.at..).and_then(|rest| rest.first_chunk::<4>());
+        if here == Some(&word) {
+            self.at += 4;
             Ok(())
         } else {
             Err(self.fault())
         }
     }
+}
+
+/// An array or an object that starts here and everything in it, with one bit per open container.
+#[inline(never)]
+fn container<'a>(from: Cursor<'a>, base: u32, max_depth: u32) -> Result<Cursor<'a>, DecodeError> {
+    let mut cursor = from;
+    let mut open = Open::default();
+    let mut depth = base;
+    'value: loop {
+        // A value starts here.
+        match cursor.peek() {
+            b'"' => {
+                cursor.at += 1;
+                cursor.string()?;
+            }
+            byte @ (b'{' | b'[') => {
+                if depth >= max_depth {
+                    return Err(DecodeError::Limit(Limit::Depth));
+                }
+                depth += 1;
+                cursor.at += 1;
+                open.push(depth, byte == b'{');
+                cursor.space();
+                if byte == b'{' {
+                    if cursor.peek() != b'}' {
+                        cursor.key()?;
+                        continue 'value;
+                    }
+                } else if cursor.peek() != b']' {
+                    continue 'value;
+                }
+            }
+            _ => cursor.scalar()?,
+        }
+        // A value has ended here, or an empty container is about to.
+        loop {
+            cursor.space();
+            match cursor.peek() {
+                b',' => {
+                    cursor.at += 1;
+                    cursor.space();
+                    if open.in_object {
+                        cursor.key()?;
+                    }
+                    continue 'value;
+                }
+                b'}' if open.in_object => {}
+                b']' if !open.in_object => {}
+                _ => return Err(cursor.fault()),
+            }
+            cursor.at += 1;
+            depth -= 1;
+            if depth == base {
+                return Ok(cursor);
+            }
+            open.pop(depth);
+        }
+    }
+}
+
+/// The rest of a string that has shown to be long, or ends near the end of the text: blocks that the compiler turns
+/// into vector instructions, then byte by byte. Gives back where it stopped and the high bits.
+#[inline(never)]
+fn long(text: &[u8], mut at: usize, mut high: u64) -> (usize, u64) {
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<64>()) {
+        let mut stop = 0u8;
+        let mut seen = 0u8;
+        for &byte in block {
+            stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < b' ');
+            seen |= byte;
+        }
+        if stop != 0 {
+            break;
+        }
+        high |= u64::from(seen);
+        at += 64;
+    }
+    while let Some(&byte) = text.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < b' ' {
+            break;
+        }
+        high |= u64::from(byte);
+        at += 1;
+    }
+    (at, high)
+}
+
+/// An escape, from its backslash on. Gives back what is behind it, or where it goes wrong.
+#[cold]
+fn escape(text: &[u8], at: usize) -> Result<usize, usize> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => {
+            let digits = text.get(at + 2..at + 6);
+            if digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                Ok(at + 6)
+            } else {
+                Err(at)
+            }
+        }
+        _ => Err(at),
+    }
+}
+
+/// The fraction and the exponent of a number. Gives back what is behind them, or where they go wrong.
+#[inline(never)]
+fn fraction(text: &[u8], mut at: usize) -> Result<usize, usize> {
+    let digits = |mut at: usize| {
+        let start = at;
+        while text.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        if at > start { Ok(at) } else { Err(at) }
+    };
+    if text.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = text.get(at) {
+            at += 1;
+        }
+        at = digits(at)?;
+    }
+    Ok(at)
 }
 
 /// Which of the open containers are objects, one bit each.

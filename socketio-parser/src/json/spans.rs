@@ -18,14 +18,19 @@ impl Span {
 pub(crate) struct Spans {
     len: u32,
     inline: [Span; 3],
-    more: Vec<Span>,
+    /// Behind a pointer of its own, as most lists have no more and all of them are moved about.
+    more: Option<Box<More>>,
 }
 
+#[derive(Debug, Clone, Default)]
+struct More(Vec<Span>);
+
 impl Spans {
+    #[inline]
     pub(crate) fn push(&mut self, span: Span) {
         match self.inline.get_mut(self.len as usize) {
             Some(slot) => *slot = span,
-            None => self.more.push(span),
+            None => self.more.get_or_insert_default().0.push(span),
         }
         self.len += 1;
     }
@@ -34,10 +39,14 @@ impl Spans {
         self.len as usize
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<Span> {
         if index >= self.len() {
             return None;
         }
-        self.inline.get(index).or_else(|| self.more.get(index - self.inline.len())).copied()
+        match self.inline.get(index) {
+            Some(span) => Some(*span),
+            None => self.more.as_ref()?.0.get(index - self.inline.len()).copied(),
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! The tests of the crate's public interface, as one program.
 
+// Helpers outside of test functions unwrap as well; a panic is how a test fails.
+#![allow(clippy::unwrap_used)]
+
 mod arguments;
 mod binary;
 mod common;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use super::compression::Compression;
 use super::cookie::Cookie;
@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub(super) body_timeout: Duration,
     pub(super) head_timeout: Duration,
     pub(super) max_sessions: usize,
+    pub(super) outside: StatusCode,
     pub(super) hooks: Hooks,
 }
 
@@ -56,6 +57,7 @@ impl Default for ServerBuilder {
                 body_timeout: Duration::from_secs(30),
                 head_timeout: Duration::from_secs(10),
                 max_sessions: 250_000,
+                outside: StatusCode::NOT_IMPLEMENTED,
                 hooks: Hooks::default(),
             },
         }
@@ -174,6 +176,12 @@ impl ServerBuilder {
     /// How many sessions may be open at once. Default 250,000; further handshakes are answered with 503.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.options.max_sessions = sessions;
+        self
+    }
+
+    /// What [`serve`](Server::serve) answers to requests outside the path. Default 501, as the official `listen`.
+    pub fn outside_path(mut self, status: StatusCode) -> Self {
+        self.options.outside = status;
         self
     }
 

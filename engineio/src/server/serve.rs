@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Server {
     /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). Requests to
-    /// other paths are answered with 501.
+    /// other paths are answered as [`outside_path`](crate::ServerBuilder::outside_path) says.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         loop {
             let closed = self.0.closed.notified();
@@ -85,7 +85,7 @@ fn respond(
         if server.matches(request.uri().path()) {
             Ok(server.handle(request).await)
         } else {
-            Ok(status(StatusCode::NOT_IMPLEMENTED))
+            Ok(status(server.0.options.outside))
         }
     }
 }

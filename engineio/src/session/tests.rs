@@ -370,7 +370,7 @@ impl World {
             Some(Action::AnswerProbe) => self.client = ClientStage::Pausing,
             Some(Action::ReleasePoll) => self.answer_poll(config),
             Some(Action::DropProbe) if self.client != ClientStage::Polling => {
-                self.client = ClientStage::Polling
+                self.client = ClientStage::Polling;
             }
             Some(Action::Switch) => {
                 assert_eq!(self.client, ClientStage::Upgraded);

@@ -1,0 +1,87 @@
+//! Handlers of one socket, beside those of its namespace.
+
+use std::sync::PoisonError;
+
+use super::handler::{self, HandlerFn};
+use super::reply::Reply;
+use crate::handlers::{Call, HandlerId, Table};
+use crate::socket::{EventContext, Socket};
+
+impl Socket {
+    /// Calls `handler` for each event of this name from this socket, after the namespace's handlers. See
+    /// [`Namespace::on`](crate::Namespace::on).
+    ///
+    /// Registered in `on_connect` before anything is awaited, it misses no event.
+    pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        self.change(|table| table.on(event, handler::event(handler)))
+    }
+
+    /// Calls `handler` for the next event of this name.
+    pub fn once<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        self.change(|table| table.once(event, handler::event(handler)))
+    }
+
+    /// Calls `handler` for each event of any name, before the event's own handlers.
+    pub fn on_any<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M, Output = ()>,
+    {
+        self.change(|table| table.any.push(handler::any(handler)))
+    }
+
+    /// The same as [`on_any`](Self::on_any), before the handlers that are there.
+    pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M, Output = ()>,
+    {
+        self.change(|table| table.any.push_front(handler::any(handler)))
+    }
+
+    /// Takes a handler out again.
+    pub fn off(&self, id: HandlerId) -> bool {
+        self.change(|table| table.remove(id))
+    }
+
+    /// Takes all of this socket's handlers of an event out.
+    pub fn off_event(&self, event: &str) {
+        self.change(|table| table.remove_event(event));
+    }
+
+    /// Takes all of this socket's handlers of any event out.
+    pub fn off_any(&self) {
+        self.change(|table| table.any.clear());
+    }
+
+    /// The handlers to call for an event: those of any event, then the event's own. Those that wanted to be called
+    /// once are called now for the last time.
+    pub(crate) fn own_handlers(&self, event: &str) -> Vec<Call<EventContext>> {
+        let calls = {
+            let table = self.table().read().unwrap_or_else(PoisonError::into_inner);
+            let Some(table) = &*table else { return Vec::new() };
+            let named = table.event(event);
+            let calls = table.any.calls().chain(named.into_iter().flat_map(|list| list.calls())).cloned();
+            if !named.is_some_and(|list| list.has_once()) {
+                return calls.collect();
+            }
+            calls.collect()
+        };
+        self.change(|table| {
+            if let Some(list) = table.event_mut(event) {
+                list.retire();
+            }
+        });
+        calls
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Table<EventContext>) -> R) -> R {
+        change(self.table().write().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
+    }
+}

@@ -1,0 +1,305 @@
+//! Who is in which room: the index of one namespace.
+//!
+//! A room is a dense vector of seats, each with everything that a broadcast needs, so the hot loop follows no map.
+//! A seat knows its place in the member's list and the other way round: joining and leaving cost the same however
+//! large the room is. The room that every socket has under its own id takes no seat; it is found by the id.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+
+/// The name of a room.
+pub type Room = Arc<str>;
+
+/// A member of the index, until it is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MemberKey(u32);
+
+/// The rooms and members of a namespace. `S` is how a member is reached, `M` what else is known of it.
+#[derive(Debug)]
+pub(crate) struct Rooms<S, M> {
+    members: Slab<Member<S, M>>,
+    rooms: Slab<RoomSeats<S>>,
+    by_id: HashMap<Arc<str>, MemberKey>,
+    by_name: HashMap<Room, RoomKey>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RoomKey(u32);
+
+#[derive(Debug)]
+struct Member<S, M> {
+    id: Arc<str>,
+    session: S,
+    data: M,
+    places: Vec<Place>,
+}
+
+/// Where a member sits: the seat with this number in this room.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    room: RoomKey,
+    seat: u32,
+}
+
+#[derive(Debug)]
+struct RoomSeats<S> {
+    name: Room,
+    seats: Vec<Seat<S>>,
+}
+
+#[derive(Debug)]
+struct Seat<S> {
+    session: S,
+    member: MemberKey,
+    /// Where the member's list says so.
+    place: u32,
+}
+
+/// Which members a broadcast or an operation is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Members of any of these rooms; of all when there are none.
+    pub(crate) rooms: Vec<Room>,
+    /// But not the members of these.
+    pub(crate) except: Vec<Room>,
+}
+
+/// What changed in the set of rooms, for those who want to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomEvent {
+    /// A room came to be.
+    Created(Room),
+    /// A socket, by its id, joined a room.
+    Joined(Room, Arc<str>),
+    /// A socket, by its id, left a room.
+    Left(Room, Arc<str>),
+    /// The last socket left a room.
+    Deleted(Room),
+}
+
+impl<S, M> Default for Rooms<S, M> {
+    fn default() -> Self {
+        Self { members: Slab::new(), rooms: Slab::new(), by_id: HashMap::new(), by_name: HashMap::new() }
+    }
+}
+
+impl<S: Clone, M> Rooms<S, M> {
+    /// Adds a member. Ids are unique; a second member with the same id takes the first one's place in look-ups.
+    pub(crate) fn insert(&mut self, id: Arc<str>, session: S, data: M) -> MemberKey {
+        let member = Member { id: Arc::clone(&id), session, data, places: Vec::new() };
+        let key = MemberKey(index(self.members.insert(member)));
+        self.by_id.insert(id, key);
+        key
+    }
+
+    /// Removes a member from the index and from its rooms.
+    pub(crate) fn remove(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) -> Option<M> {
+        self.leave_all(key, events);
+        let member = self.members.try_remove(key.0 as usize)?;
+        if self.by_id.get(&member.id) == Some(&key) {
+            self.by_id.remove(&member.id);
+        }
+        Some(member.data)
+    }
+
+    /// Puts a member into a room. `false` if it was there.
+    pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
+        let Some(member) = self.members.get_mut(key.0 as usize) else { return false };
+        if *member.id == *name {
+            return false;
+        }
+        let room = match self.by_name.get(name) {
+            Some(room) => *room,
+            None => {
+                let name: Room = name.into();
+                let seats = RoomSeats { name: Arc::clone(&name), seats: Vec::new() };
+                let room = RoomKey(index(self.rooms.insert(seats)));
+                self.by_name.insert(Arc::clone(&name), room);
+                events.push(RoomEvent::Created(name));
+                room
+            }
+        };
+        if member.places.iter().any(|place| place.room == room) {
+            return false;
+        }
+        let seats = &mut self.rooms[room.0 as usize];
+        let place = Place { room, seat: index(seats.seats.len()) };
+        seats.seats.push(Seat {
+            session: member.session.clone(),
+            member: key,
+            place: index(member.places.len()),
+        });
+        events.push(RoomEvent::Joined(Arc::clone(&seats.name), Arc::clone(&member.id)));
+        member.places.push(place);
+        true
+    }
+
+    /// Takes a member out of a room. `false` if it was not there.
+    pub(crate) fn leave(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
+        let Some(&room) = self.by_name.get(name) else { return false };
+        let Some(member) = self.members.get(key.0 as usize) else { return false };
+        match member.places.iter().position(|place| place.room == room) {
+            Some(at) => {
+                self.vacate(key, at, events);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes a member out of all rooms, the last one joined first.
+    pub(crate) fn leave_all(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) {
+        while let Some(at) =
+            self.members.get(key.0 as usize).and_then(|member| member.places.len().checked_sub(1))
+        {
+            self.vacate(key, at, events);
+        }
+    }
+
+    fn vacate(&mut self, key: MemberKey, at: usize, events: &mut Vec<RoomEvent>) {
+        let member = &mut self.members[key.0 as usize];
+        let place = member.places.swap_remove(at);
+        let id = Arc::clone(&member.id);
+        // The place that moved up has to be known to its seat.
+        if let Some(moved) = member.places.get(at) {
+            self.rooms[moved.room.0 as usize].seats[moved.seat as usize].place = index(at);
+        }
+        let room = &mut self.rooms[place.room.0 as usize];
+        room.seats.swap_remove(place.seat as usize);
+        let name = Arc::clone(&room.name);
+        // And the seat that moved up has to be known to its member.
+        if let Some(moved) = room.seats.get(place.seat as usize) {
+            self.members[moved.member.0 as usize].places[moved.place as usize].seat = place.seat;
+        }
+        events.push(RoomEvent::Left(Arc::clone(&name), id));
+        if self.rooms[place.room.0 as usize].seats.is_empty() {
+            self.rooms.remove(place.room.0 as usize);
+            self.by_name.remove(&name);
+            events.push(RoomEvent::Deleted(name));
+        }
+    }
+
+    /// The member with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<&M> {
+        self.by_id.get(id).and_then(|key| self.members.get(key.0 as usize)).map(|member| &member.data)
+    }
+
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The rooms of a member, its own id first.
+    pub(crate) fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
+        let Some(member) = self.members.get(key.0 as usize) else { return Vec::new() };
+        let joined = member.places.iter().map(|place| Arc::clone(&self.rooms[place.room.0 as usize].name));
+        std::iter::once(Arc::clone(&member.id)).chain(joined).collect()
+    }
+
+    /// The names of all rooms that were joined.
+    pub(crate) fn names(&self) -> Vec<Room> {
+        self.by_name.keys().cloned().collect()
+    }
+
+    /// How many members a room has.
+    pub(crate) fn room_len(&self, name: &str) -> usize {
+        match self.by_name.get(name) {
+            Some(room) => self.rooms[room.0 as usize].seats.len(),
+            None => usize::from(self.by_id.contains_key(name)),
+        }
+    }
+
+    /// Whether nobody is meant. Asked before a broadcast is encoded.
+    pub(crate) fn is_empty(&self, target: &Target) -> bool {
+        if target.rooms.is_empty() {
+            self.members.is_empty()
+        } else {
+            !target.rooms.iter().any(|room| self.by_name.contains_key(room) || self.by_id.contains_key(room))
+        }
+    }
+
+    /// Calls `visit` once for each session that a target means.
+    pub(crate) fn for_each_session(&self, target: &Target, mut visit: impl FnMut(&S)) {
+        self.walk(target, |_, session| visit(session));
+    }
+
+    /// Calls `visit` once for each member that a target means.
+    pub(crate) fn for_each(&self, target: &Target, mut visit: impl FnMut(MemberKey, &S, &M)) {
+        self.walk(target, |key, session| {
+            if let Some(member) = self.members.get(key.0 as usize) {
+                visit(key, session, &member.data);
+            }
+        });
+    }
+
+    fn walk(&self, target: &Target, mut visit: impl FnMut(MemberKey, &S)) {
+        match (&*target.rooms, &*target.except) {
+            ([], []) => {
+                for (key, member) in &self.members {
+                    visit(MemberKey(index(key)), &member.session);
+                }
+            }
+            ([room], []) => self.walk_room(room, visit),
+            (rooms, except) => {
+                // A member may sit in several of the rooms, and only the first time counts.
+                let mut seen = Marks::new(self.members.capacity());
+                for room in except {
+                    self.walk_room(room, |key, _| {
+                        seen.mark(key);
+                    });
+                }
+                let mut once = |key, session: &S| {
+                    if seen.mark(key) {
+                        visit(key, session);
+                    }
+                };
+                if rooms.is_empty() {
+                    for (key, member) in &self.members {
+                        once(MemberKey(index(key)), &member.session);
+                    }
+                }
+                for room in rooms {
+                    self.walk_room(room, &mut once);
+                }
+            }
+        }
+    }
+
+    /// A room by name, or the one member whose id it is. Both, should somebody have joined a room of that name.
+    fn walk_room(&self, name: &str, mut visit: impl FnMut(MemberKey, &S)) {
+        let own = self.by_id.get(name).copied();
+        if let Some((key, member)) = own.and_then(|key| Some((key, self.members.get(key.0 as usize)?))) {
+            visit(key, &member.session);
+        }
+        if let Some(room) = self.by_name.get(name) {
+            for seat in &self.rooms[room.0 as usize].seats {
+                visit(seat.member, &seat.session);
+            }
+        }
+    }
+}
+
+/// One bit per member.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn new(members: usize) -> Self {
+        Self(vec![0; members.div_ceil(64)])
+    }
+
+    /// `true` the first time.
+    fn mark(&mut self, key: MemberKey) -> bool {
+        let (word, bit) = (key.0 as usize / 64, 1 << (key.0 % 64));
+        let fresh = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        fresh
+    }
+}
+
+/// Members and rooms are numbered in 32 bits, which is half the memory of a seat; four billion of either do not fit
+/// into a process.
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

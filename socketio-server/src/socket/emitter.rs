@@ -1,0 +1,101 @@
+//! One emit to one socket, with its flags.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use socketio_parser::{RawArgs, ToArgs};
+use tokio::sync::oneshot;
+
+use super::Socket;
+use crate::ack::{Refused, Waiting};
+use crate::emit;
+use crate::error::{AckError, EmitError};
+
+/// An emit in the making: see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Emitter {
+    socket: Socket,
+    volatile: bool,
+    compress: bool,
+    timeout: Option<Duration>,
+}
+
+impl Emitter {
+    pub(super) fn new(socket: Socket) -> Self {
+        Self { socket, volatile: false, compress: true, timeout: None }
+    }
+
+    /// The event is dropped if the client cannot take it at once.
+    pub fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Whether the event may be compressed, where compression is on.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// How long to wait for the answer.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends the event. See [`Socket::emit`].
+    pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        self.send(None, event, args)
+    }
+
+    /// Sends the event and waits for the answer, of which the first argument is read as `T`.
+    pub async fn emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        args: &(impl ToArgs + ?Sized),
+    ) -> Result<T, AckError> {
+        Ok(self.emit_with_ack_args(event, args).await?.parse(0)?)
+    }
+
+    /// Sends the event and waits for the answer, with all its arguments, unread.
+    pub async fn emit_with_ack_args(
+        &self,
+        event: &str,
+        args: &(impl ToArgs + ?Sized),
+    ) -> Result<RawArgs, AckError> {
+        let space = self.socket.space();
+        let id = space.local.next_ack_id();
+        let (sender, answer) = oneshot::channel();
+        let max = space.config.max_pending_acks;
+        self.socket.acks().expect(id, Waiting::One(sender), max).map_err(|refused| match refused {
+            Refused::Closed => AckError::Disconnected,
+            Refused::TooMany => AckError::TooMany,
+        })?;
+        let _forget = Forget { socket: &self.socket, id };
+        self.send(Some(id), event, args)?;
+        match tokio::time::timeout(self.timeout.unwrap_or(space.config.ack_timeout), answer).await {
+            Ok(Ok(args)) => Ok(args),
+            Ok(Err(_)) => Err(AckError::Disconnected),
+            Err(_) => Err(AckError::Timeout),
+        }
+    }
+
+    fn send<A: ToArgs + ?Sized>(&self, ack_id: Option<u64>, event: &str, args: &A) -> Result<(), EmitError> {
+        let local = &self.socket.space().local;
+        let message = emit::event(local.parser(), local.name(), ack_id, event, args)?;
+        self.socket.send_prepared(message.compress(self.compress), self.volatile)
+    }
+}
+
+/// However the wait ends, also by dropping the future, nothing stays in the table.
+struct Forget<'a> {
+    socket: &'a Socket,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.socket.acks().forget(self.id);
+    }
+}

@@ -1,0 +1,230 @@
+//! Emits to many.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use socketio_server::{Args, Data, Room, RoomEvent, Server, Socket};
+
+use crate::support::{Running, builder, nothing_else, start};
+use tests::raw::WebSocket;
+
+fn rooms(io: &Server) {
+    io.on("still there?", |socket: Socket| async move { socket.emit("yes", &Args(())) });
+    io.on("join", |socket: Socket, Data(rooms): Data<Vec<String>>| async move { socket.join(rooms) });
+}
+
+/// Three clients: the first in `a`, the second in `a` and `b`, the third in none.
+async fn three() -> (Running, Vec<(WebSocket, String)>) {
+    let running = start(builder(), rooms).await;
+    let mut clients = Vec::new();
+    for joined in [&["a"][..], &["a", "b"], &[]] {
+        let (mut ws, id) = running.connect().await;
+        ws.send(&format!("421{}", json!(["join", joined]))).await;
+        assert_eq!(ws.text().await, "431[]");
+        clients.push((ws, id));
+    }
+    (running, clients)
+}
+
+/// Each of the clients got the event as often as said, and nothing else.
+async fn got(clients: &mut [(WebSocket, String)], expected: [bool; 3]) {
+    for ((ws, _), expected) in clients.iter_mut().zip(expected) {
+        if expected {
+            assert_eq!(ws.text().await, r#"42["e",1]"#);
+        }
+        nothing_else(ws).await;
+    }
+}
+
+/// SIO-SRV-059, SIO-SRV-061, SIO-SRV-139, SIO-SRV-142, SIO-SRV-143
+#[tokio::test]
+async fn the_server_picks_rooms_and_exceptions() {
+    let (running, mut clients) = three().await;
+    let io = &running.io;
+    let second = clients[1].1.clone();
+    io.emit("e", &1).await.unwrap();
+    got(&mut clients, [true, true, true]).await;
+    io.to("a").emit("e", &1).await.unwrap();
+    got(&mut clients, [true, true, false]).await;
+    io.to("a").to("b").emit("e", &1).await.unwrap();
+    got(&mut clients, [true, true, false]).await;
+    io.r#in(["a", "b"]).except("b").emit("e", &1).await.unwrap();
+    got(&mut clients, [true, false, false]).await;
+    io.except(second.as_str()).emit("e", &1).await.unwrap();
+    got(&mut clients, [true, false, true]).await;
+    io.to(second.as_str()).emit("e", &1).await.unwrap();
+    got(&mut clients, [false, true, false]).await;
+    io.to("nobody").emit("e", &1).await.unwrap();
+    got(&mut clients, [false, false, false]).await;
+}
+
+/// SIO-SRV-141, SIO-SRV-144, SIO-SRV-150, SIO-SRV-151
+#[tokio::test]
+async fn a_socket_leaves_itself_out() {
+    let (running, mut clients) = three().await;
+    let socket = running.io.socket(&clients[0].1).unwrap();
+    let third = clients[2].1.clone();
+    socket.broadcast().emit("e", &1).await.unwrap();
+    got(&mut clients, [false, true, true]).await;
+    socket.to("a").emit("e", &1).await.unwrap();
+    got(&mut clients, [false, true, false]).await;
+    socket.except("b").emit("e", &1).await.unwrap();
+    got(&mut clients, [false, false, true]).await;
+    socket.broadcast().except(third).emit("e", &1).await.unwrap();
+    got(&mut clients, [false, true, false]).await;
+}
+
+/// SIO-SRV-037, SIO-SRV-152
+#[tokio::test]
+async fn a_broadcast_can_be_kept_and_extended() {
+    let (running, mut clients) = three().await;
+    let to_a = running.io.to("a");
+    let _not_sent = to_a.clone().to("b").except("a").volatile().compress(false);
+    to_a.emit("e", &1).await.unwrap();
+    got(&mut clients, [true, true, false]).await;
+}
+
+/// SIO-SRV-060, SIO-SRV-139
+#[tokio::test]
+async fn namespaces_are_apart() {
+    let running = start(builder(), |io| {
+        rooms(io);
+        io.of("/other");
+    })
+    .await;
+    let (mut here, _) = running.connect().await;
+    let (mut there, _) = running.connect_to("/other").await;
+    running.io.emit("e", &1).await.unwrap();
+    running.io.of("/other").emit("f", &2).await.unwrap();
+    assert_eq!(here.text().await, r#"42["e",1]"#);
+    assert_eq!(there.text().await, r#"42/other,["f",2]"#);
+}
+
+/// SIO-SRV-153, SIO-SRV-155, SIO-SRV-157
+#[tokio::test]
+async fn a_broadcast_collects_answers() {
+    let (running, mut clients) = three().await;
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(async move { io.timeout(Duration::from_secs(20)).emit_with_ack::<i32>("q", &()).await });
+    for (number, (ws, _)) in clients.iter_mut().enumerate() {
+        // One id for all: the question is encoded once.
+        assert_eq!(ws.text().await, r#"420["q",null]"#);
+        ws.send(&format!("430[{number}]")).await;
+    }
+    let mut answers = asking.await.unwrap().unwrap().unwrap();
+    answers.sort_unstable();
+    assert_eq!(answers, [0, 1, 2]);
+    let nobody = running.io.to("nobody").emit_with_ack::<i32>("q", &()).await.unwrap().unwrap();
+    assert!(nobody.is_empty());
+}
+
+/// SIO-SRV-154, SIO-SRV-156
+#[tokio::test]
+async fn a_broadcast_says_how_many_did_not_answer() {
+    let (running, mut clients) = three().await;
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(
+            async move { io.timeout(Duration::from_millis(300)).emit_with_ack::<i32>("q", &()).await },
+        );
+    for (ws, _) in &mut clients[..2] {
+        assert_eq!(ws.text().await, r#"420["q",null]"#);
+        ws.send("430[1]").await;
+    }
+    let partial = asking.await.unwrap().unwrap().unwrap_err();
+    assert_eq!((partial.answers, partial.missing), (vec![1, 1], 1));
+    // Somebody who leaves instead of answering is not waited for.
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(async move { io.timeout(Duration::from_secs(60)).emit_with_ack::<i32>("q", &()).await });
+    clients[2].0.text().await;
+    assert_eq!(clients[2].0.text().await, r#"421["q",null]"#);
+    for (ws, _) in clients.drain(..) {
+        ws.cut();
+    }
+    let partial = tests::raw::soon(asking).await.unwrap().unwrap().unwrap_err();
+    assert_eq!((partial.answers, partial.missing), (vec![], 3));
+}
+
+/// SIO-SRV-201, SIO-SRV-202, SIO-SRV-204, SIO-SRV-205, SIO-SRV-206, SIO-SRV-207
+#[tokio::test]
+async fn many_sockets_join_and_leave_at_once() {
+    let (running, clients) = three().await;
+    let io = &running.io;
+    assert_eq!(io.sockets().len(), 3);
+    io.to("a").sockets_join(["c", "d"]).await;
+    assert_eq!((io.room_len("c"), io.room_len("d")), (2, 2));
+    io.sockets_join("everybody").await;
+    assert_eq!(io.room_len("everybody"), 3);
+    io.to("b").sockets_leave("c").await;
+    assert_eq!(io.room_len("c"), 1);
+    io.sockets_leave("everybody").await;
+    assert!(!io.rooms().iter().any(|room| &**room == "everybody"));
+    drop(clients);
+}
+
+/// SIO-SRV-208, SIO-SRV-209
+#[tokio::test]
+async fn many_sockets_are_disconnected_at_once() {
+    let (running, mut clients) = three().await;
+    running.io.to("b").disconnect_sockets(true).await;
+    assert_eq!(clients[1].0.text().await, "41");
+    clients[1].0.closed().await;
+    running.io.disconnect_sockets(false).await;
+    for client in [0, 2] {
+        assert_eq!(clients[client].0.text().await, "41");
+    }
+    assert_eq!(running.io.len(), 0);
+}
+
+/// SIO-SRV-053, SIO-SRV-054, SIO-SRV-090, SIO-SRV-092, SIO-SRV-094, SIO-SRV-095, SIO-SRV-096, SIO-SRV-098
+#[tokio::test]
+async fn volatile_means_now_or_never() {
+    let running = start(builder(), |io| {
+        rooms(io);
+        io.on("go", |socket: Socket| async move {
+            socket.emit("kept", &1).unwrap();
+            socket.volatile().emit("dropped", &2).unwrap();
+            socket.emit("kept", &3)
+        });
+    })
+    .await;
+    let (mut ws, id) = running.connect().await;
+    ws.send(r#"42["go"]"#).await;
+    assert_eq!(ws.text().await, r#"42["kept",1]"#);
+    assert_eq!(ws.text().await, r#"42["kept",3]"#);
+    let socket = running.io.socket(&id).unwrap();
+    tests::raw::soon(socket.session().drained()).await.unwrap();
+    running.io.volatile().emit("idle", &1).await.unwrap();
+    running.io.volatile().emit("second", &2).await.unwrap();
+    assert_eq!(ws.text().await, r#"42["idle",1]"#);
+    nothing_else(&mut ws).await;
+}
+
+/// Rooms that come and go are told.
+#[tokio::test]
+async fn room_events_are_seen() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let running = start(builder(), move |io| {
+        rooms(io);
+        io.on_room_event(move |event| seen.lock().unwrap().push(event.clone()));
+    })
+    .await;
+    let (ws, id) = running.connect().await;
+    let socket = running.io.socket(&id).unwrap();
+    socket.join("a");
+    socket.join("a");
+    socket.leave("a");
+    let (room, id): (Room, Room) = ("a".into(), id.into());
+    let expected = [
+        RoomEvent::Created(room.clone()),
+        RoomEvent::Joined(room.clone(), id.clone()),
+        RoomEvent::Left(room.clone(), id),
+        RoomEvent::Deleted(room),
+    ];
+    assert_eq!(*events.lock().unwrap(), expected);
+    drop(ws);
+}

@@ -1,0 +1,7 @@
+//! Socket.IO on the wire and through the API.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+mod api;
+mod broadcasts;
+mod protocol;
+mod support;

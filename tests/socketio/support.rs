@@ -1,0 +1,70 @@
+//! A Socket.IO server, and clients that show every packet.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socketio_server::{Server, ServerBuilder};
+use tests::raw::{Polling, WebSocket};
+use tokio::net::TcpListener;
+
+/// A running server.
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) io: Server,
+}
+
+/// Heartbeats stay out of the way, unless a test wants them.
+pub(crate) fn builder() -> ServerBuilder {
+    Server::builder().ping_interval(Duration::from_secs(60))
+}
+
+pub(crate) async fn start(builder: ServerBuilder, set_up: impl FnOnce(&Server)) -> Running {
+    let io = builder.build().unwrap();
+    set_up(&io);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = io.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    Running { addr, io }
+}
+
+impl Running {
+    /// A WebSocket that has not joined a namespace.
+    pub(crate) async fn open(&self) -> WebSocket {
+        let mut ws = WebSocket::open(self.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+        assert!(ws.text().await.starts_with("0{"));
+        ws
+    }
+
+    pub(crate) async fn polling(&self) -> Polling {
+        Polling::open(self.addr, "/socket.io/?EIO=4&transport=polling").await
+    }
+
+    /// A client in the namespace `/`, and its id.
+    pub(crate) async fn connect(&self) -> (WebSocket, String) {
+        self.connect_to("/").await
+    }
+
+    pub(crate) async fn connect_to(&self, namespace: &str) -> (WebSocket, String) {
+        let mut ws = self.open().await;
+        let id = join(&mut ws, namespace).await;
+        (ws, id)
+    }
+}
+
+/// Joins a namespace.
+pub(crate) async fn join(ws: &mut WebSocket, namespace: &str) -> String {
+    let prefix = if namespace == "/" { "40".to_owned() } else { format!("40{namespace},") };
+    ws.send(&prefix).await;
+    let answer = ws.text().await;
+    let json = answer.strip_prefix(&prefix).unwrap_or_else(|| panic!("{answer}"));
+    let answer: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(answer.as_object().unwrap().len(), 1, "the key sid and nothing else");
+    answer["sid"].as_str().unwrap().to_owned()
+}
+
+/// Shows that nothing else was sent before: the answer to this event comes next.
+pub(crate) async fn nothing_else(ws: &mut WebSocket) {
+    ws.send(r#"42["still there?"]"#).await;
+    assert_eq!(ws.text().await, r#"42["yes"]"#);
+}

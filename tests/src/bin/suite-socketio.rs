@@ -1,0 +1,32 @@
+//! The server that the official Socket.IO protocol suite is run against, on port 3000.
+
+use std::time::Duration;
+
+use engineio::Cors;
+use socketio_server::{Ack, Auth, Namespace, RawArgs, Server, Socket};
+use tests::{listen_on_loopback, serve_all};
+
+/// Tells each client what it said in its CONNECT packet.
+fn greet(namespace: &Namespace) {
+    namespace.on_connect(|socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
+        // The client may be gone already, which is not the suite's concern.
+        let _ = socket.emit("auth", &auth);
+    });
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(300))
+        .ping_timeout(Duration::from_millis(200))
+        .connect_timeout(Duration::from_millis(1000))
+        .cors(Cors::any())
+        .build()?;
+    greet(&io);
+    greet(&io.of("/custom"));
+    io.on("message", |socket: Socket, args: RawArgs| async move {
+        let _ = socket.emit("message-back", &args);
+    });
+    io.on("message-with-ack", |args: RawArgs| async move { Ack(args) });
+    Ok(serve_all(io.service(), listen_on_loopback(3000).await?).await?)
+}

@@ -26,6 +26,8 @@ pub use emit::{ArgWriter, Args, Then, ToArgs};
 pub use error::{ArgError, DecodeError, EncodeError};
 pub use event::{Event, RESERVED_EVENTS, reserved_event};
 pub use limits::{Limit, Limits};
+#[cfg(feature = "msgpack")]
+pub use msgpack::ValueError;
 pub use namespace::Namespace;
 pub use packet::{Packet, PacketType, Payload};
 pub use parser::{Parser, Revision};

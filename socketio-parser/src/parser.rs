@@ -217,20 +217,28 @@ impl Parser {
         let Some(data) = data else {
             return self.encode_plain::<()>(out, kind, namespace, None).map(|()| Vec::new());
         };
-        match (data.as_json(), self) {
-            (Some(json), Self::Json) => {
+        match (data.parser(), self) {
+            (Self::Json, Self::Json) => {
                 header::write(out, kind, namespace, None)?;
-                out.extend_from_slice(json.as_bytes());
+                out.extend_from_slice(data.as_bytes());
             }
             #[cfg(feature = "msgpack")]
-            _ => {
-                let value = data.value().map_err(|error| {
-                    EncodeError::Json(<serde_json::Error as serde::ser::Error>::custom(error))
-                })?;
-                self.encode_plain(out, kind, namespace, Some(&value))?;
+            (Self::Msgpack, Self::Msgpack) => {
+                crate::msgpack::write_raw(out, kind, namespace, data.as_bytes())?;
             }
-            #[cfg(not(feature = "msgpack"))]
-            _ => {}
+            #[cfg(feature = "msgpack")]
+            (Self::Json, Self::Msgpack) => {
+                self.encode_plain(out, kind, namespace, Some(&data.json_value()))?;
+            }
+            #[cfg(feature = "msgpack")]
+            (Self::Msgpack, Self::Json) => {
+                let start = out.len();
+                header::write(out, kind, namespace, None)?;
+                if let Err(error) = crate::msgpack::write_json(data.as_bytes(), out) {
+                    out.truncate(start);
+                    return Err(error.into());
+                }
+            }
         }
         Ok(Vec::new())
     }

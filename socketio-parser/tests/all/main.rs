@@ -6,5 +6,7 @@
 mod arguments;
 mod binary;
 mod common;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod packets;
 mod values;

@@ -2,12 +2,18 @@
 //!
 //! Each function takes any bytes and panics if the code under test breaks a promise.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
+use crate::close_reason::CloseReason;
+use crate::config::{Config, Transport};
 use crate::packet::{
     Message, Packet, ParseError, Protocol, decode_binary, decode_text, encode_binary, encode_text, text_len,
 };
 use crate::payload::{self, Encoder, jsonp, v3};
+use crate::session::{Action, Input, Machine};
 use crate::text::Text;
 use crate::ws::inbound::{Event, Inbound, WsError};
 
@@ -16,6 +22,80 @@ const MAX_PACKETS: usize = 64;
 
 /// Longer than the inputs of a fuzzer, and too short for most of the lengths it makes up.
 const MAX_MESSAGE: usize = 1 << 16;
+
+/// The query of a handshake: nothing is lost or made up, and a second reading says the same.
+#[cfg(feature = "server")]
+pub fn handshake_query(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let query = crate::Query::from(text);
+    let pairs: Vec<(&str, &str)> = query.iter().collect();
+    assert!(pairs.len() <= text.split('&').count());
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        assert_eq!(query.get(name), Some(*value));
+        assert!(pairs[..at].iter().all(|(other, _)| other != name), "each name once");
+    }
+    assert_eq!(crate::Query::from(text), query);
+}
+
+/// Any events at any times, in any order: the machine always has a deadline until it is closed, makes progress when
+/// it is over, ends once, and takes nothing afterwards.
+pub fn session_ops(data: &[u8]) {
+    let start = Instant::now();
+    let mut now = start;
+    let [first, rest @ ..] = data else { return };
+    let protocol = if first & 1 == 0 { Protocol::V4 } else { Protocol::V3 };
+    let transport = if first & 2 == 0 { Transport::Polling } else { Transport::WebSocket };
+    let mut machine = Machine::new(Arc::new(Config::default()), protocol, transport, now);
+    let mut ended = false;
+    for op in rest.chunks(2) {
+        let detail = op.get(1).copied().unwrap_or_default();
+        let input = match op[0] % 20 {
+            0 => Input::Packet(Packet::Message(vec![detail].into())),
+            1 => Input::Packet(Packet::Close),
+            2 => Input::Packet(Packet::Ping(Text::new())),
+            3 => Input::Packet(Packet::Pong(Text::new())),
+            4 => Input::Packet(Packet::Upgrade),
+            5 => Input::Undecodable,
+            6 => Input::PollOpened,
+            7 => Input::PollAnswered,
+            8 => Input::PollLost,
+            9 => Input::PostOpened,
+            10 => Input::PostEnded,
+            11 => Input::PostLost,
+            12 => Input::ProbeOpened,
+            13 => Input::ProbePacket(Packet::Ping("probe".into())),
+            14 => Input::ProbePacket(Packet::Upgrade),
+            15 => Input::ProbeLost,
+            16 => Input::CarrierLost(CloseReason::TransportClose),
+            17 => Input::Close,
+            18 => Input::Drained,
+            _ => {
+                // Up to 51 seconds, which is past every deadline but the orderly close's.
+                now += Duration::from_millis(200 * u64::from(detail));
+                Input::Timeout
+            }
+        };
+        let opening = matches!(input, Input::PollOpened | Input::PostOpened | Input::ProbeOpened);
+        let action = machine.handle(input, now);
+        if ended {
+            assert_eq!(action, opening.then_some(Action::Refuse), "nothing happens to a closed session");
+        }
+        ended |= matches!(action, Some(Action::Closed(..)));
+        let mut rounds = 0;
+        while machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            match machine.handle(Input::Timeout, now) {
+                Some(Action::ReleasePoll) => assert_eq!(machine.handle(Input::PollAnswered, now), None),
+                Some(Action::Closed(..)) => ended = true,
+                _ => {}
+            }
+            rounds += 1;
+            assert!(rounds < 8, "time stands still");
+        }
+        assert_eq!(machine.poll_timeout().is_none(), ended);
+        assert_eq!(machine.transport().is_none(), ended);
+        assert!(!ended || !machine.writable());
+    }
+}
 
 /// One packet: what decodes is encoded and decoded to the same again.
 pub fn packet(data: &[u8]) {

@@ -65,7 +65,7 @@ async fn vanish(addr: SocketAddr, number: usize) {
 async fn nothing_is_left_of_clients_that_vanish() {
     let clients =
         std::env::var("ABANDONED_CLIENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
-    let short = Duration::from_millis(200);
+    let short = Duration::from_secs(3);
     let builder = Server::builder().ping_interval(short).ping_timeout(short).upgrade_timeout(short);
     let server = builder
         .max_buffered(100_000, SlowConsumer::Disconnect)

@@ -16,7 +16,7 @@ cargo xtask test [STAGE ...]     all checks and tests, or only these; --list nam
 cargo xtask coverage [PACKAGE]   which behaviours of the official suites have a test; with a package, its missing ids
 cargo xtask layering             which module uses which, held against the allowed directions
 cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
-                                 runs an official suite (eio, eio-client) against our server";
+                                 runs an official suite (eio, eio-client, sio) against our server";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -35,6 +35,16 @@ const SUITES: &[Suite] = &[
         tests: 24,
     },
     Suite {
+        name: "sio",
+        server: "suite-socketio",
+        port: 3000,
+        folder: "test-suite",
+        repository: "socketio/socket.io-protocol",
+        package: None,
+        mocha: &["test-suite.js"],
+        tests: 32,
+    },
+    Suite {
         name: "eio-client",
         server: "suite-engineio-client",
         port: 3000,

@@ -1,0 +1,82 @@
+//! A chat: everybody in the namespace `/chat` hears what the others say.
+//!
+//! `cargo run -p socketio-server --example chat`, then from a Socket.IO client:
+//!
+//! ```js
+//! const socket = io("http://127.0.0.1:3000/chat", { auth: { name: "ada" } });
+//! socket.on("message", ({ from, text }) => console.log(`${from}: ${text}`));
+//! const { heard } = await socket.emitWithAck("message", { text: "hello" });
+//! ```
+
+use serde::{Deserialize, Serialize};
+use socketio_server::{Ack, Auth, ConnectError, Data, DisconnectReason, Server, Socket};
+use tokio::net::TcpListener;
+
+/// What a client says of itself when it connects.
+#[derive(Deserialize)]
+struct Credentials {
+    name: String,
+}
+
+/// The name of a socket, kept with it.
+#[derive(Clone)]
+struct Name(String);
+
+#[derive(Deserialize)]
+struct Said {
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Line {
+    from: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Heard {
+    heard: usize,
+}
+
+fn name(socket: &Socket) -> String {
+    socket.extensions().get::<Name>().map_or_else(|| "nobody".to_owned(), |Name(name)| name)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let io = Server::builder().build()?;
+    let chat = io.of("/chat");
+
+    // A client without a name is refused, and reads why as its connect_error.
+    chat.middleware(|socket: Socket, Auth(credentials): Auth<Credentials>| async move {
+        if credentials.name.trim().is_empty() {
+            return Err(ConnectError::new("please give a name"));
+        }
+        socket.extensions().insert(Name(credentials.name));
+        Ok(())
+    });
+    chat.on_connect(|socket: Socket| async move {
+        println!("{} is here", name(&socket));
+        socket.join("lobby");
+    });
+
+    let lobby = chat.clone();
+    chat.on("message", move |socket: Socket, Data(said): Data<Said>| {
+        let lobby = lobby.clone();
+        async move {
+            let line = Line { from: name(&socket), text: said.text };
+            socket.to("lobby").emit("message", &line).await?;
+            // What a handler returns is the acknowledgement.
+            Ok::<_, socketio_server::EmitError>(Ack(Heard {
+                heard: lobby.room_len("lobby").saturating_sub(1),
+            }))
+        }
+    });
+    chat.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
+        println!("{} left: {reason}", name(&socket));
+    });
+
+    println!("listening on http://127.0.0.1:3000, namespace /chat");
+    io.serve(TcpListener::bind("127.0.0.1:3000").await?).await?;
+    Ok(())
+}

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use socketio_parser::{Args, Binary, Decoder, Packet, Parser, Payload, RawArgs};
+use socketio_parser::{Binary, Decoder, Packet, Parser, Payload, RawArgs};
 use socketioxide_core::packet::{Packet as PeerPacket, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_core::{Str, Value as PeerValue};
@@ -104,10 +104,6 @@ fn args(packet: &Packet) -> &RawArgs {
     }
 }
 
-fn peer_decode(message: &Str) -> PeerPacket {
-    CommonParser.decode_str(&ParseConfig::default(), &ParserState::default(), message.clone()).unwrap()
-}
-
 fn peer_value(packet: &mut PeerPacket) -> (&mut PeerValue, bool) {
     match &mut packet.inner {
         PacketData::Event(value, _) | PacketData::BinaryEvent(value, _) => (value, true),
@@ -117,7 +113,13 @@ fn peer_value(packet: &mut PeerPacket) -> (&mut PeerValue, bool) {
 }
 
 /// All ways to decode a text packet whose first argument is a `T`.
-fn decode<T: DeserializeOwned>(c: &mut Criterion, case: &str, head: &str, name: Option<&str>, arg: &serde_json::Value) {
+fn decode<T: DeserializeOwned>(
+    c: &mut Criterion,
+    case: &str,
+    head: &str,
+    name: Option<&str>,
+    arg: &serde_json::Value,
+) {
     let json = match name {
         Some(name) => serde_json::json!([name, arg]),
         None => serde_json::json!([arg]),
@@ -362,7 +364,6 @@ fn binary(c: &mut Criterion) {
     });
     group.finish();
 }
-
 
 fn quick() -> Criterion {
     Criterion::default()

@@ -3,5 +3,6 @@
 
 mod api;
 mod broadcasts;
+mod clients;
 mod protocol;
 mod support;

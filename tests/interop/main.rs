@@ -2,13 +2,9 @@
 //!
 //! How often each exchange is repeated says the environment variable `INTEROP_REPETITIONS`, 5 by default.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use bytes::Bytes;
 use engineio::{Handler, Message, Prepared, Server, Session};
 use tokio::net::TcpListener;
-use tokio::process::Command;
 
 const MESSAGES: usize = 1000;
 
@@ -37,11 +33,6 @@ fn numbered(number: usize) -> Prepared {
 }
 
 async fn exchange(protocol: u8, mode: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
-    assert!(
-        folder.join("node_modules").is_dir(),
-        "the npm packages are missing: run `npm ci` in tests/interop, or `cargo xtask test`, which does"
-    );
     let accept = |session: &Session| {
         let session = session.clone();
         tokio::spawn(async move {
@@ -61,16 +52,8 @@ async fn exchange(protocol: u8, mode: &str) {
     let serving = server.clone();
     tokio::spawn(async move { serving.serve(listener).await });
     let repetitions = std::env::var("INTEROP_REPETITIONS").unwrap_or_else(|_| "5".to_owned());
-    let output = Command::new("node")
-        .args(["engine.mjs", &url, &protocol.to_string(), mode, &MESSAGES.to_string(), &repetitions])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("Node.js 20 or newer is needed on the PATH");
-    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.trim() == "ok", "{said}{wrong}");
+    tests::node::run("engine.mjs", &[&url, &protocol.to_string(), mode, &MESSAGES.to_string(), &repetitions])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,11 +63,14 @@ impl Packet {
     }
 
     pub(crate) fn from_pipe(pipe: &Json) -> Self {
+        let kind = pipe["type"].as_u64().unwrap();
+        // The official server calls back with what `undefined` spreads to: no arguments.
+        let absent = (kind == 3).then(|| Value::Array(Vec::new()));
         Self {
-            kind: pipe["type"].as_u64().unwrap(),
+            kind,
             namespace: pipe["nsp"].as_str().unwrap_or_default().to_owned(),
             id: pipe.get("id").map(|id| id.as_u64().unwrap_or(u64::MAX)),
-            data: pipe.get("data").map(Value::from_pipe),
+            data: pipe.get("data").map(Value::from_pipe).or(absent),
         }
     }
 

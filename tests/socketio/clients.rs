@@ -1,12 +1,8 @@
 //! Official clients of npm against our server.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{Ack, Arguments, Auth, ConnectError, Data, EmitError, RawArgs, Server, Socket};
-use tokio::process::Command;
 
 use crate::support::{builder, start};
 
@@ -47,22 +43,9 @@ fn chat(io: &Server) {
 }
 
 async fn visit(version: u8, transports: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
-    assert!(
-        folder.join("node_modules").is_dir(),
-        "the npm packages are missing: run `npm ci` in tests/interop, or `cargo xtask test`, which does"
-    );
     let running = start(builder(), chat).await;
-    let output = Command::new("node")
-        .args(["socketio.mjs", &format!("http://{}", running.addr), &version.to_string(), transports])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("Node.js 20 or newer is needed on the PATH");
-    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.trim() == "ok", "{said}{wrong}");
+    let url = format!("http://{}", running.addr);
+    tests::node::run("socketio.mjs", &[&url, &version.to_string(), transports]).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What the servers of the official suites and the tests across crates share.
 
+pub mod node;
 pub mod raw;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

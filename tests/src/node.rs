@@ -1,0 +1,30 @@
+//! Scripts that run the official clients of npm.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+/// Runs a script of `tests/interop`, which prints `ok` when all is well and what is wrong otherwise.
+///
+/// # Panics
+///
+/// When something is wrong, Node.js included.
+pub async fn run(script: &str, arguments: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "the npm packages are missing: run `npm ci` in tests/interop, or `cargo xtask test`, which does"
+    );
+    let output = Command::new("node")
+        .arg(script)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("Node.js 20 or newer is needed on the PATH");
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.trim() == "ok", "{script}: {said}{wrong}");
+}

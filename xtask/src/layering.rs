@@ -109,24 +109,49 @@ fn cycle(graph: &Graph) -> Option<Vec<String>> {
 }
 
 /// Reads the `crate::`, `super::` and `self::` paths of all modules below a `src` folder. Modules are files; the
-/// file `a/mod.rs` is the module `a`. Re-exports of the root and of a folder lead to whatever they name, so those
-/// are followed by name only as far as the folder.
+/// file `a/mod.rs` is the module `a`. What the root re-exports counts as a use of the module it comes from; what a
+/// folder re-exports, as a use of the folder.
 fn read(src: &Path) -> Graph {
     let mut texts = BTreeMap::new();
     collect(src, "", &mut texts);
     let modules: BTreeSet<String> = texts.keys().cloned().collect();
+    let exports = exports(&fs::read_to_string(src.join("lib.rs")).unwrap_or_default());
+    let origin = |path: String| match path.split_once("::") {
+        Some((name, _)) => exports.get(name).cloned().unwrap_or(path),
+        None => exports.get(&path).cloned().unwrap_or(path),
+    };
     texts
         .iter()
         .map(|(module, text)| {
-            let uses = paths(text, module).filter_map(|path| resolve(&path, &modules)).filter(|used| {
-                // A folder's own file and the files in it are one module seen from inside.
-                used != module
-                    && !used.starts_with(&format!("{module}::"))
-                    && !module.starts_with(&format!("{used}::"))
-            });
+            let uses =
+                paths(text, module).map(origin).filter_map(|path| resolve(&path, &modules)).filter(|used| {
+                    // A folder's own file and the files in it are one module seen from inside.
+                    used != module
+                        && !used.starts_with(&format!("{module}::"))
+                        && !module.starts_with(&format!("{used}::"))
+                });
             (module.clone(), uses.collect())
         })
         .collect()
+}
+
+/// What the root re-exports, and the module that each name comes from.
+fn exports(root: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let code: String =
+        root.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join(" ");
+    for statement in code.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next()) {
+        let path = statement.trim().trim_start_matches("self::").trim_start_matches("crate::");
+        let (module, names) = match path.split_once('{') {
+            Some((module, group)) => (module.trim_end_matches("::"), group.trim_end_matches('}')),
+            None => path.rsplit_once("::").unwrap_or(("", path)),
+        };
+        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let name = name.rsplit(" as ").next().unwrap_or(name);
+            found.insert(name.to_owned(), module.to_owned());
+        }
+    }
+    found
 }
 
 fn collect(folder: &Path, module: &str, texts: &mut BTreeMap<String, String>) {
@@ -251,5 +276,12 @@ mod tests {
         assert_eq!(found, ["a", "b::C", "m::d", "e::f"]);
         let modules = BTreeSet::from(["b".to_owned(), "m".to_owned()]);
         assert_eq!(resolve("b::C", &modules).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn re_exports_of_the_root_lead_to_their_module() {
+        let found = exports("//! pub use no;\npub use self::a::{B, C as D};\npub use e::f::G;\npub mod h;");
+        let expected = [("B", "a"), ("D", "a"), ("G", "e::f")];
+        assert_eq!(found, expected.map(|(name, module)| (name.to_owned(), module.to_owned())).into());
     }
 }

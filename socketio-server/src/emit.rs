@@ -58,17 +58,13 @@ fn encode(
     parser: Parser,
     write: impl FnOnce(&mut Vec<u8>) -> Result<Vec<bytes::Bytes>, EncodeError>,
 ) -> Result<Prepared, EncodeError> {
-    match parser {
-        Parser::Json => {
-            let mut text = TextBuf::with_capacity(CAPACITY);
-            let attachments = write(text.buffer())?;
-            Ok(text.finish_with(attachments))
-        }
+    if parser.is_binary() {
         // A msgpack packet is one binary message, attachments included.
-        _ => {
-            let mut data = Vec::with_capacity(CAPACITY);
-            write(&mut data)?;
-            Ok(Prepared::from(data))
-        }
+        let mut data = Vec::with_capacity(CAPACITY);
+        write(&mut data)?;
+        return Ok(Prepared::from(data));
     }
+    let mut text = TextBuf::with_capacity(CAPACITY);
+    let attachments = write(text.buffer())?;
+    Ok(text.finish_with(attachments))
 }

@@ -124,14 +124,16 @@ fn converse(
     ask: impl FnOnce(&mut Questions, &mut dyn FnMut(Case)) + Send,
     mut check: impl FnMut(&Case, &Answer),
 ) {
-    let (mut oracle, mut questions) = Oracle::start();
+    let (oracle, mut questions) = Oracle::start();
     let (sender, cases) = sync_channel(10_000);
-    thread::scope(|scope| {
+    thread::scope(move |scope| {
         scope.spawn(move || {
             // If the listener has given up, there is nobody to tell.
             ask(&mut questions, &mut |case| drop(sender.send(case)));
         });
-        // The listener owns its end of the channel, so that a failed check ends the other thread as well.
+        // The listener owns the oracle and its end of the channel: when a check fails, both go before the other
+        // thread is waited for, and nothing holds it up.
+        let mut oracle = oracle;
         for case in cases {
             let answer = oracle.answer();
             check(&case, &answer);

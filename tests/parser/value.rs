@@ -35,10 +35,8 @@ impl PartialEq for Value {
             (Self::Binary(a), Self::Binary(b)) => a == b,
             (Self::Array(a), Self::Array(b)) => a == b,
             (Self::Object(a), Self::Object(b)) => {
-                let covers = |a: &[(String, Self)], b: &[(String, Self)]| {
-                    a.iter().all(|(key, _)| last(a, key) == last(b, key))
-                };
-                covers(a, b) && covers(b, a)
+                let same = |(key, _): &(String, Self)| last(a, key) == last(b, key);
+                a.iter().all(same) && b.iter().all(|(key, _)| last(a, key).is_some())
             }
             _ => match (self.number(), other.number()) {
                 (Some(a), Some(b)) => a == b,

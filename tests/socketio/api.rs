@@ -471,3 +471,20 @@ async fn the_handshake_is_known() {
     ws.send(r#"42/foo,1["handshake"]"#).await;
     assert_eq!(ws.text().await, r#"43/foo,1[{"auth":{"key1":"aa","key2":"&=bb"},"host":true,"query":"4"}]"#);
 }
+
+/// With msgpack a packet is one binary message, its binary data in place.
+#[tokio::test]
+async fn msgpack_is_a_parser_too() {
+    let running = start(builder().parser(socketio_server::Parser::Msgpack), |io| {
+        io.on("echo", |socket: Socket, args: RawArgs| async move { socket.emit("echo", &args) });
+    })
+    .await;
+    let mut ws = running.open().await;
+    // {"type":0,"nsp":"/"}
+    ws.send_binary(b"\x82\xa4type\x00\xa3nsp\xa1/").await;
+    assert!(ws.binary().await.starts_with(b"\x83\xa4type\x00"));
+    // {"type":2,"nsp":"/","data":["echo",<01 02>]}
+    ws.send_binary(b"\x83\xa4type\x02\xa4data\x92\xa4echo\xc4\x02\x01\x02\xa3nsp\xa1/").await;
+    let answer = ws.binary().await;
+    assert!(answer.windows(9).any(|window| window == b"\xa4echo\xc4\x02\x01\x02"), "{}", answer.escape_ascii());
+}

@@ -31,12 +31,21 @@ pub(crate) fn refusal(parser: Parser, error: DecodeError, messages: &[Message]) 
         }
         DecodeError::Empty => Some("J3-packet-type"),
         DecodeError::UnknownType(_) if text.starts_with(js_space) => Some("J3-packet-type"),
-        DecodeError::Placeholder if text.contains('.') || text.contains(['e', 'E']) => Some("J4-fraction"),
+        DecodeError::Placeholder if has_fraction(text) => Some("J4-fraction"),
         DecodeError::Unicode if text.contains("\\u") => Some("J5-unpaired-name"),
         DecodeError::Limit(Limit::AckId) => Some("B1-ack-id"),
         DecodeError::Limit(Limit::Depth) => Some("B2-depth"),
         _ => None,
     }
+}
+
+/// Whether the value of some key is a number between two attachments.
+fn has_fraction(text: &str) -> bool {
+    text.split(':').skip(1).any(|value| {
+        let end = |c: char| !(c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '-' | '+'));
+        let number = value.trim_start().split(end).next().unwrap_or_default();
+        number.parse().is_ok_and(|number: f64| number > 0.0 && number.fract() != 0.0)
+    })
 }
 
 /// What stands where the number of attachments belongs.

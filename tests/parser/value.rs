@@ -21,8 +21,8 @@ pub(crate) enum Value {
     /// Whatever is too deep to cross the pipe.
     Deep,
     Binary(Vec<u8>),
-    Array(Vec<Value>),
-    Object(Vec<(String, Value)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// Meaning, not form: one kind of number, the last of equal keys, no order of keys.

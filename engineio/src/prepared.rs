@@ -63,8 +63,7 @@ impl TextBuf {
         write_header(&mut self.0[start..MAX_HEADER_LEN], Opcode::Text, packet_len);
         let mut head = Bytes::from(self.0);
         bytes::Buf::advance(&mut head, start);
-        // A header has at most ten bytes.
-        #[allow(clippy::cast_possible_truncation)]
+        // A header has at most ten bytes, so the cast keeps it.
         Prepared { head, header: header as u8, compress: true, tail: None }
     }
 }
@@ -105,8 +104,7 @@ impl Binary {
         let mut header = [0; MAX_HEADER_LEN];
         let len = header_len(data.len());
         write_header(&mut header[..len], Opcode::Binary, data.len());
-        // A header has at most ten bytes.
-        #[allow(clippy::cast_possible_truncation)]
+        // A header has at most ten bytes, so the cast keeps it.
         Self { header, header_len: len as u8, data, base64: OnceLock::new() }
     }
 

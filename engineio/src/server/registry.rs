@@ -61,8 +61,7 @@ impl Registry {
 
     fn shard(&self, sid: &str) -> MutexGuard<'_, HashMap<Sid, Session>> {
         let hash = self.hasher.hash_one(sid);
-        // The remainder is below the number of shards.
-        #[allow(clippy::cast_possible_truncation)]
+        // The remainder is below the number of shards, so the cast keeps it.
         lock(&self.shards[(hash % SHARDS as u64) as usize])
     }
 }

@@ -8,6 +8,9 @@ mod decoder;
 mod emit;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod json;
 mod limits;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use socketio_parser::{Binary, Decoder, Packet, Parser, Payload, RawArgs};
+use socketio_parser::{Binary, Decoder, Limits, Packet, Parser, Payload, RawArgs};
 use socketioxide_core::packet::{Packet as PeerPacket, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_core::{Str, Value as PeerValue};
@@ -365,6 +365,33 @@ fn binary(c: &mut Criterion) {
     group.finish();
 }
 
+fn msgpack(c: &mut Criterion) {
+    let nested = profile();
+    let mut group = c.benchmark_group("msgpack/1KiB");
+    let mut out = Vec::with_capacity(4096);
+    group.bench_function("ours-encode", |b| {
+        b.iter(|| {
+            out.clear();
+            Parser::Msgpack.encode_event(&mut out, "/", None, "profile", black_box(&nested)).unwrap();
+            out.len()
+        });
+    });
+    out.clear();
+    Parser::Msgpack.encode_event(&mut out, "/", None, "profile", &nested).unwrap();
+    let message = Bytes::from(out.clone());
+    let mut decoder = Parser::Msgpack.decoder(Limits::default());
+    group.bench_function("ours-decode-raw", |b| {
+        b.iter(|| decoder.binary(black_box(&message).clone()).unwrap().unwrap());
+    });
+    group.bench_function("ours-decode-typed", |b| {
+        b.iter(|| {
+            let packet = decoder.binary(black_box(&message).clone()).unwrap().unwrap();
+            args(&packet).parse::<Profile>(0).unwrap()
+        });
+    });
+    group.finish();
+}
+
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(40)
@@ -376,6 +403,6 @@ fn quick() -> Criterion {
 criterion_group! {
     name = codecs;
     config = quick();
-    targets = texts, binary
+    targets = texts, binary, msgpack
 }
 criterion_main!(codecs);

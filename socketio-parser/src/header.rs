@@ -89,7 +89,10 @@ pub(crate) fn write(
     namespace: &str,
     ack_id: Option<u64>,
 ) -> Result<(), EncodeError> {
-    check(namespace, ack_id)?;
+    if !namespace.starts_with('/') || namespace.contains(',') {
+        return Err(EncodeError::Namespace);
+    }
+    check_ack_id(ack_id)?;
     out.push(kind.digit());
     if namespace != "/" {
         out.extend_from_slice(namespace.as_bytes());
@@ -118,11 +121,8 @@ pub(crate) fn announce(out: &mut Vec<u8>, start: usize, attachments: usize) {
     }
 }
 
-/// What cannot be written so that a decoder reads the same again.
-pub(crate) fn check(namespace: &str, ack_id: Option<u64>) -> Result<(), EncodeError> {
-    if !namespace.starts_with('/') || namespace.contains(',') {
-        return Err(EncodeError::Namespace);
-    }
+/// Refuses an id that not every peer can hold.
+pub(crate) fn check_ack_id(ack_id: Option<u64>) -> Result<(), EncodeError> {
     match ack_id {
         Some(id) if id > MAX_ACK_ID => Err(EncodeError::AckId),
         _ => Ok(()),

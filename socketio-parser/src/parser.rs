@@ -60,12 +60,12 @@ impl Parser {
         namespace: &str,
         data: Option<&T>,
     ) -> Result<(), EncodeError> {
-        self.encode_plain(out, PacketType::Connect, namespace, data)
+        self.encode_plain(out, PacketType::Connect, namespace, None, data)
     }
 
     /// Encodes DISCONNECT.
     pub fn encode_disconnect(self, out: &mut Vec<u8>, namespace: &str) -> Result<(), EncodeError> {
-        self.encode_plain::<()>(out, PacketType::Disconnect, namespace, None)
+        self.encode_plain::<()>(out, PacketType::Disconnect, namespace, None, None)
     }
 
     /// Encodes CONNECT_ERROR: an object of the message and, if there is any, the data; in revision 4 the data, or
@@ -80,9 +80,11 @@ impl Parser {
     ) -> Result<(), EncodeError> {
         let kind = PacketType::ConnectError;
         match (revision, data) {
-            (Revision::V5, _) => self.encode_plain(out, kind, namespace, Some(&Refusal { message, data })),
-            (Revision::V4, Some(data)) => self.encode_plain(out, kind, namespace, Some(data)),
-            (Revision::V4, None) => self.encode_plain(out, kind, namespace, Some(message)),
+            (Revision::V5, _) => {
+                self.encode_plain(out, kind, namespace, None, Some(&Refusal { message, data }))
+            }
+            (Revision::V4, Some(data)) => self.encode_plain(out, kind, namespace, None, Some(data)),
+            (Revision::V4, None) => self.encode_plain(out, kind, namespace, None, Some(message)),
         }
     }
 
@@ -128,21 +130,21 @@ impl Parser {
 
     /// Encodes a packet that was received, by either parser. If it was by this one, the payload is copied as it is.
     pub fn encode_packet(self, out: &mut Vec<u8>, packet: &Packet) -> Result<Vec<Bytes>, EncodeError> {
-        let namespace = packet.namespace.as_str();
+        let (namespace, ack_id) = (packet.namespace.as_str(), packet.ack_id);
         match &packet.payload {
             Payload::Event(event) => {
                 // The name goes along as it came: it may be a number, or have escapes.
                 let all = event.args().with_name();
-                self.encode_args(out, PacketType::Event, namespace, packet.ack_id, None, &all)
+                self.encode_args(out, PacketType::Event, namespace, ack_id, None, &all)
             }
-            Payload::Ack(args) => {
-                self.encode_args(out, PacketType::Ack, namespace, packet.ack_id, None, args)
+            Payload::Ack(args) => self.encode_args(out, PacketType::Ack, namespace, ack_id, None, args),
+            Payload::Connect(Some(data)) | Payload::ConnectError(Some(data)) => {
+                self.encode_value(out, packet.kind(), namespace, ack_id, data)?;
+                Ok(Vec::new())
             }
-            Payload::Connect(data) => self.encode_value(out, packet.kind(), namespace, data.as_ref()),
-            Payload::ConnectError(data) => self.encode_value(out, packet.kind(), namespace, data.as_ref()),
-            Payload::Disconnect => self.encode_disconnect(out, namespace).map(|()| Vec::new()),
-            Payload::EmptyEvent => {
-                self.encode_plain::<()>(out, PacketType::Event, namespace, None).map(|()| Vec::new())
+            _ => {
+                self.encode_plain::<()>(out, packet.kind(), namespace, ack_id, None)?;
+                Ok(Vec::new())
             }
         }
     }
@@ -191,57 +193,76 @@ impl Parser {
         out: &mut Vec<u8>,
         kind: PacketType,
         namespace: &str,
+        ack_id: Option<u64>,
         data: Option<&T>,
     ) -> Result<(), EncodeError> {
-        let start = out.len();
-        let written = match self {
-            Self::Json => json_plain(out, kind, namespace, data),
+        restored(out, |out| match self {
+            Self::Json => {
+                header::write(out, kind, namespace, ack_id)?;
+                if let Some(data) = data {
+                    serde_json::to_writer(&mut *out, data)?;
+                }
+                Ok(())
+            }
             #[cfg(feature = "msgpack")]
             Self::Msgpack => {
-                writing(Sink::Packet, || crate::msgpack::write_plain(out, kind, namespace, data)).0
+                let write =
+                    data.map(|data| move |out: &mut Vec<u8>| Ok(crate::msgpack::to_writer(out, data)?));
+                let write =
+                    write.as_ref().map(|write| write as &dyn Fn(&mut Vec<u8>) -> Result<(), EncodeError>);
+                let packet = || crate::msgpack::write_plain(out, kind, namespace, ack_id, write);
+                writing(Sink::Packet, packet).0
             }
-        };
-        if written.is_err() {
-            out.truncate(start);
-        }
-        written
+        })
     }
 
+    /// A packet whose data was received.
     fn encode_value(
         self,
         out: &mut Vec<u8>,
         kind: PacketType,
         namespace: &str,
-        data: Option<&RawValue>,
-    ) -> Result<Vec<Bytes>, EncodeError> {
-        let Some(data) = data else {
-            return self.encode_plain::<()>(out, kind, namespace, None).map(|()| Vec::new());
-        };
+        ack_id: Option<u64>,
+        data: &RawValue,
+    ) -> Result<(), EncodeError> {
         match (data.parser(), self) {
             (Self::Json, Self::Json) => {
-                header::write(out, kind, namespace, None)?;
+                header::write(out, kind, namespace, ack_id)?;
                 out.extend_from_slice(data.as_bytes());
+                Ok(())
             }
             #[cfg(feature = "msgpack")]
             (Self::Msgpack, Self::Msgpack) => {
-                crate::msgpack::write_raw(out, kind, namespace, data.as_bytes())?;
+                let write = |out: &mut Vec<u8>| {
+                    out.extend_from_slice(data.as_bytes());
+                    Ok(())
+                };
+                crate::msgpack::write_plain(out, kind, namespace, ack_id, Some(&write))
             }
             #[cfg(feature = "msgpack")]
             (Self::Json, Self::Msgpack) => {
-                self.encode_plain(out, kind, namespace, Some(&data.json_value()))?;
+                self.encode_plain(out, kind, namespace, ack_id, Some(&data.json_value()))
             }
             #[cfg(feature = "msgpack")]
-            (Self::Msgpack, Self::Json) => {
-                let start = out.len();
-                header::write(out, kind, namespace, None)?;
-                if let Err(error) = crate::msgpack::write_json(data.as_bytes(), out) {
-                    out.truncate(start);
-                    return Err(error.into());
-                }
-            }
+            (Self::Msgpack, Self::Json) => restored(out, |out| {
+                header::write(out, kind, namespace, ack_id)?;
+                Ok(crate::msgpack::write_json(data.as_bytes(), out)?)
+            }),
         }
-        Ok(Vec::new())
     }
+}
+
+/// Leaves the buffer as it was if `write` fails.
+fn restored(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let written = write(out);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
 }
 
 #[inline]
@@ -260,19 +281,6 @@ fn json_args<A: ToArgs + ?Sized>(
     }
     args.write(&mut ArgWriter::new(out, Parser::Json, name.is_some()))?;
     out.push(b']');
-    Ok(())
-}
-
-fn json_plain<T: Serialize + ?Sized>(
-    out: &mut Vec<u8>,
-    kind: PacketType,
-    namespace: &str,
-    data: Option<&T>,
-) -> Result<(), EncodeError> {
-    header::write(out, kind, namespace, None)?;
-    if let Some(data) = data {
-        serde_json::to_writer(&mut *out, data)?;
-    }
     Ok(())
 }
 

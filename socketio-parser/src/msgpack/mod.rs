@@ -66,7 +66,7 @@ pub(crate) fn write_args<A: ToArgs + ?Sized>(
     name: Option<&str>,
     args: &A,
 ) -> Result<(), EncodeError> {
-    header::check(namespace, ack_id)?;
+    header::check_ack_id(ack_id)?;
     ser::map_header(out, 3 + usize::from(ack_id.is_some()));
     let write_id = |out: &mut Vec<u8>| {
         if let Some(id) = ack_id {
@@ -93,39 +93,29 @@ pub(crate) fn write_args<A: ToArgs + ?Sized>(
     Ok(())
 }
 
-/// Appends a packet of another type.
-pub(crate) fn write_plain<T: Serialize + ?Sized>(
-    out: &mut Vec<u8>,
-    kind: PacketType,
-    namespace: &str,
-    data: Option<&T>,
-) -> Result<(), EncodeError> {
-    header::check(namespace, None)?;
-    ser::map_header(out, 2 + usize::from(data.is_some()));
-    ser::string(out, "type");
-    ser::unsigned(out, kind as u64);
-    if let Some(data) = data {
-        ser::string(out, "data");
-        to_writer(out, data)?;
-    }
-    ser::string(out, "nsp");
-    ser::string(out, namespace);
-    Ok(())
-}
+/// What appends a packet's data.
+pub(crate) type Write<'a> = &'a dyn Fn(&mut Vec<u8>) -> Result<(), EncodeError>;
 
-/// As [`write_plain`], with data that is msgpack already.
-pub(crate) fn write_raw(
+/// Appends a packet of another type, whose data `write` appends.
+pub(crate) fn write_plain(
     out: &mut Vec<u8>,
     kind: PacketType,
     namespace: &str,
-    data: &[u8],
+    ack_id: Option<u64>,
+    write: Option<Write<'_>>,
 ) -> Result<(), EncodeError> {
-    header::check(namespace, None)?;
-    ser::map_header(out, 3);
+    header::check_ack_id(ack_id)?;
+    ser::map_header(out, 2 + usize::from(write.is_some()) + usize::from(ack_id.is_some()));
     ser::string(out, "type");
     ser::unsigned(out, kind as u64);
-    ser::string(out, "data");
-    out.extend_from_slice(data);
+    if let Some(write) = write {
+        ser::string(out, "data");
+        write(out)?;
+    }
+    if let Some(id) = ack_id {
+        ser::string(out, "id");
+        ser::unsigned(out, id);
+    }
     ser::string(out, "nsp");
     ser::string(out, namespace);
     Ok(())

@@ -389,3 +389,17 @@ fn limits_are_named() {
     Parser::Json.encode_event(&mut text, "/", None, "a", &args).unwrap();
     assert_eq!(text.len(), "2[\"a\",null]".len() + 1800);
 }
+
+/// Found by fuzzing: in msgpack a namespace may be any text, and only JSON cannot say it.
+#[test]
+fn namespaces_that_have_no_slash() {
+    let packet = try_decode(b"\x84\xa4type\x00\xa4data\x80\xa2id\x05\xa3nsp\xa3a,b").unwrap();
+    assert_eq!((packet.namespace.as_str(), packet.ack_id), ("a,b", Some(5)));
+    let mut out = Vec::new();
+    Parser::Msgpack.encode_packet(&mut out, &packet).unwrap();
+    assert_eq!(out, b"\x84\xa4type\x00\xa4data\x80\xa2id\x05\xa3nsp\xa3a,b");
+    out.clear();
+    let error = Parser::Json.encode_packet(&mut out, &packet).unwrap_err();
+    assert!(matches!(error, socketio_parser::EncodeError::Namespace));
+    assert!(out.is_empty());
+}

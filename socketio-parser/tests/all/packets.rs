@@ -395,3 +395,11 @@ fn a_query_in_the_namespace() {
     assert_eq!((packet.namespace.path(), packet.namespace.query()), ("/chat", Some("token=a%20b&x=?")));
     assert_eq!((decode("0").namespace.path(), decode("0").namespace.query()), ("/", None));
 }
+
+/// Found by fuzzing: an ack id means nothing to these types, but it was sent and goes along.
+#[test]
+fn ack_ids_of_other_types_are_forwarded() {
+    for text in ["13", "1/a,3", "03{\"a\":1}", "43\"no\"", "23"] {
+        assert_eq!(round_trip(text.as_bytes()).ack_id, Some(3), "{text}");
+    }
+}

@@ -72,7 +72,7 @@ impl Decoder {
         }
     }
 
-    /// Takes a binary message: the next attachment, or with [`Parser::Msgpack`] a whole packet.
+    /// Takes a binary message: the next attachment, or with the msgpack parser a whole packet.
     pub fn binary(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         #[cfg(feature = "msgpack")]
         if self.parser == Parser::Msgpack {

@@ -132,10 +132,14 @@ impl Parser {
     pub fn encode_packet(self, out: &mut Vec<u8>, packet: &Packet) -> Result<Vec<Bytes>, EncodeError> {
         let (namespace, ack_id) = (packet.namespace.as_str(), packet.ack_id);
         match &packet.payload {
-            Payload::Event(event) => {
-                // The name goes along as it came: it may be a number, or have escapes.
+            // The name goes along as it came: it may be a number, or have escapes.
+            Payload::Event(event) if event.args().parser() == self => {
                 let all = event.args().with_name();
                 self.encode_args(out, PacketType::Event, namespace, ack_id, None, &all)
+            }
+            // From the other encoding it is taken over as the text that it is to listeners: msgpack has the number NaN.
+            Payload::Event(event) => {
+                self.encode_args(out, PacketType::Event, namespace, ack_id, Some(event.name()), event.args())
             }
             Payload::Ack(args) => self.encode_args(out, PacketType::Ack, namespace, ack_id, None, args),
             Payload::Connect(Some(data)) | Payload::ConnectError(Some(data)) => {

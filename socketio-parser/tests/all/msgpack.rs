@@ -403,3 +403,12 @@ fn namespaces_that_have_no_slash() {
     assert!(matches!(error, socketio_parser::EncodeError::Namespace));
     assert!(out.is_empty());
 }
+
+/// Found by fuzzing: JSON has no such number, and its event names are not null.
+#[test]
+fn a_name_that_is_not_a_number() {
+    let packet = try_decode(b"\x83\xa4type\x02\xa4data\x91\xca\x7f\xc0\x00\x00\xa3nsp\xa1/").unwrap();
+    let mut text = Vec::new();
+    Parser::Json.encode_packet(&mut text, &packet).unwrap();
+    assert_eq!(text, b"2[\"NaN\"]");
+}

@@ -486,5 +486,9 @@ async fn msgpack_is_a_parser_too() {
     // {"type":2,"nsp":"/","data":["echo",<01 02>]}
     ws.send_binary(b"\x83\xa4type\x02\xa4data\x92\xa4echo\xc4\x02\x01\x02\xa3nsp\xa1/").await;
     let answer = ws.binary().await;
-    assert!(answer.windows(9).any(|window| window == b"\xa4echo\xc4\x02\x01\x02"), "{}", answer.escape_ascii());
+    assert!(
+        answer.windows(9).any(|window| window == b"\xa4echo\xc4\x02\x01\x02"),
+        "{}",
+        answer.escape_ascii()
+    );
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use engineio::{Cors, Message, Server, Session, handler_fn};
 use tests::{listen_on_loopback, serve_all};
 
-#[tokio::main]
+// One thread, as the official server has: the suite sends requests that depend on each other at the same time, over two
+// connections, and expects them to be handled in the order in which they came.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::builder()
         .ping_interval(Duration::from_millis(300))

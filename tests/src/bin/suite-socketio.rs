@@ -14,7 +14,9 @@ fn greet(namespace: &Namespace) {
     });
 }
 
-#[tokio::main]
+// One thread, as the official server has: the suite sends requests that depend on each other at the same time, over two
+// connections, and expects them to be handled in the order in which they came.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder()
         .ping_interval(Duration::from_millis(300))

@@ -27,7 +27,6 @@ enum Key {
 
 /// Checks `json`, which is known to be well-formed.
 pub(crate) fn check(json: &[u8], attachments: usize) -> Result<(), DecodeError> {
-    // Without the letters there is no placeholder, unless they are escaped.
     let mut open: Vec<Object> = Vec::with_capacity(8);
     let mut current = Object::default();
     let mut key = Key::Other;
@@ -85,6 +84,10 @@ fn note(object: &mut Object, key: Key, scalar: Option<&[u8]>, attachments: usize
 
 /// The attachment that a `num` stands for. A whole number may be written in any way, `1e0` for instance.
 pub(crate) fn index(number: &[u8], attachments: usize) -> Option<u32> {
+    if let [digit @ b'0'..=b'9'] = number {
+        let index = u32::from(digit - b'0');
+        return ((index as usize) < attachments).then_some(index);
+    }
     let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;
     // `attachments` is a small count; a float holds it exactly.
     let valid = value >= 0.0 && value < attachments as f64 && value.fract() == 0.0;
@@ -107,8 +110,27 @@ fn key_of(inside: &[u8]) -> Key {
     }
 }
 
-/// Where the closing quote of a string is.
+/// Where the closing quote of a string is, whose inside begins at `at`.
+#[inline]
 pub(crate) fn string_end(json: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Eight bytes at a time, as in `scan`; what is left, and escapes, byte by byte.
+    while let Some(chunk) = json.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        let hits =
+            ((quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & (ONES << 7);
+        if hits == 0 {
+            at += 8;
+            continue;
+        }
+        at += hits.trailing_zeros() as usize / 8;
+        match json.get(at) {
+            Some(b'\\') => at += 2,
+            _ => return at,
+        }
+    }
     while let Some(&byte) = json.get(at) {
         match byte {
             b'"' => return at,

@@ -29,20 +29,38 @@ struct Deserializer<'de> {
 }
 
 impl<'de> Deserializer<'de> {
-    fn peek(&self) -> Result<Token<'de>, ValueError> {
-        token(self.bytes, self.at).map(|(token, _)| token).ok_or_else(ValueError::malformed)
-    }
-
+    #[inline]
     fn next(&mut self) -> Result<Token<'de>, ValueError> {
         let (token, next) = token(self.bytes, self.at).ok_or_else(ValueError::malformed)?;
         self.at = next;
         Ok(token)
     }
 
+    /// Hands a token that was read, and what belongs to it, to a visitor.
+    fn visit<V: Visitor<'de>>(&mut self, token: Token<'de>, visitor: V) -> Result<V::Value, ValueError> {
+        match token {
+            Token::Nil | Token::Undefined => visitor.visit_unit(),
+            Token::Bool(value) => visitor.visit_bool(value),
+            Token::Unsigned(value) => visitor.visit_u64(value),
+            Token::Signed(value) => visitor.visit_i64(value),
+            Token::Float(value) => visitor.visit_f64(value),
+            Token::Str(value) => visitor.visit_borrowed_str(text(value)?),
+            Token::Bin(value) => visitor.visit_borrowed_bytes(value),
+            // In JSON a date is its text, and one that is invalid is null.
+            Token::Date(milliseconds) => match date::iso(milliseconds) {
+                Some(text) => visitor.visit_string(text),
+                None => visitor.visit_unit(),
+            },
+            Token::Ext(kind, content) => visitor.visit_seq(Extension { kind, content, read: 0 }),
+            Token::Array(length) => self.nested(length, |array| visitor.visit_seq(array)),
+            Token::Map(length) => self.nested(length, |map| visitor.visit_map(map)),
+        }
+    }
+
     /// Runs `visit` one level deeper; what it has not read of the container is an error, as with serde_json.
     fn nested<T>(
         &mut self,
-        length: u32,
+        length: u64,
         visit: impl FnOnce(&mut Container<'_, 'de>) -> Result<T, ValueError>,
     ) -> Result<T, ValueError> {
         if self.depth >= MAX_DEPTH {
@@ -66,10 +84,10 @@ fn text(bytes: &[u8]) -> Result<&str, ValueError> {
 macro_rules! bytes_are_no_text {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-            match self.peek()? {
+            match self.next()? {
                 // serde's strings would take any bytes that happen to be UTF-8.
                 Token::Bin(content) => Err(de::Error::invalid_type(de::Unexpected::Bytes(content), &visitor)),
-                _ => self.deserialize_any(visitor),
+                token => self.visit(token, visitor),
             }
         })*
     };
@@ -78,15 +96,12 @@ macro_rules! bytes_are_no_text {
 macro_rules! dates_are_numbers {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-            match self.peek()? {
-                Token::Date(milliseconds) => {
-                    self.next()?;
-                    match u64::try_from(milliseconds) {
-                        Ok(milliseconds) => visitor.visit_u64(milliseconds),
-                        Err(_) => visitor.visit_i64(milliseconds),
-                    }
-                }
-                _ => self.deserialize_any(visitor),
+            match self.next()? {
+                Token::Date(milliseconds) => match u64::try_from(milliseconds) {
+                    Ok(milliseconds) => visitor.visit_u64(milliseconds),
+                    Err(_) => visitor.visit_i64(milliseconds),
+                },
+                token => self.visit(token, visitor),
             }
         })*
     };
@@ -96,32 +111,18 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        match self.next()? {
-            Token::Nil | Token::Undefined => visitor.visit_unit(),
-            Token::Bool(value) => visitor.visit_bool(value),
-            Token::Unsigned(value) => visitor.visit_u64(value),
-            Token::Signed(value) => visitor.visit_i64(value),
-            Token::Float(value) => visitor.visit_f64(value),
-            Token::Str(value) => visitor.visit_borrowed_str(text(value)?),
-            Token::Bin(value) => visitor.visit_borrowed_bytes(value),
-            // In JSON a date is its text, and one that is invalid is null.
-            Token::Date(milliseconds) => match date::iso(milliseconds) {
-                Some(text) => visitor.visit_string(text),
-                None => visitor.visit_unit(),
-            },
-            Token::Ext(kind, content) => visitor.visit_seq(Extension { kind, content, read: 0 }),
-            Token::Array(length) => self.nested(length, |array| visitor.visit_seq(array)),
-            Token::Map(length) => self.nested(length, |map| visitor.visit_map(map)),
-        }
+        let token = self.next()?;
+        self.visit(token, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        match self.peek()? {
-            Token::Nil | Token::Undefined => {
-                self.next()?;
-                visitor.visit_none()
+        let start = self.at;
+        match self.next()? {
+            Token::Nil | Token::Undefined => visitor.visit_none(),
+            _ => {
+                self.at = start;
+                visitor.visit_some(self)
             }
-            _ => visitor.visit_some(self),
         }
     }
 
@@ -163,7 +164,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
 /// The rest of an array or a map.
 struct Container<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
-    left: u32,
+    left: u64,
 }
 
 impl<'de> de::SeqAccess<'de> for &mut Container<'_, 'de> {
@@ -181,7 +182,7 @@ impl<'de> de::SeqAccess<'de> for &mut Container<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left as usize)
+        usize::try_from(self.left).ok()
     }
 }
 
@@ -193,12 +194,13 @@ impl<'de> de::MapAccess<'de> for &mut Container<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
-        match self.deserializer.peek()? {
-            Token::Str(key) => {
-                self.deserializer.next()?;
-                seed.deserialize(KeyDeserializer(text(key)?)).map(Some)
+        let start = self.deserializer.at;
+        match self.deserializer.next()? {
+            Token::Str(key) => seed.deserialize(KeyDeserializer(text(key)?)).map(Some),
+            _ => {
+                self.deserializer.at = start;
+                seed.deserialize(&mut *self.deserializer).map(Some)
             }
-            _ => seed.deserialize(&mut *self.deserializer).map(Some),
         }
     }
 
@@ -207,7 +209,7 @@ impl<'de> de::MapAccess<'de> for &mut Container<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left as usize)
+        usize::try_from(self.left).ok()
     }
 }
 

@@ -146,8 +146,8 @@ fn payload(
 }
 
 /// Where the elements of the argument list lie, and where it ends.
-fn array(message: &[u8], length: u32, first: usize, limits: &Limits) -> Result<(Spans, usize), DecodeError> {
-    if length > limits.max_arguments {
+fn array(message: &[u8], length: u64, first: usize, limits: &Limits) -> Result<(Spans, usize), DecodeError> {
+    if length > u64::from(limits.max_arguments) {
         return Err(DecodeError::Limit(Limit::Arguments));
     }
     if limits.depth() == 0 {

@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn map(&mut self, length: u32, depth: u32) -> Result<(), ValueError> {
+    fn map(&mut self, length: u64, depth: u32) -> Result<(), ValueError> {
         self.text(b"{");
         let mut first = true;
         for _ in 0..length {

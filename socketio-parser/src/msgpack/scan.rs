@@ -13,43 +13,43 @@ struct Open {
 
 /// Where the value at `at` ends, which is `depth` containers deep. Never recurses.
 pub(super) fn skip(bytes: &[u8], mut at: usize, depth: u32, max_depth: u32) -> Result<usize, DecodeError> {
-    let mut open: Vec<Open> = Vec::new();
+    // The containers around the innermost one, which is `current`; outside of all there is one value.
+    let mut outer: Vec<Open> = Vec::new();
+    let mut current = Open { left: 1, map: false };
     loop {
         let (token, next) = token(bytes, at).ok_or_else(|| malformed(at))?;
         // In a map keys and values take turns, keys first, so an even number is left where a key stands.
-        let is_key = open.last().is_some_and(|open| open.map && open.left % 2 == 0);
-        let (children, map) = match token {
+        let is_key = current.map && current.left % 2 == 0;
+        current.left -= 1;
+        match token {
+            // Most are short and ASCII, and a loop is quicker than a call.
+            Token::Str(text) if text.len() <= 32 && text.iter().all(u8::is_ascii) => {}
             Token::Str(text) => {
                 std::str::from_utf8(text).map_err(|_| DecodeError::Unicode)?;
-                (0, false)
             }
-            Token::Unsigned(_) | Token::Signed(_) => (0, false),
+            Token::Unsigned(_) | Token::Signed(_) => {}
             // JavaScript makes strings of other keys too; no object that it encodes has any.
             _ if is_key => return Err(malformed(at)),
-            Token::Array(length) => (u64::from(length), false),
-            Token::Map(length) => (u64::from(length) * 2, true),
-            _ => (0, false),
-        };
-        let container = matches!(token, Token::Array(_) | Token::Map(_));
-        if container && depth as usize + open.len() >= max_depth as usize {
-            return Err(DecodeError::Limit(Limit::Depth));
+            Token::Array(length) | Token::Map(length) => {
+                if depth as usize + outer.len() >= max_depth as usize {
+                    return Err(DecodeError::Limit(Limit::Depth));
+                }
+                let map = matches!(token, Token::Map(_));
+                let left = length * if map { 2 } else { 1 };
+                // Every value takes a byte at least: do not begin what cannot end.
+                if left > (bytes.len() - next) as u64 {
+                    return Err(malformed(at));
+                }
+                outer.push(std::mem::replace(&mut current, Open { left, map }));
+            }
+            _ => {}
         }
         at = next;
-        if let Some(open) = open.last_mut() {
-            open.left -= 1;
-        }
-        if children > 0 {
-            // Every value takes a byte at least: do not begin what cannot end.
-            if children > (bytes.len() - at) as u64 {
-                return Err(malformed(at));
+        while current.left == 0 {
+            match outer.pop() {
+                Some(around) => current = around,
+                None => return Ok(at),
             }
-            open.push(Open { left: children, map });
-        }
-        while open.last().is_some_and(|open| open.left == 0) {
-            open.pop();
-        }
-        if open.is_empty() {
-            return Ok(at);
         }
     }
 }

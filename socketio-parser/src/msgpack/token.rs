@@ -19,14 +19,15 @@ pub(super) enum Token<'a> {
     Date(i64),
     /// Any other extension. notepack makes an array of its type and its bytes.
     Ext(i8, &'a [u8]),
+    // As wide as the numbers: the processor waits when it reads eight bytes that were written as four and four.
     /// The header of an array of so many elements.
-    Array(u32),
+    Array(u64),
     /// The header of a map of so many entries.
-    Map(u32),
+    Map(u64),
 }
 
 /// The token at `at`, and where the next one begins. `None` if there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn token(bytes: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     let mut reader = Reader { bytes, at };
     let token = reader.token()?;
@@ -39,24 +40,29 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let bytes = self.bytes.get(self.at..)?.first_chunk::<N>()?;
         self.at += N;
         Some(*bytes)
     }
 
+    #[inline(always)]
     fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    #[inline(always)]
     fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
+    #[inline(always)]
     fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
+    #[inline(always)]
     fn slice(&mut self, length: u32) -> Option<&'a [u8]> {
         let end = self.at.checked_add(length as usize)?;
         let slice = self.bytes.get(self.at..end)?;
@@ -78,7 +84,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn token(&mut self) -> Option<Token<'a>> {
         let signed = |value: i64| match u64::try_from(value) {
             Ok(value) => Token::Unsigned(value),
@@ -86,8 +92,8 @@ impl<'a> Reader<'a> {
         };
         Some(match self.u8()? {
             byte @ 0x00..=0x7f => Token::Unsigned(u64::from(byte)),
-            byte @ 0x80..=0x8f => Token::Map(u32::from(byte & 0x0f)),
-            byte @ 0x90..=0x9f => Token::Array(u32::from(byte & 0x0f)),
+            byte @ 0x80..=0x8f => Token::Map(u64::from(byte & 0x0f)),
+            byte @ 0x90..=0x9f => Token::Array(u64::from(byte & 0x0f)),
             byte @ 0xa0..=0xbf => Token::Str(self.slice(u32::from(byte & 0x1f))?),
             0xc0 => Token::Nil,
             // "Never used", says the specification.
@@ -119,9 +125,9 @@ impl<'a> Reader<'a> {
             0xda => self.u16().and_then(|length| self.slice(length.into())).map(Token::Str)?,
             0xdb => self.u32().and_then(|length| self.slice(length)).map(Token::Str)?,
             0xdc => Token::Array(self.u16()?.into()),
-            0xdd => Token::Array(self.u32()?),
+            0xdd => Token::Array(self.u32()?.into()),
             0xde => Token::Map(self.u16()?.into()),
-            0xdf => Token::Map(self.u32()?),
+            0xdf => Token::Map(self.u32()?.into()),
             byte @ 0xe0..=0xff => signed(i8::from_be_bytes([byte]).into()),
         })
     }

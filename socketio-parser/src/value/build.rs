@@ -15,7 +15,7 @@ pub(super) fn build(text: &[u8], attachments: usize) -> (Vec<Node>, Unescaped) {
         match byte {
             b'"' => {
                 let start = at + 1;
-                let end = closing_quote(text, start);
+                let end = string_end(text, start);
                 nodes.push(string(text, start, end, &mut unescaped));
                 at = end + 1;
             }
@@ -49,25 +49,6 @@ pub(super) fn build(text: &[u8], attachments: usize) -> (Vec<Node>, Unescaped) {
         }
     }
     (nodes, unescaped)
-}
-
-/// As [`string_end`], eight bytes at a time.
-#[inline]
-fn closing_quote(text: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        let hits =
-            ((quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & (ONES << 7);
-        if hits != 0 {
-            at += hits.trailing_zeros() as usize / 8;
-            break;
-        }
-        at += 8;
-    }
-    string_end(text, at)
 }
 
 fn string(text: &[u8], start: usize, end: usize, unescaped: &mut Unescaped) -> Node {

@@ -3,6 +3,7 @@
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
 #![allow(clippy::unwrap_used)]
 
+mod allocations;
 mod arguments;
 mod binary;
 mod common;

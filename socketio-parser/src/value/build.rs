@@ -6,8 +6,9 @@ use crate::json::text::unescape_into;
 
 /// The nodes of a text, and its strings that had escapes.
 pub(super) fn build(text: &[u8], attachments: usize) -> (Vec<Node>, Unescaped) {
-    // A node for every eight bytes is what typical JSON needs; the rest grows.
-    let mut nodes: Vec<Node> = Vec::with_capacity(text.len() / 8 + 2);
+    // A node for every eight bytes is what typical JSON needs. The rest grows, so that one long string does not
+    // reserve many times its size.
+    let mut nodes: Vec<Node> = Vec::with_capacity((text.len() / 8 + 2).min(8192));
     let mut unescaped = Unescaped::default();
     let mut open: Vec<u32> = Vec::new();
     let mut at = 0;

@@ -60,13 +60,15 @@ impl<'a> ValueRef<'a> {
     }
 
     /// The member of an object; a missing one if there is none or this is no object. Of several equal keys the last
-    /// counts, as with `JSON.parse`.
+    /// counts, as with `JSON.parse`. This walks over the object: for many keys of a large one, use
+    /// [`entries`](Self::entries).
     pub fn get(self, key: &str) -> Self {
         let found = self.entries().filter(|(name, _)| *name == key).last();
         found.map_or(self.missing(), |(_, value)| value)
     }
 
-    /// The element of an array; a missing one if there is none or this is no array.
+    /// The element of an array; a missing one if there is none or this is no array. This walks over the array up to
+    /// there: for all elements, use [`elements`](Self::elements).
     pub fn at(self, index: usize) -> Self {
         self.elements().nth(index).unwrap_or(self.missing())
     }

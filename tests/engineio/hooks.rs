@@ -123,3 +123,73 @@ async fn a_very_long_target_is_refused() {
     let long = format!("{POLLING}&x={}", "y".repeat(9000));
     assert_eq!(Request::new("GET", &long).send(running.addr).await.status, 414);
 }
+
+/// A builder with one resource, which says what it was asked for, and a middleware that lets nothing pass.
+fn with_resource() -> engineio::ServerBuilder {
+    Server::builder()
+        .resource(|below, request| {
+            let seen = format!("{} {below} {}", request.method, request.uri.query().unwrap_or_default());
+            below.starts_with("file").then_some(async {
+                let mut response = Response::new(engineio::Body::from(bytes::Bytes::from(seen)));
+                response
+                    .headers_mut()
+                    .insert(http::header::VARY, HeaderValue::from_static("Accept-Encoding"));
+                response
+            })
+        })
+        .resource(|below, _| {
+            (below == "other").then_some(async { Response::new(engineio::Body::from("second")) })
+        })
+        .middleware(|_| async { Err(Refusal::Failed) })
+}
+
+#[tokio::test]
+async fn a_resource_answers_below_the_path() {
+    let running = start(with_resource()).await;
+    for (target, answer) in [
+        ("/engine.io/file", "GET file "),
+        ("/engine.io/file/a?EIO=4&transport=polling", "GET file/a EIO=4&transport=polling"),
+        ("/engine.io/other", "second"),
+    ] {
+        assert_eq!(running.get(target).await.both(), (200, answer));
+    }
+    let posted = Request::new("POST", "/engine.io/file").body("x").send(running.addr).await;
+    assert_eq!(posted.both(), (200, "POST file "));
+    // What it does not know goes on to the middlewares and Engine.IO.
+    assert_eq!(running.get("/engine.io/unknown").await.status, 400);
+    assert_eq!(running.get(POLLING).await.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(running.get("/file").await.status, 501, "outside of the path");
+}
+
+/// Below a router that cuts the path off, the rest of the path is all there is.
+#[tokio::test]
+async fn a_resource_is_found_behind_a_router() {
+    use http_body_util::{BodyExt, Empty};
+    let server = with_resource().build(|_: &engineio::Session| engineio::handler_fn(|_, _| ())).unwrap();
+    for (path, answer) in [("/file", "GET file "), ("/engine.io/file", "GET file ")] {
+        let request = http::Request::get(path).body(Empty::<bytes::Bytes>::new()).unwrap();
+        let response = server.handle(request).await;
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), answer);
+    }
+}
+
+#[tokio::test]
+async fn a_resource_gets_the_headers_of_cors() {
+    let running = start(with_resource().cors(engineio::Cors::reflect())).await;
+    let request = Request::new("GET", "/engine.io/file").header("origin", "http://a.test");
+    let response = request.send(running.addr).await;
+    assert_eq!(response.header("access-control-allow-origin"), Some("http://a.test"));
+    assert_eq!(response.all("vary"), ["Accept-Encoding", "Origin"]);
+    let preflight = Request::new("OPTIONS", "/engine.io/file").header("origin", "http://a.test");
+    assert_eq!(preflight.send(running.addr).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_resource_is_not_asked_about_websockets() {
+    let builder =
+        Server::builder().resource(|_, _| Some(async { Response::new(engineio::Body::from("always")) }));
+    let running = start(builder).await;
+    assert_eq!(running.get(POLLING).await.both(), (200, "always"));
+    let mut ws = WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+}

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
+use super::body::Body;
 use super::compression::Compression;
 use super::cookie::Cookie;
 use super::cors::Cors;
@@ -196,8 +197,34 @@ impl ServerBuilder {
         self
     }
 
-    /// Looks at every request, in the order in which middlewares were added, before anything else does. The headers
-    /// it returns are added to the answer; an error ends the request.
+    /// Answers requests below [`path`](Self::path) that are not Engine.IO's: for a script that pages load, say.
+    ///
+    /// It is given what follows the path and its slash, or the whole of a path that a router has shortened before; to
+    /// what it returns `None` for, the next resource and in the end Engine.IO answers. It is asked after
+    /// [`cors`](Self::cors), whose headers its answers get, and before any middleware; never about requests that want
+    /// a WebSocket. Each request pays for one call, which must not block; the future may take its time.
+    ///
+    /// ```
+    /// # use engineio::Body;
+    /// # use http::Response;
+    /// let builder = engineio::Server::builder().resource(|below, _| {
+    ///     (below == "version").then_some(async { Response::new(Body::from("1.0")) })
+    /// });
+    /// ```
+    pub fn resource<F, Fut>(mut self, resource: F) -> Self
+    where
+        F: Fn(&str, &Parts) -> Option<Fut> + Send + Sync + 'static,
+        Fut: Future<Output = Response<Body>> + Send + 'static,
+    {
+        self.options.hooks.resources.push(Box::new(move |below, request| {
+            let answer = resource(below, request)?;
+            Some(Box::pin(answer))
+        }));
+        self
+    }
+
+    /// Looks at every request that no [`resource`](Self::resource) answers, in the order in which middlewares were
+    /// added, before Engine.IO does. The headers it returns are added to the answer; an error ends the request.
     ///
     /// A tower layer around [`Server::service`] can do all this and more; this is the place for what has to know
     /// that the request is Engine.IO's.

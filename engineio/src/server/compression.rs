@@ -1,12 +1,13 @@
-//! Compression of polling answers: when, by which coding, and the doing of it.
+//! Compression of polling answers: when, and the doing of it.
 
-#[cfg(feature = "compression")]
-use std::cmp::Ordering;
 use std::io;
 #[cfg(feature = "compression")]
 use std::io::Write;
 
 use http::HeaderValue;
+
+#[cfg(feature = "compression")]
+use super::accept_encoding::preferred_encoding;
 
 /// When answers to polls are compressed (`httpCompression` of the official server).
 ///
@@ -60,11 +61,15 @@ pub(crate) enum Encoding {}
 impl Encoding {
     /// The value of the header Content-Encoding.
     pub(crate) fn header_value(self) -> HeaderValue {
+        HeaderValue::from_static(self.name())
+    }
+
+    fn name(self) -> &'static str {
         match self {
             #[cfg(feature = "compression")]
-            Self::Gzip => HeaderValue::from_static("gzip"),
+            Self::Gzip => "gzip",
             #[cfg(feature = "compression")]
-            Self::Deflate => HeaderValue::from_static("deflate"),
+            Self::Deflate => "deflate",
         }
     }
 }
@@ -76,31 +81,10 @@ pub(crate) fn negotiate<'h>(_: impl IntoIterator<Item = &'h HeaderValue>) -> Opt
 }
 
 /// The coding that the client likes best, given its headers Accept-Encoding. Without one it gets none.
-///
-/// Of two that it likes equally: the one it names rather than means by `*`, then the one it names first, then gzip.
 #[cfg(feature = "compression")]
 pub(crate) fn negotiate<'h>(accept_encoding: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Encoding> {
-    let (mut gzip, mut deflate) = (Preference::NONE, Preference::NONE);
-    let texts = accept_encoding.into_iter().filter_map(|value| value.to_str().ok());
-    for (place, item) in texts.flat_map(|text| text.split(',')).enumerate() {
-        let Some((coding, quality)) = preference(item) else { continue };
-        let preference = |named| Preference { named, quality, place: Some(place) };
-        if coding == "*" {
-            gzip.prefer(preference(false));
-            deflate.prefer(preference(false));
-        } else if coding.eq_ignore_ascii_case("gzip") {
-            gzip.prefer(preference(true));
-        } else if coding.eq_ignore_ascii_case("deflate") {
-            deflate.prefer(preference(true));
-        }
-    }
-    // Not a number is not above zero either.
-    match (gzip.quality > 0.0, deflate.quality > 0.0) {
-        (true, true) if deflate.comes_before(&gzip) => Some(Encoding::Deflate),
-        (true, _) => Some(Encoding::Gzip),
-        (false, true) => Some(Encoding::Deflate),
-        (false, false) => None,
-    }
+    let offered = [Encoding::Gzip, Encoding::Deflate];
+    preferred_encoding(accept_encoding, &offered.map(Encoding::name)).map(|place| offered[place])
 }
 
 /// The same bytes in fewer, at zlib's default level, as Node's `createGzip` and `createDeflate` do it.
@@ -128,94 +112,6 @@ pub(crate) fn compress(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> 
 #[cfg(not(feature = "compression"))]
 pub(crate) fn compress(encoding: Encoding, _: &[u8]) -> io::Result<Vec<u8>> {
     match encoding {}
-}
-
-/// How much a client likes a coding.
-#[cfg(feature = "compression")]
-struct Preference {
-    /// By its own name, which goes before a `*`.
-    named: bool,
-    quality: f64,
-    /// Where it stands in the header.
-    place: Option<usize>,
-}
-
-#[cfg(feature = "compression")]
-impl Preference {
-    /// A coding that is not mentioned.
-    const NONE: Self = Self { named: false, quality: 0.0, place: None };
-
-    /// Of two mentions of one coding: the named one counts, then the better, then the later.
-    fn prefer(&mut self, other: Self) {
-        let wins = if self.named != other.named {
-            other.named
-        } else {
-            match self.quality.partial_cmp(&other.quality) {
-                Some(Ordering::Less) => true,
-                Some(Ordering::Greater) => false,
-                // One of them may be not a number.
-                Some(Ordering::Equal) | None => self.place < other.place,
-            }
-        };
-        if wins {
-            *self = other;
-        }
-    }
-
-    /// Between two codings.
-    fn comes_before(&self, other: &Self) -> bool {
-        match self.quality.partial_cmp(&other.quality) {
-            Some(Ordering::Less) => false,
-            Some(Ordering::Greater) => true,
-            Some(Ordering::Equal) | None if self.named != other.named => self.named,
-            Some(Ordering::Equal) | None => self.place < other.place,
-        }
-    }
-}
-
-/// One item of an Accept-Encoding, such as `gzip;q=0.5`: the coding and how much it is liked.
-#[cfg(feature = "compression")]
-fn preference(item: &str) -> Option<(&str, f64)> {
-    let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
-    let coding = coding.trim_ascii();
-    if coding.is_empty() || coding.contains([' ', '\t']) {
-        return None;
-    }
-    let quality = parameters.split(';').find_map(|parameter| {
-        // No space before the `=`, as in RFC 9110, section 12.4.2; what follows a second one does not count.
-        let mut parts = parameter.trim_ascii().split('=');
-        (parts.next() == Some("q")).then(|| number(parts.next().unwrap_or_default()))
-    });
-    Some((coding, quality.unwrap_or(1.0)))
-}
-
-/// The number that a text begins with, as ECMAScript's `parseFloat` finds it, or what is not a number.
-#[cfg(feature = "compression")]
-fn number(text: &str) -> f64 {
-    let text = text.trim_ascii();
-    let bytes = text.as_bytes();
-    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-
-    let start = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
-    if bytes[start..].starts_with(b"Infinity") {
-        return if bytes[0] == b'-' { f64::NEG_INFINITY } else { f64::INFINITY };
-    }
-    let whole = digits(start);
-    let mut end = start + whole;
-    if bytes.get(end) == Some(&b'.') {
-        let fraction = digits(end + 1);
-        if whole + fraction > 0 {
-            end += 1 + fraction;
-        }
-    }
-    if end > start && matches!(bytes.get(end), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits((end + 1 + sign).min(bytes.len()));
-        if exponent > 0 {
-            end += 1 + sign + exponent;
-        }
-    }
-    text[..end].parse().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -312,32 +208,6 @@ mod tests {
             assert_eq!(negotiate(None), None);
             // What is not text is not read.
             assert_eq!(negotiate([&HeaderValue::from_bytes(b"gzip\xff").unwrap()]), None);
-        }
-
-        #[test]
-        fn numbers_are_read_from_the_front() {
-            for (text, expected) in [
-                ("0.5", 0.5),
-                (" \t1 ", 1.0),
-                (".5", 0.5),
-                ("5.", 5.0),
-                ("+1", 1.0),
-                ("-.5", -0.5),
-                ("1e-1", 0.1),
-                ("1E+2x", 100.0),
-                ("1e", 1.0),
-                ("1e+", 1.0),
-                ("1.2.3", 1.2),
-                ("0x10", 0.0),
-                ("007", 7.0),
-                ("-Infinity", f64::NEG_INFINITY),
-                ("1e999", f64::INFINITY),
-            ] {
-                assert_eq!(number(text), expected, "{text:?}");
-            }
-            for text in ["", ".", "-", "+.", "e1", ".e1", "inf", "nan", "NaN", "infinity"] {
-                assert!(number(text).is_nan(), "{text:?}");
-            }
         }
 
         /// Both codings say what they are in their first bytes, and end with a check sum.

@@ -1,4 +1,4 @@
-//! Places where an application can look at requests, refuse them, and add headers.
+//! Places where an application can look at requests, answer or refuse them, and add headers.
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +15,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(super) type AllowRequest = Box<dyn Fn(&Parts) -> BoxFuture<Result<(), String>> + Send + Sync>;
+pub(super) type Resource = Box<dyn Fn(&str, &Parts) -> Option<BoxFuture<Response<Body>>> + Send + Sync>;
 pub(super) type Middleware = Box<dyn Fn(&Parts) -> BoxFuture<Result<HeaderMap, Refusal>> + Send + Sync>;
 pub(super) type GenerateId = Box<dyn Fn(&Parts) -> BoxFuture<Result<Sid, BoxError>> + Send + Sync>;
 pub(super) type HeadersHook = Box<dyn Fn(&Parts, &mut HeaderMap) + Send + Sync>;
@@ -40,6 +41,7 @@ impl<E: std::error::Error> From<E> for Refusal {
 #[derive(Default)]
 pub(super) struct Hooks {
     pub(super) allow_request: Option<AllowRequest>,
+    pub(super) resources: Vec<Resource>,
     pub(super) middlewares: Vec<Middleware>,
     pub(super) generate_id: Option<GenerateId>,
     pub(super) initial_headers: Option<HeadersHook>,
@@ -49,6 +51,9 @@ pub(super) struct Hooks {
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks").field("middlewares", &self.middlewares.len()).finish_non_exhaustive()
+        f.debug_struct("Hooks")
+            .field("resources", &self.resources.len())
+            .field("middlewares", &self.middlewares.len())
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The server: requests in, sessions out.
 
+mod accept_encoding;
 mod body;
 mod builder;
 mod command;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub use self::accept_encoding::preferred_encoding;
 pub use self::body::Body;
 pub use self::builder::ServerBuilder;
 pub use self::compression::Compression;

@@ -1,6 +1,6 @@
 //! One HTTP request: who may do what, and the answer.
 //!
-//! The order is the official server's: CORS and middlewares, then the transport, the session id, the method, then
+//! The order is the official server's: CORS, resources and middlewares, then the transport, the session id, the method, then
 //! `allow_request`. A request for a WebSocket is refused before any 101.
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Shared {
         response
     }
 
-    /// CORS and middlewares: headers for the answer, or the answer itself.
+    /// CORS, resources and middlewares: headers for the answer, or the answer itself.
     async fn prepare(
         &self,
         parts: &Parts,
@@ -66,6 +66,13 @@ impl Shared {
             let decorate = if preflight { super::Cors::decorate_preflight } else { super::Cors::decorate };
             decorate(cors, &parts.headers, added);
         }
+        if !wants_upgrade(&parts.headers) {
+            let below = self.below(parts.uri.path());
+            let answer = self.options.hooks.resources.iter().find_map(|resource| resource(below, parts));
+            if let Some(answer) = answer {
+                return Ok(Some(answer.await));
+            }
+        }
         for middleware in &self.options.hooks.middlewares {
             match middleware(parts).await {
                 Ok(headers) => merge(added, headers),
@@ -74,6 +81,13 @@ impl Shared {
             }
         }
         Ok(None)
+    }
+
+    /// What of a request's path lies below ours; all of it where a router has cut ours off.
+    fn below<'p>(&self, path: &'p str) -> &'p str {
+        let base = self.options.path.trim_end_matches('/');
+        let below = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
+        below.or_else(|| path.strip_prefix('/')).unwrap_or(path)
     }
 
     async fn dispatch<B: http_body::Body>(

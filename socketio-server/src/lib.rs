@@ -29,6 +29,8 @@
 mod ack;
 mod adapter;
 mod broadcast;
+#[cfg(feature = "serve-client")]
+mod bundle;
 mod client;
 mod config;
 mod connect;
@@ -46,6 +48,8 @@ mod server;
 mod socket;
 
 pub use self::broadcast::{Broadcast, IntoRooms, Partial};
+#[cfg(feature = "serve-client")]
+pub use self::bundle::BundleError;
 pub use self::config::Config;
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::{AckError, ConnectError, EmitError, ExtractError};

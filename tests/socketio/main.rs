@@ -3,6 +3,7 @@
 
 mod api;
 mod broadcasts;
+mod bundle;
 mod clients;
 mod protocol;
 mod support;

@@ -1,0 +1,420 @@
+//! The client bundle: what pages load from the server.
+
+use std::collections::HashSet;
+use std::future::{Ready, ready};
+use std::io::Read;
+use std::path::PathBuf;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use engineio::Cors;
+use futures_util::FutureExt;
+use http::{Request as HttpRequest, Response as HttpResponse, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use serde_json::Value;
+use socketio_server::{BundleError, Server, ServerBuilder};
+use tempfile::TempDir;
+use tests::raw::{Request, Response, soon};
+
+use crate::support::{Running, builder, start};
+
+const SCRIPT: &str = "application/javascript; charset=utf-8";
+const MAP: &str = "application/json; charset=utf-8";
+const FILES: [(&str, &str); 8] = [
+    ("socket.io.esm.min.js", SCRIPT),
+    ("socket.io.esm.min.js.map", MAP),
+    ("socket.io.js", SCRIPT),
+    ("socket.io.js.map", MAP),
+    ("socket.io.min.js", SCRIPT),
+    ("socket.io.min.js.map", MAP),
+    ("socket.io.msgpack.min.js", SCRIPT),
+    ("socket.io.msgpack.min.js.map", MAP),
+];
+const PACKAGE: &str = r#"{"name": "socket.io", "version": "4.9.1-rc.2"}"#;
+const ETAG: &str = "\"4.9.1-rc.2\"";
+
+/// A folder that looks like an npm package with a bundle.
+struct Package(TempDir);
+
+impl Package {
+    fn new(package_json: Option<&str>) -> Self {
+        let package = Self(tempfile::tempdir().unwrap());
+        if let Some(text) = package_json {
+            std::fs::write(package.0.path().join("package.json"), text).unwrap();
+        }
+        std::fs::create_dir(package.folder()).unwrap();
+        for (name, _) in FILES {
+            std::fs::write(package.folder().join(name), content(name)).unwrap();
+        }
+        package
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.path().join("client-dist")
+    }
+
+    fn server(&self) -> ServerBuilder {
+        builder().serve_client(self.folder()).unwrap()
+    }
+}
+
+/// Each file has its own content, long enough to be worth compressing.
+fn content(name: &str) -> String {
+    format!("/* {name} */ ").repeat(500)
+}
+
+async fn get(running: &Running, target: &str, headers: &[(&str, &str)]) -> Response {
+    let request = headers
+        .iter()
+        .fold(Request::new("GET", target), |request, (name, value)| request.header(name, value));
+    request.send(running.addr).await
+}
+
+/// SIO-SRV-001, SIO-SRV-003, SIO-SRV-004, SIO-SRV-005, SIO-SRV-009, SIO-SRV-010, SIO-SRV-011, SIO-SRV-012,
+/// SIO-SRV-018, SIO-SRV-021, SIO-SRV-022
+#[tokio::test]
+async fn each_file_is_served() {
+    let package = Package::new(Some(PACKAGE));
+    let running = start(package.server(), |_| ()).await;
+    for (name, content_type) in FILES {
+        let response = get(&running, &format!("/socket.io/{name}"), &[]).await;
+        assert_eq!(response.both(), (200, content(name).as_str()));
+        assert_eq!(response.header("content-type"), Some(content_type), "{name}");
+        assert_eq!(response.header("etag"), Some(ETAG));
+        assert_eq!(response.header("cache-control"), Some("public, max-age=0"));
+        assert_eq!(response.header("content-encoding"), None);
+        assert_eq!(response.all("vary"), ["Accept-Encoding"]);
+        assert_eq!(response.header("x-sourcemap"), None);
+        assert_eq!(response.header("sourcemap"), None);
+    }
+}
+
+/// SIO-SRV-002
+#[tokio::test]
+async fn a_query_does_not_matter() {
+    let package = Package::new(Some(PACKAGE));
+    let running = start(package.server(), |_| ()).await;
+    for query in ["?buster=1432", "?", "?EIO=4&transport=polling", "?a?b/socket.io.js.map"] {
+        let response = get(&running, &format!("/socket.io/socket.io.js{query}"), &[]).await;
+        assert_eq!(response.both(), (200, content("socket.io.js").as_str()), "{query}");
+    }
+}
+
+/// SIO-SRV-006, SIO-SRV-007
+#[tokio::test]
+async fn the_client_chooses_the_coding() {
+    let package = Package::new(Some(PACKAGE));
+    let running = start(package.server(), |_| ()).await;
+    for (accept, expected) in [
+        ("gzip,br,deflate", Some("gzip")),
+        ("gzip, deflate, br, zstd", Some("gzip")),
+        ("br", Some("br")),
+        ("deflate", Some("deflate")),
+        ("gzip;q=0.5, br;q=0.8", Some("br")),
+        ("*", Some("br")),
+        ("identity", None),
+        ("gzip;q=0", None),
+    ] {
+        // The second one is answered with what was kept of the first.
+        for _ in 0..2 {
+            let response = get(&running, "/socket.io/socket.io.js", &[("accept-encoding", accept)]).await;
+            assert_eq!(response.header("content-encoding"), expected, "{accept}");
+            assert_eq!(response.header("content-type"), Some(SCRIPT));
+            assert_eq!(response.header("etag"), Some(ETAG));
+            assert_eq!(response.all("vary"), ["Accept-Encoding"]);
+            assert_eq!(response.header("content-length"), Some(response.body.len().to_string().as_str()));
+            if expected.is_some() {
+                assert!(response.body.len() < 200, "{accept}: {} bytes", response.body.len());
+            }
+            let text = decoded(expected, &response.body);
+            assert!(text == content("socket.io.js"), "{accept}: {text:.40}");
+        }
+    }
+}
+
+fn decoded(coding: Option<&str>, body: &[u8]) -> String {
+    let mut text = String::new();
+    match coding {
+        Some("br") => brotli::Decompressor::new(body, 4096).read_to_string(&mut text),
+        Some("gzip") => flate2::read::GzDecoder::new(body).read_to_string(&mut text),
+        Some("deflate") => flate2::read::ZlibDecoder::new(body).read_to_string(&mut text),
+        _ => return String::from_utf8(body.to_vec()).unwrap(),
+    }
+    .unwrap();
+    text
+}
+
+/// A file is compressed though nobody waits for it, or clients that come and go could keep the server busy for ever.
+#[tokio::test]
+async fn impatient_clients_spoil_nothing() {
+    let package = Package::new(Some(PACKAGE));
+    let io = package.server().build().unwrap();
+    let ask = || {
+        let request = HttpRequest::get("/socket.io/socket.io.min.js").header("accept-encoding", "br");
+        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+        let io = io.clone();
+        async move { io.service().handle(request).await }
+    };
+    assert!(ask().now_or_never().is_none(), "it is not compressed at once");
+    soon(async {
+        while ask().now_or_never().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    for response in futures_util::future::join_all((0..100).map(|_| ask())).await {
+        assert_eq!(response.headers()["content-encoding"], "br");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(decoded(Some("br"), &body), content("socket.io.min.js"));
+    }
+}
+
+/// SIO-SRV-008
+#[tokio::test]
+async fn other_origins_may_load_it() {
+    let package = Package::new(Some(PACKAGE));
+    let cors = Cors::origin("https://good-origin.com").unwrap();
+    let running = start(package.server().cors(cors), |_| ()).await;
+    let target = "/socket.io/socket.io.js";
+    let origin = ("origin", "https://good-origin.com");
+    let response = get(&running, target, &[origin]).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("access-control-allow-origin"), Some("https://good-origin.com"));
+    assert_eq!(response.all("vary"), ["Accept-Encoding", "Origin"]);
+    let unchanged = get(&running, target, &[origin, ("if-none-match", ETAG)]).await;
+    assert_eq!(unchanged.status, 304);
+    assert_eq!(unchanged.header("access-control-allow-origin"), Some("https://good-origin.com"));
+}
+
+/// SIO-SRV-013, SIO-SRV-014
+#[tokio::test]
+async fn what_the_client_has_is_not_sent_again() {
+    let package = Package::new(Some(PACKAGE));
+    let running = start(package.server(), |_| ()).await;
+    let weak = format!("W/{ETAG}");
+    let listed = format!("\"a\", {weak} ,\"b\"");
+    for tag in [ETAG, weak.as_str(), listed.as_str(), "*"] {
+        for (name, _) in FILES {
+            let headers = [("if-none-match", tag), ("accept-encoding", "gzip")];
+            let response = get(&running, &format!("/socket.io/{name}"), &headers).await;
+            assert_eq!(response.both(), (304, ""), "{tag}");
+            assert_eq!(response.header("etag"), Some(ETAG));
+            assert_eq!(response.header("cache-control"), Some("public, max-age=0"));
+            assert_eq!(response.all("vary"), ["Accept-Encoding"]);
+            assert_eq!(response.header("content-encoding"), None);
+        }
+    }
+    for tag in ["\"4.9.1\"", "4.9.1-rc.2", "\"\"", ""] {
+        let response = get(&running, "/socket.io/socket.io.js", &[("if-none-match", tag)]).await;
+        assert_eq!(response.status, 200, "{tag}");
+    }
+}
+
+/// SIO-SRV-015
+#[tokio::test]
+async fn nothing_is_served_unless_wanted() {
+    let running = start(builder(), |_| ()).await;
+    for (name, _) in FILES {
+        let response = get(&running, &format!("/socket.io/{name}"), &[]).await;
+        assert_eq!(response.both(), (400, r#"{"code":0,"message":"Transport unknown"}"#));
+    }
+}
+
+/// SIO-SRV-019
+#[tokio::test]
+async fn other_names_are_bad_requests() {
+    let package = Package::new(Some(PACKAGE));
+    std::fs::write(package.folder().join("socket.io.esm.js"), "secret").unwrap();
+    let running = start(package.server(), |_| ()).await;
+    for name in [
+        "socket.io.esm.js",
+        "package.json",
+        "../package.json",
+        "",
+        "socket.io.js/",
+        "/socket.io.js",
+        "client-dist/socket.io.js",
+        "SOCKET.IO.JS",
+        "socket%2eio.js",
+    ] {
+        let response = get(&running, &format!("/socket.io/{name}"), &[]).await;
+        assert_eq!(response.both(), (400, r#"{"code":0,"message":"Transport unknown"}"#), "{name}");
+    }
+}
+
+/// SIO-SRV-020
+#[tokio::test]
+async fn the_path_is_the_servers() {
+    let package = Package::new(Some(PACKAGE));
+    let running = start(package.server(), |_| ()).await;
+    for target in ["/socket.io.js", "/other/socket.io.js", "/socket.iox/socket.io.js"] {
+        assert_eq!(get(&running, target, &[]).await.status, 404, "{target}");
+    }
+    let running = start(package.server().path("/some/place/"), |_| ()).await;
+    assert_eq!(get(&running, "/some/place/socket.io.js", &[]).await.status, 200);
+    assert_eq!(get(&running, "/socket.io/socket.io.js", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn head_has_the_headers_alone() {
+    let package = Package::new(Some(PACKAGE));
+    let running = start(package.server(), |_| ()).await;
+    for accept in ["identity", "gzip"] {
+        let request =
+            |method| Request::new(method, "/socket.io/socket.io.js").header("accept-encoding", accept);
+        let whole = request("GET").send(running.addr).await;
+        let head = request("HEAD").send(running.addr).await;
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        let headers = |response: &Response| -> HashSet<(String, String)> {
+            response.headers.iter().filter(|(name, _)| name != "date").cloned().collect()
+        };
+        assert_eq!(headers(&head), headers(&whole));
+        assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()));
+    }
+    let posted = Request::new("POST", "/socket.io/socket.io.js").body("x").send(running.addr).await;
+    assert_eq!(posted.status, 400, "a POST is left to Engine.IO");
+}
+
+/// SIO-SRV-016
+#[tokio::test]
+async fn it_is_served_in_front_of_other_routes() {
+    /// Knows nothing.
+    struct NotFound;
+
+    impl tower_service::Service<HttpRequest<Empty<bytes::Bytes>>> for NotFound {
+        type Response = HttpResponse<Empty<bytes::Bytes>>;
+        type Error = std::convert::Infallible;
+        type Future = Ready<Result<Self::Response, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: HttpRequest<Empty<bytes::Bytes>>) -> Self::Future {
+            let mut response = HttpResponse::new(Empty::new());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            ready(Ok(response))
+        }
+    }
+
+    let package = Package::new(Some(PACKAGE));
+    let io = package.server().build().unwrap();
+    let mut host = tower_layer::Layer::layer(&io.layer(), NotFound);
+    for (target, expected) in
+        [("/socket.io/socket.io.js", StatusCode::OK), ("/socket.io.js", StatusCode::NOT_FOUND)]
+    {
+        let request = HttpRequest::get(target).body(Empty::new()).unwrap();
+        let response = tower_service::Service::call(&mut host, request).await.unwrap();
+        assert_eq!(response.status(), expected, "{target}");
+    }
+    // A router may have cut the path off before it hands the request on.
+    let request = HttpRequest::get("/socket.io.js").body(Empty::<bytes::Bytes>::new()).unwrap();
+    assert_eq!(io.service().handle(request).await.status(), StatusCode::OK);
+}
+
+/// SIO-SRV-017
+#[tokio::test]
+async fn settings_of_both_layers_add_up() {
+    let package = Package::new(Some(PACKAGE));
+    let server = package
+        .server()
+        .ping_timeout(Duration::from_millis(6000))
+        .engine(|engine| engine.ping_interval(Duration::from_millis(24_000)));
+    let running = start(server, |_| ()).await;
+    let open = running.polling().await.open;
+    assert_eq!((&open["pingTimeout"], &open["pingInterval"]), (&Value::from(6000), &Value::from(24_000)));
+    assert_eq!(get(&running, "/socket.io/socket.io.js", &[]).await.status, 200);
+}
+
+/// SIO-SRV-023, SIO-SRV-024
+#[tokio::test]
+async fn cors_holds_below_the_path() {
+    let package = Package::new(Some(PACKAGE));
+    let cors = Cors::origins(["http://localhost:54023"]).methods(["GET", "POST"]).unwrap();
+    let cors = cors.allowed_headers(["content-type"]).unwrap().credentials(true);
+    let running = start(package.server().cors(cors), |_| ()).await;
+    let target = "/socket.io/default/?EIO=4&transport=polling";
+    let origin = ("origin", "http://localhost:54023");
+
+    let preflight = Request::new("OPTIONS", target)
+        .header(origin.0, origin.1)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type")
+        .send(running.addr)
+        .await;
+    assert_eq!(preflight.status, 204);
+    for (name, value) in [
+        ("access-control-allow-origin", "http://localhost:54023"),
+        ("access-control-allow-methods", "GET,POST"),
+        ("access-control-allow-headers", "content-type"),
+        ("access-control-allow-credentials", "true"),
+    ] {
+        assert_eq!(preflight.header(name), Some(value), "{name}");
+    }
+
+    let opened = get(&running, target, &[origin]).await;
+    assert_eq!(opened.status, 200);
+    assert_eq!(opened.header("access-control-allow-origin"), Some("http://localhost:54023"));
+    assert_eq!(opened.header("access-control-allow-credentials"), Some("true"));
+}
+
+/// Without a version that can be relied on, the tag is the content's own.
+#[tokio::test]
+async fn a_bundle_of_unknown_version_is_tagged_by_its_content() {
+    let mut tags = HashSet::new();
+    for package_json in [
+        None,
+        Some("no json"),
+        Some(r#"{"name": "socket.io"}"#),
+        Some(r#"{"name": "somebody's own", "version": "1.0.0"}"#),
+        Some(r#"{"name": "socket.io", "version": "1.0\", \"2.0"}"#),
+        Some(r#"{"name": "socket.io", "version": ""}"#),
+    ] {
+        let package = Package::new(package_json);
+        let running = start(package.server(), |_| ()).await;
+        let mut of_files = Vec::new();
+        for (name, _) in FILES {
+            let target = format!("/socket.io/{name}");
+            let tag = get(&running, &target, &[]).await.header("etag").unwrap().to_owned();
+            assert!(tag.len() == 22 && tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+            assert_eq!(get(&running, &target, &[("if-none-match", &tag)]).await.status, 304);
+            of_files.push(tag);
+        }
+        assert_eq!(of_files.iter().collect::<HashSet<_>>().len(), FILES.len());
+        tags.insert(of_files);
+    }
+    assert_eq!(tags.len(), 1, "the same content has the same tag");
+    let package = Package::new(Some(r#"{"name": "socket.io-client", "version": "5.0.0"}"#));
+    let running = start(package.server(), |_| ()).await;
+    let response = get(&running, "/socket.io/socket.io.js", &[]).await;
+    assert_eq!(response.header("etag"), Some("\"5.0.0\""));
+}
+
+#[tokio::test]
+async fn a_folder_without_the_bundle_is_an_error_at_start() {
+    let package = Package::new(Some(PACKAGE));
+    let lacking = package.folder();
+    std::fs::remove_file(lacking.join("socket.io.min.js.map")).unwrap();
+    std::fs::remove_file(lacking.join("socket.io.js")).unwrap();
+    let error = Server::builder().serve_client(&lacking).unwrap_err();
+    assert!(
+        matches!(&error, BundleError::Missing { folder, files }
+            if *folder == lacking && *files == ["socket.io.js", "socket.io.min.js.map"]),
+        "{error:?}"
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("client-dist") && text.ends_with("it lacks socket.io.js, socket.io.min.js.map"),
+        "{text}"
+    );
+
+    std::fs::write(lacking.join("socket.io.min.js.map"), "").unwrap();
+    std::fs::create_dir(lacking.join("socket.io.js")).unwrap();
+    for unreadable in ["client-dist/socket.io.js", "package.json", "nowhere"] {
+        let path = package.0.path().join(unreadable);
+        let folder = if unreadable.starts_with("client-dist") { &lacking } else { &path };
+        let error = Server::builder().serve_client(folder).unwrap_err();
+        assert!(matches!(&error, BundleError::Read { path: named, .. } if *named == path), "{error:?}");
+        assert!(error.to_string().contains(unreadable), "{error}");
+    }
+}

@@ -1,89 +1,70 @@
 //! An emit to many: to whom, how, and their answers.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;
-use tokio::sync::mpsc;
 
-use crate::ack::Waiting;
-use crate::adapter::Local;
+use crate::adapter::{AdapterError, Answer, Flags, Gathered, Hub};
 use crate::emit;
-use crate::error::{AckError, EmitError};
-use crate::room::{Room, Target};
+use crate::error::{EmitError, GatherError, Partial};
+use crate::into_rooms::IntoRooms;
+use crate::remote_socket::RemoteSocket;
+use crate::room::Target;
 
-/// The names of one room or several: a `&str`, a `String`, or an array, slice or `Vec` of them.
-pub trait IntoRooms {
-    /// The names.
-    fn into_rooms(self) -> Vec<Room>;
-}
-
-impl IntoRooms for &str {
-    fn into_rooms(self) -> Vec<Room> {
-        vec![self.into()]
-    }
-}
-
-impl IntoRooms for String {
-    fn into_rooms(self) -> Vec<Room> {
-        vec![self.into()]
-    }
-}
-
-impl IntoRooms for &String {
-    fn into_rooms(self) -> Vec<Room> {
-        vec![self.as_str().into()]
-    }
-}
-
-impl IntoRooms for Room {
-    fn into_rooms(self) -> Vec<Room> {
-        vec![self]
-    }
-}
-
-impl<T: AsRef<str>, const N: usize> IntoRooms for [T; N] {
-    fn into_rooms(self) -> Vec<Room> {
-        self.iter().map(|room| room.as_ref().into()).collect()
-    }
-}
-
-impl<T: AsRef<str>> IntoRooms for &[T] {
-    fn into_rooms(self) -> Vec<Room> {
-        self.iter().map(|room| room.as_ref().into()).collect()
-    }
-}
-
-impl<T: AsRef<str>> IntoRooms for Vec<T> {
-    fn into_rooms(self) -> Vec<Room> {
-        self.iter().map(|room| room.as_ref().into()).collect()
-    }
-}
-
-/// An emit to many sockets in the making. Each method returns a new one, so it can be kept and used again.
+/// An operation on many sockets in the making. Each method returns a new one, so it can be kept and used again.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Broadcast {
-    local: Arc<Local>,
+    scope: Scope,
     target: Target,
-    volatile: bool,
-    compress: bool,
+    flags: Flags,
+    /// Only on this server.
+    here: bool,
     timeout: Duration,
 }
 
-/// The answers of those who answered in time, and how many did not.
-#[derive(Debug)]
-pub struct Partial<T> {
-    /// The answers that came.
-    pub answers: Vec<T>,
-    /// How many sockets did not answer.
-    pub missing: usize,
+/// Where the sockets are looked for.
+#[derive(Clone, Debug)]
+enum Scope {
+    Namespace(Arc<Hub>),
+    /// All namespaces that one pattern or function has made.
+    Family(Arc<Family>),
+}
+
+/// The namespaces of one parent, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Family(RwLock<BTreeMap<Arc<str>, Arc<Hub>>>);
+
+impl Family {
+    pub(crate) fn add(&self, hub: &Arc<Hub>) {
+        let mut hubs = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        hubs.insert(Arc::clone(hub.name()), Arc::clone(hub));
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn all(&self) -> Vec<Arc<Hub>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
 }
 
 impl Broadcast {
-    pub(crate) fn new(local: Arc<Local>, timeout: Duration) -> Self {
-        Self { local, target: Target::default(), volatile: false, compress: true, timeout }
+    pub(crate) fn new(hub: Arc<Hub>, timeout: Duration) -> Self {
+        Self::of(Scope::Namespace(hub), timeout)
+    }
+
+    pub(crate) fn to_family(family: Arc<Family>, timeout: Duration) -> Self {
+        Self::of(Scope::Family(family), timeout)
+    }
+
+    fn of(scope: Scope, timeout: Duration) -> Self {
+        Self { scope, target: Target::default(), flags: Flags::default(), here: false, timeout }
     }
 
     /// Adds rooms. A socket that is in several of them gets the event once.
@@ -103,15 +84,21 @@ impl Broadcast {
         self
     }
 
+    /// Only sockets of this server are meant.
+    pub fn local(mut self) -> Self {
+        self.here = true;
+        self
+    }
+
     /// Sockets that cannot take the event at once do not get it.
     pub fn volatile(mut self) -> Self {
-        self.volatile = true;
+        self.flags.volatile = true;
         self
     }
 
     /// Whether the event may be compressed, where compression is on.
     pub fn compress(mut self, compress: bool) -> Self {
-        self.compress = compress;
+        self.flags.compress = compress;
         self
     }
 
@@ -123,11 +110,17 @@ impl Broadcast {
 
     /// Sends the event to everybody meant. It is encoded once, and not at all if there is nobody.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        let encode = || {
-            let message = emit::event(self.local.parser(), self.local.name(), None, event, args)?;
-            Ok(message.compress(self.compress))
-        };
-        self.local.broadcast(&self.target, self.volatile, encode)
+        for hub in &*self.hubs() {
+            if self.is_told(hub) || hub.has_outgoing() {
+                let event = emit::to_event(hub.parser(), event, args)?;
+                hub.broadcast(&self.target, self.flags, event, self.here).await?;
+            } else {
+                hub.deliver(&self.target, self.flags, |offset| {
+                    Ok(emit::event(hub.parser(), hub.name(), None, event, args, offset)?)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends the event `message`.
@@ -135,51 +128,86 @@ impl Broadcast {
         self.emit("message", args).await
     }
 
-    /// Sends the event and collects the answers, the first argument of each read as `T`.
+    /// Sends the event and collects the answers, the first argument of each read as `T`. Those that came in time are
+    /// in the error too.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
-    ) -> Result<Result<Vec<T>, Partial<T>>, AckError> {
-        let id = self.local.next_ack_id();
-        let (sender, mut answers) = mpsc::unbounded_channel();
-        let encode = || {
-            let message = emit::event(self.local.parser(), self.local.name(), Some(id), event, args)?;
-            Ok::<_, EmitError>(message.compress(self.compress))
-        };
-        let asked =
-            self.local.broadcast_with_ack(&self.target, id, || Waiting::Many(sender.clone()), encode)?;
-        // The senders are in the tables of those asked; when the last is gone no answer can come.
-        drop(sender);
-        let deadline = tokio::time::Instant::now() + self.timeout;
-        let mut collected = Vec::with_capacity(asked.len());
-        while collected.len() < asked.len() {
-            match tokio::time::timeout_at(deadline, answers.recv()).await {
-                Ok(Some(answer)) => collected.push(answer.parse(0)?),
-                Ok(None) | Err(_) => break,
+    ) -> Result<Vec<T>, GatherError<T>> {
+        let mut all = Gathered::default();
+        for hub in &*self.hubs() {
+            let told = self.is_told(hub);
+            let outgoing = hub.has_outgoing();
+            let unread =
+                if told || outgoing { Some(emit::to_event(hub.parser(), event, args)?) } else { None };
+            if let Some(unread) = unread.as_ref().filter(|_| outgoing) {
+                hub.tell_outgoing(&self.target, unread);
             }
+            let unread = unread.filter(|_| told);
+            let asked = hub.broadcast_with_ack(&self.target, self.flags, self.timeout, unread, |id| {
+                Ok(emit::event(hub.parser(), hub.name(), Some(id), event, args, None)?)
+            });
+            all.add(asked.await?);
         }
-        for member in &asked {
-            member.forget_ack(id);
-        }
-        let missing = asked.len() - collected.len();
-        Ok(if missing == 0 { Ok(collected) } else { Err(Partial { answers: collected, missing }) })
+        let answers = all.answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
+        whole(Gathered { answers, missing: all.missing, silent: all.silent })
     }
 
-    /// Puts everybody meant into rooms.
-    pub async fn sockets_join(&self, rooms: impl IntoRooms) {
-        self.local.join_all(&self.target, &rooms.into_rooms());
+    /// Finds everybody meant, also on other servers. Those that were found in time are in the error too.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
+        let mut all = Gathered::default();
+        for hub in &*self.hubs() {
+            let Gathered { answers, missing, silent } = hub.fetch(&self.target, self.here).await?;
+            let answers =
+                answers.into_iter().map(|details| RemoteSocket::new(hub, details, self.timeout)).collect();
+            all.add(Gathered { answers, missing, silent });
+        }
+        whole(all)
     }
 
-    /// Takes everybody meant out of rooms.
-    pub async fn sockets_leave(&self, rooms: impl IntoRooms) {
-        self.local.leave_rooms(&self.target, &rooms.into_rooms());
+    /// Puts everybody meant into rooms. An error says that other servers were not told.
+    pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        let rooms = rooms.into_rooms();
+        for hub in &*self.hubs() {
+            hub.join(&self.target, &rooms, self.here).await?;
+        }
+        Ok(())
     }
 
-    /// Puts everybody meant out of the namespace, and with `close` off the server.
-    pub async fn disconnect_sockets(&self, close: bool) {
-        for member in self.local.members(&self.target) {
-            member.disconnect(close);
+    /// Takes everybody meant out of rooms. An error says that other servers were not told.
+    pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        let rooms = rooms.into_rooms();
+        for hub in &*self.hubs() {
+            hub.leave(&self.target, &rooms, self.here).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts everybody meant out of the namespace, and with `close` off the server. An error says that other servers
+    /// were not told.
+    pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
+        for hub in &*self.hubs() {
+            hub.disconnect(&self.target, close, self.here).await?;
+        }
+        Ok(())
+    }
+
+    fn hubs(&self) -> Cow<'_, [Arc<Hub>]> {
+        match &self.scope {
+            Scope::Namespace(hub) => Cow::Borrowed(std::slice::from_ref(hub)),
+            Scope::Family(family) => Cow::Owned(family.all()),
         }
     }
+
+    /// Whether other servers have to hear of it.
+    fn is_told(&self, hub: &Hub) -> bool {
+        !self.here && hub.is_clustered()
+    }
+}
+
+/// What was gathered, if nothing is missing.
+pub(crate) fn whole<T>(gathered: Gathered<T>) -> Result<Vec<T>, GatherError<T>> {
+    let Gathered { answers, missing, silent } = gathered;
+    if missing == 0 { Ok(answers) } else { Err(GatherError::Partial(Partial { answers, missing, silent })) }
 }

@@ -13,14 +13,16 @@ use std::task::{Context, Poll};
 use engineio::{CloseReason, Handler, Message, Protocol, Session};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use socketio_parser::{Decoder, Packet, Payload, RawValue};
+use socketio_parser::{DecodeError, Decoder, Packet, Parser, Payload, RawValue};
 use tokio::time::Sleep;
 
-use crate::connect::{self, Joining, Verdict};
+use crate::connect::{self, Admission, Joining, Verdict};
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::ConnectError;
+use crate::emit;
+use crate::error::{ConnectError, HandlerError};
 use crate::handlers::{List, Work};
-use crate::namespaces::Namespaces;
+use crate::namespaces::{Namespaces, Visit};
+use crate::screening::Screening;
 use crate::socket::{AckSender, ConnectContext, EventContext, Siblings, Socket};
 
 /// One connected client.
@@ -30,37 +32,52 @@ pub(crate) struct Client {
     decoder: Decoder,
     siblings: Arc<Siblings>,
     slots: Vec<Slot>,
+    /// Keeps the namespaces alive that a pattern or function made.
+    visits: Vec<Visit>,
     /// Packets whose turn has not come.
     inbox: VecDeque<Packet>,
+    /// An event that a middleware still decides about. Those behind it wait.
+    screening: Option<Box<Screening>>,
     /// Handlers that wait for something. Made when the first one does.
     running: Option<Box<FuturesUnordered<Work>>>,
     joining: Vec<Joining>,
     refused: usize,
     /// When a client that has joined nothing is put out.
-    deadline: Option<Pin<Box<Sleep>>>,
+    connect_by: Option<Pin<Box<Sleep>>>,
+    /// When a client whose attachments do not arrive is put out.
+    attachments_by: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the client is in a namespace.
 enum Slot {
-    /// Its middlewares are still asked.
+    /// It is on its way into it.
     Joining(Box<str>),
     In(Socket),
 }
 
 impl Client {
     pub(crate) fn new(server: Arc<Namespaces>, session: &Session) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(server.config.connect_timeout));
+        let connect_by = Box::pin(tokio::time::sleep(server.config.connect_timeout));
+        let mut inbox = VecDeque::new();
+        if session.protocol() == Protocol::V3 {
+            // Clients of Socket.IO v2 are in the namespace / without asking for it.
+            let payload = Payload::Connect(None);
+            inbox.push_back(Packet { namespace: "/".into(), ack_id: None, payload });
+        }
         Self {
             decoder: Decoder::new(server.config.parser, server.config.limits),
             server,
             session: session.clone(),
             siblings: Arc::default(),
             slots: Vec::new(),
-            inbox: VecDeque::new(),
+            visits: Vec::new(),
+            inbox,
+            screening: None,
             running: None,
             joining: Vec::new(),
             refused: 0,
-            deadline: Some(deadline),
+            connect_by: Some(connect_by),
+            attachments_by: None,
         }
     }
 
@@ -70,7 +87,7 @@ impl Client {
         match (packet.payload, slot) {
             (Payload::Connect(auth), None) => self.connect(&packet.namespace, auth, cx),
             (Payload::Connect(auth), Some(at)) if self.slots[at].has_left() => {
-                self.slots.swap_remove(at);
+                self.forget_left();
                 self.connect(&packet.namespace, auth, cx);
             }
             (Payload::ConnectError(_) | Payload::Connect(_), _) | (_, None) => self.violation(),
@@ -78,8 +95,8 @@ impl Client {
                 let Slot::In(socket) = &self.slots[at] else { return self.violation() };
                 let socket = socket.clone();
                 if matches!(payload, Payload::Disconnect) {
-                    self.slots.swap_remove(at);
                     socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
+                    self.forget_left();
                 } else if socket.is_connected() {
                     // What was on its way when the server put the socket out is nobody's.
                     self.socket_packet(&socket, packet.ack_id, payload, cx);
@@ -96,6 +113,16 @@ impl Client {
         }
     }
 
+    /// Forgets the sockets that have left, and the namespaces that only they kept.
+    fn forget_left(&mut self) {
+        let before = self.slots.len();
+        self.slots.retain(|slot| !slot.has_left());
+        if self.slots.len() < before && !self.visits.is_empty() {
+            let slots = &self.slots;
+            self.visits.retain(|visit| slots.iter().any(|slot| slot.name() == visit.namespace.name()));
+        }
+    }
+
     fn socket_packet(
         &mut self,
         socket: &Socket,
@@ -106,7 +133,14 @@ impl Client {
         match payload {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
-                self.event(EventContext { socket: socket.clone(), event, ack }, cx);
+                let context = EventContext { socket: socket.clone(), event, ack };
+                match Screening::new(&context) {
+                    None => self.event(context, cx),
+                    Some(screening) => {
+                        self.screening = Some(Box::new(screening));
+                        self.screen(cx);
+                    }
+                }
             }
             Payload::Ack(args) => {
                 if let Some(id) = ack_id {
@@ -115,6 +149,18 @@ impl Client {
             }
             Payload::Disconnect | Payload::EmptyEvent | Payload::Connect(_) | Payload::ConnectError(_) => {}
         }
+    }
+
+    /// Goes on with the event that is with the middlewares. `false` if they still decide.
+    fn screen(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(screening) = &mut self.screening else { return true };
+        let Poll::Ready(passed) = screening.poll(cx) else { return false };
+        self.screening = None;
+        // It may have been put out in the meantime.
+        if let Some(context) = passed.filter(|context| context.socket.is_connected()) {
+            self.event(context, cx);
+        }
+        true
     }
 
     /// Calls an event's handlers: those for any event, then the namespace's, then the socket's own.
@@ -165,48 +211,54 @@ impl Client {
         if self.slots.len() >= self.server.config.max_namespaces {
             return self.violation();
         }
-        let name = self.name(namespace);
-        let Some(found) = self.server.find(name) else {
-            return self.refuse(name, &ConnectError::new("Invalid namespace"));
+        let auth = match self.session.protocol() {
+            Protocol::V4 => auth,
+            Protocol::V3 => namespace.query().and_then(query_as_auth),
         };
+        let name = self.name(namespace);
+        // Reserved before anything is awaited.
         self.slots.push(Slot::Joining(name.into()));
-        let mut joining = Joining::new(&found, &self.session, &self.siblings, auth);
+        let mut joining = Joining::new(&self.server, name, &self.session, &self.siblings, auth);
         match joining.poll(cx) {
-            Poll::Ready(verdict) => self.joined(verdict, cx),
+            Poll::Ready(verdict) => self.joined(joining.name(), verdict, cx),
             Poll::Pending => self.joining.push(joining),
         }
     }
 
-    fn joined(&mut self, verdict: Verdict, cx: &mut Context<'_>) {
-        match verdict {
-            Verdict::Welcome(socket) => {
-                let Some(slot) = self.slots.iter_mut().find(|slot| slot.name() == socket.namespace()) else {
-                    return socket.give_up();
-                };
-                let local = &socket.space().local;
-                let Ok(packet) = connect::welcome(local, &socket) else { return socket.give_up() };
-                if self.session.send(packet).is_err() {
-                    return socket.give_up();
+    fn joined(&mut self, name: &str, verdict: Verdict, cx: &mut Context<'_>) {
+        let slot = self.slots.iter().position(|slot| slot.name() == name);
+        match (verdict, slot) {
+            (Verdict::Welcome(admission), Some(at)) => self.welcome(*admission, at, cx),
+            (Verdict::Welcome(admission), None) => admission.give_up(),
+            (Verdict::Refused(error), at) => {
+                if let Some(at) = at {
+                    self.slots.swap_remove(at);
                 }
-                *slot = Slot::In(socket.clone());
-                self.deadline = None;
-                socket.connected();
-                let handlers = socket.space().handlers();
-                for call in handlers.connect.calls() {
-                    self.start(call(ConnectContext { socket: socket.clone() }), cx);
-                }
+                self.refuse(name, &error);
             }
-            Verdict::Refused(socket, error) => {
-                socket.give_up();
-                self.slots.retain(|slot| slot.name() != socket.namespace());
-                self.refuse(socket.namespace(), &error);
-            }
+        }
+    }
+
+    fn welcome(&mut self, admission: Admission, at: usize, cx: &mut Context<'_>) {
+        let Some((socket, visit)) = admission.admit() else {
+            self.slots.swap_remove(at);
+            return;
+        };
+        self.slots[at] = Slot::In(socket.clone());
+        if visit.is_counted() {
+            self.visits.push(visit);
+        }
+        self.connect_by = None;
+        let handlers = socket.space().handlers();
+        for call in handlers.connect.calls() {
+            self.start(call(ConnectContext { socket: socket.clone() }), cx);
         }
     }
 
     fn refuse(&mut self, namespace: &str, error: &ConnectError) {
         self.refused += 1;
-        if let Ok(packet) = connect::refusal(self.server.config.parser, namespace, error) {
+        let (parser, protocol) = (self.server.config.parser, self.session.protocol());
+        if let Ok(packet) = connect::refusal(parser, protocol, namespace, error) {
             let _ = self.session.send(packet);
         }
         if self.refused > self.server.config.max_refused_connects {
@@ -214,11 +266,83 @@ impl Client {
         }
     }
 
-    /// The client broke the protocol: its connection is closed.
-    fn violation(&mut self) {
+    /// What the client sent is no packet: its connection is closed.
+    fn undecodable(&mut self, error: DecodeError) {
+        let error = HandlerError::Protocol(error);
+        for slot in &self.slots {
+            if let Slot::In(socket) = slot {
+                socket.space().report(socket, &error);
+            }
+        }
         self.inbox.clear();
         self.session.close();
     }
+
+    /// The client sent a packet that it must not send now: its connection is closed.
+    fn violation(&mut self) {
+        self.inbox.clear();
+        self.leave_all(DisconnectReason::ForcedServerClose);
+        self.session.close();
+    }
+
+    fn leave_all(&mut self, reason: DisconnectReason) {
+        for slot in std::mem::take(&mut self.slots) {
+            if let Slot::In(socket) = slot {
+                socket.leave_namespace(reason);
+            }
+        }
+        for joining in self.joining.drain(..) {
+            joining.give_up();
+        }
+        self.visits.clear();
+    }
+
+    fn poll_inbox(&mut self, cx: &mut Context<'_>) {
+        while self.screen(cx) {
+            let Some(packet) = self.inbox.pop_front() else { break };
+            self.packet(packet, cx);
+        }
+        if self.inbox.is_empty() && self.inbox.capacity() > 16 {
+            self.inbox = VecDeque::new();
+        }
+    }
+
+    fn poll_joining(&mut self, cx: &mut Context<'_>) {
+        let mut at = 0;
+        while at < self.joining.len() {
+            match self.joining[at].poll(cx) {
+                Poll::Ready(verdict) => {
+                    let joining = self.joining.swap_remove(at);
+                    self.joined(joining.name(), verdict, cx);
+                }
+                Poll::Pending => at += 1,
+            }
+        }
+    }
+
+    /// Closes the connection of a client that keeps us waiting.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
+        if !self.decoder.is_pending() {
+            self.attachments_by = None;
+        } else if self.attachments_by.is_none() {
+            let timeout = self.server.config.attachment_timeout;
+            self.attachments_by = Some(Box::pin(tokio::time::sleep(timeout)));
+        }
+        for deadline in [&mut self.connect_by, &mut self.attachments_by] {
+            if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+                *deadline = None;
+                self.session.close();
+            }
+        }
+    }
+}
+
+/// The credentials of a client of Socket.IO v2, as later ones would send them.
+fn query_as_auth(query: &str) -> Option<RawValue> {
+    let query = engineio::Query::from(query);
+    let auth: serde_json::Map<_, _> =
+        query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    emit::to_value(Parser::Json, &auth).ok().flatten()
 }
 
 impl Handler for Client {
@@ -228,10 +352,13 @@ impl Handler for Client {
             Message::Binary(data) => self.decoder.binary(data),
         };
         match decoded {
-            Ok(Some(packet)) => self.inbox.push_back(packet),
+            Ok(Some(packet)) => {
+                self.attachments_by = None;
+                self.inbox.push_back(packet);
+            }
             // Attachments are still to come.
             Ok(None) => {}
-            Err(_) => self.violation(),
+            Err(error) => self.undecodable(error),
         }
     }
 
@@ -241,14 +368,7 @@ impl Handler for Client {
         } else {
             DisconnectReason::Connection(reason)
         };
-        for slot in std::mem::take(&mut self.slots) {
-            if let Slot::In(socket) = slot {
-                socket.leave_namespace(reason);
-            }
-        }
-        for joining in self.joining.drain(..) {
-            joining.give_up();
-        }
+        self.leave_all(reason);
         // Handlers that have begun are not cut off because their client went away.
         if let Some(mut running) = self.running.take() {
             tokio::spawn(async move { while running.next().await.is_some() {} });
@@ -256,36 +376,25 @@ impl Handler for Client {
     }
 
     fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(packet) = self.inbox.pop_front() {
-            self.packet(packet, cx);
-        }
-        if self.inbox.capacity() > 16 {
-            self.inbox = VecDeque::new();
-        }
-        let mut at = 0;
-        while at < self.joining.len() {
-            match self.joining[at].poll(cx) {
-                Poll::Ready(verdict) => {
-                    self.joining.swap_remove(at);
-                    self.joined(verdict, cx);
-                }
-                Poll::Pending => at += 1,
-            }
-        }
+        self.poll_inbox(cx);
+        self.poll_joining(cx);
         if let Some(running) = &mut self.running {
             while let Poll::Ready(Some(())) = running.poll_next_unpin(cx) {}
         }
-        if let Some(deadline) = &mut self.deadline {
-            if deadline.as_mut().poll(cx).is_ready() {
-                self.deadline = None;
-                self.session.close();
-            }
+        // The application may have put sockets out.
+        if self.slots.iter().any(Slot::has_left) {
+            self.forget_left();
         }
+        self.poll_deadlines(cx);
         Poll::Ready(())
     }
 
     fn is_ready(&self) -> bool {
-        self.running.as_ref().is_none_or(|running| running.len() < self.server.config.max_handlers_in_flight)
+        self.inbox.len() < self.server.config.max_waiting_events
+            && self
+                .running
+                .as_ref()
+                .is_none_or(|running| running.len() < self.server.config.max_handlers_in_flight)
     }
 }
 

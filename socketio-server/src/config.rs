@@ -24,6 +24,19 @@ pub struct Config {
     /// How many handlers of one connection may run at a time. Default 128; beyond that nothing is read from the
     /// client until one has finished, so a client that sends faster than its handlers work has to wait.
     pub max_handlers_in_flight: usize,
+    /// How many events of one client may wait while a middleware for events decides about an earlier one, or while
+    /// handlers are at their limit. Default 128; beyond that nothing is read from the client.
+    pub max_waiting_events: usize,
+    /// How long the attachments of an event may take to arrive. Default 60 s; then the connection is closed. Costs
+    /// one timer per connection while attachments are awaited.
+    pub attachment_timeout: Duration,
+    /// Whether clients may come back as who they were, and get what they missed (`connectionStateRecovery`).
+    /// Default `None`: off. See [`Recovery`] for what it costs.
+    pub connection_state_recovery: Option<Recovery>,
+    /// Whether a namespace that a pattern or function made goes with its last socket
+    /// (`cleanupEmptyChildNamespaces`). Default `false`, as the official server; a server whose clients choose the
+    /// names should turn it on, because each name that was ever asked for costs about 1 KiB.
+    pub cleanup_empty_child_namespaces: bool,
     /// What a packet may contain. See [`Limits`].
     pub limits: Limits,
     /// How packets are written: the default JSON, or msgpack, which the clients have to use too.
@@ -39,8 +52,40 @@ impl Default for Config {
             max_namespaces: 64,
             max_refused_connects: 100,
             max_handlers_in_flight: 128,
+            max_waiting_events: 128,
+            attachment_timeout: Duration::from_secs(60),
+            connection_state_recovery: None,
+            cleanup_empty_child_namespaces: false,
             limits: Limits::default(),
             parser: Parser::Json,
+        }
+    }
+}
+
+/// The settings of connection state recovery (`connectionStateRecovery`).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// How long a client may be away (`maxDisconnectionDuration`). Default 2 minutes. The events of that time are
+    /// kept in memory, encoded, once for all clients.
+    pub max_disconnection_duration: Duration,
+    /// Whether a client that comes back is spared the middlewares (`skipMiddlewares`). Default `true`.
+    pub skip_middlewares: bool,
+    /// How many bytes of events each namespace keeps. Default 16 MiB; beyond that the oldest go first, and a client
+    /// that would need one of them starts anew. The official server has no such bound.
+    pub max_bytes: usize,
+    /// How many sockets that went away each namespace remembers. Default 100,000; beyond that the oldest go first.
+    /// Costs about 300 bytes each, plus their rooms and data.
+    pub max_sessions: usize,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            max_disconnection_duration: Duration::from_secs(120),
+            skip_middlewares: true,
+            max_bytes: 16 * 1024 * 1024,
+            max_sessions: 100_000,
         }
     }
 }

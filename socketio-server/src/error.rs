@@ -1,8 +1,13 @@
 //! What a caller gets back, and what a client is told when a namespace refuses it.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::Serialize;
-use socketio_parser::EncodeError;
+use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
+
+use crate::id::NodeId;
 
 /// Why an emit did not go out.
 #[derive(Debug, Error)]
@@ -14,6 +19,24 @@ pub enum EmitError {
     /// The socket has left its namespace, or more waits for it than its outbox takes.
     #[error(transparent)]
     Send(#[from] engineio::SendError),
+    /// The event can be written, but no other server would read it: it is nested too deeply.
+    #[error("the event cannot be shared with other servers: {0}")]
+    Share(#[from] DecodeError),
+    /// This server's own sockets have got the event, those of other servers may not.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+}
+
+/// Why other nodes could not be reached. What concerns this node's own sockets has been done all the same.
+#[derive(Clone, Debug, Error)]
+#[error("the other nodes cannot be reached: {0}")]
+pub struct AdapterError(Arc<dyn std::error::Error + Send + Sync>);
+
+impl AdapterError {
+    /// With what went wrong.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(source.into().into())
+    }
 }
 
 /// Why an emit with acknowledgement brought no answer.
@@ -35,6 +58,58 @@ pub enum AckError {
     /// The socket owes more answers than [`Config::max_pending_acks`](crate::Config::max_pending_acks) allows.
     #[error("too many acknowledgements are pending")]
     TooMany,
+}
+
+/// Why not everything that was asked for came.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GatherError<T> {
+    /// Some did not answer in time, or left before they did.
+    #[error("operation has timed out: {0}")]
+    Partial(Partial<T>),
+    /// The event did not go out, or not everywhere.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// An answer is not of the type that was asked for.
+    #[error(transparent)]
+    Decode(#[from] socketio_parser::ArgError),
+}
+
+impl<T> GatherError<T> {
+    /// What came all the same.
+    pub fn partial(self) -> Option<Partial<T>> {
+        match self {
+            Self::Partial(partial) => Some(partial),
+            Self::Emit(_) | Self::Decode(_) => None,
+        }
+    }
+}
+
+/// What came, and how many did not.
+#[derive(Debug)]
+pub struct Partial<T> {
+    /// What came.
+    pub answers: Vec<T>,
+    /// How many sockets or servers did not answer.
+    pub missing: usize,
+    /// The servers among them, where the adapter knows their names.
+    pub silent: Vec<NodeId>,
+}
+
+impl<T> fmt::Display for Partial<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} came, {} missing", self.answers.len(), self.missing)?;
+        for (n, node) in self.silent.iter().enumerate() {
+            write!(f, "{} {node}", if n == 0 { ", silent:" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl<T> From<AdapterError> for GatherError<T> {
+    fn from(error: AdapterError) -> Self {
+        Self::Emit(error.into())
+    }
 }
 
 /// A middleware's refusal: the client gets it as its `connect_error`.
@@ -69,6 +144,31 @@ impl From<String> for ConnectError {
     fn from(message: String) -> Self {
         Self::new(message)
     }
+}
+
+/// Why what a client sent reached no handler.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// It does not fit what the handler takes.
+    #[error("{event}: {source}")]
+    Extract {
+        /// The event's name; "connect", "disconnecting" or "disconnect" for handlers of these.
+        event: String,
+        /// What does not fit.
+        source: ExtractError,
+    },
+    /// A middleware for events refused it.
+    #[error("{event}: {refusal}")]
+    Refused {
+        /// The event's name.
+        event: String,
+        /// What the middleware's error says.
+        refusal: String,
+    },
+    /// It is no packet. The connection is closed.
+    #[error(transparent)]
+    Protocol(#[from] DecodeError),
 }
 
 /// Why a handler could not be called: what came does not fit what it takes.

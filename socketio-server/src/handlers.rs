@@ -21,7 +21,8 @@ pub(crate) type Call<C> = Arc<dyn Fn(C) -> Option<Work> + Send + Sync>;
 pub struct HandlerId(u64);
 
 impl HandlerId {
-    fn next() -> Self {
+    /// One that no other handler has.
+    pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }

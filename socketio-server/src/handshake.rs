@@ -1,11 +1,14 @@
 //! What a socket knows of how its client came.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use engineio::{Query, RequestHead, Session};
 use serde::Deserialize;
 use socketio_parser::{ArgError, RawValue};
+
+use crate::adapter::HandshakeDetails;
 
 /// The handshake of a socket: the request that opened the connection, and what the CONNECT packet brought.
 #[derive(Clone, Debug)]
@@ -71,5 +74,32 @@ impl Handshake {
     /// When the socket was made (`issued`, `time`).
     pub fn issued(&self) -> SystemTime {
         self.issued
+    }
+
+    /// The same as plain data, for other servers.
+    pub fn details(&self) -> HandshakeDetails {
+        let mut headers = BTreeMap::<String, String>::new();
+        for (name, value) in self.request().headers() {
+            let value = String::from_utf8_lossy(value);
+            headers
+                .entry(name.to_owned())
+                .and_modify(|before| {
+                    before.push_str(", ");
+                    before.push_str(&value);
+                })
+                .or_insert_with(|| value.into_owned());
+        }
+        let issued = self.issued.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        HandshakeDetails {
+            headers,
+            time: httpdate::fmt_http_date(self.issued),
+            address: self.address().map(|address| address.ip().to_string()).unwrap_or_default(),
+            xdomain: self.is_cross_domain(),
+            secure: self.is_secure(),
+            issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
+            url: self.url().to_owned(),
+            query: self.query().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            auth: self.auth().unwrap_or_default(),
+        }
     }
 }

@@ -27,7 +27,7 @@
 //! ```
 
 mod ack;
-mod adapter;
+pub mod adapter;
 mod broadcast;
 #[cfg(feature = "serve-client")]
 mod bundle;
@@ -41,26 +41,43 @@ mod extensions;
 mod extract;
 mod handlers;
 mod handshake;
+mod id;
+mod into_rooms;
 mod namespace;
 mod namespaces;
+mod params;
+mod recovery;
+mod remote_socket;
+mod rewrite;
 mod room;
+mod screening;
 mod server;
+mod server_events;
 mod socket;
+mod socket_data;
 
-pub use self::broadcast::{Broadcast, IntoRooms, Partial};
+pub use self::broadcast::Broadcast;
 #[cfg(feature = "serve-client")]
 pub use self::bundle::BundleError;
-pub use self::config::Config;
+pub use self::config::{Config, Recovery};
 pub use self::disconnect_reason::DisconnectReason;
-pub use self::error::{AckError, ConnectError, EmitError, ExtractError};
+pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
 pub use self::extensions::Extensions;
 pub use self::extract::handler::HandlerFn;
 pub use self::extract::reply::{Ack, Reply};
-pub use self::extract::{Arguments, Auth, Context, Data, EventName, Extract, State};
+pub use self::extract::{Arguments, Auth, Carrier, Context, Data, EventName, Extract, State, Stateful};
 pub use self::handlers::HandlerId;
 pub use self::handshake::Handshake;
+pub use self::into_rooms::IntoRooms;
 pub use self::namespace::Namespace;
-pub use self::room::{Room, RoomEvent};
+pub use self::namespaces::NamespaceRequest;
+pub use self::params::{Params, PatternError};
+pub use self::recovery::NotRecovered;
+pub use self::remote_socket::RemoteSocket;
+pub use self::rewrite::{Rewrite, Screen};
+pub use self::room::{Room, RoomEvent, Target};
 pub use self::server::{Server, ServerBuilder};
+pub use self::server_events::ServerEventContext;
 pub use self::socket::{AckSender, ConnectContext, DisconnectContext, Emitter, EventContext, Socket};
-pub use socketio_parser::{Args, Binary, Parser, RawArgs, RawValue, Value};
+pub use self::socket_data::SocketData;
+pub use socketio_parser::{Args, Binary, Event, Parser, RawArgs, RawValue, Value};

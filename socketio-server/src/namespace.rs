@@ -2,42 +2,117 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;
 
-use crate::adapter::Local;
-use crate::broadcast::{Broadcast, IntoRooms, Partial};
+use crate::adapter::{Adapter, AdapterError, Answer, Gathered, Hub, Inbound};
+use crate::broadcast::{Broadcast, Family, whole};
 use crate::config::Config;
-use crate::error::{AckError, ConnectError, EmitError, ExtractError};
+use crate::emit;
+use crate::error::{ConnectError, EmitError, GatherError, HandlerError};
 use crate::extensions::Extensions;
 use crate::extract::handler::{self, HandlerFn};
 use crate::extract::reply::Reply;
 use crate::handlers::HandlerId;
+use crate::into_rooms::IntoRooms;
+use crate::params::Params;
+use crate::remote_socket::RemoteSocket;
+use crate::rewrite::Screen;
 use crate::room::{Room, RoomEvent, Target};
-use crate::socket::{ConnectContext, DisconnectContext, EventContext, Socket, Space};
+use crate::server_events::ServerEventContext;
+use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Socket, Space};
 
-/// A namespace. This is a handle: clones are the same namespace.
+/// A namespace, or the parent of those that a pattern or function makes. This is a handle: clones are the same
+/// namespace.
 ///
 /// Handlers are registered here once for all of its sockets, before the first one comes or later; a socket can have
-/// further ones of its own.
+/// further ones of its own. A namespace that comes to be below a parent starts with the parent's handlers, and what
+/// is sent by a parent goes to all namespaces below it.
 #[derive(Clone)]
 pub struct Namespace(Arc<Space>);
 
 impl Namespace {
-    pub(crate) fn new(name: &str, config: &Arc<Config>, state: &Arc<Extensions>) -> Self {
-        let local = Arc::new(Local::new(name.into(), config.parser));
-        Self(Arc::new(Space::new(local, Arc::clone(config), Arc::clone(state))))
+    pub(crate) fn new(
+        name: &str,
+        config: &Arc<Config>,
+        state: &Arc<Extensions>,
+        adapter: Option<&dyn Adapter>,
+    ) -> Self {
+        Self::of_kind(name, Kind::Static, config, state, adapter)
+    }
+
+    /// A parent has no sockets itself, so other nodes need not know of it.
+    pub(crate) fn parent(
+        name: &str,
+        config: &Arc<Config>,
+        state: &Arc<Extensions>,
+        family: Arc<Family>,
+    ) -> Self {
+        Self::of_kind(name, Kind::Parent(family), config, state, None)
+    }
+
+    fn of_kind(
+        name: &str,
+        kind: Kind,
+        config: &Arc<Config>,
+        state: &Arc<Extensions>,
+        adapter: Option<&dyn Adapter>,
+    ) -> Self {
+        let hub = Hub::new(name.into(), config, Arc::clone(state));
+        if let Some(adapter) = adapter {
+            Inbound::open(&hub, adapter);
+        }
+        Self(Arc::new(Space::new(hub, Arc::clone(config), Arc::clone(state), Arc::default(), kind)))
+    }
+
+    /// A namespace below this parent.
+    pub(crate) fn child(&self, name: &str, params: Params, adapter: Option<&dyn Adapter>) -> Self {
+        let space = &self.0;
+        let hub = Hub::new(name.into(), &space.config, Arc::clone(&space.state));
+        hub.inherit(&space.hub);
+        if let Some(adapter) = adapter {
+            Inbound::open(&hub, adapter);
+        }
+        let family = self.family();
+        family.add(&hub);
+        let kind = Kind::Child { family, params, occupants: AtomicUsize::new(0) };
+        let (config, state) = (Arc::clone(&space.config), Arc::clone(&space.state));
+        Self(Arc::new(Space::new(hub, config, state, space.handlers(), kind)))
+    }
+
+    fn family(&self) -> Arc<Family> {
+        match self.0.kind() {
+            Kind::Parent(family) | Kind::Child { family, .. } => Arc::clone(family),
+            Kind::Static => Arc::default(),
+        }
     }
 
     pub(crate) fn space(&self) -> &Arc<Space> {
         &self.0
     }
 
-    /// Its name, with the slash.
+    /// Other nodes are told that this one is gone.
+    pub(crate) fn close(&self) {
+        if self.0.hub.is_clustered() {
+            let hub = Arc::clone(&self.0.hub);
+            // Without a runtime nothing can be said; the others find out by themselves.
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { hub.close().await });
+            }
+        }
+    }
+
+    /// Its name, with the slash; of a parent its pattern.
     pub fn name(&self) -> &str {
-        self.0.local.name()
+        self.0.hub.name()
+    }
+
+    /// What the pattern that made it captured.
+    pub fn params(&self) -> Params {
+        self.0.params()
     }
 
     /// Asks `middleware` whether a client may join. Middlewares run in the order in which they were added; the first
@@ -49,6 +124,22 @@ impl Namespace {
     {
         let middleware = handler::middleware(middleware);
         self.0.register(|handlers| handlers.middlewares.push(middleware));
+        self
+    }
+
+    /// Shows each event of a client to `middleware` before its handlers (`socket.use`). It takes what a handler
+    /// takes, and returns `Result<(), E>` to let the event pass or refuse it, or `Result<Rewrite, E>` to put
+    /// another one in its place. A refused event reaches [`on_error`](Self::on_error), and its answer, if the client
+    /// wants one, is the error.
+    ///
+    /// While a middleware waits, the later events of the same client wait too, so their order stays.
+    pub fn event_middleware<H, M>(&self, middleware: H) -> &Self
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Screen,
+    {
+        let middleware = handler::event_middleware(middleware);
+        self.0.register(|handlers| handlers.event_middlewares.push(middleware));
         self
     }
 
@@ -100,16 +191,31 @@ impl Namespace {
         self.0.register(|handlers| handlers.disconnect.push(call))
     }
 
-    /// Calls `hook` when what a client sent does not fit a handler: with the socket, the event, and what is wrong.
-    /// The client, if it asked for an answer, has been told.
-    pub fn on_error(&self, hook: impl Fn(&Socket, &str, &ExtractError) + Send + Sync + 'static) {
+    /// Calls `hook` when what a client sent reaches no handler: it does not fit, a middleware refused it, or it broke
+    /// the protocol. The client, if it asked for an answer, has been told.
+    pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) {
         self.0.register(|handlers| handlers.on_error = Some(Arc::new(hook)));
+    }
+
+    /// How many events so far fitted no handler's arguments, or were refused by a middleware.
+    pub fn refused_events(&self) -> u64 {
+        self.0.refused_events.load(Ordering::Relaxed)
     }
 
     /// Calls `hook` for each room that comes or goes, and each socket that joins or leaves one. Only the first hook
     /// that is set counts.
     pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) {
-        self.0.local.on_room_event(Box::new(hook));
+        self.0.hub.local.on_room_event(Arc::new(hook));
+    }
+
+    /// Calls `handler` for each event of this name that another server of the cluster sends. What it returns is the
+    /// answer.
+    pub fn on_server_event<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<ServerEventContext, M>,
+        H::Output: Reply,
+    {
+        self.0.hub.on_server_event(event, handler::server_event(handler))
     }
 
     /// Takes a handler out again.
@@ -119,11 +225,20 @@ impl Namespace {
                 || handlers.connect.remove(id)
                 || handlers.disconnecting.remove(id)
                 || handlers.disconnect.remove(id)
-        })
+        }) || self.0.hub.off_server_event(id)
     }
 
     fn everybody(&self) -> Broadcast {
-        Broadcast::new(Arc::clone(&self.0.local), self.0.config.ack_timeout)
+        let timeout = self.0.config.ack_timeout;
+        match self.0.kind() {
+            Kind::Parent(family) => Broadcast::to_family(Arc::clone(family), timeout),
+            Kind::Static | Kind::Child { .. } => Broadcast::new(Arc::clone(&self.0.hub), timeout),
+        }
+    }
+
+    /// Everybody on this server.
+    pub fn local(&self) -> Broadcast {
+        self.everybody().local()
     }
 
     /// Everybody in a room, or in several.
@@ -171,57 +286,90 @@ impl Namespace {
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
-    ) -> Result<Result<Vec<T>, Partial<T>>, AckError> {
+    ) -> Result<Vec<T>, GatherError<T>> {
         self.everybody().emit_with_ack(event, args).await
     }
 
-    /// Puts everybody into rooms.
-    pub async fn sockets_join(&self, rooms: impl IntoRooms) {
-        self.everybody().sockets_join(rooms).await;
+    /// Finds everybody, also on other servers.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
+        self.everybody().fetch_sockets().await
     }
 
-    /// Takes everybody out of rooms.
-    pub async fn sockets_leave(&self, rooms: impl IntoRooms) {
-        self.everybody().sockets_leave(rooms).await;
+    /// Puts everybody into rooms. An error says that other servers were not told.
+    pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        self.everybody().sockets_join(rooms).await
     }
 
-    /// Puts everybody out of the namespace, and with `close` off the server.
-    pub async fn disconnect_sockets(&self, close: bool) {
-        self.everybody().disconnect_sockets(close).await;
+    /// Takes everybody out of rooms. An error says that other servers were not told.
+    pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        self.everybody().sockets_leave(rooms).await
+    }
+
+    /// Puts everybody out of the namespace, and with `close` off the server. An error says that other servers were
+    /// not told.
+    pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
+        self.everybody().disconnect_sockets(close).await
+    }
+
+    /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event). Without
+    /// a cluster there are none.
+    pub async fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        let event = emit::to_event(self.0.hub.parser(), event, args)?;
+        Ok(self.0.hub.server_side_emit(event).await?)
+    }
+
+    /// Sends an event to the other servers of the cluster and collects their answers, within 5 s.
+    pub async fn server_side_emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        args: &(impl ToArgs + ?Sized),
+    ) -> Result<Vec<T>, GatherError<T>> {
+        let event = emit::to_event(self.0.hub.parser(), event, args)?;
+        let Gathered { answers, missing, silent } = self.0.hub.server_side_emit_with_ack(event).await?;
+        let answers = answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
+        whole(Gathered { answers, missing, silent })
     }
 
     /// The socket with this id, if it is on this server.
     pub fn socket(&self, id: &str) -> Option<Socket> {
-        let member = self.0.local.read().find(id).cloned();
+        let member = self.0.hub.local.read().find(id).cloned();
         member.and_then(Socket::from_member)
     }
 
     /// All sockets of the namespace on this server.
     pub fn sockets(&self) -> Vec<Socket> {
-        let members = self.0.local.members(&Target::default());
+        let members = self.0.hub.local.members(&Target::default());
         members.into_iter().filter_map(Socket::from_member).collect()
     }
 
-    /// How many sockets are in the namespace.
+    /// How many sockets are in the namespace on this server.
     pub fn len(&self) -> usize {
-        self.0.local.read().len()
+        self.0.hub.local.read().len()
     }
 
-    /// Whether nobody is in the namespace.
+    /// Whether nobody is in the namespace on this server.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The names of the rooms that somebody joined.
+    /// The names of the rooms that somebody on this server joined.
     pub fn rooms(&self) -> Vec<Room> {
-        self.0.local.read().names()
+        self.0.hub.local.read().names()
     }
 
-    /// How many sockets are in a room.
+    /// How many sockets of this server are in a room.
     pub fn room_len(&self, room: &str) -> usize {
-        self.0.local.read().room_len(room)
+        self.0.hub.local.read().room_len(room)
     }
 }
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,46 +1,272 @@
-//! The namespaces of a server, and what all its clients share.
+//! The namespaces of a server, those that come to be when a client asks for them, and what all its clients share.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::adapter::Adapter;
+use crate::broadcast::Family;
 use crate::config::Config;
 use crate::extensions::Extensions;
+use crate::handshake::Handshake;
 use crate::namespace::Namespace;
+use crate::params::{Params, Pattern};
+use crate::socket::Kind;
 
 /// The namespaces of a server.
 pub(crate) struct Namespaces {
     pub(crate) config: Arc<Config>,
     state: Arc<Extensions>,
+    adapter: Option<Arc<dyn Adapter>>,
     by_name: RwLock<HashMap<Box<str>, Namespace>>,
+    parents: RwLock<Vec<Arc<Parent>>>,
+    on_new: RwLock<Vec<NewHook>>,
     closing: AtomicBool,
 }
 
+type NewHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
+type Decision = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Ask = Box<dyn Fn(NamespaceRequest) -> Decision + Send + Sync>;
+
+/// Namespaces that come to be when a client asks for one that fits.
+struct Parent {
+    matcher: Matcher,
+    namespace: Namespace,
+}
+
+enum Matcher {
+    Pattern(Pattern),
+    Function(Ask),
+}
+
+/// A client asks for a namespace that does not exist: what a function of
+/// [`Server::of_function`](crate::Server::of_function) decides about.
+#[derive(Clone, Debug)]
+pub struct NamespaceRequest {
+    name: Arc<str>,
+    handshake: Handshake,
+}
+
+impl NamespaceRequest {
+    /// The name, with the slash.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the client came, and its credentials.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+}
+
+/// The search for a namespace.
+pub(crate) enum Search {
+    Found(Visit),
+    Asking(Pin<Box<dyn Future<Output = Option<Visit>> + Send>>),
+    Unknown,
+}
+
+/// A client in a namespace, or on its way into it. A namespace that a pattern or function made goes with the last.
+pub(crate) struct Visit {
+    pub(crate) namespace: Namespace,
+    server: Arc<Namespaces>,
+}
+
+impl Visit {
+    /// Whether the namespace counts who is in it.
+    pub(crate) fn is_counted(&self) -> bool {
+        matches!(self.namespace.space().kind(), Kind::Child { .. })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.server.leave(&self.namespace);
+    }
+}
+
 impl Namespaces {
-    pub(crate) fn new(config: Arc<Config>, state: Arc<Extensions>) -> Self {
-        Self { config, state, by_name: RwLock::default(), closing: AtomicBool::new(false) }
+    pub(crate) fn new(
+        config: Arc<Config>,
+        state: Arc<Extensions>,
+        adapter: Option<Arc<dyn Adapter>>,
+    ) -> Self {
+        Self {
+            config,
+            state,
+            adapter,
+            by_name: RwLock::default(),
+            parents: RwLock::default(),
+            on_new: RwLock::default(),
+            closing: AtomicBool::new(false),
+        }
     }
 
     /// The namespace that a client asks for.
-    pub(crate) fn find(&self, name: &str) -> Option<Namespace> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    pub(crate) fn search(self: &Arc<Self>, name: &str, handshake: &Handshake) -> Search {
+        {
+            // Counted under the lock, so that it cannot be removed in between.
+            let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(namespace) = by_name.get(name) {
+                return Search::Found(self.visit(namespace));
+            }
+        }
+        let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for (at, parent) in parents.iter().enumerate() {
+            match &parent.matcher {
+                Matcher::Pattern(pattern) => {
+                    if let Some(params) = pattern.capture(name) {
+                        return Search::Found(self.child(parent, name, params));
+                    }
+                }
+                Matcher::Function(_) => {
+                    let request = NamespaceRequest { name: name.into(), handshake: handshake.clone() };
+                    let parents = parents[at..].to_vec();
+                    return Search::Asking(Box::pin(Arc::clone(self).ask(parents, request)));
+                }
+            }
+        }
+        Search::Unknown
+    }
+
+    async fn ask(self: Arc<Self>, parents: Vec<Arc<Parent>>, request: NamespaceRequest) -> Option<Visit> {
+        for parent in parents {
+            let params = match &parent.matcher {
+                Matcher::Pattern(pattern) => pattern.capture(request.name()),
+                Matcher::Function(ask) => ask(request.clone()).await.then(Params::default),
+            };
+            if let Some(params) = params {
+                return Some(self.child(&parent, request.name(), params));
+            }
+        }
+        None
+    }
+
+    /// The namespace of this name below a parent, made if nobody was faster.
+    fn child(self: &Arc<Self>, parent: &Parent, name: &str, params: Params) -> Visit {
+        let (visit, new) = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            let new = !by_name.contains_key(name);
+            let make = || self.make_child(parent, name, params);
+            let namespace = by_name.entry(name.into()).or_insert_with(make);
+            (self.visit(namespace), new)
+        };
+        if new {
+            self.announce(&visit.namespace);
+        }
+        visit
+    }
+
+    fn make_child(&self, parent: &Parent, name: &str, params: Params) -> Namespace {
+        parent.namespace.child(name, params, self.adapter.as_deref())
+    }
+
+    fn visit(self: &Arc<Self>, namespace: &Namespace) -> Visit {
+        if let Kind::Child { occupants, .. } = namespace.space().kind() {
+            occupants.fetch_add(1, Ordering::Relaxed);
+        }
+        Visit { namespace: namespace.clone(), server: Arc::clone(self) }
+    }
+
+    fn leave(&self, namespace: &Namespace) {
+        let Kind::Child { occupants, family, .. } = namespace.space().kind() else { return };
+        if occupants.fetch_sub(1, Ordering::AcqRel) > 1 || !self.config.cleanup_empty_child_namespaces {
+            return;
+        }
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have come before we had the lock.
+        if occupants.load(Ordering::Acquire) == 0 && by_name.get(namespace.name()) == Some(namespace) {
+            by_name.remove(namespace.name());
+            family.remove(namespace.name());
+            drop(by_name);
+            namespace.close();
+        }
     }
 
     /// The namespace that the application names, made if it does not exist.
     pub(crate) fn of(&self, name: &str) -> Namespace {
         let slash = if name.starts_with('/') { "" } else { "/" };
         let name = format!("{slash}{name}");
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        let make = || Namespace::new(&name, &self.config, &self.state);
-        by_name.entry(name.as_str().into()).or_insert_with(make).clone()
+        let (namespace, new) = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            let new = !by_name.contains_key(name.as_str());
+            let make = || self.make(&name);
+            (by_name.entry(name.as_str().into()).or_insert_with(make).clone(), new)
+        };
+        if new {
+            self.announce(&namespace);
+        }
+        namespace
+    }
+
+    /// A namespace whose name fits a pattern belongs to that parent, whoever names it first.
+    fn make(&self, name: &str) -> Namespace {
+        for parent in self.parents.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Matcher::Pattern(pattern) = &parent.matcher {
+                if let Some(params) = pattern.capture(name) {
+                    return self.make_child(parent, name, params);
+                }
+            }
+        }
+        Namespace::new(name, &self.config, &self.state, self.adapter.as_deref())
+    }
+
+    /// The parent of namespaces whose names fit a pattern.
+    pub(crate) fn of_pattern(&self, pattern: Pattern) -> Namespace {
+        self.add_parent(&pattern.to_string(), Matcher::Pattern(pattern))
+    }
+
+    /// The parent of namespaces that a function agrees to.
+    pub(crate) fn of_function<F, Fut>(&self, function: F) -> Namespace
+    where
+        F: Fn(NamespaceRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        let ask: Ask = Box::new(move |request| Box::pin(function(request)));
+        self.add_parent("/*", Matcher::Function(ask))
+    }
+
+    fn add_parent(&self, name: &str, matcher: Matcher) -> Namespace {
+        let namespace = Namespace::parent(name, &self.config, &self.state, Arc::new(Family::default()));
+        let parent = Arc::new(Parent { matcher, namespace: namespace.clone() });
+        self.parents.write().unwrap_or_else(PoisonError::into_inner).push(parent);
+        namespace
+    }
+
+    /// Calls `hook` for each namespace that comes to be from now on.
+    pub(crate) fn on_new(&self, hook: NewHook) {
+        self.on_new.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+    }
+
+    fn announce(&self, namespace: &Namespace) {
+        let hooks = self.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
+        hooks.iter().for_each(|hook| hook(namespace));
+    }
+
+    /// The names of the namespaces that are there.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name.keys().map(|name| name.to_string()).collect()
     }
 
     /// The server is shutting down: that is why sockets leave from now on.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        for namespace in self.by_name.read().unwrap_or_else(PoisonError::into_inner).values() {
+            namespace.close();
+        }
     }
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Visit").field(&self.namespace).finish()
     }
 }

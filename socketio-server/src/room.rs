@@ -4,7 +4,7 @@
 //! A seat knows its place in the member's list and the other way round: joining and leaving cost the same however
 //! large the room is. The room that every socket has under its own id takes no seat; it is found by the id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use slab::Slab;
@@ -12,16 +12,23 @@ use slab::Slab;
 /// The name of a room.
 pub type Room = Arc<str>;
 
-/// A member of the index, until it is removed.
+/// A member of the index. Once that member is removed the key means nobody, whoever takes the place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MemberKey(u32);
+pub(crate) struct MemberKey {
+    at: Seated,
+    generation: u32,
+}
+
+/// The place of a member in the index, while it has it.
+type Seated = u32;
 
 /// The rooms and members of a namespace. `S` is how a member is reached, `M` what else is known of it.
 #[derive(Debug)]
 pub(crate) struct Rooms<S, M> {
     members: Slab<Member<S, M>>,
     rooms: Slab<RoomSeats<S>>,
-    by_id: HashMap<Arc<str>, MemberKey>,
+    generation: u32,
+    by_id: HashMap<Arc<str>, Seated>,
     by_name: HashMap<Room, RoomKey>,
 }
 
@@ -30,6 +37,7 @@ struct RoomKey(u32);
 
 #[derive(Debug)]
 struct Member<S, M> {
+    generation: u32,
     id: Arc<str>,
     session: S,
     data: M,
@@ -52,18 +60,26 @@ struct RoomSeats<S> {
 #[derive(Debug)]
 struct Seat<S> {
     session: S,
-    member: MemberKey,
+    member: Seated,
     /// Where the member's list says so.
     place: u32,
 }
 
-/// Which members a broadcast or an operation is for.
+/// Which sockets of a namespace a broadcast or an operation is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// Members of any of these rooms; of all when there are none.
-    pub(crate) rooms: Vec<Room>,
+pub struct Target {
+    /// Members of any of these rooms; everybody when there are none.
+    pub rooms: Vec<Room>,
     /// But not the members of these.
-    pub(crate) except: Vec<Room>,
+    pub except: Vec<Room>,
+}
+
+impl Target {
+    /// Whether a socket in these rooms is meant.
+    pub fn means(&self, rooms: &[Room]) -> bool {
+        let meets = |listed: &[Room]| listed.iter().any(|room| rooms.contains(room));
+        (self.rooms.is_empty() || meets(&self.rooms)) && !meets(&self.except)
+    }
 }
 
 /// What changed in the set of rooms, for those who want to be told.
@@ -81,32 +97,46 @@ pub enum RoomEvent {
 
 impl<S, M> Default for Rooms<S, M> {
     fn default() -> Self {
-        Self { members: Slab::new(), rooms: Slab::new(), by_id: HashMap::new(), by_name: HashMap::new() }
+        Self {
+            members: Slab::new(),
+            rooms: Slab::new(),
+            generation: 0,
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+        }
     }
 }
 
 impl<S: Clone, M> Rooms<S, M> {
     /// Adds a member. Ids are unique; a second member with the same id takes the first one's place in look-ups.
     pub(crate) fn insert(&mut self, id: Arc<str>, session: S, data: M) -> MemberKey {
-        let member = Member { id: Arc::clone(&id), session, data, places: Vec::new() };
-        let key = MemberKey(index(self.members.insert(member)));
-        self.by_id.insert(id, key);
-        key
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let member = Member { generation, id: Arc::clone(&id), session, data, places: Vec::new() };
+        let at = index(self.members.insert(member));
+        self.by_id.insert(id, at);
+        MemberKey { at, generation }
     }
 
     /// Removes a member from the index and from its rooms.
     pub(crate) fn remove(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) -> Option<M> {
         self.leave_all(key, events);
-        let member = self.members.try_remove(key.0 as usize)?;
-        if self.by_id.get(&member.id) == Some(&key) {
+        self.member(key)?;
+        let member = self.members.try_remove(key.at as usize)?;
+        if self.by_id.get(&member.id) == Some(&key.at) {
             self.by_id.remove(&member.id);
         }
         Some(member.data)
     }
 
+    fn member(&self, key: MemberKey) -> Option<&Member<S, M>> {
+        self.members.get(key.at as usize).filter(|member| member.generation == key.generation)
+    }
+
     /// Puts a member into a room. `false` if it was there.
     pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
-        let Some(member) = self.members.get_mut(key.0 as usize) else { return false };
+        let member = self.members.get_mut(key.at as usize);
+        let Some(member) = member.filter(|member| member.generation == key.generation) else { return false };
         if *member.id == *name {
             return false;
         }
@@ -128,7 +158,7 @@ impl<S: Clone, M> Rooms<S, M> {
         let place = Place { room, seat: index(seats.seats.len()) };
         seats.seats.push(Seat {
             session: member.session.clone(),
-            member: key,
+            member: key.at,
             place: index(member.places.len()),
         });
         events.push(RoomEvent::Joined(Arc::clone(&seats.name), Arc::clone(&member.id)));
@@ -139,10 +169,10 @@ impl<S: Clone, M> Rooms<S, M> {
     /// Takes a member out of a room. `false` if it was not there.
     pub(crate) fn leave(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
         let Some(&room) = self.by_name.get(name) else { return false };
-        let Some(member) = self.members.get(key.0 as usize) else { return false };
+        let Some(member) = self.member(key) else { return false };
         match member.places.iter().position(|place| place.room == room) {
             Some(at) => {
-                self.vacate(key, at, events);
+                self.vacate(key.at, at, events);
                 true
             }
             None => false,
@@ -151,15 +181,13 @@ impl<S: Clone, M> Rooms<S, M> {
 
     /// Takes a member out of all rooms, the last one joined first.
     pub(crate) fn leave_all(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) {
-        while let Some(at) =
-            self.members.get(key.0 as usize).and_then(|member| member.places.len().checked_sub(1))
-        {
-            self.vacate(key, at, events);
+        while let Some(at) = self.member(key).and_then(|member| member.places.len().checked_sub(1)) {
+            self.vacate(key.at, at, events);
         }
     }
 
-    fn vacate(&mut self, key: MemberKey, at: usize, events: &mut Vec<RoomEvent>) {
-        let member = &mut self.members[key.0 as usize];
+    fn vacate(&mut self, member: Seated, at: usize, events: &mut Vec<RoomEvent>) {
+        let member = &mut self.members[member as usize];
         let place = member.places.swap_remove(at);
         let id = Arc::clone(&member.id);
         // The place that moved up has to be known to its seat.
@@ -171,7 +199,7 @@ impl<S: Clone, M> Rooms<S, M> {
         let name = Arc::clone(&room.name);
         // And the seat that moved up has to be known to its member.
         if let Some(moved) = room.seats.get(place.seat as usize) {
-            self.members[moved.member.0 as usize].places[moved.place as usize].seat = place.seat;
+            self.members[moved.member as usize].places[moved.place as usize].seat = place.seat;
         }
         events.push(RoomEvent::Left(Arc::clone(&name), id));
         if self.rooms[place.room.0 as usize].seats.is_empty() {
@@ -183,7 +211,7 @@ impl<S: Clone, M> Rooms<S, M> {
 
     /// The member with this id.
     pub(crate) fn find(&self, id: &str) -> Option<&M> {
-        self.by_id.get(id).and_then(|key| self.members.get(key.0 as usize)).map(|member| &member.data)
+        self.by_id.get(id).and_then(|at| self.members.get(*at as usize)).map(|member| &member.data)
     }
 
     /// How many members there are.
@@ -193,7 +221,7 @@ impl<S: Clone, M> Rooms<S, M> {
 
     /// The rooms of a member, its own id first.
     pub(crate) fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
-        let Some(member) = self.members.get(key.0 as usize) else { return Vec::new() };
+        let Some(member) = self.member(key) else { return Vec::new() };
         let joined = member.places.iter().map(|place| Arc::clone(&self.rooms[place.room.0 as usize].name));
         std::iter::once(Arc::clone(&member.id)).chain(joined).collect()
     }
@@ -227,38 +255,50 @@ impl<S: Clone, M> Rooms<S, M> {
 
     /// Calls `visit` once for each member that a target means.
     pub(crate) fn for_each(&self, target: &Target, mut visit: impl FnMut(MemberKey, &S, &M)) {
-        self.walk(target, |key, session| {
-            if let Some(member) = self.members.get(key.0 as usize) {
-                visit(key, session, &member.data);
+        self.walk(target, |at, session| {
+            if let Some(member) = self.members.get(at as usize) {
+                visit(MemberKey { at, generation: member.generation }, session, &member.data);
             }
         });
     }
 
-    fn walk(&self, target: &Target, mut visit: impl FnMut(MemberKey, &S)) {
+    fn walk(&self, target: &Target, mut visit: impl FnMut(Seated, &S)) {
         match (&*target.rooms, &*target.except) {
-            ([], []) => {
-                for (key, member) in &self.members {
-                    visit(MemberKey(index(key)), &member.session);
-                }
-            }
+            ([], []) => self.walk_all(visit),
             ([room], []) => self.walk_room(room, visit),
+            // What a socket sends to its room: nobody is in there twice, and only the one is left out.
+            ([room], [one]) if !self.by_name.contains_key(one) => {
+                let left_out = self.by_id.get(one);
+                self.walk_room(room, |at, session| {
+                    if Some(&at) != left_out {
+                        visit(at, session);
+                    }
+                });
+            }
+            ([], [one]) if !self.by_name.contains_key(one) => {
+                let left_out = self.by_id.get(one);
+                self.walk_all(|at, session| {
+                    if Some(&at) != left_out {
+                        visit(at, session);
+                    }
+                });
+            }
             (rooms, except) => {
                 // A member may sit in several of the rooms, and only the first time counts.
-                let mut seen = Marks::new(self.members.capacity());
+                let seats = rooms.iter().chain(except).map(|room| self.room_len(room)).sum();
+                let mut seen = Marks::new(self.members.capacity(), seats);
                 for room in except {
-                    self.walk_room(room, |key, _| {
-                        seen.mark(key);
+                    self.walk_room(room, |at, _| {
+                        seen.mark(at);
                     });
                 }
-                let mut once = |key, session: &S| {
-                    if seen.mark(key) {
-                        visit(key, session);
+                let mut once = |at, session: &S| {
+                    if seen.mark(at) {
+                        visit(at, session);
                     }
                 };
                 if rooms.is_empty() {
-                    for (key, member) in &self.members {
-                        once(MemberKey(index(key)), &member.session);
-                    }
+                    self.walk_all(&mut once);
                 }
                 for room in rooms {
                     self.walk_room(room, &mut once);
@@ -267,11 +307,18 @@ impl<S: Clone, M> Rooms<S, M> {
         }
     }
 
-    /// A room by name, or the one member whose id it is. Both, should somebody have joined a room of that name.
-    fn walk_room(&self, name: &str, mut visit: impl FnMut(MemberKey, &S)) {
+    fn walk_all(&self, mut visit: impl FnMut(Seated, &S)) {
+        for (at, member) in &self.members {
+            visit(index(at), &member.session);
+        }
+    }
+
+    /// A room by name, or the one member whose id it is. Both, should somebody have joined a room of that name; the
+    /// one member only once, as it cannot join the room of its own id.
+    fn walk_room(&self, name: &str, mut visit: impl FnMut(Seated, &S)) {
         let own = self.by_id.get(name).copied();
-        if let Some((key, member)) = own.and_then(|key| Some((key, self.members.get(key.0 as usize)?))) {
-            visit(key, &member.session);
+        if let Some((at, member)) = own.and_then(|at| Some((at, self.members.get(at as usize)?))) {
+            visit(at, &member.session);
         }
         if let Some(room) = self.by_name.get(name) {
             for seat in &self.rooms[room.0 as usize].seats {
@@ -281,20 +328,33 @@ impl<S: Clone, M> Rooms<S, M> {
     }
 }
 
-/// One bit per member.
-struct Marks(Vec<u64>);
+/// The members that were met: a bit for each member there is, or a set when few are looked at. So what a broadcast
+/// costs does not grow with those whom it does not concern.
+enum Marks {
+    Bits(Vec<u64>),
+    Set(HashSet<Seated>),
+}
 
 impl Marks {
-    fn new(members: usize) -> Self {
-        Self(vec![0; members.div_ceil(64)])
+    fn new(members: usize, looked_at: usize) -> Self {
+        if looked_at < members / 64 {
+            Self::Set(HashSet::with_capacity(looked_at))
+        } else {
+            Self::Bits(vec![0; members.div_ceil(64)])
+        }
     }
 
     /// `true` the first time.
-    fn mark(&mut self, key: MemberKey) -> bool {
-        let (word, bit) = (key.0 as usize / 64, 1 << (key.0 % 64));
-        let fresh = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        fresh
+    fn mark(&mut self, at: Seated) -> bool {
+        match self {
+            Self::Set(set) => set.insert(at),
+            Self::Bits(words) => {
+                let (word, bit) = (at as usize / 64, 1 << (at % 64));
+                let fresh = words[word] & bit == 0;
+                words[word] |= bit;
+                fresh
+            }
+        }
     }
 }
 
@@ -393,6 +453,23 @@ mod tests {
         let created = count(|event| matches!(event, RoomEvent::Created(_)));
         let deleted = count(|event| matches!(event, RoomEvent::Deleted(_)));
         assert_eq!(created - deleted, rooms.names().len());
+    }
+
+    /// A socket that left and still joins rooms must not put whoever took its place into them.
+    #[test]
+    fn a_key_dies_with_its_member() {
+        let mut rooms: Rooms<(), ()> = Rooms::default();
+        let mut events = Vec::new();
+        let gone = rooms.insert("gone".into(), (), ());
+        rooms.remove(gone, &mut events);
+        let next = rooms.insert("next".into(), (), ());
+        rooms.join(next, "room", &mut events);
+        assert!(!rooms.join(gone, "other", &mut events));
+        assert!(!rooms.leave(gone, "room", &mut events));
+        rooms.leave_all(gone, &mut events);
+        assert!(rooms.remove(gone, &mut events).is_none());
+        assert_eq!(rooms.rooms_of(gone), Vec::<Room>::new());
+        assert_eq!(rooms.rooms_of(next), ["next".into(), "room".into()] as [Room; 2]);
     }
 
     #[test]

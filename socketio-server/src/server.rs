@@ -1,6 +1,7 @@
 //! The server: namespaces, and the Engine.IO server below them.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,13 @@ use engineio::{EngineLayer, Session};
 use socketio_parser::{Limits, Parser};
 use tokio::net::TcpListener;
 
+use crate::adapter::Adapter;
 use crate::client::Client;
-use crate::config::Config;
+use crate::config::{Config, Recovery};
 use crate::extensions::Extensions;
 use crate::namespace::Namespace;
-use crate::namespaces::Namespaces;
+use crate::namespaces::{NamespaceRequest, Namespaces};
+use crate::params::{Pattern, PatternError};
 
 /// A Socket.IO server.
 ///
@@ -34,6 +37,16 @@ pub struct ServerBuilder {
     config: Config,
     engine: engineio::ServerBuilder,
     state: Extensions,
+    adapter: Option<AdapterBox>,
+}
+
+/// Only so that the builder can be printed.
+struct AdapterBox(Arc<dyn Adapter>);
+
+impl fmt::Debug for AdapterBox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Adapter")
+    }
 }
 
 impl ServerBuilder {
@@ -97,6 +110,32 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets clients come back as who they were: see [`Config::connection_state_recovery`]. Default off.
+    ///
+    /// A client that lost its connection and comes back in time has its id, its rooms and its
+    /// [`data`](crate::Socket::data) again, gets the events that it missed, and [`Socket::recovered`] says so. This
+    /// is for clients of Socket.IO 4.6 and later; others start anew. Every event carries its offset as a last
+    /// argument, which these clients keep to themselves.
+    ///
+    /// [`Socket::recovered`]: crate::Socket::recovered
+    pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
+        self.config.connection_state_recovery = Some(recovery);
+        self
+    }
+
+    /// See [`Config::cleanup_empty_child_namespaces`]. Default `false`.
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.config.cleanup_empty_child_namespaces = cleanup;
+        self
+    }
+
+    /// Connects this server with others. Default: it is alone. The server has to be built inside a Tokio runtime
+    /// then.
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.adapter = Some(AdapterBox(Arc::new(adapter)));
+        self
+    }
+
     /// See [`Config::limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
@@ -120,7 +159,7 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, engineio::ConfigError> {
         let config = Arc::new(self.config);
         let state = Arc::new(self.state);
-        let namespaces = Arc::new(Namespaces::new(config, state));
+        let namespaces = Arc::new(Namespaces::new(config, state, self.adapter.map(|adapter| adapter.0)));
         let root = namespaces.of("/");
         let clients = Arc::clone(&namespaces);
         let engine =
@@ -136,12 +175,60 @@ impl Server {
             config: Config::default(),
             engine: engineio::Server::builder().path("/socket.io").outside_path(http::StatusCode::NOT_FOUND),
             state: Extensions::default(),
+            adapter: None,
         }
     }
 
     /// The namespace of this name, which comes to be if it did not exist. The slash in front may be left out.
     pub fn of(&self, name: &str) -> Namespace {
         self.namespaces.of(name)
+    }
+
+    /// The parent of all namespaces whose names fit a pattern: text, `{name}` for a part without slash, and
+    /// `{*name}` at the end for the rest. Such a namespace comes to be when the first client asks for it, with the
+    /// handlers that its parent has then; what the pattern captured is in its [`Params`](crate::Params).
+    ///
+    /// ```
+    /// # use socketio_server::{Params, Server, Socket};
+    /// # let io = Server::builder().build()?;
+    /// let tenants = io.of_pattern("/tenant/{tenant}")?;
+    /// tenants.on_connect(|socket: Socket, params: Params| async move {
+    ///     socket.join(params.get("tenant").unwrap_or_default());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
+        Ok(self.namespaces.of_pattern(Pattern::new(pattern)?))
+    }
+
+    /// The parent of all namespaces that `function` agrees to. It is asked when no namespace and no parent that was
+    /// made earlier fits.
+    ///
+    /// ```
+    /// # use socketio_server::{NamespaceRequest, Server};
+    /// # let io = Server::builder().build()?;
+    /// let rooms = io.of_function(|request: NamespaceRequest| async move {
+    ///     request.name().starts_with("/room-") && request.handshake().query().get("token") == Some("secret")
+    /// });
+    /// # Ok::<(), engineio::ConfigError>(())
+    /// ```
+    pub fn of_function<F, Fut>(&self, function: F) -> Namespace
+    where
+        F: Fn(NamespaceRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.namespaces.of_function(function)
+    }
+
+    /// Calls `hook` for each namespace that comes to be from now on (`new_namespace`), before the client that asked
+    /// for it is let in.
+    pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
+        self.namespaces.on_new(Arc::new(hook));
+    }
+
+    /// The names of the namespaces that are there.
+    pub fn namespaces(&self) -> Vec<String> {
+        self.namespaces.names()
     }
 
     /// The Engine.IO server below: its sessions, its counts, and its service.

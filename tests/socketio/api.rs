@@ -58,7 +58,7 @@ async fn a_misfit_reaches_the_hook_and_the_client() {
     let running = start(builder(), move |io| {
         answering(io);
         io.on("number", |Data(_): Data<u8>| async {});
-        io.on_error(move |_, event, error| errors.lock().unwrap().push(format!("{event}: {error}")));
+        io.on_error(move |_, error| errors.lock().unwrap().push(error.to_string()));
     })
     .await;
     let (mut ws, _) = running.connect().await;

@@ -1,12 +1,13 @@
 //! The sockets of one namespace on this server, and what can be done to many of them at once.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use engineio::{Prepared, Session};
-use socketio_parser::Parser;
+use socketio_parser::Event;
 
+use super::Link;
+use super::details::SocketDetails;
 use crate::ack::Waiting;
 use crate::room::{MemberKey, Room, RoomEvent, Rooms, Target};
 
@@ -18,56 +19,62 @@ pub(crate) trait Member: Send + Sync {
     fn forget_ack(&self, id: u64);
     /// Puts the socket out of the namespace, and its client off the server if `close`.
     fn disconnect(self: Arc<Self>, close: bool);
+    /// Tells the listeners of outgoing events.
+    fn outgoing(self: Arc<Self>, event: &Event);
+    /// What others may know of it. The rooms are filled in by the caller.
+    fn details(&self) -> SocketDetails;
     /// The socket itself, for those who know its type.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-type RoomHook = Box<dyn Fn(&RoomEvent) + Send + Sync>;
+type Members = Rooms<Session, Arc<dyn Member>>;
+pub(crate) type RoomHook = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 
 /// The sockets of one namespace on this server.
+#[derive(Default)]
 pub(crate) struct Local {
-    name: Arc<str>,
-    parser: Parser,
-    rooms: RwLock<Rooms<Session, Arc<dyn Member>>>,
-    next_ack: AtomicU64,
+    rooms: RwLock<Members>,
     on_room_event: OnceLock<RoomHook>,
+    /// Wants to know of rooms too, when there are other nodes.
+    link: OnceLock<Arc<dyn Link>>,
 }
 
 impl Local {
-    pub(crate) fn new(name: Arc<str>, parser: Parser) -> Self {
-        Self {
-            name,
-            parser,
-            rooms: RwLock::default(),
-            next_ack: AtomicU64::new(0),
-            on_room_event: OnceLock::new(),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    pub(crate) fn parser(&self) -> Parser {
-        self.parser
-    }
-
-    /// An id that no other emit of the namespace has.
-    pub(crate) fn next_ack_id(&self) -> u64 {
-        self.next_ack.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Tells `hook` of rooms that come and go. Only the first one that is set counts.
     pub(crate) fn on_room_event(&self, hook: RoomHook) {
         let _ = self.on_room_event.set(hook);
     }
 
-    pub(crate) fn insert(&self, id: Arc<str>, session: Session, member: Arc<dyn Member>) -> MemberKey {
-        self.write().insert(id, session, member)
+    pub(crate) fn room_hook(&self) -> Option<RoomHook> {
+        self.on_room_event.get().cloned()
     }
 
-    pub(crate) fn remove(&self, key: MemberKey) {
-        self.change(|rooms, events| rooms.remove(key, events));
+    pub(super) fn tell(&self, link: &Arc<dyn Link>) {
+        let _ = self.link.set(Arc::clone(link));
+    }
+
+    /// A socket comes, and into these rooms. The caller tells of it when nothing is locked any more.
+    pub(crate) fn insert(
+        &self,
+        id: Arc<str>,
+        session: Session,
+        member: Arc<dyn Member>,
+        names: &[Room],
+    ) -> (MemberKey, Vec<RoomEvent>) {
+        let mut events = Vec::new();
+        let mut rooms = self.write();
+        let key = rooms.insert(id, session, member);
+        for name in names {
+            rooms.join(key, name, &mut events);
+        }
+        (key, events)
+    }
+
+    /// A socket goes. The caller tells of it when nothing is locked any more.
+    pub(crate) fn remove(&self, key: MemberKey) -> Vec<RoomEvent> {
+        let mut events = Vec::new();
+        self.write().remove(key, &mut events);
+        events
     }
 
     pub(crate) fn join(&self, key: MemberKey, room: &str) -> bool {
@@ -86,28 +93,24 @@ impl Local {
         self.read().rooms_of(key)
     }
 
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Rooms<Session, Arc<dyn Member>>> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Members> {
         self.rooms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Rooms<Session, Arc<dyn Member>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Members> {
         self.rooms.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends to everybody in the target. The message is made only if there is somebody.
+    /// Whether somebody may be meant. Asked before anything is encoded.
+    pub(crate) fn has(&self, target: &Target) -> bool {
+        !self.read().is_empty(target)
+    }
+
+    /// Sends to everybody meant.
     ///
     /// A socket whose outbox is full is dealt with by its own policy; the others are not held up.
-    pub(crate) fn broadcast<E>(
-        &self,
-        target: &Target,
-        volatile: bool,
-        encode: impl FnOnce() -> Result<Prepared, E>,
-    ) -> Result<(), E> {
+    pub(crate) fn send(&self, target: &Target, message: &Prepared, volatile: bool) {
         let rooms = self.read();
-        if rooms.is_empty(target) {
-            return Ok(());
-        }
-        let message = encode()?;
         if volatile {
             rooms.for_each_session(target, |session| {
                 let _ = session.send_volatile(message.clone());
@@ -117,33 +120,27 @@ impl Local {
                 let _ = session.send(message.clone());
             });
         }
-        Ok(())
     }
 
-    /// Sends to everybody in the target and makes each of them wait for an answer. Returns who was asked.
-    pub(crate) fn broadcast_with_ack<E>(
+    /// Sends to everybody meant and makes each of them wait for an answer. Returns who was asked.
+    pub(crate) fn ask(
         &self,
         target: &Target,
         id: u64,
+        message: &Prepared,
         waiting: impl Fn() -> Waiting,
-        encode: impl FnOnce() -> Result<Prepared, E>,
-    ) -> Result<Vec<Arc<dyn Member>>, E> {
-        let rooms = self.read();
+    ) -> Vec<Arc<dyn Member>> {
         let mut asked = Vec::new();
-        if rooms.is_empty(target) {
-            return Ok(asked);
-        }
-        let message = encode()?;
-        rooms.for_each(target, |_, session, member| {
+        self.read().for_each(target, |_, session, member| {
             if member.expect_ack(id, waiting()) {
                 asked.push(Arc::clone(member));
                 let _ = session.send(message.clone());
             }
         });
-        Ok(asked)
+        asked
     }
 
-    /// Puts everybody in the target into rooms.
+    /// Puts everybody meant into rooms.
     pub(crate) fn join_all(&self, target: &Target, names: &[Room]) {
         let keys = self.keys(target);
         self.change(|rooms, events| {
@@ -155,7 +152,7 @@ impl Local {
         });
     }
 
-    /// Takes everybody in the target out of rooms.
+    /// Takes everybody meant out of rooms.
     pub(crate) fn leave_rooms(&self, target: &Target, names: &[Room]) {
         let keys = self.keys(target);
         self.change(|rooms, events| {
@@ -167,11 +164,21 @@ impl Local {
         });
     }
 
-    /// Everybody in the target, to be dealt with while the rooms are free to change.
+    /// Everybody meant, to be dealt with while the rooms are free to change.
     pub(crate) fn members(&self, target: &Target) -> Vec<Arc<dyn Member>> {
         let mut members = Vec::new();
         self.read().for_each(target, |_, _, member| members.push(Arc::clone(member)));
         members
+    }
+
+    /// What others may know of everybody meant.
+    pub(crate) fn details(&self, target: &Target) -> Vec<SocketDetails> {
+        let rooms = self.read();
+        let mut details = Vec::new();
+        rooms.for_each(target, |key, _, member| {
+            details.push(SocketDetails { rooms: rooms.rooms_of(key), ..member.details() });
+        });
+        details
     }
 
     fn keys(&self, target: &Target) -> Vec<MemberKey> {
@@ -181,21 +188,22 @@ impl Local {
     }
 
     /// Changes the rooms, and tells of it when they are free again.
-    fn change<R>(
-        &self,
-        change: impl FnOnce(&mut Rooms<Session, Arc<dyn Member>>, &mut Vec<RoomEvent>) -> R,
-    ) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut Members, &mut Vec<RoomEvent>) -> R) -> R {
         let mut events = Vec::new();
         let result = change(&mut self.write(), &mut events);
-        if let Some(hook) = self.on_room_event.get() {
-            events.iter().for_each(hook);
-        }
+        self.tell_room_events(&events);
         result
     }
-}
 
-impl std::fmt::Debug for Local {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Local").field("name", &self.name).finish_non_exhaustive()
+    /// Tells those who want to know of rooms.
+    pub(crate) fn tell_room_events(&self, events: &[RoomEvent]) {
+        for event in events {
+            if let Some(hook) = self.on_room_event.get() {
+                hook(event);
+            }
+            if let Some(link) = self.link.get() {
+                link.on_room_event(event);
+            }
+        }
     }
 }

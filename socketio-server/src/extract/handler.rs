@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::reply::{Reply, reject};
 use super::{Context, Extract};
-use crate::error::{ConnectError, ExtractError};
+use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::handlers::{Call, Work};
-use crate::socket::{ConnectContext, EventContext, Middleware};
+use crate::rewrite::{Rewrite, Screen};
+use crate::server_events::ServerEventContext;
+use crate::socket::{ConnectContext, EventContext, EventMiddleware, Middleware, Socket};
 
 /// An async function whose arguments can all be taken out of the context `C`.
 ///
@@ -68,8 +70,8 @@ where
             Some(Box::pin(async move { work.await.reply(ack) }) as Work)
         }
         Err(error) => {
-            misfit(&context, context.event.name(), &error);
             reject(context.ack, &error.to_string());
+            misfit(&context.socket, context.event.name(), error);
             None
         }
     })
@@ -86,18 +88,54 @@ where
         match handler.call(&mut context) {
             Ok(work) => Some(Box::pin(work) as Work),
             Err(error) => {
-                misfit(&context, context.event.name(), &error);
+                misfit(&context.socket, context.event.name(), error);
                 None
             }
         }
     })
 }
 
-fn misfit(context: &impl Context, event: &str, error: &ExtractError) {
-    let socket = context.socket();
-    if let Some(hook) = socket.space().handlers().on_error.clone() {
-        hook(socket, event, error);
-    }
+/// A middleware for events: what it takes has to fit, or the event is refused.
+pub(crate) fn event_middleware<H, M>(middleware: H) -> EventMiddleware
+where
+    H: HandlerFn<EventContext, M>,
+    H::Output: Screen,
+{
+    Arc::new(move |mut context: EventContext| {
+        let called = middleware.call(&mut context);
+        Box::pin(async move {
+            match called {
+                Ok(work) => Ok(work.await.screen()?.map(Rewrite::into_event)),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    })
+}
+
+/// A handler of other servers' events.
+pub(crate) fn server_event<H, M>(handler: H) -> Call<ServerEventContext>
+where
+    H: HandlerFn<ServerEventContext, M>,
+    H::Output: Reply,
+{
+    Arc::new(move |mut context: ServerEventContext| {
+        let ack = context.ack();
+        match handler.call(&mut context) {
+            Ok(work) => {
+                // A handler that has taken the right to answer answers itself.
+                let ack = ack.filter(|_| context.reply.is_some());
+                Some(Box::pin(async move { work.await.reply(ack) }) as Work)
+            }
+            Err(error) => {
+                reject(ack, &error.to_string());
+                None
+            }
+        }
+    })
+}
+
+fn misfit(socket: &Socket, event: &str, source: ExtractError) {
+    socket.space().report(socket, &HandlerError::Extract { event: event.to_owned(), source });
 }
 
 /// A handler of a socket that came or left (`kind` says which).
@@ -109,7 +147,7 @@ where
     Arc::new(move |mut context: C| match handler.call(&mut context) {
         Ok(work) => Some(Box::pin(work) as Work),
         Err(error) => {
-            misfit(&context, kind, &error);
+            misfit(context.socket(), kind, error);
             None
         }
     })

@@ -8,18 +8,22 @@ mod on;
 pub(crate) mod reply;
 
 use serde::de::DeserializeOwned;
-use socketio_parser::RawArgs;
+use socketio_parser::{Event, RawArgs};
 
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ExtractError;
+use crate::extensions::Extensions;
 use crate::handshake::Handshake;
+use crate::params::Params;
+use crate::server_events::ServerEventContext;
 use crate::socket::{AckSender, ConnectContext, DisconnectContext, EventContext, Socket};
 
 /// Something that a handler takes as an argument, made from what the handler is called with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of this handler",
     label = "not available here",
-    note = "everywhere: `Socket`, `Handshake`, `State<T>`, `Auth<T>`; in `on` also `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `AckSender`; in `on_disconnect` also `DisconnectReason`"
+    note = "of sockets: `Socket`, `Handshake`, `State<T>`, `Auth<T>`, `Params`; in `on` also `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`; in `on_disconnect` also `DisconnectReason`",
+    note = "in `on_server_event`: `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `State<T>`"
 )]
 pub trait Extract<C>: Sized {
     /// Takes it out of the context.
@@ -88,41 +92,102 @@ impl<C: Context, T: DeserializeOwned> Extract<C> for Auth<T> {
     }
 }
 
-impl<C: Context, T: Clone + Send + Sync + 'static> Extract<C> for State<T> {
+/// Where the server's state is known: everywhere.
+pub trait Stateful {
+    /// The state.
+    fn state(&self) -> &Extensions;
+}
+
+impl<C: Context> Stateful for C {
+    fn state(&self) -> &Extensions {
+        &self.socket().space().state
+    }
+}
+
+impl Stateful for ServerEventContext {
+    fn state(&self) -> &Extensions {
+        &self.state
+    }
+}
+
+impl<C: Stateful, T: Clone + Send + Sync + 'static> Extract<C> for State<T> {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        let state = context.socket().space().state.get();
+        let state = context.state().get();
         state.map(Self).ok_or(ExtractError::State(std::any::type_name::<T>()))
     }
 }
 
-impl<T: DeserializeOwned> Extract<EventContext> for Data<T> {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(Self(context.event.args().parse(0)?))
+impl<C: Context> Extract<C> for Params {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(context.socket().params())
     }
 }
 
-impl<T: DeserializeOwned> Extract<EventContext> for Arguments<T> {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(Self(context.event.args().parse_all()?))
+/// What carries an event: a client's, or another server's.
+pub trait Carrier {
+    /// The event.
+    fn event(&self) -> &Event;
+    /// Takes the right to answer out, if an answer is wanted.
+    fn take_ack(&mut self) -> Option<AckSender>;
+}
+
+impl Carrier for EventContext {
+    fn event(&self) -> &Event {
+        &self.event
+    }
+
+    fn take_ack(&mut self) -> Option<AckSender> {
+        self.ack.take()
     }
 }
 
-impl Extract<EventContext> for RawArgs {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(context.event.args().clone())
+impl Carrier for ServerEventContext {
+    fn event(&self) -> &Event {
+        &self.event
+    }
+
+    fn take_ack(&mut self) -> Option<AckSender> {
+        let ack = self.ack();
+        self.reply = None;
+        ack
     }
 }
 
-impl Extract<EventContext> for EventName {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(Self(context.event.name().to_owned()))
+impl<C: Carrier, T: DeserializeOwned> Extract<C> for Data<T> {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(Self(context.event().args().parse(0)?))
     }
 }
 
-/// `None` when the client asked for no answer.
-impl Extract<EventContext> for Option<AckSender> {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(context.ack.take())
+impl<C: Carrier, T: DeserializeOwned> Extract<C> for Arguments<T> {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(Self(context.event().args().parse_all()?))
+    }
+}
+
+impl<C: Carrier> Extract<C> for RawArgs {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(context.event().args().clone())
+    }
+}
+
+impl<C: Carrier> Extract<C> for EventName {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(Self(context.event().name().to_owned()))
+    }
+}
+
+/// `None` when no answer is wanted.
+impl<C: Carrier> Extract<C> for Option<AckSender> {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(context.take_ack())
+    }
+}
+
+impl ServerEventContext {
+    /// The right to answer, if an answer is wanted.
+    pub(crate) fn ack(&self) -> Option<AckSender> {
+        self.reply.clone().map(|reply| AckSender::to_server(reply, self.parser))
     }
 }
 

@@ -1,10 +1,9 @@
 //! Handlers of one socket, beside those of its namespace.
 
-use std::sync::PoisonError;
-
 use super::handler::{self, HandlerFn};
 use super::reply::Reply;
 use crate::handlers::{Call, HandlerId, Table};
+use crate::rewrite::Screen;
 use crate::socket::{EventContext, Socket};
 
 impl Socket {
@@ -60,28 +59,37 @@ impl Socket {
         self.change(|table| table.any.clear());
     }
 
+    /// Shows each event of this socket to `middleware` before its handlers, and after the namespace's middlewares.
+    /// See [`Namespace::event_middleware`](crate::Namespace::event_middleware).
+    pub fn event_middleware<H, M>(&self, middleware: H)
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Screen,
+    {
+        self.change_extras(|extras| extras.middlewares.push(handler::event_middleware(middleware)));
+    }
+
     /// The handlers to call for an event: those of any event, then the event's own. Those that wanted to be called
     /// once are called now for the last time.
     pub(crate) fn own_handlers(&self, event: &str) -> Vec<Call<EventContext>> {
-        let calls = {
-            let table = self.table().read().unwrap_or_else(PoisonError::into_inner);
-            let Some(table) = &*table else { return Vec::new() };
-            let named = table.event(event);
-            let calls = table.any.calls().chain(named.into_iter().flat_map(|list| list.calls())).cloned();
-            if !named.is_some_and(|list| list.has_once()) {
-                return calls.collect();
-            }
-            calls.collect()
-        };
-        self.change(|table| {
-            if let Some(list) = table.event_mut(event) {
-                list.retire();
-            }
+        let found = self.extras(|extras| {
+            let named = extras.handlers.event(event);
+            let any = extras.handlers.any.calls();
+            let calls: Vec<_> = any.chain(named.into_iter().flat_map(|list| list.calls())).cloned().collect();
+            (calls, named.is_some_and(|list| list.has_once()))
         });
+        let Some((calls, has_once)) = found else { return Vec::new() };
+        if has_once {
+            self.change(|table| {
+                if let Some(list) = table.event_mut(event) {
+                    list.retire();
+                }
+            });
+        }
         calls
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Table<EventContext>) -> R) -> R {
-        change(self.table().write().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
+        self.change_extras(|extras| change(&mut extras.handlers))
     }
 }

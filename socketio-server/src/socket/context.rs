@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use socketio_parser::{Event, ToArgs};
+use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
 use crate::disconnect_reason::DisconnectReason;
 use crate::emit;
 use crate::error::EmitError;
+use crate::server_events::ServerReply;
 
 /// An event that arrived.
 #[derive(Clone, Debug)]
@@ -33,33 +34,54 @@ pub struct DisconnectContext {
 
 /// The right to answer an event, once.
 ///
-/// A handler that takes it decides when, and whether, the client gets its answer; otherwise what the handler
+/// A handler that takes it decides when, and whether, the other side gets its answer; otherwise what the handler
 /// returns is the answer.
 #[derive(Clone, Debug)]
-pub struct AckSender {
-    socket: Socket,
-    id: u64,
-    /// Shared by the handlers of the same event: the first answer counts.
-    sent: Option<Arc<AtomicBool>>,
+pub struct AckSender(To);
+
+#[derive(Clone, Debug)]
+enum To {
+    Client {
+        socket: Socket,
+        id: u64,
+        /// Shared by the handlers of the same event: the first answer counts.
+        sent: Option<Arc<AtomicBool>>,
+    },
+    /// Another server of the cluster.
+    Server(ServerReply, Parser),
 }
 
 impl AckSender {
     pub(crate) fn new(socket: Socket, id: u64) -> Self {
-        Self { socket, id, sent: None }
+        Self(To::Client { socket, id, sent: None })
+    }
+
+    pub(crate) fn to_server(reply: ServerReply, parser: Parser) -> Self {
+        Self(To::Server(reply, parser))
     }
 
     /// Makes copies answer together only once.
     pub(crate) fn share(&mut self) {
-        self.sent = Some(Arc::default());
+        if let To::Client { sent, .. } = &mut self.0 {
+            *sent = Some(Arc::default());
+        }
     }
 
-    /// Answers. Without effect if another handler has answered already.
+    /// Answers. Without effect if another handler has answered already. Another server gets the first argument.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
-        if self.sent.as_ref().is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
-            return Ok(());
+        match self.0 {
+            To::Client { socket, id, sent } => {
+                if sent.is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
+                    return Ok(());
+                }
+                let hub = &socket.space().hub;
+                let message = emit::ack(hub.parser(), hub.name(), id, args)?;
+                socket.send_prepared(message, false)
+            }
+            To::Server(reply, parser) => {
+                reply.send(emit::to_value(parser, args)?);
+                Ok(())
+            }
         }
-        let local = &self.socket.space().local;
-        let message = emit::ack(local.parser(), local.name(), self.id, args)?;
-        self.socket.send_prepared(message, false)
     }
 }

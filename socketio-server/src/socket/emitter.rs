@@ -10,6 +10,7 @@ use super::Socket;
 use crate::ack::{Refused, Waiting};
 use crate::emit;
 use crate::error::{AckError, EmitError};
+use crate::room::Target;
 
 /// An emit in the making: see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`].
 #[derive(Clone, Debug)]
@@ -46,7 +47,25 @@ impl Emitter {
 
     /// Sends the event. See [`Socket::emit`].
     pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        self.send(None, event, args)
+        let hub = &self.socket.space().hub;
+        let Some(log) = hub.log().filter(|_| !self.volatile) else { return self.send(None, event, args) };
+        self.tell_outgoing(event, args)?;
+        // An event that the client may have missed can be made up for, so it takes the way of a broadcast.
+        if !self.socket.is_connected() {
+            return Err(engineio::SendError::Closed.into());
+        }
+        let target = Target { rooms: vec![self.socket.shared_id()], except: Vec::new() };
+        let mut sent = Ok(());
+        log.emit(
+            &target,
+            || true,
+            |offset| {
+                let message = emit::event(hub.parser(), hub.name(), None, event, args, Some(offset))?;
+                Ok::<_, EmitError>(message.compress(self.compress))
+            },
+            |message| sent = self.socket.send_prepared(message.clone(), false),
+        )?;
+        sent
     }
 
     /// Sends the event and waits for the answer, of which the first argument is read as `T`.
@@ -65,7 +84,7 @@ impl Emitter {
         args: &(impl ToArgs + ?Sized),
     ) -> Result<RawArgs, AckError> {
         let space = self.socket.space();
-        let id = space.local.next_ack_id();
+        let id = space.hub.next_ack_id();
         let (sender, answer) = oneshot::channel();
         let max = space.config.max_pending_acks;
         self.socket.acks().expect(id, Waiting::One(sender), max).map_err(|refused| match refused {
@@ -82,9 +101,18 @@ impl Emitter {
     }
 
     fn send<A: ToArgs + ?Sized>(&self, ack_id: Option<u64>, event: &str, args: &A) -> Result<(), EmitError> {
-        let local = &self.socket.space().local;
-        let message = emit::event(local.parser(), local.name(), ack_id, event, args)?;
+        self.tell_outgoing(event, args)?;
+        let hub = &self.socket.space().hub;
+        let message = emit::event(hub.parser(), hub.name(), ack_id, event, args, None)?;
         self.socket.send_prepared(message.compress(self.compress), self.volatile)
+    }
+
+    fn tell_outgoing<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        let hub = &self.socket.space().hub;
+        if hub.has_outgoing() {
+            self.socket.tell_outgoing(&emit::to_event(hub.parser(), event, args)?);
+        }
+        Ok(())
     }
 }
 

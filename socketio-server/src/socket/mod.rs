@@ -2,12 +2,14 @@
 
 mod context;
 mod emitter;
+mod extras;
+mod life;
+mod siblings;
 mod space;
 
-use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use engineio::{Prepared, Session};
@@ -16,18 +18,23 @@ use socketio_parser::ToArgs;
 
 pub use self::context::{AckSender, ConnectContext, DisconnectContext, EventContext};
 pub use self::emitter::Emitter;
-pub(crate) use self::space::{Asked, Handlers, Middleware, Space};
+pub(crate) use self::life::Start;
+pub(crate) use self::siblings::Siblings;
+pub(crate) use self::space::{Asked, EventMiddleware, Handlers, Kind, Middleware, Space};
 
-use crate::ack::{PendingAcks, Waiting};
-use crate::adapter::Member;
+use self::extras::Extras;
+use crate::ack::PendingAcks;
 use crate::broadcast::Broadcast;
 use crate::disconnect_reason::DisconnectReason;
 use crate::emit;
 use crate::error::{AckError, EmitError};
 use crate::extensions::Extensions;
-use crate::handlers::{Table, Work};
 use crate::handshake::Handshake;
+use crate::into_rooms::IntoRooms;
+use crate::params::Params;
+use crate::recovery::NotRecovered;
 use crate::room::{MemberKey, Room};
+use crate::socket_data::SocketData;
 
 /// A client in a namespace.
 ///
@@ -44,45 +51,17 @@ pub(crate) struct Inner {
     phase: AtomicU8,
     /// The place in the rooms, from the moment that the socket is connected.
     member: OnceLock<MemberKey>,
-    /// The rooms that middlewares put it into before.
-    early: Mutex<Vec<Room>>,
     acks: PendingAcks,
-    handlers: RwLock<Option<Box<Table<EventContext>>>>,
+    extras: RwLock<Option<Box<Extras>>>,
     extensions: Extensions,
+    data: SocketData,
+    /// The secret by which the client can come back as this socket.
+    pid: OnceLock<Arc<str>>,
+    /// What became of the client's wish to be who it was.
+    recovery: AtomicU8,
 }
 
-/// All sockets of one client.
-#[derive(Default)]
-pub(crate) struct Siblings(Mutex<Vec<Weak<Inner>>>);
-
-/// A socket is made before its namespace's middlewares run, and is not connected before they agree.
-const JOINING: u8 = 0;
-const CONNECTED: u8 = 1;
-const DISCONNECTED: u8 = 2;
-
 impl Socket {
-    pub(crate) fn new(
-        id: Arc<str>,
-        session: Session,
-        space: Arc<Space>,
-        siblings: &Arc<Siblings>,
-        handshake: Handshake,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            id,
-            session,
-            space,
-            siblings: Arc::clone(siblings),
-            handshake,
-            phase: AtomicU8::new(JOINING),
-            member: OnceLock::new(),
-            early: Mutex::default(),
-            acks: PendingAcks::default(),
-            handlers: RwLock::default(),
-            extensions: Extensions::default(),
-        }))
-    }
-
     /// The socket's public id. It is not the session's id, which is a secret.
     pub fn id(&self) -> &str {
         &self.0.id
@@ -90,7 +69,7 @@ impl Socket {
 
     /// The name of the namespace.
     pub fn namespace(&self) -> &str {
-        self.0.space.local.name()
+        self.0.space.hub.name()
     }
 
     /// How the client came: its request and what its CONNECT packet said.
@@ -103,9 +82,25 @@ impl Socket {
         &self.0.session
     }
 
-    /// Whether the socket is in its namespace.
-    pub fn is_connected(&self) -> bool {
-        self.0.phase.load(Ordering::Acquire) == CONNECTED
+    /// What the pattern of a dynamic namespace captured: see [`Server::of_pattern`](crate::Server::of_pattern).
+    pub fn params(&self) -> Params {
+        self.0.space.params()
+    }
+
+    /// Whether the client came back as the socket that it was, with its id, rooms and data, and has got what it
+    /// missed. See [`ServerBuilder::connection_state_recovery`](crate::ServerBuilder::connection_state_recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.recovery.load(Ordering::Relaxed) == life::RECOVERED
+    }
+
+    /// Why the client did not, if it wanted to.
+    pub fn not_recovered(&self) -> Option<NotRecovered> {
+        life::not_recovered(self.0.recovery.load(Ordering::Relaxed))
+    }
+
+    /// The application's values that other servers see and that survive a recovery.
+    pub fn data(&self) -> &SocketData {
+        &self.0.data
     }
 
     /// Values that belong to this socket, by type. They stay on this server.
@@ -156,62 +151,50 @@ impl Socket {
 
     /// Everybody in the namespace but this socket.
     pub fn broadcast(&self) -> Broadcast {
-        Broadcast::new(Arc::clone(&self.0.space.local), self.0.space.config.ack_timeout).except(self.id())
+        Broadcast::new(Arc::clone(&self.0.space.hub), self.0.space.config.ack_timeout)
+            .except(self.shared_id())
+    }
+
+    /// Everybody on this server but this socket.
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
     }
 
     /// Everybody in a room, or in several, but this socket.
-    pub fn to(&self, rooms: impl crate::broadcast::IntoRooms) -> Broadcast {
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
         self.broadcast().to(rooms)
     }
 
     /// The same as [`to`](Self::to).
-    pub fn r#in(&self, rooms: impl crate::broadcast::IntoRooms) -> Broadcast {
+    pub fn r#in(&self, rooms: impl IntoRooms) -> Broadcast {
         self.to(rooms)
     }
 
     /// Everybody but the members of a room, or of several, and this socket.
-    pub fn except(&self, rooms: impl crate::broadcast::IntoRooms) -> Broadcast {
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
         self.broadcast().except(rooms)
     }
 
     /// Joins a room, or several. Without effect once the socket is disconnected.
-    pub fn join(&self, rooms: impl crate::broadcast::IntoRooms) {
-        let rooms = rooms.into_rooms();
-        let Some(&key) = self.0.member.get() else {
-            if self.0.phase.load(Ordering::Acquire) == JOINING {
-                self.early().extend(rooms);
-            }
-            return;
-        };
-        for room in rooms {
-            self.0.space.local.join(key, &room);
-        }
-        // A disconnect that came in between has emptied the rooms before this one.
-        if self.0.phase.load(Ordering::Acquire) == DISCONNECTED {
-            self.0.space.local.leave_all(key);
-        }
+    pub fn join(&self, rooms: impl IntoRooms) {
+        self.join_rooms(rooms.into_rooms());
     }
 
     /// Leaves a room.
     pub fn leave(&self, room: &str) {
-        if let Some(&key) = self.0.member.get() {
-            self.0.space.local.leave(key, room);
-        }
+        self.leave_room(room);
     }
 
     /// Leaves all rooms but the one that every socket has under its own id.
     pub fn leave_all(&self) {
         if let Some(&key) = self.0.member.get() {
-            self.0.space.local.leave_all(key);
+            self.0.space.hub.local.leave_all(key);
         }
     }
 
     /// The rooms that the socket is in, its own id first. Empty once it is disconnected.
     pub fn rooms(&self) -> Vec<Room> {
-        match self.0.member.get() {
-            Some(key) => self.0.space.local.rooms_of(*key),
-            None => self.early().clone(),
-        }
+        self.all_rooms()
     }
 
     /// Puts the socket out of its namespace. With `close` all sockets of the client leave, and its connection is
@@ -223,17 +206,12 @@ impl Socket {
             }
             self.0.session.close();
         } else if self.is_connected() {
-            let local = &self.0.space.local;
-            if let Ok(packet) = emit::disconnect(local.parser(), local.name()) {
+            let hub = &self.0.space.hub;
+            if let Ok(packet) = emit::disconnect(hub.parser(), hub.name()) {
                 let _ = self.0.session.send(packet);
             }
             self.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
         }
-    }
-
-    /// The socket that a member of the rooms is.
-    pub(crate) fn from_member(member: Arc<dyn Member>) -> Option<Self> {
-        member.into_any().downcast().ok().map(Self)
     }
 
     /// Sends what was encoded for this socket.
@@ -257,106 +235,8 @@ impl Socket {
         &self.0.acks
     }
 
-    pub(crate) fn table(&self) -> &RwLock<Option<Box<Table<EventContext>>>> {
-        &self.0.handlers
-    }
-
-    /// The middlewares agreed and the client was told: the socket is in, and in the rooms that they put it into.
-    pub(crate) fn connected(&self) {
-        let member: Arc<dyn Member> = Arc::clone(&self.0) as _;
-        let key = self.0.space.local.insert(Arc::clone(&self.0.id), self.0.session.clone(), member);
-        let _ = self.0.member.set(key);
-        self.0.siblings.add(&self.0);
-        let early = std::mem::take(&mut *self.early());
-        self.0.phase.store(CONNECTED, Ordering::Release);
-        self.join(early);
-    }
-
-    /// A middleware refused, or the client went away in the meantime.
-    pub(crate) fn give_up(&self) {
-        self.0.phase.store(DISCONNECTED, Ordering::Release);
-        self.early().clear();
-    }
-
-    fn early(&self) -> MutexGuard<'_, Vec<Room>> {
-        self.0.early.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The socket leaves its namespace, for whatever reason and only once.
-    pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
-        // The handlers of "disconnecting" still see the rooms.
-        if !self.is_connected() {
-            return;
-        }
-        let context = || DisconnectContext { socket: self.clone(), reason };
-        let handlers = Arc::clone(&self.0.space.handlers.read().unwrap_or_else(PoisonError::into_inner));
-        for call in handlers.disconnecting.calls() {
-            detach(call(context()));
-        }
-        if self
-            .0
-            .phase
-            .compare_exchange(CONNECTED, DISCONNECTED, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
-            return;
-        }
-        if let Some(key) = self.0.member.get() {
-            self.0.space.local.remove(*key);
-        }
-        self.0.acks.close();
-        self.0.siblings.remove(&self.0);
-        for call in handlers.disconnect.calls() {
-            detach(call(context()));
-        }
-    }
-}
-
-/// Runs what a handler began: at once as far as it goes, the rest in a task.
-fn detach(work: Option<Work>) {
-    let Some(mut work) = work else { return };
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    if work.as_mut().poll(&mut cx).is_pending() {
-        // Without a runtime nothing that waits would ever go on.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work);
-        }
-    }
-}
-
-impl Member for Inner {
-    fn expect_ack(&self, id: u64, waiting: Waiting) -> bool {
-        self.acks.expect(id, waiting, self.space.config.max_pending_acks).is_ok()
-    }
-
-    fn forget_ack(&self, id: u64) {
-        self.acks.forget(id);
-    }
-
-    fn disconnect(self: Arc<Self>, close: bool) {
-        Socket(self).disconnect(close);
-    }
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-}
-
-impl Siblings {
-    fn add(&self, socket: &Arc<Inner>) {
-        self.lock().push(Arc::downgrade(socket));
-    }
-
-    fn remove(&self, socket: &Arc<Inner>) {
-        self.lock().retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(socket)));
-    }
-
-    fn all(&self) -> Vec<Socket> {
-        self.lock().iter().filter_map(Weak::upgrade).map(Socket).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn shared_id(&self) -> Arc<str> {
+        Arc::clone(&self.0.id)
     }
 }
 

@@ -2,29 +2,53 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Socket;
 use super::context::{ConnectContext, DisconnectContext, EventContext};
-use crate::adapter::Local;
+use crate::adapter::Hub;
+use crate::broadcast::Family;
 use crate::config::Config;
-use crate::error::{ConnectError, ExtractError};
+use crate::error::{ConnectError, HandlerError};
 use crate::extensions::Extensions;
 use crate::handlers::{List, Table};
+use crate::params::Params;
+use crate::rewrite::Screened;
 
 /// A middleware at work.
 pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
 pub(crate) type Middleware = Arc<dyn Fn(ConnectContext) -> Asked + Send + Sync>;
-/// Told of a handler that could not be called: the socket, the event (or "connect", "disconnect"), and why.
-pub(crate) type ErrorHook = Arc<dyn Fn(&Socket, &str, &ExtractError) + Send + Sync>;
+/// A middleware for events.
+pub(crate) type EventMiddleware = Arc<dyn Fn(EventContext) -> Screened + Send + Sync>;
+/// Told of what a client sent and no handler got.
+pub(crate) type ErrorHook = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
 /// What a namespace shares with its sockets.
 pub(crate) struct Space {
-    pub(crate) local: Arc<Local>,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) config: Arc<Config>,
     pub(crate) state: Arc<Extensions>,
     /// Registered once for all sockets, mostly before the first one comes: read on every event, seldom changed.
-    pub(crate) handlers: RwLock<Arc<Handlers>>,
+    handlers: RwLock<Arc<Handlers>>,
+    kind: Kind,
+    /// Events that no handler got because they did not fit, or a middleware refused them.
+    pub(crate) refused_events: AtomicU64,
+}
+
+/// Where a namespace comes from.
+pub(crate) enum Kind {
+    /// The application named it.
+    Static,
+    /// It stands for those that a pattern or function makes, and has no sockets itself.
+    Parent(Arc<Family>),
+    /// A pattern or function made it.
+    Child {
+        family: Arc<Family>,
+        params: Params,
+        /// The sockets in it, and the clients that ask to join.
+        occupants: AtomicUsize,
+    },
 }
 
 /// The handlers of a namespace.
@@ -35,12 +59,20 @@ pub(crate) struct Handlers {
     pub(crate) disconnecting: List<DisconnectContext>,
     pub(crate) disconnect: List<DisconnectContext>,
     pub(crate) middlewares: Vec<Middleware>,
+    pub(crate) event_middlewares: Vec<EventMiddleware>,
     pub(crate) on_error: Option<ErrorHook>,
 }
 
 impl Space {
-    pub(crate) fn new(local: Arc<Local>, config: Arc<Config>, state: Arc<Extensions>) -> Self {
-        Self { local, config, state, handlers: RwLock::default() }
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        config: Arc<Config>,
+        state: Arc<Extensions>,
+        handlers: Arc<Handlers>,
+        kind: Kind,
+    ) -> Self {
+        let refused_events = AtomicU64::new(0);
+        Self { hub, config, state, handlers: RwLock::new(handlers), kind, refused_events }
     }
 
     /// The handlers as they are now.
@@ -51,5 +83,25 @@ impl Space {
     /// Changes the handlers for the events to come.
     pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Handlers) -> R) -> R {
         change(Arc::make_mut(&mut self.handlers.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// What the pattern that made this namespace captured.
+    pub(crate) fn params(&self) -> Params {
+        match &self.kind {
+            Kind::Child { params, .. } => params.clone(),
+            Kind::Static | Kind::Parent(_) => Params::default(),
+        }
+    }
+
+    /// Tells the application of what no handler got.
+    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
+        self.refused_events.fetch_add(1, Ordering::Relaxed);
+        if let Some(hook) = self.handlers().on_error.clone() {
+            hook(socket, error);
+        }
     }
 }

@@ -1,0 +1,113 @@
+//! The other nodes of a cluster, for one namespace: what they are told, and what they say.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::message::Message;
+use super::requests::{Open, Owing, Reply, Requests};
+use super::{AdapterError, Link, Presence};
+use crate::id::{NodeId, RequestId};
+
+/// How long a request to other nodes may take, where the caller says nothing (`requestsTimeout`).
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Processes that only send name themselves so. They are no nodes that answer.
+const EMITTER: &str = "emitter";
+
+/// The other nodes of a cluster, for one namespace.
+pub(super) struct Cluster {
+    link: Arc<dyn Link>,
+    requests: Requests,
+    others: Mutex<HashMap<NodeId, Instant>>,
+    /// When this node last said something.
+    spoke: Mutex<Instant>,
+}
+
+impl Cluster {
+    pub(super) fn new(link: Arc<dyn Link>) -> Self {
+        Self {
+            link,
+            requests: Requests::default(),
+            others: Mutex::default(),
+            spoke: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Says something to all other nodes.
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), AdapterError> {
+        *self.spoke.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.link.publish(message).await
+    }
+
+    /// A request that all other nodes have to answer.
+    pub(super) async fn open_request(&self) -> Result<Open<'_>, AdapterError> {
+        let owing = match self.link.presence() {
+            Presence::Heartbeats { .. } => Owing::Nodes(self.others().keys().cloned().collect()),
+            Presence::Counted => Owing::Count(self.link.count_others().await?),
+        };
+        Ok(self.requests.open(owing))
+    }
+
+    /// When a request that begins now is over.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + REQUEST_TIMEOUT
+    }
+
+    pub(super) async fn close(&self) {
+        // Others find out by themselves if this does not reach them.
+        let _ = self.publish(&Message::Close).await;
+        self.link.close();
+    }
+
+    pub(super) async fn respond(&self, to: &NodeId, message: Message) {
+        // Who asked stops waiting after a while; there is nobody here to tell.
+        let _ = self.link.respond(to, &message).await;
+    }
+
+    /// A node answered a request of this one.
+    pub(super) fn reply(&self, request: &RequestId, reply: Reply) {
+        self.requests.reply(request, reply);
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        self.link.presence()
+    }
+
+    /// A node said something, so it is there.
+    pub(super) fn heard(&self, from: &NodeId) {
+        if from.as_str() != EMITTER {
+            self.others().insert(from.clone(), Instant::now());
+        }
+    }
+
+    pub(super) fn lost(&self, node: &NodeId) {
+        self.others().remove(node);
+        self.requests.lost(node);
+    }
+
+    /// Says that this node is there if it said nothing for a while, and drops those that said nothing for longer.
+    pub(super) async fn beat(&self, interval: Duration, timeout: Duration) {
+        let silent: Vec<NodeId> = {
+            let others = self.others();
+            others
+                .iter()
+                .filter(|(_, heard)| heard.elapsed() > timeout)
+                .map(|(node, _)| node.clone())
+                .collect()
+        };
+        for node in silent {
+            self.lost(&node);
+        }
+        let spoke = *self.spoke.lock().unwrap_or_else(PoisonError::into_inner);
+        if spoke.elapsed() >= interval {
+            let _ = self.publish(&Message::Heartbeat).await;
+        }
+    }
+
+    fn others(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

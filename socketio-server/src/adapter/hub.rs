@@ -1,0 +1,348 @@
+//! One namespace on this server: its sockets, what they may have missed, and the other nodes.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use engineio::Prepared;
+use socketio_parser::{Event, Parser, RawValue};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::cluster::Cluster;
+use super::details::SocketDetails;
+use super::local::Local;
+use super::message::{Flags, Message};
+use super::requests::{Answer, Gathered, Reply, gather_clients};
+use super::{AdapterError, Link};
+use crate::ack::Waiting;
+use crate::config::Config;
+use crate::emit;
+use crate::error::EmitError;
+use crate::extensions::Extensions;
+use crate::handlers::{Call, HandlerId, Table};
+use crate::recovery::Log;
+use crate::room::{Room, Target};
+use crate::server_events::{ServerEventContext, ServerReply};
+
+/// One namespace on this server.
+pub(crate) struct Hub {
+    name: Arc<str>,
+    parser: Parser,
+    pub(crate) local: Local,
+    log: Option<Log>,
+    cluster: OnceLock<Cluster>,
+    next_ack: AtomicU64,
+    /// How many listeners of outgoing events there are: while there are none, nothing is done for them.
+    outgoing: AtomicUsize,
+    server_events: RwLock<Table<ServerEventContext>>,
+    state: Arc<Extensions>,
+}
+
+impl Hub {
+    pub(crate) fn new(name: Arc<str>, config: &Config, state: Arc<Extensions>) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            parser: config.parser,
+            local: Local::default(),
+            log: config.connection_state_recovery.clone().map(Log::new),
+            cluster: OnceLock::new(),
+            next_ack: AtomicU64::new(0),
+            outgoing: AtomicUsize::new(0),
+            server_events: RwLock::default(),
+            state,
+        })
+    }
+
+    /// There are other nodes, and this is the way to them.
+    pub(super) fn connect(&self, link: Arc<dyn Link>) {
+        self.local.tell(&link);
+        let _ = self.cluster.set(Cluster::new(link));
+    }
+
+    /// What was registered with a parent counts for its child too.
+    pub(crate) fn inherit(&self, parent: &Self) {
+        let events = parent.server_events.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.server_events.write().unwrap_or_else(PoisonError::into_inner) = events;
+        if let Some(hook) = parent.local.room_hook() {
+            self.local.on_room_event(hook);
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn parser(&self) -> Parser {
+        self.parser
+    }
+
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
+    }
+
+    pub(super) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.get()
+    }
+
+    /// Whether other nodes have to hear of what is for everybody.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.cluster.get().is_some()
+    }
+
+    /// An id that no other emit of the namespace on this server has.
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.next_ack.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A listener of outgoing events came, or went.
+    pub(crate) fn count_outgoing(&self, more: usize, less: usize) {
+        self.outgoing.fetch_add(more, Ordering::Relaxed);
+        self.outgoing.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    /// Whether somebody listens to outgoing events.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        self.outgoing.load(Ordering::Relaxed) > 0
+    }
+
+    /// Tells the listeners of everybody meant of an event that goes to them.
+    pub(crate) fn tell_outgoing(&self, target: &Target, event: &Event) {
+        for member in self.local.members(target) {
+            member.outgoing(event);
+        }
+    }
+
+    /// Sends to everybody meant on this server. The message is made only if somebody may get it; while recovery is
+    /// on, with the offset that it is given.
+    pub(crate) fn deliver(
+        &self,
+        target: &Target,
+        flags: Flags,
+        make: impl FnOnce(Option<&str>) -> Result<Prepared, EmitError>,
+    ) -> Result<(), EmitError> {
+        match &self.log {
+            Some(log) if !flags.volatile => log.emit(
+                target,
+                || self.local.has(target),
+                |offset| Ok(make(Some(offset))?.compress(flags.compress)),
+                |message| self.local.send(target, message, false),
+            ),
+            _ => {
+                if self.local.has(target) {
+                    let message = make(None)?.compress(flags.compress);
+                    self.local.send(target, &message, flags.volatile);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends an event to everybody meant on all servers, or only `here`.
+    pub(crate) async fn broadcast(
+        &self,
+        target: &Target,
+        flags: Flags,
+        event: Event,
+        here: bool,
+    ) -> Result<(), EmitError> {
+        self.deliver_event(target, flags, &event)?;
+        let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
+        Ok(self.publish(here, message).await?)
+    }
+
+    /// Sends an event to everybody meant on this server.
+    pub(super) fn deliver_event(
+        &self,
+        target: &Target,
+        flags: Flags,
+        event: &Event,
+    ) -> Result<(), EmitError> {
+        if self.has_outgoing() {
+            self.tell_outgoing(target, event);
+        }
+        self.deliver(target, flags, |offset| {
+            Ok(emit::event(self.parser, &self.name, None, event.name(), event.args(), offset)?)
+        })
+    }
+
+    /// Sends an event and gathers the answers. `make` makes the message with the ack id that it is given; `event` is
+    /// for the other nodes, if they are to be asked too.
+    pub(crate) async fn broadcast_with_ack(
+        &self,
+        target: &Target,
+        flags: Flags,
+        timeout: Duration,
+        event: Option<Event>,
+        make: impl FnOnce(u64) -> Result<Prepared, EmitError>,
+    ) -> Result<Gathered<Answer>, EmitError> {
+        let deadline = Instant::now() + timeout;
+        let id = self.next_ack_id();
+        let (sender, answers) = mpsc::unbounded_channel();
+        let mut asked = Asked { id, members: Vec::new() };
+        if self.local.has(target) {
+            let message = make(id)?.compress(flags.compress);
+            asked.members = self.local.ask(target, id, &message, || Waiting::Many(sender.clone()));
+        }
+        // What is left are the senders in the tables of those asked; when the last is gone no answer can come.
+        drop(sender);
+        let mut elsewhere = None;
+        if let (Some(cluster), Some(event)) = (self.cluster(), event) {
+            let open = cluster.open_request().await?;
+            let request = Some(open.id().clone());
+            let flags = Flags { timeout: Some(timeout), ..flags };
+            cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
+            elsewhere = Some(open);
+        }
+        Ok(gather_clients(answers, asked.members.len(), elsewhere, deadline).await)
+    }
+
+    /// Puts everybody meant into rooms.
+    pub(crate) async fn join(&self, target: &Target, rooms: &[Room], here: bool) -> Result<(), AdapterError> {
+        self.local.join_all(target, rooms);
+        self.publish(here, || Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() }).await
+    }
+
+    /// Takes everybody meant out of rooms.
+    pub(crate) async fn leave(
+        &self,
+        target: &Target,
+        rooms: &[Room],
+        here: bool,
+    ) -> Result<(), AdapterError> {
+        self.local.leave_rooms(target, rooms);
+        self.publish(here, || Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() }).await
+    }
+
+    /// Puts everybody meant out of the namespace, and with `close` off the server.
+    pub(crate) async fn disconnect(
+        &self,
+        target: &Target,
+        close: bool,
+        here: bool,
+    ) -> Result<(), AdapterError> {
+        self.disconnect_here(target, close);
+        self.publish(here, || Message::DisconnectSockets { target: target.clone(), close }).await
+    }
+
+    pub(super) fn disconnect_here(&self, target: &Target, close: bool) {
+        for member in self.local.members(target) {
+            member.disconnect(close);
+        }
+    }
+
+    /// Says something to the other nodes, unless only those `here` are meant.
+    async fn publish(&self, here: bool, message: impl FnOnce() -> Message) -> Result<(), AdapterError> {
+        match self.cluster() {
+            Some(cluster) if !here => cluster.publish(&message()).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Everybody meant, on all servers or only `here`.
+    pub(crate) async fn fetch(
+        &self,
+        target: &Target,
+        here: bool,
+    ) -> Result<Gathered<SocketDetails>, AdapterError> {
+        let mut found = Gathered { answers: self.local.details(target), missing: 0, silent: Vec::new() };
+        let Some(cluster) = self.cluster().filter(|_| !here) else { return Ok(found) };
+        let open = cluster.open_request().await?;
+        cluster
+            .publish(&Message::FetchSockets { target: target.clone(), request: open.id().clone() })
+            .await?;
+        let others = open.gather(cluster.deadline(), |reply| match reply {
+            Reply::Sockets(_, sockets) => Some(sockets),
+            _ => None,
+        });
+        let others = others.await;
+        found.answers.extend(others.answers.into_iter().flatten());
+        Ok(Gathered { answers: found.answers, missing: others.missing, silent: others.silent })
+    }
+
+    /// Sends an event to the other servers themselves.
+    pub(crate) async fn server_side_emit(&self, event: Event) -> Result<(), AdapterError> {
+        self.publish(false, || Message::ServerSideEmit { event, request: None }).await
+    }
+
+    /// Sends an event to the other servers and gathers their answers.
+    pub(crate) async fn server_side_emit_with_ack(
+        &self,
+        event: Event,
+    ) -> Result<Gathered<Answer>, AdapterError> {
+        let Some(cluster) = self.cluster() else { return Ok(Gathered::default()) };
+        let deadline = cluster.deadline();
+        let open = cluster.open_request().await?;
+        cluster.publish(&Message::ServerSideEmit { event, request: Some(open.id().clone()) }).await?;
+        let answers = open.gather(deadline, |reply| match reply {
+            Reply::Server(_, answer) => Some(Answer::Elsewhere(answer)),
+            _ => None,
+        });
+        Ok(answers.await)
+    }
+
+    /// Calls `call` for each event of this name that another server sends.
+    pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEventContext>) -> HandlerId {
+        self.server_events.write().unwrap_or_else(PoisonError::into_inner).on(event, call)
+    }
+
+    /// Takes such a handler out again.
+    pub(crate) fn off_server_event(&self, id: HandlerId) -> bool {
+        self.server_events.write().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+
+    /// Another server sent an event. The answer, if it wants one, is ready when a handler gave it; without a handler
+    /// there is none.
+    pub(super) fn server_event(
+        &self,
+        event: &Event,
+        wants_answer: bool,
+    ) -> oneshot::Receiver<Option<RawValue>> {
+        let (sender, answer) = oneshot::channel();
+        let reply = wants_answer.then(|| ServerReply::new(sender));
+        let calls: Vec<_> = {
+            let table = self.server_events.read().unwrap_or_else(PoisonError::into_inner);
+            table.event(event.name()).into_iter().flat_map(|list| list.calls()).cloned().collect()
+        };
+        for call in calls {
+            let context = ServerEventContext {
+                event: event.clone(),
+                reply: reply.clone(),
+                parser: self.parser,
+                state: Arc::clone(&self.state),
+            };
+            if let Some(work) = call(context) {
+                tokio::spawn(work);
+            }
+        }
+        answer
+    }
+
+    /// The namespace is closed.
+    pub(crate) async fn close(&self) {
+        if let Some(cluster) = self.cluster() {
+            cluster.close().await;
+        }
+    }
+}
+
+/// However the wait ends, also by dropping the future, nothing stays in the tables of those who were asked.
+struct Asked {
+    id: u64,
+    members: Vec<Arc<dyn super::Member>>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        for member in &self.members {
+            member.forget_ack(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+use std::convert::Infallible;
+
+use std::time::Duration;
+
+use super::*;
+
+fn room(name: &str) -> Room {
+    name.into()
+}
+
+fn target(rooms: &[&str], except: &[&str]) -> Target {
+    Target {
+        rooms: rooms.iter().copied().map(room).collect(),
+        except: except.iter().copied().map(room).collect(),
+    }
+}
+
+fn away(rooms: &[&str]) -> Away {
+    Away {
+        sid: "sid".into(),
+        pid: "pid".into(),
+        rooms: rooms.iter().copied().map(room).collect(),
+        data: SocketData::default(),
+    }
+}
+
+/// Emits an event of which the text is the offset, and gives that offset.
+fn emit(log: &Log, to: &Target) -> String {
+    let mut offset = String::new();
+    log.emit::<Infallible>(
+        to,
+        || true,
+        |number| {
+            number.clone_into(&mut offset);
+            Ok(Prepared::text(number))
+        },
+        |_| {},
+    )
+    .unwrap();
+    offset
+}
+
+fn missed(log: &Log, pid: &str, offset: &str) -> Result<Vec<String>, NotRecovered> {
+    let claim = log.claim(pid, offset)?;
+    Ok(log.admit(Some(claim), |claim, missed| {
+        assert_eq!(&*claim.unwrap().unwrap().away.sid, "sid");
+        let text = |message: &Prepared| String::from_utf8(message.text_packet()[1..].to_vec()).unwrap();
+        missed.iter().map(text).collect()
+    }))
+}
+
+/// ADAPTER-18
+#[test]
+fn a_client_that_missed_nothing_gets_nothing() {
+    let log = Log::new(Recovery::default());
+    let last = emit(&log, &Target::default());
+    log.leave(Some(away(&["sid"])), || {});
+    assert_eq!(missed(&log, "pid", &last), Ok(vec![]));
+}
+
+/// ADAPTER-19: what has an ack id, is volatile or is no event never comes here.
+#[test]
+fn a_client_gets_what_it_was_due() {
+    let log = Log::new(Recovery::default());
+    let seen = emit(&log, &Target::default());
+    log.leave(Some(away(&["sid", "r1"])), || {});
+    let all = emit(&log, &Target::default());
+    let to_its_room = emit(&log, &target(&["r1"], &[]));
+    let to_others = emit(&log, &target(&["r2"], &[]));
+    let but_its_room = emit(&log, &target(&[], &["r1"]));
+    let but_another = emit(&log, &target(&[], &["r3"]));
+    let to_it = emit(&log, &target(&["sid"], &[]));
+    assert_eq!(missed(&log, "pid", &seen), Ok(vec![all, to_its_room, but_another, to_it]));
+    assert_ne!(to_others, but_its_room);
+}
+
+/// ADAPTER-20, ADAPTER-21
+#[test]
+fn what_is_not_known_is_not_recovered() {
+    let log = Log::new(Recovery::default());
+    let last = emit(&log, &Target::default());
+    assert_eq!(missed(&log, "pid", &last), Err(NotRecovered::UnknownSession));
+    for unknown in [
+        "",
+        "x",
+        "9",
+        ".0",
+        &format!("{last}f"),
+        &last[..last.len() - 1],
+        &Log::new(Recovery::default()).offset(0),
+    ] {
+        log.leave(Some(away(&["sid"])), || {});
+        assert_eq!(missed(&log, "pid", unknown), Err(NotRecovered::UnknownOffset), "{unknown:?}");
+    }
+}
+
+#[test]
+fn a_session_comes_back_once() {
+    let log = Log::new(Recovery::default());
+    let last = emit(&log, &Target::default());
+    log.leave(Some(away(&["sid"])), || {});
+    assert!(log.claim("pid", &last).is_ok());
+    assert_eq!(log.claim("pid", &last).unwrap_err(), NotRecovered::UnknownSession);
+    // Unless it was refused, and tries again.
+    log.leave(Some(away(&["sid"])), || {});
+    log.put_back(log.claim("pid", &last).unwrap());
+    assert!(log.claim("pid", &last).is_ok());
+}
+
+#[test]
+fn what_comes_while_middlewares_wait_is_not_lost() {
+    let log = Log::new(Recovery::default());
+    let seen = emit(&log, &Target::default());
+    log.leave(Some(away(&["sid"])), || {});
+    let first = emit(&log, &Target::default());
+    let claim = log.claim("pid", &seen).unwrap();
+    let second = emit(&log, &Target::default());
+    let got = log.admit(Some(claim), |_, missed| missed.len());
+    assert_eq!(got, 2, "{first} {second}");
+}
+
+#[test]
+fn memory_is_bounded_by_bytes_and_by_sessions() {
+    let log = Log::new(Recovery { max_bytes: 2000, max_sessions: 2, ..Recovery::default() });
+    let first = emit(&log, &Target::default());
+    let offsets: Vec<_> = (0..1000).map(|_| emit(&log, &Target::default())).collect();
+    assert!(log.lock().bytes <= 2500 && log.lock().entries.len() < 30);
+    log.leave(Some(away(&["sid"])), || {});
+    assert_eq!(missed(&log, "pid", &first), Err(NotRecovered::UnknownOffset));
+    log.leave(Some(away(&["sid"])), || {});
+    assert_eq!(missed(&log, "pid", &offsets[998]), Ok(vec![offsets[999].clone()]));
+    for pid in ["a", "b", "c"] {
+        log.leave(Some(Away { pid: pid.into(), ..away(&["sid"]) }), || {});
+    }
+    assert_eq!(log.lock().away.len(), 2);
+    assert_eq!(missed(&log, "a", &offsets[999]), Err(NotRecovered::UnknownSession));
+    assert!(missed(&log, "c", &offsets[999]).is_ok());
+}
+
+#[test]
+fn what_is_too_old_is_forgotten() {
+    let log = Log::new(Recovery { max_disconnection_duration: Duration::ZERO, ..Recovery::default() });
+    let last = emit(&log, &Target::default());
+    log.leave(Some(away(&["sid"])), || {});
+    while Instant::now() == log.lock().departures[0].0 {}
+    assert_eq!(missed(&log, "pid", &last), Err(NotRecovered::UnknownSession));
+    assert!(log.lock().entries.is_empty() && log.lock().departures.is_empty());
+}
+
+#[test]
+fn nothing_is_made_for_nobody() {
+    let log = Log::new(Recovery::default());
+    let made = |log: &Log| {
+        let mut made = false;
+        let make = |_: &str| {
+            made = true;
+            Ok::<_, Infallible>(Prepared::text(""))
+        };
+        log.emit(&Target::default(), || false, make, |_| {}).unwrap();
+        made
+    };
+    assert!(!made(&log));
+    log.leave(Some(away(&["sid"])), || {});
+    assert!(made(&log), "somebody may come back");
+}

@@ -1,0 +1,66 @@
+//! What a middleware for events decides.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+
+use socketio_parser::{Event, Parser, ToArgs};
+
+use crate::emit;
+use crate::error::EmitError;
+
+/// A middleware for events at work. An error refuses the event; a new event takes its place.
+pub(crate) type Screened = Pin<Box<dyn Future<Output = Result<Option<Event>, String>> + Send>>;
+
+/// An event that takes the place of the one that came: see
+/// [`Namespace::event_middleware`](crate::Namespace::event_middleware).
+#[derive(Clone, Debug)]
+pub struct Rewrite(Event);
+
+impl Rewrite {
+    /// An event with this name and these arguments.
+    pub fn new<A: ToArgs + ?Sized>(event: &str, args: &A) -> Result<Self, EmitError> {
+        emit::to_event(Parser::Json, event, args).map(Self)
+    }
+}
+
+/// What a middleware for events may return: `()` or [`Rewrite`], alone or as the `Ok` of a `Result` whose error
+/// refuses the event.
+#[diagnostic::on_unimplemented(
+    message = "a middleware for events cannot return `{Self}`",
+    note = "return `Result<(), E>` to let events pass or refuse them, or `Result<Rewrite, E>` to change them"
+)]
+pub trait Screen {
+    /// The event that takes the place of the one that came, if any, or what the client is told.
+    fn screen(self) -> Result<Option<Rewrite>, String>;
+}
+
+impl Screen for () {
+    fn screen(self) -> Result<Option<Rewrite>, String> {
+        Ok(None)
+    }
+}
+
+impl Screen for Rewrite {
+    fn screen(self) -> Result<Option<Rewrite>, String> {
+        Ok(Some(self))
+    }
+}
+
+impl<T: Screen> Screen for Option<T> {
+    fn screen(self) -> Result<Option<Rewrite>, String> {
+        self.map_or(Ok(None), T::screen)
+    }
+}
+
+impl<T: Screen, E: Display> Screen for Result<T, E> {
+    fn screen(self) -> Result<Option<Rewrite>, String> {
+        self.map_err(|error| error.to_string())?.screen()
+    }
+}
+
+impl Rewrite {
+    pub(crate) fn into_event(self) -> Event {
+        self.0
+    }
+}

@@ -1,0 +1,294 @@
+//! How a socket comes into its namespace and its rooms, and how it leaves.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::task::{Context, Waker};
+
+use engineio::{Prepared, Session};
+use socketio_parser::{EncodeError, Event};
+
+use super::{DisconnectContext, Inner, Siblings, Socket, Space};
+use crate::ack::{PendingAcks, Waiting};
+use crate::adapter::{Member, SocketDetails};
+use crate::disconnect_reason::DisconnectReason;
+use crate::extensions::Extensions;
+use crate::handlers::Work;
+use crate::handshake::Handshake;
+use crate::id::random_id;
+use crate::recovery::{Away, Claim, NotRecovered};
+use crate::room::Room;
+
+/// A socket is made before its namespace's middlewares run, and is not connected before they agree.
+const JOINING: u8 = 0;
+const CONNECTED: u8 = 1;
+const DISCONNECTED: u8 = 2;
+
+/// What became of a client's wish to be who it was: nothing, if it had none.
+const NEW: u8 = 0;
+pub(super) const RECOVERED: u8 = 1;
+const UNKNOWN_SESSION: u8 = 2;
+const UNKNOWN_OFFSET: u8 = 3;
+
+pub(super) fn not_recovered(recovery: u8) -> Option<NotRecovered> {
+    match recovery {
+        UNKNOWN_SESSION => Some(NotRecovered::UnknownSession),
+        UNKNOWN_OFFSET => Some(NotRecovered::UnknownOffset),
+        _ => None,
+    }
+}
+
+fn recovery(outcome: Option<NotRecovered>) -> u8 {
+    match outcome {
+        None => NEW,
+        Some(NotRecovered::UnknownSession) => UNKNOWN_SESSION,
+        Some(NotRecovered::UnknownOffset) => UNKNOWN_OFFSET,
+    }
+}
+
+/// How a socket begins.
+pub(crate) enum Start<'a> {
+    /// As a new one with this id. The client may have wished for more.
+    New(Arc<str>, Option<NotRecovered>),
+    /// As the one that it was.
+    Again(&'a Claim),
+}
+
+impl Socket {
+    pub(crate) fn new(
+        start: &Start<'_>,
+        session: Session,
+        space: Arc<Space>,
+        siblings: &Arc<Siblings>,
+        handshake: Handshake,
+    ) -> Self {
+        let (id, outcome) = match start {
+            Start::New(id, outcome) => (id, recovery(*outcome)),
+            Start::Again(claim) => (&claim.away.sid, RECOVERED),
+        };
+        let socket = Self(Arc::new(Inner {
+            id: Arc::clone(id),
+            session,
+            space,
+            siblings: Arc::clone(siblings),
+            handshake,
+            phase: AtomicU8::new(JOINING),
+            member: OnceLock::new(),
+            acks: PendingAcks::default(),
+            extras: RwLock::default(),
+            extensions: Extensions::default(),
+            data: crate::socket_data::SocketData::default(),
+            pid: OnceLock::new(),
+            recovery: AtomicU8::new(outcome),
+        }));
+        if let Start::Again(claim) = start {
+            socket.0.data.replace(claim.away.data.to_map());
+            socket.join_rooms(claim.away.rooms.clone());
+        }
+        socket
+    }
+
+    /// The socket that a member of the rooms is.
+    pub(crate) fn from_member(member: Arc<dyn Member>) -> Option<Self> {
+        member.into_any().downcast().ok().map(Self)
+    }
+
+    /// Whether the socket is in its namespace.
+    pub fn is_connected(&self) -> bool {
+        self.0.phase.load(Ordering::Acquire) == CONNECTED
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.phase.load(Ordering::Acquire) == DISCONNECTED
+    }
+
+    /// The middlewares agreed: the client gets what it missed and then `welcome`, which is given its new `pid`, and
+    /// the socket is in, and in the rooms that middlewares put it into. `false` if the client is gone.
+    pub(crate) fn admit(
+        &self,
+        claim: Option<Claim>,
+        welcome: impl FnOnce(Option<&str>) -> Result<Prepared, EncodeError>,
+    ) -> bool {
+        let log = self.0.space.hub.log();
+        let mut room_events = Vec::new();
+        // A broadcast must come either before all of this, and be among the missed, or after it.
+        let enter = |claim: Result<Option<Claim>, NotRecovered>, missed: &[Prepared]| {
+            let pid = match claim {
+                Ok(Some(claim)) => Some(claim.away.pid),
+                Ok(None) => log.map(|_| random_id()),
+                Err(reason) => {
+                    self.0.recovery.store(recovery(Some(reason)), Ordering::Relaxed);
+                    log.map(|_| random_id())
+                }
+            };
+            let Ok(packet) = welcome(pid.as_deref()) else { return false };
+            for message in missed {
+                let _ = self.0.session.send(message.clone());
+            }
+            if self.0.session.send(packet).is_err() {
+                return false;
+            }
+            if let Some(pid) = pid {
+                let _ = self.0.pid.set(pid);
+            }
+            self.change_early(|early| {
+                let member: Arc<dyn Member> = Arc::clone(&self.0) as _;
+                let session = self.0.session.clone();
+                let (key, events) =
+                    self.0.space.hub.local.insert(Arc::clone(&self.0.id), session, member, early);
+                let _ = self.0.member.set(key);
+                room_events = events;
+                self.0.phase.store(CONNECTED, Ordering::Release);
+            });
+            self.0.siblings.add(&self.0);
+            true
+        };
+        let admitted = match log {
+            Some(log) => log.admit(claim, enter),
+            None => enter(Ok(None), &[]),
+        };
+        self.0.space.hub.local.tell_room_events(&room_events);
+        admitted
+    }
+
+    /// A middleware refused, or the client went away in the meantime.
+    pub(crate) fn give_up(&self) {
+        self.0.phase.store(DISCONNECTED, Ordering::Release);
+    }
+
+    pub(super) fn join_rooms(&self, rooms: Vec<Room>) {
+        if rooms.is_empty() {
+            return;
+        }
+        if self.0.member.get().is_none() {
+            // Under the lock of the early rooms it cannot come in between.
+            let early = self.change_extras(|extras| {
+                let early = self.0.member.get().is_none();
+                if early && !self.has_left() {
+                    extras.early.extend(rooms.iter().cloned());
+                }
+                early
+            });
+            if early {
+                return;
+            }
+        }
+        if let Some(&key) = self.0.member.get() {
+            for room in rooms {
+                self.0.space.hub.local.join(key, &room);
+            }
+        }
+    }
+
+    pub(super) fn leave_room(&self, room: &str) {
+        match self.0.member.get() {
+            Some(&key) => {
+                self.0.space.hub.local.leave(key, room);
+            }
+            None => self.change_extras(|extras| extras.early.retain(|early| **early != *room)),
+        }
+    }
+
+    pub(super) fn all_rooms(&self) -> Vec<Room> {
+        match self.0.member.get() {
+            Some(key) => self.0.space.hub.local.rooms_of(*key),
+            None => self.extras(|extras| extras.early.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Runs `enter` with the early rooms, of which there are none afterwards. Who joins at the same time waits.
+    fn change_early(&self, enter: impl FnOnce(&[Room])) {
+        let mut extras = self.0.extras.write().unwrap_or_else(PoisonError::into_inner);
+        let early = extras.as_mut().map(|extras| std::mem::take(&mut extras.early)).unwrap_or_default();
+        enter(&early);
+    }
+
+    /// The socket leaves its namespace, for whatever reason and only once.
+    pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
+        // The handlers of "disconnecting" still see the rooms.
+        if !self.is_connected() {
+            return;
+        }
+        let context = || DisconnectContext { socket: self.clone(), reason };
+        let handlers = self.0.space.handlers();
+        for call in handlers.disconnecting.calls() {
+            detach(call(context()));
+        }
+        let left =
+            self.0.phase.compare_exchange(CONNECTED, DISCONNECTED, Ordering::AcqRel, Ordering::Acquire);
+        if left.is_err() {
+            return;
+        }
+        self.drop_outgoing(|_| true);
+        self.leave_rooms(reason);
+        self.0.acks.close();
+        self.0.siblings.remove(&self.0);
+        for call in handlers.disconnect.calls() {
+            detach(call(context()));
+        }
+    }
+
+    fn leave_rooms(&self, reason: DisconnectReason) {
+        let Some(&key) = self.0.member.get() else { return };
+        let local = &self.0.space.hub.local;
+        let events = match self.0.space.hub.log() {
+            None => local.remove(key),
+            Some(log) => {
+                let pid = self.0.pid.get().filter(|_| reason.is_recoverable());
+                let away = pid.map(|pid| Away {
+                    sid: Arc::clone(&self.0.id),
+                    pid: Arc::clone(pid),
+                    rooms: local.rooms_of(key),
+                    data: self.0.data.copy(),
+                });
+                let mut events = Vec::new();
+                log.leave(away, || events = local.remove(key));
+                events
+            }
+        };
+        local.tell_room_events(&events);
+    }
+}
+
+/// Runs what a handler began: at once as far as it goes, the rest in a task.
+fn detach(work: Option<Work>) {
+    let Some(mut work) = work else { return };
+    let mut cx = Context::from_waker(Waker::noop());
+    if work.as_mut().poll(&mut cx).is_pending() {
+        // Without a runtime nothing that waits would ever go on.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(work);
+        }
+    }
+}
+
+impl Member for Inner {
+    fn expect_ack(&self, id: u64, waiting: Waiting) -> bool {
+        self.acks.expect(id, waiting, self.space.config.max_pending_acks).is_ok()
+    }
+
+    fn forget_ack(&self, id: u64) {
+        self.acks.forget(id);
+    }
+
+    fn disconnect(self: Arc<Self>, close: bool) {
+        Socket(self).disconnect(close);
+    }
+
+    fn outgoing(self: Arc<Self>, event: &Event) {
+        Socket(self).tell_outgoing(event);
+    }
+
+    fn details(&self) -> SocketDetails {
+        SocketDetails {
+            id: self.id.to_string(),
+            handshake: self.handshake.details(),
+            rooms: Vec::new(),
+            data: self.data.to_map(),
+        }
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}

@@ -54,6 +54,16 @@ const SUITES: &[Suite] = &[
         mocha: &["--require", "../hooks.cjs", "test/index.js"],
         tests: 83,
     },
+    Suite {
+        name: "sio-client",
+        server: "suite-socketio-client",
+        port: 3210,
+        folder: "packages/socket.io-client/test",
+        repository: "socketio/socket.io",
+        package: Some("socket.io-client"),
+        mocha: &["--import=tsx", "--require", "../hooks.cjs", "test/index.ts"],
+        tests: 111,
+    },
 ];
 
 /// What the client suites need around the package.

@@ -5,5 +5,6 @@ mod api;
 mod broadcasts;
 mod bundle;
 mod clients;
+mod dynamic;
 mod protocol;
 mod support;

@@ -68,3 +68,11 @@ pub(crate) async fn nothing_else(ws: &mut WebSocket) {
     ws.send(r#"42["still there?"]"#).await;
     assert_eq!(ws.text().await, r#"42["yes"]"#);
 }
+
+/// Asks for a namespace and is refused: what the client is told.
+pub(crate) async fn refused(ws: &mut WebSocket, namespace: &str, auth: &str) -> serde_json::Value {
+    ws.send(&format!("40{namespace},{auth}")).await;
+    let answer = ws.text().await;
+    let json = answer.strip_prefix(&format!("44{namespace},")).unwrap_or_else(|| panic!("{answer}"));
+    serde_json::from_str(json).unwrap()
+}

@@ -1,0 +1,253 @@
+//! Namespaces that come to be when a client asks for one.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use socketio_server::{
+    Ack, Args, Auth, ConnectError, NamespaceRequest, Params, PatternError, Server, Socket,
+};
+use tests::raw::soon;
+use tokio::sync::{Notify, mpsc};
+
+use crate::support::{builder, join, refused, start};
+
+/// SIO-SRV-062, SIO-SRV-068
+#[tokio::test]
+async fn a_new_namespace_is_announced_once() {
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&names);
+    let running = start(builder(), |io| {
+        io.on_new_namespace(move |namespace| heard.lock().unwrap().push(namespace.name().to_owned()));
+        io.of("/nsp");
+        io.of("nsp");
+        io.of_pattern("/dynamic-{n}").unwrap();
+    })
+    .await;
+    let (_first, _) = running.connect_to("/dynamic-1").await;
+    let (_second, _) = running.connect_to("/dynamic-1").await;
+    assert_eq!(*names.lock().unwrap(), ["/nsp", "/dynamic-1"]);
+    let mut there = running.io.namespaces();
+    there.sort();
+    assert_eq!(there, ["/", "/dynamic-1", "/nsp"]);
+}
+
+/// SIO-SRV-064
+#[tokio::test]
+async fn a_child_has_what_its_parent_has() {
+    let (sender, mut connected) = mpsc::unbounded_channel();
+    let running = start(builder(), |io| {
+        let parent = io.of_pattern("/dynamic-{n}").unwrap();
+        parent.middleware(|socket: Socket, params: Params| async move {
+            if params.parse::<u32>("n").is_none() {
+                return Err(ConnectError::new("no number"));
+            }
+            socket.join("asked");
+            Ok(())
+        });
+        parent.on_connect(move |socket: Socket, params: Params| {
+            let sender = sender.clone();
+            async move {
+                let number = params.get("n").map(str::to_owned);
+                sender.send((socket.namespace().to_owned(), number, socket.rooms().len())).unwrap();
+            }
+        });
+        parent.on("which", |params: Params| async move { Ack(params.get("n").map(str::to_owned)) });
+    })
+    .await;
+    let (mut ws, _) = running.connect_to("/dynamic-101").await;
+    let seen = soon(connected.recv()).await.unwrap();
+    assert_eq!(seen, ("/dynamic-101".to_owned(), Some("101".to_owned()), 2));
+    ws.send(r#"42/dynamic-101,1["which"]"#).await;
+    assert_eq!(ws.text().await, r#"43/dynamic-101,1["101"]"#);
+    let mut ws = running.open().await;
+    assert_eq!(refused(&mut ws, "/dynamic-x", "").await, json!({"message": "no number"}));
+}
+
+/// SIO-SRV-064, SIO-SRV-065
+#[tokio::test]
+async fn a_parent_emits_to_its_children() {
+    let running = start(builder(), |io| {
+        let parent = io.of_pattern("/dynamic-{n}").unwrap();
+        parent.on_connect(|socket: Socket| async move { socket.join("room") });
+    })
+    .await;
+    let parent = running.io.of_pattern("/other-{n}").unwrap();
+    parent.emit("nobody", &1).await.unwrap();
+    let (mut one, _) = running.connect_to("/other-1").await;
+    let (mut two, id) = running.connect_to("/other-2").await;
+    parent.emit("hello", &Args((1, "2", json!({"3": "4"})))).await.unwrap();
+    assert_eq!(one.text().await, r#"42/other-1,["hello",1,"2",{"3":"4"}]"#);
+    assert_eq!(two.text().await, r#"42/other-2,["hello",1,"2",{"3":"4"}]"#);
+    running.io.of("/other-1").sockets_join("a").await.unwrap();
+    parent.to("a").emit("room", &()).await.unwrap();
+    parent.to(id.as_str()).emit("own", &()).await.unwrap();
+    assert_eq!(one.text().await, r#"42/other-1,["room",null]"#);
+    assert_eq!(two.text().await, r#"42/other-2,["own",null]"#);
+    assert_eq!(parent.fetch_sockets().await.unwrap().len(), 2);
+    parent.disconnect_sockets(false).await.unwrap();
+    assert_eq!(one.text().await, "41/other-1,");
+    assert_eq!(two.text().await, "41/other-2,");
+}
+
+/// SIO-SRV-066, SIO-SRV-067
+#[tokio::test]
+async fn a_function_decides_and_those_that_came_first_are_asked_first() {
+    let running = start(builder(), |io| {
+        io.of_function(|request: NamespaceRequest| async move {
+            tokio::task::yield_now().await;
+            let token = request.handshake().auth::<std::collections::HashMap<String, String>>();
+            request.name() == "/dynamic-101" && token.is_ok_and(|auth| auth.contains_key("token"))
+        })
+        .on("which", || async { Ack("function") });
+        io.of_pattern("/dynamic-{n}").unwrap().on("which", || async { Ack("pattern") });
+        io.of_function(|request: NamespaceRequest| async move { request.name() == "/last" });
+    })
+    .await;
+    let mut ws = running.open().await;
+    ws.send(r#"40/dynamic-101,{"token":"x"}"#).await;
+    assert!(ws.text().await.starts_with("40/dynamic-101,{"));
+    ws.send(r#"42/dynamic-101,1["which"]"#).await;
+    assert_eq!(ws.text().await, r#"43/dynamic-101,1["function"]"#);
+    let mut ws = running.open().await;
+    join(&mut ws, "/dynamic-102").await;
+    ws.send(r#"42/dynamic-102,1["which"]"#).await;
+    assert_eq!(ws.text().await, r#"43/dynamic-102,1["pattern"]"#);
+    join(&mut ws, "/last").await;
+    assert_eq!(refused(&mut ws, "/first", "").await, json!({"message": "Invalid namespace"}));
+}
+
+/// SIO-SRV-069
+#[tokio::test]
+async fn clients_that_come_at_once_meet() {
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let go = Arc::new(Notify::new());
+    let (asked, released) = (Arc::clone(&waiting), Arc::clone(&go));
+    let running = start(builder(), |io| {
+        io.of_function(move |_| {
+            let (asked, released) = (Arc::clone(&asked), Arc::clone(&released));
+            async move {
+                let notified = released.notified();
+                if asked.fetch_add(1, Ordering::SeqCst) == 1 {
+                    released.notify_waiters();
+                } else {
+                    notified.await;
+                }
+                true
+            }
+        });
+    })
+    .await;
+    let mut one = running.open().await;
+    let mut two = running.open().await;
+    one.send("40/dynamic,").await;
+    two.send("40/dynamic,").await;
+    one.text().await;
+    two.text().await;
+    assert_eq!(waiting.load(Ordering::SeqCst), 2);
+    running.io.of("/dynamic").emit("both", &()).await.unwrap();
+    assert_eq!(one.text().await, r#"42/dynamic,["both",null]"#);
+    assert_eq!(two.text().await, r#"42/dynamic,["both",null]"#);
+}
+
+fn dynamic(io: &Server) {
+    let parent = io.of_pattern("/dynamic-{n}").unwrap();
+    parent.middleware(|Auth(auth): Auth<serde_json::Value>| async move {
+        if auth.get("bad").is_some() { Err(ConnectError::new("no")) } else { Ok(()) }
+    });
+}
+
+/// The client left, and the server has noticed.
+async fn left(
+    running: &crate::support::Running,
+    mut ws: tests::raw::WebSocket,
+    gone: impl Fn(&Server) -> bool,
+) {
+    ws.send("41/dynamic-1,").await;
+    // What a client sends after it left is handled after the leaving.
+    join(&mut ws, "/").await;
+    assert!(gone(&running.io));
+}
+
+/// SIO-SRV-070, SIO-SRV-071
+#[tokio::test]
+async fn an_empty_child_goes_and_can_come_again() {
+    let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;
+    let is_there = |io: &Server| io.namespaces().contains(&"/dynamic-1".to_owned());
+    for _ in 0..2 {
+        let (first, _) = running.connect_to("/dynamic-1").await;
+        let (second, _) = running.connect_to("/dynamic-1").await;
+        left(&running, first, is_there).await;
+        left(&running, second, |io| !is_there(io)).await;
+    }
+}
+
+/// However its last socket leaves.
+#[tokio::test]
+async fn an_empty_child_goes_when_the_server_put_the_last_one_out() {
+    let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;
+    let (mut ws, id) = running.connect_to("/dynamic-1").await;
+    running.io.of("/dynamic-1").socket(&id).unwrap().disconnect(false);
+    assert_eq!(ws.text().await, "41/dynamic-1,");
+    join(&mut ws, "/").await;
+    assert_eq!(running.io.namespaces(), ["/"]);
+}
+
+/// SIO-SRV-072, SIO-SRV-073
+#[tokio::test]
+async fn an_empty_child_stays_unless_told_otherwise() {
+    let running = start(builder(), dynamic).await;
+    let mut ws = running.open().await;
+    assert_eq!(refused(&mut ws, "/dynamic-1", r#"{"bad":1}"#).await, json!({"message": "no"}));
+    assert!(running.io.namespaces().contains(&"/dynamic-1".to_owned()));
+    let (ws, _) = running.connect_to("/dynamic-1").await;
+    left(&running, ws, |io| io.of("/dynamic-1").is_empty()).await;
+    assert!(running.io.namespaces().contains(&"/dynamic-1".to_owned()));
+}
+
+/// SIO-SRV-074, SIO-SRV-075
+#[tokio::test]
+async fn a_refused_client_takes_only_an_empty_child_with_it() {
+    let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;
+    let is_there = |io: &Server| io.namespaces().contains(&"/dynamic-1".to_owned());
+    let mut ws = running.open().await;
+    assert_eq!(refused(&mut ws, "/dynamic-1", r#"{"bad":1}"#).await, json!({"message": "no"}));
+    assert!(!is_there(&running.io));
+    let (_in_it, _) = running.connect_to("/dynamic-1").await;
+    assert_eq!(refused(&mut ws, "/dynamic-1", r#"{"bad":1}"#).await, json!({"message": "no"}));
+    assert!(is_there(&running.io));
+}
+
+/// SIO-SRV-063
+#[tokio::test]
+async fn a_namespace_that_was_named_stays() {
+    let running = start(builder().cleanup_empty_child_namespaces(true), |io| {
+        io.of("/named");
+    })
+    .await;
+    let (mut ws, _) = running.connect_to("/named").await;
+    ws.send("41/named,").await;
+    join(&mut ws, "/").await;
+    assert!(running.io.namespaces().contains(&"/named".to_owned()));
+}
+
+/// SIO-SRV-076
+#[tokio::test]
+async fn a_name_that_fits_a_parent_belongs_to_it() {
+    let running = start(builder(), |io| {
+        io.of_pattern("/dynamic-{n}")
+            .unwrap()
+            .on("which", |params: Params| async move { Ack(params.get("n").map(str::to_owned)) });
+        io.of("/dynamic-7");
+    })
+    .await;
+    let (mut ws, _) = running.connect_to("/dynamic-7").await;
+    ws.send(r#"42/dynamic-7,1["which"]"#).await;
+    assert_eq!(ws.text().await, r#"43/dynamic-7,1["7"]"#);
+}
+
+#[test]
+fn a_wrong_pattern_is_an_error() {
+    let io = builder().build().unwrap();
+    assert_eq!(io.of_pattern("/{a}{b}").unwrap_err(), PatternError::Adjacent);
+}

@@ -25,6 +25,13 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `msgpack` | no | packets as msgpack, for servers that choose `Parser::Msgpack` |
+//! | `serve-client` | no | `ServerBuilder::serve_client`: the scripts that pages load |
 
 mod ack;
 pub mod adapter;

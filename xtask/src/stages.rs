@@ -44,7 +44,7 @@ const STAGES: &[Stage] = &[
 ];
 
 /// Folders with npm packages that tests use.
-const NPM_FOLDERS: &[&str] = &["tests/interop", "tests/parser"];
+const NPM_FOLDERS: &[&str] = &["tests/browser", "tests/interop", "tests/parser"];
 /// The crates that others link.
 const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server"];
 
@@ -136,7 +136,8 @@ fn test() -> Outcome {
     for folder in NPM_FOLDERS.iter().filter(|folder| root().join(folder).join("package.json").exists()) {
         tools::npm_packages(folder)?;
     }
-    all([Run::cargo(&["test", "--workspace", "--all-features"])])
+    let chromium = tools::chromium()?;
+    all([Run::cargo(&["test", "--workspace", "--all-features"]).env("CHROMIUM", &chromium)])
 }
 
 fn covered() -> Outcome {

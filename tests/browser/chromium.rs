@@ -1,0 +1,98 @@
+//! A Chromium without a window, showing one page.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// No window, nothing that needs privileges or hardware, and no network but ours.
+const ARGUMENTS: &[&str] = &[
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--metrics-recording-only",
+    "--no-first-run",
+    "--no-proxy-server",
+];
+/// How much of what it said a failure shows.
+const SHOWN: usize = 4000;
+/// Longer than its processes take to notice that they are to end.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A running browser with a profile of its own. Dropping it ends it.
+pub(crate) struct Chromium {
+    process: Child,
+    said: Arc<Mutex<Vec<u8>>>,
+    /// Disconnected when no process of the browser is left.
+    gone: Receiver<()>,
+    profile: TempDir,
+}
+
+impl Chromium {
+    /// Opens a page.
+    pub(crate) fn open(url: &str) -> Self {
+        let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
+        let profile = tempfile::tempdir().unwrap();
+        let started = Command::new(&program)
+            .args(ARGUMENTS)
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut process = started.unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}. Chromium is needed on the PATH, or where the environment variable CHROMIUM says; \
+                 `cargo xtask test` finds or installs it",
+                program.to_string_lossy()
+            )
+        });
+        let said = Arc::<Mutex<Vec<u8>>>::default();
+        let (alive, gone) = mpsc::channel();
+        let (heard, pipe) = (Arc::clone(&said), process.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            let _alive = alive;
+            let mut lines = BufReader::new(pipe);
+            let mut line = Vec::new();
+            // All processes of the browser write into the pipe, so its end is theirs.
+            while lines.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
+                heard.lock().unwrap().append(&mut line);
+            }
+        });
+        Self { process, said, gone, profile }
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// The end of what it and the page's console said.
+    pub(crate) fn said(&self) -> String {
+        let said = self.said.lock().unwrap();
+        String::from_utf8_lossy(&said[said.len().saturating_sub(SHOWN)..]).into_owned()
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // Its other processes notice, and write into the profile until then.
+        if self.gone.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("Chromium still writes into {}", self.profile.path().display());
+        }
+    }
+}

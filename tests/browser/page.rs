@@ -1,0 +1,107 @@
+//! The page in the browser, and what it tells the test.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use engineio::{Body, Cors, Query, Session, handler_fn};
+use http::Response;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::chromium::Chromium;
+
+/// Longer than anything takes, the start of a browser on a busy machine included.
+const LONG: Duration = Duration::from_secs(90);
+/// How often it is looked whether the browser is still there.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A page that runs one case.
+pub(crate) struct Page {
+    case: String,
+    chromium: Chromium,
+    told: mpsc::UnboundedReceiver<(String, Told)>,
+    /// Where the page tells things. Not the server under test, which may go.
+    stand: engineio::Server,
+}
+
+/// Something that the page tells. It waits for an answer, and gets none but `null` when this is dropped.
+pub(crate) struct Told {
+    pub(crate) value: Value,
+    answer: oneshot::Sender<Value>,
+}
+
+impl Told {
+    pub(crate) fn answer(self, value: impl Into<Value>) {
+        let _ = self.answer.send(value.into());
+    }
+}
+
+impl Page {
+    /// Opens the page of a site, for it to run a case with these parameters.
+    pub(crate) async fn open(site: SocketAddr, case: &str, parameters: &[(&str, &str)]) -> Self {
+        let (sender, told) = mpsc::unbounded_channel();
+        let stand = stand(sender);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stand_at = listener.local_addr().unwrap();
+        let serving = stand.clone();
+        tokio::spawn(async move { serving.serve(listener).await });
+
+        let defaults = [("script", "socket.io.js"), ("options", "{}")];
+        let defaults = defaults.iter().filter(|(name, _)| parameters.iter().all(|(given, _)| given != name));
+        let mut url = format!("http://{site}/socket.io/page?case={case}&stand=http://{stand_at}/stand/tell");
+        for (name, value) in defaults.chain(parameters) {
+            let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            url.push_str(&format!("&{name}={value}"));
+        }
+        Self { case: case.to_owned(), chromium: Chromium::open(&url), told, stand }
+    }
+
+    /// Waits until the page tells this, which has to be the next thing that it tells.
+    pub(crate) async fn told(&mut self, what: &str) -> Told {
+        let limit = Instant::now() + LONG;
+        let wrong = loop {
+            match tokio::time::timeout(LOOK, self.told.recv()).await {
+                Ok(Some((found, told))) if found == what => return told,
+                Ok(Some((found, told))) => break format!("it told {found:?}: {}", told.value),
+                Ok(None) => break "the stand is gone".to_owned(),
+                Err(_) if Instant::now() > limit => break format!("it told nothing for {LONG:?}"),
+                Err(_) => {}
+            }
+            if let Some(status) = self.chromium.ended() {
+                break format!("Chromium ended with {status}");
+            }
+        };
+        let said = self.chromium.said().replace("\\n", "\n");
+        panic!(
+            "the page of the case {} should tell {what:?}, but {wrong}\nChromium said:\n{said}",
+            self.case
+        );
+    }
+
+    /// Waits until the page is through with its case.
+    pub(crate) async fn done(mut self) {
+        self.told("done").await;
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.stand.close();
+    }
+}
+
+fn stand(sender: mpsc::UnboundedSender<(String, Told)>) -> engineio::Server {
+    let tell = move |below: &str, request: &http::request::Parts| {
+        let (answer, answered) = oneshot::channel();
+        let text = Query::from(&request.uri).get("told").filter(|_| below == "tell")?.to_owned();
+        let (what, value) = serde_json::from_str(&text).ok()?;
+        sender.send((what, Told { value, answer })).ok()?;
+        Some(async {
+            let answer = answered.await.unwrap_or_default().to_string();
+            Response::new(Body::from(bytes::Bytes::from(answer)))
+        })
+    };
+    let builder = engineio::Server::builder().path("/stand").cors(Cors::any()).resource(tell);
+    builder.build(|_: &Session| handler_fn(|_, _| ())).unwrap()
+}

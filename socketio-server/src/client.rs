@@ -53,6 +53,8 @@ enum Slot {
     /// It is on its way into it.
     Joining(Box<str>),
     In(Socket),
+    /// The server put it out. What was on its way by then is nobody's, and no offence.
+    Left(Box<str>),
 }
 
 impl Client {
@@ -88,20 +90,24 @@ impl Client {
             (Payload::Connect(auth), None) => self.connect(&packet.namespace, auth, cx),
             (Payload::Connect(auth), Some(at)) if self.slots[at].has_left() => {
                 self.forget_left();
+                self.slots.swap_remove(at);
                 self.connect(&packet.namespace, auth, cx);
             }
             (Payload::ConnectError(_) | Payload::Connect(_), _) | (_, None) => self.violation(),
-            (payload, Some(at)) => {
-                let Slot::In(socket) = &self.slots[at] else { return self.violation() };
-                let socket = socket.clone();
-                if matches!(payload, Payload::Disconnect) {
-                    socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
-                    self.forget_left();
-                } else if socket.is_connected() {
-                    // What was on its way when the server put the socket out is nobody's.
-                    self.socket_packet(&socket, packet.ack_id, payload, cx);
+            (payload, Some(at)) => match &self.slots[at] {
+                Slot::Joining(_) => self.violation(),
+                Slot::Left(_) => {}
+                Slot::In(socket) => {
+                    let socket = socket.clone();
+                    if matches!(payload, Payload::Disconnect) {
+                        socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
+                        self.forget_left();
+                        self.slots.swap_remove(at);
+                    } else if socket.is_connected() {
+                        self.socket_packet(&socket, packet.ack_id, payload, cx);
+                    }
                 }
-            }
+            },
         }
     }
 
@@ -113,13 +119,15 @@ impl Client {
         }
     }
 
-    /// Forgets the sockets that have left, and the namespaces that only they kept.
+    /// Lets go of the sockets that have left, and of the namespaces that only they kept.
     fn forget_left(&mut self) {
-        let before = self.slots.len();
-        self.slots.retain(|slot| !slot.has_left());
-        if self.slots.len() < before && !self.visits.is_empty() {
-            let slots = &self.slots;
-            self.visits.retain(|visit| slots.iter().any(|slot| slot.name() == visit.namespace.name()));
+        for slot in &mut self.slots {
+            let Slot::In(socket) = slot else { continue };
+            if !socket.is_connected() {
+                let name = socket.namespace();
+                self.visits.retain(|visit| visit.namespace.name() != name);
+                *slot = Slot::Left(name.into());
+            }
         }
     }
 
@@ -209,7 +217,10 @@ impl Client {
         cx: &mut Context<'_>,
     ) {
         if self.slots.len() >= self.server.config.max_namespaces {
-            return self.violation();
+            self.slots.retain(|slot| !matches!(slot, Slot::Left(_)));
+            if self.slots.len() >= self.server.config.max_namespaces {
+                return self.violation();
+            }
         }
         let auth = match self.session.protocol() {
             Protocol::V4 => auth,
@@ -382,9 +393,7 @@ impl Handler for Client {
             while let Poll::Ready(Some(())) = running.poll_next_unpin(cx) {}
         }
         // The application may have put sockets out.
-        if self.slots.iter().any(Slot::has_left) {
-            self.forget_left();
-        }
+        self.forget_left();
         self.poll_deadlines(cx);
         Poll::Ready(())
     }
@@ -401,12 +410,16 @@ impl Handler for Client {
 impl Slot {
     fn name(&self) -> &str {
         match self {
-            Self::Joining(name) => name,
+            Self::Joining(name) | Self::Left(name) => name,
             Self::In(socket) => socket.namespace(),
         }
     }
 
     fn has_left(&self) -> bool {
-        matches!(self, Self::In(socket) if !socket.is_connected())
+        match self {
+            Self::Joining(_) => false,
+            Self::In(socket) => !socket.is_connected(),
+            Self::Left(_) => true,
+        }
     }
 }

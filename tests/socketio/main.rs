@@ -4,7 +4,11 @@
 mod api;
 mod broadcasts;
 mod bundle;
+mod bus;
 mod clients;
+mod cluster;
 mod dynamic;
+mod events;
 mod protocol;
+mod recovery;
 mod support;

@@ -1,6 +1,7 @@
 //! The other nodes of a cluster, for one namespace: what they are told, and what they say.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(super) struct Cluster {
     others: Mutex<HashMap<NodeId, Instant>>,
     /// When this node last said something.
     spoke: Mutex<Instant>,
+    closed: AtomicBool,
 }
 
 impl Cluster {
@@ -33,6 +35,7 @@ impl Cluster {
             requests: Requests::default(),
             others: Mutex::default(),
             spoke: Mutex::new(Instant::now()),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -57,9 +60,16 @@ impl Cluster {
     }
 
     pub(super) async fn close(&self) {
-        // Others find out by themselves if this does not reach them.
-        let _ = self.publish(&Message::Close).await;
-        self.link.close();
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            // Others find out by themselves if this does not reach them.
+            let _ = self.publish(&Message::Close).await;
+            self.link.close();
+        }
+    }
+
+    /// A node that has said that it leaves must not be heard again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(super) async fn respond(&self, to: &NodeId, message: Message) {

@@ -61,7 +61,7 @@ impl Inbound {
             return;
         }
         let Some(hub) = self.hub.upgrade() else { return };
-        let Some(cluster) = hub.cluster() else { return };
+        let Some(cluster) = hub.cluster().filter(|cluster| !cluster.is_closed()) else { return };
         cluster.heard(&from);
         match message {
             Message::InitialHeartbeat => {
@@ -144,7 +144,7 @@ impl Inbound {
             loop {
                 ticks.tick().await;
                 let Some(hub) = weak.upgrade() else { return };
-                let Some(cluster) = hub.cluster() else { return };
+                let Some(cluster) = hub.cluster().filter(|cluster| !cluster.is_closed()) else { return };
                 cluster.beat(interval, timeout).await;
             }
         });

@@ -1,0 +1,126 @@
+//! A cluster in one process: an adapter as somebody outside of the crate would write it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use socketio_server::adapter::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, NodeId, Presence};
+use tokio::sync::mpsc;
+
+type Post = (NodeId, Message);
+
+/// What connects the nodes. Clones are the same bus.
+#[derive(Clone)]
+pub(crate) struct Bus {
+    seats: Arc<Mutex<Vec<Seat>>>,
+    presence: Presence,
+    /// While set, nothing can be published.
+    pub(crate) broken: Arc<AtomicBool>,
+    /// Nodes that nobody hears any more.
+    lost: Arc<Mutex<Vec<NodeId>>>,
+}
+
+struct Seat {
+    node: NodeId,
+    namespace: String,
+    sender: mpsc::UnboundedSender<Post>,
+}
+
+struct Wire {
+    bus: Bus,
+    node: NodeId,
+    namespace: String,
+}
+
+impl Bus {
+    /// Nodes know of each other by heartbeats.
+    pub(crate) fn with_heartbeats() -> Self {
+        let mut presence = Presence::default();
+        if let Presence::Heartbeats { interval, timeout, .. } = &mut presence {
+            (*interval, *timeout) = (Duration::from_millis(50), Duration::from_secs(10));
+        }
+        Self::new(presence)
+    }
+
+    /// The bus knows how many nodes there are.
+    pub(crate) fn that_counts() -> Self {
+        Self::new(Presence::Counted)
+    }
+
+    fn new(presence: Presence) -> Self {
+        Self { seats: Arc::default(), presence, broken: Arc::default(), lost: Arc::default() }
+    }
+
+    /// Cuts a node off without anybody being told: the one that came in this place to this namespace.
+    pub(crate) fn lose(&self, namespace: &str, at: usize) {
+        let mut seats = self.seats.lock().unwrap();
+        let places: Vec<_> = (0..seats.len()).filter(|place| seats[*place].namespace == namespace).collect();
+        self.lost.lock().unwrap().push(seats.remove(places[at]).node);
+    }
+
+    /// How many nodes are connected, for one namespace.
+    pub(crate) fn nodes(&self, namespace: &str) -> usize {
+        self.seats.lock().unwrap().iter().filter(|seat| seat.namespace == namespace).count()
+    }
+
+    fn send(&self, from: &Wire, to: Option<&NodeId>, message: &Message) -> Result<(), AdapterError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(AdapterError::new("the bus is broken"));
+        }
+        if self.lost.lock().unwrap().contains(&from.node) {
+            return Ok(());
+        }
+        let seats = self.seats.lock().unwrap();
+        let others = seats.iter().filter(|seat| seat.namespace == from.namespace && seat.node != from.node);
+        for seat in others.filter(|seat| to.is_none_or(|to| *to == seat.node)) {
+            // Who is gone hears nothing.
+            let _ = seat.sender.send((from.node.clone(), message.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl Adapter for Bus {
+    fn open(&self, inbound: Inbound) -> Arc<dyn Link> {
+        let (sender, mut posts) = mpsc::unbounded_channel::<Post>();
+        let (node, namespace) = (inbound.node().clone(), inbound.namespace().to_owned());
+        self.seats.lock().unwrap().push(Seat { node: node.clone(), namespace: namespace.clone(), sender });
+        tokio::spawn(async move {
+            while let Some((from, message)) = posts.recv().await {
+                inbound.receive(from, message).await;
+            }
+        });
+        Arc::new(Wire { bus: self.clone(), node, namespace })
+    }
+}
+
+impl Link for Wire {
+    fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
+        Box::pin(async move { self.bus.send(self, None, message) })
+    }
+
+    fn respond<'a>(
+        &'a self,
+        to: &'a NodeId,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Result<(), AdapterError>> {
+        Box::pin(async move { self.bus.send(self, Some(to), message) })
+    }
+
+    fn presence(&self) -> Presence {
+        self.bus.presence
+    }
+
+    fn count_others(&self) -> BoxFuture<'_, Result<usize, AdapterError>> {
+        let count = self.bus.nodes(&self.namespace) - 1;
+        Box::pin(async move { Ok(count) })
+    }
+
+    fn close(&self) {
+        self.bus
+            .seats
+            .lock()
+            .unwrap()
+            .retain(|seat| seat.node != self.node || seat.namespace != self.namespace);
+    }
+}

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use engineio::{CloseReason, Handler, Message, Protocol, Session};
 use futures_util::StreamExt;
@@ -374,6 +374,8 @@ impl Handler for Client {
     }
 
     fn on_close(&mut self, _: &Session, reason: CloseReason) {
+        // What the client said before it hung up counts, its goodbye above all: often one read brings them all.
+        self.poll_inbox(&mut Context::from_waker(Waker::noop()));
         let reason = if self.server.is_closing() {
             DisconnectReason::ServerShuttingDown
         } else {

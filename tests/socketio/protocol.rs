@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::{Ack, Auth, Namespace, RawArgs, Server, Socket};
-use tests::raw::{Request, WebSocket};
+use socketio_server::{Ack, Auth, Data, DisconnectReason, Namespace, RawArgs, Server, Socket};
+use tests::raw::{Request, WebSocket, soon};
+use tokio::sync::mpsc;
 
 use crate::support::{Running, builder, join, start};
 
@@ -233,4 +234,32 @@ async fn events_are_acknowledged() {
     assert_eq!(ws.text().await, format!("462-789[{placeholders}]"));
     assert_eq!(ws.binary().await, [1]);
     assert_eq!(ws.binary().await, [2]);
+}
+
+/// A client that says goodbye often hangs up in the same breath.
+#[tokio::test]
+async fn what_comes_with_the_end_counts() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        let words = sender.clone();
+        io.on("last words", move |Data(said): Data<String>| {
+            words.send(said).unwrap();
+            async {}
+        });
+        io.on_disconnect(move |reason: DisconnectReason| {
+            sender.send(reason.to_string()).unwrap();
+            async {}
+        });
+    })
+    .await;
+    for (packets, reason) in
+        [("\u{1e}41\u{1e}1", "client namespace disconnect"), ("\u{1e}1", "transport close")]
+    {
+        let client = running.polling().await;
+        assert_eq!(client.post("40").await.status, 200);
+        assert!(client.poll().await.starts_with("40{"));
+        assert_eq!(client.post(format!(r#"42["last words","bye"]{packets}"#)).await.status, 200);
+        assert_eq!(soon(seen.recv()).await.unwrap(), "bye");
+        assert_eq!(soon(seen.recv()).await.unwrap(), reason);
+    }
 }

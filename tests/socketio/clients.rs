@@ -1,63 +1,81 @@
-//! Official clients of npm against our server.
+//! Clients of other houses against our server: those of npm, PyPI and crates.io.
 
-use serde::Deserialize;
-use serde_json::json;
-use socketio_server::{Ack, Arguments, Auth, ConnectError, Data, EmitError, RawArgs, Server, Socket};
+mod house;
 
-use crate::support::{builder, start};
+use socketio_server::{Parser, ServerBuilder};
 
-#[derive(Deserialize)]
-struct Credentials {
-    token: String,
+use self::house::House;
+use crate::support::builder;
+
+const TRANSPORTS: [&str; 3] = ["polling", "websocket", "polling,websocket"];
+
+/// How the visitors of the scripts leave.
+const DEPARTURES: [&str; 7] = [
+    "ada /chat: client namespace disconnect",
+    "bob /chat: server namespace disconnect",
+    "dan /chat: server shutting down",
+    "dan /news: client namespace disconnect",
+    "dan /news: server shutting down",
+    "eve /chat: forced close",
+    "eve /chat: transport close",
+];
+
+fn with_eio3() -> ServerBuilder {
+    builder().engine(|engine| engine.allow_eio3(true))
 }
 
-fn chat(io: &Server) {
-    let chat = io.of("/chat");
-    chat.middleware(|Auth(credentials): Auth<Credentials>| async move {
-        if credentials.token == "good" {
-            Ok(())
-        } else {
-            Err(ConnectError::new("not allowed").with_data(json!({"code": 7})))
-        }
-    });
-    chat.on("echo", |args: RawArgs| async move { Ack(args) });
-    chat.on("ask me", |socket: Socket| async move {
-        let sum: i32 =
-            socket.emit_with_ack("question", &socketio_server::Args((40, 2))).await.expect("an answer");
-        Ack(sum)
-    });
-    chat.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
-    chat.on("say", |socket: Socket, Data(room): Data<String>, args: RawArgs| async move {
-        let what = args.get(1).ok_or("nothing to say")?.value().map_err(|_| "nothing to say")?;
-        socket.to(room).emit("said", &what).await.map_err(|_| "not said")
-    });
-    chat.on("number", |socket: Socket, Arguments((number,)): Arguments<(u32,)>| async move {
-        socket.emit("number", &number)
-    });
-    chat.on("throw me out", |socket: Socket| async move { socket.disconnect(false) });
-    let server = io.clone();
-    chat.on("close the server", move || {
-        server.close();
-        async { Ok::<(), EmitError>(()) }
-    });
-}
-
-async fn visit(version: u8, transports: &str) {
-    let running = start(builder(), chat).await;
-    let url = format!("http://{}", running.addr);
-    tests::node::run("socketio.mjs", &[&url, &version.to_string(), transports]).await;
-}
-
-#[tokio::test]
-async fn version_4_over_each_transport() {
-    for transports in ["polling", "websocket", "polling,websocket"] {
-        visit(4, transports).await;
+/// npm's `socket.io-client`.
+async fn npm(version: &str, builder: fn() -> ServerBuilder, more: &[&str]) {
+    for transports in TRANSPORTS {
+        let house = House::open(builder()).await;
+        let arguments = [&[&*house.url, version, transports], more].concat();
+        tests::node::run("socketio.mjs", &arguments).await;
+        house.left(&DEPARTURES).await;
     }
 }
 
 #[tokio::test]
-async fn version_3_over_each_transport() {
-    for transports in ["polling", "websocket", "polling,websocket"] {
-        visit(3, transports).await;
+async fn npm_version_4() {
+    npm("4", builder, &[]).await;
+}
+
+#[tokio::test]
+async fn npm_version_4_with_msgpack() {
+    npm("4", || builder().parser(Parser::Msgpack), &["msgpack"]).await;
+}
+
+#[tokio::test]
+async fn npm_version_3() {
+    npm("3", builder, &[]).await;
+}
+
+#[tokio::test]
+async fn npm_version_2() {
+    npm("2", with_eio3, &[]).await;
+}
+
+/// What only version 2 does.
+async fn npm_2(wanted: &str, builder: fn() -> ServerBuilder) {
+    for transports in TRANSPORTS {
+        let house = House::open(builder()).await;
+        tests::node::run("socketio-v2.mjs", &[&house.url, transports, wanted]).await;
     }
+}
+
+/// SIO-SRV-171
+#[tokio::test]
+async fn version_2_and_the_server_agree_about_ids() {
+    npm_2("ids", with_eio3).await;
+}
+
+/// SIO-SRV-172
+#[tokio::test]
+async fn the_query_of_version_2_becomes_its_credentials() {
+    npm_2("query", with_eio3).await;
+}
+
+/// SIO-SRV-173
+#[tokio::test]
+async fn version_2_is_refused_by_default() {
+    npm_2("refusal", builder).await;
 }

@@ -2,6 +2,7 @@
 
 pub mod node;
 pub mod raw;
+pub mod script;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

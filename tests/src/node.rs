@@ -1,9 +1,10 @@
 //! Scripts that run the official clients of npm.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use tokio::process::Command;
+
+use crate::script;
 
 /// Runs a script of `tests/interop`, which prints `ok` when all is well and what is wrong otherwise.
 ///
@@ -16,15 +17,7 @@ pub async fn run(script: &str, arguments: &[&str]) {
         folder.join("node_modules").is_dir(),
         "the npm packages are missing: run `npm ci` in tests/interop, or `cargo xtask test`, which does"
     );
-    let output = Command::new("node")
-        .arg(script)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("Node.js 20 or newer is needed on the PATH");
-    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.trim() == "ok", "{script}: {said}{wrong}");
+    let mut node = Command::new("node");
+    node.arg(script).args(arguments).current_dir(folder);
+    script::run(&mut node, "Node.js 20 or newer is needed on the PATH").await;
 }

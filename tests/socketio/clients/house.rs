@@ -1,0 +1,147 @@
+//! The server that clients of other houses visit, and its book of who left and why.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_server::{
+    Ack, AckError, AckSender, Args, Arguments, Auth, Binary, ConnectError, Data, DisconnectReason,
+    GatherError, Namespace, RawArgs, Server, ServerBuilder, Socket,
+};
+use tests::raw::LONG;
+use tokio::sync::mpsc;
+
+use crate::support::start;
+
+/// Who a visitor says it is: in its CONNECT packet, or in the query string of the namespace.
+#[derive(Deserialize)]
+struct Visitor {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    name: String,
+}
+
+pub(super) struct House {
+    pub(super) url: String,
+    departures: mpsc::UnboundedReceiver<String>,
+}
+
+impl House {
+    pub(super) async fn open(builder: ServerBuilder) -> Self {
+        let (book, departures) = mpsc::unbounded_channel();
+        let running = start(builder, |io| furnish(io, &book)).await;
+        Self { url: format!("http://{}", running.addr), departures }
+    }
+
+    /// These left, in any order, and nobody else. A line names the visitor, the namespace and the reason; where a
+    /// client does not always manage to send what it means to, two reasons with ` or ` between them.
+    pub(super) async fn left(mut self, expected: &[&str]) {
+        let mut left = Vec::new();
+        while left.len() < expected.len() {
+            match tokio::time::timeout(LONG, self.departures.recv()).await {
+                Ok(Some(departure)) => left.push(departure),
+                _ => panic!("only these left: {left:?}"),
+            }
+        }
+        left.extend(std::iter::from_fn(|| self.departures.try_recv().ok()));
+        left.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        let fits = |(left, expected): (&String, &&str)| {
+            let (who, reasons) = expected.split_once(": ").unwrap_or_default();
+            reasons.split(" or ").any(|reason| *left == format!("{who}: {reason}"))
+        };
+        assert!(
+            left.len() == expected.len() && left.iter().zip(&expected).all(fits),
+            "{left:#?} left, not {expected:#?}"
+        );
+    }
+}
+
+fn furnish(io: &Server, book: &mpsc::UnboundedSender<String>) {
+    io.of("/chat").middleware(|Auth(visitor): Auth<Visitor>| async move {
+        if visitor.token == "good" {
+            Ok(())
+        } else {
+            Err(ConnectError::new("not allowed").with_data(json!({"code": 7})))
+        }
+    });
+    for namespace in [io.of("/"), io.of("/chat"), io.of("/news")] {
+        talk(&namespace);
+        ask(&namespace);
+        gather(&namespace);
+        leave(&namespace, io, book);
+    }
+}
+
+/// Events both ways, with answers from us.
+fn talk(namespace: &Namespace) {
+    namespace.on("who am I", |socket: Socket| async move {
+        Ack(Args((socket.id().to_owned(), socket.session().id().as_str().to_owned())))
+    });
+    namespace.on("credentials", |Auth(credentials): Auth<Value>| async move { Ack(credentials) });
+    namespace.on("echo", |args: RawArgs, ack: Option<AckSender>, socket: Socket| async move {
+        match ack {
+            Some(ack) => ack.send(&args),
+            None => socket.emit("echoed", &args),
+        }
+    });
+    namespace.on("number", |socket: Socket, Arguments((number,)): Arguments<(u32,)>| async move {
+        socket.emit("number", &number)
+    });
+    namespace.on("tick", |socket: Socket, Data(number): Data<u32>| async move {
+        socket.volatile().emit("ticked", &number)
+    });
+}
+
+/// Answers from the client.
+fn ask(namespace: &Namespace) {
+    namespace.on("ask me", |socket: Socket| async move {
+        let sum: i32 = socket.emit_with_ack("question", &Args((40, 2))).await?;
+        Ok::<_, AckError>(Ack(sum))
+    });
+    namespace.on("ask me for bytes", |socket: Socket| async move {
+        let bytes = Binary::from(vec![1, 2, 3]);
+        let reversed: Binary = socket.emit_with_ack("reverse", &bytes).await?;
+        Ok::<_, AckError>(Ack(reversed))
+    });
+}
+
+/// Rooms, and answers from everybody in one.
+fn gather(namespace: &Namespace) {
+    namespace.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
+    namespace.on("say", |socket: Socket, Data(room): Data<String>, args: RawArgs| async move {
+        let what = args.get(1).ok_or("nothing to say")?.value().map_err(|_| "nothing to say")?;
+        socket.to(room).emit("said", &what).await.map_err(|_| "not said")
+    });
+    let all = namespace.clone();
+    namespace.on("vote", move |Data(room): Data<String>| {
+        let voters = all.to(room).timeout(Duration::from_secs(10));
+        async move {
+            let ballot = Binary::from(vec![1, 2]);
+            let mut votes: Vec<(String, Binary)> = voters.emit_with_ack("vote", &ballot).await?;
+            votes.sort_by(|one, other| one.0.cmp(&other.0));
+            Ok::<_, GatherError<(String, Binary)>>(Ack(votes))
+        }
+    });
+}
+
+/// Ways out.
+fn leave(namespace: &Namespace, io: &Server, book: &mpsc::UnboundedSender<String>) {
+    namespace.on("throw me out", |socket: Socket| async move { socket.disconnect(false) });
+    namespace.on("cut me off", |socket: Socket| async move { socket.session().abort() });
+    let server = io.clone();
+    namespace.on("close the server", move || {
+        server.close();
+        async {}
+    });
+    let book = book.clone();
+    namespace.on_disconnect(move |socket: Socket, Auth(visitor): Auth<Visitor>, reason: DisconnectReason| {
+        // Clients of version 2 are in the namespace / without wanting to.
+        if socket.namespace() != "/" {
+            let _ = book.send(format!("{} {}: {reason}", visitor.name, socket.namespace()));
+        }
+        async {}
+    });
+}

@@ -492,3 +492,85 @@ async fn msgpack_is_a_parser_too() {
         answer.escape_ascii()
     );
 }
+
+/// SIO-SRV-035, SIO-SRV-036, SIO-SRV-039, SIO-SRV-040
+#[tokio::test]
+async fn the_server_is_its_root_namespace() {
+    let (sender, mut connected) = mpsc::unbounded_channel();
+    let running = start(builder(), |io| {
+        io.middleware(|| async { Ok::<_, ConnectError>(()) });
+        io.on_connect(move |socket: Socket| {
+            sender.send(socket.id().to_owned()).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let io = &running.io;
+    let (mut ws, id) = running.connect().await;
+    assert_eq!(soon(connected.recv()).await.unwrap(), id);
+    assert_eq!(io.name(), "/");
+    assert!(io.of("/") == io.of("") && *io.of("/").name() == *"/");
+    io.emit("emit", &1).await.unwrap();
+    io.send(&2).await.unwrap();
+    io.to(id.as_str()).emit("to", &3).await.unwrap();
+    io.r#in(id.as_str()).emit("in", &4).await.unwrap();
+    io.except("nobody").emit("except", &5).await.unwrap();
+    io.compress(false).emit("compress", &6).await.unwrap();
+    for event in
+        [r#""emit",1"#, r#""message",2"#, r#""to",3"#, r#""in",4"#, r#""except",5"#, r#""compress",6"#]
+    {
+        assert_eq!(ws.text().await, format!("42[{event}]"));
+    }
+    assert_eq!(io.fetch_sockets().await.unwrap().len(), 1);
+}
+
+/// SIO-SRV-025, SIO-SRV-026
+#[tokio::test]
+async fn a_handshake_may_be_refused() {
+    let allow = |engine: engineio::ServerBuilder| {
+        engine.allow_request(|request| {
+            let good = request.uri.query().is_some_and(|query| query.contains("good"));
+            async move { if good { Ok(()) } else { Err("not you".to_owned()) } }
+        })
+    };
+    let running = start(builder().cors(engineio::Cors::any()).engine(allow), |_| {}).await;
+    let ask = async |query: &str| {
+        let target = format!("/socket.io/?EIO=4&transport=polling{query}");
+        tests::raw::Request::new("GET", &target)
+            .header("origin", "http://foo.example")
+            .send(running.addr)
+            .await
+    };
+    assert_eq!(ask("&good").await.status, 200);
+    let refused = ask("").await;
+    assert_eq!((refused.status, refused.text()), (403, r#"{"code":4,"message":"not you"}"#));
+}
+
+/// SIO-SRV-118
+#[tokio::test]
+async fn a_port_may_be_served_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut listener = Some(listener);
+    for _ in 0..2 {
+        let io = builder().build().unwrap();
+        io.on("ev", |Data(number): Data<u32>| async move { Ack(number) });
+        let listener = match listener.take() {
+            Some(listener) => listener,
+            None => tokio::net::TcpListener::bind(addr).await.unwrap(),
+        };
+        let serving = tokio::spawn({
+            let io = io.clone();
+            async move { io.serve(listener).await }
+        });
+        let mut ws =
+            tests::raw::WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+        ws.text().await;
+        join(&mut ws, "/").await;
+        ws.send(r#"420["ev",7]"#).await;
+        assert_eq!(ws.text().await, "430[7]");
+        io.close();
+        soon(serving).await.unwrap().unwrap();
+        ws.closed().await;
+    }
+}

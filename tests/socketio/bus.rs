@@ -42,9 +42,9 @@ impl Bus {
         Self::new(presence)
     }
 
-    /// The bus knows how many nodes there are.
-    pub(crate) fn that_counts() -> Self {
-        Self::new(Presence::Counted)
+    /// One whose nodes tell each other that they are there, and one that counts them.
+    pub(crate) fn of_each_kind() -> [Self; 2] {
+        [Self::with_heartbeats(), Self::new(Presence::Counted)]
     }
 
     fn new(presence: Presence) -> Self {

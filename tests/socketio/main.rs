@@ -11,4 +11,5 @@ mod dynamic;
 mod events;
 mod protocol;
 mod recovery;
+mod rooms;
 mod support;

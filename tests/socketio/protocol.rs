@@ -146,7 +146,7 @@ async fn a_connect_is_answered_and_its_payload_known() {
     }
 }
 
-/// SIO-PROTO-21
+/// SIO-PROTO-21, SIO-SRV-048
 #[tokio::test]
 async fn an_unknown_namespace_is_refused() {
     let running = start_suite().await;
@@ -169,7 +169,7 @@ async fn what_is_no_packet_closes_the_connection() {
     }
 }
 
-/// SIO-PROTO-23
+/// SIO-PROTO-23, SIO-SRV-058
 #[tokio::test]
 async fn a_client_that_joins_nothing_is_put_out() {
     let running = start(builder().connect_timeout(Duration::from_millis(20)), suite).await;

@@ -1,0 +1,218 @@
+//! Who is in which room, and who is told of it.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use socketio_server::adapter::{
+    Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence, SocketDetails,
+};
+use socketio_server::{Binary, RoomEvent, Server, Socket};
+
+use crate::support::{Running, builder, start};
+
+async fn sockets(running: &Running, count: usize) -> Vec<(tests::raw::WebSocket, Socket)> {
+    let mut sockets = Vec::new();
+    for _ in 0..count {
+        let (ws, id) = running.connect().await;
+        sockets.push((ws, running.io.socket(&id).unwrap()));
+    }
+    sockets
+}
+
+fn names(rooms: &[socketio_server::Room]) -> Vec<&str> {
+    rooms.iter().map(AsRef::as_ref).collect()
+}
+
+/// ADAPTER-01, ADAPTER-03
+#[tokio::test]
+async fn rooms_and_their_members_stay_in_step() {
+    let running = start(builder(), |_| {}).await;
+    let mut both = sockets(&running, 2).await;
+    let (one, two) = (both[0].1.clone(), both[1].1.clone());
+    one.join(["r1", "r2"]);
+    one.join("r1");
+    two.join(["r2", "r3"]);
+    assert_eq!(names(&one.rooms()), [one.id(), "r1", "r2"]);
+    let lens = || ["r1", "r2", "r3"].map(|room| running.io.room_len(room));
+    assert_eq!(lens(), [1, 2, 1]);
+    one.leave("r1");
+    one.leave("never there");
+    assert_eq!(lens(), [0, 2, 1]);
+    let mut there = running.io.rooms();
+    there.sort();
+    assert_eq!(names(&there), ["r2", "r3"]);
+    two.leave_all();
+    assert_eq!(names(&two.rooms()), [two.id()]);
+    assert_eq!(lens(), [0, 1, 0]);
+    let (mut ws, _) = both.remove(0);
+    one.disconnect(false);
+    assert_eq!(ws.text().await, "41");
+    assert!(one.rooms().is_empty() && running.io.rooms().is_empty());
+}
+
+/// ADAPTER-02, ADAPTER-07, ADAPTER-08, SIO-SRV-050, SIO-SRV-051, SIO-SRV-052
+#[tokio::test]
+async fn sockets_are_found_by_their_rooms() {
+    let running = start(builder(), |io| {
+        io.of("/chat").on_connect(|socket: Socket| async move { socket.join("r1") });
+    })
+    .await;
+    let all = sockets(&running, 3).await;
+    let (_other, other) = running.connect_to("/chat").await;
+    all[0].1.join("r1");
+    all[1].1.join(["r1", "r2"]);
+    let found = async |broadcast: socketio_server::Broadcast| {
+        let mut ids: Vec<_> =
+            broadcast.fetch_sockets().await.unwrap().iter().map(|socket| socket.id().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let ids = |numbers: &[usize]| {
+        let mut ids: Vec<_> = numbers.iter().map(|number| all[*number].1.id().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let io = &running.io;
+    assert_eq!(io.fetch_sockets().await.unwrap().len(), 3);
+    assert_eq!(found(io.to("r1")).await, ids(&[0, 1]));
+    assert_eq!(found(io.to("r2")).await, ids(&[1]));
+    assert_eq!(found(io.to("r1").except("r2")).await, ids(&[0]));
+    assert_eq!(found(io.to("unknown")).await, ids(&[]));
+    assert_eq!(found(io.of("/chat").to("r1")).await, [other]);
+}
+
+/// ADAPTER-04, ADAPTER-05, ADAPTER-06, SIO-SRV-140, SIO-SRV-145, SIO-SRV-158
+#[tokio::test]
+async fn a_broadcast_is_the_same_for_everybody_it_is_for() {
+    let running = start(builder(), |_| {}).await;
+    let mut all = sockets(&running, 3).await;
+    let polling = running.polling().await;
+    polling.post("40").await;
+    polling.poll().await;
+    all[0].1.join("r1");
+    all[1].1.join(["r1", "r2"]);
+    let data = Binary::from_static(b"data");
+    running.io.except("r1").emit("outside", &data).await.unwrap();
+    running.io.to("r1").except("r2").emit("inside", &data).await.unwrap();
+    all[2].1.broadcast().emit("others", &data).await.unwrap();
+    all[0].1.to("r1").emit("room", &data).await.unwrap();
+    running.io.emit("all", "123").await.unwrap();
+    let placeholder = r#"{"_placeholder":true,"num":0}"#;
+    for (at, events) in [(0, vec!["inside", "others"]), (1, vec!["others", "room"]), (2, vec!["outside"])] {
+        for event in events {
+            assert_eq!(all[at].0.text().await, format!(r#"451-["{event}",{placeholder}]"#));
+            assert_eq!(all[at].0.binary().await, b"data");
+        }
+        assert_eq!(all[at].0.text().await, r#"42["all","123"]"#);
+    }
+    let packets = polling.poll().await;
+    let expected =
+        ["outside", "others"].map(|event| format!("451-[\"{event}\",{placeholder}]\x1ebZGF0YQ==\x1e"));
+    assert_eq!(packets, format!(r#"{}{}42["all","123"]"#, expected[0], expected[1]));
+}
+
+/// ADAPTER-09, ADAPTER-10, ADAPTER-11, ADAPTER-12, ADAPTER-13, ADAPTER-15, ADAPTER-16, ADAPTER-17
+#[tokio::test]
+async fn rooms_that_come_and_go_are_told() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&events);
+    let running =
+        start(builder(), |io| io.on_room_event(move |event| heard.lock().unwrap().push(event.clone()))).await;
+    let mut both = sockets(&running, 2).await;
+    let (one, two) = (both[0].1.clone(), both[1].1.clone());
+    let told = || std::mem::take(&mut *events.lock().unwrap());
+    let joined = |socket: &Socket| RoomEvent::Joined("r".into(), socket.id().into());
+    let left = |socket: &Socket| RoomEvent::Left("r".into(), socket.id().into());
+    one.join("r");
+    assert_eq!(told(), [RoomEvent::Created("r".into()), joined(&one)]);
+    one.join("r");
+    assert_eq!(told(), []);
+    two.join("r");
+    assert_eq!(told(), [joined(&two)]);
+    one.leave("r");
+    assert_eq!(told(), [left(&one)]);
+    two.disconnect(false);
+    assert_eq!(both[1].0.text().await, "41");
+    assert_eq!(told(), [left(&two), RoomEvent::Deleted("r".into())]);
+}
+
+/// ADAPTER-14: also while recovery keeps its log locked.
+#[tokio::test]
+async fn a_hook_may_change_rooms_and_emit() {
+    for builder in [builder(), builder().connection_state_recovery(socketio_server::Recovery::default())] {
+        let known: Arc<Mutex<Option<Server>>> = Arc::default();
+        let io = Arc::clone(&known);
+        let running = start(builder, |server| {
+            server.on_room_event(move |event| {
+                let io = io.lock().unwrap().clone().unwrap();
+                if let RoomEvent::Left(room, id) = event {
+                    if let Some(socket) = io.socket(id) {
+                        socket.leave(room);
+                        socket.leave("other");
+                        let _ = socket.emit("left", &());
+                    }
+                    futures_util::FutureExt::now_or_never(io.emit("somebody left", &())).unwrap().unwrap();
+                }
+            });
+        })
+        .await;
+        *known.lock().unwrap() = Some(running.io.clone());
+        let mut ws = running.open().await;
+        ws.send("40").await;
+        ws.text().await;
+        let socket = running.io.sockets().remove(0);
+        socket.join(["room", "other"]);
+        socket.leave("room");
+        assert!(running.io.rooms().is_empty());
+        socket.join("room");
+        socket.disconnect(false);
+    }
+}
+
+/// A cluster of which the other node is made up.
+struct Elsewhere;
+
+struct Answering(Inbound);
+
+impl Adapter for Elsewhere {
+    fn open(&self, inbound: Inbound) -> Arc<dyn Link> {
+        Arc::new(Answering(inbound))
+    }
+}
+
+impl Link for Answering {
+    fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
+        Box::pin(async move {
+            if let Message::FetchSockets { request, .. } = message {
+                let sockets = vec![SocketDetails {
+                    id: "42".to_owned(),
+                    handshake: serde_json::from_value(json!({"url": "/elsewhere"})).unwrap(),
+                    rooms: vec!["42".into(), "room1".into()],
+                    data: json!({"username": "john"}).as_object().unwrap().clone(),
+                }];
+                let answer = Message::FetchSocketsResponse { request: request.clone(), sockets };
+                self.0.receive("elsewhere".into(), answer).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn presence(&self) -> Presence {
+        Presence::Counted
+    }
+
+    fn count_others(&self) -> BoxFuture<'_, Result<usize, AdapterError>> {
+        Box::pin(async { Ok(1) })
+    }
+}
+
+/// SIO-SRV-203
+#[tokio::test]
+async fn what_another_adapter_finds_is_shown() {
+    let running = start(builder().adapter(Elsewhere), |_| {}).await;
+    let found = running.io.fetch_sockets().await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].id(), &found[0].handshake().url[..]), ("42", "/elsewhere"));
+    assert_eq!(names(found[0].rooms()), ["42", "room1"]);
+    assert_eq!(found[0].data()["username"], "john");
+}

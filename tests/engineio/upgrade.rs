@@ -25,6 +25,39 @@ async fn a_session_upgrades() {
     assert_eq!(session.request().query().get("transport"), Some("polling"));
 }
 
+/// A client that leaves polling when its session is aborted comes over, and finds it closed. Were it cut off before, it
+/// would have nothing left to notice by.
+#[tokio::test]
+async fn an_abort_reaches_a_client_on_its_way() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let parked = client.park(&running).await;
+    let mut ws = client.probe().await.unwrap();
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    assert_eq!(parked.await.unwrap().both(), (200, "6"));
+    let session = running.opened().await;
+    session.abort();
+    running.closed().await;
+    tokio::select! {
+        biased;
+        said = ws.next() => panic!("cut off on its way: {said:?}"),
+        // Another session opens in the meantime, which takes longer than a close frame.
+        opened = running.get("/engine.io/?EIO=4&transport=polling") => assert_eq!(opened.status, 200),
+    }
+    running.opened().await;
+    ws.send("5").await;
+    ws.closed().await;
+
+    // One that does not come is not waited for.
+    let client = running.polling().await;
+    let mut ws = client.probe().await.unwrap();
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    running.opened().await.abort();
+    ws.closed().await;
+}
+
 /// EIO-PROTO-23
 #[tokio::test]
 async fn after_the_upgrade_polling_is_over() {

@@ -475,7 +475,10 @@ impl Driver {
             let _ = post.answer.send(PostAnswer::Refused);
         }
         let code = self.close_code.take();
-        for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
+        if let Some(line) = self.probe.take() {
+            goodbye::spawn_on_trial(*line, code, &self.server);
+        }
+        if let Some(line) = self.carrier.take() {
             goodbye::spawn(*line, code, &self.server);
         }
         self.handler.on_close(&self.session, reason);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Shared;
 use super::line::{Line, Received};
 use crate::frame::CloseCode;
+use crate::ws::inbound::Event;
 
 /// How long a peer may take to answer a close frame. What it does later meets a closed port.
 const LINGER: Duration = Duration::from_secs(2);
@@ -24,6 +25,39 @@ pub(crate) fn spawn(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared
         let _counted = counted;
         let _ = tokio::time::timeout(LINGER, farewell(line)).await;
     });
+}
+
+/// The same for a WebSocket on trial whose session ends: the peer gets the close frame when it has said something.
+///
+/// It may just be leaving polling, because its probe and its GET were answered. A client that loses the WebSocket then
+/// goes nowhere: the official one has stopped polling, and notices only when the heartbeat is overdue. So it may come
+/// over first, which is the next thing that it says.
+pub(crate) fn spawn_on_trial(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let counted = server.tasks.enter();
+    runtime.spawn(async move {
+        let _counted = counted;
+        let _ = tokio::time::timeout(LINGER, heard(&mut line)).await;
+        line.close(code);
+        let _ = tokio::time::timeout(LINGER, farewell(line)).await;
+    });
+}
+
+/// Writes what waits, such as the answer to the probe, until the peer says something or is gone.
+async fn heard(line: &mut Line) {
+    poll_fn(|cx| {
+        let mut heard = false;
+        while let Poll::Ready(mut batch) = line.poll_receive(cx) {
+            while let Some(received) = line.next(&mut batch) {
+                heard |= !matches!(received, Received::Event(Event::Ping(_) | Event::Pong));
+            }
+            if heard {
+                return Poll::Ready(());
+            }
+        }
+        if line.poll_flush(None, cx).is_err() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 async fn farewell(mut line: Line) {

@@ -68,6 +68,23 @@ impl Emitter {
         sent
     }
 
+    /// Waits until the client has room for the event, then sends it. For those who would rather send at the client's
+    /// pace than lose a slow client: see [`engineio::Config::max_buffered`].
+    pub async fn emit_when_ready<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        let hub = &self.socket.space().hub;
+        if hub.log().is_some() {
+            // The offset is given when there is room, so that it is in order.
+            self.socket.session().drained().await?;
+            return self.emit(event, args);
+        }
+        if !self.socket.is_connected() {
+            return Err(engineio::SendError::Closed.into());
+        }
+        self.tell_outgoing(event, args)?;
+        let message = emit::event(hub.parser(), hub.name(), None, event, args, None)?;
+        Ok(self.socket.session().send_when_ready(message.compress(self.compress)).await?)
+    }
+
     /// Sends the event and waits for the answer, of which the first argument is read as `T`.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,

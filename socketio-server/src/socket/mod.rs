@@ -115,6 +115,12 @@ impl Socket {
         self.emitter().emit(event, args)
     }
 
+    /// Waits until the client has room for the event, then sends it. For those who would rather send at the client's
+    /// pace than lose a slow client.
+    pub async fn emit_when_ready<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        self.emitter().emit_when_ready(event, args).await
+    }
+
     /// Sends the event `message`.
     pub fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         self.emit("message", args)

@@ -15,7 +15,7 @@ use crate::packet::{
 use crate::payload::{self, Encoder, jsonp, v3};
 use crate::session::{Action, Input, Machine};
 use crate::text::Text;
-use crate::ws::inbound::{Event, Inbound, WsError};
+use crate::ws::inbound::{Event, Inbound, Progress, WsError};
 
 /// Few enough that the inputs of a fuzzer reach it.
 const MAX_PACKETS: usize = 64;
@@ -178,7 +178,7 @@ fn feed(stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Vec<Result<Even
     let mut rest = stream;
     for len in cuts.into_iter().chain([usize::MAX]) {
         let (piece, tail) = rest.split_at(len.min(rest.len()));
-        events.extend(inbound.decode(&mut piece.to_vec()));
+        events.extend(inbound.decode(&mut piece.to_vec(), &mut Progress::default()));
         rest = tail;
         // Vec gives a buffer room for eight bytes at least.
         assert!(inbound.buffered() <= 16 + 2 * (stream.len() - rest.len()));

@@ -6,6 +6,7 @@
 //! from inside a handler as cheap as a push, and a broadcast one wake-up per session however many messages follow
 //! each other.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -14,8 +15,13 @@ use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::prepared::Prepared;
 
-/// A queue that stays this small keeps its memory when it runs empty; a larger one gives it back.
-const KEPT_CAPACITY: usize = 4;
+/// A queue of this capacity at most is kept for the next session that needs one.
+const KEPT_CAPACITY: usize = 1024;
+
+thread_local! {
+    /// The memory of a queue that ran empty. Most sessions wait with nothing queued most of the time; they own none.
+    static SPARE: Cell<VecDeque<Prepared>> = const { Cell::new(VecDeque::new()) };
+}
 
 /// The outbox of one session.
 #[derive(Debug)]
@@ -188,8 +194,11 @@ impl Outbox {
         let mut inner = self.lock();
         let count = max.min(inner.queue.len());
         into.extend(inner.queue.drain(..count));
-        if inner.queue.is_empty() && inner.queue.capacity() > KEPT_CAPACITY {
-            inner.queue = VecDeque::new();
+        if inner.queue.is_empty() && inner.queue.capacity() > 0 {
+            let spare = std::mem::take(&mut inner.queue);
+            if spare.capacity() <= KEPT_CAPACITY {
+                SPARE.set(spare);
+            }
         }
     }
 
@@ -291,6 +300,9 @@ impl Inner {
     }
 
     fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
+        if self.queue.capacity() == 0 {
+            self.queue = SPARE.take();
+        }
         self.queue.push_back(message);
         self.bytes += len;
         self.pushed += 1;

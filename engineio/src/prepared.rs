@@ -4,6 +4,7 @@
 //! stands right in front of the packet in one allocation; the polling form is the slice behind it. Binary parts
 //! keep the buffer they came in; their base64 form is made when the first polling client needs it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,14 @@ use crate::text::Text;
 /// Room for the largest frame header and the packet type.
 const HEADROOM: usize = MAX_HEADER_LEN + 1;
 
+/// Messages of up to this many bytes are written into a buffer that the thread keeps, and then copied into one of
+/// their own size: that is cheaper than growing a new buffer for each, and nothing is wasted while they wait.
+const COPIED: usize = 4096;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Collects the text of a message behind the room that its headers will need.
 ///
 /// The caller appends UTF-8 to [`buffer`](Self::buffer); [`finish`](Self::finish) writes the headers in front of
@@ -28,7 +37,9 @@ pub struct TextBuf(Vec<u8>);
 impl TextBuf {
     /// An empty buffer with room for `capacity` bytes of text.
     pub fn with_capacity(capacity: usize) -> Self {
-        let mut buffer = Vec::with_capacity(HEADROOM + capacity);
+        let mut buffer = if capacity <= COPIED { SCRATCH.take() } else { Vec::new() };
+        buffer.clear();
+        buffer.reserve(HEADROOM + capacity);
         buffer.resize(HEADROOM, 0);
         Self(buffer)
     }
@@ -46,9 +57,9 @@ impl TextBuf {
     /// The message followed by binary messages that no other message can come between.
     pub fn finish_with(self, attachments: impl IntoIterator<Item = Bytes>) -> Prepared {
         let mut prepared = self.finish();
-        let tail: Arc<[Binary]> = attachments.into_iter().map(Binary::new).collect();
-        if !tail.is_empty() {
-            prepared.tail = Some(tail);
+        let mut attachments = attachments.into_iter().peekable();
+        if attachments.peek().is_some() {
+            prepared.tail = Some(attachments.map(Binary::new).collect());
         }
         prepared
     }
@@ -61,8 +72,15 @@ impl TextBuf {
         let start = MAX_HEADER_LEN - header;
         self.0[MAX_HEADER_LEN] = kind.digit();
         write_header(&mut self.0[start..MAX_HEADER_LEN], Opcode::Text, packet_len);
-        let mut head = Bytes::from(self.0);
-        bytes::Buf::advance(&mut head, start);
+        let head = if self.0.len() <= COPIED {
+            let head = Bytes::copy_from_slice(&self.0[start..]);
+            SCRATCH.set(self.0);
+            head
+        } else {
+            let mut head = Bytes::from(self.0);
+            bytes::Buf::advance(&mut head, start);
+            head
+        };
         // A header has at most ten bytes, so the cast keeps it.
         Prepared { head, header: header as u8, compress: true, tail: None }
     }
@@ -88,6 +106,13 @@ pub struct Dialect {
     pub protocol: Protocol,
     /// As text only (`b64=1` in the handshake).
     pub base64: bool,
+}
+
+impl Dialect {
+    /// Whether messages go out as they are.
+    pub fn is_plain(self) -> bool {
+        self.protocol == Protocol::V4 && !self.base64
+    }
 }
 
 /// One binary message.
@@ -188,7 +213,7 @@ impl Prepared {
     /// type in front of binary, and a client that takes none gets base64.
     pub fn into_dialect(self, dialect: Dialect) -> Self {
         let Dialect { protocol, base64 } = dialect;
-        if self.is_text() || (protocol == Protocol::V4 && !base64) {
+        if self.is_text() || dialect.is_plain() {
             return self;
         }
         let mut frames = self.head.to_vec();

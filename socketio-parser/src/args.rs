@@ -259,6 +259,12 @@ impl RawValue {
         &self.attachments
     }
 
+    /// The same value in a buffer of its own. A value shares the buffer that its packet came in, and that of the
+    /// packets that came with it: one that is kept for long should not keep them too.
+    pub fn detach(self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self }
+    }
+
     /// Reads it as a type.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
         attachments::reading(source(self.parser, &self.bytes, &self.attachments), || {

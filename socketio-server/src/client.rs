@@ -1,7 +1,7 @@
 //! A client: one session as Socket.IO sees it. Packets in, to the sockets of their namespaces.
 //!
 //! Everything happens in the session's task and in the order in which the packets came: a handler is called and
-//! polled once when its event's turn comes. What then waits goes on beside the others; while too many wait, nothing
+//! polled once when its event comes. What then waits goes on beside the others; while too many wait, nothing
 //! is read.
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ use crate::error::{ConnectError, HandlerError};
 use crate::handlers::{List, Work};
 use crate::namespaces::{Namespaces, Visit};
 use crate::screening::Screening;
-use crate::socket::{AckSender, ConnectContext, EventContext, Siblings, Socket};
+use crate::socket::{AckSender, ConnectContext, EventContext, Handlers, Siblings, Snapshot, Socket};
 
 /// One connected client.
 pub(crate) struct Client {
@@ -34,7 +34,7 @@ pub(crate) struct Client {
     slots: Vec<Slot>,
     /// Keeps the namespaces alive that a pattern or function made.
     visits: Vec<Visit>,
-    /// Packets whose turn has not come.
+    /// Packets that wait because a middleware still decides about an earlier one.
     inbox: VecDeque<Packet>,
     /// An event that a middleware still decides about. Those behind it wait.
     screening: Option<Box<Screening>>,
@@ -52,7 +52,7 @@ pub(crate) struct Client {
 enum Slot {
     /// It is on its way into it.
     Joining(Box<str>),
-    In(Socket),
+    In(Socket, Snapshot),
     /// The server put it out. What was on its way by then is nobody's, and no offence.
     Left(Box<str>),
 }
@@ -97,14 +97,14 @@ impl Client {
             (payload, Some(at)) => match &self.slots[at] {
                 Slot::Joining(_) => self.violation(),
                 Slot::Left(_) => {}
-                Slot::In(socket) => {
-                    let socket = socket.clone();
+                Slot::In(socket, _) => {
                     if matches!(payload, Payload::Disconnect) {
                         socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
                         self.forget_left();
                         self.slots.swap_remove(at);
                     } else if socket.is_connected() {
-                        self.socket_packet(&socket, packet.ack_id, payload, cx);
+                        let socket = socket.clone();
+                        self.socket_packet(at, socket, packet.ack_id, payload, cx);
                     }
                 }
             },
@@ -122,7 +122,7 @@ impl Client {
     /// Lets go of the sockets that have left, and of the namespaces that only they kept.
     fn forget_left(&mut self) {
         for slot in &mut self.slots {
-            let Slot::In(socket) = slot else { continue };
+            let Slot::In(socket, _) = slot else { continue };
             if !socket.is_connected() {
                 let name = socket.namespace();
                 self.visits.retain(|visit| visit.namespace.name() != name);
@@ -133,7 +133,8 @@ impl Client {
 
     fn socket_packet(
         &mut self,
-        socket: &Socket,
+        at: usize,
+        socket: Socket,
         ack_id: Option<u64>,
         payload: Payload,
         cx: &mut Context<'_>,
@@ -141,9 +142,9 @@ impl Client {
         match payload {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
-                let context = EventContext { socket: socket.clone(), event, ack };
-                match Screening::new(&context) {
-                    None => self.event(context, cx),
+                let context = EventContext { socket, event, ack };
+                match Screening::new(&context, self.slots[at].handlers()) {
+                    None => self.event(at, context, cx),
                     Some(screening) => {
                         self.screening = Some(Box::new(screening));
                         self.screen(cx);
@@ -164,49 +165,42 @@ impl Client {
         let Some(screening) = &mut self.screening else { return true };
         let Poll::Ready(passed) = screening.poll(cx) else { return false };
         self.screening = None;
+        let Some(context) = passed else { return true };
         // It may have been put out in the meantime.
-        if let Some(context) = passed.filter(|context| context.socket.is_connected()) {
-            self.event(context, cx);
+        let at = self
+            .slots
+            .iter()
+            .position(|slot| matches!(slot, Slot::In(socket, _) if *socket == context.socket));
+        if let Some(at) = at.filter(|_| context.socket.is_connected()) {
+            self.event(at, context, cx);
         }
         true
     }
 
     /// Calls an event's handlers: those for any event, then the namespace's, then the socket's own.
-    fn event(&mut self, mut context: EventContext, cx: &mut Context<'_>) {
-        let handlers = context.socket.space().handlers();
-        let name = context.event.name();
-        let own = context.socket.own_handlers(name);
-        let mut calls = Vec::new();
-        let named = handlers.events.event(name);
-        if own.is_empty() && handlers.events.any.is_empty() {
+    fn event(&mut self, at: usize, mut context: EventContext, cx: &mut Context<'_>) {
+        let Some(handlers) = self.slots[at].handlers() else { return };
+        let named = handlers.events.event(context.event.name());
+        if !context.socket.has_extras() && handlers.events.any.is_empty() {
             // The usual case: one handler, which gets the context itself.
             let mut named = named.into_iter().flat_map(List::calls);
             match (named.next(), named.next()) {
                 (None, _) => return,
-                (Some(only), None) => return self.start(only(context), cx),
-                (Some(first), Some(second)) => {
-                    calls.extend([first.clone(), second.clone()]);
-                    calls.extend(named.cloned());
+                (Some(only), None) => {
+                    let work = only(context);
+                    return start(&mut self.running, work, cx);
                 }
+                (Some(_), Some(_)) => {}
             }
-        } else {
-            calls.extend(handlers.events.any.calls().cloned());
-            calls.extend(named.into_iter().flat_map(List::calls).cloned());
-            calls.extend(own);
         }
+        let mut calls: Vec<_> = handlers.events.any.calls().cloned().collect();
+        calls.extend(named.into_iter().flat_map(List::calls).cloned());
+        calls.extend(context.socket.own_handlers(context.event.name()));
         if let Some(ack) = &mut context.ack {
             ack.share();
         }
         for call in calls {
-            self.start(call(context.clone()), cx);
-        }
-    }
-
-    /// Polls what a handler began, once and now.
-    fn start(&mut self, work: Option<Work>, cx: &mut Context<'_>) {
-        let Some(mut work) = work else { return };
-        if work.as_mut().poll(cx).is_pending() {
-            self.running.get_or_insert_default().push(work);
+            start(&mut self.running, call(context.clone()), cx);
         }
     }
 
@@ -223,7 +217,8 @@ impl Client {
             }
         }
         let auth = match self.session.protocol() {
-            Protocol::V4 => auth,
+            // It is kept for as long as the socket lives.
+            Protocol::V4 => auth.map(RawValue::detach),
             Protocol::V3 => namespace.query().and_then(query_as_auth),
         };
         let name = self.name(namespace);
@@ -255,14 +250,14 @@ impl Client {
             self.slots.swap_remove(at);
             return;
         };
-        self.slots[at] = Slot::In(socket.clone());
+        self.slots[at] = Slot::In(socket.clone(), Snapshot::new(socket.space()));
         if visit.is_counted() {
             self.visits.push(visit);
         }
         self.connect_by = None;
         let handlers = socket.space().handlers();
         for call in handlers.connect.calls() {
-            self.start(call(ConnectContext { socket: socket.clone() }), cx);
+            start(&mut self.running, call(ConnectContext { socket: socket.clone() }), cx);
         }
     }
 
@@ -281,7 +276,7 @@ impl Client {
     fn undecodable(&mut self, error: DecodeError) {
         let error = HandlerError::Protocol(error);
         for slot in &self.slots {
-            if let Slot::In(socket) = slot {
+            if let Slot::In(socket, _) = slot {
                 socket.space().report(socket, &error);
             }
         }
@@ -298,7 +293,7 @@ impl Client {
 
     fn leave_all(&mut self, reason: DisconnectReason) {
         for slot in std::mem::take(&mut self.slots) {
-            if let Slot::In(socket) = slot {
+            if let Slot::In(socket, _) = slot {
                 socket.leave_namespace(reason);
             }
         }
@@ -348,6 +343,14 @@ impl Client {
     }
 }
 
+/// Polls what a handler began, once and now. What waits goes on with the others.
+fn start(running: &mut Option<Box<FuturesUnordered<Work>>>, work: Option<Work>, cx: &mut Context<'_>) {
+    let Some(mut work) = work else { return };
+    if work.as_mut().poll(cx).is_pending() {
+        running.get_or_insert_default().push(work);
+    }
+}
+
 /// The credentials of a client of Socket.IO v2, as later ones would send them.
 fn query_as_auth(query: &str) -> Option<RawValue> {
     let query = engineio::Query::from(query);
@@ -365,7 +368,12 @@ impl Handler for Client {
         match decoded {
             Ok(Some(packet)) => {
                 self.attachments_by = None;
-                self.inbox.push_back(packet);
+                if self.inbox.is_empty() && self.screening.is_none() {
+                    // What waits after this is polled again, with a waker, when all that was read is handled.
+                    self.packet(packet, &mut Context::from_waker(Waker::noop()));
+                } else {
+                    self.inbox.push_back(packet);
+                }
             }
             // Attachments are still to come.
             Ok(None) => {}
@@ -410,17 +418,25 @@ impl Handler for Client {
 }
 
 impl Slot {
+    /// The handlers of the namespace that the client is in.
+    fn handlers(&mut self) -> Option<&Handlers> {
+        match self {
+            Self::In(socket, snapshot) => Some(snapshot.current(socket.space())),
+            Self::Joining(_) | Self::Left(_) => None,
+        }
+    }
+
     fn name(&self) -> &str {
         match self {
             Self::Joining(name) | Self::Left(name) => name,
-            Self::In(socket) => socket.namespace(),
+            Self::In(socket, _) => socket.namespace(),
         }
     }
 
     fn has_left(&self) -> bool {
         match self {
             Self::Joining(_) => false,
-            Self::In(socket) => !socket.is_connected(),
+            Self::In(socket, _) => !socket.is_connected(),
             Self::Left(_) => true,
         }
     }

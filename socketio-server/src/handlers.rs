@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +40,7 @@ struct Entry<C> {
 
 /// Handlers by event name.
 pub(crate) struct Table<C> {
-    events: HashMap<Box<str>, List<C>>,
+    events: HashMap<Box<str>, List<C>, BuildHasherDefault<NameHasher>>,
     pub(crate) any: List<C>,
 }
 
@@ -130,6 +131,26 @@ impl<C> Table<C> {
     }
 }
 
+/// A quick hash for names. Only the application's names are ever in the table, so a client that looks others up can
+/// make nothing slow.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The multiplication leaves the best bits on top, and the table looks at both ends.
+        self.0.rotate_left(26)
+    }
+}
+
 impl<C> Default for List<C> {
     fn default() -> Self {
         Self(Vec::new())
@@ -138,7 +159,7 @@ impl<C> Default for List<C> {
 
 impl<C> Default for Table<C> {
     fn default() -> Self {
-        Self { events: HashMap::new(), any: List::default() }
+        Self { events: HashMap::default(), any: List::default() }
     }
 }
 

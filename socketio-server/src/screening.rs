@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use crate::error::HandlerError;
 use crate::extract::reply::reject;
 use crate::rewrite::Screened;
-use crate::socket::{EventContext, EventMiddleware};
+use crate::socket::{EventContext, EventMiddleware, Handlers};
 
 /// An event on its way through the middlewares.
 pub(crate) struct Screening {
@@ -18,13 +18,13 @@ pub(crate) struct Screening {
 
 impl Screening {
     /// The middlewares of the event's namespace and of its socket. `None` if there are none.
-    pub(crate) fn new(context: &EventContext) -> Option<Self> {
+    pub(crate) fn new(context: &EventContext, handlers: Option<&Handlers>) -> Option<Self> {
+        let shared = handlers.map_or(&[][..], |handlers| &handlers.event_middlewares);
         let own = context.socket.extras(|extras| extras.middlewares.clone()).unwrap_or_default();
-        let shared = context.socket.space().handlers();
-        if own.is_empty() && shared.event_middlewares.is_empty() {
+        if own.is_empty() && shared.is_empty() {
             return None;
         }
-        let middlewares = shared.event_middlewares.iter().cloned().chain(own).collect();
+        let middlewares = shared.iter().cloned().chain(own).collect();
         Some(Self { context: Some(context.clone()), middlewares, called: 0, current: None })
     }
 

@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
 use crate::net::{Io, Upgrading};
 use crate::prepared::{Dialect, Prepared};
-use crate::ws::inbound::{Event, Inbound};
+use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::outbound::{Control, Outbound, Source};
 
 /// What one read can take. It exists once per worker thread, so that an idle connection owns no read buffer.
@@ -44,7 +44,7 @@ enum Stream {
 /// Bytes that were read, to be taken apart by [`Line::next`].
 pub(crate) struct Batch {
     scratch: Box<[u8]>,
-    at: usize,
+    progress: Progress,
     end: usize,
     /// What to report when the bytes are used up.
     last: Option<Received>,
@@ -83,7 +83,7 @@ impl Line {
             }
         }
         let scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_LEN].into());
-        let mut batch = Batch { scratch, at: 0, end: 0, last: None };
+        let mut batch = Batch { scratch, progress: Progress::default(), end: 0, last: None };
         let Stream::Open(io, read) = &mut self.stream else {
             // The client went away before it had the 101.
             batch.last = Some(Received::Closed(None));
@@ -115,10 +115,7 @@ impl Line {
 
     /// The next thing in what was read.
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Option<Received> {
-        let mut decode = self.inbound.decode(&mut batch.scratch[batch.at..batch.end]);
-        let event = decode.next();
-        batch.at += decode.consumed();
-        match event {
+        match self.inbound.decode(&mut batch.scratch[..batch.end], &mut batch.progress).next() {
             Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
             Some(Ok(event)) => Some(Received::Event(event)),
             Some(Err(error)) => Some(Received::Violation(error.close_code())),

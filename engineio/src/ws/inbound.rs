@@ -1,8 +1,9 @@
 //! Reading a WebSocket as a server: bytes in, messages out (RFC 6455, sections 5 and 7). No I/O.
 //!
 //! The driver reads into a scratch buffer that all its connections share and passes the part that was filled.
-//! Payloads are unmasked where they lie, and a message that lies there whole is copied once, into a buffer of its
-//! own size. Only what a read cut off is kept here, so a connection that waits for a message owns no buffer.
+//! Payloads are unmasked where they lie, and the messages that lie there whole are copied once and together: they
+//! are slices of one buffer of exactly their size. Only what a read cut off is kept here, so a connection that waits
+//! for a message owns no buffer.
 //!
 //! Stricter or laxer than the text of the RFC:
 //!
@@ -14,7 +15,7 @@
 use std::iter::FusedIterator;
 use std::mem;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::frame::{CloseCode, MAX_CONTROL_LEN, Opcode};
 use crate::text::Text;
@@ -136,12 +137,13 @@ impl Inbound {
         Self { max_message, state: State::Header, partial: Vec::new(), message: None }
     }
 
-    /// Decodes what was read. The bytes are unmasked in place and mean nothing afterwards.
+    /// Decodes what was read, from where `progress` stands; a new read begins with a new progress. The bytes are unmasked
+    /// in place and mean nothing to others.
     ///
-    /// The iterator ends when it needs more bytes; then all of `input` is used up. A caller that stops before has
-    /// to pass the bytes behind [`Decode::consumed`] again. After a close frame or an error nothing follows.
-    pub fn decode<'a>(&'a mut self, input: &'a mut [u8]) -> Decode<'a> {
-        Decode { inbound: self, input, at: 0 }
+    /// The iterator ends when it needs more bytes; then all of `input` is used up. It may be dropped before and made
+    /// again with the same input and progress. After a close frame or an error nothing follows.
+    pub fn decode<'a>(&'a mut self, input: &'a mut [u8], progress: &'a mut Progress) -> Decode<'a> {
+        Decode { inbound: self, input, progress }
     }
 
     /// Whether a frame or a message has begun whose end has not arrived.
@@ -166,20 +168,33 @@ impl Inbound {
 pub struct Decode<'a> {
     inbound: &'a mut Inbound,
     input: &'a mut [u8],
-    at: usize,
+    progress: &'a mut Progress,
 }
 
-impl Decode<'_> {
+/// How far a read is decoded.
+#[derive(Debug, Default)]
+pub struct Progress {
+    at: usize,
+    /// Where whole frames lie of which the payloads are unmasked.
+    start: usize,
+    end: usize,
+    /// A copy of them.
+    shared: Bytes,
+}
+
+impl Progress {
     /// How many bytes of the input are used up.
     pub fn consumed(&self) -> usize {
         self.at
     }
+}
 
+impl Decode<'_> {
     fn advance(&mut self) -> Result<Option<Event>, WsError> {
         loop {
             match self.inbound.state {
                 State::Closed => {
-                    self.at = self.input.len();
+                    self.progress.at = self.input.len();
                     return Ok(None);
                 }
                 State::Payload { last, mask, remaining } => {
@@ -189,16 +204,16 @@ impl Decode<'_> {
                     }
                 }
                 State::Header if self.inbound.partial.is_empty() => {
-                    let rest = &mut self.input[self.at..];
+                    let rest = &mut self.input[self.progress.at..];
                     let header = match Header::parse(rest)? {
                         Parsed::Header(header) if rest.len() >= header.buffered_len() => header,
                         _ => {
                             self.inbound.partial.extend_from_slice(rest);
-                            self.at = self.input.len();
+                            self.progress.at = self.input.len();
                             return Ok(None);
                         }
                     };
-                    self.at += header.buffered_len();
+                    self.progress.at += header.buffered_len();
                     if header.opcode.is_control() {
                         return control(header, &mut rest[header.len..header.buffered_len()]).map(Some);
                     }
@@ -229,13 +244,13 @@ impl Decode<'_> {
                 Parsed::Header(header) => header.buffered_len(),
                 Parsed::Wants(wanted) => wanted,
             };
-            let rest = &self.input[self.at..];
+            let rest = &self.input[self.progress.at..];
             if rest.is_empty() {
                 return Ok(None);
             }
             let taken = rest.len().min(wanted - partial.len());
             partial.extend_from_slice(&rest[..taken]);
-            self.at += taken;
+            self.progress.at += taken;
         }
     }
 
@@ -260,17 +275,47 @@ impl Decode<'_> {
         }
         let is_text = header.opcode == Opcode::Text;
         if inbound.message.is_none() {
-            if header.last {
-                if let Some(payload) = self.input[self.at..].get_mut(..remaining) {
-                    self.at += remaining;
-                    unmask(payload, header.mask);
-                    return whole(is_text, payload).map(Some);
-                }
+            if header.last && self.input.len() - self.progress.at >= remaining {
+                return self.whole(is_text, header, remaining).map(Some);
             }
             inbound.message = Some(Partial { is_text, fragments: 1, valid: 0, data: Vec::new() });
         }
         inbound.state = State::Payload { last: header.last, mask: header.mask, remaining };
         Ok(None)
+    }
+
+    /// A message that lies in the input whole.
+    fn whole(&mut self, is_text: bool, header: Header, len: usize) -> Result<Event, WsError> {
+        let end = self.progress.at + len;
+        if end > self.progress.end {
+            self.share(header.mask, end);
+        }
+        let progress = &mut *self.progress;
+        // The last one takes the buffer over.
+        let mut payload =
+            if end == progress.end { mem::take(&mut progress.shared) } else { progress.shared.clone() };
+        payload.truncate(end - progress.start);
+        payload.advance(progress.at - progress.start);
+        progress.at = end;
+        if is_text { text(payload).map(Event::Text) } else { Ok(Event::Binary(payload)) }
+    }
+
+    /// Copies the payload that ends at `end`, and the whole frames behind it.
+    fn share(&mut self, mask: [u8; 4], mut end: usize) {
+        let start = self.progress.at;
+        unmask(&mut self.input[start..end], mask);
+        // What is wrong with a header is found when it is its turn.
+        while let Ok(Parsed::Header(header)) = Header::parse(&self.input[end..]) {
+            let Ok(len) = usize::try_from(header.payload_len) else { break };
+            let rest = &mut self.input[end + header.len..];
+            if header.opcode.is_control() || rest.len() < len {
+                break;
+            }
+            unmask(&mut rest[..len], header.mask);
+            end += header.len + len;
+        }
+        let shared = Bytes::copy_from_slice(&self.input[start..end]);
+        *self.progress = Progress { at: start, start, end, shared };
     }
 
     /// Takes what there is of a payload. Nothing means that there has to be more input, and an inner nothing that
@@ -281,11 +326,13 @@ impl Decode<'_> {
         mut mask: [u8; 4],
         remaining: usize,
     ) -> Result<Option<Option<Event>>, WsError> {
-        let rest = &mut self.input[self.at..];
+        let rest = &mut self.input[self.progress.at..];
         let len = rest.len().min(remaining);
         let chunk = &mut rest[..len];
-        self.at += len;
-        unmask(chunk, mask);
+        if self.progress.at >= self.progress.end {
+            unmask(chunk, mask);
+        }
+        self.progress.at += len;
         let inbound = &mut *self.inbound;
         if let Some(message) = &mut inbound.message {
             message.append(chunk, last.then_some(remaining), inbound.max_message)?;
@@ -310,7 +357,7 @@ impl Iterator for Decode<'_> {
         let result = self.advance();
         if matches!(result, Err(_) | Ok(Some(Event::Close { .. }))) {
             self.inbound.close();
-            self.at = self.input.len();
+            self.progress.at = self.input.len();
         }
         result.transpose()
     }
@@ -426,17 +473,9 @@ impl Partial {
     }
 }
 
-/// A message that lies in the input whole, unmasked.
-fn whole(is_text: bool, payload: &[u8]) -> Result<Event, WsError> {
-    if !is_text {
-        return Ok(Event::Binary(Bytes::copy_from_slice(payload)));
-    }
-    text(payload).map(Event::Text)
-}
-
-fn text(bytes: &[u8]) -> Result<Text, WsError> {
-    std::str::from_utf8(bytes).map_err(|_| WsError::InvalidUtf8)?;
-    Ok(Text::from_checked(Bytes::copy_from_slice(bytes)))
+fn text(bytes: Bytes) -> Result<Text, WsError> {
+    std::str::from_utf8(&bytes).map_err(|_| WsError::InvalidUtf8)?;
+    Ok(Text::from_checked(bytes))
 }
 
 fn control(header: Header, payload: &mut [u8]) -> Result<Event, WsError> {
@@ -449,7 +488,7 @@ fn control(header: Header, payload: &mut [u8]) -> Result<Event, WsError> {
             if !code.is_sendable() {
                 return Err(WsError::InvalidCloseCode(code.0));
             }
-            Ok(Event::Close { code: Some(code), reason: text(reason)? })
+            Ok(Event::Close { code: Some(code), reason: text(Bytes::copy_from_slice(reason))? })
         }
         (Opcode::Close, _) => Err(WsError::InvalidClose),
         _ => Ok(Event::Pong),

@@ -93,74 +93,56 @@ impl Outbound {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.items.is_empty() {
-                if let Some(source) = &mut source {
-                    self.take(source, dialect);
-                }
-                if self.items.is_empty() {
-                    self.items = VecDeque::new();
-                    return Poll::Ready(Ok(()));
-                }
+            while !self.items.is_empty() {
+                let pieces = self.items.iter().flat_map(Item::pieces);
+                let written = ready!(poll_write(io, pieces, self.written, cx))?;
+                self.advance(written, source.as_ref().map(|source| source.outbox));
             }
-            let written = ready!(self.poll_write(io, cx))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            self.items = VecDeque::new();
+            let Some(source) = &mut source else { return Poll::Ready(Ok(())) };
+            if !ready!(self.poll_batch(io, source, dialect, cx))? {
+                return Poll::Ready(Ok(()));
             }
-            self.advance(written, source.as_ref().map(|source| source.outbox));
         }
     }
 
-    fn take(&mut self, source: &mut Source<'_>, dialect: Dialect) {
+    /// Writes a batch of messages of the outbox, while nothing else waits. `false` says that there were none. What
+    /// the socket does not take at once waits here.
+    fn poll_batch<I: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut I,
+        source: &mut Source<'_>,
+        dialect: Dialect,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
         let mut batch = BATCH_BUFFER.take();
         source.outbox.take(BATCH, &mut batch);
-        if !batch.is_empty() {
-            (source.on_take)(&batch);
+        if batch.is_empty() {
+            BATCH_BUFFER.set(batch);
+            return Poll::Ready(Ok(false));
+        }
+        (source.on_take)(&batch);
+        let weight: usize = batch.iter().map(Prepared::wire_len).sum();
+        let plain = dialect.is_plain() || batch.iter().all(Prepared::is_text);
+        let written = if plain {
+            poll_write(io, batch.iter().flat_map(Prepared::frames), 0, cx)
+        } else {
+            Poll::Ready(Ok(0))
+        };
+        if plain && matches!(written, Poll::Ready(Ok(written)) if written == weight) {
+            source.outbox.wrote(batch.len(), weight);
+            batch.clear();
+            BATCH_BUFFER.set(batch);
+            return Poll::Ready(Ok(true));
         }
         self.items.extend(batch.drain(..).map(|message| {
             let weight = message.wire_len();
             Item::Message(message.into_dialect(dialect), Some(weight))
         }));
         BATCH_BUFFER.set(batch);
-    }
-
-    fn poll_write<I: AsyncWrite + Unpin>(&self, io: &mut I, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let (mut count, mut total) = (0, 0);
-        let mut skip = self.written;
-        for piece in self.items.iter().flat_map(Item::pieces) {
-            if skip >= piece.len() {
-                skip -= piece.len();
-                continue;
-            }
-            if count == SLICES {
-                break;
-            }
-            let piece = &piece[skip..];
-            skip = 0;
-            slices[count] = IoSlice::new(piece);
-            count += 1;
-            total += piece.len();
-        }
-        let slices = &slices[..count];
-        if let [one] = slices {
-            return Pin::new(io).poll_write(cx, one);
-        }
-        if total > FLAT && io.is_write_vectored() {
-            return Pin::new(io).poll_write_vectored(cx, slices);
-        }
-        let mut flat = FLAT_BUFFER.take();
-        flat.clear();
-        for slice in slices {
-            if flat.len() + slice.len() > FLAT && !flat.is_empty() {
-                break;
-            }
-            flat.extend_from_slice(slice);
-        }
-        let result = Pin::new(io).poll_write(cx, &flat);
-        if flat.capacity() <= 2 * FLAT {
-            FLAT_BUFFER.set(flat);
-        }
-        result
+        let written = ready!(written)?;
+        self.advance(written, Some(source.outbox));
+        Poll::Ready(Ok(true))
     }
 
     fn advance(&mut self, written: usize, outbox: Option<&Outbox>) {
@@ -181,6 +163,56 @@ impl Outbound {
         if let Some(outbox) = outbox.filter(|_| messages > 0) {
             outbox.wrote(messages, bytes);
         }
+    }
+}
+
+/// Writes pieces in one go, the first `skip` bytes of them left out. Never nothing: a socket that takes nothing is an
+/// error.
+fn poll_write<'a, I: AsyncWrite + Unpin>(
+    io: &mut I,
+    pieces: impl Iterator<Item = &'a [u8]>,
+    mut skip: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let (mut count, mut total) = (0, 0);
+    for piece in pieces {
+        if skip >= piece.len() {
+            skip -= piece.len();
+            continue;
+        }
+        if count == SLICES {
+            break;
+        }
+        let piece = &piece[skip..];
+        skip = 0;
+        slices[count] = IoSlice::new(piece);
+        count += 1;
+        total += piece.len();
+    }
+    let slices = &slices[..count];
+    let written = if let [one] = slices {
+        Pin::new(io).poll_write(cx, one)
+    } else if total > FLAT && io.is_write_vectored() {
+        Pin::new(io).poll_write_vectored(cx, slices)
+    } else {
+        let mut flat = FLAT_BUFFER.take();
+        flat.clear();
+        for slice in slices {
+            if flat.len() + slice.len() > FLAT && !flat.is_empty() {
+                break;
+            }
+            flat.extend_from_slice(slice);
+        }
+        let written = Pin::new(io).poll_write(cx, &flat);
+        if flat.capacity() <= 2 * FLAT {
+            FLAT_BUFFER.set(flat);
+        }
+        written
+    };
+    match ready!(written)? {
+        0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        written => Poll::Ready(Ok(written)),
     }
 }
 

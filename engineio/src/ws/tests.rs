@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::error::Error as TungsteniteError;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
 
-use super::{Event, Inbound, MAX_FRAGMENTS, WsError};
+use super::{Event, Inbound, MAX_FRAGMENTS, Progress, WsError};
 use crate::frame::CloseCode;
 use crate::text::Text;
 
@@ -54,9 +54,9 @@ fn decode_in(inbound: &mut Inbound, stream: &[u8], cuts: impl IntoIterator<Item 
     for len in cuts.into_iter().chain([usize::MAX]) {
         let (piece, tail) = rest.split_at(len.min(rest.len()));
         let mut piece = piece.to_vec();
-        let mut decode = inbound.decode(&mut piece);
-        outcome.extend(&mut decode);
-        assert_eq!(decode.consumed(), rest.len() - tail.len());
+        let mut progress = Progress::default();
+        outcome.extend(inbound.decode(&mut piece, &mut progress));
+        assert_eq!(progress.consumed(), rest.len() - tail.len());
         rest = tail;
     }
     outcome
@@ -254,16 +254,46 @@ fn close_frames_are_checked() {
 fn a_caller_may_stop_between_two_events() {
     let mut stream = [frame(0x81, b"a"), frame(0x02, b"b"), frame(0x80, b"c"), frame(0x89, b"")].concat();
     let mut inbound = Inbound::new(MAX);
-    let mut at = 0;
+    let mut progress = Progress::default();
     let mut events = Vec::new();
-    loop {
-        let mut decode = inbound.decode(&mut stream[at..]);
-        let Some(event) = decode.next() else { break };
-        at += decode.consumed();
+    while let Some(event) = inbound.decode(&mut stream, &mut progress).next() {
         events.push(event.unwrap());
     }
     assert_eq!(events, [text("a"), binary(b"bc"), Event::Ping(Bytes::new())]);
-    assert_eq!(at, stream.len());
+    assert_eq!(progress.consumed(), stream.len());
+}
+
+/// One allocation for a read, however many messages it brings; what stands between them does not get in the way.
+#[test]
+fn messages_of_one_read_share_a_buffer() {
+    let stream = [
+        frame(0x81, b"one"),
+        frame(0x82, b"two"),
+        frame(0x01, b"th"),
+        frame(0x80, b"ree"),
+        frame(0x81, b"four"),
+        frame(0x89, b"ping"),
+        frame(0x81, b"five"),
+        frame(0x81, b"cut off"),
+    ]
+    .concat();
+    let mut inbound = Inbound::new(MAX);
+    let mut progress = Progress::default();
+    let mut input = stream[..stream.len() - 1].to_vec();
+    let events: Vec<_> = inbound.decode(&mut input, &mut progress).map(Result::unwrap).collect();
+    let expected =
+        [text("one"), binary(b"two"), text("three"), text("four"), Event::Ping("ping".into()), text("five")];
+    assert_eq!(events, expected);
+    let place = |at: usize| match &events[at] {
+        Event::Text(text) => text.as_bytes().as_ptr() as usize,
+        Event::Binary(data) => data.as_ptr() as usize,
+        _ => unreachable!(),
+    };
+    // Each lies behind the other, with the frame headers in between.
+    assert_eq!((place(1) - place(0), place(3) - place(1)), (3 + 6, 3 + 6 + 2 + 6 + 3 + 6));
+    let mut rest = stream[stream.len() - 1..].to_vec();
+    let last: Vec<_> = inbound.decode(&mut rest, &mut Progress::default()).collect();
+    assert_eq!(last, [Ok(text("cut off"))]);
 }
 
 #[test]
@@ -272,15 +302,18 @@ fn an_idle_connection_holds_no_buffer() {
     let stream =
         [frame(0x01, b"ab"), frame(0x80, b"cd"), frame(0x89, b"ef"), frame(0x82, &[0; 300])].concat();
     for byte in &stream[..stream.len() - 1] {
-        inbound.decode(&mut [*byte]).for_each(drop);
+        inbound.decode(&mut [*byte], &mut Progress::default()).for_each(drop);
     }
     assert!(inbound.is_mid_message() && inbound.buffered() > 0);
-    assert_eq!(inbound.decode(&mut stream[stream.len() - 1..].to_vec()).count(), 1);
+    assert_eq!(inbound.decode(&mut stream[stream.len() - 1..].to_vec(), &mut Progress::default()).count(), 1);
     assert!(!inbound.is_mid_message());
     assert_eq!(inbound.buffered(), 0);
     // Nor does one that failed in the middle of a message.
-    inbound.decode(&mut frame(0x01, b"ab")).for_each(drop);
-    assert_eq!(inbound.decode(&mut frame(0x81, b"cd")).last(), Some(Err(WsError::ExpectedContinuation)));
+    inbound.decode(&mut frame(0x01, b"ab"), &mut Progress::default()).for_each(drop);
+    assert_eq!(
+        inbound.decode(&mut frame(0x81, b"cd"), &mut Progress::default()).last(),
+        Some(Err(WsError::ExpectedContinuation))
+    );
     assert_eq!(inbound.buffered(), 0);
 }
 
@@ -292,7 +325,7 @@ fn memory_follows_what_has_arrived_and_ends_exact() {
     let (mut arrived, mut growths, mut before) = (0, 0, 0);
     let mut pieces = stream.chunks(1000).peekable();
     while let Some(piece) = pieces.next() {
-        let events = inbound.decode(&mut piece.to_vec()).count();
+        let events = inbound.decode(&mut piece.to_vec(), &mut Progress::default()).count();
         arrived += piece.len();
         assert_eq!(events, usize::from(pieces.peek().is_none()));
         assert!(inbound.buffered() <= 2 * arrived && inbound.buffered() <= len);

@@ -1,5 +1,6 @@
 //! What few sockets have: handlers, middlewares and listeners of their own. Made when first needed.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use socketio_parser::{Event, RawArgs};
@@ -87,17 +88,23 @@ impl Socket {
         }
     }
 
-    fn has_extras(&self) -> bool {
-        self.extras(|_| ()).is_some()
+    /// Whether this socket has, or had, anything of its own.
+    pub(crate) fn has_extras(&self) -> bool {
+        self.0.has_extras.load(Ordering::Acquire)
     }
 
     /// Looks at what this socket has of its own, if anything.
     pub(crate) fn extras<R>(&self, look: impl FnOnce(&Extras) -> R) -> Option<R> {
+        if !self.has_extras() {
+            return None;
+        }
         self.0.extras.read().unwrap_or_else(PoisonError::into_inner).as_deref().map(look)
     }
 
     /// Changes what this socket has of its own.
     pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
-        change(self.0.extras.write().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
+        let mut extras = self.0.extras.write().unwrap_or_else(PoisonError::into_inner);
+        self.0.has_extras.store(true, Ordering::Release);
+        change(extras.get_or_insert_default())
     }
 }

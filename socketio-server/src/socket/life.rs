@@ -1,7 +1,7 @@
 //! How a socket comes into its namespace and its rooms, and how it leaves.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Waker};
 
@@ -76,6 +76,7 @@ impl Socket {
             member: OnceLock::new(),
             acks: PendingAcks::default(),
             extras: RwLock::default(),
+            has_extras: AtomicBool::new(false),
             extensions: Extensions::default(),
             data: crate::socket_data::SocketData::default(),
             pid: OnceLock::new(),

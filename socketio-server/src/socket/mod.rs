@@ -8,7 +8,7 @@ mod siblings;
 mod space;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub use self::context::{AckSender, ConnectContext, DisconnectContext, EventConte
 pub use self::emitter::Emitter;
 pub(crate) use self::life::Start;
 pub(crate) use self::siblings::Siblings;
-pub(crate) use self::space::{Asked, EventMiddleware, Handlers, Kind, Middleware, Space};
+pub(crate) use self::space::{Asked, EventMiddleware, Handlers, Kind, Middleware, Snapshot, Space};
 
 use self::extras::Extras;
 use crate::ack::PendingAcks;
@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     member: OnceLock<MemberKey>,
     acks: PendingAcks,
     extras: RwLock<Option<Box<Extras>>>,
+    has_extras: AtomicBool,
     extensions: Extensions,
     data: SocketData,
     /// The secret by which the client can come back as this socket.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Socket;
@@ -31,9 +31,33 @@ pub(crate) struct Space {
     pub(crate) state: Arc<Extensions>,
     /// Registered once for all sockets, mostly before the first one comes: read on every event, seldom changed.
     handlers: RwLock<Arc<Handlers>>,
+    /// Counts the changes of the handlers, for those who keep a copy.
+    version: AtomicU32,
     kind: Kind,
     /// Events that no handler got because they did not fit, or a middleware refused them.
     pub(crate) refused_events: AtomicU64,
+}
+
+/// The handlers of a namespace as a client keeps them, so that an event need not lock anything.
+pub(crate) struct Snapshot {
+    handlers: Arc<Handlers>,
+    version: u32,
+}
+
+impl Snapshot {
+    pub(crate) fn new(space: &Space) -> Self {
+        // A change in between makes the copy newer than its version, and the next look renews it.
+        let version = space.version.load(Ordering::Acquire);
+        Self { handlers: space.handlers(), version }
+    }
+
+    /// The handlers as they are now.
+    pub(crate) fn current(&mut self, space: &Space) -> &Handlers {
+        if self.version != space.version.load(Ordering::Acquire) {
+            *self = Self::new(space);
+        }
+        &self.handlers
+    }
 }
 
 /// Where a namespace comes from.
@@ -72,7 +96,8 @@ impl Space {
         kind: Kind,
     ) -> Self {
         let refused_events = AtomicU64::new(0);
-        Self { hub, config, state, handlers: RwLock::new(handlers), kind, refused_events }
+        let handlers = RwLock::new(handlers);
+        Self { hub, config, state, handlers, version: AtomicU32::new(0), kind, refused_events }
     }
 
     /// The handlers as they are now.
@@ -82,7 +107,10 @@ impl Space {
 
     /// Changes the handlers for the events to come.
     pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Handlers) -> R) -> R {
-        change(Arc::make_mut(&mut self.handlers.write().unwrap_or_else(PoisonError::into_inner)))
+        let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let result = change(Arc::make_mut(&mut handlers));
+        self.version.fetch_add(1, Ordering::Release);
+        result
     }
 
     pub(crate) fn kind(&self) -> &Kind {

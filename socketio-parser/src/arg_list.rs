@@ -6,7 +6,7 @@ use serde::de::value::UnitDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::RawArgs;
+use crate::json::spans::Spans;
 
 /// How one argument is read; one implementation per encoding, told apart by its error.
 pub(crate) trait ReadArg: Error {
@@ -21,21 +21,26 @@ impl ReadArg for serde_json::Error {
 
 /// The arguments that are still to be read.
 pub(crate) struct ArgList<'a, E> {
-    args: &'a RawArgs,
+    packet: &'a [u8],
+    spans: &'a Spans,
+    /// The element that is read next.
     next: usize,
+    /// How many of the elements are no arguments.
+    skip: usize,
     /// Up to this many elements, missing arguments are made up: a tuple has a length, a `Vec` has not.
     padded: usize,
     error: PhantomData<E>,
 }
 
 impl<'a, E> ArgList<'a, E> {
-    pub(crate) fn new(args: &'a RawArgs) -> Self {
-        Self { args, next: 0, padded: 0, error: PhantomData }
+    /// The elements of a list that lie at these places of a packet, the first `skip` of them left out.
+    pub(crate) fn new(packet: &'a [u8], spans: &'a Spans, skip: usize) -> Self {
+        Self { packet, spans, next: skip, skip, padded: 0, error: PhantomData }
     }
 
     /// The argument that was read last.
     pub(crate) fn current(&self) -> usize {
-        self.next.saturating_sub(1)
+        (self.next - self.skip).saturating_sub(1)
     }
 }
 
@@ -87,12 +92,12 @@ impl<'de, E: ReadArg> SeqAccess<'de> for ArgList<'de, E> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, E> {
         let index = self.next;
-        match self.args.get(index) {
-            Some(arg) => {
+        match self.spans.get(index) {
+            Some(span) => {
                 self.next += 1;
-                E::read(arg.as_bytes(), seed).map(Some)
+                E::read(span.of(self.packet), seed).map(Some)
             }
-            None if index < self.padded => {
+            None if index - self.skip < self.padded => {
                 self.next += 1;
                 seed.deserialize(UnitDeserializer::<E>::new()).map(Some)
             }
@@ -101,6 +106,6 @@ impl<'de, E: ReadArg> SeqAccess<'de> for ArgList<'de, E> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.args.len().saturating_sub(self.next))
+        Some(self.spans.len().saturating_sub(self.next))
     }
 }

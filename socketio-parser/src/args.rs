@@ -109,12 +109,12 @@ impl RawArgs {
     pub fn parse_all<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
         self.read(|args| match args.parser {
             Parser::Json => {
-                let mut list: ArgList<'a, serde_json::Error> = ArgList::new(self);
+                let mut list: ArgList<'a, serde_json::Error> = self.list();
                 T::deserialize(&mut list).map_err(|source| ArgError::Json { index: list.current(), source })
             }
             #[cfg(feature = "msgpack")]
             Parser::Msgpack => {
-                let mut list: ArgList<'a, crate::msgpack::ValueError> = ArgList::new(self);
+                let mut list: ArgList<'a, crate::msgpack::error::ValueError> = self.list();
                 T::deserialize(&mut list)
                     .map_err(|source| ArgError::Msgpack { index: list.current(), source })
             }
@@ -150,6 +150,10 @@ impl RawArgs {
             [b'"', inside @ .., b'"'] => inside,
             number => number,
         }
+    }
+
+    fn list<E>(&self) -> ArgList<'_, E> {
+        ArgList::new(&self.packet, &self.spans, usize::from(self.skip))
     }
 
     /// The same list with the event name as the first argument.
@@ -290,7 +294,7 @@ impl RawValue {
             }
             #[cfg(feature = "msgpack")]
             Parser::Msgpack => {
-                let (json, attachments) = crate::msgpack::to_json(&self.bytes)
+                let (json, attachments) = crate::msgpack::json::to_json(&self.bytes)
                     .map_err(|source| ArgError::Msgpack { index, source })?;
                 Ok(Value::from_json(json.into(), attachments.into()))
             }
@@ -322,7 +326,7 @@ fn parse<'a, T: Deserialize<'a>>(parser: Parser, bytes: &'a [u8], index: usize) 
         Parser::Json => parse_json(bytes).map_err(|source| ArgError::Json { index, source }),
         #[cfg(feature = "msgpack")]
         Parser::Msgpack => {
-            crate::msgpack::from_slice(bytes).map_err(|source| ArgError::Msgpack { index, source })
+            crate::msgpack::de::from_slice(bytes).map_err(|source| ArgError::Msgpack { index, source })
         }
     }
 }

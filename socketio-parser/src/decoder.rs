@@ -76,7 +76,7 @@ impl Decoder {
     pub fn binary(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         #[cfg(feature = "msgpack")]
         if self.parser == Parser::Msgpack {
-            return crate::msgpack::decode(message, &self.limits).map(Some);
+            return crate::msgpack::decode::decode(message, &self.limits).map(Some);
         }
         let Some(mut pending) = self.pending.take() else {
             return Err(DecodeError::UnexpectedBinary);

@@ -3,7 +3,7 @@
 use serde::ser::Serialize;
 
 use crate::attachments;
-use crate::{EncodeError, Parser, RawArgs};
+use crate::{EncodeError, Parser, RawArg, RawArgs, RawValue};
 
 /// Something that can be sent as the arguments of an event or an acknowledgement.
 ///
@@ -12,6 +12,7 @@ use crate::{EncodeError, Parser, RawArgs};
 /// | any value that serde can serialise, also a `Vec` or a tuple | one |
 /// | [`Args`]`(())`, [`Args`]`((a,))`, [`Args`]`((a, b))`, … | none, one, two, … |
 /// | [`RawArgs`] of a received packet, or a reference to it | those, unchanged |
+/// | [`RawArg`] or [`RawValue`], one of them | that, unchanged |
 /// | [`Then`]`(first, more)` | those of the one, then those of the other |
 ///
 /// ```
@@ -124,6 +125,36 @@ impl ToArgs for RawArgs {
     }
 }
 
+impl ToArgs for RawValue {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+        writer.raw_value(self)
+    }
+}
+
+impl ToArgs for &RawValue {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+        writer.raw_value(self)
+    }
+}
+
+impl ToArgs for RawArg<'_> {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+        writer.raw_value(&self.to_owned())
+    }
+}
+
 /// The arguments of the first, followed by those of the second: a received event with something appended, say.
 ///
 /// ```
@@ -173,7 +204,7 @@ impl<'a> ArgWriter<'a> {
                 serde_json::to_writer(&mut *self.out, value)?;
             }
             #[cfg(feature = "msgpack")]
-            Parser::Msgpack => crate::msgpack::to_writer(self.out, value)?,
+            Parser::Msgpack => crate::msgpack::ser::to_writer(self.out, value)?,
         }
         Ok(())
     }
@@ -193,25 +224,34 @@ impl<'a> ArgWriter<'a> {
                         attachments::leave(attachment);
                     });
                 } else {
-                    for arg in args.iter() {
-                        self.value(&arg.to_owned().json_value())?;
-                    }
+                    args.iter().try_for_each(|arg| self.raw_value(&arg.to_owned()))?;
                 }
             }
             #[cfg(feature = "msgpack")]
             (Parser::Msgpack, Parser::Msgpack) => self.out.extend_from_slice(args.as_bytes()),
             #[cfg(feature = "msgpack")]
-            (Parser::Json, Parser::Msgpack) => {
-                for arg in args.iter() {
-                    self.value(&arg.to_owned().json_value())?;
-                }
+            (Parser::Json, Parser::Msgpack) | (Parser::Msgpack, Parser::Json) => {
+                args.iter().try_for_each(|arg| self.raw_value(&arg.to_owned()))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes one value that was received, as it is if it is encoded in the same way and refers to no attachments.
+    pub fn raw_value(&mut self, value: &RawValue) -> Result<(), EncodeError> {
+        match (value.parser(), self.parser) {
+            (Parser::Json, Parser::Json) if value.attachments().is_empty() => {
+                self.separate();
+                self.out.extend_from_slice(value.as_bytes());
+            }
+            // Only the attachments that it refers to go with it, and are numbered anew.
+            (Parser::Json, _) => self.value(&value.json_value())?,
+            #[cfg(feature = "msgpack")]
+            (Parser::Msgpack, Parser::Msgpack) => self.out.extend_from_slice(value.as_bytes()),
             #[cfg(feature = "msgpack")]
             (Parser::Msgpack, Parser::Json) => {
-                for arg in args.iter() {
-                    self.separate();
-                    crate::msgpack::write_json(arg.to_owned().as_bytes(), self.out)?;
-                }
+                self.separate();
+                crate::msgpack::json::write_json(value.as_bytes(), self.out)?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What can go wrong, one type per operation: decoding a packet, reading an argument, encoding a packet.
 
 use crate::limits::Limit;
-use crate::packet::PacketType;
+use crate::packet_type::PacketType;
 
 /// The peer sent something that is no Socket.IO packet.
 ///
@@ -94,7 +94,7 @@ pub enum ArgError {
         /// Which argument, counted from 0 after the event name.
         index: usize,
         /// What was expected and what was found.
-        source: crate::msgpack::ValueError,
+        source: crate::msgpack::error::ValueError,
     },
 }
 
@@ -118,5 +118,5 @@ pub enum EncodeError {
     /// A value refused to be serialised.
     #[cfg(feature = "msgpack")]
     #[error(transparent)]
-    Msgpack(#[from] crate::msgpack::ValueError),
+    Msgpack(#[from] crate::msgpack::error::ValueError),
 }

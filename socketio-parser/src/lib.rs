@@ -61,7 +61,7 @@
 //! `json::placeholders` checks that they are the ones the text refers to. The result is a [`Packet`] whose [`RawArgs`]
 //! (`args`) are read by serde_json, or as a [`Value`], in the scope of its `attachments`.
 //!
-//! Out: `parser` writes a header and lets [`ToArgs`] (`emit`) write the arguments behind it, with serde_json straight into the
+//! Out: `encoder` writes a header and lets [`ToArgs`] (`emit`) write the arguments behind it, with serde_json straight into the
 //! buffer. A [`Binary`] that is met on the way leaves its bytes with `attachments`; only when there are any is the header
 //! put right.
 //!
@@ -87,6 +87,7 @@ mod attachments;
 mod binary;
 mod decoder;
 mod emit;
+mod encoder;
 mod error;
 mod event;
 #[cfg(feature = "fuzzing")]
@@ -99,6 +100,7 @@ mod limits;
 mod msgpack;
 mod namespace;
 mod packet;
+mod packet_type;
 mod parser;
 pub mod value;
 
@@ -111,8 +113,9 @@ pub use error::{ArgError, DecodeError, EncodeError};
 pub use event::{Event, RESERVED_EVENTS, reserved_event};
 pub use limits::{Limit, Limits};
 #[cfg(feature = "msgpack")]
-pub use msgpack::ValueError;
+pub use msgpack::error::ValueError;
 pub use namespace::Namespace;
-pub use packet::{Packet, PacketType, Payload};
+pub use packet::{Packet, Payload};
+pub use packet_type::PacketType;
 pub use parser::{Parser, Revision};
 pub use value::{Value, ValueRef};

@@ -3,9 +3,10 @@
 use serde::de::{self, Deserialize, DeserializeSeed, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::date;
+use super::error::ValueError;
 use super::key::KeyDeserializer;
 use super::token::{Token, token};
-use super::{ValueError, date};
 use crate::arg_list::ReadArg;
 
 /// As many levels as serde_json follows, for the same reason: a type may recurse on the stack.

@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 
+use super::date;
+use super::error::ValueError;
 use super::token::{Token, token};
-use super::{ValueError, date};
 use crate::attachments::{Sink, leave, writing};
 use crate::json::text::push_decimal;
 use crate::limits::DEPTH_CEILING;

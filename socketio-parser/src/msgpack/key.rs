@@ -4,7 +4,7 @@ use serde::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde::ser::{self, Impossible, Serialize};
 
-use super::ValueError;
+use super::error::ValueError;
 
 /// Makes a string of a key.
 pub(super) struct KeySerializer;

@@ -2,9 +2,14 @@
 
 use serde::ser::{self, Serialize};
 
-use super::ValueError;
+use super::error::ValueError;
 use super::key::KeySerializer;
 use crate::header::MAX_ACK_ID;
+
+/// Appends a value.
+pub(crate) fn to_writer<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), ValueError> {
+    value.serialize(&mut Serializer::new(out))
+}
 
 /// Appends values to a buffer. Structs become maps; enums are written as serde_json writes them.
 pub(super) struct Serializer<'a> {

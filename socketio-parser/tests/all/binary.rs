@@ -318,6 +318,23 @@ fn scopes_end_with_the_packet() {
 }
 
 #[test]
+fn a_single_argument_is_forwarded_too() {
+    let event = event(decode_all(r#"2["a",{"big": 12345678901234567890} ,"second"]"#, &[]));
+    let (text, attachments) = encode(&event.args().get(0).unwrap());
+    assert_eq!(text, r#"2["a",{"big": 12345678901234567890}]"#);
+    assert!(attachments.is_empty());
+    let kept = event.args().get(1).unwrap().to_owned().detach();
+    assert_eq!(encode(&Then(&kept, kept.clone())).0, r#"2["a","second","second"]"#);
+
+    // Of several attachments only its own go with it, and are counted from 0.
+    let text = r#"52-["a",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1},1.0]]"#;
+    let event = self::event(decode_all(text, &[b"zero", b"one"]));
+    let (text, attachments) = encode(&event.args().get(1).unwrap());
+    assert_eq!(text, r#"51-["a",[{"_placeholder":true,"num":0},1.0]]"#);
+    assert_eq!(attachments, [&b"one"[..]]);
+}
+
+#[test]
 fn forwarding_keeps_attachments_and_bytes() {
     let text = r#"52-/a,7["n\u0061me", {"b":{"_placeholder":true,"num":1}} ,12345678901234567890, 1.0]"#;
     let packet = decode_all(text, &[b"0", b"1"]);

@@ -233,6 +233,8 @@ fn forwarding_changes_no_byte() {
     assert_eq!(&out[4..], message);
 
     let event = event(packet);
+    let one = encode(&event.args().get(0).unwrap());
+    assert_eq!(one, [b"\x83\xa4type\x02\xa4data\x92\xa1a", &forms[..], b"\xa3nsp\xa1/"].concat());
     let appended = encode(&Then(event.args(), "offset"));
     let expected = [b"\x83\xa4type\x02\xa4data\x93\xa1a", &forms[..], b"\xa6offset\xa3nsp\xa1/"].concat();
     assert_eq!(appended, expected);

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let rooms = rooms.clone();
         async move {
             // The second argument is handed on unread.
-            let data = args.get(1).ok_or("room needs data")?.value().map_err(|_| "room needs data")?;
+            let data = args.get(1).ok_or("room needs data")?;
             rooms.to(room).emit("room", &data).await.map_err(|_| "not sent")
         }
     });

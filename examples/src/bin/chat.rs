@@ -1,6 +1,6 @@
 //! A chat: everybody in the namespace `/chat` hears what the others say.
 //!
-//! `cargo run -p socketio-server --example chat`, then from a Socket.IO client:
+//! `cargo run -p examples --bin chat`, then from a Socket.IO client:
 //!
 //! ```js
 //! const socket = io("http://127.0.0.1:3000/chat", { auth: { name: "ada" } });
@@ -10,7 +10,6 @@
 
 use serde::{Deserialize, Serialize};
 use socketio_server::{Ack, Auth, ConnectError, Data, DisconnectReason, Server, Socket};
-use tokio::net::TcpListener;
 
 /// What a client says of itself when it connects.
 #[derive(Deserialize)]
@@ -76,7 +75,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{} left: {reason}", name(&socket));
     });
 
-    println!("listening on http://127.0.0.1:3000, namespace /chat");
-    io.serve(TcpListener::bind("127.0.0.1:3000").await?).await?;
+    io.serve(examples::listen().await?).await?;
     Ok(())
 }

@@ -1,0 +1,11 @@
+//! What the examples share: where they listen.
+
+use tokio::net::TcpListener;
+
+/// Listens where the environment variable `ADDRESS` says, 127.0.0.1:3000 if it does not, and says so.
+pub async fn listen() -> std::io::Result<TcpListener> {
+    let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(listener)
+}

@@ -9,3 +9,8 @@ pub async fn listen() -> std::io::Result<TcpListener> {
     println!("listening on http://{}", listener.local_addr()?);
     Ok(listener)
 }
+
+/// The code in the documents compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-the-official-server.md")]
+struct ComingFromTheOfficialServer;

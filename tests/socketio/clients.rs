@@ -9,12 +9,11 @@ use crate::support::builder;
 
 const TRANSPORTS: [&str; 3] = ["polling", "websocket", "polling,websocket"];
 
-/// How the visitors of the scripts leave.
-const DEPARTURES: [&str; 7] = [
+/// How the visitors of the scripts leave. Eve does twice: she is cut off, and comes back.
+const DEPARTURES: [&str; 6] = [
     "ada /chat: client namespace disconnect",
     "bob /chat: server namespace disconnect",
     "dan /chat: server shutting down",
-    "dan /news: client namespace disconnect",
     "dan /news: server shutting down",
     "eve /chat: forced close",
     "eve /chat: transport close",
@@ -30,7 +29,25 @@ async fn npm(version: &str, builder: fn() -> ServerBuilder, more: &[&str]) {
         let house = House::open(builder()).await;
         let arguments = [&[&*house.url, version, transports], more].concat();
         tests::node::run("socketio.mjs", &arguments).await;
-        house.left(&DEPARTURES).await;
+        let of_one_namespace = ["dan /news: client namespace disconnect"];
+        house.left(&[&DEPARTURES[..], &of_one_namespace].concat()).await;
+    }
+}
+
+/// PyPI's `python-socketio`.
+async fn pypi(script: &str, parser: Parser) {
+    // It writes its goodbye and may close the connection before that has left.
+    let (more, goodbye) = if parser == Parser::Json {
+        (None, "ada /chat: client namespace disconnect or transport close")
+    } else {
+        // Here its goodbye has the key `data`, with nothing in it, which makes it an invalid packet.
+        (Some("msgpack"), "ada /chat: forced close or transport close")
+    };
+    for transports in TRANSPORTS {
+        let house = House::open(builder().parser(parser)).await;
+        let arguments: Vec<&str> = [&house.url, transports].into_iter().chain(more).collect();
+        tests::python::run(script, &arguments).await;
+        house.left(&[&[goodbye], &DEPARTURES[1..]].concat()).await;
     }
 }
 
@@ -78,4 +95,43 @@ async fn the_query_of_version_2_becomes_its_credentials() {
 #[tokio::test]
 async fn version_2_is_refused_by_default() {
     npm_2("refusal", builder).await;
+}
+
+#[tokio::test]
+async fn pypi_asyncio() {
+    pypi("asyncio_client.py", Parser::Json).await;
+}
+
+#[tokio::test]
+async fn pypi_asyncio_with_msgpack() {
+    pypi("asyncio_client.py", Parser::Msgpack).await;
+}
+
+#[tokio::test]
+async fn pypi_with_threads() {
+    pypi("sync_client.py", Parser::Json).await;
+}
+
+#[tokio::test]
+async fn pypi_with_threads_and_msgpack() {
+    pypi("sync_client.py", Parser::Msgpack).await;
+}
+
+/// It cannot do what the others do, so it leaves in other ways.
+#[tokio::test]
+async fn crates_io_rust_socketio() {
+    for transports in TRANSPORTS {
+        let house = House::open(builder()).await;
+        tests::rust_socketio::run(&[&house.url, transports]).await;
+        house
+            .left(&[
+                "ada /chat: client namespace disconnect",
+                "bob /chat: server namespace disconnect",
+                "dan /news: server shutting down",
+                "eve /chat: client namespace disconnect",
+                "eve /chat: forced close",
+                "eve /chat: client namespace disconnect",
+            ])
+            .await;
+    }
 }

@@ -1,7 +1,9 @@
 //! What the servers of the official suites and the tests across crates share.
 
 pub mod node;
+pub mod python;
 pub mod raw;
+pub mod rust_socketio;
 pub mod script;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,5 +1,6 @@
 //! Programs that visit a server with a client that is not ours.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -23,4 +24,10 @@ pub async fn run(command: &mut Command, needed: &str) {
         .unwrap_or_else(|error| panic!("{needed}: {error}"));
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.trim() == "ok", "{shown}: {said}{wrong}");
+}
+
+/// Where cargo builds, and `cargo xtask` keeps what it installs.
+pub(crate) fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target)
 }

@@ -86,7 +86,8 @@ fn all(runs: impl IntoIterator<Item = Run>) -> Outcome {
 }
 
 fn fmt() -> Outcome {
-    all([Run::cargo(&["fmt", "--all", "--check"])])
+    let apart = ["fmt", "--manifest-path", "tests/rust_socketio/Cargo.toml", "--check"];
+    all([Run::cargo(&["fmt", "--all", "--check"]), Run::cargo(&apart)])
 }
 
 fn clippy() -> Outcome {
@@ -136,6 +137,8 @@ fn test() -> Outcome {
     for folder in NPM_FOLDERS.iter().filter(|folder| root().join(folder).join("package.json").exists()) {
         tools::npm_packages(folder)?;
     }
+    tools::python_packages()?;
+    tools::rust_socketio()?;
     let chromium = tools::chromium()?;
     all([Run::cargo(&["test", "--workspace", "--all-features"]).env("CHROMIUM", &chromium)])
 }

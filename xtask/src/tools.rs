@@ -52,20 +52,61 @@ pub(crate) fn chromium() -> Result<String, String> {
         return Ok(found.to_owned());
     }
     let needed = "Chromium is needed on the PATH, or where the environment variable CHROMIUM says";
+    debian(&["chromium"], needed)?;
+    Ok("chromium".to_owned())
+}
+
+/// A virtual environment in `target/tools/python`, with the packages that `tests/python` asks for.
+pub(crate) fn python_packages() -> Result<(), String> {
+    let needed = "Python 3.11 or newer is needed on the PATH, with its modules venv and ensurepip";
+    let check = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+    let fits = || Run::new("python3", &["-c", check], &root()).output().is_ok();
+    if !fits() {
+        debian(&["python3", "python3-venv"], needed)?;
+        if !fits() {
+            return Err(needed.to_owned());
+        }
+    }
+    let folder = target().join("tools").join("python");
+    let python = folder.join("bin").join("python").to_string_lossy().into_owned();
+    // One that was left half made, or whose Python is gone, is made anew.
+    if Run::new(&python, &["-m", "pip", "--version"], &root()).output().is_err() {
+        Run::new("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()], &root()).status()?;
+    }
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    let install = [&install[..], &["tests/python/requirements.txt"]].concat();
+    Run::new(&python, &install, &root())
+        .status()
+        .map_err(|error| format!("the packages of tests/python could not be installed from PyPI\n{error}"))
+}
+
+/// Builds the program that visits our server with crates.io's rust_socketio, which is a workspace of its own.
+pub(crate) fn rust_socketio() -> Result<(), String> {
+    let openssl = || Run::new("pkg-config", &["--exists", "openssl"], &root()).output().is_ok();
+    if cfg!(target_os = "linux") && !openssl() {
+        let needed = "pkg-config and the headers of OpenSSL are needed, for crates.io's rust_socketio";
+        debian(&["libssl-dev", "pkg-config"], needed)?;
+    }
+    let folder = target().join("tools").join("rust_socketio").to_string_lossy().into_owned();
+    let manifest = ["--manifest-path", "tests/rust_socketio/Cargo.toml"];
+    Run::cargo(&[&["build", "--locked", "--target-dir", &folder][..], &manifest].concat()).status()
+}
+
+/// Installs packages of Debian, where that is possible and allowed. `needed` is the error where it is not.
+fn debian(packages: &[&str], needed: &str) -> Result<(), String> {
     let user = Run::new("id", &["-u"], &root()).output().unwrap_or_default();
     if user.trim() != "0" || Run::new("apt-get", &["--version"], &root()).output().is_err() {
-        return Err(format!("{needed}; in Debian it is the package chromium"));
+        return Err(format!("{needed}; in Debian: {}", packages.join(", ")));
     }
     let apt = |arguments: &[&str]| {
         Run::new("apt-get", arguments, &root()).env("DEBIAN_FRONTEND", "noninteractive").status()
     };
     apt(&["update"])
-        .and_then(|()| apt(&["install", "--yes", "--no-install-recommends", "chromium"]))
-        .map_err(|error| format!("{needed}, and Debian's package could not be installed\n{error}"))?;
-    Ok("chromium".to_owned())
+        .and_then(|()| apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat()))
+        .map_err(|error| format!("{needed}, and Debian's packages could not be installed\n{error}"))
 }
 
 /// Where cargo builds.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

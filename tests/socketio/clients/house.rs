@@ -87,6 +87,7 @@ fn talk(namespace: &Namespace) {
             None => socket.emit("echoed", &args),
         }
     });
+    namespace.on("bytes", || async { Ack(Binary::from(vec![3, 2, 1])) });
     namespace.on("number", |socket: Socket, Arguments((number,)): Arguments<(u32,)>| async move {
         socket.emit("number", &number)
     });

@@ -1,0 +1,20 @@
+//! The program that runs crates.io's rust_socketio.
+
+use tokio::process::Command;
+
+use crate::script;
+
+/// Runs `tests/rust_socketio`, which prints `ok` when all is well and what is wrong otherwise.
+///
+/// # Panics
+///
+/// When something is wrong, or it was not built.
+pub async fn run(arguments: &[&str]) {
+    let program = script::target().join("tools/rust_socketio/debug/visit-with-rust-socketio");
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo xtask test test` builds it from tests/rust_socketio",
+        program.display()
+    );
+    script::run(Command::new(program).args(arguments), "it was built for this machine").await;
+}

@@ -9,6 +9,7 @@ mod clients;
 mod cluster;
 mod dynamic;
 mod events;
+mod mistakes;
 mod protocol;
 mod recovery;
 mod rooms;

@@ -15,8 +15,11 @@ use crate::socket::{ConnectContext, EventContext, EventMiddleware, Middleware, S
 ///
 /// `M` is only there to tell the implementations apart.
 #[diagnostic::on_unimplemented(
-    message = "this is not a handler for what happens here",
-    note = "a handler is an async function or closure of up to eight arguments, each an extractor: `|socket: Socket, Data(text): Data<String>| async move {{ … }}`"
+    message = "this cannot handle what happens here",
+    label = "not a handler for it",
+    note = "a handler is an async function or closure of up to eight arguments, each an extractor: `|socket: Socket, Data(text): Data<String>| async move {{ … }}`",
+    note = "what a client sends is taken as `Data<T>`, `Arguments<T>` or `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
+    note = "of sockets there are also `Socket`, `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`"
 )]
 pub trait HandlerFn<C, M>: Send + Sync + 'static {
     /// What the function returns in the end.

@@ -1,0 +1,14 @@
+//! What is received has to be something that serde can read.
+//@ this cannot handle what happens here
+//@ where `T` implements `serde::Deserialize`
+
+use socketio_server::{Data, Server};
+
+struct Point;
+
+fn main() {
+    let io = Server::builder().build().unwrap();
+    io.on("move", |Data(point): Data<Point>| async move {
+        let _: Point = point;
+    });
+}

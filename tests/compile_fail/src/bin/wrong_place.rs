@@ -1,0 +1,12 @@
+//! Nobody has left when an event comes.
+//@ this cannot handle what happens here
+//@ in `on_disconnect` and `on_disconnecting` also `DisconnectReason`
+
+use socketio_server::{DisconnectReason, Server};
+
+fn main() {
+    let io = Server::builder().build().unwrap();
+    io.on("say", |reason: DisconnectReason| async move {
+        let _ = reason;
+    });
+}

@@ -13,8 +13,26 @@ use crate::{ArgError, Parser};
 
 /// The arguments of a received packet: slices of it, checked but not parsed.
 ///
-/// Handing them on ([`Parser::encode_event`] takes them as they are) copies their bytes and changes none of them, so
-/// integers beyond 2^53, the order of keys and every other detail survive. Cloning shares the packet.
+/// Handing them on copies their bytes and changes none of them, so integers beyond 2^53, the order of keys and every
+/// other detail survive: wherever arguments are sent, these can be given as they are, all of them or single ones. They
+/// take their attachments along. Cloning shares the packet.
+///
+/// ```
+/// use socketio_parser::{Decoder, Parser, Payload};
+///
+/// let packet = Decoder::default().text(r#"2["say",{"id": 12345678901234567890},1.0]"#.into())?.unwrap();
+/// let Payload::Event(event) = packet.payload else { panic!("an event") };
+/// let args = event.args();
+///
+/// let mut text = Vec::new();
+/// Parser::Json.encode_event(&mut text, "/room", None, "said", args)?;
+/// assert_eq!(text, br#"2/room,["said",{"id": 12345678901234567890},1.0]"#);
+///
+/// text.clear();
+/// Parser::Json.encode_event(&mut text, "/room", None, "said", &args.get(0).expect("an argument"))?;
+/// assert_eq!(text, br#"2/room,["said",{"id": 12345678901234567890}]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct RawArgs {
     /// The whole packet.
@@ -201,6 +219,16 @@ impl<'a> RawArg<'a> {
     /// The JSON text as it came; `None` if the packet is msgpack.
     pub fn as_json(&self) -> Option<&'a str> {
         as_json(self.args.parser, self.as_bytes())
+    }
+
+    /// How this argument is encoded.
+    pub fn parser(&self) -> Parser {
+        self.args.parser
+    }
+
+    /// The attachments of its packet, which the placeholders in the text refer to.
+    pub fn attachments(&self) -> &'a Attachments {
+        &self.args.attachments
     }
 
     /// Reads it as a type.

@@ -1,8 +1,10 @@
 //! What can be sent as the arguments of an event: one value, several said explicitly, or arguments as they came.
 
+use bytes::Bytes;
 use serde::ser::Serialize;
 
-use crate::attachments;
+use crate::attachments::{self, Attachments};
+use crate::value;
 use crate::{EncodeError, Parser, RawArg, RawArgs, RawValue};
 
 /// Something that can be sent as the arguments of an event or an acknowledgement.
@@ -10,10 +12,13 @@ use crate::{EncodeError, Parser, RawArg, RawArgs, RawValue};
 /// | given | arguments |
 /// |---|---|
 /// | any value that serde can serialise, also a `Vec` or a tuple | one |
-/// | [`Args`]`(())`, [`Args`]`((a,))`, [`Args`]`((a, b))`, … | none, one, two, … |
-/// | [`RawArgs`] of a received packet, or a reference to it | those, unchanged |
+/// | [`Args`]`(())`, [`Args`]`((a,))`, [`Args`]`((a, b))`, … | none, those of `a`, those of `a` and `b`, … |
+/// | [`RawArgs`] of a received packet | those, unchanged |
 /// | [`RawArg`] or [`RawValue`], one of them | that, unchanged |
 /// | [`Then`]`(first, more)` | those of the one, then those of the other |
+///
+/// The last three are how a received event is handed on: not a byte of its arguments changes, but for the numbers of
+/// placeholders when there are other attachments before, or not all of its attachments go along.
 ///
 /// ```
 /// use socketio_parser::{Args, Parser};
@@ -52,20 +57,32 @@ impl<T: Serialize + ?Sized> ToArgs for T {
     }
 }
 
-/// Several arguments, as a tuple of up to eight.
+/// Several arguments, as a tuple of up to eight. Each of them may be a received one, and also several itself.
+///
+/// ```
+/// use socketio_parser::{Args, Decoder, Parser, Payload};
+///
+/// let packet = Decoder::default().text(r#"2["say",{"text": "hi"},1.0]"#.into())?.unwrap();
+/// let Payload::Event(event) = packet.payload else { panic!("an event") };
+/// let said = event.args().get(0).expect("an argument");
+/// let mut text = Vec::new();
+/// Parser::Json.encode_event(&mut text, "/", None, "said", &Args(("Ada", said)))?;
+/// assert_eq!(text, br#"2["said","Ada",{"text": "hi"}]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Args<T>(pub T);
 
 macro_rules! several {
-    ($count:literal $($name:ident $index:tt)*) => {
-        impl<$($name: Serialize),*> ToArgs for Args<($($name,)*)> {
+    ($($name:ident $index:tt)*) => {
+        impl<$($name: ToArgs),*> ToArgs for Args<($($name,)*)> {
             fn count(&self) -> usize {
-                $count
+                0 $(+ self.0.$index.count())*
             }
 
             #[inline]
             fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-                $(writer.value(&self.0.$index)?;)*
+                $(self.0.$index.write(writer)?;)*
                 let _ = writer;
                 Ok(())
             }
@@ -73,86 +90,56 @@ macro_rules! several {
     };
 }
 
-several!(0);
-several!(1 A 0);
-several!(2 A 0 B 1);
-several!(3 A 0 B 1 C 2);
-several!(4 A 0 B 1 C 2 D 3);
-several!(5 A 0 B 1 C 2 D 3 E 4);
-several!(6 A 0 B 1 C 2 D 3 E 4 F 5);
-several!(7 A 0 B 1 C 2 D 3 E 4 F 5 G 6);
-several!(8 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
+several!();
+several!(A 0);
+several!(A 0 B 1);
+several!(A 0 B 1 C 2);
+several!(A 0 B 1 C 2 D 3);
+several!(A 0 B 1 C 2 D 3 E 4);
+several!(A 0 B 1 C 2 D 3 E 4 F 5);
+several!(A 0 B 1 C 2 D 3 E 4 F 5 G 6);
+several!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
 
-/// As many arguments as there are elements.
-impl<T: Serialize> ToArgs for Args<&[T]> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
+macro_rules! elements {
+    ($($list:ty)*) => {
+        $(
+            /// The arguments of its elements.
+            impl<T: ToArgs> ToArgs for Args<$list> {
+                fn count(&self) -> usize {
+                    self.0.iter().map(T::count).sum()
+                }
 
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        self.0.iter().try_for_each(|element| writer.value(element))
-    }
+                fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+                    self.0.iter().try_for_each(|element| element.write(writer))
+                }
+            }
+        )*
+    };
 }
 
-/// As many arguments as there are elements.
-impl<T: Serialize> ToArgs for Args<Vec<T>> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
+elements!(&[T] Vec<T>);
 
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        self.0.iter().try_for_each(|element| writer.value(element))
-    }
+macro_rules! received {
+    ($($type:ty: $count:expr, $write:ident;)*) => {
+        $(impl ToArgs for $type {
+            fn count(&self) -> usize {
+                $count(self)
+            }
+
+            fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+                writer.$write(self)
+            }
+        })*
+    };
 }
 
-impl ToArgs for &RawArgs {
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        writer.raw(self)
-    }
-}
-
-impl ToArgs for RawArgs {
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        writer.raw(self)
-    }
-}
-
-impl ToArgs for RawValue {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        writer.raw_value(self)
-    }
-}
-
-impl ToArgs for &RawValue {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        writer.raw_value(self)
-    }
-}
-
-impl ToArgs for RawArg<'_> {
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
-        writer.raw_value(&self.to_owned())
-    }
+received! {
+    RawArgs: Self::len, raw;
+    &RawArgs: |args: &&RawArgs| args.len(), raw;
+    RawArg<'_>: |_| 1, raw_arg;
+    &RawArg<'_>: |_| 1, raw_arg;
+    RawValue: |_| 1, raw_value;
+    &RawValue: |_| 1, raw_value;
 }
 
 /// The arguments of the first, followed by those of the second: a received event with something appended, say.
@@ -215,46 +202,72 @@ impl<'a> ArgWriter<'a> {
             return Ok(());
         }
         match (args.parser(), self.parser) {
-            (Parser::Json, Parser::Json) => {
-                // Placeholders are numbered from the packet's first attachment on. Behind others they change.
-                if args.attachments().is_empty() || attachments::written() == 0 {
-                    self.separate();
-                    self.out.extend_from_slice(args.as_bytes());
-                    args.attachments().iter().for_each(|attachment| {
-                        attachments::leave(attachment);
-                    });
-                } else {
-                    args.iter().try_for_each(|arg| self.raw_value(&arg.to_owned()))?;
-                }
+            (Parser::Json, Parser::Json) if attachments::written() == 0 => {
+                // With all of its attachments, and in front of others: they keep their numbers.
+                self.json(args.as_bytes(), &[]);
+                args.attachments().iter().for_each(|attachment| {
+                    attachments::leave(attachment);
+                });
             }
+            (Parser::Json, Parser::Json) => self.json(args.as_bytes(), args.attachments()),
             #[cfg(feature = "msgpack")]
             (Parser::Msgpack, Parser::Msgpack) => self.out.extend_from_slice(args.as_bytes()),
             #[cfg(feature = "msgpack")]
             (Parser::Json, Parser::Msgpack) | (Parser::Msgpack, Parser::Json) => {
-                args.iter().try_for_each(|arg| self.raw_value(&arg.to_owned()))?;
+                args.iter().try_for_each(|arg| self.converted(&arg.to_owned()))?;
             }
         }
         Ok(())
     }
 
-    /// Writes one value that was received, as it is if it is encoded in the same way and refers to no attachments.
+    /// Writes one argument that was received, as it is if it is encoded in the same way. Of the attachments of its
+    /// packet those go along that it refers to.
+    pub fn raw_arg(&mut self, arg: &RawArg<'_>) -> Result<(), EncodeError> {
+        if arg.parser() == self.parser {
+            self.copied(arg.as_bytes(), arg.attachments());
+            return Ok(());
+        }
+        self.converted(&arg.to_owned())
+    }
+
+    /// Writes one value that was received, as it is if it is encoded in the same way. Of the attachments of its
+    /// packet those go along that it refers to.
     pub fn raw_value(&mut self, value: &RawValue) -> Result<(), EncodeError> {
-        match (value.parser(), self.parser) {
-            (Parser::Json, Parser::Json) if value.attachments().is_empty() => {
-                self.separate();
-                self.out.extend_from_slice(value.as_bytes());
-            }
-            // Only the attachments that it refers to go with it, and are numbered anew.
-            (Parser::Json, _) => self.value(&value.json_value())?,
+        if value.parser() == self.parser {
+            self.copied(value.as_bytes(), value.attachments());
+            return Ok(());
+        }
+        self.converted(value)
+    }
+
+    /// A value that is encoded as this packet is.
+    fn copied(&mut self, bytes: &[u8], attachments: &Attachments) {
+        match self.parser {
+            Parser::Json => self.json(bytes, attachments),
             #[cfg(feature = "msgpack")]
-            (Parser::Msgpack, Parser::Msgpack) => self.out.extend_from_slice(value.as_bytes()),
+            Parser::Msgpack => self.out.extend_from_slice(bytes),
+        }
+    }
+
+    /// A value that is encoded in the other way.
+    fn converted(&mut self, value: &RawValue) -> Result<(), EncodeError> {
+        match value.parser() {
+            Parser::Json => self.value(&value.json_value()),
             #[cfg(feature = "msgpack")]
-            (Parser::Msgpack, Parser::Json) => {
+            Parser::Msgpack => {
                 self.separate();
-                crate::msgpack::json::write_json(value.as_bytes(), self.out)?;
+                Ok(crate::msgpack::json::write_json(value.as_bytes(), self.out)?)
             }
         }
-        Ok(())
+    }
+
+    fn json(&mut self, text: &[u8], attachments: &[Bytes]) {
+        self.separate();
+        if attachments.is_empty() {
+            self.out.extend_from_slice(text);
+        } else {
+            value::forward(text, attachments, self.out);
+        }
     }
 
     #[inline]

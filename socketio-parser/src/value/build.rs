@@ -89,7 +89,7 @@ fn close(
     if let Some(index) = placeholder(text, nodes, container, attachments, unescaped) {
         nodes.truncate(container + 1);
         if let Some(node) = nodes.get_mut(container) {
-            *node = Node { tag: Tag::Binary, start: index, end: index, next: container as u32 + 1 };
+            (node.tag, node.next) = (Tag::Binary, index);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! size, and dropping it is as cheap. [`ValueRef`] is the view that looks around in it.
 
 mod build;
+mod forward;
 mod serialize;
 mod view;
 
@@ -13,6 +14,7 @@ use bytes::Bytes;
 
 use crate::attachments::Attachments;
 
+pub(crate) use forward::forward;
 pub use view::{Elements, Entries, Kind, ValueRef};
 
 /// A value of any shape, which shares the packet that it came with.
@@ -71,7 +73,7 @@ pub(crate) enum Tag {
     Unpaired,
     Array,
     Object,
-    /// An attachment; `start` is its index.
+    /// A placeholder; `next` is the index of its attachment.
     Binary,
 }
 

@@ -1,5 +1,7 @@
 //! Sending a [`Value`] on.
 
+use std::borrow::Cow;
+
 use serde::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::RawValue;
 
@@ -12,13 +14,14 @@ impl Serialize for Value {
     }
 }
 
-/// In a JSON packet the text is written exactly as it came, unless attachments in it have to be numbered anew.
+/// In a JSON packet the text is written exactly as it came, but for the numbers of its attachments.
 /// A missing value is `null`.
 impl Serialize for ValueRef<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if attachments::writing_json() && !self.has_binary() {
-            if let Some(raw) = self.as_json() {
-                let raw: &RawValue = serde_json::from_str(raw).map_err(S::Error::custom)?;
+        if attachments::writing_json() {
+            if let Some(text) = self.as_json() {
+                let text = self.renumbered().map_or(Cow::Borrowed(text), Cow::Owned);
+                let raw: &RawValue = serde_json::from_str(&text).map_err(S::Error::custom)?;
                 return raw.serialize(serializer);
             }
         }

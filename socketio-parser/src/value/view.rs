@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::forward::renumber;
 use super::{Node, Tag, Value};
 use crate::Binary;
 
@@ -131,7 +132,7 @@ impl<'a> ValueRef<'a> {
 
     pub(super) fn as_bytes(self) -> Option<&'a Bytes> {
         let node = self.node.filter(|node| node.tag == Tag::Binary)?;
-        self.value.attachments.get(node.start as usize)
+        self.value.attachments.get(node.next as usize)
     }
 
     /// How many elements an array or members an object has; 0 for anything else. Walks over them.
@@ -182,15 +183,22 @@ impl<'a> ValueRef<'a> {
         Members(self.children(Tag::Object))
     }
 
-    /// Whether an attachment is in here.
-    pub(super) fn has_binary(self) -> bool {
-        let Some(node) = self.node else { return false };
+    /// The JSON text with its attachments left with the packet that is being written, and numbered as they are there;
+    /// `None` if no attachment is in here.
+    pub(super) fn renumbered(self) -> Option<String> {
+        let node = self.node?;
         let end = match node.tag {
             Tag::Array | Tag::Object => node.next as usize,
             _ => self.at + 1,
         };
-        let nodes = self.value.nodes.get(self.at..end).unwrap_or_default();
-        nodes.iter().any(|node| node.tag == Tag::Binary)
+        let nodes = self.value.nodes.get(self.at..end)?;
+        if !nodes.iter().any(|node| node.tag == Tag::Binary) {
+            return None;
+        }
+        let mut text = Vec::new();
+        let part = node.start as usize..node.end as usize;
+        renumber(&self.value.text, part, nodes, &self.value.attachments, &mut text);
+        String::from_utf8(text).ok()
     }
 
     fn children(self, of: Tag) -> Children<'a> {

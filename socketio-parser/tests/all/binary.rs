@@ -351,8 +351,8 @@ fn forwarding_keeps_attachments_and_bytes() {
     // Behind other attachments the placeholders are numbered anew; only those that are used go along.
     let (text, attachments) = encode(&Then(bin(b"first"), event.args()));
     let expected = concat!(
-        r#"52-["a",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}},"#,
-        "12345678901234567890,1.0]"
+        r#"52-["a",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}} ,"#,
+        "12345678901234567890, 1.0]"
     );
     assert_eq!(text, expected);
     assert_eq!(attachments, [&b"first"[..], b"1"]);

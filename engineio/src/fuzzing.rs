@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 use crate::close_reason::CloseReason;
 use crate::config::{Config, Transport};
+#[cfg(feature = "server")]
+use crate::http1::{BodyDecoder, Framing, Head, Scanner};
 use crate::packet::{
     Message, Packet, ParseError, Protocol, decode_binary, decode_text, encode_binary, encode_text, text_len,
 };
@@ -35,6 +37,46 @@ pub fn handshake_query(data: &[u8]) {
         assert!(pairs[..at].iter().all(|(other, _)| other != name), "each name once");
     }
     assert_eq!(crate::Query::from(text), query);
+}
+
+/// Requests over one connection: they are the same whether they arrive at once or byte by byte, and no body takes more
+/// than is there.
+#[cfg(feature = "server")]
+pub fn http_requests(data: &[u8]) {
+    let mut rest = data;
+    let mut scanner = Scanner::default();
+    while let Ok(Some(len)) = scanner.scan(rest) {
+        let mut slow = Scanner::default();
+        for end in 1..len {
+            assert_eq!(slow.scan(&rest[..end]), Ok(None));
+        }
+        assert_eq!(slow.scan(&rest[..len]), Ok(Some(len)));
+        let (head, behind) = rest.split_at(len);
+        let Ok(head) = Head::parse(&Bytes::copy_from_slice(head)) else { return };
+        let whole = http_body(head.framing, behind, usize::MAX);
+        assert_eq!(whole, http_body(head.framing, behind, 1));
+        let Some((body, used)) = whole else { return };
+        assert!(body.len() <= used);
+        rest = &behind[used..];
+    }
+}
+
+/// The body of a request that arrives in pieces of this size, and where it ends.
+#[cfg(feature = "server")]
+fn http_body(framing: Framing, bytes: &[u8], step: usize) -> Option<(Vec<u8>, usize)> {
+    let mut decoder = BodyDecoder::new(framing);
+    let (mut body, mut at) = (Vec::new(), 0_usize);
+    while !decoder.is_done() {
+        let piece = &bytes[at..bytes.len().min(at.saturating_add(step))];
+        if piece.is_empty() {
+            return None;
+        }
+        let (data, used) = decoder.decode(piece).ok()?;
+        assert!(used > 0);
+        body.extend_from_slice(data);
+        at += used;
+    }
+    Some((body, at))
 }
 
 /// Any events at any times, in any order: the machine always has a deadline until it is closed, makes progress when

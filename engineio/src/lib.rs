@@ -34,8 +34,8 @@
 //! - [`config`], [`close_reason`], [`error`], [`sid`], [`open`]: the words that the others use.
 //! - [`ws::inbound`]: the WebSocket decoder.
 //!
-//! What moves the bytes (feature `server`): `ws` and `polling` turn packets into frames and payloads, `net` takes
-//! connections out of hyper, and `server` answers requests and drives each session in a task of its own. Start
+//! What moves the bytes (feature `server`): `ws` and `polling` turn packets into frames and payloads, `http1` reads and
+//! writes HTTP, `net` has the connections and takes them out of hyper, and `server` answers requests and drives each session in a task of its own. Start
 //! reading at `server/driver.rs`; the order of its turn is written at the top.
 //!
 //! # Features
@@ -62,6 +62,8 @@ pub mod sid;
 pub mod text;
 pub mod ws;
 
+#[cfg(feature = "server")]
+mod http1;
 #[cfg(feature = "server")]
 mod net;
 #[cfg(feature = "server")]

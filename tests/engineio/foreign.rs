@@ -1,4 +1,4 @@
-//! Streams that are not TCP: what TLS, or any other wrapper, hands to hyper works the same.
+//! Streams that are not TCP: what TLS, or any other wrapper, hands to us or to hyper works the same.
 
 use std::time::Duration;
 
@@ -8,9 +8,20 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
+/// Who speaks HTTP.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Us,
+    Hyper,
+}
+
 /// A pipe whose other end is served.
-fn connect(server: &Server) -> DuplexStream {
+fn connect(server: &Server, by: By) -> DuplexStream {
     let (ours, theirs) = tokio::io::duplex(1024);
+    if let By::Us = by {
+        server.connect(theirs, ([127, 0, 0, 1], 1).into());
+        return ours;
+    }
     let service = server.service();
     tokio::spawn(async move {
         let connection =
@@ -30,8 +41,8 @@ fn echo() -> Server {
     builder.build(accept).unwrap()
 }
 
-async fn exchange(server: &Server, request: String) -> String {
-    let mut stream = connect(server);
+async fn exchange(server: &Server, by: By, request: String) -> String {
+    let mut stream = connect(server, by);
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -41,37 +52,40 @@ async fn exchange(server: &Server, request: String) -> String {
 /// Polling over a pipe.
 #[tokio::test]
 async fn polling_needs_no_tcp() {
-    let server = echo();
-    let target = "/engine.io/?EIO=4&transport=polling";
-    let opened =
-        exchange(&server, format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
-    let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a sid");
-    let target = format!("{target}&sid={sid}");
-    let post =
-        format!("POST {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 6\r\n\r\n4hello");
-    assert!(exchange(&server, post).await.ends_with("\r\n\r\nok"));
-    let get = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-    assert!(exchange(&server, get).await.ends_with("\r\n\r\n4hello"));
+    for by in [By::Us, By::Hyper] {
+        let server = echo();
+        let target = "/engine.io/?EIO=4&transport=polling";
+        let close = "HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+        let opened = exchange(&server, by, format!("GET {target} {close}\r\n")).await;
+        let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a sid");
+        let target = format!("{target}&sid={sid}");
+        let post = format!("POST {target} {close}content-length: 6\r\n\r\n4hello");
+        assert!(exchange(&server, by, post).await.ends_with("\r\n\r\nok"));
+        let got = exchange(&server, by, format!("GET {target} {close}\r\n")).await;
+        assert!(got.ends_with("\r\n\r\n4hello"));
+    }
 }
 
 /// WebSocket over a pipe that holds less than one message.
 #[tokio::test]
 async fn websocket_needs_no_tcp() {
-    let server = echo();
-    let url = "ws://localhost/engine.io/?EIO=4&transport=websocket";
-    let (mut ws, _) = tokio_tungstenite::client_async(url, connect(&server)).await.unwrap();
-    assert!(ws.next().await.unwrap().unwrap().to_text().unwrap().starts_with("0{"));
-    let (mut sink, mut stream) = ws.split();
-    let sending = tokio::spawn(async move {
+    for by in [By::Us, By::Hyper] {
+        let server = echo();
+        let url = "ws://localhost/engine.io/?EIO=4&transport=websocket";
+        let (mut ws, _) = tokio_tungstenite::client_async(url, connect(&server, by)).await.unwrap();
+        assert!(ws.next().await.unwrap().unwrap().to_text().unwrap().starts_with("0{"));
+        let (mut sink, mut stream) = ws.split();
+        let sending = tokio::spawn(async move {
+            for len in [1, 100, 5000, 100_000] {
+                sink.send(WsMessage::text(format!("4{}", "x".repeat(len)))).await.unwrap();
+                sink.send(WsMessage::binary(vec![7; len])).await.unwrap();
+            }
+            sink
+        });
         for len in [1, 100, 5000, 100_000] {
-            sink.send(WsMessage::text(format!("4{}", "x".repeat(len)))).await.unwrap();
-            sink.send(WsMessage::binary(vec![7; len])).await.unwrap();
+            assert_eq!(stream.next().await.unwrap().unwrap().len(), len + 1);
+            assert_eq!(stream.next().await.unwrap().unwrap(), WsMessage::binary(vec![7; len]));
         }
-        sink
-    });
-    for len in [1, 100, 5000, 100_000] {
-        assert_eq!(stream.next().await.unwrap().unwrap().len(), len + 1);
-        assert_eq!(stream.next().await.unwrap().unwrap(), WsMessage::binary(vec![7; len]));
+        drop(sending.await.unwrap());
     }
-    drop(sending.await.unwrap());
 }

@@ -10,6 +10,7 @@ mod handshake;
 mod headers;
 mod heartbeat;
 mod hooks;
+mod http;
 mod limits;
 mod messages;
 mod upgrade;

@@ -235,14 +235,32 @@ impl Response {
         // A reset behind the answer is a close too.
         let _ = soon(stream.read_to_end(&mut bytes)).await;
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let mut lines = head.lines();
+        let body = bytes.split_off(end + 4);
+        Self::new(&bytes, body)
+    }
+
+    /// Reads one answer of a connection that stays open.
+    pub async fn read_one(stream: &mut TcpStream) -> Self {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(soon(stream.read_u8()).await.expect("a whole head"));
+        }
+        let mut response = Self::new(&head, Vec::new());
+        let length = response.header("content-length").and_then(|length| length.parse().ok());
+        response.body = vec![0; length.unwrap_or(0)];
+        soon(stream.read_exact(&mut response.body)).await.expect("a whole body");
+        response
+    }
+
+    fn new(head: &[u8], body: Vec<u8>) -> Self {
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.trim_end().lines();
         let status =
             lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
         let headers = lines.filter_map(|line| line.split_once(':'));
         let headers =
             headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-        Self { status, headers, body: bytes.split_off(end + 4) }
+        Self { status, headers, body }
     }
 
     /// The first value of a header.

@@ -1,21 +1,52 @@
-//! The byte stream under a WebSocket.
+//! The byte stream of a connection.
 
+use std::any::Any;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A stream that hyper handed over.
-#[derive(Debug)]
+/// Anything that bytes go through in both directions.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
+/// A connection.
 pub(crate) enum Io {
-    /// The TCP connection itself: nothing of hyper is left between it and us.
+    /// TCP itself, without an indirection.
     Tcp(TcpStream),
-    /// Anything else (TLS, a test's pipe), still behind hyper's own wrapper.
-    Other(TokioIo<Upgraded>),
+    /// Anything else: TLS, a test's pipe, what an HTTP server wraps its connections in.
+    Other(Box<dyn Stream>),
+}
+
+impl Io {
+    pub(crate) fn new(stream: impl Stream) -> Self {
+        let mut stream = Some(stream);
+        let tcp = (&mut stream as &mut dyn Any).downcast_mut::<Option<TcpStream>>().and_then(Option::take);
+        match (tcp, stream) {
+            (Some(tcp), _) => {
+                // Heartbeats, single messages and answers must not wait for an acknowledgement. A socket that refuses
+                // still works.
+                let _ = tcp.set_nodelay(true);
+                Self::Tcp(tcp)
+            }
+            (None, Some(stream)) => Self::Other(Box::new(stream)),
+            // It is the one or the other.
+            (None, None) => Self::Other(Box::new(tokio::io::empty())),
+        }
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => stream.fmt(f),
+            Self::Other(_) => f.debug_struct("Io").finish_non_exhaustive(),
+        }
+    }
 }
 
 impl AsyncRead for Io {

@@ -1,7 +1,9 @@
-//! What hyper and tokio need to meet: the stream behind an upgraded request.
+//! Connections: the streams, room to read them, and those that leave HTTP.
 
 mod io;
+mod scratch;
 mod upgrade;
 
 pub(crate) use self::io::Io;
-pub(crate) use self::upgrade::Upgrading;
+pub(crate) use self::scratch::Scratch;
+pub(crate) use self::upgrade::{Handover, Upgrading};

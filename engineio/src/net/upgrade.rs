@@ -1,4 +1,4 @@
-//! Waiting for hyper to hand over the connection of a request that was answered with 101.
+//! Waiting for the connection of a request that was answered with 101.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,34 +7,50 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use super::io::Io;
 
 /// The connection of a request that is being upgraded.
 #[derive(Debug)]
-pub(crate) struct Upgrading(OnUpgrade);
+pub(crate) enum Upgrading {
+    /// hyper hands it over.
+    Hyper(OnUpgrade),
+    /// Our own HTTP server does.
+    Own(oneshot::Receiver<Handover>),
+}
+
+/// The stream, and the bytes that came behind the request's head.
+pub(crate) type Handover = (Io, Bytes);
+
+/// The connection ended before the client had its 101.
+#[derive(Debug, Clone, Copy, Error)]
+#[error("the connection ended before it was upgraded")]
+pub(crate) struct NotUpgraded;
 
 impl Upgrading {
     /// The pending upgrade of a request. Without an HTTP server that can hand its connection over there is none.
     pub(crate) fn take(extensions: &mut http::Extensions) -> Option<Self> {
-        extensions.remove::<OnUpgrade>().map(Self)
+        extensions.remove::<OnUpgrade>().map(Self::Hyper)
     }
 }
 
 impl Future for Upgrading {
-    /// The stream, and the bytes that came behind the request's head.
-    type Output = Result<(Io, Bytes), hyper::Error>;
+    type Output = Result<Handover, NotUpgraded>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let upgraded = ready!(Pin::new(&mut self.0).poll(cx))?;
-        Poll::Ready(Ok(unwrap(upgraded)))
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match self.get_mut() {
+            Self::Hyper(upgrade) => ready!(Pin::new(upgrade).poll(cx)).map(unwrap).map_err(|_| NotUpgraded),
+            Self::Own(handover) => ready!(Pin::new(handover).poll(cx)).map_err(|_| NotUpgraded),
+        })
     }
 }
 
 /// Takes the TCP stream out of hyper's wrappers: the one of `hyper::server`, and with the feature `axum` the one that
 /// `hyper_util::server::conn::auto` adds.
-fn unwrap(upgraded: Upgraded) -> (Io, Bytes) {
+fn unwrap(upgraded: Upgraded) -> Handover {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return tcp(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => upgraded,
@@ -44,12 +60,10 @@ fn unwrap(upgraded: Upgraded) -> (Io, Bytes) {
         Ok(parts) => return tcp(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => upgraded,
     };
-    (Io::Other(TokioIo::new(upgraded)), Bytes::new())
+    (Io::new(TokioIo::new(upgraded)), Bytes::new())
 }
 
-fn tcp(stream: TcpStream, read: &[u8]) -> (Io, Bytes) {
-    // Heartbeats and single messages must not wait for an acknowledgement. A socket that refuses still works.
-    let _ = stream.set_nodelay(true);
+fn tcp(stream: TcpStream, read: &[u8]) -> Handover {
     // Copied, because the original is a slice of hyper's whole read buffer.
-    (Io::Tcp(stream), Bytes::copy_from_slice(read))
+    (Io::new(stream), Bytes::copy_from_slice(read))
 }

@@ -15,6 +15,16 @@ pub struct Body {
     data: Bytes,
 }
 
+impl Body {
+    pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.data
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(data: Bytes) -> Self {
         Self { data }

@@ -162,13 +162,15 @@ impl ServerBuilder {
     }
 
     /// How long the body of a POST may take to arrive. Default 30 s; then the request is answered with 408 and the
-    /// session ends.
+    /// session ends. For as long, a client of [`serve`](Server::serve) may pause in taking an answer; then its
+    /// connection is closed.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.options.body_timeout = timeout;
         self
     }
 
-    /// How long [`serve`](Server::serve) waits for the head of a request. Default 10 s.
+    /// How long [`serve`](Server::serve) waits for the head of a request. Default 10 s; then the connection is closed,
+    /// after an answer of 408 if the head had begun.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.options.head_timeout = timeout;
         self

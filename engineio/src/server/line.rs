@@ -1,6 +1,5 @@
 //! A WebSocket connection of a session: from the request that is being upgraded to frames in and out.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -11,17 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::session::Session;
 use crate::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
-use crate::net::{Io, Upgrading};
+use crate::net::{Io, Scratch, Upgrading};
 use crate::prepared::{Dialect, Prepared};
 use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::outbound::{Control, Outbound, Source};
-
-/// What one read can take. It exists once per worker thread, so that an idle connection owns no read buffer.
-const SCRATCH_LEN: usize = 64 * 1024;
-
-thread_local! {
-    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-}
 
 /// One WebSocket connection.
 pub(crate) struct Line {
@@ -34,16 +26,16 @@ pub(crate) struct Line {
 }
 
 enum Stream {
-    /// The 101 is on its way out; hyper still has the connection.
+    /// The 101 is on its way out; the HTTP server still has the connection.
     Upgrading(Upgrading),
-    /// Ours, with bytes that hyper read too far.
+    /// Ours, with bytes that were read too far.
     Open(Io, Bytes),
     Failed,
 }
 
 /// Bytes that were read, to be taken apart by [`Line::next`].
 pub(crate) struct Batch {
-    scratch: Box<[u8]>,
+    scratch: Scratch,
     progress: Progress,
     end: usize,
     /// What to report when the bytes are used up.
@@ -82,8 +74,7 @@ impl Line {
                 Poll::Ready(Err(_)) => self.stream = Stream::Failed,
             }
         }
-        let scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_LEN].into());
-        let mut batch = Batch { scratch, progress: Progress::default(), end: 0, last: None };
+        let mut batch = Batch { scratch: Scratch::take(), progress: Progress::default(), end: 0, last: None };
         let Stream::Open(io, read) = &mut self.stream else {
             // The client went away before it had the 101.
             batch.last = Some(Received::Closed(None));
@@ -180,11 +171,5 @@ impl Line {
             Stream::Open(io, _) => Pin::new(io).poll_shutdown(cx),
             Stream::Upgrading(_) | Stream::Failed => Poll::Ready(Ok(())),
         }
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        SCRATCH.set(Some(std::mem::take(&mut self.scratch)));
     }
 }

@@ -3,8 +3,10 @@
 mod accept_encoding;
 mod body;
 mod builder;
+mod clock;
 mod command;
 mod compression;
+mod connection;
 mod cookie;
 mod cors;
 mod driver;
@@ -12,6 +14,7 @@ mod goodbye;
 mod handler;
 mod head;
 mod hooks;
+mod incoming;
 mod line;
 mod query;
 mod registry;

@@ -17,7 +17,7 @@ use super::session::Session;
 use crate::config::Transport;
 use crate::net::Upgrading;
 
-/// Longer request targets are refused; hyper itself would take 64 KiB.
+/// Longer request targets are refused; hyper, say, would take 64 KiB.
 const MAX_TARGET: usize = 8 * 1024;
 
 /// A request that a transport takes on: nothing about it is wrong so far.
@@ -31,10 +31,14 @@ pub(super) struct Checked<'a> {
 }
 
 impl Shared {
-    /// Answers a request.
-    pub(super) async fn respond<B: http_body::Body>(self: Arc<Self>, request: Request<B>) -> Response<Body> {
-        let (mut parts, body) = request.into_parts();
-        let upgrading = Upgrading::take(&mut parts.extensions).filter(|_| wants_upgrade(&parts.headers));
+    /// Answers a request. `upgrading` is its connection, should it want to leave HTTP.
+    pub(super) async fn respond<B: http_body::Body>(
+        self: Arc<Self>,
+        request: Request<B>,
+        upgrading: Option<Upgrading>,
+    ) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let upgrading = upgrading.filter(|_| wants_upgrade(&parts.headers));
         let refuse = |error: RequestError| self.refuse(&parts, &error);
         let mut added = HeaderMap::new();
         let early = match self.prepare(&parts, &mut added).await {

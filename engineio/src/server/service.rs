@@ -11,8 +11,9 @@ use http_body_util::Either;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Server;
 use super::body::Body;
+use super::{Server, Shared};
+use crate::net::Upgrading;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -29,19 +30,36 @@ impl Server {
     }
 
     /// Answers one request, whatever its path. For HTTP servers that are neither tower's nor hyper's.
-    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    pub async fn handle<B>(&self, mut request: Request<B>) -> Response<Body>
     where
         B: http_body::Body,
     {
-        Arc::clone(&self.0).respond(request).await
+        let upgrading = Upgrading::take(request.extensions_mut());
+        Arc::clone(&self.0).respond(request, upgrading).await
     }
 
     /// Whether a request's path is ours.
     pub fn matches(&self, path: &str) -> bool {
-        let options = &self.0.options;
-        let base = options.path.trim_end_matches('/');
+        self.0.matches(path)
+    }
+
+    /// The answer as a future that owns all it needs.
+    fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body>> + Send + use<B>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+    {
+        let server = self.clone();
+        async move { server.handle(request).await }
+    }
+}
+
+impl Shared {
+    /// Whether a request's path is ours.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        let base = self.options.path.trim_end_matches('/');
         match path.strip_prefix(base) {
-            Some("") => !options.trailing_slash,
+            Some("") => !self.options.trailing_slash,
             Some(rest) => rest.starts_with('/'),
             None => false,
         }
@@ -62,8 +80,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let shared = Arc::clone(&self.0);
-        Box::pin(async move { Ok(shared.respond(request).await) })
+        let answer = self.answer(request);
+        Box::pin(async move { Ok(answer.await) })
     }
 }
 
@@ -77,8 +95,8 @@ where
     type Future = BoxFuture<Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let shared = Arc::clone(&self.0);
-        Box::pin(async move { Ok(shared.respond(request).await) })
+        let answer = self.answer(request);
+        Box::pin(async move { Ok(answer.await) })
     }
 }
 
@@ -119,8 +137,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.server.matches(request.uri().path()) {
-            let shared = Arc::clone(&self.server.0);
-            return Box::pin(async move { Ok(shared.respond(request).await.map(Either::Left)) });
+            let answer = self.server.answer(request);
+            return Box::pin(async move { Ok(answer.await.map(Either::Left)) });
         }
         let answer = self.inner.call(request);
         Box::pin(async move { Ok(answer.await?.map(Either::Right)) })

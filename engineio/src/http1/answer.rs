@@ -1,0 +1,137 @@
+//! The head of an answer.
+
+use http::{HeaderMap, Method, Response, StatusCode, Version, header};
+
+use super::date;
+
+/// The answer before the answer, to a client that waits for it before it sends a body.
+pub(crate) fn continue_100() -> &'static [u8] {
+    b"HTTP/1.1 100 Continue\r\n\r\n"
+}
+
+/// What becomes of the connection behind an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    KeepAlive,
+    Close,
+    /// It stops speaking HTTP.
+    Upgrade,
+}
+
+/// Appends the head of an answer whose body has this length. Returns whether the body is to follow: "the server MUST NOT
+/// send content" with some (RFC 9110, 6.4.1 and 9.3.2).
+pub(crate) fn encode<B>(
+    response: &Response<B>,
+    body_len: usize,
+    request: (&Method, Version),
+    after: After,
+    out: &mut Vec<u8>,
+) -> bool {
+    let (method, version) = request;
+    let status = response.status();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in response.headers() {
+        // Those about the connection and the length are ours to say; only who upgrades knows to what.
+        let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::DATE];
+        if after == After::Upgrade || !framing.contains(name) {
+            line(out, name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT;
+    if !bodiless {
+        let len = announced(response.headers(), method, status, body_len);
+        out.extend_from_slice(b"content-length: ");
+        out.extend_from_slice(len.to_string().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    match after {
+        After::Close => line(out, b"connection", b"close"),
+        After::KeepAlive if version == Version::HTTP_10 => line(out, b"connection", b"keep-alive"),
+        After::KeepAlive | After::Upgrade => {}
+    }
+    out.extend_from_slice(b"date: ");
+    date::write(out);
+    out.extend_from_slice(b"\r\n\r\n");
+    !bodiless && status != StatusCode::NOT_MODIFIED && method != Method::HEAD
+}
+
+/// An answer that stands for another's may say how long that one would be.
+fn announced(headers: &HeaderMap, method: &Method, status: StatusCode, body_len: usize) -> u64 {
+    let stands_for_another = method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    let said = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    (stands_for_another && body_len == 0).then(said).flatten().unwrap_or(body_len as u64)
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn answer(
+        response: &Response<()>,
+        len: usize,
+        request: (&Method, Version),
+        after: After,
+    ) -> (String, bool) {
+        let mut out = Vec::new();
+        let body = encode(response, len, request, after, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let (head, date) = text.split_at(text.find("date: ").unwrap());
+        assert!(date.ends_with(" GMT\r\n\r\n"));
+        (head.to_owned(), body)
+    }
+
+    const GET: (&Method, Version) = (&Method::GET, Version::HTTP_11);
+
+    #[test]
+    fn an_answer_with_a_body() {
+        let mut response = Response::new(());
+        response.headers_mut().insert("content-type", HeaderValue::from_static("text/html"));
+        // Nobody but us says how long it is and whether the connection stays.
+        response.headers_mut().insert("content-length", HeaderValue::from_static("7"));
+        response.headers_mut().insert("connection", HeaderValue::from_static("close"));
+        let expected = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n";
+        assert_eq!(answer(&response, 2, GET, After::KeepAlive), (expected.to_owned(), true));
+        let (head, _) = answer(&response, 2, GET, After::Close);
+        assert_eq!(head, format!("{expected}connection: close\r\n"));
+        let (head, _) = answer(&response, 2, (&Method::GET, Version::HTTP_10), After::KeepAlive);
+        assert_eq!(head, format!("{expected}connection: keep-alive\r\n"));
+    }
+
+    #[test]
+    fn answers_without_a_body() {
+        let mut response = Response::new(());
+        let (head, body) = answer(&response, 5, (&Method::HEAD, Version::HTTP_11), After::KeepAlive);
+        assert_eq!((head.as_str(), body), ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n", false));
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        assert_eq!(
+            answer(&response, 0, GET, After::KeepAlive),
+            ("HTTP/1.1 204 No Content\r\n".to_owned(), false)
+        );
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().insert("content-length", HeaderValue::from_static("99"));
+        let (head, body) = answer(&response, 0, GET, After::KeepAlive);
+        assert_eq!((head.as_str(), body), ("HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n", false));
+    }
+
+    #[test]
+    fn an_upgrade_keeps_its_headers() {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().insert("connection", HeaderValue::from_static("Upgrade"));
+        let expected = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n";
+        assert_eq!(answer(&response, 0, GET, After::Upgrade), (expected.to_owned(), false));
+    }
+}

@@ -1,0 +1,355 @@
+//! One HTTP/1.1 connection of a server that listens without a framework: requests in, answers out, one after the other.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::sync::oneshot;
+
+use super::Shared;
+use super::body::Body;
+use super::clock::Clock;
+use super::head::PeerAddr;
+use super::incoming::{Cut, Feed, Incoming};
+use super::respond::status;
+use crate::http1::{After, BodyDecoder, Framing, Head, HeadError, Scanner, continue_100, encode};
+use crate::net::{Handover, Io, Scratch, Upgrading};
+
+/// How much is read of a client that does not wait for its answer.
+const AHEAD: usize = 16 * 1024;
+/// A body of at most this size is copied behind its head, and written with it. Copying more costs more than the vector
+/// of a gathering write.
+const COPIED: usize = 4 * 1024;
+/// How long, and for how many bytes, a client may go on sending what is refused already. A connection that is closed
+/// with unread bytes in it is reset, and a reset can overtake the answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Answers the requests of one connection until either side is done with it.
+pub(super) async fn run(shared: Arc<Shared>, io: Io, peer: SocketAddr) {
+    let mut connection =
+        Connection { io, read: Vec::new(), scanner: Scanner::default(), clock: Clock::default() };
+    let mut closed = pin!(shared.closed.notified());
+    while !shared.is_closing() {
+        let head = tokio::select! {
+            biased;
+            head = connection.head(shared.options.head_timeout) => head,
+            () = closed.as_mut() => return,
+        };
+        let next = match head {
+            Ok(Some(head)) => connection.exchange(&shared, head, peer).await,
+            Ok(None) => return,
+            Err(refused) => connection.refuse(refused, shared.options.body_timeout).await,
+        };
+        match next {
+            Next::Request => {}
+            Next::Upgrade(handover) => {
+                // If the session is gone by now, so is its connection.
+                let _ = handover.send((connection.io, connection.read.into()));
+                return;
+            }
+            Next::Linger => return connection.linger().await,
+            Next::Nothing => return,
+        }
+    }
+}
+
+struct Connection {
+    io: Io,
+    /// What was read and not used yet.
+    read: Vec<u8>,
+    scanner: Scanner,
+    /// How long the client may still take for what is waited for.
+    clock: Clock,
+}
+
+/// What comes behind an answer.
+enum Next {
+    Request,
+    Upgrade(oneshot::Sender<Handover>),
+    /// The end, for a client that may still be sending.
+    Linger,
+    Nothing,
+}
+
+/// Why there is no head.
+enum Refused {
+    Head(HeadError),
+    /// It began and was not finished in time.
+    TimedOut,
+}
+
+impl Connection {
+    /// Reads the head of the next request; `None` if there will be none.
+    async fn head(&mut self, patience: Duration) -> Result<Option<Head>, Refused> {
+        self.clock.start(patience);
+        loop {
+            // "A server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line
+            // (CRLF) received prior to the request-line." (RFC 9112, 2.2)
+            while self.read.starts_with(b"\r\n") {
+                self.read.drain(..2);
+                self.scanner = Scanner::default();
+            }
+            if let Some(len) = self.scanner.scan(&self.read).map_err(Refused::Head)? {
+                return Head::parse(&self.split(len)).map(Some).map_err(Refused::Head);
+            }
+            match self.fill().await {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && !self.read.is_empty() => {
+                    return Err(Refused::TimedOut);
+                }
+                Ok(0) | Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Answers one request.
+    async fn exchange(&mut self, shared: &Arc<Shared>, head: Head, peer: SocketAddr) -> Next {
+        let Head { mut parts, framing, keep_alive, expects_continue } = head;
+        let asked = (parts.method.clone(), parts.version);
+        parts.extensions.insert(PeerAddr(peer));
+        let (handover, upgrading) = if parts.headers.contains_key(header::UPGRADE) {
+            let (handover, upgrading) = oneshot::channel();
+            (Some(handover), Some(Upgrading::Own(upgrading)))
+        } else {
+            (None, None)
+        };
+        let (body, mut upload) = self.body(framing, expects_continue);
+
+        let answered = {
+            let request = Request::from_parts(parts, body);
+            let mut responding = pin!(answer(shared, request, upgrading));
+            poll_fn(|cx| {
+                loop {
+                    if let Poll::Ready(response) = responding.as_mut().poll(cx) {
+                        return Poll::Ready(Some(response));
+                    }
+                    // The answer may wait for more of the body; if not, this is how we learn that nobody waits for the
+                    // answer any more.
+                    if ready!(self.poll_upload(&mut upload, cx)).is_err() {
+                        return Poll::Ready(None);
+                    }
+                }
+            })
+            .await
+        };
+        let Some(response) = answered else { return Next::Nothing };
+
+        let whole = self.skip(&mut upload.decoder);
+        let keep_alive = keep_alive && whole && !shared.is_closing() && !says_close(response.headers());
+        let after = match (response.status(), &handover) {
+            (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => After::Upgrade,
+            _ if keep_alive => After::KeepAlive,
+            _ => After::Close,
+        };
+        let mut out = Vec::with_capacity(256 + COPIED.min(response.body().len()));
+        let has_body = encode(&response, response.body().len(), (&asked.0, asked.1), after, &mut out);
+        let body = if has_body { response.into_body().into_bytes() } else { Bytes::new() };
+        match (self.write(out, body, shared.options.body_timeout).await, after, handover) {
+            (Err(_), ..) => Next::Nothing,
+            (Ok(()), After::Upgrade, Some(handover)) => Next::Upgrade(handover),
+            (Ok(()), After::KeepAlive, _) => Next::Request,
+            (Ok(()), ..) if whole && self.read.is_empty() => Next::Nothing,
+            (Ok(()), ..) => Next::Linger,
+        }
+    }
+
+    /// Answers what cannot be read as a request.
+    async fn refuse(&mut self, refused: Refused, patience: Duration) -> Next {
+        let status = status(match refused {
+            Refused::Head(error) => error.status(),
+            Refused::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        });
+        let mut out = Vec::new();
+        encode(&status, 0, (&http::Method::GET, Version::HTTP_11), After::Close, &mut out);
+        match self.write(out, Bytes::new(), patience).await {
+            Ok(()) => Next::Linger,
+            Err(_) => Next::Nothing,
+        }
+    }
+
+    /// The body of a request whose head was just read, and what is left to do for it.
+    fn body(&mut self, framing: Framing, expects_continue: bool) -> (Incoming, Upload) {
+        let done = Upload { decoder: BodyDecoder::new(Framing::Length(0)), feed: None, unsaid: &[] };
+        match framing {
+            Framing::Length(0) => (Incoming::Whole(Bytes::new()), done),
+            Framing::Length(length) if length <= self.read.len() as u64 => {
+                let length = usize::try_from(length).unwrap_or(self.read.len());
+                (Incoming::Whole(self.split(length)), done)
+            }
+            _ => {
+                let (body, feed) = Incoming::streamed();
+                let unsaid = if expects_continue { continue_100() } else { &[] };
+                (body, Upload { decoder: BodyDecoder::new(framing), feed: Some(feed), unsaid })
+            }
+        }
+    }
+
+    /// Moves the body on if somebody waits for it; otherwise reads ahead a little. An error says that the client is gone.
+    fn poll_upload(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let Some(feed) = upload.feed.as_ref().filter(|feed| feed.is_wanted()) else {
+                if self.read.len() >= AHEAD {
+                    return Poll::Pending;
+                }
+                if ready!(self.poll_fill(cx))? == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                continue;
+            };
+            match upload.decoder.decode(&self.read) {
+                Ok((piece, used)) => {
+                    if !piece.is_empty() {
+                        feed.push(Bytes::copy_from_slice(piece));
+                    }
+                    self.read.drain(..used);
+                }
+                Err(_) => feed.end(Err(Cut)),
+            }
+            if upload.decoder.is_done() {
+                feed.end(Ok(()));
+            }
+            if !feed.is_wanted() {
+                if upload.decoder.is_done() {
+                    upload.feed = None;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            while !upload.unsaid.is_empty() {
+                let written = ready!(Pin::new(&mut self.io).poll_write(cx, upload.unsaid))?;
+                upload.unsaid.advance(written);
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(1..) => {}
+                // Whoever waits for the body is told; the answer is for nobody.
+                Ok(0) | Err(_) => feed.end(Err(Cut)),
+            }
+        }
+    }
+
+    /// Drops what is here of a body that nobody wanted. Returns whether the next request begins behind it.
+    fn skip(&mut self, decoder: &mut BodyDecoder) -> bool {
+        while !decoder.is_done() && !self.read.is_empty() {
+            match decoder.decode(&self.read) {
+                Ok((_, used)) => self.read.drain(..used),
+                Err(_) => return false,
+            };
+        }
+        decoder.is_done()
+    }
+
+    /// Writes an answer. The client may pause for as long as `patience` in taking it.
+    async fn write(&mut self, head: Vec<u8>, mut body: Bytes, patience: Duration) -> io::Result<()> {
+        let mut head = head;
+        if body.len() <= COPIED {
+            head.extend_from_slice(&std::mem::take(&mut body));
+        }
+        let mut head = &head[..];
+        self.clock.start(patience);
+        poll_fn(|cx| {
+            while !(head.is_empty() && body.is_empty()) {
+                let io = Pin::new(&mut self.io);
+                let written = if body.is_empty() {
+                    io.poll_write(cx, head)
+                } else {
+                    io.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&body)])
+                };
+                let written = match written {
+                    Poll::Ready(written) => written?,
+                    Poll::Pending => {
+                        return self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+                    }
+                };
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                let of_head = written.min(head.len());
+                head.advance(of_head);
+                body.advance(written - of_head);
+                self.clock.start(patience);
+            }
+            // TCP has nothing to flush; TLS may have.
+            Pin::new(&mut self.io).poll_flush(cx)
+        })
+        .await
+    }
+
+    /// Ends the writing side, and waits for the client to notice.
+    async fn linger(mut self) {
+        if self.io.shutdown().await.is_err() {
+            return;
+        }
+        self.clock.start(LINGER);
+        let mut left = LINGER_BYTES;
+        self.read.clear();
+        while let Ok(read @ 1..) = self.fill().await {
+            self.read.clear();
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Reads once, within the time that the clock gives.
+    async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| match self.poll_fill(cx) {
+            Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ready => ready,
+        })
+        .await
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = Scratch::take();
+        let mut buf = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        let filled = buf.filled();
+        // Mostly this is one whole request, which then needs no other copy.
+        self.read.reserve_exact(filled.len());
+        self.read.extend_from_slice(filled);
+        Poll::Ready(Ok(filled.len()))
+    }
+
+    /// Takes the first bytes of what was read.
+    fn split(&mut self, len: usize) -> Bytes {
+        if len == self.read.len() {
+            return std::mem::take(&mut self.read).into();
+        }
+        let first = Bytes::copy_from_slice(self.read.get(..len).unwrap_or_default());
+        self.read.drain(..first.len());
+        first
+    }
+}
+
+/// What is still to be done about the body of the request that is being answered.
+struct Upload {
+    decoder: BodyDecoder,
+    /// Where it goes; `None` when it is complete.
+    feed: Option<Feed>,
+    /// What is left of telling the client that we want it.
+    unsaid: &'static [u8],
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    upgrading: Option<Upgrading>,
+) -> Response<Body> {
+    if shared.matches(request.uri().path()) {
+        Arc::clone(shared).respond(request, upgrading).await
+    } else {
+        status(shared.options.outside)
+    }
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}

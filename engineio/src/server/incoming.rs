@@ -1,0 +1,99 @@
+//! The body of a request as it arrives over one of our own connections.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body::Frame;
+use thiserror::Error;
+
+/// A request's body, for who answers the request.
+pub(super) enum Incoming {
+    /// It came with the head; empty if there is none, and once it was taken.
+    Whole(Bytes),
+    /// It is still on its way.
+    Streamed(Arc<Mutex<State>>),
+}
+
+/// The other end of a streamed body, for who reads the connection.
+pub(super) struct Feed(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(super) struct State {
+    pieces: VecDeque<Bytes>,
+    end: Option<Result<(), Cut>>,
+    /// Somebody waits for a piece.
+    reader: Option<Waker>,
+}
+
+/// The connection ended, or broke the rules of HTTP, before the body was whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the request body ended early")]
+pub(super) struct Cut;
+
+impl Incoming {
+    pub(super) fn streamed() -> (Self, Feed) {
+        let state = Arc::default();
+        (Self::Streamed(Arc::clone(&state)), Feed(state))
+    }
+}
+
+impl Feed {
+    /// Whether somebody waits for more.
+    pub(super) fn is_wanted(&self) -> bool {
+        lock(&self.0).reader.is_some()
+    }
+
+    pub(super) fn push(&self, piece: Bytes) {
+        self.change(|state| state.pieces.push_back(piece));
+    }
+
+    /// The body is complete, or never will be.
+    pub(super) fn end(&self, end: Result<(), Cut>) {
+        self.change(|state| state.end = Some(end));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.0);
+        change(&mut state);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+impl http_body::Body for Incoming {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let state = match self.get_mut() {
+            Self::Whole(data) => {
+                let data = std::mem::take(data);
+                return Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))));
+            }
+            Self::Streamed(state) => state,
+        };
+        let mut state = lock(state);
+        if let Some(piece) = state.pieces.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match state.end {
+            Some(Ok(())) => Poll::Ready(None),
+            Some(Err(cut)) => Poll::Ready(Some(Err(cut))),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Nothing panics while it holds the lock.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

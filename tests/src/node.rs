@@ -1,4 +1,4 @@
-//! Scripts that run the official clients of npm.
+//! Scripts that run clients of npm.
 
 use std::path::Path;
 
@@ -13,11 +13,21 @@ use crate::script;
 /// When something is wrong, Node.js included.
 pub async fn run(script: &str, arguments: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
+    run_with(&folder, &folder.join(script), arguments).await;
+}
+
+/// Runs a script that uses the packages installed in a folder. It lies in that folder or below it.
+///
+/// # Panics
+///
+/// When something is wrong, Node.js included.
+pub async fn run_with(packages: &Path, script: &Path, arguments: &[&str]) {
     assert!(
-        folder.join("node_modules").is_dir(),
-        "the npm packages are missing: run `npm ci` in tests/interop, or `cargo xtask test`, which does"
+        packages.join("node_modules").is_dir(),
+        "the npm packages are missing: run `npm ci` in {}, or `cargo xtask test`, which does",
+        packages.display()
     );
     let mut node = Command::new("node");
-    node.arg(script).args(arguments).current_dir(folder);
+    node.arg(script).args(arguments).current_dir(packages);
     script::run(&mut node, "Node.js 20 or newer is needed on the PATH").await;
 }

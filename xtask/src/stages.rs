@@ -44,7 +44,7 @@ const STAGES: &[Stage] = &[
 ];
 
 /// Folders with npm packages that tests use.
-const NPM_FOLDERS: &[&str] = &["tests/browser", "tests/interop", "tests/parser"];
+const NPM_FOLDERS: &[&str] = &["systems", "tests/browser", "tests/interop", "tests/parser"];
 /// The crates that others link.
 const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server"];
 

@@ -1,0 +1,102 @@
+//! The accessor: the Socket.IO server, as an argument of any HTTP handler and any event handler.
+
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use socketio_server::adapter::AdapterError;
+use socketio_server::{Extract, ExtractError, IntoRooms, Server, Stateful};
+
+/// The Socket.IO server of the application. It can do what [`Server`] can: `api.emit(…)` reaches everybody,
+/// `api.to("lobby").emit(…)` a room, `api.to(sid).emit(…)` one client, `api.of("/chat")` is another namespace.
+///
+/// HTTP handlers and event handlers alike take it as an argument.
+#[derive(Clone, Debug)]
+pub struct SocketApi(Server);
+
+/// The application has no Socket.IO plug-in, or it is switched off. HTTP clients get a 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Socket.IO plug-in is not enabled")]
+pub struct NoSocketPlugin;
+
+impl SocketApi {
+    pub(crate) fn new(server: Server) -> Self {
+        Self(server)
+    }
+
+    /// The server itself.
+    pub fn server(&self) -> &Server {
+        &self.0
+    }
+
+    /// Puts a client of a namespace into rooms. Without effect if it is not there.
+    pub async fn enter_room(
+        &self,
+        namespace: &str,
+        sid: &str,
+        rooms: impl IntoRooms,
+    ) -> Result<(), AdapterError> {
+        self.of(namespace).to(sid).sockets_join(rooms).await
+    }
+
+    /// Takes a client of a namespace out of rooms. Without effect if it is not there.
+    pub async fn leave_room(
+        &self,
+        namespace: &str,
+        sid: &str,
+        rooms: impl IntoRooms,
+    ) -> Result<(), AdapterError> {
+        self.of(namespace).to(sid).sockets_leave(rooms).await
+    }
+
+    /// Puts a client out of a namespace. Without effect if it is not there.
+    pub async fn disconnect(&self, namespace: &str, sid: &str) -> Result<(), AdapterError> {
+        self.of(namespace).to(sid).disconnect_sockets(false).await
+    }
+}
+
+impl Deref for SocketApi {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for SocketApi {
+    type Rejection = NoSocketPlugin;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoSocketPlugin> {
+        parts.extensions.get::<Self>().cloned().ok_or(NoSocketPlugin)
+    }
+}
+
+impl IntoResponse for NoSocketPlugin {
+    fn into_response(self) -> Response {
+        (StatusCode::SERVICE_UNAVAILABLE, self.to_string()).into_response()
+    }
+}
+
+impl<C: Stateful> Extract<C> for SocketApi {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        let slot = context.state().get::<Slot>();
+        slot.and_then(|slot| slot.get()).ok_or(ExtractError::State(std::any::type_name::<Self>()))
+    }
+}
+
+/// Where event handlers find the server that they belong to. It is emptied in the end, because the server holds it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot(Arc<RwLock<Option<SocketApi>>>);
+
+impl Slot {
+    pub(crate) fn set(&self, api: Option<SocketApi>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = api;
+    }
+
+    pub(crate) fn get(&self) -> Option<SocketApi> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

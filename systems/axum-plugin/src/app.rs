@@ -1,0 +1,193 @@
+//! The application: an axum router whose routes are known by name, and the plug-ins that stand in it.
+
+use std::any::type_name;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
+use engineio::PeerAddr;
+use tokio::net::TcpListener;
+
+use crate::enabled::Enabled;
+use crate::events::HandlerInfo;
+use crate::plugin::{Plugin, PluginError, Route};
+
+/// An application that is being put together.
+#[must_use = "an application does nothing before it is built"]
+pub struct App {
+    title: String,
+    router: Router,
+    routes: Vec<Route>,
+    plugins: Vec<Box<dyn Plugin>>,
+    enabled: Enabled,
+}
+
+/// An application that can serve.
+pub struct Application {
+    title: String,
+    router: Router,
+    routes: Vec<Route>,
+    plugins: Arc<[Box<dyn Plugin>]>,
+}
+
+impl App {
+    /// An application without routes and plug-ins.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            router: Router::new(),
+            routes: Vec::new(),
+            plugins: Vec::new(),
+            enabled: Enabled::default(),
+        }
+    }
+
+    /// Adds a plug-in with its options.
+    pub fn configure(mut self, plugin: impl Plugin) -> Self {
+        self.plugins.push(Box::new(plugin));
+        self
+    }
+
+    /// Says which plug-ins are switched on. Default: all.
+    pub fn enabled(mut self, enabled: Enabled) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Answers GET (and HEAD) requests for a path.
+    pub fn get<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.route("GET", MethodFilter::GET, path, handler)
+    }
+
+    /// Answers POST requests for a path.
+    pub fn post<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.route("POST", MethodFilter::POST, path, handler)
+    }
+
+    /// Answers PUT requests for a path.
+    pub fn put<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.route("PUT", MethodFilter::PUT, path, handler)
+    }
+
+    /// Answers PATCH requests for a path.
+    pub fn patch<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.route("PATCH", MethodFilter::PATCH, path, handler)
+    }
+
+    /// Answers DELETE requests for a path.
+    pub fn delete<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.route("DELETE", MethodFilter::DELETE, path, handler)
+    }
+
+    /// Gives a value to all handlers of routes that were added before, as axum's `Extension`.
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.router = self.router.layer(Extension(value));
+        self
+    }
+
+    fn route<H: Handler<T, ()>, T: 'static>(
+        mut self,
+        methods: &str,
+        filter: MethodFilter,
+        path: &str,
+        handler: H,
+    ) -> Self {
+        let name = type_name::<H>().to_owned();
+        self.routes.push(Route { methods: methods.to_owned(), path: path.to_owned(), handler: name });
+        let method: MethodRouter = on(filter, handler);
+        self.router = self.router.route(path, method);
+        self
+    }
+
+    /// Calls the plug-ins that are switched on, first all for what is registered, then all to get ready.
+    pub fn build(self) -> Result<Application, PluginError> {
+        let Self { title, mut router, mut routes, plugins, enabled } = self;
+        let mut plugins: Vec<_> =
+            plugins.into_iter().filter(|plugin| enabled.contains(plugin.name())).collect();
+        for (at, plugin) in plugins.iter().enumerate() {
+            if plugins[..at].iter().any(|before| before.name() == plugin.name()) {
+                return Err(PluginError::Twice(plugin.name()));
+            }
+        }
+        for plugin in &mut plugins {
+            plugin.on_registered()?;
+        }
+        for plugin in &mut plugins {
+            router = plugin.on_ready(router)?;
+            routes.extend(plugin.routes());
+        }
+        let router = router.layer(from_fn(name_peer));
+        Ok(Application { title, router, routes, plugins: plugins.into() })
+    }
+}
+
+/// The Socket.IO server below learns from axum who the peer is.
+async fn name_peer(mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+        request.extensions_mut().insert(PeerAddr(peer));
+    }
+    next.run(request).await
+}
+
+impl Application {
+    /// What the application calls itself.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Everything as one router, for applications that serve it themselves. They call
+    /// [`shutdown`](Self::shutdown) in the end.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// All routes, those of the plug-ins too.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The names of the plug-ins that are switched on.
+    pub fn plugins(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.plugins.iter().map(|plugin| plugin.name())
+    }
+
+    /// The event handlers of a plug-in, `None` if there is no such plug-in.
+    pub fn handlers(&self, plugin: &str) -> Option<Vec<HandlerInfo>> {
+        self.plugins.iter().find(|known| known.name() == plugin).map(|plugin| plugin.handlers())
+    }
+
+    /// Serves until `stop` is done; then the plug-ins shut down while requests are still answered, and what is
+    /// under way comes to its end.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let plugins = Arc::clone(&self.plugins);
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service)
+            .with_graceful_shutdown(async move {
+                stop.await;
+                shutdown(&plugins).await;
+            })
+            .await
+    }
+
+    /// Shuts the plug-ins down, the last one first.
+    pub async fn shutdown(&self) {
+        shutdown(&self.plugins).await;
+    }
+}
+
+async fn shutdown(plugins: &[Box<dyn Plugin>]) {
+    for plugin in plugins.iter().rev() {
+        plugin.on_shutdown().await;
+    }
+}

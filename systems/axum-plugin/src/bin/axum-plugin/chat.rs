@@ -1,0 +1,45 @@
+//! The namespace `/chat`: rooms with messages from their members.
+
+use axum_plugin::{SocketApi, SocketEvents};
+use serde::Deserialize;
+use serde_json::json;
+use socketio_server::{Ack, Data, Socket};
+
+const CHAT: &str = "/chat";
+
+pub(crate) fn events() -> SocketEvents {
+    SocketEvents::of(CHAT).on("join", join).on("message", message)
+}
+
+#[derive(Deserialize)]
+struct Join {
+    room: String,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    room: String,
+    message: String,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn join(socket: Socket, api: SocketApi, Data(Join { room }): Data<Join>) -> Result<(), Failure> {
+    api.enter_room(CHAT, socket.id(), room.as_str()).await?;
+    api.of(CHAT).to(room.as_str()).emit("joined", &json!({ "room": room, "user": socket.id() })).await?;
+    Ok(())
+}
+
+async fn message(
+    socket: Socket,
+    api: SocketApi,
+    Data(Message { room, message }): Data<Message>,
+) -> Result<Ack<usize>, Failure> {
+    // Only who is in a room may talk there.
+    if !socket.rooms().iter().any(|joined| **joined == *room) {
+        return Err("join the room first".into());
+    }
+    let chat = api.of(CHAT);
+    chat.to(room.as_str()).emit("new_message", &json!({ "user": socket.id(), "message": message })).await?;
+    Ok(Ack(chat.room_len(&room)))
+}

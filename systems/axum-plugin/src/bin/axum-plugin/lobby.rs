@@ -1,0 +1,56 @@
+//! The default namespace: everybody hears what one says, and rooms may be joined.
+
+use axum_plugin::{SocketApi, SocketEvents};
+use serde::Deserialize;
+use serde_json::json;
+use socketio_server::{Data, DisconnectReason, EmitError, Socket};
+use tracing::info;
+
+pub(crate) fn events() -> SocketEvents {
+    SocketEvents::of("/")
+        .on_connect(connect)
+        .on_disconnect(disconnect)
+        .on("message", message)
+        .on("join_room", join_room)
+        .on("leave_room", leave_room)
+        .on("send_to_room", send_to_room)
+}
+
+async fn connect(socket: Socket) {
+    info!(sid = socket.id(), "connected");
+    // It may be gone already.
+    let _ = socket.emit("welcome", &json!({ "msg": "Welcome!" }));
+}
+
+async fn disconnect(socket: Socket, reason: DisconnectReason) {
+    info!(sid = socket.id(), %reason, "disconnected");
+}
+
+async fn message(
+    socket: Socket,
+    api: SocketApi,
+    Data(data): Data<serde_json::Value>,
+) -> Result<(), EmitError> {
+    api.emit("response", &json!({ "message": data, "from": socket.id() })).await
+}
+
+async fn join_room(socket: Socket, Data(room): Data<String>) -> Result<(), EmitError> {
+    socket.join(room.as_str());
+    socket.emit("joined_room", &json!({ "room": room }))
+}
+
+async fn leave_room(socket: Socket, Data(room): Data<String>) -> Result<(), EmitError> {
+    socket.leave(&room);
+    socket.emit("left_room", &json!({ "room": room }))
+}
+
+#[derive(Deserialize)]
+struct ForRoom {
+    room: String,
+    message: serde_json::Value,
+}
+
+async fn send_to_room(socket: Socket, api: SocketApi, Data(said): Data<ForRoom>) -> Result<(), EmitError> {
+    let message = json!({ "from": socket.id(), "message": said.message });
+    api.to(said.room).emit("room_message", &message).await
+}

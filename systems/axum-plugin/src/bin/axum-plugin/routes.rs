@@ -1,0 +1,55 @@
+//! The HTTP routes, most of which emit.
+
+use axum::Json;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum_plugin::SocketApi;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+pub(crate) async fn about(api: SocketApi) -> Json<Value> {
+    Json(
+        json!({ "title": "an axum application with Socket.IO", "clients": api.len(), "path": "/socket.io/" }),
+    )
+}
+
+/// To everybody.
+pub(crate) async fn notify(api: SocketApi, Json(message): Json<Value>) -> Response {
+    answer(&api.emit("notification", &json!({ "message": message })).await, api.len())
+}
+
+/// To a room.
+pub(crate) async fn tell_room(api: SocketApi, Path(room): Path<String>, Json(data): Json<Value>) -> Response {
+    let members = api.room_len(&room);
+    answer(&api.to(room).emit("room_event", &json!({ "data": data })).await, members)
+}
+
+/// To one client.
+pub(crate) async fn tell_client(
+    api: SocketApi,
+    Path(sid): Path<String>,
+    Json(data): Json<Value>,
+) -> Response {
+    match api.socket(&sid) {
+        Some(socket) => answer(&socket.emit("private_msg", &json!({ "message": data })), 1),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+pub(crate) async fn put_out(api: SocketApi, Path(sid): Path<String>) -> StatusCode {
+    if api.socket(&sid).is_none() {
+        return StatusCode::NOT_FOUND;
+    }
+    match api.disconnect("/", &sid).await {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// How many were reached, or that some may not have been.
+fn answer<E>(emitted: &Result<(), E>, reached: usize) -> Response {
+    match emitted {
+        Ok(()) => Json(json!({ "reached": reached })).into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}

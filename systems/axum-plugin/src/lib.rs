@@ -1,0 +1,58 @@
+//! Socket.IO as a plug-in of a web framework, here axum.
+//!
+//! One call configures it, handlers are declared next to their namespace, any HTTP handler can emit, and the
+//! application's life-cycle is the plug-in's:
+//!
+//! ```no_run
+//! use axum_plugin::{App, SocketApi, SocketEvents, SocketOptions, SocketPlugin};
+//! use socketio_server::{Data, Socket};
+//!
+//! async fn message(socket: Socket, api: SocketApi, Data(text): Data<String>) {
+//!     let _ = api.emit("response", &(socket.id(), text)).await;
+//! }
+//!
+//! async fn notify(api: SocketApi, text: String) {
+//!     let _ = api.emit("notification", &text).await;
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let options = SocketOptions { path: "/live".to_owned(), ..SocketOptions::default() };
+//! let app = App::new("an application")
+//!     .configure(SocketPlugin::new(options).events(SocketEvents::of("/").on("message", message)))
+//!     .post("/notify", notify)
+//!     .build()?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! app.serve(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | what it is about |
+//! | --- | --- |
+//! | `app` | the application: routes, plug-ins, serving, shutting down |
+//! | `plugin` | what a plug-in is, and when it is called |
+//! | `socket` | the Socket.IO plug-in |
+//! | `options` | its options, all in one place |
+//! | `events` | handlers, declared next to their namespace |
+//! | `api` | the accessor, for HTTP handlers and event handlers |
+//! | `logs` | the two loggers |
+//! | `enabled` | which plug-ins are switched on, kept in a file |
+//! | `cli` | the command line of an application |
+
+mod api;
+mod app;
+pub mod cli;
+mod enabled;
+mod events;
+mod logs;
+mod options;
+mod plugin;
+mod socket;
+
+pub use self::api::{NoSocketPlugin, SocketApi};
+pub use self::app::{App, Application};
+pub use self::enabled::{Enabled, EnabledError};
+pub use self::events::{HandlerInfo, SocketEvents};
+pub use self::options::{Origins, SocketOptions};
+pub use self::plugin::{Plugin, PluginError, Route, ShutdownFuture};
+pub use self::socket::SocketPlugin;

@@ -1,0 +1,168 @@
+//! All options of the Socket.IO plug-in, in one place.
+
+use std::time::Duration;
+
+use engineio::{Cors, Transport};
+use http::{HeaderMap, header};
+use socketio_server::{Recovery, Server, ServerBuilder};
+
+/// The options of a [`SocketPlugin`](crate::SocketPlugin). What is not here is reached by
+/// [`SocketPlugin::server`](crate::SocketPlugin::server).
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    /// Whose pages may connect. Default [`Origins::SameHost`]. Costs one comparison per handshake.
+    pub origins: Origins,
+    /// Whether pages of other origins may send cookies. Default `false`; [`Origins::Any`] then lets every page on
+    /// the web act as the user who looks at it.
+    pub credentials: bool,
+    /// How long the server waits between a heartbeat's answer and the next ping. Default 25 s. Shorter finds lost
+    /// clients sooner and costs a packet each way per client.
+    pub ping_interval: Duration,
+    /// How long the answer to a ping may take. Default 20 s; then the client counts as lost.
+    pub ping_timeout: Duration,
+    /// Where the endpoint is mounted, with or without slashes around it. Default `socket.io`.
+    pub path: String,
+    /// What clients may connect with. Default polling and WebSocket.
+    pub transports: Vec<Transport>,
+    /// Whether a client that polls may go over to WebSocket. Default `true`.
+    pub allow_upgrades: bool,
+    /// The largest message in bytes. Default 1,000,000. A client may make the server hold this much.
+    pub max_http_buffer_size: usize,
+    /// Whether clients that were away may come back as who they were. Default `None`: no. See [`Recovery`] for what
+    /// it costs.
+    pub connection_state_recovery: Option<Recovery>,
+    /// Whether connections, events and errors are logged, at `debug` and `warn` with the target `socketio`. Default
+    /// `false`. While it is on every broadcast is decoded again to be logged.
+    pub logger: bool,
+    /// Whether requests and refusals are logged, with the target `engineio`. Default `false`.
+    pub engineio_logger: bool,
+    /// How long a shutdown may take until clients that do not take their goodbye are cut off. Default 10 s.
+    pub shutdown_deadline: Duration,
+    /// Over how long the goodbyes are spread, so that not everybody comes back at once. Default 0 s.
+    pub shutdown_spread: Duration,
+}
+
+/// Whose pages may connect. Programs that are no browsers name no origin and may always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// Only pages of the host that they connect to.
+    #[default]
+    SameHost,
+    /// All pages. Not for production.
+    Any,
+    /// Pages of these origins, such as `https://example.com`, compared as written; and of the same host.
+    List(Vec<String>),
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            origins: Origins::default(),
+            credentials: false,
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            path: "socket.io".to_owned(),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            allow_upgrades: true,
+            max_http_buffer_size: 1_000_000,
+            connection_state_recovery: None,
+            logger: false,
+            engineio_logger: false,
+            shutdown_deadline: Duration::from_secs(10),
+            shutdown_spread: Duration::ZERO,
+        }
+    }
+}
+
+impl SocketOptions {
+    /// The path with one slash in front and none behind.
+    pub fn mount_point(&self) -> String {
+        format!("/{}", self.path.trim_matches('/'))
+    }
+
+    pub(crate) fn builder(&self) -> ServerBuilder {
+        let mut builder = Server::builder()
+            .path(self.mount_point())
+            .ping_interval(self.ping_interval)
+            .ping_timeout(self.ping_timeout)
+            .max_payload(self.max_http_buffer_size);
+        if let Some(recovery) = &self.connection_state_recovery {
+            builder = builder.connection_state_recovery(recovery.clone());
+        }
+        if let Some(cors) = self.cors() {
+            builder = builder.cors(cors);
+        }
+        let (origins, transports, upgrades) =
+            (self.origins.clone(), self.transports.clone(), self.allow_upgrades);
+        builder.engine(move |engine| {
+            // Browsers ask nobody before they open a WebSocket, so the headers alone keep nobody out.
+            engine.transports(transports).allow_upgrades(upgrades).allow_request(move |request| {
+                let allowed = origins.allow(&request.headers);
+                async move { if allowed { Ok(()) } else { Err("this origin is not allowed".to_owned()) } }
+            })
+        })
+    }
+
+    fn cors(&self) -> Option<Cors> {
+        let cors = match &self.origins {
+            Origins::SameHost => return None,
+            // The wildcard and credentials do not go together.
+            Origins::Any if self.credentials => Cors::reflect(),
+            Origins::Any => Cors::any(),
+            Origins::List(origins) => Cors::origins(origins.iter().cloned()),
+        };
+        Some(cors.credentials(self.credentials))
+    }
+}
+
+impl Origins {
+    fn allow(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let same_host = || {
+            let host = origin.as_bytes().windows(3).position(|part| part == b"://");
+            let host = host.map(|at| &origin.as_bytes()[at + 3..]);
+            host.is_some() && host == headers.get(header::HOST).map(|host| host.as_bytes())
+        };
+        match self {
+            Self::Any => true,
+            Self::SameHost => same_host(),
+            Self::List(origins) => {
+                origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) || same_host()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: &str, host: &str) -> HeaderMap {
+        HeaderMap::from_iter([
+            (header::ORIGIN, origin.parse().unwrap()),
+            (header::HOST, host.parse().unwrap()),
+        ])
+    }
+
+    #[test]
+    fn the_path_may_be_written_with_slashes_or_without() {
+        for path in ["live", "/live", "/live/", "live/"] {
+            let options = SocketOptions { path: path.to_owned(), ..SocketOptions::default() };
+            assert_eq!(options.mount_point(), "/live");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_its_scheme_host_and_port() {
+        let listed = Origins::List(vec!["https://a.test".to_owned()]);
+        assert!(listed.allow(&headers("https://a.test", "api.test")));
+        assert!(listed.allow(&headers("https://api.test", "api.test")));
+        for stranger in ["http://a.test", "https://a.test.evil.test", "https://a.test:8443", "null"] {
+            assert!(!listed.allow(&headers(stranger, "api.test")), "{stranger}");
+        }
+        assert!(Origins::SameHost.allow(&headers("http://api.test:3000", "api.test:3000")));
+        assert!(!Origins::SameHost.allow(&headers("http://api.test:3001", "api.test:3000")));
+        assert!(Origins::SameHost.allow(&HeaderMap::new()), "a program without an origin");
+        assert!(Origins::Any.allow(&headers("https://a.test", "api.test")));
+    }
+}

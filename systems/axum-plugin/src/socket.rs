@@ -1,0 +1,149 @@
+//! The Socket.IO plug-in.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::{Extension, Router};
+use socketio_server::ServerBuilder;
+
+use crate::api::{Slot, SocketApi};
+use crate::events::{HandlerInfo, SocketEvents};
+use crate::logs;
+use crate::options::SocketOptions;
+use crate::plugin::{Plugin, PluginError, Route, ShutdownFuture};
+
+/// Puts a Socket.IO server in front of an application's routes.
+#[must_use = "an application takes it by `configure`"]
+pub struct SocketPlugin {
+    options: SocketOptions,
+    tune: Option<Tune>,
+    events: Vec<SocketEvents>,
+    handlers: Vec<HandlerInfo>,
+    hooks: Hooks,
+    slot: Slot,
+}
+
+type Tune = Box<dyn FnOnce(ServerBuilder) -> ServerBuilder + Send + Sync>;
+type OnRegistered = Box<dyn FnOnce(&[HandlerInfo]) + Send + Sync>;
+type OnReady = Box<dyn FnOnce(&SocketApi) + Send + Sync>;
+type OnShutdown = Arc<dyn Fn(SocketApi) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What the application wants to be told.
+#[derive(Default)]
+struct Hooks {
+    registered: Option<OnRegistered>,
+    ready: Option<OnReady>,
+    shutdown: Option<OnShutdown>,
+}
+
+impl SocketPlugin {
+    /// A plug-in with these options, and without handlers yet.
+    pub fn new(options: SocketOptions) -> Self {
+        Self {
+            options,
+            tune: None,
+            events: Vec::new(),
+            handlers: Vec::new(),
+            hooks: Hooks::default(),
+            slot: Slot::default(),
+        }
+    }
+
+    /// Adds the handlers of a namespace.
+    pub fn events(mut self, events: SocketEvents) -> Self {
+        self.events.push(events);
+        self
+    }
+
+    /// Changes what [`SocketOptions`] does not name: adapters, the parser, state for handlers, hooks of the transport.
+    /// It comes after the options, so it wins; an `allow_request` takes the place of the check of origins.
+    pub fn server(
+        mut self,
+        tune: impl FnOnce(ServerBuilder) -> ServerBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.tune = Some(Box::new(tune));
+        self
+    }
+
+    /// Calls `hook` when all handlers are declared, with the list of them.
+    pub fn when_registered(mut self, hook: impl FnOnce(&[HandlerInfo]) + Send + Sync + 'static) -> Self {
+        self.hooks.registered = Some(Box::new(hook));
+        self
+    }
+
+    /// Calls `hook` when the handlers are bound and the endpoint is mounted, before the first request.
+    pub fn when_ready(mut self, hook: impl FnOnce(&SocketApi) + Send + Sync + 'static) -> Self {
+        self.hooks.ready = Some(Box::new(hook));
+        self
+    }
+
+    /// Calls `hook` when the application is told to stop, while everybody is still connected. Clients are
+    /// disconnected when it is done.
+    pub fn before_shutdown<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(SocketApi) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.shutdown = Some(Arc::new(move |api| Box::pin(hook(api))));
+        self
+    }
+}
+
+impl Plugin for SocketPlugin {
+    fn name(&self) -> &'static str {
+        "socket"
+    }
+
+    fn on_registered(&mut self) -> Result<(), PluginError> {
+        self.handlers = self.events.iter().flat_map(SocketEvents::handlers).collect();
+        if let Some(hook) = self.hooks.registered.take() {
+            hook(&self.handlers);
+        }
+        Ok(())
+    }
+
+    fn on_ready(&mut self, router: Router) -> Result<Router, PluginError> {
+        let mut builder = self.options.builder().state(self.slot.clone());
+        if self.options.engineio_logger {
+            builder = logs::log_transport(builder);
+        }
+        if let Some(tune) = self.tune.take() {
+            builder = tune(builder);
+        }
+        let io = builder.build()?;
+        if self.options.logger {
+            logs::log_sockets(&io);
+        }
+        for events in self.events.drain(..) {
+            let namespace = io.of(events.namespace());
+            events.bind(&namespace);
+        }
+        let api = SocketApi::new(io.clone());
+        self.slot.set(Some(api.clone()));
+        if let Some(hook) = self.hooks.ready.take() {
+            hook(&api);
+        }
+        Ok(router.layer(io.layer()).layer(Extension(api)))
+    }
+
+    fn on_shutdown(&self) -> ShutdownFuture<'_> {
+        Box::pin(async {
+            let Some(api) = self.slot.get() else { return };
+            if let Some(hook) = &self.hooks.shutdown {
+                hook(api.clone()).await;
+            }
+            api.drain(self.options.shutdown_deadline, self.options.shutdown_spread).await;
+            self.slot.set(None);
+        })
+    }
+
+    fn handlers(&self) -> Vec<HandlerInfo> {
+        self.handlers.clone()
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        let path = format!("{}/", self.options.mount_point());
+        vec![Route { methods: "GET,POST,OPTIONS".to_owned(), path, handler: "plug-in socket".to_owned() }]
+    }
+}

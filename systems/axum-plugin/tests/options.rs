@@ -1,0 +1,149 @@
+//! Every option does what it says, and the life-cycle hooks are called in their order.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum_plugin::{App, Origins, PluginError, SocketApi, SocketEvents, SocketOptions, SocketPlugin};
+use engineio::Transport;
+use socketio_server::{Ack, Handshake};
+use tests::raw::{Polling, Request, WebSocket, soon};
+use tokio::sync::oneshot;
+
+struct Running {
+    addr: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn start(app: App) -> Running {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let application = app.build().unwrap();
+    let served = tokio::spawn(application.serve(listener, async {
+        let _ = stopped.await;
+    }));
+    Running { addr, stop, served }
+}
+
+async fn start_with(options: SocketOptions) -> Running {
+    start(App::new("test").configure(SocketPlugin::new(options))).await
+}
+
+const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+
+#[tokio::test]
+async fn heartbeat_and_buffer_size_reach_the_client() {
+    let options = SocketOptions {
+        ping_interval: Duration::from_secs(7),
+        ping_timeout: Duration::from_secs(3),
+        max_http_buffer_size: 2000,
+        ..SocketOptions::default()
+    };
+    let running = start_with(options).await;
+    let open = Polling::open(running.addr, POLLING).await;
+    let numbers = ["pingInterval", "pingTimeout", "maxPayload"].map(|name| open.open[name].as_u64().unwrap());
+    assert_eq!(numbers, [7000, 3000, 2000]);
+    assert_eq!(open.post("4".repeat(2001)).await.status, 413);
+}
+
+#[tokio::test]
+async fn the_endpoint_is_where_the_path_says() {
+    let running = start_with(SocketOptions { path: "/live/".to_owned(), ..SocketOptions::default() }).await;
+    Polling::open(running.addr, "/live/?EIO=4&transport=polling").await;
+    assert_eq!(Request::new("GET", POLLING).send(running.addr).await.status, 404);
+}
+
+#[tokio::test]
+async fn transports_and_upgrades_are_chosen() {
+    let options = SocketOptions { transports: vec![Transport::WebSocket], ..SocketOptions::default() };
+    let running = start_with(options).await;
+    assert_eq!(Request::new("GET", POLLING).send(running.addr).await.status, 400);
+    WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+    let running = start_with(SocketOptions { allow_upgrades: false, ..SocketOptions::default() }).await;
+    let polling = Polling::open(running.addr, POLLING).await;
+    assert_eq!(polling.open["upgrades"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn strange_origins_are_refused_on_both_transports() {
+    let origins = Origins::List(vec!["https://good.test".to_owned()]);
+    let running = start_with(SocketOptions { origins, credentials: true, ..SocketOptions::default() }).await;
+    let good = Request::new("GET", POLLING).header("origin", "https://good.test").send(running.addr).await;
+    assert_eq!(good.status, 200);
+    assert_eq!(good.header("access-control-allow-origin"), Some("https://good.test"));
+    assert_eq!(good.header("access-control-allow-credentials"), Some("true"));
+    let evil = Request::new("GET", POLLING).header("origin", "https://evil.test").send(running.addr).await;
+    assert_eq!(evil.both(), (403, r#"{"code":4,"message":"this origin is not allowed"}"#));
+    for (origin, refused) in [("https://evil.test", true), ("https://good.test", false)] {
+        let opened = WebSocket::open_with(running.addr, WEBSOCKET, &[("origin", origin)]).await;
+        assert_eq!(opened.is_err(), refused, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn handlers_know_the_address_of_the_peer() {
+    async fn peer(handshake: Handshake) -> Ack<Option<String>> {
+        Ack(handshake.address().map(|address| address.ip().to_string()))
+    }
+    let plugin = SocketPlugin::new(SocketOptions::default()).events(SocketEvents::of("/").on("peer", peer));
+    let running = start(App::new("test").configure(plugin)).await;
+    let mut ws = WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+    ws.text().await;
+    ws.send("40").await;
+    ws.text().await;
+    ws.send(r#"421["peer"]"#).await;
+    assert_eq!(ws.text().await, r#"431["127.0.0.1"]"#);
+}
+
+#[tokio::test]
+async fn the_hooks_are_called_in_their_order() {
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let tell = |what: &str| {
+        let (told, what) = (Arc::clone(&told), what.to_owned());
+        move |detail: String| told.lock().unwrap().push(format!("{what} {detail}"))
+    };
+    let (registered, ready, stopping, gone) =
+        (tell("registered"), tell("ready"), tell("stopping"), Arc::new(tell("gone")));
+    let stopping = Arc::new(stopping);
+    let events = SocketEvents::of("/chat").on("hello", async || ()).on_disconnect(move || {
+        gone(String::new());
+        async {}
+    });
+    let plugin = SocketPlugin::new(SocketOptions::default())
+        .events(events)
+        .when_registered(move |handlers| registered(handlers.len().to_string()))
+        .when_ready(move |api| ready(format!("with {}", api.namespaces().len())))
+        .before_shutdown(move |api| {
+            let stopping = Arc::clone(&stopping);
+            async move { stopping(format!("with {}", api.of("/chat").len())) }
+        });
+    let running = start(App::new("test").configure(plugin)).await;
+    let mut ws = WebSocket::open(running.addr, WEBSOCKET).await.unwrap();
+    ws.text().await;
+    ws.send("40/chat,").await;
+    ws.text().await;
+    running.stop.send(()).unwrap();
+    soon(running.served).await.unwrap().unwrap();
+    ws.closed().await;
+    assert_eq!(*told.lock().unwrap(), ["registered 2", "ready with 2", "stopping with 1", "gone "]);
+}
+
+#[tokio::test]
+async fn without_the_plugin_handlers_that_want_it_answer_503() {
+    async fn emit(api: SocketApi) -> String {
+        format!("{:?}", api.emit("x", &1).await)
+    }
+    let running = start(App::new("test").get("/", emit)).await;
+    let answer = Request::new("GET", "/").send(running.addr).await;
+    assert_eq!(answer.both(), (503, "the Socket.IO plug-in is not enabled"));
+    let plugin = || SocketPlugin::new(SocketOptions::default());
+    let twice = App::new("test").configure(plugin()).configure(plugin()).build();
+    assert!(matches!(twice, Err(PluginError::Twice("socket"))));
+    let nonsense = SocketOptions { transports: Vec::new(), ..SocketOptions::default() };
+    let wrong = App::new("test").configure(SocketPlugin::new(nonsense)).build();
+    assert!(matches!(wrong, Err(PluginError::Socket(_))));
+}

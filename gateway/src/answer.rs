@@ -1,0 +1,44 @@
+//! What HTTP requests are answered with.
+
+use bytes::Bytes;
+use engineio::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use serde_json::json;
+
+/// An answer to an HTTP request.
+pub type Answer = Response<Body>;
+
+/// A value as JSON.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    match serde_json::to_vec(value) {
+        Ok(text) => of(status, "application/json", text),
+        Err(_) => of(StatusCode::INTERNAL_SERVER_ERROR, "application/json", Bytes::new()),
+    }
+}
+
+/// What was asked for is done: `{"success": true, "data": …}`.
+pub fn success(data: impl Serialize) -> Answer {
+    #[derive(Serialize)]
+    struct Success<T> {
+        success: bool,
+        data: T,
+    }
+    json(StatusCode::OK, &Success { success: true, data })
+}
+
+/// It is not: `{"success": false, "error": {"code": …, "message": …}}`. The code is for programs and does not change.
+pub fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
+    json(status, &json!({"success": false, "error": {"code": code, "message": message}}))
+}
+
+/// Text of some kind.
+pub fn of(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Body::from(text.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}

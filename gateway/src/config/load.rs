@@ -1,0 +1,355 @@
+//! Where settings come from: the file, then the environment, then the command line. What comes later counts.
+//!
+//! All of them meet in one tree of JSON before it is read as a [`Config`], so a key has the same name everywhere:
+//! `server.port` in the file, `GATEWAY_SERVER_PORT` in the environment, `--set server.port=…` on the command line.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::Config;
+use super::keys::{self, Unknown};
+
+/// Variables that other programs of this kind read, and what they mean here. Ours count more.
+const CUSTOMARY: &[(&str, &str)] = &[
+    ("PORT", "server.port"),
+    ("SOCKET_IO_PORT", "server.port"),
+    ("WEBSOCKET_PORT", "server.port"),
+    ("LOG_LEVEL", "log.level"),
+    ("CORS_ORIGIN", "origins.allowed"),
+];
+const PREFIX: &str = "GATEWAY_";
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what its name says.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+    /// Something is named that does not exist.
+    #[error("{origin}: there is no setting {key}{}", did_you_mean(near.as_deref()))]
+    UnknownKey {
+        /// Where it was named.
+        origin: String,
+        /// What was named.
+        key: String,
+        /// What may have been meant.
+        near: Option<String>,
+    },
+    /// A setting has a value that it cannot have.
+    #[error("{key}: {message}")]
+    Value {
+        /// The setting.
+        key: String,
+        /// Why not.
+        message: String,
+    },
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}
+
+/// Everything that settings are taken from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A TOML file, or one of JSON if its name ends in `.json`.
+    pub file: Option<PathBuf>,
+    /// The variables of the environment.
+    pub environment: Vec<(String, String)>,
+    /// `section.key` and value, as the command line has them.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// The configuration, or all that is wrong with it.
+    pub fn load(&self) -> Result<Config, Vec<LoadError>> {
+        let template = template();
+        let mut errors = Vec::new();
+        let mut tree = match self.file.as_deref().map(read) {
+            None => Map::new(),
+            Some(Ok(tree)) => tree,
+            Some(Err(error)) => return Err(vec![error]),
+        };
+        let origin = self.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        errors.extend(keys::unknown(&template, &tree).into_iter().map(|it| unknown(&origin, it)));
+        self.environment(&template, &mut tree, &mut errors);
+        for (key, value) in &self.flags {
+            if let Err(error) = set(&template, &mut tree, "the command line", key, value) {
+                errors.push(error);
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let config: Config = serde_path_to_error::deserialize(Value::Object(tree)).map_err(|error| {
+            let key = error.path().to_string();
+            vec![LoadError::Value { key, message: error.into_inner().to_string() }]
+        })?;
+        let errors = wrong(&config);
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    fn environment(
+        &self,
+        template: &Map<String, Value>,
+        tree: &mut Map<String, Value>,
+        errors: &mut Vec<LoadError>,
+    ) {
+        for (variable, key) in CUSTOMARY {
+            if let Some((_, value)) = self.environment.iter().find(|(name, _)| name == variable) {
+                // These are meant for others too, and written as those like them.
+                let value = if *key == "log.level" { value.to_lowercase() } else { value.clone() };
+                errors.extend(set(template, tree, variable, key, &value).err());
+            }
+        }
+        let names = keys::all(template);
+        let variables: Vec<(String, &String)> = names
+            .iter()
+            .map(|name| (format!("{PREFIX}{}", name.replace('.', "_").to_uppercase()), name))
+            .collect();
+        for (variable, value) in &self.environment {
+            if !variable.starts_with(PREFIX) || variable == "GATEWAY_CONFIG" {
+                continue;
+            }
+            match variables.iter().find(|(known, _)| known == variable) {
+                Some((_, key)) => errors.extend(set(template, tree, variable, key, value).err()),
+                None => errors.push(LoadError::UnknownKey {
+                    origin: "the environment".to_owned(),
+                    key: variable.clone(),
+                    near: keys::nearest(variable, variables.iter().map(|(known, _)| known.as_str())),
+                }),
+            }
+        }
+    }
+}
+
+/// The defaults as a tree, which is what says which keys there are.
+pub(crate) fn template() -> Map<String, Value> {
+    match serde_json::to_value(Config::default()) {
+        Ok(Value::Object(tree)) => tree,
+        // A struct with named fields is an object.
+        _ => Map::new(),
+    }
+}
+
+fn read(path: &Path) -> Result<Map<String, Value>, LoadError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let syntax = |message: String| LoadError::Syntax { path: path.to_owned(), message };
+    if path.extension().is_some_and(|extension| extension == "json") {
+        serde_json::from_str(&text).map_err(|error| syntax(error.to_string()))
+    } else {
+        let table: toml::Table = toml::from_str(&text).map_err(|error| syntax(error.to_string()))?;
+        match serde_json::to_value(table) {
+            Ok(Value::Object(tree)) => Ok(tree),
+            _ => Err(syntax("not a table".to_owned())),
+        }
+    }
+}
+
+fn unknown(origin: &str, Unknown { key, near }: Unknown) -> LoadError {
+    LoadError::UnknownKey { origin: origin.to_owned(), key, near }
+}
+
+/// Puts a value that came as text where it belongs, as the kind of value that belongs there.
+fn set(
+    template: &Map<String, Value>,
+    tree: &mut Map<String, Value>,
+    origin: &str,
+    name: &str,
+    text: &str,
+) -> Result<(), LoadError> {
+    let place = name
+        .split_once('.')
+        .and_then(|(section, key)| Some((section, key, template.get(section)?.get(key)?)));
+    let Some((section, key, default)) = place else {
+        let names = keys::all(template);
+        let near =
+            keys::elsewhere(template, name).or_else(|| keys::nearest(name, names.iter().map(String::as_str)));
+        return Err(LoadError::UnknownKey { origin: origin.to_owned(), key: name.to_owned(), near });
+    };
+    let wrong =
+        |message: &str| LoadError::Value { key: format!("{origin} ({name})"), message: message.to_owned() };
+    let value = match default {
+        Value::Bool(_) => match text {
+            "true" | "1" | "yes" | "on" => true.into(),
+            "false" | "0" | "no" | "off" => false.into(),
+            _ => return Err(wrong("true or false is expected")),
+        },
+        Value::Number(_) => {
+            text.parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number is expected"))?
+        }
+        Value::Array(_) if text.starts_with('[') => serde_json::from_str(text)
+            .map_err(|_| wrong("a list is expected, as JSON or separated by commas"))?,
+        Value::Array(_) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
+        }
+        Value::Object(_) => serde_json::from_str(text).map_err(|_| wrong("a table is expected, as JSON"))?,
+        Value::Null | Value::String(_) => text.into(),
+    };
+    if let Some(section) = tree.entry(section).or_insert_with(|| Map::new().into()).as_object_mut() {
+        section.insert(key.to_owned(), value);
+    }
+    Ok(())
+}
+
+/// What no type says.
+fn wrong(config: &Config) -> Vec<LoadError> {
+    let mut errors = Vec::new();
+    let mut error = |key: &str, message: &str| {
+        errors.push(LoadError::Value { key: key.to_owned(), message: message.to_owned() });
+    };
+    if !config.server.path.starts_with('/') || config.server.path.len() < 2 {
+        error("server.path", "a path such as /socket.io is expected");
+    }
+    if config.server.namespaces.is_empty()
+        || config.server.namespaces.iter().any(|name| !name.starts_with('/'))
+    {
+        error("server.namespaces", "at least one name is expected, and each begins with a slash");
+    }
+    for (key, value) in [
+        ("transport.ping_interval_ms", config.transport.ping_interval_ms),
+        ("transport.ping_timeout_ms", config.transport.ping_timeout_ms),
+        ("transport.connect_timeout_ms", config.transport.connect_timeout_ms),
+        ("transport.max_payload_bytes", config.transport.max_payload_bytes as u64),
+        ("transport.max_buffered_bytes", config.transport.max_buffered_bytes as u64),
+        ("server.max_sessions", config.server.max_sessions as u64),
+    ] {
+        if value == 0 {
+            error(key, "more than 0 is expected");
+        }
+    }
+    if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
+        error(
+            "origins.credentials",
+            "not together with the origin *, which would let any page act as its visitor",
+        );
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn file(extension: &str, text: &str) -> tempfile::TempPath {
+        let mut file = tempfile::Builder::new().suffix(extension).tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.into_temp_path()
+    }
+
+    fn said(sources: &Sources) -> Vec<String> {
+        sources.load().unwrap_err().iter().map(LoadError::to_string).collect()
+    }
+
+    #[test]
+    fn what_comes_later_counts() {
+        for (extension, text) in [
+            (".toml", "[server]\nport = 1\nhost = \"0.0.0.0\"\n[log]\nlevel = \"warn\"\n"),
+            (".json", r#"{"server":{"port":1,"host":"0.0.0.0"},"log":{"level":"warn"}}"#),
+        ] {
+            let path = file(extension, text);
+            let mut sources = Sources { file: Some(path.to_path_buf()), ..Sources::default() };
+            let config = sources.load().unwrap();
+            assert_eq!((config.server.port, config.log.level.as_str()), (1, "warn"));
+            assert_eq!(config.server.path, "/socket.io", "what the file leaves out has its default");
+            sources.environment = pairs(&[("SOCKET_IO_PORT", "2"), ("LOG_LEVEL", "DEBUG"), ("HOME", "/")]);
+            let config = sources.load().unwrap();
+            assert_eq!((config.server.port, config.log.level.as_str()), (2, "debug"));
+            sources.environment.extend(pairs(&[("GATEWAY_SERVER_PORT", "3")]));
+            assert_eq!(sources.load().unwrap().server.port, 3);
+            sources.flags =
+                pairs(&[("server.port", "4"), ("origins.allowed", "https://a.test, https://b.test")]);
+            let config = sources.load().unwrap();
+            assert_eq!(config.server.port, 4);
+            assert_eq!(config.origins.allowed, ["https://a.test", "https://b.test"]);
+            assert_eq!(config.server.host.to_string(), "0.0.0.0");
+        }
+    }
+
+    #[test]
+    fn every_unknown_key_is_named_with_what_was_meant() {
+        let path = file(".toml", "[server]\nprot = 1\n[orgins]\nallowed = []\n[xyz]\n");
+        let sources = Sources {
+            file: Some(path.to_path_buf()),
+            environment: pairs(&[("GATEWAY_SERVER_PROT", "1")]),
+            flags: pairs(&[("log.levl", "x"), ("port", "1")]),
+        };
+        let at = path.display();
+        assert_eq!(
+            said(&sources),
+            [
+                format!("{at}: there is no setting orgins; did you mean origins?"),
+                format!("{at}: there is no setting server.prot; did you mean server.port?"),
+                format!("{at}: there is no setting xyz"),
+                "the environment: there is no setting GATEWAY_SERVER_PROT; did you mean GATEWAY_SERVER_PORT?"
+                    .to_owned(),
+                "the command line: there is no setting log.levl; did you mean log.level?".to_owned(),
+                "the command line: there is no setting port; did you mean server.port?".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        let of = |flags: &[(&str, &str)]| said(&Sources { flags: pairs(flags), ..Sources::default() });
+        assert_eq!(
+            of(&[("server.port", "x")]),
+            ["the command line (server.port): a whole number is expected"]
+        );
+        assert!(
+            of(&[("server.port", "70000")])[0].starts_with("server.port: invalid value: integer `70000`")
+        );
+        assert!(of(&[("log.format", "xml")])[0].starts_with("log.format: unknown variant `xml`"));
+        assert_eq!(of(&[("server.path", "x")]), ["server.path: a path such as /socket.io is expected"]);
+        assert_eq!(
+            of(&[("transport.ping_timeout_ms", "0")]),
+            ["transport.ping_timeout_ms: more than 0 is expected"]
+        );
+        let both = of(&[("origins.allowed", "*"), ("origins.credentials", "yes")]);
+        assert!(both[0].starts_with("origins.credentials: not together"));
+        let path = file(".toml", "[server\n");
+        let broken = Sources { file: Some(path.to_path_buf()), ..Sources::default() };
+        assert!(said(&broken)[0].contains("TOML parse error at line 1"));
+    }
+
+    /// The file that `gen-config` prints has every key, and its values are the defaults.
+    #[test]
+    fn the_sample_file_is_true() {
+        let sample: toml::Table = toml::from_str(crate::SAMPLE_CONFIG).unwrap();
+        let sample = serde_json::to_value(sample).unwrap();
+        let read: Config = serde_json::from_value(sample.clone()).unwrap();
+        assert_eq!(read, Config::default());
+        let template = template();
+        assert_eq!(keys::unknown(&template, sample.as_object().unwrap()), []);
+        for name in keys::all(&template) {
+            let (section, key) = name.split_once('.').unwrap();
+            let optional = template[section][key].is_null();
+            let shown = sample[section].get(key).is_some()
+                || optional && crate::SAMPLE_CONFIG.contains(&format!("\n# {key} ="));
+            assert!(shown, "{name} is missing");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Every number and switch of the gateway. Each has a default that is safe on a machine of one's own.
+//!
+//! Where they come from, and in which order, is in [`load`]; `gateway.toml` in the crate's folder shows them all.
+
+mod keys;
+pub mod load;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of a gateway. The fields are the sections of the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where it listens.
+    pub server: Server,
+    /// Sessions and messages.
+    pub transport: Transport,
+    /// Which pages may connect.
+    pub origins: Origins,
+    /// What clients may do by themselves.
+    pub events: Events,
+    /// What is written to the log.
+    pub log: Log,
+}
+
+/// Where the gateway listens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Server {
+    /// The address. Default `127.0.0.1`: only programs of this machine; `0.0.0.0` or `::` for everybody.
+    pub host: IpAddr,
+    /// The port. Default 8000; 0 takes a free one.
+    pub port: u16,
+    /// Which requests are Socket.IO's. Default `/socket.io`.
+    pub path: String,
+    /// The namespaces that clients may join, as names or patterns (`/tenant/{tenant}`). Default `/`.
+    pub namespaces: Vec<String>,
+    /// How many sessions may be open at once, both protocols together. Default 250,000; further ones get 503.
+    pub max_sessions: usize,
+    /// How long a shutdown may take, in milliseconds. Default 10,000; clients are told to go evenly over the first
+    /// half of it, so that they do not come back in one moment.
+    pub drain_ms: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 8000,
+            path: "/socket.io".to_owned(),
+            namespaces: vec!["/".to_owned()],
+            max_sessions: 250_000,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+/// Sessions and messages. Times are in milliseconds, sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transport {
+    /// How long after an answer the next heartbeat is sent. Default 25,000. Costs one small message each way.
+    pub ping_interval_ms: u64,
+    /// How long the answer may take; then the session ends. Default 20,000.
+    pub ping_timeout_ms: u64,
+    /// How long a client may stay without joining a namespace. Default 10,000.
+    pub connect_timeout_ms: u64,
+    /// The largest message. Default 1,000,000.
+    pub max_payload_bytes: usize,
+    /// How much may wait for one client before it is put off as too slow. Default 8 MiB.
+    pub max_buffered_bytes: usize,
+    /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`.
+    pub allow_eio3: bool,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            ping_interval_ms: 25_000,
+            ping_timeout_ms: 20_000,
+            connect_timeout_ms: 10_000,
+            max_payload_bytes: 1_000_000,
+            max_buffered_bytes: 8 * 1024 * 1024,
+            allow_eio3: false,
+        }
+    }
+}
+
+/// Which pages may connect. A request without an `Origin` header is not a page's and is not asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origins {
+    /// Origins besides the gateway's own, such as `https://example.com`; `*` means all. Default none.
+    pub allowed: Vec<String>,
+    /// Whether pages of these origins may send cookies (`withCredentials`). Default `false`. Not possible with `*`.
+    pub credentials: bool,
+}
+
+/// What clients may do by themselves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Events {
+    /// Whether clients join and leave rooms by events (`join`, `leave`). Default `true`.
+    pub join: bool,
+    /// How many rooms a client may join by itself. Default 128. Each costs about 50 bytes.
+    pub max_rooms: usize,
+    /// Whether `message` reaches other clients, and whether an event that nobody handles reaches the members of the
+    /// room that its data names (`{"room": …}`), if the sender is one. Default `true`.
+    pub relay: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { join: true, max_rooms: 128, relay: true }
+    }
+}
+
+/// What is written to the log, which goes to the standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or what `tracing` calls directives. Default `info`.
+    pub level: String,
+    /// Lines for people, or JSON for programs. Default `human`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Human }
+    }
+}
+
+/// For whom the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}

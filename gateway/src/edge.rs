@@ -1,0 +1,107 @@
+//! The edge: connections come in, and each request goes to whom it is for.
+//!
+//! What lies below the path of Socket.IO is Socket.IO's, any other request that wants a WebSocket gets the native
+//! protocol, and the rest is HTTP.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use engineio::PeerAddr;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::answer::{self, Answer};
+use crate::gateway::Gateway;
+use crate::{http as web, native, origin};
+
+/// How large the head of a request may be; hyper answers a larger one with 431.
+const MAX_HEAD: usize = 16 * 1024;
+/// How long the head of a request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long accepting pauses when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Gateway {
+    /// Serves the connections of a listener until the gateway is [drained](Self::drain).
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let mut closed = pin!(self.closed());
+        loop {
+            tokio::select! {
+                () = &mut closed => return Ok(()),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        tokio::spawn(connection(self.clone(), stream, peer));
+                    }
+                    // One connection's failure, or too many open files: the listener itself is still good.
+                    Err(error) => {
+                        tracing::debug!(%error, "accept");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+async fn connection(gateway: Gateway, stream: TcpStream, peer: SocketAddr) {
+    // Answers are written whole; waiting to fill a segment would only delay them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let gateway = gateway.clone();
+        async move { Ok::<_, Infallible>(respond(&gateway, request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // What went wrong with one connection is the client's to notice.
+        _ = connection.as_mut() => {}
+        () = gateway.closed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    let config = gateway.config();
+    let engine = gateway.io().engine();
+    let is_engine = engine.matches(request.uri().path());
+    let is_websocket = wants_websocket(request.headers());
+    if (is_engine || is_websocket) && !origin::is_allowed(&config.origins, request.headers()) {
+        return answer::failure(
+            StatusCode::FORBIDDEN,
+            "forbidden_origin",
+            "pages of this origin may not connect",
+        );
+    }
+    if is_engine {
+        // Only our own native connections have it.
+        request.headers_mut().remove(native::MARK);
+        request.extensions_mut().insert(PeerAddr(peer));
+        return engine.handle(request).await;
+    }
+    if is_websocket {
+        return native::upgrade(config, engine, request, peer).await;
+    }
+    web::respond(gateway, request).await
+}
+
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    let is_websocket = |value: &HeaderValue| {
+        let mut tokens = value.as_bytes().split(|byte| *byte == b',');
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    };
+    headers.get_all(header::UPGRADE).iter().any(is_websocket)
+}

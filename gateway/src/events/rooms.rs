@@ -1,0 +1,73 @@
+//! Clients that join and leave rooms by themselves.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_server::{Ack, Data, Namespace, Socket};
+
+use super::{both, wrong};
+use crate::config::Events;
+use crate::room_name::{self, USER_ROOM};
+
+/// Which room is meant: its name, alone or in an object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Named {
+    Alone(String),
+    In { room: String },
+}
+
+impl Named {
+    fn name(self) -> String {
+        match self {
+            Self::Alone(room) | Self::In { room } => room,
+        }
+    }
+}
+
+pub(super) fn register(namespace: &Namespace, events: &Events) {
+    let max = if events.join { Some(events.max_rooms) } else { None };
+    for event in ["join", "room:join", "join_room"] {
+        let home = Arc::new(namespace.clone());
+        namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
+            let joined =
+                join(&home, &socket, &room.name(), max).map_err(|error| wrong(&socket, event, error));
+            async move { joined }
+        });
+    }
+    for event in ["leave", "room:leave", "leave_room"] {
+        namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
+            let left = leave(&socket, &room.name()).map_err(|error| wrong(&socket, event, error));
+            async move { left }
+        });
+    }
+}
+
+fn join(home: &Namespace, socket: &Socket, room: &str, max: Option<usize>) -> Result<Ack<Value>, String> {
+    let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
+    room_name::check(room).map_err(|error| error.to_string())?;
+    // Who is in the room under another's id gets what is meant for that one alone.
+    if home.socket(room).is_some() {
+        return Err("the name is the id of a socket".to_owned());
+    }
+    let joined = joined(socket);
+    if joined.len() >= max && !joined.iter().any(|name| name == room) {
+        return Err(format!("more than {max} rooms"));
+    }
+    socket.join(room);
+    Ok(both(socket, "joined", json!({"room": room})))
+}
+
+fn leave(socket: &Socket, room: &str) -> Result<Ack<Value>, String> {
+    room_name::check(room).map_err(|error| error.to_string())?;
+    socket.leave(room);
+    Ok(both(socket, "left", json!({"room": room})))
+}
+
+/// The rooms that a socket is in, without those that it did not ask for: its own, and its user's.
+pub(super) fn joined(socket: &Socket) -> Vec<String> {
+    let rooms = socket.rooms();
+    let rooms = rooms.iter().skip(1).filter(|room| !room.starts_with(USER_ROOM));
+    rooms.map(|room| room.to_string()).collect()
+}

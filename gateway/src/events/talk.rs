@@ -1,0 +1,100 @@
+//! Clients that talk to each other.
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use socketio_server::{Broadcast, EventName, Namespace, RawArgs, Socket};
+
+use super::{both, is_own, now, user, wrong};
+use crate::config::Events;
+
+/// What a message may say besides its content.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    room: Option<String>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+pub(super) fn register(namespace: &Namespace, events: &Events) {
+    let relay = events.relay;
+    namespace.on("message", move |socket: Socket, args: RawArgs| async move {
+        let sent = if relay { send(&socket, &args).await } else { Ok(()) };
+        match sent {
+            Ok(()) => {
+                let data = args.get(0).and_then(|data| data.parse::<serde_json::Value>().ok());
+                let received = json!({"success": true, "message": "Message received", "data": data});
+                Ok::<_, String>(both(&socket, "message_received", received))
+            }
+            Err(error) => {
+                let refused = json!({"success": false, "message": error});
+                let _ = socket.emit("message_received", &refused);
+                Err(wrong(&socket, "message", error))
+            }
+        }
+    });
+    if relay {
+        namespace.event_middleware(|socket: Socket, EventName(event): EventName, args: RawArgs| async move {
+            hand_on(&socket, &event, &args).await;
+        });
+    }
+}
+
+/// To the members of the room that the message names, if the sender is one of them, or to everybody else.
+async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
+    let Some(first) = args.get(0) else { return Err("there is nothing to send".to_owned()) };
+    let envelope: Option<Envelope<'_>> = serde_json::from_slice(first.as_bytes()).ok();
+    let room = envelope.as_ref().and_then(|envelope| envelope.room.as_deref());
+    let others = others(socket, room).ok_or("you are not in this room")?;
+    let sent = if args.attachments().is_empty() {
+        let content = envelope.as_ref().and_then(|envelope| envelope.content);
+        let whole = serde_json::from_slice::<&RawValue>(first.as_bytes()).ok();
+        let message = json!({"from": socket.id(), "user": user(socket), "room": room, "timestamp": now()});
+        others.emit("message", &Message { head: &message, content: content.or(whole) }).await
+    } else {
+        // Binary data goes as it came.
+        others.emit("message", args).await
+    };
+    // Only other servers can have missed it, and there are none.
+    sent.map_err(|error| error.to_string())
+}
+
+/// A message as others get it: the content is not a byte different from what was sent.
+struct Message<'a> {
+    head: &'a serde_json::Value,
+    content: Option<&'a RawValue>,
+}
+
+impl serde::Serialize for Message<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.head.as_object().into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("content", &self.content)?;
+        map.end()
+    }
+}
+
+/// An event that is not ours goes to the other members of the room that it names.
+async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
+    if is_own(event) {
+        return;
+    }
+    let Some(first) = args.get(0) else { return };
+    let Ok(Envelope { room: Some(room), .. }) = serde_json::from_slice(first.as_bytes()) else { return };
+    if let Some(others) = others(socket, Some(&room)) {
+        if let Err(error) = others.emit(event, args).await {
+            tracing::debug!(%error, "an event was not handed on");
+        }
+    }
+}
+
+/// The others in a room, or all others. `None` if the socket is not in the room.
+fn others(socket: &Socket, room: Option<&str>) -> Option<Broadcast> {
+    match room {
+        None => Some(socket.broadcast()),
+        Some(room) => socket.rooms().iter().skip(1).any(|joined| **joined == *room).then(|| socket.to(room)),
+    }
+}

@@ -1,0 +1,132 @@
+//! The gateway: one server of both protocols, and the settings that made it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use engineio::SlowConsumer;
+use socketio_server::{Namespace, Server};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use crate::config::Config;
+use crate::{events, origin};
+
+/// A gateway. This is a handle: clones are the same gateway.
+#[derive(Clone, Debug)]
+pub struct Gateway(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: Arc<Config>,
+    io: Server,
+    started: Instant,
+    draining: AtomicBool,
+    closed: Notify,
+    is_closed: AtomicBool,
+}
+
+/// Why a gateway cannot be made from a configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting of the transport cannot be.
+    #[error(transparent)]
+    Transport(#[from] engineio::ConfigError),
+    /// A namespace's name is no pattern.
+    #[error("server.namespaces: {name}: {source}")]
+    Namespace {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        source: socketio_server::PatternError,
+    },
+}
+
+impl Gateway {
+    /// A gateway that nobody can reach yet.
+    pub fn new(config: Config) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let io = server(&config)?;
+        for name in &config.server.namespaces {
+            events::register(&namespace(&io, name)?, &config);
+        }
+        Ok(Self(Arc::new(Shared {
+            config,
+            io,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            closed: Notify::new(),
+            is_closed: AtomicBool::new(false),
+        })))
+    }
+
+    /// The Socket.IO server, of which native clients are clients too: for handlers and emits of one's own.
+    pub fn io(&self) -> &Server {
+        &self.0.io
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// How long it has been there.
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Whether it takes new clients: not while it says goodbye to those that it has.
+    pub fn is_ready(&self) -> bool {
+        !self.0.draining.load(Ordering::Relaxed)
+    }
+
+    /// Takes no new clients, tells the others to go, evenly over the first half of `server.drain_ms`, and ends the
+    /// connections that are left when that time is over. Then [`serve`](Self::serve) returns.
+    pub async fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+        let deadline = Duration::from_millis(self.0.config.server.drain_ms);
+        self.0.io.drain(deadline, deadline / 2).await;
+        self.0.is_closed.store(true, Ordering::Relaxed);
+        self.0.closed.notify_waiters();
+    }
+
+    /// Returns when the gateway is closed.
+    pub(crate) async fn closed(&self) {
+        let closed = self.0.closed.notified();
+        if !self.0.is_closed.load(Ordering::Relaxed) {
+            closed.await;
+        }
+    }
+}
+
+fn server(config: &Config) -> Result<Server, engineio::ConfigError> {
+    let transport = &config.transport;
+    let builder = Server::builder()
+        .path(&config.server.path)
+        .ping_interval(Duration::from_millis(transport.ping_interval_ms))
+        .ping_timeout(Duration::from_millis(transport.ping_timeout_ms))
+        .connect_timeout(Duration::from_millis(transport.connect_timeout_ms))
+        .max_payload(transport.max_payload_bytes)
+        .cleanup_empty_child_namespaces(true)
+        .engine(|engine| {
+            let engine = engine
+                .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
+                .max_sessions(config.server.max_sessions)
+                .allow_eio3(transport.allow_eio3);
+            match origin::cors(&config.origins) {
+                Some(cors) => engine.cors(cors),
+                None => engine,
+            }
+        });
+    builder.build()
+}
+
+/// A namespace by its name, or the parent of those whose names fit the pattern.
+fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
+    if name.contains('{') {
+        io.of_pattern(name).map_err(|source| StartError::Namespace { name: name.to_owned(), source })
+    } else {
+        Ok(io.of(name))
+    }
+}

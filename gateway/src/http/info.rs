@@ -1,0 +1,38 @@
+//! What the gateway says of itself.
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::answer::{self, Answer};
+use crate::gateway::Gateway;
+
+/// What it is, and how to talk to it.
+pub(super) fn info(gateway: &Gateway) -> Answer {
+    answer::json(
+        StatusCode::OK,
+        &json!({
+            "name": "socketio-gateway",
+            "version": crate::VERSION,
+            "protocols": {
+                "socketio": {"path": gateway.config().server.path},
+                "native": {"path": "any other"},
+            },
+            "sessions": gateway.io().engine().stats().sessions,
+            "uptimeSeconds": gateway.uptime().as_secs(),
+        }),
+    )
+}
+
+/// That it answers is the answer.
+pub(super) fn live() -> Answer {
+    answer::json(StatusCode::OK, &json!({"status": "ok"}))
+}
+
+/// Whether new clients are taken.
+pub(super) fn ready(gateway: &Gateway) -> Answer {
+    if gateway.is_ready() {
+        answer::json(StatusCode::OK, &json!({"status": "ok"}))
+    } else {
+        answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "draining"}))
+    }
+}

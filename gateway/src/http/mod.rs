@@ -1,0 +1,37 @@
+//! Requests that are neither Socket.IO nor WebSockets.
+
+mod info;
+mod routes;
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+
+use self::routes::Action;
+pub(crate) use self::routes::ROUTES;
+use crate::answer::{self, Answer};
+use crate::gateway::Gateway;
+
+/// Answers a request.
+pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path();
+    // hyper leaves the body out.
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let mut at_path = ROUTES.iter().filter(|route| route.path == path).peekable();
+    if at_path.peek().is_none() {
+        return answer::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path");
+    }
+    let Some(route) = at_path.clone().find(|route| route.method == *method) else {
+        let allowed: Vec<&str> = at_path.map(|route| route.method.as_str()).collect();
+        let mut refused =
+            answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
+        if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+            refused.headers_mut().insert(header::ALLOW, allowed);
+        }
+        return refused;
+    };
+    match route.action {
+        Action::Info => info::info(gateway),
+        Action::Live => info::live(),
+        Action::Ready => info::ready(gateway),
+    }
+}

@@ -1,0 +1,47 @@
+//! One program in front of any backend: Socket.IO and plain WebSocket on one port, with the same namespaces, rooms,
+//! users and events behind both.
+//!
+//! The binary is `socketio-gateway`; all of its parts are here, for programs that want them inside:
+//!
+//! ```no_run
+//! use gateway::{Config, Gateway};
+//! use socketio_server::{Ack, Data};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let gateway = Gateway::new(Config::default())?;
+//!     gateway.io().on("double", |Data(number): Data<i64>| async move { Ack(number * 2) });
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+//!     gateway.serve(listener).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The files
+//!
+//! - [`config`]: every setting, and where it comes from.
+//! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for.
+//! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
+//! - `events`: what clients can do when nobody has programmed anything.
+//! - `http`: what is answered to requests that are neither; `answer`: how.
+//! - [`command`]: the command line.
+
+pub mod answer;
+pub mod command;
+pub mod config;
+mod edge;
+mod events;
+mod gateway;
+mod http;
+pub mod native;
+mod origin;
+mod room_name;
+
+pub use self::config::Config;
+pub use self::gateway::{Gateway, StartError};
+pub use self::room_name::{RoomError, USER_ROOM};
+
+/// The sample that `gen-config` prints: all settings with their defaults.
+pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,96 @@
+//! What clients can do with a gateway that nobody has programmed. The same for both protocols.
+
+use serde_json::{Value, json};
+
+use crate::support::start;
+
+#[tokio::test]
+async fn questions_are_answered_twice() {
+    for native in [true, false] {
+        let running = start(json!({})).await;
+        let mut client = if native { running.native("/").await } else { running.socketio().await };
+        for (event, data, answer) in [
+            ("ping", json!({}), "pong"),
+            ("status", json!({}), "status_response"),
+            ("echo", json!({"message": "é"}), "echo_response"),
+            ("info", json!({}), "info_response"),
+            ("message", json!({"content": "hello"}), "message_received"),
+        ] {
+            client.emit(event, data.clone()).await;
+            let by_event = client.heard(answer).await;
+            assert!(by_event.is_object());
+            let by_ack = client.ask(event, data).await;
+            let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&by_ack), keys(&by_event));
+        }
+        let echoed = client.ask("echo", json!([1, null])).await;
+        assert_eq!((&echoed["received"], &echoed["socketId"]), (&json!([1, null]), &json!(client.id)));
+        assert_eq!(client.ask("status", json!(null)).await["server"]["status"], "ok");
+        client.ask("join", json!("a")).await;
+        let session = client.ask("info", json!(null)).await["session"].take();
+        assert_eq!((&session["rooms"], &session["isLoggedIn"]), (&json!(["a"]), &json!(false)));
+    }
+}
+
+#[tokio::test]
+async fn messages_reach_the_others_in_the_room() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    let mut outsider = running.native("/").await;
+    for (client, event) in [(&mut native, "join"), (&mut socketio, "room:join")] {
+        assert_eq!(client.ask(event, json!({"room": "r"})).await, json!({"room": "r"}));
+    }
+    let received = native.ask("message", json!({"room": "r", "content": {"text": "hi"}})).await;
+    assert_eq!(received["success"], true);
+    let message = socketio.heard("message").await;
+    assert_eq!(
+        (&message["from"], &message["room"], &message["content"]),
+        (&json!(native.id), &json!("r"), &json!({"text": "hi"}))
+    );
+    socketio.emit("message", json!("to everybody")).await;
+    for client in [&mut native, &mut outsider] {
+        let message = client.heard("message").await;
+        assert_eq!((&message["content"], &message["room"]), (&json!("to everybody"), &json!(null)));
+    }
+    // Nobody speaks in a room without being there.
+    let refused = outsider.ask("message", json!({"room": "r", "content": 1})).await;
+    assert_eq!(refused["error"], "you are not in this room");
+    // An event of the clients' own goes to the room that it names.
+    socketio.heard("message_received").await;
+    outsider.emit("typing", json!({"room": "r"})).await;
+    native.emit("typing", json!({"room": "r", "who": "n"})).await;
+    assert_eq!(socketio.heard("typing").await, json!({"room": "r", "who": "n"}));
+    // Who left hears nothing more.
+    assert_eq!(socketio.ask("leave", json!("r")).await, json!({"room": "r"}));
+    native.emit("typing", json!({"room": "r"})).await;
+    native.emit("message", json!("last")).await;
+    assert_eq!(socketio.heard("message").await["content"], "last");
+}
+
+#[tokio::test]
+async fn rooms_that_nobody_may_join() {
+    let running = start(json!({"events": {"max_rooms": 2}})).await;
+    let [mut native, mut socketio] = running.both().await;
+    for (room, said) in [
+        (json!(""), "the name of a room is empty"),
+        (json!("x".repeat(257)), "the name of a room is longer than 256 bytes"),
+        (json!("user:ada"), "rooms named user:… belong to users"),
+        (json!(socketio.id), "the name is the id of a socket"),
+    ] {
+        assert_eq!(native.ask("join", room).await["error"], said);
+    }
+    for room in ["a", "b", "a"] {
+        assert_eq!(socketio.ask("join", json!(room)).await, json!({"room": room}));
+    }
+    socketio.emit("join", json!("c")).await;
+    assert_eq!(socketio.heard("error").await, json!({"event": "join", "message": "more than 2 rooms"}));
+    assert!(native.ask("join", json!(5)).await["error"].is_string());
+
+    let closed = start(json!({"events": {"join": false, "relay": false}})).await;
+    let [mut native, mut socketio] = closed.both().await;
+    let refused = native.ask("join", json!("a")).await;
+    assert_eq!(refused["error"], "clients do not join rooms by themselves here");
+    native.emit("message", json!("for nobody")).await;
+    assert_eq!(native.heard("message_received").await["success"], true);
+    assert!(socketio.ask("ping", json!(null)).await["timestamp"].is_string(), "and nothing came before");
+}

@@ -1,0 +1,57 @@
+//! What is answered to plain requests, and to pages of other origins.
+
+use serde_json::json;
+use tests::raw::{Polling, Request, WebSocket};
+
+use crate::support::{parsed, start};
+
+#[tokio::test]
+async fn information_and_health() {
+    let running = start(json!({})).await;
+    let _client = running.native("/").await;
+    for path in ["/", "/info"] {
+        let (status, info) = running.get(path).await;
+        assert_eq!((status, &info["name"], &info["sessions"]), (200, &json!("socketio-gateway"), &json!(1)));
+    }
+    for path in ["/health", "/health/live", "/health/ready"] {
+        assert_eq!(running.get(path).await, (200, json!({"status": "ok"})));
+    }
+    let (status, error) = running.get("/nothing").await;
+    assert_eq!((status, &error["error"]["code"]), (404, &json!("not_found")));
+    let refused = Request::new("DELETE", "/info").send(running.addr).await;
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("GET")));
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_kept_out() {
+    let running = start(json!({"origins": {"allowed": ["https://good.test"]}})).await;
+    let own = format!("http://{}", running.addr);
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    for target in ["/", "/socket.io/?EIO=4&transport=websocket"] {
+        for (origin, allowed) in
+            [(own.as_str(), true), ("https://good.test", true), ("https://evil.test", false)]
+        {
+            let opened = WebSocket::open_with(running.addr, target, &[("origin", origin)]).await;
+            assert_eq!(opened.err(), (!allowed).then_some(403), "{target} {origin}");
+        }
+    }
+    let evil = Request::new("GET", polling).header("origin", "https://evil.test").send(running.addr).await;
+    assert_eq!(parsed(&evil).1["error"]["code"], "forbidden_origin");
+    let good = Request::new("GET", polling).header("origin", "https://good.test").send(running.addr).await;
+    assert_eq!((good.status, good.header("access-control-allow-origin")), (200, Some("https://good.test")));
+}
+
+#[tokio::test]
+async fn polling_and_its_upgrade_go_through() {
+    let running = start(json!({})).await;
+    let polling = Polling::open(running.addr, "/socket.io/?EIO=4&transport=polling").await;
+    assert_eq!(polling.post("40").await.status, 200);
+    assert!(polling.poll().await.starts_with("40{"));
+    let mut ws = polling.upgrade().await;
+    ws.send(r#"420["echo",1]"#).await;
+    let mut texts = Vec::new();
+    while texts.last().is_none_or(|text: &String| !text.starts_with("430")) {
+        texts.push(ws.text().await);
+    }
+    assert!(texts.iter().any(|text| text.starts_with(r#"42["echo_response""#)), "{texts:?}");
+}

@@ -1,0 +1,251 @@
+//! The native protocol, and that its clients are clients like all others.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use socketio_server::{Ack, Args, Binary, Data, RawArgs, Socket};
+use tests::raw::{WebSocket, soon};
+
+use crate::support::{start, until};
+
+#[tokio::test]
+async fn a_room_has_members_of_both_kinds() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    for client in [&mut native, &mut socketio] {
+        client.emit("join", json!("news")).await;
+        assert_eq!(client.heard("joined").await, json!({"room": "news"}));
+    }
+    let io = running.gateway.io();
+    assert_eq!(io.room_len("news"), 2);
+    io.to("news").emit("headline", &json!({"n": 1})).await.unwrap();
+    io.to("news").except(native.id.as_str()).emit("not for native", &1).await.unwrap();
+    io.to("news").emit("several", &Args((1, "two"))).await.unwrap();
+    assert_eq!(native.heard("headline").await, json!({"n": 1}));
+    assert_eq!(native.next().await, json!({"event": "several", "args": [1, "two"]}));
+    assert_eq!(socketio.heard("headline").await, json!({"n": 1}));
+    assert_eq!(socketio.heard("not for native").await, 1);
+    let mut ids: Vec<String> = io.sockets().iter().map(|socket| socket.id().to_owned()).collect();
+    ids.sort();
+    let mut expected = [native.id.clone(), socketio.id.clone()];
+    expected.sort();
+    assert_eq!(ids, expected);
+
+    native.ws.close().await;
+    until(|| io.room_len("news") == 1).await;
+}
+
+#[tokio::test]
+async fn answers_in_both_directions() {
+    let running = start(json!({})).await;
+    let io = running.gateway.io();
+    io.on("double", |Data(number): Data<i64>| async move { Ack(number * 2) });
+    let mut client = running.native("/some/path").await;
+    assert_eq!(client.ask("double", json!(21)).await, 42);
+    assert_eq!(
+        client.ask("double", json!("x")).await["error"].as_str().map(|error| error.is_empty()),
+        Some(false)
+    );
+
+    let socket = io.socket(&client.id).unwrap();
+    let asking = tokio::spawn(async move { socket.emit_with_ack::<Value>("question", &json!("why")).await });
+    let question = client.next().await;
+    assert_eq!((&question["event"], &question["data"]), (&json!("question"), &json!("why")));
+    client.ws.send(&json!({"id": question["id"], "data": {"because": 1}}).to_string()).await;
+    assert_eq!(soon(asking).await.unwrap().unwrap(), json!({"because": 1}));
+}
+
+#[tokio::test]
+async fn binary_alone_and_attached() {
+    let running = start(json!({"events": {"relay": false}})).await;
+    let io = running.gateway.io();
+    io.on("echo back", |socket: Socket, args: RawArgs| async move { socket.emit("echoed", &args) });
+    let mut client = running.native("/").await;
+    let socket = io.socket(&client.id).unwrap();
+    let (heard, mut hearing) = tokio::sync::mpsc::unbounded_channel();
+    socket.on("message", move |Data(data): Data<Binary>| {
+        let sent = heard.send(data);
+        async move { assert!(sent.is_ok()) }
+    });
+
+    client.ws.send_binary(&[0, 255]).await;
+    assert_eq!(soon(hearing.recv()).await.unwrap().0[..], [0, 255]);
+    client.heard("message_received").await;
+    socket.emit("message", &Binary::from_static(&[7])).unwrap();
+    assert_eq!(client.ws.binary().await, [7]);
+
+    let placeholder = |num: u32| json!({"_placeholder": true, "num": num});
+    let data = json!({"a": placeholder(0), "b": [placeholder(1)]});
+    client.ws.send(&json!({"event": "echo back", "data": data, "attachments": 2}).to_string()).await;
+    client.ws.send_binary(b"one").await;
+    client.ws.send_binary(b"").await;
+    assert_eq!(client.next().await, json!({"event": "echoed", "data": data, "attachments": 2}));
+    assert_eq!(client.ws.binary().await, b"one");
+    assert_eq!(client.ws.binary().await, b"");
+}
+
+/// What a client writes is handed on as it wrote it.
+#[tokio::test]
+async fn big_numbers_and_the_order_of_keys_survive() {
+    let running = start(json!({})).await;
+    running.gateway.io().on("same", |args: RawArgs| async move { Ack(args) });
+    let mut client = running.native("/").await;
+    client.ws.send(r#"{"event":"same","id":2,"data":{"z":12345678901234567890123,"a":1.0}}"#).await;
+    assert_eq!(client.ws.text().await, r#"{"id":2,"data":{"z":12345678901234567890123,"a":1.0}}"#);
+}
+
+#[tokio::test]
+async fn a_namespace_is_asked_for_in_the_query() {
+    let running = start(json!({"server": {"namespaces": ["/", "/tenant/{name}"]}})).await;
+    let mut client = running.native("/ws?namespace=/tenant/a&x=1").await;
+    let io = running.gateway.io();
+    let socket = io.of("/tenant/a").socket(&client.id).unwrap();
+    assert_eq!(socket.params().get("name"), Some("a"));
+    assert_eq!(socket.handshake().query().get("x"), Some("1"));
+    assert_eq!(client.ask("status", json!(null)).await["connection"]["namespace"], "/tenant/a");
+    assert!(io.is_empty());
+    assert_eq!(WebSocket::open(running.addr, "/?namespace=/nowhere").await.err(), Some(404));
+    for name in ["nowhere", "/a,b", "/a%0a", "/a%3fb"] {
+        assert_eq!(
+            WebSocket::open(running.addr, &format!("/?namespace={name}")).await.err(),
+            Some(400),
+            "{name}"
+        );
+    }
+}
+
+/// A refusal is the answer to the request, before there is a WebSocket.
+#[tokio::test]
+async fn a_middleware_refuses_with_a_status() {
+    let running = start(json!({})).await;
+    running.gateway.io().middleware(|socket: Socket| async move {
+        match socket.handshake().query().get("token") {
+            Some("good") if socket.handshake().header("x-more") == Some("2") => Ok(()),
+            _ => Err("not allowed"),
+        }
+    });
+    assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(403));
+    assert_eq!(WebSocket::open(running.addr, "/?token=bad").await.err(), Some(403));
+    let headers = [("x-more", "2"), ("x-gateway-native", "forged")];
+    assert!(WebSocket::open_with(running.addr, "/?token=good", &headers).await.is_ok());
+    until(|| running.gateway.io().engine().stats().sessions <= 1).await;
+}
+
+#[tokio::test]
+async fn bad_messages_are_told_and_too_many_end_it() {
+    let running = start(json!({})).await;
+    let mut client = running.native("/").await;
+    for (bad, said) in [
+        ("{", "not a message: "),
+        (r#"{"event":"disconnect"}"#, "the event name disconnect is reserved"),
+        (r#"{"data":1}"#, "`event` or `id` is missing"),
+    ] {
+        client.ws.send(bad).await;
+        let error = client.heard("error").await;
+        assert!(error["message"].as_str().unwrap().starts_with(said), "{error}");
+    }
+    // One good message, and the count begins anew.
+    assert!(client.ask("ping", json!(null)).await["timestamp"].is_string());
+    for _ in 0..9 {
+        client.ws.send("x").await;
+        client.heard("error").await;
+    }
+    client.ws.send("x").await;
+    assert_eq!(client.ws.closed().await, Some(1008));
+    until(|| running.gateway.io().is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_is_too_big_or_no_websocket_is_closed() {
+    let running = start(json!({"transport": {"max_payload_bytes": 1000}})).await;
+    let mut client = running.native("/").await;
+    client.ws.send(&"x".repeat(1001)).await;
+    assert_eq!(client.ws.closed().await, Some(1009));
+    until(|| running.gateway.io().is_empty()).await;
+    let upgrade =
+        tests::raw::Request::new("GET", "/").header("upgrade", "websocket").send(running.addr).await;
+    assert_eq!((upgrade.status, upgrade.header("sec-websocket-version")), (400, Some("13")));
+}
+
+#[tokio::test]
+async fn put_out_by_the_server() {
+    let running = start(json!({})).await;
+    let mut client = running.native("/").await;
+    running.gateway.io().socket(&client.id).unwrap().disconnect(false);
+    assert_eq!(client.ws.closed().await, Some(1008));
+    until(|| running.gateway.io().engine().stats().sessions == 0).await;
+}
+
+/// The heartbeat is the client's own: who does not answer WebSocket's pings is gone.
+#[tokio::test]
+async fn heartbeats_reach_the_client() {
+    let quick = json!({"transport": {"ping_interval_ms": 20, "ping_timeout_ms": 20_000}});
+    let running = start(quick).await;
+    let mut client = running.native("/").await;
+    for _ in 0..3 {
+        let next = client.ws.next().await.unwrap();
+        assert!(next.is_ping(), "{next:?}");
+    }
+
+    let deaf = start(json!({"transport": {"ping_interval_ms": 20, "ping_timeout_ms": 50}})).await;
+    let deaf_client = deaf.native("/").await;
+    // Nothing is read, so nothing is answered.
+    until(|| deaf.gateway.io().is_empty()).await;
+    drop(deaf_client);
+}
+
+/// Somebody who sends the mark of native connections by Socket.IO is not taken for one.
+#[tokio::test]
+async fn the_mark_cannot_be_forged() {
+    let running = start(json!({})).await;
+    let target = "/socket.io/?EIO=4&transport=websocket";
+    let mut ws = WebSocket::open_with(running.addr, target, &[("x-gateway-native", "1")]).await.unwrap();
+    ws.text().await;
+    ws.send("40").await;
+    ws.text().await;
+    ws.text().await;
+    ws.send(r#"420["status"]"#).await;
+    assert!(ws.text().await.contains(r#""protocol":"socket.io""#));
+}
+
+/// A client that reads slowly gets everything, in order; nothing is thrown away on the way between the protocols.
+#[tokio::test]
+async fn many_messages_stay_in_order() {
+    let running = start(json!({})).await;
+    let mut client = running.native("/").await;
+    let socket = running.gateway.io().socket(&client.id).unwrap();
+    let filling = "x".repeat(1000);
+    for number in 0..5000 {
+        socket.emit("n", &json!([number, filling])).unwrap();
+    }
+    for number in 0..5000 {
+        assert_eq!(client.heard("n").await[0], number);
+    }
+    for number in 0..2000 {
+        client.emit("echo", json!(number)).await;
+    }
+    for number in 0..2000 {
+        assert_eq!(client.heard("echo_response").await["received"], number);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_tells_everybody_to_go() {
+    let running = start(json!({"server": {"drain_ms": 5000}})).await;
+    let [mut native, mut socketio] = running.both().await;
+    let gateway = running.gateway.clone();
+    assert_eq!(running.get("/health/ready").await, (200, json!({"status": "ok"})));
+    let draining = tokio::spawn(async move { gateway.drain().await });
+    until(|| !running.gateway.is_ready()).await;
+    assert!(native.ws.closed().await.is_some());
+    socketio.ws.closed().await;
+    soon(draining).await.unwrap();
+    until(|| running.gateway.io().engine().stats().tasks == 0).await;
+    // Nobody listens any more.
+    soon(async {
+        while tokio::net::TcpStream::connect(running.addr).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}

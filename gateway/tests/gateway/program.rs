@@ -1,0 +1,99 @@
+//! The program as people start it.
+
+use std::net::SocketAddr;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tests::raw::{WebSocket, soon};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_socketio-gateway"));
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn run(arguments: &[&str]) -> Output {
+    soon(program(arguments).output()).await.unwrap()
+}
+
+fn said(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// A running program, with the lines that it says.
+pub(crate) struct Served {
+    pub(crate) addr: SocketAddr,
+    pub(crate) process: Child,
+}
+
+pub(crate) async fn serve(arguments: &[&str]) -> Served {
+    let arguments = [&["serve", "--port", "0", "--log-format", "json"], arguments].concat();
+    let mut process = program(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let line = soon(lines.next_line()).await.unwrap().unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let message = line["fields"]["message"].as_str().unwrap();
+    let addr = message.strip_prefix("listening on http://").unwrap().parse().unwrap();
+    // Whatever it says later has to go somewhere.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Served { addr, process }
+}
+
+#[tokio::test]
+async fn serves_until_it_is_asked_to_stop() {
+    let mut served = serve(&[]).await;
+    let port = served.addr.port().to_string();
+    assert!(run(&["healthcheck", "--port", &port]).await.status.success());
+    let mut client = WebSocket::open(served.addr, "/").await.unwrap();
+    assert!(client.text().await.starts_with(r#"{"data":{"id":"#));
+    let pid = served.process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    client.closed().await;
+    assert!(soon(served.process.wait()).await.unwrap().success());
+    assert!(!run(&["healthcheck", "--port", &port]).await.status.success());
+}
+
+#[tokio::test]
+async fn the_sample_file_can_be_used() {
+    let sample = run(&["gen-config"]).await;
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(file.path(), &sample.stdout).unwrap();
+    let path = file.path().to_str().unwrap();
+    let checked = run(&["check-config", "--config", path, "--set", "events.max_rooms=7"]).await;
+    let (shown, errors) = said(&checked);
+    assert!(checked.status.success(), "{errors}");
+    let shown: toml::Table = toml::from_str(&shown).unwrap();
+    assert_eq!(shown["events"]["max_rooms"].as_integer(), Some(7));
+    assert_eq!(shown["server"]["port"].as_integer(), Some(8000));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_settings_is_said() {
+    for (arguments, expected) in [
+        (
+            &["check-config", "--set", "sever.port=1"][..],
+            "there is no setting sever.port; did you mean server.port?",
+        ),
+        (&["serve", "--port", "x"], "(server.port): a whole number is expected"),
+        (&["check-config", "--set", "server.namespaces=/a/{b"], "server.namespaces: /a/{b: "),
+        (&["check-config", "--config", "/nonexistent.toml"], "/nonexistent.toml: "),
+        (&["check-config", "--set", "x"], "section.key=value is expected"),
+    ] {
+        let output = run(arguments).await;
+        assert!(!output.status.success());
+        let (_, errors) = said(&output);
+        assert!(errors.contains(expected), "{arguments:?}: {errors}");
+    }
+}
+
+#[tokio::test]
+async fn lists_what_there_is() {
+    for (what, expected) in [("routes", "/health/ready"), ("events", "message"), ("namespaces", "/\n")] {
+        let (listed, _) = said(&run(&["list", what]).await);
+        assert!(listed.contains(expected), "{listed}");
+    }
+    assert_eq!(said(&run(&["version"]).await).0.trim(), gateway::VERSION);
+}

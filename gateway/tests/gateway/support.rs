@@ -1,0 +1,139 @@
+//! A gateway that listens, and clients of both protocols.
+
+use std::net::SocketAddr;
+
+use gateway::{Config, Gateway};
+use serde_json::{Value, json};
+use tests::raw::{Request, Response, WebSocket, soon};
+use tokio::net::TcpListener;
+
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) gateway: Gateway,
+}
+
+/// A gateway whose settings differ from the defaults in what is given, as a file would have it.
+pub(crate) async fn start(settings: Value) -> Running {
+    let gateway = Gateway::new(config(settings)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = gateway.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    Running { addr, gateway }
+}
+
+pub(crate) fn config(settings: Value) -> Config {
+    serde_json::from_value(settings).unwrap()
+}
+
+impl Running {
+    /// A native client that was welcomed.
+    pub(crate) async fn native(&self, target: &str) -> Client {
+        let mut ws = WebSocket::open(self.addr, target).await.unwrap();
+        let welcome: Value = serde_json::from_str(&ws.text().await).unwrap();
+        assert_eq!(welcome["event"], "connect");
+        let mut client = Client { ws, id: welcome["data"]["id"].as_str().unwrap().to_owned(), native: true };
+        let connected = client.next().await;
+        assert_eq!(
+            (&connected["event"], &connected["data"]["socketId"]),
+            (&json!("connected"), &json!(client.id))
+        );
+        client
+    }
+
+    /// A Socket.IO client in the namespace `/` that was welcomed.
+    pub(crate) async fn socketio(&self) -> Client {
+        let mut ws = WebSocket::open(self.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+        assert!(ws.text().await.starts_with("0{"));
+        ws.send("40").await;
+        let welcome = ws.text().await;
+        let welcome: Value = serde_json::from_str(welcome.strip_prefix("40").unwrap()).unwrap();
+        let mut client = Client { ws, id: welcome["sid"].as_str().unwrap().to_owned(), native: false };
+        let connected = client.next().await;
+        assert_eq!(
+            (&connected["event"], &connected["data"]["socketId"]),
+            (&json!("connected"), &json!(client.id))
+        );
+        client
+    }
+
+    /// One of each.
+    pub(crate) async fn both(&self) -> [Client; 2] {
+        [self.native("/").await, self.socketio().await]
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> (u16, Value) {
+        parsed(&Request::new("GET", target).send(self.addr).await)
+    }
+}
+
+pub(crate) fn parsed(response: &Response) -> (u16, Value) {
+    (response.status, serde_json::from_slice(&response.body).unwrap())
+}
+
+/// A client that shows what comes as the native protocol has it, whichever it speaks.
+pub(crate) struct Client {
+    pub(crate) ws: WebSocket,
+    pub(crate) id: String,
+    native: bool,
+}
+
+impl Client {
+    pub(crate) async fn emit(&mut self, event: &str, data: Value) {
+        let text = if self.native {
+            json!({"event": event, "data": data}).to_string()
+        } else {
+            format!("42{}", json!([event, data]))
+        };
+        self.ws.send(&text).await;
+    }
+
+    /// Emits, and gives what is answered, skipping the events that come before.
+    pub(crate) async fn ask(&mut self, event: &str, data: Value) -> Value {
+        let text = if self.native {
+            json!({"event": event, "data": data, "id": 1}).to_string()
+        } else {
+            format!("421{}", json!([event, data]))
+        };
+        self.ws.send(&text).await;
+        loop {
+            let mut next = self.next().await;
+            if next["event"].is_null() {
+                assert_eq!(next["id"], 1);
+                return next["data"].take();
+            }
+        }
+    }
+
+    /// The next event or answer.
+    pub(crate) async fn next(&mut self) -> Value {
+        let text = self.ws.text().await;
+        if self.native {
+            return serde_json::from_str(&text).unwrap();
+        }
+        if let Some(event) = text.strip_prefix("42") {
+            let event: Value = serde_json::from_str(event).unwrap();
+            return json!({"event": event[0], "data": event[1]});
+        }
+        let answer = text.strip_prefix("431").unwrap_or_else(|| panic!("{text}"));
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        json!({"id": 1, "data": answer[0]})
+    }
+
+    /// The data of the next event, which has to have this name.
+    pub(crate) async fn heard(&mut self, event: &str) -> Value {
+        let mut next = self.next().await;
+        assert_eq!(next["event"], event, "{next}");
+        next["data"].take()
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: impl Fn() -> bool) {
+    soon(async {
+        while !what() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}

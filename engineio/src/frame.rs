@@ -1,4 +1,5 @@
-//! WebSocket frames as a server writes them: whole messages, never masked (RFC 6455, section 5).
+//! WebSocket frames as they are written: whole messages, which a client masks and a server does not (RFC 6455,
+//! section 5).
 
 use bytes::Bytes;
 
@@ -73,7 +74,17 @@ impl CloseCode {
     }
 }
 
-/// How many bytes the header in front of a payload of this length takes: 2, 4 or 10.
+/// Which side of a WebSocket this is. A client masks what it sends, a server does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Takes masked frames and sends plain ones.
+    #[default]
+    Server,
+    /// Takes plain frames and sends masked ones.
+    Client,
+}
+
+/// How many bytes the header in front of a payload of this length takes in a frame that is not masked: 2, 4 or 10.
 pub const fn header_len(payload_len: usize) -> usize {
     match payload_len {
         0..=125 => 2,
@@ -98,6 +109,40 @@ pub fn write_header(out: &mut [u8], opcode: Opcode, payload_len: usize) {
             out[1] = 127;
             out[2..10].copy_from_slice(&(payload_len as u64).to_be_bytes());
         }
+    }
+}
+
+/// Appends a frame with its header and payload masked: what a client sends in place of the plain frame. `header` is a
+/// plain header as [`write_header`] makes it.
+pub fn push_masked(out: &mut Vec<u8>, header: &[u8], payload: &[u8], key: [u8; 4]) {
+    const MASKED: u8 = 0x80;
+    out.reserve(header.len() + key.len() + payload.len());
+    let start = out.len();
+    out.extend_from_slice(header);
+    if let Some(len) = out.get_mut(start + 1) {
+        *len |= MASKED;
+    }
+    out.extend_from_slice(&key);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    apply_mask(&mut out[start..], key);
+}
+
+/// Puts a mask on or takes it off, 16 bytes at a time where there are as many; the compiler makes vectors of it.
+pub fn apply_mask(payload: &mut [u8], key: [u8; 4]) {
+    if key == [0; 4] {
+        return;
+    }
+    let wide = u128::from_ne_bytes(std::array::from_fn(|at| key[at % 4]));
+    let mut chunks = payload.chunks_exact_mut(16);
+    for chunk in &mut chunks {
+        // The chunk has 16 bytes.
+        if let Ok(bytes) = <[u8; 16]>::try_from(&*chunk) {
+            chunk.copy_from_slice(&(u128::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
+        }
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(key.into_iter().cycle()) {
+        *byte ^= key;
     }
 }
 
@@ -161,6 +206,13 @@ mod tests {
         assert_eq!(pong_frame(b""), &b"\x8a\x00"[..]);
         assert_eq!(pong_frame(b"hi"), &b"\x8a\x02hi"[..]);
         assert_eq!(pong_frame(&[7; 200]).len(), 2 + MAX_CONTROL_LEN);
+    }
+
+    #[test]
+    fn a_masked_frame_is_the_rfc_s_example() {
+        let mut out = b"before".to_vec();
+        push_masked(&mut out, b"\x81\x05", b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+        assert_eq!(&out[6..], b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
     }
 
     #[test]

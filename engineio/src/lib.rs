@@ -1,7 +1,7 @@
 //! Engine.IO: a message channel between a client and a server that starts on HTTP long-polling, moves to WebSocket
 //! when it can, and notices when the other side is gone. It is what Socket.IO stands on.
 //!
-//! This is the server side, for protocol revision 4 and, when [`allow_eio3`](Config::allow_eio3) is on, 3.
+//! The server speaks protocol revision 4 and, when [`allow_eio3`](Config::allow_eio3) is on, 3; the client 4.
 //!
 //! # A server
 //!
@@ -22,7 +22,8 @@
 //! }
 //! ```
 //!
-//! In front of another tower service use [`Server::layer`], inside a router [`Server::service`].
+//! In front of another tower service use [`Server::layer`], inside a router [`Server::service`]. For a client see the
+//! module `client` (feature `client`).
 //!
 //! # The files
 //!
@@ -38,12 +39,16 @@
 //! writes HTTP, `net` has the connections and takes them out of hyper, and `server` answers requests and drives each session in a task of its own. Start
 //! reading at `server/driver.rs`; the order of its turn is written at the top.
 //!
+//! `client` (feature `client`) is the other side of the same packets and transports.
+//!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `server` | yes | everything that does I/O: tokio and hyper |
 //! | `compression` | yes | gzip and deflate for polling answers |
+//! | `client` | no | the client: tokio and hyper |
+//! | `tls` | no | `https` and `wss` for the client, by rustls |
 //! | `axum` | no | WebSockets served by axum shed its wrappers too; they work without |
 
 pub mod close_reason;
@@ -62,6 +67,8 @@ pub mod sid;
 pub mod text;
 pub mod ws;
 
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 mod http1;
 #[cfg(feature = "server")]

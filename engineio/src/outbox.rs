@@ -215,6 +215,11 @@ impl Outbox {
         self.lock().blocked = blocked;
     }
 
+    /// Whether the transport refuses to take more.
+    pub fn is_blocked(&self) -> bool {
+        self.lock().blocked
+    }
+
     /// Whether nothing is queued. What the writer holds is not in the queue.
     pub fn is_empty(&self) -> bool {
         self.lock().queue.is_empty()

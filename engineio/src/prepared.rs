@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+#[cfg(any(feature = "server", feature = "client"))]
+use crate::frame::push_masked;
 use crate::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
 use crate::packet::{Message, PacketType, Protocol};
 use crate::text::Text;
@@ -228,6 +230,24 @@ impl Prepared {
         Self { head: frames.into(), header: self.header, compress: self.compress, tail: None }
     }
 
+    /// The frames with a mask each, as a client has to send them. Nothing but [`frames`](Self::frames) and
+    /// [`wire_len`](Self::wire_len) makes sense afterwards.
+    #[cfg(any(feature = "server", feature = "client"))]
+    pub(crate) fn into_masked(self, key: impl Fn() -> [u8; 4]) -> Self {
+        let tail = self.tail.as_deref().unwrap_or_default();
+        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + tail.len()));
+        // A message in another dialect may hold several frames in its head.
+        let mut head = self.head.as_ref();
+        while let Some((header, payload, rest)) = split_frame(head) {
+            push_masked(&mut out, header, payload, key());
+            head = rest;
+        }
+        for part in tail {
+            push_masked(&mut out, part.header(), &part.data, key());
+        }
+        Self { head: out.into(), header: 0, compress: self.compress, tail: None }
+    }
+
     /// The packets of this message as a polling payload carries them: text without a frame header, and binary.
     pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
         let text = self.packet_text();
@@ -244,6 +264,23 @@ impl Prepared {
     fn packet_text(&self) -> &[u8] {
         &self.head[usize::from(self.header)..]
     }
+}
+
+/// Takes one frame of ours, which is not masked, off the front.
+#[cfg(any(feature = "server", feature = "client"))]
+fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let &[_, short, ref rest @ ..] = frames else { return None };
+    let (header, len) = match (short, rest) {
+        (126, &[a, b, ..]) => (4, usize::from(u16::from_be_bytes([a, b]))),
+        (127, &[a, b, c, d, e, f, g, h, ..]) => {
+            (10, usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h])).ok()?)
+        }
+        (126 | 127, _) => return None,
+        (short, _) => (2, usize::from(short)),
+    };
+    let (header, rest) = frames.split_at_checked(header)?;
+    let (payload, rest) = rest.split_at_checked(len)?;
+    Some((header, payload, rest))
 }
 
 fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {

@@ -1,14 +1,10 @@
 //! The opening handshake of a WebSocket: which requests are taken, and with which answer (RFC 6455, section 4.2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
-use sha1::{Digest, Sha1};
 
-/// What the key is joined with before it is hashed, so that nobody but a WebSocket server gives the right answer.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+use super::key::answer_to;
 
 /// The one version of the WebSocket protocol that ever became final.
 const VERSION: &str = "13";
@@ -108,9 +104,8 @@ pub(crate) fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
 }
 
 fn accept_key(key: &[u8]) -> Result<HeaderValue, AcceptError> {
-    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     // Base64 is always a header value.
-    HeaderValue::try_from(STANDARD.encode(hash)).map_err(|_| AcceptError::Key)
+    HeaderValue::try_from(answer_to(key)).map_err(|_| AcceptError::Key)
 }
 
 /// Base64 of 16 bytes. What the last character says beyond them is ignored, as `ws` does: the key is never decoded.

@@ -1,4 +1,6 @@
-//! Reading a WebSocket as a server: bytes in, messages out (RFC 6455, sections 5 and 7). No I/O.
+//! Reading a WebSocket: bytes in, messages out (RFC 6455, sections 5 and 7). No I/O.
+//!
+//! A server takes masked frames only, and a client only frames that are not.
 //!
 //! The driver reads into a scratch buffer that all its connections share and passes the part that was filled.
 //! Payloads are unmasked where they lie, and the messages that lie there whole are copied once and together: they
@@ -17,7 +19,7 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use crate::frame::{CloseCode, MAX_CONTROL_LEN, Opcode};
+use crate::frame::{CloseCode, MAX_CONTROL_LEN, Opcode, Role, apply_mask};
 use crate::text::Text;
 
 #[cfg(test)]
@@ -60,6 +62,9 @@ pub enum WsError {
     /// A frame of a client is not masked.
     #[error("frames of a client must be masked")]
     NotMasked,
+    /// A frame of a server is masked.
+    #[error("frames of a server must not be masked")]
+    Masked,
     /// A control frame came in parts.
     #[error("control frames must not be fragmented")]
     FragmentedControl,
@@ -99,6 +104,7 @@ impl WsError {
             Self::ReservedBits
             | Self::ReservedOpcode(_)
             | Self::NotMasked
+            | Self::Masked
             | Self::FragmentedControl
             | Self::ControlTooLong
             | Self::UnexpectedContinuation
@@ -112,6 +118,8 @@ impl WsError {
 /// The reading side of one connection.
 #[derive(Debug)]
 pub struct Inbound {
+    /// What we are: it says whether frames have to be masked.
+    role: Role,
     max_message: usize,
     state: State,
     /// The raw bytes of a header, or of a whole control frame, whose end has not arrived.
@@ -132,9 +140,15 @@ enum State {
 }
 
 impl Inbound {
-    /// A connection right after its handshake. A message of more than `max_message` bytes is an error.
+    /// A server's side of a connection, right after the handshake. A message of more than `max_message` bytes is an
+    /// error.
     pub const fn new(max_message: usize) -> Self {
-        Self { max_message, state: State::Header, partial: Vec::new(), message: None }
+        Self::with_role(Role::Server, max_message)
+    }
+
+    /// One side of a connection: [`new`](Self::new) is the server's.
+    pub const fn with_role(role: Role, max_message: usize) -> Self {
+        Self { role, max_message, state: State::Header, partial: Vec::new(), message: None }
     }
 
     /// Decodes what was read, from where `progress` stands; a new read begins with a new progress. The bytes are unmasked
@@ -191,6 +205,7 @@ impl Progress {
 
 impl Decode<'_> {
     fn advance(&mut self) -> Result<Option<Event>, WsError> {
+        let role = self.inbound.role;
         loop {
             match self.inbound.state {
                 State::Closed => {
@@ -205,7 +220,7 @@ impl Decode<'_> {
                 }
                 State::Header if self.inbound.partial.is_empty() => {
                     let rest = &mut self.input[self.progress.at..];
-                    let header = match Header::parse(rest)? {
+                    let header = match Header::parse(rest, role)? {
                         Parsed::Header(header) if rest.len() >= header.buffered_len() => header,
                         _ => {
                             self.inbound.partial.extend_from_slice(rest);
@@ -239,7 +254,7 @@ impl Decode<'_> {
     fn complete_partial(&mut self) -> Result<Option<Header>, WsError> {
         let partial = &mut self.inbound.partial;
         loop {
-            let wanted = match Header::parse(partial)? {
+            let wanted = match Header::parse(partial, self.inbound.role)? {
                 Parsed::Header(header) if partial.len() >= header.buffered_len() => return Ok(Some(header)),
                 Parsed::Header(header) => header.buffered_len(),
                 Parsed::Wants(wanted) => wanted,
@@ -303,15 +318,15 @@ impl Decode<'_> {
     /// Copies the payload that ends at `end`, and the whole frames behind it.
     fn share(&mut self, mask: [u8; 4], mut end: usize) {
         let start = self.progress.at;
-        unmask(&mut self.input[start..end], mask);
+        apply_mask(&mut self.input[start..end], mask);
         // What is wrong with a header is found when it is its turn.
-        while let Ok(Parsed::Header(header)) = Header::parse(&self.input[end..]) {
+        while let Ok(Parsed::Header(header)) = Header::parse(&self.input[end..], self.inbound.role) {
             let Ok(len) = usize::try_from(header.payload_len) else { break };
             let rest = &mut self.input[end + header.len..];
             if header.opcode.is_control() || rest.len() < len {
                 break;
             }
-            unmask(&mut rest[..len], header.mask);
+            apply_mask(&mut rest[..len], header.mask);
             end += header.len + len;
         }
         let shared = Bytes::copy_from_slice(&self.input[start..end]);
@@ -330,7 +345,7 @@ impl Decode<'_> {
         let len = rest.len().min(remaining);
         let chunk = &mut rest[..len];
         if self.progress.at >= self.progress.end {
-            unmask(chunk, mask);
+            apply_mask(chunk, mask);
         }
         self.progress.at += len;
         let inbound = &mut *self.inbound;
@@ -384,7 +399,7 @@ enum Parsed {
 
 impl Header {
     /// Everything that two bytes can be wrong about is found in the first two bytes.
-    fn parse(bytes: &[u8]) -> Result<Parsed, WsError> {
+    fn parse(bytes: &[u8], role: Role) -> Result<Parsed, WsError> {
         let &[first, second, ref rest @ ..] = bytes else { return Ok(Parsed::Wants(2)) };
         // With permessage-deflate, RSV1 in the first frame of a message will say that the message is compressed.
         if first & 0x70 != 0 {
@@ -403,21 +418,31 @@ impl Header {
                 return Err(WsError::ControlTooLong);
             }
         }
-        // "The server MUST close the connection upon receiving a frame that is not masked."
-        if second & 0x80 == 0 {
-            return Err(WsError::NotMasked);
-        }
-        let (payload_len, rest, len) = match (short_len, rest) {
-            (126, &[a, b, ref rest @ ..]) => (u64::from(u16::from_be_bytes([a, b])), rest, 8),
-            (126, _) => return Ok(Parsed::Wants(8)),
-            (127, &[a, b, c, d, e, f, g, h, ref rest @ ..]) => {
-                (u64::from_be_bytes([a, b, c, d, e, f, g, h]), rest, 14)
-            }
-            (127, _) => return Ok(Parsed::Wants(14)),
-            (short, rest) => (u64::from(short), rest, 6),
+        let key_len = match (role, second & 0x80 != 0) {
+            (Role::Server, true) => 4,
+            (Role::Client, false) => 0,
+            // "The server MUST close the connection upon receiving a frame that is not masked."
+            (Role::Server, false) => return Err(WsError::NotMasked),
+            // "A client MUST close a connection if it detects a masked frame."
+            (Role::Client, true) => return Err(WsError::Masked),
         };
-        let &[a, b, c, d, ..] = rest else { return Ok(Parsed::Wants(len)) };
-        Ok(Parsed::Header(Self { last, opcode, mask: [a, b, c, d], payload_len, len }))
+        let (payload_len, rest, len) = match (short_len, rest) {
+            (126, &[a, b, ref rest @ ..]) => (u64::from(u16::from_be_bytes([a, b])), rest, 4),
+            (126, _) => return Ok(Parsed::Wants(4 + key_len)),
+            (127, &[a, b, c, d, e, f, g, h, ref rest @ ..]) => {
+                (u64::from_be_bytes([a, b, c, d, e, f, g, h]), rest, 10)
+            }
+            (127, _) => return Ok(Parsed::Wants(10 + key_len)),
+            (short, rest) => (u64::from(short), rest, 2),
+        };
+        let len = len + key_len;
+        let mask = match (role, rest) {
+            // No mask at all is one of zeros.
+            (Role::Client, _) => [0; 4],
+            (Role::Server, &[a, b, c, d, ..]) => [a, b, c, d],
+            (Role::Server, _) => return Ok(Parsed::Wants(len)),
+        };
+        Ok(Parsed::Header(Self { last, opcode, mask, payload_len, len }))
     }
 
     /// How much of the frame has to be there before it is looked at: control frames are short and come whole.
@@ -479,7 +504,7 @@ fn text(bytes: Bytes) -> Result<Text, WsError> {
 }
 
 fn control(header: Header, payload: &mut [u8]) -> Result<Event, WsError> {
-    unmask(payload, header.mask);
+    apply_mask(payload, header.mask);
     match (header.opcode, &*payload) {
         (Opcode::Ping, payload) => Ok(Event::Ping(Bytes::copy_from_slice(payload))),
         (Opcode::Close, []) => Ok(Event::Close { code: None, reason: Text::new() }),
@@ -492,20 +517,5 @@ fn control(header: Header, payload: &mut [u8]) -> Result<Event, WsError> {
         }
         (Opcode::Close, _) => Err(WsError::InvalidClose),
         _ => Ok(Event::Pong),
-    }
-}
-
-/// Takes the mask off, 16 bytes at a time where there are as many; the compiler makes vectors of it.
-fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    let wide = u128::from_ne_bytes(std::array::from_fn(|at| mask[at % 4]));
-    let mut chunks = payload.chunks_exact_mut(16);
-    for chunk in &mut chunks {
-        // The chunk has 16 bytes.
-        if let Ok(bytes) = <[u8; 16]>::try_from(&*chunk) {
-            chunk.copy_from_slice(&(u128::from_ne_bytes(bytes) ^ wide).to_ne_bytes());
-        }
-    }
-    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask.into_iter().cycle()) {
-        *byte ^= mask;
     }
 }

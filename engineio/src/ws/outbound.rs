@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
+use crate::frame::{Role, push_masked};
 use crate::outbox::Outbox;
 use crate::prepared::{Dialect, Prepared};
 
@@ -30,6 +31,7 @@ thread_local! {
 /// What was begun or must be written next. Empty, and without memory, whenever the socket keeps up.
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
+    role: Role,
     items: VecDeque<Item>,
     /// Bytes of the first item that are written.
     written: usize,
@@ -57,9 +59,27 @@ pub(crate) struct Source<'a> {
 }
 
 impl Outbound {
+    /// What a client writes: the frames are masked.
+    #[cfg(feature = "client")]
+    pub(crate) fn client() -> Self {
+        Self { role: Role::Client, ..Self::default() }
+    }
+
+    /// Queues a message that was taken out of the outbox already, and counts there.
+    #[cfg(feature = "client")]
+    pub(crate) fn taken(&mut self, message: Prepared, dialect: Dialect) {
+        let weight = message.wire_len();
+        self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
+    }
+
     /// Puts a control frame behind the message that is being written, and before all others. Of several pongs only
     /// the last is kept (RFC 6455, 5.5.3 allows it), so a peer that pings and does not read costs one frame.
     pub(crate) fn control(&mut self, frame: Bytes, kind: Control) {
+        let frame = match self.role {
+            Role::Server => frame,
+            // The header of a control frame has two bytes, as it is short.
+            Role::Client => masked(&frame, 2),
+        };
         let begun = usize::from(self.written > 0);
         if kind == Control::Pong {
             let waiting = self.items.iter_mut().skip(begun).find_map(|item| match item {
@@ -80,6 +100,10 @@ impl Outbound {
 
     /// Queues a packet that does not come from the outbox.
     pub(crate) fn packet(&mut self, packet: Prepared) {
+        let packet = match self.role {
+            Role::Server => packet,
+            Role::Client => packet.into_masked(new_key),
+        };
         self.items.push_back(Item::Message(packet, None));
     }
 
@@ -123,7 +147,7 @@ impl Outbound {
         }
         (source.on_take)(&batch);
         let weight: usize = batch.iter().map(Prepared::wire_len).sum();
-        let plain = dialect.is_plain() || batch.iter().all(Prepared::is_text);
+        let plain = self.role == Role::Server && (dialect.is_plain() || batch.iter().all(Prepared::is_text));
         let written = if plain {
             poll_write(io, batch.iter().flat_map(Prepared::frames), 0, cx)
         } else {
@@ -135,14 +159,23 @@ impl Outbound {
             BATCH_BUFFER.set(batch);
             return Poll::Ready(Ok(true));
         }
-        self.items.extend(batch.drain(..).map(|message| {
+        for message in batch.drain(..) {
             let weight = message.wire_len();
-            Item::Message(message.into_dialect(dialect), Some(weight))
-        }));
+            self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
+        }
         BATCH_BUFFER.set(batch);
         let written = ready!(written)?;
         self.advance(written, Some(source.outbox));
         Poll::Ready(Ok(true))
+    }
+
+    /// The bytes of a message as this peer takes them.
+    fn laid_out(&self, message: Prepared, dialect: Dialect) -> Prepared {
+        let message = message.into_dialect(dialect);
+        match self.role {
+            Role::Server => message,
+            Role::Client => message.into_masked(new_key),
+        }
     }
 
     fn advance(&mut self, written: usize, outbox: Option<&Outbox>) {
@@ -164,6 +197,31 @@ impl Outbound {
             outbox.wrote(messages, bytes);
         }
     }
+}
+
+fn masked(frame: &[u8], header: usize) -> Bytes {
+    let mut out = Vec::new();
+    let (header, payload) = frame.split_at(header.min(frame.len()));
+    push_masked(&mut out, header, payload, new_key());
+    out.into()
+}
+
+/// "The masking key needs to be unpredictable": taken from the operating system, many at a time.
+fn new_key() -> [u8; 4] {
+    const KEYS: usize = 64;
+    thread_local! {
+        static FRESH: Cell<Vec<[u8; 4]>> = const { Cell::new(Vec::new()) };
+    }
+    let mut fresh = FRESH.take();
+    if fresh.is_empty() {
+        let mut bytes = [0; 4 * KEYS];
+        // Without randomness from the operating system nothing is safe anyway; a zero key is a valid one.
+        let _ = getrandom::fill(&mut bytes);
+        fresh.extend(bytes.chunks_exact(4).map(|key| [key[0], key[1], key[2], key[3]]));
+    }
+    let key = fresh.pop().unwrap_or_default();
+    FRESH.set(fresh);
+    key
 }
 
 /// Writes pieces in one go, the first `skip` bytes of them left out. Never nothing: a socket that takes nothing is an

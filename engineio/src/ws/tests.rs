@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::error::Error as TungsteniteError;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
 
 use super::{Event, Inbound, MAX_FRAGMENTS, Progress, WsError};
-use crate::frame::CloseCode;
+use crate::frame::{CloseCode, Opcode, header_len, write_header};
 use crate::text::Text;
 
 const MAX: usize = 2000;
@@ -78,6 +78,31 @@ fn the_examples_of_the_rfc() {
     check(&[b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec()], &[Ok(Event::Pong)]);
     check(&[frame(0x01, b"Hel"), frame(0x80, b"lo")], &[Ok(text("Hello"))]);
     check(&[frame(0x89, b"Hello")], &[Ok(Event::Ping(Bytes::from_static(b"Hello")))]);
+}
+
+/// What a client reads: the same frames without masks.
+#[test]
+fn a_client_takes_plain_frames_only() {
+    let decode = |stream: &[u8], cuts: &[usize]| {
+        decode_in(&mut Inbound::with_role(crate::frame::Role::Client, 70_000), stream, cuts.iter().copied())
+    };
+    for len in [0, 1, 125, 126, 65_535, 65_536] {
+        let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let mut stream = vec![0; header_len(len)];
+        write_header(&mut stream, Opcode::Binary, len);
+        stream.extend(&payload);
+        stream.extend(b"\x81\x04next\x89\x01p\x88\x02\x03\xe8");
+        let expected = [
+            Ok(Event::Binary(payload.into())),
+            Ok(text("next")),
+            Ok(Event::Ping(Bytes::from_static(b"p"))),
+            Ok(Event::Close { code: Some(CloseCode::NORMAL), reason: Text::new() }),
+        ];
+        for cuts in [&[][..], &[1], &[2, 1, 1, 3], &[len + 3, 2], &[len + 9, 3]] {
+            assert_eq!(decode(&stream, cuts), expected, "{len} cut at {cuts:?}");
+        }
+    }
+    assert_eq!(decode(&frame(0x81, b"x"), &[]), [Err(WsError::Masked)]);
 }
 
 #[test]

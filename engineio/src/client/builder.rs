@@ -1,0 +1,183 @@
+//! The settings of a client, and opening sessions with them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+
+use super::carrier::Carrier;
+use super::config::ClientConfig;
+use super::error::{Closed, OpenError, TransportError};
+use super::handshake::Handshake;
+use super::polling::Polling;
+use super::proxy::Proxies;
+use super::route::Route;
+use super::session::Client;
+use super::url::{Url, UrlError};
+use super::websocket::{Received, WebSocket};
+use crate::config::Transport;
+use crate::packet::Packet;
+
+/// Opens sessions, any number of them one after the other: see [`connect`](Self::connect).
+#[derive(Clone, Debug)]
+pub struct ClientBuilder {
+    url: Url,
+    config: ClientConfig,
+    /// Whether the last session was on a WebSocket.
+    remembered: Arc<AtomicBool>,
+}
+
+impl ClientBuilder {
+    /// A client of the server at this URL, with the default settings.
+    pub fn new(url: Url) -> Self {
+        Self { url, config: ClientConfig::default(), remembered: Arc::default() }
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// All settings, for those that have no method of their own here.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut ClientConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// See [`ClientConfig::path`].
+    #[must_use]
+    pub fn path(self, path: impl Into<String>) -> Self {
+        self.configure(|config| config.path = path.into())
+    }
+
+    /// Adds a parameter to each request. See [`ClientConfig::query`].
+    #[must_use]
+    pub fn query(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.configure(|config| config.query.push((key.into(), value.into())))
+    }
+
+    /// Adds a header to each request. See [`ClientConfig::headers`].
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.configure(|config| config.headers.push((None, name, value)))
+    }
+
+    /// See [`ClientConfig::transports`].
+    #[must_use]
+    pub fn transports(self, transports: impl Into<Vec<Transport>>) -> Self {
+        self.configure(|config| config.transports = transports.into())
+    }
+
+    /// See [`ClientConfig::try_all_transports`].
+    #[must_use]
+    pub fn try_all_transports(self, try_all: bool) -> Self {
+        self.configure(|config| config.try_all_transports = try_all)
+    }
+
+    /// See [`ClientConfig::upgrade`].
+    #[must_use]
+    pub fn upgrade(self, upgrade: bool) -> Self {
+        self.configure(|config| config.upgrade = upgrade)
+    }
+
+    /// See [`ClientConfig::remember_upgrade`].
+    #[must_use]
+    pub fn remember_upgrade(self, remember: bool) -> Self {
+        self.configure(|config| config.remember_upgrade = remember)
+    }
+
+    /// See [`ClientConfig::upgrade_timeout`].
+    #[must_use]
+    pub fn upgrade_timeout(self, timeout: Duration) -> Self {
+        self.configure(|config| config.upgrade_timeout = timeout)
+    }
+
+    /// See [`ClientConfig::proxy`].
+    #[must_use]
+    pub fn proxy(self, proxy: Proxies) -> Self {
+        self.configure(|config| config.proxy = proxy)
+    }
+
+    /// See [`ClientConfig::tls`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, tls: super::tls::Tls) -> Self {
+        self.configure(|config| config.tls = tls)
+    }
+
+    /// Opens a session. A future that is dropped leaves nothing behind. How long it may take is the caller's to say,
+    /// with `tokio::time::timeout`.
+    pub async fn connect(&self) -> Result<Client, OpenError> {
+        let transports = self.transports_to_try();
+        let mut failed = OpenError::NoTransports;
+        for transport in transports {
+            match self.open(transport).await {
+                Ok(client) => return Ok(client),
+                Err(error) => failed = error.into(),
+            }
+            self.remembered.store(false, Ordering::Relaxed);
+            if !self.config.try_all_transports {
+                break;
+            }
+        }
+        Err(failed)
+    }
+
+    fn transports_to_try(&self) -> Vec<Transport> {
+        let mut transports = self.config.transports.clone();
+        if self.config.remember_upgrade
+            && self.remembered.load(Ordering::Relaxed)
+            && transports.contains(&Transport::WebSocket)
+        {
+            transports.retain(|transport| *transport != Transport::WebSocket);
+            transports.insert(0, Transport::WebSocket);
+        }
+        transports
+    }
+
+    async fn open(&self, transport: Transport) -> Result<Client, TransportError> {
+        let route = Arc::new(Route::new(self.url.clone(), self.config.clone()));
+        let (carrier, handshake) = match transport {
+            Transport::Polling => {
+                let mut polling = Polling::open(Arc::clone(&route)).await?;
+                let handshake = Handshake::read(polling.handshake())?;
+                polling.begin(handshake.sid.clone(), handshake.max_payload);
+                (Carrier::Polling(Box::new(polling)), handshake)
+            }
+            Transport::WebSocket => {
+                let mut websocket = WebSocket::open(Arc::clone(&route), None).await?;
+                let first = std::future::poll_fn(|cx| websocket.poll_receive(cx)).await?;
+                let handshake = Handshake::read(open_packet(first))?;
+                (Carrier::WebSocket(Box::new(websocket)), handshake)
+            }
+        };
+        Ok(Client::new(route, carrier, handshake, Arc::clone(&self.remembered)))
+    }
+}
+
+impl Client {
+    /// A client of the server at this URL: `http://localhost:3000`, `wss://example.com`.
+    pub fn builder(url: &str) -> Result<ClientBuilder, UrlError> {
+        url.parse().map(ClientBuilder::new)
+    }
+}
+
+impl From<TransportError> for Closed {
+    fn from(error: TransportError) -> Self {
+        Self::TransportError(error)
+    }
+}
+
+fn open_packet(received: Received) -> Option<Packet> {
+    match received {
+        Received::Packet(packet) => Some(packet),
+        Received::Closed(_) => None,
+    }
+}

@@ -1,0 +1,70 @@
+//! The transport that a session is on.
+
+use std::task::{Context, Poll};
+
+use super::error::{Closed, TransportError};
+use super::polling::Polling;
+use super::websocket::{Received, WebSocket};
+use crate::config::Transport;
+use crate::outbox::Outbox;
+use crate::packet::Packet;
+
+pub(crate) enum Carrier {
+    Polling(Box<Polling>),
+    WebSocket(Box<WebSocket>),
+}
+
+impl Carrier {
+    pub(crate) fn transport(&self) -> Transport {
+        match self {
+            Self::Polling(_) => Transport::Polling,
+            Self::WebSocket(_) => Transport::WebSocket,
+        }
+    }
+
+    /// The next packet, or the end.
+    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Closed>> {
+        match self {
+            Self::Polling(polling) => polling.poll_packet(cx).map_err(Closed::from),
+            Self::WebSocket(websocket) => websocket.poll_receive(cx).map(|received| match received? {
+                Received::Packet(packet) => Ok(packet),
+                Received::Closed(code) => Err(Closed::TransportClose(code)),
+            }),
+        }
+    }
+
+    /// Writes what waits. `true` says that nothing is left.
+    pub(crate) fn poll_flush(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, TransportError> {
+        match self {
+            Self::Polling(polling) => polling.poll_flush(outbox, cx),
+            Self::WebSocket(websocket) => websocket.poll_flush(Some(outbox), cx),
+        }
+    }
+
+    /// Says goodbye, behind everything else.
+    pub(crate) fn send_close(&mut self) {
+        match self {
+            Self::Polling(polling) => polling.send_close(),
+            Self::WebSocket(websocket) => websocket.send_close(),
+        }
+    }
+
+    /// Whether the goodbye has arrived. A WebSocket waits for the server's.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Polling(polling) => !polling.is_posting(),
+            Self::WebSocket(_) => false,
+        }
+    }
+
+    pub(crate) fn polling(&mut self) -> Option<&mut Polling> {
+        match self {
+            Self::Polling(polling) => Some(polling),
+            Self::WebSocket(_) => None,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The cookies that a server gave us, for the requests of the sessions that follow. All requests go to one place, so
+//! a cookie's domain and path do not matter.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+
+/// More than that no server needs; a hostile one must not fill our memory.
+const MAX_COOKIES: usize = 64;
+/// The longest name and value together that browsers keep.
+const MAX_LEN: usize = 4096;
+
+/// Cookies by name, in the order in which they came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cookies(Vec<Cookie>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cookie {
+    name: String,
+    value: String,
+    expires: Option<SystemTime>,
+}
+
+impl Cookies {
+    /// Takes over what the headers of an answer set.
+    pub(crate) fn store(&mut self, headers: &HeaderMap, now: SystemTime) {
+        for line in headers.get_all(SET_COOKIE) {
+            let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line, now)) else { continue };
+            self.0.retain(|known| known.name != cookie.name);
+            if self.0.len() < MAX_COOKIES {
+                self.0.push(cookie);
+            }
+        }
+    }
+
+    /// The `Cookie` header of a request, if there are any.
+    pub(crate) fn header(&mut self, now: SystemTime) -> Option<HeaderValue> {
+        self.0.retain(|cookie| cookie.expires.is_none_or(|expires| expires > now));
+        let pairs: Vec<_> = self.0.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        if pairs.is_empty() { None } else { HeaderValue::try_from(pairs.join("; ")).ok() }
+    }
+}
+
+impl Cookie {
+    /// Nothing if it is no cookie.
+    fn parse(line: &str, now: SystemTime) -> Option<Self> {
+        let mut parts = line.split(';').map(str::trim);
+        let (name, value) = parts.next()?.split_once('=')?;
+        if name.is_empty() || name.len() + value.len() > MAX_LEN {
+            return None;
+        }
+        let mut expires = None;
+        let mut max_age = None;
+        for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+            if key.eq_ignore_ascii_case("expires") {
+                expires = httpdate::parse_http_date(value).ok();
+            } else if key.eq_ignore_ascii_case("max-age") {
+                max_age = value.parse::<i64>().ok();
+            }
+        }
+        // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has precedence."
+        if let Some(seconds) = max_age {
+            expires = now.checked_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+        }
+        Some(Self { name: name.to_owned(), value: value.to_owned(), expires })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// EIO-CLI-008, EIO-CLI-009, EIO-CLI-010
+    #[test]
+    fn name_value_and_expiry() {
+        let parse = |line| Cookie::parse(line, at(100)).unwrap();
+        let bare = parse("foo=bar");
+        assert_eq!((bare.name.as_str(), bare.value.as_str(), bare.expires), ("foo", "bar", None));
+        let expiring = parse(
+            "foo=bar; Domain=example.com; Path=/; Expires=Thu, 01 Jan 1970 01:00:00 GMT; HttpOnly; Secure; SameSite=strict",
+        );
+        assert_eq!(expiring.expires, Some(at(3600)));
+        assert_eq!(parse("foo=bar; Max-Age=1000").expires, Some(at(1100)));
+        assert_eq!(parse("foo=bar=baz&qux=1").value, "bar=baz&qux=1");
+        assert_eq!(Cookie::parse("=x", at(0)), None);
+        assert_eq!(Cookie::parse("nothing", at(0)), None);
+    }
+
+    #[test]
+    fn only_what_has_not_expired_goes_back() {
+        let mut headers = HeaderMap::new();
+        for line in [
+            "1=1; Path=/",
+            "2=2; Path=/; Max-Age=10",
+            "3=3; Max-Age=0",
+            "4=4; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            "1=one",
+        ] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(line));
+        }
+        let mut cookies = Cookies::default();
+        assert_eq!(cookies.header(at(100)), None);
+        cookies.store(&headers, at(100));
+        assert_eq!(cookies.header(at(101)).unwrap(), "2=2; 1=one");
+        assert_eq!(cookies.header(at(110)).unwrap(), "1=one");
+    }
+
+    #[test]
+    fn a_server_cannot_fill_our_memory() {
+        let mut headers = HeaderMap::new();
+        for number in 0..200 {
+            headers.append(SET_COOKIE, HeaderValue::try_from(format!("c{number}=1")).unwrap());
+        }
+        let mut cookies = Cookies::default();
+        cookies.store(&headers, at(0));
+        assert_eq!(cookies.0.len(), MAX_COOKIES);
+    }
+}

@@ -1,0 +1,63 @@
+//! Opening a connection to the server, through a proxy where there is one.
+
+use std::sync::Arc;
+
+use http::{Method, Request};
+use http_body_util::Full;
+use tokio::net::TcpStream;
+
+use super::error::HttpError;
+use super::http1;
+use super::route::Route;
+use super::stream::Stream;
+use super::url::Url;
+
+/// Opens a connection. A WebSocket, and whatever is encrypted, goes through a tunnel where there is a proxy; a plain
+/// request is the proxy's to hand on.
+pub(crate) async fn open(route: &Route, tunnel: bool) -> Result<Stream, HttpError> {
+    let tcp = match &route.proxy {
+        None => dial(&route.url).await?,
+        Some(proxy) if tunnel || route.url.is_secure() => tunnel_through(proxy, &route.url).await?,
+        Some(proxy) => dial(proxy).await?,
+    };
+    if !route.url.is_secure() {
+        return Ok(Stream::Tcp(tcp));
+    }
+    #[cfg(feature = "tls")]
+    {
+        let stream = route.config.tls.connect(route.url.host(), tcp).await;
+        stream.map(|stream| Stream::Tls(Box::new(stream))).map_err(|error| HttpError::Tls(Arc::new(error)))
+    }
+    #[cfg(not(feature = "tls"))]
+    Err(HttpError::NoTls)
+}
+
+async fn dial(url: &Url) -> Result<TcpStream, HttpError> {
+    let stream = TcpStream::connect((url.host(), url.port())).await;
+    let stream = stream.map_err(|error| HttpError::Connect(Arc::new(error)))?;
+    // Messages are written whole, so there is nothing to wait for. Where this fails it is only slower.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+async fn tunnel_through(proxy: &Url, server: &Url) -> Result<TcpStream, HttpError> {
+    let host = server.host();
+    let brackets = if host.contains(':') { ("[", "]") } else { ("", "") };
+    let target = format!("{}{host}{}:{}", brackets.0, brackets.1, server.port());
+    let mut request =
+        Request::builder().method(Method::CONNECT).uri(&target).header(http::header::HOST, &target);
+    if let Some(authorization) = proxy.authorization() {
+        request = request.header(http::header::PROXY_AUTHORIZATION, authorization);
+    }
+    let request = request.body(Full::default())?;
+    let stream = Stream::Tcp(dial(proxy).await?);
+    let upgraded = http1::upgrade(stream, request).await?;
+    if !upgraded.head.status.is_success() {
+        return Err(HttpError::Proxy(upgraded.head.status));
+    }
+    // A server says nothing before it is asked, so nothing was read too far.
+    match upgraded.stream {
+        Some((Stream::Tcp(stream), _)) => Ok(stream),
+        _ => Err(HttpError::Proxy(upgraded.head.status)),
+    }
+}

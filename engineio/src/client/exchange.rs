@@ -1,0 +1,58 @@
+//! One polling request and its answer, on a connection that is kept for the next.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
+use super::dial;
+use super::error::HttpError;
+use super::http1::Connection;
+use super::route::Route;
+
+/// A request under way: the body of its answer, and the connection if it can be used again.
+pub(crate) type Exchange =
+    Pin<Box<dyn Future<Output = (Result<Bytes, HttpError>, Option<Connection>)> + Send>>;
+
+/// Sends a polling request, on `idle` if that still works, and waits for the whole answer, which must have the status
+/// 200 and at most `limit` bytes.
+pub(crate) fn exchange(
+    route: Arc<Route>,
+    idle: Option<Connection>,
+    request: Result<Request<Full<Bytes>>, HttpError>,
+    limit: usize,
+) -> Exchange {
+    Box::pin(async move {
+        let mut request = match request {
+            Ok(request) => request,
+            Err(error) => return (Err(error), idle),
+        };
+        let mut kept = idle;
+        loop {
+            let was_kept = kept.is_some();
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => match open(&route).await {
+                    Ok(connection) => connection,
+                    Err(error) => return (Err(error), None),
+                },
+            };
+            let pending = connection.send(request);
+            match connection.alongside(pending).await {
+                Ok(response) => return connection.read(&route, response, limit).await,
+                Err(mut error) => match error.take_message().filter(|_| was_kept) {
+                    // The server closed the connection while nothing was under way; nobody has seen the request.
+                    Some(unsent) => request = unsent,
+                    None => return (Err(error.into_error().into()), None),
+                },
+            }
+        }
+    })
+}
+
+async fn open(route: &Route) -> Result<Connection, HttpError> {
+    Connection::on(dial::open(route, false).await?).await
+}

@@ -1,0 +1,126 @@
+//! HTTP/1.1 connections, moved by whoever waits for an answer: they need no task of their own.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use super::error::HttpError;
+use super::route::Route;
+use super::stream::Stream;
+
+/// How much of an error's body is shown.
+const MAX_ERROR: usize = 1024;
+
+/// A connection between two requests.
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    io: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+    /// The connection has ended and must not be polled again.
+    done: bool,
+}
+
+/// An answer to a request that asked for another protocol.
+pub(crate) struct Upgraded {
+    pub(crate) head: Parts,
+    /// The stream and what was read behind the answer, if the server agreed.
+    pub(crate) stream: Option<(Stream, Bytes)>,
+    /// What the server said if it did not.
+    pub(crate) body: Option<Arc<str>>,
+}
+
+/// Sends a request that asks for another protocol.
+pub(crate) async fn upgrade(stream: Stream, request: Request<Full<Bytes>>) -> Result<Upgraded, HttpError> {
+    let mut connection = Connection::on(stream).await?;
+    let pending = connection.send(request);
+    let response = connection.alongside(pending).await.map_err(|error| error.into_error())?;
+    let is_connect_answer = response.status().is_success();
+    let (head, body) = response.into_parts();
+    if head.status != StatusCode::SWITCHING_PROTOCOLS && !is_connect_answer {
+        let body = connection.alongside(excerpt(body)).await;
+        return Ok(Upgraded { head, stream: None, body });
+    }
+    drop(body);
+    if !connection.done {
+        let io = &mut connection.io;
+        std::future::poll_fn(|cx| io.poll_without_shutdown(cx)).await?;
+    }
+    let parts = connection.io.into_parts();
+    Ok(Upgraded { head, stream: Some((parts.io.into_inner(), parts.read_buf)), body: None })
+}
+
+impl Connection {
+    /// Speaks HTTP on a stream.
+    pub(crate) async fn on(stream: Stream) -> Result<Self, HttpError> {
+        let (sender, io) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self { sender, io, done: false })
+    }
+
+    /// Begins a request; the connection has to be moved [`alongside`](Self::alongside).
+    pub(crate) fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<http::Response<Incoming>, TrySendError<Request<Full<Bytes>>>>> + use<>
+    {
+        self.sender.try_send_request(request)
+    }
+
+    /// Reads an answer, which must have the status 200 and at most `limit` bytes.
+    pub(crate) async fn read(
+        mut self,
+        route: &Route,
+        response: http::Response<Incoming>,
+        limit: usize,
+    ) -> (Result<Bytes, HttpError>, Option<Self>) {
+        let (head, body) = response.into_parts();
+        route.store_cookies(&head.headers);
+        if head.status != StatusCode::OK {
+            let body = self.alongside(excerpt(body)).await;
+            return (Err(HttpError::Status { status: head.status, body }), None);
+        }
+        match self.alongside(Limited::new(body, limit).collect()).await {
+            Ok(body) => {
+                let connection = Some(self).filter(|connection| !connection.done);
+                (Ok(body.to_bytes()), connection)
+            }
+            Err(error) if error.is::<LengthLimitError>() => (Err(HttpError::TooLarge), None),
+            Err(error) => match error.downcast::<hyper::Error>() {
+                Ok(error) => (Err((*error).into()), None),
+                // The body has no other errors than these two.
+                Err(_) => (Err(HttpError::TooLarge), None),
+            },
+        }
+    }
+
+    /// Moves the connection's bytes while a future waits for what they bring.
+    pub(crate) async fn alongside<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        std::future::poll_fn(|cx| {
+            if !self.done && self.io.poll_without_shutdown(cx).is_ready() {
+                // What went wrong is told to whoever waits for an answer.
+                self.done = true;
+            }
+            match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(output),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// The beginning of what an error answer says.
+async fn excerpt(body: Incoming) -> Option<Arc<str>> {
+    let body = Limited::new(body, MAX_ERROR).collect().await.ok()?.to_bytes();
+    let text = std::str::from_utf8(&body).ok()?.trim();
+    (!text.is_empty()).then(|| text.into())
+}

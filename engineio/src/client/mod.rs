@@ -1,0 +1,56 @@
+//! The client's side: sessions with a server, over polling, WebSocket, and the upgrade between them.
+//!
+//! ```no_run
+//! use engineio::client::{Client, Event};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = Client::builder("http://localhost:3000")?.connect().await?;
+//! client.sender().send("hello")?;
+//! loop {
+//!     match client.recv().await {
+//!         Ok(Event::Message(message)) => println!("{message:?}"),
+//!         Ok(_) => {}
+//!         Err(closed) => break println!("{closed}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! There is no task behind a session: it lives in [`Client::recv`], whose future may be dropped and made again. The
+//! order of its turn is written at the top of `session.rs`. `carrier` is the transport it is on, `polling` or
+//! `websocket`; `probe` is the WebSocket it may move to. Both stand on `http1`, which drives hyper's connections beside
+//! whoever waits for an answer, and `dial`, which knows of proxies and TLS. `route` says how a request looks.
+//!
+//! A name that resolves to several addresses is tried one address after the other.
+
+mod builder;
+mod carrier;
+mod config;
+mod cookies;
+mod dial;
+mod error;
+mod exchange;
+mod handshake;
+mod http1;
+mod polling;
+mod probe;
+mod proxy;
+mod route;
+mod sender;
+mod session;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
+mod websocket;
+
+pub use self::builder::ClientBuilder;
+pub use self::config::ClientConfig;
+pub use self::error::{Closed, FrameError, HttpError, OpenError, TransportError, UpgradeError};
+pub use self::proxy::Proxies;
+pub use self::sender::Sender;
+pub use self::session::{Client, Event};
+#[cfg(feature = "tls")]
+pub use self::tls::Tls;
+pub use self::url::{Url, UrlError};

@@ -1,0 +1,206 @@
+//! Polling: one GET waits for what the server has to say, one POST at a time says what we have.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::error::{HttpError, TransportError};
+use super::exchange::{Exchange, exchange};
+use super::http1::Connection;
+use super::route::Route;
+use crate::outbox::Outbox;
+use crate::packet::{Packet, PacketType};
+use crate::payload::{self, Encoder, Packets};
+use crate::prepared::{PacketRef, Prepared};
+use crate::text::Text;
+
+/// How many messages a POST carries at most, far from the limits of servers.
+const MAX_MESSAGES: usize = 1024;
+
+/// The polling transport of one session.
+pub(crate) struct Polling {
+    route: Arc<Route>,
+    sid: String,
+    /// What the server takes in one POST.
+    max_payload: Option<usize>,
+    get: Option<Exchange>,
+    post: Option<Exchange>,
+    /// What the POST under way counts for in the outbox: messages and bytes.
+    posted: (usize, usize),
+    /// The rest of the last answer.
+    packets: Option<Packets>,
+    /// A message that did not fit into the last POST, and how many of its packets went with it.
+    held: Option<(Prepared, usize)>,
+    idle: Vec<Connection>,
+    /// The session is moving away: no further requests.
+    pausing: bool,
+}
+
+impl Polling {
+    /// Begins a session: the packets of the first answer. The session's id and limit are set when they are known.
+    pub(crate) async fn open(route: Arc<Route>) -> Result<Self, TransportError> {
+        let limit = answer_limit(&route);
+        let request = route.poll(None, None);
+        let (answer, connection) = exchange(Arc::clone(&route), None, request, limit).await;
+        let mut polling = Self {
+            route,
+            sid: String::new(),
+            max_payload: None,
+            get: None,
+            post: None,
+            posted: (0, 0),
+            packets: None,
+            held: None,
+            idle: connection.into_iter().collect(),
+            pausing: false,
+        };
+        polling.take_answer(answer)?;
+        Ok(polling)
+    }
+
+    /// What the handshake said.
+    pub(crate) fn begin(&mut self, sid: String, max_payload: Option<usize>) {
+        self.sid = sid;
+        self.max_payload = max_payload;
+    }
+
+    /// The first packet of the first answer.
+    pub(crate) fn handshake(&mut self) -> Option<Packet> {
+        self.packets.as_mut()?.next()?.ok()
+    }
+
+    /// The next packet.
+    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, TransportError>> {
+        loop {
+            if let Some(packets) = &mut self.packets {
+                match packets.next() {
+                    Some(packet) => return Poll::Ready(packet.map_err(TransportError::Packet)),
+                    None => self.packets = None,
+                }
+            }
+            let Some(get) = &mut self.get else {
+                if self.pausing {
+                    return Poll::Pending;
+                }
+                let request = self.route.poll(Some(&self.sid), None);
+                let limit = answer_limit(&self.route);
+                self.get = Some(exchange(Arc::clone(&self.route), self.idle.pop(), request, limit));
+                continue;
+            };
+            let Poll::Ready((answer, connection)) = get.as_mut().poll(cx) else { return Poll::Pending };
+            self.get = None;
+            self.idle.extend(connection);
+            self.take_answer(answer)?;
+        }
+    }
+
+    /// Sends what waits in the outbox: a POST at a time, of as many packets as the server takes in one. `true` says that
+    /// nothing is left.
+    pub(crate) fn poll_flush(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, TransportError> {
+        loop {
+            if let Some(post) = &mut self.post {
+                let Poll::Ready((answer, connection)) = post.as_mut().poll(cx) else { return Ok(false) };
+                self.post = None;
+                self.idle.extend(connection);
+                answer.map_err(TransportError::Post)?;
+                let (messages, bytes) = std::mem::take(&mut self.posted);
+                outbox.wrote(messages, bytes);
+            }
+            // A message of which a part is sent already is finished on this transport.
+            let begun = self.held.as_ref().is_some_and(|(_, sent)| *sent > 0);
+            if self.pausing && !begun {
+                return Ok(true);
+            }
+            let Some(body) = self.next_body(outbox) else { return Ok(true) };
+            self.post(body);
+        }
+    }
+
+    /// Says goodbye to the server, behind everything else.
+    pub(crate) fn send_close(&mut self) {
+        self.post(vec![PacketType::Close.digit()]);
+    }
+
+    /// Whether a POST is under way.
+    pub(crate) fn is_posting(&self) -> bool {
+        self.post.is_some()
+    }
+
+    /// Sends no further requests, so that the session can move.
+    pub(crate) fn pause(&mut self) {
+        self.pausing = true;
+    }
+
+    /// Goes on after all.
+    pub(crate) fn resume(&mut self) {
+        self.pausing = false;
+    }
+
+    /// Whether nothing is under way in either direction.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.get.is_none() && self.post.is_none() && self.packets.is_none()
+    }
+
+    /// A message that was taken out of the outbox and not sent.
+    pub(crate) fn take_held(&mut self) -> Option<Prepared> {
+        self.held.take().map(|(message, _)| message)
+    }
+
+    fn post(&mut self, body: Vec<u8>) {
+        let request = self.route.poll(Some(&self.sid), Some(body.into()));
+        self.post = Some(exchange(Arc::clone(&self.route), self.idle.pop(), request, 1024));
+    }
+
+    /// As many messages as fit into one POST; a packet that is too large alone is the server's to refuse.
+    fn next_body(&mut self, outbox: &Outbox) -> Option<Vec<u8>> {
+        let limit = self.max_payload.unwrap_or(usize::MAX);
+        let mut body = Encoder::default();
+        let mut next = Vec::with_capacity(1);
+        for _ in 0..MAX_MESSAGES {
+            let (message, sent) = match self.held.take() {
+                Some(held) => held,
+                None => {
+                    outbox.take(1, &mut next);
+                    match next.pop() {
+                        Some(message) => (message, 0),
+                        None => break,
+                    }
+                }
+            };
+            let mut fitting = 0;
+            for packet in message.packets().skip(sent) {
+                let packet = match &packet {
+                    PacketRef::Text(text) => text,
+                    PacketRef::Binary(binary) => binary.base64(),
+                };
+                if !body.is_empty() && body.len() + 1 + packet.len() > limit {
+                    break;
+                }
+                body.push_encoded(packet);
+                fitting += 1;
+            }
+            if message.packets().count() > sent + fitting {
+                self.held = Some((message, sent + fitting));
+                break;
+            }
+            self.posted.0 += 1;
+            self.posted.1 += message.wire_len();
+        }
+        if body.is_empty() { None } else { Some(body.finish()) }
+    }
+
+    fn take_answer(&mut self, answer: Result<bytes::Bytes, HttpError>) -> Result<(), TransportError> {
+        let body = answer.map_err(TransportError::Poll)?;
+        let body = Text::from_utf8(body).map_err(|_| TransportError::Poll(HttpError::Utf8))?;
+        self.packets = Some(payload::decode(body, self.route.config.max_packets_per_payload));
+        Ok(())
+    }
+}
+
+/// A server may put many messages into one answer, each of them within the limit.
+fn answer_limit(route: &Route) -> usize {
+    route.config.max_payload.saturating_mul(16)
+}

@@ -1,0 +1,117 @@
+//! The sending half of a session, which any task may have.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use crate::config::SlowConsumer;
+use crate::error::SendError;
+use crate::outbox::{Outbox, Until};
+use crate::prepared::Prepared;
+
+/// What the sending half and the session share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) outbox: Outbox,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(max_buffered: usize) -> Self {
+        Self { outbox: Outbox::new(max_buffered, SlowConsumer::Refuse), closing: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.outbox.drain();
+        self.outbox.rouse();
+    }
+}
+
+/// Sends on a session. Cloning it costs a reference count.
+///
+/// Messages leave in the order in which they were sent, while somebody waits in [`Client::recv`](super::Client::recv).
+#[derive(Clone, Debug)]
+pub struct Sender(pub(crate) Arc<Shared>);
+
+impl Sender {
+    /// Queues a message.
+    pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
+        self.0.outbox.push(message.into()).map(drop)
+    }
+
+    /// Queues a message if it can leave at once: nothing else waits. `Ok(false)` says that it was dropped.
+    pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
+        self.0.outbox.push_volatile(message.into())
+    }
+
+    /// Waits until there is room for a message, then queues it.
+    pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
+        let message = message.into();
+        loop {
+            match self.0.outbox.try_push(message.clone()) {
+                Err(SendError::Full) => self.wait(Until::Room(message.wire_len())).await?,
+                done => return done.map(drop),
+            }
+        }
+    }
+
+    /// Waits until everything that was sent so far has left.
+    pub async fn flushed(&self) -> Result<(), SendError> {
+        self.wait(Until::Written(self.0.outbox.last())).await
+    }
+
+    /// Closes the session when everything that was sent before has left.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// Whether a volatile message would be sent.
+    pub fn can_send_now(&self) -> bool {
+        self.is_open() && self.0.outbox.can_send_now()
+    }
+
+    /// Whether messages are taken.
+    pub fn is_open(&self) -> bool {
+        self.0.outbox.is_open()
+    }
+
+    /// Bytes that wait for the server.
+    pub fn queued_bytes(&self) -> usize {
+        self.0.outbox.queued_bytes()
+    }
+
+    fn wait(&self, until: Until) -> Wait<'_> {
+        Wait { outbox: &self.0.outbox, until, id: None }
+    }
+}
+
+/// Waits for the outbox, and leaves nothing behind when it is dropped.
+struct Wait<'a> {
+    outbox: &'a Outbox,
+    until: Until,
+    id: Option<u64>,
+}
+
+impl Future for Wait<'_> {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.outbox.poll_until(this.until, &mut this.id, cx)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.outbox.forget(id);
+        }
+    }
+}

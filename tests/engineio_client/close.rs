@@ -1,0 +1,130 @@
+//! Orderly ends, and ends that nobody ordered.
+
+use std::time::Duration;
+
+use engineio::client::{Closed, Event};
+use engineio::{CloseReason, Message, SendError, Server, Transport};
+use tests::raw::{Seen, soon, start};
+
+use crate::support::{builder, closed, connect, connect_on, without_websocket};
+
+/// Closes a client at some point of its upgrade, and gives back what the server has seen of it.
+async fn closed_after(polls: usize, addr: std::net::SocketAddr, running: &mut tests::raw::Running) {
+    let mut client = connect(addr).await;
+    let sender = client.sender();
+    for number in 0..3 {
+        sender.send(number.to_string()).unwrap();
+    }
+    for _ in 0..polls {
+        tokio::select! {
+            biased;
+            event = client.recv() => assert!(!matches!(event, Err(_) | Ok(Event::Message(_))), "{event:?}"),
+            () = tokio::time::sleep(Duration::from_micros(200)) => {}
+        }
+    }
+    sender.send("last").unwrap();
+    sender.close();
+    assert_eq!(sender.send("late"), Err(SendError::Closed));
+    assert!(matches!(closed(&mut client).await, Closed::Forced));
+    let mut messages = Vec::new();
+    let reason = running
+        .find(|seen| match seen {
+            Seen::Message(_, message) => {
+                messages.push(message);
+                None
+            }
+            Seen::Close(reason, _) => Some(reason),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, CloseReason::TransportClose);
+    assert_eq!(messages, ["0", "1", "2", "last"].map(Message::from), "closed after {polls} polls");
+}
+
+/// EIO-CLI-074, EIO-CLI-076, EIO-CLI-077
+#[tokio::test]
+async fn a_close_in_the_middle_of_an_upgrade_loses_nothing() {
+    let mut running = start(Server::builder()).await;
+    for polls in 0..30 {
+        closed_after(polls, running.addr, &mut running).await;
+    }
+    running.emptied().await;
+}
+
+/// EIO-CLI-075
+#[tokio::test]
+async fn nor_does_one_around_an_upgrade_that_fails() {
+    let mut running = start(Server::builder()).await;
+    let addr = without_websocket(running.addr).await;
+    for polls in 0..20 {
+        closed_after(polls, addr, &mut running).await;
+    }
+}
+
+#[tokio::test]
+async fn a_close_waits_for_what_was_sent() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut running = start(Server::builder()).await;
+        let client = connect_on(running.addr, transport).await;
+        for _ in 0..100 {
+            client.sender().send(vec![1; 10_000]).unwrap();
+        }
+        assert!(matches!(soon(client.close()).await, Closed::Forced));
+        let mut bytes = 0;
+        let reason = running.find(|seen| match seen {
+            Seen::Message(_, message) => {
+                bytes += message.len();
+                None
+            }
+            Seen::Close(reason, _) => Some(reason),
+            _ => None,
+        });
+        assert_eq!(reason.await, CloseReason::TransportClose);
+        assert_eq!(bytes, 1_000_000);
+        running.emptied().await;
+    }
+}
+
+/// EIO-CLI-040
+#[tokio::test]
+async fn a_deadline_that_passed_unseen_closes_once() {
+    let server =
+        Server::builder().ping_interval(Duration::from_millis(20)).ping_timeout(Duration::from_millis(20));
+    let running = start(server).await;
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut client = connect_on(running.addr, transport).await;
+        // Nobody drives the session, as in a laptop that sleeps.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for _ in 0..2 {
+            assert!(matches!(soon(client.recv()).await, Err(Closed::PingTimeout)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_keep_a_session_alive() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let server =
+            Server::builder().ping_interval(Duration::from_millis(10)).ping_timeout(Duration::from_secs(10));
+        let mut running = start(server).await;
+        let mut client = connect_on(running.addr, transport).await;
+        let driving = tokio::spawn(async move { client.recv().await });
+        let mut pongs = 0;
+        running
+            .find(|seen| {
+                pongs += usize::from(matches!(seen, Seen::Packet(engineio::PacketType::Pong)));
+                (pongs == 10).then_some(())
+            })
+            .await;
+        driving.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_dropped_closes_its_connection() {
+    let mut running = start(Server::builder()).await;
+    let client = soon(builder(running.addr).transports([Transport::WebSocket]).connect()).await.unwrap();
+    drop(client);
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    running.emptied().await;
+}

@@ -1,0 +1,10 @@
+//! The Engine.IO client against our server, and against peers that misbehave.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+mod close;
+mod connect;
+mod messages;
+mod peers;
+mod support;
+mod tunnels;
+mod upgrade;

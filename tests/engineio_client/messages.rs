@@ -1,0 +1,162 @@
+//! Messages in both directions, in every form.
+
+use bytes::Bytes;
+use engineio::client::{Closed, TransportError};
+use engineio::{CloseReason, Message, SendError, Server, Transport};
+use tests::raw::{soon, start, start_echo};
+
+use crate::support::{builder, closed, connect, connect_on, message, upgraded};
+
+const BOTH: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
+
+/// Sends all, and expects them back in order.
+async fn echoed(client: &mut engineio::client::Client, messages: Vec<Message>) {
+    for message in &messages {
+        client.sender().send(message.clone()).unwrap();
+    }
+    for sent in messages {
+        assert_eq!(message(client).await, sent);
+    }
+}
+
+/// EIO-CLI-068, EIO-CLI-069
+#[tokio::test]
+async fn text_of_all_kinds() {
+    let running = start_echo(Server::builder()).await;
+    for transport in BOTH {
+        let mut client = connect_on(running.addr, transport).await;
+        echoed(
+            &mut client,
+            vec!["cash money €€€".into(), "\u{1f600}\u{e000}\u{10ffff}\0".into(), "".into(), "4".into()],
+        )
+        .await;
+    }
+}
+
+/// EIO-CLI-085, EIO-CLI-086, EIO-CLI-089, EIO-CLI-090
+#[tokio::test]
+async fn bytes_and_text_in_order() {
+    let running = start_echo(Server::builder()).await;
+    let mixed = || vec![vec![0, 1, 2, 3, 4].into(), "cash money €€€".into(), Message::Binary(Bytes::new())];
+    for transport in BOTH {
+        echoed(&mut connect_on(running.addr, transport).await, mixed()).await;
+    }
+    let mut client = connect(running.addr).await;
+    upgraded(&mut client).await;
+    assert_eq!(client.transport(), Transport::WebSocket);
+    echoed(&mut client, mixed()).await;
+}
+
+/// EIO-CLI-087, EIO-CLI-091
+#[tokio::test]
+async fn bytes_as_text_if_that_is_wanted() {
+    let mut running = start_echo(Server::builder()).await;
+    for transport in BOTH {
+        let builder =
+            builder(running.addr).transports([transport]).configure(|config| config.force_base64 = true);
+        let mut client = soon(builder.connect()).await.unwrap();
+        echoed(&mut client, vec![vec![0, 1, 2, 3, 4].into(), vec![255; 300].into()]).await;
+        assert_eq!(running.opened().await.request().query().get("b64"), Some("1"));
+    }
+}
+
+/// EIO-CLI-071
+#[tokio::test]
+async fn posts_stay_within_the_server_s_limit() {
+    let running = start_echo(Server::builder().max_payload(100)).await;
+    let mut client = connect_on(running.addr, Transport::Polling).await;
+    let texts = [("a", 99), ("b", 30), ("c", 30), ("d", 35), ("€", 33), ("f", 99)];
+    echoed(&mut client, texts.map(|(text, times)| text.repeat(times).into()).into()).await;
+}
+
+/// EIO-CLI-005, EIO-CLI-088
+#[tokio::test]
+async fn so_do_posts_with_bytes() {
+    let running = start_echo(Server::builder().max_payload(100)).await;
+    let mut client = connect_on(running.addr, Transport::Polling).await;
+    let bytes = |len: usize| Message::from(vec![7; len]);
+    echoed(&mut client, vec![bytes(72), bytes(20), "a".repeat(20).into(), bytes(20), bytes(72)]).await;
+}
+
+/// EIO-CLI-036, EIO-CLI-072
+#[tokio::test]
+async fn a_message_over_the_limit_is_the_server_s_to_refuse() {
+    let mut running = start(Server::builder().max_payload(100)).await;
+    let mut client = connect_on(running.addr, Transport::Polling).await;
+    client.sender().send("a".repeat(100)).unwrap();
+    let Closed::TransportError(error) = closed(&mut client).await else { panic!("no transport error") };
+    assert!(matches!(error, TransportError::Post(_)));
+    assert_eq!((error.to_string().as_str(), error.status().unwrap().as_u16()), ("xhr post error", 413));
+    drop(client);
+    running.closed().await;
+}
+
+/// EIO-CLI-037
+#[tokio::test]
+async fn so_is_one_over_websocket() {
+    let mut running = start(Server::builder().max_payload(100)).await;
+    let mut client = connect_on(running.addr, Transport::WebSocket).await;
+    client.sender().send("a".repeat(101)).unwrap();
+    let Closed::TransportClose(Some(code)) = closed(&mut client).await else { panic!("no code") };
+    assert_eq!(code.0, 1009);
+    running.closed().await;
+}
+
+#[tokio::test]
+async fn a_message_over_our_own_limit_ends_the_session() {
+    let mut running = start(Server::builder()).await;
+    let builder = builder(running.addr).configure(|config| config.max_payload = 1000);
+    let mut client = soon(builder.transports([Transport::WebSocket]).connect()).await.unwrap();
+    running.opened().await.send("a".repeat(1001)).unwrap();
+    let closed = closed(&mut client).await;
+    assert!(matches!(closed, Closed::TransportError(TransportError::Frame(_))), "{closed:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_the_server_is_bounded() {
+    let running = start(Server::builder()).await;
+    let builder = builder(running.addr).configure(|config| config.max_buffered = 1000);
+    let mut client = soon(builder.transports([Transport::WebSocket]).connect()).await.unwrap();
+    let sender = client.sender();
+    let mut sent = 0;
+    while sender.send("x".repeat(100)).is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent, 9, "with their headers");
+    assert_eq!(sender.send("x".repeat(100)), Err(SendError::Full));
+    assert_eq!(sender.send_volatile("x"), Ok(false));
+    // There is room again when somebody moves the bytes.
+    let waiting = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send_when_ready("y".repeat(100)).await }
+    });
+    let driving = tokio::spawn(async move { while client.recv().await.is_ok() {} });
+    soon(waiting).await.unwrap().unwrap();
+    soon(sender.flushed()).await.unwrap();
+    assert_eq!(sender.send_volatile("x"), Ok(true));
+    driving.abort();
+}
+
+#[tokio::test]
+async fn many_messages_at_once_arrive_in_order() {
+    let running = start_echo(Server::builder()).await;
+    let mut client = connect(running.addr).await;
+    // The session moves to WebSocket in the middle of it.
+    let numbers = (0..2000).map(|number: u32| {
+        if number % 3 == 0 { number.to_be_bytes().to_vec().into() } else { number.to_string().into() }
+    });
+    echoed(&mut client, numbers.collect()).await;
+    assert_eq!(client.close().await.to_string(), "forced close");
+}
+
+/// EIO-CLI-070
+#[tokio::test]
+async fn nothing_is_sent_after_a_close() {
+    let mut running = start(Server::builder()).await;
+    let mut client = connect(running.addr).await;
+    let sender = client.sender();
+    sender.close();
+    assert_eq!(sender.send("late"), Err(SendError::Closed));
+    assert_eq!(closed(&mut client).await.to_string(), "forced close");
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+}

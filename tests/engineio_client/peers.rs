@@ -1,0 +1,89 @@
+//! Peers that are no good Engine.IO servers: none of them brings a client down.
+
+use engineio::Transport;
+use engineio::client::{Closed, HttpError, OpenError, TransportError};
+use tests::raw::soon;
+
+use crate::support::{builder, closed, ok, peer};
+
+const OPEN: &str = r#"0{"sid":"abc","upgrades":[],"pingInterval":30,"pingTimeout":30,"maxPayload":1000}"#;
+
+async fn refused(answer: String) -> TransportError {
+    let addr = peer(move |_| answer.clone()).await;
+    match soon(builder(addr).connect()).await {
+        Err(OpenError::Transport(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_begin_with_a_handshake_is_no_session() {
+    for body in
+        ["", "4hello", "0", "0{", "0{}", "0null", r#"0{"sid":""}"#, r#"0{"sid":"a"}"#, "2", "x", "\u{1e}"]
+    {
+        let error = refused(ok(body)).await;
+        assert!(matches!(error, TransportError::Handshake), "{body:?} {error:?}");
+    }
+    let negative = OPEN.replace("30", "-1");
+    assert!(matches!(refused(ok(&negative)).await, TransportError::Handshake));
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_an_error() {
+    let error = refused("SSH-2.0-OpenSSH_9.2\r\n".to_owned()).await;
+    assert!(matches!(error, TransportError::Poll(HttpError::Http(_))), "{error:?}");
+    let error =
+        refused("HTTP/1.1 301 Moved Permanently\r\nLocation: /\r\nContent-Length: 0\r\n\r\n".to_owned())
+            .await;
+    assert_eq!(error.status().unwrap(), 301);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut() {
+    let endless = format!("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}", "a".repeat(200_000));
+    let addr = peer(move |_| endless.clone()).await;
+    let builder = builder(addr).configure(|config| config.max_payload = 1000);
+    let error = soon(builder.connect()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Transport(TransportError::Poll(HttpError::TooLarge))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_websocket_with_the_wrong_answer_is_none() {
+    for accept in ["", "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"] {
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{accept}\r\n"
+        );
+        let addr = peer(move |_| answer.clone()).await;
+        let error = soon(builder(addr).transports([Transport::WebSocket]).connect()).await.unwrap_err();
+        assert!(
+            matches!(error, OpenError::Transport(TransportError::WebSocket(HttpError::NotWebSocket))),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up() {
+    // It answers the handshake, and nothing after that.
+    let addr = peer(|head| if head.contains("sid=") { String::new() } else { ok(OPEN) }).await;
+    let mut client = soon(builder(addr).connect()).await.unwrap();
+    assert!(matches!(closed(&mut client).await, Closed::PingTimeout));
+}
+
+#[tokio::test]
+async fn a_packet_that_is_none_ends_the_session() {
+    let addr = peer(|_| ok(&format!("{OPEN}\u{1e}4first\u{1e}9"))).await;
+    let mut client = soon(builder(addr).connect()).await.unwrap();
+    assert_eq!(crate::support::message(&mut client).await, "first".into());
+    let closed = closed(&mut client).await;
+    assert!(matches!(closed, Closed::TransportError(TransportError::Packet(_))), "{closed:?}");
+    assert_eq!(closed.to_string(), "transport error");
+}
+
+#[tokio::test]
+async fn packets_of_the_server_that_mean_nothing_to_us_are_passed_over() {
+    let addr = peer(|_| ok(&format!("{OPEN}\u{1e}6\u{1e}3x\u{1e}5\u{1e}0{{}}\u{1e}4hello\u{1e}1"))).await;
+    let mut client = soon(builder(addr).connect()).await.unwrap();
+    assert_eq!(crate::support::message(&mut client).await, "hello".into());
+    assert!(matches!(closed(&mut client).await, Closed::TransportClose(None)));
+}

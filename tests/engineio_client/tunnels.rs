@@ -1,0 +1,157 @@
+//! Through proxies, and through TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engineio::client::{Client, HttpError, OpenError, Proxies, Tls, TransportError};
+use engineio::{Server, Transport};
+use tests::raw::{soon, start_echo};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::support::{builder, head, message, peer, upgraded};
+
+/// How often a proxy was asked for what.
+#[derive(Default)]
+struct Asked {
+    tunnels: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+/// A proxy on the way to one server. It wants to know who asks.
+async fn proxy(server: SocketAddr) -> (Proxies, Arc<Asked>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let asked = Arc::new(Asked::default());
+    let counting = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let asked = Arc::clone(&counting);
+            tokio::spawn(async move {
+                let head = head(&mut stream).await;
+                if !head.to_ascii_lowercase().contains("proxy-authorization: basic bwu6c2vjcmv0") {
+                    let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+                    return stream.write_all(refusal).await.unwrap();
+                }
+                let mut onward = TcpStream::connect(server).await.unwrap();
+                if head.starts_with(&format!("CONNECT {server} HTTP/1.1\r\n")) {
+                    asked.tunnels.fetch_add(1, Ordering::Relaxed);
+                    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+                } else {
+                    asked.requests.fetch_add(1, Ordering::Relaxed);
+                    assert!(head.contains(&format!(" http://{server}/engine.io/?")), "{head}");
+                    onward.write_all(head.as_bytes()).await.unwrap();
+                }
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+            });
+        }
+    });
+    (Proxies::fixed(&format!("http://me:secret@{addr}")).unwrap(), asked)
+}
+
+#[tokio::test]
+async fn plain_requests_and_tunnels_through_a_proxy() {
+    let running = start_echo(Server::builder()).await;
+    let (proxy, asked) = proxy(running.addr).await;
+    let mut client = soon(builder(running.addr).proxy(proxy).connect()).await.unwrap();
+    client.sender().send("hello").unwrap();
+    assert_eq!(message(&mut client).await, "hello".into());
+    if client.transport() == Transport::Polling {
+        upgraded(&mut client).await;
+    }
+    client.sender().send("again").unwrap();
+    assert_eq!(message(&mut client).await, "again".into());
+    assert!(asked.requests.load(Ordering::Relaxed) >= 1);
+    assert_eq!(asked.tunnels.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named() {
+    let addr =
+        peer(|_| "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
+    let proxy = Proxies::fixed(&addr.to_string()).unwrap();
+    let builder = Client::builder("http://example.invalid").unwrap().proxy(proxy);
+    let error = soon(builder.clone().transports([Transport::WebSocket]).connect()).await.unwrap_err();
+    let OpenError::Transport(TransportError::WebSocket(HttpError::Proxy(status))) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(status, 407);
+    let error = soon(builder.connect()).await.unwrap_err();
+    let OpenError::Transport(error) = error else { panic!("{error}") };
+    assert_eq!(error.status().unwrap(), 407);
+}
+
+/// TLS in front of a server, and settings that trust it.
+async fn tls(server: SocketAddr) -> (SocketAddr, Tls) {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate: CertificateDer<'static> = cert.der().clone();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key.into())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut onward = TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+            });
+        }
+    });
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let trusting = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (addr, Tls::new(Arc::new(trusting)))
+}
+
+#[tokio::test]
+async fn both_transports_over_tls() {
+    let running = start_echo(Server::builder()).await;
+    let (addr, tls) = tls(running.addr).await;
+    let builder = Client::builder(&format!("https://localhost:{}", addr.port())).unwrap().tls(tls);
+    let mut client = soon(builder.connect()).await.unwrap();
+    client.sender().send("hello").unwrap();
+    assert_eq!(message(&mut client).await, "hello".into());
+    if client.transport() == Transport::Polling {
+        upgraded(&mut client).await;
+    }
+    client.sender().send(vec![7; 300_000]).unwrap();
+    assert_eq!(message(&mut client).await, vec![7; 300_000].into());
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let running = start_echo(Server::builder()).await;
+    let (addr, _) = tls(running.addr).await;
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let builder = Client::builder(&format!("https://localhost:{}", addr.port())).unwrap();
+        let error = soon(builder.transports([transport]).connect()).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                OpenError::Transport(
+                    TransportError::Poll(HttpError::Tls(_)) | TransportError::WebSocket(HttpError::Tls(_))
+                )
+            ),
+            "{error:?}"
+        );
+    }
+}

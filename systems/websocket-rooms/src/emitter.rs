@@ -1,0 +1,191 @@
+//! Handlers of events: added, removed, and called one after the other.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Something that happens and that handlers can be added for.
+pub trait Event: Clone + Send + 'static {
+    /// What distinguishes one event from another.
+    type Kind: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
+
+    /// What happened.
+    fn kind(&self) -> Self::Kind;
+}
+
+/// Calls handlers when something happens: those that were added first are called first, and each is waited for
+/// before the next is called.
+pub struct Emitter<E: Event>(RwLock<Table<E>>);
+
+/// A handler that was added, for taking it off again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HandlerId(u64);
+
+struct Table<E: Event> {
+    next: u64,
+    handlers: HashMap<E::Kind, Vec<Entry<E>>>,
+}
+
+type Handler<E> = Arc<dyn Fn(E) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+struct Entry<E> {
+    id: HandlerId,
+    once: bool,
+    handler: Handler<E>,
+}
+
+impl<E: Event> Emitter<E> {
+    /// Without handlers.
+    pub fn new() -> Self {
+        Self(RwLock::new(Table { next: 0, handlers: HashMap::new() }))
+    }
+
+    /// Adds a handler.
+    pub fn on<F, Fut>(&self, kind: E::Kind, handler: F) -> HandlerId
+    where
+        F: Fn(E) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.add(kind, false, Arc::new(move |event| Box::pin(handler(event))))
+    }
+
+    /// Adds a handler that is called for the next event only.
+    pub fn once<F, Fut>(&self, kind: E::Kind, handler: F) -> HandlerId
+    where
+        F: Fn(E) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.add(kind, true, Arc::new(move |event| Box::pin(handler(event))))
+    }
+
+    /// Takes a handler off. False if it was not there (any more).
+    pub fn off(&self, id: HandlerId) -> bool {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut found = false;
+        for entries in table.handlers.values_mut() {
+            entries.retain(|entry| {
+                found |= entry.id == id;
+                entry.id != id
+            });
+        }
+        found
+    }
+
+    /// How many handlers an event has.
+    pub fn len(&self, kind: E::Kind) -> usize {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.handlers.get(&kind).map_or(0, Vec::len)
+    }
+
+    /// Whether an event has no handler.
+    pub fn is_empty(&self, kind: E::Kind) -> bool {
+        self.len(kind) == 0
+    }
+
+    /// Calls the handlers, and waits for each.
+    pub async fn emit(&self, event: E) {
+        for handler in self.called(event.kind()) {
+            handler(event.clone()).await;
+        }
+    }
+
+    fn add(&self, kind: E::Kind, once: bool, handler: Handler<E>) -> HandlerId {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let id = HandlerId(table.next);
+        table.next += 1;
+        table.handlers.entry(kind).or_default().push(Entry { id, once, handler });
+        id
+    }
+
+    /// Those to be called now. What is to be called once is taken out here, so that two events at the same time
+    /// do not both have it.
+    fn called(&self, kind: E::Kind) -> Vec<Handler<E>> {
+        let read = |table: &Table<E>| {
+            let entries = table.handlers.get(&kind)?;
+            let once = entries.iter().any(|entry| entry.once);
+            Some((once, entries.iter().map(|entry| Arc::clone(&entry.handler)).collect()))
+        };
+        match read(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+            None => return Vec::new(),
+            Some((false, handlers)) => return handlers,
+            Some((true, _)) => {}
+        }
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let handlers = read(&table).map_or_else(Vec::new, |(_, handlers)| handlers);
+        if let Some(entries) = table.handlers.get_mut(&kind) {
+            entries.retain(|entry| !entry.once);
+        }
+        handlers
+    }
+}
+
+impl<E: Event> Default for Emitter<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Event> fmt::Debug for Emitter<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_map().entries(table.handlers.iter().map(|(kind, entries)| (kind, entries.len()))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone)]
+    enum Happened {
+        This(u8),
+        That,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    enum Kind {
+        This,
+        That,
+    }
+
+    impl Event for Happened {
+        type Kind = Kind;
+        fn kind(&self) -> Kind {
+            match self {
+                Self::This(_) => Kind::This,
+                Self::That => Kind::That,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn handlers_are_called_in_their_order_until_they_are_taken_off() {
+        let told: Arc<Mutex<Vec<(u8, u8)>>> = Arc::default();
+        let emitter = Emitter::<Happened>::new();
+        let tell = |who: u8| {
+            let told = Arc::clone(&told);
+            move |event| {
+                if let Happened::This(what) = event {
+                    told.lock().unwrap().push((who, what));
+                }
+                async {}
+            }
+        };
+        let first = emitter.on(Kind::This, tell(1));
+        emitter.once(Kind::This, tell(2));
+        emitter.on(Kind::This, tell(3));
+        assert_eq!((emitter.len(Kind::This), emitter.is_empty(Kind::That)), (3, true));
+        emitter.emit(Happened::This(0)).await;
+        emitter.emit(Happened::This(1)).await;
+        emitter.emit(Happened::That).await;
+        assert!(emitter.off(first));
+        assert!(!emitter.off(first));
+        emitter.emit(Happened::This(2)).await;
+        assert_eq!(*told.lock().unwrap(), [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (3, 2)]);
+    }
+}

@@ -1,0 +1,65 @@
+//! Plain WebSocket with rooms, users and broadcasts: a server, and a client that comes back by itself.
+//!
+//! ```no_run
+//! use websocket_rooms::{Client, ClientOptions, Server};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::default();
+//! server.on_connect(|server, connection| async move {
+//!     let _ = server.join_room(connection.id(), "lobby").await;
+//! });
+//! server.on_message(|server, connection, message| async move {
+//!     server.broadcast_to_room_except("lobby", message, [connection.id()]);
+//! });
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! let served = tokio::spawn(async move { server.serve(listener).await });
+//!
+//! let client = Client::new("ws://127.0.0.1:8080", ClientOptions::default())?;
+//! client.on_message(|_, message| async move { println!("{:?}", message.text()) });
+//! client.connect().await?;
+//! client.send("hello")?;
+//! # served.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | what it is about |
+//! | --- | --- |
+//! | `hub` | a server and several named clients in one place |
+//! | `server`, `serve` | the server's API, and the life of its connections |
+//! | `client`, `run` | the client's API, and its life |
+//! | `handshake` | the request that becomes a WebSocket: who may come in |
+//! | `registry` | who is connected, in which room, and whose connections they are |
+//! | `connection` | one client, as the server sees it |
+//! | `wire` | one WebSocket at work, on either side |
+//! | `line` | its state, and what waits to be sent |
+//! | `emitter` | handlers of events |
+//! | `message`, `state`, `options`, `backoff` | what their names say |
+
+mod backoff;
+mod client;
+mod connection;
+mod emitter;
+mod handshake;
+mod hub;
+mod line;
+mod message;
+mod options;
+mod registry;
+mod run;
+mod serve;
+mod server;
+mod state;
+mod wire;
+
+pub use self::client::{Client, ClientEvent, ClientEventKind, ClientOptions, ConnectError};
+pub use self::connection::{Connection, Metadata};
+pub use self::emitter::{Emitter, Event, HandlerId};
+pub use self::handshake::{Handshake, Identity, Origins, Refusal};
+pub use self::hub::{CreateError, Hub, HubStats, Reached};
+pub use self::line::{LineOptions, SendError};
+pub use self::message::{Farewell, Message, MessageType, Utf8Bytes};
+pub use self::options::ServerOptions;
+pub use self::registry::{JoinError, Room};
+pub use self::server::{Server, ServerEvent, ServerEventKind, ServerStats};
+pub use self::state::{CloseReason, ConnectionState};

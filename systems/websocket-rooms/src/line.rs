@@ -1,0 +1,280 @@
+//! What both ends of the library keep for one connection: the state it is in, what waits to be sent, and when the
+//! other side was heard last.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::message::{Farewell, Message};
+use crate::state::{CloseReason, ConnectionState};
+
+/// A message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no open connection.
+    #[error("the connection is not open")]
+    NotOpen,
+    /// More waits for the other side than allowed. The connection ends for it.
+    #[error("the other side does not take its messages")]
+    SlowConsumer,
+    /// The value cannot be written as JSON.
+    #[error("the value has no form in JSON")]
+    Json,
+}
+
+/// How a connection is kept.
+#[derive(Clone, Debug)]
+pub struct LineOptions {
+    /// After this time without a word a ping is sent. Default: 25 seconds. Cost: a frame of two bytes, and its answer.
+    pub ping_interval: Duration,
+    /// How long the answer may take, and how long nothing may be writable. Default: 20 seconds.
+    pub ping_timeout: Duration,
+    /// How long the end of a connection may take: what was sent before still goes out, and the other side says
+    /// goodbye. Default: 5 seconds.
+    pub close_timeout: Duration,
+    /// The largest message that is taken, in bytes. Default: 1,000,000. Cost: as much memory per connection while
+    /// one arrives.
+    pub max_message_bytes: usize,
+    /// How many bytes may wait for the other side before it counts as too slow and the connection ends.
+    /// Default: 1,000,000. Cost: as much memory per slow connection; what a broadcast sends exists once for all.
+    pub max_queued_bytes: usize,
+    /// How many messages may wait for the handlers before nothing more is read. Default: 64. Cost: the memory of
+    /// as many messages per busy connection.
+    pub max_unhandled: usize,
+}
+
+impl Default for LineOptions {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            max_message_bytes: 1_000_000,
+            max_queued_bytes: 1_000_000,
+            max_unhandled: 64,
+        }
+    }
+}
+
+/// The life of a connection, from the top to the bottom; it never goes back.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// The other side is not there yet.
+    Connecting,
+    /// Messages go both ways.
+    Open,
+    /// No more is taken; what waits goes out, if the reason leaves time for it.
+    Closing(CloseReason),
+    /// It is over.
+    Closed(CloseReason),
+}
+
+/// One end of a connection, as the application's side holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Line(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    phase: watch::Sender<Phase>,
+    outgoing: mpsc::UnboundedSender<Message>,
+    queued: Arc<AtomicUsize>,
+    max_queued: usize,
+    pulse: Mutex<Pulse>,
+}
+
+/// Signs of life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pulse {
+    /// When something was read last.
+    pub(crate) heard: Instant,
+    /// Whether anybody reads: not while the handlers have too much to do.
+    pub(crate) reading: bool,
+    pub(crate) pinged: Option<Instant>,
+    pub(crate) latency: Option<Duration>,
+}
+
+/// What waits to be sent, as the connection's task holds it.
+pub(crate) struct Outgoing {
+    messages: mpsc::UnboundedReceiver<Message>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Line {
+    pub(crate) fn new(options: &LineOptions) -> (Self, Outgoing) {
+        let (outgoing, messages) = mpsc::unbounded_channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let pulse = Pulse { heard: Instant::now(), reading: true, pinged: None, latency: None };
+        let shared = Shared {
+            phase: watch::Sender::new(Phase::Connecting),
+            outgoing,
+            queued: Arc::clone(&queued),
+            max_queued: options.max_queued_bytes,
+            pulse: Mutex::new(pulse),
+        };
+        (Self(Arc::new(shared)), Outgoing { messages, queued })
+    }
+
+    /// Queues a message. Nothing is waited for.
+    pub(crate) fn send(&self, message: Message) -> Result<(), SendError> {
+        if !matches!(*self.0.phase.borrow(), Phase::Open) {
+            return Err(SendError::NotOpen);
+        }
+        let cost = message.cost();
+        // A single large message may always go when nothing else waits.
+        let before = self.0.queued.fetch_add(cost, Ordering::Relaxed);
+        if before > 0 && before.saturating_add(cost) > self.0.max_queued {
+            self.0.queued.fetch_sub(cost, Ordering::Relaxed);
+            self.close(CloseReason::SlowConsumer);
+            return Err(SendError::SlowConsumer);
+        }
+        self.0.outgoing.send(message).map_err(|_| SendError::NotOpen)
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.0.queued.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn state(&self) -> ConnectionState {
+        match *self.0.phase.borrow() {
+            Phase::Connecting => ConnectionState::Connecting,
+            Phase::Open => ConnectionState::Open,
+            Phase::Closing(_) => ConnectionState::Closing,
+            Phase::Closed(_) => ConnectionState::Closed,
+        }
+    }
+
+    /// Messages may go from now on, unless the end was ordered before.
+    pub(crate) fn open(&self) {
+        self.0.phase.send_if_modified(|phase| {
+            let connecting = matches!(phase, Phase::Connecting);
+            if connecting {
+                *phase = Phase::Open;
+            }
+            connecting
+        });
+    }
+
+    /// Orders the end. The first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.0.phase.send_if_modified(|phase| {
+            let alive = matches!(phase, Phase::Connecting | Phase::Open);
+            if alive {
+                *phase = Phase::Closing(reason);
+            }
+            alive
+        });
+    }
+
+    pub(crate) fn close_with(&self, code: u16, reason: &str) {
+        self.close(CloseReason::Local(Farewell::new(code, reason)));
+    }
+
+    /// It is over.
+    pub(crate) fn closed(&self, reason: CloseReason) {
+        self.0.phase.send_replace(Phase::Closed(reason));
+    }
+
+    /// Waits until the end is ordered, or there.
+    pub(crate) async fn ending(&self) -> CloseReason {
+        self.until(|phase| match phase {
+            Phase::Closing(reason) | Phase::Closed(reason) => Some(reason.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until it is over.
+    pub(crate) async fn ended(&self) -> CloseReason {
+        self.until(|phase| match phase {
+            Phase::Closed(reason) => Some(reason.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn until(&self, pick: impl Fn(&Phase) -> Option<CloseReason>) -> CloseReason {
+        let mut phases = self.0.phase.subscribe();
+        loop {
+            if let Some(reason) = pick(&phases.borrow_and_update()) {
+                return reason;
+            }
+            // The sender is ours, so it is there.
+            if phases.changed().await.is_err() {
+                return CloseReason::Lost;
+            }
+        }
+    }
+
+    pub(crate) fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until a flag is raised; also when nobody is left to raise it.
+pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+impl Outgoing {
+    /// The next message; what it costs is free again.
+    pub(crate) async fn next(&mut self) -> Option<Message> {
+        let message = self.messages.recv().await?;
+        Some(self.take(message))
+    }
+
+    pub(crate) fn try_next(&mut self) -> Option<Message> {
+        let message = self.messages.try_recv().ok()?;
+        Some(self.take(message))
+    }
+
+    fn take(&self, message: Message) -> Message {
+        self.queued.fetch_sub(message.cost(), Ordering::Relaxed);
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_state_only_goes_forward() {
+        let (line, _outgoing) = Line::new(&LineOptions::default());
+        assert_eq!(
+            (line.state(), line.send("x".into())),
+            (ConnectionState::Connecting, Err(SendError::NotOpen))
+        );
+        line.open();
+        assert_eq!((line.state(), line.send("x".into())), (ConnectionState::Open, Ok(())));
+        line.close_with(4000, "first");
+        line.close(CloseReason::PingTimeout);
+        line.open();
+        assert_eq!(line.state(), ConnectionState::Closing);
+        assert_eq!(line.ending().await, CloseReason::Local(Farewell::new(4000, "first")));
+        assert_eq!(line.send("x".into()), Err(SendError::NotOpen));
+        line.closed(CloseReason::Lost);
+        assert_eq!((line.state(), line.ended().await), (ConnectionState::Closed, CloseReason::Lost));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_in_bytes() {
+        let (line, mut outgoing) =
+            Line::new(&LineOptions { max_queued_bytes: 100, ..LineOptions::default() });
+        line.open();
+        let large = Message::from(vec![0; 500]);
+        line.send(large.clone()).unwrap();
+        assert_eq!(line.queued_bytes(), 516);
+        assert_eq!(outgoing.next().await, Some(large));
+        line.send("twenty-four bytes of it".into()).unwrap();
+        line.send("twenty-four bytes of it".into()).unwrap();
+        assert_eq!(line.send("twenty-four bytes of it".into()), Err(SendError::SlowConsumer));
+        assert_eq!(line.ending().await, CloseReason::SlowConsumer);
+        assert!(outgoing.try_next().is_some() && outgoing.try_next().is_some());
+        assert_eq!((outgoing.try_next(), line.queued_bytes()), (None, 0));
+    }
+}

@@ -1,0 +1,100 @@
+//! The life of a client: attempts, connections, waits between them, and the end.
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::backoff::{Backoff, chance};
+use crate::client::{Client, ClientEvent, ConnectError};
+use crate::line::{Line, raised};
+use crate::message::{Message, MessageType};
+use crate::state::CloseReason;
+use crate::wire::{self, Sent};
+
+impl Client {
+    /// Runs until the client is closed or gives up. `opened` hears how the first connection went.
+    pub(crate) async fn run(
+        self,
+        mut stopped: watch::Receiver<bool>,
+        opened: oneshot::Sender<Result<(), ConnectError>>,
+    ) {
+        let mut opened = Some(opened);
+        let options = self.options();
+        let mut backoff = Backoff::new(options.reconnect_interval, options.reconnect_interval_max);
+        let failed = loop {
+            let attempt = tokio::select! {
+                attempt = self.attempt() => attempt,
+                () = raised(&mut stopped) => break ConnectError::Closed,
+            };
+            let error = match attempt {
+                Ok(ws) => {
+                    let (line, outgoing) = Line::new(&options.line);
+                    if !self.up(&line) {
+                        break ConnectError::Closed;
+                    }
+                    if let Some(opened) = opened.take() {
+                        // Who does not wait for it any more need not know.
+                        let _ = opened.send(Ok(()));
+                    }
+                    debug!(url = %self.url(), "open");
+                    let (inbox, messages) = mpsc::channel(options.line.max_unhandled.max(1));
+                    let handlers = tokio::spawn(handle(self.clone(), messages));
+                    let reason =
+                        wire::drive(ws, &line, outgoing, inbox, &options.line, Some(self.tell_sent())).await;
+                    line.closed(reason.clone());
+                    debug!(url = %self.url(), %reason, "closed");
+                    let again = options.auto_reconnect && !matches!(reason, CloseReason::Local(_));
+                    if again {
+                        stopped = self.down();
+                    }
+                    // What a handler broke has been reported by its panic.
+                    let _ = handlers.await;
+                    self.events().emit(ClientEvent::Close(self.clone(), reason)).await;
+                    if !again {
+                        self.idle();
+                        return;
+                    }
+                    backoff = Backoff::new(options.reconnect_interval, options.reconnect_interval_max);
+                    None
+                }
+                Err(error) => {
+                    debug!(url = %self.url(), %error, attempts = backoff.tried(), "not connected");
+                    self.events().emit(ClientEvent::Error(self.clone(), error.clone())).await;
+                    Some(error)
+                }
+            };
+            if let Some(error) = error {
+                let spent = options.max_reconnect_attempts.is_some_and(|max| backoff.tried() >= max);
+                if !options.auto_reconnect || spent {
+                    break error;
+                }
+            }
+            tokio::select! {
+                () = sleep(backoff.next(chance())) => {}
+                () = raised(&mut stopped) => break ConnectError::Closed,
+            }
+        };
+        self.idle();
+        if let Some(opened) = opened {
+            let _ = opened.send(Err(failed));
+        }
+    }
+
+    fn tell_sent(&self) -> Sent {
+        let client = self.clone();
+        Box::new(move |message| {
+            let client = client.clone();
+            Box::pin(async move { client.events().emit(ClientEvent::Sent(client.clone(), message)).await })
+        })
+    }
+}
+
+/// Calls the handlers for what happens on one connection, in its order.
+async fn handle(client: Client, mut messages: mpsc::Receiver<Message>) {
+    client.events().emit(ClientEvent::Open(client.clone())).await;
+    while let Some(message) = messages.recv().await {
+        if matches!(message.kind(), MessageType::Text | MessageType::Binary) {
+            client.events().emit(ClientEvent::Message(client.clone(), message)).await;
+        }
+    }
+}

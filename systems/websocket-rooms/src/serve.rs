@@ -1,0 +1,159 @@
+//! The life of a server's connections: accepted, kept, and taken leave of.
+
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use crate::connection::Connection;
+use crate::handshake::{self, Identity, Refusal};
+use crate::line::{Line, Outgoing, raised};
+use crate::message::Message;
+use crate::registry::Room;
+use crate::server::{Server, ServerEvent};
+use crate::state::{CloseReason, ConnectionState};
+use crate::wire;
+
+impl Server {
+    /// Lets clients in until the server is closed, then waits until all connections are over.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let mut closing = self.closing();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = raised(&mut closing) => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        // What waits is written together already.
+                        let _ = stream.set_nodelay(true);
+                        let server = self.clone();
+                        connections.spawn(async move { server.accept(stream, Some(peer)).await });
+                    }
+                    Err(error) => {
+                        // No file descriptors, or a client that went at once. Accepting again at once would spin.
+                        warn!(%error, "a connection was not accepted");
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// Takes a connection that came in some other way, through TLS for example, reads its request, and keeps it until
+    /// its end.
+    pub async fn accept<S>(&self, stream: S, peer: Option<SocketAddr>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let options = self.options();
+        let asked = async {
+            let asked = handshake::read(stream, peer).await?;
+            let decided = asked.judge(options.path.as_deref(), &options.origins, self.decide()).await;
+            let admitted = match decided {
+                Ok(identity) => self.admit(identity, peer),
+                Err(refusal) => Err(refusal),
+            };
+            let (guest, outgoing) = match admitted {
+                Ok(admitted) => admitted,
+                Err(refusal) => {
+                    debug!(%refusal, ?peer, "refused");
+                    asked.refuse(&refusal).await;
+                    return None;
+                }
+            };
+            let ws = asked.accept(wire::config(&options.line)).await?;
+            Some((ws, guest, outgoing))
+        };
+        let mut closing = self.closing();
+        let accepted = tokio::select! {
+            accepted = timeout(options.handshake_timeout, asked) => accepted,
+            // Who has not been let in yet is not waited for.
+            () = raised(&mut closing) => return,
+        };
+        let Ok(Some((ws, guest, outgoing))) = accepted else {
+            return;
+        };
+        let connection = guest.connection.clone();
+        connection.line().open();
+        debug!(id = connection.id(), user = connection.user(), ?peer, "connected");
+        let (inbox, messages) = mpsc::channel(options.line.max_unhandled.max(1));
+        let handlers = tokio::spawn(handle(self.clone(), connection.clone(), messages));
+        let reason = wire::drive(ws, connection.line(), outgoing, inbox, &options.line, None).await;
+        let left = guest.leave(reason.clone());
+        debug!(id = connection.id(), %reason, "disconnected");
+        // What a handler broke has been reported by its panic; the others are told of the end all the same.
+        let _ = handlers.await;
+        for room in left {
+            self.events().emit(ServerEvent::RoomLeave(self.clone(), connection.clone(), room)).await;
+        }
+        self.events().emit(ServerEvent::Disconnect(self.clone(), connection, reason)).await;
+    }
+
+    /// Makes place for a connection.
+    fn admit(&self, identity: Identity, peer: Option<SocketAddr>) -> Result<(Guest, Outgoing), Refusal> {
+        let unavailable = |text: &str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text);
+        let id = new_id().ok_or_else(|| unavailable("no random numbers"))?;
+        let (line, outgoing) = Line::new(&self.options().line);
+        let connection = Connection::new(id, identity.user.map(Arc::from), identity.metadata, peer, line);
+        if !self.registry().insert(&connection, self.options().max_connections) {
+            return Err(unavailable("no place for another connection"));
+        }
+        Ok((Guest { server: self.clone(), connection }, outgoing))
+    }
+}
+
+/// A connection that has its place. It loses it whatever happens to the task that keeps it.
+struct Guest {
+    server: Server,
+    connection: Connection,
+}
+
+impl Guest {
+    /// It is over. Returns the rooms that the connection was in.
+    fn leave(self, reason: CloseReason) -> Vec<Room> {
+        let left = self.server.registry().remove(&self.connection);
+        self.connection.line().closed(reason);
+        left
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if self.connection.state() != ConnectionState::Closed {
+            self.server.registry().remove(&self.connection);
+            self.connection.line().closed(CloseReason::Lost);
+        }
+    }
+}
+
+/// Calls the handlers for what happens to one connection, in its order.
+async fn handle(server: Server, connection: Connection, mut messages: mpsc::Receiver<Message>) {
+    server.events().emit(ServerEvent::Connect(server.clone(), connection.clone())).await;
+    while let Some(message) = messages.recv().await {
+        server.heard(&connection, message).await;
+    }
+}
+
+/// 128 random bits.
+fn new_id() -> Option<Arc<str>> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    let mut id = String::with_capacity(32);
+    for byte in bytes {
+        write!(id, "{byte:02x}").ok()?;
+    }
+    Some(id.into())
+}

@@ -1,0 +1,235 @@
+//! One WebSocket at work, on either side: reads, writes, pings, and the end.
+//!
+//! Reading and writing go on beside each other in one task, so that a side that does not take its messages is still
+//! heard. Messages are handed to whoever calls the handlers through a short queue; while that is full nothing is
+//! read, which in the end makes the other side wait.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Error};
+
+use crate::line::{Line, LineOptions, Outgoing};
+use crate::message::{Farewell, Message, from_wire, into_wire};
+use crate::state::CloseReason;
+
+/// Told of each message that was written.
+pub(crate) type Sent = Box<dyn Fn(Message) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// The settings of tungstenite: its own buffers are laid out for few connections.
+pub(crate) fn config(options: &LineOptions) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .write_buffer_size(4096)
+        .max_message_size(Some(options.max_message_bytes))
+        .max_frame_size(Some(options.max_message_bytes))
+}
+
+/// Keeps the connection until its end, which it returns.
+pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+    ws: WebSocketStream<S>,
+    line: &Line,
+    mut outgoing: Outgoing,
+    inbox: mpsc::Sender<Message>,
+    options: &LineOptions,
+    sent: Option<Sent>,
+) -> CloseReason {
+    line.pulse().heard = Instant::now();
+    let (mut sink, mut stream) = ws.split();
+    let reason = {
+        let read = read(&mut stream, line, &inbox);
+        let write = write(&mut sink, line, &mut outgoing, options, sent.as_ref());
+        // Whoever is too slow does not get what waits either.
+        let cut = async {
+            match line.ending().await {
+                CloseReason::SlowConsumer => CloseReason::SlowConsumer,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = read => reason,
+            reason = write => reason,
+            reason = cut => reason,
+        }
+    };
+    // Nothing is taken any more. Where the end was ordered before it came, the order is the reason.
+    line.close(reason);
+    let reason = line.ending().await;
+    // The handlers get no more, but may still be at it.
+    drop(inbox);
+    let goodbye = async {
+        if let Some(farewell) = reason.farewell() {
+            sink.send(into_wire(Message::Close(Some(farewell)))).await?;
+        } else if !matches!(reason, CloseReason::Remote(_)) {
+            return Ok(());
+        }
+        // The answer of the other side, or, where it began, the end of the connection after our answer.
+        while let Some(frame) = stream.next().await {
+            frame?;
+        }
+        Ok::<(), Error>(())
+    };
+    // Whatever goes wrong here, it is the end.
+    let _ = timeout(options.close_timeout, goodbye).await;
+    reason
+}
+
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut SplitStream<WebSocketStream<S>>,
+    line: &Line,
+    inbox: &mpsc::Sender<Message>,
+) -> CloseReason {
+    loop {
+        if inbox.capacity() == 0 {
+            line.pulse().reading = false;
+        }
+        let Ok(place) = inbox.reserve().await else {
+            return CloseReason::HandlerFailed;
+        };
+        line.pulse().reading = true;
+        let frame = tokio::select! {
+            frame = stream.next() => frame,
+            () = inbox.closed() => return CloseReason::HandlerFailed,
+        };
+        let message = match frame {
+            None => return CloseReason::Lost,
+            Some(Err(error)) => return reason_of(&error),
+            Some(Ok(frame)) => from_wire(frame),
+        };
+        let mut pulse = line.pulse();
+        pulse.heard = Instant::now();
+        match message {
+            None => continue,
+            Some(Message::Pong(_)) => {
+                if let Some(pinged) = pulse.pinged.take() {
+                    pulse.latency = Some(pinged.elapsed());
+                }
+            }
+            Some(_) => {}
+        }
+        drop(pulse);
+        if let Some(message) = message {
+            if let Message::Close(farewell) = &message {
+                let reason = CloseReason::Remote(farewell.clone());
+                place.send(message);
+                return reason;
+            }
+            place.send(message);
+        }
+    }
+}
+
+/// Writes what was sent, pings who is silent, and returns when the end is ordered and what waited is written.
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+    sink: &mut SplitSink<WebSocketStream<S>, tungstenite::Message>,
+    line: &Line,
+    outgoing: &mut Outgoing,
+    options: &LineOptions,
+    sent: Option<&Sent>,
+) -> CloseReason {
+    let mut waits_since = None;
+    let mut wake = Instant::now() + options.ping_interval;
+    loop {
+        let (first, ending) = tokio::select! {
+            biased;
+            reason = line.ending() => (outgoing.try_next(), Some(reason)),
+            message = outgoing.next() => (message, None),
+            () = sleep_until(wake) => {
+                match beat(line, waits_since, options) {
+                    Beat::Quiet(until) => {
+                        (waits_since, wake) = (None, until);
+                        continue;
+                    }
+                    Beat::Dead => return CloseReason::PingTimeout,
+                    Beat::Ping => {
+                        let now = Instant::now();
+                        line.pulse().pinged = Some(now);
+                        (waits_since, wake) = (Some(now), now + options.ping_timeout);
+                        (Some(Message::Ping(bytes::Bytes::new())), None)
+                    }
+                }
+            }
+        };
+        let limit = if ending.is_some() { options.close_timeout } else { options.ping_timeout };
+        let written = timeout(limit, put(sink, first, outgoing, sent)).await;
+        if let Some(reason) = ending {
+            return reason;
+        }
+        match written {
+            Err(_) => return CloseReason::SlowConsumer,
+            Ok(Err(error)) => return reason_of(&error),
+            Ok(Ok(Some(farewell))) => return CloseReason::Local(farewell),
+            Ok(Ok(None)) => {}
+        }
+    }
+}
+
+/// Writes a message and all that wait behind it, with as few system calls as the buffer allows. A goodbye among
+/// them is left to the end of the connection.
+async fn put<S: AsyncRead + AsyncWrite + Unpin>(
+    sink: &mut SplitSink<WebSocketStream<S>, tungstenite::Message>,
+    first: Option<Message>,
+    outgoing: &mut Outgoing,
+    sent: Option<&Sent>,
+) -> Result<Option<Farewell>, Error> {
+    let mut next = first;
+    let mut written = Vec::new();
+    let mut farewell = None;
+    while let Some(message) = next {
+        if let Message::Close(last) = message {
+            farewell = Some(last.unwrap_or_else(|| Farewell::new(1000, "")));
+            break;
+        }
+        if sent.is_some() && !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+            written.push(message.clone());
+        }
+        sink.feed(into_wire(message)).await?;
+        next = outgoing.try_next();
+    }
+    sink.flush().await?;
+    if let Some(sent) = sent {
+        for message in written {
+            sent(message).await;
+        }
+    }
+    Ok(farewell)
+}
+
+enum Beat {
+    /// There was a sign of life; look again then.
+    Quiet(Instant),
+    /// There was none, and it was asked.
+    Dead,
+    /// Ask.
+    Ping,
+}
+
+fn beat(line: &Line, waits_since: Option<Instant>, options: &LineOptions) -> Beat {
+    let (heard, reading) = {
+        let pulse = line.pulse();
+        (pulse.heard, pulse.reading)
+    };
+    match waits_since {
+        // Who is not listened to cannot be heard.
+        Some(_) if !reading => Beat::Quiet(Instant::now() + options.ping_interval),
+        Some(since) if heard < since => Beat::Dead,
+        None if heard + options.ping_interval <= Instant::now() => Beat::Ping,
+        _ => Beat::Quiet(heard + options.ping_interval),
+    }
+}
+
+fn reason_of(error: &Error) -> CloseReason {
+    match error {
+        Error::Capacity(_) => CloseReason::TooLarge,
+        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => CloseReason::Lost,
+        Error::Protocol(_) | Error::Utf8(_) => CloseReason::ProtocolError,
+        _ => CloseReason::Lost,
+    }
+}

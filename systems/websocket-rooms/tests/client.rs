@@ -1,0 +1,240 @@
+//! The client comes back, gives up, and tells what happens; a hub knows several by name.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tests::raw::soon;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use websocket_rooms::{
+    Client, ClientEventKind, ClientOptions, CloseReason, ConnectError, ConnectionState, CreateError,
+    Farewell, Hub, Identity, Reached, Refusal, SendError, Server, ServerStats,
+};
+
+async fn serve(server: &Server, addr: &str) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
+    let listener = TcpListener::bind(addr).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = server.clone();
+    (addr, tokio::spawn(async move { server.serve(listener).await }))
+}
+
+fn echo() -> Server {
+    let server = Server::default();
+    server.on_message(|_, connection, message| async move {
+        let _ = connection.send(message);
+    });
+    server
+}
+
+fn quick() -> ClientOptions {
+    ClientOptions {
+        reconnect_interval: Duration::from_millis(5),
+        reconnect_interval_max: Duration::from_millis(20),
+        max_reconnect_attempts: None,
+        ..ClientOptions::default()
+    }
+}
+
+/// Tells of everything that happens at a client.
+fn listen(client: &Client) -> mpsc::UnboundedReceiver<String> {
+    let (tell, told) = mpsc::unbounded_channel();
+    let say = |tell: &mpsc::UnboundedSender<String>| {
+        let tell = tell.clone();
+        move |what: String| {
+            let _ = tell.send(what);
+        }
+    };
+    let open = say(&tell);
+    client.on_open(move |client| {
+        open(format!("open {:?}", client.state()));
+        async {}
+    });
+    let message = say(&tell);
+    client.on_message(move |_, got| {
+        message(format!("message {}", String::from_utf8_lossy(got.data())));
+        async {}
+    });
+    let sent = say(&tell);
+    client.on_sent(move |_, got| {
+        sent(format!("sent {}", String::from_utf8_lossy(got.data())));
+        async {}
+    });
+    let close = say(&tell);
+    client.on_close(move |_, reason| {
+        close(format!("close {reason}"));
+        async {}
+    });
+    told
+}
+
+#[tokio::test]
+async fn a_client_comes_back_when_the_server_does() {
+    let server = echo();
+    let (addr, served) = serve(&server, "127.0.0.1:0").await;
+    let client = Client::new(&format!("ws://{addr}"), quick()).unwrap();
+    let mut told = listen(&client);
+    let (failed, mut failures) = mpsc::unbounded_channel();
+    client.on_error(move |client, error| {
+        let _ = failed.send((client.state(), error));
+        async {}
+    });
+    assert_eq!((client.state(), client.send("early")), (ConnectionState::Closed, Err(SendError::NotOpen)));
+    client.connect().await.unwrap();
+    assert!(matches!(client.connect().await, Err(ConnectError::AlreadyConnected)));
+    assert_eq!(client.state(), ConnectionState::Open);
+    assert_eq!(soon(told.recv()).await.unwrap(), "open Open");
+    client.send("hello").unwrap();
+    let mut both = [soon(told.recv()).await.unwrap(), soon(told.recv()).await.unwrap()];
+    both.sort();
+    assert_eq!(both, ["message hello", "sent hello"]);
+
+    server.close();
+    soon(served).await.unwrap().unwrap();
+    assert_eq!(
+        soon(told.recv()).await.unwrap(),
+        "close closed by the other side (1001 the server goes down)"
+    );
+    let (state, error) = soon(failures.recv()).await.unwrap();
+    assert!(matches!(error, ConnectError::Io(_)), "{error}");
+    assert_eq!((state, client.send("meanwhile")), (ConnectionState::Connecting, Err(SendError::NotOpen)));
+
+    let (_, served) = serve(&echo(), &addr.to_string()).await;
+    assert_eq!(soon(told.recv()).await.unwrap(), "open Open");
+    client.send_json(&["again"]).unwrap();
+    let mut both = [soon(told.recv()).await.unwrap(), soon(told.recv()).await.unwrap()];
+    both.sort();
+    assert_eq!(both, [r#"message ["again"]"#, r#"sent ["again"]"#]);
+    client.close();
+    soon(client.closed()).await;
+    assert_eq!(soon(told.recv()).await.unwrap(), "close closed by this side (1000 )");
+    assert_eq!(client.state(), ConnectionState::Closed);
+    served.abort();
+}
+
+#[tokio::test]
+async fn a_client_gives_up_after_its_attempts() {
+    // A port that nobody listens at, because the listener is gone.
+    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (options, attempts) in [
+        (ClientOptions { max_reconnect_attempts: Some(3), ..quick() }, 4),
+        (ClientOptions { max_reconnect_attempts: Some(0), ..quick() }, 1),
+        (ClientOptions { auto_reconnect: false, ..quick() }, 1),
+    ] {
+        let client = Client::new(&format!("ws://{addr}"), options).unwrap();
+        let (failed, mut failures) = mpsc::unbounded_channel();
+        client.on_error(move |_, error| {
+            let _ = failed.send(error);
+            async {}
+        });
+        assert!(matches!(soon(client.connect()).await, Err(ConnectError::Io(_))));
+        soon(client.closed()).await;
+        assert_eq!(client.state(), ConnectionState::Closed);
+        let mut count = 0;
+        while failures.try_recv().is_ok() {
+            count += 1;
+        }
+        assert_eq!(count, attempts);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_while_it_tries_stops() {
+    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let options = ClientOptions { reconnect_interval: Duration::from_secs(3600), ..quick() };
+    let client = Client::new(&format!("ws://{addr}"), options).unwrap();
+    client.events().once(ClientEventKind::Error, |event| async move {
+        if let websocket_rooms::ClientEvent::Error(client, _) = event {
+            client.close();
+        }
+    });
+    assert!(matches!(soon(client.connect()).await, Err(ConnectError::Closed)));
+    assert_eq!(client.state(), ConnectionState::Closed);
+}
+
+#[tokio::test]
+async fn a_client_shows_who_it_is_and_hears_why_not() {
+    let server = Server::default();
+    server.authenticate(|handshake| {
+        let known = handshake.bearer() == Some("sesame");
+        async move { if known { Ok(Identity::default()) } else { Err(Refusal::unauthorized("who?")) } }
+    });
+    let (addr, _) = serve(&server, "127.0.0.1:0").await;
+    let url = format!("ws://{addr}");
+    let stranger = ClientOptions { auto_reconnect: false, ..ClientOptions::default() };
+    let refused = Client::new(&url, stranger.clone()).unwrap().connect().await;
+    assert!(matches!(refused, Err(ConnectError::Refused(status)) if status.as_u16() == 401));
+    let mut options = stranger;
+    options.headers.insert("authorization", "Bearer sesame".parse().unwrap());
+    let client = Client::new(&url, options).unwrap();
+    client.connect().await.unwrap();
+    let (closed, mut why) = mpsc::unbounded_channel();
+    client.on_close(move |_, reason| {
+        let _ = closed.send(reason);
+        async {}
+    });
+    server.connections()[0].close(4403, "you have to go");
+    let expected = CloseReason::Remote(Some(Farewell::new(4403, "you have to go")));
+    assert_eq!(soon(why.recv()).await, Some(expected));
+    soon(client.closed()).await;
+    for wrong in ["wss://localhost", "http://localhost", "localhost", "ws://"] {
+        assert!(Client::new(wrong, ClientOptions::default()).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_hub_has_a_server_and_clients_with_names() {
+    let (one, two) = (echo(), echo());
+    let (first, _) = serve(&one, "127.0.0.1:0").await;
+    let (second, _) = serve(&two, "127.0.0.1:0").await;
+    let hub = Hub::new(echo());
+    let (own, served) = serve(hub.server(), "127.0.0.1:0").await;
+    let (joined, mut joins) = mpsc::unbounded_channel();
+    hub.server().on_connect(move |server, connection| {
+        let joined = joined.clone();
+        async move {
+            server.join_room(connection.id(), "lobby").await.unwrap();
+            let _ = joined.send(());
+        }
+    });
+    let visitor = Client::new(&format!("ws://{own}"), quick()).unwrap();
+    let mut seen = listen(&visitor);
+    visitor.connect().await.unwrap();
+    soon(joins.recv()).await.unwrap();
+
+    let client = hub.create_client_with(&format!("ws://{first}"), "one", quick()).unwrap();
+    let mut told = listen(&client);
+    client.connect().await.unwrap();
+    hub.create_client(&format!("ws://{second}"), "two").unwrap();
+    assert!(matches!(hub.create_client("ws://x", "two"), Err(CreateError::NameTaken)));
+    assert!(matches!(hub.create_client("x", "three"), Err(CreateError::Client(_))));
+    let stats = hub.stats();
+    assert_eq!(
+        (stats.server, stats.clients, stats.clients_open),
+        (ServerStats { connections: 1, rooms: 1, users: 0 }, 2, 1)
+    );
+    assert_eq!(
+        serde_json::to_value(stats).unwrap(),
+        serde_json::json!({ "server": { "connections": 1, "rooms": 1, "users": 0 }, "clients": 2, "clients_open": 1 })
+    );
+    assert_eq!(hub.broadcast_all("to all"), Reached { connections: 1, clients: 1 });
+    hub.client("two").unwrap().connect().await.unwrap();
+    assert_eq!(hub.broadcast_all("to all").clients, 2);
+    assert_eq!(hub.send_to_room("lobby", "to the room"), 1);
+    for expected in ["open Open", "message to all", "message to all", "message to the room"] {
+        assert_eq!(soon(seen.recv()).await.unwrap(), expected);
+    }
+    // What a client passed on comes back from the server that it is connected to.
+    let mut rest = Vec::new();
+    while rest.len() < 5 {
+        rest.push(soon(told.recv()).await.unwrap());
+    }
+    assert_eq!(rest.iter().filter(|line| *line == "message to all").count(), 2);
+    assert!(hub.remove_client("two"));
+    assert!(!hub.remove_client("two"));
+    assert_eq!(hub.named_clients().len(), 1);
+    hub.close();
+    soon(served).await.unwrap().unwrap();
+    soon(client.closed()).await;
+}

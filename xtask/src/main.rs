@@ -1,6 +1,7 @@
 //! `cargo xtask`: the commands that the README names.
 
 mod coverage;
+mod instructions;
 mod layering;
 mod msrv;
 mod official;
@@ -14,6 +15,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask test [STAGE ...]     all checks and tests, or only these; --list names them
 cargo xtask coverage [PACKAGE]   which behaviours of the official suites have a test; with a package, its missing ids
+cargo xtask instructions [--update | --runs N]
+                                 counts the instructions of the hot paths, held against benches/instructions.txt;
+                                 or keeps the new counts; or says how far several counts are apart
 cargo xtask layering             which module uses which, held against the allowed directions
 cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
                                  runs an official suite (eio, eio-client, sio) against our server";
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
         ["test", names @ ..] => stages::run(names),
         ["coverage"] => coverage::report(None),
         ["coverage", package] => coverage::report(Some(package)),
+        ["instructions", rest @ ..] => instructions::run(rest),
         ["layering"] => layering::check(&root()),
         ["official", rest @ ..] => official::run(rest),
         _ => Err(USAGE.to_owned()),

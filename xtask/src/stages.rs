@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::instructions::{self, Compared};
 use crate::run::Run;
 use crate::{coverage, layering, msrv, root, tools};
 
@@ -38,6 +39,11 @@ const STAGES: &[Stage] = &[
         about: "every behaviour of the official suites has a test or a reason",
         run: covered,
     },
+    Stage {
+        name: "instructions",
+        about: "no hot path takes 3 % more instructions than benches/instructions.txt says",
+        run: counted,
+    },
     Stage { name: "deny", about: "licences, sources and duplicate dependencies", run: deny },
     Stage { name: "advisories", about: "known vulnerabilities of dependencies", run: advisories },
     Stage { name: "fuzz", about: "20 seconds of each fuzz target", run: fuzz },
@@ -50,7 +56,7 @@ const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server"];
 
 pub(crate) fn list() {
     for stage in STAGES {
-        println!("{:<12}{}", stage.name, stage.about);
+        println!("{:<14}{}", stage.name, stage.about);
     }
 }
 
@@ -75,7 +81,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
                 "FAILED".to_owned()
             }
         };
-        rows.push(format!("{:<12}{seconds:>5} s  {said}", stage.name));
+        rows.push(format!("{:<14}{seconds:>5} s  {said}", stage.name));
     }
     println!("\n{}\n{} passed, {failed} failed", rows.join("\n"), rows.len() - failed);
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} stages failed", rows.len())) }
@@ -145,6 +151,13 @@ fn test() -> Outcome {
 
 fn covered() -> Outcome {
     coverage::report(None).map(|()| Done::Passed)
+}
+
+fn counted() -> Outcome {
+    Ok(match instructions::check()? {
+        Compared::Held => Done::Passed,
+        Compared::Unlike(why) => Done::Unavailable(why),
+    })
 }
 
 fn deny() -> Outcome {

@@ -56,6 +56,14 @@ pub(crate) fn chromium() -> Result<String, String> {
     Ok("chromium".to_owned())
 }
 
+/// valgrind, or Debian's package of it.
+pub(crate) fn valgrind() -> Result<String, String> {
+    if Run::new("valgrind", &["--version"], &root()).output().is_err() {
+        debian(&["valgrind"], "valgrind is needed on the PATH, to count instructions")?;
+    }
+    Ok("valgrind".to_owned())
+}
+
 /// A virtual environment in `target/tools/python`, with the packages that `tests/python` asks for.
 pub(crate) fn python_packages() -> Result<(), String> {
     let needed = "Python 3.11 or newer is needed on the PATH, with its modules venv and ensurepip";

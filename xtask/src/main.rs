@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands that the README names.
 
+mod bench;
 mod coverage;
 mod instructions;
 mod layering;
@@ -31,12 +32,13 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["test", names @ ..] => stages::run(names),
+        ["bench", rest @ ..] => bench::run(rest),
         ["coverage"] => coverage::report(None),
         ["coverage", package] => coverage::report(Some(package)),
         ["instructions", rest @ ..] => instructions::run(rest),
         ["layering"] => layering::check(&root()),
         ["official", rest @ ..] => official::run(rest),
-        _ => Err(USAGE.to_owned()),
+        _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

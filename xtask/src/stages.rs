@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::instructions::{self, Compared};
 use crate::run::Run;
-use crate::{coverage, layering, msrv, root, tools};
+use crate::{bench, coverage, layering, msrv, root, tools};
 
 /// What a stage that did not fail says of itself.
 enum Done {
@@ -44,6 +44,11 @@ const STAGES: &[Stage] = &[
         about: "no hot path takes 3 % more instructions than benches/instructions.txt says",
         run: counted,
     },
+    Stage {
+        name: "bench",
+        about: "under load every delivery is right: the comparison of whole servers, briefly, ours alone",
+        run: benched,
+    },
     Stage { name: "deny", about: "licences, sources and duplicate dependencies", run: deny },
     Stage { name: "advisories", about: "known vulnerabilities of dependencies", run: advisories },
     Stage { name: "fuzz", about: "20 seconds of each fuzz target", run: fuzz },
@@ -51,6 +56,13 @@ const STAGES: &[Stage] = &[
 
 /// Folders with npm packages that tests use.
 const NPM_FOLDERS: &[&str] = &["systems", "tests/browser", "tests/interop", "tests/parser"];
+/// Packages that are workspaces of their own.
+const APART: &[&str] = &[
+    "tests/rust_socketio/Cargo.toml",
+    "benches/whole/load/Cargo.toml",
+    "benches/whole/limit/Cargo.toml",
+    "benches/whole/peers/socketioxide/Cargo.toml",
+];
 /// The crates that others link.
 const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server"];
 
@@ -92,8 +104,8 @@ fn all(runs: impl IntoIterator<Item = Run>) -> Outcome {
 }
 
 fn fmt() -> Outcome {
-    let apart = ["fmt", "--manifest-path", "tests/rust_socketio/Cargo.toml", "--check"];
-    all([Run::cargo(&["fmt", "--all", "--check"]), Run::cargo(&apart)])
+    let apart = APART.iter().map(|manifest| Run::cargo(&["fmt", "--manifest-path", manifest, "--check"]));
+    all(std::iter::once(Run::cargo(&["fmt", "--all", "--check"])).chain(apart))
 }
 
 fn clippy() -> Outcome {
@@ -158,6 +170,10 @@ fn counted() -> Outcome {
         Compared::Held => Done::Passed,
         Compared::Unlike(why) => Done::Unavailable(why),
     })
+}
+
+fn benched() -> Outcome {
+    bench::check().map(|()| Done::Passed)
 }
 
 fn deny() -> Outcome {

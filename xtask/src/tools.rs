@@ -66,6 +66,11 @@ pub(crate) fn valgrind() -> Result<String, String> {
 
 /// A virtual environment in `target/tools/python`, with the packages that `tests/python` asks for.
 pub(crate) fn python_packages() -> Result<(), String> {
+    python_environment("python", "tests/python/requirements.txt").map(drop)
+}
+
+/// A virtual environment in `target/tools`, with the packages of a list; its Python.
+pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<String, String> {
     let needed = "Python 3.11 or newer is needed on the PATH, with its modules venv and ensurepip";
     let check = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
     let fits = || Run::new("python3", &["-c", check], &root()).output().is_ok();
@@ -75,17 +80,18 @@ pub(crate) fn python_packages() -> Result<(), String> {
             return Err(needed.to_owned());
         }
     }
-    let folder = target().join("tools").join("python");
+    let folder = target().join("tools").join(name);
     let python = folder.join("bin").join("python").to_string_lossy().into_owned();
     // One that was left half made, or whose Python is gone, is made anew.
     if Run::new(&python, &["-m", "pip", "--version"], &root()).output().is_err() {
         Run::new("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()], &root()).status()?;
     }
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    let install = [&install[..], &["tests/python/requirements.txt"]].concat();
-    Run::new(&python, &install, &root())
-        .status()
-        .map_err(|error| format!("the packages of tests/python could not be installed from PyPI\n{error}"))
+    let install = [&install[..], &[requirements]].concat();
+    Run::new(&python, &install, &root()).status().map_err(|error| {
+        format!("the packages of {requirements} could not be installed from PyPI\n{error}")
+    })?;
+    Ok(python)
 }
 
 /// Builds the program that visits our server with crates.io's rust_socketio, which is a workspace of its own.

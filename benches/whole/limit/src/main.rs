@@ -1,0 +1,34 @@
+//! What a server cannot be cheaper than: the same bytes on the wire as the servers that are compared, with no Socket.IO
+//! behind them. It looks at prefixes, reads no JSON, checks nothing, and forgets what it does not need; it is what is
+//! left of a server when everything useful is taken away.
+
+mod connection;
+mod hub;
+mod peer;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use hub::Hub;
+use tokio::net::TcpSocket;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    let listener = socket.listen(4096)?;
+    let hub = Arc::new(Hub::default());
+    // Accepting is a task of the workers too, as it is for the others.
+    tokio::spawn(async move {
+        loop {
+            if let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_nodelay(true);
+                tokio::spawn(peer::run(Arc::clone(&hub), stream));
+            }
+        }
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! All connections to the server: one thread, one poll, what is queued for a connection leaves in one write.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::run::Failure;
+use crate::wire::{
+    BINARY, CLOSE, KEY, PING, PONG, Response, TEXT, frame, parse_frame, parse_response, parse_upgrade,
+};
+
+/// What a scenario makes of what arrives. `at` is when it was read.
+pub trait Scenario {
+    /// A client is in its namespace, or the connection for requests stands.
+    fn ready(&mut self, links: &mut Links, link: usize) -> Result<(), Failure>;
+
+    fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure>;
+
+    fn binary(&mut self, _: &mut Links, link: usize, _: Instant, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure(format!("connection {link} got binary data that nobody expects")))
+    }
+
+    fn response(&mut self, _: &mut Links, link: usize, _: Instant, _: &Response) -> Result<(), Failure> {
+        Err(Failure(format!("connection {link} got a response that nobody expects")))
+    }
+}
+
+pub struct Links {
+    poll: Poll,
+    events: Events,
+    server: SocketAddr,
+    links: Vec<Link>,
+    /// Those that have something queued since the last flush.
+    queued: Vec<usize>,
+    scratch: Vec<u8>,
+}
+
+struct Link {
+    stream: TcpStream,
+    stage: Stage,
+    /// What was read and is not whole.
+    inbound: Vec<u8>,
+    outbound: Vec<u8>,
+    queued: bool,
+    /// The socket took less than all.
+    full: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// TCP's handshake; then a WebSocket, or requests.
+    Connecting(Carrier),
+    /// The WebSocket's handshake.
+    Upgrading,
+    /// Engine.IO's.
+    Opening,
+    /// Socket.IO's.
+    Joining,
+    Ready,
+    Requests,
+}
+
+/// What goes over a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    WebSocket,
+    Requests,
+}
+
+impl Links {
+    pub fn new(port: u16) -> Result<Self, Failure> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(512),
+            server: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            links: Vec::new(),
+            queued: Vec::new(),
+            scratch: vec![0; 1 << 20],
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// Begins a connection; its number.
+    pub fn connect(&mut self, carrier: Carrier) -> Result<usize, Failure> {
+        let link = self.links.len();
+        let mut stream = TcpStream::connect(self.server)?;
+        let _ = stream.set_nodelay(true);
+        // Nothing is left behind that would keep the port from being used again.
+        let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        self.poll.registry().register(&mut stream, Token(link), Interest::READABLE | Interest::WRITABLE)?;
+        self.links.push(Link {
+            stream,
+            stage: Stage::Connecting(carrier),
+            inbound: Vec::new(),
+            outbound: Vec::new(),
+            queued: false,
+            full: false,
+        });
+        Ok(link)
+    }
+
+    /// Queues bytes; they leave when what is being handled is handled.
+    #[inline]
+    pub fn send(&mut self, link: usize, bytes: &[u8]) {
+        let state = &mut self.links[link];
+        state.outbound.extend_from_slice(bytes);
+        if !state.queued {
+            state.queued = true;
+            self.queued.push(link);
+        }
+    }
+
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        while let Some(link) = self.queued.pop() {
+            self.links[link].queued = false;
+            if !matches!(self.links[link].stage, Stage::Connecting(_)) && !self.links[link].full {
+                self.write(link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits at most `patience` for something, and handles it; whether there was anything.
+    pub fn turn(&mut self, scenario: &mut impl Scenario, patience: Duration) -> Result<bool, Failure> {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        match self.poll.poll(&mut events, Some(patience)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
+            _ => {}
+        }
+        for event in &events {
+            let Token(link) = event.token();
+            if event.is_writable() {
+                self.writable(scenario, link)?;
+            }
+            if event.is_readable() {
+                self.readable(scenario, link)?;
+            }
+            self.flush()?;
+        }
+        let some = !events.is_empty();
+        self.events = events;
+        Ok(some)
+    }
+
+    fn writable(&mut self, scenario: &mut impl Scenario, link: usize) -> Result<(), Failure> {
+        let state = &mut self.links[link];
+        if let Stage::Connecting(carrier) = state.stage {
+            if let Some(error) = state.stream.take_error()? {
+                return Err(Failure(format!("connection {link}: {error}")));
+            }
+            match carrier {
+                Carrier::Requests => {
+                    state.stage = Stage::Requests;
+                    scenario.ready(self, link)?;
+                    // What was queued before the connection stood.
+                    self.write(link)?;
+                }
+                Carrier::WebSocket => {
+                    state.stage = Stage::Upgrading;
+                    let request = format!(
+                        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
+                         Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+                        self.server
+                    );
+                    self.send(link, request.as_bytes());
+                }
+            }
+        } else if state.full {
+            state.full = false;
+            self.write(link)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, link: usize) -> Result<(), Failure> {
+        let state = &mut self.links[link];
+        let mut written = 0;
+        while written < state.outbound.len() {
+            match state.stream.write(&state.outbound[written..]) {
+                Ok(len) => written += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    state.full = true;
+                    break;
+                }
+                Err(error) => return Err(lost(link, &error)),
+            }
+        }
+        state.outbound.drain(..written);
+        Ok(())
+    }
+
+    fn readable(&mut self, scenario: &mut impl Scenario, link: usize) -> Result<(), Failure> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        loop {
+            let len = match self.links[link].stream.read(&mut scratch) {
+                Ok(0) => return Err(Failure(format!("the server closed connection {link}"))),
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(lost(link, &error)),
+            };
+            let at = Instant::now();
+            let mut inbound = std::mem::take(&mut self.links[link].inbound);
+            if inbound.is_empty() {
+                let used = self.handle(scenario, link, at, &scratch[..len])?;
+                inbound.extend_from_slice(&scratch[used..len]);
+            } else {
+                inbound.extend_from_slice(&scratch[..len]);
+                let used = self.handle(scenario, link, at, &inbound)?;
+                inbound.drain(..used);
+            }
+            self.links[link].inbound = inbound;
+            // A socket that gave less than it was asked for is empty: the next bytes are a new event.
+            if len < scratch.len() {
+                break;
+            }
+        }
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    /// Handles what is whole, and says how many bytes that were.
+    fn handle(
+        &mut self,
+        scenario: &mut impl Scenario,
+        link: usize,
+        at: Instant,
+        bytes: &[u8],
+    ) -> Result<usize, Failure> {
+        let mut used = 0;
+        if self.links[link].stage == Stage::Requests {
+            while let Some(response) =
+                parse_response(&bytes[used..]).map_err(|why| Failure(why.to_owned()))?
+            {
+                used += response.end;
+                scenario.response(self, link, at, &response)?;
+            }
+            return Ok(used);
+        }
+        if self.links[link].stage == Stage::Upgrading {
+            let Some(end) = parse_upgrade(bytes).map_err(Failure)? else { return Ok(0) };
+            self.links[link].stage = Stage::Opening;
+            used = end;
+        }
+        while let Some((opcode, begin, end)) =
+            parse_frame(&bytes[used..]).map_err(|why| Failure(why.to_owned()))?
+        {
+            let payload = &bytes[used + begin..used + end];
+            used += end;
+            match opcode {
+                TEXT => self.text(scenario, link, at, payload)?,
+                BINARY => scenario.binary(self, link, at, payload)?,
+                PING => self.send(link, &frame(PONG, payload)),
+                PONG => {}
+                CLOSE => return Err(Failure(format!("the server said goodbye to connection {link}"))),
+                _ => return Err(Failure(format!("connection {link} got opcode {opcode}"))),
+            }
+        }
+        Ok(used)
+    }
+
+    #[inline]
+    fn text(
+        &mut self,
+        scenario: &mut impl Scenario,
+        link: usize,
+        at: Instant,
+        packet: &[u8],
+    ) -> Result<(), Failure> {
+        let stage = self.links[link].stage;
+        if packet == b"2" {
+            self.send(link, &frame(TEXT, b"3"));
+        } else if stage == Stage::Ready {
+            scenario.text(self, link, at, packet)?;
+        } else if stage == Stage::Opening && packet.starts_with(b"0{") {
+            self.links[link].stage = Stage::Joining;
+            self.send(link, &frame(TEXT, b"40"));
+        } else if stage == Stage::Joining && packet.starts_with(b"40{") {
+            self.links[link].stage = Stage::Ready;
+            scenario.ready(self, link)?;
+        } else {
+            return Err(unexpected(link, packet));
+        }
+        Ok(())
+    }
+}
+
+/// Says what arrived that has no place.
+pub fn unexpected(link: usize, packet: &[u8]) -> Failure {
+    let shown = String::from_utf8_lossy(&packet[..packet.len().min(200)]);
+    Failure(format!("connection {link} got what nobody expects: {shown}"))
+}
+
+fn lost(link: usize, error: &io::Error) -> Failure {
+    Failure(format!("connection {link} is lost: {error}"))
+}

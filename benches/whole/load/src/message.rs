@@ -1,0 +1,143 @@
+//! What is sent: events whose data says which slot it belongs to, so that every delivery can be checked.
+
+use std::str::FromStr;
+
+use crate::wire::{BINARY, TEXT, frame};
+
+/// The form of an event's data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    String,
+    Json,
+    Binary,
+}
+
+impl FromStr for Kind {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Ok(match name {
+            "string" => Self::String,
+            "json" => Self::Json,
+            "binary" => Self::Binary,
+            _ => return Err(()),
+        })
+    }
+}
+
+impl Kind {
+    /// Where the eight digits of the slot stand in the data.
+    const fn mark(self) -> usize {
+        match self {
+            Self::String => 1,
+            Self::Json => 6,
+            Self::Binary => 0,
+        }
+    }
+
+    /// The slot that data says it belongs to.
+    pub fn slot(self, data: &[u8]) -> Option<usize> {
+        std::str::from_utf8(data.get(self.mark()..)?.get(..8)?).ok()?.parse().ok()
+    }
+
+    /// About `size` bytes of data as they are on the wire: JSON, or the attachment's bytes.
+    ///
+    /// Objects have their keys in alphabetical order, ASCII and integers only, so that servers which read and print
+    /// them again arrive at the same bytes.
+    pub fn data(self, size: usize, slot: usize) -> Vec<u8> {
+        let words =
+            |len: usize| "the quick brown fox jumps over the lazy dog 0123456789 ".chars().cycle().take(len);
+        match self {
+            Self::String => {
+                format!("\"{slot:08}{}\"", words(size.saturating_sub(8)).collect::<String>()).into_bytes()
+            }
+            Self::Json => {
+                let user = 1000 + slot;
+                let mut text =
+                    format!(r#"{{"a":"{slot:08}","b":{{"id":{user},"name":"user {slot}","on":true}},"c":["#);
+                let mut line = 0;
+                while text.len() + 130 < size {
+                    let comma = if line > 0 { "," } else { "" };
+                    let (at, [once, twice]) = (1_700_000_000 + line, [line * 7, line * 13]);
+                    text.push_str(&format!(
+                        r#"{comma}{{"at":{at},"k":[{line},{once},{twice}],"text":"line {line} of it","z":null}}"#
+                    ));
+                    line += 1;
+                }
+                text.push_str(r#"],"d":""#);
+                let rest = size.saturating_sub(text.len() + 2);
+                text.extend(words(rest));
+                text.push_str("\"}");
+                text.into_bytes()
+            }
+            Self::Binary => {
+                let mut data = format!("{slot:08}").into_bytes();
+                let mut noise = 0x9e37_79b9_7f4a_7c15_u64 ^ slot as u64;
+                while data.len() < size {
+                    noise ^= noise << 13;
+                    noise ^= noise >> 7;
+                    noise ^= noise << 17;
+                    data.push(noise as u8);
+                }
+                data
+            }
+        }
+    }
+
+    /// The frames with which a client emits `event`; `before` are arguments in front of the data, each with its comma.
+    pub fn emit(self, event: &str, before: &str, ack: Option<usize>, data: &[u8]) -> Vec<u8> {
+        let id = ack.map(|id| id.to_string()).unwrap_or_default();
+        if self == Self::Binary {
+            let text = format!(r#"451-{id}["{event}",{before}{{"_placeholder":true,"num":0}}]"#);
+            return [frame(TEXT, text.as_bytes()), frame(BINARY, data)].concat();
+        }
+        let head = format!(r#"42{id}["{event}",{before}"#);
+        frame(TEXT, &[head.as_bytes(), data, b"]"].concat())
+    }
+}
+
+/// The text packets by which an event with data comes back.
+pub struct Expected {
+    /// What stands in front of the data.
+    prefix: Vec<u8>,
+    /// The text in front of an attachment.
+    header: Vec<u8>,
+}
+
+/// What a text packet is.
+pub enum Seen<'a> {
+    /// An event with this data.
+    Data(&'a [u8]),
+    /// The event's data follows.
+    Header,
+    /// An acknowledgement: its id and its data.
+    Ack(usize, &'a [u8]),
+    Other,
+}
+
+impl Expected {
+    pub fn new(event: &str) -> Self {
+        Self {
+            prefix: format!("42[\"{event}\",").into_bytes(),
+            header: format!(r#"451-["{event}",{{"_placeholder":true,"num":0}}]"#).into_bytes(),
+        }
+    }
+
+    /// Reads a text packet.
+    pub fn read<'a>(&self, packet: &'a [u8]) -> Seen<'a> {
+        if let Some(data) = packet.strip_prefix(&self.prefix[..]).and_then(|rest| rest.strip_suffix(b"]")) {
+            return Seen::Data(data);
+        }
+        if packet == self.header {
+            return Seen::Header;
+        }
+        let Some(answer) = packet.strip_prefix(b"43") else { return Seen::Other };
+        let digits = answer.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (id, data) = answer.split_at(digits);
+        let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+        match (id, data.strip_prefix(b"[").and_then(|data| data.strip_suffix(b"]"))) {
+            (Some(id), Some(data)) => Seen::Ack(id, data),
+            _ => Seen::Other,
+        }
+    }
+}

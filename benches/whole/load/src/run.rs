@@ -1,0 +1,151 @@
+//! One run: connecting, warming up, measuring, and waiting for what is still under way.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::arguments::Arguments;
+use crate::cost::Processes;
+use crate::histogram::Histogram;
+use crate::links::{Carrier, Links, Scenario};
+
+/// Why a run is worth nothing.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// How long connecting may take, and how long what was sent may be under way.
+const CONNECTING: Duration = Duration::from_secs(120);
+const DELIVERY: Duration = Duration::from_secs(3);
+/// How many clients connect at a time.
+const AT_A_TIME: usize = 64;
+
+/// What is counted while a scenario runs.
+#[derive(Default)]
+pub struct Tally {
+    /// Clients in their namespace.
+    pub ready: usize,
+    /// Deliveries; for echoes, round trips.
+    pub units: u64,
+    pub latencies: Histogram,
+    /// Answers that overtook an earlier one of the same client.
+    pub overtaken: u64,
+    /// Whether what arrives is answered with the next message.
+    pub going: bool,
+}
+
+/// A scenario that can be measured.
+pub trait Measured: Scenario {
+    fn tally(&mut self) -> &mut Tally;
+
+    /// How many deliveries are still under way.
+    fn under_way(&self) -> u64;
+}
+
+pub struct Run<S> {
+    pub links: Links,
+    pub scenario: S,
+    pub server: Processes,
+    warmup: Duration,
+    measured: Duration,
+}
+
+impl<S: Measured> Run<S> {
+    pub fn new(scenario: S, arguments: &Arguments) -> Result<Self, Failure> {
+        Ok(Self {
+            links: Links::new(arguments.value("port", 3000)?)?,
+            scenario,
+            server: Processes::of(arguments.value("pid", 0)?),
+            warmup: Duration::from_secs_f64(arguments.value("warmup", 1.0)?),
+            measured: Duration::from_secs_f64(arguments.value("secs", 2.0)?),
+        })
+    }
+
+    /// Connects `total` WebSocket clients.
+    pub fn connect(&mut self, total: usize) -> Result<(), Failure> {
+        let deadline = Instant::now() + CONNECTING;
+        while self.scenario.tally().ready < total {
+            while self.links.len() < total && self.links.len() - self.scenario.tally().ready < AT_A_TIME {
+                self.links.connect(Carrier::WebSocket)?;
+            }
+            self.links.turn(&mut self.scenario, Duration::from_millis(100))?;
+            if Instant::now() > deadline {
+                let ready = self.scenario.tally().ready;
+                return Err(Failure(format!("only {ready} of {total} clients could connect")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles what comes until `done`, at most for a time; how long there was nothing to do. Waits for nothing, so
+    /// that waking up is none of what is measured.
+    pub fn drive(
+        &mut self,
+        time: Duration,
+        mut done: impl FnMut(&mut S) -> bool,
+    ) -> Result<Duration, Failure> {
+        let mut last = Instant::now();
+        let end = last + time;
+        let mut idle = Duration::ZERO;
+        while last < end && !done(&mut self.scenario) {
+            let busy = self.links.turn(&mut self.scenario, Duration::ZERO)?;
+            let now = Instant::now();
+            if !busy {
+                idle += now - last;
+            }
+            last = now;
+        }
+        Ok(idle)
+    }
+
+    /// Warms up, measures, waits for the rest, and reports.
+    pub fn measure(mut self) -> Result<Value, Failure> {
+        self.links.flush()?;
+        self.drive(self.warmup, |_| false)?;
+        let tally = self.scenario.tally();
+        tally.latencies = Histogram::default();
+        let (units, overtaken) = (tally.units, tally.overtaken);
+        let (cpu, begun) = (self.server.cpu(), Instant::now());
+        let idle = self.drive(self.measured, |_| false)?;
+        let (spent, wall) = (self.server.cpu().since(&cpu), begun.elapsed());
+        let tally = self.scenario.tally();
+        tally.going = false;
+        let units = tally.units - units;
+        if units == 0 {
+            return Err(Failure("nothing was delivered".to_owned()));
+        }
+        let each = |seconds: f64| seconds * 1e6 / units as f64;
+        let report = json!({
+            "units": units,
+            "per_s": units as f64 / wall.as_secs_f64(),
+            "cpu_us": each(spent.total),
+            "user_us": each(spent.user),
+            "system_us": each(spent.system),
+            "server_busy": spent.total / wall.as_secs_f64(),
+            "generator_idle": idle.as_secs_f64() / wall.as_secs_f64(),
+            "p50_us": tally.latencies.micros(0.5),
+            "p99_us": tally.latencies.micros(0.99),
+            "max_us": tally.latencies.micros(1.0),
+            "overtaken_pct": (tally.overtaken - overtaken) as f64 * 100.0 / units as f64,
+            "resident": self.server.resident(),
+        });
+        self.drive(DELIVERY, |scenario| scenario.under_way() == 0)?;
+        match self.scenario.under_way() {
+            0 => Ok(report),
+            lost => Err(Failure(format!("{lost} deliveries never came"))),
+        }
+    }
+}

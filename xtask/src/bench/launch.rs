@@ -1,0 +1,91 @@
+//! Starting a server, driving it, and ending it.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long a server may take until it listens.
+const START: Duration = Duration::from_secs(20);
+
+/// A server that is ready to be started.
+pub(super) struct Launch {
+    pub(super) program: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) folder: PathBuf,
+    pub(super) environment: Vec<(&'static str, &'static str)>,
+    pub(super) version: String,
+}
+
+impl Launch {
+    /// Starts the server, runs the load generator against it, and ends it. What goes wrong with the server is part of
+    /// the result; an error is ours.
+    pub(super) fn measure(&self, load: &str, arguments: &[&str]) -> Result<Value, String> {
+        let port = free_port()?;
+        let mut server = Server(self.start(port)?);
+        if let Err(why) = server.listens(port) {
+            return Ok(json!({ "error": why }));
+        }
+        let pid = server.0.id().to_string();
+        let mut generator = pinned(load, "1");
+        generator.args(arguments).args(["--port", &port.to_string(), "--pid", &pid]);
+        let output = generator.stdin(Stdio::null()).output().map_err(|error| format!("{load}: {error}"))?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("{load}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    fn start(&self, port: u16) -> Result<Child, String> {
+        pinned(&self.program, "0")
+            .args(&self.arguments)
+            .envs(self.environment.iter().copied())
+            .env("PORT", port.to_string())
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", self.program))
+    }
+}
+
+/// A server that runs; it ends with the value.
+struct Server(Child);
+
+impl Server {
+    fn listens(&mut self, port: u16) -> Result<(), String> {
+        let begun = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Ok(Some(status)) = self.0.try_wait() {
+                return Err(format!("the server ended: {status}"));
+            }
+            if begun.elapsed() > START {
+                return Err("the server does not listen".to_owned());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program on one core, where there is another for the other side, with as many files open as it may.
+fn pinned(program: &str, core: &str) -> Command {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let pin = if cores > 1 { "exec taskset -c \"$0\" \"$@\"" } else { "exec \"$@\"" };
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n \"$(ulimit -Hn)\"; {pin}"), core, program]);
+    command
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+    listener.local_addr().map(|addr| addr.port()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,145 @@
+//! Who is measured, and how to get them. All keep the contract in `benches/whole/README.md`.
+
+use std::fs;
+
+use super::launch::Launch;
+use crate::run::Run;
+use crate::{root, tools};
+
+/// A server.
+pub(super) struct Server {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// The colour in the plot.
+    pub(super) colour: &'static str,
+    pub(super) prepare: fn() -> Result<Launch, String>,
+}
+
+/// Ours first, and what all are measured by second.
+pub(super) const SERVERS: &[Server] = &[
+    Server { name: "ours", about: "tests/src/bin/bench-server.rs", colour: "#d1495b", prepare: ours },
+    Server {
+        name: "limit",
+        about: "the same bytes on the wire, written by hand on tokio, with no Socket.IO behind them",
+        colour: "#9aa5b1",
+        prepare: limit,
+    },
+    Server { name: "socketioxide", about: "the main Rust peer", colour: "#edae49", prepare: socketioxide },
+    Server { name: "node", about: "the official server on Node.js", colour: "#66a182", prepare: node },
+    Server { name: "bun", about: "the official server on Bun", colour: "#2e4057", prepare: bun },
+    Server { name: "python", about: "python-socketio on uvicorn", colour: "#8d6a9f", prepare: python },
+];
+
+const FOLDER: &str = "benches/whole";
+
+/// Builds the load generator; its program.
+pub(super) fn load_generator() -> Result<String, String> {
+    apart("load", "bench-load")
+}
+
+fn ours() -> Result<Launch, String> {
+    Run::cargo(&["build", "--release", "-p", "tests", "--bin", "bench-server"]).status()?;
+    let program = tools::target().join("release").join("bench-server").to_string_lossy().into_owned();
+    let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
+    Ok(Launch { version: format!("commit {}", commit.trim()), ..program_of(program) })
+}
+
+fn limit() -> Result<Launch, String> {
+    let version = format!("tokio {}", locked("limit", "tokio")?);
+    Ok(Launch { version, ..program_of(apart("limit", "bench-limit")?) })
+}
+
+fn socketioxide() -> Result<Launch, String> {
+    let lock = |name: &str| locked("peers/socketioxide", name);
+    let version =
+        format!("socketioxide {}, axum {}, tokio {}", lock("socketioxide")?, lock("axum")?, lock("tokio")?);
+    Ok(Launch { version, ..program_of(apart("peers/socketioxide", "bench-socketioxide")?) })
+}
+
+fn node() -> Result<Launch, String> {
+    let folder = format!("{FOLDER}/peers/node");
+    tools::npm_packages(&folder)?;
+    let version = Run::new("node", &["--version"], &root()).output()?;
+    Ok(Launch {
+        arguments: vec!["server.js".to_owned()],
+        folder: root().join(&folder),
+        environment: vec![("NODE_ENV", "production")],
+        version: format!("Node.js {}, socket.io {}", version.trim(), installed(&folder, "socket.io")?),
+        ..program_of("node".to_owned())
+    })
+}
+
+fn bun() -> Result<Launch, String> {
+    let folder = format!("{FOLDER}/peers/bun");
+    tools::npm_packages(&folder)?;
+    let program = root().join(&folder).join("node_modules/.bin/bun").to_string_lossy().into_owned();
+    let version = Run::new(&program, &["--version"], &root()).output()?;
+    let of = |package: &str| installed(&folder, package);
+    Ok(Launch {
+        arguments: vec!["server.mjs".to_owned()],
+        folder: root().join(&folder),
+        environment: vec![("NODE_ENV", "production")],
+        version: format!(
+            "Bun {}, socket.io {}, @socket.io/bun-engine {}",
+            version.trim(),
+            of("socket.io")?,
+            of("@socket.io/bun-engine")?
+        ),
+        ..program_of(program)
+    })
+}
+
+fn python() -> Result<Launch, String> {
+    let folder = format!("{FOLDER}/peers/python");
+    let requirements = format!("{folder}/requirements.txt");
+    let program = tools::python_environment("bench-python", &requirements)?;
+    let version = Run::new(&program, &["--version"], &root()).output()?;
+    let pins =
+        fs::read_to_string(root().join(&requirements)).map_err(|error| format!("{requirements}: {error}"))?;
+    let wanted = ["python-socketio==", "uvicorn==", "uvloop=="];
+    let pins: Vec<String> = pins
+        .lines()
+        .filter(|line| wanted.iter().any(|name| line.starts_with(name)))
+        .map(|line| line.replace("==", " "))
+        .collect();
+    Ok(Launch {
+        arguments: vec!["server.py".to_owned()],
+        folder: root().join(&folder),
+        version: format!("{}, {}", version.trim(), pins.join(", ")),
+        ..program_of(program)
+    })
+}
+
+fn program_of(program: String) -> Launch {
+    Launch { program, arguments: Vec::new(), folder: root(), environment: Vec::new(), version: String::new() }
+}
+
+/// Builds a package that is a workspace of its own; its program.
+fn apart(folder: &str, program: &str) -> Result<String, String> {
+    let manifest = format!("{FOLDER}/{folder}/Cargo.toml");
+    let target = tools::target().join("tools").join("bench");
+    let folder = target.to_string_lossy().into_owned();
+    Run::cargo(&["build", "--release", "--locked", "--manifest-path", &manifest, "--target-dir", &folder])
+        .status()?;
+    Ok(target.join("release").join(program).to_string_lossy().into_owned())
+}
+
+/// The version of a package that a Cargo.lock names.
+fn locked(folder: &str, package: &str) -> Result<String, String> {
+    let path = format!("{FOLDER}/{folder}/Cargo.lock");
+    let lock = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
+    let name = format!("name = \"{package}\"");
+    let version = lock.lines().skip_while(|line| *line != name).nth(1);
+    let version = version
+        .and_then(|line| line.strip_prefix("version = "))
+        .ok_or_else(|| format!("{path}: no {package}"))?;
+    Ok(version.trim_matches('"').to_owned())
+}
+
+/// The version of an npm package that is installed.
+fn installed(folder: &str, package: &str) -> Result<String, String> {
+    let path = format!("{folder}/node_modules/{package}/package.json");
+    let text = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+    Ok(value["version"].as_str().unwrap_or_default().to_owned())
+}

@@ -41,6 +41,7 @@ mod bundle;
 mod client;
 mod config;
 mod connect;
+mod dense;
 mod disconnect_reason;
 mod emit;
 mod error;

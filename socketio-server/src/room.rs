@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use slab::Slab;
+use crate::dense::{Dense, Key, number, shrink, shrink_map};
 
 /// The name of a room.
 pub type Room = Arc<str>;
@@ -15,25 +15,22 @@ pub type Room = Arc<str>;
 /// A member of the index. Once that member is removed the key means nobody, whoever takes the place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MemberKey {
-    at: Seated,
+    at: Key,
     generation: u32,
 }
-
-/// The place of a member in the index, while it has it.
-type Seated = u32;
 
 /// The rooms and members of a namespace. `S` is how a member is reached, `M` what else is known of it.
 #[derive(Debug)]
 pub(crate) struct Rooms<S, M> {
-    members: Slab<Member<S, M>>,
-    rooms: Slab<RoomSeats<S>>,
+    members: Dense<Member<S, M>>,
+    rooms: Dense<RoomSeats<S>>,
     generation: u32,
-    by_id: HashMap<Arc<str>, Seated>,
+    by_id: HashMap<Arc<str>, Key>,
     by_name: HashMap<Room, RoomKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct RoomKey(u32);
+struct RoomKey(Key);
 
 #[derive(Debug)]
 struct Member<S, M> {
@@ -60,7 +57,7 @@ struct RoomSeats<S> {
 #[derive(Debug)]
 struct Seat<S> {
     session: S,
-    member: Seated,
+    member: Key,
     /// Where the member's list says so.
     place: u32,
 }
@@ -98,8 +95,8 @@ pub enum RoomEvent {
 impl<S, M> Default for Rooms<S, M> {
     fn default() -> Self {
         Self {
-            members: Slab::new(),
-            rooms: Slab::new(),
+            members: Dense::default(),
+            rooms: Dense::default(),
             generation: 0,
             by_id: HashMap::new(),
             by_name: HashMap::new(),
@@ -113,7 +110,7 @@ impl<S: Clone, M> Rooms<S, M> {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let member = Member { generation, id: Arc::clone(&id), session, data, places: Vec::new() };
-        let at = index(self.members.insert(member));
+        let at = self.members.insert(member);
         self.by_id.insert(id, at);
         MemberKey { at, generation }
     }
@@ -122,20 +119,21 @@ impl<S: Clone, M> Rooms<S, M> {
     pub(crate) fn remove(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) -> Option<M> {
         self.leave_all(key, events);
         self.member(key)?;
-        let member = self.members.try_remove(key.at as usize)?;
+        let member = self.members.remove(key.at)?;
         if self.by_id.get(&member.id) == Some(&key.at) {
             self.by_id.remove(&member.id);
+            shrink_map(&mut self.by_id);
         }
         Some(member.data)
     }
 
     fn member(&self, key: MemberKey) -> Option<&Member<S, M>> {
-        self.members.get(key.at as usize).filter(|member| member.generation == key.generation)
+        self.members.get(key.at).filter(|member| member.generation == key.generation)
     }
 
     /// Puts a member into a room. `false` if it was there.
     pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
-        let member = self.members.get_mut(key.at as usize);
+        let member = self.members.get_mut(key.at);
         let Some(member) = member.filter(|member| member.generation == key.generation) else { return false };
         if *member.id == *name {
             return false;
@@ -145,7 +143,7 @@ impl<S: Clone, M> Rooms<S, M> {
             None => {
                 let name: Room = name.into();
                 let seats = RoomSeats { name: Arc::clone(&name), seats: Vec::new() };
-                let room = RoomKey(index(self.rooms.insert(seats)));
+                let room = RoomKey(self.rooms.insert(seats));
                 self.by_name.insert(Arc::clone(&name), room);
                 events.push(RoomEvent::Created(name));
                 room
@@ -154,12 +152,12 @@ impl<S: Clone, M> Rooms<S, M> {
         if member.places.iter().any(|place| place.room == room) {
             return false;
         }
-        let seats = &mut self.rooms[room.0 as usize];
-        let place = Place { room, seat: index(seats.seats.len()) };
+        let seats = &mut self.rooms[room.0];
+        let place = Place { room, seat: number(seats.seats.len()) };
         seats.seats.push(Seat {
             session: member.session.clone(),
             member: key.at,
-            place: index(member.places.len()),
+            place: number(member.places.len()),
         });
         events.push(RoomEvent::Joined(Arc::clone(&seats.name), Arc::clone(&member.id)));
         member.places.push(place);
@@ -186,32 +184,34 @@ impl<S: Clone, M> Rooms<S, M> {
         }
     }
 
-    fn vacate(&mut self, member: Seated, at: usize, events: &mut Vec<RoomEvent>) {
-        let member = &mut self.members[member as usize];
+    fn vacate(&mut self, member: Key, at: usize, events: &mut Vec<RoomEvent>) {
+        let member = &mut self.members[member];
         let place = member.places.swap_remove(at);
         let id = Arc::clone(&member.id);
         // The place that moved up has to be known to its seat.
         if let Some(moved) = member.places.get(at) {
-            self.rooms[moved.room.0 as usize].seats[moved.seat as usize].place = index(at);
+            self.rooms[moved.room.0].seats[moved.seat as usize].place = number(at);
         }
-        let room = &mut self.rooms[place.room.0 as usize];
+        let room = &mut self.rooms[place.room.0];
         room.seats.swap_remove(place.seat as usize);
+        shrink(&mut room.seats);
         let name = Arc::clone(&room.name);
         // And the seat that moved up has to be known to its member.
         if let Some(moved) = room.seats.get(place.seat as usize) {
-            self.members[moved.member as usize].places[moved.place as usize].seat = place.seat;
+            self.members[moved.member].places[moved.place as usize].seat = place.seat;
         }
         events.push(RoomEvent::Left(Arc::clone(&name), id));
-        if self.rooms[place.room.0 as usize].seats.is_empty() {
-            self.rooms.remove(place.room.0 as usize);
+        if self.rooms[place.room.0].seats.is_empty() {
+            self.rooms.remove(place.room.0);
             self.by_name.remove(&name);
+            shrink_map(&mut self.by_name);
             events.push(RoomEvent::Deleted(name));
         }
     }
 
     /// The member with this id.
     pub(crate) fn find(&self, id: &str) -> Option<&M> {
-        self.by_id.get(id).and_then(|at| self.members.get(*at as usize)).map(|member| &member.data)
+        self.by_id.get(id).and_then(|at| self.members.get(*at)).map(|member| &member.data)
     }
 
     /// How many members there are.
@@ -222,7 +222,7 @@ impl<S: Clone, M> Rooms<S, M> {
     /// The rooms of a member, its own id first.
     pub(crate) fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
         let Some(member) = self.member(key) else { return Vec::new() };
-        let joined = member.places.iter().map(|place| Arc::clone(&self.rooms[place.room.0 as usize].name));
+        let joined = member.places.iter().map(|place| Arc::clone(&self.rooms[place.room.0].name));
         std::iter::once(Arc::clone(&member.id)).chain(joined).collect()
     }
 
@@ -234,7 +234,7 @@ impl<S: Clone, M> Rooms<S, M> {
     /// How many members a room has.
     pub(crate) fn room_len(&self, name: &str) -> usize {
         match self.by_name.get(name) {
-            Some(room) => self.rooms[room.0 as usize].seats.len(),
+            Some(room) => self.rooms[room.0].seats.len(),
             None => usize::from(self.by_id.contains_key(name)),
         }
     }
@@ -256,13 +256,13 @@ impl<S: Clone, M> Rooms<S, M> {
     /// Calls `visit` once for each member that a target means.
     pub(crate) fn for_each(&self, target: &Target, mut visit: impl FnMut(MemberKey, &S, &M)) {
         self.walk(target, |at, session| {
-            if let Some(member) = self.members.get(at as usize) {
+            if let Some(member) = self.members.get(at) {
                 visit(MemberKey { at, generation: member.generation }, session, &member.data);
             }
         });
     }
 
-    fn walk(&self, target: &Target, mut visit: impl FnMut(Seated, &S)) {
+    fn walk(&self, target: &Target, mut visit: impl FnMut(Key, &S)) {
         match (&*target.rooms, &*target.except) {
             ([], []) => self.walk_all(visit),
             ([room], []) => self.walk_room(room, visit),
@@ -286,7 +286,7 @@ impl<S: Clone, M> Rooms<S, M> {
             (rooms, except) => {
                 // A member may sit in several of the rooms, and only the first time counts.
                 let seats = rooms.iter().chain(except).map(|room| self.room_len(room)).sum();
-                let mut seen = Marks::new(self.members.capacity(), seats);
+                let mut seen = Marks::new(self.members.bound(), seats);
                 for room in except {
                     self.walk_room(room, |at, _| {
                         seen.mark(at);
@@ -307,21 +307,21 @@ impl<S: Clone, M> Rooms<S, M> {
         }
     }
 
-    fn walk_all(&self, mut visit: impl FnMut(Seated, &S)) {
-        for (at, member) in &self.members {
-            visit(index(at), &member.session);
+    fn walk_all(&self, mut visit: impl FnMut(Key, &S)) {
+        for (at, member) in self.members.iter() {
+            visit(at, &member.session);
         }
     }
 
     /// A room by name, or the one member whose id it is. Both, should somebody have joined a room of that name; the
     /// one member only once, as it cannot join the room of its own id.
-    fn walk_room(&self, name: &str, mut visit: impl FnMut(Seated, &S)) {
+    fn walk_room(&self, name: &str, mut visit: impl FnMut(Key, &S)) {
         let own = self.by_id.get(name).copied();
-        if let Some((at, member)) = own.and_then(|at| Some((at, self.members.get(at as usize)?))) {
+        if let Some((at, member)) = own.and_then(|at| Some((at, self.members.get(at)?))) {
             visit(at, &member.session);
         }
         if let Some(room) = self.by_name.get(name) {
-            for seat in &self.rooms[room.0 as usize].seats {
+            for seat in &self.rooms[room.0].seats {
                 visit(seat.member, &seat.session);
             }
         }
@@ -332,7 +332,7 @@ impl<S: Clone, M> Rooms<S, M> {
 /// costs does not grow with those whom it does not concern.
 enum Marks {
     Bits(Vec<u64>),
-    Set(HashSet<Seated>),
+    Set(HashSet<Key>),
 }
 
 impl Marks {
@@ -345,7 +345,7 @@ impl Marks {
     }
 
     /// `true` the first time.
-    fn mark(&mut self, at: Seated) -> bool {
+    fn mark(&mut self, at: Key) -> bool {
         match self {
             Self::Set(set) => set.insert(at),
             Self::Bits(words) => {
@@ -356,12 +356,6 @@ impl Marks {
             }
         }
     }
-}
-
-/// Members and rooms are numbered in 32 bits, which is half the memory of a seat; four billion of either do not fit
-/// into a process.
-fn index(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -42,7 +42,15 @@ impl Registry {
     }
 
     pub(crate) fn remove(&self, session: &Session) {
-        self.shard(session.id().as_str()).remove(session.id());
+        let mut shard = self.shard(session.id().as_str());
+        shard.remove(session.id());
+        // Room for a crowd is given back when the crowd is gone. Half of what is kept must leave before the next time, so
+        // a removal costs the same on average.
+        if shard.len() < shard.capacity() / 4 {
+            let kept = shard.len() * 2;
+            shard.shrink_to(kept);
+        }
+        drop(shard);
         self.removals.notify_waiters();
     }
 

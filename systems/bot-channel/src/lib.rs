@@ -1,0 +1,51 @@
+//! A conversational channel over Socket.IO: users say something, an agent answers, and a conversation goes on when its
+//! client comes back.
+//!
+//! ```no_run
+//! use bot_channel::{Channel, ChannelConfig, Replies, Reply, UserMessage, application};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = ChannelConfig { session_persistence: true, ..ChannelConfig::default() };
+//! let channel = Channel::new(config, |message: UserMessage, replies: Replies| async move {
+//!     replies.send(&Reply::text(format!("You said {}", message.text))).await?;
+//!     Ok(())
+//! })?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:5005").await?;
+//! application(&channel).build()?.serve(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | what it is about |
+//! | --- | --- |
+//! | `app` | the application around a channel |
+//! | `channel` | clients, sessions, messages |
+//! | `config` | everything that can be set |
+//! | `agent` | who answers |
+//! | `rules`, `backend` | two who do: by rules, and by asking an HTTP backend |
+//! | `message`, `reply`, `replies` | what users say, what the bot says, and to whom |
+//! | `token` | who may talk |
+//! | `turns` | one message of a conversation at a time |
+
+mod agent;
+mod app;
+mod backend;
+mod channel;
+mod config;
+mod message;
+mod replies;
+mod reply;
+mod rules;
+mod token;
+mod turns;
+
+pub use self::agent::{Agent, AgentError, Answering};
+pub use self::app::{BuildError, application, from_config};
+pub use self::backend::{BackendAgent, BackendConfig, BackendConfigError, BackendError};
+pub use self::channel::Channel;
+pub use self::config::{AgentConfig, ChannelConfig, Config, ConfigError, SAMPLE};
+pub use self::message::UserMessage;
+pub use self::replies::Replies;
+pub use self::reply::{Button, Reply};
+pub use self::rules::{Rule, RuleAgent, RulesConfig};
+pub use self::token::{Claims, TokenConfigError};

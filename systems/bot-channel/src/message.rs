@@ -1,0 +1,97 @@
+//! What a user says, as the agent gets it.
+
+use serde_json::{Map, Value};
+use tracing::warn;
+
+use crate::token::Claims;
+
+/// A message of a user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserMessage {
+    /// What was said.
+    pub text: String,
+    /// The conversation: the session where sessions persist, otherwise the connection.
+    pub sender: String,
+    /// The channel that it came by: always `socketio` here.
+    pub input_channel: &'static str,
+    /// What else the client says of it.
+    pub metadata: Map<String, Value>,
+    /// What the user's token says, where one is asked for.
+    pub claims: Option<Claims>,
+}
+
+/// A message means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Invalid {
+    #[error("it is no object")]
+    NoObject,
+    #[error("it has no text \"message\"")]
+    NoMessage,
+}
+
+/// What a client sent, taken apart.
+pub(crate) struct Uttered {
+    pub(crate) text: String,
+    pub(crate) session: Option<String>,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+impl Uttered {
+    pub(crate) fn read(data: Value, metadata_key: &str) -> Result<Self, Invalid> {
+        let Value::Object(mut data) = data else {
+            return Err(Invalid::NoObject);
+        };
+        let Some(Value::String(text)) = data.remove("message") else {
+            return Err(Invalid::NoMessage);
+        };
+        let metadata = data.remove(metadata_key).map_or_else(Map::new, metadata);
+        let session = data.remove("session_id").and_then(|id| id.as_str().map(str::to_owned));
+        Ok(Self { text, session, metadata })
+    }
+}
+
+/// Metadata may come as an object, or as text that is one in JSON.
+fn metadata(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => return object,
+        Value::Null => return Map::new(),
+        Value::String(text) => {
+            if let Ok(object) = serde_json::from_str(&text) {
+                return object;
+            }
+        }
+        _ => {}
+    }
+    warn!("metadata that are no object are ignored");
+    Map::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn messages_are_taken_apart() {
+        let read = |data| Uttered::read(data, "about").map(|said| (said.text, said.session, said.metadata));
+        let about = json!({ "a": 1 }).as_object().unwrap().clone();
+        let good = json!({ "message": "hi", "session_id": "s", "about": { "a": 1 }, "more": 1 });
+        assert_eq!(read(good), Ok(("hi".to_owned(), Some("s".to_owned()), about.clone())));
+        let text = json!({ "message": "", "session_id": null, "about": "{\"a\":1}" });
+        assert_eq!(read(text), Ok((String::new(), None, about)));
+        for strange in [json!(null), json!("{"), json!("[]"), json!(7), json!([])] {
+            let read = read(json!({ "message": "hi", "session_id": 7, "about": strange }));
+            assert_eq!(read, Ok(("hi".to_owned(), None, Map::new())));
+        }
+        for (wrong, why) in [
+            (json!(null), Invalid::NoObject),
+            (json!("hi"), Invalid::NoObject),
+            (json!([{ "message": "hi" }]), Invalid::NoObject),
+            (json!({}), Invalid::NoMessage),
+            (json!({ "message": 7 }), Invalid::NoMessage),
+        ] {
+            assert_eq!(read(wrong), Err(why));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! An agent that goes by rules: what is said, and what is answered to it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::agent::{Agent, Answering};
+use crate::message::UserMessage;
+use crate::replies::Replies;
+use crate::reply::Reply;
+
+/// Rules, and what is answered where none of them fits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesConfig {
+    /// The first that fits is taken.
+    pub rules: Vec<Rule>,
+    /// For everything else.
+    #[serde(default)]
+    pub fallback: Vec<Reply>,
+}
+
+/// What is answered to what.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// It fits when one of these occurs: words, or a payload such as `/start`. Large and small letters are the same.
+    pub words: Vec<String>,
+    /// In texts `{message}` stands for what was said, `{sender}` for the conversation, and `{metadata.name}` for
+    /// something of its metadata.
+    pub replies: Vec<Reply>,
+}
+
+/// An agent that goes by rules.
+#[derive(Clone, Debug)]
+pub struct RuleAgent {
+    rules: Vec<(Vec<Vec<String>>, Vec<Reply>)>,
+    fallback: Vec<Reply>,
+}
+
+impl RuleAgent {
+    /// Goes by these.
+    pub fn new(config: RulesConfig) -> Self {
+        let split = |rule: Rule| (rule.words.iter().map(|phrase| words(phrase)).collect(), rule.replies);
+        Self { rules: config.rules.into_iter().map(split).collect(), fallback: config.fallback }
+    }
+
+    /// What it says to a message.
+    pub fn replies(&self, message: &UserMessage) -> Vec<Reply> {
+        let said = words(&message.text);
+        let occurs = |phrase: &Vec<String>| {
+            !phrase.is_empty() && said.windows(phrase.len()).any(|part| part == phrase.as_slice())
+        };
+        let rule = self.rules.iter().find(|(phrases, _)| phrases.iter().any(occurs));
+        let replies = rule.map_or(&self.fallback, |(_, replies)| replies);
+        replies.iter().map(|reply| fill(reply, message)).collect()
+    }
+}
+
+impl Agent for RuleAgent {
+    fn answer(&self, message: UserMessage, replies: Replies) -> Answering<'_> {
+        Box::pin(async move {
+            for reply in self.replies(&message) {
+                replies.send(&reply).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The words of a text, in small letters. A slash and an underline belong to a word, as payloads have them.
+fn words(text: &str) -> Vec<String> {
+    let inside = |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '_' | '\'');
+    let words = text.split(|letter| !inside(letter)).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
+fn fill(reply: &Reply, message: &UserMessage) -> Reply {
+    let Some(template) = &reply.text else {
+        return reply.clone();
+    };
+    Reply { text: Some(fill_text(template, message)), ..reply.clone() }
+}
+
+/// What is filled in is not looked at again, so a user cannot say something that is filled in.
+fn fill_text(template: &str, message: &UserMessage) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(start) = rest.find('{') {
+        let Some(len) = rest[start..].find('}') else { break };
+        filled.push_str(&rest[..start]);
+        let name = &rest[start + 1..start + len];
+        match value(name, message) {
+            Some(value) => filled.push_str(&value),
+            None => filled.push_str(&rest[start..=start + len]),
+        }
+        rest = &rest[start + len + 1..];
+    }
+    filled.push_str(rest);
+    filled
+}
+
+fn value(name: &str, message: &UserMessage) -> Option<String> {
+    match name {
+        "message" => Some(message.text.clone()),
+        "sender" => Some(message.sender.clone()),
+        _ => match message.metadata.get(name.strip_prefix("metadata.")?)? {
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(text: &str) -> UserMessage {
+        UserMessage {
+            text: text.to_owned(),
+            sender: "s1".to_owned(),
+            input_channel: "socketio",
+            metadata: json!({ "name": "Ada", "age": 36 }).as_object().unwrap().clone(),
+            claims: None,
+        }
+    }
+
+    fn agent() -> RuleAgent {
+        let rule = |words: &[&str], text: &str| Rule {
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            replies: vec![Reply::text(text)],
+        };
+        let rules = vec![
+            rule(&["hi", "good morning"], "Hello {metadata.name}, {metadata.age}!"),
+            rule(&["/start"], "{sender} said {message}, {unknown} {"),
+            rule(&["", "!"], "never"),
+        ];
+        RuleAgent::new(RulesConfig { rules, fallback: vec![Reply::text("What?")] })
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_is_taken() {
+        let answer = |text| agent().replies(&said(text))[0].text.clone().unwrap();
+        for text in ["hi", "Well, HI there", "Good  morning!"] {
+            assert_eq!(answer(text), "Hello Ada, 36!", "{text}");
+        }
+        for text in ["high", "good", "morning, good", "", "!"] {
+            assert_eq!(answer(text), "What?", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_in_again() {
+        let text = "/start {metadata.name}";
+        assert_eq!(
+            agent().replies(&said(text))[0].text.as_deref(),
+            Some("s1 said /start {metadata.name}, {unknown} {")
+        );
+    }
+}

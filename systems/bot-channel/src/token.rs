@@ -1,0 +1,130 @@
+//! Tokens: who may talk, as a JWT says.
+
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde_json::{Map, Value};
+
+/// What a token says.
+pub type Claims = Map<String, Value>;
+
+/// The key or the method of tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenConfigError {
+    /// There is no such method.
+    #[error("jwt_method: there is no method {0}")]
+    Method(String),
+    /// The key does not go with the method.
+    #[error("jwt_key: {0}")]
+    Key(#[from] jsonwebtoken::errors::Error),
+    /// The key is empty, so that everybody could sign.
+    #[error("jwt_key: the key is empty")]
+    Empty,
+}
+
+/// Checks tokens.
+pub(crate) struct Tokens {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Tokens {
+    /// `None` where nobody needs a token.
+    pub(crate) fn new(key: Option<&str>, method: &str) -> Result<Option<Self>, TokenConfigError> {
+        let Some(key) = key else {
+            return Ok(None);
+        };
+        if key.is_empty() {
+            return Err(TokenConfigError::Empty);
+        }
+        let method = Algorithm::from_str(method).map_err(|_| TokenConfigError::Method(method.to_owned()))?;
+        let key = match method {
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
+                DecodingKey::from_secret(key.as_bytes())
+            }
+            Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(key.as_bytes())?,
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(key.as_bytes())?,
+            _ => DecodingKey::from_rsa_pem(key.as_bytes())?,
+        };
+        // Only this one method: a token does not choose how it is checked. Whoever says when a token begins and ends
+        // is held to it; who it is for is not this channel's to know.
+        let mut validation = Validation::new(method);
+        validation.required_spec_claims.clear();
+        validation.validate_nbf = true;
+        validation.validate_aud = false;
+        Ok(Some(Self { key, validation }))
+    }
+
+    /// What a token says, if it is a good one. `Bearer` in front of it is allowed.
+    pub(crate) fn check(&self, token: &str) -> Option<Claims> {
+        let token = match token.split_at_checked(7) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer ") => rest.trim(),
+            _ => token,
+        };
+        decode::<Claims>(token, &self.key, &self.validation).ok().map(|token| token.claims)
+    }
+}
+
+/// Whether a token that was good is no more.
+pub(crate) fn expired(claims: &Claims) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    claims.get("exp").and_then(Value::as_f64).is_some_and(|end| end <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use serde_json::json;
+
+    use super::*;
+
+    fn tokens(key: &str, method: &str) -> Result<Option<Tokens>, TokenConfigError> {
+        Tokens::new(Some(key), method)
+    }
+
+    fn sign(method: Algorithm, key: &str, claims: &Value) -> String {
+        encode(&Header::new(method), claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn only_good_tokens_are_good() {
+        let tokens = tokens("sesame", "HS256").unwrap().unwrap();
+        let year_3000 = 32_503_680_000u64;
+        let good = sign(Algorithm::HS256, "sesame", &json!({ "sub": "ada", "exp": year_3000, "aud": "x" }));
+        assert_eq!(tokens.check(&good).unwrap()["sub"], "ada");
+        assert!(tokens.check(&format!("Bearer {good}")).is_some());
+        assert!(tokens.check(&sign(Algorithm::HS256, "sesame", &json!({}))).is_some());
+        let none = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
+        let bad = [
+            sign(Algorithm::HS256, "guess", &json!({ "sub": "ada" })),
+            sign(Algorithm::HS512, "sesame", &json!({ "sub": "ada" })),
+            sign(Algorithm::HS256, "sesame", &json!({ "exp": 1_000_000_000 })),
+            sign(Algorithm::HS256, "sesame", &json!({ "nbf": year_3000 })),
+            none,
+            String::new(),
+            "é".repeat(9),
+        ];
+        for token in bad {
+            assert!(tokens.check(&token).is_none(), "{token}");
+        }
+    }
+
+    #[test]
+    fn keys_go_with_their_methods() {
+        assert!(Tokens::new(None, "HS256").unwrap().is_none());
+        assert!(matches!(tokens("", "HS256"), Err(TokenConfigError::Empty)));
+        assert!(matches!(tokens("x", "none"), Err(TokenConfigError::Method(_))));
+        for method in ["RS256", "ES256", "EdDSA"] {
+            assert!(matches!(tokens("not a PEM", method), Err(TokenConfigError::Key(_))), "{method}");
+        }
+    }
+
+    #[test]
+    fn what_ends_is_over_then() {
+        let claims = |end: Value| json!({ "exp": end }).as_object().unwrap().clone();
+        assert!(expired(&claims(json!(1_000_000_000))));
+        assert!(!expired(&claims(json!(32_503_680_000u64))) && !expired(&Claims::new()));
+    }
+}

@@ -1,0 +1,114 @@
+//! One at a time: the messages of a conversation wait for one another, those of others do not.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// How many messages of a conversation may wait. More are from somebody who does not want an answer.
+const MAX_WAITING: usize = 100;
+
+/// What waits, by conversation. Those in which nothing happens are forgotten.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<HashMap<Arc<str>, VecDeque<Job>>>);
+
+type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Too many messages of the conversation wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many messages wait for their answers")]
+pub(crate) struct TooMany;
+
+impl Turns {
+    /// Does a job when all that came before in this conversation are done, whatever becomes of the caller. What is
+    /// returned is done when the job is.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        conversation: &Arc<str>,
+        job: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<oneshot::Receiver<()>, TooMany> {
+        let (done, is_done) = oneshot::channel();
+        let job: Job = Box::pin(async move {
+            job.await;
+            // The client may be gone.
+            let _ = done.send(());
+        });
+        let mut waiting = self.waiting();
+        if let Some(line) = waiting.get_mut(conversation) {
+            if line.len() >= MAX_WAITING {
+                return Err(TooMany);
+            }
+            line.push_back(job);
+        } else {
+            waiting.insert(Arc::clone(conversation), VecDeque::new());
+            tokio::spawn(Arc::clone(self).run(Arc::clone(conversation), job));
+        }
+        Ok(is_done)
+    }
+
+    async fn run(self: Arc<Self>, conversation: Arc<str>, first: Job) {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            // In a task of its own, so that one that panics does not take those behind it along.
+            let _ = tokio::spawn(job).await;
+            next = self.next(&conversation);
+        }
+    }
+
+    fn next(&self, conversation: &Arc<str>) -> Option<Job> {
+        let mut waiting = self.waiting();
+        let job = waiting.get_mut(conversation).and_then(VecDeque::pop_front);
+        if job.is_none() {
+            waiting.remove(conversation);
+        }
+        job
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Arc<str>, VecDeque<Job>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_come_in_their_order_and_leave_nothing_behind() {
+        let turns = Arc::new(Turns::default());
+        let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
+        let told: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let tell = |what: u8| {
+            let told = Arc::clone(&told);
+            async move { told.lock().unwrap().push(what) }
+        };
+        let (go, may_go) = oneshot::channel::<()>();
+        let first = tell(1);
+        turns.take(&one, async move { (may_go.await.unwrap(), first.await).1 }).unwrap();
+        turns.take(&one, async { panic!("as asked for") }).unwrap();
+        let last = turns.take(&one, tell(2)).unwrap();
+        // Another conversation does not wait.
+        turns.take(&two, tell(0)).unwrap().await.unwrap();
+        go.send(()).unwrap();
+        last.await.unwrap();
+        assert_eq!(*told.lock().unwrap(), [0, 1, 2]);
+        while !turns.waiting().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn not_too_many_wait() {
+        let turns = Arc::new(Turns::default());
+        let one: Arc<str> = "one".into();
+        let (_go, may_go) = oneshot::channel::<()>();
+        turns.take(&one, async { drop(may_go.await) }).unwrap();
+        for _ in 0..MAX_WAITING {
+            turns.take(&one, async {}).unwrap();
+        }
+        assert_eq!(turns.take(&one, async {}).err(), Some(TooMany));
+        turns.take(&"two".into(), async {}).unwrap().await.unwrap();
+    }
+}

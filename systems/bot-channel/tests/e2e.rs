@@ -1,0 +1,102 @@
+//! The program, visited by npm's socket.io-client and PyPI's python-socketio, with agents of both kinds.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tests::raw::soon;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bot-channel");
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+async fn start(config: Option<&Path>) -> (Child, String) {
+    let mut program = Command::new(PROGRAM);
+    program.args(config).env("ADDRESS", "127.0.0.1:0").env("RUST_LOG", "off").env_remove("JWT_KEY");
+    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let line = soon(lines.next_line()).await.unwrap().unwrap();
+    (program, line.strip_prefix("listening on ").unwrap().to_owned())
+}
+
+async fn node(name: &str, arguments: &[&str]) {
+    let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    tests::node::run_with(&systems, &script(name), arguments).await;
+}
+
+async fn converse(transports: &str) {
+    let (_program, url) = start(None).await;
+    node("converse.mjs", &[&url, transports]).await;
+}
+
+#[tokio::test]
+async fn a_conversation_over_websocket() {
+    converse("websocket").await;
+}
+
+#[tokio::test]
+async fn a_conversation_over_polling() {
+    converse("polling").await;
+}
+
+#[tokio::test]
+async fn a_conversation_that_upgrades() {
+    converse("polling,websocket").await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_python() {
+    let (_program, url) = start(None).await;
+    tests::python::run_file(&script("converse.py"), &[&url]).await;
+}
+
+#[tokio::test]
+async fn only_those_with_a_token_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bot.toml");
+    let text = r#"
+        [socketio]
+        user_message_evt = "said"
+        bot_message_evt = "answered"
+        namespace = "/chat"
+        socketio_path = "/live"
+        jwt_key = "sesame"
+        metadata_key = "about"
+        [agent]
+        kind = "rules"
+        rules = []
+        fallback = [{ text = "{message}, {metadata.name}" }]
+    "#;
+    std::fs::write(&config, text).unwrap();
+    let (_program, url) = start(Some(&config)).await;
+    node("token.mjs", &[&url, "sesame"]).await;
+}
+
+#[tokio::test]
+async fn a_backend_is_asked_and_what_it_says_is_passed_on_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    node("backend.mjs", &[PROGRAM, folder.path().to_str().unwrap()]).await;
+}
+
+#[tokio::test]
+async fn wrong_settings_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bot.toml");
+    let rules = "[agent]\nkind = 'rules'\nrules = []\n";
+    for (text, expected) in [
+        (format!("[socketio]\nuser_event = 'x'\n{rules}"), "unknown field `user_event`"),
+        (format!("[socketio]\njwt_key = 'x'\njwt_method = 'none'\n{rules}"), "there is no method none"),
+        ("[agent]\nkind = 'http'\nurl = 'somewhere'\n".to_owned(), "is not the URL of an HTTP server"),
+    ] {
+        std::fs::write(&config, text).unwrap();
+        let output = Command::new(PROGRAM).arg(&config).env_remove("JWT_KEY").output();
+        let output = soon(output).await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(expected), "{error}");
+    }
+    assert!(!soon(Command::new(PROGRAM).arg("--help").output()).await.unwrap().status.success());
+}

@@ -1,0 +1,62 @@
+// npm's socket.io-client shows tokens to a channel that has other names for everything, and no sessions that persist.
+//
+//   node token.mjs URL KEY
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { io } from "socket.io-client";
+import { next } from "../../waiting.mjs";
+
+const [url, key] = process.argv.slice(2);
+const options = { path: "/live", transports: ["websocket"], reconnection: false, forceNew: true };
+const now = Math.floor(Date.now() / 1000);
+
+function sign(claims, secret = key, alg = "HS256") {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${part({ alg, typ: "JWT" })}.${part(claims)}`;
+  return `${signed}.${alg === "none" ? "" : createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+const good = sign({ sub: "ada", exp: now + 3600 });
+for (const more of [
+  {},
+  { auth: {} },
+  { auth: { token: 7 } },
+  { auth: { token: "nonsense" } },
+  { auth: { token: sign({ sub: "ada" }, "guess") } },
+  { auth: { token: sign({ sub: "ada" }, key, "none") } },
+  { auth: { token: sign({ sub: "ada", exp: now - 3600 }) } },
+  { extraHeaders: { authorization: "Bearer nonsense" } },
+]) {
+  const refused = io(`${url}/chat`, { ...options, ...more });
+  const [why] = await next(refused, "connect_error");
+  assert.equal(why.message, "not authenticated");
+  refused.close();
+}
+
+for (const more of [
+  { auth: { token: good } },
+  { auth: { token: `Bearer ${good}` } },
+  { extraHeaders: { authorization: `Bearer ${good}` } },
+]) {
+  const socket = io(`${url}/chat`, { ...options, ...more });
+  await next(socket, "connect");
+  // A session is confirmed, but not needed: the conversation is the connection.
+  const confirmed = next(socket, "session_confirm");
+  socket.emit("session_request", { session_id: "x" });
+  assert.deepEqual(await confirmed, ["x"]);
+  const answer = next(socket, "answered");
+  socket.emit("user_uttered", { message: "not by this name" });
+  socket.emit("said", { message: "hello", about: { name: "Ada" } });
+  assert.deepEqual(await answer, [{ text: "hello, Ada" }]);
+  socket.close();
+}
+
+// A token that ends while its bearer is there: what is said after it is not heard any more.
+const socket = io(`${url}/chat`, { ...options, auth: { token: sign({ exp: Math.floor(Date.now() / 1000) + 2 }) } });
+await next(socket, "connect");
+const gone = next(socket, "disconnect");
+const talk = setInterval(() => socket.emit("said", { message: "still there" }), 100);
+assert.deepEqual((await gone)[0], "io server disconnect");
+clearInterval(talk);
+console.log("ok");
+process.exit(0);

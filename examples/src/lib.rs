@@ -14,3 +14,8 @@ pub async fn listen() -> std::io::Result<TcpListener> {
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-the-official-server.md")]
 struct ComingFromTheOfficialServer;
+
+/// The same for the client's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct TheClient;

@@ -64,7 +64,7 @@ const APART: &[&str] = &[
     "benches/whole/peers/socketioxide/Cargo.toml",
 ];
 /// The crates that others link.
-const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server"];
+const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server", "socketio-client"];
 
 pub(crate) fn list() {
     for stage in STAGES {

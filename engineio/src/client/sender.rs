@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+
+use tokio::time::Instant;
 
 use crate::config::SlowConsumer;
 use crate::error::SendError;
@@ -16,11 +18,26 @@ use crate::prepared::Prepared;
 pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     closing: AtomicBool,
+    begun: Instant,
+    /// When the session ends unless a ping comes, in milliseconds since it began.
+    heartbeat: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(max_buffered: usize) -> Self {
-        Self { outbox: Outbox::new(max_buffered, SlowConsumer::Refuse), closing: AtomicBool::new(false) }
+    pub(crate) fn new(max_buffered: usize, heartbeat: Instant) -> Self {
+        let shared = Self {
+            outbox: Outbox::new(max_buffered, SlowConsumer::Refuse),
+            closing: AtomicBool::new(false),
+            begun: Instant::now(),
+            heartbeat: AtomicU64::new(0),
+        };
+        shared.set_heartbeat(heartbeat);
+        shared
+    }
+
+    pub(crate) fn set_heartbeat(&self, heartbeat: Instant) {
+        let millis = heartbeat.saturating_duration_since(self.begun).as_millis();
+        self.heartbeat.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -80,6 +97,11 @@ impl Sender {
     /// Whether messages are taken.
     pub fn is_open(&self) -> bool {
         self.0.outbox.is_open()
+    }
+
+    /// Whether the server's heartbeat is late, so that the session is about to end: as after a laptop has slept.
+    pub fn is_overdue(&self) -> bool {
+        self.0.begun.elapsed().as_millis() > u128::from(self.0.heartbeat.load(Ordering::Relaxed))
     }
 
     /// Bytes that wait for the server.

@@ -47,6 +47,7 @@ pub struct Client {
     /// Fires at the earliest of all deadlines, or before: a deadline that moves away does not touch it.
     timer: Pin<Box<Sleep>>,
     remembered: Arc<AtomicBool>,
+    reading: bool,
 }
 
 /// What is left to do.
@@ -89,7 +90,7 @@ impl Client {
         let heartbeat = now + patience;
         let timer = probe.as_ref().map_or(heartbeat, |probe| probe.deadline.min(heartbeat));
         Self {
-            shared: Arc::new(Shared::new(config.max_buffered)),
+            shared: Arc::new(Shared::new(config.max_buffered, heartbeat)),
             sid: handshake.sid.into(),
             carrier,
             probe,
@@ -99,6 +100,7 @@ impl Client {
             timer: Box::pin(sleep_until(timer)),
             route,
             remembered,
+            reading: true,
         }
     }
 
@@ -122,6 +124,13 @@ impl Client {
     /// The future may be dropped at any point without losing anything.
     pub async fn recv(&mut self) -> Result<Event, Closed> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Whether what the server sends is taken, which it is at first. While it is not, sending goes on, and the server has
+    /// to wait in the end. That should not last: the server's heartbeat is not seen either, and the session ends without
+    /// it.
+    pub fn set_reading(&mut self, reading: bool) {
+        self.reading = reading;
     }
 
     /// Closes the session: everything that was sent before is sent, and the server gets to know. Messages that come in the
@@ -166,7 +175,8 @@ impl Client {
             if self.has_unseen_close() {
                 self.begin_close();
             }
-            while let Poll::Ready(packet) = self.carrier.poll_packet(cx) {
+            while self.is_reading() {
+                let Poll::Ready(packet) = self.carrier.poll_packet(cx) else { break };
                 if let Some(message) = self.handle(packet?)? {
                     return Ok(Some(Event::Message(message)));
                 }
@@ -208,6 +218,7 @@ impl Client {
             Packet::Message(message) => Ok(Some(message)),
             Packet::Ping(data) => {
                 self.heartbeat = Instant::now() + self.patience;
+                self.shared.set_heartbeat(self.heartbeat);
                 self.shared.outbox.push_control(Prepared::control(PacketType::Pong, data.as_bytes()));
                 Ok(None)
             }
@@ -245,6 +256,11 @@ impl Client {
             polling.resume();
         }
         Event::UpgradeFailed(error)
+    }
+
+    /// A session that closes or moves reads in any case: that is how it gets on.
+    fn is_reading(&self) -> bool {
+        self.reading || !matches!(self.phase, Phase::Open) || self.probe.is_some()
     }
 
     fn has_unseen_close(&self) -> bool {

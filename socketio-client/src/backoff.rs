@@ -1,0 +1,75 @@
+//! How long to wait before the next attempt.
+
+use std::time::Duration;
+
+use crate::config::Reconnection;
+
+/// Counts the attempts since the connection was lost.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    attempts: u32,
+}
+
+impl Backoff {
+    /// How many attempts were begun.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// How long to wait before the next attempt, if there may be one. `random` is any number.
+    pub(crate) fn next(&mut self, settings: &Reconnection, random: u32) -> Option<Duration> {
+        if settings.attempts.is_some_and(|attempts| self.attempts >= attempts) {
+            return None;
+        }
+        // From 2^20 on any delay is beyond any maximum that makes sense.
+        let delay = settings.delay.saturating_mul(1 << self.attempts.min(20));
+        self.attempts = self.attempts.saturating_add(1);
+        let share = f64::from(random) / f64::from(u32::MAX) * 2.0 - 1.0;
+        let factor = 1.0 + share * settings.randomization_factor.clamp(0.0, 1.0);
+        // First the maximum: a long product must not overflow.
+        let delay = delay.min(settings.delay_max.saturating_mul(2)).mul_f64(factor);
+        Some(delay.min(settings.delay_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIDDLE: u32 = u32::MAX / 2 + 1;
+
+    fn delays(settings: &Reconnection, random: u32, count: usize) -> Vec<u128> {
+        let mut backoff = Backoff::default();
+        std::iter::from_fn(|| backoff.next(settings, random)).take(count).map(|d| d.as_millis()).collect()
+    }
+
+    /// SIO-CLI-026
+    #[test]
+    fn the_delay_doubles_up_to_its_maximum() {
+        let settings = Reconnection::default();
+        assert_eq!(delays(&settings, MIDDLE, 5), [1000, 2000, 4000, 5000, 5000]);
+        assert_eq!(delays(&settings, 0, 5), [500, 1000, 2000, 4000, 5000]);
+        assert_eq!(delays(&settings, u32::MAX, 3), [1500, 3000, 5000]);
+        assert_eq!(delays(&settings, MIDDLE, 100).last(), Some(&5000));
+        let endless = Reconnection { delay: Duration::MAX, delay_max: Duration::MAX, ..settings };
+        let mut backoff = Backoff::default();
+        for _ in 0..100 {
+            assert!(backoff.next(&endless, 0).is_some());
+        }
+    }
+
+    #[test]
+    fn attempts_may_be_limited_and_counted_anew() {
+        let settings = Reconnection { attempts: Some(2), ..Reconnection::default() };
+        let mut backoff = Backoff::default();
+        assert!(backoff.next(&settings, 7).is_some());
+        assert!(backoff.next(&settings, 7).is_some());
+        assert_eq!((backoff.next(&settings, 7), backoff.attempts()), (None, 2));
+        backoff.reset();
+        assert!(backoff.next(&settings, 7).is_some());
+    }
+}

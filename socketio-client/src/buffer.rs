@@ -1,0 +1,105 @@
+//! Events that wait for their namespace to be joined.
+
+use std::collections::VecDeque;
+
+use engineio::Prepared;
+use socketio_parser::Event;
+
+use crate::config::Overflow;
+use crate::error::EmitError;
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    pub(crate) message: Prepared,
+    pub(crate) ack_id: Option<u64>,
+    /// For those who look at outgoing events, if there are any.
+    pub(crate) event: Option<Event>,
+}
+
+/// Events in the order in which they were emitted.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    waiting: VecDeque<Buffered>,
+    bytes: usize,
+}
+
+impl Buffer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(crate) fn front(&self) -> Option<&Buffered> {
+        self.waiting.front()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Buffered> {
+        let first = self.waiting.pop_front()?;
+        self.bytes -= first.message.wire_len();
+        Some(first)
+    }
+
+    /// Keeps an event, within the limit. Gives back those that had to make room.
+    pub(crate) fn push(
+        &mut self,
+        event: Buffered,
+        max: usize,
+        overflow: Overflow,
+    ) -> Result<Vec<Buffered>, EmitError> {
+        let len = event.message.wire_len();
+        let mut dropped = Vec::new();
+        if len > max || (overflow == Overflow::Refuse && self.bytes + len > max) {
+            return Err(EmitError::Full);
+        }
+        while self.bytes + len > max {
+            dropped.extend(self.pop());
+        }
+        self.bytes += len;
+        self.waiting.push_back(event);
+        Ok(dropped)
+    }
+
+    pub(crate) fn has(&self, ack_id: u64) -> bool {
+        self.waiting.iter().any(|waiting| waiting.ack_id == Some(ack_id))
+    }
+
+    /// Takes an event out that nobody waits for any more.
+    pub(crate) fn forget(&mut self, ack_id: u64) {
+        let bytes = &mut self.bytes;
+        self.waiting.retain(|waiting| {
+            let keep = waiting.ack_id != Some(ack_id);
+            if !keep {
+                *bytes -= waiting.message.wire_len();
+            }
+            keep
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(ack_id: u64) -> Buffered {
+        Buffered { message: Prepared::text("12345678"), ack_id: Some(ack_id), event: None }
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes() {
+        let len = event(0).message.wire_len();
+        let mut buffer = Buffer::default();
+        for id in 0..3 {
+            assert!(buffer.push(event(id), 3 * len, Overflow::Refuse).unwrap().is_empty());
+        }
+        assert!(matches!(buffer.push(event(3), 3 * len, Overflow::Refuse), Err(EmitError::Full)));
+        let dropped = buffer.push(event(3), 3 * len, Overflow::DropOldest).unwrap();
+        assert_eq!(dropped.iter().map(|event| event.ack_id).collect::<Vec<_>>(), [Some(0)]);
+        assert!(matches!(buffer.push(event(4), len - 1, Overflow::DropOldest), Err(EmitError::Full)));
+        assert_eq!(buffer.bytes, 3 * len);
+        buffer.forget(2);
+        assert!(buffer.has(1) && !buffer.has(2));
+        assert_eq!(buffer.pop().unwrap().ack_id, Some(1));
+        assert_eq!(buffer.pop().unwrap().ack_id, Some(3));
+        assert!(buffer.is_empty() && buffer.bytes == 0);
+    }
+}

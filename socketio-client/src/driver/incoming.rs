@@ -1,0 +1,108 @@
+//! What the server says: packets to sockets, in order.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use engineio::Message;
+use engineio::client::Sender;
+use serde::Deserialize;
+use socketio_parser::{Packet, Payload, RawValue};
+
+use super::{Driver, Taken};
+use crate::disconnect_reason::DisconnectReason;
+use crate::error::{ConnectError, Refusal};
+use crate::socket::{AckSender, Arrived, Space};
+
+/// What the server confirms with.
+#[derive(Deserialize)]
+struct Confirmation {
+    sid: String,
+    #[serde(default)]
+    pid: Option<String>,
+}
+
+impl Driver {
+    /// Takes a message, which may complete a packet.
+    pub(super) fn take(&mut self, message: Message) -> Taken {
+        let packet = match message {
+            Message::Text(text) => self.decoder.text(text.into_bytes())?,
+            Message::Binary(data) => self.decoder.binary(data)?,
+        };
+        match packet {
+            Some(packet) => self.handle(packet),
+            None => Ok(()),
+        }
+    }
+
+    fn handle(&mut self, packet: Packet) -> Taken {
+        let Some(link) = self.link.sender() else { return Ok(()) };
+        // A namespace that nobody has asked for is the server's mistake, and does no harm.
+        let Some(space) = self.hub.space(packet.namespace.as_str()) else { return Ok(()) };
+        if !space.lock().is_active() {
+            return Ok(());
+        }
+        match packet.payload {
+            Payload::Connect(data) => self.joined(&space, data.as_ref(), &link),
+            Payload::ConnectError(data) => {
+                let refusal = data.and_then(|data| refusal(&data)).unwrap_or_default();
+                self.refuse(&space, &ConnectError::Refused(refusal));
+            }
+            Payload::Disconnect => {
+                let was_connected = space.lost(false);
+                if was_connected {
+                    self.tell_disconnect(&space, &DisconnectReason::ServerDisconnect);
+                }
+                self.tell_end(&space);
+                self.hub.left();
+            }
+            Payload::Event(event) => {
+                if let Some(arrived) = space.arrived(Arrived { event, ack_id: packet.ack_id })? {
+                    self.deliver(&space, arrived, &link);
+                }
+            }
+            Payload::EmptyEvent => {}
+            Payload::Ack(args) => {
+                if let Some(id) = packet.ack_id {
+                    space.answered(id, args);
+                    self.set_alarm();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn joined(&mut self, space: &Arc<Space>, data: Option<&RawValue>, link: &Sender) {
+        let confirmation = data.and_then(|data| data.parse::<Confirmation>().ok());
+        let Some(confirmation) = confirmation.filter(|confirmation| !confirmation.sid.is_empty()) else {
+            self.refuse(space, &ConnectError::OldServer);
+            return;
+        };
+        let Some((recovered, early)) = space.joined(confirmation.sid, confirmation.pid, link) else { return };
+        for arrived in early {
+            self.deliver(space, arrived, link);
+        }
+        self.flush();
+        self.tell_connect(space, recovered);
+    }
+
+    /// Calls the handlers of an event.
+    fn deliver(&mut self, space: &Arc<Space>, Arrived { event, ack_id }: Arrived, link: &Sender) {
+        space.note_offset(&event);
+        let ack = ack_id.map(|id| AckSender {
+            link: link.clone(),
+            namespace: Arc::clone(&space.name),
+            parser: self.hub.config.parser,
+            id,
+            sent: Arc::new(AtomicBool::new(false)),
+        });
+        self.tell_event(space, event, ack);
+    }
+}
+
+/// An object with a message, as servers since v3 send it, or the message alone.
+fn refusal(data: &RawValue) -> Option<Refusal> {
+    data.parse::<Refusal>().ok().or_else(|| {
+        let message = data.parse::<String>().ok()?;
+        Some(Refusal { message, data: None })
+    })
+}

@@ -1,0 +1,413 @@
+//! The task behind a manager. It owns the connection, and its turn is:
+//!
+//! 1. If the bell rang: what the application wants. Who left is told so, who wants to join asks the server, the
+//!    connection is opened for the first and closed behind the last.
+//! 2. Handlers that wait for something go on.
+//! 3. Credentials that are ready leave in a CONNECT packet.
+//! 4. Events whose answer is late are sent again, and those for which there was no room.
+//! 5. The connection: one step of its being opened, or one message.
+//!
+//! It begins with [`Socket::connect`](crate::Socket::connect), and ends when nobody wants to be connected and no handler
+//! is at work.
+
+mod incoming;
+mod link;
+mod tell;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use engineio::client::{Closed, Event, Sender};
+use futures_util::stream::{FuturesUnordered, Stream};
+use serde_json::Value;
+use socketio_parser::Decoder;
+use tokio::time::{Instant, Sleep};
+
+use self::link::{Link, LinkEvent};
+use crate::backoff::Backoff;
+use crate::disconnect_reason::DisconnectReason;
+use crate::error::{ConnectError, ProtocolError};
+use crate::handlers::Work;
+use crate::manager_event::ManagerEvent;
+use crate::socket::{Auth, Hub, Notice, Space};
+
+/// Begins the task.
+pub(crate) fn start(hub: Arc<Hub>) {
+    tokio::spawn(Driver::new(hub).run());
+}
+
+/// A namespace whose credentials are being made.
+type Joining = Pin<Box<dyn Future<Output = Credentials> + Send>>;
+/// Waits for room in the connection's outbox.
+type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a socket says in its n-th CONNECT packet.
+struct Credentials {
+    space: Arc<Space>,
+    join: u64,
+    auth: Result<Option<Value>, serde_json::Error>,
+}
+
+struct Driver {
+    hub: Arc<Hub>,
+    link: Link,
+    decoder: Decoder,
+    backoff: Backoff,
+    /// Whether the connection that is waited for or opened follows another one, or an attempt that failed.
+    reconnecting: bool,
+    /// How often nobody wanted to be connected, as far as this task has seen.
+    lulls: u64,
+    works: FuturesUnordered<Work>,
+    joining: FuturesUnordered<Joining>,
+    /// When the first answer is late.
+    late: Option<Pin<Box<Sleep>>>,
+    room: Option<Room>,
+    /// Another task may have begun in place of this one.
+    done: bool,
+}
+
+/// What a turn came upon.
+enum Happened {
+    Rung,
+    Credentials(Credentials),
+    Late,
+    Room,
+    Link(LinkEvent),
+}
+
+impl Driver {
+    fn new(hub: Arc<Hub>) -> Self {
+        let decoder = hub.config.parser.decoder(hub.config.limits);
+        let lulls = hub.lulls();
+        Self {
+            hub,
+            link: Link::Closed,
+            decoder,
+            backoff: Backoff::default(),
+            reconnecting: false,
+            lulls,
+            works: FuturesUnordered::new(),
+            joining: FuturesUnordered::new(),
+            late: None,
+            room: None,
+            done: false,
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            let idle = self.link.is_closed() && (self.works.is_empty() || self.hub.is_orphaned());
+            if idle && !self.hub.is_wanted() && self.hub.stop() {
+                self.done = true;
+                return;
+            }
+            match std::future::poll_fn(|cx| self.poll(cx)).await {
+                Happened::Rung => self.look_around(),
+                Happened::Credentials(credentials) => self.ask(credentials),
+                Happened::Late => {
+                    let now = Instant::now();
+                    self.hub.spaces().iter().for_each(|space| space.expire(now));
+                    self.set_alarm();
+                }
+                Happened::Room => self.flush(),
+                Happened::Link(event) => self.step(event),
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if self.hub.bell.poll_rung(cx).is_ready() {
+            return Poll::Ready(Happened::Rung);
+        }
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.works).poll_next(cx) {}
+        if let Poll::Ready(Some(credentials)) = Pin::new(&mut self.joining).poll_next(cx) {
+            return Poll::Ready(Happened::Credentials(credentials));
+        }
+        if self.late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready()) {
+            self.late = None;
+            return Poll::Ready(Happened::Late);
+        }
+        if self.room.as_mut().is_some_and(|room| room.as_mut().poll(cx).is_ready()) {
+            self.room = None;
+            return Poll::Ready(Happened::Room);
+        }
+        let reading = self.has_room();
+        match self.link.poll(reading, cx) {
+            Poll::Ready(event) => Poll::Ready(Happened::Link(event)),
+            // What handlers have done in the meantime may leave nothing to wait for.
+            Poll::Pending if self.link.is_closed() && self.works.is_empty() && !self.hub.is_wanted() => {
+                Poll::Ready(Happened::Rung)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether the application keeps up with what comes.
+    fn has_room(&self) -> bool {
+        self.works.len() < self.hub.config.max_waiting_handlers && !self.hub.is_backed_up()
+    }
+
+    // What the application wants.
+
+    fn look_around(&mut self) {
+        for space in self.hub.spaces() {
+            for notice in space.take_notices() {
+                match notice {
+                    Notice::Disconnect(reason) => self.tell_disconnect(&space, &reason),
+                    Notice::End => self.tell_end(&space),
+                }
+            }
+        }
+        let lulls = self.hub.lulls();
+        if lulls != self.lulls {
+            self.lulls = lulls;
+            self.backoff.reset();
+            self.reconnecting = false;
+            self.joining = FuturesUnordered::new();
+            self.link.close();
+        }
+        match &self.link {
+            Link::Closed if self.hub.is_wanted() => self.open(),
+            Link::Open(_) if !self.hub.is_wanted() => self.link.close(),
+            Link::Open(_) => self.join(),
+            _ => {}
+        }
+        self.hub.open.send_if_modified(|open| {
+            let is_open = !self.link.is_closed();
+            std::mem::replace(open, is_open) != is_open
+        });
+        self.flush();
+    }
+
+    fn open(&mut self) {
+        self.link = Link::open(self.hub.engine.clone(), self.hub.config.connect_timeout);
+        self.hub.open.send_replace(true);
+    }
+
+    /// Everybody who wants to join does.
+    fn join(&mut self) {
+        for space in self.hub.spaces() {
+            let Some((join, auth)) = space.begin_join() else { continue };
+            let auth = match auth {
+                Auth::None => None,
+                Auth::Value(auth) => Some(auth),
+                Auth::Function(function) => {
+                    let working = function();
+                    let credentials = async move {
+                        let auth = working.await.map(Some);
+                        Credentials { space, join, auth }
+                    };
+                    self.joining.push(Box::pin(credentials));
+                    continue;
+                }
+            };
+            self.ask(Credentials { space, join, auth: Ok(auth) });
+        }
+    }
+
+    /// Asks the server for a namespace.
+    fn ask(&mut self, Credentials { space, join, auth }: Credentials) {
+        let Some(link) = self.link.sender() else { return };
+        let error = match auth.map(|auth| space.connect_packet(join, auth)) {
+            Ok(None) => return,
+            Ok(Some(Ok(packet))) => {
+                // A connection that takes nothing more ends soon, and the next one is asked.
+                let _ = link.send(packet);
+                return;
+            }
+            Ok(Some(Err(_))) => ConnectError::Namespace,
+            Err(error) => ConnectError::Auth(Arc::new(error)),
+        };
+        self.refuse(&space, &error);
+    }
+
+    /// A socket cannot be connected, and does not try again.
+    fn refuse(&mut self, space: &Arc<Space>, error: &ConnectError) {
+        space.failed(error, false);
+        self.tell_connect_error(space, error);
+        self.tell_end(space);
+        self.hub.left();
+    }
+
+    /// Sends what waits for room, and what is due again.
+    fn flush(&mut self) {
+        let mut full = false;
+        for space in self.hub.spaces() {
+            full |= space.flush();
+        }
+        self.room = self.link.sender().filter(|_| full).map(|link| Box::pin(room_in(link)) as Room);
+        self.set_alarm();
+    }
+
+    fn set_alarm(&mut self) {
+        if self.hub.config.retries.is_none() {
+            return;
+        }
+        let first = self.hub.spaces().iter().filter_map(|space| space.deadline()).min();
+        self.late = first.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    }
+
+    // What the connection does.
+
+    fn step(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Due => {
+                self.hub.tell(&ManagerEvent::ReconnectAttempt(self.backoff.attempts()));
+                // The application may have changed its mind.
+                self.link = Link::Closed;
+                self.look_around();
+            }
+            LinkEvent::Opened(Ok(client)) => {
+                self.decoder.reset();
+                self.link = Link::Open(client);
+                self.hub.tell(&ManagerEvent::Open);
+                let attempts = self.backoff.attempts();
+                self.backoff.reset();
+                if std::mem::take(&mut self.reconnecting) {
+                    self.hub.tell(&ManagerEvent::Reconnect(attempts));
+                }
+                self.look_around();
+            }
+            LinkEvent::Opened(Err(error)) => self.not_opened(&error),
+            LinkEvent::Engine(Event::Message(message)) => {
+                if matches!(self.link, Link::Open(_)) {
+                    if let Err(error) = self.take(message) {
+                        self.lose(DisconnectReason::ParseError(error));
+                    }
+                }
+            }
+            LinkEvent::Engine(Event::Upgraded) => self.hub.tell(&ManagerEvent::Upgraded),
+            LinkEvent::Engine(Event::UpgradeFailed(error)) => {
+                self.hub.tell(&ManagerEvent::UpgradeFailed(error));
+            }
+            LinkEvent::Engine(_) => {}
+            LinkEvent::Ended(closed) => self.ended(closed),
+        }
+    }
+
+    fn ended(&mut self, closed: Closed) {
+        if matches!(self.link, Link::Closing(_)) {
+            self.link = Link::Closed;
+            self.hub.tell(&ManagerEvent::Close(DisconnectReason::ClientDisconnect));
+            self.look_around();
+        } else {
+            self.lose(closed.into());
+        }
+    }
+
+    /// The connection is gone although nobody wanted that.
+    fn lose(&mut self, reason: DisconnectReason) {
+        if let Link::Open(client) = std::mem::replace(&mut self.link, Link::Closed) {
+            // A server that broke the protocol does not know that this is the end.
+            if matches!(reason, DisconnectReason::ParseError(_)) {
+                self.works.push(Box::pin(async move { drop(client.close().await) }));
+            }
+        }
+        self.joining = FuturesUnordered::new();
+        self.decoder.reset();
+        self.backoff.reset();
+        let again = self.may_reconnect();
+        for space in self.hub.spaces().iter().filter(|space| space.lock().is_active()) {
+            if space.lost(again) {
+                self.tell_disconnect(space, &reason);
+            }
+            if !again {
+                self.tell_end(space);
+            }
+        }
+        self.hub.tell(&ManagerEvent::Close(reason));
+        self.reconnect();
+    }
+
+    fn not_opened(&mut self, error: &ConnectError) {
+        self.link = Link::Closed;
+        let limit = self.hub.config.reconnection.attempts;
+        let again = self.may_reconnect() && limit.is_none_or(|limit| self.backoff.attempts() < limit);
+        self.hub.tell(&ManagerEvent::Error(error.clone()));
+        for space in self.hub.spaces().iter().filter(|space| space.lock().is_active()) {
+            space.failed(error, again);
+            self.tell_connect_error(space, error);
+            if !again {
+                self.tell_end(space);
+            }
+        }
+        if self.reconnecting {
+            self.hub.tell(&ManagerEvent::ReconnectError(error.clone()));
+        }
+        if !again {
+            self.backoff.reset();
+            self.reconnecting = false;
+            if self.may_reconnect() {
+                self.hub.tell(&ManagerEvent::ReconnectFailed);
+            }
+        }
+        self.reconnect();
+    }
+
+    fn may_reconnect(&self) -> bool {
+        self.hub.reconnection.load(Ordering::Relaxed)
+    }
+
+    fn reconnect(&mut self) {
+        // The bell says the rest: who has left in the meantime, and who has come back.
+        self.hub.bell.ring();
+        if self.lulls != self.hub.lulls() || !self.hub.is_wanted() {
+            return;
+        }
+        if !self.may_reconnect() {
+            self.give_up();
+            return;
+        }
+        let mut random = [0; 4];
+        // Delays that are not random only bring clients back together.
+        let _ = getrandom::fill(&mut random);
+        let delay = self.backoff.next(&self.hub.config.reconnection, u32::from_ne_bytes(random));
+        match delay {
+            Some(delay) => {
+                self.reconnecting = true;
+                self.link = Link::wait(delay);
+            }
+            None => {
+                self.hub.tell(&ManagerEvent::ReconnectFailed);
+                self.give_up();
+            }
+        }
+    }
+
+    /// There will not be another attempt.
+    fn give_up(&mut self) {
+        for space in self.hub.spaces().iter().filter(|space| space.lock().is_active()) {
+            space.lost(false);
+            self.tell_end(space);
+        }
+        self.hub.left();
+    }
+}
+
+/// A runtime that ends, or a handler that panics, takes the task along.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        for space in self.hub.spaces() {
+            if space.lock().is_active() && !self.hub.is_orphaned() {
+                space.lost(false);
+                self.tell_end(&space);
+            }
+        }
+        self.hub.open.send_replace(false);
+        self.hub.stopped();
+    }
+}
+
+async fn room_in(link: Sender) {
+    // However it ends, those who wait look again.
+    let _ = link.flushed().await;
+}
+
+/// What a message of the server does wrong.
+type Taken = Result<(), ProtocolError>;

@@ -1,0 +1,73 @@
+//! Calling the application: its handlers, and whoever reads the socket's events.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use socketio_parser::Event;
+
+use super::Driver;
+use crate::disconnect_reason::DisconnectReason;
+use crate::error::ConnectError;
+use crate::handlers::Work;
+use crate::socket::{
+    AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, SocketEvent, Space,
+};
+
+impl Driver {
+    pub(super) fn tell_event(&mut self, space: &Arc<Space>, event: Event, ack: Option<AckSender>) {
+        let calls = space.calls(event.name());
+        let Some(socket) = self.hub.socket(space) else { return };
+        for call in calls {
+            self.begin(call(EventContext { socket: socket.clone(), event: event.clone(), ack: ack.clone() }));
+        }
+        put(space, || SocketEvent::Event { event, ack });
+    }
+
+    pub(super) fn tell_connect(&mut self, space: &Arc<Space>, recovered: bool) {
+        put(space, || SocketEvent::Connect { recovered });
+        let calls = space.handlers().connect.calls();
+        let Some(socket) = self.hub.socket(space) else { return };
+        for call in calls {
+            self.begin(call(ConnectContext { socket: socket.clone() }));
+        }
+    }
+
+    pub(super) fn tell_connect_error(&mut self, space: &Arc<Space>, error: &ConnectError) {
+        put(space, || SocketEvent::ConnectError(error.clone()));
+        let calls = space.handlers().connect_error.calls();
+        let Some(socket) = self.hub.socket(space) else { return };
+        for call in calls {
+            self.begin(call(ConnectErrorContext { socket: socket.clone(), error: error.clone() }));
+        }
+    }
+
+    pub(super) fn tell_disconnect(&mut self, space: &Arc<Space>, reason: &DisconnectReason) {
+        put(space, || SocketEvent::Disconnect(reason.clone()));
+        let calls = space.handlers().disconnect.calls();
+        let Some(socket) = self.hub.socket(space) else { return };
+        for call in calls {
+            self.begin(call(DisconnectContext { socket: socket.clone(), reason: reason.clone() }));
+        }
+    }
+
+    /// Nothing more happens unless the application connects again.
+    pub(super) fn tell_end(&self, space: &Space) {
+        if let Some(inbox) = space.inbox() {
+            inbox.push(None);
+        }
+    }
+
+    /// Most handlers are done at once. One that waits goes on beside the others.
+    fn begin(&mut self, work: Option<Work>) {
+        let Some(mut work) = work else { return };
+        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.works.push(work);
+        }
+    }
+}
+
+fn put(space: &Space, event: impl FnOnce() -> SocketEvent) {
+    if let Some(inbox) = space.inbox() {
+        inbox.push(Some(event()));
+    }
+}

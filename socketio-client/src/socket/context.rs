@@ -1,0 +1,88 @@
+//! What a handler is called with, before its arguments are taken out of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use engineio::client::Sender;
+use socketio_parser::{Event, Parser, ToArgs};
+
+use super::Socket;
+use crate::disconnect_reason::DisconnectReason;
+use crate::emit;
+use crate::error::{ConnectError, EmitError};
+
+/// Something that happened to a socket.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SocketEvent {
+    /// It is connected.
+    Connect {
+        /// With the id, the rooms and the data that it had before, and the events that it had missed.
+        recovered: bool,
+    },
+    /// It could not be connected. Whether there will be another attempt says
+    /// [`Socket::is_active`](crate::Socket::is_active).
+    ConnectError(ConnectError),
+    /// The server sent an event.
+    Event {
+        /// Its name and its arguments.
+        event: Event,
+        /// The right to answer it, if the server wants an answer.
+        ack: Option<AckSender>,
+    },
+    /// It is not connected any more.
+    Disconnect(DisconnectReason),
+}
+
+/// An event that arrived.
+#[derive(Clone, Debug)]
+pub struct EventContext {
+    pub(crate) socket: Socket,
+    pub(crate) event: Event,
+    pub(crate) ack: Option<AckSender>,
+}
+
+/// A socket that is connected.
+#[derive(Clone, Debug)]
+pub struct ConnectContext {
+    pub(crate) socket: Socket,
+}
+
+/// A socket that could not be connected.
+#[derive(Clone, Debug)]
+pub struct ConnectErrorContext {
+    pub(crate) socket: Socket,
+    pub(crate) error: ConnectError,
+}
+
+/// A socket that is not connected any more.
+#[derive(Clone, Debug)]
+pub struct DisconnectContext {
+    pub(crate) socket: Socket,
+    pub(crate) reason: DisconnectReason,
+}
+
+/// The right to answer an event, once, on the connection that it came by.
+///
+/// A handler that takes it decides when, and whether, the server gets its answer; otherwise what the handler returns
+/// is the answer.
+#[derive(Clone, Debug)]
+pub struct AckSender {
+    pub(crate) link: Sender,
+    pub(crate) namespace: Arc<str>,
+    pub(crate) parser: Parser,
+    pub(crate) id: u64,
+    /// Shared by all who have got the event: the first answer counts.
+    pub(crate) sent: Arc<AtomicBool>,
+}
+
+impl AckSender {
+    /// Answers. Without effect if somebody else has answered already.
+    pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
+        let message = emit::ack(self.parser, &self.namespace, self.id, args)?;
+        if self.sent.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        Ok(self.link.send(message)?)
+    }
+}

@@ -1,0 +1,172 @@
+//! What the handles of a manager and the connection's task share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use engineio::client::ClientBuilder;
+use tokio::sync::watch;
+
+use super::Socket;
+use super::space::Space;
+use crate::bell::Bell;
+use crate::config::Config;
+use crate::handlers::{HandlerId, List};
+use crate::manager_event::ManagerEvent;
+
+/// Someone who is told what happens to the connection.
+type Hook = dyn Fn(&ManagerEvent) + Send + Sync;
+
+/// What is shared.
+pub(crate) struct Hub {
+    pub(crate) config: Arc<Config>,
+    pub(crate) engine: ClientBuilder,
+    pub(crate) bell: Bell,
+    /// Whether a lost connection is opened again.
+    pub(crate) reconnection: AtomicBool,
+    /// Whether there is a connection, or one is being opened or waited for.
+    pub(crate) open: watch::Sender<bool>,
+    spaces: Mutex<Vec<Arc<Space>>>,
+    hooks: Mutex<List<Hook>>,
+    /// Counts how often nobody wanted to be connected any more.
+    lulls: AtomicU64,
+    /// Whether the connection's task is there.
+    running: Mutex<bool>,
+    /// Begins it.
+    start: fn(Arc<Self>),
+    handle: Weak<Handle>,
+}
+
+/// What managers and sockets hold. With the last of them the connection is closed.
+pub(crate) struct Handle {
+    pub(crate) hub: Arc<Hub>,
+}
+
+impl Handle {
+    pub(crate) fn new(config: Config, engine: ClientBuilder, start: fn(Arc<Hub>)) -> Arc<Self> {
+        Arc::new_cyclic(|handle| Self {
+            hub: Arc::new(Hub {
+                reconnection: AtomicBool::new(config.reconnection.enabled),
+                config: Arc::new(config),
+                engine,
+                bell: Bell::default(),
+                open: watch::Sender::new(false),
+                spaces: Mutex::default(),
+                hooks: Mutex::default(),
+                lulls: AtomicU64::new(0),
+                running: Mutex::default(),
+                start,
+                handle: Weak::clone(handle),
+            }),
+        })
+    }
+
+    /// The socket of a namespace, the same one each time.
+    pub(crate) fn socket(self: &Arc<Self>, namespace: &str) -> Socket {
+        let name: Arc<str> =
+            if namespace.starts_with('/') { namespace.into() } else { format!("/{namespace}").into() };
+        let mut spaces = lock(&self.hub.spaces);
+        let known = spaces.iter().find(|space| space.name == name).cloned();
+        let space = known.unwrap_or_else(|| {
+            let space = Arc::new(Space::new(name, Arc::clone(&self.hub.config)));
+            spaces.push(Arc::clone(&space));
+            space
+        });
+        Socket { handle: Arc::clone(self), space }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        for space in self.hub.spaces() {
+            space.clear_handlers();
+            space.leave();
+        }
+        self.hub.left();
+    }
+}
+
+impl Hub {
+    pub(crate) fn spaces(&self) -> Vec<Arc<Space>> {
+        lock(&self.spaces).clone()
+    }
+
+    pub(crate) fn space(&self, name: &str) -> Option<Arc<Space>> {
+        lock(&self.spaces).iter().find(|space| *space.name == *name).cloned()
+    }
+
+    pub(crate) fn socket(&self, space: &Arc<Space>) -> Option<Socket> {
+        Some(Socket { handle: self.handle.upgrade()?, space: Arc::clone(space) })
+    }
+
+    /// Whether no handle is left.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.handle.strong_count() == 0
+    }
+
+    /// Whether somebody who reads a socket's events does not keep up.
+    pub(crate) fn is_backed_up(&self) -> bool {
+        lock(&self.spaces).iter().any(|space| space.inbox().is_some_and(|inbox| inbox.is_full()))
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        lock(&self.spaces).iter().any(|space| space.lock().is_active())
+    }
+
+    /// Tells the connection's task to look around, and begins it if it is not there.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        self.bell.ring();
+        let mut running = lock(&self.running);
+        if !*running {
+            *running = true;
+            (self.start)(Arc::clone(self));
+        }
+    }
+
+    /// A socket does not want to be connected any more.
+    pub(crate) fn left(&self) {
+        if !self.is_wanted() {
+            self.lulls.fetch_add(1, Ordering::AcqRel);
+        }
+        self.bell.ring();
+    }
+
+    pub(crate) fn lulls(&self) -> u64 {
+        self.lulls.load(Ordering::Acquire)
+    }
+
+    /// Whether the connection's task may end: nobody has rung in the meantime.
+    pub(crate) fn stop(&self) -> bool {
+        let mut running = lock(&self.running);
+        *running = self.bell.is_rung();
+        !*running
+    }
+
+    /// The connection's task ended in the middle of something.
+    pub(crate) fn stopped(&self) {
+        *lock(&self.running) = false;
+    }
+
+    pub(crate) fn on_event(&self, hook: Arc<Hook>) -> HandlerId {
+        lock(&self.hooks).push(hook)
+    }
+
+    pub(crate) fn off(&self, id: HandlerId) -> bool {
+        lock(&self.hooks).remove(id)
+    }
+
+    pub(crate) fn tell(&self, event: &ManagerEvent) {
+        let hooks = lock(&self.hooks).calls();
+        hooks.iter().for_each(|hook| hook(event));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("url", self.hub.engine.url()).finish_non_exhaustive()
+    }
+}

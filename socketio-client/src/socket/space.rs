@@ -1,0 +1,362 @@
+//! One namespace: the only place where a socket's events meet its state.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engineio::Prepared;
+use engineio::SendError;
+use engineio::client::Sender;
+use serde_json::Value;
+use socketio_parser::{EncodeError, Event, RawArgs};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::Socket;
+use super::context::{ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, SocketEvent};
+use super::state::{Arrived, Auth, Notice, State};
+use crate::buffer::Buffered;
+use crate::config::Config;
+use crate::disconnect_reason::DisconnectReason;
+use crate::emit;
+use crate::error::{AckError, ConnectError, EmitError, ExtractError, ProtocolError};
+use crate::handlers::{Call, List, Table, Work};
+use crate::inbox::Inbox;
+use crate::retry::Answer;
+
+type Calls<C> = List<dyn Fn(C) -> Option<Work> + Send + Sync>;
+type Outgoing = dyn Fn(&str, &RawArgs) + Send + Sync;
+type ErrorHook = Arc<dyn Fn(&Socket, &str, &ExtractError) + Send + Sync>;
+
+/// Who is told what.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) events: Table<EventContext>,
+    pub(crate) outgoing: List<Outgoing>,
+    pub(crate) connect: Calls<ConnectContext>,
+    pub(crate) connect_error: Calls<ConnectErrorContext>,
+    pub(crate) disconnect: Calls<DisconnectContext>,
+    pub(crate) on_error: Option<ErrorHook>,
+}
+
+/// How things stand, for those who wait.
+#[derive(Clone, Debug)]
+enum Status {
+    Idle(Option<ConnectError>),
+    Trying,
+    Connected,
+}
+
+/// A namespace.
+pub(crate) struct Space {
+    pub(crate) name: Arc<str>,
+    pub(crate) config: Arc<Config>,
+    ack_ids: AtomicU64,
+    state: Mutex<State>,
+    handlers: Mutex<Handlers>,
+    status: watch::Sender<Status>,
+}
+
+impl Space {
+    pub(crate) fn new(name: Arc<str>, config: Arc<Config>) -> Self {
+        Self {
+            name,
+            config,
+            ack_ids: AtomicU64::new(0),
+            state: Mutex::default(),
+            handlers: Mutex::default(),
+            status: watch::Sender::new(Status::Idle(None)),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn handlers(&self) -> MutexGuard<'_, Handlers> {
+        self.handlers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn clear_handlers(&self) {
+        let handlers = std::mem::take(&mut *self.handlers());
+        drop(handlers);
+    }
+
+    pub(crate) fn calls(&self, event: &str) -> Vec<Call<EventContext>> {
+        self.handlers().events.calls(event)
+    }
+
+    /// A new stream of what happens; the one before gets nothing more.
+    pub(crate) fn open_inbox(&self) -> Arc<Inbox<SocketEvent>> {
+        let inbox = Arc::new(Inbox::new(self.config.max_waiting_events));
+        self.lock().inbox = Arc::downgrade(&inbox);
+        inbox
+    }
+
+    pub(crate) fn inbox(&self) -> Option<Arc<Inbox<SocketEvent>>> {
+        self.lock().inbox.upgrade()
+    }
+
+    // Joining and leaving.
+
+    pub(crate) fn want(&self) -> bool {
+        let wanted = self.lock().want();
+        if wanted {
+            self.status.send_replace(Status::Trying);
+        }
+        wanted
+    }
+
+    pub(crate) fn begin_join(&self) -> Option<(u64, Auth)> {
+        self.lock().begin_join()
+    }
+
+    /// The packet that asks the server, if the socket still wants to.
+    pub(crate) fn connect_packet(
+        &self,
+        join: u64,
+        auth: Option<Value>,
+    ) -> Option<Result<Prepared, EncodeError>> {
+        let state = self.lock();
+        let data = state.is_join(join).then(|| state.connect_data(auth))?;
+        Some(emit::connect(self.config.parser, &self.name, data.as_ref()))
+    }
+
+    /// The server has confirmed. What came before is handed back, and whether the old socket was found.
+    pub(crate) fn joined(
+        &self,
+        id: String,
+        pid: Option<String>,
+        link: &Sender,
+    ) -> Option<(bool, Vec<Arrived>)> {
+        let mut state = self.lock();
+        if !state.is_joining() {
+            return None;
+        }
+        let recovered = state.joined(id, pid, link.clone());
+        self.status.send_replace(Status::Connected);
+        Some((recovered, std::mem::take(&mut state.early)))
+    }
+
+    /// The attempt failed. Without `again` there will not be another.
+    pub(crate) fn failed(&self, error: &ConnectError, again: bool) {
+        self.lock().part(again);
+        if !again {
+            self.status.send_replace(Status::Idle(Some(error.clone())));
+        }
+    }
+
+    /// The connection is gone, or the server put the socket out. `true` if it was connected.
+    pub(crate) fn lost(&self, again: bool) -> bool {
+        let was_connected = self.lock().part(again);
+        self.status.send_replace(if again { Status::Trying } else { Status::Idle(None) });
+        was_connected
+    }
+
+    /// The application leaves. `true` if there is something to leave.
+    pub(crate) fn leave(&self) -> bool {
+        let mut state = self.lock();
+        if !state.is_active() {
+            return false;
+        }
+        if let (Some(link), Ok(packet)) = (state.link(), emit::disconnect(self.config.parser, &self.name)) {
+            // A connection that takes no more tells the server by its end.
+            let _ = link.send(packet);
+        }
+        if state.part(false) {
+            state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));
+        }
+        state.notices.push(Notice::End);
+        self.status.send_replace(Status::Idle(None));
+        true
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.lock().notices)
+    }
+
+    pub(crate) async fn wait_connected(&self) -> Result<(), ConnectError> {
+        let mut status = self.status.subscribe();
+        // The sender lives in this space.
+        match status.wait_for(|status| !matches!(status, Status::Trying)).await.as_deref() {
+            Ok(Status::Connected) => Ok(()),
+            Ok(Status::Idle(Some(error))) => Err(error.clone()),
+            _ => Err(ConnectError::Inactive),
+        }
+    }
+
+    // Out.
+
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.ack_ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn expect(&self, id: u64) -> Result<oneshot::Receiver<Result<RawArgs, AckError>>, AckError> {
+        let mut state = self.lock();
+        if state.acks.len() >= self.config.max_pending_acks {
+            return Err(AckError::TooMany);
+        }
+        let (sender, answer) = oneshot::channel();
+        state.acks.insert(id, sender);
+        Ok(answer)
+    }
+
+    pub(crate) fn forget(&self, id: u64) {
+        let mut state = self.lock();
+        state.acks.remove(&id);
+        state.buffer.forget(id);
+    }
+
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.handlers().outgoing.is_empty()
+    }
+
+    /// Sends a packet at once, or keeps it until the socket is connected.
+    pub(crate) fn send(
+        &self,
+        message: Prepared,
+        ack_id: Option<u64>,
+        volatile: bool,
+        event: Option<Event>,
+    ) -> Result<(), EmitError> {
+        let state = self.lock();
+        let in_order = state.buffer.is_empty();
+        let sent = match state.live_link() {
+            Some(link) if volatile => in_order && link.send_volatile(message).unwrap_or(false),
+            None if volatile => false,
+            Some(link) if in_order => match link.send(message.clone()) {
+                Ok(()) => true,
+                // The connection has just ended, and the task has not said so yet.
+                Err(SendError::Closed) => return self.keep(state, Buffered { message, ack_id, event }),
+                Err(error) => return Err(error.into()),
+            },
+            _ => return self.keep(state, Buffered { message, ack_id, event }),
+        };
+        drop(state);
+        if sent {
+            self.tell_outgoing(event.as_ref());
+        }
+        Ok(())
+    }
+
+    fn keep(&self, mut state: MutexGuard<'_, State>, event: Buffered) -> Result<(), EmitError> {
+        for dropped in state.buffer.push(event, self.config.max_buffered, self.config.overflow)? {
+            if let Some(waiting) = dropped.ack_id.and_then(|id| state.acks.remove(&id)) {
+                let _ = waiting.send(Err(AckError::Dropped));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_outgoing<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
+        for event in events {
+            let calls = self.handlers().outgoing.calls();
+            calls.iter().for_each(|call| call(event.name(), event.args()));
+        }
+    }
+
+    /// Takes an event that is sent until it is answered.
+    pub(crate) fn enqueue(
+        &self,
+        event: Event,
+        timeout: Option<Duration>,
+        answer: Option<Answer>,
+    ) -> Result<u64, EmitError> {
+        let bytes = event.name().len() + event.args().as_bytes().len();
+        let bytes = bytes + event.args().attachments().iter().map(|data| data.len()).sum::<usize>();
+        let number = self.lock().queue.push(event, bytes, timeout, answer, self.config.max_buffered)?;
+        self.flush();
+        Ok(number)
+    }
+
+    /// Nobody waits for this event any more. `true` if another one is due.
+    pub(crate) fn abandon(&self, number: u64) -> bool {
+        let due = self.lock().queue.abandon(number);
+        if due {
+            self.flush();
+        }
+        due
+    }
+
+    /// Sends what waits, as far as the connection takes it. `true` if it has to be tried again when there is room.
+    pub(crate) fn flush(&self) -> bool {
+        let mut told = Vec::new();
+        let mut state = self.lock();
+        let full = self.send_waiting(&mut state, &mut told);
+        drop(state);
+        self.tell_outgoing(&told);
+        full
+    }
+
+    fn send_waiting(&self, state: &mut State, told: &mut Vec<Event>) -> bool {
+        let Some(link) = state.live_link().cloned() else { return false };
+        while let Some(first) = state.buffer.front() {
+            match link.send(first.message.clone()) {
+                Ok(()) => told.extend(state.buffer.pop().and_then(|sent| sent.event)),
+                Err(error) => return error == SendError::Full,
+            }
+        }
+        let Some(event) = state.queue.due() else { return false };
+        let id = self.next_ack_id();
+        let Ok(packet) = emit::event(self.config.parser, &self.name, Some(id), event.name(), event.args())
+        else {
+            // It was written once, so it can be again.
+            return false;
+        };
+        match link.send(packet) {
+            Ok(()) => {
+                told.push(event.clone());
+                state.queue.sent(id, Instant::now());
+                false
+            }
+            Err(error) => error == SendError::Full,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().queue.deadline()
+    }
+
+    /// Sends again what was not answered in time.
+    pub(crate) fn expire(&self, now: Instant) {
+        let expired = self.lock().queue.expire(now, self.config.retries.unwrap_or(0));
+        if expired {
+            self.flush();
+        }
+    }
+
+    // In.
+
+    /// An answer came. One that nobody waits for (any more) is dropped.
+    pub(crate) fn answered(&self, id: u64, args: RawArgs) {
+        let mut state = self.lock();
+        match state.queue.answered(id, args) {
+            Ok(()) => {
+                drop(state);
+                self.flush();
+            }
+            Err(args) => {
+                if let Some(waiting) = state.acks.remove(&id) {
+                    let _ = waiting.send(Ok(args));
+                }
+            }
+        }
+    }
+
+    /// An event came. It is handed back if the socket is connected, and kept if it is about to be.
+    pub(crate) fn arrived(&self, arrived: Arrived) -> Result<Option<Arrived>, ProtocolError> {
+        let mut state = self.lock();
+        if state.is_joining() {
+            if state.early.len() >= self.config.max_early_events {
+                return Err(ProtocolError::EarlyEvents);
+            }
+            state.early.push(arrived);
+            return Ok(None);
+        }
+        Ok(state.link().is_some().then_some(arrived))
+    }
+
+    pub(crate) fn note_offset(&self, event: &Event) {
+        self.lock().note_offset(event.args());
+    }
+}

@@ -1,0 +1,185 @@
+//! Events in both directions, with everything that they may carry.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use socketio_client::{Args, Arguments, Binary, Data, EmitError, Parser, RawArgs, Socket, Transport};
+use tests::raw::soon;
+
+use crate::support::{Log, builder, start};
+
+async fn connect(addr: std::net::SocketAddr) -> Socket {
+    let socket = builder(addr).build().socket("/");
+    soon(socket.connect().connected()).await.unwrap();
+    socket
+}
+
+/// What the server sends back.
+fn sent_back(socket: &Socket) -> Log<RawArgs> {
+    let log = Log::new();
+    let write = log.writer();
+    socket.on("sent back", move |args: RawArgs| {
+        write(args);
+        async {}
+    });
+    log
+}
+
+/// SIO-CLI-017, SIO-CLI-018, SIO-CLI-019, SIO-CLI-044, SIO-CLI-045
+#[tokio::test]
+async fn values_arrive_as_they_were_sent() {
+    let running = start().await;
+    let socket = connect(running.addr).await;
+    let mut log = sent_back(&socket);
+    let texts = ["てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "\u{10ffff}\u{1}\""];
+    let date = "2026-01-02T03:04:05.678Z";
+    for value in [json!(false), json!(date), json!({ "date": date, "deep": [[{ "a": null }]] }), json!(-1.5)]
+    {
+        socket.emit("send back", &value).unwrap();
+        assert_eq!(log.next().await.parse::<Value>(0).unwrap(), value);
+    }
+    for text in texts {
+        socket.emit("send back", text).unwrap();
+    }
+    for text in texts {
+        assert_eq!(log.next().await.parse::<String>(0).unwrap(), text);
+    }
+    socket.emit("send back", &Args((1, "b", [3]))).unwrap();
+    let (a, b, c): (u8, String, Vec<u8>) = log.next().await.parse_all().unwrap();
+    assert_eq!((a, b.as_str(), c), (1, "b", vec![3]));
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Upload {
+    before: String,
+    content: Binary,
+    after: Vec<Binary>,
+}
+
+/// SIO-CLI-047, SIO-CLI-048, SIO-CLI-049, SIO-CLI-050
+#[tokio::test]
+async fn binary_data_may_be_anywhere() {
+    let running = start().await;
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let socket = builder(running.addr).transports([transport]).build().socket("/");
+        soon(socket.connect().connected()).await.unwrap();
+        let mut log = sent_back(&socket);
+        let upload = || Upload {
+            before: "howdy".to_owned(),
+            content: Binary::from_static(b"asdfasdf"),
+            after: vec![Binary::from_static(b""), Binary::from(vec![7; 100_000])],
+        };
+        socket.emit("send raw", &upload()).unwrap();
+        socket.emit("send raw", "text").unwrap();
+        assert_eq!(log.next().await.parse::<Upload>(0).unwrap(), upload());
+        assert_eq!(log.next().await.parse::<String>(0).unwrap(), "text");
+        let back: Upload = soon(socket.emit_with_ack("echo", &upload())).await.unwrap();
+        assert_eq!(back, upload());
+    }
+}
+
+/// SIO-CLI-079
+#[tokio::test]
+async fn reserved_names_are_refused() {
+    let running = start().await;
+    let socket = connect(running.addr).await;
+    for name in ["disconnecting", "connect", "connect_error"] {
+        assert!(matches!(socket.emit(name, "goodbye"), Err(EmitError::Encode(_))));
+    }
+}
+
+/// SIO-CLI-016
+#[tokio::test]
+async fn a_handler_s_return_value_is_the_answer() {
+    let running = crate::support::start_with(|io| {
+        io.of("/").on("ask me", |peer: socketio_server::Socket| async move {
+            let answer = peer
+                .timeout(tests::raw::LONG)
+                .emit_with_ack_args("question", &Args((1, "two")))
+                .await
+                .unwrap();
+            let all: Vec<Value> = answer.parse_all().unwrap();
+            peer.emit("got it", &all).unwrap();
+        });
+    })
+    .await;
+    let socket = connect(running.addr).await;
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on("got it", move |Data(value): Data<Value>| {
+        write(value);
+        async {}
+    });
+    let id = socket.on("question", |Arguments((a, b)): Arguments<(u32, String)>| async move {
+        assert_eq!((a, b.as_str()), (1, "two"));
+        socketio_client::Ack(Args((5, json!({ "test": true }))))
+    });
+    socket.emit("ask me", &Args(())).unwrap();
+    assert_eq!(log.next().await, json!([5, { "test": true }]));
+    socket.off(id);
+
+    // An error is an answer too, and so is what does not fit.
+    let id = socket.on("question", || async { Err::<(), _>("no idea") });
+    socket.emit("ask me", &Args(())).unwrap();
+    assert_eq!(log.next().await, json!([{ "error": "no idea" }]));
+    socket.off(id);
+    let mut errors = Log::new();
+    let write = errors.writer();
+    socket.on_error(move |_, event, _| write(event.to_owned()));
+    socket.on("question", |Data(_): Data<bool>| async {});
+    socket.emit("ask me", &Args(())).unwrap();
+    assert!(log.next().await[0]["error"].is_string());
+    assert_eq!(errors.next().await, "question");
+}
+
+/// SIO-CLI-067, SIO-CLI-068
+#[tokio::test]
+async fn compression_is_said_for_each_event() {
+    let running = start().await;
+    let socket = connect(running.addr).await;
+    for compress in [true, false] {
+        let echo: String =
+            soon(socket.compress(compress).emit_with_ack("echo", &"x".repeat(5000))).await.unwrap();
+        assert_eq!(echo.len(), 5000);
+    }
+}
+
+#[tokio::test]
+async fn the_msgpack_parser_does_all_of_that_too() {
+    let io = socketio_server::Server::builder().parser(Parser::Msgpack).build().unwrap();
+    let running = crate::support::serve(io, "127.0.0.1:0".parse().unwrap()).await;
+    let manager = builder(running.addr).parser(Parser::Msgpack).build();
+    let socket = manager.socket("/foo");
+    let bytes = Binary::from_static(&[1, 2, 3]);
+    let (a, b): (u64, Binary) = {
+        let args =
+            soon(socket.connect().emit_with_ack_args("echo", &Args((u64::MAX, &bytes)))).await.unwrap();
+        args.parse_all().unwrap()
+    };
+    assert_eq!((a, b), (u64::MAX, bytes));
+    let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
+    assert_eq!(refused.to_string(), "Auth failed (custom namespace)");
+}
+
+#[tokio::test]
+async fn handlers_begin_in_order_and_wait_beside_each_other() {
+    let running = start().await;
+    let socket = connect(running.addr).await;
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on("sent back", move |socket: Socket, Data(number): Data<u32>| {
+        let write = write.clone();
+        write(number);
+        async move {
+            // An answer that can only come while this waits.
+            let echo: u32 = socket.emit_with_ack("echo", &(number + 100)).await.unwrap();
+            write(echo);
+        }
+    });
+    for number in 0..50 {
+        socket.emit("send back", &number).unwrap();
+    }
+    let seen = log.take(100).await;
+    let (begun, done): (Vec<u32>, Vec<u32>) = seen.into_iter().partition(|number| *number < 100);
+    assert_eq!(begun, (0..50).collect::<Vec<_>>());
+    assert_eq!(done, (100..150).collect::<Vec<_>>());
+}

@@ -1,0 +1,115 @@
+//! Listeners of any event, in both directions, and handlers that come and go.
+
+use serde_json::Value;
+use socketio_client::{Args, Binary, EventName, RawArgs, Socket};
+use tests::raw::soon;
+
+use crate::support::{Log, builder, start};
+
+type Seen = (u8, String, Vec<Value>);
+
+async fn connect() -> (crate::support::Running, Socket, Log<Seen>) {
+    let running = start().await;
+    let socket = builder(running.addr).build().socket("/");
+    soon(socket.connect().connected()).await.unwrap();
+    (running, socket, Log::new())
+}
+
+/// SIO-CLI-085, SIO-CLI-086, SIO-CLI-087
+#[tokio::test]
+async fn events_of_any_name_that_come() {
+    let (_running, socket, mut log) = connect().await;
+    let writer = log.writer();
+    let any = |mark: u8| {
+        let write = writer.clone();
+        move |EventName(name): EventName, args: RawArgs| {
+            write((mark, name, args.parse_all().unwrap()));
+            async {}
+        }
+    };
+    let second = socket.on_any(any(2));
+    socket.on_any(any(3));
+    socket.prepend_any(any(1));
+    let write = log.writer();
+    socket.on("sent back", move || {
+        write((4, "its own".to_owned(), Vec::new()));
+        async {}
+    });
+    socket.emit("send back", "123").unwrap();
+    let seen = log.take(4).await;
+    assert_eq!(seen.iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!((seen[0].1.as_str(), &seen[0].2), ("sent back", &vec!["123".into()]));
+    assert!(socket.off(second) && !socket.off(second));
+    socket.emit("send back", "123").unwrap();
+    assert_eq!(log.take(3).await.iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 3, 4]);
+    socket.off_any();
+    socket.emit("send back", "123").unwrap();
+    assert_eq!(log.next().await.0, 4);
+}
+
+/// SIO-CLI-088, SIO-CLI-090, SIO-CLI-091
+#[tokio::test]
+async fn events_of_any_name_that_leave() {
+    let (_running, socket, mut log) = connect().await;
+    let writer = log.writer();
+    let any = |mark: u8| {
+        let write = writer.clone();
+        move |name: &str, args: &RawArgs| write((mark, name.to_owned(), args.parse_all().unwrap()))
+    };
+    let second = socket.on_any_outgoing(any(2));
+    socket.on_any_outgoing(any(3));
+    socket.prepend_any_outgoing(any(1));
+    socket.emit("my-event", "123").unwrap();
+    let seen = log.rest();
+    assert_eq!(seen.iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((seen[0].1.as_str(), &seen[0].2), ("my-event", &vec!["123".into()]));
+    assert!(socket.off_any_outgoing(second));
+    socket.emit("my-event", "123").unwrap();
+    assert_eq!(log.rest().iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 3]);
+    socket.off_all_outgoing();
+    socket.emit("my-event", "123").unwrap();
+    assert!(log.rest().is_empty());
+    // What waits is told when it leaves.
+    socket.on_any_outgoing(any(1));
+    socket.disconnect();
+    socket.emit("echo", "later").unwrap();
+    assert!(log.rest().is_empty());
+    soon(socket.connect().connected()).await.unwrap();
+    assert_eq!(log.next().await.2, ["later"]);
+}
+
+/// SIO-CLI-089
+#[tokio::test]
+async fn binary_data_that_leaves_is_seen_as_it_is() {
+    let (_running, socket, _) = connect().await;
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on_any_outgoing(move |_, args| write(args.parse::<Binary>(0).unwrap()));
+    socket.emit("my-event", &Binary::from_static(b"\x01\x02")).unwrap();
+    assert_eq!(log.rest(), [Binary::from_static(b"\x01\x02")]);
+    log.rest();
+}
+
+#[tokio::test]
+async fn a_handler_may_want_one_event_only() {
+    let (_running, socket, _) = connect().await;
+    let mut log = Log::new();
+    let write = log.writer();
+    let all = write.clone();
+    socket.once("sent back", move || {
+        write("once");
+        async {}
+    });
+    socket.on("sent back", move || {
+        all("each");
+        async {}
+    });
+    for _ in 0..2 {
+        socket.emit("send back", &Args(())).unwrap();
+    }
+    assert_eq!(log.take(3).await, ["once", "each", "each"]);
+    socket.off_event("sent back");
+    socket.emit("send back", &Args(())).unwrap();
+    let _: u8 = soon(socket.emit_with_ack("echo", &1)).await.unwrap();
+    assert!(log.rest().is_empty());
+}

@@ -1,0 +1,15 @@
+//! The Socket.IO client against our server, against peers that send exactly what a test says, and against the official
+//! server.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+mod acks;
+mod connect;
+mod events;
+mod listeners;
+mod node;
+mod offline;
+mod reconnect;
+mod retries;
+mod streams;
+mod support;
+mod wire;

@@ -1,0 +1,136 @@
+//! Events that are sent until they are answered.
+
+use std::time::Duration;
+
+use engineio::client::Proxies;
+use socketio_client::{AckError, Args, Manager, Socket};
+use tests::raw::{soon, start as start_engine};
+
+use crate::support::{Log, builder, start, start_with};
+
+/// SIO-CLI-112
+#[tokio::test]
+async fn one_event_is_on_its_way_at_a_time() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = Manager::builder(&format!("http://{}", running.addr))
+        .unwrap()
+        .engine(|engine| engine.proxy(Proxies::None))
+        .path("/engine.io/")
+        .retries(1)
+        .build();
+    let socket = manager.socket("/");
+    for number in 1..=3 {
+        socket.emit("echo", &number).unwrap();
+    }
+    assert_eq!(socket.queued(), 3);
+    socket.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    for (number, left) in [(1, 2), (2, 1), (3, 0)] {
+        let id = number - 1;
+        assert_eq!(running.message().await, format!(r#"2{id}["echo",{number}]"#).into());
+        assert_eq!(socket.queued(), left + 1);
+        session.send(&*format!("3{id}[{number}]")).unwrap();
+    }
+    soon(async {
+        while socket.queued() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    socket.disconnect();
+    assert_eq!(running.message().await, "1".into());
+}
+
+/// SIO-CLI-113
+#[tokio::test]
+async fn what_is_never_answered_is_given_up() {
+    let mut seen = Log::new();
+    let write = seen.writer();
+    let running = start_with(move |io| {
+        io.of("/").on("lost", move |_: Option<socketio_server::AckSender>| {
+            write(());
+            async {}
+        });
+    })
+    .await;
+    let socket = builder(running.addr).retries(3).ack_timeout(Duration::from_millis(50)).build().socket("/");
+    soon(socket.connect().connected()).await.unwrap();
+    let error = soon(socket.emit_with_ack::<u32>("lost", &Args(()))).await.unwrap_err();
+    assert!(matches!(error, AckError::Timeout));
+    seen.take(4).await;
+    assert_eq!((seen.rest().len(), socket.queued()), (0, 0));
+    assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &7)).await.unwrap(), 7);
+}
+
+/// SIO-CLI-114
+#[tokio::test]
+async fn the_queue_waits_for_the_connection() {
+    let running = start().await;
+    let socket = builder(running.addr).retries(3).build().socket("/");
+    let waiting = socket.clone();
+    let answer = tokio::spawn(async move { waiting.emit_with_ack::<u32>("echo", &1).await });
+    tokio::task::yield_now().await;
+    assert_eq!(socket.queued(), 1);
+    socket.connect();
+    assert_eq!(soon(answer).await.unwrap().unwrap(), 1);
+}
+
+/// SIO-CLI-115
+#[tokio::test]
+async fn an_event_of_the_connect_handler_leaves_once() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").retries(1).build();
+    let socket = manager.socket("/");
+    socket.on_connect(|socket: Socket| async move { socket.emit("echo", &Option::<u8>::None).unwrap() });
+    socket.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    assert_eq!(running.message().await, r#"20["echo",null]"#.into());
+    session.send("30[null]").unwrap();
+    soon(async {
+        while socket.queued() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    socket.disconnect();
+    assert_eq!(running.message().await, "1".into());
+}
+
+#[tokio::test]
+async fn a_lost_connection_does_not_count_as_a_try() {
+    let mut seen = Log::new();
+    let write = seen.writer();
+    let running = start_with(move |io| {
+        io.of("/").on(
+            "work",
+            move |peer: socketio_server::Socket,
+                  socketio_server::Data(number): socketio_server::Data<u32>| {
+                write(number);
+                async move {
+                    // Cut before the answer leaves, for the first few times.
+                    if number < 10 {
+                        peer.session().abort();
+                    }
+                    Ok::<_, String>(())
+                }
+            },
+        );
+    })
+    .await;
+    let socket = builder(running.addr).retries(0).build().socket("/");
+    socket.connect();
+    let counted = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = counted.clone();
+    socket.on_disconnect(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async {}
+    });
+    socket.emit("work", &9).unwrap();
+    assert_eq!(seen.take(5).await, [9; 5]);
+    assert!(counted.load(std::sync::atomic::Ordering::Relaxed) >= 4);
+    assert_eq!(socket.queued(), 1);
+}

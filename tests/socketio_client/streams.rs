@@ -1,0 +1,85 @@
+//! Events for those who ask.
+
+use socketio_client::{Args, SocketEvent};
+use tests::raw::soon;
+
+use crate::support::{builder, start};
+
+#[tokio::test]
+async fn everything_comes_in_order() {
+    let running = start().await;
+    let manager = builder(running.addr).build();
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    socket.emit("send back", &1).unwrap();
+    socket.emit("kick", &Args(())).unwrap();
+    socket.connect();
+    let mut seen = Vec::new();
+    while let Some(event) = soon(events.recv()).await {
+        seen.push(match event {
+            SocketEvent::Connect { recovered } => format!("connect {recovered}"),
+            SocketEvent::Event { event, ack } => format!("{} {}", event.name(), ack.is_some()),
+            SocketEvent::Disconnect(reason) => reason.to_string(),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(seen, ["connect false", "sent back false", "io server disconnect"]);
+}
+
+#[tokio::test]
+async fn a_reader_may_answer() {
+    let running = crate::support::start_with(|io| {
+        io.of("/").on_connect(|peer: socketio_server::Socket| async move {
+            let answer: u32 = peer.emit_with_ack("question", &20).await.unwrap();
+            peer.emit("thanks", &answer).unwrap();
+        });
+    })
+    .await;
+    let socket = builder(running.addr).build().socket("/");
+    let mut events = socket.events();
+    socket.connect();
+    let mut thanks = None;
+    while thanks.is_none() {
+        match soon(events.recv()).await {
+            Some(SocketEvent::Event { event, ack: Some(ack) }) => {
+                let number: u32 = event.args().parse(0).unwrap();
+                ack.clone().send(&(number + 1)).unwrap();
+                // Only the first answer counts.
+                ack.send(&0).unwrap();
+            }
+            Some(SocketEvent::Event { event, ack: None }) => {
+                thanks = Some(event.args().parse::<u32>(0).unwrap());
+            }
+            Some(SocketEvent::Connect { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(thanks, Some(21));
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_keep_up_makes_the_server_wait() {
+    let running = start().await;
+    let manager = builder(running.addr).configure(|config| config.max_waiting_events = 4).build();
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    soon(socket.connect().connected()).await.unwrap();
+    for number in 0..200 {
+        socket.emit("send back", &number).unwrap();
+    }
+    // The connection is not read, so this answer comes only when all but the last few events were taken.
+    let answering = socket.clone();
+    let answer = tokio::spawn(async move { answering.emit_with_ack::<u32>("echo", &1).await });
+    let mut numbers = Vec::new();
+    while numbers.len() < 200 {
+        match soon(events.recv()).await {
+            Some(SocketEvent::Event { event, .. }) => numbers.push(event.args().parse::<u32>(0).unwrap()),
+            Some(SocketEvent::Connect { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(!answer.is_finished() || numbers.len() + 5 >= 200, "overtaken after {}", numbers.len());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+    assert_eq!(soon(answer).await.unwrap().unwrap(), 1);
+}

@@ -1,0 +1,177 @@
+//! What goes over the wire, packet by packet, and what a server should not send.
+
+use std::time::Duration;
+
+use socketio_client::{DisconnectReason, ProtocolError, SocketEvent};
+use tests::raw::{Seen, soon, start as start_engine};
+
+use crate::support::{Log, builder};
+
+/// SIO-CLI-054, SIO-CLI-055
+#[tokio::test]
+async fn a_namespace_is_asked_for_once() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let socket = manager.socket("/");
+    socket.connect();
+    manager.socket("/").connect();
+    let session = running.opened().await;
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(socket.connected()).await.unwrap();
+    socket.connect().disconnect();
+    let packets = packets_until_close(&mut running).await;
+    assert_eq!(packets, ["0", "1"]);
+    // The same socket may be connected again, and there is still one of it.
+    assert!(manager.socket("/") == socket && !socket.is_active());
+    socket.connect();
+    assert!(socket.is_active());
+    running.opened().await.send(r#"0{"sid":"b"}"#).unwrap();
+    soon(socket.connected()).await.unwrap();
+    assert_eq!(socket.id().as_deref(), Some("b"));
+}
+
+/// SIO-CLI-056
+#[tokio::test]
+async fn each_namespace_is_asked_for_and_left() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
+    root.connect();
+    chat.connect();
+    let session = running.opened().await;
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    session.send(r#"0/foo,{"sid":"b"}"#).unwrap();
+    soon(root.connected()).await.unwrap();
+    soon(chat.connected()).await.unwrap();
+    root.disconnect();
+    chat.disconnect();
+    assert_eq!(packets_until_close(&mut running).await, ["0", "0/foo,", "1", "1/foo,"]);
+}
+
+/// SIO-CLI-057
+#[tokio::test]
+async fn what_is_no_packet_closes_the_connection_and_a_new_one_follows() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    socket.connect();
+    for wrong in
+        ["bad", "51-[\"x\",{\"_placeholder\":true,\"num\":7}]", "2[]", "2[\"connect\"]", "7", "0{", "3x"]
+    {
+        let session = running.opened().await;
+        session.send(r#"0{"sid":"a"}"#).unwrap();
+        assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+        session.send(wrong).unwrap();
+        if wrong.starts_with("51") {
+            session.send(vec![1]).unwrap();
+        }
+        let Some(SocketEvent::Disconnect(reason)) = soon(events.recv()).await else { panic!("{wrong}") };
+        assert!(matches!(reason, DisconnectReason::ParseError(ProtocolError::Decode(_))), "{reason:?}");
+        assert_eq!(reason.to_string(), "parse error");
+        running.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn what_means_nothing_to_us_is_passed_over() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let socket = manager.socket("/");
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on("x", move |socketio_client::Data(number): socketio_client::Data<u32>| {
+        write(number);
+        async {}
+    });
+    socket.connect();
+    let session = running.opened().await;
+    for packet in [
+        "2/elsewhere,[\"x\",1]",
+        "399[1]",
+        "1/elsewhere,",
+        "4/elsewhere,{\"message\":\"no\"}",
+        "0{\"sid\":\"a\"}",
+        "0{\"sid\":\"b\"}",
+        "2",
+        "3[1]",
+        "2[\"unknown\"]",
+        "2[\"x\",2]",
+    ] {
+        session.send(packet).unwrap();
+    }
+    assert_eq!(log.next().await, 2);
+    assert_eq!(socket.id().as_deref(), Some("a"));
+}
+
+#[tokio::test]
+async fn events_before_the_confirmation_are_kept_and_bounded() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager =
+        builder(running.addr).path("/engine.io/").configure(|config| config.max_early_events = 2).build();
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    socket.connect();
+    let session = running.opened().await;
+    running.message().await;
+    for packet in ["2[\"x\",1]", "2[\"x\",2]", "0{\"sid\":\"a\"}", "2[\"x\",3]"] {
+        session.send(packet).unwrap();
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        seen.push(match soon(events.recv()).await {
+            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
+            Some(SocketEvent::Connect { .. }) => 0,
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(seen, [1, 2, 0, 3]);
+    session.abort();
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+    let session = running.opened().await;
+    running.message().await;
+    for _ in 0..3 {
+        session.send("2[\"x\",1]").unwrap();
+    }
+    // Never confirmed, so there is nothing to be disconnected from; another attempt follows.
+    running.opened().await;
+    assert!(socket.is_active());
+}
+
+/// SIO-CLI-105
+#[tokio::test]
+async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connection() {
+    let heartbeat = Duration::from_millis(200);
+    let server = engineio::Server::builder().ping_interval(heartbeat).ping_timeout(heartbeat);
+    let mut running = start_engine(server).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let socket = manager.socket("/");
+    socket.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(socket.connected()).await.unwrap();
+    // As when a laptop sleeps: nothing of this program runs.
+    std::thread::sleep(3 * heartbeat);
+    assert!(socket.is_connected());
+    socket.emit("x", &1).unwrap();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"b"}"#).unwrap();
+    assert_eq!(running.message().await, r#"2["x",1]"#.into());
+}
+
+async fn packets_until_close(running: &mut tests::raw::Running) -> Vec<String> {
+    let mut packets = Vec::new();
+    running
+        .find(|seen| match seen {
+            Seen::Message(_, message) => {
+                packets.push(String::from_utf8(message.as_bytes().to_vec()).unwrap());
+                None
+            }
+            Seen::Close(..) => Some(()),
+            _ => None,
+        })
+        .await;
+    packets
+}

@@ -3,7 +3,12 @@
 use std::net::Ipv4Addr;
 
 use socketio_server::{Ack, Data, RawArgs, Server, Socket};
+use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
+
+/// Gives the memory of a crowd that is gone back to the system, which the allocator of glibc seldom does.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,6 +5,7 @@
 mod acks;
 mod connect;
 mod events;
+mod faults;
 mod listeners;
 mod node;
 mod offline;

@@ -186,6 +186,11 @@ impl Namespaces {
         }
     }
 
+    /// The namespace of this name, if there is one.
+    pub(crate) fn existing(&self, name: &str) -> Option<Namespace> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     /// The namespace that the application names, made if it does not exist.
     pub(crate) fn of(&self, name: &str) -> Namespace {
         let slash = if name.starts_with('/') { "" } else { "/" };

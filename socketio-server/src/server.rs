@@ -231,6 +231,11 @@ impl Server {
         self.namespaces.names()
     }
 
+    /// The namespace of this name if it is there. Unlike [`of`](Self::of) this makes none.
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.namespaces.existing(name)
+    }
+
     /// The Engine.IO server below: its sessions, its counts, and its service.
     pub fn engine(&self) -> &engineio::Server {
         &self.engine

@@ -232,3 +232,22 @@ async fn attachments_follow_their_text() {
         assert_eq!(ws.binary().await, [number; 2]);
     }
 }
+
+/// Heartbeats and the upgrade's probes are no messages.
+#[tokio::test]
+async fn what_goes_through_is_counted() {
+    let running = start_echo(Server::builder().ping_interval(Duration::from_millis(200))).await;
+    let client = running.polling().await;
+    client.post("4four\u{1e}4six666").await;
+    assert_eq!(client.poll().await, "4four\u{1e}4six666");
+    let mut ws = running.websocket().await;
+    ws.send_binary(&[1, 2, 3]).await;
+    assert_eq!(ws.binary().await, [1, 2, 3]);
+    // A heartbeat is a later turn of the session, so what came before is counted.
+    assert_eq!(ws.text().await, "2");
+    let traffic = running.server.traffic();
+    assert_eq!(traffic.opened, 2);
+    assert_eq!((traffic.received.messages, traffic.received.bytes), (3, 4 + 6 + 3));
+    // Two frames of text have two bytes of header and one of type; the binary one has no type.
+    assert_eq!((traffic.sent.messages, traffic.sent.bytes), (3, 7 + 9 + 5));
+}

@@ -30,6 +30,8 @@ async fn a_new_namespace_is_announced_once() {
     let mut there = running.io.namespaces();
     there.sort();
     assert_eq!(there, ["/", "/dynamic-1", "/nsp"]);
+    assert_eq!(running.io.namespace("/dynamic-1").unwrap().len(), 2);
+    assert!(running.io.namespace("/dynamic-2").is_none(), "asking makes none");
 }
 
 /// SIO-SRV-064

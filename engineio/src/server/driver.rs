@@ -30,6 +30,7 @@ use super::handler::Handler;
 use super::line::{Line, Received};
 use super::session::Session;
 use super::stats::Gauge;
+use super::traffic::Traffic;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::frame::CloseCode;
@@ -60,6 +61,8 @@ pub(crate) struct Driver {
     timer: Pin<Box<Sleep>>,
     /// What the peer hears on the WebSocket if the session ends now.
     close_code: Option<CloseCode>,
+    /// What has not been added to the server's yet.
+    traffic: Traffic,
     over: bool,
     _task: Gauge,
 }
@@ -95,6 +98,7 @@ impl Driver {
             probe: None,
             timer,
             close_code: None,
+            traffic: Traffic { opened: 1, ..Traffic::default() },
             over: false,
             _task: task,
         }
@@ -121,6 +125,7 @@ impl Driver {
             let _ = self.handler.poll(&self.session, cx);
             self.tick(now);
             self.flush(cx, now);
+            self.server.meters.add(std::mem::take(&mut self.traffic));
             if self.over {
                 return Poll::Ready(());
             }
@@ -214,7 +219,10 @@ impl Driver {
 
     fn act(&mut self, action: Action, now: Instant) {
         match action {
-            Action::Deliver(message) => self.handler.on_message(&self.session, message),
+            Action::Deliver(message) => {
+                self.traffic.received.add(message.as_bytes().len());
+                self.handler.on_message(&self.session, message);
+            }
             Action::Ping => self.session.outbox().push_control(Prepared::ping()),
             Action::Pong(data) => {
                 self.session.outbox().push_control(Prepared::control(PacketType::Pong, data.as_bytes()));
@@ -411,10 +419,11 @@ impl Driver {
 
     fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(line) = &mut self.carrier else { return };
-        let (handler, session) = (&mut self.handler, &self.session);
+        let (handler, session, traffic) = (&mut self.handler, &self.session, &mut self.traffic);
         let mut wrote = false;
         let mut on_take = |messages: &[Prepared]| {
             wrote = true;
+            count(messages, traffic);
             handler.on_flush(session, messages);
         };
         let result = line.poll_flush(Some(Source { outbox: session.outbox(), on_take: &mut on_take }), cx);
@@ -452,6 +461,7 @@ impl Driver {
             return self.input(Input::PollLost, now);
         }
         self.session.outbox().wrote(messages.len(), bytes);
+        count(&messages, &mut self.traffic);
         self.input(Input::PollAnswered, now);
         if !messages.is_empty() {
             self.handler.on_drain(&self.session);
@@ -509,6 +519,13 @@ impl Drop for Driver {
                 }
             }
         }
+    }
+}
+
+/// Counts what is being written, without the packets that are the protocol's own.
+fn count(messages: &[Prepared], traffic: &mut Traffic) {
+    for message in messages.iter().filter(|message| message.kind() == PacketType::Message) {
+        traffic.sent.add(message.wire_len());
     }
 }
 

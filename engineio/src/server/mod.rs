@@ -24,6 +24,7 @@ mod serve;
 mod service;
 mod session;
 mod stats;
+mod traffic;
 mod transports;
 
 use std::sync::Arc;
@@ -46,10 +47,12 @@ pub use self::request_error::{BadRequest, RequestError};
 pub use self::service::{EngineLayer, EngineService};
 pub use self::session::{Sent, Session};
 pub use self::stats::Stats;
+pub use self::traffic::{Flow, Traffic};
 
 use self::builder::Options;
 use self::registry::Registry;
 use self::stats::{Count, Tally};
+use self::traffic::Meters;
 use crate::config::Config;
 
 /// An Engine.IO server.
@@ -69,6 +72,7 @@ pub(crate) struct Shared {
     outboxes: Count,
     connections: Count,
     pub(crate) panics: Tally,
+    pub(crate) meters: Meters,
     closing: AtomicBool,
     closed: Notify,
 }
@@ -107,6 +111,11 @@ impl Server {
             connections: self.0.connections.now(),
             panics: self.0.panics.now(),
         }
+    }
+
+    /// What went through since the start. What a session is doing right now is counted when it pauses.
+    pub fn traffic(&self) -> Traffic {
+        self.0.meters.now()
     }
 
     /// Refuses new sessions and closes all others at once; what waits in their outboxes is dropped. Returns at
@@ -152,6 +161,7 @@ impl Shared {
             outboxes: Count::default(),
             connections: Count::default(),
             panics: Tally::default(),
+            meters: Meters::default(),
             closing: AtomicBool::new(false),
             closed: Notify::new(),
         }

@@ -1,0 +1,122 @@
+//! What went through a server since its start.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// So many threads count without getting into each other's way; more of them share places.
+const PLACES: usize = 16;
+
+thread_local! {
+    /// The place of this thread, once it has one.
+    static PLACE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// What went through a server since its start. Heartbeats and the like are no messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Sessions that were opened.
+    pub opened: u64,
+    /// Messages that clients sent.
+    pub received: Flow,
+    /// Messages that were written to clients.
+    pub sent: Flow,
+}
+
+/// Messages in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flow {
+    /// How many. A text with its attachments is one when it is sent, and several when they are received.
+    pub messages: u64,
+    /// Their bytes: of those received the content, of those sent what they take on a WebSocket.
+    pub bytes: u64,
+}
+
+impl Flow {
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// Counts as many threads at once. Each adds to a place of its own, so that they do not wait for each other.
+#[derive(Debug, Default)]
+pub(crate) struct Meters([Place; PLACES]);
+
+/// On cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Place {
+    opened: AtomicU64,
+    received_messages: AtomicU64,
+    received_bytes: AtomicU64,
+    sent_messages: AtomicU64,
+    sent_bytes: AtomicU64,
+}
+
+impl Meters {
+    pub(crate) fn add(&self, traffic: Traffic) {
+        let place = self.place();
+        let add = |counter: &AtomicU64, number: u64| {
+            if number > 0 {
+                counter.fetch_add(number, Ordering::Relaxed);
+            }
+        };
+        add(&place.opened, traffic.opened);
+        add(&place.received_messages, traffic.received.messages);
+        add(&place.received_bytes, traffic.received.bytes);
+        add(&place.sent_messages, traffic.sent.messages);
+        add(&place.sent_bytes, traffic.sent.bytes);
+    }
+
+    pub(crate) fn now(&self) -> Traffic {
+        let sum = |counter: fn(&Place) -> &AtomicU64| {
+            self.0.iter().map(|place| counter(place).load(Ordering::Relaxed)).sum()
+        };
+        Traffic {
+            opened: sum(|place| &place.opened),
+            received: Flow {
+                messages: sum(|place| &place.received_messages),
+                bytes: sum(|place| &place.received_bytes),
+            },
+            sent: Flow { messages: sum(|place| &place.sent_messages), bytes: sum(|place| &place.sent_bytes) },
+        }
+    }
+
+    fn place(&self) -> &Place {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = PLACE.get().unwrap_or_else(|| {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            PLACE.set(Some(number));
+            number
+        });
+        &self.0[number % PLACES]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_add_up() {
+        let meters = Meters::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * PLACES {
+                scope.spawn(|| {
+                    let mut traffic = Traffic { opened: 1, ..Traffic::default() };
+                    traffic.received.add(3);
+                    traffic.received.add(4);
+                    traffic.sent.add(5);
+                    meters.add(traffic);
+                });
+            }
+        });
+        let threads = 2 * PLACES as u64;
+        let now = meters.now();
+        assert_eq!(now.opened, threads);
+        assert_eq!(now.received, Flow { messages: 2 * threads, bytes: 7 * threads });
+        assert_eq!(now.sent, Flow { messages: threads, bytes: 5 * threads });
+    }
+}

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use engineio::SlowConsumer;
-use socketio_server::{Namespace, Server};
+use socketio_server::{DisconnectReason, Namespace, Server, Socket};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::closes::Closes;
 use crate::config::Config;
-use crate::{events, origin};
+use crate::numbers::Numbers;
+use crate::{events, origin, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub struct Gateway(Arc<Shared>);
 struct Shared {
     config: Arc<Config>,
     io: Server,
+    closes: Arc<Closes>,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
@@ -48,13 +51,24 @@ impl Gateway {
     pub fn new(config: Config) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let io = server(&config)?;
+        let closes = Arc::<Closes>::default();
+        let started = Instant::now();
+        // First, so that no pattern takes its name.
+        watch::register(&io, &config, &closes, started);
         for name in &config.server.namespaces {
-            events::register(&namespace(&io, name)?, &config);
+            let namespace = namespace(&io, name)?;
+            events::register(&namespace, &config);
+            let closes = Arc::clone(&closes);
+            namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+                closes.add(&socket, reason);
+                async {}
+            });
         }
         Ok(Self(Arc::new(Shared {
             config,
             io,
-            started: Instant::now(),
+            closes,
+            started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
             is_closed: AtomicBool::new(false),
@@ -74,6 +88,11 @@ impl Gateway {
     /// How long it has been there.
     pub fn uptime(&self) -> Duration {
         self.0.started.elapsed()
+    }
+
+    /// How things are. Counting takes a walk over all sessions and rooms.
+    pub fn numbers(&self) -> Numbers {
+        Numbers::now(&self.0.io, &self.0.closes, self.uptime())
     }
 
     /// Whether it takes new clients: not while it says goodbye to those that it has.

@@ -23,10 +23,13 @@
 //! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `events`: what clients can do when nobody has programmed anything.
-//! - `http`: what is answered to requests that are neither; `answer`: how.
+//! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
+//! - `numbers`, `closes`: how things are; `watch`: the namespace that tells it; `access`: to whom.
 //! - [`command`]: the command line.
 
+mod access;
 pub mod answer;
+mod closes;
 pub mod command;
 pub mod config;
 mod edge;
@@ -34,11 +37,15 @@ mod events;
 mod gateway;
 mod http;
 pub mod native;
+mod numbers;
 mod origin;
 mod room_name;
+mod watch;
 
+pub use self::closes::Close;
 pub use self::config::Config;
 pub use self::gateway::{Gateway, StartError};
+pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
 
 /// The sample that `gen-config` prints: all settings with their defaults.

@@ -3,7 +3,6 @@
 //! The page runs the case of its name in `page.js` and tells the test how it goes.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
-mod chromium;
 mod page;
 mod site;
 

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use engineio::{Body, Cors, Query, Session, handler_fn};
 use http::Response;
 use serde_json::Value;
+use tests::chromium::Chromium;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-
-use crate::chromium::Chromium;
 
 /// Longer than anything takes, the start of a browser on a busy machine included.
 const LONG: Duration = Duration::from_secs(90);

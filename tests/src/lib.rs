@@ -1,5 +1,7 @@
 //! What the servers of the official suites and the tests across crates share.
 
+pub mod chromium;
+pub mod devtools;
 pub mod node;
 pub mod python;
 pub mod raw;

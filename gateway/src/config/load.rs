@@ -19,6 +19,8 @@ const CUSTOMARY: &[(&str, &str)] = &[
     ("LOG_LEVEL", "log.level"),
     ("CORS_ORIGIN", "origins.allowed"),
 ];
+/// A key that is shorter can be guessed.
+const MIN_KEY_LEN: usize = 16;
 const PREFIX: &str = "GATEWAY_";
 
 /// Why there is no configuration.
@@ -235,6 +237,12 @@ fn wrong(config: &Config) -> Vec<LoadError> {
             error(key, "more than 0 is expected");
         }
     }
+    if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
+        error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
+    }
+    if config.server.namespaces.iter().any(|name| name == super::WATCH) {
+        error("server.namespaces", "/gateway is the gateway's own");
+    }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
         error(
             "origins.credentials",
@@ -327,6 +335,11 @@ mod tests {
         assert_eq!(
             of(&[("transport.ping_timeout_ms", "0")]),
             ["transport.ping_timeout_ms: more than 0 is expected"]
+        );
+        assert!(of(&[("api.keys", "too short")])[0].starts_with("api.keys: keys of at least 16 bytes"));
+        assert_eq!(
+            of(&[("server.namespaces", "/gateway")]),
+            ["server.namespaces: /gateway is the gateway's own"]
         );
         let both = of(&[("origins.allowed", "*"), ("origins.credentials", "yes")]);
         assert!(both[0].starts_with("origins.credentials: not together"));

@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+/// The namespace in which operators watch the numbers.
+pub(crate) const WATCH: &str = "/gateway";
+
 /// The settings of a gateway. The fields are the sections of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -21,6 +24,8 @@ pub struct Config {
     pub origins: Origins,
     /// What clients may do by themselves.
     pub events: Events,
+    /// Who may ask for numbers, and by them for everything else that is an operator's.
+    pub api: Api,
     /// What is written to the log.
     pub log: Log,
 }
@@ -114,6 +119,23 @@ pub struct Events {
 impl Default for Events {
     fn default() -> Self {
         Self { join: true, max_rooms: 128, relay: true }
+    }
+}
+
+/// What operators may do, and who they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Api {
+    /// The keys that operators have: any of them opens. Default none: then only programs and pages of this machine
+    /// itself are let in, and nobody who comes through a proxy. Each has at least 16 bytes.
+    pub keys: Vec<String>,
+    /// Whether the page is served. Default `true`. It shows numbers to operators only.
+    pub page: bool,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { keys: Vec::new(), page: true }
     }
 }
 

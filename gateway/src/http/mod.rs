@@ -1,6 +1,7 @@
 //! Requests that are neither Socket.IO nor WebSockets.
 
 mod info;
+mod page;
 mod routes;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -18,7 +19,7 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>) -> An
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let mut at_path = ROUTES.iter().filter(|route| route.path == path).peekable();
     if at_path.peek().is_none() {
-        return answer::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path");
+        return not_found();
     }
     let Some(route) = at_path.clone().find(|route| route.method == *method) else {
         let allowed: Vec<&str> = at_path.map(|route| route.method.as_str()).collect();
@@ -30,8 +31,15 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>) -> An
         return refused;
     };
     match route.action {
-        Action::Info => info::info(gateway),
+        Action::Home if gateway.config().api.page => page::home(gateway, request.headers()),
+        Action::PageFile(file) if gateway.config().api.page => page::file(file),
+        Action::PageFile(_) => not_found(),
+        Action::Home | Action::Info => info::info(gateway),
         Action::Live => info::live(),
         Action::Ready => info::ready(gateway),
     }
+}
+
+fn not_found() -> Answer {
+    answer::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }

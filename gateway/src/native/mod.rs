@@ -11,7 +11,7 @@ mod message;
 
 use std::net::SocketAddr;
 
-use engineio::Query;
+use engineio::{Query, Session};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -35,6 +35,11 @@ const WRITE_BUFFER: usize = 8192;
 /// Whether a socket's client speaks the native protocol.
 pub fn is_native(handshake: &Handshake) -> bool {
     handshake.header(MARK).is_some()
+}
+
+/// How a session's client is connected: `native`, or the transport of Socket.IO.
+pub fn carrier(session: &Session) -> &'static str {
+    if session.request().header(MARK).is_some() { "native" } else { session.transport().as_str() }
 }
 
 /// Answers a request that wants a WebSocket. The client is let in, or not, before the answer is given.

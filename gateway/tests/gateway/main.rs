@@ -5,5 +5,6 @@ mod events;
 mod http;
 mod native;
 mod node;
+mod page;
 mod program;
 mod support;

@@ -30,7 +30,7 @@ const SHOWN: usize = 4000;
 const LONG: Duration = Duration::from_secs(20);
 
 /// A running browser with a profile of its own. Dropping it ends it.
-pub(crate) struct Chromium {
+pub struct Chromium {
     process: Child,
     said: Arc<Mutex<Vec<u8>>>,
     /// Disconnected when no process of the browser is left.
@@ -40,11 +40,25 @@ pub(crate) struct Chromium {
 
 impl Chromium {
     /// Opens a page.
-    pub(crate) fn open(url: &str) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When there is no Chromium.
+    pub fn open(url: &str) -> Self {
+        Self::open_with(url, &[])
+    }
+
+    /// Opens a page with further arguments.
+    ///
+    /// # Panics
+    ///
+    /// When there is no Chromium.
+    pub fn open_with(url: &str, arguments: &[&str]) -> Self {
         let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
-        let profile = tempfile::tempdir().unwrap();
+        let profile = tempfile::tempdir().expect("a place for its profile");
         let started = Command::new(&program)
             .args(ARGUMENTS)
+            .args(arguments)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(url)
             .stdin(Stdio::null())
@@ -60,27 +74,35 @@ impl Chromium {
         });
         let said = Arc::<Mutex<Vec<u8>>>::default();
         let (alive, gone) = mpsc::channel();
-        let (heard, pipe) = (Arc::clone(&said), process.stderr.take().unwrap());
+        let (heard, pipe) = (Arc::clone(&said), process.stderr.take().expect("its output is piped"));
         std::thread::spawn(move || {
             let _alive = alive;
             let mut lines = BufReader::new(pipe);
             let mut line = Vec::new();
             // All processes of the browser write into the pipe, so its end is theirs.
             while lines.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
-                heard.lock().unwrap().append(&mut line);
+                heard.lock().expect("nobody panics with it").append(&mut line);
             }
         });
         Self { process, said, gone, profile }
     }
 
     /// How it ended, if it did.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().unwrap()
+    ///
+    /// # Panics
+    ///
+    /// Not while the process is ours.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("it is our own process")
     }
 
     /// The end of what it and the page's console said.
-    pub(crate) fn said(&self) -> String {
-        let said = self.said.lock().unwrap();
+    ///
+    /// # Panics
+    ///
+    /// When the thread that reads it did.
+    pub fn said(&self) -> String {
+        let said = self.said.lock().expect("nobody panics with it");
         String::from_utf8_lossy(&said[said.len().saturating_sub(SHOWN)..]).into_owned()
     }
 }

@@ -1,0 +1,95 @@
+//! Who may see and do what is for operators: the numbers on the page, and the HTTP API.
+//!
+//! With keys in the configuration, whoever has one of them. Without, only who comes from this machine itself: directly,
+//! not through a proxy, and not from a page whose name was made to point here.
+
+use std::net::IpAddr;
+
+use http::header;
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::config::Api;
+
+/// The header that a key comes in.
+pub(crate) const KEY_HEADER: &str = "x-api-key";
+/// Headers that proxies add. Who comes with one of them may be anybody, whatever address the connection has.
+const FORWARDED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/// Somebody who asks.
+pub(crate) struct Visitor<'a> {
+    /// The key that was offered.
+    pub(crate) key: Option<&'a str>,
+    /// The address of the connection.
+    pub(crate) address: Option<IpAddr>,
+    /// The headers of the request, by their name in lower case.
+    pub(crate) header: &'a dyn Fn(&str) -> Option<&'a str>,
+}
+
+/// Whether the visitor may.
+pub(crate) fn is_operator(api: &Api, visitor: &Visitor<'_>) -> bool {
+    if api.keys.is_empty() { is_at_home(visitor) } else { has_key(api, visitor.key) }
+}
+
+/// All keys are compared, and each whole, so that the time says nothing of them but their lengths.
+fn has_key(api: &Api, offered: Option<&str>) -> bool {
+    let Some(offered) = offered else { return false };
+    let equal = |key: &String| key.as_bytes().ct_eq(offered.as_bytes());
+    api.keys.iter().map(equal).fold(Choice::from(0), |any, one| any | one).into()
+}
+
+fn is_at_home(visitor: &Visitor<'_>) -> bool {
+    let host = (visitor.header)(header::HOST.as_str()).unwrap_or_default();
+    visitor.address.is_some_and(|address| address.to_canonical().is_loopback())
+        && FORWARDED.iter().all(|name| (visitor.header)(name).is_none())
+        && is_local(host)
+}
+
+/// Whether a `Host` names this machine. Any other name may be one that a foreign page had pointed at us.
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(keys: &[&str], key: Option<&str>, address: &str, headers: &[(&str, &'static str)]) -> bool {
+        let api = Api { keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Api::default() };
+        let header = |name: &str| headers.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
+        is_operator(&api, &Visitor { key, address: address.parse().ok(), header: &header })
+    }
+
+    #[test]
+    fn without_keys_only_from_this_machine() {
+        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000", "[::1]"] {
+            assert!(may(&[], None, "127.0.0.1", &[("host", host)]), "{host}");
+        }
+        assert!(may(&[], None, "::1", &[("host", "localhost")]));
+        assert!(may(&[], None, "::ffff:127.0.0.1", &[("host", "localhost")]));
+        assert!(!may(&[], None, "192.0.2.1", &[("host", "localhost")]));
+        assert!(!may(&[], None, "nobody knows", &[("host", "localhost")]));
+        for host in ["rebound.test:8000", "localhost.evil.test", "", "127.0.0.1.evil.test", "192.0.2.1"] {
+            assert!(!may(&[], None, "127.0.0.1", &[("host", host)]), "{host}");
+        }
+        for header in FORWARDED {
+            assert!(!may(&[], None, "127.0.0.1", &[("host", "localhost"), (header, "x")]), "{header}");
+        }
+    }
+
+    #[test]
+    fn with_keys_only_with_one_of_them() {
+        let keys = ["first key of ours", "second key"];
+        for key in keys {
+            assert!(may(&keys, Some(key), "192.0.2.1", &[("x-forwarded-for", "x")]));
+        }
+        for key in [None, Some(""), Some("first key"), Some("first key of ourS"), Some("second key ")] {
+            assert!(!may(&keys, key, "127.0.0.1", &[("host", "localhost")]), "{key:?}");
+        }
+    }
+}

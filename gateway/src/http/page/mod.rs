@@ -1,0 +1,49 @@
+//! The page: what browsers see at `/`. It is made of files that lie beside this one, and asks nobody else for anything.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::info;
+use crate::answer::{self, Answer};
+use crate::gateway::Gateway;
+
+/// A file of the page.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct File {
+    content_type: &'static str,
+    text: &'static str,
+}
+
+pub(super) static HOME: File =
+    File { content_type: "text/html; charset=utf-8", text: include_str!("index.html") };
+pub(super) static STYLE: File =
+    File { content_type: "text/css; charset=utf-8", text: include_str!("page.css") };
+pub(super) static SCRIPT: File = script(include_str!("page.js"));
+pub(super) static CONSOLE: File = script(include_str!("console.js"));
+pub(super) static CLIENTS: File = script(include_str!("clients.js"));
+
+const fn script(text: &'static str) -> File {
+    File { content_type: "text/javascript; charset=utf-8", text }
+}
+
+/// What the page may do: load its own files and connect to where it came from. Nobody may frame it, since it has
+/// buttons.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page for those who want HTML, and the information as JSON for all others.
+pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> Answer {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut answer =
+        if accepted.any(|value| value.contains("text/html")) { file(&HOME) } else { info::info(gateway) };
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    answer
+}
+
+/// A file of the page.
+pub(super) fn file(file: &File) -> Answer {
+    let mut answer = answer::of(StatusCode::OK, file.content_type, file.text);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    answer
+}

@@ -1,0 +1,95 @@
+//! The namespace in which operators watch the numbers: `/gateway`, with an event `numbers` each second.
+//!
+//! It takes those that `access` lets in; the key is `auth.key`. While nobody watches, nobody counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+use socketio_server::{ConnectError, Namespace, Server, Socket};
+
+use crate::access::{self, Visitor};
+use crate::closes::Closes;
+use crate::config::{Config, WATCH};
+use crate::numbers::Numbers;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Everything that there is to be watched.
+struct Watched {
+    io: Server,
+    namespace: Namespace,
+    closes: Arc<Closes>,
+    started: Instant,
+    /// Whether somebody counts.
+    counting: AtomicBool,
+}
+
+/// Opens the namespace.
+pub(crate) fn register(io: &Server, config: &Arc<Config>, closes: &Arc<Closes>, started: Instant) {
+    let namespace = io.of(WATCH);
+    let config = Arc::clone(config);
+    namespace.middleware(move |socket: Socket| {
+        let may = may_watch(&config, &socket);
+        async move {
+            let refused = || ConnectError::new("unauthorized").with_data(json!({"code": "key_needed"}));
+            if may { Ok(()) } else { Err(refused()) }
+        }
+    });
+    let watched = Arc::new(Watched {
+        io: io.clone(),
+        namespace: namespace.clone(),
+        closes: Arc::clone(closes),
+        started,
+        counting: AtomicBool::new(false),
+    });
+    namespace.on_connect(move |socket: Socket| {
+        // Who is gone already does not miss them.
+        let _ = socket.emit("numbers", &watched.numbers());
+        if !watched.counting.swap(true, Ordering::SeqCst) {
+            tokio::spawn(count(Arc::clone(&watched)));
+        }
+        async {}
+    });
+}
+
+fn may_watch(config: &Config, socket: &Socket) -> bool {
+    #[derive(Deserialize)]
+    struct Offered {
+        key: Option<String>,
+    }
+    let handshake = socket.handshake();
+    let key = handshake.auth::<Offered>().ok().and_then(|offered| offered.key);
+    let header = |name: &str| handshake.header(name);
+    let key = key.as_deref().or_else(|| header(access::KEY_HEADER));
+    let address = handshake.address().map(|address| address.ip());
+    access::is_operator(&config.api, &Visitor { key, address, header: &header })
+}
+
+/// Tells the numbers until nobody listens.
+async fn count(watched: Arc<Watched>) {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if watched.namespace.is_empty() {
+            watched.counting.store(false, Ordering::SeqCst);
+            // Somebody may have come just now, and seen that somebody counts.
+            if watched.namespace.is_empty() || watched.counting.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
+        // Numbers of a second ago are worth nothing to somebody who cannot take them now.
+        if let Err(error) = watched.namespace.volatile().emit("numbers", &watched.numbers()).await {
+            tracing::debug!(%error, "the numbers were not told");
+        }
+    }
+}
+
+impl Watched {
+    fn numbers(&self) -> Numbers {
+        Numbers::now(&self.io, &self.closes, self.started.elapsed())
+    }
+}

@@ -1,0 +1,204 @@
+//! The page, in a real Chromium, and what it is told.
+
+use serde_json::{Value, json};
+use tests::devtools::{Browser, Tab};
+use tests::raw::{Request, WebSocket};
+
+use crate::support::{Running, start};
+
+const KEY: &str = "a key for operators";
+
+#[tokio::test]
+async fn browsers_get_the_page_and_others_get_json() {
+    let running = start(json!({})).await;
+    let page = Request::new("GET", "/").header("accept", "text/html,*/*;q=0.8").send(running.addr).await;
+    assert_eq!((page.status, page.header("vary")), (200, Some("accept")));
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    // No outside asset: whatever the page names is served here.
+    for name in page.text().split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css"))
+    {
+        assert_eq!(Request::new("GET", &format!("/{name}")).send(running.addr).await.status, 200, "{name}");
+    }
+    assert!(!page.text().contains("//"));
+    assert_eq!(running.get("/").await.1["name"], "socketio-gateway");
+
+    let without = start(json!({"api": {"page": false}})).await;
+    let home = Request::new("GET", "/").header("accept", "text/html").send(without.addr).await;
+    assert_eq!(home.header("content-type"), Some("application/json"));
+    assert_eq!(without.get("/page.js").await.0, 404);
+}
+
+/// What the first packet in the namespace of the numbers is.
+async fn watch(running: &Running, headers: &[(&str, &str)], auth: Value) -> String {
+    let target = "/socket.io/?EIO=4&transport=websocket";
+    let mut ws = WebSocket::open_with(running.addr, target, headers).await.unwrap();
+    ws.text().await;
+    ws.send(&format!("40/gateway,{auth}")).await;
+    ws.text().await
+}
+
+#[tokio::test]
+async fn numbers_are_for_operators() {
+    let open = start(json!({})).await;
+    assert!(watch(&open, &[], json!({})).await.starts_with("40/gateway,"));
+    let refused = r#"44/gateway,{"message":"unauthorized","data":{"code":"key_needed"}}"#;
+    assert_eq!(watch(&open, &[("x-forwarded-for", "192.0.2.1")], json!({})).await, refused);
+    assert_eq!(
+        WebSocket::open_with(open.addr, "/?namespace=/gateway", &[("via", "x")]).await.err(),
+        Some(401)
+    );
+
+    let locked = start(json!({"api": {"keys": ["another key of ours", KEY]}})).await;
+    assert_eq!(watch(&locked, &[], json!({})).await, refused);
+    assert_eq!(watch(&locked, &[], json!({"key": "a key for operatorS"})).await, refused);
+    assert!(watch(&locked, &[("via", "x")], json!({"key": KEY})).await.starts_with("40/gateway,"));
+    assert!(watch(&locked, &[("x-api-key", KEY)], json!({})).await.starts_with("40/gateway,"));
+}
+
+#[tokio::test]
+async fn numbers_are_true() {
+    let running = start(json!({"server": {"namespaces": ["/", "/t/{n}"]}})).await;
+    let [mut native, mut socketio] = running.both().await;
+    let mut tenant = running.native("/?namespace=/t/1").await;
+    for (client, room) in [(&mut native, "b"), (&mut socketio, "b"), (&mut tenant, "a")] {
+        client.ask("join", json!(room)).await;
+    }
+    let mut ws = WebSocket::open(running.addr, "/?namespace=/gateway").await.unwrap();
+    let mut next = async || {
+        loop {
+            let message: Value = serde_json::from_str(&ws.text().await).unwrap();
+            if message["event"] == "numbers" {
+                return message["data"].clone();
+            }
+        }
+    };
+    let numbers = next().await;
+    assert_eq!(numbers["connections"], json!({"native": 3, "polling": 0, "websocket": 1}));
+    assert_eq!(numbers["namespaces"], json!({"/": 2, "/gateway": 1, "/t/1": 1}));
+    assert_eq!(
+        (&numbers["rooms"], &numbers["roomCount"]),
+        (
+            &json!([
+                {"namespace": "/", "room": "b", "members": 2},
+                {"namespace": "/t/1", "room": "a", "members": 1},
+            ]),
+            &json!(2)
+        )
+    );
+    assert_eq!((&numbers["opened"], &numbers["closes"]), (&json!(4), &json!({})));
+    running.gateway.io().socket(&socketio.id).unwrap().disconnect(true);
+    tenant.ws.close().await;
+    // They are told again and again.
+    loop {
+        let numbers = next().await;
+        if numbers["closes"] == json!({"server namespace disconnect": 1, "transport close": 1}) {
+            let last = numbers["lastCloses"].as_array().unwrap();
+            let of = |id: &str| last.iter().find(|close| close["id"] == id).unwrap();
+            assert_eq!(
+                (&of(&socketio.id)["over"], &of(&tenant.id)["over"]),
+                (&json!("websocket"), &json!("native"))
+            );
+            assert_eq!(of(&tenant.id)["namespace"], "/t/1");
+            assert!(numbers["received"]["messages"].as_u64() >= Some(7));
+            break;
+        }
+    }
+}
+
+async fn open(browser: &Browser, running: &Running) -> Tab {
+    let mut tab = browser.tab(&format!("http://{}/", running.addr)).await;
+    tab.until("document.readyState === 'complete' && document.getElementById('connect').onsubmit").await;
+    tab
+}
+
+fn log_has(text: &str) -> String {
+    format!("document.getElementById('log').innerText.includes({})", json!(text))
+}
+
+fn shows(id: &str, value: &str) -> String {
+    format!("document.getElementById('{id}').textContent === {}", json!(value))
+}
+
+#[tokio::test]
+async fn two_tabs_meet_over_two_protocols() {
+    let running = start(json!({})).await;
+    let browser = Browser::start().await;
+    let mut socketio = open(&browser, &running).await;
+    let mut native = open(&browser, &running).await;
+    native.fill("#protocol", "native").await;
+    for tab in [&mut socketio, &mut native] {
+        tab.until(&shows("state", "live")).await;
+        tab.click("#connect-button").await;
+        tab.until(&log_has("connected to / as")).await;
+        tab.click("#rooms-form button[value=join]").await;
+        tab.until(&log_has(r#"joined: {"room":"lobby"}"#)).await;
+    }
+    for (from, to, said) in [("native", "socketio", "hello there"), ("socketio", "native", "<b>back</b>")] {
+        let (sender, receiver) =
+            if from == "native" { (&mut native, &mut socketio) } else { (&mut socketio, &mut native) };
+        sender.fill("#data", &json!({"room": "lobby", "content": said}).to_string()).await;
+        sender.click("#ack").await;
+        sender.click("#emit button").await;
+        sender.until(&log_has("answer to message: {\"data\":")).await;
+        receiver.until(&log_has(&format!(r#""content":"{said}""#))).await;
+        assert_eq!(to == "native", from == "socketio");
+    }
+    // The numbers move: two pages that watch, and two clients.
+    for tab in [&mut socketio, &mut native] {
+        for (id, value) in [("total", "4"), ("websocket", "3"), ("native", "1"), ("rooms-total", "1")] {
+            tab.until(&shows(id, value)).await;
+        }
+        tab.until(
+            "document.querySelector('#rooms tr').innerText.replace(/\\s+/g, ' ').trim() === 'lobby / 2'",
+        )
+        .await;
+        tab.until("document.getElementById('line-sent').getAttribute('points').split(' ').length > 1").await;
+    }
+    native.click("#connect-button").await;
+    native.until(&log_has("disconnected: closed")).await;
+    socketio.until(&shows("native", "0")).await;
+    socketio.until("document.getElementById('closes').innerText.includes('transport close')").await;
+    // Not a word of what others send becomes a part of the page.
+    assert_eq!(native.evaluate("document.querySelectorAll('#log b').length").await, 0);
+    pictures(&mut socketio).await;
+}
+
+/// Looks at the page as different people see it: nothing may stick out at the side. Where the environment names a
+/// folder, the pictures are kept.
+async fn pictures(tab: &mut Tab) {
+    for (size, width, height) in [("wide", 1280, 1000), ("phone", 390, 844)] {
+        for scheme in ["light", "dark"] {
+            let screen =
+                json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"});
+            tab.call("Emulation.setDeviceMetricsOverride", screen).await;
+            let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+            tab.call("Emulation.setEmulatedMedia", media).await;
+            let overhang = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            assert_eq!(tab.evaluate(overhang).await, 0, "{size}");
+            let dark = "getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 28)'";
+            assert_eq!(tab.evaluate(dark).await, scheme == "dark");
+            let picture = tab.screenshot().await;
+            assert!(picture.starts_with(b"\x89PNG"));
+            if let Some(folder) = std::env::var_os("PAGE_PICTURES") {
+                let name = format!("{size}-{scheme}.png");
+                std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_unlocks_the_numbers() {
+    let running = start(json!({"api": {"keys": [KEY]}})).await;
+    let browser = Browser::start().await;
+    let mut tab = open(&browser, &running).await;
+    tab.until(&shows("state", "locked")).await;
+    tab.fill("#key", "not the right key").await;
+    tab.click("#unlock button").await;
+    tab.until(&shows("unlock-error", "This key opens nothing.")).await;
+    tab.fill("#key", KEY).await;
+    tab.click("#unlock button").await;
+    tab.until(&shows("state", "live")).await;
+    tab.until(&shows("total", "1")).await;
+}

@@ -52,7 +52,7 @@ for (const more of [
 }
 
 // A token that ends while its bearer is there: what is said after it is not heard any more.
-const socket = io(`${url}/chat`, { ...options, auth: { token: sign({ exp: Math.floor(Date.now() / 1000) + 2 }) } });
+const socket = io(`${url}/chat`, { ...options, auth: { token: sign({ exp: Math.floor(Date.now() / 1000) + 5 }) } });
 await next(socket, "connect");
 const gone = next(socket, "disconnect");
 const talk = setInterval(() => socket.emit("said", { message: "still there" }), 100);

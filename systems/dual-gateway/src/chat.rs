@@ -1,0 +1,142 @@
+//! `ai:chat`: a question to a model, whose answer is passed on while it comes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_server::{Data, EmitError, Namespace, Socket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// The longest question, in bytes.
+const MAX_QUESTION: usize = 16 * 1024;
+/// How long a model may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    /// What is asked.
+    pub message: String,
+    /// What was said before, as the client keeps it.
+    #[serde(default)]
+    pub conversation_history: Vec<Value>,
+}
+
+/// A model cannot answer. The client is told why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ModelError(pub String);
+
+/// Where a model puts the pieces of its answer. When nobody wants them any more, it fails.
+pub type Pieces = mpsc::Sender<String>;
+
+/// What a model is at.
+pub type Thinking = Pin<Box<dyn Future<Output = Result<(), ModelError>> + Send>>;
+
+/// Answers questions, piece by piece. It is dropped when the client goes.
+pub trait Model: Send + Sync + 'static {
+    /// Answers one.
+    fn answer(&self, question: Question, pieces: Pieces) -> Thinking;
+}
+
+/// Functions are models too.
+impl<F, Fut> Model for F
+where
+    F: Fn(Question, Pieces) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), ModelError>> + Send + 'static,
+{
+    fn answer(&self, question: Question, pieces: Pieces) -> Thinking {
+        Box::pin(self(question, pieces))
+    }
+}
+
+/// A model for trying things out: it says what it was told, word by word.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parrot;
+
+impl Model for Parrot {
+    fn answer(&self, question: Question, pieces: Pieces) -> Thinking {
+        Box::pin(async move {
+            let before = question.conversation_history.len();
+            let answer = format!("You said \"{}\", after {before} messages.", question.message);
+            for word in answer.split_inclusive(' ') {
+                if pieces.send(word.to_owned()).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Answers `ai:chat` by `ai:response:start`, `:chunk`, and `:complete` or `:error`.
+pub(crate) fn register(namespace: &Namespace, model: Arc<dyn Model>) {
+    let count = Arc::new(AtomicU64::new(0));
+    namespace.on("ai:chat", move |socket: Socket, Data(data): Data<Value>| {
+        let (model, number) = (Arc::clone(&model), count.fetch_add(1, Ordering::Relaxed));
+        async move {
+            // A client that is gone needs no answer.
+            let _ = match read(data) {
+                Ok(question) => answer(&socket, &*model, question, &format!("msg-{number}")).await,
+                Err(error) => socket.emit("ai:response:error", &json!({ "error": error.0 })),
+            };
+        }
+    });
+}
+
+fn read(data: Value) -> Result<Question, ModelError> {
+    let question: Question = serde_json::from_value(data)
+        .map_err(|_| ModelError("expected { message: string, conversationHistory?: [] }".to_owned()))?;
+    if question.message.trim().is_empty() {
+        return Err(ModelError("the message is empty".to_owned()));
+    }
+    if question.message.len() > MAX_QUESTION {
+        return Err(ModelError(format!("the message is longer than {MAX_QUESTION} bytes")));
+    }
+    Ok(question)
+}
+
+async fn answer(socket: &Socket, model: &dyn Model, question: Question, id: &str) -> Result<(), EmitError> {
+    socket.emit("ai:response:start", &json!({ "messageId": id }))?;
+    let (pieces, mut said) = mpsc::channel(16);
+    let mut thinking = model.answer(question, pieces);
+    let mut thought = None;
+    let mut full = String::new();
+    let error = loop {
+        let next = async {
+            tokio::select! {
+                done = &mut thinking, if thought.is_none() => Err(done),
+                piece = said.recv() => Ok(piece),
+            }
+        };
+        match timeout(SILENCE, next).await {
+            Err(_) => break Some("the model is silent".to_owned()),
+            // What it said before is still to be read.
+            Ok(Err(done)) => thought = Some(done),
+            Ok(Ok(Some(chunk))) => {
+                full.push_str(&chunk);
+                let chunk = json!({ "messageId": id, "chunk": chunk });
+                // A client that reads slowly makes the model wait.
+                socket.emit_when_ready("ai:response:chunk", &chunk).await?;
+            }
+            Ok(Ok(None)) => match thought {
+                Some(done) => break done.err().map(|error| error.0),
+                // It says no more, but may have something to do yet.
+                None => match timeout(SILENCE, &mut thinking).await {
+                    Ok(done) => thought = Some(done),
+                    Err(_) => break Some("the model is silent".to_owned()),
+                },
+            },
+        }
+    };
+    match error {
+        None => socket.emit("ai:response:complete", &json!({ "messageId": id, "fullResponse": full })),
+        Some(error) => socket.emit("ai:response:error", &json!({ "messageId": id, "error": error })),
+    }
+}

@@ -1,0 +1,146 @@
+//! The program, visited over both protocols and both ports by clients of npm and PyPI; and models of one's own.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use dual_gateway::{DualGateway, ModelError, OPENAPI, Pieces, Question, Sessions};
+use serde_json::{Value, json};
+use tests::raw::{Request, WebSocket, soon};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_dual-gateway");
+
+fn program() -> Command {
+    let mut program = Command::new(PROGRAM);
+    program.env("SESSION_SECRET", "open sesame").env("RUST_LOG", "off").env_remove("HOST").kill_on_drop(true);
+    program
+}
+
+/// The program, and the addresses of its ports.
+async fn start(seconds: &str) -> (Child, [String; 2]) {
+    let mut program = program();
+    program.env("PORT", "0").env("WEBSOCKET_PORT", "0").env("SESSION_SECONDS", seconds);
+    program.env("CORS_ORIGIN", "https://good.test, https://fine.test").stdout(Stdio::piped());
+    let mut program = program.spawn().unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut urls = [String::new(), String::new()];
+    for url in &mut urls {
+        let line = soon(lines.next_line()).await.unwrap().unwrap();
+        *url = line.split_once(" on ").unwrap().1.to_owned();
+    }
+    (program, urls)
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+async fn node(name: &str, arguments: &[&str]) {
+    let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    tests::node::run_with(&systems, &script(name), arguments).await;
+}
+
+async fn token() -> String {
+    let output = soon(program().args(["token", "ada"]).output()).await.unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn both_protocols_on_both_ports_give_the_same_answers() {
+    let (mut running, [main, websocket]) = start("3600").await;
+    let (token, pid) = (token().await, running.id().unwrap().to_string());
+    let visited = async { node("visit.mjs", &[&main, &websocket, &token, &pid]).await };
+    let (status, ()) = tokio::join!(running.wait(), visited);
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_visit_with_python() {
+    let (_running, [main, websocket]) = start("3600").await;
+    tests::python::run_file(&script("visit.py"), &[&main, &websocket]).await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_ends_its_connections() {
+    let (_running, [main, websocket]) = start("5").await;
+    node("over.mjs", &[&main, &websocket]).await;
+}
+
+#[tokio::test]
+async fn wrong_settings_are_reported() {
+    let refused = async |name, value, arguments: &[&str]| {
+        let output = soon(program().env(name, value).args(arguments).output()).await.unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused("PORT", "many", &[]).await.contains("PORT: \"many\" is not a number that fits"));
+    assert!(refused("SESSION_SECRET", "", &["token", "ada"]).await.contains("SESSION_SECRET is not set"));
+    assert!(refused("PORT", "0", &["serves"]).await.contains("usage: "));
+}
+
+#[tokio::test]
+async fn a_model_of_ones_own_answers_and_fails() {
+    let model = |question: Question, pieces: Pieces| async move {
+        for piece in [question.message.as_str(), "!"] {
+            let _ = pieces.send(piece.to_owned()).await;
+        }
+        if question.message == "fail" { Err(ModelError("as asked for".to_owned())) } else { Ok(()) }
+    };
+    let sessions = Sessions::new(b"sesame", Duration::from_secs(60));
+    let dual = DualGateway::new(gateway::Config::default(), sessions.clone(), model).unwrap();
+    let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (main, websocket) = (listen().await, listen().await);
+    let (api, addr) = (main.local_addr().unwrap(), websocket.local_addr().unwrap());
+    let serving = dual.clone();
+    tokio::spawn(async move { serving.serve(main, websocket, std::future::pending()).await });
+
+    let (_, token) = sessions.acquire(None).unwrap();
+    let mut ws = WebSocket::open(addr, &format!("/?token={token}")).await.unwrap();
+    for expected in ["connect", "connected"] {
+        let message: Value = serde_json::from_str(&ws.text().await).unwrap();
+        assert_eq!(message["event"], expected, "{message}");
+    }
+    let chat = |message: &str| json!({ "event": "ai:chat", "data": { "message": message } }).to_string();
+    for (said, end, rest) in [
+        ("hi", "ai:response:complete", json!({ "fullResponse": "hi!" })),
+        ("fail", "ai:response:error", json!({ "error": "as asked for" })),
+    ] {
+        ws.send(&chat(said)).await;
+        let mut ids = Vec::new();
+        let mut text = String::new();
+        loop {
+            let message: Value = serde_json::from_str(&ws.text().await).unwrap();
+            ids.push(message["data"]["messageId"].clone());
+            match message["event"].as_str().unwrap() {
+                "ai:response:start" => {}
+                "ai:response:chunk" => text.push_str(message["data"]["chunk"].as_str().unwrap()),
+                event => {
+                    assert_eq!(event, end);
+                    for (key, value) in rest.as_object().unwrap() {
+                        assert_eq!(&message["data"][key], value);
+                    }
+                    break;
+                }
+            }
+        }
+        assert_eq!(text, format!("{said}!"));
+        assert!(ids.len() == 4 && ids.iter().all(|id| *id == ids[0] && id.is_string()), "{ids:?}");
+    }
+
+    // Every route of the file is there, with an answer that it names.
+    let described: Value = serde_json::from_str(OPENAPI).unwrap();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        for (method, about) in methods.as_object().unwrap() {
+            let answer = Request::new(&method.to_uppercase(), path).send(api).await;
+            assert!(about["responses"][answer.status.to_string()].is_object(), "{method} {path}");
+            let nonsense = Request::new("DELETE", path).send(api).await;
+            assert_eq!(nonsense.status, 405, "{path}");
+        }
+    }
+    assert_eq!(Request::new("GET", "/openapi.json").send(api).await.text(), OPENAPI);
+    assert_eq!(Request::new("GET", "/nothing").send(api).await.status, 404);
+}

@@ -54,6 +54,7 @@
 //! | --- | --- | --- |
 //! | `tls` | no | `https` and `wss`, by rustls |
 //! | `msgpack` | no | packets as msgpack, for servers that use that parser |
+//! | `cli` | no | the program `sio`: `cargo run -p socketio-client --features cli -- --help` |
 
 mod backoff;
 mod bell;

@@ -123,6 +123,18 @@ impl Socket {
         self
     }
 
+    /// Disconnects. If this was the last socket of its manager, waits until everything that was sent has left and the
+    /// connection is closed.
+    pub async fn close(&self) {
+        self.disconnect();
+        if self.handle.hub.is_wanted() {
+            return;
+        }
+        let mut open = self.handle.hub.open.subscribe();
+        // The sender lives as long as the handle.
+        let _ = open.wait_for(|open| !open).await;
+    }
+
     /// Sends an event. While the socket is not connected it waits in a buffer.
     ///
     /// One value is one argument, several are said by [`Args`](crate::Args).

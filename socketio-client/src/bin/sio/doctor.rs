@@ -1,0 +1,156 @@
+//! `sio doctor`: goes the way of a client step by step, and says in a sentence what is wrong.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use engineio::Transport;
+use engineio::client::{Client, ClientBuilder, Event, HttpError, OpenError, TransportError};
+use socketio_client::ConnectError;
+use tokio::time::timeout;
+
+use crate::arguments::Server;
+use crate::print::line_out;
+
+/// What a step found: what is well, or what is wrong.
+type Finding = Result<String, String>;
+
+pub(crate) async fn run(server: &Server) -> Result<ExitCode, Box<dyn Error>> {
+    let engine = server.engine(Client::builder(&server.url)?.upgrade(false));
+    let mut healthy = true;
+    let mut report = |step: &str, finding: &Finding| {
+        let (mark, sentence) = match finding {
+            Ok(sentence) => ("ok", sentence),
+            Err(sentence) => ("WRONG", sentence),
+        };
+        healthy &= finding.is_ok();
+        line_out(&format!("{mark:<6}{step:<11}{sentence}"))
+    };
+    let polling = open(server, &engine, Transport::Polling).await;
+    report("polling", &polling)?;
+    let websocket = open(server, &engine, Transport::WebSocket).await;
+    report("websocket", &websocket)?;
+    if polling.is_ok() {
+        report("upgrade", &upgrade(server, &engine).await)?;
+    }
+    if polling.is_ok() || websocket.is_ok() {
+        report("namespace", &join(server, websocket.is_err()).await?)?;
+    }
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn open(server: &Server, engine: &ClientBuilder, transport: Transport) -> Finding {
+    let engine = engine.clone().transports([transport]);
+    match timeout(server.timeout, engine.connect()).await {
+        Ok(Ok(client)) => {
+            let sid = client.sid().as_str().len();
+            // What was opened is closed, so that the server need not wait for it.
+            let _ = timeout(server.timeout, client.close()).await;
+            Ok(format!("the server opens a session, with an id of {sid} characters"))
+        }
+        Ok(Err(OpenError::Transport(error))) => Err(explain(&error, transport)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!(
+            "the connection is accepted, but no answer came in {:?}: the server hangs, or a proxy or firewall in front of it does",
+            server.timeout
+        )),
+    }
+}
+
+async fn upgrade(server: &Server, engine: &ClientBuilder) -> Finding {
+    let both = [Transport::Polling, Transport::WebSocket];
+    let engine = engine.clone().transports(both).upgrade(true).upgrade_timeout(server.timeout);
+    let Ok(Ok(mut client)) = timeout(server.timeout, engine.connect()).await else {
+        return Err("polling worked a moment ago, and does not now: are there several servers without sticky sessions?".to_owned());
+    };
+    let finding = match timeout(server.timeout, client.recv()).await {
+        Ok(Ok(Event::Upgraded)) => Ok("a polling session moves to WebSocket".to_owned()),
+        Ok(Ok(Event::UpgradeFailed(error))) => Err(format!(
+            "the server offers WebSocket, but a session cannot move to it ({error}): a proxy does not pass the \"Upgrade\" header on, or several servers are not sticky"
+        )),
+        Ok(Ok(_)) => Ok("the session is in use before it has moved".to_owned()),
+        Ok(Err(closed)) => Err(format!(
+            "the session ended at its second request ({closed}): are there several servers without sticky sessions?"
+        )),
+        Err(_) => Err("the server does not offer WebSocket, so sessions stay on polling".to_owned()),
+    };
+    let _ = timeout(server.timeout, client.close()).await;
+    finding
+}
+
+async fn join(server: &Server, over_polling: bool) -> Result<Finding, Box<dyn Error>> {
+    let socket = server.socket()?;
+    let name = socket.namespace().to_owned();
+    let joined = timeout(server.timeout, socket.connect().connected()).await;
+    let finding = match joined {
+        Ok(Ok(())) => Ok(format!("{name} is joined, as socket {}", socket.id().unwrap_or_default())),
+        Ok(Err(ConnectError::Refused(refusal))) if refusal.message == "Invalid namespace" => {
+            Err(format!("there is no namespace {name}"))
+        }
+        Ok(Err(ConnectError::Refused(refusal))) => {
+            Err(format!("a middleware of {name} refuses the client: {}", refusal.message))
+        }
+        Ok(Err(ConnectError::OldServer)) => {
+            Err("the server speaks Socket.IO v2: it needs an older client, or an update".to_owned())
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) if over_polling => Err(format!(
+            "no answer came in {:?}: a proxy may hold answers back until they are complete (buffering)",
+            server.timeout
+        )),
+        Err(_) => Err(format!(
+            "no answer came in {:?}: the server uses another parser than {:?}, or a middleware never decides",
+            server.timeout,
+            server.parser()
+        )),
+    };
+    socket.close().await;
+    Ok(finding)
+}
+
+fn explain(error: &TransportError, transport: Transport) -> String {
+    let http = match error {
+        TransportError::Poll(http) | TransportError::Post(http) | TransportError::WebSocket(http) => http,
+        TransportError::Handshake | TransportError::Packet(_) => {
+            return "something answers, but not an Engine.IO server of revision 4: a page, another service, or a server of Socket.IO v2".to_owned();
+        }
+        other => return other.to_string(),
+    };
+    match http {
+        HttpError::Connect(error) => format!("nobody can be reached there ({error})"),
+        HttpError::Tls(error) => {
+            format!("TLS fails ({error}): the certificate is not trusted, or the port is not for https")
+        }
+        HttpError::Proxy(status) => format!("the proxy that the environment names refuses with {status}"),
+        HttpError::NotWebSocket => {
+            "the upgrade is answered by something that does not speak WebSocket".to_owned()
+        }
+        HttpError::Http(error) => {
+            format!("what answers does not speak HTTP as it should ({error}): is it https?")
+        }
+        HttpError::Status { status, body } => {
+            explain_status(status.as_u16(), body.as_deref().unwrap_or_default(), transport)
+        }
+        other => other.to_string(),
+    }
+}
+
+fn explain_status(status: u16, body: &str, transport: Transport) -> String {
+    let transport = transport.as_str();
+    match status {
+        _ if body.contains("\"code\":5") || body == "Unsupported protocol version" => {
+            "the server speaks another revision of the protocol: it is of Socket.IO v2, or older".to_owned()
+        }
+        _ if body.contains("\"code\":0") || body == "Transport unknown" => {
+            format!("the server does not allow the transport {transport}")
+        }
+        301 | 302 | 307 | 308 => format!("{status}: the server is elsewhere, or wants https"),
+        401 | 403 => format!(
+            "{status}: the server forbids the connection before it asks for credentials (allowRequest, Origin)"
+        ),
+        404 => "404: nothing answers at this path; see --path".to_owned(),
+        502..=504 => format!(
+            "{status}: a proxy answers, but does not get through to the server behind it over {transport}"
+        ),
+        _ => format!("{status} {body}"),
+    }
+}

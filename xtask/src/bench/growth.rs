@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use serde_json::Value;
-
-use super::report::shown;
+use super::launch::Launch;
+use super::report::{machine, shown};
 use super::{median, servers};
 use crate::root;
 
@@ -78,50 +77,63 @@ const AXES: &[Axis] = &[
 /// Measures all, and writes `benches/GROWTH.md`.
 pub(super) fn run() -> Result<(), String> {
     let load = servers::load_generator()?;
-    let ours = servers::SERVERS.first().ok_or("there is no server")?;
-    let launch = (ours.prepare)()?;
+    // Ours and the limit: what grows for both is the kernel's, or the processor's caches.
+    let launches: Vec<(&str, Launch)> = servers::SERVERS
+        .iter()
+        .take(2)
+        .map(|server| Ok((server.name, (server.prepare)()?)))
+        .collect::<Result<_, String>>()?;
     let mut text = format!(
-        "# How cost grows\n\n`cargo xtask bench --growth` writes this file: our server ({}) on one core, the generator on \
-         another, medians of {ROUNDS} rounds. The fit is the power of the size that the figure grows with: 0 is a cost \
-         that does not depend on it, 1 is proportional.\n",
-        launch.version
+        "# How cost grows\n\n`cargo xtask bench --growth` writes this file: our server and the limit (the same bytes with \
+         no Socket.IO behind them) on one core, the generator on another, medians of {ROUNDS} rounds. The fit is the power \
+         of the size that the figure grows with: 0 is a cost that does not depend on it, 1 is proportional.\n\n| | |\n\
+         | --- | --- |\n"
     );
+    for (name, launch) in &launches {
+        let _ = writeln!(text, "| {name} | {} |", launch.version);
+    }
+    let _ = writeln!(text, "| machine | {} |", machine());
     for axis in AXES {
-        let mut points = Vec::new();
+        let mut rows = Vec::new();
         for &size in axis.sizes {
-            let load_arguments = axis.load.replace('%', &size.to_string());
-            let arguments: Vec<&str> =
-                load_arguments.split_whitespace().chain(["--warmup", "0.3", "--secs", "0.8"]).collect();
-            let mut figures = Vec::new();
-            for _ in 0..ROUNDS {
-                let result: Value = launch.measure(&load, &arguments)?;
-                let figure = result[axis.figure].as_f64();
-                figures.push(figure.ok_or_else(|| format!("{load_arguments}: {}", result["error"]))?);
-            }
-            let figure = median(figures).unwrap_or_default();
-            println!("{:<24}{size:>8} {figure:>12.2} {}", axis.name, axis.unit);
-            points.push((size as f64, figure));
+            let figures: Vec<f64> = launches
+                .iter()
+                .map(|(_, launch)| measure(launch, &load, axis, size))
+                .collect::<Result<_, _>>()?;
+            println!("{:<24}{size:>8} {figures:>9.2?} {}", axis.name, axis.unit);
+            rows.push((size as f64, figures));
         }
-        table(&mut text, axis, &points);
+        let names: Vec<&str> = launches.iter().map(|(name, _)| *name).collect();
+        table(&mut text, axis, &names, &rows);
     }
     fs::write(root().join("benches/GROWTH.md"), text).map_err(|error| format!("benches/GROWTH.md: {error}"))
 }
 
-fn table(text: &mut String, axis: &Axis, points: &[(f64, f64)]) {
-    let _ = writeln!(text, "\n## {}\n\n{} `{}`\n", axis.name, axis.about, axis.load);
-    let _ = writeln!(text, "| {} | {} |\n| ---: | ---: |", axis.name.to_lowercase(), axis.unit);
-    for (size, figure) in points {
-        let _ = writeln!(text, "| {size} | {} |", shown(Some(*figure)));
+fn measure(launch: &Launch, load: &str, axis: &Axis, size: u64) -> Result<f64, String> {
+    let asked = axis.load.replace('%', &size.to_string());
+    let arguments: Vec<&str> = asked.split_whitespace().chain(["--warmup", "0.3", "--secs", "0.7"]).collect();
+    let mut figures = Vec::new();
+    for _ in 0..ROUNDS {
+        let result = launch.measure(load, &arguments)?;
+        figures.push(result[axis.figure].as_f64().ok_or_else(|| format!("{asked}: {}", result["error"]))?);
     }
-    let power = fit(points);
-    let _ = writeln!(text, "\nFitted: grows with the power {power:.2} of it.");
-    // A fixed cost hides how the rest grows, so what is added is said too.
-    if let [.., (before, less), (size, more)] = points {
-        if power > 0.1 {
-            let each = (more - less) / (size - before) * 1000.0;
-            let _ = writeln!(text, "Between the last two: {} for every further thousand.", shown(Some(each)));
-        }
+    Ok(median(figures).unwrap_or_default())
+}
+
+fn table(text: &mut String, axis: &Axis, names: &[&str], rows: &[(f64, Vec<f64>)]) {
+    let _ = writeln!(text, "\n## {}\n\n{} `{}`, {}.\n", axis.name, axis.about, axis.load, axis.unit);
+    let _ = writeln!(text, "| {} | {} |", axis.name.to_lowercase(), names.join(" | "));
+    let _ = writeln!(text, "| ---: |{}", " ---: |".repeat(names.len()));
+    for (size, figures) in rows {
+        let figures: Vec<String> = figures.iter().map(|figure| shown(Some(*figure))).collect();
+        let _ = writeln!(text, "| {} | {} |", size, figures.join(" | "));
     }
+    let fits = (0..names.len()).map(|server| {
+        let points: Vec<(f64, f64)> = rows.iter().map(|(size, figures)| (*size, figures[server])).collect();
+        format!("{:.2}", fit(&points))
+    });
+    let fits: Vec<String> = fits.collect();
+    let _ = writeln!(text, "| fitted power | {} |", fits.join(" | "));
 }
 
 /// The slope of the straight line through the logarithms, by least squares.

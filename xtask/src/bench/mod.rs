@@ -41,10 +41,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["--list"] => {
             servers::SERVERS
                 .iter()
-                .for_each(|server| println!("server    {:<14}{}", server.name, server.about));
+                .for_each(|server| println!("server    {:<20}{}", server.name, server.about));
             SCENARIOS
                 .iter()
-                .for_each(|scenario| println!("scenario  {:<14}{}", scenario.name, scenario.load));
+                .for_each(|scenario| println!("scenario  {:<20}{}", scenario.name, scenario.load));
             Ok(())
         }
         ["--growth"] => growth::run(),
@@ -110,7 +110,7 @@ fn compare(options: &Options) -> Result<(), String> {
             let mut results = Map::new();
             for (name, launch) in &launches {
                 let result = launch.measure(&load, &arguments)?;
-                println!("{} {:<14}{name:<14}{}", round + 1, scenario.name, one_line(&result));
+                println!("{} {:<20}{name:<14}{}", round + 1, scenario.name, one_line(&result));
                 results.insert((*name).to_owned(), result);
             }
             measured.round(scenario.name, &results)?;

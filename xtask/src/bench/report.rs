@@ -64,7 +64,8 @@ fn environment(text: &mut String, measured: &Measured, servers: &[&str], missing
     let _ = writeln!(text, "| machine | {} |\n| rounds | {rounds} |", machine());
 }
 
-fn machine() -> String {
+/// The machine that this runs on.
+pub(super) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model);

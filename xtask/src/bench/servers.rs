@@ -41,16 +41,20 @@ fn ours() -> Result<Launch, String> {
     Run::cargo(&["build", "--release", "-p", "tests", "--bin", "bench-server"]).status()?;
     let program = tools::target().join("release").join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
-    Ok(Launch { version: format!("commit {}", commit.trim()), ..program_of(program) })
+    // It says so because the others keep their platform's allocator.
+    let allocator =
+        locked(".", "tikv-jemallocator").map(|version| format!(", allocating with jemalloc {version}"));
+    let version = format!("commit {}{}", commit.trim(), allocator.unwrap_or_default());
+    Ok(Launch { version, ..program_of(program) })
 }
 
 fn limit() -> Result<Launch, String> {
-    let version = format!("tokio {}", locked("limit", "tokio")?);
+    let version = format!("tokio {}", locked("benches/whole/limit", "tokio")?);
     Ok(Launch { version, ..program_of(apart("limit", "bench-limit")?) })
 }
 
 fn socketioxide() -> Result<Launch, String> {
-    let lock = |name: &str| locked("peers/socketioxide", name);
+    let lock = |name: &str| locked("benches/whole/peers/socketioxide", name);
     let version =
         format!("socketioxide {}, axum {}, tokio {}", lock("socketioxide")?, lock("axum")?, lock("tokio")?);
     Ok(Launch { version, ..program_of(apart("peers/socketioxide", "bench-socketioxide")?) })
@@ -126,7 +130,7 @@ fn apart(folder: &str, program: &str) -> Result<String, String> {
 
 /// The version of a package that a Cargo.lock names.
 fn locked(folder: &str, package: &str) -> Result<String, String> {
-    let path = format!("{FOLDER}/{folder}/Cargo.lock");
+    let path = format!("{folder}/Cargo.lock");
     let lock = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
     let name = format!("name = \"{package}\"");
     let version = lock.lines().skip_while(|line| *line != name).nth(1);

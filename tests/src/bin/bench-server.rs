@@ -1,7 +1,11 @@
 //! The server of the benchmarks: echo, acknowledgement, broadcast and rooms on the port that `PORT` names.
+//!
+//! The data of an echo is handed on unread, unless `ECHO` says how to read it: `typed` as the object that the load
+//! generator sends with `--kind json`, `dynamic` as a value of any shape.
 
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
 use socketio_server::{Ack, Data, RawArgs, Server, Socket};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
@@ -10,11 +14,44 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+/// What the load generator sends with `--kind json`.
+#[derive(Deserialize, Serialize)]
+struct Page {
+    a: String,
+    b: User,
+    c: Vec<Line>,
+    d: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct User {
+    id: u64,
+    name: String,
+    on: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Line {
+    at: u64,
+    k: [u64; 3],
+    text: String,
+    z: Option<String>,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
     let io = Server::builder().build()?;
-    io.on("echo", |socket: Socket, data: RawArgs| async move { socket.emit("echo", &data) });
+    match std::env::var("ECHO").as_deref() {
+        Ok("typed") => {
+            io.on("echo", |socket: Socket, Data(page): Data<Page>| async move { socket.emit("echo", &page) })
+        }
+        Ok("dynamic") => io.on("echo", |socket: Socket, data: RawArgs| async move {
+            let value = data.get(0).ok_or("echo needs data")?.value().map_err(|_| "not readable")?;
+            socket.emit("echo", &value).map_err(|_| "not sent")
+        }),
+        _ => io.on("echo", |socket: Socket, data: RawArgs| async move { socket.emit("echo", &data) }),
+    };
     io.on("ack", |data: RawArgs| async move { Ack(data) });
     io.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
     let all = io.of("/");

@@ -44,6 +44,8 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Failure> {
     let mut config = gateway::Config::default();
+    // Its console knows of no tokens.
+    config.api.page = false;
     let origins = variable("CORS_ORIGIN").unwrap_or_default();
     let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
     config.origins.allowed = origins.map(str::to_owned).collect();

@@ -1,0 +1,258 @@
+//! What a service holds: its connection to the bus, which comes back by itself, and the API where there is none.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde_json::{Value, json};
+use socketio_client::{AckError, Data, HandlerId, Manager, Socket};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use crate::bus::{Command, Outcome};
+use crate::event::{Event, EventType};
+use crate::fallback::{Fallback, FallbackError};
+
+/// How a service reaches the bus.
+#[derive(Clone, Debug)]
+pub struct ConnectorOptions {
+    /// The key of services. Default none.
+    pub key: Option<String>,
+    /// Where Socket.IO is. Default `/socket.io/`.
+    pub path: String,
+    /// How long the first connection, and each answer, may take. Default 5 seconds.
+    pub timeout: Duration,
+    /// How long to wait before a lost connection is tried again; it doubles up to ten times that. Default 500 ms.
+    pub reconnection_delay: Duration,
+}
+
+impl Default for ConnectorOptions {
+    fn default() -> Self {
+        Self {
+            key: None,
+            path: "/socket.io/".to_owned(),
+            timeout: Duration::from_secs(5),
+            reconnection_delay: Duration::from_millis(500),
+        }
+    }
+}
+
+/// By which way the bus is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A connection.
+    Socket,
+    /// The API: events can be sent, but not received. The connection is still tried.
+    Http,
+}
+
+/// A connector cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectorError {
+    /// The URL cannot be used.
+    #[error("{0} is not the URL of a bus: http://HOST:PORT")]
+    Url(String),
+    /// The key cannot stand in a header.
+    #[error("the key cannot stand in a header")]
+    Key,
+}
+
+/// The bus did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// It said no.
+    #[error("the bus refused: {0}")]
+    Refused(String),
+    /// The connection was lost, or the answer did not come in time: it may have been done.
+    #[error("the bus did not answer")]
+    Unanswered(#[source] AckError),
+    /// There is no connection, and the API did not help.
+    #[error(transparent)]
+    Http(#[from] FallbackError),
+    /// Rooms are for those who are connected. It is joined when there is a connection.
+    #[error("there is no connection")]
+    NotConnected,
+}
+
+/// A service's end of the bus. Cloning gives another handle of the same.
+#[derive(Clone)]
+pub struct ServiceConnector {
+    name: Arc<str>,
+    manager: Manager,
+    socket: Socket,
+    fallback: Fallback,
+    rooms: Arc<Mutex<BTreeSet<String>>>,
+    limit: Duration,
+}
+
+impl ServiceConnector {
+    /// A service of this name, with default options; `url` is that of the bus, such as `http://localhost:8000`.
+    pub fn new(name: &str, url: &str) -> Result<Self, ConnectorError> {
+        Self::with_options(name, url, ConnectorOptions::default())
+    }
+
+    /// A service of this name.
+    pub fn with_options(name: &str, url: &str, options: ConnectorOptions) -> Result<Self, ConnectorError> {
+        let wrong = || ConnectorError::Url(url.to_owned());
+        if !url.starts_with("http://") {
+            return Err(wrong());
+        }
+        let ConnectorOptions { key, path, timeout, reconnection_delay } = options;
+        let bearer = key.as_ref().map(|key| HeaderValue::from_str(&format!("Bearer {key}")));
+        let bearer = bearer.transpose().map_err(|_| ConnectorError::Key)?;
+        let manager = Manager::builder(url)
+            .map_err(|_| wrong())?
+            .path(path)
+            .connect_timeout(timeout)
+            .ack_timeout(timeout)
+            .reconnection(|reconnection| {
+                reconnection.delay = reconnection_delay;
+                reconnection.delay_max = reconnection_delay.saturating_mul(10);
+            })
+            .build();
+        let socket = manager.socket("/");
+        // Strings can be written as JSON.
+        let auth = json!({ "service": name, "key": key });
+        socket.auth(&auth).map_err(|_| ConnectorError::Key)?;
+        let fallback = Fallback::new(url, bearer.as_ref(), name, timeout);
+        let rooms = Arc::<Mutex<BTreeSet<String>>>::default();
+        let joined = Arc::clone(&rooms);
+        socket.on_connect(move |socket: Socket| {
+            let rooms = locked(&joined).clone();
+            async move {
+                // The bus has forgotten them with the connection before.
+                for room in rooms {
+                    if let Err(error) = socket.emit("join_room", &json!({ "room": room })) {
+                        warn!(%error, room, "a room was not joined again");
+                    }
+                }
+            }
+        });
+        Ok(Self { name: name.into(), manager, socket, fallback, rooms, limit: timeout })
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Connects. Where that does not work in time the API does, if it can be reached, and the connection is still
+    /// tried.
+    pub async fn initialize(&self) -> Result<Link, FallbackError> {
+        self.socket.connect();
+        match timeout(self.limit, self.socket.connected()).await {
+            Ok(Ok(())) => return Ok(Link::Socket),
+            Ok(Err(error)) => debug!(%error, service = &*self.name, "no connection"),
+            Err(_) => debug!(service = &*self.name, "no connection in time"),
+        }
+        self.fallback.is_there().await.map(|()| Link::Http)
+    }
+
+    /// By which way the bus is reached now.
+    pub fn link(&self) -> Link {
+        if self.socket.is_connected() { Link::Socket } else { Link::Http }
+    }
+
+    /// Calls the handler for each event of a type.
+    pub fn on_event<F, Fut>(&self, kind: impl Into<EventType>, handler: F) -> HandlerId
+    where
+        F: Fn(Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.socket.on(kind.into().name(), move |Data(event): Data<Event>| handler(event))
+    }
+
+    /// Takes a handler off.
+    pub fn off(&self, id: HandlerId) -> bool {
+        self.socket.off(id)
+    }
+
+    /// Sends to a user, on all its clients.
+    pub async fn emit_to_user(&self, user_id: &str, event: Event) -> Result<Outcome, BusError> {
+        self.ask(Command::EmitToUser { user_id: user_id.to_owned(), event }).await
+    }
+
+    /// Sends to one client.
+    pub async fn emit_to_client(&self, client_id: &str, event: Event) -> Result<Outcome, BusError> {
+        self.ask(Command::EmitToClient { client_id: client_id.to_owned(), event }).await
+    }
+
+    /// Sends to all in a room. `service:NAME` is the room of a service, `services` that of all.
+    pub async fn emit_to_room(&self, room: &str, event: Event) -> Result<Outcome, BusError> {
+        self.ask(Command::EmitToRoom { room: room.to_owned(), event }).await
+    }
+
+    /// Sends to everybody.
+    pub async fn broadcast(&self, event: Event) -> Result<Outcome, BusError> {
+        self.ask(Command::Broadcast { event }).await
+    }
+
+    /// Puts this service into a room, now or when there is a connection, and again after each reconnection.
+    pub async fn join(&self, room: &str) -> Result<(), BusError> {
+        locked(&self.rooms).insert(room.to_owned());
+        self.in_person(Command::JoinRoom { client_id: None, room: room.to_owned() }).await
+    }
+
+    /// Takes this service out of a room.
+    pub async fn leave(&self, room: &str) -> Result<(), BusError> {
+        locked(&self.rooms).remove(room);
+        self.in_person(Command::LeaveRoom { client_id: None, room: room.to_owned() }).await
+    }
+
+    /// Puts a client into a room, `user:ID` for one.
+    pub async fn join_client(&self, client_id: &str, room: &str) -> Result<(), BusError> {
+        let command = Command::JoinRoom { client_id: Some(client_id.to_owned()), room: room.to_owned() };
+        self.ask(command).await.map(drop)
+    }
+
+    /// Takes a client out of a room.
+    pub async fn leave_client(&self, client_id: &str, room: &str) -> Result<(), BusError> {
+        let command = Command::LeaveRoom { client_id: Some(client_id.to_owned()), room: room.to_owned() };
+        self.ask(command).await.map(drop)
+    }
+
+    /// Says something as a client would: by a standard type it reaches all other services, and `presence:query` is
+    /// answered by `presence:update`.
+    pub fn say(&self, event: &Event) -> Result<(), socketio_client::EmitError> {
+        self.socket.emit(event.kind.name(), event)
+    }
+
+    /// Ends the connection; what was sent before leaves.
+    pub async fn shutdown(&self) {
+        self.manager.close().await;
+    }
+
+    async fn in_person(&self, command: Command) -> Result<(), BusError> {
+        if !self.socket.is_connected() {
+            return Err(BusError::NotConnected);
+        }
+        self.over_socket(&command).await.map(drop)
+    }
+
+    /// What was sent over the connection is not sent over HTTP too, so nothing arrives twice.
+    async fn ask(&self, command: Command) -> Result<Outcome, BusError> {
+        if self.socket.is_connected() {
+            self.over_socket(&command).await
+        } else {
+            debug!(service = &*self.name, op = command.op(), "over HTTP");
+            Ok(self.fallback.carry_out(&command).await?)
+        }
+    }
+
+    async fn over_socket(&self, command: &Command) -> Result<Outcome, BusError> {
+        let asked = self.socket.timeout(self.limit).emit_with_ack::<Value>(command.op(), command).await;
+        let answer = asked.map_err(BusError::Unanswered)?;
+        match answer["reached"].as_u64().and_then(|count| usize::try_from(count).ok()) {
+            Some(reached) => Ok(Outcome { reached }),
+            None => Err(BusError::Refused(answer["error"].as_str().unwrap_or_default().to_owned())),
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

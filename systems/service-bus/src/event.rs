@@ -1,0 +1,166 @@
+//! The envelope of every event, and the standard types.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum EventType {
+    /// `user:connected`: a user's first connection is there.
+    UserConnected,
+    /// `user:disconnected`: a user's last connection is gone.
+    UserDisconnected,
+    /// `user:status_changed`
+    UserStatusChanged,
+    /// `chat:message`
+    ChatMessage,
+    /// `chat:typing`
+    ChatTyping,
+    /// `chat:read`
+    ChatRead,
+    /// `presence:update`: whether a user is there; the bus answers `presence:query` by it.
+    PresenceUpdate,
+    /// `presence:query`
+    PresenceQuery,
+    /// `notification`
+    Notification,
+    /// `system:error`
+    SystemError,
+    /// `system:info`
+    SystemInfo,
+    /// One of the application's own.
+    Other(String),
+}
+
+impl EventType {
+    /// All standard types.
+    pub const STANDARD: [Self; 11] = [
+        Self::UserConnected,
+        Self::UserDisconnected,
+        Self::UserStatusChanged,
+        Self::ChatMessage,
+        Self::ChatTyping,
+        Self::ChatRead,
+        Self::PresenceUpdate,
+        Self::PresenceQuery,
+        Self::Notification,
+        Self::SystemError,
+        Self::SystemInfo,
+    ];
+
+    /// Its name, by which it is sent.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::UserConnected => "user:connected",
+            Self::UserDisconnected => "user:disconnected",
+            Self::UserStatusChanged => "user:status_changed",
+            Self::ChatMessage => "chat:message",
+            Self::ChatTyping => "chat:typing",
+            Self::ChatRead => "chat:read",
+            Self::PresenceUpdate => "presence:update",
+            Self::PresenceQuery => "presence:query",
+            Self::Notification => "notification",
+            Self::SystemError => "system:error",
+            Self::SystemInfo => "system:info",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for EventType {
+    fn from(name: String) -> Self {
+        let standard = Self::STANDARD.into_iter().find(|standard| standard.name() == name);
+        standard.unwrap_or(Self::Other(name))
+    }
+}
+
+impl From<&str> for EventType {
+    fn from(name: &str) -> Self {
+        name.to_owned().into()
+    }
+}
+
+impl From<EventType> for String {
+    fn from(kind: EventType) -> Self {
+        kind.name().to_owned()
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An event: what it is about, when and by whom it was said, and fields of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// When it was said, in seconds since 1970. Whoever leaves it out gets the time at the bus.
+    #[serde(default = "now")]
+    pub timestamp: f64,
+    /// Who said it. The bus fills it in, so nobody speaks for another.
+    #[serde(default)]
+    pub source: String,
+    /// Everything else.
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+impl Event {
+    /// An event of now, without fields.
+    pub fn new(kind: impl Into<EventType>) -> Self {
+        Self { kind: kind.into(), timestamp: now(), source: String::new(), fields: Map::new() }
+    }
+
+    /// Adds a field.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A field as a type; `None` if it is missing or does not fit.
+    pub fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.fields.get(name).and_then(|value| T::deserialize(value).ok())
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_envelope_is_flat() {
+        let mut event = Event::new(EventType::ChatMessage).with("content", "hi");
+        (event.timestamp, event.source) = (1.5, "chat".to_owned());
+        let written = json!({ "type": "chat:message", "timestamp": 1.5, "source": "chat", "content": "hi" });
+        assert_eq!(serde_json::to_value(&event).unwrap(), written);
+        assert_eq!(serde_json::from_value::<Event>(written).unwrap(), event);
+        assert_eq!(
+            (event.field::<String>("content").as_deref(), event.field::<u8>("content")),
+            (Some("hi"), None)
+        );
+        assert!(serde_json::from_value::<Event>(json!({ "content": "hi" })).is_err());
+    }
+
+    #[test]
+    fn types_have_names() {
+        for standard in EventType::STANDARD {
+            assert_eq!(EventType::from(standard.name()), standard);
+        }
+        assert_eq!(EventType::from("order:paid"), EventType::Other("order:paid".to_owned()));
+    }
+}

@@ -1,0 +1,98 @@
+//! The HTTP API from the other side, for when there is no connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::bus::{Command, Outcome};
+
+/// The longest answer, in bytes.
+const MAX_ANSWER: usize = 1_000_000;
+
+/// A request to the API failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FallbackError {
+    /// The bus cannot be reached over HTTP either.
+    #[error("the bus cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It did not answer in time.
+    #[error("the bus did not answer in time")]
+    Timeout,
+    /// It said no.
+    #[error("the bus answered {0}: {1}")]
+    Refused(StatusCode, String),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Fallback {
+    client: Client<HttpConnector, Full<Bytes>>,
+    base: String,
+    authorization: Option<HeaderValue>,
+    source: String,
+    limit: Duration,
+}
+
+impl Fallback {
+    pub(crate) fn new(base: &str, key: Option<&HeaderValue>, source: &str, limit: Duration) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: key.cloned(),
+            source: source.to_owned(),
+            limit,
+        }
+    }
+
+    pub(crate) async fn carry_out(&self, command: &Command) -> Result<Outcome, FallbackError> {
+        let mut body = serde_json::to_value(command).unwrap_or_default();
+        if let Some(object) = body.as_object_mut() {
+            object.remove("op");
+            object.insert("source".to_owned(), self.source.as_str().into());
+        }
+        let path = format!("/api/{}", command.op());
+        let answer = self.ask(Method::POST, &path, Full::from(body.to_string())).await?;
+        let reached = answer["reached"].as_u64().and_then(|count| usize::try_from(count).ok());
+        Ok(Outcome { reached: reached.unwrap_or_default() })
+    }
+
+    /// Whether the bus can be reached over HTTP.
+    pub(crate) async fn is_there(&self) -> Result<(), FallbackError> {
+        self.ask(Method::GET, "/health", Full::default()).await.map(drop)
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Full<Bytes>) -> Result<Value, FallbackError> {
+        let unreachable = |error: Box<dyn std::error::Error + Send + Sync>| FallbackError::Unreachable(error);
+        let uri: Uri = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| unreachable(error.into()))?;
+        let mut request = Request::new(body);
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        let answered = timeout(self.limit, async {
+            let response = self.client.request(request).await.map_err(|error| unreachable(error.into()))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(unreachable)?;
+            Ok((status, body.to_bytes()))
+        });
+        let (status, body) = answered.await.map_err(|_| FallbackError::Timeout)??;
+        // What is no JSON says nothing more than its status.
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(FallbackError::Refused(status, answer["error"].as_str().unwrap_or_default().to_owned()))
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A central Socket.IO service through which the services of an application talk to one another, and to users.
+//!
+//! ```no_run
+//! use service_bus::{Event, EventType, ServiceConnector};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let connector = ServiceConnector::new("chat", "http://localhost:8000")?;
+//! connector.on_event(EventType::ChatMessage, |event| async move {
+//!     println!("received: {:?}", event.field::<String>("content"));
+//! });
+//! connector.initialize().await?;
+//! let event = Event::new(EventType::ChatMessage)
+//!     .with("sender_id", "user456")
+//!     .with("recipient_id", "user123")
+//!     .with("message_id", "msg789")
+//!     .with("content", "Hello, world!");
+//! connector.emit_to_user("user123", event).await?;
+//! connector.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | what it is about |
+//! | --- | --- |
+//! | `event` | the envelope of every event, and the standard types |
+//! | `bus` | the server: services, users, and what services may do |
+//! | `api` | the same over HTTP |
+//! | `connector` | a service's end of it |
+//! | `fallback` | the API from that end |
+
+mod api;
+mod bus;
+mod connector;
+mod event;
+mod fallback;
+
+pub use self::bus::{Bus, BusOptions, Command, CommandError, Outcome, Users};
+pub use self::connector::{BusError, ConnectorError, ConnectorOptions, Link, ServiceConnector};
+pub use self::event::{Event, EventType};
+pub use self::fallback::FallbackError;

@@ -1,0 +1,254 @@
+//! The program, with services of this library, and users and services of npm and PyPI.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use service_bus::{BusError, ConnectorOptions, Event, EventType, Link, Outcome, ServiceConnector};
+use tests::raw::{Request, soon};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_service-bus");
+const KEY: &str = "open sesame";
+
+async fn start(port: &str) -> (Child, String) {
+    let mut program = Command::new(PROGRAM);
+    program.env("SOCKET_IO_PORT", port).env("LOG_LEVEL", "OFF").env("BUS_KEY", KEY).env("USERS", "believed");
+    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let line = soon(lines.next_line()).await.unwrap().unwrap();
+    (program, line.strip_prefix("listening on ").unwrap().to_owned())
+}
+
+fn options() -> ConnectorOptions {
+    ConnectorOptions {
+        key: Some(KEY.to_owned()),
+        timeout: Duration::from_secs(10),
+        reconnection_delay: Duration::from_millis(10),
+        ..ConnectorOptions::default()
+    }
+}
+
+fn service(name: &str, url: &str) -> ServiceConnector {
+    ServiceConnector::with_options(name, url, options()).unwrap()
+}
+
+/// What a service hears of some types.
+fn hears(service: &ServiceConnector, kinds: &[EventType]) -> mpsc::UnboundedReceiver<Event> {
+    let (tell, told) = mpsc::unbounded_channel();
+    for kind in kinds {
+        let tell = tell.clone();
+        service.on_event(kind.clone(), move |event| {
+            let _ = tell.send(event);
+            async {}
+        });
+    }
+    told
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+#[tokio::test]
+async fn three_services_talk_to_one_another() {
+    let (_program, url) = start("0").await;
+    let [chat, presence, mail] = ["chat", "presence", "mail"].map(|name| service(name, &url));
+    // What is said in the chat goes to the service that knows who is there, and from there to the one for mail.
+    let asking = chat.clone();
+    chat.on_event(EventType::ChatMessage, move |event| {
+        let chat = asking.clone();
+        async move { chat.emit_to_room("service:presence", event).await.map(drop).unwrap() }
+    });
+    let away = presence.clone();
+    presence.on_event(EventType::ChatMessage, move |event| {
+        let presence = away.clone();
+        async move {
+            if event.source == "chat" {
+                let asked = Event::new("mail:send").with("to", event.field::<String>("recipient_id"));
+                presence.emit_to_room("service:mail", asked).await.map(drop).unwrap();
+            }
+        }
+    });
+    let mut mails = hears(&mail, &["mail:send".into()]);
+    let mut infos = hears(&mail, &[EventType::SystemInfo]);
+    for service in [&chat, &presence, &mail] {
+        assert_eq!(soon(service.initialize()).await.unwrap(), Link::Socket);
+    }
+    let said = Event::new(EventType::ChatMessage).with("recipient_id", "user123").with("content", "Hello!");
+    assert_eq!(chat.emit_to_user("user123", said.clone()).await.unwrap(), Outcome { reached: 0 });
+    mail.say(&said).unwrap();
+    let sent = soon(mails.recv()).await.unwrap();
+    assert_eq!((sent.source.as_str(), sent.field::<String>("to").as_deref()), ("presence", Some("user123")));
+    assert!(sent.timestamp > 1.6e9);
+
+    // Rooms, and everybody.
+    mail.join("letters").await.unwrap();
+    let info = Event::new(EventType::SystemInfo).with("n", 1);
+    assert_eq!(chat.emit_to_room("letters", info.clone()).await.unwrap().reached, 1);
+    mail.leave("letters").await.unwrap();
+    assert_eq!(chat.emit_to_room("letters", info.clone()).await.unwrap().reached, 0);
+    assert_eq!(presence.broadcast(info.with("n", 2)).await.unwrap().reached, 3);
+    for (source, n) in [("chat", 1), ("presence", 2)] {
+        let info = soon(infos.recv()).await.unwrap();
+        assert_eq!((info.source.as_str(), info.field::<u8>("n")), (source, Some(n)));
+    }
+    let mut updates = hears(&chat, &[EventType::PresenceUpdate]);
+    chat.say(&Event::new(EventType::PresenceQuery).with("user_id", "user123")).unwrap();
+    let update = soon(updates.recv()).await.unwrap();
+    assert_eq!((update.source.as_str(), update.field::<bool>("online")), ("bus", Some(false)));
+    let refused = chat.emit_to_client("nobody", Event::new(EventType::SystemInfo)).await;
+    assert!(matches!(refused, Err(BusError::Refused(why)) if why == "there is no such client"));
+    assert!(matches!(chat.join("").await, Err(BusError::Refused(_))));
+    for service in [chat, presence, mail] {
+        service.shutdown().await;
+        assert_eq!(service.link(), Link::Http);
+    }
+}
+
+#[tokio::test]
+async fn without_a_connection_the_api_is_used() {
+    let (_program, url) = start("0").await;
+    let listener = service("listener", &url);
+    let mut told = hears(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    // A service that is kept from Socket.IO, as by a proxy that knows of HTTP only.
+    let blocked =
+        ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..options() };
+    let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
+    assert_eq!(soon(blocked.initialize()).await.unwrap(), Link::Http);
+    let event = Event::new(EventType::Notification).with("text", "by HTTP");
+    assert_eq!(
+        blocked.emit_to_room("service:listener", event.clone()).await.unwrap(),
+        Outcome { reached: 1 }
+    );
+    let heard = soon(told.recv()).await.unwrap();
+    assert_eq!((heard.source.as_str(), &heard.fields), ("blocked", &event.fields));
+    assert_eq!(blocked.broadcast(event.clone()).await.unwrap().reached, 1);
+    assert!(matches!(blocked.join("letters").await, Err(BusError::NotConnected)));
+    assert!(matches!(blocked.emit_to_client("nobody", event.clone()).await, Err(BusError::Http(_))));
+    // Those without the key get nowhere, on either way.
+    let stranger = ConnectorOptions { key: Some("guess".to_owned()), ..options() };
+    let stranger = ServiceConnector::with_options("stranger", &url, stranger).unwrap();
+    assert_eq!(soon(stranger.initialize()).await.unwrap(), Link::Http);
+    assert!(matches!(stranger.broadcast(event).await, Err(BusError::Http(_))));
+    for wrong in ["https://localhost", "localhost:8000", "http://"] {
+        assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_comes_back_when_the_bus_does() {
+    let (mut program, url) = start("0").await;
+    let (one, two) = (service("one", &url), service("two", &url));
+    let mut told = hears(&two, &[EventType::SystemInfo]);
+    for service in [&one, &two] {
+        assert_eq!(soon(service.initialize()).await.unwrap(), Link::Socket);
+    }
+    two.join("letters").await.unwrap();
+    program.kill().await.unwrap();
+    soon(async {
+        while one.link() == Link::Socket || two.link() == Link::Socket {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let info = Event::new(EventType::SystemInfo);
+    assert!(matches!(one.broadcast(info.clone()).await, Err(BusError::Http(_))));
+    let (_program, _) = start(url.rsplit(':').next().unwrap()).await;
+    // The room is joined again with the connection, a moment after it.
+    soon(async {
+        while !matches!(one.emit_to_room("letters", info.clone()).await, Ok(Outcome { reached: 1 })) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(soon(told.recv()).await.unwrap().source, "one");
+}
+
+#[tokio::test]
+async fn users_and_services_of_npm() {
+    let (_program, url) = start("0").await;
+    let chat = service("chat", &url);
+    let mut heard = hears(&chat, &[EventType::UserConnected, EventType::UserDisconnected]);
+    let answering = chat.clone();
+    chat.on_event(EventType::ChatMessage, move |event| {
+        let chat = answering.clone();
+        async move {
+            let to: String = event.field("recipient_id").unwrap();
+            chat.emit_to_user(&to, event).await.map(drop).unwrap();
+        }
+    });
+    assert_eq!(soon(chat.initialize()).await.unwrap(), Link::Socket);
+    let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    tests::node::run_with(&systems, &script("users.mjs"), &[&url, KEY]).await;
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let event = soon(heard.recv()).await.unwrap();
+        assert_eq!(event.source, "bus");
+        seen.push((event.kind.name().to_owned(), event.field::<String>("user_id").unwrap()));
+    }
+    seen.sort();
+    let expected = [
+        ("user:connected", "ada"),
+        ("user:connected", "bob"),
+        ("user:disconnected", "ada"),
+        ("user:disconnected", "bob"),
+    ];
+    assert!(seen.iter().map(|(kind, user)| (kind.as_str(), user.as_str())).eq(expected), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_service_of_python() {
+    let (_program, url) = start("0").await;
+    let listener = service("listener", &url);
+    let mut told = hears(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    tests::python::run_file(&script("service.py"), &[&url, KEY]).await;
+    let event = soon(told.recv()).await.unwrap();
+    assert_eq!((event.source.as_str(), event.field::<String>("text").as_deref()), ("python", Some("hello")));
+}
+
+#[tokio::test]
+async fn the_api_says_what_is_wrong() {
+    let (_program, url) = start("0").await;
+    let addr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let ask = async |path: &str, key: &str, body: &str| {
+        let request = Request::new("POST", path).header("authorization", &format!("Bearer {key}")).body(body);
+        request.send(addr).await
+    };
+    let good = json!({ "room": "r", "event": { "type": "notification", "text": "x" } }).to_string();
+    assert_eq!(ask("/api/emit_to_room", KEY, &good).await.both(), (200, r#"{"reached":0,"success":true}"#));
+    for (path, key, body, status) in [
+        ("/api/emit_to_room", "guess", good.as_str(), 401),
+        ("/api/emit_to_moon", KEY, &good, 404),
+        ("/api/emit_to_room", KEY, "{", 400),
+        ("/api/emit_to_room", KEY, "[]", 422),
+        ("/api/emit_to_room", KEY, r#"{"room":"r"}"#, 422),
+        ("/api/emit_to_room", KEY, r#"{"room":"r","event":{"text":"x"}}"#, 422),
+        ("/api/join_room", KEY, r#"{"room":"r"}"#, 422),
+        ("/api/join_room", KEY, r#"{"room":"r","client_id":"nobody"}"#, 404),
+        ("/api/leave_room", KEY, r#"{"room":"r","client_id":"nobody"}"#, 404),
+    ] {
+        let answer = ask(path, key, body).await;
+        assert_eq!(answer.status, status, "{path} {body}");
+        let said: Value = serde_json::from_str(answer.text()).unwrap();
+        assert!(said["success"] == false && said["error"].is_string(), "{said}");
+    }
+    assert_eq!(Request::new("GET", "/api/rooms").send(addr).await.status, 401);
+    assert_eq!(Request::new("GET", "/health").send(addr).await.both(), (200, r#"{"status":"ok"}"#));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_reported() {
+    for (name, value) in [("SOCKET_IO_PORT", "many"), ("LOG_LEVEL", "LOUD"), ("USERS", "some")] {
+        let mut program = Command::new(PROGRAM);
+        program.env("SOCKET_IO_PORT", "0").env(name, value).kill_on_drop(true);
+        let output = soon(program.output()).await.unwrap();
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
+    }
+}

@@ -95,7 +95,7 @@ async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: Socket
     if is_websocket {
         return native::upgrade(config, engine, request, peer).await;
     }
-    web::respond(gateway, request).await
+    web::respond(gateway, request, peer).await
 }
 
 fn wants_websocket(headers: &HeaderMap) -> bool {

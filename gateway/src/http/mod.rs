@@ -1,8 +1,11 @@
 //! Requests that are neither Socket.IO nor WebSockets.
 
+mod api;
 mod info;
 mod page;
 mod routes;
+
+use std::net::SocketAddr;
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -13,31 +16,41 @@ use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
 
 /// Answers a request.
-pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>) -> Answer {
+pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    let action = match action(&request) {
+        Ok(action) => action,
+        Err(refused) => return *refused,
+    };
+    match action {
+        Action::Home if gateway.config().api.page => page::home(gateway, request.headers()),
+        Action::PageFile(file) if gateway.config().api.page => page::file(file),
+        Action::PageFile(_) => not_found(),
+        Action::Home | Action::Info => info::info(gateway),
+        Action::Api(call) => api::respond(gateway, call, request, peer).await,
+        Action::Live => info::live(),
+        Action::Ready => info::ready(gateway),
+    }
+}
+
+/// What the table of routes says to this request.
+fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
     let path = request.uri().path();
     // hyper leaves the body out.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let mut at_path = ROUTES.iter().filter(|route| route.path == path).peekable();
     if at_path.peek().is_none() {
-        return not_found();
+        return Err(Box::new(not_found()));
     }
-    let Some(route) = at_path.clone().find(|route| route.method == *method) else {
-        let allowed: Vec<&str> = at_path.map(|route| route.method.as_str()).collect();
-        let mut refused =
-            answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
-        if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
-            refused.headers_mut().insert(header::ALLOW, allowed);
-        }
-        return refused;
-    };
-    match route.action {
-        Action::Home if gateway.config().api.page => page::home(gateway, request.headers()),
-        Action::PageFile(file) if gateway.config().api.page => page::file(file),
-        Action::PageFile(_) => not_found(),
-        Action::Home | Action::Info => info::info(gateway),
-        Action::Live => info::live(),
-        Action::Ready => info::ready(gateway),
+    if let Some(route) = at_path.clone().find(|route| route.method == *method) {
+        return Ok(route.action);
     }
+    let allowed: Vec<&str> = at_path.map(|route| route.method.as_str()).collect();
+    let mut refused =
+        answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
+    if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+        refused.headers_mut().insert(header::ALLOW, allowed);
+    }
+    Err(Box::new(refused))
 }
 
 fn not_found() -> Answer {

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::api::Call;
 use super::page::{self, File};
 
 /// Something that can be asked for over HTTP.
@@ -22,12 +23,17 @@ pub(super) enum Action {
     Home,
     Info,
     PageFile(&'static File),
+    Api(Call),
     Live,
     Ready,
 }
 
 const fn get(path: &'static str, action: Action, about: &'static str) -> Route {
     Route { method: Method::GET, path, about, action }
+}
+
+const fn post(path: &'static str, call: Call, about: &'static str) -> Route {
+    Route { method: Method::POST, path, about, action: Action::Api(call) }
 }
 
 /// All routes.
@@ -41,4 +47,14 @@ pub(crate) static ROUTES: &[Route] = &[
     get("/health", Action::Ready, "The same as /health/ready"),
     get("/health/live", Action::Live, "Whether the process answers"),
     get("/health/ready", Action::Ready, "Whether new clients are taken: 503 while shutting down"),
+    post(
+        "/api/emit_to_client",
+        Call::EmitToClient,
+        "An event to one client: client_id, event, data, namespace",
+    ),
+    post("/api/emit_to_room", Call::EmitToRoom, "An event to a room: room, event, data, namespace"),
+    post("/api/broadcast", Call::Broadcast, "An event to everybody: event, data, namespace"),
+    post("/api/join_room", Call::JoinRoom, "Puts a client into a room: client_id, room, namespace"),
+    post("/api/leave_room", Call::LeaveRoom, "Takes a client out of a room: client_id, room, namespace"),
+    get("/api/rooms", Action::Api(Call::Rooms), "All rooms with the ids of their clients"),
 ];

@@ -9,6 +9,7 @@ mod plot;
 mod report;
 mod scenarios;
 mod servers;
+mod storm;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -25,7 +26,9 @@ pub(crate) const USAGE: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--scenario NAMES] [--servers NAMES] [--add] [--list]
                                  whole servers beside each other, into benches/RESULTS.md; --add keeps the rounds
                                  that were measured before; --quick only prints
-cargo xtask bench --growth       how cost grows with connections, receivers, rooms and size, into benches/GROWTH.md";
+cargo xtask bench --growth       how cost grows with connections, receivers, rooms and size, into benches/GROWTH.md
+cargo xtask bench --storm [NAMES]
+                                 what servers still hold when a crowd is gone, into benches/STORM.md";
 
 /// What the command line says.
 struct Options {
@@ -48,6 +51,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             Ok(())
         }
         ["--growth"] => growth::run(),
+        ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
+        ["--storm", names] => storm::run(&named(servers::SERVERS, names, |server| server.name)?),
         _ => compare(&Options::parse(arguments)?),
     }
 }

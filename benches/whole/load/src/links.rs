@@ -109,6 +109,12 @@ impl Links {
         Ok(link)
     }
 
+    /// Everybody goes, without a word.
+    pub fn close(&mut self) {
+        self.links.clear();
+        self.queued.clear();
+    }
+
     /// Queues bytes; they leave when what is being handled is handled.
     #[inline]
     pub fn send(&mut self, link: usize, bytes: &[u8]) {

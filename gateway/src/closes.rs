@@ -12,6 +12,8 @@ use crate::native;
 
 /// So many are remembered one by one.
 const REMEMBERED: usize = 20;
+/// What we call it when a client reads too slowly.
+pub(crate) const SLOW_CONSUMER: &str = "slow consumer";
 
 /// All that went since the start.
 #[derive(Debug, Default)]
@@ -73,7 +75,7 @@ impl Closes {
 /// The official word says the same of a client that reads too slowly as of a broken cable; operators want to know.
 fn word(reason: DisconnectReason) -> &'static str {
     match reason {
-        DisconnectReason::Connection(CloseReason::TransportError(Fault::SlowConsumer)) => "slow consumer",
+        DisconnectReason::Connection(CloseReason::TransportError(Fault::SlowConsumer)) => SLOW_CONSUMER,
         _ => reason.as_str(),
     }
 }

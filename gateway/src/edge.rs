@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use engineio::PeerAddr;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use engineio::{PeerAddr, Query};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -79,21 +79,33 @@ async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: Socket
     let engine = gateway.io().engine();
     let is_engine = engine.matches(request.uri().path());
     let is_websocket = wants_websocket(request.headers());
+    // Requests with a session id, and those that only ask what they may do, open nothing.
+    let is_handshake = match is_engine {
+        true => request.method() == Method::GET && Query::from(request.uri()).get("sid").is_none(),
+        false => is_websocket,
+    };
+    let count = |answer: Answer| {
+        if is_handshake {
+            let protocol = if is_engine { "socketio" } else { "native" };
+            gateway.tallies().handshakes.add(protocol, answer.status());
+        }
+        answer
+    };
     if (is_engine || is_websocket) && !origin::is_allowed(&config.origins, request.headers()) {
-        return answer::failure(
+        return count(answer::failure(
             StatusCode::FORBIDDEN,
             "forbidden_origin",
             "pages of this origin may not connect",
-        );
+        ));
     }
     if is_engine {
         // Only our own native connections have it.
         request.headers_mut().remove(native::MARK);
         request.extensions_mut().insert(PeerAddr(peer));
-        return engine.handle(request).await;
+        return count(engine.handle(request).await);
     }
     if is_websocket {
-        return native::upgrade(config, engine, request, peer).await;
+        return count(native::upgrade(config, engine, request, peer).await);
     }
     web::respond(gateway, request, peer).await
 }

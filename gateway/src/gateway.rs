@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::closes::Closes;
 use crate::config::Config;
 use crate::numbers::Numbers;
+use crate::tallies::{Place, Tallies};
 use crate::{events, origin, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
@@ -23,6 +24,7 @@ struct Shared {
     config: Arc<Config>,
     io: Server,
     closes: Arc<Closes>,
+    tallies: Tallies,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
@@ -52,22 +54,20 @@ impl Gateway {
         let config = Arc::new(config);
         let io = server(&config)?;
         let closes = Arc::<Closes>::default();
+        let tallies = Tallies::default();
         let started = Instant::now();
         // First, so that no pattern takes its name.
         watch::register(&io, &config, &closes, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
             events::register(&namespace, &config);
-            let closes = Arc::clone(&closes);
-            namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-                closes.add(&socket, reason);
-                async {}
-            });
+            count(&namespace, &closes, &tallies.place(name));
         }
         Ok(Self(Arc::new(Shared {
             config,
             io,
             closes,
+            tallies,
             started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -110,6 +110,16 @@ impl Gateway {
         self.0.closed.notify_waiters();
     }
 
+    /// What was counted from the start.
+    pub(crate) fn tallies(&self) -> &Tallies {
+        &self.0.tallies
+    }
+
+    /// Those that went.
+    pub(crate) fn closes(&self) -> &Closes {
+        &self.0.closes
+    }
+
     /// Returns when the gateway is closed.
     pub(crate) async fn closed(&self) {
         let closed = self.0.closed.notified();
@@ -148,4 +158,24 @@ fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
     } else {
         Ok(io.of(name))
     }
+}
+
+/// Counts who comes and goes, and what is dropped.
+fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
+    let coming = Arc::clone(place);
+    namespace.on_connect(move || {
+        coming.came.add();
+        async {}
+    });
+    let (closes, going) = (Arc::clone(closes), Arc::clone(place));
+    namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+        going.went.add();
+        closes.add(&socket, reason);
+        async {}
+    });
+    let place = Arc::clone(place);
+    namespace.on_error(move |socket, error| {
+        place.refused_events.add();
+        tracing::debug!(id = socket.id(), %error, "an event was dropped");
+    });
 }

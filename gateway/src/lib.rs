@@ -24,7 +24,7 @@
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
-//! - `numbers`, `closes`: how things are; `watch`: the namespace that tells it; `access`: to whom.
+//! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
 //! - [`command`]: the command line.
 
 mod access;
@@ -40,6 +40,7 @@ pub mod native;
 mod numbers;
 mod origin;
 mod room_name;
+mod tallies;
 mod watch;
 
 pub use self::closes::Close;

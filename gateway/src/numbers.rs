@@ -67,15 +67,29 @@ impl From<engineio::Flow> for Counted {
     }
 }
 
+/// The connections that are open.
+pub(crate) struct Open {
+    /// How many, by what carries them.
+    pub(crate) connections: BTreeMap<&'static str, usize>,
+    /// What waits to be written to them.
+    pub(crate) queued_bytes: usize,
+}
+
+/// Counts the open connections. That takes a walk over all sessions.
+pub(crate) fn open(io: &Server) -> Open {
+    let mut connections = BTreeMap::from([("polling", 0), ("websocket", 0), ("native", 0)]);
+    let mut queued_bytes = 0;
+    for session in io.engine().sessions() {
+        *connections.entry(native::carrier(&session)).or_default() += 1;
+        queued_bytes += session.queued_bytes();
+    }
+    Open { connections, queued_bytes }
+}
+
 impl Numbers {
     /// Counts. That takes a walk over all sessions and rooms.
     pub(crate) fn now(io: &Server, closes: &Closes, uptime: Duration) -> Self {
-        let mut connections = BTreeMap::from([("polling", 0), ("websocket", 0), ("native", 0)]);
-        let mut queued_bytes = 0;
-        for session in io.engine().sessions() {
-            *connections.entry(native::carrier(&session)).or_default() += 1;
-            queued_bytes += session.queued_bytes();
-        }
+        let Open { connections, queued_bytes } = open(io);
         let mut namespaces = BTreeMap::new();
         let mut rooms = Vec::new();
         for namespace in io.namespaces().iter().filter_map(|name| io.namespace(name)) {

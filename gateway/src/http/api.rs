@@ -71,6 +71,20 @@ struct Membership {
     namespace: Option<String>,
 }
 
+impl Call {
+    /// What it is called where calls are counted.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::EmitToClient => "emit_to_client",
+            Self::EmitToRoom => "emit_to_room",
+            Self::Broadcast => "broadcast",
+            Self::JoinRoom => "join_room",
+            Self::LeaveRoom => "leave_room",
+            Self::Rooms => "rooms",
+        }
+    }
+}
+
 /// Does what an operator asks for.
 pub(super) async fn respond(
     gateway: &Gateway,
@@ -149,7 +163,7 @@ fn rooms(gateway: &Gateway) -> Answer {
     answer::success(json!({"rooms": rooms}))
 }
 
-fn admit(gateway: &Gateway, head: &Parts, peer: SocketAddr) -> Result<(), Box<Answer>> {
+pub(super) fn admit(gateway: &Gateway, head: &Parts, peer: SocketAddr) -> Result<(), Box<Answer>> {
     let config = gateway.config();
     if !origin::is_allowed(&config.origins, &head.headers) {
         let message = "pages of this origin may not do that";

@@ -2,6 +2,7 @@
 
 mod api;
 mod info;
+mod metrics;
 mod page;
 mod routes;
 
@@ -26,7 +27,15 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer:
         Action::PageFile(file) if gateway.config().api.page => page::file(file),
         Action::PageFile(_) => not_found(),
         Action::Home | Action::Info => info::info(gateway),
-        Action::Api(call) => api::respond(gateway, call, request, peer).await,
+        Action::Api(call) => {
+            let answer = api::respond(gateway, call, request, peer).await;
+            gateway.tallies().calls.add(call.name(), answer.status());
+            answer
+        }
+        Action::Metrics => match api::admit(gateway, &request.into_parts().0, peer) {
+            Ok(()) => metrics::metrics(gateway),
+            Err(refused) => *refused,
+        },
         Action::Live => info::live(),
         Action::Ready => info::ready(gateway),
     }

@@ -24,6 +24,7 @@ pub(super) enum Action {
     Info,
     PageFile(&'static File),
     Api(Call),
+    Metrics,
     Live,
     Ready,
 }
@@ -47,6 +48,7 @@ pub(crate) static ROUTES: &[Route] = &[
     get("/health", Action::Ready, "The same as /health/ready"),
     get("/health/live", Action::Live, "Whether the process answers"),
     get("/health/ready", Action::Ready, "Whether new clients are taken: 503 while shutting down"),
+    get("/metrics", Action::Metrics, "The numbers, as Prometheus reads them"),
     post(
         "/api/emit_to_client",
         Call::EmitToClient,

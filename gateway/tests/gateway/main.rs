@@ -4,6 +4,7 @@
 mod api;
 mod events;
 mod http;
+mod metrics;
 mod native;
 mod node;
 mod page;

@@ -1,0 +1,142 @@
+//! The numbers as Prometheus reads them.
+
+use std::fmt::{Display, Write as _};
+
+use http::StatusCode;
+use socketio_server::Namespace;
+
+use crate::answer::{self, Answer};
+use crate::closes::SLOW_CONSUMER;
+use crate::gateway::Gateway;
+use crate::numbers;
+use crate::tallies::ByStatus;
+
+/// The format's name, as its collectors expect it.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All numbers. That takes a walk over all sessions.
+pub(super) fn metrics(gateway: &Gateway) -> Answer {
+    answer::of(StatusCode::OK, CONTENT_TYPE, text(gateway))
+}
+
+fn text(gateway: &Gateway) -> String {
+    let io = gateway.io();
+    let tallies = gateway.tallies();
+    let traffic = io.engine().traffic();
+    let closes = gateway.closes().counts();
+    let open = numbers::open(io);
+    let rooms = |name: &String| io.namespace(name).map_or(0, |namespace: Namespace| namespace.rooms().len());
+    let mut page = Page::default();
+
+    page.one(
+        "uptime_seconds",
+        Kind::Gauge,
+        "How long the gateway has been there.",
+        gateway.uptime().as_secs(),
+    );
+    page.family("connections", Kind::Gauge, "Open connections.");
+    for (transport, number) in open.connections {
+        page.sample("connections", &[("transport", transport)], number);
+    }
+    page.one("queued_bytes", Kind::Gauge, "What waits for clients to read it.", open.queued_bytes);
+    let rooms: usize = io.namespaces().iter().map(rooms).sum();
+    page.one("rooms", Kind::Gauge, "Rooms with somebody in them.", rooms);
+
+    page.family("sockets", Kind::Gauge, "Clients in a namespace; those that fit a pattern together.");
+    let places = tallies.places();
+    for place in &places {
+        // Who goes while we count may have gone before it came.
+        let number = place.came.now().saturating_sub(place.went.now());
+        page.sample("sockets", &[("namespace", &place.name)], number);
+    }
+    page.family("sockets_connected_total", Kind::Counter, "Clients that were let into a namespace.");
+    for place in &places {
+        page.sample("sockets_connected_total", &[("namespace", &place.name)], place.came.now());
+    }
+    page.family(
+        "dropped_events_total",
+        Kind::Counter,
+        "Events of clients that were refused, or were not what their handlers take.",
+    );
+    for place in &places {
+        page.sample("dropped_events_total", &[("namespace", &place.name)], place.refused_events.now());
+    }
+
+    let about = "Requests for a connection, by the status of the answer: 101 and 200 let in.";
+    page.by_status("handshakes_total", about, "protocol", &tallies.handshakes);
+    page.one("sessions_opened_total", Kind::Counter, "Sessions that were opened.", traffic.opened);
+    page.family("closes_total", Kind::Counter, "Clients that went from a namespace, by why.");
+    for (reason, number) in &closes {
+        page.sample("closes_total", &[("reason", reason)], number);
+    }
+    let slow = closes.get(SLOW_CONSUMER).copied().unwrap_or_default();
+    page.one("slow_consumers_total", Kind::Counter, "Those of them that were put off as too slow.", slow);
+
+    page.one("received_messages_total", Kind::Counter, "Messages of clients.", traffic.received.messages);
+    page.one("received_bytes_total", Kind::Counter, "Their bytes.", traffic.received.bytes);
+    page.one("sent_messages_total", Kind::Counter, "Messages to clients.", traffic.sent.messages);
+    page.one("sent_bytes_total", Kind::Counter, "Their bytes.", traffic.sent.bytes);
+    let panics = io.engine().stats().panics;
+    page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
+    page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);
+    page.0
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// The text, as far as it is written.
+#[derive(Default)]
+struct Page(String);
+
+// Writing to a string does not fail.
+impl Page {
+    fn family(&mut self, name: &str, kind: Kind, about: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        let _ = write!(self.0, "# HELP gateway_{name} {about}\n# TYPE gateway_{name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let _ = write!(self.0, "gateway_{name}");
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let before = if at == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{before}{label}=\"{}\"", escape(text));
+        }
+        let after = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{after} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: Kind, about: &str, value: impl Display) {
+        self.family(name, kind, about);
+        self.sample(name, &[], value);
+    }
+
+    fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &ByStatus) {
+        self.family(name, Kind::Counter, about);
+        for ((what, status), number) in counts.now() {
+            self.sample(name, &[(label, what), ("status", &status.to_string())], number);
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_says_what_it_says() {
+        let mut page = Page::default();
+        page.sample("x", &[("a", "q\"b\\n\nl"), ("b", "é")], 7);
+        assert_eq!(page.0, "gateway_x{a=\"q\\\"b\\\\n\\nl\",b=\"é\"} 7\n");
+    }
+}

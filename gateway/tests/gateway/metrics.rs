@@ -1,0 +1,127 @@
+//! What Prometheus reads.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use tests::raw::{Request, WebSocket};
+
+use crate::support::{Running, start, until};
+
+/// All samples, read as strictly as the format is written: each belongs to a family that was announced before it.
+async fn read(running: &Running) -> BTreeMap<String, u64> {
+    let response = Request::new("GET", "/metrics").send(running.addr).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    samples(response.text())
+}
+
+fn samples(text: &str) -> BTreeMap<String, u64> {
+    assert!(text.ends_with('\n'));
+    let mut families = BTreeMap::new();
+    let mut samples = BTreeMap::new();
+    let mut helped = None;
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, about) = help.split_once(' ').unwrap();
+            assert!(about.ends_with('.'), "{line}");
+            helped = Some(name);
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert_eq!(helped, Some(name));
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(families.insert(name, kind).is_none(), "{name} comes twice");
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let name = series.split('{').next().unwrap();
+            assert_eq!(helped, Some(name), "a family's samples follow it");
+            let before = samples.insert(series.to_owned(), value.parse().unwrap());
+            assert!(before.is_none(), "{series} comes twice");
+        }
+    }
+    samples
+}
+
+#[tokio::test]
+async fn the_numbers_are_told() {
+    let running = start(json!({"server": {"namespaces": ["/", "/t/{tenant}"]}})).await;
+    let mut native = running.native("/").await;
+    let tenants = [running.native("/?namespace=/t/1").await, running.native("/?namespace=/t/2").await];
+    let mut socketio = running.socketio().await;
+    for client in [&mut native, &mut socketio] {
+        client.ask("join", json!("r")).await;
+    }
+    // A refusal of each kind, and an event that nobody can take.
+    assert_eq!(WebSocket::open(running.addr, "/?namespace=/nowhere").await.err(), Some(404));
+    let evil = [("origin", "https://evil.test")];
+    assert_eq!(WebSocket::open_with(running.addr, "/", &evil).await.err(), Some(403));
+    let bad = Request::new("GET", "/socket.io/?EIO=4&transport=pigeon").send(running.addr).await;
+    assert_eq!(bad.status, 400);
+    let lost = Request::new("GET", "/socket.io/?EIO=4&transport=polling&sid=lost").send(running.addr).await;
+    assert_eq!(lost.status, 400);
+    assert!(native.ask("join", json!(5)).await["error"].is_string());
+    assert_eq!(running.get("/api/rooms").await.0, 200);
+
+    let found = read(&running).await;
+    for (series, value) in [
+        (r#"connections{transport="native"}"#, 3),
+        (r#"connections{transport="websocket"}"#, 1),
+        (r#"connections{transport="polling"}"#, 0),
+        (r#"sockets{namespace="/"}"#, 2),
+        (r#"sockets{namespace="/t/{tenant}"}"#, 2),
+        ("rooms", 1),
+        (r#"handshakes_total{protocol="native",status="101"}"#, 3),
+        (r#"handshakes_total{protocol="native",status="403"}"#, 1),
+        (r#"handshakes_total{protocol="native",status="404"}"#, 1),
+        (r#"handshakes_total{protocol="socketio",status="101"}"#, 1),
+        (r#"handshakes_total{protocol="socketio",status="400"}"#, 1),
+        (r#"dropped_events_total{namespace="/"}"#, 1),
+        (r#"dropped_events_total{namespace="/t/{tenant}"}"#, 0),
+        (r#"api_calls_total{call="rooms",status="200"}"#, 1),
+        ("slow_consumers_total", 0),
+        ("panics_total", 0),
+        ("queued_bytes", 0),
+    ] {
+        assert_eq!(found.get(&format!("gateway_{series}")), Some(&value), "{series}: {found:#?}");
+    }
+    // Each sent a CONNECT, and two of them asked.
+    assert!(found["gateway_received_messages_total"] >= 7);
+    assert!(found["gateway_received_bytes_total"] > found["gateway_received_messages_total"]);
+    assert!(found["gateway_sent_messages_total"] >= 8);
+    assert!(found["gateway_sent_bytes_total"] > found["gateway_sent_messages_total"]);
+
+    for mut tenant in tenants {
+        tenant.ws.close().await;
+    }
+    until(|| running.gateway.numbers().closes.values().sum::<u64>() == 2).await;
+    let found = read(&running).await;
+    assert_eq!(found[r#"gateway_sockets{namespace="/t/{tenant}"}"#], 0);
+    assert_eq!(found[r#"gateway_sockets_connected_total{namespace="/t/{tenant}"}"#], 2);
+    assert_eq!(found[r#"gateway_closes_total{reason="transport close"}"#], 2);
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_counted() {
+    let running = start(json!({"transport": {"max_buffered_bytes": 100_000}})).await;
+    let client = running.socketio().await;
+    let io = running.gateway.io();
+    let socket = io.socket(&client.id).unwrap();
+    let large = "x".repeat(60_000);
+    // It reads nothing, so what the system's buffers do not take stays with us.
+    while socket.emit("e", &large).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    until(|| running.gateway.numbers().closes.contains_key("slow consumer")).await;
+    assert_eq!(read(&running).await["gateway_slow_consumers_total"], 1);
+}
+
+#[tokio::test]
+async fn only_operators_read_them() {
+    let key = "a key for collectors";
+    let running = start(json!({"api": {"keys": [key]}})).await;
+    let plain = Request::new("GET", "/metrics").send(running.addr).await;
+    assert_eq!(plain.status, 401);
+    let bearer = format!("Bearer {key}");
+    let known = Request::new("GET", "/metrics").header("authorization", &bearer).send(running.addr).await;
+    assert_eq!(known.status, 200);
+    assert!(samples(known.text()).contains_key("gateway_uptime_seconds"));
+}

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::closes::Closes;
 use crate::config::Config;
 use crate::numbers::Numbers;
+use crate::once::Once;
 use crate::tallies::{Place, Tallies};
 use crate::{events, origin, watch};
 
@@ -25,6 +26,7 @@ struct Shared {
     io: Server,
     closes: Arc<Closes>,
     tallies: Tallies,
+    once: Arc<Once>,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
@@ -68,6 +70,7 @@ impl Gateway {
             io,
             closes,
             tallies,
+            once: Arc::default(),
             started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -113,6 +116,11 @@ impl Gateway {
     /// What was counted from the start.
     pub(crate) fn tallies(&self) -> &Tallies {
         &self.0.tallies
+    }
+
+    /// The calls of the API that are carried out once.
+    pub(crate) fn once(&self) -> &Arc<Once> {
+        &self.0.once
     }
 
     /// Those that went.

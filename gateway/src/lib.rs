@@ -25,6 +25,7 @@
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
+//! - `once`: calls that may come twice and are carried out once.
 //! - [`command`]: the command line.
 
 mod access;
@@ -38,6 +39,7 @@ mod gateway;
 mod http;
 pub mod native;
 mod numbers;
+mod once;
 mod origin;
 mod room_name;
 mod tallies;

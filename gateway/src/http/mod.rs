@@ -34,8 +34,9 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer:
         }
         Action::Metrics => match api::admit(gateway, &request.into_parts().0, peer) {
             Ok(()) => metrics::metrics(gateway),
-            Err(refused) => *refused,
+            Err(refused) => refused.into_answer(),
         },
+        Action::OpenApi => answer::of(StatusCode::OK, "application/json", api::OPENAPI),
         Action::Live => info::live(),
         Action::Ready => info::ready(gateway),
     }

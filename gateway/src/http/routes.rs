@@ -25,6 +25,7 @@ pub(super) enum Action {
     PageFile(&'static File),
     Api(Call),
     Metrics,
+    OpenApi,
     Live,
     Ready,
 }
@@ -55,8 +56,46 @@ pub(crate) static ROUTES: &[Route] = &[
         "An event to one client: client_id, event, data, namespace",
     ),
     post("/api/emit_to_room", Call::EmitToRoom, "An event to a room: room, event, data, namespace"),
+    post("/api/emit_to_user", Call::EmitToUser, "An event to a user: user, event, data, namespace"),
     post("/api/broadcast", Call::Broadcast, "An event to everybody: event, data, namespace"),
     post("/api/join_room", Call::JoinRoom, "Puts a client into a room: client_id, room, namespace"),
     post("/api/leave_room", Call::LeaveRoom, "Takes a client out of a room: client_id, room, namespace"),
+    post("/api/disconnect", Call::Disconnect, "Puts out: one of client_id, room, user; namespace, close"),
+    post("/api/batch", Call::Batch, "Several of these: calls, each with call and body"),
     get("/api/rooms", Action::Api(Call::Rooms), "All rooms with the ids of their clients"),
+    get("/api/sockets", Action::Api(Call::Sockets), "Clients: ?namespace, room, user, limit, after"),
+    get("/api/counts", Action::Api(Call::Counts), "How many clients, rooms and users there are"),
+    get("/api/openapi.json", Action::OpenApi, "All of this for programs"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::super::api::OPENAPI;
+    use super::*;
+
+    #[test]
+    fn the_openapi_file_has_the_routes_that_there_are() {
+        let file: Value = serde_json::from_str(OPENAPI).unwrap();
+        let paths = file["paths"].as_object().unwrap().iter();
+        let described: BTreeSet<(&str, String)> = paths
+            .flat_map(|(path, methods)| {
+                methods.as_object().unwrap().keys().map(|method| (path.as_str(), method.to_uppercase()))
+            })
+            .collect();
+        // The page is for people.
+        let for_programs = |route: &&Route| !matches!(route.action, Action::Home | Action::PageFile(_));
+        let routes = ROUTES.iter().filter(for_programs);
+        let routes: BTreeSet<_> = routes.map(|route| (route.path, route.method.to_string())).collect();
+        assert_eq!(described, routes);
+        for route in ROUTES {
+            if let Action::Api(call) = route.action {
+                assert_eq!(route.path.strip_prefix("/api/"), Some(call.name()));
+            }
+        }
+        assert_eq!(file["info"]["version"], crate::VERSION);
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::raw::Request;
 
-use crate::support::{Running, parsed, start};
+use crate::support::{Running, parsed, start, until};
 
 const KEY: &str = "a key for backends";
 
@@ -104,4 +104,125 @@ async fn only_operators_are_served() {
     ] {
         assert_eq!(send(&locked, &headers).await, status, "{headers:?}");
     }
+}
+
+#[tokio::test]
+async fn a_user_is_all_of_its_connections() {
+    let running = start(json!({"server": {"namespaces": ["/", "/chat"]}})).await;
+    let [mut native, mut socketio] = running.both().await;
+    let mut elsewhere = running.native("/?namespace=/chat").await;
+    let mut other = running.native("/").await;
+    let io = running.gateway.io();
+    for client in [&native.id, &socketio.id] {
+        io.socket(client).unwrap().join("user:ada");
+    }
+    io.namespace("/chat").unwrap().socket(&elsewhere.id).unwrap().join("user:ada");
+    let emit = json!({"user": "ada", "event": "e", "data": 1});
+    assert_eq!(call(&running, "/api/emit_to_user", emit.clone()).await.1["data"], json!({"reached": 2}));
+    for client in [&mut native, &mut socketio] {
+        assert_eq!(client.heard("e").await, 1);
+    }
+    let (_, listed) = running.get("/api/sockets?user=ada&limit=1").await;
+    let mut ids = [native.id.clone(), socketio.id.clone()];
+    ids.sort();
+    assert_eq!(
+        (&listed["data"]["sockets"][0]["id"], &listed["data"]["next"]),
+        (&json!(ids[0]), &json!(ids[0]))
+    );
+    let (_, listed) = running.get(&format!("/api/sockets?user=ada&limit=1&after={}", ids[0])).await;
+    assert_eq!(
+        (&listed["data"]["sockets"][0]["id"], &listed["data"]["next"]),
+        (&json!(ids[1]), &json!(null))
+    );
+    let (_, counts) = running.get("/api/counts").await;
+    assert_eq!(counts["data"]["namespaces"]["/"], json!({"clients": 3, "rooms": 0, "users": 1}));
+    assert_eq!(counts["data"]["connections"], json!({"native": 3, "polling": 0, "websocket": 1}));
+    // Out of all namespaces, over both protocols.
+    let out = call(&running, "/api/disconnect", json!({"user": "ada"})).await;
+    assert_eq!(out.1["data"], json!({"disconnected": 3}));
+    native.ws.closed().await;
+    elsewhere.ws.closed().await;
+    assert_eq!(socketio.ws.text().await, "41");
+    socketio.ws.closed().await;
+    until(|| running.gateway.io().len() == 1).await;
+    assert_eq!(call(&running, "/api/emit_to_user", emit).await.1["data"], json!({"reached": 0}));
+    assert!(other.ask("ping", json!(null)).await["timestamp"].is_string());
+}
+
+#[tokio::test]
+async fn clients_and_rooms_are_put_out() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    let mut member = running.native("/").await;
+    member.ask("join", json!("r")).await;
+    // Only of the namespace: the connection stays.
+    let only = json!({"client_id": socketio.id, "close": false});
+    assert_eq!(call(&running, "/api/disconnect", only).await.1["data"], json!({"disconnected": 1}));
+    assert_eq!(socketio.ws.text().await, "41");
+    socketio.ws.send("40").await;
+    assert!(socketio.ws.text().await.starts_with("40{"));
+    assert_eq!(
+        call(&running, "/api/disconnect", json!({"room": "r"})).await.1["data"],
+        json!({"disconnected": 1})
+    );
+    member.ws.closed().await;
+    assert!(native.ask("ping", json!(null)).await["timestamp"].is_string());
+    for unclear in
+        [json!({}), json!({"room": "r", "user": "u"}), json!({"client_id": native.id, "room": "r"})]
+    {
+        assert_eq!(call(&running, "/api/disconnect", unclear).await.0, 400);
+    }
+    let nobody = call(&running, "/api/disconnect", json!({"client_id": "nobody"})).await;
+    assert_eq!((nobody.0, &nobody.1["error"]["code"]), (404, &json!("unknown_client")));
+}
+
+#[tokio::test]
+async fn a_batch_does_what_it_can() {
+    let running = start(json!({})).await;
+    let mut client = running.native("/").await;
+    let calls = json!([
+        {"call": "join_room", "body": {"client_id": client.id, "room": "r"}},
+        {"call": "emit_to_client", "body": {"client_id": "nobody", "event": "lost"}},
+        {"call": "batch", "body": {"calls": []}},
+        {"call": "emit_to_room", "body": {"room": "r", "event": "e", "data": [1]}},
+    ]);
+    let (status, done) = call(&running, "/api/batch", json!({"calls": calls})).await;
+    assert_eq!((status, &done["success"]), (200, &json!(true)));
+    let results = done["data"]["results"].as_array().unwrap();
+    let statuses: Vec<_> = results.iter().map(|result| result["status"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [200, 404, 400, 200]);
+    assert_eq!((&results[0]["data"], &results[3]["data"]), (&json!({"members": 1}), &json!({"reached": 1})));
+    assert_eq!(results[1]["error"]["code"], "unknown_client");
+    assert_eq!(client.heard("e").await, json!([1]));
+}
+
+#[tokio::test]
+async fn a_call_with_a_key_is_carried_out_once() {
+    let running = start(json!({})).await;
+    let mut client = running.native("/").await;
+    let send = async |path: &str, key: &str, body: Value| {
+        post(path, &body.to_string()).header("idempotency-key", key).send(running.addr).await
+    };
+    let once = json!({"event": "e", "data": 1});
+    for again in [None, Some("true")] {
+        let response = send("/api/broadcast", "k1", once.clone()).await;
+        assert_eq!(parsed(&response), (200, json!({"success": true, "data": {"reached": 1}})));
+        assert_eq!(response.header("idempotency-replayed"), again);
+    }
+    for (path, body) in [("/api/broadcast", json!({"event": "other"})), ("/api/emit_to_room", once.clone())] {
+        let reused = parsed(&send(path, "k1", body).await);
+        assert_eq!((reused.0, &reused.1["error"]["code"]), (422, &json!("key_reused")));
+    }
+    for key in ["", &"k".repeat(256)] {
+        assert_eq!(send("/api/broadcast", key, once.clone()).await.status, 400);
+    }
+    // What failed may be tried again with the same key.
+    let late = json!({"client_id": client.id, "event": "late"});
+    assert_eq!(
+        send("/api/emit_to_client", "k2", json!({"client_id": "nobody", "event": "e"})).await.status,
+        404
+    );
+    assert_eq!(send("/api/emit_to_client", "k2", late).await.status, 200);
+    assert_eq!(client.heard("e").await, 1);
+    assert_eq!(client.heard("late").await, Value::Null);
 }

@@ -7,6 +7,7 @@ mod http;
 mod metrics;
 mod native;
 mod node;
+mod openapi;
 mod page;
 mod program;
 mod support;

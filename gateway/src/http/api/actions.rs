@@ -1,0 +1,223 @@
+//! The calls that change something: emits, memberships, goodbyes.
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
+use socketio_server::{EmitError, Namespace, Socket};
+
+use super::call::Call;
+use super::failure::{self, Done, Failure};
+use crate::config::WATCH;
+use crate::gateway::Gateway;
+use crate::room_name::{self, USER_ROOM};
+
+/// So many calls may be in a batch.
+const MAX_BATCH: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmitToClient {
+    client_id: String,
+    event: String,
+    data: Option<Box<RawValue>>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmitToRoom {
+    room: String,
+    event: String,
+    data: Option<Box<RawValue>>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmitToUser {
+    user: String,
+    event: String,
+    data: Option<Box<RawValue>>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Broadcast {
+    event: String,
+    data: Option<Box<RawValue>>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Membership {
+    client_id: String,
+    room: String,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Disconnect {
+    client_id: Option<String>,
+    room: Option<String>,
+    user: Option<String>,
+    namespace: Option<String>,
+    close: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    calls: Vec<One>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct One {
+    call: String,
+    body: Box<RawValue>,
+}
+
+/// Does what is asked for.
+pub(super) async fn carry_out(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
+    if call == Call::Batch { batch(gateway, body).await } else { one(gateway, call, body).await }
+}
+
+/// One after the other. What is wrong with one does not keep the others from being done.
+async fn batch(gateway: &Gateway, body: &[u8]) -> Done {
+    let Batch { calls } = parse(body)?;
+    if calls.len() > MAX_BATCH {
+        return Err(Failure::bad_request("more than 100 calls"));
+    }
+    let mut results = Vec::with_capacity(calls.len());
+    for One { call, body } in calls {
+        let done = match Call::in_batch(&call) {
+            Some(call) => one(gateway, call, body.get().as_bytes()).await,
+            None => Err(Failure::bad_request("there is no such call that could be in a batch")),
+        };
+        let status = done.as_ref().map_or_else(Failure::status, |_| StatusCode::OK);
+        let mut result = failure::to_json(&done);
+        result["status"] = status.as_u16().into();
+        results.push(result);
+    }
+    Ok(json!({"results": results}))
+}
+
+async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
+    match call {
+        Call::EmitToClient => {
+            let EmitToClient { client_id, event, data, namespace } = parse(body)?;
+            let socket = socket(&self::namespace(gateway, namespace)?, &client_id)?;
+            socket.emit(&event, &or_null(data))?;
+            Ok(json!({"reached": 1}))
+        }
+        Call::EmitToRoom => {
+            let EmitToRoom { room, event, data, namespace } = parse(body)?;
+            to_members(&self::namespace(gateway, namespace)?, &named(room, "room")?, &event, data).await
+        }
+        Call::EmitToUser => {
+            let EmitToUser { user, event, data, namespace } = parse(body)?;
+            let room = user_room(&named(user, "user")?);
+            to_members(&self::namespace(gateway, namespace)?, &room, &event, data).await
+        }
+        Call::Broadcast => {
+            let Broadcast { event, data, namespace } = parse(body)?;
+            let namespace = self::namespace(gateway, namespace)?;
+            let everybody = namespace.len();
+            namespace.emit(&event, &or_null(data)).await?;
+            Ok(json!({"reached": everybody}))
+        }
+        Call::JoinRoom | Call::LeaveRoom => {
+            let Membership { client_id, room, namespace } = parse(body)?;
+            room_name::check(&room).map_err(|error| Failure::bad_request(error.to_string()))?;
+            let namespace = self::namespace(gateway, namespace)?;
+            let socket = socket(&namespace, &client_id)?;
+            if call == Call::JoinRoom {
+                socket.join(room.as_str());
+            } else {
+                socket.leave(&room);
+            }
+            Ok(json!({"members": namespace.room_len(&room)}))
+        }
+        Call::Disconnect => disconnect(gateway, parse(body)?).await,
+        Call::Batch | Call::Rooms | Call::Sockets | Call::Counts => {
+            Err(Failure::bad_request("nothing is changed by this call"))
+        }
+    }
+}
+
+async fn to_members(namespace: &Namespace, room: &str, event: &str, data: Option<Box<RawValue>>) -> Done {
+    let members = namespace.room_len(room);
+    namespace.to(room).emit(event, &or_null(data)).await?;
+    Ok(json!({"reached": members}))
+}
+
+/// A client, the members of a room, or a user, who is put out of all namespaces unless one is named.
+async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
+    let Disconnect { client_id, room, user, namespace, close } = asked;
+    let close = close.unwrap_or(true);
+    let (places, room) = match (client_id, room, user) {
+        (Some(client_id), None, None) => {
+            socket(&self::namespace(gateway, namespace)?, &client_id)?.disconnect(close);
+            return Ok(json!({"disconnected": 1}));
+        }
+        (None, Some(room), None) => (vec![self::namespace(gateway, namespace)?], named(room, "room")?),
+        (None, None, Some(user)) => {
+            let places = match namespace {
+                Some(name) => vec![self::namespace(gateway, Some(name))?],
+                None => namespaces(gateway),
+            };
+            (places, user_room(&named(user, "user")?))
+        }
+        _ => return Err(Failure::bad_request("one of client_id, room and user is expected")),
+    };
+    // Counted before: a connection that is closed takes its clients in the other namespaces along.
+    let disconnected: usize = places.iter().map(|namespace| namespace.room_len(&room)).sum();
+    for namespace in places {
+        namespace.to(room.as_str()).disconnect_sockets(close).await.map_err(EmitError::from)?;
+    }
+    Ok(json!({"disconnected": disconnected}))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+fn named(name: String, what: &str) -> Result<String, Failure> {
+    if name.is_empty() {
+        return Err(Failure::bad_request(format!("the name of a {what} is empty")));
+    }
+    Ok(name)
+}
+
+pub(super) fn user_room(user: &str) -> String {
+    format!("{USER_ROOM}{user}")
+}
+
+/// The namespaces that are not the gateway's own.
+pub(super) fn namespaces(gateway: &Gateway) -> Vec<Namespace> {
+    let io = gateway.io();
+    io.namespaces().iter().filter(|name| *name != WATCH).filter_map(|name| io.namespace(name)).collect()
+}
+
+pub(super) fn namespace(gateway: &Gateway, name: Option<String>) -> Result<Namespace, Failure> {
+    let name = name.unwrap_or_else(|| "/".to_owned());
+    let found =
+        Some(name.as_str()).filter(|name| *name != WATCH).and_then(|name| gateway.io().namespace(name));
+    let unknown = || Failure::new(StatusCode::NOT_FOUND, "unknown_namespace", "there is no such namespace");
+    found.ok_or_else(unknown)
+}
+
+fn socket(namespace: &Namespace, id: &str) -> Result<Socket, Failure> {
+    let unknown =
+        || Failure::new(StatusCode::NOT_FOUND, "unknown_client", "no client of the namespace has this id");
+    namespace.socket(id).ok_or_else(unknown)
+}
+
+fn or_null(data: Option<Box<RawValue>>) -> Box<RawValue> {
+    data.unwrap_or_else(|| RawValue::NULL.to_owned())
+}

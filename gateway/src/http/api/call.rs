@@ -1,0 +1,52 @@
+//! What can be asked for.
+
+/// A call of the API. Calls that change something come with a body, the others with parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Call {
+    EmitToClient,
+    EmitToRoom,
+    EmitToUser,
+    Broadcast,
+    JoinRoom,
+    LeaveRoom,
+    Disconnect,
+    Batch,
+    Rooms,
+    Sockets,
+    Counts,
+}
+
+/// All of those that can be in a batch.
+const BATCHED: [Call; 7] = [
+    Call::EmitToClient,
+    Call::EmitToRoom,
+    Call::EmitToUser,
+    Call::Broadcast,
+    Call::JoinRoom,
+    Call::LeaveRoom,
+    Call::Disconnect,
+];
+
+impl Call {
+    /// As its path ends, as a batch names it, and as it is counted.
+    pub(in crate::http) fn name(self) -> &'static str {
+        match self {
+            Self::EmitToClient => "emit_to_client",
+            Self::EmitToRoom => "emit_to_room",
+            Self::EmitToUser => "emit_to_user",
+            Self::Broadcast => "broadcast",
+            Self::JoinRoom => "join_room",
+            Self::LeaveRoom => "leave_room",
+            Self::Disconnect => "disconnect",
+            Self::Batch => "batch",
+            Self::Rooms => "rooms",
+            Self::Sockets => "sockets",
+            Self::Counts => "counts",
+        }
+    }
+
+    /// The call that a batch names so.
+    pub(super) fn in_batch(name: &str) -> Option<Self> {
+        BATCHED.into_iter().find(|call| call.name() == name)
+    }
+}

@@ -1,0 +1,142 @@
+//! The HTTP API: for backends that send events and move clients between rooms without being connected.
+//!
+//! It is for operators ([`access`]). What is asked for comes as a JSON object, what was done goes back as
+//! `{"success": true, "data": …}`, and what was wrong as `{"success": false, "error": {"code", "message"}}`.
+//! `openapi.json` says the same for programs.
+
+mod actions;
+mod call;
+mod failure;
+mod questions;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use engineio::Query;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+pub(super) use self::call::Call;
+use self::failure::Failure;
+use crate::access::{self, Visitor};
+use crate::answer::Answer;
+use crate::gateway::Gateway;
+use crate::once::{Claim, Ticket};
+use crate::origin;
+
+/// All routes, for programs.
+pub(crate) const OPENAPI: &str = include_str!("openapi.json");
+
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// By it a call that is asked for again is known.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+/// Does what an operator asks for.
+pub(super) async fn respond(
+    gateway: &Gateway,
+    call: Call,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let answered = async {
+        admit(gateway, &head, peer)?;
+        match call {
+            Call::Rooms | Call::Sockets | Call::Counts => {
+                let data = questions::answer(gateway, call, &Query::from(&head.uri))?;
+                Ok(failure::of_bytes(failure::to_bytes(&data)))
+            }
+            _ => act(gateway, call, &head, read(gateway, &head, body).await?).await,
+        }
+    };
+    answered.await.unwrap_or_else(Failure::into_answer)
+}
+
+/// Carries out a call, once if it has a key.
+async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result<Answer, Failure> {
+    let Some(key) = idempotency_key(head)? else {
+        let data = actions::carry_out(gateway, call, &body).await?;
+        return Ok(failure::of_bytes(failure::to_bytes(&data)));
+    };
+    match gateway.once().claim(key, &(call.name(), &body), Instant::now()) {
+        Claim::New(ticket) => keep(gateway, call, body, ticket).await,
+        Claim::Done(answer) => {
+            let mut answer = failure::of_bytes(answer);
+            answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            Ok(answer)
+        }
+        Claim::Running => {
+            let message = "the call with this idempotency-key is still being carried out";
+            Err(Failure::new(StatusCode::CONFLICT, "in_progress", message))
+        }
+        Claim::Other => {
+            let message = "the idempotency-key was used for another call";
+            Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", message))
+        }
+    }
+}
+
+/// In a task of its own: somebody who asks again, since the connection broke, must not make it happen twice.
+async fn keep(gateway: &Gateway, call: Call, body: Bytes, ticket: Ticket) -> Result<Answer, Failure> {
+    let gateway = gateway.clone();
+    let work = tokio::spawn(async move {
+        let done = actions::carry_out(&gateway, call, &body).await.map(|data| failure::to_bytes(&data));
+        if let Ok(answer) = &done {
+            ticket.done(answer.clone());
+        }
+        done
+    });
+    let stopped =
+        |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the call was not finished");
+    Ok(failure::of_bytes(work.await.map_err(stopped)??))
+}
+
+fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
+    let Some(key) = head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
+    let wrong = || Failure::bad_request("the idempotency-key has 1 to 255 visible characters");
+    key.map(Some).ok_or_else(wrong)
+}
+
+/// Whether it is an operator who asks.
+pub(super) fn admit(gateway: &Gateway, head: &Parts, peer: SocketAddr) -> Result<(), Failure> {
+    let config = gateway.config();
+    if !origin::is_allowed(&config.origins, &head.headers) {
+        let message = "pages of this origin may not do that";
+        return Err(Failure::new(StatusCode::FORBIDDEN, "forbidden_origin", message));
+    }
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let visitor =
+        Visitor { key: header(access::KEY_HEADER).or(bearer), address: Some(peer.ip()), header: &header };
+    if access::is_operator(&config.api, &visitor) {
+        return Ok(());
+    }
+    let message = "a key is needed, as `x-api-key` or `Authorization: Bearer`";
+    Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
+}
+
+async fn read(gateway: &Gateway, head: &Parts, body: Incoming) -> Result<Bytes, Failure> {
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let message = "the content type application/json is expected";
+        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+    }
+    let limited = Limited::new(body, gateway.config().transport.max_payload_bytes);
+    match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = "the body is larger than transport.max_payload_bytes";
+            Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
+        }
+        Ok(Err(_)) => Err(Failure::bad_request("the body did not come whole")),
+        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come in time")),
+    }
+}

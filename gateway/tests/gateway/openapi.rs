@@ -1,0 +1,226 @@
+//! The OpenAPI file is what the API does: every answer fits it, and what does not fit it is refused.
+
+use serde_json::{Map, Value, json};
+use tests::raw::{Request, Response};
+
+use crate::support::{Running, start};
+
+/// The file, as it is served.
+struct Described(Value);
+
+impl Described {
+    async fn of(running: &Running) -> Self {
+        let (status, file) = running.get("/api/openapi.json").await;
+        assert_eq!(status, 200);
+        Self(file)
+    }
+
+    /// What a reference stands for.
+    fn at<'a>(&'a self, value: &'a Value) -> &'a Value {
+        match value["$ref"].as_str() {
+            Some(reference) => self.0.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+            None => value,
+        }
+    }
+
+    fn operation(&self, method: &str, path: &str) -> &Value {
+        let found = &self.0["paths"][path][method];
+        assert!(found.is_object(), "{method} {path} is not described");
+        found
+    }
+
+    /// The answer has a status and a body as they are described.
+    fn holds(&self, method: &str, path: &str, response: &Response) {
+        let status = response.status.to_string();
+        let described = self.at(&self.operation(method, path)["responses"][&status]);
+        assert!(described.is_object(), "{method} {path} answered {status}: {}", response.text());
+        let body: Value = serde_json::from_slice(&response.body).unwrap();
+        self.fits(&described["content"]["application/json"]["schema"], &body, &format!("{path} {status}"));
+    }
+
+    /// Whether a value is as the schema says. A word that this does not know fails, so that nothing goes unchecked.
+    fn fits(&self, schema: &Value, value: &Value, place: &str) {
+        let schema = self.at(schema).as_object().unwrap_or_else(|| panic!("{place}: no schema"));
+        for (word, rule) in schema {
+            let fits = match word.as_str() {
+                "description" | "default" => true,
+                "format" => value.as_str().is_some_and(|time| time.ends_with('Z')) && rule == "date-time",
+                "type" => match rule {
+                    Value::Array(kinds) => kinds.iter().any(|kind| is_of(value, kind)),
+                    kind => is_of(value, kind),
+                },
+                "enum" => rule.as_array().unwrap().contains(value),
+                "minimum" => value.as_u64() >= rule.as_u64(),
+                "required" => {
+                    rule.as_array().unwrap().iter().all(|key| value.get(key.as_str().unwrap()).is_some())
+                }
+                "properties" => {
+                    for (key, schema) in rule.as_object().unwrap() {
+                        if let Some(value) = value.get(key) {
+                            self.fits(schema, value, &format!("{place}.{key}"));
+                        }
+                    }
+                    true
+                }
+                "additionalProperties" => {
+                    let known =
+                        |key: &String| schema.get("properties").is_some_and(|it| it.get(key).is_some());
+                    for (key, value) in value.as_object().unwrap().iter().filter(|(key, _)| !known(key)) {
+                        assert!(rule.is_object(), "{place}: {key} is not described");
+                        self.fits(rule, value, &format!("{place}.{key}"));
+                    }
+                    true
+                }
+                "items" => {
+                    value.as_array().unwrap().iter().for_each(|item| self.fits(rule, item, place));
+                    true
+                }
+                _ => panic!("{place}: {word} is not checked"),
+            };
+            assert!(fits, "{place}: {value} against {word}: {rule}");
+        }
+    }
+}
+
+fn is_of(value: &Value, kind: &Value) -> bool {
+    match kind.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("{other}"),
+    }
+}
+
+async fn post(running: &Running, path: &str, body: &str) -> Response {
+    let request = Request::new("POST", path).header("content-type", "application/json");
+    request.body(body).send(running.addr).await
+}
+
+/// A body that the schema allows, for a client that is there.
+fn example(described: &Described, schema: &Value, client: &str) -> Map<String, Value> {
+    let schema = described.at(schema);
+    let required = schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap());
+    let mut body: Map<String, Value> = required
+        .map(|key| {
+            let value = match key {
+                "client_id" => json!(client),
+                "calls" => {
+                    json!([{"call": "broadcast", "body": {"event": "e"}}, {"call": "broadcast", "body": {}}])
+                }
+                _ => json!(key),
+            };
+            (key.to_owned(), value)
+        })
+        .collect();
+    if body.is_empty() {
+        // Nobody is in it, and the client is needed for what comes after.
+        body.insert("room".to_owned(), json!("empty"));
+    }
+    described.fits_as_request(schema, &body);
+    body
+}
+
+impl Described {
+    /// The examples themselves are examples of what is described.
+    fn fits_as_request(&self, schema: &Value, body: &Map<String, Value>) {
+        for key in body.keys() {
+            assert!(schema["properties"][key].is_object(), "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_as_described() {
+    let running = start(json!({})).await;
+    let described = Described::of(&running).await;
+    let mut client = running.native("/").await;
+    client.ask("join", json!("r")).await;
+    let mut called = 0;
+    for (path, methods) in described.0["paths"].as_object().unwrap() {
+        if path == "/metrics" {
+            // Text; what is in it has tests of its own.
+            continue;
+        }
+        if methods["get"].is_object() {
+            described.holds("get", path, &Request::new("GET", path).send(running.addr).await);
+        }
+        let schema = &methods["post"]["requestBody"]["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            continue;
+        }
+        called += 1;
+        let good = example(&described, schema, &client.id);
+        let response = post(&running, path, &Value::from(good.clone()).to_string()).await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+        described.holds("post", path, &response);
+        let schema = described.at(schema);
+        for (key, rule) in schema["properties"].as_object().unwrap() {
+            let mut bodies = Vec::new();
+            let mut with = |value: Value| {
+                let mut body = good.clone();
+                body.insert(key.clone(), value);
+                bodies.push(body);
+            };
+            // `data` may be anything, and whether there is a namespace is another question.
+            if rule["type"].is_string() {
+                for wrong in [json!({}), json!([1]), json!(1), json!(1.5)] {
+                    with(wrong);
+                }
+            }
+            if rule["minLength"] == 1 && key != "event" {
+                with(json!(""));
+            }
+            if let Some(most) = rule["maxLength"].as_u64() {
+                with(json!("x".repeat(usize::try_from(most).unwrap() + 1)));
+            }
+            if let Some(most) = rule["maxItems"].as_u64() {
+                with(json!(vec![
+                    json!({"call": "broadcast", "body": {}});
+                    usize::try_from(most).unwrap() + 1
+                ]));
+            }
+            if schema["required"].as_array().unwrap().contains(&json!(key)) {
+                let mut body = good.clone();
+                body.remove(key);
+                bodies.push(body);
+            }
+            for body in bodies {
+                let body = Value::from(body).to_string();
+                let response = post(&running, path, &body).await;
+                assert_eq!(response.status, 400, "{path} {body}");
+                described.holds("post", path, &response);
+            }
+        }
+        let mut strange = good.clone();
+        strange.insert("strange".to_owned(), json!(1));
+        for body in [&Value::from(strange).to_string(), "", "[]", "null", "{", "\"\\ud800\""] {
+            let response = post(&running, path, body).await;
+            assert_eq!(response.status, 400, "{path} {body}");
+            described.holds("post", path, &response);
+        }
+        let form = Request::new("POST", path).body("a=1").send(running.addr).await;
+        assert_eq!(form.status, 415);
+        described.holds("post", path, &form);
+        let evil = Request::new("POST", path).header("origin", "https://evil.test").send(running.addr).await;
+        assert_eq!(evil.status, 403);
+        described.holds("post", path, &evil);
+    }
+    assert_eq!(called, 8);
+}
+
+#[tokio::test]
+async fn refusals_are_as_described() {
+    let running = start(json!({"api": {"keys": ["a key for operators"]}})).await;
+    let described = Described::of(&running).await;
+    for (path, methods) in described.0["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let response = Request::new(&method.to_uppercase(), path).send(running.addr).await;
+            let is_open = described.operation(method, path)["security"] == json!([]);
+            assert_eq!(response.status, if is_open { 200 } else { 401 }, "{path}");
+            described.holds(method, path, &response);
+        }
+    }
+}

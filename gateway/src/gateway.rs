@@ -11,9 +11,11 @@ use tokio::sync::Notify;
 
 use crate::closes::Closes;
 use crate::config::Config;
+use crate::guard::Guard;
 use crate::numbers::Numbers;
 use crate::once::Once;
 use crate::tallies::{Place, Tallies};
+use crate::tokens::{TokenError, Tokens};
 use crate::{events, origin, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
@@ -27,6 +29,7 @@ struct Shared {
     closes: Arc<Closes>,
     tallies: Tallies,
     once: Arc<Once>,
+    tokens: Arc<Tokens>,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
@@ -40,6 +43,9 @@ pub enum StartError {
     /// A setting of the transport cannot be.
     #[error(transparent)]
     Transport(#[from] engineio::ConfigError),
+    /// Tokens cannot be checked as the settings say.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// A namespace's name is no pattern.
     #[error("server.namespaces: {name}: {source}")]
     Namespace {
@@ -55,6 +61,8 @@ impl Gateway {
     pub fn new(config: Config) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let io = server(&config)?;
+        let tokens = Arc::new(Tokens::new(&config.auth)?);
+        let guard = Guard::new(&io, &tokens, config.auth.anonymous);
         let closes = Arc::<Closes>::default();
         let tallies = Tallies::default();
         let started = Instant::now();
@@ -62,6 +70,7 @@ impl Gateway {
         watch::register(&io, &config, &closes, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
+            guard.register(&namespace);
             events::register(&namespace, &config);
             count(&namespace, &closes, &tallies.place(name));
         }
@@ -71,6 +80,7 @@ impl Gateway {
             closes,
             tallies,
             once: Arc::default(),
+            tokens,
             started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -121,6 +131,11 @@ impl Gateway {
     /// The calls of the API that are carried out once.
     pub(crate) fn once(&self) -> &Arc<Once> {
         &self.0.once
+    }
+
+    /// What proves who a client is.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
     }
 
     /// Those that went.

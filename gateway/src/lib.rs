@@ -22,6 +22,7 @@
 //! - [`config`]: every setting, and where it comes from.
 //! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
+//! - `guard`: who may come in, as whom and for how long; `tokens`: what proves it.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
@@ -36,6 +37,7 @@ pub mod config;
 mod edge;
 mod events;
 mod gateway;
+mod guard;
 mod http;
 pub mod native;
 mod numbers;
@@ -43,6 +45,7 @@ mod once;
 mod origin;
 mod room_name;
 mod tallies;
+mod tokens;
 mod watch;
 
 pub use self::closes::Close;
@@ -50,6 +53,7 @@ pub use self::config::Config;
 pub use self::gateway::{Gateway, StartError};
 pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
+pub use self::tokens::TokenError;
 
 /// The sample that `gen-config` prints: all settings with their defaults.
 pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");

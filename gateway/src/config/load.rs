@@ -240,6 +240,16 @@ fn wrong(config: &Config) -> Vec<LoadError> {
     if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
         error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
     }
+    let auth = &config.auth;
+    let is_short = |secret: &str| !secret.is_empty() && secret.len() < MIN_KEY_LEN;
+    for (key, secret) in [("auth.jwt_key", &auth.jwt_key), ("auth.session_secret", &auth.session_secret)] {
+        if is_short(secret) {
+            error(key, "at least 16 bytes are expected, such as `openssl rand -hex 32` prints");
+        }
+    }
+    if !auth.anonymous && auth.jwt_key.is_empty() && auth.session_secret.is_empty() {
+        error("auth.anonymous", "without auth.jwt_key and auth.session_secret nobody could come in");
+    }
     if config.server.namespaces.iter().any(|name| name == super::WATCH) {
         error("server.namespaces", "/gateway is the gateway's own");
     }

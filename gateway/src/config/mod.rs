@@ -24,6 +24,8 @@ pub struct Config {
     pub origins: Origins,
     /// What clients may do by themselves.
     pub events: Events,
+    /// Who clients are, and how they prove it.
+    pub auth: Auth,
     /// Who may ask for numbers, and by them for everything else that is an operator's.
     pub api: Api,
     /// What is written to the log.
@@ -119,6 +121,45 @@ pub struct Events {
 impl Default for Events {
     fn default() -> Self {
         Self { join: true, max_rooms: 128, relay: true }
+    }
+}
+
+/// Who clients are, and how they prove it. Without `jwt_key` and `session_secret` nobody looks at tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Auth {
+    /// Whether clients without a token are let in. Default `true`.
+    pub anonymous: bool,
+    /// By which method JWTs are signed: `HS256`, `RS256`, `ES256`, `EdDSA` or a longer one. Default `HS256`. No other
+    /// one is taken.
+    pub jwt_method: String,
+    /// The key of JWTs: the secret, of at least 16 bytes, or the public key as PEM. Default empty: no JWT is taken.
+    pub jwt_key: String,
+    /// What `iss` has to be. Default empty: anything.
+    pub jwt_issuer: String,
+    /// What has to be in `aud`. Default empty: anything.
+    pub jwt_audience: String,
+    /// The claim with the user's name. Default `sub`.
+    pub user_claim: String,
+    /// By it the gateway signs the tokens of sessions, and knows them again; at least 16 bytes. Default empty: there
+    /// are none.
+    pub session_secret: String,
+    /// How long a session's token is good, in milliseconds. Default 86,400,000, a day.
+    pub session_ms: u64,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            anonymous: true,
+            jwt_method: "HS256".to_owned(),
+            jwt_key: String::new(),
+            jwt_issuer: String::new(),
+            jwt_audience: String::new(),
+            user_claim: "sub".to_owned(),
+            session_secret: String::new(),
+            session_ms: 86_400_000,
+        }
     }
 }
 

@@ -65,6 +65,11 @@ pub(crate) static ROUTES: &[Route] = &[
     get("/api/rooms", Action::Api(Call::Rooms), "All rooms with the ids of their clients"),
     get("/api/sockets", Action::Api(Call::Sockets), "Clients: ?namespace, room, user, limit, after"),
     get("/api/counts", Action::Api(Call::Counts), "How many clients, rooms and users there are"),
+    post(
+        "/api/auth/acquire-session",
+        Call::AcquireSession,
+        "A session and its token: user, which only operators name",
+    ),
     get("/api/openapi.json", Action::OpenApi, "All of this for programs"),
 ];
 

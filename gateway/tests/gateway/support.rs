@@ -43,9 +43,14 @@ impl Running {
 
     /// A Socket.IO client in the namespace `/` that was welcomed.
     pub(crate) async fn socketio(&self) -> Client {
+        self.socketio_with("").await
+    }
+
+    /// The same, with what it says of itself.
+    pub(crate) async fn socketio_with(&self, auth: &str) -> Client {
         let mut ws = WebSocket::open(self.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
         assert!(ws.text().await.starts_with("0{"));
-        ws.send("40").await;
+        ws.send(&format!("40{auth}")).await;
         let welcome = ws.text().await;
         let welcome: Value = serde_json::from_str(welcome.strip_prefix("40").unwrap()).unwrap();
         let mut client = Client { ws, id: welcome["sid"].as_str().unwrap().to_owned(), native: false };

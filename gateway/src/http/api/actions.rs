@@ -2,13 +2,13 @@
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
 use socketio_server::{EmitError, Namespace, Socket};
 
 use super::call::Call;
 use super::failure::{self, Done, Failure};
+use super::parse;
 use crate::config::WATCH;
 use crate::gateway::Gateway;
 use crate::room_name::{self, USER_ROOM};
@@ -144,7 +144,7 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
             Ok(json!({"members": namespace.room_len(&room)}))
         }
         Call::Disconnect => disconnect(gateway, parse(body)?).await,
-        Call::Batch | Call::Rooms | Call::Sockets | Call::Counts => {
+        Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::AcquireSession => {
             Err(Failure::bad_request("nothing is changed by this call"))
         }
     }
@@ -181,10 +181,6 @@ async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
         namespace.to(room.as_str()).disconnect_sockets(close).await.map_err(EmitError::from)?;
     }
     Ok(json!({"disconnected": disconnected}))
-}
-
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
 fn named(name: String, what: &str) -> Result<String, Failure> {

@@ -14,6 +14,7 @@ pub(in crate::http) enum Call {
     Rooms,
     Sockets,
     Counts,
+    AcquireSession,
 }
 
 /// All of those that can be in a batch.
@@ -42,6 +43,7 @@ impl Call {
             Self::Rooms => "rooms",
             Self::Sockets => "sockets",
             Self::Counts => "counts",
+            Self::AcquireSession => "auth/acquire-session",
         }
     }
 

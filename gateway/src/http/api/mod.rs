@@ -8,6 +8,7 @@ mod actions;
 mod call;
 mod failure;
 mod questions;
+mod sessions;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 
 pub(super) use self::call::Call;
 use self::failure::Failure;
@@ -46,6 +48,11 @@ pub(super) async fn respond(
 ) -> Answer {
     let (head, body) = request.into_parts();
     let answered = async {
+        if call == Call::AcquireSession {
+            // Not for operators alone.
+            let data = sessions::acquire(gateway, &head, body, peer).await?;
+            return Ok(failure::of_bytes(failure::to_bytes(&data)));
+        }
         admit(gateway, &head, peer)?;
         match call {
             Call::Rooms | Call::Sockets | Call::Counts => {
@@ -106,20 +113,28 @@ fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
 
 /// Whether it is an operator who asks.
 pub(super) fn admit(gateway: &Gateway, head: &Parts, peer: SocketAddr) -> Result<(), Failure> {
-    let config = gateway.config();
-    if !origin::is_allowed(&config.origins, &head.headers) {
-        let message = "pages of this origin may not do that";
-        return Err(Failure::new(StatusCode::FORBIDDEN, "forbidden_origin", message));
-    }
+    check_origin(gateway, head)?;
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = header(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
     let visitor =
         Visitor { key: header(access::KEY_HEADER).or(bearer), address: Some(peer.ip()), header: &header };
-    if access::is_operator(&config.api, &visitor) {
+    if access::is_operator(&gateway.config().api, &visitor) {
         return Ok(());
     }
     let message = "a key is needed, as `x-api-key` or `Authorization: Bearer`";
     Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
+}
+
+fn check_origin(gateway: &Gateway, head: &Parts) -> Result<(), Failure> {
+    if origin::is_allowed(&gateway.config().origins, &head.headers) {
+        return Ok(());
+    }
+    let message = "pages of this origin may not do that";
+    Err(Failure::new(StatusCode::FORBIDDEN, "forbidden_origin", message))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
 async fn read(gateway: &Gateway, head: &Parts, body: Incoming) -> Result<Bytes, Failure> {

@@ -1,0 +1,183 @@
+//! Tokens: what proves who a client is. JWTs of others, whose key is in the configuration, and our own for sessions.
+
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::config::Auth;
+
+/// How far the clocks of those who sign may be off, in seconds.
+const LEEWAY: u64 = 60;
+/// The longest name of a user, in bytes.
+pub(crate) const MAX_USER: usize = 256;
+
+/// Why tokens cannot be checked as the configuration says.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// There is no such method.
+    #[error("auth.jwt_method: there is no method {0}")]
+    Method(String),
+    /// The key does not go with the method.
+    #[error("auth.jwt_key: {0}")]
+    Key(jsonwebtoken::errors::Error),
+}
+
+/// Why there is no new session.
+#[derive(Debug, Error)]
+pub(crate) enum AcquireError {
+    #[error("no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    #[error("the token cannot be signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+}
+
+/// Who somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The user's name; none for somebody of whom nothing else is known.
+    pub(crate) user: Option<String>,
+    /// Until when, in seconds since 1970.
+    pub(crate) until: u64,
+}
+
+/// What a session's token says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Session {
+    /// No two sessions have the same.
+    sid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    exp: u64,
+}
+
+/// Checks tokens, and makes those of sessions.
+pub(crate) struct Tokens {
+    jwt: Option<Jwt>,
+    sessions: Option<Sessions>,
+}
+
+struct Jwt {
+    key: DecodingKey,
+    validation: Validation,
+    user_claim: String,
+}
+
+struct Sessions {
+    signs: EncodingKey,
+    checks: DecodingKey,
+    seconds: u64,
+}
+
+impl Tokens {
+    pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
+        let jwt = if auth.jwt_key.is_empty() { None } else { Some(Jwt::new(auth)?) };
+        let secret = auth.session_secret.as_bytes();
+        let sessions = (!secret.is_empty()).then(|| Sessions {
+            signs: EncodingKey::from_secret(secret),
+            checks: DecodingKey::from_secret(secret),
+            seconds: auth.session_ms.div_ceil(1000),
+        });
+        Ok(Self { jwt, sessions })
+    }
+
+    /// Whether any token could be good.
+    pub(crate) fn are_taken(&self) -> bool {
+        self.jwt.is_some() || self.sessions.is_some()
+    }
+
+    /// Who brings this token, if it is a good one.
+    pub(crate) fn check(&self, token: &str) -> Option<Identity> {
+        let session = self.sessions.as_ref().and_then(|sessions| sessions.check(token));
+        session.or_else(|| self.jwt.as_ref()?.check(token))
+    }
+
+    /// A new session and its token. `None` where there are none.
+    pub(crate) fn acquire(&self, user: Option<String>) -> Option<Result<(Identity, String), AcquireError>> {
+        self.sessions.as_ref().map(|sessions| sessions.acquire(user))
+    }
+}
+
+/// The keys stay where they are.
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("are_taken", &self.are_taken()).finish_non_exhaustive()
+    }
+}
+
+impl Jwt {
+    fn new(auth: &Auth) -> Result<Self, TokenError> {
+        let method =
+            Algorithm::from_str(&auth.jwt_method).map_err(|_| TokenError::Method(auth.jwt_method.clone()))?;
+        let key = auth.jwt_key.as_bytes();
+        let key = match method {
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Ok(DecodingKey::from_secret(key)),
+            Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(key),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(key),
+            _ => DecodingKey::from_rsa_pem(key),
+        };
+        // Only this one method: a token does not choose how it is checked. It has to say when it ends.
+        let mut validation = Validation::new(method);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.validate_aud = !auth.jwt_audience.is_empty();
+        if validation.validate_aud {
+            validation.set_audience(&[&auth.jwt_audience]);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        if !auth.jwt_issuer.is_empty() {
+            validation.set_issuer(&[&auth.jwt_issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        Ok(Self { key: key.map_err(TokenError::Key)?, validation, user_claim: auth.user_claim.clone() })
+    }
+
+    fn check(&self, token: &str) -> Option<Identity> {
+        let claims = decode::<Map<String, Value>>(token, &self.key, &self.validation).ok()?.claims;
+        let user = match claims.get(&self.user_claim) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(name)) => Some(name.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(_) => return None,
+        };
+        if user.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_USER) {
+            return None;
+        }
+        // What is behind the point does not matter, nor what no calendar has.
+        let end = claims.get("exp")?;
+        let end = end.as_u64().or_else(|| end.as_f64().map(|end| end as u64))?;
+        Some(Identity { user, until: end.saturating_add(LEEWAY) })
+    }
+}
+
+impl Sessions {
+    fn acquire(&self, user: Option<String>) -> Result<(Identity, String), AcquireError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        let sid = format!("{:032x}", u128::from_le_bytes(bytes));
+        let until = now().saturating_add(self.seconds);
+        let session = Session { sid, user: user.clone(), exp: until };
+        let token = encode(&Header::new(Algorithm::HS256), &session, &self.signs)?;
+        Ok((Identity { user, until }, token))
+    }
+
+    fn check(&self, token: &str) -> Option<Identity> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The clock that set the end is ours.
+        validation.leeway = 0;
+        let session = decode::<Session>(token, &self.checks, &validation).ok()?.claims;
+        (session.exp > now()).then_some(Identity { user: session.user, until: session.exp })
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+use serde_json::json;
+
+use super::*;
+
+const SECRET: &str = "a secret that nobody guesses";
+
+fn auth(method: &str, key: &str) -> Auth {
+    Auth { jwt_method: method.to_owned(), jwt_key: key.to_owned(), ..Auth::default() }
+}
+
+fn sign(claims: &Value) -> String {
+    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+#[test]
+fn only_good_tokens_are_good() {
+    let tokens = Tokens::new(&auth("HS256", SECRET)).unwrap();
+    let end = now() + 1000;
+    let known = tokens.check(&sign(&json!({"sub": "ada", "exp": end, "aud": "x", "iss": "y"})));
+    assert_eq!(known, Some(Identity { user: Some("ada".to_owned()), until: end + LEEWAY }));
+    assert_eq!(tokens.check(&sign(&json!({"sub": 7, "exp": end}))).unwrap().user, Some("7".to_owned()));
+    assert_eq!(tokens.check(&sign(&json!({"exp": end}))).unwrap().user, None);
+    for claims in [
+        json!({"sub": "ada"}),
+        json!({"sub": "ada", "exp": now() - 2 * LEEWAY}),
+        json!({"sub": "ada", "exp": end, "nbf": end}),
+        json!({"sub": "", "exp": end}),
+        json!({"sub": ["ada"], "exp": end}),
+        json!({"sub": "x".repeat(MAX_USER + 1), "exp": end}),
+    ] {
+        assert_eq!(tokens.check(&sign(&claims)), None, "{claims}");
+    }
+    let good = sign(&json!({"sub": "ada", "exp": end}));
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
+    for token in [&good[..good.len() - 2], &unsigned, "", "a.b.c", "é"] {
+        assert_eq!(tokens.check(token), None, "{token}");
+    }
+    assert_eq!(Tokens::new(&auth("HS512", SECRET)).unwrap().check(&good), None);
+    assert_eq!(Tokens::new(&auth("HS256", "another secret")).unwrap().check(&good), None);
+}
+
+#[test]
+fn issuer_and_audience_have_to_be_those() {
+    let strict =
+        Auth { jwt_issuer: "us".to_owned(), jwt_audience: "chat".to_owned(), ..auth("HS256", SECRET) };
+    let strict = Tokens::new(&Auth { user_claim: "name".to_owned(), ..strict }).unwrap();
+    let end = now() + 1000;
+    let good = sign(&json!({"name": "ada", "sub": "x", "exp": end, "iss": "us", "aud": ["chat", "mail"]}));
+    assert_eq!(strict.check(&good).unwrap().user, Some("ada".to_owned()));
+    for claims in [
+        json!({"exp": end, "iss": "us"}),
+        json!({"exp": end, "aud": "chat"}),
+        json!({"exp": end, "iss": "them", "aud": "chat"}),
+        json!({"exp": end, "iss": "us", "aud": "mail"}),
+    ] {
+        assert_eq!(strict.check(&sign(&claims)), None, "{claims}");
+    }
+}
+
+#[test]
+fn keys_go_with_their_methods() {
+    assert!(matches!(Tokens::new(&auth("none", SECRET)), Err(TokenError::Method(_))));
+    for method in ["RS256", "ES256", "EdDSA"] {
+        assert!(matches!(Tokens::new(&auth(method, SECRET)), Err(TokenError::Key(_))), "{method}");
+    }
+}
+
+#[test]
+fn every_family_of_methods_is_checked() {
+    let openssl = |arguments: &[&str]| {
+        let output = std::process::Command::new("openssl").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let path = path.to_str().unwrap();
+    let claims = json!({"sub": "ada", "exp": now() + 1000});
+    type Signer = fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>;
+    for (method, kind, option, signer) in [
+        ("RS256", "RSA", "rsa_keygen_bits:2048", EncodingKey::from_rsa_pem as Signer),
+        ("ES256", "EC", "ec_paramgen_curve:P-256", EncodingKey::from_ec_pem),
+        ("EdDSA", "ED25519", "", EncodingKey::from_ed_pem),
+    ] {
+        let mut arguments = vec!["genpkey", "-algorithm", kind, "-out", path];
+        if !option.is_empty() {
+            arguments.extend(["-pkeyopt", option]);
+        }
+        openssl(&arguments);
+        let public = openssl(&["pkey", "-in", path, "-pubout"]);
+        let header = Header::new(method.parse().unwrap());
+        let token = encode(&header, &claims, &signer(&std::fs::read(path).unwrap()).unwrap()).unwrap();
+        let tokens = Tokens::new(&auth(method, &public)).unwrap();
+        assert_eq!(tokens.check(&token).unwrap().user, Some("ada".to_owned()), "{method}");
+        // What everybody knows is no secret to sign with.
+        let forged = EncodingKey::from_secret(public.as_bytes());
+        let forged = encode(&Header::new(Algorithm::HS256), &claims, &forged).unwrap();
+        assert_eq!(tokens.check(&forged), None, "{method}");
+    }
+}
+
+#[test]
+fn sessions_are_those_that_we_made() {
+    let tokens = |secret: &str, session_ms| {
+        Tokens::new(&Auth { session_secret: secret.to_owned(), session_ms, ..Auth::default() }).unwrap()
+    };
+    let ours = tokens(SECRET, 1_000_000);
+    let (identity, token) = ours.acquire(Some("ada".to_owned())).unwrap().unwrap();
+    assert_eq!(ours.check(&token), Some(identity));
+    assert_ne!(ours.acquire(None).unwrap().unwrap().1, ours.acquire(None).unwrap().unwrap().1);
+    assert_eq!(ours.check(&ours.acquire(None).unwrap().unwrap().1).unwrap().user, None);
+    assert_eq!(tokens("another secret", 1000).check(&token), None);
+    let over = tokens(SECRET, 0).acquire(None).unwrap().unwrap().1;
+    assert_eq!(ours.check(&over), None);
+    assert!(Tokens::new(&Auth::default()).unwrap().acquire(None).is_none());
+    assert!(!format!("{ours:?}").contains(SECRET));
+}

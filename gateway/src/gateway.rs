@@ -16,7 +16,7 @@ use crate::numbers::Numbers;
 use crate::once::Once;
 use crate::tallies::{Place, Tallies};
 use crate::tokens::{TokenError, Tokens};
-use crate::{events, origin, watch};
+use crate::{events, origin, pace, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -71,6 +71,7 @@ impl Gateway {
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
             guard.register(&namespace);
+            pace::register(&namespace, &config.limits);
             events::register(&namespace, &config);
             count(&namespace, &closes, &tallies.place(name));
         }

@@ -22,7 +22,7 @@
 //! - [`config`]: every setting, and where it comes from.
 //! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
-//! - `guard`: who may come in, as whom and for how long; `tokens`: what proves it.
+//! - `guard`: who may come in, as whom and for how long; `tokens`: what proves it; `pace`: how fast it may talk.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
@@ -43,6 +43,7 @@ pub mod native;
 mod numbers;
 mod once;
 mod origin;
+mod pace;
 mod room_name;
 mod tallies;
 mod tokens;

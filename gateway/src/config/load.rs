@@ -232,6 +232,7 @@ fn wrong(config: &Config) -> Vec<LoadError> {
         ("transport.max_payload_bytes", config.transport.max_payload_bytes as u64),
         ("transport.max_buffered_bytes", config.transport.max_buffered_bytes as u64),
         ("server.max_sessions", config.server.max_sessions as u64),
+        ("limits.burst_seconds", config.limits.burst_seconds.into()),
     ] {
         if value == 0 {
             error(key, "more than 0 is expected");

@@ -26,6 +26,8 @@ pub struct Config {
     pub events: Events,
     /// Who clients are, and how they prove it.
     pub auth: Auth,
+    /// How fast clients may talk.
+    pub limits: Limits,
     /// Who may ask for numbers, and by them for everything else that is an operator's.
     pub api: Api,
     /// What is written to the log.
@@ -161,6 +163,39 @@ impl Default for Auth {
             session_ms: 86_400_000,
         }
     }
+}
+
+/// How fast each client may talk in a namespace. Heartbeats do not count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// How many events a second. Default 0: any number. With a limit each client costs about 100 bytes more.
+    pub events_per_second: u32,
+    /// How many bytes of arguments a second. Default 0: any number.
+    pub bytes_per_second: u32,
+    /// For how many seconds' worth a client that was quiet may talk at once. Default 5.
+    pub burst_seconds: u32,
+    /// What happens to more. Default `delay`.
+    pub excess: Excess,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { events_per_second: 0, bytes_per_second: 0, burst_seconds: 5, excess: Excess::Delay }
+    }
+}
+
+/// What happens to a client that talks too fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Excess {
+    /// Its events wait, and when too many do, nothing more is read from it.
+    #[default]
+    Delay,
+    /// An event is dropped, and answered with an error if it wants an answer.
+    Refuse,
+    /// It is told, and put out.
+    Disconnect,
 }
 
 /// What operators may do, and who they are.

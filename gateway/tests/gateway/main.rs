@@ -9,6 +9,7 @@ mod metrics;
 mod native;
 mod node;
 mod openapi;
+mod pace;
 mod page;
 mod program;
 mod support;

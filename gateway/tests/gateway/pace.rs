@@ -1,0 +1,63 @@
+//! Clients that talk too fast.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Running, start};
+
+/// A client of each protocol, held to a pace that no machine is too slow to exceed.
+async fn paced(excess: &str, limits: Value) -> (Running, [Client; 2]) {
+    let mut limits = limits;
+    limits["burst_seconds"] = json!(1);
+    limits["excess"] = json!(excess);
+    let running = start(json!({"limits": limits})).await;
+    let clients = running.both().await;
+    (running, clients)
+}
+
+#[tokio::test]
+async fn what_is_too_fast_waits_and_keeps_its_order() {
+    let (running, mut clients) = paced("delay", json!({"events_per_second": 100})).await;
+    for client in &mut clients {
+        for number in 0..150 {
+            client.emit("echo", json!(number)).await;
+        }
+        for number in 0..150 {
+            assert_eq!(client.heard("echo_response").await["received"], number);
+        }
+    }
+    assert!(running.gateway.numbers().closes.is_empty(), "and nobody was put out");
+}
+
+#[tokio::test]
+async fn what_is_too_fast_is_refused() {
+    for limits in [json!({"events_per_second": 1}), json!({"bytes_per_second": 1})] {
+        let (_running, clients) = paced("refuse", limits).await;
+        for mut client in clients {
+            assert_eq!(client.ask("echo", json!("first")).await["received"], "first");
+            // The budget brings one a second, and this takes less.
+            let mut refused = None;
+            for _ in 0..1000 {
+                let answer = client.ask("echo", json!("more")).await;
+                if !answer["error"].is_null() {
+                    refused = Some(answer);
+                    break;
+                }
+            }
+            assert_eq!(refused, Some(json!({"error": "too fast"})));
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_too_fast_is_put_out() {
+    let (running, clients) = paced("disconnect", json!({"events_per_second": 1})).await;
+    let mut quiet = running.native("/").await;
+    for mut client in clients {
+        for _ in 0..4 {
+            client.emit("typing", json!(null)).await;
+        }
+        assert_eq!(client.heard("error").await, json!({"event": "limit", "message": "too fast"}));
+        client.ws.closed().await;
+    }
+    assert!(quiet.ask("ping", json!(null)).await["timestamp"].is_string());
+}

@@ -1,8 +1,8 @@
 // The official Socket.IO server, for clients that are not.
 //
-//   node server.mjs [msgpack]
+//   node server.mjs PORT [msgpack]
 //
-// It prints the port that it listens on, and lives until it is ended.
+// It prints the port that it listens on, any free one for 0, and lives until it is ended.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { Server } from "socket.io";
@@ -12,7 +12,7 @@ const http = createServer();
 const io = new Server(http, {
   connectionStateRecovery: {},
   pingInterval: 1000,
-  ...(process.argv[2] === "msgpack" ? { parser: require("socket.io-msgpack-parser") } : {}),
+  ...(process.argv[3] === "msgpack" ? { parser: require("socket.io-msgpack-parser") } : {}),
 });
 
 for (const name of ["/", "/foo"]) {
@@ -34,4 +34,4 @@ for (const name of ["/", "/foo"]) {
 }
 io.of("/no").use((socket, next) => next(Object.assign(new Error("not today"), { data: { a: "b" } })));
 
-http.listen(0, "127.0.0.1", () => console.log(http.address().port));
+http.listen(Number(process.argv[2]), "127.0.0.1", () => console.log(http.address().port));

@@ -1,14 +1,16 @@
-//! The Socket.IO client against our server, against peers that send exactly what a test says, and against the official
-//! server.
+//! The Socket.IO client against our server, against peers that send exactly what a test says, and against servers that
+//! are not ours.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod acks;
 mod connect;
 mod events;
 mod faults;
+mod foreign;
 mod listeners;
 mod node;
 mod offline;
+mod python;
 mod reconnect;
 mod retries;
 mod streams;

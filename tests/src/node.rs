@@ -1,10 +1,22 @@
-//! Scripts that run clients of npm.
+//! Scripts that run clients and servers of npm.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
 use crate::script;
+
+/// What is missing when Node.js cannot be started.
+pub const NEEDED: &str = "Node.js 20 or newer is needed on the PATH";
+
+/// Node.js with the packages of `tests/interop`; a script of that folder and its arguments follow.
+///
+/// # Panics
+///
+/// When the packages are not installed.
+pub fn command() -> Command {
+    command_in(&folder())
+}
 
 /// Runs a script of `tests/interop`, which prints `ok` when all is well and what is wrong otherwise.
 ///
@@ -12,7 +24,7 @@ use crate::script;
 ///
 /// When something is wrong, Node.js included.
 pub async fn run(script: &str, arguments: &[&str]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
+    let folder = folder();
     run_with(&folder, &folder.join(script), arguments).await;
 }
 
@@ -22,12 +34,20 @@ pub async fn run(script: &str, arguments: &[&str]) {
 ///
 /// When something is wrong, Node.js included.
 pub async fn run_with(packages: &Path, script: &Path, arguments: &[&str]) {
+    script::run(command_in(packages).arg(script).args(arguments), NEEDED).await;
+}
+
+fn command_in(packages: &Path) -> Command {
     assert!(
         packages.join("node_modules").is_dir(),
         "the npm packages are missing: run `npm ci` in {}, or `cargo xtask test`, which does",
         packages.display()
     );
     let mut node = Command::new("node");
-    node.arg(script).args(arguments).current_dir(packages);
-    script::run(&mut node, "Node.js 20 or newer is needed on the PATH").await;
+    node.current_dir(packages);
+    node
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
 }

@@ -1,10 +1,22 @@
-//! Scripts that run clients of PyPI.
+//! Scripts that run clients and servers of PyPI.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
 use crate::script;
+
+/// What is missing when Python cannot be started.
+pub const NEEDED: &str = "Python 3.11 or newer is needed";
+
+/// Python with a script of `tests/python`, whose arguments may follow.
+///
+/// # Panics
+///
+/// When its packages are not installed.
+pub fn command(script: &str) -> Command {
+    command_of(&folder().join(script))
+}
 
 /// Runs a script of `tests/python`, which prints `ok` when all is well and what is wrong otherwise.
 ///
@@ -12,7 +24,7 @@ use crate::script;
 ///
 /// When something is wrong, Python included.
 pub async fn run(script: &str, arguments: &[&str]) {
-    run_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script), arguments).await;
+    run_file(&folder().join(script), arguments).await;
 }
 
 /// Runs a script that lies anywhere, with the packages of `tests/python/requirements.txt`.
@@ -21,14 +33,21 @@ pub async fn run(script: &str, arguments: &[&str]) {
 ///
 /// When something is wrong, Python included.
 pub async fn run_file(script: &Path, arguments: &[&str]) {
+    script::run(command_of(script).args(arguments), NEEDED).await;
+}
+
+fn command_of(script: &Path) -> Command {
     let python = script::target().join("tools/python/bin/python");
     assert!(
         python.exists(),
         "{} is missing: `cargo xtask test test` makes it, with the packages of tests/python/requirements.txt",
         python.display()
     );
-    let folder = script.parent().unwrap_or(Path::new("."));
-    let mut python = Command::new(python);
-    python.arg("-B").arg(script).args(arguments).current_dir(folder);
-    script::run(&mut python, "Python 3.11 or newer is needed").await;
+    let mut command = Command::new(python);
+    command.arg("-B").arg(script).current_dir(script.parent().unwrap_or(Path::new(".")));
+    command
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }

@@ -1,0 +1,120 @@
+//! Servers that are not ours, as programs of their own, and what applications do with each of them.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use socketio_client::{
+    Ack, Args, Arguments, Binary, ConnectError, Data, DisconnectReason, Manager, Parser, SocketEvent,
+    Transport,
+};
+use tests::raw::soon;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::support::{Log, builder};
+
+/// Every way to begin and to go on.
+pub(crate) const WAYS: [&[Transport]; 3] =
+    [&[Transport::Polling], &[Transport::WebSocket], &[Transport::Polling, Transport::WebSocket]];
+
+/// A program with a server in it, for as long as this lives.
+pub(crate) struct Foreign {
+    pub(crate) addr: SocketAddr,
+    program: Child,
+}
+
+impl Foreign {
+    /// Starts a program that prints the port that it listens on.
+    pub(crate) async fn start(mut program: Command, needed: &str) -> Self {
+        let started =
+            program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+        let mut program = started.spawn().unwrap_or_else(|error| panic!("{needed}: {error}"));
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let port: u16 = soon(lines.next_line()).await.unwrap().expect("a port").parse().unwrap();
+        Self { addr: ([127, 0, 0, 1], port).into(), program }
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) async fn crash(mut self) {
+        soon(self.program.kill()).await.unwrap();
+    }
+}
+
+/// Connects with credentials, sends and answers text and binary events, is refused, and is put out: for which reason.
+/// `nowhere` is what the server says about a namespace that does not exist.
+pub(crate) async fn exchange(
+    server: &Foreign,
+    transports: &[Transport],
+    parser: Parser,
+    nowhere: &str,
+) -> DisconnectReason {
+    let manager = builder(server.addr).transports(transports).parser(parser).build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
+    chat.auth(&json!({ "token": "x" })).unwrap();
+    chat.on("question", |Arguments((number, data)): Arguments<(u32, Binary)>| async move {
+        assert_eq!(&data[..], [2]);
+        Ack(json!({ "answer": number + 1 }))
+    });
+    let mut log = Log::new();
+    let write = log.writer();
+    chat.on("sent back", move |Data(value): Data<Binary>| {
+        write(value);
+        async {}
+    });
+    for socket in [&root, &chat] {
+        soon(socket.connect().connected()).await.unwrap();
+    }
+    let who: Value = soon(chat.emit_with_ack("who", &Args(()))).await.unwrap();
+    assert_eq!(who["id"].as_str().map(str::to_owned), chat.id());
+    assert_eq!(who["auth"], json!({ "token": "x" }));
+    for number in 0..200 {
+        assert_eq!(soon(root.emit_with_ack::<u32>("echo", &number)).await.unwrap(), number);
+    }
+    for size in [0, 1, 1000, 100_000] {
+        let data = Binary::from(vec![7; size]);
+        chat.emit("send back", &data).unwrap();
+        assert_eq!(log.next().await, data);
+        let (a, b): (Binary, String) =
+            soon(chat.emit_with_ack_args("echo", &Args((&data, "ä€😀")))).await.unwrap().parse_all().unwrap();
+        assert_eq!((a, b.as_str()), (data, "ä€😀"));
+    }
+    assert_eq!(soon(chat.emit_with_ack::<Value>("ask me", &Args(()))).await.unwrap(), json!({ "answer": 2 }));
+    refused(&manager, nowhere).await;
+
+    let mut events = root.events();
+    root.emit("kick", &Args(())).unwrap();
+    let Some(SocketEvent::Disconnect(reason)) = soon(events.recv()).await else { panic!("still there") };
+    soon(manager.close()).await;
+    reason
+}
+
+async fn refused(manager: &Manager, nowhere: &str) {
+    let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
+    let ConnectError::Refused(refusal) = refused else { panic!("{refused}") };
+    assert_eq!((refusal.message.as_str(), refusal.data), ("not today", Some(json!({ "a": "b" }))));
+    let refused = soon(manager.socket("/nowhere").connect().connected()).await.unwrap_err();
+    assert_eq!(refused.to_string(), nowhere);
+}
+
+/// Loses the connection, and then the whole server; comes back by itself both times, and what was sent in between
+/// arrives. `start` starts the server on a port.
+pub(crate) async fn come_back(transports: &[Transport], start: impl AsyncFn(u16) -> Foreign) {
+    let server = start(0).await;
+    let socket = builder(server.addr).transports(transports).build().socket("/foo");
+    let mut events = socket.events();
+    soon(socket.connect().connected()).await.unwrap();
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+
+    socket.emit("close", &Args(())).unwrap();
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+    assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &1)).await.unwrap(), 1);
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+
+    let port = server.addr.port();
+    server.crash().await;
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+    let echo = socket.emit_with_ack::<u32>("echo", &2);
+    let (_server, answer) = tokio::join!(start(port), soon(echo));
+    assert_eq!(answer.unwrap(), 2);
+}

@@ -1,7 +1,7 @@
 //! Engine.IO: a message channel between a client and a server that starts on HTTP long-polling, moves to WebSocket
 //! when it can, and notices when the other side is gone. It is what Socket.IO stands on.
 //!
-//! The server speaks protocol revision 4 and, when [`allow_eio3`](Config::allow_eio3) is on, 3; the client 4.
+//! The server speaks protocol revision 4 and, when [`allow_eio3`](Config::allow_eio3) is on, 3; the client either.
 //!
 //! # A server
 //!
@@ -92,5 +92,5 @@ pub use self::server::{
 pub use self::sid::Sid;
 pub use self::text::Text;
 
-/// The revision of the Engine.IO protocol that this crate speaks: the `EIO` parameter of a client's requests.
+/// The current revision of the Engine.IO protocol: the `EIO` parameter of a client's requests unless it asks for another.
 pub const PROTOCOL: u8 = 4;

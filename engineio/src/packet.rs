@@ -16,6 +16,16 @@ pub enum Protocol {
     V4,
 }
 
+impl Protocol {
+    /// The revision's number.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V3 => 3,
+            Self::V4 => 4,
+        }
+    }
+}
+
 /// The type of a packet. Its number is what stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -5,6 +5,7 @@ mod close;
 mod connect;
 mod messages;
 mod peers;
+mod revision_3;
 mod support;
 mod tunnels;
 mod upgrade;

@@ -17,7 +17,7 @@ use super::session::Client;
 use super::url::{Url, UrlError};
 use super::websocket::{Received, WebSocket};
 use crate::config::Transport;
-use crate::packet::Packet;
+use crate::packet::{Packet, Protocol};
 
 /// Opens sessions, any number of them one after the other: see [`connect`](Self::connect).
 #[derive(Clone, Debug)]
@@ -49,6 +49,12 @@ impl ClientBuilder {
     pub fn configure(mut self, change: impl FnOnce(&mut ClientConfig)) -> Self {
         change(&mut self.config);
         self
+    }
+
+    /// See [`ClientConfig::protocol`].
+    #[must_use]
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        self.configure(|config| config.protocol = protocol)
     }
 
     /// See [`ClientConfig::path`].

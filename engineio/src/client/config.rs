@@ -6,11 +6,15 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::proxy::Proxies;
 use crate::config::Transport;
+use crate::packet::Protocol;
 
 /// The settings of a client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientConfig {
+    /// The revision of the protocol that the server speaks. Default [`Protocol::V4`]; servers of Socket.IO v2 want
+    /// [`Protocol::V3`], in which the client sends the heartbeat, and binary messages over polling go as base64.
+    pub protocol: Protocol,
     /// Where the server answers (`path`). Default `/engine.io/`.
     pub path: String,
     /// Parameters that go with each request, in front of those of the protocol.
@@ -60,6 +64,7 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
+            protocol: Protocol::V4,
             path: "/engine.io/".to_owned(),
             query: Vec::new(),
             headers: Vec::new(),

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::error::TransportError;
+use super::heartbeat::Heartbeat;
 use crate::config::Transport;
-use crate::packet::Packet;
+use crate::packet::{Packet, Protocol};
 
 /// The data of an open packet.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,11 +33,13 @@ impl Handshake {
         if handshake.sid.is_empty() { Err(TransportError::Handshake) } else { Ok(handshake) }
     }
 
-    /// How long the server may be silent.
-    pub(crate) fn patience(&self) -> Duration {
+    /// The heartbeat of the session.
+    pub(crate) fn heartbeat(&self, protocol: Protocol, now: Instant) -> Heartbeat {
         // Two numbers of a stranger; a year is as good as forever.
         const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-        Duration::from_millis(self.ping_interval.saturating_add(self.ping_timeout)).min(LONGEST)
+        let [interval, timeout] =
+            [self.ping_interval, self.ping_timeout].map(|millis| Duration::from_millis(millis).min(LONGEST));
+        Heartbeat::new(protocol, interval, timeout, now)
     }
 
     pub(crate) fn offers(&self, transport: Transport) -> bool {

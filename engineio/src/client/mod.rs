@@ -24,6 +24,7 @@
 //!
 //! A name that resolves to several addresses is tried one address after the other.
 
+mod body;
 mod builder;
 mod carrier;
 mod config;
@@ -32,6 +33,7 @@ mod dial;
 mod error;
 mod exchange;
 mod handshake;
+mod heartbeat;
 mod http1;
 mod polling;
 mod probe;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::body::{Body, Packets};
 use super::error::{HttpError, TransportError};
 use super::exchange::{Exchange, exchange};
 use super::http1::Connection;
 use super::route::Route;
 use crate::outbox::Outbox;
 use crate::packet::{Packet, PacketType};
-use crate::payload::{self, Encoder, Packets};
 use crate::prepared::{PacketRef, Prepared};
 use crate::text::Text;
 
@@ -121,7 +121,9 @@ impl Polling {
 
     /// Says goodbye to the server, behind everything else.
     pub(crate) fn send_close(&mut self) {
-        self.post(vec![PacketType::Close.digit()]);
+        let mut body = Body::new(self.route.config.protocol);
+        body.push(&[PacketType::Close.digit()]);
+        self.post(body.finish());
     }
 
     /// Whether a POST is under way.
@@ -157,7 +159,7 @@ impl Polling {
     /// As many messages as fit into one POST; a packet that is too large alone is the server's to refuse.
     fn next_body(&mut self, outbox: &Outbox) -> Option<Vec<u8>> {
         let limit = self.max_payload.unwrap_or(usize::MAX);
-        let mut body = Encoder::default();
+        let mut body = Body::new(self.route.config.protocol);
         let mut next = Vec::with_capacity(1);
         for _ in 0..MAX_MESSAGES {
             let (message, sent) = match self.held.take() {
@@ -172,14 +174,17 @@ impl Polling {
             };
             let mut fitting = 0;
             for packet in message.packets().skip(sent) {
-                let packet = match &packet {
-                    PacketRef::Text(text) => text,
-                    PacketRef::Binary(binary) => binary.base64(),
+                let len = match &packet {
+                    PacketRef::Text(text) => text.len(),
+                    PacketRef::Binary(binary) => binary.base64().len(),
                 };
-                if !body.is_empty() && body.len() + 1 + packet.len() > limit {
+                if !body.is_empty() && body.len_with(len) > limit {
                     break;
                 }
-                body.push_encoded(packet);
+                match &packet {
+                    PacketRef::Text(text) => body.push(text),
+                    PacketRef::Binary(binary) => body.push_base64(binary.base64()),
+                }
                 fitting += 1;
             }
             if message.packets().count() > sent + fitting {
@@ -195,7 +200,8 @@ impl Polling {
     fn take_answer(&mut self, answer: Result<bytes::Bytes, HttpError>) -> Result<(), TransportError> {
         let body = answer.map_err(TransportError::Poll)?;
         let body = Text::from_utf8(body).map_err(|_| TransportError::Poll(HttpError::Utf8))?;
-        self.packets = Some(payload::decode(body, self.route.config.max_packets_per_payload));
+        let config = &self.route.config;
+        self.packets = Some(Packets::decode(body, config.protocol, config.max_packets_per_payload));
         Ok(())
     }
 }

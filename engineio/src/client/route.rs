@@ -14,8 +14,8 @@ use super::config::ClientConfig;
 use super::cookies::Cookies;
 use super::error::HttpError;
 use super::url::{Url, push_query};
-use crate::PROTOCOL;
 use crate::config::Transport;
+use crate::packet::Protocol;
 
 /// The way to the server, the same for all requests of one session.
 #[derive(Debug)]
@@ -100,17 +100,22 @@ impl Route {
         for (key, value) in self.config.query.iter().chain(self.url.query()) {
             push_query(&mut query, key, value);
         }
-        push_query(&mut query, "EIO", &PROTOCOL.to_string());
+        push_query(&mut query, "EIO", &self.config.protocol.number().to_string());
         push_query(&mut query, "transport", transport.as_str());
         if let Some(sid) = sid {
             push_query(&mut query, "sid", sid);
-        } else if self.config.force_base64 {
+        } else if self.config.force_base64 || self.is_text_v3(transport) {
             push_query(&mut query, "b64", "1");
         }
         if transport == Transport::Polling && self.config.timestamp_requests {
             push_query(&mut query, &self.config.timestamp_param, &token());
         }
         format!("{}?{query}", self.config.path)
+    }
+
+    /// Payloads of revision 3 are text or binary, as their client wants it; they are read and written as text here.
+    fn is_text_v3(&self, transport: Transport) -> bool {
+        self.config.protocol == Protocol::V3 && transport == Transport::Polling
     }
 
     fn cookies(&self) -> MutexGuard<'_, Cookies> {
@@ -202,6 +207,17 @@ mod tests {
         assert!(polling.headers().contains_key("x-all") && polling.headers().contains_key("x-polling"));
         assert!(websocket.headers().contains_key("x-all") && !websocket.headers().contains_key("x-polling"));
         assert_eq!(websocket.headers()["authorization"], "Basic dXNlcjpwYXNz");
+    }
+
+    #[test]
+    fn revision_3_is_asked_for() {
+        let route = route("http://h", |config| config.protocol = Protocol::V3);
+        assert_eq!(route.target(Transport::Polling, None), "/engine.io/?EIO=3&transport=polling&b64=1");
+        assert_eq!(route.target(Transport::Polling, Some("x")), "/engine.io/?EIO=3&transport=polling&sid=x");
+        assert_eq!(
+            route.target(Transport::WebSocket, Some("x")),
+            "/engine.io/?EIO=3&transport=websocket&sid=x"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::carrier::Carrier;
 use super::error::{Closed, UpgradeError};
 use super::handshake::Handshake;
+use super::heartbeat::{Due, Heartbeat};
 use super::probe::Probe;
 use super::route::Route;
 use super::sender::{Sender, Shared};
@@ -41,9 +42,7 @@ pub struct Client {
     carrier: Carrier,
     probe: Option<Probe>,
     phase: Phase,
-    /// When the session ends unless a ping comes.
-    heartbeat: Instant,
-    patience: Duration,
+    heartbeat: Heartbeat,
     /// Fires at the earliest of all deadlines, or before: a deadline that moves away does not touch it.
     timer: Pin<Box<Sleep>>,
     remembered: Arc<AtomicBool>,
@@ -86,17 +85,15 @@ impl Client {
         let probe = (wanted && !is_websocket && handshake.offers(Transport::WebSocket))
             .then(|| Probe::new(Arc::clone(&route), handshake.sid.clone(), now + config.upgrade_timeout));
         remembered.store(is_websocket, Ordering::Relaxed);
-        let patience = handshake.patience();
-        let heartbeat = now + patience;
-        let timer = probe.as_ref().map_or(heartbeat, |probe| probe.deadline.min(heartbeat));
+        let heartbeat = handshake.heartbeat(config.protocol, now);
+        let timer = probe.as_ref().map_or(heartbeat.next(), |probe| probe.deadline.min(heartbeat.next()));
         Self {
-            shared: Arc::new(Shared::new(config.max_buffered, heartbeat)),
+            shared: Arc::new(Shared::new(config.max_buffered, heartbeat.deadline())),
             sid: handshake.sid.into(),
             carrier,
             probe,
             phase: Phase::Open,
             heartbeat,
-            patience,
             timer: Box::pin(sleep_until(timer)),
             route,
             remembered,
@@ -197,8 +194,13 @@ impl Client {
     fn check_deadlines(&mut self, cx: &mut Context<'_>) -> Result<Option<Event>, Closed> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            if now >= self.heartbeat {
-                return Err(Closed::PingTimeout);
+            match self.heartbeat.due(now) {
+                Some(Due::Dead) => return Err(Closed::PingTimeout),
+                Some(Due::Ping) => {
+                    self.shared.set_heartbeat(self.heartbeat.deadline());
+                    self.shared.outbox.push_control(Prepared::ping());
+                }
+                None => {}
             }
             if self.close_deadline().is_some_and(|deadline| now >= deadline) {
                 return Err(Closed::Forced);
@@ -214,16 +216,22 @@ impl Client {
 
     /// What a packet asks for. Messages are the application's.
     fn handle(&mut self, packet: Packet) -> Result<Option<Message>, Closed> {
+        if self.heartbeat.heard(packet.kind(), Instant::now) {
+            self.shared.set_heartbeat(self.heartbeat.deadline());
+        }
         match packet {
             Packet::Message(message) => Ok(Some(message)),
             Packet::Ping(data) => {
-                self.heartbeat = Instant::now() + self.patience;
-                self.shared.set_heartbeat(self.heartbeat);
                 self.shared.outbox.push_control(Prepared::control(PacketType::Pong, data.as_bytes()));
                 Ok(None)
             }
             Packet::Close => Err(Closed::TransportClose(None)),
-            Packet::Open(_) | Packet::Pong(_) | Packet::Upgrade | Packet::Noop => Ok(None),
+            Packet::Pong(_) => {
+                // The next ping may be the first thing that is due.
+                self.arm();
+                Ok(None)
+            }
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => Ok(None),
         }
     }
 
@@ -329,7 +337,7 @@ impl Client {
     fn arm(&mut self) {
         let probe = self.probe.as_ref().map(|probe| probe.deadline);
         let others = self.close_deadline().into_iter().chain(probe);
-        let next = others.fold(self.heartbeat, Instant::min);
+        let next = others.fold(self.heartbeat.next(), Instant::min);
         self.timer.as_mut().reset(next);
     }
 }

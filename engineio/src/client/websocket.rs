@@ -21,7 +21,7 @@ use super::route::Route;
 use super::stream::Stream;
 use crate::frame::{CloseCode, Role, close_frame, empty_close_frame, pong_frame};
 use crate::outbox::Outbox;
-use crate::packet::{Packet, Protocol, decode_binary, decode_text};
+use crate::packet::{Packet, decode_binary, decode_text};
 use crate::prepared::{Dialect, Prepared};
 use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::key::answer_to;
@@ -65,7 +65,7 @@ impl WebSocket {
             read,
             inbound: Inbound::with_role(Role::Client, route.config.max_payload),
             outbound: Outbound::client(),
-            dialect: Dialect { protocol: Protocol::V4, base64: route.config.force_base64 },
+            dialect: Dialect { protocol: route.config.protocol, base64: route.config.force_base64 },
             received: VecDeque::new(),
             failure: None,
             ended: false,
@@ -163,8 +163,8 @@ impl WebSocket {
         loop {
             let Some(event) = self.inbound.decode(bytes, &mut progress).next() else { return };
             let packet = match event {
-                Ok(Event::Text(text)) => decode_text(text, Protocol::V4),
-                Ok(Event::Binary(data)) => decode_binary(data, Protocol::V4),
+                Ok(Event::Text(text)) => decode_text(text, self.dialect.protocol),
+                Ok(Event::Binary(data)) => decode_binary(data, self.dialect.protocol),
                 Ok(Event::Ping(payload)) => {
                     self.outbound.control(pong_frame(&payload), Control::Pong);
                     continue;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use engineio::Transport;
 use engineio::client::{Client, ClientBuilder, UrlError};
+use engineio::{Protocol, Transport};
 use http::header::{HeaderName, HeaderValue};
 use socketio_parser::Parser;
 
@@ -55,6 +55,14 @@ impl ManagerBuilder {
     pub fn engine(mut self, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         self.engine = change(self.engine);
         self
+    }
+
+    /// The revision of Engine.IO's protocol that the server speaks. Default [`Protocol::V4`], as it is since Socket.IO v3.
+    ///
+    /// Servers of Socket.IO v2 need [`Protocol::V3`]. They know no credentials in the root namespace, where a
+    /// [`query`](Self::query) does instead; in others the fields of an object become the namespace's query.
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        self.engine(|engine| engine.protocol(protocol))
     }
 
     /// Where the server answers. Default `/socket.io/`.

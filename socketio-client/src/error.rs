@@ -72,9 +72,13 @@ pub enum ConnectError {
     /// The server refused: there is no such namespace, or a middleware said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The server answers as those of Socket.IO v2 do.
-    #[error("the server speaks the protocol of Socket.IO v2, which this client does not")]
+    /// The server answers as those of Socket.IO v2 do: see [`ManagerBuilder::protocol`](crate::ManagerBuilder::protocol).
+    #[error("the server speaks the protocol of Socket.IO v2, and was not asked to")]
     OldServer,
+    /// The socket or the server has left the root namespace of a server of Socket.IO v2. It lets nobody back in on the
+    /// same connection, which lives on for other namespaces.
+    #[error("the root namespace was left, and cannot be entered again on the same connection")]
+    RootLeft,
     /// The credentials cannot be written.
     #[error("auth: {0}")]
     Auth(#[source] Arc<serde_json::Error>),

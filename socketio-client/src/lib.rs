@@ -88,6 +88,6 @@ pub use self::manager_event::ManagerEvent;
 pub use self::socket::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, Emitter, EventContext, Socket,
 };
-pub use engineio::Transport;
 pub use engineio::client::UrlError;
+pub use engineio::{Protocol, Transport};
 pub use socketio_parser::{Args, Binary, Event, Limits, Parser, RawArgs, RawValue, Value};

@@ -59,6 +59,10 @@ async fn an_event_is_sent_and_answered() {
     let output = sio(&["emit", &url, "echo", "--ack", "1", r#"{"a":[true]}"#, "some text"], "").await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "[1,{\"a\":[true]},\"some text\"]\n");
+    let old = Server::builder().engine(|engine| engine.allow_eio3(true)).build().unwrap();
+    old.of("/").on("which", |socket: Socket| async move { Ack(socket.session().protocol().number()) });
+    let output = sio(&["emit", &format!("http://{}", serve(old).await), "which", "--ack", "--v2"], "").await;
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("[3]\n", ""));
     let output = sio(&["emit", &format!("{url}/no"), "echo"], "").await;
     assert!(!output.status.success());
     assert_eq!(text(&output.stderr), "sio: who are you?\n");
@@ -158,6 +162,7 @@ async fn the_doctor_names_what_is_wrong_with_a_server() {
         (format!("http://{addr}/nowhere"), &[], "there is no namespace /nowhere"),
         (format!("http://{addr}/no"), &[], "a middleware of /no refuses the client: who are you?"),
         (format!("https://{addr}"), &[], "TLS fails"),
+        (format!("http://{addr}"), &["--v2"], "the server speaks another revision of the protocol"),
         (format!("http://{addr}"), &["--msgpack"], "the server uses another parser than Msgpack"),
         (format!("http://{polling}"), &[], "the server does not allow the transport websocket"),
         (format!("http://{polling}"), &[], "the server does not offer WebSocket"),

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use socketio_client::{
-    Ack, Args, Arguments, Binary, ConnectError, Data, DisconnectReason, Manager, Parser, SocketEvent,
+    Ack, Args, Arguments, Binary, ConnectError, Data, DisconnectReason, Manager, ManagerBuilder, SocketEvent,
     Transport,
 };
 use tests::raw::soon;
@@ -41,15 +41,17 @@ impl Foreign {
     }
 }
 
+/// What a server says to those that it does not let in.
+pub(crate) struct Wording {
+    /// When a middleware of `/no` refuses with the message `not today` and data.
+    pub(crate) no: &'static str,
+    /// When there is no such namespace.
+    pub(crate) nowhere: &'static str,
+}
+
 /// Connects with credentials, sends and answers text and binary events, is refused, and is put out: for which reason.
-/// `nowhere` is what the server says about a namespace that does not exist.
-pub(crate) async fn exchange(
-    server: &Foreign,
-    transports: &[Transport],
-    parser: Parser,
-    nowhere: &str,
-) -> DisconnectReason {
-    let manager = builder(server.addr).transports(transports).parser(parser).build();
+pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> DisconnectReason {
+    let manager = builder.build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
     chat.auth(&json!({ "token": "x" })).unwrap();
     chat.on("question", |Arguments((number, data)): Arguments<(u32, Binary)>| async move {
@@ -80,7 +82,7 @@ pub(crate) async fn exchange(
         assert_eq!((a, b.as_str()), (data, "ä€😀"));
     }
     assert_eq!(soon(chat.emit_with_ack::<Value>("ask me", &Args(()))).await.unwrap(), json!({ "answer": 2 }));
-    refused(&manager, nowhere).await;
+    refused(&manager, wording).await;
 
     let mut events = root.events();
     root.emit("kick", &Args(())).unwrap();
@@ -89,19 +91,22 @@ pub(crate) async fn exchange(
     reason
 }
 
-async fn refused(manager: &Manager, nowhere: &str) {
+async fn refused(manager: &Manager, wording: &Wording) {
     let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
     let ConnectError::Refused(refusal) = refused else { panic!("{refused}") };
-    assert_eq!((refusal.message.as_str(), refusal.data), ("not today", Some(json!({ "a": "b" }))));
+    assert_eq!((refusal.message.as_str(), refusal.data), (wording.no, Some(json!({ "a": "b" }))));
     let refused = soon(manager.socket("/nowhere").connect().connected()).await.unwrap_err();
-    assert_eq!(refused.to_string(), nowhere);
+    assert_eq!(refused.to_string(), wording.nowhere);
 }
 
 /// Loses the connection, and then the whole server; comes back by itself both times, and what was sent in between
 /// arrives. `start` starts the server on a port.
-pub(crate) async fn come_back(transports: &[Transport], start: impl AsyncFn(u16) -> Foreign) {
+pub(crate) async fn come_back(
+    start: impl AsyncFn(u16) -> Foreign,
+    set_up: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
+) {
     let server = start(0).await;
-    let socket = builder(server.addr).transports(transports).build().socket("/foo");
+    let socket = set_up(builder(server.addr)).build().socket("/foo");
     let mut events = socket.events();
     soon(socket.connect().connected()).await.unwrap();
     assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));

@@ -9,6 +9,7 @@ mod faults;
 mod foreign;
 mod listeners;
 mod node;
+mod node_v2;
 mod offline;
 mod python;
 mod reconnect;

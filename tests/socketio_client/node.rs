@@ -1,10 +1,12 @@
 //! The official server, npm's `socket.io`.
 
-use socketio_client::{Data, DisconnectReason, Parser, SocketEvent, Transport};
+use socketio_client::{Data, DisconnectReason, Parser, SocketEvent};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, WAYS, come_back, exchange};
+use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
 use crate::support::{Log, builder};
+
+const WORDING: Wording = Wording { no: "not today", nowhere: "Invalid namespace" };
 
 async fn start(port: u16, arguments: &[&str]) -> Foreign {
     let mut node = tests::node::command();
@@ -16,7 +18,7 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 async fn everything_that_applications_do() {
     let server = start(0, &[]).await;
     for transports in WAYS {
-        let end = exchange(&server, transports, Parser::Json, "Invalid namespace").await;
+        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
         assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
     }
 }
@@ -24,15 +26,14 @@ async fn everything_that_applications_do() {
 #[tokio::test]
 async fn the_same_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
-    let transports = [Transport::Polling, Transport::WebSocket];
-    let end = exchange(&server, &transports, Parser::Msgpack, "Invalid namespace").await;
+    let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
     assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
 }
 
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
     for transports in WAYS {
-        come_back(transports, |port| start(port, &[])).await;
+        come_back(|port| start(port, &[]), |builder| builder.transports(transports)).await;
     }
 }
 

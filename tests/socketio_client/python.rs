@@ -1,8 +1,11 @@
 //! PyPI's `python-socketio`, its asyncio server.
 
-use socketio_client::{DisconnectReason, Parser, Transport};
+use socketio_client::{DisconnectReason, Parser};
 
-use crate::foreign::{Foreign, WAYS, come_back, exchange};
+use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
+use crate::support::builder;
+
+const WORDING: Wording = Wording { no: "not today", nowhere: "Unable to connect" };
 
 async fn start(port: u16, arguments: &[&str]) -> Foreign {
     let mut python = tests::python::command("server.py");
@@ -14,7 +17,7 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 async fn everything_that_applications_do() {
     let server = start(0, &[]).await;
     for transports in WAYS {
-        let end = exchange(&server, transports, Parser::Json, "Unable to connect").await;
+        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
         assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
     }
 }
@@ -22,8 +25,7 @@ async fn everything_that_applications_do() {
 #[tokio::test]
 async fn the_same_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
-    let transports = [Transport::Polling, Transport::WebSocket];
-    let end = exchange(&server, &transports, Parser::Msgpack, "Unable to connect").await;
+    let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
     // Its goodbye has the key `data` with nothing in it, which makes it an invalid packet for the official client too.
     assert!(matches!(end, DisconnectReason::ParseError(_)), "{end:?}");
 }
@@ -31,6 +33,6 @@ async fn the_same_with_msgpack() {
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
     for transports in WAYS {
-        come_back(transports, |port| start(port, &[])).await;
+        come_back(|port| start(port, &[]), |builder| builder.transports(transports)).await;
     }
 }

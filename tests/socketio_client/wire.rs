@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_client::{DisconnectReason, ProtocolError, SocketEvent};
+use socketio_client::{ConnectError, DisconnectReason, Protocol, ProtocolError, SocketEvent};
 use tests::raw::{Seen, soon, start as start_engine};
 
 use crate::support::{Log, builder};
@@ -174,4 +174,32 @@ async fn packets_until_close(running: &mut tests::raw::Running) -> Vec<String> {
         })
         .await;
     packets
+}
+
+#[tokio::test]
+async fn servers_of_version_2_are_asked_in_their_way() {
+    let mut running = start_engine(engineio::Server::builder().allow_eio3(true)).await;
+    let manager = builder(running.addr).path("/engine.io/").protocol(Protocol::V3).build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
+    chat.auth(&serde_json::json!({ "token": "a b" })).unwrap();
+    root.connect();
+    chat.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0/foo?token=a%20b,".into());
+    session.send("0/foo,").unwrap();
+    soon(chat.connected()).await.unwrap();
+    // The root namespace may refuse, and is asked only when we come back.
+    session.send(r#"4"no""#).unwrap();
+    assert_eq!(soon(root.connected()).await.unwrap_err().to_string(), "no");
+    root.connect();
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"4{"a":1}"#).unwrap();
+    let ConnectError::Refused(refusal) = soon(root.connected()).await.unwrap_err() else { panic!("let in") };
+    assert_eq!(refusal.data, Some(serde_json::json!({ "a": 1 })));
+    root.connect();
+    assert_eq!(running.message().await, "0".into());
+    session.send("0").unwrap();
+    soon(root.connected()).await.unwrap();
+    assert_eq!(root.id().as_deref(), Some(session.id().as_str()));
+    assert_eq!(chat.id(), Some(format!("/foo#{}", session.id().as_str())));
 }

@@ -55,4 +55,4 @@ pub use self::sender::Sender;
 pub use self::session::{Client, Event};
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
-pub use self::url::{Url, UrlError};
+pub use self::url::{Url, UrlError, push_query};

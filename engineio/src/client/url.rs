@@ -192,7 +192,7 @@ fn decode(text: &str) -> String {
 }
 
 /// Appends a parameter to a query string, as `encodeURIComponent` encodes both parts.
-pub(crate) fn push_query(query: &mut String, key: &str, value: &str) {
+pub fn push_query(query: &mut String, key: &str, value: &str) {
     if !query.is_empty() {
         query.push('&');
     }

@@ -8,6 +8,7 @@ use engineio::client::Sender;
 use serde::Deserialize;
 use socketio_parser::{Packet, Payload, RawValue};
 
+use super::old::old_refusal;
 use super::{Driver, Taken};
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, Refusal};
@@ -36,6 +37,9 @@ impl Driver {
 
     fn handle(&mut self, packet: Packet) -> Taken {
         let Some(link) = self.link.sender() else { return Ok(()) };
+        if self.is_old() {
+            self.note_root(&packet.namespace, &packet.payload);
+        }
         // A namespace that nobody has asked for is the server's mistake, and does no harm.
         let Some(space) = self.hub.space(packet.namespace.as_str()) else { return Ok(()) };
         if !space.lock().is_active() {
@@ -44,7 +48,8 @@ impl Driver {
         match packet.payload {
             Payload::Connect(data) => self.joined(&space, data.as_ref(), &link),
             Payload::ConnectError(data) => {
-                let refusal = data.and_then(|data| refusal(&data)).unwrap_or_default();
+                let read = if self.is_old() { old_refusal } else { refusal };
+                let refusal = data.and_then(|data| read(&data)).unwrap_or_default();
                 self.refuse(&space, &ConnectError::Refused(refusal));
             }
             Payload::Disconnect => {
@@ -71,8 +76,12 @@ impl Driver {
         Ok(())
     }
 
-    fn joined(&mut self, space: &Arc<Space>, data: Option<&RawValue>, link: &Sender) {
-        let confirmation = data.and_then(|data| data.parse::<Confirmation>().ok());
+    pub(super) fn joined(&mut self, space: &Arc<Space>, data: Option<&RawValue>, link: &Sender) {
+        let confirmation = if self.is_old() {
+            self.old_id(space).map(|sid| Confirmation { sid, pid: None })
+        } else {
+            data.and_then(|data| data.parse::<Confirmation>().ok())
+        };
         let Some(confirmation) = confirmation.filter(|confirmation| !confirmation.sid.is_empty()) else {
             self.refuse(space, &ConnectError::OldServer);
             return;

@@ -12,6 +12,7 @@
 
 mod incoming;
 mod link;
+mod old;
 mod tell;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
 use self::link::{Link, LinkEvent};
+use self::old::Root;
 use crate::backoff::Backoff;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, ProtocolError};
@@ -60,6 +62,8 @@ struct Driver {
     reconnecting: bool,
     /// How often nobody wanted to be connected, as far as this task has seen.
     lulls: u64,
+    /// Meaningful with servers of Socket.IO v2 only.
+    root: Root,
     works: FuturesUnordered<Work>,
     joining: FuturesUnordered<Joining>,
     /// When the first answer is late.
@@ -89,6 +93,7 @@ impl Driver {
             backoff: Backoff::default(),
             reconnecting: false,
             lulls,
+            root: Root::default(),
             works: FuturesUnordered::new(),
             joining: FuturesUnordered::new(),
             late: None,
@@ -156,7 +161,10 @@ impl Driver {
         for space in self.hub.spaces() {
             for notice in space.take_notices() {
                 match notice {
-                    Notice::Disconnect(reason) => self.tell_disconnect(&space, &reason),
+                    Notice::Disconnect(reason) => {
+                        self.note_left(&space);
+                        self.tell_disconnect(&space, &reason);
+                    }
                     Notice::End => self.tell_end(&space),
                 }
             }
@@ -210,6 +218,12 @@ impl Driver {
 
     /// Asks the server for a namespace.
     fn ask(&mut self, Credentials { space, join, auth }: Credentials) {
+        if self.is_old() {
+            return match auth {
+                Ok(auth) => self.ask_old(&space, join, auth.as_ref()),
+                Err(error) => self.refuse(&space, &ConnectError::Auth(Arc::new(error))),
+            };
+        }
         let Some(link) = self.link.sender() else { return };
         let error = match auth.map(|auth| space.connect_packet(join, auth)) {
             Ok(None) => return,
@@ -262,6 +276,7 @@ impl Driver {
             }
             LinkEvent::Opened(Ok(client)) => {
                 self.decoder.reset();
+                self.root = Root::default();
                 self.link = Link::Open(client);
                 self.hub.tell(&ManagerEvent::Open);
                 let attempts = self.backoff.attempts();

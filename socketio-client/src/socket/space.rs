@@ -122,6 +122,11 @@ impl Space {
         Some(emit::connect(self.config.parser, &self.name, data.as_ref()))
     }
 
+    /// The packet that asks a server of Socket.IO v2, if the socket still wants to. The name may have a query.
+    pub(crate) fn old_connect_packet(&self, join: u64, name: &str) -> Option<Result<Prepared, EncodeError>> {
+        self.lock().is_join(join).then(|| emit::connect(self.config.parser, name, None))
+    }
+
     /// The server has confirmed. What came before is handed back, and whether the old socket was found.
     pub(crate) fn joined(
         &self,

@@ -135,7 +135,7 @@ impl State {
     }
 
     /// Whether this attempt to join is the one that counts.
-    pub(super) fn is_join(&self, number: u64) -> bool {
+    pub(crate) fn is_join(&self, number: u64) -> bool {
         matches!(self.phase, Phase::Joining(joins) if joins == number)
     }
 

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use engineio::client::ClientBuilder;
 use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
-use socketio_client::{Manager, Socket, Transport};
+use socketio_client::{Manager, Protocol, Socket, Transport};
 
 /// Socket.IO from the command line.
 #[derive(Debug, Parser)]
@@ -74,6 +74,9 @@ pub(crate) struct Server {
     /// The server uses the msgpack parser.
     #[arg(long)]
     msgpack: bool,
+    /// The server is of Socket.IO v2.
+    #[arg(long)]
+    v2: bool,
     /// How many seconds to wait for what has to come.
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,
@@ -98,6 +101,9 @@ impl Server {
     /// The settings of the connection.
     pub(crate) fn engine(&self, engine: ClientBuilder) -> ClientBuilder {
         let mut engine = engine.path(&self.path);
+        if self.v2 {
+            engine = engine.protocol(Protocol::V3);
+        }
         for (name, value) in &self.headers {
             engine = engine.header(name.clone(), value.clone());
         }

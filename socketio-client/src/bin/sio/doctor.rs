@@ -89,9 +89,7 @@ async fn join(server: &Server, over_polling: bool) -> Result<Finding, Box<dyn Er
         Ok(Err(ConnectError::Refused(refusal))) => {
             Err(format!("a middleware of {name} refuses the client: {}", refusal.message))
         }
-        Ok(Err(ConnectError::OldServer)) => {
-            Err("the server speaks Socket.IO v2: it needs an older client, or an update".to_owned())
-        }
+        Ok(Err(ConnectError::OldServer)) => Err("the server speaks Socket.IO v2: see --v2".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) if over_polling => Err(format!(
             "no answer came in {:?}: a proxy may hold answers back until they are complete (buffering)",
@@ -111,7 +109,7 @@ fn explain(error: &TransportError, transport: Transport) -> String {
     let http = match error {
         TransportError::Poll(http) | TransportError::Post(http) | TransportError::WebSocket(http) => http,
         TransportError::Handshake | TransportError::Packet(_) => {
-            return "something answers, but not an Engine.IO server of revision 4: a page, another service, or a server of Socket.IO v2".to_owned();
+            return "something answers, but not an Engine.IO server of revision 4: a page, another service, or a server of Socket.IO v2 (see --v2)".to_owned();
         }
         other => return other.to_string(),
     };
@@ -138,7 +136,7 @@ fn explain_status(status: u16, body: &str, transport: Transport) -> String {
     let transport = transport.as_str();
     match status {
         _ if body.contains("\"code\":5") || body == "Unsupported protocol version" => {
-            "the server speaks another revision of the protocol: it is of Socket.IO v2, or older".to_owned()
+            "the server speaks another revision of the protocol: it is of Socket.IO v2 (see --v2), or does not let clients of v2 in".to_owned()
         }
         _ if body.contains("\"code\":0") || body == "Transport unknown" => {
             format!("the server does not allow the transport {transport}")

@@ -1,0 +1,79 @@
+//! The official server of version 2, which speaks other revisions of both protocols.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use socketio_client::{Args, ConnectError, DisconnectReason, ManagerBuilder, Protocol};
+use tests::raw::soon;
+
+use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
+use crate::support;
+
+/// Its errors have a message or data, not both.
+const WORDING: Wording = Wording { no: "", nowhere: "Invalid namespace" };
+
+async fn start(port: u16) -> Foreign {
+    let mut node = tests::node::command();
+    node.arg("server-v2.mjs").arg(port.to_string());
+    Foreign::start(node, tests::node::NEEDED).await
+}
+
+fn builder(addr: SocketAddr) -> ManagerBuilder {
+    support::builder(addr).protocol(Protocol::V3)
+}
+
+#[tokio::test]
+async fn everything_that_applications_do() {
+    let server = start(0).await;
+    for transports in WAYS {
+        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
+        assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_and_servers_that_are_lost() {
+    for transports in WAYS {
+        come_back(start, |builder| builder.protocol(Protocol::V3).transports(transports)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_root_namespace_is_there_without_being_asked_for() {
+    let server = start(0).await;
+    let manager = builder(server.addr).query("token", "from the query").build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
+    for is_ours in [true, false] {
+        soon(chat.connect().connected()).await.unwrap();
+        // By now it has been confirmed, and nobody wanted it.
+        soon(root.connect().connected()).await.unwrap();
+        let id = root.id().unwrap();
+        assert_eq!(chat.id(), Some(format!("/foo#{id}")));
+        let who: Value = soon(root.emit_with_ack("who", &Args(()))).await.unwrap();
+        assert_eq!(who, json!({ "id": id, "auth": { "token": "from the query" } }));
+
+        // Without a middleware the server lets a client in again, and does not say so.
+        if is_ours {
+            root.disconnect();
+        } else {
+            let mut events = root.events();
+            root.emit("kick", &Args(())).unwrap();
+            while soon(events.recv()).await.is_some() {}
+        }
+        let error = soon(root.connect().connected()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::RootLeft), "{error}");
+        assert_eq!(soon(chat.emit_with_ack::<u32>("echo", &1)).await.unwrap(), 1);
+        soon(manager.close()).await;
+    }
+}
+
+#[tokio::test]
+async fn others_are_told_that_it_is_old() {
+    let server = start(0).await;
+    let socket = support::builder(server.addr)
+        .reconnection(|reconnection| reconnection.enabled = false)
+        .build()
+        .socket("/");
+    let error = soon(socket.connect().connected()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Open(_)), "{error}");
+}

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use socketio_server::{Ack, ConnectError, RawArgs, Server, Socket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +30,10 @@ async fn start_on(transports: &[engineio::Transport]) -> SocketAddr {
         socket.emit("sent back", &args).unwrap();
         socket.disconnect(false);
     });
+    io.of("/").on("news", |socket: Socket, args: RawArgs| async move {
+        socket.broadcast().emit("news", &args).await.unwrap();
+    });
+    io.of("/").on("leave", |socket: Socket| async move { socket.disconnect(false) });
     io.of("/no").middleware(|_: Socket| async { Err::<(), _>(ConnectError::new("who are you?")) });
     serve(io).await
 }
@@ -94,6 +99,59 @@ async fn events_are_printed_and_lines_are_sent() {
     let output = sio(&["connect", &format!("{url}/no")], "").await;
     assert!(!output.status.success());
     assert_eq!(text(&output.stdout), "connect_error who are you?\n");
+}
+
+/// Runs `sio load` with three connections: whether all was well, and the lines it printed.
+async fn load(url: &str, flags: &[&str]) -> (bool, Vec<Value>) {
+    let always = ["load", url, "-n", "3", "--duration", "0.1", "--interval", "0.01", "--json"];
+    let output = sio(&[&always, flags].concat(), "").await;
+    assert_eq!(text(&output.stderr), "");
+    let lines = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output.status.success(), lines)
+}
+
+#[tokio::test]
+async fn load_measures_connections_echoes_and_broadcasts() {
+    let url = format!("http://{}", start().await);
+    let (well, lines) = load(&url, &["--echo", "echo", "--bytes", "100", "--broadcast", "news"]).await;
+    assert!(well, "{lines:?}");
+    let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["connect", "echo", "broadcast"]);
+    let counts: Vec<_> = lines.iter().map(|line| line["latency"]["count"].as_u64().unwrap()).collect();
+    assert!(counts[0] == 3 && counts[1] >= 3 && counts[2] >= 3 && counts[2] % 3 == 0, "{counts:?}");
+    for line in &lines {
+        let [min, p50, p99, max] =
+            ["min_ms", "p50_ms", "p99_ms", "max_ms"].map(|name| line["latency"][name].as_f64().unwrap());
+        assert!(0.0 < min && min <= p50 && p50 <= p99 && p99 <= max, "{line}");
+    }
+
+    let output = sio(&["load", &url, "-n", "3", "--at-once", "2"], "").await;
+    assert!(output.status.success());
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert!(lines[0].starts_with("connect   3 in ") && lines[1].starts_with("  p50 "), "{lines:?}");
+    assert!(lines[2].contains(" ms ####"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn load_counts_what_fails() {
+    let url = format!("http://{}", start().await);
+    let (well, lines) = load(&format!("{url}/no"), &[]).await;
+    assert!(!well);
+    assert_eq!(lines[0]["failures"], json!({ "who are you?": 3 }));
+
+    let (well, lines) = load(&url, &["--echo", "nobody", "--timeout", "1"]).await;
+    assert!(!well);
+    assert_eq!((&lines[0]["failures"], &lines[1]["latency"]["count"]), (&json!({}), &json!(0)));
+    let failures: Vec<_> = lines[1]["failures"].as_object().unwrap().values().collect();
+    assert_eq!(failures, [&json!(3)]);
+
+    let (well, lines) = load(&url, &["--broadcast", "nobody", "--timeout", "1"]).await;
+    assert!(!well);
+    assert_eq!(lines[1]["failures"], json!({ "an event did not arrive in time": 3 }));
+
+    let (well, lines) = load(&url, &["--echo", "leave"]).await;
+    assert!(!well);
+    assert_eq!(lines[2]["failures"], json!({ "a connection was lost": 3 }));
 }
 
 /// A peer that answers every request for which `answer` knows something, and leaves the others waiting; where it says

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Send one event.
     Emit(Emit),
+    /// Open many connections, and measure how long that takes, and how long events do.
+    Load(Load),
     /// Find out what is wrong with a server, or with the way to it.
     Doctor(Doctor),
 }
@@ -47,6 +49,36 @@ pub(crate) struct Emit {
     /// Wait for the answer, and print its arguments as JSON.
     #[arg(long)]
     pub(crate) ack: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How many connections. Each needs a file descriptor; see `ulimit -n`.
+    #[arg(short = 'n', long, default_value = "100", value_parser = many)]
+    pub(crate) connections: usize,
+    /// How many of them are opened at the same time.
+    #[arg(long, default_value = "50", value_parser = many)]
+    pub(crate) at_once: usize,
+    /// An event that the server answers: each connection sends it and waits for the answer, again and again.
+    #[arg(long)]
+    pub(crate) echo: Option<String>,
+    /// An event that the server sends to everybody, under the same name and with its argument, a number.
+    #[arg(long)]
+    pub(crate) broadcast: Option<String>,
+    /// For how many seconds each of the two is sent.
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub(crate) duration: Duration,
+    /// How many seconds to wait between an event's arrival and the next one.
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    pub(crate) interval: Duration,
+    /// How many bytes of text an echoed event carries.
+    #[arg(long, default_value = "0")]
+    pub(crate) bytes: usize,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +171,10 @@ fn transport(text: &str) -> Result<Transport, String> {
         .into_iter()
         .find(|transport| transport.as_str() == text)
         .ok_or_else(|| "polling or websocket".to_owned())
+}
+
+fn many(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

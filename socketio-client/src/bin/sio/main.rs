@@ -1,10 +1,14 @@
-//! `sio`: Socket.IO from the command line. Listen, send, and find out why a connection does not come about.
+//! `sio`: Socket.IO from the command line. Listen, send, measure, and find out why a connection does not come about.
 
 mod arguments;
 mod doctor;
 mod emit;
+mod latency;
 mod listen;
+mod load;
+mod phase;
 mod print;
+mod progress;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -18,6 +22,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Connect(arguments) => listen::run(&arguments).await,
         Command::Emit(arguments) => emit::run(&arguments).await,
+        Command::Load(arguments) => load::run(&arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments.server).await,
     };
     match done {

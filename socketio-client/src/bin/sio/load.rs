@@ -1,0 +1,208 @@
+//! `sio load`: opens many connections, and measures how long that takes, and how long events do.
+
+use std::error::Error;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use socketio_client::{Data, DisconnectReason, Socket};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::arguments::{Load, Server};
+use crate::phase::Phase;
+use crate::progress::Progress;
+
+pub(crate) async fn run(arguments: &Load) -> Result<ExitCode, Box<dyn Error>> {
+    let mut progress = Progress::new();
+    let mut healthy = true;
+    let mut report = |phase: &Phase, progress: &Progress| {
+        progress.clear();
+        healthy &= phase.is_healthy();
+        phase.print(arguments.json)
+    };
+    let (sockets, phase) = open(arguments, &mut progress).await?;
+    report(&phase, &progress)?;
+    let lost = Arc::new(AtomicUsize::new(0));
+    for socket in &sockets {
+        let lost = Arc::clone(&lost);
+        socket.on_disconnect(move |reason: DisconnectReason| {
+            let is_lost = !matches!(reason, DisconnectReason::ClientDisconnect);
+            lost.fetch_add(usize::from(is_lost), Ordering::Relaxed);
+            async {}
+        });
+    }
+    if let Some(event) = &arguments.echo {
+        report(&echo(arguments, event, &sockets, &mut progress).await?, &progress)?;
+    }
+    if let Some(event) = &arguments.broadcast {
+        report(&broadcast(arguments, event, &sockets, &mut progress).await?, &progress)?;
+    }
+    let closing = sockets.iter().map(|socket| timeout(arguments.server.timeout, socket.close()));
+    stream::iter(closing).buffer_unordered(arguments.at_once).for_each(|_| async {}).await;
+    // Only now has every socket told its end.
+    let mut phase = Phase::new("lost")?;
+    phase.failed_often("a connection was lost", lost.load(Ordering::Relaxed));
+    if !phase.is_healthy() {
+        report(&phase, &progress)?;
+    }
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Opens the connections: those that came about.
+async fn open(arguments: &Load, progress: &mut Progress) -> Result<(Vec<Socket>, Phase), Box<dyn Error>> {
+    let mut phase = Phase::new("connect")?;
+    let mut sockets = Vec::new();
+    let attempts = (0..arguments.connections).map(|_| join(&arguments.server));
+    let mut attempts = pin!(stream::iter(attempts).buffer_unordered(arguments.at_once).enumerate());
+    while let Some((done, attempt)) = attempts.next().await {
+        match attempt {
+            Ok((socket, took)) => {
+                phase.took(took);
+                sockets.push(socket);
+            }
+            Err(error) => phase.failed(&error),
+        }
+        progress.show("connect", done + 1, arguments.connections);
+    }
+    phase.end();
+    Ok((sockets, phase))
+}
+
+/// One connection, and how long it took until its namespace was joined.
+async fn join(server: &Server) -> Result<(Socket, Duration), String> {
+    let socket = server.socket().map_err(|error| error.to_string())?;
+    let begun = Instant::now();
+    match timeout(server.timeout, socket.connect().connected()).await {
+        Ok(Ok(())) => Ok((socket, begun.elapsed())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("not connected in time".to_owned()),
+    }
+}
+
+/// Every connection sends an event, waits for its answer, and then for the interval.
+async fn echo(
+    arguments: &Load,
+    event: &str,
+    sockets: &[Socket],
+    progress: &mut Progress,
+) -> Result<Phase, Box<dyn Error>> {
+    let mut phase = Phase::new("echo")?;
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    let begun = Instant::now();
+    let text: Arc<str> = "x".repeat(arguments.bytes).into();
+    for (index, socket) in sockets.iter().enumerate() {
+        let (socket, sender) = (socket.timeout(arguments.server.timeout), sender.clone());
+        let (event, text) = (event.to_owned(), Arc::clone(&text));
+        let (interval, duration) = (arguments.interval, arguments.duration);
+        // They do not send all at once.
+        let delay = interval.mul_f64(index as f64 / sockets.len() as f64);
+        tokio::spawn(async move {
+            sleep(delay).await;
+            loop {
+                let sent = Instant::now();
+                let answer = socket.emit_with_ack_args(&event, &*text).await;
+                let failed = answer.is_err();
+                let answer = answer.map(|_| sent.elapsed()).map_err(|error| error.to_string());
+                if sender.send(answer).is_err() || failed || begun.elapsed() >= duration {
+                    return;
+                }
+                sleep(interval).await;
+            }
+        });
+    }
+    drop(sender);
+    while let Some(answer) = answers.recv().await {
+        match answer {
+            Ok(took) => phase.took(took),
+            Err(error) => phase.failed(&error),
+        }
+        show_time("echo", begun, arguments.duration, progress);
+    }
+    phase.end();
+    Ok(phase)
+}
+
+/// An event on its way to everybody.
+struct Round {
+    number: u64,
+    begun: Instant,
+    arrived: usize,
+    phase: Phase,
+}
+
+/// One connection more sends an event, and when it has come to all others, and after the interval, the next one.
+async fn broadcast(
+    arguments: &Load,
+    event: &str,
+    sockets: &[Socket],
+    progress: &mut Progress,
+) -> Result<Phase, Box<dyn Error>> {
+    let begun = Instant::now();
+    let phase = Phase::new("broadcast")?;
+    if sockets.is_empty() {
+        return Ok(phase);
+    }
+    let round = Arc::new(Mutex::new(Round { number: 0, begun, arrived: 0, phase }));
+    let complete = Arc::new(Notify::new());
+    let expected = sockets.len();
+    for socket in sockets {
+        let (round, complete) = (Arc::clone(&round), Arc::clone(&complete));
+        socket.on(event, move |Data(number): Data<u64>| {
+            let mut round = lock(&round);
+            // What comes late has been counted as missing.
+            if number == round.number {
+                let took = round.begun.elapsed();
+                round.phase.took(took);
+                round.arrived += 1;
+                if round.arrived == expected {
+                    complete.notify_one();
+                }
+            }
+            async {}
+        });
+    }
+    let (sender, _) = join(&arguments.server).await?;
+    loop {
+        let number = {
+            let mut round = lock(&round);
+            round.number += 1;
+            round.begun = Instant::now();
+            round.arrived = 0;
+            round.number
+        };
+        sender.emit(event, &number)?;
+        if timeout(arguments.server.timeout, complete.notified()).await.is_err() {
+            let mut round = lock(&round);
+            // From now on it is late.
+            round.number += 1;
+            let missing = expected - round.arrived;
+            round.phase.failed_often("an event did not arrive in time", missing);
+            break;
+        }
+        show_time("broadcast", begun, arguments.duration, progress);
+        if begun.elapsed() >= arguments.duration {
+            break;
+        }
+        sleep(arguments.interval).await;
+    }
+    sender.close().await;
+    for socket in sockets {
+        socket.off_event(event);
+    }
+    let mut phase = std::mem::replace(&mut lock(&round).phase, Phase::new("broadcast")?);
+    phase.end();
+    Ok(phase)
+}
+
+fn show_time(what: &str, begun: Instant, duration: Duration, progress: &mut Progress) {
+    let seconds = |duration: Duration| usize::try_from(duration.as_secs()).unwrap_or(usize::MAX);
+    progress.show(what, seconds(begun.elapsed().min(duration)), seconds(duration));
+}
+
+fn lock(round: &Mutex<Round>) -> MutexGuard<'_, Round> {
+    round.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use engineio::Cors;
 use serde_json::{Value, json};
 use socketio_server::{Ack, ConnectError, RawArgs, Server, Socket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -199,12 +200,23 @@ async fn diagnosis(url: &str, flags: &[&str]) -> String {
 
 #[tokio::test]
 async fn the_doctor_finds_nothing_where_nothing_is_wrong() {
-    let url = format!("http://{}", start().await);
-    let output = sio(&["doctor", &url], "").await;
-    assert!(output.status.success(), "{}", text(&output.stdout));
-    let steps: Vec<_> =
-        text(&output.stdout).lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
-    assert_eq!(steps, ["polling", "websocket", "upgrade", "namespace"]);
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(50))
+        .engine(|engine| engine.cors(Cors::origin("https://a.example").unwrap().credentials(true)))
+        .build()
+        .unwrap();
+    io.of("/");
+    let url = format!("http://{}", serve(io).await);
+    let usual = ["polling", "websocket", "upgrade", "namespace", "buffering"];
+    let all = ["polling", "websocket", "upgrade", "cors", "namespace", "buffering", "idle", "idle"];
+    let flags = ["--origin", "https://a.example", "--idle", "0.2"];
+    for (flags, expected) in [(&[][..], &usual[..]), (&flags, &all)] {
+        let output = sio(&[&["doctor", &url], flags].concat(), "").await;
+        assert!(output.status.success(), "{}", text(&output.stdout));
+        let steps: Vec<_> =
+            text(&output.stdout).lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+        assert_eq!(steps, expected);
+    }
 }
 
 #[tokio::test]
@@ -222,6 +234,11 @@ async fn the_doctor_names_what_is_wrong_with_a_server() {
         (format!("https://{addr}"), &[], "TLS fails"),
         (format!("http://{addr}"), &["--v2"], "the server speaks another revision of the protocol"),
         (format!("http://{addr}"), &["--msgpack"], "the server uses another parser than Msgpack"),
+        (
+            format!("http://{addr}"),
+            &["--origin", "https://a.example"],
+            "there is no Access-Control-Allow-Origin",
+        ),
         (format!("http://{polling}"), &[], "the server does not allow the transport websocket"),
         (format!("http://{polling}"), &[], "the server does not offer WebSocket"),
         (format!("http://{websocket}"), &[], "the server does not allow the transport polling"),
@@ -265,4 +282,118 @@ async fn the_doctor_names_what_is_wrong_with_the_way() {
         let found = diagnosis(&format!("http://{addr}"), &[]).await;
         assert!(found.contains(sentence), "{sentence}: {found}");
     }
+}
+
+/// Hands the requests of a client on, and the answers back as `hand_back` does it.
+async fn proxy<F>(
+    server: SocketAddr,
+    hand_back: impl Fn(String, TcpStream, TcpStream) -> F + Send + 'static,
+) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match client.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => break,
+                }
+            }
+            let head = String::from_utf8(head).unwrap();
+            let server = TcpStream::connect(server).await.unwrap();
+            tokio::spawn(hand_back(head, client, server));
+        }
+    });
+    format!("http://{addr}")
+}
+
+#[tokio::test]
+async fn the_doctor_names_a_proxy_that_buffers() {
+    let url = proxy(start().await, |head, mut client, mut server| async move {
+        if head.contains("transport=polling") && head.contains("sid=") && head.starts_with("GET") {
+            // The answer is not long enough to be worth sending.
+            return std::future::pending().await;
+        }
+        // Each request of polling comes on a connection of its own, so that it is seen here.
+        let polling = head.contains("transport=polling");
+        let end = if polling { "\r\nConnection: close\r\n\r\n" } else { "\r\n\r\n" };
+        let head = head.trim_end().to_owned() + end;
+        server.write_all(head.as_bytes()).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    })
+    .await;
+    let found = diagnosis(&url, &[]).await;
+    assert!(
+        found.contains("WRONG buffering  sessions open over polling, but no answer came in 2s"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn the_doctor_names_a_proxy_that_does_not_wait() {
+    let url = proxy(start().await, |head, mut client, mut server| async move {
+        server.write_all(head.as_bytes()).await.unwrap();
+        let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
+        loop {
+            let (read, is_answer) = tokio::select! {
+                read = client.read(&mut asked) => (read, false),
+                read = server.read(&mut answered) => (read, true),
+                () = tokio::time::sleep(Duration::from_secs(1)) => return,
+            };
+            let Ok(len @ 1..) = read else { return };
+            let handed = if is_answer {
+                client.write_all(&answered[..len]).await
+            } else {
+                server.write_all(&asked[..len]).await
+            };
+            if handed.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let found = diagnosis(&url, &["--idle", "30"]).await;
+    for transport in ["polling", "websocket"] {
+        assert!(found.contains(&format!("over {transport} the connection is cut after ")), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_names_a_heartbeat_that_does_not_come_through() {
+    const PING: &[u8] = b"\x81\x012";
+    const PONG: &[u8] = b"\x81\x81\0\0\0\x003";
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(300))
+        .ping_timeout(Duration::from_millis(700))
+        .build()
+        .unwrap();
+    io.of("/");
+    let url = proxy(serve(io).await, |head, mut client, mut server| async move {
+        server.write_all(head.as_bytes()).await.unwrap();
+        let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
+        loop {
+            let handed = tokio::select! {
+                read = client.read(&mut asked) => match read {
+                    Ok(len @ 1..) => server.write_all(&asked[..len]).await,
+                    _ => return,
+                },
+                read = server.read(&mut answered) => match read {
+                    // The server hears what it wants to, so that only the client can notice.
+                    Ok(len @ 1..) if &answered[..len] == PING => server.write_all(PONG).await,
+                    Ok(len @ 1..) => client.write_all(&answered[..len]).await,
+                    _ => return,
+                },
+            };
+            if handed.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let found = diagnosis(&url, &["--idle", "5"]).await;
+    assert!(found.contains("over websocket no heartbeat of the server came through in "), "{found}");
 }

@@ -8,8 +8,10 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::carrier::Carrier;
 use super::config::ClientConfig;
-use super::error::{Closed, OpenError, TransportError};
+use super::dial;
+use super::error::{Closed, HttpError, OpenError, TransportError};
 use super::handshake::Handshake;
+use super::http1::Connection;
 use super::polling::Polling;
 use super::proxy::Proxies;
 use super::route::Route;
@@ -134,6 +136,17 @@ impl ClientBuilder {
             }
         }
         Err(failed)
+    }
+
+    /// How the server answers the first request of a polling session, whatever the status: for those who look for what
+    /// is wrong on the way to it. A session that the server opens for that ends by its timeout.
+    pub async fn first_answer(&self) -> Result<http::response::Parts, HttpError> {
+        let route = Route::new(self.url.clone(), self.config.clone());
+        let request = route.poll(None, None)?;
+        let mut connection = Connection::on(dial::open(&route, false).await?).await?;
+        let pending = connection.send(request);
+        let answer = connection.alongside(pending).await.map_err(|error| error.into_error())?;
+        Ok(answer.into_parts().0)
     }
 
     fn transports_to_try(&self) -> Vec<Transport> {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use engineio::client::ClientBuilder;
 use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
-use socketio_client::{Manager, Protocol, Socket, Transport};
+use socketio_client::{Manager, ManagerBuilder, Protocol, Socket, Transport};
 
 /// Socket.IO from the command line.
 #[derive(Debug, Parser)]
@@ -85,6 +85,12 @@ pub(crate) struct Load {
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) server: Server,
+    /// Where the pages of browsers come from that are to connect: `https://app.example.com`.
+    #[arg(long)]
+    pub(crate) origin: Option<HeaderValue>,
+    /// For how many seconds connections have to stay although nothing is sent; more than the server's ping interval.
+    #[arg(long, value_parser = seconds)]
+    pub(crate) idle: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -117,8 +123,20 @@ pub(crate) struct Server {
 impl Server {
     /// The socket of the namespace that the URL names, not connected yet.
     pub(crate) fn socket(&self) -> Result<Socket, Box<dyn Error>> {
-        let mut manager =
-            Manager::builder(&self.url)?.engine(|engine| self.engine(engine)).connect_timeout(self.timeout);
+        self.socket_with(|manager| manager)
+    }
+
+    /// The same over one transport.
+    pub(crate) fn socket_over(&self, transport: Transport) -> Result<Socket, Box<dyn Error>> {
+        self.socket_with(|manager| manager.transports([transport]))
+    }
+
+    fn socket_with(
+        &self,
+        change: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
+    ) -> Result<Socket, Box<dyn Error>> {
+        let manager = Manager::builder(&self.url)?.engine(|engine| self.engine(engine));
+        let mut manager = change(manager.connect_timeout(self.timeout));
         if self.msgpack {
             manager = manager.parser(socketio_client::Parser::Msgpack);
         }

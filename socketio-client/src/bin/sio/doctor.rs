@@ -2,19 +2,22 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use engineio::Transport;
 use engineio::client::{Client, ClientBuilder, Event, HttpError, OpenError, TransportError};
-use socketio_client::ConnectError;
+use socketio_client::{ConnectError, DisconnectReason, SocketEvent};
 use tokio::time::timeout;
 
-use crate::arguments::Server;
+use crate::arguments::{Doctor, Server};
+use crate::cors;
 use crate::print::line_out;
 
 /// What a step found: what is well, or what is wrong.
 type Finding = Result<String, String>;
 
-pub(crate) async fn run(server: &Server) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) async fn run(arguments: &Doctor) -> Result<ExitCode, Box<dyn Error>> {
+    let server = &arguments.server;
     let engine = server.engine(Client::builder(&server.url)?.upgrade(false));
     let mut healthy = true;
     let mut report = |step: &str, finding: &Finding| {
@@ -32,8 +35,25 @@ pub(crate) async fn run(server: &Server) -> Result<ExitCode, Box<dyn Error>> {
     if polling.is_ok() {
         report("upgrade", &upgrade(server, &engine).await)?;
     }
-    if polling.is_ok() || websocket.is_ok() {
-        report("namespace", &join(server, websocket.is_err()).await?)?;
+    if let (Some(origin), Ok(_)) = (&arguments.origin, &polling) {
+        let asked = timeout(server.timeout, cors::check(&engine, origin)).await;
+        report("cors", &asked.unwrap_or_else(|_| Err("no answer came".to_owned())))?;
+    }
+    let ways = [(Transport::WebSocket, websocket.is_ok()), (Transport::Polling, polling.is_ok())];
+    let mut ways = ways.into_iter().filter_map(|(transport, works)| works.then_some(transport));
+    let Some(first) = ways.next() else { return Ok(ExitCode::FAILURE) };
+    let joined = join(server, first).await?;
+    report("namespace", &joined)?;
+    if joined.is_ok() {
+        let second = ways.next();
+        if let Some(transport) = second {
+            report("buffering", &answers(server, transport).await?)?;
+        }
+        if let Some(idle) = arguments.idle {
+            for transport in [Some(first), second].into_iter().flatten() {
+                report("idle", &stay(server, transport, idle).await?)?;
+            }
+        }
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -77,8 +97,66 @@ async fn upgrade(server: &Server, engine: &ClientBuilder) -> Finding {
     finding
 }
 
-async fn join(server: &Server, over_polling: bool) -> Result<Finding, Box<dyn Error>> {
-    let socket = server.socket()?;
+/// Joins the namespace over polling, after that has worked over WebSocket.
+async fn answers(server: &Server, transport: Transport) -> Result<Finding, Box<dyn Error>> {
+    let socket = server.socket_over(transport)?;
+    let joined = timeout(server.timeout, socket.connect().connected()).await;
+    let finding = match joined {
+        Ok(Ok(())) => Ok(format!(
+            "the server's answers come through over {transport} too",
+            transport = transport.as_str()
+        )),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!(
+            "sessions open over polling, but no answer came in {:?}, other than over WebSocket: a proxy holds answers back (buffering), or several servers are not sticky",
+            server.timeout
+        )),
+    };
+    // What is stuck in a proxy is not waited for.
+    let _ = timeout(server.timeout, socket.close()).await;
+    Ok(finding)
+}
+
+/// Joins the namespace, and then says nothing.
+async fn stay(server: &Server, transport: Transport, idle: Duration) -> Result<Finding, Box<dyn Error>> {
+    let socket = server.socket_over(transport)?;
+    let transport = transport.as_str();
+    let mut events = socket.events();
+    let Ok(Ok(())) = timeout(server.timeout, socket.connect().connected()).await else {
+        return Ok(Err(format!("the namespace was joined a moment ago, and now is not over {transport}")));
+    };
+    let begun = Instant::now();
+    let lost = async {
+        loop {
+            match events.recv().await {
+                Some(SocketEvent::Disconnect(reason)) => break Some(reason),
+                Some(_) => {}
+                None => break None,
+            }
+        }
+    };
+    let finding = match timeout(idle, lost).await {
+        Err(_) => Ok(format!("a connection over {transport} is still there after {idle:?}")),
+        Ok(Some(DisconnectReason::PingTimeout)) => Err(format!(
+            "over {transport} no heartbeat of the server came through in {:.1?}: a proxy holds it back (buffering), or the server hangs",
+            begun.elapsed()
+        )),
+        Ok(Some(DisconnectReason::ServerDisconnect)) => {
+            Err(format!("over {transport} the server puts the client out after {:.1?}", begun.elapsed()))
+        }
+        Ok(reason) => Err(format!(
+            "over {transport} the connection is cut after {:.1?}{}: a proxy waits for less than the server's ping interval",
+            begun.elapsed(),
+            reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
+        )),
+    };
+    let _ = timeout(server.timeout, socket.close()).await;
+    Ok(finding)
+}
+
+async fn join(server: &Server, transport: Transport) -> Result<Finding, Box<dyn Error>> {
+    let over_polling = transport == Transport::Polling;
+    let socket = server.socket_over(transport)?;
     let name = socket.namespace().to_owned();
     let joined = timeout(server.timeout, socket.connect().connected()).await;
     let finding = match joined {
@@ -101,7 +179,7 @@ async fn join(server: &Server, over_polling: bool) -> Result<Finding, Box<dyn Er
             server.parser()
         )),
     };
-    socket.close().await;
+    let _ = timeout(server.timeout, socket.close()).await;
     Ok(finding)
 }
 

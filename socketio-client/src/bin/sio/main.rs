@@ -1,6 +1,7 @@
 //! `sio`: Socket.IO from the command line. Listen, send, measure, and find out why a connection does not come about.
 
 mod arguments;
+mod cors;
 mod doctor;
 mod emit;
 mod latency;
@@ -23,7 +24,7 @@ async fn main() -> ExitCode {
         Command::Connect(arguments) => listen::run(&arguments).await,
         Command::Emit(arguments) => emit::run(&arguments).await,
         Command::Load(arguments) => load::run(&arguments).await,
-        Command::Doctor(arguments) => doctor::run(&arguments.server).await,
+        Command::Doctor(arguments) => doctor::run(&arguments).await,
     };
     match done {
         Ok(code) => code,

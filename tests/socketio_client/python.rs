@@ -1,9 +1,10 @@
 //! PyPI's `python-socketio`, its asyncio server.
 
-use socketio_client::{DisconnectReason, Parser};
+use socketio_client::{Args, Arguments, Binary, DisconnectReason, Parser, Transport};
+use tests::raw::soon;
 
 use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
-use crate::support::builder;
+use crate::support::{Log, builder};
 
 const WORDING: Wording = Wording { no: "not today", nowhere: "Unable to connect" };
 
@@ -28,6 +29,32 @@ async fn the_same_with_msgpack() {
     let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
     // Its goodbye has the key `data` with nothing in it, which makes it an invalid packet for the official client too.
     assert!(matches!(end, DisconnectReason::ParseError(_)), "{end:?}");
+}
+
+/// By itself the server takes 16 packets a request, and drops all of a request with more.
+#[tokio::test]
+async fn much_at_once_in_requests_that_are_small_enough() {
+    let server = start(0, &[]).await;
+    let manager = builder(server.addr)
+        .transports([Transport::Polling])
+        .engine(|engine| engine.configure(|config| config.max_packets_per_request = 16))
+        .build();
+    let socket = manager.socket("/");
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on("sent back", move |Arguments((number, data)): Arguments<(u32, Binary)>| {
+        write((number, data));
+        async {}
+    });
+    // These wait for the connection, and each is two packets.
+    for number in 0..100 {
+        socket.emit("send back", &Args((number, Binary::from(vec![7])))).unwrap();
+    }
+    soon(socket.connect().connected()).await.unwrap();
+    let mut numbers: Vec<_> = log.take(100).await.into_iter().map(|(number, _)| number).collect();
+    // The server handles events beside one another.
+    numbers.sort_unstable();
+    assert_eq!(numbers, Vec::from_iter(0..100));
 }
 
 #[tokio::test]

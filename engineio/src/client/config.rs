@@ -49,6 +49,9 @@ pub struct ClientConfig {
     pub max_payload: usize,
     /// How many packets one answer to a poll may carry. Default 16,384.
     pub max_packets_per_payload: usize,
+    /// How many packets one polling request carries at most. Default 1,024. Servers of `python-socketio` drop a request
+    /// with more than 16 without a word, unless they are told to take more; with less the rest waits a round trip.
+    pub max_packets_per_request: usize,
     /// How many bytes may wait for the server. Default 8 MiB; more are refused with
     /// [`SendError::Full`](crate::SendError::Full).
     pub max_buffered: usize,
@@ -79,6 +82,7 @@ impl Default for ClientConfig {
             cookies: true,
             max_payload: 1_000_000,
             max_packets_per_payload: 16_384,
+            max_packets_per_request: 1024,
             max_buffered: 8 << 20,
             close_timeout: Duration::from_secs(10),
             proxy: Proxies::Environment,

@@ -13,9 +13,6 @@ use crate::packet::{Packet, PacketType};
 use crate::prepared::{PacketRef, Prepared};
 use crate::text::Text;
 
-/// How many messages a POST carries at most, far from the limits of servers.
-const MAX_MESSAGES: usize = 1024;
-
 /// The polling transport of one session.
 pub(crate) struct Polling {
     route: Arc<Route>,
@@ -161,7 +158,8 @@ impl Polling {
         let limit = self.max_payload.unwrap_or(usize::MAX);
         let mut body = Body::new(self.route.config.protocol);
         let mut next = Vec::with_capacity(1);
-        for _ in 0..MAX_MESSAGES {
+        let mut left = self.route.config.max_packets_per_request.max(1);
+        while left > 0 {
             let (message, sent) = match self.held.take() {
                 Some(held) => held,
                 None => {
@@ -178,9 +176,10 @@ impl Polling {
                     PacketRef::Text(text) => text.len(),
                     PacketRef::Binary(binary) => binary.base64().len(),
                 };
-                if !body.is_empty() && body.len_with(len) > limit {
+                if left == 0 || (!body.is_empty() && body.len_with(len) > limit) {
                     break;
                 }
+                left -= 1;
                 match &packet {
                     PacketRef::Text(text) => body.push(text),
                     PacketRef::Binary(binary) => body.push_base64(binary.base64()),

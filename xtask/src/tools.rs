@@ -94,6 +94,14 @@ pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<Strin
     Ok(python)
 }
 
+/// The program of OpenSSL, with which tests make keys as operators do.
+pub(crate) fn openssl() -> Result<(), String> {
+    if Run::new("openssl", &["version"], &root()).output().is_err() {
+        debian(&["openssl"], "the program openssl is needed on the PATH, to make keys for tests")?;
+    }
+    Ok(())
+}
+
 /// Builds the program that visits our server with crates.io's rust_socketio, which is a workspace of its own.
 pub(crate) fn rust_socketio() -> Result<(), String> {
     let openssl = || Run::new("pkg-config", &["--exists", "openssl"], &root()).output().is_ok();

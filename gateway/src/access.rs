@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use http::header;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::config::Api;
+use crate::config::{Api, Secret};
 
 /// The header that a key comes in.
 pub(crate) const KEY_HEADER: &str = "x-api-key";
@@ -33,7 +33,7 @@ pub(crate) fn is_operator(api: &Api, visitor: &Visitor<'_>) -> bool {
 /// All keys are compared, and each whole, so that the time says nothing of them but their lengths.
 fn has_key(api: &Api, offered: Option<&str>) -> bool {
     let Some(offered) = offered else { return false };
-    let equal = |key: &String| key.as_bytes().ct_eq(offered.as_bytes());
+    let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered.as_bytes());
     api.keys.iter().map(equal).fold(Choice::from(0), |any, one| any | one).into()
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn may(keys: &[&str], key: Option<&str>, address: &str, headers: &[(&str, &'static str)]) -> bool {
-        let api = Api { keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Api::default() };
+        let api = Api { keys: keys.iter().map(|key| (*key).into()).collect(), ..Api::default() };
         let header = |name: &str| headers.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
         is_operator(&api, &Visitor { key, address: address.parse().ok(), header: &header })
     }

@@ -76,7 +76,7 @@ struct Sessions {
 impl Tokens {
     pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
         let jwt = if auth.jwt_key.is_empty() { None } else { Some(Jwt::new(auth)?) };
-        let secret = auth.session_secret.as_bytes();
+        let secret = auth.session_secret.expose().as_bytes();
         let sessions = (!secret.is_empty()).then(|| Sessions {
             signs: EncodingKey::from_secret(secret),
             checks: DecodingKey::from_secret(secret),
@@ -113,7 +113,7 @@ impl Jwt {
     fn new(auth: &Auth) -> Result<Self, TokenError> {
         let method =
             Algorithm::from_str(&auth.jwt_method).map_err(|_| TokenError::Method(auth.jwt_method.clone()))?;
-        let key = auth.jwt_key.as_bytes();
+        let key = auth.jwt_key.expose().as_bytes();
         let key = match method {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Ok(DecodingKey::from_secret(key)),
             Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(key),

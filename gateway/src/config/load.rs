@@ -3,13 +3,14 @@
 //! All of them meet in one tree of JSON before it is read as a [`Config`], so a key has the same name everywhere:
 //! `server.port` in the file, `GATEWAY_SERVER_PORT` in the environment, `--set server.port=…` on the command line.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::Config;
 use super::keys::{self, Unknown};
+use super::{Config, Secret};
 
 /// Variables that other programs of this kind read, and what they mean here. Ours count more.
 const CUSTOMARY: &[(&str, &str)] = &[
@@ -68,7 +69,7 @@ fn did_you_mean(near: Option<&str>) -> String {
 }
 
 /// Everything that settings are taken from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// A TOML file, or one of JSON if its name ends in `.json`.
     pub file: Option<PathBuf>,
@@ -76,6 +77,19 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// `section.key` and value, as the command line has them.
     pub flags: Vec<(String, String)>,
+}
+
+/// Only the names: the environment and the command line may bring keys.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            |pairs: &[(String, String)]| pairs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .field("environment", &names(&self.environment))
+            .field("flags", &names(&self.flags))
+            .finish()
+    }
 }
 
 impl Sources {
@@ -157,12 +171,20 @@ fn read(path: &Path) -> Result<Map<String, Value>, LoadError> {
     if path.extension().is_some_and(|extension| extension == "json") {
         serde_json::from_str(&text).map_err(|error| syntax(error.to_string()))
     } else {
-        let table: toml::Table = toml::from_str(&text).map_err(|error| syntax(error.to_string()))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|error| syntax(toml_error(&text, &error)))?;
         match serde_json::to_value(table) {
             Ok(Value::Object(tree)) => Ok(tree),
             _ => Err(syntax("not a table".to_owned())),
         }
     }
+}
+
+/// Where a file is wrong, without the line itself, which may hold a key.
+fn toml_error(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+    format!("TOML parse error at line {line}, column {column}: {}", error.message())
 }
 
 fn unknown(origin: &str, Unknown { key, near }: Unknown) -> LoadError {
@@ -242,7 +264,7 @@ fn wrong(config: &Config) -> Vec<LoadError> {
         error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
     }
     let auth = &config.auth;
-    let is_short = |secret: &str| !secret.is_empty() && secret.len() < MIN_KEY_LEN;
+    let is_short = |secret: &Secret| !secret.is_empty() && secret.len() < MIN_KEY_LEN;
     for (key, secret) in [("auth.jwt_key", &auth.jwt_key), ("auth.session_secret", &auth.session_secret)] {
         if is_short(secret) {
             error(key, "at least 16 bytes are expected, such as `openssl rand -hex 32` prints");
@@ -357,6 +379,37 @@ mod tests {
         let path = file(".toml", "[server\n");
         let broken = Sources { file: Some(path.to_path_buf()), ..Sources::default() };
         assert!(said(&broken)[0].contains("TOML parse error at line 1"));
+    }
+
+    /// Neither what is in force nor what is wrong with it shows a key.
+    #[test]
+    fn keys_are_not_shown() {
+        let secret = "6 unguessable words";
+        let flags = [("api.keys", secret), ("auth.jwt_key", secret), ("auth.session_secret", secret)];
+        let sources = Sources { flags: pairs(&flags), environment: pairs(&[("X", secret)]), file: None };
+        let config = sources.load().unwrap();
+        assert_eq!([&config.api.keys[0], &config.auth.jwt_key].map(Secret::expose), [secret, secret]);
+        let mut shown = vec![
+            format!("{sources:?}"),
+            format!("{config:?}"),
+            toml::to_string(&config).unwrap(),
+            serde_json::to_string(&config).unwrap(),
+        ];
+        for text in [
+            format!("[api]\nkeys = \"{secret}\"\n"),
+            format!("[api]\nkeys = [[\"{secret}\"]]\n"),
+            format!("[auth]\njwt_key = [\"{secret}\"]\n"),
+            format!("[auth]\nsession_secret = {{ a = \"{secret}\" }}\n"),
+            format!("[auth]\nsession_secret = \"{secret}\n"),
+            format!("[auth]\nsession_secret = {secret}\n"),
+        ] {
+            let path = file(".toml", &text);
+            shown.extend(said(&Sources { file: Some(path.to_path_buf()), ..Sources::default() }));
+        }
+        assert_eq!(shown.len(), 10);
+        for text in shown {
+            assert!(!text.contains("unguessable"), "{text}");
+        }
     }
 
     /// The file that `gen-config` prints has every key, and its values are the defaults.

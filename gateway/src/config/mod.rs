@@ -4,10 +4,13 @@
 
 mod keys;
 pub mod load;
+mod secret;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::secret::Secret;
 
 /// The namespace in which operators watch the numbers.
 pub(crate) const WATCH: &str = "/gateway";
@@ -136,7 +139,7 @@ pub struct Auth {
     /// one is taken.
     pub jwt_method: String,
     /// The key of JWTs: the secret, of at least 16 bytes, or the public key as PEM. Default empty: no JWT is taken.
-    pub jwt_key: String,
+    pub jwt_key: Secret,
     /// What `iss` has to be. Default empty: anything.
     pub jwt_issuer: String,
     /// What has to be in `aud`. Default empty: anything.
@@ -145,7 +148,7 @@ pub struct Auth {
     pub user_claim: String,
     /// By it the gateway signs the tokens of sessions, and knows them again; at least 16 bytes. Default empty: there
     /// are none.
-    pub session_secret: String,
+    pub session_secret: Secret,
     /// How long a session's token is good, in milliseconds. Default 86,400,000, a day.
     pub session_ms: u64,
 }
@@ -155,11 +158,11 @@ impl Default for Auth {
         Self {
             anonymous: true,
             jwt_method: "HS256".to_owned(),
-            jwt_key: String::new(),
+            jwt_key: Secret::default(),
             jwt_issuer: String::new(),
             jwt_audience: String::new(),
             user_claim: "sub".to_owned(),
-            session_secret: String::new(),
+            session_secret: Secret::default(),
             session_ms: 86_400_000,
         }
     }
@@ -204,7 +207,8 @@ pub enum Excess {
 pub struct Api {
     /// The keys that operators have: any of them opens. Default none: then only programs and pages of this machine
     /// itself are let in, and nobody who comes through a proxy. Each has at least 16 bytes.
-    pub keys: Vec<String>,
+    #[serde(deserialize_with = "secret::list")]
+    pub keys: Vec<Secret>,
     /// Whether the page is served. Default `true`. It shows numbers to operators only.
     pub page: bool,
 }

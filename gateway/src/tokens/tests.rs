@@ -5,7 +5,7 @@ use super::*;
 const SECRET: &str = "a secret that nobody guesses";
 
 fn auth(method: &str, key: &str) -> Auth {
-    Auth { jwt_method: method.to_owned(), jwt_key: key.to_owned(), ..Auth::default() }
+    Auth { jwt_method: method.to_owned(), jwt_key: key.into(), ..Auth::default() }
 }
 
 fn sign(claims: &Value) -> String {
@@ -102,7 +102,7 @@ fn every_family_of_methods_is_checked() {
 #[test]
 fn sessions_are_those_that_we_made() {
     let tokens = |secret: &str, session_ms| {
-        Tokens::new(&Auth { session_secret: secret.to_owned(), session_ms, ..Auth::default() }).unwrap()
+        Tokens::new(&Auth { session_secret: secret.into(), session_ms, ..Auth::default() }).unwrap()
     };
     let ours = tokens(SECRET, 1_000_000);
     let (identity, token) = ours.acquire(Some("ada".to_owned())).unwrap().unwrap();

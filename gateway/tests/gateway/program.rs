@@ -70,6 +70,24 @@ async fn the_sample_file_can_be_used() {
     assert_eq!(shown["server"]["port"].as_integer(), Some(8000));
 }
 
+/// What `check-config` prints ends up in logs and tickets.
+#[tokio::test]
+async fn keys_are_not_printed() {
+    let secrets = [
+        "api.keys=key of an operator",
+        "auth.jwt_key=key of tokens, long",
+        "auth.session_secret=key of sessions, long",
+    ];
+    let arguments: Vec<&str> = secrets.iter().flat_map(|secret| ["--set", secret]).collect();
+    let checked = run(&[&["check-config"][..], &arguments].concat()).await;
+    let (shown, errors) = said(&checked);
+    assert!(checked.status.success(), "{errors}");
+    assert!(!shown.contains("key of"), "{shown}");
+    for line in ["keys = [\"(secret)\"", "jwt_key = \"(secret)\"", "session_secret = \"(secret)\""] {
+        assert!(shown.contains(line), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_the_settings_is_said() {
     for (arguments, expected) in [

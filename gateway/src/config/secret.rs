@@ -1,0 +1,104 @@
+//! Texts that open something: keys and the secrets that tokens are signed with. They are compared and used, never shown.
+
+use std::fmt::{self, Debug, Display, Formatter};
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What is shown instead. It is too short to be taken for a key if somebody uses what was shown as a configuration.
+const MASK: &str = "(secret)";
+
+/// A text that shows itself to nobody who does not ask for it by [`expose`](Self::expose). An empty one is no secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shown(&self) -> &'static str {
+        if self.is_empty() { "" } else { MASK }
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Debug for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(self.shown(), f)
+    }
+}
+
+impl Display for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.shown())
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.shown())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self(text)),
+            // The error of the format would say what it found.
+            _ => Err(D::Error::custom("a text is expected")),
+        }
+    }
+}
+
+/// Several of them. What is no list is not told back either.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    serde_json::from_value(serde_json::Value::deserialize(deserializer)?)
+        .map_err(|_| D::Error::custom("a list of texts is expected"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_it() {
+        let secret = Secret::from("open sesame");
+        let shown = [format!("{secret}"), format!("{secret:?}"), serde_json::to_string(&secret).unwrap()];
+        assert_eq!(shown, ["(secret)", "\"(secret)\"", "\"(secret)\""]);
+        assert_eq!(format!("{}", Secret::default()), "", "that there is none may be seen");
+        assert_eq!((secret.expose(), secret.len()), ("open sesame", 11));
+    }
+
+    #[test]
+    fn nor_do_errors() {
+        for wrong in ["12345678", "[\"sesame\"]", "{\"sesame\": 1}", "true"] {
+            let error = serde_json::from_str::<Secret>(wrong).unwrap_err().to_string();
+            assert_eq!(error, "a text is expected", "{wrong}");
+        }
+        let mut wrong = serde_json::Deserializer::from_str("\"sesame\"");
+        assert_eq!(list(&mut wrong).unwrap_err().to_string(), "a list of texts is expected");
+    }
+}

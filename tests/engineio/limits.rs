@@ -81,6 +81,26 @@ async fn an_octet_stream_is_for_revision_3_only() {
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::InvalidContent));
 }
 
+/// What follows the end of a session in the same breath hears that there is no such session, as it would a moment
+/// later.
+#[tokio::test]
+async fn what_follows_the_end_finds_no_session() {
+    let running = start(Server::builder()).await;
+    for next in ["POST", "GET"] {
+        let client = running.polling().await;
+        let target = &client.target;
+        let requests = format!(
+            "POST {target} HTTP/1.1\r\nhost: a\r\ncontent-type: application/octet-stream\r\ncontent-length: 2\r\n\r\n4a\
+             {next} {target} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(running.addr).await.unwrap();
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        assert_eq!(Response::read_one(&mut stream).await.status, 400);
+        let answer = Response::read_one(&mut stream).await;
+        assert_eq!(answer.both(), (400, r#"{"code":1,"message":"Session ID unknown"}"#), "{next}");
+    }
+}
+
 /// What we cannot read is not taken for text.
 #[tokio::test]
 async fn a_compressed_post_is_refused() {

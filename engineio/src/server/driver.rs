@@ -114,6 +114,10 @@ impl Driver {
             // What a WebSocket on trial brought was sent before the request that follows it.
             self.read_probe(cx, now);
             for command in self.session.take_commands() {
+                // Dropped, like one that comes a moment later: its request finds no session.
+                if self.over {
+                    break;
+                }
                 self.command(command, now);
             }
             self.poll_post(cx, now);

@@ -4,11 +4,12 @@
 //! not through a proxy, and not from a page whose name was made to point here.
 
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
 
 use http::header;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::config::{Api, Secret};
+use crate::config::Secret;
 
 /// The header that a key comes in.
 pub(crate) const KEY_HEADER: &str = "x-api-key";
@@ -25,16 +26,33 @@ pub(crate) struct Visitor<'a> {
     pub(crate) header: &'a dyn Fn(&str) -> Option<&'a str>,
 }
 
-/// Whether the visitor may.
-pub(crate) fn is_operator(api: &Api, visitor: &Visitor<'_>) -> bool {
-    if api.keys.is_empty() { is_at_home(visitor) } else { has_key(api, visitor.key) }
+/// The keys of operators, which can be changed at any time.
+#[derive(Debug)]
+pub(crate) struct Operators(RwLock<Vec<Secret>>);
+
+impl Operators {
+    pub(crate) fn new(keys: Vec<Secret>) -> Self {
+        Self(RwLock::new(keys))
+    }
+
+    /// From now on these keys are good, and no others.
+    pub(crate) fn replace(&self, keys: Vec<Secret>) {
+        // A list is changed as a whole, so a panic elsewhere is no reason to stop.
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Whether the visitor is one.
+    pub(crate) fn include(&self, visitor: &Visitor<'_>) -> bool {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if keys.is_empty() { is_at_home(visitor) } else { is_one_of(&keys, visitor.key) }
+    }
 }
 
 /// All keys are compared, and each whole, so that the time says nothing of them but their lengths.
-fn has_key(api: &Api, offered: Option<&str>) -> bool {
+fn is_one_of(keys: &[Secret], offered: Option<&str>) -> bool {
     let Some(offered) = offered else { return false };
     let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered.as_bytes());
-    api.keys.iter().map(equal).fold(Choice::from(0), |any, one| any | one).into()
+    keys.iter().map(equal).fold(Choice::from(0), |any, one| any | one).into()
 }
 
 fn is_at_home(visitor: &Visitor<'_>) -> bool {
@@ -60,9 +78,9 @@ mod tests {
     use super::*;
 
     fn may(keys: &[&str], key: Option<&str>, address: &str, headers: &[(&str, &'static str)]) -> bool {
-        let api = Api { keys: keys.iter().map(|key| (*key).into()).collect(), ..Api::default() };
+        let operators = Operators::new(keys.iter().map(|key| (*key).into()).collect());
         let header = |name: &str| headers.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
-        is_operator(&api, &Visitor { key, address: address.parse().ok(), header: &header })
+        operators.include(&Visitor { key, address: address.parse().ok(), header: &header })
     }
 
     #[test]

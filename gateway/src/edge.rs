@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::{PeerAddr, Query};
@@ -15,9 +16,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::answer::{self, Answer};
+use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::{http as web, native, origin};
 
@@ -29,15 +32,37 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Gateway {
-    /// Serves the connections of a listener until the gateway is [drained](Self::drain).
+    /// Serves the connections of a listener until the gateway is [drained](Self::drain), by TLS if the settings name a
+    /// certificate.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        match self.tls() {
+            Some(tls) => {
+                let watched = Arc::clone(tls).watch();
+                tokio::select! {
+                    () = self.accept(&listener, Door::Public) => {}
+                    () = watched => {}
+                }
+            }
+            None => self.accept(&listener, Door::Public).await,
+        }
+        Ok(())
+    }
+
+    /// Serves a port of its own for operators: metrics, health and API, without TLS. There are no clients here, so it
+    /// is there until the last of them is gone.
+    pub async fn serve_internal(&self, listener: TcpListener) -> io::Result<()> {
+        self.accept(&listener, Door::Internal).await;
+        Ok(())
+    }
+
+    async fn accept(&self, listener: &TcpListener, door: Door) {
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {
-                () = &mut closed => return Ok(()),
+                () = &mut closed => return,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        tokio::spawn(connection(self.clone(), stream, peer));
+                        tokio::spawn(welcome(self.clone(), stream, peer, door));
                     }
                     // One connection's failure, or too many open files: the listener itself is still good.
                     Err(error) => {
@@ -50,12 +75,29 @@ impl Gateway {
     }
 }
 
-async fn connection(gateway: Gateway, stream: TcpStream, peer: SocketAddr) {
+async fn welcome(gateway: Gateway, stream: TcpStream, peer: SocketAddr, door: Door) {
     // Answers are written whole; waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
+    let tls = gateway.tls().filter(|_| door == Door::Public).map(|tls| tls.acceptor().clone());
+    let Some(tls) = tls else { return connection(gateway, stream, peer, door).await };
+    match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(gateway, stream, peer, door).await,
+        // Whoever looks what is on this port fails here, too.
+        Ok(Err(error)) => {
+            gateway.tallies().tls_failures.add();
+            tracing::debug!(%error, %peer, "TLS");
+        }
+        Err(_) => gateway.tallies().tls_failures.add(),
+    }
+}
+
+async fn connection<S>(gateway: Gateway, stream: S, peer: SocketAddr, door: Door)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(|request| {
         let gateway = gateway.clone();
-        async move { Ok::<_, Infallible>(respond(&gateway, request, peer).await) }
+        async move { Ok::<_, Infallible>(respond(&gateway, request, peer, door).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -74,7 +116,10 @@ async fn connection(gateway: Gateway, stream: TcpStream, peer: SocketAddr) {
     }
 }
 
-async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
+    if door == Door::Internal {
+        return web::respond(gateway, request, peer, door).await;
+    }
     let config = gateway.config();
     let engine = gateway.io().engine();
     let is_engine = engine.matches(request.uri().path());
@@ -107,7 +152,7 @@ async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: Socket
     if is_websocket {
         return count(native::upgrade(config, engine, request, peer).await);
     }
-    web::respond(gateway, request, peer).await
+    web::respond(gateway, request, peer, door).await
 }
 
 fn wants_websocket(headers: &HeaderMap) -> bool {

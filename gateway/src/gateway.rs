@@ -9,13 +9,16 @@ use socketio_server::{DisconnectReason, Namespace, Server, Socket};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::access::Operators;
 use crate::closes::Closes;
 use crate::config::Config;
+use crate::config::changes;
 use crate::guard::Guard;
 use crate::numbers::Numbers;
 use crate::once::Once;
 use crate::tallies::{Place, Tallies};
-use crate::tokens::{TokenError, Tokens};
+use crate::tls::{Tls, TlsError};
+use crate::tokens::{Keys, TokenError, Tokens};
 use crate::{events, origin, pace, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
@@ -30,10 +33,24 @@ struct Shared {
     tallies: Tallies,
     once: Arc<Once>,
     tokens: Arc<Tokens>,
+    operators: Arc<Operators>,
+    tls: Option<Arc<Tls>>,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
     is_closed: AtomicBool,
+}
+
+/// Why nothing was reloaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// Tokens cannot be checked as the settings say.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The certificate or its key cannot be used.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// Why a gateway cannot be made from a configuration.
@@ -46,6 +63,9 @@ pub enum StartError {
     /// Tokens cannot be checked as the settings say.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// TLS cannot be spoken as the settings say.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
     /// A namespace's name is no pattern.
     #[error("server.namespaces: {name}: {source}")]
     Namespace {
@@ -62,12 +82,14 @@ impl Gateway {
         let config = Arc::new(config);
         let io = server(&config)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
+        let operators = Arc::new(Operators::new(config.api.keys.clone()));
+        let tls = Tls::new(&config.tls)?.map(Arc::new);
         let guard = Guard::new(&io, &tokens, config.auth.anonymous);
         let closes = Arc::<Closes>::default();
         let tallies = Tallies::default();
         let started = Instant::now();
         // First, so that no pattern takes its name.
-        watch::register(&io, &config, &closes, started);
+        watch::register(&io, &operators, &closes, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
             guard.register(&namespace);
@@ -82,6 +104,8 @@ impl Gateway {
             tallies,
             once: Arc::default(),
             tokens,
+            operators,
+            tls,
             started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -94,7 +118,7 @@ impl Gateway {
         &self.0.io
     }
 
-    /// The settings.
+    /// The settings that it was made with. [`reload`](Self::reload) does not change them.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
@@ -122,6 +146,31 @@ impl Gateway {
         self.0.io.drain(deadline, deadline / 2).await;
         self.0.is_closed.store(true, Ordering::Relaxed);
         self.0.closed.notify_waiters();
+    }
+
+    /// Takes the keys of operators and those of tokens from these settings, and reads the files of the certificate
+    /// again. Connections stay as they are, also those that were opened with a key that is good no longer. All of it is
+    /// taken or, with an error, nothing.
+    ///
+    /// Returns the names of the other settings that differ from those that the gateway was made with.
+    pub fn reload(&self, config: &Config) -> Result<Vec<String>, ReloadError> {
+        let keys = Keys::new(&config.auth)?;
+        if let Some(tls) = &self.0.tls {
+            tls.reload()?;
+        }
+        self.0.tokens.replace(keys);
+        self.0.operators.replace(config.api.keys.clone());
+        Ok(changes::needing_restart(&self.0.config, config))
+    }
+
+    /// Those who may do everything.
+    pub(crate) fn operators(&self) -> &Operators {
+        &self.0.operators
+    }
+
+    /// TLS, where it is spoken.
+    pub(crate) fn tls(&self) -> Option<&Arc<Tls>> {
+        self.0.tls.as_ref()
     }
 
     /// What was counted from the start.

@@ -42,12 +42,9 @@ impl Guard {
 
     /// Lets only those into the namespace who may.
     pub(crate) fn register(&self, namespace: &Namespace) {
-        if self.anonymous && !self.tokens.are_taken() {
-            return;
-        }
         let (tokens, anonymous) = (Arc::clone(&self.tokens), self.anonymous);
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
-            let let_in = match token(&handshake) {
+            let let_in = match token(&handshake).filter(|_| !anonymous || tokens.are_taken()) {
                 Some(token) => match tokens.check(&token) {
                     Some(identity) => introduce(&socket, identity),
                     // Whoever means to be somebody should hear that it failed.

@@ -20,7 +20,8 @@
 //! # The files
 //!
 //! - [`config`]: every setting, and where it comes from.
-//! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for.
+//! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for; `tls`: what
+//!   they are wrapped in; `door`: which port they came to.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `guard`: who may come in, as whom and for how long; `tokens`: what proves it; `pace`: how fast it may talk.
 //! - `events`: what clients can do when nobody has programmed anything.
@@ -34,6 +35,7 @@ pub mod answer;
 mod closes;
 pub mod command;
 pub mod config;
+mod door;
 mod edge;
 mod events;
 mod gateway;
@@ -46,14 +48,16 @@ mod origin;
 mod pace;
 mod room_name;
 mod tallies;
+mod tls;
 mod tokens;
 mod watch;
 
 pub use self::closes::Close;
 pub use self::config::Config;
-pub use self::gateway::{Gateway, StartError};
+pub use self::gateway::{Gateway, ReloadError, StartError};
 pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
+pub use self::tls::TlsError;
 pub use self::tokens::TokenError;
 
 /// The sample that `gen-config` prints: all settings with their defaults.

@@ -13,6 +13,8 @@ pub(crate) struct Tallies {
     pub(crate) handshakes: ByStatus,
     /// Calls of the HTTP API, by name and the status of the answer.
     pub(crate) calls: ByStatus,
+    /// Connections that came to no TLS.
+    pub(crate) tls_failures: Counter,
     places: Mutex<Vec<Arc<Place>>>,
 }
 

@@ -1,6 +1,9 @@
 //! Tokens: what proves who a client is. JWTs of others, whose key is in the configuration, and our own for sessions.
 
+mod mint;
+
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub(crate) use self::mint::Mint;
 use crate::config::Auth;
 
 /// How far the clocks of those who sign may be off, in seconds.
@@ -55,8 +59,23 @@ struct Session {
     exp: u64,
 }
 
-/// Checks tokens, and makes those of sessions.
-pub(crate) struct Tokens {
+impl Session {
+    fn new(user: Option<String>, exp: u64) -> Result<Self, AcquireError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self { sid: format!("{:032x}", u128::from_le_bytes(bytes)), user, exp })
+    }
+
+    fn sign(&self, key: &EncodingKey) -> Result<String, AcquireError> {
+        Ok(encode(&Header::new(Algorithm::HS256), self, key)?)
+    }
+}
+
+/// Checks tokens, and makes those of sessions. The keys can be changed at any time.
+pub(crate) struct Tokens(RwLock<Arc<Keys>>);
+
+/// What tokens are checked with.
+pub(crate) struct Keys {
     jwt: Option<Jwt>,
     sessions: Option<Sessions>,
 }
@@ -73,7 +92,7 @@ struct Sessions {
     seconds: u64,
 }
 
-impl Tokens {
+impl Keys {
     pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
         let jwt = if auth.jwt_key.is_empty() { None } else { Some(Jwt::new(auth)?) };
         let secret = auth.session_secret.expose().as_bytes();
@@ -84,21 +103,53 @@ impl Tokens {
         });
         Ok(Self { jwt, sessions })
     }
+}
+
+impl Tokens {
+    pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
+        Ok(Self(RwLock::new(Arc::new(Keys::new(auth)?))))
+    }
+
+    /// From now on these keys are good, and no others. Who is in stays in.
+    pub(crate) fn replace(&self, keys: Keys) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
 
     /// Whether any token could be good.
     pub(crate) fn are_taken(&self) -> bool {
-        self.jwt.is_some() || self.sessions.is_some()
+        let keys = self.keys();
+        keys.jwt.is_some() || keys.sessions.is_some()
     }
 
     /// Who brings this token, if it is a good one.
     pub(crate) fn check(&self, token: &str) -> Option<Identity> {
-        let session = self.sessions.as_ref().and_then(|sessions| sessions.check(token));
-        session.or_else(|| self.jwt.as_ref()?.check(token))
+        let keys = self.keys();
+        let session = keys.sessions.as_ref().and_then(|sessions| sessions.check(token));
+        session.or_else(|| keys.jwt.as_ref()?.check(token))
+    }
+
+    /// Why a token that is no good is none, for operators: clients are not told what was nearly right.
+    pub(crate) fn doubt(&self, token: &str) -> String {
+        let keys = self.keys();
+        let session = keys.sessions.as_ref().and_then(|sessions| sessions.read(token).err());
+        let jwt = keys.jwt.as_ref().and_then(|jwt| jwt.read(token).err());
+        match (session, jwt) {
+            _ if !self.are_taken() => "there is neither auth.jwt_key nor auth.session_secret".to_owned(),
+            (None, None) => "it names no user that could be one, or its time is over".to_owned(),
+            (Some(error), None) => format!("as the token of a session: {error}"),
+            (None, Some(error)) => format!("as a JWT: {error}"),
+            (Some(session), Some(jwt)) => format!("as a JWT: {jwt}; as the token of a session: {session}"),
+        }
     }
 
     /// A new session and its token. `None` where there are none.
     pub(crate) fn acquire(&self, user: Option<String>) -> Option<Result<(Identity, String), AcquireError>> {
-        self.sessions.as_ref().map(|sessions| sessions.acquire(user))
+        self.keys().sessions.as_ref().map(|sessions| sessions.acquire(user))
+    }
+
+    /// Changes are whole, so a panic elsewhere is no reason to stop.
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -136,8 +187,12 @@ impl Jwt {
         Ok(Self { key: key.map_err(TokenError::Key)?, validation, user_claim: auth.user_claim.clone() })
     }
 
+    fn read(&self, token: &str) -> Result<Map<String, Value>, jsonwebtoken::errors::Error> {
+        Ok(decode::<Map<String, Value>>(token, &self.key, &self.validation)?.claims)
+    }
+
     fn check(&self, token: &str) -> Option<Identity> {
-        let claims = decode::<Map<String, Value>>(token, &self.key, &self.validation).ok()?.claims;
+        let claims = self.read(token).ok()?;
         let user = match claims.get(&self.user_claim) {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) => Some(name.clone()),
@@ -156,20 +211,20 @@ impl Jwt {
 
 impl Sessions {
     fn acquire(&self, user: Option<String>) -> Result<(Identity, String), AcquireError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        let sid = format!("{:032x}", u128::from_le_bytes(bytes));
         let until = now().saturating_add(self.seconds);
-        let session = Session { sid, user: user.clone(), exp: until };
-        let token = encode(&Header::new(Algorithm::HS256), &session, &self.signs)?;
+        let token = Session::new(user.clone(), until)?.sign(&self.signs)?;
         Ok((Identity { user, until }, token))
     }
 
-    fn check(&self, token: &str) -> Option<Identity> {
+    fn read(&self, token: &str) -> Result<Session, jsonwebtoken::errors::Error> {
         let mut validation = Validation::new(Algorithm::HS256);
         // The clock that set the end is ours.
         validation.leeway = 0;
-        let session = decode::<Session>(token, &self.checks, &validation).ok()?.claims;
+        Ok(decode::<Session>(token, &self.checks, &validation)?.claims)
+    }
+
+    fn check(&self, token: &str) -> Option<Identity> {
+        let session = self.read(token).ok()?;
         (session.exp > now()).then_some(Identity { user: session.user, until: session.exp })
     }
 }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{ConnectError, Namespace, Server, Socket};
 
-use crate::access::{self, Visitor};
+use crate::access::{self, Operators, Visitor};
 use crate::closes::Closes;
-use crate::config::{Config, WATCH};
+use crate::config::WATCH;
 use crate::numbers::Numbers;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -28,11 +28,11 @@ struct Watched {
 }
 
 /// Opens the namespace.
-pub(crate) fn register(io: &Server, config: &Arc<Config>, closes: &Arc<Closes>, started: Instant) {
+pub(crate) fn register(io: &Server, operators: &Arc<Operators>, closes: &Arc<Closes>, started: Instant) {
     let namespace = io.of(WATCH);
-    let config = Arc::clone(config);
+    let operators = Arc::clone(operators);
     namespace.middleware(move |socket: Socket| {
-        let may = may_watch(&config, &socket);
+        let may = may_watch(&operators, &socket);
         async move {
             let refused = || ConnectError::new("unauthorized").with_data(json!({"code": "key_needed"}));
             if may { Ok(()) } else { Err(refused()) }
@@ -55,7 +55,7 @@ pub(crate) fn register(io: &Server, config: &Arc<Config>, closes: &Arc<Closes>, 
     });
 }
 
-fn may_watch(config: &Config, socket: &Socket) -> bool {
+fn may_watch(operators: &Operators, socket: &Socket) -> bool {
     #[derive(Deserialize)]
     struct Offered {
         key: Option<String>,
@@ -65,7 +65,7 @@ fn may_watch(config: &Config, socket: &Socket) -> bool {
     let header = |name: &str| handshake.header(name);
     let key = key.as_deref().or_else(|| header(access::KEY_HEADER));
     let address = handshake.address().map(|address| address.ip());
-    access::is_operator(&config.api, &Visitor { key, address, header: &header })
+    operators.include(&Visitor { key, address, header: &header })
 }
 
 /// Tells the numbers until nobody listens.

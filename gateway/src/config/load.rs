@@ -260,6 +260,12 @@ fn wrong(config: &Config) -> Vec<LoadError> {
             error(key, "more than 0 is expected");
         }
     }
+    if config.tls.certificate.is_empty() != config.tls.key.is_empty() {
+        error("tls", "certificate and key go together");
+    }
+    if !config.internal.address.is_empty() && config.internal.listen().is_none() {
+        error("internal.address", "an address with a port is expected, such as 127.0.0.1:9000");
+    }
     if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
         error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
     }

@@ -2,11 +2,12 @@
 //!
 //! Where they come from, and in which order, is in [`load`]; `gateway.toml` in the crate's folder shows them all.
 
+pub(crate) mod changes;
 mod keys;
 pub mod load;
 mod secret;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub(crate) const WATCH: &str = "/gateway";
 pub struct Config {
     /// Where it listens.
     pub server: Server,
+    /// TLS without a proxy.
+    pub tls: Tls,
+    /// A port of its own for operators.
+    pub internal: Internal,
     /// Sessions and messages.
     pub transport: Transport,
     /// Which pages may connect.
@@ -66,6 +71,41 @@ impl Default for Server {
             max_sessions: 250_000,
             drain_ms: 10_000,
         }
+    }
+}
+
+/// TLS without a proxy. It costs about 40 KiB of memory for each connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tls {
+    /// The file of the certificate, with those that lead to it, as PEM. Default empty: no TLS.
+    pub certificate: String,
+    /// The file of its key, as PEM.
+    pub key: String,
+    /// How often it is looked whether the files have changed, in milliseconds. Default 10,000; 0: only at SIGHUP. Costs
+    /// the reading of two small files.
+    pub watch_ms: u64,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { certificate: String::new(), key: String::new(), watch_ms: 10_000 }
+    }
+}
+
+/// A port of its own for operators, without TLS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Internal {
+    /// Address and port, such as `10.0.0.1:9000`. Default empty: none. With it, the metrics and the API are here and no
+    /// longer on the port of the clients, except for `/api/auth/acquire-session`, which is on both.
+    pub address: String,
+}
+
+impl Internal {
+    /// Where it listens, if it does.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.address.parse().ok()
     }
 }
 

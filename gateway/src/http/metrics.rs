@@ -64,6 +64,8 @@ fn text(gateway: &Gateway) -> String {
 
     let about = "Requests for a connection, by the status of the answer: 101 and 200 let in.";
     page.by_status("handshakes_total", about, "protocol", &tallies.handshakes);
+    let about = "Connections that were closed since they came to no TLS.";
+    page.one("tls_failures_total", Kind::Counter, about, tallies.tls_failures.now());
     page.one("sessions_opened_total", Kind::Counter, "Sessions that were opened.", traffic.opened);
     page.family("closes_total", Kind::Counter, "Clients that went from a namespace, by why.");
     for (reason, number) in &closes {

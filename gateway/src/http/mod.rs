@@ -14,15 +14,20 @@ use hyper::body::Incoming;
 use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
 use crate::answer::{self, Answer};
+use crate::door::Door;
 use crate::gateway::Gateway;
 
 /// Answers a request.
-pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
     let action = match action(&request) {
         Ok(action) => action,
         Err(refused) => return *refused,
     };
+    if !action.is_behind(door, gateway.config().internal.listen().is_some()) {
+        return not_found();
+    }
     match action {
+        Action::Home if door == Door::Internal => info::info(gateway),
         Action::Home if gateway.config().api.page => page::home(gateway, request.headers()),
         Action::PageFile(file) if gateway.config().api.page => page::file(file),
         Action::PageFile(_) => not_found(),

@@ -4,6 +4,7 @@ use http::Method;
 
 use super::api::Call;
 use super::page::{self, File};
+use crate::door::Door;
 
 /// Something that can be asked for over HTTP.
 #[derive(Clone, Debug)]
@@ -28,6 +29,19 @@ pub(super) enum Action {
     OpenApi,
     Live,
     Ready,
+}
+
+impl Action {
+    /// Whether it can be had at this door, if operators have (`internal`) one of their own.
+    pub(super) fn is_behind(self, door: Door, internal: bool) -> bool {
+        match self {
+            Self::PageFile(_) => door == Door::Public,
+            // Clients get their sessions by themselves.
+            Self::Api(Call::AcquireSession) => true,
+            Self::Api(_) | Self::Metrics => !internal || door == Door::Internal,
+            Self::Home | Self::Info | Self::OpenApi | Self::Live | Self::Ready => true,
+        }
+    }
 }
 
 const fn get(path: &'static str, action: Action, about: &'static str) -> Route {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tests::raw::{WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_socketio-gateway"));
@@ -14,7 +15,7 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(arguments: &[&str]) -> Output {
+pub(crate) async fn run(arguments: &[&str]) -> Output {
     soon(program(arguments).output()).await.unwrap()
 }
 
@@ -27,6 +28,29 @@ fn said(output: &Output) -> (String, String) {
 pub(crate) struct Served {
     pub(crate) addr: SocketAddr,
     pub(crate) process: Child,
+    lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Value>>,
+}
+
+impl Served {
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.process.id().unwrap().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().await.unwrap();
+        assert!(sent.success());
+    }
+
+    /// The next line with this message.
+    pub(crate) async fn said(&self, message: &str) -> Value {
+        let mut lines = self.lines.lock().await;
+        let found = async {
+            loop {
+                let line = lines.recv().await.expect("it still runs");
+                if line["fields"]["message"] == message {
+                    return line;
+                }
+            }
+        };
+        soon(found).await
+    }
 }
 
 pub(crate) async fn serve(arguments: &[&str]) -> Served {
@@ -34,12 +58,18 @@ pub(crate) async fn serve(arguments: &[&str]) -> Served {
     let mut process = program(&arguments).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let line = soon(lines.next_line()).await.unwrap().unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
     let message = line["fields"]["message"].as_str().unwrap();
-    let addr = message.strip_prefix("listening on http://").unwrap().parse().unwrap();
+    let (_, addr) = message.strip_prefix("listening on ").unwrap().split_once("://").unwrap();
+    let addr = addr.parse().unwrap();
     // Whatever it says later has to go somewhere.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Served { addr, process }
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let _ = sender.send(serde_json::from_str(&line).unwrap_or_default());
+        }
+    });
+    Served { addr, process, lines: receiver.into() }
 }
 
 #[tokio::test]
@@ -49,8 +79,7 @@ async fn serves_until_it_is_asked_to_stop() {
     assert!(run(&["healthcheck", "--port", &port]).await.status.success());
     let mut client = WebSocket::open(served.addr, "/").await.unwrap();
     assert!(client.text().await.starts_with(r#"{"data":{"id":"#));
-    let pid = served.process.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    served.signal("TERM").await;
     client.closed().await;
     assert!(soon(served.process.wait()).await.unwrap().success());
     assert!(!run(&["healthcheck", "--port", &port]).await.status.success());

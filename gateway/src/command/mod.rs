@@ -1,14 +1,18 @@
 //! The command line.
 
+mod healthcheck;
+mod serve;
+mod token;
+
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tokio::net::TcpListener;
 
+use self::token::{GenToken, check_token, gen_token};
+use crate::config::Config;
 use crate::config::load::Sources;
-use crate::config::{Config, Log, LogFormat};
 use crate::events::EVENTS;
 use crate::gateway::Gateway;
 use crate::http::ROUTES;
@@ -31,6 +35,13 @@ enum Command {
     GenConfig,
     /// Say what is wrong with the configuration, or print what is in force.
     CheckConfig,
+    /// Make a token for a user: of a session if auth.session_secret is set, otherwise a JWT.
+    GenToken(GenToken),
+    /// Say whose token it is, or why it is no good.
+    CheckToken {
+        /// The token. Without it, it is read from the standard input, where nobody else sees it.
+        token: Option<String>,
+    },
     /// List what there is: namespaces, events or routes.
     List {
         /// Which.
@@ -79,6 +90,13 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 
 impl Settings {
     fn load(self) -> Result<Config, ExitCode> {
+        self.sources().load().map_err(|errors| {
+            errors.iter().for_each(complain);
+            ExitCode::FAILURE
+        })
+    }
+
+    fn sources(self) -> Sources {
         let named = [
             ("server.host", self.host),
             ("server.port", self.port),
@@ -89,15 +107,11 @@ impl Settings {
         // Variables that are no text cannot be settings.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let sources = Sources {
+        Sources {
             file: self.config,
             environment: environment.collect(),
             flags: self.set.into_iter().chain(named).collect(),
-        };
-        sources.load().map_err(|errors| {
-            errors.iter().for_each(complain);
-            ExitCode::FAILURE
-        })
+        }
     }
 }
 
@@ -113,10 +127,12 @@ pub fn run() -> ExitCode {
             println!("{}", crate::VERSION);
             Ok(())
         }
-        Command::Serve => settings.load().and_then(serve),
+        Command::Serve => serve::serve(&settings.sources()),
         Command::CheckConfig => settings.load().and_then(check_config),
         Command::List { what } => settings.load().map(|config| list(what, &config)),
-        Command::Healthcheck => settings.load().and_then(|config| healthcheck(&config)),
+        Command::GenToken(asked) => settings.load().and_then(|config| gen_token(&config, asked)),
+        Command::CheckToken { token } => settings.load().and_then(|config| check_token(&config, token)),
+        Command::Healthcheck => settings.load().and_then(|config| healthcheck::healthcheck(&config)),
     };
     done.err().unwrap_or(ExitCode::SUCCESS)
 }
@@ -145,83 +161,4 @@ fn list(what: What, config: &Config) {
             ROUTES.iter().for_each(|route| println!("{:<6}{:<28}{}", route.method, route.path, route.about));
         }
     }
-}
-
-fn serve(config: Config) -> Result<(), ExitCode> {
-    log_to_stderr(&config.log).map_err(failed)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
-    runtime.block_on(async {
-        let address = (config.server.host, config.server.port);
-        let gateway = Gateway::new(config).map_err(failed)?;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| failed(format_args!("{}:{}: {error}", address.0, address.1)))?;
-        let address = listener.local_addr().map_err(failed)?;
-        tracing::info!(version = crate::VERSION, "listening on http://{address}");
-        let leaving = gateway.clone();
-        tokio::spawn(async move {
-            asked_to_stop().await;
-            tracing::info!("draining");
-            leaving.drain().await;
-        });
-        gateway.serve(listener).await.map_err(failed)?;
-        tracing::info!("done");
-        Ok(())
-    })
-}
-
-/// Returns at SIGTERM or SIGINT.
-async fn asked_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    // Where there is no such signal, and none can be waited for, the process is ended from outside.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn log_to_stderr(log: &Log) -> Result<(), String> {
-    let filter: tracing_subscriber::EnvFilter =
-        log.level.parse().map_err(|error| format!("log.level: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.format {
-        LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
-}
-
-/// Asks as any program could: one request, and the status of its answer.
-fn healthcheck(config: &Config) -> Result<(), ExitCode> {
-    use std::io::{Read as _, Write as _};
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
-    use std::time::Duration;
-    const LIMIT: Duration = Duration::from_secs(5);
-
-    // Who listens everywhere can be reached at home.
-    let host = match config.server.host {
-        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&(host, config.server.port).into(), LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = ask().map_err(failed)?;
-    let status = answer.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(failed(status)) }
 }

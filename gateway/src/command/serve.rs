@@ -1,0 +1,135 @@
+//! `serve`: the gateway as a process, with its log and the signals that it heeds.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+
+use super::{complain, failed};
+use crate::config::load::Sources;
+use crate::config::{Config, Log, LogFormat};
+use crate::gateway::Gateway;
+
+/// Serves until SIGTERM or SIGINT, and takes keys and certificates anew at SIGHUP.
+pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
+    let config = sources.load().map_err(|errors| {
+        errors.iter().for_each(complain);
+        ExitCode::FAILURE
+    })?;
+    log_to_stderr(&config.log).map_err(failed)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
+    runtime.block_on(run(config, sources.clone()))
+}
+
+async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
+    let address = SocketAddr::from((config.server.host, config.server.port));
+    let internal = config.internal.listen();
+    let scheme = if config.tls.certificate.is_empty() { "http" } else { "https" };
+    let gateway = Gateway::new(config).map_err(failed)?;
+    let listener = bind(address).await?;
+    let internal = match internal {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    // Before anybody can know that we are there: a signal that nobody waits for ends the process.
+    let signals = Signals::new().map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!(version = crate::VERSION, "listening on {scheme}://{address}");
+    if let Some(listener) = internal {
+        let address = listener.local_addr().map_err(failed)?;
+        tracing::info!("metrics, health and API on http://{address}");
+        let gateway = gateway.clone();
+        tokio::spawn(async move { gateway.serve_internal(listener).await });
+    }
+    tokio::spawn(signals.heed(gateway.clone(), sources));
+    gateway.serve(listener).await.map_err(failed)?;
+    tracing::info!("done");
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ExitCode> {
+    TcpListener::bind(address).await.map_err(|error| failed(format_args!("{address}: {error}")))
+}
+
+/// What is in the files and the environment now, for a gateway that runs with what was there before.
+async fn reload(gateway: &Gateway, sources: &Sources) {
+    let sources = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
+    let config = match loaded {
+        Ok(Ok(config)) => config,
+        Ok(Err(errors)) => {
+            for error in errors {
+                tracing::error!(%error, "nothing is reloaded");
+            }
+            return;
+        }
+        Err(error) => return tracing::error!(%error, "nothing is reloaded"),
+    };
+    match gateway.reload(&config) {
+        Ok(left) if left.is_empty() => tracing::info!("reloaded"),
+        Ok(left) => tracing::warn!(settings = left.join(", "), "reloaded, except what needs a restart"),
+        Err(error) => tracing::error!(%error, "nothing is reloaded"),
+    }
+}
+
+/// The signals of the process.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn heed(mut self, gateway: Gateway, sources: Sources) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => reload(&gateway, &sources).await,
+            }
+        }
+        tracing::info!("draining");
+        gateway.drain().await;
+    }
+}
+
+/// Where there are no such signals, Ctrl-C is one, and nothing is reloaded.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn heed(self, gateway: Gateway, _: Sources) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        tracing::info!("draining");
+        gateway.drain().await;
+    }
+}
+
+fn log_to_stderr(log: &Log) -> Result<(), String> {
+    let filter: tracing_subscriber::EnvFilter =
+        log.level.parse().map_err(|error| format!("log.level: {error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! What changed between two configurations, and which of it needs a restart.
+
+use serde_json::{Map, Value};
+
+use super::Config;
+use super::keys;
+use super::load::template;
+
+/// The settings that are taken while the gateway runs. Of `tls` only the files are read again.
+const RELOADED: &[&str] = &[
+    "api.keys",
+    "auth.jwt_audience",
+    "auth.jwt_issuer",
+    "auth.jwt_key",
+    "auth.jwt_method",
+    "auth.session_ms",
+    "auth.session_secret",
+    "auth.user_claim",
+];
+
+/// The settings that are different, but stay as they were until the next start. Keys are compared in no way.
+pub(crate) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
+    let [before, after] = [tree(before), tree(after)];
+    let differs = |name: &String| {
+        let at = |tree: &Map<String, Value>| {
+            let (section, key) = name.split_once('.')?;
+            tree.get(section)?.get(key).cloned()
+        };
+        !RELOADED.contains(&name.as_str()) && at(&before) != at(&after)
+    };
+    keys::all(&template()).into_iter().filter(differs).collect()
+}
+
+fn tree(config: &Config) -> Map<String, Value> {
+    match serde_json::to_value(config) {
+        Ok(Value::Object(tree)) => tree,
+        // A struct with named fields is an object.
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let before = Config::default();
+        let mut after = before.clone();
+        assert_eq!(needing_restart(&before, &after), Vec::<String>::new());
+        after.server.port = 1;
+        after.auth.anonymous = false;
+        after.auth.jwt_method = "HS512".to_owned();
+        after.api.keys = vec!["a key of an operator".into()];
+        assert_eq!(needing_restart(&before, &after), ["auth.anonymous", "server.port"]);
+    }
+
+    #[test]
+    fn what_is_reloaded_exists() {
+        let names = keys::all(&template());
+        assert!(RELOADED.iter().all(|name| names.iter().any(|known| known == name)));
+    }
+}

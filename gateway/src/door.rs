@@ -1,0 +1,10 @@
+//! Where somebody came in.
+
+/// A port that the gateway listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// That of the clients.
+    Public,
+    /// That of the operators.
+    Internal,
+}

@@ -1,0 +1,183 @@
+//! TLS without a proxy: the certificate and its key, and what happens when their files change.
+//!
+//! A certificate is taken for the next handshake. Connections that are open keep what they agreed on, so a change
+//! disturbs nobody. What cannot be used is said in the log, and the old certificate stays.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::config;
+
+/// What we speak on top of it.
+const ALPN: &[u8] = b"http/1.1";
+
+/// Why there is no TLS.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not PEM, or has something else in it.
+    #[error("{}: {source}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: pem::Error,
+    },
+    /// There is no certificate in the file.
+    #[error("{}: there is no certificate in it", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The two do not go together, or cannot be used.
+    #[error("the certificate and its key: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// TLS as the settings say.
+pub(crate) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    watch: Duration,
+    current: Arc<Current>,
+    acceptor: TlsAcceptor,
+}
+
+/// The certificate that is shown to the next client.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+/// What is in the two files.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Pair {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Tls {
+    /// `None` where the settings name no certificate.
+    pub(crate) fn new(settings: &config::Tls) -> Result<Option<Self>, TlsError> {
+        if settings.certificate.is_empty() {
+            return Ok(None);
+        }
+        let (certificate, key) = (PathBuf::from(&settings.certificate), PathBuf::from(&settings.key));
+        let certified = certified(&certificate, &key, &read(&certificate, &key)?)?;
+        let current = Arc::new(Current(RwLock::new(certified)));
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Some(Self {
+            certificate,
+            key,
+            watch: Duration::from_millis(settings.watch_ms),
+            current,
+            acceptor,
+        }))
+    }
+
+    /// What makes TLS of a connection.
+    pub(crate) fn acceptor(&self) -> &TlsAcceptor {
+        &self.acceptor
+    }
+
+    /// Reads the files again. If they cannot be used, everything stays as it is.
+    pub(crate) fn reload(&self) -> Result<(), TlsError> {
+        self.take(&read(&self.certificate, &self.key)?)
+    }
+
+    /// Takes what was read from the files.
+    fn take(&self, pair: &Pair) -> Result<(), TlsError> {
+        let certified = certified(&self.certificate, &self.key, pair)?;
+        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+
+    /// Looks at the files again and again, for as long as it is polled. They are compared as a whole: a time says
+    /// little where files are links that are moved, as in containers.
+    pub(crate) async fn watch(self: Arc<Self>) {
+        if self.watch.is_zero() {
+            return std::future::pending().await;
+        }
+        let mut seen = self.read_aside().await.ok();
+        loop {
+            tokio::time::sleep(self.watch).await;
+            // A file that is being replaced may be missing for a moment.
+            let Ok(pair) = self.read_aside().await else { continue };
+            if seen.as_ref() == Some(&pair) {
+                continue;
+            }
+            match self.take(&pair) {
+                Ok(()) => tracing::info!("the certificate was changed"),
+                // One of the two may be written later; then they are looked at again.
+                Err(error) => tracing::error!(%error, "the certificate is not changed"),
+            }
+            seen = Some(pair);
+        }
+    }
+
+    /// Reads the files where it may take time.
+    async fn read_aside(self: &Arc<Self>) -> Result<Pair, TlsError> {
+        let tls = Arc::clone(self);
+        let path = self.certificate.clone();
+        let read = tokio::task::spawn_blocking(move || read(&tls.certificate, &tls.key)).await;
+        read.unwrap_or_else(|error| Err(TlsError::Read { path, source: std::io::Error::other(error) }))
+    }
+}
+
+/// The key stays where it is.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// The cryptography, named, since a program that links more than one of them has no default.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<Pair, TlsError> {
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
+    Ok(Pair { certificate: read(certificate)?, key: read(key)? })
+}
+
+fn certified(certificate: &Path, key: &Path, pair: &Pair) -> Result<Arc<CertifiedKey>, TlsError> {
+    let pem = |path: &Path, source| TlsError::Pem { path: path.to_owned(), source };
+    let chain = CertificateDer::pem_slice_iter(&pair.certificate)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| pem(certificate, error))?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate { path: certificate.to_owned() });
+    }
+    let private = PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| pem(key, error))?;
+    Ok(Arc::new(CertifiedKey::from_der(chain, private, &provider())?))
+}

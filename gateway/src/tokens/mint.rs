@@ -1,0 +1,90 @@
+//! Makes tokens for the command line, where operators try out what they have set up.
+
+use std::str::FromStr;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{AcquireError, Session, TokenError, now};
+use crate::config::Auth;
+
+/// Makes tokens that the gateway takes.
+pub(crate) enum Mint {
+    /// Of sessions, as the gateway itself does.
+    Sessions(EncodingKey),
+    /// As whoever signs the JWTs does.
+    Jwts(Box<Jwts>),
+}
+
+pub(crate) struct Jwts {
+    method: Algorithm,
+    key: EncodingKey,
+    user_claim: String,
+    /// What is in each of them.
+    claims: Map<String, Value>,
+}
+
+/// Why there is no token.
+#[derive(Debug, Error)]
+pub(crate) enum MintError {
+    #[error(transparent)]
+    Settings(#[from] TokenError),
+    #[error("neither auth.session_secret nor auth.jwt_key is set")]
+    NoKey,
+    #[error("JWTs by {0} are made with a private key: --private-key FILE")]
+    NoPrivateKey(String),
+    #[error("the private key does not go with auth.jwt_method: {0}")]
+    PrivateKey(jsonwebtoken::errors::Error),
+    #[error(transparent)]
+    Sign(#[from] AcquireError),
+}
+
+impl Mint {
+    pub(crate) fn of_sessions(auth: &Auth) -> Self {
+        Self::Sessions(EncodingKey::from_secret(auth.session_secret.expose().as_bytes()))
+    }
+
+    pub(crate) fn of_jwts(auth: &Auth, private_key: Option<&[u8]>) -> Result<Self, MintError> {
+        let method =
+            Algorithm::from_str(&auth.jwt_method).map_err(|_| TokenError::Method(auth.jwt_method.clone()))?;
+        let key = match (method, private_key) {
+            (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) if auth.jwt_key.is_empty() => {
+                return Err(MintError::NoKey);
+            }
+            (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) => {
+                Ok(EncodingKey::from_secret(auth.jwt_key.expose().as_bytes()))
+            }
+            (_, None) => return Err(MintError::NoPrivateKey(auth.jwt_method.clone())),
+            (Algorithm::ES256 | Algorithm::ES384, Some(key)) => EncodingKey::from_ec_pem(key),
+            (Algorithm::EdDSA, Some(key)) => EncodingKey::from_ed_pem(key),
+            (_, Some(key)) => EncodingKey::from_rsa_pem(key),
+        };
+        let mut claims = Map::new();
+        for (claim, value) in [("iss", &auth.jwt_issuer), ("aud", &auth.jwt_audience)] {
+            if !value.is_empty() {
+                claims.insert(claim.to_owned(), value.clone().into());
+            }
+        }
+        let key = key.map_err(MintError::PrivateKey)?;
+        Ok(Self::Jwts(Box::new(Jwts { method, key, user_claim: auth.user_claim.clone(), claims })))
+    }
+
+    /// A token that is good for so many seconds.
+    pub(crate) fn token(&self, user: Option<String>, seconds: u64) -> Result<String, MintError> {
+        let end = now().saturating_add(seconds);
+        match self {
+            Self::Sessions(key) => Ok(Session::new(user, end)?.sign(key)?),
+            Self::Jwts(jwts) => {
+                let mut claims = jwts.claims.clone();
+                claims.insert("iat".to_owned(), now().into());
+                claims.insert("exp".to_owned(), end.into());
+                if let Some(user) = user {
+                    claims.insert(jwts.user_claim.clone(), user.into());
+                }
+                let token = encode(&Header::new(jwts.method), &claims, &jwts.key);
+                Ok(token.map_err(AcquireError::from)?)
+            }
+        }
+    }
+}

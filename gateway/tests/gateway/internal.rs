@@ -1,0 +1,79 @@
+//! The port of the operators.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tests::raw::{Request, WebSocket};
+use tokio::net::TcpListener;
+
+use crate::program::{run, serve};
+use crate::support::{Running, start};
+
+/// Opens it, and says where.
+pub(crate) async fn open(running: &Running) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let gateway = running.gateway.clone();
+    tokio::spawn(async move { gateway.serve_internal(listener).await });
+    addr
+}
+
+/// The value of a metric without labels.
+pub(crate) async fn metric(addr: SocketAddr, name: &str) -> u64 {
+    let response = Request::new("GET", "/metrics").send(addr).await;
+    let line = response.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name}: {}", response.text())).parse().unwrap()
+}
+
+#[tokio::test]
+async fn operators_have_a_port_of_their_own() {
+    // Which one it is does not matter here; that there is one closes the other.
+    let settings = json!({
+        "internal": {"address": "127.0.0.1:0"},
+        "auth": {"session_secret": "a secret that nobody guesses"},
+    });
+    let running = start(settings).await;
+    let internal = open(&running).await;
+    let status = async |addr, method: &str, path: &str| {
+        let request = Request::new(method, path).header("content-type", "application/json");
+        request.body(if method == "POST" { r#"{"event":"e"}"# } else { "" }).send(addr).await.status
+    };
+    for (method, path, outside, inside) in [
+        ("GET", "/metrics", 404, 200),
+        ("POST", "/api/broadcast", 404, 200),
+        ("GET", "/api/rooms", 404, 200),
+        ("GET", "/api/openapi.json", 200, 200),
+        ("GET", "/health/ready", 200, 200),
+        ("GET", "/info", 200, 200),
+        ("GET", "/", 200, 200),
+        ("GET", "/page.js", 200, 404),
+        ("GET", "/socket.io/?EIO=4&transport=polling", 200, 404),
+    ] {
+        let found = (status(running.addr, method, path).await, status(internal, method, path).await);
+        assert_eq!(found, (outside, inside), "{method} {path}");
+    }
+    for addr in [running.addr, internal] {
+        let session = Request::new("POST", "/api/auth/acquire-session").send(addr).await;
+        assert_eq!(session.status, 200);
+    }
+    let mut client = running.native("/").await;
+    assert!(client.ask("ping", json!(null)).await["timestamp"].is_string());
+    assert!(WebSocket::open(internal, "/").await.is_err(), "there are no clients");
+}
+
+#[tokio::test]
+async fn without_a_port_of_their_own_they_share_it() {
+    let running = start(json!({})).await;
+    assert_eq!(Request::new("GET", "/metrics").send(running.addr).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_program_listens_on_both() {
+    // Taken and given back, so that the program can have it.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = format!("internal.address={free}");
+    let served = serve(&["--set", &address]).await;
+    assert_eq!(metric(free, "gateway_rooms").await, 0);
+    assert_eq!(Request::new("GET", "/metrics").send(served.addr).await.status, 404);
+    assert!(run(&["healthcheck", "--port", "1", "--set", &address]).await.status.success());
+}

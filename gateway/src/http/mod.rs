@@ -1,6 +1,7 @@
 //! Requests that are neither Socket.IO nor WebSockets.
 
 mod api;
+mod cors;
 mod info;
 mod metrics;
 mod page;
@@ -14,12 +15,27 @@ use hyper::body::Incoming;
 use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
 use crate::answer::{self, Answer};
+use crate::config::Origins;
 use crate::door::Door;
 use crate::gateway::Gateway;
 
-/// Answers a request.
-pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
-    let action = match action(&request) {
+/// Answers a request, and says which pages may read the answer.
+pub(crate) async fn respond(
+    gateway: &Gateway,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    door: Door,
+) -> Answer {
+    let allowed = cors::allowed(&gateway.config().origins, &request);
+    let mut answer = answered(gateway, request, peer, door).await;
+    if let Some(allowed) = allowed {
+        allowed.tell(answer.headers_mut());
+    }
+    answer
+}
+
+async fn answered(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
+    let action = match action(&gateway.config().origins, &request) {
         Ok(action) => action,
         Err(refused) => return *refused,
     };
@@ -48,7 +64,7 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<Incoming>, peer:
 }
 
 /// What the table of routes says to this request.
-fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
+fn action(origins: &Origins, request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
     let path = request.uri().path();
     // hyper leaves the body out.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
@@ -60,6 +76,9 @@ fn action(request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
         return Ok(route.action);
     }
     let allowed: Vec<&str> = at_path.map(|route| route.method.as_str()).collect();
+    if cors::is_preflight(request) {
+        return Err(Box::new(cors::preflight(origins, request.headers(), &allowed.join(", "))));
+    }
     let mut refused =
         answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
     if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {

@@ -55,3 +55,58 @@ async fn polling_and_its_upgrade_go_through() {
     }
     assert!(texts.iter().any(|text| text.starts_with(r#"42["echo_response""#)), "{texts:?}");
 }
+
+/// As a browser does it for a page: it asks first, and shows the page only what it may see.
+#[tokio::test]
+async fn pages_of_allowed_origins_use_the_api() {
+    let api = |method: &str, origin: &str| {
+        let request = Request::new(method, "/api/broadcast").header("content-type", "application/json");
+        let request = if origin.is_empty() { request } else { request.header("origin", origin) };
+        match method {
+            "OPTIONS" => request.header("access-control-request-method", "POST"),
+            _ => request.body(r#"{"event":"e"}"#),
+        }
+    };
+    let good = "https://good.test";
+    let listed = json!({"origins": {"allowed": [good], "credentials": true}});
+    for (settings, origin, told) in [
+        (listed.clone(), good, Some(good)),
+        (listed.clone(), "https://evil.test", None),
+        (json!({}), good, None),
+        (json!({"origins": {"allowed": ["*"]}}), good, Some("*")),
+    ] {
+        let running = start(settings.clone()).await;
+        for (method, status) in [("OPTIONS", 204), ("POST", 200)] {
+            let answer = api(method, origin).send(running.addr).await;
+            let known = format!("{settings} {method} {origin}");
+            assert_eq!(answer.status, if told.is_some() { status } else { 403 }, "{known}");
+            assert_eq!(answer.header("access-control-allow-origin"), told, "{known}");
+            let has_credentials = answer.header("access-control-allow-credentials") == Some("true");
+            assert_eq!(has_credentials, told == Some(good), "{known}");
+            assert_eq!(answer.header("vary").is_some(), told == Some(good), "{known}");
+            if told.is_some() && method == "OPTIONS" {
+                assert_eq!(answer.header("access-control-allow-methods"), Some("POST"));
+                let headers = answer.header("access-control-allow-headers").unwrap();
+                for header in ["authorization", "content-type", "idempotency-key", "x-api-key"] {
+                    assert!(headers.contains(header), "{headers}");
+                }
+                assert!(answer.body.is_empty());
+            }
+        }
+    }
+    let running = start(listed).await;
+    // A refusal can be read too, and what is no page's is answered as ever.
+    let refused = Request::new("POST", "/api/broadcast").header("origin", good);
+    let refused = refused.header("content-type", "application/json").body("{").send(running.addr).await;
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, Some(good)));
+    let plain = api("POST", "").send(running.addr).await;
+    assert_eq!((plain.status, plain.header("access-control-allow-origin")), (200, None));
+    let nowhere = Request::new("OPTIONS", "/api/nothing").header("origin", good);
+    let nowhere = nowhere.header("access-control-request-method", "POST").send(running.addr).await;
+    assert_eq!(nowhere.status, 404);
+    let bare = Request::new("OPTIONS", "/api/broadcast").header("origin", good).send(running.addr).await;
+    assert_eq!(bare.status, 405);
+    let page = Request::new("OPTIONS", "/info").header("origin", good);
+    let page = page.header("access-control-request-method", "GET").send(running.addr).await;
+    assert_eq!(page.status, 405);
+}

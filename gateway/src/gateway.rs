@@ -96,6 +96,8 @@ impl Gateway {
             pace::register(&namespace, &config.limits);
             events::register(&namespace, &config);
             count(&namespace, &closes, &tallies.place(name));
+            let broadcasts = Arc::clone(&tallies.broadcasts);
+            namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
         }
         Ok(Self(Arc::new(Shared {
             config,

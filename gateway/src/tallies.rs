@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
+use socketio_server::Delivered;
 
 /// Everything that only grows.
 #[derive(Debug, Default)]
@@ -15,7 +16,67 @@ pub(crate) struct Tallies {
     pub(crate) calls: ByStatus,
     /// Connections that came to no TLS.
     pub(crate) tls_failures: Counter,
+    /// Events to many.
+    pub(crate) broadcasts: Arc<Broadcasts>,
     places: Mutex<Vec<Arc<Place>>>,
+}
+
+/// Events that were sent to many at once.
+#[derive(Debug, Default)]
+pub(crate) struct Broadcasts {
+    /// How many they reached.
+    pub(crate) receivers: Histogram<6>,
+    /// How many microseconds it took to hand them out.
+    pub(crate) micros: Histogram<6>,
+    /// How many did not get a volatile one.
+    pub(crate) dropped: Counter,
+}
+
+impl Broadcasts {
+    /// The bounds of `receivers`.
+    pub(crate) const RECEIVERS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+    /// The bounds of `micros`.
+    pub(crate) const MICROS: [u64; 6] = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
+    pub(crate) fn add(&self, delivered: &Delivered) {
+        self.receivers.add(&Self::RECEIVERS, delivered.receivers as u64);
+        let micros = u64::try_from(delivered.took.as_micros()).unwrap_or(u64::MAX);
+        self.micros.add(&Self::MICROS, micros);
+        self.dropped.0.fetch_add(delivered.dropped as u64, Ordering::Relaxed);
+    }
+}
+
+/// Counts values by how large they are: up to each of some bounds, or above the last.
+#[derive(Debug)]
+pub(crate) struct Histogram<const BOUNDS: usize> {
+    within: [Counter; BOUNDS],
+    above: Counter,
+    sum: AtomicU64,
+}
+
+impl<const BOUNDS: usize> Default for Histogram<BOUNDS> {
+    fn default() -> Self {
+        let within = std::array::from_fn(|_| Counter::default());
+        Self { within, above: Counter::default(), sum: AtomicU64::new(0) }
+    }
+}
+
+impl<const BOUNDS: usize> Histogram<BOUNDS> {
+    fn add(&self, bounds: &[u64; BOUNDS], value: u64) {
+        let at = bounds.iter().position(|bound| value <= *bound);
+        at.map_or(&self.above, |at| &self.within[at]).add();
+        self.sum.fetch_add(value, Ordering::Relaxed);
+    }
+
+    /// How many were up to each bound, those below the others included; how many there were in all; and their sum.
+    pub(crate) fn now(&self) -> ([u64; BOUNDS], u64, u64) {
+        let mut sum = 0;
+        let cumulated = self.within.each_ref().map(|counter| {
+            sum += counter.now();
+            sum
+        });
+        (cumulated, sum + self.above.now(), self.sum.load(Ordering::Relaxed))
+    }
 }
 
 /// What happened in a namespace, or in all that fit a pattern. A name that clients choose never becomes a label, of
@@ -78,5 +139,19 @@ impl ByStatus {
 
     pub(crate) fn now(&self) -> BTreeMap<(&'static str, u16), u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_at_a_bound_is_below_it() {
+        let histogram = Histogram::default();
+        for value in [0, 10, 11, 100, 101] {
+            histogram.add(&[10, 100], value);
+        }
+        assert_eq!(histogram.now(), ([2, 4], 5, 222));
     }
 }

@@ -41,6 +41,7 @@ mod bundle;
 mod client;
 mod config;
 mod connect;
+mod delivered;
 mod dense;
 mod disconnect_reason;
 mod emit;
@@ -68,6 +69,7 @@ pub use self::broadcast::Broadcast;
 #[cfg(feature = "serve-client")]
 pub use self::bundle::BundleError;
 pub use self::config::{Config, Recovery};
+pub use self::delivered::Delivered;
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
 pub use self::extensions::Extensions;

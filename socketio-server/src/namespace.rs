@@ -11,6 +11,7 @@ use socketio_parser::ToArgs;
 use crate::adapter::{Adapter, AdapterError, Answer, Gathered, Hub, Inbound};
 use crate::broadcast::{Broadcast, Family, whole};
 use crate::config::Config;
+use crate::delivered::Delivered;
 use crate::emit;
 use crate::error::{ConnectError, EmitError, GatherError, HandlerError};
 use crate::extensions::Extensions;
@@ -206,6 +207,13 @@ impl Namespace {
     /// that is set counts.
     pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) {
         self.0.hub.local.on_room_event(Arc::new(hook));
+    }
+
+    /// Calls `hook` for each broadcast that somebody on this server is meant by, for those who count. It is called
+    /// while the event is being sent, and must not send anything itself. Only the first hook that is set counts; it
+    /// costs a look at the clock before and after each broadcast.
+    pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) {
+        self.0.hub.local.on_broadcast(Arc::new(hook));
     }
 
     /// Calls `handler` for each event of this name that another server of the cluster sends. What it returns is the

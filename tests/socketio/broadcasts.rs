@@ -228,3 +228,49 @@ async fn room_events_are_seen() {
     assert_eq!(*events.lock().unwrap(), expected);
     drop(ws);
 }
+
+/// Who counts broadcasts hears of each, with whom it reached and whom it did not.
+#[tokio::test]
+async fn broadcasts_can_be_counted() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let counted = Arc::clone(&seen);
+    let running = start(builder(), move |io| {
+        rooms(io);
+        let tenants = io.of_pattern("/tenant/{name}").unwrap();
+        for namespace in [&**io, &tenants] {
+            let counted = Arc::clone(&counted);
+            namespace.on_broadcast(move |delivered| {
+                counted.lock().unwrap().push((delivered.receivers, delivered.dropped));
+            });
+        }
+    })
+    .await;
+    let mut ids = Vec::new();
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let (ws, id) = running.connect().await;
+        ids.push(id);
+        clients.push(ws);
+    }
+    for id in &ids {
+        let socket = running.io.socket(id).unwrap();
+        tests::raw::soon(socket.session().drained()).await.unwrap();
+    }
+    let told = || std::mem::take(&mut *seen.lock().unwrap());
+    running.io.emit("all", &1).await.unwrap();
+    running.io.volatile().emit("late", &2).await.unwrap();
+    running.io.to(ids[0].as_str()).emit("one", &3).await.unwrap();
+    assert_eq!(told(), [(2, 0), (0, 2), (1, 0)]);
+    // Nothing is sent where nobody is meant, and one socket is no broadcast.
+    running.io.to("nobody").emit("none", &4).await.unwrap();
+    running.io.socket(&ids[0]).unwrap().emit("own", &5).unwrap();
+    assert_eq!(told(), []);
+    let waiting = running.io.timeout(Duration::from_millis(1));
+    assert!(waiting.emit_with_ack::<()>("asked", &6).await.is_err());
+    assert_eq!(told(), [(2, 0)]);
+    // What was registered with a pattern holds for what it made.
+    clients[0].send("40/tenant/x,").await;
+    while !clients[0].text().await.starts_with("40/tenant/x,") {}
+    running.io.namespace("/tenant/x").unwrap().emit("all", &7).await.unwrap();
+    assert_eq!(told(), [(1, 0)]);
+}

@@ -9,7 +9,7 @@ use crate::answer::{self, Answer};
 use crate::closes::SLOW_CONSUMER;
 use crate::gateway::Gateway;
 use crate::numbers;
-use crate::tallies::ByStatus;
+use crate::tallies::{Broadcasts, ByStatus, Histogram};
 
 /// The format's name, as its collectors expect it.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -78,6 +78,19 @@ fn text(gateway: &Gateway) -> String {
     page.one("received_bytes_total", Kind::Counter, "Their bytes.", traffic.received.bytes);
     page.one("sent_messages_total", Kind::Counter, "Messages to clients.", traffic.sent.messages);
     page.one("sent_bytes_total", Kind::Counter, "Their bytes.", traffic.sent.bytes);
+    let broadcasts = &tallies.broadcasts;
+    let about = "How many clients an event reached that was sent to many at once.";
+    page.histogram(
+        "broadcast_receivers",
+        about,
+        &broadcasts.receivers,
+        &Broadcasts::RECEIVERS,
+        u64::to_string,
+    );
+    let about = "How long it took to hand such an event out to all of them.";
+    page.histogram("broadcast_seconds", about, &broadcasts.micros, &Broadcasts::MICROS, seconds);
+    let about = "Volatile events that clients could not take at once.";
+    page.one("volatile_drops_total", Kind::Counter, about, broadcasts.dropped.now());
     let panics = io.engine().stats().panics;
     page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);
@@ -88,6 +101,13 @@ fn text(gateway: &Gateway) -> String {
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
+}
+
+/// Microseconds as seconds, without the errors of floats.
+fn seconds(micros: &u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The text, as far as it is written.
@@ -100,6 +120,7 @@ impl Page {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         let _ = write!(self.0, "# HELP gateway_{name} {about}\n# TYPE gateway_{name} {kind}\n");
     }
@@ -119,6 +140,25 @@ impl Page {
         self.sample(name, &[], value);
     }
 
+    fn histogram<const BOUNDS: usize>(
+        &mut self,
+        name: &str,
+        about: &str,
+        histogram: &Histogram<BOUNDS>,
+        bounds: &[u64; BOUNDS],
+        shown: impl Fn(&u64) -> String,
+    ) {
+        self.family(name, Kind::Histogram, about);
+        let (within, all, sum) = histogram.now();
+        let bucket = format!("{name}_bucket");
+        for (bound, number) in bounds.iter().zip(within) {
+            self.sample(&bucket, &[("le", &shown(bound))], number);
+        }
+        self.sample(&bucket, &[("le", "+Inf")], all);
+        self.sample(&format!("{name}_sum"), &[], shown(&sum));
+        self.sample(&format!("{name}_count"), &[], all);
+    }
+
     fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &ByStatus) {
         self.family(name, Kind::Counter, about);
         for ((what, status), number) in counts.now() {
@@ -134,6 +174,12 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn microseconds_are_seconds() {
+        let shown = [0, 1, 10, 1_000_000, 1_200_000, 12_345_678].map(|micros| seconds(&micros));
+        assert_eq!(shown, ["0", "0.000001", "0.00001", "1", "1.2", "12.345678"]);
+    }
 
     #[test]
     fn a_label_says_what_it_says() {

@@ -33,8 +33,15 @@ fn samples(text: &str) -> BTreeMap<String, u64> {
         } else {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let name = series.split('{').next().unwrap();
-            assert_eq!(helped, Some(name), "a family's samples follow it");
-            let before = samples.insert(series.to_owned(), value.parse().unwrap());
+            let mut family = name;
+            if families.get(helped.unwrap()) == Some(&"histogram") {
+                let parts = ["_bucket", "_sum", "_count"];
+                family = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap();
+            }
+            assert_eq!(helped, Some(family), "a family's samples follow it");
+            // Only times have a fraction, and no test knows them.
+            let value: f64 = value.parse().unwrap();
+            let before = samples.insert(series.to_owned(), value as u64);
             assert!(before.is_none(), "{series} comes twice");
         }
     }
@@ -60,6 +67,17 @@ async fn the_numbers_are_told() {
     assert_eq!(lost.status, 400);
     assert!(native.ask("join", json!(5)).await["error"].is_string());
     assert_eq!(running.get("/api/rooms").await.0, 200);
+    for (event, room) in [("a", "r"), ("b", "")] {
+        let io = running.gateway.io();
+        let told = if room.is_empty() { io.emit(event, &1).await } else { io.to(room).emit(event, &1).await };
+        told.unwrap();
+    }
+    running.gateway.io().namespace("/t/1").unwrap().emit("c", &1).await.unwrap();
+    let late = running.gateway.io().to(native.id.as_str()).volatile();
+    // It cannot take all of them at once.
+    for _ in 0..3 {
+        late.emit("late", &1).await.unwrap();
+    }
 
     let found = read(&running).await;
     for (series, value) in [
@@ -79,10 +97,16 @@ async fn the_numbers_are_told() {
         (r#"api_calls_total{call="rooms",status="200"}"#, 1),
         ("slow_consumers_total", 0),
         ("panics_total", 0),
-        ("queued_bytes", 0),
+        (r#"broadcast_receivers_bucket{le="+Inf"}"#, 6),
+        ("broadcast_receivers_count", 6),
+        (r#"broadcast_receivers_bucket{le="10"}"#, 6),
+        ("broadcast_seconds_count", 6),
     ] {
         assert_eq!(found.get(&format!("gateway_{series}")), Some(&value), "{series}: {found:#?}");
     }
+    // Of the three only those count as received that were.
+    let (drops, received) = (found["gateway_volatile_drops_total"], found["gateway_broadcast_receivers_sum"]);
+    assert!(drops >= 1 && drops + received == 2 + 2 + 1 + 3, "{found:#?}");
     // Each sent a CONNECT, and two of them asked.
     assert!(found["gateway_received_messages_total"] >= 7);
     assert!(found["gateway_received_bytes_total"] > found["gateway_received_messages_total"]);

@@ -68,6 +68,9 @@ impl Hub {
         if let Some(hook) = parent.local.room_hook() {
             self.local.on_room_event(hook);
         }
+        if let Some(hook) = parent.local.broadcast_hook() {
+            self.local.on_broadcast(hook);
+        }
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {

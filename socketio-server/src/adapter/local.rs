@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use engineio::{Prepared, Session};
 use socketio_parser::Event;
@@ -9,6 +10,7 @@ use socketio_parser::Event;
 use super::Link;
 use super::details::SocketDetails;
 use crate::ack::Waiting;
+use crate::delivered::Delivered;
 use crate::room::{MemberKey, Room, RoomEvent, Rooms, Target};
 
 /// What the rooms know of a socket.
@@ -29,12 +31,14 @@ pub(crate) trait Member: Send + Sync {
 
 type Members = Rooms<Session, Arc<dyn Member>>;
 pub(crate) type RoomHook = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
+pub(crate) type BroadcastHook = Arc<dyn Fn(&Delivered) + Send + Sync>;
 
 /// The sockets of one namespace on this server.
 #[derive(Default)]
 pub(crate) struct Local {
     rooms: RwLock<Members>,
     on_room_event: OnceLock<RoomHook>,
+    on_broadcast: OnceLock<BroadcastHook>,
     /// Wants to know of rooms too, when there are other nodes.
     link: OnceLock<Arc<dyn Link>>,
 }
@@ -47,6 +51,15 @@ impl Local {
 
     pub(crate) fn room_hook(&self) -> Option<RoomHook> {
         self.on_room_event.get().cloned()
+    }
+
+    /// Tells `hook` of broadcasts. Only the first one that is set counts.
+    pub(crate) fn on_broadcast(&self, hook: BroadcastHook) {
+        let _ = self.on_broadcast.set(hook);
+    }
+
+    pub(crate) fn broadcast_hook(&self) -> Option<BroadcastHook> {
+        self.on_broadcast.get().cloned()
     }
 
     pub(super) fn tell(&self, link: &Arc<dyn Link>) {
@@ -110,6 +123,9 @@ impl Local {
     ///
     /// A socket whose outbox is full is dealt with by its own policy; the others are not held up.
     pub(crate) fn send(&self, target: &Target, message: &Prepared, volatile: bool) {
+        if let Some(hook) = self.on_broadcast.get() {
+            return hook(&self.send_counted(target, message, volatile));
+        }
         let rooms = self.read();
         if volatile {
             rooms.for_each_session(target, |session| {
@@ -122,6 +138,27 @@ impl Local {
         }
     }
 
+    /// The same, with an eye on what becomes of it.
+    fn send_counted(&self, target: &Target, message: &Prepared, volatile: bool) -> Delivered {
+        let begun = Instant::now();
+        let mut delivered = Delivered::default();
+        self.read().for_each_session(target, |session| {
+            let sent = if volatile {
+                session.send_volatile(message.clone())
+            } else {
+                session.send(message.clone()).map(|()| true)
+            };
+            match sent {
+                Ok(true) => delivered.receivers += 1,
+                Ok(false) => delivered.dropped += 1,
+                // Its own policy deals with it.
+                Err(_) => {}
+            }
+        });
+        delivered.took = begun.elapsed();
+        delivered
+    }
+
     /// Sends to everybody meant and makes each of them wait for an answer. Returns who was asked.
     pub(crate) fn ask(
         &self,
@@ -130,6 +167,7 @@ impl Local {
         message: &Prepared,
         waiting: impl Fn() -> Waiting,
     ) -> Vec<Arc<dyn Member>> {
+        let begun = Instant::now();
         let mut asked = Vec::new();
         self.read().for_each(target, |_, session, member| {
             if member.expect_ack(id, waiting()) {
@@ -137,6 +175,9 @@ impl Local {
                 let _ = session.send(message.clone());
             }
         });
+        if let Some(hook) = self.on_broadcast.get() {
+            hook(&Delivered { receivers: asked.len(), dropped: 0, took: begun.elapsed() });
+        }
         asked
     }
 

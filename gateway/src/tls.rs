@@ -58,6 +58,8 @@ pub(crate) struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     watch: Duration,
+    /// What was in the files at the start.
+    first: Pair,
     current: Arc<Current>,
     acceptor: TlsAcceptor,
 }
@@ -80,7 +82,8 @@ impl Tls {
             return Ok(None);
         }
         let (certificate, key) = (PathBuf::from(&settings.certificate), PathBuf::from(&settings.key));
-        let certified = certified(&certificate, &key, &read(&certificate, &key)?)?;
+        let first = read(&certificate, &key)?;
+        let certified = certified(&certificate, &key, &first)?;
         let current = Arc::new(Current(RwLock::new(certified)));
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -88,13 +91,8 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![ALPN.to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Some(Self {
-            certificate,
-            key,
-            watch: Duration::from_millis(settings.watch_ms),
-            current,
-            acceptor,
-        }))
+        let watch = Duration::from_millis(settings.watch_ms);
+        Ok(Some(Self { certificate, key, watch, first, current, acceptor }))
     }
 
     /// What makes TLS of a connection.
@@ -120,12 +118,12 @@ impl Tls {
         if self.watch.is_zero() {
             return std::future::pending().await;
         }
-        let mut seen = self.read_aside().await.ok();
+        let mut seen = None;
         loop {
             tokio::time::sleep(self.watch).await;
             // A file that is being replaced may be missing for a moment.
             let Ok(pair) = self.read_aside().await else { continue };
-            if seen.as_ref() == Some(&pair) {
+            if *seen.as_ref().unwrap_or(&self.first) == pair {
                 continue;
             }
             match self.take(&pair) {

@@ -74,7 +74,7 @@ impl Default for Server {
     }
 }
 
-/// TLS without a proxy. It costs about 40 KiB of memory for each connection.
+/// TLS without a proxy. It costs about 8 KiB of memory for each connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tls {

@@ -36,6 +36,17 @@ pub async fn run_file(script: &Path, arguments: &[&str]) {
     script::run(command_of(script).args(arguments), NEEDED).await;
 }
 
+/// A program of PyPI, from an environment of its own that `cargo xtask test` makes.
+///
+/// # Panics
+///
+/// When it is not installed.
+pub fn program(environment: &str, name: &str) -> Command {
+    let program = script::target().join("tools").join(environment).join("bin").join(name);
+    assert!(program.exists(), "{} is missing: `cargo xtask test test` installs it", program.display());
+    Command::new(std::fs::canonicalize(&program).unwrap_or(program))
+}
+
 fn command_of(script: &Path) -> Command {
     let python = script::target().join("tools/python/bin/python");
     assert!(

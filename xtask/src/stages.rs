@@ -156,6 +156,7 @@ fn test() -> Outcome {
         tools::npm_packages(folder)?;
     }
     tools::python_packages()?;
+    tools::schemathesis()?;
     tools::openssl()?;
     tools::rust_socketio()?;
     let chromium = tools::chromium()?;

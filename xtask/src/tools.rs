@@ -102,6 +102,11 @@ pub(crate) fn openssl() -> Result<(), String> {
     Ok(())
 }
 
+/// PyPI's schemathesis, which asks the gateway's HTTP API what nobody thought of.
+pub(crate) fn schemathesis() -> Result<(), String> {
+    python_environment("schemathesis", "tests/python/schemathesis.txt").map(drop)
+}
+
 /// Builds the program that visits our server with crates.io's rust_socketio, which is a workspace of its own.
 pub(crate) fn rust_socketio() -> Result<(), String> {
     let openssl = || Run::new("pkg-config", &["--exists", "openssl"], &root()).output().is_ok();

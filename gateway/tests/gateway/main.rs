@@ -14,5 +14,6 @@ mod pace;
 mod page;
 mod program;
 mod reload;
+mod schemathesis;
 mod support;
 mod tls;

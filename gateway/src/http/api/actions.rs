@@ -112,23 +112,23 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
         Call::EmitToClient => {
             let EmitToClient { client_id, event, data, namespace } = parse(body)?;
             let socket = socket(&self::namespace(gateway, namespace)?, &client_id)?;
-            socket.emit(&event, &or_null(data))?;
+            socket.emit(&named(event, "event")?, &or_null(data))?;
             Ok(json!({"reached": 1}))
         }
         Call::EmitToRoom => {
             let EmitToRoom { room, event, data, namespace } = parse(body)?;
-            to_members(&self::namespace(gateway, namespace)?, &named(room, "room")?, &event, data).await
+            to_members(&self::namespace(gateway, namespace)?, &named(room, "room")?, event, data).await
         }
         Call::EmitToUser => {
             let EmitToUser { user, event, data, namespace } = parse(body)?;
             let room = user_room(&named(user, "user")?);
-            to_members(&self::namespace(gateway, namespace)?, &room, &event, data).await
+            to_members(&self::namespace(gateway, namespace)?, &room, event, data).await
         }
         Call::Broadcast => {
             let Broadcast { event, data, namespace } = parse(body)?;
             let namespace = self::namespace(gateway, namespace)?;
             let everybody = namespace.len();
-            namespace.emit(&event, &or_null(data)).await?;
+            namespace.emit(&named(event, "event")?, &or_null(data)).await?;
             Ok(json!({"reached": everybody}))
         }
         Call::JoinRoom | Call::LeaveRoom => {
@@ -150,9 +150,9 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
     }
 }
 
-async fn to_members(namespace: &Namespace, room: &str, event: &str, data: Option<Box<RawValue>>) -> Done {
+async fn to_members(namespace: &Namespace, room: &str, event: String, data: Option<Box<RawValue>>) -> Done {
     let members = namespace.room_len(room);
-    namespace.to(room).emit(event, &or_null(data)).await?;
+    namespace.to(room).emit(&named(event, "event")?, &or_null(data)).await?;
     Ok(json!({"reached": members}))
 }
 
@@ -185,7 +185,7 @@ async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
 
 fn named(name: String, what: &str) -> Result<String, Failure> {
     if name.is_empty() {
-        return Err(Failure::bad_request(format!("the name of a {what} is empty")));
+        return Err(Failure::bad_request(format!("a name of the {what} is expected")));
     }
     Ok(name)
 }

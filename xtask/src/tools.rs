@@ -102,6 +102,18 @@ pub(crate) fn openssl() -> Result<(), String> {
     Ok(())
 }
 
+/// The reverse proxies that the gateway is put behind. Apache is `apache2-bin`, which is the program without a service.
+pub(crate) fn proxies() -> Result<(), String> {
+    for (program, version, package) in
+        [("nginx", "-v", "nginx"), ("apache2", "-v", "apache2-bin"), ("caddy", "version", "caddy")]
+    {
+        if Run::new(program, &[version], &root()).output().is_err() {
+            debian(&[package], &format!("{program} is needed on the PATH, to put the gateway behind it"))?;
+        }
+    }
+    Ok(())
+}
+
 /// PyPI's schemathesis, which asks the gateway's HTTP API what nobody thought of.
 pub(crate) fn schemathesis() -> Result<(), String> {
     python_environment("schemathesis", "tests/python/schemathesis.txt").map(drop)

@@ -13,6 +13,7 @@ mod openapi;
 mod pace;
 mod page;
 mod program;
+mod proxies;
 mod reload;
 mod schemathesis;
 mod support;

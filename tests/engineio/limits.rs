@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, SlowConsumer};
-use tests::raw::{LONG, Request, Response, Seen, WebSocket, soon, start, start_echo};
+use tests::raw::{LONG, Polling, Request, Response, Seen, WebSocket, soon, start, start_echo};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -190,36 +190,61 @@ async fn a_full_outbox_may_refuse_or_make_the_sender_wait() {
     assert_eq!(client.poll().await, format!("4{}", "d".repeat(900)));
 }
 
-/// A handler that is not ready makes the peer wait.
+/// A handler that is busy from its first message on until it is released.
+struct Busy {
+    taken: usize,
+    release: tokio::sync::oneshot::Receiver<()>,
+}
+
+impl Busy {
+    async fn serve() -> (std::net::SocketAddr, tokio::sync::oneshot::Sender<()>) {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let receiver = std::sync::Mutex::new(Some(receiver));
+        let accept = move |_: &Session| Self {
+            taken: 0,
+            release: receiver.lock().unwrap().take().expect("one session"),
+        };
+        let server = Server::builder().build(accept).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move { server.serve(listener).await });
+        (addr, sender)
+    }
+}
+
+impl Handler for Busy {
+    fn on_message(&mut self, session: &Session, _: Message) {
+        self.taken += 1;
+        let _ = session.send(self.taken.to_string());
+    }
+    fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
+        if self.taken == 1 && std::pin::Pin::new(&mut self.release).poll(cx).is_ready() {
+            self.taken = 10;
+        }
+        Poll::Ready(())
+    }
+    fn is_ready(&self) -> bool {
+        self.taken != 1
+    }
+}
+
+/// A handler that is not ready makes the peer wait: over polling for the answer to its POST.
+#[tokio::test]
+async fn a_busy_handler_holds_posts_back() {
+    let (addr, sender) = Busy::serve().await;
+    let client = Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
+    let posting = client.clone();
+    let posted = tokio::spawn(async move { posting.post("4a\u{1e}4b\u{1e}4c").await });
+    assert_eq!(client.poll().await, "41", "the rest of the payload waits");
+    sender.send(()).unwrap();
+    assert_eq!(soon(posted).await.unwrap().both(), (200, "ok"));
+    assert_eq!(client.poll().await, "411\u{1e}412");
+}
+
+/// The same over WebSocket, where nothing is read.
 #[tokio::test]
 async fn a_busy_handler_holds_the_reader_back() {
-    struct Busy {
-        taken: usize,
-        release: tokio::sync::oneshot::Receiver<()>,
-    }
-    impl Handler for Busy {
-        fn on_message(&mut self, session: &Session, _: Message) {
-            self.taken += 1;
-            let _ = session.send(self.taken.to_string());
-        }
-        fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
-            if self.taken == 1 && std::pin::Pin::new(&mut self.release).poll(cx).is_ready() {
-                self.taken = 10;
-            }
-            Poll::Ready(())
-        }
-        fn is_ready(&self) -> bool {
-            self.taken != 1
-        }
-    }
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let receiver = std::sync::Mutex::new(Some(receiver));
-    let accept =
-        move |_: &Session| Busy { taken: 0, release: receiver.lock().unwrap().take().expect("one session") };
-    let server = Server::builder().build(accept).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move { server.serve(listener).await });
+    let (addr, sender) = Busy::serve().await;
     let mut ws = WebSocket::open(addr, "/engine.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;
     ws.send("4a").await;

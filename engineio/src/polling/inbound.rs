@@ -15,13 +15,12 @@ pub(crate) enum PayloadForm {
     BinaryV3,
 }
 
-/// The packets of a body, decoded one by one. Invalid UTF-8 is an error of its own: a replacement character would
+/// The packets of a body, decoded one by one.
+pub(crate) type Packets = Box<dyn Iterator<Item = Result<Packet, ParseError>> + Send>;
+
+/// The packets of a body. Invalid UTF-8 is an error of its own: a replacement character would
 /// change what the client said.
-pub(crate) fn packets(
-    body: Bytes,
-    form: PayloadForm,
-    max_packets: usize,
-) -> Box<dyn Iterator<Item = Result<Packet, ParseError>>> {
+pub(crate) fn packets(body: Bytes, form: PayloadForm, max_packets: usize) -> Packets {
     let text = |body| Text::from_utf8(body).map_err(|_| ParseError::Utf8);
     match form {
         PayloadForm::BinaryV3 => Box::new(v3::decode_binary_payload(body, max_packets)),

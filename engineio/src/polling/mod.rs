@@ -3,5 +3,5 @@
 mod inbound;
 mod outbound;
 
-pub(crate) use self::inbound::{PayloadForm, packets};
+pub(crate) use self::inbound::{Packets, PayloadForm, packets};
 pub(crate) use self::outbound::{PollAnswer, answer};

@@ -36,7 +36,7 @@ use crate::config::Transport;
 use crate::frame::CloseCode;
 use crate::net::Upgrading;
 use crate::packet::{Packet, PacketType, decode_binary, decode_text};
-use crate::polling::{self, PayloadForm, PollAnswer};
+use crate::polling::{self, Packets, PayloadForm, PollAnswer};
 use crate::prepared::Prepared;
 use crate::session::{Action, Farewell, Input, Machine, State};
 use crate::ws::inbound::Event;
@@ -67,11 +67,15 @@ pub(crate) struct Driver {
     _task: Gauge,
 }
 
-/// The POST that is being read.
+/// The POST that is being read, or of which a busy handler has not taken all packets.
 struct Post {
-    body: oneshot::Receiver<Option<Bytes>>,
-    form: PayloadForm,
+    progress: Progress,
     answer: oneshot::Sender<PostAnswer>,
+}
+
+enum Progress {
+    Reading(oneshot::Receiver<Option<Bytes>>, PayloadForm),
+    Taking(Packets),
 }
 
 impl Driver {
@@ -187,8 +191,10 @@ impl Driver {
             },
             Command::Post(body, form, answer) => match self.machine.handle(Input::PostOpened, now) {
                 None => match body {
-                    PostBody::Read(body) => self.take_post(body, form, answer, now),
-                    PostBody::Reading(body) => self.post = Some(Post { body, form, answer }),
+                    PostBody::Read(body) => self.take_post(self.packets(body, form), answer, now),
+                    PostBody::Reading(body) => {
+                        self.post = Some(Post { progress: Progress::Reading(body, form), answer });
+                    }
                 },
                 Some(action) => {
                     self.act(action, now);
@@ -275,26 +281,34 @@ impl Driver {
     }
 
     fn poll_post(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(post) = &mut self.post else { return };
-        let Poll::Ready(body) = Pin::new(&mut post.body).poll(cx) else { return };
-        let Some(Post { form, answer, .. }) = self.post.take() else { return };
-        match body {
-            Ok(Some(body)) => self.take_post(body, form, answer, now),
-            Ok(None) => self.input(Input::PostEnded, now),
-            Err(_) => self.input(Input::PostLost, now),
+        let Some(Post { progress, answer }) = self.post.take() else { return };
+        match progress {
+            Progress::Taking(packets) => self.take_post(packets, answer, now),
+            Progress::Reading(mut body, form) => match Pin::new(&mut body).poll(cx) {
+                Poll::Pending => {
+                    self.post = Some(Post { progress: Progress::Reading(body, form), answer });
+                }
+                Poll::Ready(Ok(Some(body))) => self.take_post(self.packets(body, form), answer, now),
+                Poll::Ready(Ok(None)) => self.input(Input::PostEnded, now),
+                Poll::Ready(Err(_)) => self.input(Input::PostLost, now),
+            },
         }
     }
 
-    fn take_post(
-        &mut self,
-        body: Bytes,
-        form: PayloadForm,
-        answer: oneshot::Sender<PostAnswer>,
-        now: Instant,
-    ) {
-        let limit = self.server.config.max_packets_per_payload;
+    fn packets(&self, body: Bytes, form: PayloadForm) -> Packets {
+        polling::packets(body, form, self.server.config.max_packets_per_payload)
+    }
+
+    /// Takes packets of a POST for as long as the handler is ready for more. The rest waits, and the client for its
+    /// answer.
+    fn take_post(&mut self, mut packets: Packets, answer: oneshot::Sender<PostAnswer>, now: Instant) {
         let mut undecodable = false;
-        for packet in polling::packets(body, form, limit) {
+        loop {
+            if !self.handler.is_ready() {
+                self.post = Some(Post { progress: Progress::Taking(packets), answer });
+                return;
+            }
+            let Some(packet) = packets.next() else { break };
             match packet {
                 Ok(packet) => self.packet(packet, now),
                 Err(_) => {

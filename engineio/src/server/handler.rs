@@ -52,8 +52,9 @@ pub trait Handler: Send + 'static {
         Poll::Ready(())
     }
 
-    /// Whether more messages may come. While it says `false` nothing is read from the peer, which in the end makes
-    /// the peer wait. The handler has to wake the task (see [`poll`](Self::poll)) when that changes.
+    /// Whether more messages may come. While it says `false` nothing is read from a WebSocket, and over polling a POST
+    /// is not answered before all of its messages are taken; so in the end the peer waits. The handler has to wake the
+    /// task (see [`poll`](Self::poll)) when that changes.
     fn is_ready(&self) -> bool {
         true
     }

@@ -1,6 +1,6 @@
 //! Clients of protocol revision 3, and JSONP.
 
-use engineio::{CloseReason, Fault, Message, Protocol, Server};
+use engineio::{CloseReason, Fault, Message, Protocol, Server, SlowConsumer};
 use tests::raw::{Polling, Request, Running, WebSocket, start_echo};
 
 async fn start() -> Running {
@@ -32,6 +32,18 @@ async fn polling_speaks_revision_3() {
     assert_eq!(client.post("1:3").await.status, 200);
     let fault = Fault::InvalidHeartbeatDirection;
     assert_eq!(running.closed().await, CloseReason::TransportError(fault));
+}
+
+/// The client chooses how many pings it sends and how large they are; pongs that it does not take have the limit of
+/// messages.
+#[tokio::test]
+async fn pongs_that_are_not_taken_have_a_limit() {
+    let builder = Server::builder().allow_eio3(true).max_buffered(1000, SlowConsumer::Disconnect);
+    let mut running = start_echo(builder).await;
+    let client = open(&running, "").await;
+    let ping = format!("601:2{}", "x".repeat(600));
+    assert_eq!(client.post(ping.repeat(2)).await.both(), (200, "ok"));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
 }
 
 /// Binary payloads both ways, or base64 for a client that asks for it.

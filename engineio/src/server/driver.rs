@@ -235,7 +235,8 @@ impl Driver {
             }
             Action::Ping => self.session.outbox().push_control(Prepared::ping()),
             Action::Pong(data) => {
-                self.session.outbox().push_control(Prepared::control(PacketType::Pong, data.as_bytes()));
+                // The client says how many and how large they are, so they count like messages.
+                let _ = self.session.outbox().push(Prepared::control(PacketType::Pong, data.as_bytes()));
             }
             Action::Refuse | Action::Drain => {}
             Action::AnswerProbe => {

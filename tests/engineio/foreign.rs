@@ -89,3 +89,25 @@ async fn websocket_needs_no_tcp() {
         drop(sending.await.unwrap());
     }
 }
+
+/// A client that asks again before it has read the answer gets one answer, or its questions would fill our memory.
+#[tokio::test]
+async fn a_probe_has_one_answer_at_a_time() {
+    let server = echo();
+    let target = "/engine.io/?EIO=4&transport=polling";
+    let close = "HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+    let opened = exchange(&server, By::Us, format!("GET {target} {close}\r\n")).await;
+    let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a sid");
+    let url = format!("ws://localhost/engine.io/?EIO=4&transport=websocket&sid={sid}");
+    let (mut ws, _) = tokio_tungstenite::client_async(url, connect(&server, By::Us)).await.unwrap();
+    // In one write, so that they are read at once.
+    for _ in 0..3 {
+        ws.feed(WsMessage::text("2probe")).await.unwrap();
+    }
+    for text in ["5", "4hello"] {
+        ws.feed(WsMessage::text(text)).await.unwrap();
+    }
+    ws.flush().await.unwrap();
+    assert_eq!(ws.next().await.unwrap().unwrap(), WsMessage::text("3probe"));
+    assert_eq!(ws.next().await.unwrap().unwrap(), WsMessage::text("4hello"));
+}

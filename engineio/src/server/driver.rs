@@ -241,7 +241,7 @@ impl Driver {
             Action::Refuse | Action::Drain => {}
             Action::AnswerProbe => {
                 if let Some(line) = &mut self.probe {
-                    line.send(Prepared::control(PacketType::Pong, b"probe"));
+                    line.answer_probe();
                 }
             }
             Action::ReleasePoll => self.answer_poll(&[PacketType::Noop], now),

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::session::Session;
 use crate::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
 use crate::net::{Io, Scratch, Upgrading};
+use crate::packet::PacketType;
 use crate::prepared::{Dialect, Prepared};
 use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::outbound::{Control, Outbound, Source};
@@ -125,9 +126,12 @@ impl Line {
         self.outbound.control(frame, Control::Close);
     }
 
-    /// Queues a packet that belongs to this connection and not to the session's outbox.
-    pub(crate) fn send(&mut self, packet: Prepared) {
-        self.outbound.packet(packet);
+    /// Queues the answer to a probe, unless one waits already: a client that asks again and again without reading must
+    /// not fill our memory.
+    pub(crate) fn answer_probe(&mut self) {
+        if !self.outbound.has_packet() {
+            self.outbound.packet(Prepared::control(PacketType::Pong, b"probe"));
+        }
     }
 
     /// Whether the socket took everything so far.

@@ -107,6 +107,12 @@ impl Outbound {
         self.items.push_back(Item::Message(packet, None));
     }
 
+    /// Whether such a packet waits.
+    #[cfg(feature = "server")]
+    pub(crate) fn has_packet(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Message(_, None)))
+    }
+
     /// Writes until nothing is left, in the outbox neither if there is one, or the socket takes no more. `Pending`
     /// means the latter; the task is woken when that changes.
     pub(crate) fn poll_flush<I: AsyncWrite + Unpin>(

@@ -243,6 +243,24 @@ async fn a_drain_closes_everybody_and_refuses_newcomers() {
     drop(stays);
 }
 
+/// A session that opens while the server is being closed does not survive it, or a drain would wait for it for ever.
+#[tokio::test]
+async fn nobody_slips_in_while_the_server_closes() {
+    let handle = std::sync::Arc::new(std::sync::OnceLock::<Server>::new());
+    let closing = handle.clone();
+    let builder = Server::builder().generate_id(move |_| {
+        let closing = closing.clone();
+        async move {
+            closing.get().expect("it is set").close();
+            Ok::<_, std::io::Error>(engineio::Sid::from("late"))
+        }
+    });
+    let running = start(builder).await;
+    handle.set(running.server.clone()).unwrap();
+    assert_eq!(running.get("/engine.io/?EIO=4&transport=polling").await.status, 503);
+    assert_eq!(running.server.stats().sessions, 0);
+}
+
 /// A handler that panics takes its own session down, and nothing else.
 #[tokio::test]
 async fn a_panic_ends_one_session() {

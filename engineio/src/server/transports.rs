@@ -51,9 +51,7 @@ impl Shared {
             Transport::Polling => None,
         };
         if self.is_closing() || self.registry.len() >= self.options.max_sessions {
-            let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            return Ok(response);
+            return Ok(unavailable());
         }
         let sid = self.generate_id(&request).await?;
 
@@ -65,6 +63,10 @@ impl Shared {
         let session =
             Session::new(sid, protocol, transport, base64, head, &self.config, self.outboxes.enter());
         let registered = Registered::insert(self, &session)?;
+        // Who closed the server in the meantime either found the session in the registry, or is seen here.
+        if self.is_closing() {
+            return Ok(unavailable());
+        }
         let mut greeting = vec![self.open_packet(&session)];
         greeting.extend(self.options.initial_packet.clone().map(Prepared::from));
 
@@ -333,6 +335,13 @@ fn gone(session: &Session) -> RequestError {
 
 fn is(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
     headers.get(name).is_some_and(|found| found.as_bytes() == value.as_bytes())
+}
+
+/// The server takes no more sessions, now.
+fn unavailable() -> Response<Body> {
+    let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
 }
 
 /// What every polling answer carries.

@@ -96,6 +96,18 @@ impl BodyDecoder {
         Ok((&[], used))
     }
 
+    /// Appends all of the body that is in these bytes, and says how many of them are used up: a body in chunks of one
+    /// byte has as many pieces as bytes.
+    pub(crate) fn decode_into(&mut self, bytes: &[u8], body: &mut Vec<u8>) -> Result<usize, MalformedBody> {
+        let mut used = 0;
+        while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty() && !self.is_done()) {
+            let (piece, more) = self.decode(rest)?;
+            body.extend_from_slice(piece);
+            used += more;
+        }
+        Ok(used)
+    }
+
     fn step(&mut self, byte: u8) -> Result<State, MalformedBody> {
         Ok(match (self.state, byte) {
             (State::Size { size, digits }, _) if byte.is_ascii_hexdigit() && digits < MAX_DIGITS => {
@@ -162,6 +174,17 @@ mod tests {
             let all = Ok((b"abc0123456789".to_vec(), true, text.len() - 3));
             assert_eq!(decode(Framing::Chunked, text, step), all, "{step}");
         }
+    }
+
+    #[test]
+    fn many_chunks_are_taken_at_once() {
+        let text = [&b"1\r\na\r\n".repeat(1000)[..], b"0\r\n\r\nGET"].concat();
+        let (mut decoder, mut body) = (BodyDecoder::new(Framing::Chunked), Vec::new());
+        assert_eq!(decoder.decode_into(&text, &mut body), Ok(text.len() - 3));
+        assert_eq!((body, decoder.is_done()), (vec![b'a'; 1000], true));
+        assert_eq!(decoder.decode_into(b"GET", &mut Vec::new()), Ok(0));
+        let mut decoder = BodyDecoder::new(Framing::Chunked);
+        assert_eq!(decoder.decode_into(b"1\r\na\r\nx", &mut Vec::new()), Err(MalformedBody));
     }
 
     #[test]

@@ -93,8 +93,9 @@ impl Connection {
         loop {
             // "A server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line
             // (CRLF) received prior to the request-line." (RFC 9112, 2.2)
-            while self.read.starts_with(b"\r\n") {
-                self.read.drain(..2);
+            let blank = empty_lines(&self.read);
+            if blank > 0 {
+                self.read.drain(..blank);
                 self.scanner = Scanner::default();
             }
             if let Some(len) = self.scanner.scan(&self.read).map_err(Refused::Head)? {
@@ -204,10 +205,11 @@ impl Connection {
                 }
                 continue;
             };
-            match upload.decoder.decode(&self.read) {
-                Ok((piece, used)) => {
-                    if !piece.is_empty() {
-                        feed.push(Bytes::copy_from_slice(piece));
+            let mut body = Vec::with_capacity(self.read.len());
+            match upload.decoder.decode_into(&self.read, &mut body) {
+                Ok(used) => {
+                    if !body.is_empty() {
+                        feed.push(body.into());
                     }
                     self.read.drain(..used);
                 }
@@ -236,11 +238,9 @@ impl Connection {
 
     /// Drops what is here of a body that nobody wanted. Returns whether the next request begins behind it.
     fn skip(&mut self, decoder: &mut BodyDecoder) -> bool {
-        while !decoder.is_done() && !self.read.is_empty() {
-            match decoder.decode(&self.read) {
-                Ok((_, used)) => self.read.drain(..used),
-                Err(_) => return false,
-            };
+        match decoder.decode_into(&self.read, &mut Vec::new()) {
+            Ok(used) => drop(self.read.drain(..used)),
+            Err(_) => return false,
         }
         decoder.is_done()
     }
@@ -348,6 +348,11 @@ async fn answer(
     } else {
         status(shared.options.outside)
     }
+}
+
+/// How many bytes of empty lines stand in front.
+fn empty_lines(bytes: &[u8]) -> usize {
+    2 * bytes.chunks_exact(2).take_while(|line| line == b"\r\n").count()
 }
 
 fn says_close(headers: &HeaderMap) -> bool {

@@ -94,9 +94,10 @@ impl HeadError {
 impl Head {
     /// Reads a head that [`Scanner`] found.
     pub(crate) fn parse(head: &Bytes) -> Result<Self, HeadError> {
-        let end_of_line = memchr::memchr(b'\r', head).ok_or(HeadError::Malformed)?;
-        let (method, uri, version) = request_line(head, end_of_line)?;
-        let headers = headers(head, head.get(end_of_line + 2..).unwrap_or_default())?;
+        // The scanner saw to it that a CR stands in front of each LF; a CR alone is part of the line, and an error there.
+        let end_of_line = memchr::memchr(b'\n', head).ok_or(HeadError::Malformed)?;
+        let (method, uri, version) = request_line(head, end_of_line.saturating_sub(1))?;
+        let headers = headers(head, head.get(end_of_line + 1..).unwrap_or_default())?;
         check_host(&headers, version)?;
         let framing = framing(&headers, version)?;
         let expects_continue = expects_continue(&headers, version)?;
@@ -307,6 +308,8 @@ mod tests {
             "GET /\u{7f} HTTP/1.1",
             "GET /\0 HTTP/1.1",
             "GET / http/1.1",
+            "GET / HTTP/1.1\rXA: b",
+            "GET / HTTP/1.1\r\r",
             " GET / HTTP/1.1",
             "GET",
             "",

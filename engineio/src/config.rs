@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::error::ConfigError;
 
+/// A client waits for `ping_interval + ping_timeout`, and the timers of JavaScript take 31 bits of milliseconds, some 24
+/// days: one that is set for longer fires at once.
+const LONGEST: Duration = Duration::from_secs(12 * 24 * 60 * 60);
+
 /// A way of carrying packets.
 ///
 /// WebTransport is the third one of the protocol and will join this list.
@@ -122,6 +126,9 @@ impl Config {
             if duration.is_zero() {
                 return Err(ConfigError::ZeroDuration(name));
             }
+            if duration > LONGEST {
+                return Err(ConfigError::LongDuration(name));
+            }
         }
         Ok(())
     }
@@ -136,5 +143,21 @@ impl Config {
         let possible =
             transport == Transport::Polling && self.allow_upgrades && self.allows(Transport::WebSocket);
         if possible { &["websocket"] } else { &[] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_that_cannot_work_are_refused() {
+        assert_eq!(Config::default().validate(), Ok(()));
+        let with = |ping_interval| Config { ping_interval, ..Config::default() }.validate();
+        assert_eq!(with(Duration::ZERO), Err(ConfigError::ZeroDuration("ping_interval")));
+        assert_eq!(with(Duration::MAX), Err(ConfigError::LongDuration("ping_interval")));
+        assert_eq!(with(LONGEST), Ok(()));
+        let closing = Config { close_timeout: Duration::MAX, ..Config::default() };
+        assert_eq!(closing.validate(), Err(ConfigError::LongDuration("close_timeout")));
     }
 }

@@ -24,6 +24,9 @@ pub enum ConfigError {
     /// A zero duration would close every session at once.
     #[error("{0} must be longer than zero")]
     ZeroDuration(&'static str),
+    /// Longer than 12 days, which together with another duration the timers of browsers cannot count.
+    #[error("{0} must not be longer than 12 days")]
+    LongDuration(&'static str),
     /// The request path has to start with a slash.
     #[error("the path must start with '/': {0:?}")]
     Path(String),

@@ -144,7 +144,7 @@ impl Server {
             }
             self.0.emptied().await;
         };
-        let _ = tokio::time::timeout_at(started + deadline, orderly).await;
+        let _ = tokio::time::timeout(deadline, orderly).await;
         self.close();
         self.0.emptied().await;
     }

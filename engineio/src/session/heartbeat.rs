@@ -1,8 +1,8 @@
 //! The heartbeat: who pings whom, and until when the answer must be there.
 //!
 //! Revision 4: the server pings, one interval after the opening or after the last answer, and the client answers
-//! within the timeout. Revision 3: the client pings and the server answers. Deadlines are absolute; a late wake-up
-//! of the server never gives the peer more time.
+//! within the timeout. Revision 3: the client pings and the server answers. The answer is timed from when the ping is
+//! sent: a server that was stopped for a while must ask before it takes all its clients for dead.
 
 use std::time::{Duration, Instant};
 
@@ -50,11 +50,11 @@ impl Heartbeat {
         }
     }
 
-    /// What is due at `now`. A ping counts as sent from the moment it was due.
+    /// What is due at `now`.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
         match self.phase {
             Phase::PingAt(at) if at <= now => {
-                self.phase = Phase::PongBy(at + self.timeout);
+                self.phase = Phase::PongBy(now + self.timeout);
                 Some(Due::Ping)
             }
             Phase::PongBy(by) | Phase::PingBy(by) if by <= now => Some(Due::Dead),

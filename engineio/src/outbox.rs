@@ -102,6 +102,7 @@ impl Outbox {
         if result == Err(SendError::Full) && inner.slow_consumer == SlowConsumer::Disconnect {
             inner.phase = Phase::Overflowed;
             inner.rouse();
+            inner.notify();
         }
         result
     }
@@ -228,8 +229,10 @@ impl Outbox {
     /// Takes nothing new from here on.
     pub fn drain(&self) {
         let mut inner = self.lock();
-        if inner.phase != Phase::Closed {
+        // One that overflowed ends at once, whatever else is wanted.
+        if inner.phase == Phase::Open {
             inner.phase = Phase::Draining;
+            inner.notify();
         }
     }
 
@@ -259,7 +262,7 @@ impl Outbox {
         if inner.reached(until) {
             return Poll::Ready(Ok(()));
         }
-        if inner.phase == Phase::Closed || (matches!(until, Until::Room(_)) && inner.phase != Phase::Open) {
+        if inner.is_hopeless(until) {
             return Poll::Ready(Err(SendError::Closed));
         }
         if let Some(waiter) = id.and_then(|id| inner.waiters.iter_mut().find(|waiter| waiter.id == id)) {
@@ -331,14 +334,21 @@ impl Inner {
         }
     }
 
+    /// Whether it cannot happen any more: what was taken may still be written, but no room comes back.
+    fn is_hopeless(&self, until: Until) -> bool {
+        match until {
+            Until::Written(_) => self.phase == Phase::Closed,
+            Until::Room(_) => self.phase != Phase::Open,
+        }
+    }
+
     fn notify(&mut self) {
         if self.waiters.is_empty() {
             return;
         }
-        let closed = self.phase == Phase::Closed;
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
-            if closed || self.reached(waiter.until) {
+            if self.reached(waiter.until) || self.is_hopeless(waiter.until) {
                 waiter.waker.wake();
             } else {
                 self.waiters.push(waiter);
@@ -442,6 +452,25 @@ mod tests {
             outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx),
             Poll::Ready(Err(SendError::Closed))
         );
+    }
+
+    #[test]
+    fn who_waits_for_room_learns_that_there_will_be_none() {
+        let overflow = |outbox: &Outbox| assert!(outbox.push(message(20)).is_err());
+        for end in [Outbox::drain, overflow] {
+            let outbox = Outbox::new(20, SlowConsumer::Disconnect);
+            let counter = Arc::new(Counter::default());
+            let waker = Waker::from(Arc::clone(&counter));
+            let mut cx = Context::from_waker(&waker);
+            let number = outbox.push(message(15)).unwrap();
+            let (mut written, mut room) = (None, None);
+            assert!(outbox.poll_until(Until::Written(number), &mut written, &mut cx).is_pending());
+            assert!(outbox.poll_until(Until::Room(10), &mut room, &mut cx).is_pending());
+            end(&outbox);
+            assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+            let ready = outbox.poll_until(Until::Room(10), &mut room, &mut cx);
+            assert_eq!(ready, Poll::Ready(Err(SendError::Closed)));
+        }
     }
 
     #[test]

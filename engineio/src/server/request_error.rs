@@ -57,11 +57,6 @@ pub enum BadRequest {
         /// What it said.
         error: String,
     },
-    /// The Origin header has an illegal character.
-    InvalidOrigin {
-        /// The header, with what is not UTF-8 replaced.
-        origin: String,
-    },
     /// A middleware refused.
     MiddlewareFailure,
     /// The request claims another protocol revision than its session was opened with.
@@ -82,7 +77,6 @@ impl BadRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::IdGeneration { .. } => "ID_GENERATION_ERROR",
-            Self::InvalidOrigin { .. } => "INVALID_ORIGIN",
             Self::MiddlewareFailure => "MIDDLEWARE_FAILURE",
             Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
             Self::TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",

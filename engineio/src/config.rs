@@ -54,7 +54,7 @@ pub enum SlowConsumer {
 
 /// The settings of a session.
 ///
-/// The defaults are the official server's.
+/// The defaults are the official server's. No duration may be zero, or longer than 12 days.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

@@ -33,6 +33,7 @@ async fn rooms_and_their_members_stay_in_step() {
     one.join("r1");
     two.join(["r2", "r3"]);
     assert_eq!(names(&one.rooms()), [one.id(), "r1", "r2"]);
+    assert_eq!(names(&one.joined_rooms()), ["r1", "r2"]);
     let lens = || ["r1", "r2", "r3"].map(|room| running.io.room_len(room));
     assert_eq!(lens(), [1, 2, 1]);
     one.leave("r1");
@@ -42,12 +43,28 @@ async fn rooms_and_their_members_stay_in_step() {
     there.sort();
     assert_eq!(names(&there), ["r2", "r3"]);
     two.leave_all();
-    assert_eq!(names(&two.rooms()), [two.id()]);
+    assert_eq!((names(&two.rooms()), two.joined_rooms().len()), (vec![two.id()], 0));
     assert_eq!(lens(), [0, 1, 0]);
     let (mut ws, _) = both.remove(0);
     one.disconnect(false);
     assert_eq!(ws.text().await, "41");
     assert!(one.rooms().is_empty() && running.io.rooms().is_empty());
+}
+
+#[tokio::test]
+async fn rooms_are_joined_before_the_socket_is_let_in() {
+    let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let running = start(builder(), |io| {
+        io.middleware(move |socket: Socket| {
+            socket.join(["r1", "r2"]);
+            sender.send(socket.joined_rooms()).unwrap();
+            async { Ok::<(), socketio_server::ConnectError>(()) }
+        });
+    })
+    .await;
+    let (_ws, id) = running.connect().await;
+    assert_eq!(names(&tests::raw::soon(seen.recv()).await.unwrap()), ["r1", "r2"]);
+    assert_eq!(names(&running.io.socket(&id).unwrap().joined_rooms()), ["r1", "r2"]);
 }
 
 /// ADAPTER-02, ADAPTER-07, ADAPTER-08, SIO-SRV-050, SIO-SRV-051, SIO-SRV-052

@@ -199,9 +199,18 @@ impl Socket {
         }
     }
 
-    /// The rooms that the socket is in, its own id first. Empty once it is disconnected.
+    /// The rooms that the socket is in: its own id first, then those that it
+    /// [joined](Self::joined_rooms). Empty once it is disconnected.
     pub fn rooms(&self) -> Vec<Room> {
         self.all_rooms()
+    }
+
+    /// The rooms that the socket was put into: all but the one under its own id.
+    pub fn joined_rooms(&self) -> Vec<Room> {
+        let mut rooms = self.all_rooms();
+        // Not simply all but the first: before the socket is let in, its own is not among them.
+        rooms.retain(|room| **room != *self.id());
+        rooms
     }
 
     /// Puts the socket out of its namespace. With `close` all sockets of the client leave, and its connection is

@@ -1,0 +1,150 @@
+//! Which pages may talk to a server.
+//!
+//! A browser says where a page comes from; other programs need not say anything and are not asked. Without this check
+//! any page on the web could open a WebSocket as the user who is looking at it: [`Cors`] alone keeps no WebSocket out.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use http::{HeaderMap, header};
+
+use super::cors::Cors;
+
+/// Whose pages may connect. Programs that are no browsers name no origin and may always.
+///
+/// ```
+/// use engineio::{Origins, Server};
+///
+/// let origins: Origins = "https://example.com, https://example.org".parse().unwrap();
+/// let builder = Server::builder().allow_request(move |request| {
+///     let allowed = origins.allow(&request.headers);
+///     async move { if allowed { Ok(()) } else { Err("this origin is not allowed".to_owned()) } }
+/// });
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// Only pages of the host that they connect to.
+    #[default]
+    SameHost,
+    /// Pages of these origins, such as `https://example.com`, compared as written; and of the same host.
+    List(Vec<String>),
+    /// All pages. Wrong wherever a browser proves by itself who somebody is, by cookies or by its network.
+    Any,
+}
+
+impl Origins {
+    /// Whether a request with these headers comes from a page that may send it, or from no page.
+    ///
+    /// Costs a look at two headers, and at the list for requests that name an origin.
+    pub fn allow(&self, headers: &HeaderMap) -> bool {
+        if *self == Self::Any {
+            return true;
+        }
+        let mut named = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = named.next() else { return true };
+        // Whoever names two would have each of us believe another one.
+        let Some(origin) = origin.to_str().ok().filter(|_| named.next().is_none()) else { return false };
+        let listed = matches!(self, Self::List(origins) if origins.iter().any(|allowed| allowed == origin));
+        listed || is_same_host(origin, headers)
+    }
+
+    /// The headers that let these pages read answers too. `None`: no page of another host may. With `credentials` they
+    /// may send cookies, which with [`Origins::Any`] lets every page on the web act as its visitor.
+    pub fn cors(&self, credentials: bool) -> Option<Cors> {
+        let cors = match self {
+            Self::SameHost => return None,
+            Self::List(origins) => Cors::origins(origins.iter().cloned()),
+            // Browsers do not take the wildcard together with credentials.
+            Self::Any if credentials => Cors::reflect(),
+            Self::Any => Cors::any(),
+        };
+        Some(cors.credentials(credentials))
+    }
+}
+
+/// Whether the page was loaded from the host that the request is sent to. The scheme is the affair of the proxy that
+/// does TLS in front of us.
+fn is_same_host(origin: &str, headers: &HeaderMap) -> bool {
+    let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else { return false };
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let default = if scheme == "http" { ":80" } else { ":443" };
+    host.eq_ignore_ascii_case(authority)
+        || host.strip_suffix(default).is_some_and(|host| host.eq_ignore_ascii_case(authority))
+}
+
+/// None is [`Origins::SameHost`], and `*` among them is [`Origins::Any`].
+impl<O: Into<String>> FromIterator<O> for Origins {
+    fn from_iter<I: IntoIterator<Item = O>>(origins: I) -> Self {
+        let origins = origins.into_iter().map(Into::into);
+        let origins: Vec<String> =
+            origins.map(|origin| origin.trim().to_owned()).filter(|origin| !origin.is_empty()).collect();
+        match origins.as_slice() {
+            [] => Self::SameHost,
+            list if list.iter().any(|origin| origin == "*") => Self::Any,
+            _ => Self::List(origins),
+        }
+    }
+}
+
+/// The same, separated by commas.
+impl FromStr for Origins {
+    type Err = Infallible;
+
+    fn from_str(list: &str) -> Result<Self, Infallible> {
+        Ok(list.split(',').collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(list: &str, host: &str, origin: Option<&str>) -> bool {
+        let mut headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        list.parse::<Origins>().unwrap().allow(&headers)
+    }
+
+    #[test]
+    fn only_pages_of_the_same_host_and_those_that_are_listed() {
+        assert!(allows("", "a.test:8000", None), "no page");
+        assert!(Origins::SameHost.allow(&HeaderMap::new()), "no page, and no host");
+        assert!(allows("", "a.test:8000", Some("http://a.test:8000")));
+        assert!(allows("", "A.test", Some("https://a.test")), "behind a proxy");
+        assert!(allows("", "a.test:443", Some("https://a.test")));
+        assert!(!allows("", "a.test:443", Some("http://a.test")));
+        for origin in
+            ["http://evil.test", "http://a.test:8001", "null", "", "a.test", "file://a.test:8000", "é"]
+        {
+            assert!(!allows("", "a.test:8000", Some(origin)), "{origin}");
+        }
+        let listed = "https://a.test, https://b.test";
+        for origin in ["https://a.test", "https://b.test", "http://api.test"] {
+            assert!(allows(listed, "api.test", Some(origin)), "{origin}");
+        }
+        for origin in ["http://a.test", "https://a.test.evil.test", "https://a.test:8443", "null"] {
+            assert!(!allows(listed, "api.test", Some(origin)), "{origin}");
+        }
+        assert!(allows("*", "a.test", Some("https://c.test")));
+    }
+
+    #[test]
+    fn two_origins_are_none() {
+        let mut twice = HeaderMap::from_iter([(header::HOST, "a.test".parse().unwrap())]);
+        twice.append(header::ORIGIN, "http://a.test".parse().unwrap());
+        twice.append(header::ORIGIN, "http://evil.test".parse().unwrap());
+        assert!(!Origins::SameHost.allow(&twice));
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let list = |text: &str| text.parse::<Origins>().unwrap();
+        assert_eq!((list(""), list(" , ")), (Origins::SameHost, Origins::SameHost));
+        assert_eq!((list("*"), list("https://a.test,*")), (Origins::Any, Origins::Any));
+        let both = ["https://a.test".to_owned(), "https://b.test".to_owned()];
+        assert_eq!(list("https://a.test, https://b.test,"), Origins::List(both.to_vec()));
+        assert!(Origins::SameHost.cors(true).is_none() && list("*").cors(false).is_some());
+    }
+}

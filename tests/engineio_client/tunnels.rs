@@ -4,15 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engineio::client::{Client, HttpError, OpenError, Proxies, Tls, TransportError};
+use engineio::client::{Client, HttpError, OpenError, Proxies, TransportError};
 use engineio::{Server, Transport};
 use tests::raw::{soon, start_echo};
+use tests::tls;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::support::{builder, head, message, peer, upgraded};
 
@@ -86,45 +83,10 @@ async fn a_proxy_that_refuses_is_named() {
     assert_eq!(error.status().unwrap(), 407);
 }
 
-/// TLS in front of a server, and settings that trust it.
-async fn tls(server: SocketAddr) -> (SocketAddr, Tls) {
-    let rcgen::CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate: CertificateDer<'static> = cert.der().clone();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key.into())
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                let mut onward = TcpStream::connect(server).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
-            });
-        }
-    });
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let trusting = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (addr, Tls::new(Arc::new(trusting)))
-}
-
 #[tokio::test]
 async fn both_transports_over_tls() {
     let running = start_echo(Server::builder()).await;
-    let (addr, tls) = tls(running.addr).await;
+    let (addr, tls) = tls::in_front_of(running.addr).await;
     let builder = Client::builder(&format!("https://localhost:{}", addr.port())).unwrap().tls(tls);
     let mut client = soon(builder.connect()).await.unwrap();
     client.sender().send("hello").unwrap();
@@ -140,7 +102,7 @@ async fn both_transports_over_tls() {
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let running = start_echo(Server::builder()).await;
-    let (addr, _) = tls(running.addr).await;
+    let (addr, _) = tls::in_front_of(running.addr).await;
     for transport in [Transport::Polling, Transport::WebSocket] {
         let builder = Client::builder(&format!("https://localhost:{}", addr.port())).unwrap();
         let error = soon(builder.transports([transport]).connect()).await.unwrap_err();

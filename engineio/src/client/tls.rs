@@ -21,13 +21,19 @@ impl Tls {
         Self(Some(config))
     }
 
-    pub(crate) async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    /// The settings of rustls, for connections that something else makes. The certificates of the operating system are
+    /// read when they are asked for first.
+    pub fn config(&self) -> io::Result<Arc<ClientConfig>> {
+        match &self.0 {
+            Some(config) => Ok(Arc::clone(config)),
+            None => of_the_system(),
+        }
+    }
+
+    /// Speaks TLS with a server, which has to prove that it is this host: a name, or an address without brackets.
+    pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let config = match &self.0 {
-            Some(config) => Arc::clone(config),
-            None => of_the_system()?,
-        };
-        TlsConnector::from(config).connect(name, stream).await
+        TlsConnector::from(self.config()?).connect(name, stream).await
     }
 }
 

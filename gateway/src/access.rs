@@ -48,6 +48,12 @@ impl Operators {
     }
 }
 
+/// The token of an `Authorization` header, if it has one. The name of the scheme may be written in any case.
+pub(crate) fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// All keys are compared, and each whole, so that the time says nothing of them but their lengths.
 fn is_one_of(keys: &[Secret], offered: Option<&str>) -> bool {
     let Some(offered) = offered else { return false };
@@ -97,6 +103,16 @@ mod tests {
         }
         for header in FORWARDED {
             assert!(!may(&[], None, "127.0.0.1", &[("host", "localhost"), (header, "x")]), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_token_comes_behind_its_scheme() {
+        for written in ["Bearer abc", "bearer abc", "BEARER  abc "] {
+            assert_eq!(bearer(written), Some("abc"), "{written}");
+        }
+        for other in ["", "abc", "Basic abc", "Bearerabc"] {
+            assert_eq!(bearer(other), None, "{other}");
         }
     }
 

@@ -5,6 +5,8 @@
 pub(crate) enum Door {
     /// That of the clients.
     Public,
+    /// One for clients alone, beside another one.
+    Clients,
     /// That of the operators.
     Internal,
 }

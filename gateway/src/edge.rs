@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::answer::{self, Answer};
 use crate::door::Door;
 use crate::gateway::Gateway;
-use crate::{http as web, native, origin};
+use crate::{http as web, native};
 
 /// How large the head of a request may be; hyper answers a larger one with 431.
 const MAX_HEAD: usize = 16 * 1024;
@@ -35,17 +35,28 @@ impl Gateway {
     /// Serves the connections of a listener until the gateway is [drained](Self::drain), by TLS if the settings name a
     /// certificate.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.accept_clients(&listener, Door::Public).await;
+        Ok(())
+    }
+
+    /// The same on a port that is for clients alone: both protocols, and to whatever else is asked there what this is
+    /// and how it is. There is no API, no page and no metrics.
+    pub async fn serve_clients(&self, listener: TcpListener) -> io::Result<()> {
+        self.accept_clients(&listener, Door::Clients).await;
+        Ok(())
+    }
+
+    async fn accept_clients(&self, listener: &TcpListener, door: Door) {
         match self.tls() {
             Some(tls) => {
                 let watched = Arc::clone(tls).watch();
                 tokio::select! {
-                    () = self.accept(&listener, Door::Public) => {}
+                    () = self.accept(listener, door) => {}
                     () = watched => {}
                 }
             }
-            None => self.accept(&listener, Door::Public).await,
+            None => self.accept(listener, door).await,
         }
-        Ok(())
     }
 
     /// Serves a port of its own for operators: metrics, health and API, without TLS. There are no clients here, so it
@@ -78,7 +89,7 @@ impl Gateway {
 async fn welcome(gateway: Gateway, stream: TcpStream, peer: SocketAddr, door: Door) {
     // Answers are written whole; waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
-    let tls = gateway.tls().filter(|_| door == Door::Public).map(|tls| tls.acceptor().clone());
+    let tls = gateway.tls().filter(|_| door != Door::Internal).map(|tls| tls.acceptor().clone());
     let Some(tls) = tls else { return connection(gateway, stream, peer, door).await };
     match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection(gateway, stream, peer, door).await,
@@ -136,7 +147,7 @@ async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: Socket
         }
         answer
     };
-    if (is_engine || is_websocket) && !origin::is_allowed(&config.origins, request.headers()) {
+    if (is_engine || is_websocket) && !gateway.origins().allow(request.headers()) {
         return count(answer::failure(
             StatusCode::FORBIDDEN,
             "forbidden_origin",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use engineio::SlowConsumer;
+use engineio::{Origins, SlowConsumer};
 use socketio_server::{DisconnectReason, Namespace, Server, Socket};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -18,8 +18,8 @@ use crate::numbers::Numbers;
 use crate::once::Once;
 use crate::tallies::{Place, Tallies};
 use crate::tls::{Tls, TlsError};
-use crate::tokens::{Keys, TokenError, Tokens};
-use crate::{events, origin, pace, watch};
+use crate::tokens::{Keys, Session, SessionError, TokenError, Tokens};
+use crate::{events, pace, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ pub struct Gateway(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     config: Arc<Config>,
+    origins: Origins,
     io: Server,
     closes: Arc<Closes>,
     tallies: Tallies,
@@ -80,7 +81,8 @@ impl Gateway {
     /// A gateway that nobody can reach yet.
     pub fn new(config: Config) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let io = server(&config)?;
+        let origins: Origins = config.origins.allowed.iter().collect();
+        let io = server(&config, &origins)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone()));
         let tls = Tls::new(&config.tls)?.map(Arc::new);
@@ -101,6 +103,7 @@ impl Gateway {
         }
         Ok(Self(Arc::new(Shared {
             config,
+            origins,
             io,
             closes,
             tallies,
@@ -175,6 +178,17 @@ impl Gateway {
         self.0.tls.as_ref()
     }
 
+    /// A new session, of a user or of nobody in particular: its token lets in, for as long as `auth.session_ms` says.
+    /// Who asks has proved who it is to whoever calls this.
+    pub fn acquire_session(&self, user: Option<String>) -> Result<Session, SessionError> {
+        self.0.tokens.acquire(user)
+    }
+
+    /// Whose pages may connect, and call the API.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
     /// What was counted from the start.
     pub(crate) fn tallies(&self) -> &Tallies {
         &self.0.tallies
@@ -183,11 +197,6 @@ impl Gateway {
     /// The calls of the API that are carried out once.
     pub(crate) fn once(&self) -> &Arc<Once> {
         &self.0.once
-    }
-
-    /// What proves who a client is.
-    pub(crate) fn tokens(&self) -> &Tokens {
-        &self.0.tokens
     }
 
     /// Those that went.
@@ -204,7 +213,7 @@ impl Gateway {
     }
 }
 
-fn server(config: &Config) -> Result<Server, engineio::ConfigError> {
+fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::ConfigError> {
     let transport = &config.transport;
     let builder = Server::builder()
         .path(&config.server.path)
@@ -218,7 +227,7 @@ fn server(config: &Config) -> Result<Server, engineio::ConfigError> {
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
                 .allow_eio3(transport.allow_eio3);
-            match origin::cors(&config.origins) {
+            match origins.cors(config.origins.credentials) {
                 Some(cors) => engine.cors(cors),
                 None => engine,
             }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{ConnectError, Handshake, Namespace, Server, Socket};
 
+use crate::access;
 use crate::room_name::USER_ROOM;
 use crate::tokens::{self, Identity, Tokens};
 
@@ -87,10 +88,7 @@ fn token(handshake: &Handshake) -> Option<String> {
     }
     let auth = handshake.auth::<Offered>().ok().and_then(|offered| offered.token);
     let query = || handshake.query().get("token").map(str::to_owned);
-    let bearer = || {
-        let (scheme, token) = handshake.header("authorization")?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-    };
+    let bearer = || handshake.header("authorization").and_then(access::bearer).map(str::to_owned);
     auth.or_else(query).or_else(bearer)
 }
 

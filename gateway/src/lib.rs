@@ -44,7 +44,6 @@ mod http;
 pub mod native;
 mod numbers;
 mod once;
-mod origin;
 mod pace;
 mod room_name;
 mod tallies;
@@ -58,7 +57,7 @@ pub use self::gateway::{Gateway, ReloadError, StartError};
 pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
 pub use self::tls::TlsError;
-pub use self::tokens::TokenError;
+pub use self::tokens::{Session, SessionError, TokenError};
 
 /// The sample that `gen-config` prints: all settings with their defaults.
 pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");

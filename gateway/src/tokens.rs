@@ -4,7 +4,7 @@ mod mint;
 
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ use crate::config::Auth;
 const LEEWAY: u64 = 60;
 /// The longest name of a user, in bytes.
 pub(crate) const MAX_USER: usize = 256;
+/// The last second of the last year that is written with four digits.
+const LAST: u64 = 253_402_300_799;
 
 /// Why tokens cannot be checked as the configuration says.
 #[derive(Debug, Error)]
@@ -33,11 +35,49 @@ pub enum TokenError {
 
 /// Why there is no new session.
 #[derive(Debug, Error)]
-pub(crate) enum AcquireError {
+#[non_exhaustive]
+pub enum SessionError {
+    /// The settings have no secret for them.
+    #[error("there are no sessions here without auth.session_secret")]
+    Off,
+    /// Nobody can be called that.
+    #[error("the name of a user has 1 to 256 bytes")]
+    User,
+    /// The system gives none.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// The secret cannot be used.
     #[error("the token cannot be signed: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
+}
+
+/// A session that was given out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session {
+    /// What proves it; a secret.
+    pub token: String,
+    /// Whose it is; `None`: nobody's in particular.
+    pub user: Option<String>,
+    /// When it ends, in seconds since 1970.
+    pub until: u64,
+}
+
+impl Session {
+    /// When it ends, as it is written for people and programs.
+    pub fn expires_at(&self) -> String {
+        let end = UNIX_EPOCH + Duration::from_secs(self.until.min(LAST));
+        humantime::format_rfc3339_seconds(end).to_string()
+    }
+}
+
+/// The token stays where it is.
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("user", &self.user)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who somebody is.
@@ -51,7 +91,7 @@ pub(crate) struct Identity {
 
 /// What a session's token says.
 #[derive(Debug, Serialize, Deserialize)]
-struct Session {
+struct Claims {
     /// No two sessions have the same.
     sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,14 +99,14 @@ struct Session {
     exp: u64,
 }
 
-impl Session {
-    fn new(user: Option<String>, exp: u64) -> Result<Self, AcquireError> {
+impl Claims {
+    fn new(user: Option<String>, exp: u64) -> Result<Self, SessionError> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
         Ok(Self { sid: format!("{:032x}", u128::from_le_bytes(bytes)), user, exp })
     }
 
-    fn sign(&self, key: &EncodingKey) -> Result<String, AcquireError> {
+    fn sign(&self, key: &EncodingKey) -> Result<String, SessionError> {
         Ok(encode(&Header::new(Algorithm::HS256), self, key)?)
     }
 }
@@ -142,9 +182,12 @@ impl Tokens {
         }
     }
 
-    /// A new session and its token. `None` where there are none.
-    pub(crate) fn acquire(&self, user: Option<String>) -> Option<Result<(Identity, String), AcquireError>> {
-        self.keys().sessions.as_ref().map(|sessions| sessions.acquire(user))
+    /// A new session.
+    pub(crate) fn acquire(&self, user: Option<String>) -> Result<Session, SessionError> {
+        if user.as_ref().is_some_and(|user| user.is_empty() || user.len() > MAX_USER) {
+            return Err(SessionError::User);
+        }
+        self.keys().sessions.as_ref().ok_or(SessionError::Off)?.acquire(user)
     }
 
     /// Changes are whole, so a panic elsewhere is no reason to stop.
@@ -210,22 +253,22 @@ impl Jwt {
 }
 
 impl Sessions {
-    fn acquire(&self, user: Option<String>) -> Result<(Identity, String), AcquireError> {
+    fn acquire(&self, user: Option<String>) -> Result<Session, SessionError> {
         let until = now().saturating_add(self.seconds);
-        let token = Session::new(user.clone(), until)?.sign(&self.signs)?;
-        Ok((Identity { user, until }, token))
+        let token = Claims::new(user.clone(), until)?.sign(&self.signs)?;
+        Ok(Session { token, user, until })
     }
 
-    fn read(&self, token: &str) -> Result<Session, jsonwebtoken::errors::Error> {
+    fn read(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
         let mut validation = Validation::new(Algorithm::HS256);
         // The clock that set the end is ours.
         validation.leeway = 0;
-        Ok(decode::<Session>(token, &self.checks, &validation)?.claims)
+        Ok(decode::<Claims>(token, &self.checks, &validation)?.claims)
     }
 
     fn check(&self, token: &str) -> Option<Identity> {
-        let session = self.read(token).ok()?;
-        (session.exp > now()).then_some(Identity { user: session.user, until: session.exp })
+        let claims = self.read(token).ok()?;
+        (claims.exp > now()).then_some(Identity { user: claims.user, until: claims.exp })
     }
 }
 

@@ -67,7 +67,7 @@ fn leave(socket: &Socket, room: &str) -> Result<Ack<Value>, String> {
 
 /// The rooms that a socket is in, without those that it did not ask for: its own, and its user's.
 pub(super) fn joined(socket: &Socket) -> Vec<String> {
-    let rooms = socket.rooms();
-    let rooms = rooms.iter().skip(1).filter(|room| !room.starts_with(USER_ROOM));
+    let rooms = socket.joined_rooms();
+    let rooms = rooms.iter().filter(|room| !room.starts_with(USER_ROOM));
     rooms.map(|room| room.to_string()).collect()
 }

@@ -95,6 +95,6 @@ async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
 fn others(socket: &Socket, room: Option<&str>) -> Option<Broadcast> {
     match room {
         None => Some(socket.broadcast()),
-        Some(room) => socket.rooms().iter().skip(1).any(|joined| **joined == *room).then(|| socket.to(room)),
+        Some(room) => socket.joined_rooms().iter().any(|joined| **joined == *room).then(|| socket.to(room)),
     }
 }

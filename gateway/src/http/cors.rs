@@ -3,11 +3,10 @@
 //! This keeps nobody out. It only lets a browser show an answer to a page; whether the call is carried out is decided
 //! by the origin and the key.
 
+use engineio::Origins;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 use crate::answer::{self, Answer};
-use crate::config::Origins;
-use crate::origin;
 
 /// The paths that pages may use.
 const API: &str = "/api/";
@@ -26,15 +25,15 @@ pub(super) struct Allowed {
 }
 
 /// The page that a call of the API comes from, if it is of an origin that may use it.
-pub(super) fn allowed<B>(origins: &Origins, request: &Request<B>) -> Option<Allowed> {
+pub(super) fn allowed<B>(origins: &Origins, credentials: bool, request: &Request<B>) -> Option<Allowed> {
     let origin = request.headers().get(header::ORIGIN)?;
-    if !request.uri().path().starts_with(API) || !origin::is_allowed(origins, request.headers()) {
+    if !request.uri().path().starts_with(API) || !origins.allow(request.headers()) {
         return None;
     }
-    if origins.allowed.iter().any(|allowed| allowed == "*") {
+    if *origins == Origins::Any {
         return Some(Allowed { origin: HeaderValue::from_static("*"), credentials: false });
     }
-    Some(Allowed { origin: origin.clone(), credentials: origins.credentials })
+    Some(Allowed { origin: origin.clone(), credentials })
 }
 
 impl Allowed {
@@ -62,7 +61,7 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
 
 /// The answer to that. `methods` are those that there are at the path.
 pub(super) fn preflight(origins: &Origins, headers: &HeaderMap, methods: &str) -> Answer {
-    if !origin::is_allowed(origins, headers) {
+    if !origins.allow(headers) {
         let message = "pages of this origin may not do that";
         return answer::failure(StatusCode::FORBIDDEN, "forbidden_origin", message);
     }

@@ -9,13 +9,13 @@ mod routes;
 
 use std::net::SocketAddr;
 
+use engineio::Origins;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 
 use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
 use crate::answer::{self, Answer};
-use crate::config::Origins;
 use crate::door::Door;
 use crate::gateway::Gateway;
 
@@ -26,7 +26,10 @@ pub(crate) async fn respond(
     peer: SocketAddr,
     door: Door,
 ) -> Answer {
-    let allowed = cors::allowed(&gateway.config().origins, &request);
+    if door == Door::Clients {
+        return to_client(gateway, &request);
+    }
+    let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
     let mut answer = answered(gateway, request, peer, door).await;
     if let Some(allowed) = allowed {
         allowed.tell(answer.headers_mut());
@@ -34,8 +37,19 @@ pub(crate) async fn respond(
     answer
 }
 
+/// Answers a request on a port for clients alone: how it is, and what this is.
+fn to_client(gateway: &Gateway, request: &Request<Incoming>) -> Answer {
+    match action(gateway.origins(), request) {
+        Ok(Action::Live) => info::live(),
+        Ok(Action::Ready) => info::ready(gateway),
+        // Whoever came to the wrong port learns where it is.
+        _ if matches!(*request.method(), Method::GET | Method::HEAD) => info::info(gateway),
+        _ => not_found(),
+    }
+}
+
 async fn answered(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
-    let action = match action(&gateway.config().origins, &request) {
+    let action = match action(gateway.origins(), &request) {
         Ok(action) => action,
         Err(refused) => return *refused,
     };

@@ -27,7 +27,7 @@ use super::message::{self, Fault, Outgoing};
 const MAX_FAULTS: usize = 10;
 /// So many messages are written before what was written is flushed.
 const BATCH: usize = 64;
-/// How long a client may take to hear why it is closed.
+/// How long a client may take to hear why it is closed, and to close its end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A native client and its inner side.
@@ -61,14 +61,20 @@ impl Bridge {
         if outside.send(Message::text(welcome.to_string())).await.is_err() {
             return;
         }
-        let (mut to_client, from_client) = outside.split();
+        let (mut to_client, mut from_client) = outside.split();
         let (mut to_server, from_server) = line.split();
         let pinged = AtomicBool::new(false);
         // One fault is told before the next message is read.
         let (faults, told) = mpsc::channel(1);
         let mut down = Down { from_server, to_client: &mut to_client, decoder, told, pinged: &pinged };
-        let mut up =
-            Up { from_client, to_server: &mut to_server, namespace, faults, pinged: &pinged, expected: 0 };
+        let mut up = Up {
+            from_client: &mut from_client,
+            to_server: &mut to_server,
+            namespace,
+            faults,
+            pinged: &pinged,
+            expected: 0,
+        };
         let end = tokio::select! {
             end = down.run(self.patience) => end,
             end = up.run() => end,
@@ -78,6 +84,10 @@ impl Bridge {
             let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         }
         let _ = tokio::time::timeout(GOODBYE, to_server.close()).await;
+        // Reading sends the answer to the client's goodbye. And what is left unread when a connection is dropped may
+        // take our own goodbye along.
+        let rest = async { while let Some(Ok(_)) = from_client.next().await {} };
+        let _ = tokio::time::timeout(GOODBYE, rest).await;
     }
 }
 
@@ -188,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Down<'_, S> {
 
 /// From the client to the server.
 struct Up<'a, S> {
-    from_client: SplitStream<WebSocketStream<S>>,
+    from_client: &'a mut SplitStream<WebSocketStream<S>>,
     to_server: &'a mut SplitSink<WebSocketStream<DuplexStream>, Message>,
     namespace: String,
     faults: mpsc::Sender<Fault>,

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{AcquireError, Session, TokenError, now};
+use super::{Claims, SessionError, TokenError, now};
 use crate::config::Auth;
 
 /// Makes tokens that the gateway takes.
@@ -37,7 +37,7 @@ pub(crate) enum MintError {
     #[error("the private key does not go with auth.jwt_method: {0}")]
     PrivateKey(jsonwebtoken::errors::Error),
     #[error(transparent)]
-    Sign(#[from] AcquireError),
+    Sign(#[from] SessionError),
 }
 
 impl Mint {
@@ -74,7 +74,7 @@ impl Mint {
     pub(crate) fn token(&self, user: Option<String>, seconds: u64) -> Result<String, MintError> {
         let end = now().saturating_add(seconds);
         match self {
-            Self::Sessions(key) => Ok(Session::new(user, end)?.sign(key)?),
+            Self::Sessions(key) => Ok(Claims::new(user, end)?.sign(key)?),
             Self::Jwts(jwts) => {
                 let mut claims = jwts.claims.clone();
                 claims.insert("iat".to_owned(), now().into());
@@ -83,7 +83,7 @@ impl Mint {
                     claims.insert(jwts.user_claim.clone(), user.into());
                 }
                 let token = encode(&Header::new(jwts.method), &claims, &jwts.key);
-                Ok(token.map_err(AcquireError::from)?)
+                Ok(token.map_err(SessionError::from)?)
             }
         }
     }

@@ -105,13 +105,26 @@ fn sessions_are_those_that_we_made() {
         Tokens::new(&Auth { session_secret: secret.into(), session_ms, ..Auth::default() }).unwrap()
     };
     let ours = tokens(SECRET, 1_000_000);
-    let (identity, token) = ours.acquire(Some("ada".to_owned())).unwrap().unwrap();
+    let session = ours.acquire(Some("ada".to_owned())).unwrap();
+    let token = session.token.clone();
+    let identity = Identity { user: Some("ada".to_owned()), until: session.until };
     assert_eq!(ours.check(&token), Some(identity));
-    assert_ne!(ours.acquire(None).unwrap().unwrap().1, ours.acquire(None).unwrap().unwrap().1);
-    assert_eq!(ours.check(&ours.acquire(None).unwrap().unwrap().1).unwrap().user, None);
+    assert_ne!(ours.acquire(None).unwrap().token, ours.acquire(None).unwrap().token);
+    assert_eq!(ours.check(&ours.acquire(None).unwrap().token).unwrap().user, None);
     assert_eq!(tokens("another secret", 1000).check(&token), None);
-    let over = tokens(SECRET, 0).acquire(None).unwrap().unwrap().1;
+    let over = tokens(SECRET, 0).acquire(None).unwrap().token;
     assert_eq!(ours.check(&over), None);
-    assert!(Tokens::new(&Auth::default()).unwrap().acquire(None).is_none());
+    for user in [String::new(), "x".repeat(MAX_USER + 1)] {
+        assert!(matches!(ours.acquire(Some(user)), Err(SessionError::User)));
+    }
+    assert!(matches!(Tokens::new(&Auth::default()).unwrap().acquire(None), Err(SessionError::Off)));
+    assert!(!format!("{session:?}").contains(&session.token));
     assert!(!format!("{ours:?}").contains(SECRET));
+}
+
+#[test]
+fn the_end_of_a_session_is_written_for_people() {
+    let session = |until| Session { token: String::new(), user: None, until }.expires_at();
+    assert_eq!(session(0), "1970-01-01T00:00:00Z");
+    assert_eq!(session(u64::MAX), "9999-12-31T23:59:59Z");
 }

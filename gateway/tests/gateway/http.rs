@@ -1,9 +1,11 @@
 //! What is answered to plain requests, and to pages of other origins.
 
+use gateway::Gateway;
 use serde_json::json;
 use tests::raw::{Polling, Request, WebSocket};
+use tokio::net::TcpListener;
 
-use crate::support::{parsed, start};
+use crate::support::{Running, config, parsed, start};
 
 #[tokio::test]
 async fn information_and_health() {
@@ -20,6 +22,30 @@ async fn information_and_health() {
     assert_eq!((status, &error["error"]["code"]), (404, &json!("not_found")));
     let refused = Request::new("DELETE", "/info").send(running.addr).await;
     assert_eq!((refused.status, refused.header("allow")), (405, Some("GET")));
+}
+
+#[tokio::test]
+async fn a_port_for_clients_has_nothing_for_operators() {
+    let gateway =
+        Gateway::new(config(json!({"auth": {"session_secret": "a secret that nobody guesses"}}))).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = gateway.clone();
+    tokio::spawn(async move { serving.serve_clients(listener).await });
+    let running = Running { addr, gateway };
+    running.both().await;
+    for path in ["/", "/info", "/metrics", "/api/rooms", "/nothing", "/page.js"] {
+        let (status, info) = running.get(path).await;
+        assert_eq!((status, &info["name"]), (200, &json!("socketio-gateway")), "{path}");
+    }
+    assert_eq!(running.get("/health/live").await, (200, json!({"status": "ok"})));
+    for path in ["/api/broadcast", "/api/auth/acquire-session", "/"] {
+        assert_eq!(Request::new("POST", path).send(addr).await.status, 404, "{path}");
+    }
+    // But whoever embeds the gateway gives sessions out.
+    let session = running.gateway.acquire_session(Some("ada".to_owned())).unwrap();
+    let mut ada = running.native(&format!("/?token={}", session.token)).await;
+    assert_eq!(ada.ask("status", json!(null)).await["connection"]["user"], "ada");
 }
 
 #[tokio::test]

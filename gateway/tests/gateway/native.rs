@@ -9,6 +9,15 @@ use tests::raw::{WebSocket, soon};
 use crate::support::{start, until};
 
 #[tokio::test]
+async fn a_clients_goodbye_is_answered() {
+    let running = start(json!({})).await;
+    let mut client = running.native("/").await;
+    client.ws.close().await;
+    let answer = soon(client.ws.next()).await;
+    assert!(matches!(answer, Some(tokio_tungstenite::tungstenite::Message::Close(_))), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_room_has_members_of_both_kinds() {
     let running = start(json!({})).await;
     let [mut native, mut socketio] = running.both().await;

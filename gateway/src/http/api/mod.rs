@@ -27,7 +27,6 @@ use crate::access::{self, Visitor};
 use crate::answer::Answer;
 use crate::gateway::Gateway;
 use crate::once::{Claim, Ticket};
-use crate::origin;
 
 /// All routes, for programs.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
@@ -115,7 +114,7 @@ fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
 pub(super) fn admit(gateway: &Gateway, head: &Parts, peer: SocketAddr) -> Result<(), Failure> {
     check_origin(gateway, head)?;
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = header(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = header(header::AUTHORIZATION.as_str()).and_then(access::bearer);
     let visitor =
         Visitor { key: header(access::KEY_HEADER).or(bearer), address: Some(peer.ip()), header: &header };
     if gateway.operators().include(&visitor) {
@@ -126,7 +125,7 @@ pub(super) fn admit(gateway: &Gateway, head: &Parts, peer: SocketAddr) -> Result
 }
 
 fn check_origin(gateway: &Gateway, head: &Parts) -> Result<(), Failure> {
-    if origin::is_allowed(&gateway.config().origins, &head.headers) {
+    if gateway.origins().allow(&head.headers) {
         return Ok(());
     }
     let message = "pages of this origin may not do that";

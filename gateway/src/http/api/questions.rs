@@ -32,8 +32,7 @@ fn rooms(gateway: &Gateway) -> Value {
     for namespace in namespaces(gateway) {
         let mut members = BTreeMap::<_, Vec<String>>::new();
         for socket in namespace.sockets() {
-            // The first is the socket's own.
-            for room in socket.rooms().into_iter().skip(1) {
+            for room in socket.joined_rooms() {
                 members.entry(room).or_default().push(socket.id().to_owned());
             }
         }
@@ -77,8 +76,8 @@ fn sockets(gateway: &Gateway, query: &Query) -> Done {
 }
 
 fn describe(socket: &Socket) -> Value {
-    let rooms = socket.rooms();
-    let rooms = rooms.iter().skip(1).filter(|room| !room.starts_with(USER_ROOM));
+    let rooms = socket.joined_rooms();
+    let rooms = rooms.iter().filter(|room| !room.starts_with(USER_ROOM));
     json!({
         "id": socket.id(),
         "namespace": socket.namespace(),

@@ -1,7 +1,6 @@
 //! New sessions: of nobody in particular for everybody, and of users for operators.
 
 use std::net::SocketAddr;
-use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
 use http::request::Parts;
@@ -12,10 +11,7 @@ use serde_json::json;
 use super::failure::{Done, Failure};
 use super::{admit, check_origin, parse, read};
 use crate::gateway::Gateway;
-use crate::tokens::MAX_USER;
-
-/// The last second of the last year that is written with four digits.
-const LAST: u64 = 253_402_300_799;
+use crate::tokens::SessionError;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,23 +30,19 @@ pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: Incoming, pee
     if user.is_some() || !gateway.config().auth.anonymous {
         admit(gateway, head, peer)?;
     }
-    if user.as_ref().is_some_and(|user| user.is_empty() || user.len() > MAX_USER) {
-        return Err(Failure::bad_request("the name of a user has 1 to 256 bytes"));
-    }
-    match gateway.tokens().acquire(user) {
-        Some(Ok((identity, token))) => {
-            let end = UNIX_EPOCH + Duration::from_secs(identity.until.min(LAST));
-            let end = humantime::format_rfc3339_seconds(end).to_string();
-            Ok(json!({"token": token, "user": identity.user, "expiresAt": end}))
+    match gateway.acquire_session(user) {
+        Ok(session) => {
+            let end = session.expires_at();
+            Ok(json!({"token": session.token, "user": session.user, "expiresAt": end}))
         }
-        Some(Err(error)) => {
+        Err(error @ SessionError::User) => Err(Failure::bad_request(error.to_string())),
+        Err(error @ SessionError::Off) => {
+            Err(Failure::new(StatusCode::NOT_FOUND, "no_sessions", error.to_string()))
+        }
+        Err(error) => {
             tracing::error!(%error, "no session");
             let message = "a session cannot be made";
             Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
-        }
-        None => {
-            let message = "there are no sessions here without auth.session_secret";
-            Err(Failure::new(StatusCode::NOT_FOUND, "no_sessions", message))
         }
     }
 }

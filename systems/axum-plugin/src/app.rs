@@ -3,16 +3,11 @@
 use std::any::type_name;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request};
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router};
-use engineio::PeerAddr;
 use tokio::net::TcpListener;
 
 use crate::enabled::Enabled;
@@ -123,17 +118,9 @@ impl App {
             router = plugin.on_ready(router)?;
             routes.extend(plugin.routes());
         }
-        let router = router.layer(from_fn(name_peer));
+        let router = program::name_peers(router);
         Ok(Application { title, router, routes, plugins: plugins.into() })
     }
-}
-
-/// The Socket.IO server below learns from axum who the peer is.
-async fn name_peer(mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(PeerAddr(peer));
-    }
-    next.run(request).await
 }
 
 impl Application {
@@ -164,20 +151,18 @@ impl Application {
     }
 
     /// Serves until `stop` is done; then the plug-ins shut down while requests are still answered, and what is
-    /// under way comes to its end.
+    /// under way comes to its end, or is cut off after ten seconds.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let plugins = Arc::clone(&self.plugins);
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move {
-                stop.await;
-                shutdown(&plugins).await;
-            })
-            .await
+        let stop = async move {
+            stop.await;
+            shutdown(&plugins).await;
+        };
+        program::serve(listener, self.router, stop, program::PATIENCE).await
     }
 
     /// Shuts the plug-ins down, the last one first.

@@ -53,6 +53,7 @@ pub use self::api::{NoSocketPlugin, SocketApi};
 pub use self::app::{App, Application};
 pub use self::enabled::{Enabled, EnabledError};
 pub use self::events::{HandlerInfo, SocketEvents};
-pub use self::options::{Origins, SocketOptions};
+pub use self::options::SocketOptions;
 pub use self::plugin::{Plugin, PluginError, Route, ShutdownFuture};
 pub use self::socket::SocketPlugin;
+pub use engineio::Origins;

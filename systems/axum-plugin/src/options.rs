@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{Cors, Transport};
-use http::{HeaderMap, header};
+use engineio::{Origins, Transport};
 use socketio_server::{Recovery, Server, ServerBuilder};
 
 /// The options of a [`SocketPlugin`](crate::SocketPlugin). What is not here is reached by
@@ -42,18 +41,6 @@ pub struct SocketOptions {
     pub shutdown_spread: Duration,
 }
 
-/// Whose pages may connect. Programs that are no browsers name no origin and may always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Origins {
-    /// Only pages of the host that they connect to.
-    #[default]
-    SameHost,
-    /// All pages. Not for production.
-    Any,
-    /// Pages of these origins, such as `https://example.com`, compared as written; and of the same host.
-    List(Vec<String>),
-}
-
 impl Default for SocketOptions {
     fn default() -> Self {
         Self {
@@ -89,7 +76,7 @@ impl SocketOptions {
         if let Some(recovery) = &self.connection_state_recovery {
             builder = builder.connection_state_recovery(recovery.clone());
         }
-        if let Some(cors) = self.cors() {
+        if let Some(cors) = self.origins.cors(self.credentials) {
             builder = builder.cors(cors);
         }
         let (origins, transports, upgrades) =
@@ -102,47 +89,11 @@ impl SocketOptions {
             })
         })
     }
-
-    fn cors(&self) -> Option<Cors> {
-        let cors = match &self.origins {
-            Origins::SameHost => return None,
-            // The wildcard and credentials do not go together.
-            Origins::Any if self.credentials => Cors::reflect(),
-            Origins::Any => Cors::any(),
-            Origins::List(origins) => Cors::origins(origins.iter().cloned()),
-        };
-        Some(cors.credentials(self.credentials))
-    }
-}
-
-impl Origins {
-    fn allow(&self, headers: &HeaderMap) -> bool {
-        let Some(origin) = headers.get(header::ORIGIN) else { return true };
-        let same_host = || {
-            let host = origin.as_bytes().windows(3).position(|part| part == b"://");
-            let host = host.map(|at| &origin.as_bytes()[at + 3..]);
-            host.is_some() && host == headers.get(header::HOST).map(|host| host.as_bytes())
-        };
-        match self {
-            Self::Any => true,
-            Self::SameHost => same_host(),
-            Self::List(origins) => {
-                origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) || same_host()
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(origin: &str, host: &str) -> HeaderMap {
-        HeaderMap::from_iter([
-            (header::ORIGIN, origin.parse().unwrap()),
-            (header::HOST, host.parse().unwrap()),
-        ])
-    }
 
     #[test]
     fn the_path_may_be_written_with_slashes_or_without() {
@@ -150,19 +101,5 @@ mod tests {
             let options = SocketOptions { path: path.to_owned(), ..SocketOptions::default() };
             assert_eq!(options.mount_point(), "/live");
         }
-    }
-
-    #[test]
-    fn an_origin_is_its_scheme_host_and_port() {
-        let listed = Origins::List(vec!["https://a.test".to_owned()]);
-        assert!(listed.allow(&headers("https://a.test", "api.test")));
-        assert!(listed.allow(&headers("https://api.test", "api.test")));
-        for stranger in ["http://a.test", "https://a.test.evil.test", "https://a.test:8443", "null"] {
-            assert!(!listed.allow(&headers(stranger, "api.test")), "{stranger}");
-        }
-        assert!(Origins::SameHost.allow(&headers("http://api.test:3000", "api.test:3000")));
-        assert!(!Origins::SameHost.allow(&headers("http://api.test:3001", "api.test:3000")));
-        assert!(Origins::SameHost.allow(&HeaderMap::new()), "a program without an origin");
-        assert!(Origins::Any.allow(&headers("https://a.test", "api.test")));
     }
 }

@@ -3,7 +3,7 @@
 //   node visit.mjs URL PID TRANSPORTS
 import assert from "node:assert/strict";
 import { io } from "socket.io-client";
-import { ask, next, soon } from "../../waiting.mjs";
+import { ask, next, soon } from "../../../tests/interop/waiting.mjs";
 
 const [url, pid, transports] = process.argv.slice(2);
 const options = { transports: transports.split(","), reconnection: false, forceNew: true };
@@ -40,6 +40,16 @@ assert.deepEqual(await said, [{ from: ada.id, message: "psst" }]);
 // What does not fit is answered with an error.
 const [{ error }] = await ask(ada, "send_to_room", { room: 7 });
 assert.match(error, /argument 0/);
+
+// Nobody hears what is meant for another, nor has rooms without end.
+assert.deepEqual(await ask(bob, "join_room", ada.id), [{ error: "this room is somebody's own" }]);
+assert.match((await ask(bob, "join_room", "x".repeat(101)))[0].error, /1 to 100 bytes/);
+for (let number = 1; number < 32; number += 1) {
+  const came = next(bob, "joined_room");
+  bob.emit("join_room", `room ${number}`);
+  await came;
+}
+assert.deepEqual(await ask(bob, "join_room", "one more"), [{ error: "more than 32 rooms" }]);
 
 // Emits from HTTP handlers: to all, to a room, to one.
 const told = [ada, bob].map((socket) => next(socket, "notification"));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use axum_plugin::{Origins, SocketOptions};
+use axum_plugin::SocketOptions;
 use serde::Deserialize;
 
 use crate::backend::BackendConfig;
@@ -95,13 +95,8 @@ impl Default for ChannelConfig {
 impl ChannelConfig {
     /// The options of the Socket.IO plug-in that say the same.
     pub(crate) fn options(&self) -> SocketOptions {
-        let origins = match self.cors_origins.as_slice() {
-            [] => Origins::SameHost,
-            [all] if all == "*" => Origins::Any,
-            list => Origins::List(list.to_vec()),
-        };
         SocketOptions {
-            origins,
+            origins: self.cors_origins.iter().collect(),
             path: self.socketio_path.clone(),
             max_http_buffer_size: self.max_message_bytes,
             ..SocketOptions::default()

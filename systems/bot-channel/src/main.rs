@@ -3,31 +3,22 @@
 //! `bot-channel [CONFIG]` reads settings from a file in TOML, or takes the sample. `ADDRESS` says where it listens
 //! (127.0.0.1:5005), `JWT_KEY` takes the place of the key in the file, and `RUST_LOG` says what is logged.
 
-use std::future::Future;
 use std::path::Path;
 use std::process::ExitCode;
 
 use bot_channel::{Config, SAMPLE, from_config};
+use program::Failure;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    program::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.as_slice() {
+    program::exit_code(match arguments.as_slice() {
         [] => serve(Config::parse(SAMPLE, "the sample")).await,
         [file] if !file.starts_with('-') => serve(Config::load(Path::new(file))).await,
         _ => Err("usage: bot-channel [CONFIG]".into()),
-    };
-    if let Err(error) = done {
-        eprintln!("{error}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    })
 }
 
 async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), Failure> {
@@ -38,22 +29,7 @@ async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), F
     let application = from_config(config)?;
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:5005".to_owned());
     let listener = TcpListener::bind(address).await?;
-    let stop = stop_signal()?;
+    let stop = program::told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)
-}
-
-/// Done when the process is told to stop, from the keyboard or by a service manager.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

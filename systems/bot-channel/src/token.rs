@@ -52,6 +52,8 @@ impl Tokens {
         // is held to it; who it is for is not this channel's to know.
         let mut validation = Validation::new(method);
         validation.required_spec_claims.clear();
+        // The same end at the door as inside: who comes in may say something.
+        validation.leeway = 0;
         validation.validate_nbf = true;
         validation.validate_aud = false;
         Ok(Some(Self { key, validation }))
@@ -97,10 +99,12 @@ mod tests {
         assert!(tokens.check(&format!("Bearer {good}")).is_some());
         assert!(tokens.check(&sign(Algorithm::HS256, "sesame", &json!({}))).is_some());
         let none = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
+        let just_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 5;
         let bad = [
             sign(Algorithm::HS256, "guess", &json!({ "sub": "ada" })),
             sign(Algorithm::HS512, "sesame", &json!({ "sub": "ada" })),
             sign(Algorithm::HS256, "sesame", &json!({ "exp": 1_000_000_000 })),
+            sign(Algorithm::HS256, "sesame", &json!({ "exp": just_now })),
             sign(Algorithm::HS256, "sesame", &json!({ "nbf": year_3000 })),
             none,
             String::new(),

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
-import { next, soon } from "../../waiting.mjs";
+import { next, soon } from "../../../tests/interop/waiting.mjs";
 
 const [program, folder] = process.argv.slice(2);
 

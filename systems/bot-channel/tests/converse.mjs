@@ -3,7 +3,7 @@
 //   node converse.mjs URL TRANSPORTS
 import assert from "node:assert/strict";
 import { io } from "socket.io-client";
-import { next, soon } from "../../waiting.mjs";
+import { next, soon } from "../../../tests/interop/waiting.mjs";
 
 const [url, transports] = process.argv.slice(2);
 

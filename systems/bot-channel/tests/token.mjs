@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { io } from "socket.io-client";
-import { next } from "../../waiting.mjs";
+import { next } from "../../../tests/interop/waiting.mjs";
 
 const [url, key] = process.argv.slice(2);
 const options = { path: "/live", transports: ["websocket"], reconnection: false, forceNew: true };

@@ -5,6 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{Ack, Data, Socket};
 
+use crate::rooms;
+
 const CHAT: &str = "/chat";
 
 pub(crate) fn events() -> SocketEvents {
@@ -25,6 +27,7 @@ struct Message {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn join(socket: Socket, api: SocketApi, Data(Join { room }): Data<Join>) -> Result<(), Failure> {
+    rooms::may_join(&api.of(CHAT), &socket, &room)?;
     api.enter_room(CHAT, socket.id(), room.as_str()).await?;
     api.of(CHAT).to(room.as_str()).emit("joined", &json!({ "room": room, "user": socket.id() })).await?;
     Ok(())

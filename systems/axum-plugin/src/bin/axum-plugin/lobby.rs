@@ -6,6 +6,10 @@ use serde_json::json;
 use socketio_server::{Data, DisconnectReason, EmitError, Socket};
 use tracing::info;
 
+use crate::rooms;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 pub(crate) fn events() -> SocketEvents {
     SocketEvents::of("/")
         .on_connect(connect)
@@ -34,9 +38,10 @@ async fn message(
     api.emit("response", &json!({ "message": data, "from": socket.id() })).await
 }
 
-async fn join_room(socket: Socket, Data(room): Data<String>) -> Result<(), EmitError> {
+async fn join_room(socket: Socket, api: SocketApi, Data(room): Data<String>) -> Result<(), Failure> {
+    rooms::may_join(&api.of("/"), &socket, &room)?;
     socket.join(room.as_str());
-    socket.emit("joined_room", &json!({ "room": room }))
+    Ok(socket.emit("joined_room", &json!({ "room": room }))?)
 }
 
 async fn leave_room(socket: Socket, Data(room): Data<String>) -> Result<(), EmitError> {

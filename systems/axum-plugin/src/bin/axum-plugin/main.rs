@@ -7,39 +7,32 @@
 mod chat;
 mod lobby;
 mod private;
+mod rooms;
 mod routes;
 
-use std::future::Future;
 use std::process::ExitCode;
 
 use axum_plugin::cli::{self, CliError, Command};
-use axum_plugin::{App, Application, Origins, SocketOptions, SocketPlugin};
+use axum_plugin::{App, Application, SocketOptions, SocketPlugin};
 use tracing::{Level, enabled, info};
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    program::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match cli::command(app(), &arguments) {
+    program::exit_code(match cli::command(app(), &arguments) {
         Ok(Command::Print(text)) => {
             print!("{text}");
             Ok(())
         }
         Ok(Command::Serve(application)) => serve(application).await,
         Err(error) => Err(error),
-    };
-    if let Err(error) = done {
-        eprintln!("{error}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    })
 }
 
 fn app() -> App {
     let options = SocketOptions {
-        origins: origins(),
+        origins: std::env::var("CORS_ORIGINS").unwrap_or_default().split(',').collect(),
         // The loggers are switched on for those who look.
         logger: enabled!(target: "socketio", Level::DEBUG),
         engineio_logger: enabled!(target: "engineio", Level::DEBUG),
@@ -65,33 +58,10 @@ fn app() -> App {
         .delete("/clients/{sid}", routes::put_out)
 }
 
-fn origins() -> Origins {
-    match std::env::var("CORS_ORIGINS").unwrap_or_default().as_str() {
-        "" => Origins::SameHost,
-        "*" => Origins::Any,
-        list => Origins::List(list.split(',').map(|origin| origin.trim().to_owned()).collect()),
-    }
-}
-
 async fn serve(application: Application) -> Result<(), CliError> {
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    let stop = stop_signal()?;
+    let stop = program::told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)
-}
-
-/// Done when the process is told to stop, from the keyboard or by a service manager.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -1,0 +1,18 @@
+//! What the programs of the systems have in common.
+//!
+//! | file | what it is about |
+//! | --- | --- |
+//! | `settings` | variables of the environment |
+//! | `log` | what is logged, to the standard error |
+//! | `serve` | an axum router on a port, until its end |
+//! | `stop` | being told to stop, and how a program ends |
+
+mod log;
+mod serve;
+mod settings;
+mod stop;
+
+pub use self::log::{log, log_at};
+pub use self::serve::{PATIENCE, name_peers, serve};
+pub use self::settings::{SettingError, parsed, variable};
+pub use self::stop::{Failure, exit_code, told_to_stop};

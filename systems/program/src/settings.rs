@@ -1,0 +1,41 @@
+//! Settings from the environment.
+
+use std::str::FromStr;
+
+/// A variable says something that it cannot say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {value:?} is not a number that fits")]
+pub struct SettingError {
+    name: &'static str,
+    value: String,
+}
+
+/// What a variable says. One that is empty counts as not set.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A number, or the default where the variable is not set.
+pub fn parsed<T: FromStr>(name: &'static str, default: T) -> Result<T, SettingError> {
+    read(name, variable(name), default)
+}
+
+fn read<T: FromStr>(name: &'static str, value: Option<String>, default: T) -> Result<T, SettingError> {
+    match value {
+        Some(value) => value.trim().parse().map_err(|_| SettingError { name, value }),
+        None => Ok(default),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_reported() {
+        assert_eq!(read("PORT", None, 3000), Ok(3000));
+        assert_eq!(read("PORT", Some(" 80 ".to_owned()), 3000), Ok(80));
+        let error = read::<u16>("PORT", Some("65536".to_owned()), 3000).unwrap_err();
+        assert_eq!(error.to_string(), "PORT: \"65536\" is not a number that fits");
+    }
+}

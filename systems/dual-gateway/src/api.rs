@@ -1,43 +1,33 @@
 //! The HTTP API of the main port. Socket.IO lives beside it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use engineio::PeerAddr;
+use engineio::Origins;
 use gateway::Gateway;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::session::Sessions;
-
 /// What the API offers, in OpenAPI.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
-#[derive(Clone)]
-struct Api {
-    gateway: Gateway,
-    sessions: Sessions,
-}
-
 /// The API, with Socket.IO in front.
-pub(crate) fn router(gateway: &Gateway, sessions: Sessions) -> Router {
+pub(crate) fn router(gateway: &Gateway) -> Router {
     let io = gateway.io().layer();
-    let api = Api { gateway: gateway.clone(), sessions };
-    let origins: Arc<[String]> = gateway.config().origins.allowed.clone().into();
-    Router::new()
+    let origins: Origins = gateway.config().origins.allowed.iter().collect();
+    let router = Router::new()
         .route("/", get(about))
         .route("/health", get(health))
         .route("/openapi.json", get(openapi))
         .route("/api/auth/acquire-session", post(acquire_session))
-        .with_state(api)
-        .layer(from_fn_with_state(origins, allow_origins))
-        .layer(io)
-        .layer(axum::middleware::from_fn(name_peer))
+        .with_state(gateway.clone())
+        .layer(from_fn_with_state(Arc::new(origins), allow_origins))
+        .layer(io);
+    program::name_peers(router)
 }
 
 async fn about() -> Response {
@@ -50,12 +40,12 @@ async fn about() -> Response {
     Json(about).into_response()
 }
 
-async fn health(State(api): State<Api>) -> Response {
-    let ready = api.gateway.is_ready();
+async fn health(State(gateway): State<Gateway>) -> Response {
+    let ready = gateway.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let said = if ready { "ok" } else { "draining" };
-    let uptime = api.gateway.uptime().as_secs();
-    let clients = api.gateway.io().len();
+    let uptime = gateway.uptime().as_secs();
+    let clients = gateway.io().len();
     (status, Json(json!({ "status": said, "uptime": uptime, "clients": clients }))).into_response()
 }
 
@@ -64,10 +54,10 @@ async fn openapi() -> Response {
 }
 
 /// A session of nobody in particular.
-async fn acquire_session(State(api): State<Api>) -> Response {
-    match api.sessions.acquire(None) {
-        Ok((session, token)) => {
-            let data = json!({ "token": token, "expiresAt": session.expires_at() });
+async fn acquire_session(State(gateway): State<Gateway>) -> Response {
+    match gateway.acquire_session(None) {
+        Ok(session) => {
+            let data = json!({ "token": session.token, "expiresAt": session.expires_at() });
             let body = Json(json!({ "success": true, "data": data }));
             ([(header::CACHE_CONTROL, "no-store")], body).into_response()
         }
@@ -80,23 +70,13 @@ async fn acquire_session(State(api): State<Api>) -> Response {
 }
 
 /// Lets pages of the listed origins read the answers. No cookie plays a part, so reading is all there is to allow.
-async fn allow_origins(State(origins): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    let origin: Option<HeaderValue> = request.headers().get(header::ORIGIN).cloned();
+async fn allow_origins(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let origin = headers.get(header::ORIGIN).filter(|_| origins.allow(headers)).cloned();
     let mut response = next.run(request).await;
-    let allowed = |origin: &HeaderValue| {
-        origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
-    };
-    if let Some(origin) = origin.filter(allowed) {
+    if let Some(origin) = origin {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
     }
     response
-}
-
-/// The Socket.IO server below learns from axum who the peer is.
-async fn name_peer(mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(PeerAddr(peer));
-    }
-    next.run(request).await
 }

@@ -2,36 +2,44 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gateway::{Config, Gateway, StartError};
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::chat::Model;
-use crate::session::Sessions;
-use crate::{api, auth, chat};
-
-/// How often it is looked whose session is over.
-const SWEEP: Duration = Duration::from_secs(5);
+use crate::{api, chat};
 
 /// Both ports, before they are opened.
 #[derive(Clone)]
 pub struct DualGateway {
     gateway: Gateway,
-    sessions: Sessions,
+}
+
+/// Why there is nothing to open ports for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DualError {
+    /// Sessions could not be proved, and without one nobody comes in.
+    #[error("auth.session_secret is empty")]
+    NoSecret,
+    /// The gateway cannot be what its settings say.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 impl DualGateway {
-    /// With the gateway's settings, these sessions, and this model for `ai:chat`.
-    pub fn new(config: Config, sessions: Sessions, model: impl Model) -> Result<Self, StartError> {
+    /// With the gateway's settings, and this model for `ai:chat`. Only those come in who bring a token, whatever
+    /// `auth.anonymous` says: of a session, for which `auth.session_secret` has to be set, or a JWT, if there is a key
+    /// for those.
+    pub fn new(mut config: Config, model: impl Model) -> Result<Self, DualError> {
+        if config.auth.session_secret.is_empty() {
+            return Err(DualError::NoSecret);
+        }
+        config.auth.anonymous = false;
         let gateway = Gateway::new(config)?;
-        let namespace = gateway.io().of("/");
-        auth::guard(&namespace, sessions.clone());
-        chat::register(&namespace, Arc::new(model));
-        Ok(Self { gateway, sessions })
+        chat::register(&gateway.io().of("/"), Arc::new(model));
+        Ok(Self { gateway })
     }
 
     /// The gateway, for handlers and emits of one's own: they reach the clients of both ports and protocols.
@@ -45,27 +53,13 @@ impl DualGateway {
         &self,
         main: TcpListener,
         websocket: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
+        stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let api = api::router(&self.gateway, self.sessions.clone());
-        let gateway = self.gateway.clone();
-        let api = axum::serve(main, api.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                stop.await;
-                gateway.drain().await;
-            });
-        let sweep = async {
-            let mut ticks = interval(SWEEP);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                auth::end(&self.gateway.io().of("/"));
-            }
+        let stop = async {
+            stop.await;
+            self.gateway.drain().await;
         };
-        let serving = async { tokio::try_join!(api.into_future(), self.gateway.serve(websocket)) };
-        tokio::select! {
-            served = serving => served.map(|_| ()),
-            () = sweep => Ok(()),
-        }
+        let api = program::serve(main, api::router(&self.gateway), stop, program::PATIENCE);
+        tokio::try_join!(api, self.gateway.serve_clients(websocket)).map(|_| ())
     }
 }

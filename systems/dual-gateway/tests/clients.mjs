@@ -1,7 +1,7 @@
 // Clients of both protocols that look alike: `take` gives the data of the next event of a name.
 import { io } from "socket.io-client";
 import WebSocket from "ws";
-import { next, soon } from "../../waiting.mjs";
+import { next, soon } from "../../../tests/interop/waiting.mjs";
 
 class Client {
   constructor() {

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
-use dual_gateway::{DualGateway, ModelError, OPENAPI, Pieces, Question, Sessions};
+use dual_gateway::{DualError, DualGateway, ModelError, OPENAPI, Pieces, Question};
+use gateway::Config;
 use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,7 +16,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_dual-gateway");
 
 fn program() -> Command {
     let mut program = Command::new(PROGRAM);
-    program.env("SESSION_SECRET", "open sesame").env("RUST_LOG", "off").env_remove("HOST").kill_on_drop(true);
+    program
+        .env("SESSION_SECRET", "open sesame, open sesame")
+        .env("RUST_LOG", "off")
+        .env_remove("HOST")
+        .kill_on_drop(true);
     program
 }
 
@@ -79,6 +83,7 @@ async fn wrong_settings_are_reported() {
     };
     assert!(refused("PORT", "many", &[]).await.contains("PORT: \"many\" is not a number that fits"));
     assert!(refused("SESSION_SECRET", "", &["token", "ada"]).await.contains("SESSION_SECRET is not set"));
+    assert!(refused("SESSION_SECRET", "too short", &[]).await.contains("SESSION_SECRET: at least 16 bytes"));
     assert!(refused("PORT", "0", &["serves"]).await.contains("usage: "));
 }
 
@@ -90,15 +95,17 @@ async fn a_model_of_ones_own_answers_and_fails() {
         }
         if question.message == "fail" { Err(ModelError("as asked for".to_owned())) } else { Ok(()) }
     };
-    let sessions = Sessions::new(b"sesame", Duration::from_secs(60));
-    let dual = DualGateway::new(gateway::Config::default(), sessions.clone(), model).unwrap();
+    assert!(matches!(DualGateway::new(Config::default(), model), Err(DualError::NoSecret)));
+    let mut config = Config::default();
+    config.auth.session_secret = "sesame".into();
+    let dual = DualGateway::new(config, model).unwrap();
     let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (main, websocket) = (listen().await, listen().await);
     let (api, addr) = (main.local_addr().unwrap(), websocket.local_addr().unwrap());
     let serving = dual.clone();
     tokio::spawn(async move { serving.serve(main, websocket, std::future::pending()).await });
 
-    let (_, token) = sessions.acquire(None).unwrap();
+    let token = dual.gateway().acquire_session(None).unwrap().token;
     let mut ws = WebSocket::open(addr, &format!("/?token={token}")).await.unwrap();
     for expected in ["connect", "connected"] {
         let message: Value = serde_json::from_str(&ws.text().await).unwrap();
@@ -143,4 +150,8 @@ async fn a_model_of_ones_own_answers_and_fails() {
     }
     assert_eq!(Request::new("GET", "/openapi.json").send(api).await.text(), OPENAPI);
     assert_eq!(Request::new("GET", "/nothing").send(api).await.status, 404);
+    // The other port says what it is to whoever does not speak WebSocket.
+    let told = Request::new("GET", "/anything").send(addr).await;
+    assert_eq!(told.status, 200);
+    assert!(told.text().contains(r#""native":{"path":"any other"}"#), "{}", told.text());
 }

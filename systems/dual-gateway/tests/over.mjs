@@ -3,7 +3,7 @@
 //   node over.mjs MAIN WEBSOCKET
 import assert from "node:assert/strict";
 import { Native, SocketIo } from "./clients.mjs";
-import { soon } from "../../waiting.mjs";
+import { soon } from "../../../tests/interop/waiting.mjs";
 
 const [main, websocket] = process.argv.slice(2);
 const acquired = await (await fetch(`${main}/api/auth/acquire-session`, { method: "POST" })).json();

@@ -2,61 +2,62 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::body::Body;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use engineio::PeerAddr;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::bus::{Bus, Command, CommandError};
+use crate::bus::Bus;
+use crate::command::{Command, CommandError};
+
+/// The largest body, in bytes: as large as a message of Socket.IO.
+const MAX_BODY: usize = 1_000_000;
 
 impl Bus {
     /// Socket.IO and the API, as one router.
     pub fn router(&self) -> Router {
-        Router::new()
+        let router = Router::new()
             .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-            .route("/api/rooms", get(rooms))
-            .route("/api/{op}", post(command))
+            .route("/api/rooms", get(rooms).fallback(no_method))
+            .fallback(nothing)
+            .route("/api/{op}", post(command).fallback(no_method))
             .with_state(self.clone())
-            .layer(self.io().layer())
-            .layer(from_fn(name_peer))
+            .layer(self.io().layer());
+        program::name_peers(router)
     }
 
-    /// Serves until `stop` is done; then everybody is told to go.
+    /// Serves until `stop` is done; then everybody is told to go, and requests that are under way may take ten seconds
+    /// more.
     pub async fn serve(
         &self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let bus = self.clone();
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let stopped = async move {
             stop.await;
             bus.close().await;
         };
-        axum::serve(listener, service).with_graceful_shutdown(stopped).await
+        program::serve(listener, self.router(), stopped, program::PATIENCE).await
     }
 }
 
-async fn command(
-    State(bus): State<Bus>,
-    Path(op): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn command(State(bus): State<Bus>, Path(op): Path<String>, headers: HeaderMap, body: Body) -> Response {
     if !Command::OPS.contains(&op.as_str()) {
         return failure(StatusCode::NOT_FOUND, "there is nothing at this path");
     }
     if !bus.knows(bearer(&headers)) {
         return failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong");
     }
+    // Nothing is read of somebody who may not ask.
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or did not come whole");
+    };
     let mut data: Value = match serde_json::from_slice(&body) {
         Ok(data) => data,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -82,6 +83,14 @@ async fn command(
     }
 }
 
+async fn nothing() -> Response {
+    failure(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+async fn no_method() -> Response {
+    failure(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
+}
+
 async fn rooms(State(bus): State<Bus>, headers: HeaderMap) -> Response {
     if !bus.knows(bearer(&headers)) {
         return failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong");
@@ -96,12 +105,4 @@ fn failure(status: StatusCode, error: &str) -> Response {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-}
-
-/// The Socket.IO server below learns from axum who the peer is.
-async fn name_peer(mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(PeerAddr(peer));
-    }
-    next.run(request).await
 }

@@ -1,18 +1,19 @@
 //! The bus: services and users on one Socket.IO server, and what services may do there.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-use socketio_server::{Ack, ConnectError, Data, EmitError, Handshake, Namespace, Server, Socket};
-use tracing::{debug, info, warn};
+use socketio_parser::reserved_event;
+use socketio_server::{Ack, ConnectError, Data, Handshake, Namespace, Server, Socket};
+use tracing::{debug, warn};
 
+use crate::command::{Command, CommandError, Outcome};
 use crate::event::{Event, EventType};
+use crate::present::{Present, SERVICES, USER_ROOM, Who};
 
-/// The room of all services.
-const SERVICES: &str = "services";
 /// The longest name of a room, a user or a service, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -32,108 +33,8 @@ pub enum Users {
     /// Clients name themselves by `auth.user_id`: for buses that only one's own programs reach.
     #[default]
     Believed,
-    /// They are nobody until a service puts them into the room `user:ID`.
+    /// They are nobody until a service, which knows who one is, puts it into the room `user:ID`.
     Unknown,
-}
-
-/// What a service asks for, over Socket.IO or HTTP.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
-pub enum Command {
-    /// To one client.
-    EmitToClient {
-        /// The id of its socket.
-        client_id: String,
-        /// What is said.
-        event: Event,
-    },
-    /// To a user, on all its clients.
-    EmitToUser {
-        /// Who.
-        user_id: String,
-        /// What is said.
-        event: Event,
-    },
-    /// To all clients and services in a room.
-    EmitToRoom {
-        /// Which.
-        room: String,
-        /// What is said.
-        event: Event,
-    },
-    /// To all clients and services.
-    Broadcast {
-        /// What is said.
-        event: Event,
-    },
-    /// Puts a client into a room; a service itself where none is named.
-    JoinRoom {
-        /// The id of its socket.
-        client_id: Option<String>,
-        /// Which room.
-        room: String,
-    },
-    /// Takes a client, or the service itself, out of a room.
-    LeaveRoom {
-        /// The id of its socket.
-        client_id: Option<String>,
-        /// Which room.
-        room: String,
-    },
-}
-
-impl Command {
-    /// The names of what can be asked for.
-    pub const OPS: [&str; 6] =
-        ["emit_to_client", "emit_to_user", "emit_to_room", "broadcast", "join_room", "leave_room"];
-
-    /// What `data` asks for by this name.
-    pub(crate) fn read(op: &str, mut data: Value) -> Result<Self, CommandError> {
-        let object =
-            data.as_object_mut().ok_or_else(|| CommandError::Invalid("expected an object".to_owned()))?;
-        object.insert("op".to_owned(), op.into());
-        serde_json::from_value(data).map_err(|error| CommandError::Invalid(error.to_string()))
-    }
-
-    /// The name by which it is asked for.
-    pub(crate) fn op(&self) -> &'static str {
-        match self {
-            Self::EmitToClient { .. } => "emit_to_client",
-            Self::EmitToUser { .. } => "emit_to_user",
-            Self::EmitToRoom { .. } => "emit_to_room",
-            Self::Broadcast { .. } => "broadcast",
-            Self::JoinRoom { .. } => "join_room",
-            Self::LeaveRoom { .. } => "leave_room",
-        }
-    }
-}
-
-/// What a command came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// How many sockets it reached.
-    pub reached: usize,
-}
-
-/// A command was not carried out.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandError {
-    /// It says nothing that can be done.
-    #[error("{0}")]
-    Invalid(String),
-    /// The client is not connected.
-    #[error("there is no such client")]
-    NoClient,
-    /// The bus is closed.
-    #[error("the bus is closed")]
-    Closed,
-    /// It is for services.
-    #[error("only services may do this")]
-    NotAService,
-    /// It cannot be sent.
-    #[error(transparent)]
-    Emit(#[from] EmitError),
 }
 
 /// A bus. Cloning gives another handle of the same.
@@ -146,27 +47,23 @@ pub struct Bus {
 
 /// Where handlers find the namespace that they belong to. It is emptied in the end, because the namespace holds them.
 #[derive(Clone, Default)]
-struct Slot(Arc<RwLock<Option<Namespace>>>);
+struct Slot(Arc<RwLock<Option<Home>>>);
+
+/// Where everybody is.
+#[derive(Clone)]
+struct Home {
+    namespace: Namespace,
+    present: Present,
+}
 
 impl Slot {
-    fn get(&self) -> Result<Namespace, CommandError> {
+    fn get(&self) -> Result<Home, CommandError> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(CommandError::Closed)
     }
 
-    fn set(&self, namespace: Option<Namespace>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = namespace;
+    fn set(&self, home: Option<Home>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = home;
     }
-}
-
-/// How many connections each user has.
-type Present = Arc<Mutex<HashMap<String, usize>>>;
-
-/// What a socket turned out to be.
-#[derive(Clone)]
-enum Who {
-    Service(String),
-    User(String),
-    Nobody,
 }
 
 impl Bus {
@@ -183,11 +80,17 @@ impl Bus {
             async move { who }
         });
         let present = Present::default();
-        let here = Arc::clone(&present);
-        namespace.on_connect(move |socket: Socket| arrive(socket, Arc::clone(&here)));
-        namespace.on_disconnect(move |socket: Socket| leave(socket, Arc::clone(&present)));
+        let (coming, going) = (present.clone(), present.clone());
+        namespace.on_connect(move |socket: Socket| {
+            let present = coming.clone();
+            async move { present.arrive(&socket).await }
+        });
+        namespace.on_disconnect(move |socket: Socket| {
+            let present = going.clone();
+            async move { present.leave(&socket).await }
+        });
         let slot = Slot::default();
-        slot.set(Some(namespace.clone()));
+        slot.set(Some(Home { namespace: namespace.clone(), present }));
         for op in Command::OPS {
             let slot = slot.clone();
             namespace.on(op, move |socket: Socket, Data(data): Data<Value>| {
@@ -225,7 +128,7 @@ impl Bus {
     pub fn rooms(&self) -> BTreeMap<String, Vec<String>> {
         let mut rooms = BTreeMap::<String, Vec<String>>::new();
         for socket in self.io.of("/").sockets() {
-            for room in socket.rooms().iter().filter(|room| &***room != socket.id()) {
+            for room in socket.joined_rooms() {
                 rooms.entry(room.to_string()).or_default().push(socket.id().to_owned());
             }
         }
@@ -265,70 +168,10 @@ fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
     key.len() == brought.len() && key.iter().zip(brought).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
-fn who(socket: &Socket) -> Who {
-    socket.extensions().get().unwrap_or(Who::Nobody)
-}
-
-fn source(who: &Who) -> &str {
-    match who {
-        Who::Service(name) => name,
-        Who::User(_) | Who::Nobody => "client",
-    }
-}
-
-async fn arrive(socket: Socket, present: Present) {
-    match who(&socket) {
-        Who::Service(name) => {
-            info!(service = name, "connected");
-            socket.join([SERVICES.to_owned(), format!("service:{name}")]);
-        }
-        Who::User(user) => {
-            socket.join(format!("user:{user}"));
-            let first = {
-                let mut present = present.lock().unwrap_or_else(PoisonError::into_inner);
-                let connections = present.entry(user.clone()).or_default();
-                *connections += 1;
-                *connections == 1
-            };
-            if first {
-                tell_services(&socket, Event::new(EventType::UserConnected).with("user_id", user)).await;
-            }
-        }
-        Who::Nobody => {}
-    }
-}
-
-async fn leave(socket: Socket, present: Present) {
-    match who(&socket) {
-        Who::Service(name) => info!(service = name, "disconnected"),
-        Who::User(user) => {
-            let last = {
-                let mut present = present.lock().unwrap_or_else(PoisonError::into_inner);
-                let left = present.get_mut(&user).map(|connections| {
-                    *connections -= 1;
-                    *connections
-                });
-                left == Some(0) && present.remove(&user).is_some()
-            };
-            if last {
-                tell_services(&socket, Event::new(EventType::UserDisconnected).with("user_id", user)).await;
-            }
-        }
-        Who::Nobody => {}
-    }
-}
-
-async fn tell_services(socket: &Socket, mut event: Event) {
-    event.source = "bus".to_owned();
-    if let Err(error) = socket.to(SERVICES).emit(event.kind.name(), &event).await {
-        warn!(%error, kind = %event.kind, "the services were not told");
-    }
-}
-
 /// What anybody says by a standard event goes to all services, with the name of who said it; whether somebody is there
 /// is answered here.
 async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Result<(), CommandError> {
-    let who = who(&socket);
+    let who = Who::of(&socket);
     let Value::Object(mut fields) = data else {
         return Err(CommandError::Invalid("expected an object".to_owned()));
     };
@@ -336,15 +179,21 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
         fields.remove(ours);
     }
     let mut event = Event { fields, ..Event::new(kind) };
-    source(&who).clone_into(&mut event.source);
+    who.source().clone_into(&mut event.source);
     if event.kind == EventType::PresenceQuery {
         let Some(user) = event.field::<String>("user_id") else {
             return Err(CommandError::Invalid("expected { user_id }".to_owned()));
         };
-        let online = slot.get()?.room_len(&format!("user:{user}")) > 0;
+        let online = slot.get()?.namespace.room_len(&format!("{USER_ROOM}{user}")) > 0;
         let mut update = Event::new(EventType::PresenceUpdate).with("user_id", user).with("online", online);
         "bus".clone_into(&mut update.source);
         return Ok(socket.emit(update.kind.name(), &update)?);
+    }
+    if !matches!(who, Who::Service(_)) {
+        // Nobody speaks as a user that one is not.
+        for ours in ["user_id", "client_id"] {
+            event.fields.remove(ours);
+        }
     }
     match who {
         Who::User(user) => event = event.with("user_id", user),
@@ -356,18 +205,22 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
 }
 
 async fn obey(socket: &Socket, slot: &Slot, op: &str, data: Value) -> Result<Outcome, CommandError> {
-    let Who::Service(name) = who(socket) else {
+    let Who::Service(name) = Who::of(socket) else {
         return Err(CommandError::NotAService);
     };
     carry_out(&slot.get()?, Command::read(op, data)?, &name, Some(socket)).await
 }
 
 async fn carry_out(
-    namespace: &Namespace,
+    Home { namespace, present }: &Home,
     command: Command,
     source: &str,
     asking: Option<&Socket>,
 ) -> Result<Outcome, CommandError> {
+    if let Some(reserved) = command.event().and_then(|event| reserved_event(event.kind.name())) {
+        // Also where nobody is there to be told.
+        return Err(CommandError::Invalid(format!("the type {reserved} is reserved")));
+    }
     let stamped = |mut event: Event| {
         source.clone_into(&mut event.source);
         event
@@ -380,7 +233,7 @@ async fn carry_out(
             Ok(Outcome { reached: 1 })
         }
         Command::EmitToUser { user_id, event } => {
-            to_room(namespace, &format!("user:{user_id}"), &stamped(event)).await
+            to_room(namespace, &format!("{USER_ROOM}{user_id}"), &stamped(event)).await
         }
         Command::EmitToRoom { room, event } => to_room(namespace, &room, &stamped(event)).await,
         Command::Broadcast { event } => {
@@ -393,11 +246,19 @@ async fn carry_out(
             if room.is_empty() || room.len() > MAX_NAME {
                 return Err(CommandError::Invalid(format!("a room's name has 1 to {MAX_NAME} bytes")));
             }
-            meant(namespace, client_id, asking)?.join(room);
+            let socket = meant(namespace, client_id, asking)?;
+            socket.join(room.as_str());
+            if let Some(user) = room.strip_prefix(USER_ROOM) {
+                present.introduce(&socket, user).await;
+            }
             Ok(Outcome { reached: 1 })
         }
         Command::LeaveRoom { client_id, room } => {
-            meant(namespace, client_id, asking)?.leave(&room);
+            let socket = meant(namespace, client_id, asking)?;
+            socket.leave(&room);
+            if let Some(user) = room.strip_prefix(USER_ROOM) {
+                present.forget(&socket, user).await;
+            }
             Ok(Outcome { reached: 1 })
         }
     }

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engineio::client::Tls;
 use http::HeaderValue;
 use serde_json::{Value, json};
 use socketio_client::{AckError, Data, HandlerId, Manager, Socket};
+use tokio::sync::RwLock;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::bus::{Command, Outcome};
+use crate::command::{Command, Outcome};
 use crate::event::{Event, EventType};
 use crate::fallback::{Fallback, FallbackError};
 
@@ -22,6 +24,9 @@ pub struct ConnectorOptions {
     pub key: Option<String>,
     /// Where Socket.IO is. Default `/socket.io/`.
     pub path: String,
+    /// How TLS is spoken where the URL begins with `https://`. Default: with the certificates that the operating system
+    /// trusts; reading them takes some milliseconds, once in a process.
+    pub tls: Tls,
     /// How long the first connection, and each answer, may take. Default 5 seconds.
     pub timeout: Duration,
     /// How long to wait before a lost connection is tried again; it doubles up to ten times that. Default 500 ms.
@@ -33,6 +38,7 @@ impl Default for ConnectorOptions {
         Self {
             key: None,
             path: "/socket.io/".to_owned(),
+            tls: Tls::default(),
             timeout: Duration::from_secs(5),
             reconnection_delay: Duration::from_millis(500),
         }
@@ -53,11 +59,14 @@ pub enum Link {
 #[non_exhaustive]
 pub enum ConnectorError {
     /// The URL cannot be used.
-    #[error("{0} is not the URL of a bus: http://HOST:PORT")]
+    #[error("{0} is not the URL of a bus: http://HOST:PORT, or https")]
     Url(String),
     /// The key cannot stand in a header.
     #[error("the key cannot stand in a header")]
     Key,
+    /// The certificates of the system cannot be used.
+    #[error("the certificates of the system cannot be used")]
+    Tls(#[source] std::io::Error),
 }
 
 /// The bus did not do what was asked.
@@ -86,6 +95,8 @@ pub struct ServiceConnector {
     socket: Socket,
     fallback: Fallback,
     rooms: Arc<Mutex<BTreeSet<String>>>,
+    /// Held by those who wait for an answer.
+    asking: Arc<RwLock<()>>,
     limit: Duration,
 }
 
@@ -98,15 +109,17 @@ impl ServiceConnector {
     /// A service of this name.
     pub fn with_options(name: &str, url: &str, options: ConnectorOptions) -> Result<Self, ConnectorError> {
         let wrong = || ConnectorError::Url(url.to_owned());
-        if !url.starts_with("http://") {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(wrong());
         }
-        let ConnectorOptions { key, path, timeout, reconnection_delay } = options;
+        let ConnectorOptions { key, path, tls, timeout, reconnection_delay } = options;
+        let fallback_tls = tls.clone();
         let bearer = key.as_ref().map(|key| HeaderValue::from_str(&format!("Bearer {key}")));
         let bearer = bearer.transpose().map_err(|_| ConnectorError::Key)?;
         let manager = Manager::builder(url)
             .map_err(|_| wrong())?
             .path(path)
+            .engine(|engine| engine.tls(tls))
             .connect_timeout(timeout)
             .ack_timeout(timeout)
             .reconnection(|reconnection| {
@@ -118,7 +131,8 @@ impl ServiceConnector {
         // Strings can be written as JSON.
         let auth = json!({ "service": name, "key": key });
         socket.auth(&auth).map_err(|_| ConnectorError::Key)?;
-        let fallback = Fallback::new(url, bearer.as_ref(), name, timeout);
+        let fallback = Fallback::new(url, &fallback_tls, bearer.as_ref(), name, timeout);
+        let fallback = fallback.map_err(ConnectorError::Tls)?;
         let rooms = Arc::<Mutex<BTreeSet<String>>>::default();
         let joined = Arc::clone(&rooms);
         socket.on_connect(move |socket: Socket| {
@@ -132,7 +146,8 @@ impl ServiceConnector {
                 }
             }
         });
-        Ok(Self { name: name.into(), manager, socket, fallback, rooms, limit: timeout })
+        let asking = Arc::default();
+        Ok(Self { name: name.into(), manager, socket, fallback, rooms, asking, limit: timeout })
     }
 
     /// The service's name.
@@ -194,7 +209,12 @@ impl ServiceConnector {
     /// Puts this service into a room, now or when there is a connection, and again after each reconnection.
     pub async fn join(&self, room: &str) -> Result<(), BusError> {
         locked(&self.rooms).insert(room.to_owned());
-        self.in_person(Command::JoinRoom { client_id: None, room: room.to_owned() }).await
+        let joined = self.in_person(Command::JoinRoom { client_id: None, room: room.to_owned() }).await;
+        if let Err(BusError::Refused(_)) = joined {
+            // It would be refused after each reconnection too.
+            locked(&self.rooms).remove(room);
+        }
+        joined
     }
 
     /// Takes this service out of a room.
@@ -221,12 +241,15 @@ impl ServiceConnector {
         self.socket.emit(event.kind.name(), event)
     }
 
-    /// Ends the connection; what was sent before leaves.
+    /// Ends the connection. What was sent before leaves, and what was asked is answered, in the time that answers have.
     pub async fn shutdown(&self) {
+        // Whoever asks now has to wait, and goes over HTTP then.
+        let _asked = timeout(self.limit, self.asking.write()).await;
         self.manager.close().await;
     }
 
     async fn in_person(&self, command: Command) -> Result<(), BusError> {
+        let _asking = self.asking.read().await;
         if !self.socket.is_connected() {
             return Err(BusError::NotConnected);
         }
@@ -235,6 +258,7 @@ impl ServiceConnector {
 
     /// What was sent over the connection is not sent over HTTP too, so nothing arrives twice.
     async fn ask(&self, command: Command) -> Result<Outcome, BusError> {
+        let _asking = self.asking.read().await;
         if self.socket.is_connected() {
             self.over_socket(&command).await
         } else {

@@ -1,18 +1,21 @@
 //! The HTTP API from the other side, for when there is no connection.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::client::Tls;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::bus::{Command, Outcome};
+use crate::command::{Command, Outcome};
 
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 1_000_000;
@@ -34,7 +37,7 @@ pub enum FallbackError {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Fallback {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     authorization: Option<HeaderValue>,
     source: String,
@@ -42,14 +45,23 @@ pub(crate) struct Fallback {
 }
 
 impl Fallback {
-    pub(crate) fn new(base: &str, key: Option<&HeaderValue>, source: &str, limit: Duration) -> Self {
-        Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
+    pub(crate) fn new(
+        base: &str,
+        tls: &Tls,
+        key: Option<&HeaderValue>,
+        source: &str,
+        limit: Duration,
+    ) -> io::Result<Self> {
+        let config = (*tls.config()?).clone();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
             base: base.trim_end_matches('/').to_owned(),
             authorization: key.cloned(),
             source: source.to_owned(),
             limit,
-        }
+        })
     }
 
     pub(crate) async fn carry_out(&self, command: &Command) -> Result<Outcome, FallbackError> {

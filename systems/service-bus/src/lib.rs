@@ -23,18 +23,24 @@
 //! | file | what it is about |
 //! | --- | --- |
 //! | `event` | the envelope of every event, and the standard types |
-//! | `bus` | the server: services, users, and what services may do |
+//! | `command` | what services may ask for |
+//! | `present` | who is who, and which users are there |
+//! | `bus` | the server: it hears users and obeys services |
 //! | `api` | the same over HTTP |
 //! | `connector` | a service's end of it |
 //! | `fallback` | the API from that end |
 
 mod api;
 mod bus;
+mod command;
 mod connector;
 mod event;
 mod fallback;
+mod present;
 
-pub use self::bus::{Bus, BusOptions, Command, CommandError, Outcome, Users};
+pub use self::bus::{Bus, BusOptions, Users};
+pub use self::command::{Command, CommandError, Outcome};
 pub use self::connector::{BusError, ConnectorError, ConnectorOptions, Link, ServiceConnector};
 pub use self::event::{Event, EventType};
 pub use self::fallback::FallbackError;
+pub use engineio::client::Tls;

@@ -6,8 +6,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use service_bus::{BusError, ConnectorOptions, Event, EventType, Link, Outcome, ServiceConnector};
-use tests::raw::{Request, soon};
+use service_bus::{
+    Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, Link, Outcome, ServiceConnector, Users,
+};
+use tests::raw::{Request, WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -52,6 +54,31 @@ fn hears(service: &ServiceConnector, kinds: &[EventType]) -> mpsc::UnboundedRece
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+#[tokio::test]
+async fn the_demonstration_shows_three_services_that_talk() {
+    let mut program = Command::new(PROGRAM);
+    program.arg("demo").env_remove("LOG_LEVEL").kill_on_drop(true);
+    let output = soon(program.output()).await.unwrap();
+    let (shown, complaints) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && complaints.is_empty(), "{shown}{complaints}");
+    for line in [
+        "presence  ada is online: told 4",
+        "chat      chat:message from ada to bob: reached 0",
+        "mail      keeps a letter from ada for bob, as chat asks",
+        "ada       hears notification from mail",
+        "presence  bob is online: told 5",
+        "mail      has 1 for bob, who is there as presence says",
+        "bob       hears notification from mail",
+        "chat      chat:message from bob to ada: reached 1",
+        "ada       hears chat:message from chat",
+        "bob       hears chat:read from chat",
+        "presence  bob is offline: told 4",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
 }
 
 #[tokio::test]
@@ -136,9 +163,41 @@ async fn without_a_connection_the_api_is_used() {
     let stranger = ServiceConnector::with_options("stranger", &url, stranger).unwrap();
     assert_eq!(soon(stranger.initialize()).await.unwrap(), Link::Http);
     assert!(matches!(stranger.broadcast(event).await, Err(BusError::Http(_))));
-    for wrong in ["https://localhost", "localhost:8000", "http://"] {
+    for wrong in ["ws://localhost", "localhost:8000", "http://", "https://"] {
         assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn what_was_asked_before_the_end_is_answered() {
+    let (_program, url) = start("0").await;
+    let one = service("one", &url);
+    assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
+    let (sent, ()) = tokio::join!(one.broadcast(Event::new(EventType::SystemInfo)), one.shutdown());
+    assert_eq!(sent.unwrap(), Outcome { reached: 1 });
+    assert_eq!(one.link(), Link::Http);
+}
+
+#[tokio::test]
+async fn both_ways_go_through_tls() {
+    let (_program, url) = start("0").await;
+    let (addr, tls) = tests::tls::in_front_of(url.strip_prefix("http://").unwrap().parse().unwrap()).await;
+    let url = format!("https://localhost:{}", addr.port());
+    let trusting = ConnectorOptions { tls, ..options() };
+    let listener = ServiceConnector::with_options("listener", &url, trusting.clone()).unwrap();
+    let mut told = hears(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let blocked =
+        ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..trusting };
+    let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
+    assert_eq!(soon(blocked.initialize()).await.unwrap(), Link::Http);
+    let event = Event::new(EventType::Notification).with("text", "by HTTPS");
+    assert_eq!(blocked.emit_to_room("service:listener", event).await.unwrap(), Outcome { reached: 1 });
+    assert_eq!(soon(told.recv()).await.unwrap().source, "blocked");
+    // A server for which nobody vouches is not talked to.
+    let strict = ConnectorOptions { timeout: Duration::from_secs(2), ..options() };
+    let strict = ServiceConnector::with_options("strict", &url, strict).unwrap();
+    assert!(soon(strict.initialize()).await.is_err());
 }
 
 #[tokio::test]
@@ -202,6 +261,77 @@ async fn users_and_services_of_npm() {
     assert!(seen.iter().map(|(kind, user)| (kind.as_str(), user.as_str())).eq(expected), "{seen:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_word_on_a_user_is_the_true_one() {
+    let (_program, url) = start("0").await;
+    let addr: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let listener = service("listener", &url);
+    let mut heard = hears(&listener, &[EventType::UserConnected, EventType::UserDisconnected]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let come_and_go = move || async move {
+        for _ in 0..50 {
+            let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+            ws.text().await;
+            ws.send(r#"40{"user_id":"ada"}"#).await;
+            ws.text().await;
+            ws.cut();
+        }
+    };
+    let visits: Vec<_> = (0..4).map(|_| tokio::spawn(come_and_go())).collect();
+    for visit in visits {
+        visit.await.unwrap();
+    }
+    // One comes when nobody is there, and the last one goes: these alternate, and the end is that nobody is there.
+    let mut is_there = false;
+    loop {
+        let event = soon(heard.recv()).await.unwrap();
+        assert_eq!(event.kind == EventType::UserConnected, !is_there);
+        is_there = !is_there;
+        if is_there {
+            continue;
+        }
+        let rooms = Request::new("GET", "/api/rooms").header("authorization", &format!("Bearer {KEY}"));
+        if !rooms.send(addr).await.text().contains("user:ada") && heard.is_empty() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_says_who_somebody_is() {
+    let bus = Bus::new(BusOptions { key: Some(KEY.to_owned()), users: Users::Unknown }).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    let door = service("door", &format!("http://{addr}"));
+    let mut heard = hears(&door, &EventType::STANDARD);
+    assert_eq!(soon(door.initialize()).await.unwrap(), Link::Socket);
+    let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    ws.text().await;
+    // What it says of itself is not believed.
+    ws.send(r#"40{"user_id":"ada"}"#).await;
+    let joined: Value = serde_json::from_str(&ws.text().await[2..]).unwrap();
+    let id = joined["sid"].as_str().unwrap();
+    let says = r#"42["chat:typing",{"user_id":"eve"}]"#;
+    let mut next = async || {
+        let event = soon(heard.recv()).await.unwrap();
+        (event.kind.name().to_owned(), event.field::<String>("user_id"), event.field::<String>("client_id"))
+    };
+    let about = |kind: &str, user: &str| (kind.to_owned(), Some(user.to_owned()), None);
+    ws.send(says).await;
+    assert_eq!(next().await, ("chat:typing".to_owned(), None, Some(id.to_owned())));
+    door.join_client(id, "user:ada").await.unwrap();
+    assert_eq!(next().await, about("user:connected", "ada"));
+    ws.send(says).await;
+    assert_eq!(next().await, about("chat:typing", "ada"));
+    door.leave_client(id, "user:ada").await.unwrap();
+    assert_eq!(next().await, about("user:disconnected", "ada"));
+    door.join_client(id, "user:bob").await.unwrap();
+    assert_eq!(next().await, about("user:connected", "bob"));
+    ws.cut();
+    assert_eq!(next().await, about("user:disconnected", "bob"));
+}
+
 #[tokio::test]
 async fn a_service_of_python() {
     let (_program, url) = start("0").await;
@@ -230,6 +360,11 @@ async fn the_api_says_what_is_wrong() {
         ("/api/emit_to_room", KEY, "[]", 422),
         ("/api/emit_to_room", KEY, r#"{"room":"r"}"#, 422),
         ("/api/emit_to_room", KEY, r#"{"room":"r","event":{"text":"x"}}"#, 422),
+        ("/api/broadcast", KEY, r#"{"event":{"type":"disconnect"}}"#, 422),
+        ("/api/broadcast", "guess", &"x".repeat(2_000_000), 401),
+        ("/api/broadcast", KEY, &"x".repeat(2_000_000), 413),
+        ("/api", KEY, "{}", 404),
+        ("/api/rooms", KEY, "{}", 405),
         ("/api/join_room", KEY, r#"{"room":"r"}"#, 422),
         ("/api/join_room", KEY, r#"{"room":"r","client_id":"nobody"}"#, 404),
         ("/api/leave_room", KEY, r#"{"room":"r","client_id":"nobody"}"#, 404),

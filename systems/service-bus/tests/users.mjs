@@ -3,7 +3,7 @@
 //   node users.mjs URL KEY
 import assert from "node:assert/strict";
 import { io } from "socket.io-client";
-import { ask, next, soon } from "../../waiting.mjs";
+import { ask, next, soon } from "../../../tests/interop/waiting.mjs";
 
 const [url, key] = process.argv.slice(2);
 

@@ -1,0 +1,85 @@
+//! The bus as a program.
+//!
+//! `service-bus [serve]` is the bus. `SOCKET_IO_PORT` (8000) and `SOCKET_IO_HOST` (127.0.0.1) say where it listens,
+//! `LOG_LEVEL` (INFO) what is logged, `BUS_KEY` (none) what services have to know, and `USERS` whether clients may name
+//! themselves (`believed`) or not (`unknown`); the default is `believed` without a key, and `unknown` with one.
+//!
+//! `service-bus demo` is a bus on a free port, three services, and two users, who talk to one another and end.
+
+mod chat;
+mod demo;
+mod mail;
+mod presence;
+mod user;
+
+use std::process::ExitCode;
+
+use program::{Failure, parsed, told_to_stop, variable};
+use service_bus::{Bus, BusOptions, Users};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    program::exit_code(match arguments.as_slice() {
+        [] | ["serve"] => serve().await,
+        ["demo"] => demo().await,
+        _ => Err("usage: service-bus [serve | demo]".into()),
+    })
+}
+
+/// Logs what `LOG_LEVEL` says.
+fn log(default: &str) -> Result<(), Failure> {
+    let level = variable("LOG_LEVEL").unwrap_or_else(|| default.to_owned());
+    let filter = match level.to_ascii_uppercase().as_str() {
+        "CRITICAL" | "ERROR" => "error",
+        "WARNING" | "WARN" => "warn",
+        "INFO" => "info",
+        "DEBUG" => "debug",
+        "TRACE" => "trace",
+        "OFF" => "off",
+        _ => return Err(format!("LOG_LEVEL: there is no level {level}").into()),
+    };
+    program::log_at(EnvFilter::new(filter));
+    Ok(())
+}
+
+async fn serve() -> Result<(), Failure> {
+    log("INFO")?;
+    let port = parsed("SOCKET_IO_PORT", 8000)?;
+    let key = variable("BUS_KEY");
+    let users = match (variable("USERS").as_deref(), &key) {
+        (Some("believed"), _) | (None, None) => Users::Believed,
+        (Some("unknown"), _) | (None, Some(_)) => Users::Unknown,
+        (Some(other), _) => return Err(format!("USERS: {other} is neither believed nor unknown").into()),
+    };
+    let bus = Bus::new(BusOptions { key, users })?;
+    let host = variable("SOCKET_IO_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
+    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let stop = told_to_stop()?;
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(bus.serve(listener, stop).await?)
+}
+
+async fn demo() -> Result<(), Failure> {
+    // What is told is what is shown.
+    log("WARNING")?;
+    let bus = Bus::new(BusOptions::default())?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    println!("bus       listens on {url}");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let stopped = async {
+            // Whichever way the demonstration ends.
+            let _ = stopped.await;
+        };
+        bus.serve(listener, stopped).await
+    });
+    let shown = demo::show(&url).await;
+    drop(stop);
+    serving.await??;
+    shown
+}

@@ -1,0 +1,75 @@
+//! A user of the demonstration: a Socket.IO client as a browser would be one.
+
+use std::time::Duration;
+
+use program::Failure;
+use serde_json::json;
+use service_bus::{Event, EventType};
+use socketio_client::{Data, Manager, Socket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long anything may take before the demonstration has failed.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) struct User {
+    name: &'static str,
+    manager: Manager,
+    socket: Socket,
+    heard: mpsc::UnboundedReceiver<Event>,
+}
+
+impl User {
+    /// Connects.
+    pub(crate) async fn join(name: &'static str, url: &str) -> Result<Self, Failure> {
+        let manager = Manager::builder(url)?.build();
+        let socket = manager.socket("/");
+        socket.auth(&json!({ "user_id": name }))?;
+        let (tell, heard) = mpsc::unbounded_channel();
+        for kind in EventType::STANDARD {
+            let tell = tell.clone();
+            socket.on(kind.name(), move |Data(event): Data<Event>| {
+                // Who does not listen any more need not be told.
+                let _ = tell.send(event);
+                async {}
+            });
+        }
+        socket.connect();
+        timeout(LIMIT, socket.connected()).await??;
+        println!("{name:<10}is there");
+        Ok(Self { name, manager, socket, heard })
+    }
+
+    /// Says something to the services.
+    pub(crate) fn says(&self, event: &Event) -> Result<(), Failure> {
+        println!("{:<10}says {}", self.name, event.kind);
+        Ok(self.socket.emit(event.kind.name(), event)?)
+    }
+
+    /// Waits for an event that is meant.
+    pub(crate) async fn hears(
+        &mut self,
+        kind: EventType,
+        is_meant: impl Fn(&Event) -> bool,
+    ) -> Result<(), Failure> {
+        let meant = async {
+            while let Some(event) = self.heard.recv().await {
+                if event.kind == kind && is_meant(&event) {
+                    return Some(event);
+                }
+            }
+            None
+        };
+        let Ok(Some(event)) = timeout(LIMIT, meant).await else {
+            return Err(format!("{} has not heard {kind}", self.name).into());
+        };
+        println!("{:<10}hears {kind} from {}", self.name, event.source);
+        Ok(())
+    }
+
+    /// Goes.
+    pub(crate) async fn leaves(self) {
+        println!("{:<10}goes", self.name);
+        self.manager.close().await;
+    }
+}

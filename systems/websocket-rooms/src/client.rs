@@ -6,13 +6,15 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engineio::client::Tls;
 use http::{HeaderMap, Uri};
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::emitter::{Emitter, Event, HandlerId};
 use crate::line::{Line, LineOptions, SendError};
@@ -35,6 +37,9 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// What to send along with the request: `Authorization`, for example. Default: nothing.
     pub headers: HeaderMap,
+    /// How TLS is spoken where the URL begins with `wss://`. Default: with the certificates that the operating system
+    /// trusts; reading them takes some milliseconds, once in a process.
+    pub tls: Tls,
     /// How a connection is kept.
     pub line: LineOptions,
 }
@@ -48,6 +53,7 @@ impl Default for ClientOptions {
             max_reconnect_attempts: Some(10),
             connect_timeout: Duration::from_secs(10),
             headers: HeaderMap::new(),
+            tls: Tls::default(),
             line: LineOptions::default(),
         }
     }
@@ -57,8 +63,8 @@ impl Default for ClientOptions {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL does not begin with `ws://`, or names no host.
-    #[error("this is not the URL of a plain WebSocket: {0}")]
+    /// The URL begins neither with `ws://` nor with `wss://`, or names no host.
+    #[error("this is not the URL of a WebSocket: {0}")]
     Url(Uri),
     /// The text is no URL.
     #[error("this is not a URL")]
@@ -66,6 +72,9 @@ pub enum ConnectError {
     /// The network said no.
     #[error("cannot connect: {0}")]
     Io(#[source] Arc<io::Error>),
+    /// The server is not the one that it should be, or speaks no TLS.
+    #[error("no secure connection: {0}")]
+    Tls(#[source] Arc<io::Error>),
     /// The server refused, with this status.
     #[error("the server refused with {0}")]
     Refused(http::StatusCode),
@@ -142,21 +151,26 @@ struct Shared {
     changed: watch::Sender<()>,
 }
 
+/// The bytes of a connection, encrypted or not.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// What a client is at.
 enum Link {
     /// Nothing: it was not connected yet, or is closed.
     Idle,
-    /// On its way to a connection, or waiting before it tries again.
+    /// On its way to a connection, or waiting before it tries again; it stops when it is told.
     Trying(watch::Sender<bool>),
-    /// Connected.
-    Up(Line),
+    /// Connected, or taking leave. It is told too, as it would try again otherwise.
+    Up(watch::Sender<bool>, Line),
 }
 
 impl Client {
-    /// A client of a server, such as `ws://127.0.0.1:8080/chat`, that is not connected yet.
+    /// A client of a server, such as `ws://127.0.0.1:8080/chat` or `wss://example.com/chat`, that is not connected yet.
     pub fn new(url: &str, options: ClientOptions) -> Result<Self, ConnectError> {
         let uri: Uri = url.parse().map_err(|_| ConnectError::NoUrl)?;
-        if uri.scheme_str() != Some("ws") || uri.host().is_none_or(str::is_empty) {
+        if !matches!(uri.scheme_str(), Some("ws" | "wss")) || uri.host().is_none_or(str::is_empty) {
             return Err(ConnectError::Url(uri));
         }
         let link = Mutex::new(Link::Idle);
@@ -186,7 +200,10 @@ impl Client {
             Link::Trying(stop) => {
                 stop.send_replace(true);
             }
-            Link::Up(line) => line.close_with(1000, ""),
+            Link::Up(stop, line) => {
+                stop.send_replace(true);
+                line.close_with(1000, "");
+            }
         }
     }
 
@@ -211,14 +228,14 @@ impl Client {
         match &*self.link() {
             Link::Idle => ConnectionState::Closed,
             Link::Trying(_) => ConnectionState::Connecting,
-            Link::Up(line) => line.state(),
+            Link::Up(_, line) => line.state(),
         }
     }
 
     /// How long the last ping and its answer took. `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         match &*self.link() {
-            Link::Up(line) => line.pulse().latency,
+            Link::Up(_, line) => line.pulse().latency,
             _ => None,
         }
     }
@@ -226,7 +243,7 @@ impl Client {
     /// Sends a message. Nothing is waited for; without an open connection it is refused.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         match &*self.link() {
-            Link::Up(line) => line.send(message.into()),
+            Link::Up(_, line) => line.send(message.into()),
             _ => Err(SendError::NotOpen),
         }
     }
@@ -329,36 +346,59 @@ impl Client {
     /// There is a connection. Returns false if the client was closed just before.
     pub(crate) fn up(&self, line: &Line) -> bool {
         let mut link = self.link();
-        if let Link::Trying(stop) = &*link {
-            if *stop.borrow() {
-                return false;
-            }
-        }
+        let stop = match &*link {
+            Link::Trying(stop) if !*stop.borrow() => stop.clone(),
+            _ => return false,
+        };
         line.open();
-        *link = Link::Up(line.clone());
+        *link = Link::Up(stop, line.clone());
         true
     }
 
-    /// There is no connection any more, but there shall be one.
-    pub(crate) fn down(&self) -> watch::Receiver<bool> {
-        let (stop, stopped) = watch::channel(false);
-        *self.link() = Link::Trying(stop);
-        stopped
+    /// There is no connection any more. Returns whether there shall be another one: not if the client was closed,
+    /// were it while the server said goodbye.
+    pub(crate) fn down(&self) -> bool {
+        let mut link = self.link();
+        let stop = match &*link {
+            Link::Up(stop, _) if !*stop.borrow() => stop.clone(),
+            _ => return false,
+        };
+        *link = Link::Trying(stop);
+        true
     }
 
     /// One attempt.
-    pub(crate) async fn attempt(&self) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, ConnectError> {
+    pub(crate) async fn attempt(&self) -> Result<WebSocketStream<Box<dyn Stream>>, ConnectError> {
+        match tokio::time::timeout(self.0.options.connect_timeout, self.dial()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(ConnectError::Timeout),
+        }
+    }
+
+    async fn dial(&self) -> Result<WebSocketStream<Box<dyn Stream>>, ConnectError> {
         let builder = ClientRequestBuilder::new(self.0.uri.clone());
         let mut request = builder.into_client_request().map_err(why)?;
         for (name, value) in &self.0.options.headers {
             request.headers_mut().insert(name, value.clone());
         }
         let config = wire::config(&self.0.options.line);
-        let connected = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
-        match tokio::time::timeout(self.0.options.connect_timeout, connected).await {
-            Ok(connected) => connected.map(|(ws, _)| ws).map_err(why),
-            Err(_) => Err(ConnectError::Timeout),
-        }
+        let uri = &self.0.uri;
+        let is_secure = uri.scheme_str() == Some("wss");
+        // An address of IPv6 stands in brackets.
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let tcp = TcpStream::connect((host, port)).await;
+        let tcp = tcp.map_err(|error| ConnectError::Io(Arc::new(error)))?;
+        // What waits is written together already.
+        let _ = tcp.set_nodelay(true);
+        let stream: Box<dyn Stream> = if is_secure {
+            let secured = self.0.options.tls.connect(host, tcp).await;
+            Box::new(secured.map_err(|error| ConnectError::Tls(Arc::new(error)))?)
+        } else {
+            Box::new(tcp)
+        };
+        let connected = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
+        connected.map(|(ws, _)| ws).map_err(why)
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {

@@ -1,13 +1,13 @@
 //! The HTTP request that becomes a WebSocket: read, judged, and answered.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
+use engineio::Origins;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
@@ -51,18 +51,6 @@ pub struct Refusal {
     pub text: String,
 }
 
-/// Whose pages may connect. Only browsers say where a page comes from; programs are not asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Origins {
-    /// Pages of the host that the request is for.
-    #[default]
-    SameHost,
-    /// Pages of these origins, such as `https://example.org`.
-    List(HashSet<String>),
-    /// All pages. Wrong wherever a browser proves by itself who somebody is, by cookies or by its network.
-    Any,
-}
-
 /// Finds out who a client is.
 pub(crate) type Authenticate =
     Arc<dyn Fn(Handshake) -> Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>> + Send + Sync>;
@@ -78,24 +66,6 @@ impl Handshake {
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    }
-
-    fn is_from(&self, origins: &Origins) -> bool {
-        let Some(origin) = self.headers.get(ORIGIN) else {
-            return true;
-        };
-        let Ok(origin) = origin.to_str() else {
-            return false;
-        };
-        match origins {
-            Origins::Any => true,
-            Origins::List(list) => list.contains(origin),
-            Origins::SameHost => {
-                let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
-                let from = origin.split_once("://").map(|(_, host)| host);
-                matches!((host, from), (Some(host), Some(from)) if host.eq_ignore_ascii_case(from))
-            }
-        }
     }
 }
 
@@ -175,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
         if create_response(&self.request).is_err() {
             return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket server"));
         }
-        if !self.handshake.is_from(origins) {
+        if !origins.allow(&self.handshake.headers) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "this origin is not allowed"));
         }
         match authenticate {

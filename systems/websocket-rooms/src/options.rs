@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::handshake::Origins;
+use engineio::Origins;
+
 use crate::line::LineOptions;
 
 /// The options of a [`Server`](crate::Server).

@@ -18,6 +18,7 @@ impl Client {
         mut stopped: watch::Receiver<bool>,
         opened: oneshot::Sender<Result<(), ConnectError>>,
     ) {
+        let running = Running(self.clone());
         let mut opened = Some(opened);
         let options = self.options();
         let mut backoff = Backoff::new(options.reconnect_interval, options.reconnect_interval_max);
@@ -43,15 +44,12 @@ impl Client {
                         wire::drive(ws, &line, outgoing, inbox, &options.line, Some(self.tell_sent())).await;
                     line.closed(reason.clone());
                     debug!(url = %self.url(), %reason, "closed");
-                    let again = options.auto_reconnect && !matches!(reason, CloseReason::Local(_));
-                    if again {
-                        stopped = self.down();
-                    }
+                    let again =
+                        options.auto_reconnect && !matches!(reason, CloseReason::Local(_)) && self.down();
                     // What a handler broke has been reported by its panic.
                     let _ = handlers.await;
                     self.events().emit(ClientEvent::Close(self.clone(), reason)).await;
                     if !again {
-                        self.idle();
                         return;
                     }
                     backoff = Backoff::new(options.reconnect_interval, options.reconnect_interval_max);
@@ -74,7 +72,7 @@ impl Client {
                 () = raised(&mut stopped) => break ConnectError::Closed,
             }
         };
-        self.idle();
+        drop(running);
         if let Some(opened) = opened {
             let _ = opened.send(Err(failed));
         }
@@ -86,6 +84,15 @@ impl Client {
             let client = client.clone();
             Box::pin(async move { client.events().emit(ClientEvent::Sent(client.clone(), message)).await })
         })
+    }
+}
+
+/// A client whose life goes on. Whatever ends it, a handler that panics for one, the client can be connected again.
+struct Running(Client);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.idle();
     }
 }
 

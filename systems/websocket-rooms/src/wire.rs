@@ -20,6 +20,9 @@ use crate::line::{Line, LineOptions, Outgoing};
 use crate::message::{Farewell, Message, from_wire, into_wire};
 use crate::state::CloseReason;
 
+/// So many messages are written before what was written is flushed, and somebody else has a turn.
+const BATCH: usize = 64;
+
 /// Told of each message that was written.
 pub(crate) type Sent = Box<dyn Fn(Message) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -157,49 +160,80 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
         };
-        let limit = if ending.is_some() { options.close_timeout } else { options.ping_timeout };
-        let written = timeout(limit, put(sink, first, outgoing, sent)).await;
-        if let Some(reason) = ending {
-            return reason;
+        let put = async |sink: &mut Sink<S>, first, outgoing: &mut Outgoing, limit| {
+            match timeout(limit, put(sink, first, outgoing)).await {
+                Err(_) => Err(CloseReason::SlowConsumer),
+                Ok(Err(error)) => Err(reason_of(&error)),
+                Ok(Ok(Put { farewell, written })) => {
+                    // How long the handlers take says nothing of the other side.
+                    if let Some(sent) = sent {
+                        for message in written {
+                            sent(message).await;
+                        }
+                    }
+                    farewell.map_or(Ok(()), |farewell| Err(CloseReason::Local(farewell)))
+                }
+            }
+        };
+        let Some(reason) = ending else {
+            if let Some(first) = first {
+                if let Err(reason) = put(sink, first, outgoing, options.ping_timeout).await {
+                    return reason;
+                }
+            }
+            continue;
+        };
+        // What was sent before goes out too, in the time that there is.
+        let end = Instant::now() + options.close_timeout;
+        let mut next = first;
+        while let Some(first) = next {
+            let left = end.saturating_duration_since(Instant::now());
+            if put(sink, first, outgoing, left).await.is_err() {
+                break;
+            }
+            next = outgoing.try_next();
         }
-        match written {
-            Err(_) => return CloseReason::SlowConsumer,
-            Ok(Err(error)) => return reason_of(&error),
-            Ok(Ok(Some(farewell))) => return CloseReason::Local(farewell),
-            Ok(Ok(None)) => {}
-        }
+        return reason;
     }
 }
 
-/// Writes a message and all that wait behind it, with as few system calls as the buffer allows. A goodbye among
-/// them is left to the end of the connection.
+type Sink<S> = SplitSink<WebSocketStream<S>, tungstenite::Message>;
+
+/// What became of some messages.
+struct Put {
+    /// A goodbye that was among them. It is left to the end of the connection.
+    farewell: Option<Farewell>,
+    /// The others, but for those that only keep the connection alive.
+    written: Vec<Message>,
+}
+
+/// Writes a message and some of those that wait behind it, with as few system calls as the buffer allows.
 async fn put<S: AsyncRead + AsyncWrite + Unpin>(
-    sink: &mut SplitSink<WebSocketStream<S>, tungstenite::Message>,
-    first: Option<Message>,
+    sink: &mut Sink<S>,
+    first: Message,
     outgoing: &mut Outgoing,
-    sent: Option<&Sent>,
-) -> Result<Option<Farewell>, Error> {
-    let mut next = first;
-    let mut written = Vec::new();
-    let mut farewell = None;
-    while let Some(message) = next {
-        if let Message::Close(last) = message {
-            farewell = Some(last.unwrap_or_else(|| Farewell::new(1000, "")));
-            break;
+) -> Result<Put, Error> {
+    let mut next = Some(first);
+    let mut put = Put { farewell: None, written: Vec::new() };
+    for left in (0..BATCH).rev() {
+        match next {
+            None => break,
+            Some(Message::Close(last)) => {
+                put.farewell = Some(last.unwrap_or_else(|| Farewell::new(1000, "")));
+                break;
+            }
+            Some(message) => {
+                if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+                    put.written.push(message.clone());
+                }
+                sink.feed(into_wire(message)).await?;
+            }
         }
-        if sent.is_some() && !matches!(message, Message::Ping(_) | Message::Pong(_)) {
-            written.push(message.clone());
-        }
-        sink.feed(into_wire(message)).await?;
-        next = outgoing.try_next();
+        // Nothing is taken that is not written.
+        next = if left == 0 { None } else { outgoing.try_next() };
     }
     sink.flush().await?;
-    if let Some(sent) = sent {
-        for message in written {
-            sent(message).await;
-        }
-    }
-    Ok(farewell)
+    Ok(put)
 }
 
 enum Beat {
@@ -231,5 +265,32 @@ fn reason_of(error: &Error) -> CloseReason {
         Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => CloseReason::Lost,
         Error::Protocol(_) | Error::Utf8(_) => CloseReason::ProtocolError,
         _ => CloseReason::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_queue_that_never_empties_does_not_keep_what_was_written() {
+        let (near, _far) = tokio::io::duplex(1 << 20);
+        let ws = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
+        let (mut sink, _stream) = ws.split();
+        let options = LineOptions::default();
+        let (line, mut outgoing) = Line::new(&options);
+        line.open();
+        for number in 0..3 * BATCH {
+            line.send(number.to_string().into()).unwrap();
+        }
+        for batch in 0..3 {
+            let first = outgoing.try_next().unwrap();
+            let put = put(&mut sink, first, &mut outgoing).await.unwrap();
+            assert_eq!(put.written.len(), BATCH);
+            assert_eq!(put.written[0], (batch * BATCH).to_string().into());
+        }
+        assert_eq!(outgoing.try_next(), None);
     }
 }

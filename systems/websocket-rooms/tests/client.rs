@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tests::raw::soon;
+use tests::tls;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use websocket_rooms::{
     Client, ClientEventKind, ClientOptions, CloseReason, ConnectError, ConnectionState, CreateError,
-    Farewell, Hub, Identity, Reached, Refusal, SendError, Server, ServerStats,
+    Farewell, Hub, Identity, LineOptions, Reached, Refusal, SendError, Server, ServerStats,
 };
 
 async fn serve(server: &Server, addr: &str) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
@@ -178,9 +180,100 @@ async fn a_client_shows_who_it_is_and_hears_why_not() {
     let expected = CloseReason::Remote(Some(Farewell::new(4403, "you have to go")));
     assert_eq!(soon(why.recv()).await, Some(expected));
     soon(client.closed()).await;
-    for wrong in ["wss://localhost", "http://localhost", "localhost", "ws://"] {
+    for wrong in ["wss://", "http://localhost", "localhost", "ws://"] {
         assert!(Client::new(wrong, ClientOptions::default()).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn a_client_comes_through_tls_to_the_server_that_it_means() {
+    let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
+    let (secure, tls) = tls::in_front_of(addr).await;
+    let url = format!("wss://localhost:{}/?user=ada", secure.port());
+    let client = Client::new(&url, ClientOptions { tls, ..quick() }).unwrap();
+    let mut told = listen(&client);
+    soon(client.connect()).await.unwrap();
+    let large = "x".repeat(200_000);
+    client.send(large.as_str()).unwrap();
+    assert_eq!(soon(told.recv()).await.unwrap(), "open Open");
+    let mut both = [soon(told.recv()).await.unwrap(), soon(told.recv()).await.unwrap()];
+    both.sort();
+    assert_eq!(both, [format!("message {large}"), format!("sent {large}")]);
+    client.close();
+    soon(client.closed()).await;
+    // Nobody vouches for this certificate.
+    let strict = ClientOptions { auto_reconnect: false, ..ClientOptions::default() };
+    let refused = soon(Client::new(&url, strict).unwrap().connect()).await;
+    assert!(matches!(refused, Err(ConnectError::Tls(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_during_the_servers_goodbye_stays_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    // It says goodbye, and leaves the connection open as long as it can.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut ws = tokio_tungstenite::accept_async(stream).await.unwrap();
+        ws.close(None).await.unwrap();
+        let mut stream = ws.into_inner();
+        tell.send(()).unwrap();
+        let again = tokio::select! {
+            again = listener.accept() => again.is_ok(),
+            _ = async { while stream.read(&mut [0; 64]).await.is_ok_and(|len| len > 0) {} } => false,
+        };
+        let _ = stream.shutdown().await;
+        again
+    });
+    let line = LineOptions { close_timeout: Duration::from_secs(1), ..LineOptions::default() };
+    let client = Client::new(&format!("ws://{addr}"), ClientOptions { line, ..quick() }).unwrap();
+    client.connect().await.unwrap();
+    soon(told).await.unwrap();
+    soon(async {
+        while client.state() != ConnectionState::Closing {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    client.close();
+    soon(client.closed()).await;
+    assert_eq!(client.state(), ConnectionState::Closed);
+    assert!(!soon(serving).await.unwrap(), "it came back");
+}
+
+#[tokio::test]
+async fn a_client_whose_handler_panics_can_be_connected_again() {
+    let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
+    let client = Client::new(&format!("ws://{addr}"), quick()).unwrap();
+    let bad =
+        client.on_sent(|_, message| async move { assert_ne!(message.text(), Some("panic"), "as asked for") });
+    client.connect().await.unwrap();
+    client.send("panic").unwrap();
+    soon(client.closed()).await;
+    assert_eq!(client.state(), ConnectionState::Closed);
+    assert!(client.events().off(bad));
+    soon(client.connect()).await.unwrap();
+    assert_eq!(client.state(), ConnectionState::Open);
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_its_time_does_not_make_the_server_slow() {
+    let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
+    let line = LineOptions { ping_timeout: Duration::from_millis(20), ..LineOptions::default() };
+    let client = Client::new(&format!("ws://{addr}"), ClientOptions { line, ..quick() }).unwrap();
+    client.on_sent(|_, _| tokio::time::sleep(Duration::from_millis(100)));
+    let mut told = listen(&client);
+    client.connect().await.unwrap();
+    for text in ["one", "two"] {
+        client.send(text).unwrap();
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 5 {
+        seen.push(soon(told.recv()).await.unwrap());
+    }
+    seen.sort();
+    assert_eq!(seen, ["message one", "message two", "open Open", "sent one", "sent two"]);
 }
 
 #[tokio::test]

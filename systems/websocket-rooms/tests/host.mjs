@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { WebSocketServer } from "ws";
-import { next, soon } from "../../waiting.mjs";
+import { next, soon } from "../../../tests/interop/waiting.mjs";
 
 const [program] = process.argv.slice(2);
 

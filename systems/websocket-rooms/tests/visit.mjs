@@ -3,7 +3,7 @@
 //   node visit.mjs URL PID
 import assert from "node:assert/strict";
 import WebSocket from "ws";
-import { next, soon } from "../../waiting.mjs";
+import { next, soon } from "../../../tests/interop/waiting.mjs";
 
 const [url, pid] = process.argv.slice(2);
 

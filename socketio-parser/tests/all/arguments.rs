@@ -1,6 +1,6 @@
 //! Arguments: one or several when sent, unread until asked for when received.
 
-use crate::common::{decode, event};
+use crate::common::{affordable, decode, event};
 use serde::Deserialize;
 use socketio_parser::{ArgError, Args, Parser, RawArgs, Then, ToArgs};
 
@@ -114,10 +114,11 @@ fn numbers_and_strings_beyond_rust() {
 
 #[test]
 fn half_a_million_arguments() {
-    let text = format!("2[\"a\"{}]", ",1".repeat(490_000));
+    let many = if affordable(&490_000) { 490_000 } else { 490 };
+    let text = format!("2[\"a\"{}]", ",1".repeat(many));
     let event = event(decode(&text));
-    assert_eq!(event.args().len(), 490_000);
-    assert_eq!(event.args().iter().map(|arg| arg.parse::<usize>().unwrap()).sum::<usize>(), 490_000);
+    assert_eq!(event.args().len(), many);
+    assert_eq!(event.args().iter().map(|arg| arg.parse::<usize>().unwrap()).sum::<usize>(), many);
     assert_eq!(encode(event.args()), text);
 }
 

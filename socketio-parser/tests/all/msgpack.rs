@@ -9,7 +9,7 @@ use socketio_parser::{
     Revision, Then, ToArgs,
 };
 
-use crate::common::event;
+use crate::common::{affordable, event};
 
 fn try_decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
     let mut decoder = Parser::Msgpack.decoder(Limits::default());
@@ -80,7 +80,7 @@ fn numbers_have_the_shortest_form() {
 
 #[test]
 fn headers_grow_with_what_they_announce() {
-    for length in [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536] {
+    for length in [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536].into_iter().filter(affordable) {
         let text = "x".repeat(length);
         let list = vec![1u8; length];
         let map: BTreeMap<usize, bool> = (0..length).map(|key| (key, true)).collect();
@@ -116,7 +116,7 @@ fn lengths_that_serde_does_not_know_are_put_right() {
     let args = event(try_decode(&encode(&flat)).unwrap()).into_args();
     let back: BTreeMap<String, u8> = args.parse(0).unwrap();
     assert_eq!((back.len(), back["a"], back["k19"]), (21, 1, 19));
-    for length in [0, 1, 2, 15, 16, 70_000] {
+    for length in [0, 1, 2, 15, 16, 70_000].into_iter().filter(affordable) {
         let args = event(try_decode(&encode(&Args((Lazy(length), "behind")))).unwrap()).into_args();
         let (list, behind): (Vec<usize>, String) = args.parse_all().unwrap();
         assert_eq!((list, behind.as_str()), ((0..length).collect(), "behind"));

@@ -89,8 +89,7 @@ impl Client {
         match (packet.payload, slot) {
             (Payload::Connect(auth), None) => self.connect(&packet.namespace, auth, cx),
             (Payload::Connect(auth), Some(at)) if self.slots[at].has_left() => {
-                self.forget_left();
-                self.slots.swap_remove(at);
+                self.forget(at);
                 self.connect(&packet.namespace, auth, cx);
             }
             (Payload::ConnectError(_) | Payload::Connect(_), _) | (_, None) => self.violation(),
@@ -100,8 +99,7 @@ impl Client {
                 Slot::In(socket, _) => {
                     if matches!(payload, Payload::Disconnect) {
                         socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
-                        self.forget_left();
-                        self.slots.swap_remove(at);
+                        self.forget(at);
                     } else if socket.is_connected() {
                         let socket = socket.clone();
                         self.socket_packet(at, socket, packet.ack_id, payload, cx);
@@ -117,6 +115,12 @@ impl Client {
             Protocol::V3 => namespace.path(),
             Protocol::V4 => namespace.as_str(),
         }
+    }
+
+    /// Lets go of a namespace, even if the application is still putting the socket out.
+    fn forget(&mut self, at: usize) {
+        let slot = self.slots.swap_remove(at);
+        self.visits.retain(|visit| visit.namespace.name() != slot.name());
     }
 
     /// Lets go of the sockets that have left, and of the namespaces that only they kept.
@@ -414,6 +418,22 @@ impl Handler for Client {
                 .running
                 .as_ref()
                 .is_none_or(|running| running.len() < self.server.config.max_handlers_in_flight)
+    }
+}
+
+/// A session ends without [`on_close`](Handler::on_close) when a handler panics. Its sockets must not stay in their rooms.
+impl Drop for Client {
+    fn drop(&mut self) {
+        for joining in self.joining.drain(..) {
+            joining.give_up();
+        }
+        // In tasks, as this thread may be unwinding: a second panic would be the end of the process.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        for slot in self.slots.drain(..) {
+            if let Slot::In(socket, _) = slot {
+                runtime.spawn(async move { socket.leave_namespace(DisconnectReason::ForcedServerClose) });
+            }
+        }
     }
 }
 

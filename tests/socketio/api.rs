@@ -352,6 +352,61 @@ async fn a_socket_leaves_its_rooms_between_disconnecting_and_disconnect() {
     assert_eq!(DisconnectReason::ClientNamespaceDisconnect.to_string(), "client namespace disconnect");
 }
 
+/// A handler that panics ends its session. The sockets leave all the same, whatever their handlers of that do.
+#[tokio::test]
+async fn a_panic_leaves_no_ghosts() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        answering(io);
+        io.on("check", |Data(fine): Data<bool>| async move { assert!(fine, "as asked") });
+        io.on_disconnecting(|socket: Socket| async move { assert!(socket.rooms().is_empty(), "once more") });
+        for name in ["/", "/foo"] {
+            let sender = sender.clone();
+            io.of(name).on_disconnect(move |reason: DisconnectReason| {
+                sender.send(reason.as_str()).unwrap();
+                async {}
+            });
+        }
+    })
+    .await;
+    let (mut other, _) = running.connect().await;
+    let (mut ws, _) = running.connect().await;
+    join(&mut ws, "/foo").await;
+    ws.send(r#"42["check",false]"#).await;
+    assert_eq!(ws.closed().await, Some(1011));
+    for _ in 0..2 {
+        assert_eq!(soon(reasons.recv()).await.unwrap(), "forced server close");
+    }
+    assert_eq!((running.io.len(), running.io.of("/foo").len()), (1, 0));
+    nothing_else(&mut other).await;
+}
+
+/// A socket that is leaving cannot be put out once more: its handlers are called once.
+#[tokio::test]
+async fn a_socket_leaves_once() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        let first = sender.clone();
+        io.on_disconnecting(move |socket: Socket| {
+            first.send("disconnecting").unwrap();
+            assert!(socket.is_connected());
+            socket.disconnect(false);
+            async {}
+        });
+        io.on_disconnect(move || {
+            sender.send("disconnect").unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send("41").await;
+    assert_eq!(soon(seen.recv()).await.unwrap(), "disconnecting");
+    assert_eq!(soon(seen.recv()).await.unwrap(), "disconnect");
+    join(&mut ws, "/").await;
+    assert!(seen.try_recv().is_err());
+}
+
 /// SIO-SRV-046, SIO-SRV-138
 #[tokio::test]
 async fn disconnecting_the_client_leaves_all_namespaces() {

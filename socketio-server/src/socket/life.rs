@@ -1,6 +1,7 @@
 //! How a socket comes into its namespace and its rooms, and how it leaves.
 
 use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Waker};
@@ -21,8 +22,10 @@ use crate::room::Room;
 
 /// A socket is made before its namespace's middlewares run, and is not connected before they agree.
 const JOINING: u8 = 0;
-const CONNECTED: u8 = 1;
-const DISCONNECTED: u8 = 2;
+const DISCONNECTED: u8 = 1;
+/// The handlers of "disconnecting" run. For them it is still there, but it cannot be put out once more.
+const LEAVING: u8 = 2;
+const CONNECTED: u8 = 3;
 
 /// What became of a client's wish to be who it was: nothing, if it had none.
 const NEW: u8 = 0;
@@ -96,7 +99,7 @@ impl Socket {
 
     /// Whether the socket is in its namespace.
     pub fn is_connected(&self) -> bool {
-        self.0.phase.load(Ordering::Acquire) == CONNECTED
+        self.0.phase.load(Ordering::Acquire) >= LEAVING
     }
 
     pub(crate) fn has_left(&self) -> bool {
@@ -206,26 +209,29 @@ impl Socket {
 
     /// The socket leaves its namespace, for whatever reason and only once.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
-        // The handlers of "disconnecting" still see the rooms.
-        if !self.is_connected() {
+        self.leave_after(reason, || {});
+    }
+
+    /// The same, and what is to be done `first` if it is still there.
+    pub(super) fn leave_after(&self, reason: DisconnectReason, first: impl FnOnce()) {
+        let leaving = self.0.phase.compare_exchange(CONNECTED, LEAVING, Ordering::AcqRel, Ordering::Acquire);
+        if leaving.is_err() {
             return;
         }
+        first();
         let context = || DisconnectContext { socket: self.clone(), reason };
         let handlers = self.0.space.handlers();
+        // They still see the rooms.
         for call in handlers.disconnecting.calls() {
-            detach(call(context()));
+            detach(|| call(context()));
         }
-        let left =
-            self.0.phase.compare_exchange(CONNECTED, DISCONNECTED, Ordering::AcqRel, Ordering::Acquire);
-        if left.is_err() {
-            return;
-        }
+        self.0.phase.store(DISCONNECTED, Ordering::Release);
         self.drop_outgoing(|_| true);
         self.leave_rooms(reason);
         self.0.acks.close();
         self.0.siblings.remove(&self.0);
         for call in handlers.disconnect.calls() {
-            detach(call(context()));
+            detach(|| call(context()));
         }
     }
 
@@ -251,15 +257,18 @@ impl Socket {
     }
 }
 
-/// Runs what a handler began: at once as far as it goes, the rest in a task.
-fn detach(work: Option<Work>) {
-    let Some(mut work) = work else { return };
-    let mut cx = Context::from_waker(Waker::noop());
-    if work.as_mut().poll(&mut cx).is_pending() {
-        // Without a runtime nothing that waits would ever go on.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work);
-        }
+/// Runs what a handler begins: at once as far as it goes, the rest in a task. A panic ends only the handler, as it would
+/// in a task: the socket must leave all the same.
+fn detach(begin: impl FnOnce() -> Option<Work>) {
+    let begun = panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut work = begin()?;
+        let mut cx = Context::from_waker(Waker::noop());
+        work.as_mut().poll(&mut cx).is_pending().then_some(work)
+    }));
+    let Ok(Some(work)) = begun else { return };
+    // Without a runtime nothing that waits would ever go on.
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(work);
     }
 }
 

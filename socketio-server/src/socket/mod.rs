@@ -221,12 +221,13 @@ impl Socket {
                 sibling.disconnect(false);
             }
             self.0.session.close();
-        } else if self.is_connected() {
-            let hub = &self.0.space.hub;
-            if let Ok(packet) = emit::disconnect(hub.parser(), hub.name()) {
-                let _ = self.0.session.send(packet);
-            }
-            self.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
+        } else {
+            self.leave_after(DisconnectReason::ServerNamespaceDisconnect, || {
+                let hub = &self.0.space.hub;
+                if let Ok(packet) = emit::disconnect(hub.parser(), hub.name()) {
+                    let _ = self.0.session.send(packet);
+                }
+            });
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Client {
     running: Option<Box<FuturesUnordered<Work>>>,
     joining: Vec<Joining>,
     refused: usize,
+    /// The client broke the protocol. What it said in the same breath is not heard any more.
+    over: bool,
     /// When a client that has joined nothing is put out.
     connect_by: Option<Pin<Box<Sleep>>>,
     /// When a client whose attachments do not arrive is put out.
@@ -78,6 +80,7 @@ impl Client {
             running: None,
             joining: Vec::new(),
             refused: 0,
+            over: false,
             connect_by: Some(connect_by),
             attachments_by: None,
         }
@@ -284,14 +287,18 @@ impl Client {
                 socket.space().report(socket, &error);
             }
         }
-        self.inbox.clear();
-        self.session.close();
+        self.hang_up();
     }
 
     /// The client sent a packet that it must not send now: its connection is closed.
     fn violation(&mut self) {
-        self.inbox.clear();
         self.leave_all(DisconnectReason::ForcedServerClose);
+        self.hang_up();
+    }
+
+    fn hang_up(&mut self) {
+        self.over = true;
+        self.inbox.clear();
         self.session.close();
     }
 
@@ -365,6 +372,9 @@ fn query_as_auth(query: &str) -> Option<RawValue> {
 
 impl Handler for Client {
     fn on_message(&mut self, _: &Session, message: Message) {
+        if self.over {
+            return;
+        }
         let decoded = match message {
             Message::Text(text) => self.decoder.text(text.into_bytes()),
             Message::Binary(data) => self.decoder.binary(data),

@@ -173,6 +173,33 @@ async fn what_is_no_packet_reaches_the_hook_before_the_end() {
     }
 }
 
+/// What stands behind a packet that is none, in the same read, is not heard any more.
+#[tokio::test]
+async fn nothing_is_heard_behind_what_is_no_packet() {
+    for packet in ["45woooot", "440", "42/nowhere,[\"x\"]"] {
+        let (sender, mut seen) = mpsc::unbounded_channel();
+        let running = start(builder(), |io| {
+            let told = sender.clone();
+            io.on("late", move || {
+                told.send("late").unwrap();
+                async {}
+            });
+            io.on_disconnect(move || {
+                sender.send("left").unwrap();
+                async {}
+            });
+        })
+        .await;
+        let client = running.polling().await;
+        assert_eq!(client.post("40").await.status, 200);
+        client.post(format!("{packet}\u{1e}42[\"late\"]")).await;
+        // The session waits for a GET that takes what was said before, and the close.
+        client.get().await;
+        assert_eq!(soon(seen.recv()).await.unwrap(), "left", "{packet}");
+        assert!(seen.try_recv().is_err(), "{packet}");
+    }
+}
+
 /// SIO-SRV-121, SIO-SRV-122: other clients never notice.
 #[tokio::test]
 async fn a_client_that_breaks_the_protocol_is_put_out_alone() {

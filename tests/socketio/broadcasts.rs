@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::{Args, Data, Room, RoomEvent, Server, Socket};
+use socketio_server::{Args, Config, Data, Room, RoomEvent, Server, Socket};
 
 use crate::support::{Running, builder, nothing_else, start};
-use tests::raw::WebSocket;
+use tests::raw::{WebSocket, soon};
 
 fn rooms(io: &Server) {
     io.on("still there?", |socket: Socket| async move { socket.emit("yes", &Args(())) });
@@ -144,8 +144,25 @@ async fn a_broadcast_says_how_many_did_not_answer() {
     for (ws, _) in clients.drain(..) {
         ws.cut();
     }
-    let partial = tests::raw::soon(asking).await.unwrap().unwrap_err().partial().unwrap();
+    let partial = soon(asking).await.unwrap().unwrap_err().partial().unwrap();
     assert_eq!((partial.answers, partial.missing), (vec![], 3));
+}
+
+/// Whom nobody may ask any more, because it owes too many answers, is not passed over in silence.
+#[tokio::test]
+async fn who_owes_too_many_answers_is_missing() {
+    let mut config = Config::default();
+    config.max_pending_acks = 1;
+    let running = start(builder().config(config), |_| {}).await;
+    let (mut ws, id) = running.connect().await;
+    let socket = running.io.socket(&id).unwrap();
+    let first = tokio::spawn(async move { socket.emit_with_ack::<i32>("first", &()).await });
+    assert_eq!(ws.text().await, r#"420["first",null]"#);
+    let asked = running.io.timeout(Duration::MAX).emit_with_ack::<i32>("second", &()).await;
+    let partial = asked.unwrap_err().partial().unwrap();
+    assert_eq!((partial.answers, partial.missing), (vec![], 1));
+    ws.send("430[1]").await;
+    assert_eq!(soon(first).await.unwrap().unwrap(), 1);
 }
 
 /// SIO-SRV-201, SIO-SRV-202, SIO-SRV-204, SIO-SRV-205, SIO-SRV-206, SIO-SRV-207
@@ -196,7 +213,7 @@ async fn volatile_means_now_or_never() {
     assert_eq!(ws.text().await, r#"42["kept",1]"#);
     assert_eq!(ws.text().await, r#"42["kept",3]"#);
     let socket = running.io.socket(&id).unwrap();
-    tests::raw::soon(socket.session().drained()).await.unwrap();
+    soon(socket.session().drained()).await.unwrap();
     running.io.volatile().emit("idle", &1).await.unwrap();
     running.io.volatile().emit("second", &2).await.unwrap();
     assert_eq!(ws.text().await, r#"42["idle",1]"#);
@@ -254,7 +271,7 @@ async fn broadcasts_can_be_counted() {
     }
     for id in &ids {
         let socket = running.io.socket(id).unwrap();
-        tests::raw::soon(socket.session().drained()).await.unwrap();
+        soon(socket.session().drained()).await.unwrap();
     }
     let told = || std::mem::take(&mut *seen.lock().unwrap());
     running.io.emit("all", &1).await.unwrap();

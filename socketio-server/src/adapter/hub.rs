@@ -8,13 +8,12 @@ use std::time::Duration;
 use engineio::Prepared;
 use socketio_parser::{Event, Parser, RawValue};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::details::SocketDetails;
 use super::local::Local;
 use super::message::{Flags, Message};
-use super::requests::{Answer, Gathered, Reply, gather_clients};
+use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
 use super::{AdapterError, Link};
 use crate::ack::Waiting;
 use crate::config::Config;
@@ -180,13 +179,15 @@ impl Hub {
         event: Option<Event>,
         make: impl FnOnce(u64) -> Result<Prepared, EmitError>,
     ) -> Result<Gathered<Answer>, EmitError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline(timeout);
         let id = self.next_ack_id();
         let (sender, answers) = mpsc::unbounded_channel();
         let mut asked = Asked { id, members: Vec::new() };
+        let mut passed_over = 0;
         if self.local.has(target) {
             let message = make(id)?.compress(flags.compress);
-            asked.members = self.local.ask(target, id, &message, || Waiting::Many(sender.clone()));
+            let waiting = || Waiting::Many(sender.clone());
+            (asked.members, passed_over) = self.local.ask(target, id, &message, flags.volatile, waiting);
         }
         // What is left are the senders in the tables of those asked; when the last is gone no answer can come.
         drop(sender);
@@ -198,7 +199,9 @@ impl Hub {
             cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
             elsewhere = Some(open);
         }
-        Ok(gather_clients(answers, asked.members.len(), elsewhere, deadline).await)
+        let mut gathered = gather_clients(answers, asked.members.len(), elsewhere, deadline).await;
+        gathered.missing = gathered.missing.saturating_add(passed_over);
+        Ok(gathered)
     }
 
     /// Puts everybody meant into rooms.

@@ -5,12 +5,11 @@ use std::sync::{Arc, Weak};
 
 use socketio_parser::RawArgs;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::cluster::{Cluster, REQUEST_TIMEOUT};
 use super::hub::Hub;
 use super::message::{Flags, Message};
-use super::requests::Reply;
+use super::requests::{Reply, deadline};
 use super::{Adapter, Presence};
 use crate::ack::Waiting;
 use crate::emit;
@@ -78,15 +77,17 @@ impl Inbound {
                 let (sender, answers) = mpsc::unbounded_channel();
                 let message =
                     emit::event(hub.parser(), hub.name(), Some(id), event.name(), event.args(), None);
-                let asked = match message {
+                let (asked, passed_over) = match message {
                     Ok(message) => {
                         let message = message.compress(flags.compress);
-                        hub.local.ask(&target, id, &message, || Waiting::Many(sender.clone()))
+                        let waiting = || Waiting::Many(sender.clone());
+                        hub.local.ask(&target, id, &message, flags.volatile, waiting)
                     }
-                    Err(_) => Vec::new(),
+                    Err(_) => (Vec::new(), 0),
                 };
                 drop(sender);
-                let count = Message::BroadcastClientCount { request: request.clone(), count: asked.len() };
+                let count = asked.len() + passed_over;
+                let count = Message::BroadcastClientCount { request: request.clone(), count };
                 cluster.respond(&from, count).await;
                 if !asked.is_empty() {
                     tokio::spawn(async move {
@@ -161,7 +162,7 @@ async fn relay(
     asked: usize,
 ) {
     let Some(cluster) = hub.cluster() else { return };
-    let deadline = Instant::now() + flags.timeout.unwrap_or(REQUEST_TIMEOUT);
+    let deadline = deadline(flags.timeout.unwrap_or(REQUEST_TIMEOUT));
     for _ in 0..asked {
         let Ok(Some(args)) = tokio::time::timeout_at(deadline, answers.recv()).await else { return };
         let answer = args.get(0).map(|first| first.to_owned());

@@ -9,14 +9,14 @@ use socketio_parser::Event;
 
 use super::Link;
 use super::details::SocketDetails;
-use crate::ack::Waiting;
+use crate::ack::{Refused, Waiting};
 use crate::delivered::Delivered;
 use crate::room::{MemberKey, Room, RoomEvent, Rooms, Target};
 
 /// What the rooms know of a socket.
 pub(crate) trait Member: Send + Sync {
-    /// Makes the socket wait for the answer to a broadcast. `false` if it cannot.
-    fn expect_ack(&self, id: u64, waiting: Waiting) -> bool;
+    /// Makes the socket wait for the answer to a broadcast.
+    fn expect_ack(&self, id: u64, waiting: Waiting) -> Result<(), Refused>;
     /// Forgets that answer.
     fn forget_ack(&self, id: u64);
     /// Puts the socket out of the namespace, and its client off the server if `close`.
@@ -159,26 +159,35 @@ impl Local {
         delivered
     }
 
-    /// Sends to everybody meant and makes each of them wait for an answer. Returns who was asked.
+    /// Sends to everybody meant and makes each of them wait for an answer. Returns who was asked, and how many could not
+    /// be, because they owe too many answers.
     pub(crate) fn ask(
         &self,
         target: &Target,
         id: u64,
         message: &Prepared,
+        volatile: bool,
         waiting: impl Fn() -> Waiting,
-    ) -> Vec<Arc<dyn Member>> {
+    ) -> (Vec<Arc<dyn Member>>, usize) {
         let begun = Instant::now();
-        let mut asked = Vec::new();
-        self.read().for_each(target, |_, session, member| {
-            if member.expect_ack(id, waiting()) {
+        let (mut asked, mut passed_over, mut dropped) = (Vec::new(), 0, 0);
+        self.read().for_each(target, |_, session, member| match member.expect_ack(id, waiting()) {
+            Ok(()) => {
                 asked.push(Arc::clone(member));
-                let _ = session.send(message.clone());
+                // Who does not get it does not answer, and is missing in the end.
+                if !volatile {
+                    let _ = session.send(message.clone());
+                } else if session.send_volatile(message.clone()) == Ok(false) {
+                    dropped += 1;
+                }
             }
+            Err(Refused::TooMany) => passed_over += 1,
+            Err(Refused::Closed) => {}
         });
         if let Some(hook) = self.on_broadcast.get() {
-            hook(&Delivered { receivers: asked.len(), dropped: 0, took: begun.elapsed() });
+            hook(&Delivered { receivers: asked.len() - dropped, dropped, took: begun.elapsed() });
         }
-        asked
+        (asked, passed_over)
     }
 
     /// Puts everybody meant into rooms.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use socketio_parser::{ArgError, RawArgs, RawValue};
@@ -66,7 +67,7 @@ impl<T> Gathered<T> {
     /// Adds what was gathered elsewhere.
     pub(crate) fn add(&mut self, other: Self) {
         self.answers.extend(other.answers);
-        self.missing += other.missing;
+        self.missing = self.missing.saturating_add(other.missing);
         self.silent.extend(other.silent);
     }
 }
@@ -137,7 +138,8 @@ impl Open<'_> {
             match self.replies.recv().await? {
                 Reply::Client(answer) => return Some(Answer::Elsewhere(answer)),
                 Reply::Count(node, count) => {
-                    *expected += count;
+                    // Another process says so.
+                    *expected = expected.saturating_add(count);
                     self.owing.settle(&node, false);
                 }
                 Reply::Lost(node) => self.owing.settle(&node, true),
@@ -148,6 +150,13 @@ impl Open<'_> {
             }
         }
     }
+}
+
+/// When a wait that begins now and takes so long is over; in thirty years, if that cannot be said.
+pub(super) fn deadline(timeout: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + FAR)
 }
 
 /// Gathers the answers to a broadcast: of the `asked` clients of this node, and those of a request to the others.
@@ -179,7 +188,7 @@ pub(super) async fn gather_clients(
     }
     // A node that never said how many clients it asked counts as one that is missing.
     let (nodes, silent) = open.owing.rest();
-    missing += expected - came.min(expected) + nodes;
+    missing = missing.saturating_add(expected.saturating_sub(came)).saturating_add(nodes);
     Gathered { answers, missing, silent }
 }
 

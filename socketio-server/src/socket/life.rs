@@ -10,7 +10,7 @@ use engineio::{Prepared, Session};
 use socketio_parser::{EncodeError, Event};
 
 use super::{DisconnectContext, Inner, Siblings, Socket, Space};
-use crate::ack::{PendingAcks, Waiting};
+use crate::ack::{PendingAcks, Refused, Waiting};
 use crate::adapter::{Member, SocketDetails};
 use crate::disconnect_reason::DisconnectReason;
 use crate::extensions::Extensions;
@@ -273,8 +273,8 @@ fn detach(begin: impl FnOnce() -> Option<Work>) {
 }
 
 impl Member for Inner {
-    fn expect_ack(&self, id: u64, waiting: Waiting) -> bool {
-        self.acks.expect(id, waiting, self.space.config.max_pending_acks).is_ok()
+    fn expect_ack(&self, id: u64, waiting: Waiting) -> Result<(), Refused> {
+        self.acks.expect(id, waiting, self.space.config.max_pending_acks)
     }
 
     fn forget_ack(&self, id: u64) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use engineio::SlowConsumer;
 use serde_json::{Value, json};
 use socketio_server::{Ack, ConnectError, NotRecovered, Recovery, ServerBuilder, Socket};
 use tests::raw::{Polling, WebSocket, soon};
@@ -110,6 +111,26 @@ async fn what_was_missed_comes_first_and_the_socket_is_as_it_was() {
     let seen = seen.lock().unwrap();
     let rooms = vec!["room1".to_owned(), "room2".to_owned()];
     assert_eq!(*seen, [(false, None, vec![]), (true, Some("ada".to_owned()), rooms)]);
+}
+
+/// A client does not take a part of what it missed for all of it.
+#[tokio::test]
+async fn more_than_fits_is_no_recovery() {
+    let mut left = None;
+    let small = recovering().engine(|engine| engine.max_buffered(2000, SlowConsumer::Refuse));
+    let running = start(small, |io| left = Some(watch(io))).await;
+    let (ws, who) = first_visit(&running).await;
+    drop(ws);
+    soon(left.as_mut().unwrap().recv()).await.unwrap();
+    for _ in 0..3 {
+        running.io.emit("missed", &"x".repeat(900)).await.unwrap();
+    }
+    let client = running.polling().await;
+    client.post(&comeback(&who)).await;
+    assert_eq!(client.get().await.status, 400, "it is closed, and may start anew");
+    let mut ws = running.open().await;
+    ws.send(&comeback(&who)).await;
+    assert_ne!(identity(&ws.text().await).0, who.sid);
 }
 
 /// SIO-SRV-212, SIO-SRV-213

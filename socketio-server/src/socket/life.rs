@@ -126,8 +126,10 @@ impl Socket {
                 }
             };
             let Ok(packet) = welcome(pid.as_deref()) else { return false };
-            for message in missed {
-                let _ = self.0.session.send(message.clone());
+            if missed.iter().any(|message| self.0.session.send(message.clone()).is_err()) {
+                // It does not fit, and a client must not take a part of it for all.
+                self.0.session.abort();
+                return false;
             }
             if self.0.session.send(packet).is_err() {
                 return false;

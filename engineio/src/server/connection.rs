@@ -225,8 +225,10 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             while !upload.unsaid.is_empty() {
-                let written = ready!(Pin::new(&mut self.io).poll_write(cx, upload.unsaid))?;
-                upload.unsaid.advance(written);
+                match ready!(Pin::new(&mut self.io).poll_write(cx, upload.unsaid))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    written => upload.unsaid.advance(written),
+                }
             }
             match ready!(self.poll_fill(cx)) {
                 Ok(1..) => {}

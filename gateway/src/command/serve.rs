@@ -17,8 +17,17 @@ pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
         ExitCode::FAILURE
     })?;
     log_to_stderr(&config.log).map_err(failed)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
-    runtime.block_on(run(config, sources.clone()))
+    runtime().map_err(failed)?.block_on(run(config, sources.clone()))
+}
+
+/// A worker for each core. A single one needs nobody to share work with, and the simpler scheduler keeps a fairer order
+/// when very many sessions are busy at once.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use socketio_server::{Ack, Data, RawArgs, Server, Socket};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 /// Gives the memory of a crowd that is gone back to the system, which the allocator of glibc seldom does.
 #[global_allocator]
@@ -38,8 +39,16 @@ struct Line {
     z: Option<String>,
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // A single core needs no scheduler that shares work between cores; see "Which runtime" in docs/performance.md.
+    let mut runtime = match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()?.block_on(serve())
+}
+
+async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
     let io = Server::builder().build()?;
     match std::env::var("ECHO").as_deref() {

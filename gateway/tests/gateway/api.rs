@@ -226,3 +226,14 @@ async fn a_call_with_a_key_is_carried_out_once() {
     assert_eq!(client.heard("e").await, 1);
     assert_eq!(client.heard("late").await, Value::Null);
 }
+
+/// Who is refused reads why, also after a body that nobody wanted.
+#[tokio::test]
+async fn refusals_come_through_behind_large_bodies() {
+    let running = start(json!({"api": {"keys": [KEY]}, "transport": {"max_payload_bytes": 3_000_000}})).await;
+    let large = json!({"event": "e", "data": "x".repeat(2_900_000)}).to_string();
+    let sent = post("/api/broadcast", &large).send(running.addr).await;
+    assert_eq!(parsed(&sent).0, 401);
+    let form = Request::new("POST", "/api/broadcast").header("x-api-key", KEY).body(&large);
+    assert_eq!(parsed(&form.send(running.addr).await).0, 415);
+}

@@ -131,8 +131,8 @@ async fn carries_everything(running: &Running, proxy: &Proxy) {
     native.send(&large).await;
     soon(async { while native.text().await.len() < 900_000 {} }).await;
     let call = Request::new("POST", "/api/broadcast").header("content-type", "application/json");
-    // Whoever comes through a proxy is not at home, whatever it says.
-    let call = call.header("x-forwarded-for", "127.0.0.1").body(r#"{"event":"e"}"#);
+    // Whoever comes through a proxy is not at home, whatever it says, and hears so however much it said.
+    let call = call.header("x-forwarded-for", "127.0.0.1").body(&large);
     assert_eq!(call.send(addr).await.status, 401);
     drop(native);
     crate::support::until(|| running.gateway.io().is_empty()).await;

@@ -45,11 +45,11 @@ pub(super) async fn respond(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Answer {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let answered = async {
         if call == Call::AcquireSession {
             // Not for operators alone.
-            let data = sessions::acquire(gateway, &head, body, peer).await?;
+            let data = sessions::acquire(gateway, &head, &mut body, peer).await?;
             return Ok(failure::of_bytes(failure::to_bytes(&data)));
         }
         admit(gateway, &head, peer)?;
@@ -58,10 +58,30 @@ pub(super) async fn respond(
                 let data = questions::answer(gateway, call, &Query::from(&head.uri))?;
                 Ok(failure::of_bytes(failure::to_bytes(&data)))
             }
-            _ => act(gateway, call, &head, read(gateway, &head, body).await?).await,
+            _ => act(gateway, call, &head, read(gateway, &head, &mut body).await?).await,
         }
     };
-    answered.await.unwrap_or_else(Failure::into_answer)
+    let answered = answered.await;
+    // Who waits to be asked for the body has not sent it.
+    if answered.is_err() && !head.headers.contains_key(header::EXPECT) {
+        discard(gateway, &mut body).await;
+    }
+    answered.unwrap_or_else(Failure::into_answer)
+}
+
+/// Reads what is left of a body. A connection that is closed with something unread is reset, and who still writes, or a
+/// proxy in between, never sees the answer. What is larger than a body may be is not waited for.
+async fn discard(gateway: &Gateway, body: &mut Incoming) {
+    let mut left = gateway.config().transport.max_payload_bytes;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
 /// Carries out a call, once if it has a key.
@@ -136,7 +156,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
-async fn read(gateway: &Gateway, head: &Parts, body: Incoming) -> Result<Bytes, Failure> {
+async fn read(gateway: &Gateway, head: &Parts, body: &mut Incoming) -> Result<Bytes, Failure> {
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {

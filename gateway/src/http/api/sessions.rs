@@ -20,7 +20,7 @@ struct AcquireSession {
 }
 
 /// A session and its token.
-pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: Incoming, peer: SocketAddr) -> Done {
+pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: &mut Incoming, peer: SocketAddr) -> Done {
     check_origin(gateway, head)?;
     let AcquireSession { user } = if body.is_end_stream() {
         AcquireSession::default()

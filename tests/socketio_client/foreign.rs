@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use socketio_client::{
-    Ack, Args, Arguments, Binary, ConnectError, Data, DisconnectReason, Manager, ManagerBuilder, SocketEvent,
-    Transport,
+    Ack, Args, Arguments, Binary, ConnectError, Data, DisconnectReason, Events, Manager, ManagerBuilder,
+    Socket, SocketEvent, Transport,
 };
 use tests::raw::soon;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -45,6 +45,8 @@ impl Foreign {
 pub(crate) struct Wording {
     /// When a middleware of `/no` refuses with the message `not today` and data.
     pub(crate) no: &'static str,
+    /// Whether the data comes too.
+    pub(crate) has_data: bool,
     /// When there is no such namespace.
     pub(crate) nowhere: &'static str,
 }
@@ -94,32 +96,41 @@ pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> Disc
 async fn refused(manager: &Manager, wording: &Wording) {
     let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
     let ConnectError::Refused(refusal) = refused else { panic!("{refused}") };
-    assert_eq!((refusal.message.as_str(), refusal.data), (wording.no, Some(json!({ "a": "b" }))));
+    let data = wording.has_data.then(|| json!({ "a": "b" }));
+    assert_eq!((refusal.message.as_str(), refusal.data), (wording.no, data));
     let refused = soon(manager.socket("/nowhere").connect().connected()).await.unwrap_err();
     assert_eq!(refused.to_string(), wording.nowhere);
 }
 
-/// Loses the connection, and then the whole server; comes back by itself both times, and what was sent in between
-/// arrives. `start` starts the server on a port.
-pub(crate) async fn come_back(
+/// Loses the connection, which the server closes; comes back by itself, and what was sent in between arrives.
+pub(crate) async fn be_closed(server: &Foreign, set_up: impl FnOnce(ManagerBuilder) -> ManagerBuilder) {
+    let socket = set_up(builder(server.addr)).build().socket("/foo");
+    let mut events = joined(&socket).await;
+    socket.emit("close", &Args(())).unwrap();
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+    assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &1)).await.unwrap(), 1);
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+}
+
+/// Loses the whole server; comes back by itself to the next one, which `start` starts on the same port.
+pub(crate) async fn be_abandoned(
     start: impl AsyncFn(u16) -> Foreign,
     set_up: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
 ) {
     let server = start(0).await;
     let socket = set_up(builder(server.addr)).build().socket("/foo");
-    let mut events = socket.events();
-    soon(socket.connect().connected()).await.unwrap();
-    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
-
-    socket.emit("close", &Args(())).unwrap();
-    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
-    assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &1)).await.unwrap(), 1);
-    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
-
+    let mut events = joined(&socket).await;
     let port = server.addr.port();
     server.crash().await;
     assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
     let echo = socket.emit_with_ack::<u32>("echo", &2);
     let (_server, answer) = tokio::join!(start(port), soon(echo));
     assert_eq!(answer.unwrap(), 2);
+}
+
+async fn joined(socket: &Socket) -> Events {
+    let mut events = socket.events();
+    soon(socket.connect().connected()).await.unwrap();
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+    events
 }

@@ -14,6 +14,7 @@ mod offline;
 mod python;
 mod reconnect;
 mod retries;
+mod socketioxide;
 mod streams;
 mod support;
 mod wire;

@@ -3,10 +3,10 @@
 use socketio_client::{Data, DisconnectReason, Parser, SocketEvent};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
+use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, be_closed, exchange};
 use crate::support::{Log, builder};
 
-const WORDING: Wording = Wording { no: "not today", nowhere: "Invalid namespace" };
+const WORDING: Wording = Wording { no: "not today", has_data: true, nowhere: "Invalid namespace" };
 
 async fn start(port: u16, arguments: &[&str]) -> Foreign {
     let mut node = tests::node::command();
@@ -32,8 +32,10 @@ async fn the_same_with_msgpack() {
 
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
+    let server = start(0, &[]).await;
     for transports in WAYS {
-        come_back(|port| start(port, &[]), |builder| builder.transports(transports)).await;
+        be_closed(&server, |builder| builder.transports(transports)).await;
+        be_abandoned(|port| start(port, &[]), |builder| builder.transports(transports)).await;
     }
 }
 

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use socketio_client::{Args, ConnectError, DisconnectReason, ManagerBuilder, Protocol};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
+use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, be_closed, exchange};
 use crate::support;
 
 /// Its errors have a message or data, not both.
-const WORDING: Wording = Wording { no: "", nowhere: "Invalid namespace" };
+const WORDING: Wording = Wording { no: "", has_data: true, nowhere: "Invalid namespace" };
 
 async fn start(port: u16) -> Foreign {
     let mut node = tests::node::command();
@@ -33,8 +33,10 @@ async fn everything_that_applications_do() {
 
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
+    let server = start(0).await;
     for transports in WAYS {
-        come_back(start, |builder| builder.protocol(Protocol::V3).transports(transports)).await;
+        be_closed(&server, |builder| builder.protocol(Protocol::V3).transports(transports)).await;
+        be_abandoned(start, |builder| builder.protocol(Protocol::V3).transports(transports)).await;
     }
 }
 

@@ -3,10 +3,10 @@
 use socketio_client::{Args, Arguments, Binary, DisconnectReason, Parser, Transport};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, WAYS, Wording, come_back, exchange};
+use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, be_closed, exchange};
 use crate::support::{Log, builder};
 
-const WORDING: Wording = Wording { no: "not today", nowhere: "Unable to connect" };
+const WORDING: Wording = Wording { no: "not today", has_data: true, nowhere: "Unable to connect" };
 
 async fn start(port: u16, arguments: &[&str]) -> Foreign {
     let mut python = tests::python::command("server.py");
@@ -59,7 +59,9 @@ async fn much_at_once_in_requests_that_are_small_enough() {
 
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
+    let server = start(0, &[]).await;
     for transports in WAYS {
-        come_back(|port| start(port, &[]), |builder| builder.transports(transports)).await;
+        be_closed(&server, |builder| builder.transports(transports)).await;
+        be_abandoned(|port| start(port, &[]), |builder| builder.transports(transports)).await;
     }
 }

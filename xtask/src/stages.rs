@@ -60,6 +60,7 @@ const NPM_FOLDERS: &[&str] = &["systems", "tests/browser", "tests/interop", "tes
 /// Packages that are workspaces of their own.
 const APART: &[&str] = &[
     "tests/rust_socketio/Cargo.toml",
+    "tests/socketioxide/Cargo.toml",
     "benches/whole/load/Cargo.toml",
     "benches/whole/limit/Cargo.toml",
     "benches/whole/peers/socketioxide/Cargo.toml",
@@ -161,6 +162,7 @@ fn test() -> Outcome {
     tools::openssl()?;
     tools::proxies()?;
     tools::rust_socketio()?;
+    tools::peer("socketioxide")?;
     let chromium = tools::chromium()?;
     all([Run::cargo(&["test", "--workspace", "--all-features"]).env("CHROMIUM", &chromium)])
 }

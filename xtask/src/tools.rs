@@ -126,9 +126,14 @@ pub(crate) fn rust_socketio() -> Result<(), String> {
         let needed = "pkg-config and the headers of OpenSSL are needed, for crates.io's rust_socketio";
         debian(&["libssl-dev", "pkg-config"], needed)?;
     }
-    let folder = target().join("tools").join("rust_socketio").to_string_lossy().into_owned();
-    let manifest = ["--manifest-path", "tests/rust_socketio/Cargo.toml"];
-    Run::cargo(&[&["build", "--locked", "--target-dir", &folder][..], &manifest].concat()).status()
+    peer("rust_socketio")
+}
+
+/// Builds the program of a folder of `tests` that is a workspace of its own.
+pub(crate) fn peer(name: &str) -> Result<(), String> {
+    let folder = target().join("tools").join(name).to_string_lossy().into_owned();
+    let manifest = format!("tests/{name}/Cargo.toml");
+    Run::cargo(&["build", "--locked", "--target-dir", &folder, "--manifest-path", &manifest]).status()
 }
 
 /// Installs packages of Debian, where that is possible and allowed. `needed` is the error where it is not.

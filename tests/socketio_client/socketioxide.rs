@@ -1,0 +1,39 @@
+//! crates.io's `socketioxide`, on axum.
+
+use socketio_client::{DisconnectReason, Parser};
+
+use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, exchange};
+use crate::support::builder;
+
+/// Its refusals have no data.
+const WORDING: Wording = Wording { no: "not today", has_data: false, nowhere: "Invalid namespace" };
+
+async fn start(port: u16, arguments: &[&str]) -> Foreign {
+    let mut program = tests::socketioxide::command();
+    program.arg(port.to_string()).args(arguments);
+    Foreign::start(program, tests::socketioxide::NEEDED).await
+}
+
+#[tokio::test]
+async fn everything_that_applications_do() {
+    let server = start(0, &[]).await;
+    for transports in WAYS {
+        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
+        assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_with_msgpack() {
+    let server = start(0, &["msgpack"]).await;
+    let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
+    assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
+}
+
+/// The server keeps the closing of a connection to itself.
+#[tokio::test]
+async fn servers_that_are_lost() {
+    for transports in WAYS {
+        be_abandoned(|port| start(port, &[]), |builder| builder.transports(transports)).await;
+    }
+}

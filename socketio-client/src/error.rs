@@ -5,6 +5,8 @@ use std::sync::Arc;
 use engineio::SendError;
 use engineio::client::OpenError;
 use serde::Deserialize;
+pub use socketio_events::ExtractError;
+use socketio_events::message::UnreadableError;
 use socketio_parser::{ArgError, DecodeError, EncodeError};
 use thiserror::Error;
 
@@ -31,6 +33,15 @@ impl From<SendError> for EmitError {
         match error {
             SendError::Full => Self::Full,
             _ => Self::Disconnected,
+        }
+    }
+}
+
+impl From<UnreadableError> for EmitError {
+    fn from(error: UnreadableError) -> Self {
+        match error {
+            UnreadableError::Encode(error) => Self::Encode(error),
+            UnreadableError::Nested(error) => Self::Nested(error),
         }
     }
 }
@@ -112,13 +123,4 @@ pub enum ProtocolError {
     /// was confirmed.
     #[error("too many events before the namespace was confirmed")]
     EarlyEvents,
-}
-
-/// Why a handler could not be called: what came does not fit what it takes.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ExtractError {
-    /// An argument is missing or of another type.
-    #[error(transparent)]
-    Argument(#[from] ArgError),
 }

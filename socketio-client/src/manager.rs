@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use engineio::client::Url;
+use socketio_events::table::HandlerId;
 
-use crate::handlers::HandlerId;
 use crate::manager_event::ManagerEvent;
 use crate::socket::{Handle, Socket};
 

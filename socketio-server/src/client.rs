@@ -13,6 +13,9 @@ use std::task::{Context, Poll, Waker};
 use engineio::{CloseReason, Handler, Message, Protocol, Session};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use socketio_events::extract::Owed;
+use socketio_events::handler::Work;
+use socketio_events::table::List;
 use socketio_parser::{DecodeError, Decoder, Packet, Parser, Payload, RawValue};
 use tokio::time::Sleep;
 
@@ -20,7 +23,6 @@ use crate::connect::{self, Admission, Joining, Verdict};
 use crate::disconnect_reason::DisconnectReason;
 use crate::emit;
 use crate::error::{ConnectError, HandlerError};
-use crate::handlers::{List, Work};
 use crate::namespaces::{Namespaces, Visit};
 use crate::screening::Screening;
 use crate::socket::{AckSender, ConnectContext, EventContext, Handlers, Siblings, Snapshot, Socket};
@@ -149,7 +151,7 @@ impl Client {
         match payload {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
-                let context = EventContext { socket, event, ack };
+                let context = EventContext { socket, event, ack: Owed::new(ack) };
                 match Screening::new(&context, self.slots[at].handlers()) {
                     None => self.event(at, context, cx),
                     Some(screening) => {
@@ -200,10 +202,9 @@ impl Client {
                 (Some(_), Some(_)) => {}
             }
         }
-        let mut calls: Vec<_> = handlers.events.any.calls().cloned().collect();
-        calls.extend(named.into_iter().flat_map(List::calls).cloned());
+        let mut calls = handlers.events.calls(context.event.name());
         calls.extend(context.socket.own_handlers(context.event.name()));
-        if let Some(ack) = &mut context.ack {
+        if let Some(ack) = context.ack.as_mut() {
             ack.share();
         }
         for call in calls {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+pub use socketio_events::ExtractError;
+use socketio_events::message::UnreadableError;
 use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
 
@@ -25,6 +27,15 @@ pub enum EmitError {
     /// This server's own sockets have got the event, those of other servers may not.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+}
+
+impl From<UnreadableError> for EmitError {
+    fn from(error: UnreadableError) -> Self {
+        match error {
+            UnreadableError::Encode(error) => Self::Encode(error),
+            UnreadableError::Nested(error) => Self::Share(error),
+        }
+    }
 }
 
 /// Why other nodes could not be reached. What concerns this node's own sockets has been done all the same.
@@ -169,19 +180,4 @@ pub enum HandlerError {
     /// It is no packet. The connection is closed.
     #[error(transparent)]
     Protocol(#[from] DecodeError),
-}
-
-/// Why a handler could not be called: what came does not fit what it takes.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ExtractError {
-    /// An argument is missing or of another type.
-    #[error(transparent)]
-    Argument(#[from] socketio_parser::ArgError),
-    /// The CONNECT packet's payload is of another type.
-    #[error("auth: {0}")]
-    Auth(socketio_parser::ArgError),
-    /// The server has no state of this type.
-    #[error("no state of type {0}")]
-    State(&'static str),
 }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use socketio_events::handler::HandlerFn;
+use socketio_events::reply::Reply;
+use socketio_events::table::HandlerId;
 use socketio_parser::ToArgs;
 
 use crate::adapter::{Adapter, AdapterError, Answer, Gathered, Hub, Inbound};
@@ -15,9 +18,7 @@ use crate::delivered::Delivered;
 use crate::emit;
 use crate::error::{ConnectError, EmitError, GatherError, HandlerError};
 use crate::extensions::Extensions;
-use crate::extract::handler::{self, HandlerFn};
-use crate::extract::reply::Reply;
-use crate::handlers::HandlerId;
+use crate::extract::handler;
 use crate::into_rooms::IntoRooms;
 use crate::params::Params;
 use crate::remote_socket::RemoteSocket;
@@ -161,7 +162,7 @@ impl Namespace {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        let call = handler::event(handler);
+        let call = socketio_events::handler::event(handler);
         self.0.register(|handlers| handlers.events.on(event, call))
     }
 
@@ -170,7 +171,7 @@ impl Namespace {
     where
         H: HandlerFn<EventContext, M, Output = ()>,
     {
-        let call = handler::any(handler);
+        let call = socketio_events::handler::any(handler);
         self.0.register(|handlers| handlers.events.any.push(call))
     }
 

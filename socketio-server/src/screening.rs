@@ -2,8 +2,10 @@
 
 use std::task::{Context, Poll};
 
+use socketio_events::extract::Owed;
+use socketio_events::reply::reject;
+
 use crate::error::HandlerError;
-use crate::extract::reply::reject;
 use crate::rewrite::Screened;
 use crate::socket::{EventContext, EventMiddleware, Handlers};
 
@@ -39,7 +41,7 @@ impl Screening {
                     Poll::Ready(Ok(Some(event))) => context.event = event,
                     Poll::Ready(Err(refusal)) => {
                         let event = context.event.name().to_owned();
-                        reject(context.ack.take(), &refusal);
+                        reject(std::mem::replace(&mut context.ack, Owed::nothing()).reclaim(), &refusal);
                         let error = HandlerError::Refused { event, refusal };
                         context.socket.space().report(&context.socket, &error);
                         self.context = None;
@@ -52,7 +54,7 @@ impl Screening {
                 return Poll::Ready(self.context.take());
             };
             self.called += 1;
-            self.current = Some(middleware(EventContext { ack: None, ..context.clone() }));
+            self.current = Some(middleware(EventContext { ack: Owed::nothing(), ..context.clone() }));
         }
     }
 }

@@ -66,7 +66,8 @@ const APART: &[&str] = &[
     "benches/whole/peers/socketioxide/Cargo.toml",
 ];
 /// The crates that others link.
-const LIBRARIES: &[&str] = &["engineio", "socketio-parser", "socketio-server", "socketio-client"];
+const LIBRARIES: &[&str] =
+    &["engineio", "socketio-parser", "socketio-events", "socketio-server", "socketio-client"];
 
 pub(crate) fn list() {
     for stage in STAGES {

@@ -24,6 +24,7 @@ use std::task::{Context, Poll};
 use engineio::client::{Closed, Event, Sender};
 use futures_util::stream::{FuturesUnordered, Stream};
 use serde_json::Value;
+use socketio_events::handler::Work;
 use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
@@ -32,7 +33,6 @@ use self::old::Root;
 use crate::backoff::Backoff;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, ProtocolError};
-use crate::handlers::Work;
 use crate::manager_event::ManagerEvent;
 use crate::socket::{Auth, Hub, Notice, Space};
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use socketio_events::extract::Owed;
+use socketio_events::handler::Work;
 use socketio_parser::Event;
 
 use super::Driver;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
-use crate::handlers::Work;
 use crate::socket::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, SocketEvent, Space,
 };
@@ -18,34 +19,35 @@ impl Driver {
         let calls = space.calls(event.name());
         let Some(socket) = self.hub.socket(space) else { return };
         for call in calls {
-            self.begin(call(EventContext { socket: socket.clone(), event: event.clone(), ack: ack.clone() }));
+            let (socket, event, ack) = (socket.clone(), event.clone(), Owed::new(ack.clone()));
+            self.begin(call(EventContext { socket, event, ack }));
         }
         put(space, || SocketEvent::Event { event, ack });
     }
 
     pub(super) fn tell_connect(&mut self, space: &Arc<Space>, recovered: bool) {
         put(space, || SocketEvent::Connect { recovered });
-        let calls = space.handlers().connect.calls();
+        let calls = space.handlers().connect.clone();
         let Some(socket) = self.hub.socket(space) else { return };
-        for call in calls {
+        for call in calls.calls() {
             self.begin(call(ConnectContext { socket: socket.clone() }));
         }
     }
 
     pub(super) fn tell_connect_error(&mut self, space: &Arc<Space>, error: &ConnectError) {
         put(space, || SocketEvent::ConnectError(error.clone()));
-        let calls = space.handlers().connect_error.calls();
+        let calls = space.handlers().connect_error.clone();
         let Some(socket) = self.hub.socket(space) else { return };
-        for call in calls {
+        for call in calls.calls() {
             self.begin(call(ConnectErrorContext { socket: socket.clone(), error: error.clone() }));
         }
     }
 
     pub(super) fn tell_disconnect(&mut self, space: &Arc<Space>, reason: &DisconnectReason) {
         put(space, || SocketEvent::Disconnect(reason.clone()));
-        let calls = space.handlers().disconnect.calls();
+        let calls = space.handlers().disconnect.clone();
         let Some(socket) = self.hub.socket(space) else { return };
-        for call in calls {
+        for call in calls.calls() {
             self.begin(call(DisconnectContext { socket: socket.clone(), reason: reason.clone() }));
         }
     }

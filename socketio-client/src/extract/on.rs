@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use socketio_events::handler::{self, HandlerFn};
+use socketio_events::reply::Reply;
+use socketio_events::table::HandlerId;
 use socketio_parser::RawArgs;
 
-use super::handler::{self, HandlerFn};
-use super::reply::Reply;
+use super::lifecycle;
 use crate::error::ExtractError;
-use crate::handlers::HandlerId;
 use crate::socket::{ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, Socket};
 
 impl Socket {
@@ -18,7 +19,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.space.handlers().events.on(event, false, handler::event(handler))
+        self.space.handlers().events.on(event, handler::event(handler))
     }
 
     /// Calls `handler` for the next event of this name.
@@ -27,7 +28,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.space.handlers().events.on(event, true, handler::event(handler))
+        self.space.handlers().events.once(event, handler::event(handler))
     }
 
     /// Calls `handler` for each event of any name, before the event's own handlers.
@@ -64,7 +65,7 @@ impl Socket {
     where
         H: HandlerFn<ConnectContext, M, Output = ()>,
     {
-        self.space.handlers().connect.push(handler::lifecycle("connect", handler))
+        self.space.handlers().connect.push(lifecycle("connect", handler))
     }
 
     /// Calls `handler` each time the socket could not be connected. Whether there will be another attempt says
@@ -73,7 +74,7 @@ impl Socket {
     where
         H: HandlerFn<ConnectErrorContext, M, Output = ()>,
     {
-        self.space.handlers().connect_error.push(handler::lifecycle("connect_error", handler))
+        self.space.handlers().connect_error.push(lifecycle("connect_error", handler))
     }
 
     /// Calls `handler` each time the socket is not connected any more.
@@ -81,7 +82,7 @@ impl Socket {
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
     {
-        self.space.handlers().disconnect.push(handler::lifecycle("disconnect", handler))
+        self.space.handlers().disconnect.push(lifecycle("disconnect", handler))
     }
 
     /// Calls `hook` when an event (or "connect", "connect_error", "disconnect") does not fit the arguments of its handler.

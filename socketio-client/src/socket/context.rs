@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::client::Sender;
+use socketio_events::extract::Owed;
+use socketio_events::message;
+use socketio_events::reply::Answer;
 use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
 use crate::disconnect_reason::DisconnectReason;
-use crate::emit;
 use crate::error::{ConnectError, EmitError};
 
 /// Something that happened to a socket.
@@ -39,7 +41,7 @@ pub enum SocketEvent {
 pub struct EventContext {
     pub(crate) socket: Socket,
     pub(crate) event: Event,
-    pub(crate) ack: Option<AckSender>,
+    pub(crate) ack: Owed<AckSender>,
 }
 
 /// A socket that is connected.
@@ -79,10 +81,17 @@ pub struct AckSender {
 impl AckSender {
     /// Answers. Without effect if somebody else has answered already.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
-        let message = emit::ack(self.parser, &self.namespace, self.id, args)?;
+        let message = message::ack(self.parser, &self.namespace, self.id, args)?;
         if self.sent.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
         Ok(self.link.send(message)?)
+    }
+}
+
+impl Answer for AckSender {
+    fn answer<A: ToArgs + ?Sized>(self, args: &A) {
+        // A server that is gone needs no answer.
+        let _ = self.send(args);
     }
 }

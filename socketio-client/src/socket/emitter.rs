@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use socketio_events::message;
 use socketio_parser::{RawArgs, ToArgs};
 use tokio::sync::oneshot;
 
 use super::Socket;
 use super::space::Space;
-use crate::emit;
 use crate::error::{AckError, EmitError};
 
 /// An emit in the making: see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`].
@@ -104,9 +104,12 @@ impl Emitter {
         args: &A,
     ) -> Result<(), EmitError> {
         let space = &self.socket.space;
-        let message = emit::event(space.config.parser, &space.name, ack_id, event, args)?;
-        let told =
-            if space.has_outgoing() { Some(emit::to_event(space.config.parser, event, args)?) } else { None };
+        let message = message::event(space.config.parser, &space.name, ack_id, event, args)?;
+        let told = if space.has_outgoing() {
+            Some(message::to_event(space.config.parser, event, args)?)
+        } else {
+            None
+        };
         space.send(message.compress(self.compress), ack_id, self.volatile, told)
     }
 
@@ -118,7 +121,7 @@ impl Emitter {
     ) -> Result<u64, EmitError> {
         let space = &self.socket.space;
         let number =
-            space.enqueue(emit::to_event(space.config.parser, event, args)?, self.timeout, answer)?;
+            space.enqueue(message::to_event(space.config.parser, event, args)?, self.timeout, answer)?;
         // The time is kept by the connection's task.
         self.socket.handle.hub.bell.ring();
         Ok(number)

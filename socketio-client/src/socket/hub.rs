@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use engineio::client::ClientBuilder;
+use socketio_events::table::{HandlerId, List};
 use tokio::sync::watch;
 
 use super::Socket;
 use super::space::Space;
 use crate::bell::Bell;
 use crate::config::Config;
-use crate::handlers::{HandlerId, List};
 use crate::manager_event::ManagerEvent;
 
 /// Someone who is told what happens to the connection.
@@ -156,8 +156,8 @@ impl Hub {
     }
 
     pub(crate) fn tell(&self, event: &ManagerEvent) {
-        let hooks = lock(&self.hooks).calls();
-        hooks.iter().for_each(|hook| hook(event));
+        let hooks = lock(&self.hooks).clone();
+        hooks.calls().for_each(|hook| hook(event));
     }
 }
 

@@ -8,6 +8,9 @@ use engineio::Prepared;
 use engineio::SendError;
 use engineio::client::Sender;
 use serde_json::Value;
+use socketio_events::handler::Call;
+use socketio_events::message;
+use socketio_events::table::{Calls, List, Table};
 use socketio_parser::{EncodeError, Event, RawArgs};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -18,13 +21,10 @@ use super::state::{Arrived, Auth, Notice, State};
 use crate::buffer::Buffered;
 use crate::config::Config;
 use crate::disconnect_reason::DisconnectReason;
-use crate::emit;
 use crate::error::{AckError, ConnectError, EmitError, ExtractError, ProtocolError};
-use crate::handlers::{Call, List, Table, Work};
 use crate::inbox::Inbox;
 use crate::retry::Answer;
 
-type Calls<C> = List<dyn Fn(C) -> Option<Work> + Send + Sync>;
 type Outgoing = dyn Fn(&str, &RawArgs) + Send + Sync;
 type ErrorHook = Arc<dyn Fn(&Socket, &str, &ExtractError) + Send + Sync>;
 
@@ -83,7 +83,12 @@ impl Space {
     }
 
     pub(crate) fn calls(&self, event: &str) -> Vec<Call<EventContext>> {
-        self.handlers().events.calls(event)
+        let mut handlers = self.handlers();
+        let calls = handlers.events.calls(event);
+        if handlers.events.has_once(event) {
+            handlers.events.retire(event);
+        }
+        calls
     }
 
     /// A new stream of what happens; the one before gets nothing more.
@@ -119,12 +124,12 @@ impl Space {
     ) -> Option<Result<Prepared, EncodeError>> {
         let state = self.lock();
         let data = state.is_join(join).then(|| state.connect_data(auth))?;
-        Some(emit::connect(self.config.parser, &self.name, data.as_ref()))
+        Some(message::connect(self.config.parser, &self.name, data.as_ref()))
     }
 
     /// The packet that asks a server of Socket.IO v2, if the socket still wants to. The name may have a query.
     pub(crate) fn old_connect_packet(&self, join: u64, name: &str) -> Option<Result<Prepared, EncodeError>> {
-        self.lock().is_join(join).then(|| emit::connect(self.config.parser, name, None))
+        self.lock().is_join(join).then(|| message::connect::<()>(self.config.parser, name, None))
     }
 
     /// The server has confirmed. What came before is handed back, and whether the old socket was found.
@@ -164,7 +169,8 @@ impl Space {
         if !state.is_active() {
             return false;
         }
-        if let (Some(link), Ok(packet)) = (state.link(), emit::disconnect(self.config.parser, &self.name)) {
+        if let (Some(link), Ok(packet)) = (state.link(), message::disconnect(self.config.parser, &self.name))
+        {
             // A connection that takes no more tells the server by its end.
             let _ = link.send(packet);
         }
@@ -255,8 +261,8 @@ impl Space {
 
     fn tell_outgoing<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
         for event in events {
-            let calls = self.handlers().outgoing.calls();
-            calls.iter().for_each(|call| call(event.name(), event.args()));
+            let listeners = self.handlers().outgoing.clone();
+            listeners.calls().for_each(|listener| listener(event.name(), event.args()));
         }
     }
 
@@ -303,7 +309,7 @@ impl Space {
         }
         let Some(event) = state.queue.due() else { return false };
         let id = self.next_ack_id();
-        let Ok(packet) = emit::event(self.config.parser, &self.name, Some(id), event.name(), event.args())
+        let Ok(packet) = message::event(self.config.parser, &self.name, Some(id), event.name(), event.args())
         else {
             // It was written once, so it can be again.
             return false;

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use engineio::Prepared;
+use socketio_events::handler::Call;
+use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser, RawValue};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,7 +22,6 @@ use crate::config::Config;
 use crate::emit;
 use crate::error::EmitError;
 use crate::extensions::Extensions;
-use crate::handlers::{Call, HandlerId, Table};
 use crate::recovery::Log;
 use crate::room::{Room, Target};
 use crate::server_events::{ServerEventContext, ServerReply};

@@ -1,14 +1,16 @@
 //! Handlers as people write them: async functions whose arguments say what they need.
 //!
-//! A handler is erased when it is registered ([`handler`]); until then the compiler checks that each argument can be
-//! had where the handler is called: a [`DisconnectReason`] only in `on_disconnect`, [`Data`] only in `on`.
+//! A handler is erased when it is registered; until then the compiler checks that each argument can be had where the
+//! handler is called: a [`DisconnectReason`] only in `on_disconnect`, `Data` only in `on`. What clients have too is in
+//! `socketio-events`; here is what only servers can give.
 
 pub(crate) mod handler;
 mod on;
-pub(crate) mod reply;
 
 use serde::de::DeserializeOwned;
-use socketio_parser::{Event, RawArgs};
+use socketio_events::extract::{Carrier, Extract, Owed};
+use socketio_events::handler::Incoming;
+use socketio_parser::Event;
 
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ExtractError;
@@ -17,18 +19,6 @@ use crate::handshake::Handshake;
 use crate::params::Params;
 use crate::server_events::ServerEventContext;
 use crate::socket::{AckSender, ConnectContext, DisconnectContext, EventContext, Socket};
-
-/// Something that a handler takes as an argument, made from what the handler is called with.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of this handler",
-    label = "not available here",
-    note = "of sockets: `Socket`, `Handshake`, `State<T>`, `Auth<T>`, `Params`; in `on` also `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`; in `on_disconnect` also `DisconnectReason`",
-    note = "in `on_server_event`: `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `State<T>`"
-)]
-pub trait Extract<C>: Sized {
-    /// Takes it out of the context.
-    fn extract(context: &mut C) -> Result<Self, ExtractError>;
-}
 
 /// A context that belongs to a socket.
 pub trait Context: Send + Sync + 'static {
@@ -54,21 +44,9 @@ impl Context for DisconnectContext {
     }
 }
 
-/// The first argument of the event. One that the client did not send is read as `null`, so an `Option` takes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Data<T>(pub T);
-
-/// All arguments of the event, read into a tuple or a `Vec`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Arguments<T>(pub T);
-
 /// What the client's CONNECT packet said (`auth`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
-
-/// The name of the event, for handlers of any.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventName(pub String);
 
 /// A clone of the server's state of this type: see [`ServerBuilder::state`](crate::ServerBuilder::state).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,15 +101,9 @@ impl<C: Context> Extract<C> for Params {
     }
 }
 
-/// What carries an event: a client's, or another server's.
-pub trait Carrier {
-    /// The event.
-    fn event(&self) -> &Event;
-    /// Takes the right to answer out, if an answer is wanted.
-    fn take_ack(&mut self) -> Option<AckSender>;
-}
-
 impl Carrier for EventContext {
+    type Ack = AckSender;
+
     fn event(&self) -> &Event {
         &self.event
     }
@@ -141,7 +113,19 @@ impl Carrier for EventContext {
     }
 }
 
+impl Incoming for EventContext {
+    fn owed(&mut self) -> &mut Owed<AckSender> {
+        &mut self.ack
+    }
+
+    fn misfit(&self, error: ExtractError) {
+        handler::misfit(&self.socket, self.event.name(), error);
+    }
+}
+
 impl Carrier for ServerEventContext {
+    type Ack = AckSender;
+
     fn event(&self) -> &Event {
         &self.event
     }
@@ -153,33 +137,16 @@ impl Carrier for ServerEventContext {
     }
 }
 
-impl<C: Carrier, T: DeserializeOwned> Extract<C> for Data<T> {
-    fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        Ok(Self(context.event().args().parse(0)?))
-    }
-}
-
-impl<C: Carrier, T: DeserializeOwned> Extract<C> for Arguments<T> {
-    fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        Ok(Self(context.event().args().parse_all()?))
-    }
-}
-
-impl<C: Carrier> Extract<C> for RawArgs {
-    fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        Ok(context.event().args().clone())
-    }
-}
-
-impl<C: Carrier> Extract<C> for EventName {
-    fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        Ok(Self(context.event().name().to_owned()))
+/// `None` when no answer is wanted.
+impl Extract<EventContext> for Option<AckSender> {
+    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
+        Ok(context.take_ack())
     }
 }
 
 /// `None` when no answer is wanted.
-impl<C: Carrier> Extract<C> for Option<AckSender> {
-    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+impl Extract<ServerEventContext> for Option<AckSender> {
+    fn extract(context: &mut ServerEventContext) -> Result<Self, ExtractError> {
         Ok(context.take_ack())
     }
 }

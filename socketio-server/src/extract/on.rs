@@ -1,8 +1,10 @@
 //! Handlers of one socket, beside those of its namespace.
 
-use super::handler::{self, HandlerFn};
-use super::reply::Reply;
-use crate::handlers::{Call, HandlerId, Table};
+use socketio_events::handler::{self, Call, HandlerFn};
+use socketio_events::reply::Reply;
+use socketio_events::table::{HandlerId, Table};
+
+use super::handler::event_middleware;
 use crate::rewrite::Screen;
 use crate::socket::{EventContext, Socket};
 
@@ -66,25 +68,16 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Screen,
     {
-        self.change_extras(|extras| extras.middlewares.push(handler::event_middleware(middleware)));
+        self.change_extras(|extras| extras.middlewares.push(event_middleware(middleware)));
     }
 
     /// The handlers to call for an event: those of any event, then the event's own. Those that wanted to be called
     /// once are called now for the last time.
     pub(crate) fn own_handlers(&self, event: &str) -> Vec<Call<EventContext>> {
-        let found = self.extras(|extras| {
-            let named = extras.handlers.event(event);
-            let any = extras.handlers.any.calls();
-            let calls: Vec<_> = any.chain(named.into_iter().flat_map(|list| list.calls())).cloned().collect();
-            (calls, named.is_some_and(|list| list.has_once()))
-        });
+        let found = self.extras(|extras| (extras.handlers.calls(event), extras.handlers.has_once(event)));
         let Some((calls, has_once)) = found else { return Vec::new() };
         if has_once {
-            self.change(|table| {
-                if let Some(list) = table.event_mut(event) {
-                    list.retire();
-                }
-            });
+            self.change(|table| table.retire(event));
         }
         calls
     }

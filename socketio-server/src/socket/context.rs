@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use socketio_events::extract::Owed;
+use socketio_events::reply::Answer;
 use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
@@ -16,7 +18,7 @@ use crate::server_events::ServerReply;
 pub struct EventContext {
     pub(crate) socket: Socket,
     pub(crate) event: Event,
-    pub(crate) ack: Option<AckSender>,
+    pub(crate) ack: Owed<AckSender>,
 }
 
 /// A client that asks to join, or has joined.
@@ -83,5 +85,12 @@ impl AckSender {
                 Ok(())
             }
         }
+    }
+}
+
+impl Answer for AckSender {
+    fn answer<A: ToArgs + ?Sized>(self, args: &A) {
+        // A client that is gone needs no answer.
+        let _ = self.send(args);
     }
 }

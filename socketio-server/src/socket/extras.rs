@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, RawArgs};
 
 use super::{EventContext, Socket};
-use crate::handlers::{HandlerId, Table};
 use crate::room::Room;
 use crate::socket::EventMiddleware;
 

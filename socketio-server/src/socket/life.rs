@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Waker};
 
 use engineio::{Prepared, Session};
+use socketio_events::handler::Work;
 use socketio_parser::{EncodeError, Event};
 
 use super::{DisconnectContext, Inner, Siblings, Socket, Space};
@@ -14,7 +15,6 @@ use crate::ack::{PendingAcks, Refused, Waiting};
 use crate::adapter::{Member, SocketDetails};
 use crate::disconnect_reason::DisconnectReason;
 use crate::extensions::Extensions;
-use crate::handlers::Work;
 use crate::handshake::Handshake;
 use crate::id::random_id;
 use crate::recovery::{Away, Claim, NotRecovered};

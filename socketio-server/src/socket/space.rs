@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use socketio_events::table::{Calls, Table};
+
 use super::Socket;
 use super::context::{ConnectContext, DisconnectContext, EventContext};
 use crate::adapter::Hub;
@@ -12,7 +14,6 @@ use crate::broadcast::Family;
 use crate::config::Config;
 use crate::error::{ConnectError, HandlerError};
 use crate::extensions::Extensions;
-use crate::handlers::{List, Table};
 use crate::params::Params;
 use crate::rewrite::Screened;
 
@@ -79,9 +80,9 @@ pub(crate) enum Kind {
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) events: Table<EventContext>,
-    pub(crate) connect: List<ConnectContext>,
-    pub(crate) disconnecting: List<DisconnectContext>,
-    pub(crate) disconnect: List<DisconnectContext>,
+    pub(crate) connect: Calls<ConnectContext>,
+    pub(crate) disconnecting: Calls<DisconnectContext>,
+    pub(crate) disconnect: Calls<DisconnectContext>,
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) event_middlewares: Vec<EventMiddleware>,
     pub(crate) on_error: Option<ErrorHook>,

@@ -1,6 +1,6 @@
 //! A handler takes a plain type. What comes from the client is taken as `Data<T>`.
 //@ this cannot handle what happens here
-//@ what a client sends is taken as `Data<T>`
+//@ what the other side sends is taken as `Data<T>`
 
 use socketio_server::{Server, Socket};
 

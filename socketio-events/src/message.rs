@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use engineio::{Prepared, TextBuf};
-use serde_json::Value;
-use socketio_parser::{DecodeError, Decoder, EncodeError, Event, Limits, Parser, Payload, ToArgs};
-
-use crate::error::EmitError;
+use serde::Serialize;
+use socketio_parser::{DecodeError, Decoder, EncodeError, Event, Limits, Parser, Payload, Revision, ToArgs};
+use thiserror::Error;
 
 /// What the application itself sends is not limited.
 const UNLIMITED: Limits = Limits {
@@ -20,8 +19,19 @@ const UNLIMITED: Limits = Limits {
 /// Room that most events fit into without growing.
 const CAPACITY: usize = 128;
 
-/// An event.
-pub(crate) fn event<A: ToArgs + ?Sized>(
+/// Why arguments are no event that others can read. Each side makes an error of its own of either.
+#[derive(Debug, Error)]
+pub enum UnreadableError {
+    /// They or the name cannot be written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// They can be written, but nobody could read them: they are nested too deeply.
+    #[error(transparent)]
+    Nested(#[from] DecodeError),
+}
+
+/// An event, ready for every session that gets it.
+pub fn event<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
     ack_id: Option<u64>,
@@ -31,8 +41,9 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
     encode(parser, |out| parser.encode_event(out, namespace, ack_id, name, args))
 }
 
-/// An event as the other side will read it: for those who look at outgoing events, and to be sent more than once.
-pub(crate) fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Result<Event, EmitError> {
+/// An event as the other side will read it: for those who look at outgoing events, for other servers, and to be sent
+/// more than once.
+pub fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Result<Event, UnreadableError> {
     let mut packet = Vec::with_capacity(CAPACITY);
     let attachments = parser.encode_event(&mut packet, "/", None, name, args)?;
     let mut decoder = Decoder::new(parser, UNLIMITED);
@@ -48,7 +59,7 @@ pub(crate) fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A)
 }
 
 /// The answer to an event.
-pub(crate) fn ack<A: ToArgs + ?Sized>(
+pub fn ack<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
     id: u64,
@@ -57,17 +68,30 @@ pub(crate) fn ack<A: ToArgs + ?Sized>(
     encode(parser, |out| parser.encode_ack(out, namespace, id, args))
 }
 
-/// Asks for a namespace.
-pub(crate) fn connect(
+/// Asks for a namespace, or confirms that it was joined.
+pub fn connect<T: Serialize + ?Sized>(
     parser: Parser,
     namespace: &str,
-    data: Option<&Value>,
+    data: Option<&T>,
 ) -> Result<Prepared, EncodeError> {
     encode(parser, |out| parser.encode_connect(out, namespace, data).map(|()| Vec::new()))
 }
 
+/// Refuses a client.
+pub fn connect_error<T: Serialize + ?Sized>(
+    parser: Parser,
+    revision: Revision,
+    namespace: &str,
+    message: &str,
+    data: Option<&T>,
+) -> Result<Prepared, EncodeError> {
+    encode(parser, |out| {
+        parser.encode_connect_error(out, revision, namespace, message, data).map(|()| Vec::new())
+    })
+}
+
 /// Leaves a namespace.
-pub(crate) fn disconnect(parser: Parser, namespace: &str) -> Result<Prepared, EncodeError> {
+pub fn disconnect(parser: Parser, namespace: &str) -> Result<Prepared, EncodeError> {
     encode(parser, |out| parser.encode_disconnect(out, namespace).map(|()| Vec::new()))
 }
 

@@ -1,17 +1,21 @@
-//! What a handler returns, and what the server gets of it.
+//! What a handler returns, and what the other side gets of it.
 
 use std::fmt::Display;
 
 use serde::Serialize;
-use socketio_parser::ToArgs;
+use socketio_parser::{Args, ToArgs};
 
-use crate::socket::AckSender;
+/// The right to answer an event.
+pub trait Answer {
+    /// Answers. Whoever has gone, or has an answer already, needs none.
+    fn answer<A: ToArgs + ?Sized>(self, args: &A);
+}
 
 /// The answer to an event, returned by its handler: see [`Reply`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ack<T>(pub T);
 
-/// What an event handler may return. If the server asked for an acknowledgement, it gets
+/// What an event handler may return. If the other side asked for an acknowledgement, it gets
 ///
 /// - of `()`: one without arguments;
 /// - of [`Ack`]`(value)`: the value;
@@ -21,29 +25,28 @@ pub struct Ack<T>(pub T);
     note = "return `()`, `Ack(value)`, or a `Result` of one of them"
 )]
 pub trait Reply {
-    /// Answers the event, if the server asked for it.
-    fn reply(self, ack: Option<AckSender>);
+    /// Answers the event, if the other side asked for it.
+    fn reply(self, ack: Option<impl Answer>);
 }
 
 impl Reply for () {
-    fn reply(self, ack: Option<AckSender>) {
+    fn reply(self, ack: Option<impl Answer>) {
         if let Some(ack) = ack {
-            // A server that is gone needs no answer.
-            let _ = ack.send(&socketio_parser::Args(()));
+            ack.answer(&Args(()));
         }
     }
 }
 
 impl<T: ToArgs> Reply for Ack<T> {
-    fn reply(self, ack: Option<AckSender>) {
+    fn reply(self, ack: Option<impl Answer>) {
         if let Some(ack) = ack {
-            let _ = ack.send(&self.0);
+            ack.answer(&self.0);
         }
     }
 }
 
 impl<T: Reply, E: Display> Reply for Result<T, E> {
-    fn reply(self, ack: Option<AckSender>) {
+    fn reply(self, ack: Option<impl Answer>) {
         match self {
             Ok(value) => value.reply(ack),
             Err(error) => reject(ack, &error.to_string()),
@@ -51,13 +54,13 @@ impl<T: Reply, E: Display> Reply for Result<T, E> {
     }
 }
 
-/// Answers with an error, so that the server does not wait for what never comes.
-pub(crate) fn reject(ack: Option<AckSender>, error: &str) {
+/// Answers with an error, so that the other side does not wait for what never comes.
+pub fn reject(ack: Option<impl Answer>, error: &str) {
     #[derive(Serialize)]
     struct Rejection<'a> {
         error: &'a str,
     }
     if let Some(ack) = ack {
-        let _ = ack.send(&Rejection { error });
+        ack.answer(&Rejection { error });
     }
 }

@@ -1,0 +1,252 @@
+//! From an async function to a [`Call`]: the one place where a handler's type is known.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::error::ExtractError;
+use crate::extract::{Carrier, Extract, Owed};
+use crate::reply::{Reply, reject};
+
+/// What a handler has begun.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A handler. `None` says that it could not be called, which has been reported.
+pub type Called<C> = dyn Fn(C) -> Option<Work> + Send + Sync;
+
+/// A handler that is shared.
+pub type Call<C> = Arc<Called<C>>;
+
+/// An async function whose arguments can all be taken out of the context `C`.
+///
+/// `M` is only there to tell the implementations apart.
+#[diagnostic::on_unimplemented(
+    message = "this cannot handle what happens here",
+    label = "not a handler for it",
+    note = "a handler is an async function or closure of up to eight arguments, each an extractor: `|socket: Socket, Data(text): Data<String>| async move {{ … }}`",
+    note = "what the other side sends is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
+    note = "of sockets there are also `Socket`, and in servers `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`"
+)]
+pub trait HandlerFn<C, M>: Send + Sync + 'static {
+    /// What the function returns in the end.
+    type Output;
+    /// The function at work.
+    type Future: Future<Output = Self::Output> + Send + 'static;
+
+    /// Takes the arguments out of the context and calls the function.
+    fn call(&self, context: &mut C) -> Result<Self::Future, ExtractError>;
+}
+
+macro_rules! handler_fn {
+    ($($argument:ident),*) => {
+        impl<C, F, Fut, $($argument),*> HandlerFn<C, ($($argument,)*)> for F
+        where
+            F: Fn($($argument),*) -> Fut + Send + Sync + 'static,
+            Fut: Future + Send + 'static,
+            $($argument: Extract<C>,)*
+        {
+            type Output = Fut::Output;
+            type Future = Fut;
+
+            #[allow(unused_variables, reason = "a function without arguments needs no context")]
+            fn call(&self, context: &mut C) -> Result<Fut, ExtractError> {
+                Ok(self($($argument::extract(context)?),*))
+            }
+        }
+    };
+}
+
+handler_fn!();
+handler_fn!(A1);
+handler_fn!(A1, A2);
+handler_fn!(A1, A2, A3);
+handler_fn!(A1, A2, A3, A4);
+handler_fn!(A1, A2, A3, A4, A5);
+handler_fn!(A1, A2, A3, A4, A5, A6);
+handler_fn!(A1, A2, A3, A4, A5, A6, A7);
+handler_fn!(A1, A2, A3, A4, A5, A6, A7, A8);
+
+/// An event of the other side, with what its handler needs around the call.
+pub trait Incoming: Carrier + Send + 'static {
+    /// The answer that is owed to the other side.
+    fn owed(&mut self) -> &mut Owed<Self::Ack>;
+    /// Tells the application that the event does not fit what its handler takes.
+    fn misfit(&self, error: ExtractError);
+}
+
+/// A handler of an event: what it returns is the answer, and what does not fit its arguments is reported and
+/// answered with an error.
+pub fn event<C, H, M>(handler: H) -> Call<C>
+where
+    C: Incoming,
+    C::Ack: Send,
+    H: HandlerFn<C, M>,
+    H::Output: Reply,
+{
+    Arc::new(move |mut context: C| {
+        let called = handler.call(&mut context);
+        let owed = std::mem::replace(context.owed(), Owed::nothing());
+        match called {
+            Ok(work) => {
+                let ack = owed.rest();
+                Some(Box::pin(async move { work.await.reply(ack) }) as Work)
+            }
+            Err(error) => {
+                reject(owed.reclaim(), &error.to_string());
+                context.misfit(error);
+                None
+            }
+        }
+    })
+}
+
+/// A handler that looks at events of any name; what it returns does not matter.
+pub fn any<C, H, M>(handler: H) -> Call<C>
+where
+    C: Incoming,
+    H: HandlerFn<C, M, Output = ()>,
+{
+    Arc::new(move |mut context: C| {
+        // The answer belongs to the event's own handler.
+        *context.owed() = Owed::nothing();
+        match handler.call(&mut context) {
+            Ok(work) => Some(Box::pin(work) as Work),
+            Err(error) => {
+                context.misfit(error);
+                None
+            }
+        }
+    })
+}
+
+/// A handler of a socket that came or left. What does not fit its arguments goes to `misfit`.
+pub fn lifecycle<C, H, M>(handler: H, misfit: impl Fn(&C, ExtractError) + Send + Sync + 'static) -> Call<C>
+where
+    C: 'static,
+    H: HandlerFn<C, M, Output = ()>,
+{
+    Arc::new(move |mut context: C| match handler.call(&mut context) {
+        Ok(work) => Some(Box::pin(work) as Work),
+        Err(error) => {
+            misfit(&context, error);
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::{Context, Waker};
+
+    use socketio_parser::{Event, Parser, ToArgs};
+
+    use super::*;
+    use crate::extract::{Data, EventName};
+    use crate::message;
+    use crate::reply::{Ack, Answer};
+
+    /// What happened, in order.
+    #[derive(Clone, Debug, Default)]
+    struct Journal(Arc<Mutex<Vec<String>>>);
+
+    impl Journal {
+        fn write(&self, line: String) {
+            self.0.lock().unwrap().push(line);
+        }
+
+        fn read(self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl Answer for Journal {
+        fn answer<A: ToArgs + ?Sized>(self, args: &A) {
+            let event = message::to_event(Parser::Json, "answer", args).unwrap();
+            self.write(String::from_utf8_lossy(event.args().as_bytes()).into_owned());
+        }
+    }
+
+    struct Came {
+        event: Event,
+        ack: Owed<Journal>,
+        journal: Journal,
+    }
+
+    impl Carrier for Came {
+        type Ack = Journal;
+
+        fn event(&self) -> &Event {
+            &self.event
+        }
+
+        fn take_ack(&mut self) -> Option<Journal> {
+            self.ack.take()
+        }
+    }
+
+    impl Incoming for Came {
+        fn owed(&mut self) -> &mut Owed<Journal> {
+            &mut self.ack
+        }
+
+        fn misfit(&self, error: ExtractError) {
+            self.journal.write(format!("misfit: {error}"));
+        }
+    }
+
+    impl Extract<Came> for Option<Journal> {
+        fn extract(context: &mut Came) -> Result<Self, ExtractError> {
+            Ok(context.take_ack())
+        }
+    }
+
+    /// What comes of an event with the argument 1.
+    fn comes_of(call: &Call<Came>) -> Vec<String> {
+        let journal = Journal::default();
+        let ack = Owed::new(Some(journal.clone()));
+        let event = message::to_event(Parser::Json, "number", &1).unwrap();
+        if let Some(mut work) = call(Came { event, ack, journal: journal.clone() }) {
+            assert!(work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        }
+        journal.read()
+    }
+
+    #[test]
+    fn what_a_handler_returns_is_the_answer_unless_it_answers_itself() {
+        let call = event(|Data(number): Data<u32>| async move { Ack(number + 1) });
+        assert_eq!(comes_of(&call), ["2"]);
+        let call = event(|_: EventName| async { Err::<(), _>("no") });
+        assert_eq!(comes_of(&call), [r#"{"error":"no"}"#]);
+        let call = event(|ack: Option<Journal>| async move {
+            let ack = ack.unwrap();
+            ack.answer("mine");
+            Ack("not this")
+        });
+        assert_eq!(comes_of(&call), [r#""mine""#]);
+        let call = event(|first: Option<Journal>, second: Option<Journal>| async move {
+            assert!(first.is_some() && second.is_none());
+        });
+        assert!(comes_of(&call).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_answered_whatever_the_handler_took_before() {
+        for call in [
+            event(|_: Data<String>, _: Option<Journal>| async {}),
+            event(|_: Option<Journal>, _: Data<String>| async {}),
+        ] {
+            let came = comes_of(&call);
+            assert!(came.len() == 2 && came[0].starts_with(r#"{"error":""#), "{came:?}");
+            assert!(came[1].starts_with("misfit: "), "{came:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_looks_at_any_event_answers_none() {
+        let call = any(|ack: Option<Journal>| async move { assert!(ack.is_none()) });
+        assert!(comes_of(&call).is_empty());
+        let came = comes_of(&any(|_: Data<String>| async {}));
+        assert!(came.len() == 1 && came[0].starts_with("misfit: "), "{came:?}");
+    }
+}

@@ -64,6 +64,7 @@ const APART: &[&str] = &[
     "benches/whole/load/Cargo.toml",
     "benches/whole/limit/Cargo.toml",
     "benches/whole/peers/socketioxide/Cargo.toml",
+    "benches/whole/clients/rust_socketio/Cargo.toml",
 ];
 /// The crates that others link.
 const LIBRARIES: &[&str] =

@@ -121,12 +121,18 @@ pub(crate) fn schemathesis() -> Result<(), String> {
 
 /// Builds the program that visits our server with crates.io's rust_socketio, which is a workspace of its own.
 pub(crate) fn rust_socketio() -> Result<(), String> {
+    openssl_headers()?;
+    peer("rust_socketio")
+}
+
+/// The headers of OpenSSL, which crates.io's rust_socketio is built with.
+pub(crate) fn openssl_headers() -> Result<(), String> {
     let openssl = || Run::new("pkg-config", &["--exists", "openssl"], &root()).output().is_ok();
     if cfg!(target_os = "linux") && !openssl() {
         let needed = "pkg-config and the headers of OpenSSL are needed, for crates.io's rust_socketio";
         debian(&["libssl-dev", "pkg-config"], needed)?;
     }
-    peer("rust_socketio")
+    Ok(())
 }
 
 /// Builds the program of a folder of `tests` that is a workspace of its own.

@@ -24,17 +24,23 @@ impl Launch {
     /// Starts the server, runs the load generator against it, and ends it. What goes wrong with the server is part of
     /// the result; an error is ours.
     pub(super) fn measure(&self, load: &str, arguments: &[&str]) -> Result<Value, String> {
-        let port = free_port()?;
-        let mut server = Server(self.start(port)?);
-        if let Err(why) = server.listens(port) {
-            return Ok(json!({ "error": why }));
-        }
+        let (server, port) = match self.serve()? {
+            Ok(serving) => serving,
+            Err(why) => return Ok(json!({ "error": why })),
+        };
         let pid = server.0.id().to_string();
         let mut generator = pinned(load, "1");
         generator.args(arguments).args(["--port", &port.to_string(), "--pid", &pid]);
         let output = generator.stdin(Stdio::null()).output().map_err(|error| format!("{load}: {error}"))?;
         serde_json::from_slice(&output.stdout)
             .map_err(|error| format!("{load}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Starts the server on a free port, or says why it does not serve.
+    pub(super) fn serve(&self) -> Result<Result<(Server, u16), String>, String> {
+        let port = free_port()?;
+        let mut server = Server(self.start(port)?);
+        Ok(server.listens(port).map(|()| (server, port)))
     }
 
     fn start(&self, port: u16) -> Result<Child, String> {
@@ -51,7 +57,7 @@ impl Launch {
 }
 
 /// A server that runs; it ends with the value.
-struct Server(Child);
+pub(super) struct Server(Child);
 
 impl Server {
     fn listens(&mut self, port: u16) -> Result<(), String> {
@@ -77,7 +83,7 @@ impl Drop for Server {
 }
 
 /// A program on one core, where there is another for the other side, with as many files open as it may.
-fn pinned(program: &str, core: &str) -> Command {
+pub(super) fn pinned(program: &str, core: &str) -> Command {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let pin = if cores > 1 { "exec taskset -c \"$0\" \"$@\"" } else { "exec \"$@\"" };
     let mut command = Command::new("sh");

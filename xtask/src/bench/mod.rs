@@ -3,6 +3,7 @@
 //! The server runs on one core and the load generator on another. Rounds are interleaved, A B C A B C, so that what the
 //! machine does meanwhile hits all; what counts is the CPU time of the server's process, which hardly depends on it.
 
+mod clients;
 mod growth;
 mod launch;
 mod plot;
@@ -28,7 +29,9 @@ cargo xtask bench [--quick] [--rounds N] [--scenario NAMES] [--servers NAMES] [-
                                  that were measured before; --quick only prints
 cargo xtask bench --growth       how cost grows with connections, receivers, rooms and size, into benches/GROWTH.md
 cargo xtask bench --storm [NAMES]
-                                 what servers still hold when a crowd is gone, into benches/STORM.md";
+                                 what servers still hold when a crowd is gone, into benches/STORM.md
+cargo xtask bench --clients [ROUNDS]
+                                 clients beside each other, into benches/CLIENTS.md";
 
 /// What the command line says.
 struct Options {
@@ -51,6 +54,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             Ok(())
         }
         ["--growth"] => growth::run(),
+        ["--clients"] => clients::run(3),
+        ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
         ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
         ["--storm", names] => storm::run(&named(servers::SERVERS, names, |server| server.name)?),
         _ => compare(&Options::parse(arguments)?),

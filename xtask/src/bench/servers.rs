@@ -37,7 +37,7 @@ pub(super) fn load_generator() -> Result<String, String> {
     apart("load", "bench-load")
 }
 
-fn ours() -> Result<Launch, String> {
+pub(super) fn ours() -> Result<Launch, String> {
     Run::cargo(&["build", "--release", "-p", "tests", "--bin", "bench-server"]).status()?;
     let program = tools::target().join("release").join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
@@ -114,12 +114,12 @@ fn python() -> Result<Launch, String> {
     })
 }
 
-fn program_of(program: String) -> Launch {
+pub(super) fn program_of(program: String) -> Launch {
     Launch { program, arguments: Vec::new(), folder: root(), environment: Vec::new(), version: String::new() }
 }
 
 /// Builds a package that is a workspace of its own; its program.
-fn apart(folder: &str, program: &str) -> Result<String, String> {
+pub(super) fn apart(folder: &str, program: &str) -> Result<String, String> {
     let manifest = format!("{FOLDER}/{folder}/Cargo.toml");
     let target = tools::target().join("tools").join("bench");
     let folder = target.to_string_lossy().into_owned();
@@ -129,7 +129,7 @@ fn apart(folder: &str, program: &str) -> Result<String, String> {
 }
 
 /// The version of a package that a Cargo.lock names.
-fn locked(folder: &str, package: &str) -> Result<String, String> {
+pub(super) fn locked(folder: &str, package: &str) -> Result<String, String> {
     let path = format!("{folder}/Cargo.lock");
     let lock = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
     let name = format!("name = \"{package}\"");
@@ -141,7 +141,7 @@ fn locked(folder: &str, package: &str) -> Result<String, String> {
 }
 
 /// The version of an npm package that is installed.
-fn installed(folder: &str, package: &str) -> Result<String, String> {
+pub(super) fn installed(folder: &str, package: &str) -> Result<String, String> {
     let path = format!("{folder}/node_modules/{package}/package.json");
     let text = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;

@@ -210,7 +210,13 @@ async fn the_doctor_finds_nothing_where_nothing_is_wrong() {
     let usual = ["polling", "websocket", "upgrade", "namespace", "buffering"];
     let all = ["polling", "websocket", "upgrade", "cors", "namespace", "buffering", "idle", "idle"];
     let flags = ["--origin", "https://a.example", "--idle", "0.2"];
-    for (flags, expected) in [(&[][..], &usual[..]), (&flags, &all)] {
+    for (flags, expected) in [
+        (&[][..], &usual[..]),
+        (&flags, &all),
+        (&["--transport", "websocket"], &["websocket", "namespace"]),
+        (&["--transport", "polling"], &["polling", "namespace"]),
+        (&["--transport", "websocket,polling"], &usual),
+    ] {
         let output = sio(&[&["doctor", &url], flags].concat(), "").await;
         assert!(output.status.success(), "{}", text(&output.stdout));
         let steps: Vec<_> =

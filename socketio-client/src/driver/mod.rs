@@ -11,47 +11,39 @@
 //! is at work.
 
 mod incoming;
+mod join;
 mod link;
+mod lost;
 mod old;
 mod tell;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use engineio::client::{Closed, Event, Sender};
 use futures_util::stream::{FuturesUnordered, Stream};
-use serde_json::Value;
 use socketio_events::handler::Work;
 use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
+use self::join::{Credentials, Joining};
 use self::link::{Link, LinkEvent};
 use self::old::Root;
 use crate::backoff::Backoff;
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{ConnectError, ProtocolError};
+use crate::error::ProtocolError;
 use crate::manager_event::ManagerEvent;
-use crate::socket::{Auth, Hub, Notice, Space};
+use crate::socket::{Hub, Notice};
 
 /// Begins the task.
 pub(crate) fn start(hub: Arc<Hub>) {
     tokio::spawn(Driver::new(hub).run());
 }
 
-/// A namespace whose credentials are being made.
-type Joining = Pin<Box<dyn Future<Output = Credentials> + Send>>;
 /// Waits for room in the connection's outbox.
 type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What a socket says in its n-th CONNECT packet.
-struct Credentials {
-    space: Arc<Space>,
-    join: u64,
-    auth: Result<Option<Value>, serde_json::Error>,
-}
 
 struct Driver {
     hub: Arc<Hub>,
@@ -195,57 +187,6 @@ impl Driver {
         self.hub.open.send_replace(true);
     }
 
-    /// Everybody who wants to join does.
-    fn join(&mut self) {
-        for space in self.hub.spaces() {
-            let Some((join, auth)) = space.begin_join() else { continue };
-            let auth = match auth {
-                Auth::None => None,
-                Auth::Value(auth) => Some(auth),
-                Auth::Function(function) => {
-                    let working = function();
-                    let credentials = async move {
-                        let auth = working.await.map(Some);
-                        Credentials { space, join, auth }
-                    };
-                    self.joining.push(Box::pin(credentials));
-                    continue;
-                }
-            };
-            self.ask(Credentials { space, join, auth: Ok(auth) });
-        }
-    }
-
-    /// Asks the server for a namespace.
-    fn ask(&mut self, Credentials { space, join, auth }: Credentials) {
-        if self.is_old() {
-            return match auth {
-                Ok(auth) => self.ask_old(&space, join, auth.as_ref()),
-                Err(error) => self.refuse(&space, &ConnectError::Auth(Arc::new(error))),
-            };
-        }
-        let Some(link) = self.link.sender() else { return };
-        let error = match auth.map(|auth| space.connect_packet(join, auth)) {
-            Ok(None) => return,
-            Ok(Some(Ok(packet))) => {
-                // A connection that takes nothing more ends soon, and the next one is asked.
-                let _ = link.send(packet);
-                return;
-            }
-            Ok(Some(Err(_))) => ConnectError::Namespace,
-            Err(error) => ConnectError::Auth(Arc::new(error)),
-        };
-        self.refuse(&space, &error);
-    }
-
-    /// A socket cannot be connected, and does not try again.
-    fn refuse(&mut self, space: &Arc<Space>, error: &ConnectError) {
-        space.failed(error, false);
-        self.tell_connect_error(space, error);
-        self.tell_end(space);
-        self.hub.left();
-    }
-
     /// Sends what waits for room, and what is due again.
     fn flush(&mut self) {
         let mut full = false;
@@ -311,94 +252,6 @@ impl Driver {
         } else {
             self.lose(closed.into());
         }
-    }
-
-    /// The connection is gone although nobody wanted that.
-    fn lose(&mut self, reason: DisconnectReason) {
-        if let Link::Open(client) = std::mem::replace(&mut self.link, Link::Closed) {
-            // A server that broke the protocol does not know that this is the end.
-            if matches!(reason, DisconnectReason::ParseError(_)) {
-                self.works.push(Box::pin(async move { drop(client.close().await) }));
-            }
-        }
-        self.joining = FuturesUnordered::new();
-        self.decoder.reset();
-        self.backoff.reset();
-        let again = self.may_reconnect();
-        for space in self.hub.spaces().iter().filter(|space| space.lock().is_active()) {
-            if space.lost(again) {
-                self.tell_disconnect(space, &reason);
-            }
-            if !again {
-                self.tell_end(space);
-            }
-        }
-        self.hub.tell(&ManagerEvent::Close(reason));
-        self.reconnect();
-    }
-
-    fn not_opened(&mut self, error: &ConnectError) {
-        self.link = Link::Closed;
-        let limit = self.hub.config.reconnection.attempts;
-        let again = self.may_reconnect() && limit.is_none_or(|limit| self.backoff.attempts() < limit);
-        self.hub.tell(&ManagerEvent::Error(error.clone()));
-        for space in self.hub.spaces().iter().filter(|space| space.lock().is_active()) {
-            space.failed(error, again);
-            self.tell_connect_error(space, error);
-            if !again {
-                self.tell_end(space);
-            }
-        }
-        if self.reconnecting {
-            self.hub.tell(&ManagerEvent::ReconnectError(error.clone()));
-        }
-        if !again {
-            self.backoff.reset();
-            self.reconnecting = false;
-            if self.may_reconnect() {
-                self.hub.tell(&ManagerEvent::ReconnectFailed);
-            }
-        }
-        self.reconnect();
-    }
-
-    fn may_reconnect(&self) -> bool {
-        self.hub.reconnection.load(Ordering::Relaxed)
-    }
-
-    fn reconnect(&mut self) {
-        // The bell says the rest: who has left in the meantime, and who has come back.
-        self.hub.bell.ring();
-        if self.lulls != self.hub.lulls() || !self.hub.is_wanted() {
-            return;
-        }
-        if !self.may_reconnect() {
-            self.give_up();
-            return;
-        }
-        let mut random = [0; 4];
-        // Delays that are not random only bring clients back together.
-        let _ = getrandom::fill(&mut random);
-        let delay = self.backoff.next(&self.hub.config.reconnection, u32::from_ne_bytes(random));
-        match delay {
-            Some(delay) => {
-                self.reconnecting = true;
-                self.link = Link::wait(delay);
-            }
-            None => {
-                self.hub.tell(&ManagerEvent::ReconnectFailed);
-                self.give_up();
-            }
-        }
-    }
-
-    /// There will not be another attempt.
-    fn give_up(&mut self) {
-        for space in self.hub.spaces().iter().filter(|space| space.lock().is_active()) {
-            space.lost(false);
-            self.tell_end(space);
-        }
-        self.hub.left();
     }
 }
 

@@ -106,9 +106,10 @@ pub(crate) struct Server {
     /// Where the server answers.
     #[arg(long, default_value = "/socket.io/")]
     path: String,
-    /// The transport to use, instead of polling and then WebSocket.
-    #[arg(long, value_parser = transport)]
-    transport: Option<Transport>,
+    /// The transport to use, or both in their order: `websocket`, `websocket,polling`. Without it: polling, then WebSocket.
+    /// The doctor looks at those that are named.
+    #[arg(long = "transport", value_name = "TRANSPORT", value_delimiter = ',', value_parser = transport)]
+    transports: Vec<Transport>,
     /// The server uses the msgpack parser.
     #[arg(long)]
     msgpack: bool,
@@ -157,10 +158,12 @@ impl Server {
         for (name, value) in &self.headers {
             engine = engine.header(name.clone(), value.clone());
         }
-        match self.transport {
-            Some(transport) => engine.transports([transport]),
-            None => engine,
-        }
+        if self.transports.is_empty() { engine } else { engine.transports(self.transports.clone()) }
+    }
+
+    /// Whether a transport is meant.
+    pub(crate) fn uses(&self, transport: Transport) -> bool {
+        self.transports.is_empty() || self.transports.contains(&transport)
     }
 
     pub(crate) fn parser(&self) -> socketio_client::Parser {

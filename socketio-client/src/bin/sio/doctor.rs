@@ -28,19 +28,22 @@ pub(crate) async fn run(arguments: &Doctor) -> Result<ExitCode, Box<dyn Error>> 
         healthy &= finding.is_ok();
         line_out(&format!("{mark:<6}{step:<11}{sentence}"))
     };
-    let polling = open(server, &engine, Transport::Polling).await;
-    report("polling", &polling)?;
-    let websocket = open(server, &engine, Transport::WebSocket).await;
-    report("websocket", &websocket)?;
-    if polling.is_ok() {
+    let mut works = Vec::new();
+    for transport in [Transport::Polling, Transport::WebSocket].into_iter().filter(|one| server.uses(*one)) {
+        let opened = open(server, &engine, transport).await;
+        report(transport.as_str(), &opened)?;
+        works.extend(opened.is_ok().then_some(transport));
+    }
+    let polling = works.contains(&Transport::Polling);
+    if polling && server.uses(Transport::WebSocket) {
         report("upgrade", &upgrade(server, &engine).await)?;
     }
-    if let (Some(origin), Ok(_)) = (&arguments.origin, &polling) {
+    if let Some(origin) = arguments.origin.as_ref().filter(|_| polling) {
         let asked = timeout(server.timeout, cors::check(&engine, origin)).await;
         report("cors", &asked.unwrap_or_else(|_| Err("no answer came".to_owned())))?;
     }
-    let ways = [(Transport::WebSocket, websocket.is_ok()), (Transport::Polling, polling.is_ok())];
-    let mut ways = ways.into_iter().filter_map(|(transport, works)| works.then_some(transport));
+    // Over WebSocket first: no proxy holds its answers back.
+    let mut ways = works.into_iter().rev();
     let Some(first) = ways.next() else { return Ok(ExitCode::FAILURE) };
     let joined = join(server, first).await?;
     report("namespace", &joined)?;

@@ -30,9 +30,9 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1);
         let share = f64::from(random) / f64::from(u32::MAX) * 2.0 - 1.0;
         let factor = 1.0 + share * settings.randomization_factor.clamp(0.0, 1.0);
-        // First the maximum: a long product must not overflow.
-        let delay = delay.min(settings.delay_max.saturating_mul(2)).mul_f64(factor);
-        Some(delay.min(settings.delay_max))
+        // What is no duration any more, or was no number, is longer than any maximum.
+        let delay = Duration::try_from_secs_f64(delay.as_secs_f64() * factor);
+        Some(delay.map_or(settings.delay_max, |delay| delay.min(settings.delay_max)))
     }
 }
 
@@ -57,9 +57,11 @@ mod tests {
         assert_eq!(delays(&settings, MIDDLE, 100).last(), Some(&5000));
         let endless = Reconnection { delay: Duration::MAX, delay_max: Duration::MAX, ..settings };
         let mut backoff = Backoff::default();
-        for _ in 0..100 {
-            assert!(backoff.next(&endless, 0).is_some());
+        for random in [0, MIDDLE, u32::MAX].repeat(30) {
+            assert!(backoff.next(&endless, random).is_some());
         }
+        let unsettled = Reconnection { randomization_factor: f64::NAN, ..Reconnection::default() };
+        assert_eq!(delays(&unsettled, 7, 1), [5000]);
     }
 
     #[test]

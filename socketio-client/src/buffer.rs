@@ -1,6 +1,6 @@
 //! Events that wait for their namespace to be joined.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use engineio::Prepared;
 use socketio_parser::Event;
@@ -17,10 +17,14 @@ pub(crate) struct Buffered {
     pub(crate) event: Option<Event>,
 }
 
-/// Events in the order in which they were emitted.
+/// Events in the order in which they were emitted. What is done for one of them does not depend on how many there are.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
-    waiting: VecDeque<Buffered>,
+    /// By the number of the emit.
+    waiting: BTreeMap<u64, Buffered>,
+    next: u64,
+    /// The numbers of those that wait for an answer, by its id.
+    asking: BTreeMap<u64, u64>,
     bytes: usize,
 }
 
@@ -30,12 +34,15 @@ impl Buffer {
     }
 
     pub(crate) fn front(&self) -> Option<&Buffered> {
-        self.waiting.front()
+        self.waiting.first_key_value().map(|(_, first)| first)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Buffered> {
-        let first = self.waiting.pop_front()?;
+        let (_, first) = self.waiting.pop_first()?;
         self.bytes -= first.message.wire_len();
+        if let Some(id) = first.ack_id {
+            self.asking.remove(&id);
+        }
         Some(first)
     }
 
@@ -55,24 +62,24 @@ impl Buffer {
             dropped.extend(self.pop());
         }
         self.bytes += len;
-        self.waiting.push_back(event);
+        if let Some(id) = event.ack_id {
+            self.asking.insert(id, self.next);
+        }
+        self.waiting.insert(self.next, event);
+        self.next += 1;
         Ok(dropped)
     }
 
     pub(crate) fn has(&self, ack_id: u64) -> bool {
-        self.waiting.iter().any(|waiting| waiting.ack_id == Some(ack_id))
+        self.asking.contains_key(&ack_id)
     }
 
     /// Takes an event out that nobody waits for any more.
     pub(crate) fn forget(&mut self, ack_id: u64) {
-        let bytes = &mut self.bytes;
-        self.waiting.retain(|waiting| {
-            let keep = waiting.ack_id != Some(ack_id);
-            if !keep {
-                *bytes -= waiting.message.wire_len();
-            }
-            keep
-        });
+        let number = self.asking.remove(&ack_id);
+        if let Some(event) = number.and_then(|number| self.waiting.remove(&number)) {
+            self.bytes -= event.message.wire_len();
+        }
     }
 }
 
@@ -101,5 +108,24 @@ mod tests {
         assert_eq!(buffer.pop().unwrap().ack_id, Some(1));
         assert_eq!(buffer.pop().unwrap().ack_id, Some(3));
         assert!(buffer.is_empty() && buffer.bytes == 0);
+    }
+
+    #[test]
+    fn what_is_taken_out_anywhere_leaves_the_order_and_nothing_else() {
+        let mut buffer = Buffer::default();
+        for id in 0..100 {
+            buffer.push(event(id), usize::MAX, Overflow::Refuse).unwrap();
+        }
+        for id in (0..100).filter(|id| id % 3 != 1).rev() {
+            buffer.forget(id);
+            buffer.forget(id);
+            assert!(!buffer.has(id) && buffer.front().is_some());
+        }
+        let left: Vec<_> = std::iter::from_fn(|| buffer.pop()?.ack_id).collect();
+        assert_eq!(left, Vec::from_iter((0..100).filter(|id| id % 3 == 1)));
+        assert!(buffer.is_empty() && buffer.bytes == 0 && buffer.asking.is_empty());
+        buffer.push(event(7), usize::MAX, Overflow::Refuse).unwrap();
+        buffer.forget(7);
+        assert!(buffer.is_empty() && buffer.pop().is_none());
     }
 }

@@ -113,7 +113,8 @@ impl Queue {
 
     /// Nobody waits for this event any more. One that is on its way is not sent again.
     pub(crate) fn abandon(&mut self, number: u64) -> bool {
-        let Some(at) = self.entries.iter().position(|entry| entry.number == number) else { return false };
+        // They are in the order of their numbers.
+        let Ok(at) = self.entries.binary_search_by_key(&number, |entry| entry.number) else { return false };
         if let Some(entry) = self.entries.remove(at) {
             self.bytes -= entry.bytes;
         }

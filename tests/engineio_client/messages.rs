@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use engineio::client::{Closed, TransportError};
-use engineio::{CloseReason, Message, SendError, Server, Transport};
-use tests::raw::{soon, start, start_echo};
+use engineio::{CloseReason, Message, Prepared, SendError, Server, Transport};
+use tests::raw::{soon, start, start_echo, start_greeting};
 
 use crate::support::{builder, closed, connect, connect_on, message, upgraded};
 
@@ -159,4 +159,22 @@ async fn nothing_is_sent_after_a_close() {
     assert_eq!(sender.send("late"), Err(SendError::Closed));
     assert_eq!(closed(&mut client).await.to_string(), "forced close");
     assert_eq!(running.closed().await, CloseReason::TransportClose);
+}
+
+#[tokio::test]
+async fn what_waits_leaves_before_more_is_read() {
+    let mut running = start_greeting(Server::builder(), |session| {
+        let message = Prepared::text(&"x".repeat(16_000));
+        (0..20).for_each(|_| session.send(message.clone()).unwrap());
+    })
+    .await;
+    let mut client = connect_on(running.addr, Transport::WebSocket).await;
+    // All of it lies in the system's buffers, so there is more to read whenever the client looks.
+    soon(running.opened().await.drained()).await.unwrap();
+    client.sender().send("hello").unwrap();
+    // Several reads. From then on nobody waits for the client any more.
+    for _ in 0..15 {
+        message(&mut client).await;
+    }
+    assert_eq!(running.message().await, "hello".into());
 }

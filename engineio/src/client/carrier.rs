@@ -33,6 +33,17 @@ impl Carrier {
         }
     }
 
+    /// Writes what waits if more would be read next: a server that never stops would else never be answered, not even its
+    /// pings. Polling reads and writes beside each other.
+    pub(crate) fn clear_the_way(&mut self, outbox: &Outbox, cx: &mut Context<'_>) {
+        if let Self::WebSocket(websocket) = self {
+            if !websocket.has_received() {
+                // An error is seen again when everything is read: what the server said before it counts.
+                let _ = websocket.poll_flush(Some(outbox), cx);
+            }
+        }
+    }
+
     /// Writes what waits. `true` says that nothing is left.
     pub(crate) fn poll_flush(
         &mut self,

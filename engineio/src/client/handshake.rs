@@ -10,6 +10,9 @@ use super::heartbeat::Heartbeat;
 use crate::config::Transport;
 use crate::packet::{Packet, Protocol};
 
+/// As good as forever: a year, which any clock can be added to.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The data of an open packet.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,8 +38,7 @@ impl Handshake {
 
     /// The heartbeat of the session.
     pub(crate) fn heartbeat(&self, protocol: Protocol, now: Instant) -> Heartbeat {
-        // Two numbers of a stranger; a year is as good as forever.
-        const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+        // Two numbers of a stranger.
         let [interval, timeout] =
             [self.ping_interval, self.ping_timeout].map(|millis| Duration::from_millis(millis).min(LONGEST));
         Heartbeat::new(protocol, interval, timeout, now)

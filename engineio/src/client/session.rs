@@ -2,7 +2,8 @@
 //!
 //! 1. Deadlines: the server's heartbeat, the upgrade, the close.
 //! 2. Whether the application closes the session.
-//! 3. Packets that came. A message is handed out at once, and the rest happens in the next turn.
+//! 3. Packets that came. A message is handed out at once, and the rest happens in the next turn: what answers the
+//!    messages of one read leaves in one write, in front of the next read.
 //! 4. What waits in the outbox is written.
 //! 5. The upgrade goes on.
 //! 6. The goodbye, when everything before it has left.
@@ -18,7 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::carrier::Carrier;
 use super::error::{Closed, UpgradeError};
-use super::handshake::Handshake;
+use super::handshake::{Handshake, LONGEST};
 use super::heartbeat::{Due, Heartbeat};
 use super::probe::Probe;
 use super::route::Route;
@@ -82,8 +83,9 @@ impl Client {
         let config = &route.config;
         let wanted = config.upgrade && config.transports.contains(&Transport::WebSocket);
         let is_websocket = carrier.transport() == Transport::WebSocket;
-        let probe = (wanted && !is_websocket && handshake.offers(Transport::WebSocket))
-            .then(|| Probe::new(Arc::clone(&route), handshake.sid.clone(), now + config.upgrade_timeout));
+        let probe = (wanted && !is_websocket && handshake.offers(Transport::WebSocket)).then(|| {
+            Probe::new(Arc::clone(&route), handshake.sid.clone(), now + config.upgrade_timeout.min(LONGEST))
+        });
         remembered.store(is_websocket, Ordering::Relaxed);
         let heartbeat = handshake.heartbeat(config.protocol, now);
         let timer = probe.as_ref().map_or(heartbeat.next(), |probe| probe.deadline.min(heartbeat.next()));
@@ -173,6 +175,7 @@ impl Client {
                 self.begin_close();
             }
             while self.is_reading() {
+                self.carrier.clear_the_way(&self.shared.outbox, cx);
                 let Poll::Ready(packet) = self.carrier.poll_packet(cx) else { break };
                 if let Some(message) = self.handle(packet?)? {
                     return Ok(Some(Event::Message(message)));
@@ -276,7 +279,7 @@ impl Client {
     }
 
     fn begin_close(&mut self) {
-        self.phase = Phase::Closing(Instant::now() + self.route.config.close_timeout);
+        self.phase = Phase::Closing(Instant::now() + self.route.config.close_timeout.min(LONGEST));
         // A session in the middle of a move has no transport that would take a packet.
         if self.probe.as_ref().is_some_and(|probe| !probe.is_answered()) {
             self.probe = None;

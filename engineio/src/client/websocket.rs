@@ -95,6 +95,11 @@ impl WebSocket {
         }
     }
 
+    /// Whether something was read and not handed out.
+    pub(crate) fn has_received(&self) -> bool {
+        !self.received.is_empty() || self.failure.is_some() || self.ended
+    }
+
     /// Queues a packet in front of what the outbox has.
     pub(crate) fn send(&mut self, packet: Prepared) {
         self.outbound.packet(packet);

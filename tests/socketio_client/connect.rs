@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socketio_client::{Args, ConnectError, DisconnectReason, Socket, SocketEvent, Transport};
-use tests::raw::{soon, start as start_engine};
+use tests::raw::{LONG, soon, start as start_engine};
 
 use crate::support::{Log, builder, builder_of, emptied, nowhere, record, shared, start, start_with};
 
@@ -305,4 +305,20 @@ async fn handles_that_are_dropped_close_the_connection() {
     drop(socket);
     log.next().await;
     emptied(&running.io).await;
+}
+
+#[test]
+fn outside_of_a_runtime_nothing_is_connected_and_nothing_is_left() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let running = runtime.block_on(start());
+    let socket = builder(running.addr).build().socket("/");
+    let (tell, told) = std::sync::mpsc::channel();
+    let outside = socket.clone();
+    std::thread::spawn(move || {
+        let connecting = std::panic::AssertUnwindSafe(|| drop(outside.connect().clone()));
+        tell.send(std::panic::catch_unwind(connecting).is_err())
+    });
+    assert!(told.recv_timeout(LONG).unwrap());
+    assert!(!socket.is_active());
+    runtime.block_on(async { soon(socket.connect().connected()).await.unwrap() });
 }

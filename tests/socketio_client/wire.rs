@@ -161,6 +161,70 @@ async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connecti
     assert_eq!(running.message().await, r#"2["x",1]"#.into());
 }
 
+/// A server that is asked twice, or is told anything before it has answered, closes the connection for all namespaces.
+#[tokio::test]
+async fn who_leaves_before_the_server_answers_leaves_when_it_does() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
+    root.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(root.connected()).await.unwrap();
+
+    chat.connect();
+    assert_eq!(running.message().await, "0/foo,".into());
+    chat.disconnect();
+    session.send(r#"0/foo,{"sid":"b"}"#).unwrap();
+    assert_eq!(running.message().await, "1/foo,".into());
+
+    // It comes back meanwhile, and waits for its turn.
+    for answer in [r#"0/foo,{"sid":"c"}"#, r#"4/foo,{"message":"not today"}"#] {
+        chat.connect();
+        assert_eq!(running.message().await, "0/foo,".into());
+        chat.disconnect().connect();
+        root.emit("x", &1).unwrap();
+        assert_eq!(running.message().await, r#"2["x",1]"#.into());
+        session.send(answer).unwrap();
+        if answer.starts_with('0') {
+            assert_eq!(running.message().await, "1/foo,".into());
+        }
+        assert_eq!(running.message().await, "0/foo,".into());
+        session.send(r#"0/foo,{"sid":"d"}"#).unwrap();
+        soon(chat.connected()).await.unwrap();
+        assert_eq!(chat.id().as_deref(), Some("d"));
+        chat.disconnect();
+        assert_eq!(running.message().await, "1/foo,".into());
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_is_asked_for_and_left_however_much_waits() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr)
+        .path("/engine.io/")
+        .engine(|engine| engine.configure(|config| config.max_buffered = 10))
+        .build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
+    root.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(root.connected()).await.unwrap();
+    let large = r#"2["x","more than ten bytes"]"#;
+    root.emit("x", "more than ten bytes").unwrap();
+    chat.connect();
+    assert_eq!(running.message().await, large.into());
+    assert_eq!(running.message().await, "0/foo,".into());
+    session.send(r#"0/foo,{"sid":"b"}"#).unwrap();
+    soon(chat.connected()).await.unwrap();
+    root.emit("x", "more than ten bytes").unwrap();
+    chat.disconnect();
+    assert_eq!(running.message().await, large.into());
+    assert_eq!(running.message().await, "1/foo,".into());
+}
+
 async fn packets_until_close(running: &mut tests::raw::Running) -> Vec<String> {
     let mut packets = Vec::new();
     running

@@ -63,6 +63,12 @@ impl Sender {
         self.0.outbox.push(message.into()).map(drop)
     }
 
+    /// Queues a message however much waits already: for the few bytes of a protocol above that must not get lost. Without
+    /// effect on a session that takes nothing more.
+    pub fn send_regardless(&self, message: impl Into<Prepared>) {
+        self.0.outbox.push_control(message.into());
+    }
+
     /// Queues a message if it can leave at once: nothing else waits. `Ok(false)` says that it was dropped.
     pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
         self.0.outbox.push_volatile(message.into())

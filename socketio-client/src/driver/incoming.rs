@@ -42,6 +42,15 @@ impl Driver {
         }
         // A namespace that nobody has asked for is the server's mistake, and does no harm.
         let Some(space) = self.hub.space(packet.namespace.as_str()) else { return Ok(()) };
+        let let_in = matches!(packet.payload, Payload::Connect(_));
+        if (let_in || matches!(packet.payload, Payload::ConnectError(_)))
+            && !self.is_old()
+            && !space.settle(let_in, &link)
+        {
+            // The socket may have come back, and waited for this.
+            self.join();
+            return Ok(());
+        }
         if !space.lock().is_active() {
             return Ok(());
         }

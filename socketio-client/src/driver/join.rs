@@ -44,6 +44,10 @@ impl Driver {
 
     /// Asks the server for a namespace.
     pub(super) fn ask(&mut self, Credentials { space, join, auth }: Credentials) {
+        // Whoever has left, and perhaps come back, has nothing to do with these any more.
+        if !space.lock().is_join(join) {
+            return;
+        }
         if self.is_old() {
             return match auth {
                 Ok(auth) => self.ask_old(&space, join, auth.as_ref()),
@@ -51,14 +55,9 @@ impl Driver {
             };
         }
         let Some(link) = self.link.sender() else { return };
-        let error = match auth.map(|auth| space.connect_packet(join, auth)) {
-            Ok(None) => return,
-            Ok(Some(Ok(packet))) => {
-                // A connection that takes nothing more ends soon, and the next one is asked.
-                let _ = link.send(packet);
-                return;
-            }
-            Ok(Some(Err(_))) => ConnectError::Namespace,
+        let error = match auth.map(|auth| space.ask(join, auth, &link)) {
+            Ok(Ok(())) => return,
+            Ok(Err(_)) => ConnectError::Namespace,
             Err(error) => ConnectError::Auth(Arc::new(error)),
         };
         self.refuse(&space, &error);

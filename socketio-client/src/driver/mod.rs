@@ -218,6 +218,7 @@ impl Driver {
             LinkEvent::Opened(Ok(client)) => {
                 self.decoder.reset();
                 self.root = Root::default();
+                self.hub.spaces().iter().for_each(|space| space.start_over());
                 self.link = Link::Open(client);
                 self.hub.tell(&ManagerEvent::Open);
                 let attempts = self.backoff.attempts();

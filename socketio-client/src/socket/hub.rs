@@ -116,9 +116,9 @@ impl Hub {
     /// Tells the connection's task to look around, and begins it if it is not there.
     pub(crate) fn wake(self: &Arc<Self>) {
         self.bell.ring();
-        let mut running = lock(&self.running);
-        if !*running {
-            *running = true;
+        let was_running = std::mem::replace(&mut *lock(&self.running), true);
+        if !was_running {
+            // Not under the lock: without a runtime, or with one that shuts down, the task is dropped at once, and says so.
             (self.start)(Arc::clone(self));
         }
     }

@@ -116,15 +116,36 @@ impl Space {
         self.lock().begin_join()
     }
 
-    /// The packet that asks the server, if the socket still wants to.
-    pub(crate) fn connect_packet(
-        &self,
-        join: u64,
-        auth: Option<Value>,
-    ) -> Option<Result<Prepared, EncodeError>> {
-        let state = self.lock();
-        let data = state.is_join(join).then(|| state.connect_data(auth))?;
-        Some(message::connect(self.config.parser, &self.name, data.as_ref()))
+    /// Asks the server, if the socket still wants to.
+    pub(crate) fn ask(&self, join: u64, auth: Option<Value>, link: &Sender) -> Result<(), EncodeError> {
+        let mut state = self.lock();
+        if state.is_join(join) {
+            let data = state.connect_data(auth);
+            link.send_regardless(message::connect(self.config.parser, &self.name, data.as_ref())?);
+            state.asked();
+        }
+        Ok(())
+    }
+
+    /// The server has answered to a CONNECT. `false` if the socket has left in the meantime; the server, if it has let it
+    /// in, is told so.
+    pub(crate) fn settle(&self, let_in: bool, link: &Sender) -> bool {
+        let is_meant = self.lock().settle();
+        if !is_meant && let_in {
+            if let Ok(packet) = self.farewell() {
+                link.send_regardless(packet);
+            }
+        }
+        is_meant
+    }
+
+    /// On a new connection the server owes nothing.
+    pub(crate) fn start_over(&self) {
+        self.lock().settle();
+    }
+
+    fn farewell(&self) -> Result<Prepared, EncodeError> {
+        message::disconnect(self.config.parser, &self.name)
     }
 
     /// The packet that asks a server of Socket.IO v2, if the socket still wants to. The name may have a query.
@@ -169,10 +190,9 @@ impl Space {
         if !state.is_active() {
             return false;
         }
-        if let (Some(link), Ok(packet)) = (state.link(), message::disconnect(self.config.parser, &self.name))
-        {
+        if let (Some(link), Ok(packet)) = (state.link(), self.farewell()) {
             // A connection that takes no more tells the server by its end.
-            let _ = link.send(packet);
+            link.send_regardless(packet);
         }
         if state.part(false) {
             state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));

@@ -60,6 +60,8 @@ enum Phase {
 pub(crate) struct State {
     phase: Phase,
     joins: u64,
+    /// The server was asked on this connection, and has not answered yet.
+    asked: bool,
     /// What the server knows the old socket by, if it keeps what a client misses.
     pid: Option<String>,
     /// The last event that has come.
@@ -124,14 +126,25 @@ impl State {
         was_idle
     }
 
-    /// The connection is open: the server can be asked now.
+    /// The connection is open: the server can be asked now, unless it owes an answer to who has left before it came. A
+    /// server that is asked twice closes the connection.
     pub(super) fn begin_join(&mut self) -> Option<(u64, Auth)> {
-        if !matches!(self.phase, Phase::Wanted) {
+        if self.asked || !matches!(self.phase, Phase::Wanted) {
             return None;
         }
         self.joins += 1;
         self.phase = Phase::Joining(self.joins);
         Some((self.joins, self.auth.clone()))
+    }
+
+    /// The server was asked.
+    pub(super) fn asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// The server has answered, or never will. Whether it was for who asked: the socket has not left in the meantime.
+    pub(super) fn settle(&mut self) -> bool {
+        !std::mem::take(&mut self.asked) || self.is_joining()
     }
 
     /// Whether this attempt to join is the one that counts.

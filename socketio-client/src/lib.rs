@@ -71,6 +71,7 @@ mod manager;
 mod manager_event;
 mod retry;
 mod socket;
+mod watched;
 
 pub use self::builder::ManagerBuilder;
 pub use self::config::{Config, Overflow, Reconnection};

@@ -50,8 +50,6 @@ impl Manager {
             space.leave();
         }
         self.0.hub.left();
-        let mut open = self.0.hub.open.subscribe();
-        // The sender lives as long as the handle.
-        let _ = open.wait_for(|open| !open).await;
+        self.0.hub.closed().await;
     }
 }

@@ -175,16 +175,13 @@ impl Driver {
             Link::Open(_) => self.join(),
             _ => {}
         }
-        self.hub.open.send_if_modified(|open| {
-            let is_open = !self.link.is_closed();
-            std::mem::replace(open, is_open) != is_open
-        });
+        self.hub.open.set(!self.link.is_closed());
         self.flush();
     }
 
     fn open(&mut self) {
         self.link = Link::open(self.hub.engine.clone(), self.hub.config.connect_timeout);
-        self.hub.open.send_replace(true);
+        self.hub.open.set(true);
     }
 
     /// Sends what waits for room, and what is due again.
@@ -268,7 +265,7 @@ impl Drop for Driver {
                 self.tell_end(&space);
             }
         }
-        self.hub.open.send_replace(false);
+        self.hub.open.set(false);
         self.hub.stopped();
     }
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use engineio::client::ClientBuilder;
 use socketio_events::table::{HandlerId, List};
-use tokio::sync::watch;
 
 use super::Socket;
 use super::space::Space;
 use crate::bell::Bell;
 use crate::config::Config;
 use crate::manager_event::ManagerEvent;
+use crate::watched::Watched;
 
 /// Someone who is told what happens to the connection.
 type Hook = dyn Fn(&ManagerEvent) + Send + Sync;
@@ -25,7 +25,7 @@ pub(crate) struct Hub {
     /// Whether a lost connection is opened again.
     pub(crate) reconnection: AtomicBool,
     /// Whether there is a connection, or one is being opened or waited for.
-    pub(crate) open: watch::Sender<bool>,
+    pub(crate) open: Watched<bool>,
     spaces: Mutex<Vec<Arc<Space>>>,
     hooks: Mutex<List<Hook>>,
     /// Counts how often nobody wanted to be connected any more.
@@ -50,7 +50,7 @@ impl Handle {
                 config: Arc::new(config),
                 engine,
                 bell: Bell::default(),
-                open: watch::Sender::new(false),
+                open: Watched::new(false),
                 spaces: Mutex::default(),
                 hooks: Mutex::default(),
                 lulls: AtomicU64::new(0),
@@ -140,6 +140,11 @@ impl Hub {
         let mut running = lock(&self.running);
         *running = self.bell.is_rung();
         !*running
+    }
+
+    /// Waits until there is no connection, and none is being opened or waited for.
+    pub(crate) async fn closed(&self) {
+        self.open.wait(|open| (!open).then_some(())).await;
     }
 
     /// The connection's task ended in the middle of something.

@@ -130,9 +130,7 @@ impl Socket {
         if self.handle.hub.is_wanted() {
             return;
         }
-        let mut open = self.handle.hub.open.subscribe();
-        // The sender lives as long as the handle.
-        let _ = open.wait_for(|open| !open).await;
+        self.handle.hub.closed().await;
     }
 
     /// Sends an event. While the socket is not connected it waits in a buffer.

@@ -12,7 +12,7 @@ use socketio_events::handler::Call;
 use socketio_events::message;
 use socketio_events::table::{Calls, List, Table};
 use socketio_parser::{EncodeError, Event, RawArgs};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Socket;
@@ -24,6 +24,7 @@ use crate::disconnect_reason::DisconnectReason;
 use crate::error::{AckError, ConnectError, EmitError, ExtractError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::retry::Answer;
+use crate::watched::Watched;
 
 type Outgoing = dyn Fn(&str, &RawArgs) + Send + Sync;
 type ErrorHook = Arc<dyn Fn(&Socket, &str, &ExtractError) + Send + Sync>;
@@ -54,7 +55,7 @@ pub(crate) struct Space {
     ack_ids: AtomicU64,
     state: Mutex<State>,
     handlers: Mutex<Handlers>,
-    status: watch::Sender<Status>,
+    status: Watched<Status>,
 }
 
 impl Space {
@@ -65,7 +66,7 @@ impl Space {
             ack_ids: AtomicU64::new(0),
             state: Mutex::default(),
             handlers: Mutex::default(),
-            status: watch::Sender::new(Status::Idle(None)),
+            status: Watched::new(Status::Idle(None)),
         }
     }
 
@@ -107,7 +108,7 @@ impl Space {
     pub(crate) fn want(&self) -> bool {
         let wanted = self.lock().want();
         if wanted {
-            self.status.send_replace(Status::Trying);
+            self.status.set(Status::Trying);
         }
         wanted
     }
@@ -165,7 +166,7 @@ impl Space {
             return None;
         }
         let recovered = state.joined(id, pid, link.clone());
-        self.status.send_replace(Status::Connected);
+        self.status.set(Status::Connected);
         Some((recovered, std::mem::take(&mut state.early)))
     }
 
@@ -173,14 +174,14 @@ impl Space {
     pub(crate) fn failed(&self, error: &ConnectError, again: bool) {
         self.lock().part(again);
         if !again {
-            self.status.send_replace(Status::Idle(Some(error.clone())));
+            self.status.set(Status::Idle(Some(error.clone())));
         }
     }
 
     /// The connection is gone, or the server put the socket out. `true` if it was connected.
     pub(crate) fn lost(&self, again: bool) -> bool {
         let was_connected = self.lock().part(again);
-        self.status.send_replace(if again { Status::Trying } else { Status::Idle(None) });
+        self.status.set(if again { Status::Trying } else { Status::Idle(None) });
         was_connected
     }
 
@@ -198,7 +199,7 @@ impl Space {
             state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));
         }
         state.notices.push(Notice::End);
-        self.status.send_replace(Status::Idle(None));
+        self.status.set(Status::Idle(None));
         true
     }
 
@@ -207,13 +208,13 @@ impl Space {
     }
 
     pub(crate) async fn wait_connected(&self) -> Result<(), ConnectError> {
-        let mut status = self.status.subscribe();
-        // The sender lives in this space.
-        match status.wait_for(|status| !matches!(status, Status::Trying)).await.as_deref() {
-            Ok(Status::Connected) => Ok(()),
-            Ok(Status::Idle(Some(error))) => Err(error.clone()),
-            _ => Err(ConnectError::Inactive),
-        }
+        let outcome = |status: &Status| match status {
+            Status::Trying => None,
+            Status::Connected => Some(Ok(())),
+            Status::Idle(Some(error)) => Some(Err(error.clone())),
+            Status::Idle(None) => Some(Err(ConnectError::Inactive)),
+        };
+        self.status.wait(outcome).await
     }
 
     // Out.

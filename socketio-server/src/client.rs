@@ -193,7 +193,7 @@ impl Client {
         if !context.socket.has_extras() && handlers.events.any.is_empty() {
             // The usual case: one handler, which gets the context itself.
             let mut named = named.into_iter().flat_map(List::calls);
-            match (named.next(), named.next()) {
+            match (named.next().or(handlers.fallback.as_ref()), named.next()) {
                 (None, _) => return,
                 (Some(only), None) => {
                     let work = only(context);
@@ -203,6 +203,9 @@ impl Client {
             }
         }
         let mut calls = handlers.events.calls(context.event.name());
+        if named.is_none() && !context.socket.handles(context.event.name()) {
+            calls.extend(handlers.fallback.clone());
+        }
         calls.extend(context.socket.own_handlers(context.event.name()));
         if let Some(ack) = context.ack.as_mut() {
             ack.share();

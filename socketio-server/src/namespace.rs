@@ -175,6 +175,24 @@ impl Namespace {
         self.0.register(|handlers| handlers.events.any.push(call))
     }
 
+    /// Calls `handler` for each event that no other handler is for by its name. What it returns is the answer, as with
+    /// [`on`](Self::on). There is one: it takes the place of the one before.
+    ///
+    /// ```no_run
+    /// # use socketio_server::{EventName, Server};
+    /// # let io = Server::builder().build()?;
+    /// io.fallback(|EventName(name): EventName| async move { Err::<(), _>(format!("there is no event {name}")) });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fallback<H, M>(&self, handler: H)
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        let call = socketio_events::handler::event(handler);
+        self.0.register(|handlers| handlers.fallback = Some(call));
+    }
+
     /// Calls `handler` before a socket leaves, while it is still in its rooms.
     pub fn on_disconnecting<H, M>(&self, handler: H) -> HandlerId
     where
@@ -225,6 +243,11 @@ impl Namespace {
         H::Output: Reply,
     {
         self.0.hub.on_server_event(event, handler::server_event(handler))
+    }
+
+    /// Takes all handlers of an event out.
+    pub fn off_event(&self, event: &str) {
+        self.0.register(|handlers| handlers.events.remove_event(event));
     }
 
     /// Takes a handler out again.

@@ -46,6 +46,34 @@ async fn a_middleware_may_put_another_event_in_its_place() {
     assert_eq!(ws.text().await, r#"432["text"]"#);
 }
 
+#[tokio::test]
+async fn the_fallback_takes_what_nobody_else_does() {
+    let running = start(builder(), |io| {
+        answering(io);
+        io.fallback(|| async { Ack("never") });
+        io.fallback(|EventName(name): EventName, args: RawArgs| async move { Ack((name, args.len())) });
+        io.on("once", |socket: Socket| async move {
+            socket.once("own", || async { Ack("the socket's own") });
+            Ack(())
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    // Both before and after the socket has handlers of its own.
+    for _ in 0..2 {
+        ws.send(r#"421["unknown",1,2]"#).await;
+        assert_eq!(ws.text().await, r#"431[["unknown",2]]"#);
+        ws.send(r#"42["still there?"]"#).await;
+        assert_eq!(ws.text().await, r#"42["yes"]"#);
+        ws.send(r#"422["once"]"#).await;
+        assert_eq!(ws.text().await, "432[null]");
+        ws.send(r#"423["own"]"#).await;
+        assert_eq!(ws.text().await, r#"433["the socket's own"]"#);
+        ws.send(r#"424["own"]"#).await;
+        assert_eq!(ws.text().await, r#"434[["own",0]]"#);
+    }
+}
+
 /// SIO-SRV-170
 #[tokio::test]
 async fn a_middleware_may_refuse_an_event() {

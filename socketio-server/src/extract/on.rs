@@ -71,6 +71,12 @@ impl Socket {
         self.change_extras(|extras| extras.middlewares.push(event_middleware(middleware)));
     }
 
+    /// Whether the socket itself has a handler for this event by its name.
+    pub(crate) fn handles(&self, event: &str) -> bool {
+        self.extras(|extras| extras.handlers.event(event).is_some_and(|list| !list.is_empty()))
+            .unwrap_or_default()
+    }
+
     /// The handlers to call for an event: those of any event, then the event's own. Those that wanted to be called
     /// once are called now for the last time.
     pub(crate) fn own_handlers(&self, event: &str) -> Vec<Call<EventContext>> {

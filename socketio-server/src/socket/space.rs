@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use socketio_events::handler::Call;
 use socketio_events::table::{Calls, Table};
 
 use super::Socket;
@@ -80,6 +81,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) events: Table<EventContext>,
+    /// For the events that none of them is for.
+    pub(crate) fallback: Option<Call<EventContext>>,
     pub(crate) connect: Calls<ConnectContext>,
     pub(crate) disconnecting: Calls<DisconnectContext>,
     pub(crate) disconnect: Calls<DisconnectContext>,

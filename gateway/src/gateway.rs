@@ -14,6 +14,7 @@ use crate::closes::Closes;
 use crate::config::Config;
 use crate::config::changes;
 use crate::guard::Guard;
+use crate::hooks::{HookError, Hooks};
 use crate::numbers::Numbers;
 use crate::once::Once;
 use crate::tallies::{Place, Tallies};
@@ -36,6 +37,7 @@ struct Shared {
     tokens: Arc<Tokens>,
     operators: Arc<Operators>,
     tls: Option<Arc<Tls>>,
+    hooks: Hooks,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
@@ -67,6 +69,9 @@ pub enum StartError {
     /// TLS cannot be spoken as the settings say.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
+    /// The backend cannot be called as the settings say.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A namespace's name is no pattern.
     #[error("server.namespaces: {name}: {source}")]
     Namespace {
@@ -87,6 +92,7 @@ impl Gateway {
         let operators = Arc::new(Operators::new(config.api.keys.clone()));
         let tls = Tls::new(&config.tls)?.map(Arc::new);
         let guard = Guard::new(&io, &tokens, config.auth.anonymous);
+        let hooks = Hooks::new(&config.hooks, &io)?;
         let closes = Arc::<Closes>::default();
         let tallies = Tallies::default();
         let started = Instant::now();
@@ -97,6 +103,7 @@ impl Gateway {
             guard.register(&namespace);
             pace::register(&namespace, &config.limits);
             events::register(&namespace, &config);
+            hooks.register(&namespace);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
@@ -111,6 +118,7 @@ impl Gateway {
             tokens,
             operators,
             tls,
+            hooks,
             started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -144,11 +152,15 @@ impl Gateway {
     }
 
     /// Takes no new clients, tells the others to go, evenly over the first half of `server.drain_ms`, and ends the
-    /// connections that are left when that time is over. Then [`serve`](Self::serve) returns.
+    /// connections that are left when that time is over. What is left of it is the backend's, which may still have to
+    /// hear of some. Then [`serve`](Self::serve) returns.
     pub async fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
         let deadline = Duration::from_millis(self.0.config.server.drain_ms);
+        let end = tokio::time::Instant::now() + deadline;
         self.0.io.drain(deadline, deadline / 2).await;
+        // What the backend has not heard by then it will not hear.
+        let _ = tokio::time::timeout_at(end, self.0.hooks.idle()).await;
         self.0.is_closed.store(true, Ordering::Relaxed);
         self.0.closed.notify_waiters();
     }
@@ -197,6 +209,11 @@ impl Gateway {
     /// The calls of the API that are carried out once.
     pub(crate) fn once(&self) -> &Arc<Once> {
         &self.0.once
+    }
+
+    /// The backend that is called, if there is one.
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.0.hooks
     }
 
     /// Those that went.

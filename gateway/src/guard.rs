@@ -13,7 +13,7 @@ use serde_json::json;
 use socketio_server::{ConnectError, Handshake, Namespace, Server, Socket};
 
 use crate::access;
-use crate::room_name::USER_ROOM;
+use crate::person;
 use crate::tokens::{self, Identity, Tokens};
 
 /// How often it is looked whose time is over. An end comes that much too late at most.
@@ -47,7 +47,10 @@ impl Guard {
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
             let let_in = match token(&handshake).filter(|_| !anonymous || tokens.are_taken()) {
                 Some(token) => match tokens.check(&token) {
-                    Some(identity) => introduce(&socket, identity),
+                    Some(identity) => {
+                        introduce(&socket, identity);
+                        Ok(())
+                    }
                     // Whoever means to be somebody should hear that it failed.
                     None => Err(refused("bad_token")),
                 },
@@ -93,13 +96,11 @@ fn token(handshake: &Handshake) -> Option<String> {
 }
 
 /// From here on everybody knows who it is.
-fn introduce(socket: &Socket, identity: Identity) -> Result<(), ConnectError> {
+fn introduce(socket: &Socket, identity: Identity) {
     if let Some(user) = &identity.user {
-        socket.data().set("user", user).map_err(|_| refused("bad_token"))?;
-        socket.join(format!("{USER_ROOM}{user}"));
+        person::introduce(socket, user);
     }
     socket.extensions().insert(identity);
-    Ok(())
 }
 
 fn end(socket: &Socket) -> Option<(u64, String, String)> {

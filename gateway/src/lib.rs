@@ -24,6 +24,7 @@
 //!   they are wrapped in; `door`: which port they came to.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `guard`: who may come in, as whom and for how long; `tokens`: what proves it; `pace`: how fast it may talk.
+//! - `hooks`: webhooks, by which a backend decides, handles events and is told; `person`: who a socket is.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
@@ -40,11 +41,13 @@ mod edge;
 mod events;
 mod gateway;
 mod guard;
+mod hooks;
 mod http;
 pub mod native;
 mod numbers;
 mod once;
 mod pace;
+mod person;
 mod room_name;
 mod tallies;
 mod tls;
@@ -54,6 +57,7 @@ mod watch;
 pub use self::closes::Close;
 pub use self::config::Config;
 pub use self::gateway::{Gateway, ReloadError, StartError};
+pub use self::hooks::HookError;
 pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
 pub use self::tls::TlsError;

@@ -121,6 +121,10 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn add_many(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -13,11 +13,10 @@ use thiserror::Error;
 
 pub(crate) use self::mint::Mint;
 use crate::config::Auth;
+use crate::person::is_user;
 
 /// How far the clocks of those who sign may be off, in seconds.
 const LEEWAY: u64 = 60;
-/// The longest name of a user, in bytes.
-pub(crate) const MAX_USER: usize = 256;
 /// The last second of the last year that is written with four digits.
 const LAST: u64 = 253_402_300_799;
 
@@ -184,7 +183,7 @@ impl Tokens {
 
     /// A new session.
     pub(crate) fn acquire(&self, user: Option<String>) -> Result<Session, SessionError> {
-        if user.as_ref().is_some_and(|user| user.is_empty() || user.len() > MAX_USER) {
+        if user.as_ref().is_some_and(|user| !is_user(user)) {
             return Err(SessionError::User);
         }
         self.keys().sessions.as_ref().ok_or(SessionError::Off)?.acquire(user)
@@ -242,7 +241,7 @@ impl Jwt {
             Some(Value::Number(number)) => Some(number.to_string()),
             Some(_) => return None,
         };
-        if user.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_USER) {
+        if user.as_ref().is_some_and(|name| !is_user(name)) {
             return None;
         }
         // What is behind the point does not matter, nor what no calendar has.

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::failed;
 use crate::config::Config;
-use crate::tokens::{MAX_USER, Mint, Tokens};
+use crate::person::is_user;
+use crate::tokens::{Mint, Tokens};
 
 /// The last second that has a date of four digits.
 const LAST: u64 = 253_402_300_799;
@@ -33,7 +34,7 @@ pub(super) struct GenToken {
 
 pub(super) fn gen_token(config: &Config, asked: GenToken) -> Result<(), ExitCode> {
     let GenToken { user, lifetime, jwt, private_key } = asked;
-    if user.as_ref().is_some_and(|user| user.is_empty() || user.len() > MAX_USER) {
+    if user.as_ref().is_some_and(|user| !is_user(user)) {
         return Err(failed("the name of a user has 1 to 256 bytes"));
     }
     let private_key = match &private_key {

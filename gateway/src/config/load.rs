@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::keys::{self, Unknown};
+use super::secret::MIN_KEY_LEN;
 use super::{Config, Secret};
 
 /// Variables that other programs of this kind read, and what they mean here. Ours count more.
@@ -20,8 +21,6 @@ const CUSTOMARY: &[(&str, &str)] = &[
     ("LOG_LEVEL", "log.level"),
     ("CORS_ORIGIN", "origins.allowed"),
 ];
-/// A key that is shorter can be guessed.
-const MIN_KEY_LEN: usize = 16;
 const PREFIX: &str = "GATEWAY_";
 
 /// Why there is no configuration.
@@ -282,6 +281,9 @@ fn wrong(config: &Config) -> Vec<LoadError> {
     if config.server.namespaces.iter().any(|name| name == super::WATCH) {
         error("server.namespaces", "/gateway is the gateway's own");
     }
+    for (key, message) in config.hooks.wrong(&config.transport) {
+        error(key, message);
+    }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
         error(
             "origins.credentials",
@@ -361,7 +363,11 @@ mod tests {
 
     #[test]
     fn wrong_values_are_named() {
-        let of = |flags: &[(&str, &str)]| said(&Sources { flags: pairs(flags), ..Sources::default() });
+        let of = |flags: &[(&str, &str)]| {
+            let sources = Sources { flags: pairs(flags), ..Sources::default() };
+            let errors = sources.load().err().unwrap_or_default();
+            errors.iter().map(LoadError::to_string).collect::<Vec<_>>()
+        };
         assert_eq!(
             of(&[("server.port", "x")]),
             ["the command line (server.port): a whole number is expected"]
@@ -382,6 +388,21 @@ mod tests {
         );
         let both = of(&[("origins.allowed", "*"), ("origins.credentials", "yes")]);
         assert!(both[0].starts_with("origins.credentials: not together"));
+        let hooks = [
+            ("hooks.url", "http://localhost/"),
+            ("hooks.secrets", "too short"),
+            ("hooks.connect_ms", "10000"),
+            ("hooks.failures", "0"),
+        ];
+        assert_eq!(of(&hooks[1..]), [""; 0], "nothing of it counts without a backend");
+        assert_eq!(
+            of(&hooks),
+            [
+                "hooks.secrets: at least 16 bytes are expected, such as `openssl rand -hex 32` prints",
+                "hooks.failures: more than 0 is expected",
+                "hooks.connect_ms: less than transport.connect_timeout_ms is expected",
+            ]
+        );
         let path = file(".toml", "[server\n");
         let broken = Sources { file: Some(path.to_path_buf()), ..Sources::default() };
         assert!(said(&broken)[0].contains("TOML parse error at line 1"));
@@ -391,7 +412,8 @@ mod tests {
     #[test]
     fn keys_are_not_shown() {
         let secret = "6 unguessable words";
-        let flags = [("api.keys", secret), ("auth.jwt_key", secret), ("auth.session_secret", secret)];
+        let keys = ["api.keys", "auth.jwt_key", "auth.session_secret", "hooks.secrets"];
+        let flags = keys.map(|key| (key, secret));
         let sources = Sources { flags: pairs(&flags), environment: pairs(&[("X", secret)]), file: None };
         let config = sources.load().unwrap();
         assert_eq!([&config.api.keys[0], &config.auth.jwt_key].map(Secret::expose), [secret, secret]);

@@ -3,6 +3,7 @@
 //! Where they come from, and in which order, is in [`load`]; `gateway.toml` in the crate's folder shows them all.
 
 pub(crate) mod changes;
+pub mod hooks;
 mod keys;
 pub mod load;
 mod secret;
@@ -36,6 +37,8 @@ pub struct Config {
     pub auth: Auth,
     /// How fast clients may talk.
     pub limits: Limits,
+    /// The backend that is called.
+    pub hooks: hooks::Hooks,
     /// Who may ask for numbers, and by them for everything else that is an operator's.
     pub api: Api,
     /// What is written to the log.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// What is shown instead. It is too short to be taken for a key if somebody uses what was shown as a configuration.
 const MASK: &str = "(secret)";
 
+/// A key that is shorter can be guessed.
+pub(super) const MIN_KEY_LEN: usize = 16;
+
 /// A text that shows itself to nobody who does not ask for it by [`expose`](Self::expose). An empty one is no secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);

@@ -14,6 +14,7 @@ use socketio_server::{Ack, Namespace, RawArgs, Socket};
 
 use crate::config::Config;
 use crate::native;
+use crate::person::user;
 
 /// The events that are handled here: name, and what it does. For people.
 pub(crate) const EVENTS: &[(&str, &str)] = &[
@@ -73,11 +74,6 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>) {
     talk::register(namespace, &config.events);
 }
 
-/// Who a socket is known to be.
-pub(crate) fn user(socket: &Socket) -> Option<String> {
-    socket.data().get("user")
-}
-
 /// What a socket's client may know of its own connection.
 fn connection(socket: &Socket) -> Value {
     let since = humantime::format_rfc3339_millis(socket.handshake().issued()).to_string();
@@ -101,7 +97,7 @@ fn both(socket: &Socket, event: &str, said: Value) -> Ack<Value> {
 }
 
 /// What went wrong, as the acknowledgement has it, and as an event for those that wait for none.
-fn wrong(socket: &Socket, event: &str, error: impl std::fmt::Display) -> String {
+pub(crate) fn wrong(socket: &Socket, event: &str, error: impl std::fmt::Display) -> String {
     let error = error.to_string();
     let _ = socket.emit("error", &json!({"event": event, "message": error}));
     error

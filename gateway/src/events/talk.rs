@@ -5,8 +5,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use socketio_server::{Broadcast, EventName, Namespace, RawArgs, Socket};
 
-use super::{both, is_own, now, user, wrong};
+use super::{both, is_own, now, wrong};
 use crate::config::Events;
+use crate::person::user;
 
 /// What a message may say besides its content.
 #[derive(Deserialize)]

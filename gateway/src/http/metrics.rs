@@ -8,6 +8,7 @@ use socketio_server::Namespace;
 use crate::answer::{self, Answer};
 use crate::closes::SLOW_CONSUMER;
 use crate::gateway::Gateway;
+use crate::hooks::Metrics;
 use crate::numbers;
 use crate::tallies::{Broadcasts, ByStatus, Histogram};
 
@@ -94,6 +95,9 @@ fn text(gateway: &Gateway) -> String {
     let panics = io.engine().stats().panics;
     page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);
+    if let Some(hooks) = gateway.hooks().metrics() {
+        page.hooks(&hooks);
+    }
     page.0
 }
 
@@ -157,6 +161,22 @@ impl Page {
         self.sample(&bucket, &[("le", "+Inf")], all);
         self.sample(&format!("{name}_sum"), &[], shown(&sum));
         self.sample(&format!("{name}_count"), &[], all);
+    }
+
+    fn hooks(&mut self, hooks: &Metrics) {
+        self.family("hook_calls_total", Kind::Counter, "Calls of the backend, by what came of them.");
+        for ((call, outcome), number) in &hooks.calls {
+            self.sample("hook_calls_total", &[("call", call), ("outcome", outcome)], number);
+        }
+        self.one("hook_retries_total", Kind::Counter, "Tries of them after the first one.", hooks.retries);
+        self.one("hook_milliseconds_total", Kind::Counter, "How long all took together.", hooks.milliseconds);
+        let about = "Answers of the backend that could not be followed.";
+        self.one("hook_misfits_total", Kind::Counter, about, hooks.misfits);
+        self.one("hook_waiting_calls", Kind::Gauge, "Calls that are under way or wait.", hooks.waiting);
+        self.one("hook_waiting_bytes", Kind::Gauge, "Their bytes.", hooks.waiting_bytes);
+        let about = "Whether the backend is called: 0 yes, 1 by one call that tries, 2 no.";
+        self.one("hook_circuit", Kind::Gauge, about, hooks.circuit);
+        self.one("hook_circuit_opened_total", Kind::Counter, "How often it was given up.", hooks.opened);
     }
 
     fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &ByStatus) {

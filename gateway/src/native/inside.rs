@@ -199,6 +199,7 @@ fn not_let_in(message: &str, data: Option<Value>) -> Box<Answer> {
     let status = match message {
         "Invalid namespace" => StatusCode::NOT_FOUND,
         "unauthorized" => StatusCode::UNAUTHORIZED,
+        "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::FORBIDDEN,
     };
     let code = if status == StatusCode::NOT_FOUND { "unknown_namespace" } else { "connect_error" };

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::person::MAX_USER;
 
 const SECRET: &str = "a secret that nobody guesses";
 

@@ -4,6 +4,7 @@
 mod api;
 mod auth;
 mod events;
+mod hooks;
 mod http;
 mod internal;
 mod metrics;

@@ -11,7 +11,7 @@ use super::call::Call;
 use super::failure::{Done, Failure};
 use crate::gateway::Gateway;
 use crate::room_name::USER_ROOM;
-use crate::{events, native, numbers};
+use crate::{native, numbers, person};
 
 /// So many sockets are listed at once, unless fewer are asked for.
 const MAX_LISTED: usize = 1000;
@@ -81,7 +81,7 @@ fn describe(socket: &Socket) -> Value {
     json!({
         "id": socket.id(),
         "namespace": socket.namespace(),
-        "user": events::user(socket),
+        "user": person::user(socket),
         "rooms": rooms.map(|room| room.to_string()).collect::<Vec<_>>(),
         "over": native::carrier(socket.session()),
         "address": socket.handshake().address().map(|address| address.ip().to_string()),

@@ -1,0 +1,217 @@
+//! The line to the backend: how many calls may be under way or wait, when one is tried again, and when none is made.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::{Semaphore, watch};
+
+use super::backend::{Backend, TryError};
+use super::circuit::{Circuit, Outcome};
+use super::counts::Counts;
+use crate::config::hooks::{Hooks as Settings, Moment};
+
+/// No wait between two tries is longer.
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// The line to the backend.
+#[derive(Debug)]
+pub(super) struct Line {
+    backend: Backend,
+    circuit: Mutex<Circuit>,
+    /// Requests that may be made beside those that are.
+    free: Semaphore,
+    held: watch::Sender<Held>,
+    limit: Held,
+    retries: u32,
+    backoff: Duration,
+    repeat_events: bool,
+    counts: Counts,
+}
+
+/// Calls that are under way or wait, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) calls: usize,
+    pub(super) bytes: usize,
+}
+
+/// A call's place in the line.
+#[derive(Debug)]
+pub(super) struct Place {
+    line: Arc<Line>,
+    bytes: usize,
+}
+
+/// Why a call was not answered.
+#[derive(Debug, Error)]
+pub(super) enum CallError {
+    #[error("too many calls wait for the backend")]
+    Full,
+    #[error("the backend does not work")]
+    Open,
+    #[error("the backend did not answer in time")]
+    TooLate,
+    #[error(transparent)]
+    Try(#[from] TryError),
+}
+
+impl CallError {
+    /// For the metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Open => "open",
+            Self::TooLate | Self::Try(TryError::TimedOut) => "timeout",
+            Self::Try(TryError::Unreachable(_)) => "unreachable",
+            Self::Try(TryError::Broken) => "broken",
+            Self::Try(TryError::Status(_)) => "status",
+            Self::Try(TryError::TooLong) => "too_long",
+        }
+    }
+}
+
+/// A try that the circuit let through. Dropped before its outcome is known, it says so.
+struct Trial<'a> {
+    line: &'a Line,
+    outcome: Outcome,
+}
+
+impl Line {
+    pub(super) fn new(backend: Backend, settings: &Settings) -> Self {
+        Self {
+            backend,
+            circuit: Mutex::new(Circuit::new(settings.failures, Duration::from_millis(settings.open_ms))),
+            free: Semaphore::new(settings.max_concurrent.min(Semaphore::MAX_PERMITS)),
+            held: watch::Sender::default(),
+            limit: Held { calls: settings.max_waiting, bytes: settings.max_waiting_bytes },
+            retries: settings.retries,
+            backoff: Duration::from_millis(settings.backoff_ms),
+            repeat_events: settings.repeat_events,
+            counts: Counts::default(),
+        }
+    }
+
+    /// A place for a call of so many bytes.
+    pub(super) fn place(self: &Arc<Self>, moment: Moment, bytes: usize) -> Result<Place, CallError> {
+        let taken = self.held.send_if_modified(|held| {
+            let after = Held { calls: held.calls + 1, bytes: held.bytes.saturating_add(bytes) };
+            let fits = after.calls <= self.limit.calls && after.bytes <= self.limit.bytes;
+            if fits {
+                *held = after;
+            }
+            fits
+        });
+        if taken {
+            return Ok(Place { line: Arc::clone(self), bytes });
+        }
+        self.counts.add(moment, CallError::Full.word());
+        Err(CallError::Full)
+    }
+
+    /// Makes a call, several times if need be. All tries have the same id and body.
+    pub(super) async fn call(
+        &self,
+        moment: Moment,
+        id: &str,
+        body: Bytes,
+        limit: Option<Duration>,
+    ) -> Result<Bytes, CallError> {
+        let begun = Instant::now();
+        let calling = self.tries(moment, id, body);
+        let done = match limit {
+            Some(limit) => tokio::time::timeout(limit, calling).await.unwrap_or(Err(CallError::TooLate)),
+            None => calling.await,
+        };
+        self.counts.add(moment, done.as_ref().map_or_else(CallError::word, |_| "answered"));
+        self.counts.took(begun.elapsed());
+        done
+    }
+
+    async fn tries(&self, moment: Moment, id: &str, body: Bytes) -> Result<Bytes, CallError> {
+        let mut tried = 0;
+        loop {
+            let error = match self.once(id, body.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if tried == self.retries || !self.may_repeat(moment, &error) {
+                return Err(error);
+            }
+            tried += 1;
+            self.counts.again();
+            tokio::time::sleep(self.wait_before(tried)).await;
+        }
+    }
+
+    async fn once(&self, id: &str, body: Bytes) -> Result<Bytes, CallError> {
+        // It is never closed.
+        let _free = self.free.acquire().await.map_err(|_| CallError::Open)?;
+        if !self.circuit(|circuit| circuit.admits(Instant::now())) {
+            return Err(CallError::Open);
+        }
+        let mut trial = Trial { line: self, outcome: Outcome::Unknown };
+        let done = self.backend.post(id, body).await;
+        let failed = done.as_ref().is_err_and(TryError::is_failure);
+        trial.outcome = if failed { Outcome::Failed } else { Outcome::Answered };
+        drop(trial);
+        Ok(done?)
+    }
+
+    /// The client of a call that waits would rather know at once that the backend is gone; nobody waits for
+    /// `disconnect`, and it should arrive. Whether the backend has seen the call matters for events alone.
+    fn may_repeat(&self, moment: Moment, error: &CallError) -> bool {
+        match error {
+            CallError::Open => moment == Moment::Disconnect,
+            CallError::Try(error) if error.is_failure() => {
+                moment != Moment::Event || self.repeat_events || error.is_unseen()
+            }
+            CallError::Try(_) | CallError::Full | CallError::TooLate => false,
+        }
+    }
+
+    /// Twice as long each time, less something up to the half, so that not all calls come back at once.
+    fn wait_before(&self, tried: u32) -> Duration {
+        let longest = self.backoff.saturating_mul(1 << (tried - 1).min(16)).min(MAX_BACKOFF);
+        let mut random = [0; 4];
+        // Without random numbers they come back at once.
+        let _ = getrandom::fill(&mut random);
+        let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+        longest.mul_f64(1.0 - part / 2.0)
+    }
+
+    /// Returns when no call is under way, and none waits.
+    pub(super) async fn idle(&self) {
+        // The sender is ours.
+        let _ = self.held.subscribe().wait_for(|held| held.calls == 0).await;
+    }
+
+    pub(super) fn held(&self) -> Held {
+        *self.held.borrow()
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Every change of it is whole, so a panic elsewhere is no reason to stop.
+    pub(super) fn circuit<R>(&self, look: impl FnOnce(&mut Circuit) -> R) -> R {
+        look(&mut self.circuit.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        self.line.circuit(|circuit| circuit.tell(self.outcome, Instant::now()));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.line.held.send_modify(|held| {
+            held.calls -= 1;
+            held.bytes -= self.bytes;
+        });
+    }
+}

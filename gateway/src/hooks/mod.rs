@@ -1,0 +1,355 @@
+//! Webhooks: a backend in any language decides who may come, handles events, and is told who went.
+//!
+//! `told` is what it is told and `said` what it answers; `line` is the way to it, with its limits, retries and
+//! `circuit`; `backend` is one request, and `signature` what proves that it is ours.
+//!
+//! What concerns one socket is told in its order: `connect`, then its events one after the other, then `disconnect`. A
+//! backend that is slow holds its own calls back, and in the end the clients that make them; nobody else waits.
+
+mod backend;
+mod circuit;
+mod counts;
+mod line;
+mod metrics;
+mod said;
+mod signature;
+mod told;
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+use socketio_server::{
+    AckSender, Args, ConnectError, DisconnectReason, EventName, Namespace, RawArgs, Server, Socket,
+};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use self::backend::{Backend, TryError};
+use self::line::{CallError, Line};
+pub(crate) use self::metrics::Metrics;
+use self::said::{Emit, Misfit, Said};
+use self::signature::SecretError;
+use self::told::{TellError, Told};
+use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
+use crate::events;
+
+/// The refusal of clients that come while the backend does not answer. The native protocol makes 503 of it.
+pub(crate) const UNAVAILABLE: &str = "unavailable";
+/// What is told of a client that the backend let in and that was gone before it was in.
+const NOT_IN: &str = "not let in";
+
+/// Why no backend can be called as the settings say.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HookError {
+    /// It is not an address of HTTP.
+    #[error("hooks.url: {0:?} is not the URL of an HTTP server")]
+    Url(String),
+    /// A secret is not what its beginning says.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The certificates of the system cannot be read.
+    #[error("hooks.url: the certificates of the system cannot be read")]
+    Certificates(#[source] std::io::Error),
+}
+
+/// The backend of a gateway, or that there is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Hooks(Option<Arc<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    io: Server,
+    line: Arc<Line>,
+    calls: Vec<Moment>,
+    events: Vec<String>,
+    headers: Vec<String>,
+    connect_limit: Duration,
+    when_down: WhenDown,
+}
+
+/// What is kept of a socket whose backend knows of it.
+struct Known {
+    shared: Arc<Shared>,
+    /// The socket itself would never go, since this is kept in it.
+    id: String,
+    namespace: String,
+    /// One call at a time, in the order in which they came.
+    turn: tokio::sync::Mutex<()>,
+    /// What the backend wants it to hear when it is in.
+    welcome: Mutex<Vec<Emit>>,
+    /// Whether the backend waits for its end.
+    is_open: AtomicBool,
+}
+
+/// Why an event was not handled.
+#[derive(Debug, Error)]
+enum EventError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the answer of the backend cannot be followed")]
+    Misfit(#[source] Misfit),
+    #[error(transparent)]
+    Tell(#[from] TellError),
+}
+
+impl Hooks {
+    pub(crate) fn new(settings: &Settings, io: &Server) -> Result<Self, HookError> {
+        if settings.url.is_empty() {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(Arc::new(Shared {
+            io: io.clone(),
+            line: Arc::new(Line::new(Backend::new(settings)?, settings)),
+            calls: settings.calls.clone(),
+            events: settings.events.clone(),
+            headers: settings.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            connect_limit: Duration::from_millis(settings.connect_ms),
+            when_down: settings.when_down,
+        }))))
+    }
+
+    /// Tells the backend of what happens in the namespace. The gateway's own handlers are there already.
+    pub(crate) fn register(&self, namespace: &Namespace) {
+        let Some(shared) = &self.0 else { return };
+        let asking = Arc::clone(shared);
+        namespace.middleware(move |socket: Socket| ask(Arc::clone(&asking), socket));
+        namespace.on_connect(|socket: Socket| async move {
+            if let Some(known) = socket.extensions().get::<Arc<Known>>() {
+                let welcome =
+                    std::mem::take(&mut *known.welcome.lock().unwrap_or_else(PoisonError::into_inner));
+                known.shared.emit(&welcome, &socket).await;
+            }
+        });
+        if shared.calls.contains(&Moment::Event) {
+            for event in &shared.events {
+                namespace.off_event(event);
+            }
+            namespace.fallback(
+                |socket: Socket, EventName(event): EventName, args: RawArgs, ack: Option<AckSender>| async move {
+                    if let Some(known) = socket.extensions().get::<Arc<Known>>() {
+                        known.event(&socket, &event, &args, ack).await;
+                    }
+                },
+            );
+        }
+        // While it is in its rooms, of which the backend is told.
+        namespace.on_disconnecting(|socket: Socket, reason: DisconnectReason| async move {
+            if let Some(known) = socket.extensions().remove::<Arc<Known>>() {
+                known.gone(&socket, reason.as_str()).await;
+            }
+        });
+    }
+
+    /// Returns when the backend has been told everything, or nothing more can be done.
+    pub(crate) async fn idle(&self) {
+        if let Some(shared) = &self.0 {
+            shared.line.idle().await;
+        }
+    }
+
+    /// What was counted. `None` without a backend.
+    pub(crate) fn metrics(&self) -> Option<Metrics> {
+        self.0.as_ref().map(|shared| Metrics::of(&shared.line))
+    }
+}
+
+/// Whether a client may join.
+async fn ask(shared: Arc<Shared>, socket: Socket) -> Result<(), ConnectError> {
+    let known = Arc::new(Known::new(&shared, &socket));
+    if shared.calls.contains(&Moment::Connect) {
+        let (told, hears) = oneshot::channel();
+        let asked = socket.clone();
+        // In a task of its own: a client that goes in the meantime must not leave a backend behind that has heard of
+        // its coming and never hears of its end.
+        tokio::spawn(async move {
+            let verdict = shared.connect(&asked, known).await;
+            // Nobody hears it if the client is gone, which its `Known` tells as it is dropped.
+            let _ = told.send(verdict);
+        });
+        // The task ends without a word only when the whole runtime does.
+        let known = hears.await.map_err(|_| unavailable())??;
+        socket.extensions().insert(known);
+    } else {
+        known.is_open.store(true, Ordering::Relaxed);
+        socket.extensions().insert(known);
+    }
+    Ok(())
+}
+
+fn unavailable() -> ConnectError {
+    ConnectError::new(UNAVAILABLE).with_data(json!({"code": "backend_down"}))
+}
+
+impl Shared {
+    /// Asks the backend whether a client may join.
+    async fn connect(&self, socket: &Socket, known: Arc<Known>) -> Result<Arc<Known>, ConnectError> {
+        match self.ask(socket, &known).await {
+            Ok(Said { allow: Some(false), message, data, .. }) => {
+                known.is_open.store(false, Ordering::Relaxed);
+                let refused = ConnectError::new(message.unwrap_or_else(|| "refused".to_owned()));
+                Err(match data {
+                    Some(data) => refused.with_data(data),
+                    None => refused,
+                })
+            }
+            Ok(mut said) => {
+                said.settle(socket);
+                *known.welcome.lock().unwrap_or_else(PoisonError::into_inner) = said.emit;
+                Ok(known)
+            }
+            Err(EventError::Call(CallError::Try(TryError::Status(status))))
+                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>
+            {
+                known.is_open.store(false, Ordering::Relaxed);
+                Err(ConnectError::new("unauthorized").with_data(json!({"code": "refused"})))
+            }
+            Err(error) => {
+                tracing::warn!(id = socket.id(), %error, source = error.source().map(tracing::field::display), "connect was not answered");
+                match self.when_down {
+                    WhenDown::Refuse => Err(unavailable()),
+                    WhenDown::Allow => {
+                        known.is_open.store(true, Ordering::Relaxed);
+                        Ok(known)
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, socket: &Socket, known: &Known) -> Result<Said, EventError> {
+        let told = Told::connect(socket, &self.headers)?;
+        let _place = self.line.place(Moment::Connect, told.body.len())?;
+        let answer = self.line.call(Moment::Connect, &told.id, told.body, Some(self.connect_limit)).await;
+        // It may have heard of the client even if we have not heard its answer.
+        let is_unseen = match &answer {
+            Ok(_) => false,
+            Err(CallError::Try(error)) => error.is_unseen(),
+            Err(CallError::Open | CallError::Full) => true,
+            Err(CallError::TooLate) => false,
+        };
+        known.is_open.store(!is_unseen, Ordering::Relaxed);
+        self.read(&answer?)
+    }
+
+    fn read(&self, answer: &[u8]) -> Result<Said, EventError> {
+        Said::read(answer).map_err(|misfit| {
+            self.line.counts().misfit();
+            tracing::warn!(error = %misfit, "the answer of the backend cannot be followed");
+            EventError::Misfit(misfit)
+        })
+    }
+
+    async fn emit(&self, emits: &[Emit], from: &Socket) {
+        for emit in emits {
+            // A client that takes nothing any more needs nothing.
+            if let Err(error) = emit.send(&self.io, from).await {
+                tracing::debug!(%error, "an event of the backend was not emitted");
+            }
+        }
+    }
+}
+
+impl Known {
+    fn new(shared: &Arc<Shared>, socket: &Socket) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            id: socket.id().to_owned(),
+            namespace: socket.namespace().to_owned(),
+            turn: tokio::sync::Mutex::default(),
+            welcome: Mutex::default(),
+            is_open: AtomicBool::new(false),
+        }
+    }
+
+    /// Hands an event on, and does what the backend answers.
+    async fn event(&self, socket: &Socket, event: &str, args: &RawArgs, ack: Option<AckSender>) {
+        let shared = &self.shared;
+        let handled = async {
+            let told = Told::event(socket, event, args, ack.is_some())?;
+            let _place = shared.line.place(Moment::Event, told.body.len())?;
+            let _turn = self.turn.lock().await;
+            let answer = shared.line.call(Moment::Event, &told.id, told.body, None).await?;
+            let mut said = shared.read(&answer)?;
+            said.settle(socket);
+            shared.emit(&said.emit, socket).await;
+            Ok::<_, EventError>(said)
+        };
+        match handled.await {
+            Ok(said) => {
+                if let Some(ack) = ack {
+                    // A client that is gone needs no answer.
+                    let _ = match &said.ack {
+                        Some(answer) => ack.send(answer),
+                        None => ack.send(&Args(())),
+                    };
+                }
+                said.part(socket);
+            }
+            Err(error) => {
+                let error = events::wrong(socket, event, error);
+                if let Some(ack) = ack {
+                    let _ = ack.send(&json!({"error": error}));
+                }
+            }
+        }
+    }
+
+    /// Tells the backend that the socket has gone.
+    async fn gone(&self, socket: &Socket, reason: &str) {
+        if self.is_over() {
+            return;
+        }
+        match Told::disconnect(socket, reason) {
+            Ok(told) => {
+                if let Some(said) = self.part(told).await {
+                    self.shared.emit(&said.emit, socket).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "disconnect was not told"),
+        }
+    }
+
+    /// Whether nothing has to be told any more. Asked once.
+    fn is_over(&self) -> bool {
+        !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&Moment::Disconnect)
+    }
+
+    async fn part(&self, told: Told) -> Option<Said> {
+        let line = &self.shared.line;
+        let parted = async {
+            let _place = line.place(Moment::Disconnect, told.body.len())?;
+            // Behind the events that came before.
+            let _turn = self.turn.lock().await;
+            let answer = line.call(Moment::Disconnect, &told.id, told.body, None).await?;
+            self.shared.read(&answer)
+        };
+        parted.await.map_err(|error| tracing::warn!(id = self.id, %error, "disconnect was not told")).ok()
+    }
+}
+
+impl Drop for Known {
+    /// The backend knows of a client that never came in.
+    fn drop(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        let left = Self {
+            shared: Arc::clone(&self.shared),
+            id: std::mem::take(&mut self.id),
+            namespace: std::mem::take(&mut self.namespace),
+            turn: tokio::sync::Mutex::default(),
+            welcome: Mutex::default(),
+            is_open: AtomicBool::new(false),
+        };
+        let told = Told::never_in(&left.id, &left.namespace, NOT_IN);
+        // Without a runtime nothing can be said any more.
+        if let (Ok(told), Ok(runtime)) = (told, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { left.part(told).await });
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Webhooks, with a backend that does what the test says; and with one of Python that goes and comes back.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tests::raw::{Request as Get, WebSocket, soon};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::support::{Running, start, until};
+
+const SECRET: &str = "a secret of the backend";
+
+/// A backend whose calls the test answers.
+struct Backend {
+    addr: SocketAddr,
+    calls: mpsc::UnboundedReceiver<Call>,
+}
+
+/// A call that waits for its answer. Dropped, it is never answered: its connection breaks.
+struct Call {
+    headers: HeaderMap,
+    text: Bytes,
+    answer: oneshot::Sender<(u16, String)>,
+}
+
+impl Backend {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (sender, calls) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let sender = sender.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let sender = sender.clone();
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let text = body.collect().await.map_err(|_| "the body broke")?.to_bytes();
+                        let (answer, answered) = oneshot::channel();
+                        let _ = sender.send(Call { headers: head.headers, text, answer });
+                        let (status, text) = answered.await.map_err(|_| "no answer")?;
+                        let mut response = Response::new(Full::<Bytes>::from(text));
+                        *response.status_mut() = status.try_into().unwrap();
+                        Ok::<_, &str>(response)
+                    }
+                });
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(async move {
+                    let _ = connection.await;
+                    Ok::<_, Infallible>(())
+                });
+            }
+        });
+        Self { addr, calls }
+    }
+
+    async fn gateway(&self, hooks: Value) -> Running {
+        let mut settings = json!({
+            "url": format!("http://{}/hooks", self.addr), "secrets": [SECRET],
+            "retries": 0, "backoff_ms": 1, "open_ms": 1,
+        });
+        settings.as_object_mut().unwrap().extend(hooks.as_object().unwrap().clone());
+        start(json!({"hooks": settings})).await
+    }
+
+    /// The next call, which has to be of this kind.
+    async fn next(&mut self, kind: &str) -> Call {
+        let call = soon(self.calls.recv()).await.unwrap();
+        assert_eq!(call.body()["type"], kind);
+        call
+    }
+
+    /// Lets a client in that asks.
+    async fn lets_in(&mut self) -> Value {
+        let call = self.next("connect").await;
+        let body = call.body();
+        call.says(json!({}));
+        body
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        self.calls.try_recv().is_err()
+    }
+}
+
+impl Call {
+    fn body(&self) -> Value {
+        serde_json::from_slice(&self.text).unwrap()
+    }
+
+    fn says(self, answer: Value) {
+        self.answer.send((200, answer.to_string())).unwrap();
+    }
+
+    fn fails(self, status: u16) {
+        self.answer.send((status, String::new())).unwrap();
+    }
+}
+
+/// A client that may be let in while the backend answers.
+async fn native(running: &Running, backend: &mut Backend) -> crate::support::Client {
+    tokio::join!(running.native("/"), backend.lets_in()).0
+}
+
+#[tokio::test]
+async fn the_backend_decides_who_comes_in() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({})).await;
+    let refused = json!({"allow": false, "message": "not today", "data": {"until": "tomorrow"}});
+
+    let target = "/?namespace=/&a=1";
+    let asking =
+        tokio::spawn(WebSocket::open_with(running.addr, target, &[("cookie", "c=2"), ("x-other", "3")]));
+    let call = backend.next("connect").await;
+    let body = call.body();
+    let about = &body["socket"];
+    assert_eq!(
+        (&about["namespace"], &about["over"], &about["user"]),
+        (&json!("/"), &json!("native"), &json!(null))
+    );
+    assert_eq!(about["address"], "127.0.0.1");
+    assert_eq!(body["query"]["a"], "1");
+    assert_eq!(body["headers"], json!({"cookie": "c=2"}), "only those of the settings");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let (id, time) =
+        (call.headers["webhook-id"].to_str().unwrap(), call.headers["webhook-timestamp"].to_str().unwrap());
+    assert_eq!(body["id"], id);
+    let signed = [format!("{id}.{time}.").as_bytes(), &call.text].concat();
+    let signature = call.headers["webhook-signature"].to_str().unwrap().strip_prefix("v1,").unwrap();
+    hmac::verify(&key, &signed, &STANDARD.decode(signature).unwrap()).unwrap();
+    call.says(refused.clone());
+    assert_eq!(soon(asking).await.unwrap().err(), Some(403));
+
+    let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws.send(r#"40{"token":"t"}"#).await;
+    let call = backend.next("connect").await;
+    assert_eq!(call.body()["auth"], json!({"token": "t"}));
+    call.says(refused.clone());
+    assert_eq!(ws.text().await, r#"44{"message":"not today","data":{"until":"tomorrow"}}"#);
+    for status in [401, 403] {
+        ws.send("40").await;
+        backend.next("connect").await.fails(status);
+        assert_eq!(ws.text().await, r#"44{"message":"unauthorized","data":{"code":"refused"}}"#);
+    }
+
+    let (mut ada, ()) = tokio::join!(running.native("/"), async {
+        let allowed = json!({
+            "allow": true, "user": "ada", "rooms": ["lobby"], "metadata": {"plan": "pro"},
+            "emit": [{"event": "welcome", "data": {"n": 1}}, {"event": "came", "room": "lobby", "others": true}],
+        });
+        backend.next("connect").await.says(allowed);
+    });
+    assert_eq!(ada.heard("welcome").await, json!({"n": 1}));
+    let io = running.gateway.io();
+    assert_eq!((io.room_len("lobby"), io.room_len("user:ada"), io.len()), (1, 1, 1));
+    ada.ws.close().await;
+    let call = backend.next("disconnect").await;
+    let body = call.body();
+    assert_eq!(body["reason"], "transport close");
+    let about = &body["socket"];
+    assert_eq!((&about["id"], &about["user"]), (&json!(ada.id), &json!("ada")));
+    assert_eq!((&about["rooms"], &about["metadata"]), (&json!(["lobby"]), &json!({"plan": "pro"})));
+    call.says(json!({}));
+    assert!(backend.is_quiet(), "those that it refused itself need no end");
+}
+
+#[tokio::test]
+async fn the_backend_handles_events() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"events": ["join"]})).await;
+    let mut ada = native(&running, &mut backend).await;
+    let mut bob = native(&running, &mut backend).await;
+
+    ada.ws.send(r#"{"event":"buy","id":1,"args":[{"sum": 12345678901234567890, "of": 1.0},2]}"#).await;
+    let call = backend.next("event").await;
+    let text = std::str::from_utf8(&call.text).unwrap();
+    assert!(
+        text.contains(r#""args":[{"sum": 12345678901234567890, "of": 1.0},2],"attachments":[],"ack":true"#),
+        "{text}"
+    );
+    assert_eq!((&call.body()["event"], &call.body()["socket"]["id"]), (&json!("buy"), &json!(ada.id)));
+    call.says(json!({
+        "ack": {"price": 1.5}, "rooms": ["buyers"], "metadata": {"bought": 1},
+        "emit": [
+            {"event": "thanks"}, {"event": "to bob", "client_id": bob.id, "data": [1]},
+            {"event": "sold", "broadcast": true, "others": true}, {"event": "nowhere", "namespace": "/none", "broadcast": true},
+        ],
+    }));
+    assert_eq!(ada.heard("thanks").await, json!(null));
+    assert_eq!(ada.next().await, json!({"id": 1, "data": {"price": 1.5}}));
+    assert_eq!(bob.heard("to bob").await, json!([1]));
+    assert_eq!(bob.heard("sold").await, json!(null));
+
+    // Binary data, an event that the gateway would handle, and one that it does handle.
+    ada.ws.send(r#"{"event":"file","data":{"_placeholder":true,"num":0},"attachments":1}"#).await;
+    ada.ws.send_binary(&[1, 2, 255]).await;
+    let call = backend.next("event").await;
+    assert_eq!((&call.body()["attachments"], &call.body()["ack"]), (&json!(["AQL/"]), &json!(false)));
+    assert_eq!(call.body()["socket"]["metadata"], json!({"bought": 1}));
+    call.says(json!({"leave": ["buyers"]}));
+    assert!(ada.ask("ping", json!(null)).await["timestamp"].is_string());
+    let answering = tokio::spawn(async move { (ada.ask("join", json!("r")).await, ada) });
+    let call = backend.next("event").await;
+    assert_eq!((&call.body()["event"], &call.body()["socket"]["rooms"]), (&json!("join"), &json!([])));
+    call.says(json!({"disconnect": true, "ack": "no"}));
+    let (answer, mut ada) = soon(answering).await.unwrap();
+    assert_eq!(answer, "no");
+    ada.ws.closed().await;
+    assert_eq!(backend.next("disconnect").await.body()["reason"], "server namespace disconnect");
+}
+
+#[tokio::test]
+async fn each_client_is_told_of_in_its_order() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({})).await;
+    let mut ada = native(&running, &mut backend).await;
+    let mut bob = native(&running, &mut backend).await;
+    for number in 0..3 {
+        ada.emit("e", json!(number)).await;
+    }
+    let first = backend.next("event").await;
+    // Another client does not wait for it, nor does the same one for what the gateway does itself.
+    bob.emit("e", json!("bob")).await;
+    let other = backend.next("event").await;
+    assert_eq!(other.body()["args"], json!(["bob"]));
+    other.says(json!({}));
+    assert!(ada.ask("ping", json!(null)).await["timestamp"].is_string());
+    ada.ws.close().await;
+    until(|| running.gateway.io().len() == 1).await;
+    assert!(backend.is_quiet(), "its second event and its end wait");
+    let mut call = first;
+    for number in 0..3 {
+        assert_eq!(call.body()["args"], json!([number]));
+        call.says(json!({}));
+        let kind = if number < 2 { "event" } else { "disconnect" };
+        call = backend.next(kind).await;
+    }
+    assert_eq!(call.body()["socket"]["id"], ada.id);
+}
+
+#[tokio::test]
+async fn who_goes_while_the_backend_thinks_is_told_of() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({})).await;
+    let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws.send("40").await;
+    let call = backend.next("connect").await;
+    let id = call.body()["socket"]["id"].clone();
+    ws.cut();
+    until(|| running.gateway.io().engine().stats().sessions == 0).await;
+    call.says(json!({"allow": true}));
+    let body = backend.next("disconnect").await.body();
+    assert_eq!((&body["socket"]["id"], &body["reason"]), (&id, &json!("not let in")));
+}
+
+#[tokio::test]
+async fn what_is_safe_is_tried_again() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"retries": 2, "failures": 100})).await;
+    let joining = async {
+        let first = backend.next("connect").await;
+        let id = first.body()["id"].clone();
+        first.fails(500);
+        let second = backend.next("connect").await;
+        assert_eq!(
+            (second.body()["id"].clone(), second.headers["webhook-id"].to_str().unwrap()),
+            (id.clone(), id.as_str().unwrap())
+        );
+        // It breaks off without an answer.
+        drop(second);
+        assert_eq!(backend.lets_in().await["id"], id);
+    };
+    let (mut client, ()) = tokio::join!(running.native("/"), joining);
+
+    // An event that the backend may have handled is not repeated, one that it cannot have is.
+    client.ws.send(r#"{"event":"e","id":1}"#).await;
+    backend.next("event").await.fails(500);
+    assert_eq!(client.heard("error").await["event"], "e");
+    assert_eq!(
+        client.next().await["data"],
+        json!({"error": "the backend answered 500 Internal Server Error"})
+    );
+    client.ws.send(r#"{"event":"e","id":2}"#).await;
+    backend.next("event").await.fails(503);
+    backend.next("event").await.says(json!({"ack": 1}));
+    assert_eq!(client.next().await, json!({"id": 2, "data": 1}));
+    // What is wrong with the call itself stays wrong.
+    client.ws.send(r#"{"event":"e","id":3}"#).await;
+    backend.next("event").await.fails(404);
+    assert_eq!(client.heard("error").await["message"], "the backend answered 404 Not Found");
+    client.next().await;
+
+    client.ws.close().await;
+    for _ in 0..2 {
+        backend.next("disconnect").await.fails(500);
+    }
+    backend.next("disconnect").await.says(json!({}));
+    let metrics = Get::new("GET", "/metrics").send(running.addr).await;
+    assert!(metrics.text().contains("\ngateway_hook_retries_total 5\n"), "{}", metrics.text());
+}
+
+#[tokio::test]
+async fn a_backend_that_is_gone_is_left_alone() {
+    let mut backend = Backend::start().await;
+    // Two failures open it; for how long is none of this test's business.
+    let running = backend.gateway(json!({"failures": 2, "open_ms": 3_600_000})).await;
+    let mut client = native(&running, &mut backend).await;
+    for _ in 0..2 {
+        client.emit("e", json!(1)).await;
+        backend.next("event").await.fails(500);
+        client.heard("error").await;
+    }
+    // Nobody is asked any more, and everybody hears it at once.
+    assert_eq!(client.ask_refused("e").await, json!({"error": "the backend does not work"}));
+    assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(503));
+    let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws.send("40").await;
+    assert_eq!(ws.text().await, r#"44{"message":"unavailable","data":{"code":"backend_down"}}"#);
+    assert!(backend.is_quiet());
+    let metrics = Get::new("GET", "/metrics").send(running.addr).await;
+    for sample in [
+        "gateway_hook_circuit 2\n",
+        "gateway_hook_circuit_opened_total 1\n",
+        "gateway_hook_calls_total{call=\"event\",outcome=\"status\"} 2\n",
+        "gateway_hook_calls_total{call=\"event\",outcome=\"open\"} 1\n",
+        "gateway_hook_calls_total{call=\"connect\",outcome=\"answered\"} 1\n",
+        "gateway_hook_calls_total{call=\"connect\",outcome=\"open\"} 2\n",
+        "gateway_hook_waiting_calls 0\n",
+    ] {
+        assert!(metrics.text().contains(sample), "{sample}{}", metrics.text());
+    }
+
+    // Where the settings say so, they come in without it; and it is told of their end when it is back.
+    let running =
+        backend.gateway(json!({"failures": 1, "open_ms": 1, "when_down": "allow", "retries": 1000})).await;
+    let (mut client, ()) = tokio::join!(running.native("/"), async {
+        backend.next("connect").await.fails(404);
+    });
+    client.emit("e", json!(1)).await;
+    backend.next("event").await.fails(500);
+    client.heard("error").await;
+    client.ws.close().await;
+    backend.next("disconnect").await.says(json!({}));
+}
+
+#[tokio::test]
+async fn what_waits_has_a_limit() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"max_waiting": 2, "max_concurrent": 1})).await;
+    let mut ada = native(&running, &mut backend).await;
+    let mut bob = native(&running, &mut backend).await;
+    ada.emit("e", json!(1)).await;
+    let first = backend.next("event").await;
+    bob.emit("e", json!(2)).await;
+    until(|| running.gateway.io().engine().traffic().received.messages >= 4).await;
+    assert_eq!(ada.ask_refused("e").await, json!({"error": "too many calls wait for the backend"}));
+    assert!(backend.is_quiet(), "one at a time");
+    first.says(json!({"emit": [{"event": "done"}]}));
+    ada.heard("done").await;
+    backend.next("event").await.says(json!({"emit": [{"event": "done"}]}));
+    bob.heard("done").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_means_nothing_does_nothing() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({})).await;
+    let mut client = native(&running, &mut backend).await;
+    for answer in ["{", "[]", r#"{"rooms": ["r", ""]}"#, r#"{"emit": [{"event": "disconnect"}]}"#] {
+        client.emit("e", json!(1)).await;
+        backend.next("event").await.answer.send((200, answer.to_owned())).unwrap();
+        assert_eq!(client.heard("error").await["message"], "the answer of the backend cannot be followed");
+    }
+    assert_eq!(running.gateway.io().room_len("r"), 0);
+    // A client that could not be asked about properly stays out.
+    let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
+    backend.next("connect").await.answer.send((200, r#"{"alow": true}"#.to_owned())).unwrap();
+    assert_eq!(soon(asking).await.unwrap().err(), Some(503));
+    backend.next("disconnect").await.says(json!({}));
+}
+
+#[tokio::test]
+async fn the_backend_hears_the_end_of_all() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({})).await;
+    let client = native(&running, &mut backend).await;
+    let leaving = running.gateway.clone();
+    let drained = tokio::spawn(async move { leaving.drain().await });
+    let call = backend.next("disconnect").await;
+    assert_eq!(
+        (&call.body()["socket"]["id"], &call.body()["reason"]),
+        (&json!(client.id), &json!("server shutting down"))
+    );
+    assert!(!drained.is_finished());
+    call.says(json!({}));
+    soon(drained).await.unwrap();
+}
+
+impl crate::support::Client {
+    /// What an event that is refused is answered with, beside the event `error`.
+    async fn ask_refused(&mut self, event: &str) -> Value {
+        self.ask(event, json!(null)).await
+    }
+}
+
+/// The backend of Python that the README shows, killed and started again while clients of npm are there.
+#[tokio::test]
+async fn the_backend_of_python_goes_and_comes_back() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let hooks = json!({
+        "url": format!("http://127.0.0.1:{port}/"), "secrets": [SECRET],
+        "failures": 1, "open_ms": 100, "backoff_ms": 100, "retries": 100, "connect_ms": 500,
+    });
+    let running = start(json!({"hooks": hooks})).await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/webhooks/backend.py");
+    let url = format!("http://{}", running.addr);
+    tests::node::run("webhooks.mjs", &[&url, script, &port.to_string(), SECRET]).await;
+}

@@ -1,0 +1,84 @@
+// Clients of Socket.IO on a gateway whose backend is gateway/examples/webhooks/backend.py, and what they see when it is
+// killed and started again.
+//
+//   node webhooks.mjs URL BACKEND PORT SECRET
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { io } from "socket.io-client";
+import { WebSocket } from "ws";
+import { ask, next, soon } from "./waiting.mjs";
+
+const [url, script, port, secret] = process.argv.slice(2);
+
+/** Starts the backend and waits until it listens. */
+async function start(port) {
+  const env = { ...process.env, HOOK_SECRET: secret };
+  const backend = spawn("python3", ["-B", script, port], { env, stdio: ["ignore", "pipe", "inherit"] });
+  await soon("the backend's port", (came) => backend.stdout.once("data", came));
+  return backend;
+}
+
+function stop(backend) {
+  return soon("the backend's end", (came) => {
+    backend.once("exit", came);
+    backend.kill("SIGKILL");
+  });
+}
+
+const open = (auth) => io(url, { auth, forceNew: true, reconnection: false });
+
+let backend = await start(port);
+try {
+  const nobody = open({});
+  const [refusal] = await next(nobody, "connect_error");
+  assert.equal(refusal.message, "who are you?");
+  assert.deepEqual(refusal.data, { code: "name_needed" });
+  nobody.close();
+
+  const ada = open({ name: "ada" });
+  await next(ada, "connect");
+  const joined = next(ada, "joined");
+  const bob = open({ name: "bob" });
+  await next(bob, "connect");
+  assert.deepEqual(await joined, [{ name: "bob" }]);
+
+  const heard = next(bob, "said");
+  assert.deepEqual(await ask(ada, "say", "hello"), [{ delivered: true }]);
+  assert.deepEqual(await heard, [{ from: "ada", text: "hello" }]);
+  assert.deepEqual(await ask(ada, "dance"), [{ error: "there is no event dance" }]);
+
+  // Plain WebSockets are told the same, as far as they have a name: they have no auth.
+  const refused = new WebSocket(url.replace("http", "ws"));
+  const [response] = await soon("a refusal", (came) => {
+    refused.on("unexpected-response", (_, response) => came([response]));
+  });
+  assert.equal(response.statusCode, 403);
+  response.destroy();
+
+  // The backend is killed. Who is connected stays so and hears what happens.
+  await stop(backend);
+  const [{ error }] = await ask(ada, "say", "is anybody there?");
+  assert.match(error, /^the (backend|connection)/);
+  const late = open({ name: "late" });
+  assert.deepEqual((await next(late, "connect_error"))[0].data, { code: "backend_down" });
+  late.close();
+  assert.deepEqual((await ask(ada, "echo", 1))[0].received, 1);
+  const gone = next(ada, "left");
+  bob.close();
+
+  // It comes back: the end of bob arrives, and all goes on.
+  backend = await start(port);
+  const [left] = await gone;
+  assert.deepEqual(left, { name: "bob", reason: "client namespace disconnect" });
+  const again = next(ada, "said");
+  assert.deepEqual(await ask(ada, "say", "welcome back"), [{ delivered: true }]);
+  assert.deepEqual(await again, [{ from: "ada", text: "welcome back" }]);
+  const eve = open({ name: "eve" });
+  await next(eve, "connect");
+  ada.close();
+  await next(eve, "left");
+  eve.close();
+} finally {
+  await stop(backend);
+}
+console.log("ok");

@@ -91,7 +91,7 @@ impl Gateway {
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone()));
         let tls = Tls::new(&config.tls)?.map(Arc::new);
-        let guard = Guard::new(&io, &tokens, config.auth.anonymous);
+        let guard = Guard::new(&io, &tokens, &config.auth);
         let hooks = Hooks::new(&config.hooks, &io)?;
         let closes = Arc::<Closes>::default();
         let tallies = Tallies::default();
@@ -209,6 +209,11 @@ impl Gateway {
     /// The calls of the API that are carried out once.
     pub(crate) fn once(&self) -> &Arc<Once> {
         &self.0.once
+    }
+
+    /// What proves who a client is.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
     }
 
     /// The backend that is called, if there is one.

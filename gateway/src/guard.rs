@@ -6,15 +6,18 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::json;
-use socketio_server::{ConnectError, Handshake, Namespace, Server, Socket};
+use serde_json::{Value, json};
+use socketio_server::{Ack, ConnectError, Data, DisconnectReason, Handshake, Namespace, Server, Socket};
 
 use crate::access;
-use crate::person;
+use crate::config::Auth;
+use crate::events::AUTHENTICATE;
+use crate::kept::{Kept, Left};
 use crate::tokens::{self, Identity, Tokens};
+use crate::{events, person};
 
 /// How often it is looked whose time is over. An end comes that much too late at most.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,42 +36,60 @@ pub(crate) struct Guard {
     tokens: Arc<Tokens>,
     anonymous: bool,
     ends: Arc<Ends>,
+    kept: Arc<Kept>,
 }
 
 impl Guard {
-    pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, anonymous: bool) -> Self {
+    pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, auth: &Auth) -> Self {
         let ends = Ends { io: io.clone(), due: Mutex::default(), watched: AtomicBool::new(false) };
-        Self { tokens: Arc::clone(tokens), anonymous, ends: Arc::new(ends) }
+        let kept = Kept::new(Duration::from_millis(auth.keep_ms), auth.max_kept);
+        let tokens = Arc::clone(tokens);
+        Self { tokens, anonymous: auth.anonymous, ends: Arc::new(ends), kept: Arc::new(kept) }
     }
 
     /// Lets only those into the namespace who may.
     pub(crate) fn register(&self, namespace: &Namespace) {
-        let (tokens, anonymous) = (Arc::clone(&self.tokens), self.anonymous);
+        let (tokens, kept, anonymous) = (Arc::clone(&self.tokens), Arc::clone(&self.kept), self.anonymous);
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
-            let let_in = match token(&handshake).filter(|_| !anonymous || tokens.are_taken()) {
-                Some(token) => match tokens.check(&token) {
-                    Some(identity) => {
-                        introduce(&socket, identity);
-                        Ok(())
-                    }
-                    // Whoever means to be somebody should hear that it failed.
-                    None => Err(refused("bad_token")),
-                },
-                None if anonymous => Ok(()),
-                None => Err(refused("token_needed")),
-            };
-            async move { let_in }
+            let (tokens, kept) = (Arc::clone(&tokens), Arc::clone(&kept));
+            async move {
+                match token(&handshake).filter(|_| !anonymous || tokens.are_taken()) {
+                    Some(token) => match tokens.check(&token).await {
+                        Some(identity) => {
+                            find_again(&kept, &socket, &identity);
+                            introduce(&socket, identity);
+                            Ok(())
+                        }
+                        // Whoever means to be somebody should hear that it failed.
+                        None => Err(refused("bad_token")),
+                    },
+                    None if anonymous => Ok(()),
+                    None => Err(refused("token_needed")),
+                }
+            }
         });
-        let ends = Arc::clone(&self.ends);
+        let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
         namespace.on_connect(move |socket: Socket| {
-            if let Some(end) = end(&socket) {
-                ends.lock().insert(end);
-                if !ends.watched.swap(true, Ordering::SeqCst) {
-                    tokio::spawn(watch(Arc::clone(&ends)));
+            if let Some(identity) = socket.extensions().get::<Identity>() {
+                ends.add(&socket, identity.until);
+                // Its tokens may have been taken back while it was asked who else it is.
+                if tokens.is_revoked(&identity) {
+                    socket.disconnect(true);
                 }
             }
             async {}
         });
+        self.register_renewal(namespace);
+        if self.kept.is_on() {
+            let kept = Arc::clone(&self.kept);
+            // While it is in its rooms.
+            namespace.on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
+                if reason.is_recoverable() {
+                    leave(&kept, &socket);
+                }
+                async {}
+            });
+        }
         let ends = Arc::clone(&self.ends);
         namespace.on_disconnect(move |socket: Socket| {
             if let Some(end) = end(&socket) {
@@ -77,6 +98,59 @@ impl Guard {
             async {}
         });
     }
+
+    /// Clients may bring a newer token without coming again.
+    fn register_renewal(&self, namespace: &Namespace) {
+        let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
+        namespace.on(AUTHENTICATE, move |socket: Socket, Data(offered): Data<Offered>| {
+            let (tokens, ends) = (Arc::clone(&tokens), Arc::clone(&ends));
+            async move {
+                let identity = match offered.token {
+                    Some(token) => tokens.check(&token).await,
+                    None => None,
+                };
+                let renewed =
+                    identity.ok_or("the token is not good").and_then(|it| renew(&ends, &socket, it));
+                renewed.map(Ack).map_err(|error| events::wrong(&socket, AUTHENTICATE, error))
+            }
+        });
+    }
+}
+
+/// A client goes on with another token. It stays who it is, unless it was nobody.
+fn renew(ends: &Arc<Ends>, socket: &Socket, identity: Identity) -> Result<Value, &'static str> {
+    if person::user(socket).is_some_and(|user| identity.user.as_ref() != Some(&user)) {
+        return Err("the token is another user's");
+    }
+    if let Some(before) = end(socket) {
+        ends.lock().remove(&before);
+    }
+    let until = identity.until;
+    let renewed = json!({"user": identity.user, "expiresAt": tokens::date(until)});
+    introduce(socket, identity);
+    ends.add(socket, until);
+    Ok(renewed)
+}
+
+/// Keeps what a client was in, for when it comes back.
+fn leave(kept: &Kept, socket: &Socket) {
+    let Some(session) = socket.extensions().get::<Identity>().and_then(|identity| identity.session) else {
+        return;
+    };
+    let left =
+        Left { user: person::user(socket), rooms: person::rooms(socket), metadata: person::metadata(socket) };
+    kept.keep(socket.namespace(), &session, left, Instant::now());
+}
+
+/// Gives a client that came back what it had.
+fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
+    let Some(session) = &identity.session else { return };
+    let Some(left) = kept.take(socket.namespace(), session, Instant::now()) else { return };
+    if let Some(user) = left.user {
+        person::introduce(socket, &user);
+    }
+    person::change_metadata(socket, left.metadata);
+    socket.join(left.rooms);
 }
 
 fn refused(code: &str) -> ConnectError {
@@ -84,11 +158,14 @@ fn refused(code: &str) -> ConnectError {
     ConnectError::new("unauthorized").with_data(json!({"code": code}))
 }
 
+/// What a client brings.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Offered {
+    token: Option<String>,
+}
+
 fn token(handshake: &Handshake) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Offered {
-        token: Option<String>,
-    }
     let auth = handshake.auth::<Offered>().ok().and_then(|offered| offered.token);
     let query = || handshake.query().get("token").map(str::to_owned);
     let bearer = || handshake.header("authorization").and_then(access::bearer).map(str::to_owned);
@@ -100,6 +177,7 @@ fn introduce(socket: &Socket, identity: Identity) {
     if let Some(user) = &identity.user {
         person::introduce(socket, user);
     }
+    person::change_metadata(socket, identity.metadata.clone());
     socket.extensions().insert(identity);
 }
 
@@ -132,6 +210,19 @@ async fn watch(ends: Arc<Ends>) {
 }
 
 impl Ends {
+    /// Somebody's time ends then.
+    fn add(self: &Arc<Self>, socket: &Socket, until: u64) {
+        let end = (until, socket.namespace().to_owned(), socket.id().to_owned());
+        self.lock().insert(end.clone());
+        // Who has gone in the meantime was taken out before it was put in.
+        if !socket.is_connected() {
+            self.lock().remove(&end);
+        }
+        if !self.watched.swap(true, Ordering::SeqCst) {
+            tokio::spawn(watch(Arc::clone(self)));
+        }
+    }
+
     /// Those whose time is over now.
     fn take_due(&self, now: u64) -> BTreeSet<(u64, String, String)> {
         let mut due = self.lock();

@@ -23,9 +23,11 @@
 //! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for; `tls`: what
 //!   they are wrapped in; `door`: which port they came to.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
-//! - `guard`: who may come in, as whom and for how long; `tokens`: what proves it; `pace`: how fast it may talk.
+//! - `guard`: who may come in, as whom and for how long; `tokens`, `revoked`: what proves it;
+//!   `kept`: what is kept for those who come back; `pace`: how fast it may talk.
 //! - `hooks`: webhooks, by which a backend decides, handles events and is told; `person`: who a socket is.
 //! - `events`: what clients can do when nobody has programmed anything.
+//! - `web`: what we ask others for.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
 //! - `once`: calls that may come twice and are carried out once.
@@ -43,16 +45,19 @@ mod gateway;
 mod guard;
 mod hooks;
 mod http;
+mod kept;
 pub mod native;
 mod numbers;
 mod once;
 mod pace;
 mod person;
+mod revoked;
 mod room_name;
 mod tallies;
 mod tls;
 mod tokens;
 mod watch;
+mod web;
 
 pub use self::closes::Close;
 pub use self::config::Config;
@@ -61,7 +66,7 @@ pub use self::hooks::HookError;
 pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
 pub use self::tls::TlsError;
-pub use self::tokens::{Session, SessionError, TokenError};
+pub use self::tokens::{JwksError, Session, SessionError, TokenError};
 
 /// The sample that `gen-config` prints: all settings with their defaults.
 pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");

@@ -32,6 +32,13 @@ pub(crate) fn introduce(socket: &Socket, user: &str) {
     socket.join(format!("{USER_ROOM}{user}"));
 }
 
+/// The rooms that it is in, without its own and its user's.
+pub(crate) fn rooms(socket: &Socket) -> Vec<String> {
+    let rooms = socket.joined_rooms();
+    let rooms = rooms.iter().filter(|room| !room.starts_with(USER_ROOM));
+    rooms.map(|room| room.to_string()).collect()
+}
+
 /// What else is known of it.
 pub(crate) fn metadata(socket: &Socket) -> Map<String, Value> {
     socket.data().get(METADATA).unwrap_or_default()
@@ -39,6 +46,9 @@ pub(crate) fn metadata(socket: &Socket) -> Map<String, Value> {
 
 /// Changes what is known: each key gets its value, or goes if that is null.
 pub(crate) fn change_metadata(socket: &Socket, change: Map<String, Value>) {
+    if change.is_empty() {
+        return;
+    }
     let mut known = metadata(socket);
     for (key, value) in change {
         if value.is_null() {

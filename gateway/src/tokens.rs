@@ -1,19 +1,24 @@
 //! Tokens: what proves who a client is. JWTs of others, whose key is in the configuration, and our own for sessions.
 
+mod jwks;
 mod mint;
 
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use self::jwks::Jwks;
+pub use self::jwks::JwksError;
 pub(crate) use self::mint::Mint;
 use crate::config::Auth;
 use crate::person::is_user;
+use crate::revoked::{Revoked, TooMany};
 
 /// How far the clocks of those who sign may be off, in seconds.
 const LEEWAY: u64 = 60;
@@ -30,6 +35,9 @@ pub enum TokenError {
     /// The key does not go with the method.
     #[error("auth.jwt_key: {0}")]
     Key(jsonwebtoken::errors::Error),
+    /// There are no keys where they should be.
+    #[error("auth.jwks: {0}")]
+    Jwks(#[from] JwksError),
 }
 
 /// Why there is no new session.
@@ -64,8 +72,7 @@ pub struct Session {
 impl Session {
     /// When it ends, as it is written for people and programs.
     pub fn expires_at(&self) -> String {
-        let end = UNIX_EPOCH + Duration::from_secs(self.until.min(LAST));
-        humantime::format_rfc3339_seconds(end).to_string()
+        date(self.until)
     }
 }
 
@@ -86,6 +93,12 @@ pub(crate) struct Identity {
     pub(crate) user: Option<String>,
     /// Until when, in seconds since 1970.
     pub(crate) until: u64,
+    /// Since when, if the token says.
+    pub(crate) issued: Option<u64>,
+    /// Which session it is, if it is one of ours.
+    pub(crate) session: Option<String>,
+    /// What else is said of it.
+    pub(crate) metadata: Map<String, Value>,
 }
 
 /// What a session's token says.
@@ -95,6 +108,7 @@ struct Claims {
     sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    iat: Option<u64>,
     exp: u64,
 }
 
@@ -102,7 +116,7 @@ impl Claims {
     fn new(user: Option<String>, exp: u64) -> Result<Self, SessionError> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
-        Ok(Self { sid: format!("{:032x}", u128::from_le_bytes(bytes)), user, exp })
+        Ok(Self { sid: format!("{:032x}", u128::from_le_bytes(bytes)), user, iat: Some(now()), exp })
     }
 
     fn sign(&self, key: &EncodingKey) -> Result<String, SessionError> {
@@ -111,7 +125,10 @@ impl Claims {
 }
 
 /// Checks tokens, and makes those of sessions. The keys can be changed at any time.
-pub(crate) struct Tokens(RwLock<Arc<Keys>>);
+pub(crate) struct Tokens {
+    keys: RwLock<Arc<Keys>>,
+    revoked: Revoked,
+}
 
 /// What tokens are checked with.
 pub(crate) struct Keys {
@@ -120,9 +137,12 @@ pub(crate) struct Keys {
 }
 
 struct Jwt {
-    key: DecodingKey,
+    /// The key of the settings, and the only method that it is for.
+    fixed: Option<(Algorithm, DecodingKey)>,
+    jwks: Option<Arc<Jwks>>,
     validation: Validation,
     user_claim: String,
+    metadata_claims: Vec<String>,
 }
 
 struct Sessions {
@@ -133,7 +153,8 @@ struct Sessions {
 
 impl Keys {
     pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
-        let jwt = if auth.jwt_key.is_empty() { None } else { Some(Jwt::new(auth)?) };
+        let has_keys = !auth.jwt_key.is_empty() || !auth.jwks.is_empty();
+        let jwt = if has_keys { Some(Jwt::new(auth)?) } else { None };
         let secret = auth.session_secret.expose().as_bytes();
         let sessions = (!secret.is_empty()).then(|| Sessions {
             signs: EncodingKey::from_secret(secret),
@@ -146,12 +167,13 @@ impl Keys {
 
 impl Tokens {
     pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
-        Ok(Self(RwLock::new(Arc::new(Keys::new(auth)?))))
+        let revoked = Revoked::new(auth.revoked_ms.div_ceil(1000), auth.max_revoked);
+        Ok(Self { keys: RwLock::new(Arc::new(Keys::new(auth)?)), revoked })
     }
 
     /// From now on these keys are good, and no others. Who is in stays in.
     pub(crate) fn replace(&self, keys: Keys) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
     /// Whether any token could be good.
@@ -161,19 +183,39 @@ impl Tokens {
     }
 
     /// Who brings this token, if it is a good one.
-    pub(crate) fn check(&self, token: &str) -> Option<Identity> {
+    pub(crate) async fn check(&self, token: &str) -> Option<Identity> {
         let keys = self.keys();
         let session = keys.sessions.as_ref().and_then(|sessions| sessions.check(token));
-        session.or_else(|| keys.jwt.as_ref()?.check(token))
+        let identity = match session {
+            Some(session) => session,
+            None => keys.jwt.as_ref()?.check(token).await?,
+        };
+        (!self.is_revoked(&identity)).then_some(identity)
+    }
+
+    /// Takes back all tokens of a user that there are.
+    pub(crate) fn revoke(&self, user: &str) -> Result<(), TooMany> {
+        self.revoked.revoke(user, now())
+    }
+
+    /// Whether a token that was good has been taken back.
+    pub(crate) fn is_revoked(&self, identity: &Identity) -> bool {
+        let user = identity.user.as_deref();
+        user.is_some_and(|user| self.revoked.is_revoked(user, identity.issued))
     }
 
     /// Why a token that is no good is none, for operators: clients are not told what was nearly right.
-    pub(crate) fn doubt(&self, token: &str) -> String {
+    pub(crate) async fn doubt(&self, token: &str) -> String {
         let keys = self.keys();
         let session = keys.sessions.as_ref().and_then(|sessions| sessions.read(token).err());
-        let jwt = keys.jwt.as_ref().and_then(|jwt| jwt.read(token).err());
+        let jwt = match &keys.jwt {
+            Some(jwt) => jwt.read(token).await.err(),
+            None => None,
+        };
         match (session, jwt) {
-            _ if !self.are_taken() => "there is neither auth.jwt_key nor auth.session_secret".to_owned(),
+            _ if !self.are_taken() => {
+                "there is neither auth.jwt_key, auth.jwks nor auth.session_secret".to_owned()
+            }
             (None, None) => "it names no user that could be one, or its time is over".to_owned(),
             (Some(error), None) => format!("as the token of a session: {error}"),
             (None, Some(error)) => format!("as a JWT: {error}"),
@@ -191,7 +233,7 @@ impl Tokens {
 
     /// Changes are whole, so a panic elsewhere is no reason to stop.
     fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -206,14 +248,18 @@ impl Jwt {
     fn new(auth: &Auth) -> Result<Self, TokenError> {
         let method =
             Algorithm::from_str(&auth.jwt_method).map_err(|_| TokenError::Method(auth.jwt_method.clone()))?;
-        let key = auth.jwt_key.expose().as_bytes();
-        let key = match method {
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Ok(DecodingKey::from_secret(key)),
-            Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(key),
-            Algorithm::EdDSA => DecodingKey::from_ed_pem(key),
-            _ => DecodingKey::from_rsa_pem(key),
+        let fixed = match auth.jwt_key.expose().as_bytes() {
+            [] => None,
+            key => Some((method, fixed_key(method, key).map_err(TokenError::Key)?)),
         };
-        // Only this one method: a token does not choose how it is checked. It has to say when it ends.
+        let jwks = match auth.jwks.as_str() {
+            "" => None,
+            place => {
+                let [interval, age] = [auth.jwks_interval_ms, auth.jwks_age_ms].map(Duration::from_millis);
+                Some(Jwks::new(place, interval, age)?.into())
+            }
+        };
+        // Its method is that of the key with which it is used. A token has to say when it ends.
         let mut validation = Validation::new(method);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -226,15 +272,47 @@ impl Jwt {
             validation.set_issuer(&[&auth.jwt_issuer]);
             validation.required_spec_claims.insert("iss".to_owned());
         }
-        Ok(Self { key: key.map_err(TokenError::Key)?, validation, user_claim: auth.user_claim.clone() })
+        let (user_claim, metadata_claims) = (auth.user_claim.clone(), auth.metadata_claims.clone());
+        Ok(Self { fixed, jwks, validation, user_claim, metadata_claims })
     }
 
-    fn read(&self, token: &str) -> Result<Map<String, Value>, jsonwebtoken::errors::Error> {
-        Ok(decode::<Map<String, Value>>(token, &self.key, &self.validation)?.claims)
+    /// What the token says, if one of the keys signed it. A key is for its own methods only: a token does not choose
+    /// how it is checked.
+    async fn read(&self, token: &str) -> Result<Map<String, Value>, jsonwebtoken::errors::Error> {
+        let header = decode_header(token)?;
+        let mut why = ErrorKind::InvalidAlgorithm.into();
+        if let Some((_, key)) = self.fixed.as_ref().filter(|(method, _)| *method == header.alg) {
+            match self.verify(token, key, header.alg) {
+                Ok(claims) => return Ok(claims),
+                Err(error) => why = error,
+            }
+        }
+        let keys = match &self.jwks {
+            Some(jwks) => jwks.find(&header).await,
+            None => Vec::new(),
+        };
+        for key in &keys {
+            match self.verify(token, key, header.alg) {
+                Ok(claims) => return Ok(claims),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
     }
 
-    fn check(&self, token: &str) -> Option<Identity> {
-        let claims = self.read(token).ok()?;
+    fn verify(
+        &self,
+        token: &str,
+        key: &DecodingKey,
+        method: Algorithm,
+    ) -> Result<Map<String, Value>, jsonwebtoken::errors::Error> {
+        let mut validation = self.validation.clone();
+        validation.algorithms = vec![method];
+        Ok(decode(token, key, &validation)?.claims)
+    }
+
+    async fn check(&self, token: &str) -> Option<Identity> {
+        let mut claims = self.read(token).await.ok()?;
         let user = match claims.get(&self.user_claim) {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) => Some(name.clone()),
@@ -247,7 +325,19 @@ impl Jwt {
         // What is behind the point does not matter, nor what no calendar has.
         let end = claims.get("exp")?;
         let end = end.as_u64().or_else(|| end.as_f64().map(|end| end as u64))?;
-        Some(Identity { user, until: end.saturating_add(LEEWAY) })
+        let issued =
+            claims.get("iat").and_then(|iat| iat.as_u64().or_else(|| iat.as_f64().map(|iat| iat as u64)));
+        let metadata = self.metadata_claims.iter().filter_map(|name| claims.remove_entry(name)).collect();
+        Some(Identity { user, until: end.saturating_add(LEEWAY), issued, session: None, metadata })
+    }
+}
+
+fn fixed_key(method: Algorithm, key: &[u8]) -> Result<DecodingKey, jsonwebtoken::errors::Error> {
+    match method {
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Ok(DecodingKey::from_secret(key)),
+        Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(key),
+        Algorithm::EdDSA => DecodingKey::from_ed_pem(key),
+        _ => DecodingKey::from_rsa_pem(key),
     }
 }
 
@@ -267,8 +357,20 @@ impl Sessions {
 
     fn check(&self, token: &str) -> Option<Identity> {
         let claims = self.read(token).ok()?;
-        (claims.exp > now()).then_some(Identity { user: claims.user, until: claims.exp })
+        (claims.exp > now()).then(|| claims.into())
     }
+}
+
+impl From<Claims> for Identity {
+    fn from(claims: Claims) -> Self {
+        let Claims { sid, user, iat, exp } = claims;
+        Self { user, until: exp, issued: iat, session: Some(sid), metadata: Map::new() }
+    }
+}
+
+/// A second as people read it.
+pub(crate) fn date(seconds: u64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST))).to_string()
 }
 
 /// Seconds since 1970.

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -11,10 +11,7 @@ use serde_json::json;
 use super::failed;
 use crate::config::Config;
 use crate::person::is_user;
-use crate::tokens::{Mint, Tokens};
-
-/// The last second that has a date of four digits.
-const LAST: u64 = 253_402_300_799;
+use crate::tokens::{self, Mint, Tokens};
 
 /// What kind of token is wanted.
 #[derive(Debug, Args)]
@@ -65,9 +62,14 @@ pub(super) fn check_token(config: &Config, token: Option<String>) -> Result<(), 
     };
     let tokens = Tokens::new(&config.auth).map_err(failed)?;
     let token = token.trim();
-    let Some(identity) = tokens.check(token) else { return Err(failed(tokens.doubt(token))) };
-    let end = UNIX_EPOCH + Duration::from_secs(identity.until.min(LAST));
-    let end = humantime::format_rfc3339_seconds(end).to_string();
-    println!("{}", json!({"user": identity.user, "until": end}));
+    // The keys may have to be asked for.
+    let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
+    let identity = runtime.block_on(async {
+        match tokens.check(token).await {
+            Some(identity) => Ok(identity),
+            None => Err(failed(tokens.doubt(token).await)),
+        }
+    })?;
+    println!("{}", json!({"user": identity.user, "until": tokens::date(identity.until)}));
     Ok(())
 }

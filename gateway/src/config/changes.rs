@@ -9,10 +9,14 @@ use super::load::template;
 /// The settings that are taken while the gateway runs. Of `tls` only the files are read again.
 const RELOADED: &[&str] = &[
     "api.keys",
+    "auth.jwks",
+    "auth.jwks_age_ms",
+    "auth.jwks_interval_ms",
     "auth.jwt_audience",
     "auth.jwt_issuer",
     "auth.jwt_key",
     "auth.jwt_method",
+    "auth.metadata_claims",
     "auth.session_ms",
     "auth.session_secret",
     "auth.user_claim",

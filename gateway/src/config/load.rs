@@ -254,6 +254,7 @@ fn wrong(config: &Config) -> Vec<LoadError> {
         ("transport.max_buffered_bytes", config.transport.max_buffered_bytes as u64),
         ("server.max_sessions", config.server.max_sessions as u64),
         ("limits.burst_seconds", config.limits.burst_seconds.into()),
+        ("auth.jwks_interval_ms", config.auth.jwks_interval_ms),
     ] {
         if value == 0 {
             error(key, "more than 0 is expected");
@@ -275,8 +276,11 @@ fn wrong(config: &Config) -> Vec<LoadError> {
             error(key, "at least 16 bytes are expected, such as `openssl rand -hex 32` prints");
         }
     }
-    if !auth.anonymous && auth.jwt_key.is_empty() && auth.session_secret.is_empty() {
-        error("auth.anonymous", "without auth.jwt_key and auth.session_secret nobody could come in");
+    if !auth.anonymous && auth.jwt_key.is_empty() && auth.jwks.is_empty() && auth.session_secret.is_empty() {
+        error(
+            "auth.anonymous",
+            "without auth.jwt_key, auth.jwks and auth.session_secret nobody could come in",
+        );
     }
     if config.server.namespaces.iter().any(|name| name == super::WATCH) {
         error("server.namespaces", "/gateway is the gateway's own");

@@ -172,7 +172,7 @@ impl Default for Events {
     }
 }
 
-/// Who clients are, and how they prove it. Without `jwt_key` and `session_secret` nobody looks at tokens.
+/// Who clients are, and how they prove it. Without `jwt_key`, `jwks` and `session_secret` nobody looks at tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Auth {
@@ -183,17 +183,39 @@ pub struct Auth {
     pub jwt_method: String,
     /// The key of JWTs: the secret, of at least 16 bytes, or the public key as PEM. Default empty: no JWT is taken.
     pub jwt_key: Secret,
+    /// The public keys of JWTs as a JSON Web Key Set: an `http://` or `https://` URL, or a file. Default empty: there are
+    /// none. The method is that of the key (RSA, ECDSA with P-256 or P-384, Ed25519), and `jwt_method` does not matter.
+    pub jwks: String,
+    /// How often the set is asked for at most when a token names a key that is not in it, in milliseconds. Default
+    /// 60,000. A new key is known that much too late at most.
+    pub jwks_interval_ms: u64,
+    /// After how long it is asked for again in any case, in milliseconds. Default 3,600,000, an hour. A key that was
+    /// withdrawn is good that much longer.
+    pub jwks_age_ms: u64,
     /// What `iss` has to be. Default empty: anything.
     pub jwt_issuer: String,
     /// What has to be in `aud`. Default empty: anything.
     pub jwt_audience: String,
     /// The claim with the user's name. Default `sub`.
     pub user_claim: String,
+    /// Claims that become metadata of the connection, such as `plan`. Default none.
+    pub metadata_claims: Vec<String>,
     /// By it the gateway signs the tokens of sessions, and knows them again; at least 16 bytes. Default empty: there
     /// are none.
     pub session_secret: Secret,
     /// How long a session's token is good, in milliseconds. Default 86,400,000, a day.
     pub session_ms: u64,
+    /// For how long rooms, metadata and user of a client that lost its connection are kept, in milliseconds, for when it
+    /// comes back with the same session's token. Default 0: they are not.
+    pub keep_ms: u64,
+    /// How many clients' are kept at most; then the oldest are forgotten. Default 10,000. Each costs about 500 bytes and
+    /// its metadata.
+    pub max_kept: usize,
+    /// For how long it is remembered that the tokens of a user were taken back, in milliseconds: as long as the longest
+    /// token is good. Default 86,400,000, a day.
+    pub revoked_ms: u64,
+    /// Of how many users at most; then no further ones can be. Default 10,000. Each costs about 200 bytes.
+    pub max_revoked: usize,
 }
 
 impl Default for Auth {
@@ -202,11 +224,19 @@ impl Default for Auth {
             anonymous: true,
             jwt_method: "HS256".to_owned(),
             jwt_key: Secret::default(),
+            jwks: String::new(),
+            jwks_interval_ms: 60_000,
+            jwks_age_ms: 3_600_000,
             jwt_issuer: String::new(),
             jwt_audience: String::new(),
             user_claim: "sub".to_owned(),
+            metadata_claims: Vec::new(),
             session_secret: Secret::default(),
             session_ms: 86_400_000,
+            keep_ms: 0,
+            max_kept: 10_000,
+            revoked_ms: 86_400_000,
+            max_revoked: 10_000,
         }
     }
 }

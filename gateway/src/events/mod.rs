@@ -14,7 +14,10 @@ use socketio_server::{Ack, Namespace, RawArgs, Socket};
 
 use crate::config::Config;
 use crate::native;
-use crate::person::user;
+use crate::person::{self, user};
+
+/// By this event clients bring a newer token.
+pub(crate) const AUTHENTICATE: &str = "authenticate";
 
 /// The events that are handled here: name, and what it does. For people.
 pub(crate) const EVENTS: &[(&str, &str)] = &[
@@ -24,6 +27,7 @@ pub(crate) const EVENTS: &[(&str, &str)] = &[
     ("info", "answers info_response {server, websocket, session}"),
     ("join", "joins a room, given as a string or {room}; answers joined {room}. Also room:join, join_room"),
     ("leave", "leaves a room; answers left {room}. Also room:leave, leave_room"),
+    (AUTHENTICATE, "takes a newer token, {token}, where tokens are taken; answers {user, expiresAt}"),
     (
         "message",
         "reaches the members of {room}, or everybody; answers message_received {success, message, data}",
@@ -83,7 +87,7 @@ fn connection(socket: &Socket) -> Value {
         "namespace": socket.namespace(),
         "user": user(socket),
         "isLoggedIn": user(socket).is_some(),
-        "rooms": rooms::joined(socket),
+        "rooms": person::rooms(socket),
         "protocol": protocol,
         "transport": socket.session().transport().as_str(),
         "connectedAt": since,

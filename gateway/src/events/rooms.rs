@@ -8,7 +8,7 @@ use socketio_server::{Ack, Data, Namespace, Socket};
 
 use super::{both, wrong};
 use crate::config::Events;
-use crate::room_name::{self, USER_ROOM};
+use crate::{person, room_name};
 
 /// Which room is meant: its name, alone or in an object.
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ fn join(home: &Namespace, socket: &Socket, room: &str, max: Option<usize>) -> Re
     if home.socket(room).is_some() {
         return Err("the name is the id of a socket".to_owned());
     }
-    let joined = joined(socket);
+    let joined = person::rooms(socket);
     if joined.len() >= max && !joined.iter().any(|name| name == room) {
         return Err(format!("more than {max} rooms"));
     }
@@ -63,11 +63,4 @@ fn leave(socket: &Socket, room: &str) -> Result<Ack<Value>, String> {
     room_name::check(room).map_err(|error| error.to_string())?;
     socket.leave(room);
     Ok(both(socket, "left", json!({"room": room})))
-}
-
-/// The rooms that a socket is in, without those that it did not ask for: its own, and its user's.
-pub(super) fn joined(socket: &Socket) -> Vec<String> {
-    let rooms = socket.joined_rooms();
-    let rooms = rooms.iter().filter(|room| !room.starts_with(USER_ROOM));
-    rooms.map(|room| room.to_string()).collect()
 }

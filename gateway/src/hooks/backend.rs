@@ -6,28 +6,22 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
 
 use super::HookError;
 use super::signature::Signer;
 use crate::config::Secret;
 use crate::config::hooks::Hooks as Settings;
+use crate::web::{self, WebClient};
 
 /// The longest answer.
 const MAX_ANSWER: usize = 1_000_000;
-/// How long a connection that nobody needs is kept. Many servers of backends close theirs after five seconds, and a
-/// request that meets the end of a connection cannot always be repeated.
-const KEEP: Duration = Duration::from_secs(4);
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("socketio-gateway/", env!("CARGO_PKG_VERSION")));
 
 /// The backend.
 #[derive(Debug)]
 pub(super) struct Backend {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: WebClient,
     uri: Uri,
     signer: Signer,
     timeout: Duration,
@@ -70,26 +64,8 @@ impl TryError {
 
 impl Backend {
     pub(super) fn new(settings: &Settings) -> Result<Self, HookError> {
-        let wrong = || HookError::Url(settings.url.clone());
-        let uri: Uri = settings.url.parse().map_err(|_| wrong())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-            return Err(wrong());
-        }
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            // Named, because another crate in the same program may bring another one along.
-            .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
-            .map_err(HookError::Certificates)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(KEEP)
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(settings.max_concurrent)
-            .build(connector);
+        let uri = web::address(&settings.url).ok_or_else(|| HookError::Url(settings.url.clone()))?;
+        let client = web::client(settings.max_concurrent).map_err(HookError::Certificates)?;
         let signer = Signer::new(settings.secrets.iter().map(Secret::expose))?;
         Ok(Self { client, uri, signer, timeout: Duration::from_millis(settings.timeout_ms) })
     }

@@ -202,9 +202,9 @@ impl Shared {
                 *known.welcome.lock().unwrap_or_else(PoisonError::into_inner) = said.emit;
                 Ok(known)
             }
-            Err(EventError::Call(CallError::Try(TryError::Status(status))))
-                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>
-            {
+            Err(EventError::Call(CallError::Try(TryError::Status(
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
+            )))) => {
                 known.is_open.store(false, Ordering::Relaxed);
                 Err(ConnectError::new("unauthorized").with_data(json!({"code": "refused"})))
             }

@@ -92,9 +92,7 @@ impl Said {
         if let Some(user) = self.user.take() {
             person::introduce(socket, &user);
         }
-        if !self.metadata.is_empty() {
-            person::change_metadata(socket, std::mem::take(&mut self.metadata));
-        }
+        person::change_metadata(socket, std::mem::take(&mut self.metadata));
         for room in self.rooms.drain(..) {
             socket.join(room);
         }

@@ -14,7 +14,6 @@ use socketio_server::{RawArgs, Socket};
 use crate::config::hooks::Moment;
 use crate::native;
 use crate::person;
-use crate::room_name::USER_ROOM;
 
 /// A call: its id and its body.
 #[derive(Debug)]
@@ -129,16 +128,13 @@ pub(super) enum TellError {
 impl<'a> About<'a> {
     fn new(socket: &'a Socket) -> Self {
         let handshake = socket.handshake();
-        let own = socket.id();
-        let rooms = socket.joined_rooms();
-        let rooms = rooms.iter().filter(|room| !room.starts_with(USER_ROOM));
         Self {
-            id: own,
+            id: socket.id(),
             namespace: socket.namespace(),
             over: Some(native::carrier(socket.session())),
             address: handshake.address().map(|address| address.ip().to_string()),
             user: person::user(socket),
-            rooms: rooms.map(|room| room.to_string()).collect(),
+            rooms: person::rooms(socket),
             metadata: person::metadata(socket),
             connected_at: Some(humantime::format_rfc3339_millis(handshake.issued()).to_string()),
         }

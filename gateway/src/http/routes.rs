@@ -75,6 +75,8 @@ pub(crate) static ROUTES: &[Route] = &[
     post("/api/join_room", Call::JoinRoom, "Puts a client into a room: client_id, room, namespace"),
     post("/api/leave_room", Call::LeaveRoom, "Takes a client out of a room: client_id, room, namespace"),
     post("/api/disconnect", Call::Disconnect, "Puts out: one of client_id, room, user; namespace, close"),
+    post("/api/revoke_user", Call::RevokeUser, "Puts a user out, and takes all its tokens back: user"),
+    post("/api/set_metadata", Call::SetMetadata, "What is known of a client: client_id, metadata, namespace"),
     post("/api/batch", Call::Batch, "Several of these: calls, each with call and body"),
     get("/api/rooms", Action::Api(Call::Rooms), "All rooms with the ids of their clients"),
     get("/api/sockets", Action::Api(Call::Sockets), "Clients: ?namespace, room, user, limit, after"),

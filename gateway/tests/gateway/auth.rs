@@ -1,18 +1,24 @@
 //! Who comes in, as whom, and for how long.
 
-use jsonwebtoken::{EncodingKey, Header, encode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tests::raw::{Request, WebSocket};
+use tests::raw::{Request, WebSocket, soon};
 
-use crate::support::{Running, parsed, start};
+use crate::hooks::Backend;
+use crate::support::{Running, parsed, start, until};
 
 const SECRET: &str = "a secret that nobody guesses";
 const KEY: &str = "a key for operators";
 const YEAR_3000: u64 = 32_503_680_000;
 
 fn jwt(user: &str) -> String {
-    let claims = json!({"sub": user, "exp": YEAR_3000});
-    encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    signed(&json!({"sub": user, "exp": YEAR_3000}))
+}
+
+fn signed(claims: &Value) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
 async fn acquire(running: &Running, body: Value, key: &str) -> (u16, Value) {
@@ -128,4 +134,185 @@ async fn who_stays_too_long_is_put_out() {
     socketio.ws.closed().await;
     assert_eq!(WebSocket::open(running.addr, &format!("/?token={token}")).await.err(), Some(401));
     assert!(forever.ask("ping", json!(null)).await["timestamp"].is_string());
+}
+
+fn now() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+async fn call(running: &Running, path: &str, body: Value) -> (u16, Value) {
+    let request = Request::new("POST", path).header("content-type", "application/json");
+    parsed(&request.body(body.to_string()).send(running.addr).await)
+}
+
+#[tokio::test]
+async fn a_newer_token_prolongs_the_stay() {
+    let running = start(json!({"auth": {"jwt_key": SECRET}})).await;
+    // Clocks may differ by a minute, so it is good for three seconds.
+    let short = signed(&json!({"sub": "ada", "exp": now() - 57}));
+    let mut stays = running.native(&format!("/?token={short}")).await;
+    let mut goes = running.socketio_with(&json!({"token": short}).to_string()).await;
+    let mut nobody = running.native("/").await;
+    for (token, error) in
+        [(json!("x"), "the token is not good"), (json!(jwt("bob")), "the token is another user's")]
+    {
+        assert_eq!(stays.ask("authenticate", json!({"token": token})).await, json!({"error": error}));
+    }
+    let renewed = json!({"user": "ada", "expiresAt": "3000-01-01T00:01:00Z"});
+    assert_eq!(stays.ask("authenticate", json!({"token": jwt("ada")})).await, renewed);
+    // Who was nobody becomes somebody.
+    nobody.ask("authenticate", json!({"token": jwt("bob")})).await;
+    assert_eq!(running.gateway.io().room_len("user:bob"), 1);
+    assert_eq!(goes.heard("error").await["event"], "token");
+    assert_eq!(goes.ws.text().await, "41");
+    assert!(stays.ask("ping", json!(null)).await["timestamp"].is_string());
+}
+
+#[tokio::test]
+async fn tokens_are_taken_back() {
+    let running = start(json!({"auth": {"jwt_key": SECRET, "session_secret": SECRET}})).await;
+    let (old, new) = (
+        json!({"sub": "ada", "exp": YEAR_3000, "iat": now() - 10}),
+        json!({"sub": "ada", "exp": YEAR_3000, "iat": now() + 60}),
+    );
+    let session =
+        acquire(&running, json!({"user": "ada"}), "").await.1["data"]["token"].as_str().unwrap().to_owned();
+    let tokens = [signed(&old), jwt("ada"), session];
+    let mut clients = Vec::new();
+    for token in &tokens {
+        clients.push(running.native(&format!("/?token={token}")).await);
+    }
+    let _bob = running.native(&format!("/?token={}", jwt("bob"))).await;
+    let (status, answer) = call(&running, "/api/revoke_user", json!({"user": "ada"})).await;
+    assert_eq!((status, &answer["data"]), (200, &json!({"disconnected": 3})));
+    for client in &mut clients {
+        client.ws.closed().await;
+    }
+    for token in &tokens {
+        assert_eq!(WebSocket::open(running.addr, &format!("/?token={token}")).await.err(), Some(401));
+    }
+    // Whoever signs in again is let in, and others were never put out.
+    running.native(&format!("/?token={}", signed(&new))).await;
+    assert_eq!(running.gateway.io().room_len("user:bob"), 1);
+    let few = start(json!({"auth": {"jwt_key": SECRET, "max_revoked": 1}})).await;
+    assert_eq!(call(&few, "/api/revoke_user", json!({"user": "ada"})).await.0, 200);
+    let (status, answer) = call(&few, "/api/revoke_user", json!({"user": "bob"})).await;
+    assert_eq!((status, &answer["error"]["code"]), (409, &json!("too_many_revoked")));
+}
+
+#[tokio::test]
+async fn who_comes_back_finds_what_it_had() {
+    let running = start(json!({"auth": {"session_secret": SECRET, "keep_ms": 3_600_000}})).await;
+    let io = running.gateway.io();
+    let token =
+        acquire(&running, json!({"user": "ada"}), "").await.1["data"]["token"].as_str().unwrap().to_owned();
+    let target = format!("/?token={token}");
+    let mut client = running.native(&target).await;
+    client.ask("join", json!("news")).await;
+    let metadata = json!({"client_id": client.id, "metadata": {"theme": "dark", "gone": null}});
+    assert_eq!(
+        call(&running, "/api/set_metadata", metadata).await.1["data"],
+        json!({"metadata": {"theme": "dark"}})
+    );
+    client.ws.close().await;
+    until(|| io.is_empty()).await;
+    assert_eq!(io.room_len("news"), 0);
+    let client = running.native(&target).await;
+    assert_eq!((io.room_len("news"), io.room_len("user:ada")), (1, 1));
+    let listed = running.get("/api/sockets").await.1["data"]["sockets"][0].take();
+    assert_eq!((&listed["id"], &listed["metadata"]), (&json!(client.id), &json!({"theme": "dark"})));
+    // A second connection of the same session is another one, and one that was put out finds nothing.
+    let _second = running.native(&target).await;
+    assert_eq!(io.room_len("news"), 1);
+    call(&running, "/api/disconnect", json!({"user": "ada"})).await;
+    until(|| io.is_empty()).await;
+    running.native(&target).await;
+    assert_eq!(io.room_len("news"), 0);
+}
+
+/// A key of Ed25519, as its owner has it and as it is published.
+fn key(id: &str) -> (EncodingKey, Value) {
+    let openssl = |arguments: &[&str]| {
+        let made = std::process::Command::new("openssl").args(arguments).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        made.stdout
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let path = path.to_str().unwrap();
+    openssl(&["genpkey", "-algorithm", "ED25519", "-out", path]);
+    let key = EncodingKey::from_ed_pem(&std::fs::read(path).unwrap()).unwrap();
+    // The key itself is at the end of what is written around it.
+    let public = openssl(&["pkey", "-in", path, "-pubout", "-outform", "DER"]);
+    let x = URL_SAFE_NO_PAD.encode(&public[public.len() - 32..]);
+    (key, json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x}))
+}
+
+#[tokio::test]
+async fn keys_are_published_and_change() {
+    let mut publisher = Backend::start().await;
+    let auth = json!({"jwks": format!("http://{}/keys", publisher.addr), "jwks_interval_ms": 1, "metadata_claims": ["plan"], "anonymous": false});
+    let running = start(json!({"auth": auth})).await;
+    let ((first, first_public), (second, second_public)) = (key("1"), key("2"));
+    let token = |key: &EncodingKey, id: &str| {
+        let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::EdDSA) };
+        encode(&header, &json!({"sub": "ada", "plan": "pro", "exp": YEAR_3000}), key).unwrap()
+    };
+    let target = |token: String| format!("/?token={token}");
+
+    let target_of_first = target(token(&first, "1"));
+    let (mut client, ()) = tokio::join!(running.native(&target_of_first), async {
+        // A set may have keys that are not for us.
+        let strange = json!({"kty": "new", "kid": "1"});
+        publisher.any().await.says(json!({"keys": [strange, first_public]}));
+    });
+    assert_eq!(client.ask("status", json!(null)).await["connection"]["user"], "ada");
+    assert_eq!(running.get("/api/sockets").await.1["data"]["sockets"][0]["metadata"], json!({"plan": "pro"}));
+    // It is known now, and nobody is asked.
+    running.native(&target(token(&first, "1"))).await;
+    assert!(publisher.is_quiet());
+    // One that signs with a key that is not the one it names.
+    assert_eq!(WebSocket::open(running.addr, &target(token(&second, "1"))).await.err(), Some(401));
+    assert!(publisher.is_quiet());
+    // The next key; the set cannot be had at first, and the old one stays good.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let asking = tokio::spawn(open(running.addr, target(token(&second, "2"))));
+    publisher.any().await.fails(500);
+    assert_eq!(soon(asking).await.unwrap(), Some(401));
+    running.native(&target(token(&first, "1"))).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let asking = tokio::spawn(open(running.addr, target(token(&second, "2"))));
+    publisher.any().await.says(json!({"keys": [second_public]}));
+    assert_eq!(soon(asking).await.unwrap(), None);
+    // The first was withdrawn.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let asking = tokio::spawn(open(running.addr, target(token(&first, "1"))));
+    publisher.any().await.fails(500);
+    assert_eq!(soon(asking).await.unwrap(), Some(401));
+}
+
+/// How a WebSocket is refused, if it is.
+async fn open(addr: std::net::SocketAddr, target: String) -> Option<u16> {
+    WebSocket::open(addr, &target).await.err()
+}
+
+#[tokio::test]
+async fn strangers_do_not_make_us_ask() {
+    let mut publisher = Backend::start().await;
+    let auth = json!({"jwks": format!("http://{}/keys", publisher.addr), "jwks_interval_ms": 3_600_000});
+    let running = start(json!({"auth": auth})).await;
+    let ((good, public), (other, _)) = (key("1"), key("2"));
+    let token = |key: &EncodingKey, id: &str| {
+        let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::EdDSA) };
+        encode(&header, &json!({"sub": "ada", "exp": YEAR_3000}), key).unwrap()
+    };
+    let strangers: Vec<_> = (0..5)
+        .map(|id| tokio::spawn(open(running.addr, format!("/?token={}", token(&other, &id.to_string())))))
+        .collect();
+    publisher.any().await.says(json!({"keys": [public]}));
+    for stranger in strangers {
+        assert_eq!(soon(stranger).await.unwrap(), Some(401));
+    }
+    running.native(&format!("/?token={}", token(&good, "1"))).await;
+    assert!(publisher.is_quiet(), "once for all of them");
 }

@@ -21,20 +21,20 @@ use crate::support::{Running, start, until};
 const SECRET: &str = "a secret of the backend";
 
 /// A backend whose calls the test answers.
-struct Backend {
-    addr: SocketAddr,
+pub(crate) struct Backend {
+    pub(crate) addr: SocketAddr,
     calls: mpsc::UnboundedReceiver<Call>,
 }
 
 /// A call that waits for its answer. Dropped, it is never answered: its connection breaks.
-struct Call {
+pub(crate) struct Call {
     headers: HeaderMap,
     text: Bytes,
     answer: oneshot::Sender<(u16, String)>,
 }
 
 impl Backend {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (sender, calls) = mpsc::unbounded_channel();
@@ -74,9 +74,14 @@ impl Backend {
         start(json!({"hooks": settings})).await
     }
 
+    /// The next call of whatever kind.
+    pub(crate) async fn any(&mut self) -> Call {
+        soon(self.calls.recv()).await.unwrap()
+    }
+
     /// The next call, which has to be of this kind.
     async fn next(&mut self, kind: &str) -> Call {
-        let call = soon(self.calls.recv()).await.unwrap();
+        let call = self.any().await;
         assert_eq!(call.body()["type"], kind);
         call
     }
@@ -89,7 +94,7 @@ impl Backend {
         body
     }
 
-    fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         self.calls.try_recv().is_err()
     }
 }
@@ -99,11 +104,12 @@ impl Call {
         serde_json::from_slice(&self.text).unwrap()
     }
 
-    fn says(self, answer: Value) {
+    pub(crate) fn says(self, answer: impl Into<Value>) {
+        let answer: Value = answer.into();
         self.answer.send((200, answer.to_string())).unwrap();
     }
 
-    fn fails(self, status: u16) {
+    pub(crate) fn fails(self, status: u16) {
         self.answer.send((status, String::new())).unwrap();
     }
 }

@@ -118,7 +118,7 @@ async fn the_command_line_makes_and_reads_tokens() {
         (&["gen-token", "", "--set", secret], "the name of a user has 1 to 256 bytes"),
         (&["gen-token", "--private-key", "/nowhere", "--set", jwt], "/nowhere: "),
         (&[&["gen-token"][..], &es].concat(), "JWTs by ES256 are made with a private key"),
-        (&["check-token", "x"], "there is neither auth.jwt_key nor auth.session_secret"),
+        (&["check-token", "x"], "there is neither auth.jwt_key, auth.jwks nor auth.session_secret"),
         (&["check-token", "x", "--set", secret], "as the token of a session: InvalidToken"),
     ] {
         let output = run(arguments).await;

@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 use socketio_server::{EmitError, Namespace, Socket};
 
 use super::call::Call;
@@ -11,6 +11,7 @@ use super::failure::{self, Done, Failure};
 use super::parse;
 use crate::config::WATCH;
 use crate::gateway::Gateway;
+use crate::person;
 use crate::room_name::{self, USER_ROOM};
 
 /// So many calls may be in a batch.
@@ -59,7 +60,7 @@ struct Membership {
     namespace: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Disconnect {
     client_id: Option<String>,
@@ -67,6 +68,20 @@ struct Disconnect {
     user: Option<String>,
     namespace: Option<String>,
     close: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokeUser {
+    user: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetMetadata {
+    client_id: String,
+    metadata: Map<String, Value>,
+    namespace: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +159,16 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
             Ok(json!({"members": namespace.room_len(&room)}))
         }
         Call::Disconnect => disconnect(gateway, parse(body)?).await,
+        Call::RevokeUser => {
+            let RevokeUser { user } = parse(body)?;
+            revoke(gateway, named(user, "user")?).await
+        }
+        Call::SetMetadata => {
+            let SetMetadata { client_id, metadata, namespace } = parse(body)?;
+            let socket = socket(&self::namespace(gateway, namespace)?, &client_id)?;
+            person::change_metadata(&socket, metadata);
+            Ok(json!({"metadata": person::metadata(&socket)}))
+        }
         Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::AcquireSession => {
             Err(Failure::bad_request("nothing is changed by this call"))
         }
@@ -181,6 +206,15 @@ async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
         namespace.to(room.as_str()).disconnect_sockets(close).await.map_err(EmitError::from)?;
     }
     Ok(json!({"disconnected": disconnected}))
+}
+
+/// Before it is put out: who comes in the meantime is put out too.
+async fn revoke(gateway: &Gateway, user: String) -> Done {
+    gateway
+        .tokens()
+        .revoke(&user)
+        .map_err(|error| Failure::new(StatusCode::CONFLICT, "too_many_revoked", error.to_string()))?;
+    disconnect(gateway, Disconnect { user: Some(user), ..Disconnect::default() }).await
 }
 
 fn named(name: String, what: &str) -> Result<String, Failure> {

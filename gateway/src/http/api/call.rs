@@ -10,6 +10,8 @@ pub(in crate::http) enum Call {
     JoinRoom,
     LeaveRoom,
     Disconnect,
+    RevokeUser,
+    SetMetadata,
     Batch,
     Rooms,
     Sockets,
@@ -18,7 +20,7 @@ pub(in crate::http) enum Call {
 }
 
 /// All of those that can be in a batch.
-const BATCHED: [Call; 7] = [
+const BATCHED: [Call; 9] = [
     Call::EmitToClient,
     Call::EmitToRoom,
     Call::EmitToUser,
@@ -26,6 +28,8 @@ const BATCHED: [Call; 7] = [
     Call::JoinRoom,
     Call::LeaveRoom,
     Call::Disconnect,
+    Call::RevokeUser,
+    Call::SetMetadata,
 ];
 
 impl Call {
@@ -39,6 +43,8 @@ impl Call {
             Self::JoinRoom => "join_room",
             Self::LeaveRoom => "leave_room",
             Self::Disconnect => "disconnect",
+            Self::RevokeUser => "revoke_user",
+            Self::SetMetadata => "set_metadata",
             Self::Batch => "batch",
             Self::Rooms => "rooms",
             Self::Sockets => "sockets",

@@ -153,6 +153,10 @@ fn check_origin(gateway: &Gateway, head: &Parts) -> Result<(), Failure> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    // A list would be read as an object whose keys are left out.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Failure::bad_request("an object is expected"));
+    }
     serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))
 }
 

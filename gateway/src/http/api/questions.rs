@@ -76,13 +76,12 @@ fn sockets(gateway: &Gateway, query: &Query) -> Done {
 }
 
 fn describe(socket: &Socket) -> Value {
-    let rooms = socket.joined_rooms();
-    let rooms = rooms.iter().filter(|room| !room.starts_with(USER_ROOM));
     json!({
         "id": socket.id(),
         "namespace": socket.namespace(),
         "user": person::user(socket),
-        "rooms": rooms.map(|room| room.to_string()).collect::<Vec<_>>(),
+        "rooms": person::rooms(socket),
+        "metadata": person::metadata(socket),
         "over": native::carrier(socket.session()),
         "address": socket.handshake().address().map(|address| address.ip().to_string()),
         "connectedAt": humantime::format_rfc3339_millis(socket.handshake().issued()).to_string(),

@@ -1,0 +1,138 @@
+//! What is kept of clients that went, for when they come back with the same session: rooms, metadata and user.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+/// What is kept of clients that went.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    inner: Mutex<Inner>,
+    lifetime: Duration,
+    max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// By namespace and session.
+    left: HashMap<(String, String), Entry>,
+    /// In the order in which they went. One that came back, or went again, is there under a number that is not its own.
+    order: VecDeque<(u64, (String, String))>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    since: Instant,
+    left: Left,
+}
+
+/// What is kept of one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Left {
+    pub(crate) user: Option<String>,
+    pub(crate) rooms: Vec<String>,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+impl Kept {
+    /// Keeps up to `max` for so long. With no time nothing is kept.
+    pub(crate) fn new(lifetime: Duration, max: usize) -> Self {
+        Self { inner: Mutex::default(), lifetime, max }
+    }
+
+    /// Whether anything is.
+    pub(crate) fn is_on(&self) -> bool {
+        !self.lifetime.is_zero() && self.max > 0
+    }
+
+    /// A client went. When there are too many the oldest is forgotten.
+    pub(crate) fn keep(&self, namespace: &str, session: &str, left: Left, now: Instant) {
+        let key = (namespace.to_owned(), session.to_owned());
+        let mut inner = self.lock();
+        inner.forget(|inner, since| {
+            inner.order.len() >= self.max || now.saturating_duration_since(since) > self.lifetime
+        });
+        let number = inner.next;
+        inner.next += 1;
+        inner.order.push_back((number, key.clone()));
+        inner.left.insert(key, Entry { number, since: now, left });
+    }
+
+    /// It came back.
+    pub(crate) fn take(&self, namespace: &str, session: &str, now: Instant) -> Option<Left> {
+        let entry = self.lock().left.remove(&(namespace.to_owned(), session.to_owned()))?;
+        (now.saturating_duration_since(entry.since) <= self.lifetime).then_some(entry.left)
+    }
+
+    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Forgets the oldest while there is a reason to.
+    fn forget(&mut self, is_too_much: impl Fn(&Self, Instant) -> bool) {
+        while let Some((number, key)) = self.order.front() {
+            let own = self.left.get(key).filter(|entry| entry.number == *number).map(|entry| entry.since);
+            if own.is_some_and(|since| !is_too_much(self, since)) {
+                return;
+            }
+            if let Some((_, key)) = self.order.pop_front() {
+                if own.is_some() {
+                    self.left.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(room: &str) -> Left {
+        Left { rooms: vec![room.to_owned()], ..Left::default() }
+    }
+
+    fn sizes(kept: &Kept) -> (usize, usize) {
+        let inner = kept.lock();
+        (inner.left.len(), inner.order.len())
+    }
+
+    #[test]
+    fn who_comes_back_in_time_finds_it() {
+        let kept = Kept::new(Duration::from_secs(60), 100);
+        let now = Instant::now();
+        kept.keep("/", "a", left("1"), now);
+        kept.keep("/", "a", left("2"), now);
+        kept.keep("/chat", "a", left("3"), now);
+        assert_eq!(kept.take("/", "a", now), Some(left("2")));
+        assert_eq!(kept.take("/", "a", now), None, "once");
+        assert_eq!(kept.take("/chat", "a", now + Duration::from_secs(61)), None);
+        assert!(!Kept::new(Duration::ZERO, 100).is_on());
+    }
+
+    #[test]
+    fn memory_has_an_end() {
+        let kept = Kept::new(Duration::from_secs(60), 3);
+        let now = Instant::now();
+        for number in 0..10 {
+            kept.keep("/", &number.to_string(), left("r"), now);
+        }
+        assert_eq!(sizes(&kept), (3, 3));
+        assert_eq!(kept.take("/", "6", now), None);
+        // Those that come and go leave nothing behind.
+        for _ in 0..1000 {
+            kept.keep("/", "9", left("r"), now);
+            assert!(kept.take("/", "9", now).is_some());
+        }
+        assert!(kept.lock().order.len() <= 3);
+        kept.keep("/", "late", left("r"), now + Duration::from_secs(61));
+        assert_eq!(sizes(&kept), (1, 1));
+    }
+}

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engineio::{PeerAddr, Query};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -154,16 +154,30 @@ async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: Socket
             "pages of this origin may not connect",
         ));
     }
+    let client = SocketAddr::new(gateway.proxies().client(peer.ip(), request.headers()), peer.port());
+    if is_handshake {
+        if let Err(wait) = gateway.crowd().knocks(client.ip(), Instant::now()) {
+            return count(too_often(wait));
+        }
+    }
     if is_engine {
         // Only our own native connections have it.
         request.headers_mut().remove(native::MARK);
-        request.extensions_mut().insert(PeerAddr(peer));
+        request.extensions_mut().insert(PeerAddr(client));
         return count(engine.handle(request).await);
     }
     if is_websocket {
-        return count(native::upgrade(config, engine, request, peer).await);
+        return count(native::upgrade(config, engine, request, client).await);
     }
     web::respond(gateway, request, peer, door).await
+}
+
+fn too_often(wait: Duration) -> Answer {
+    let message = "too many handshakes from this address";
+    let mut answer = answer::failure(StatusCode::TOO_MANY_REQUESTS, "too_many_handshakes", message);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    answer
 }
 
 fn wants_websocket(headers: &HeaderMap) -> bool {

@@ -13,6 +13,8 @@ use crate::access::Operators;
 use crate::closes::Closes;
 use crate::config::Config;
 use crate::config::changes;
+use crate::crowd::Crowd;
+use crate::forwarded::{Proxies, ProxyError};
 use crate::guard::Guard;
 use crate::hooks::{HookError, Hooks};
 use crate::numbers::Numbers;
@@ -38,6 +40,8 @@ struct Shared {
     operators: Arc<Operators>,
     tls: Option<Arc<Tls>>,
     hooks: Hooks,
+    crowd: Arc<Crowd>,
+    proxies: Proxies,
     started: Instant,
     draining: AtomicBool,
     closed: Notify,
@@ -69,6 +73,9 @@ pub enum StartError {
     /// TLS cannot be spoken as the settings say.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
+    /// What should be a proxy's address is none.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The backend cannot be called as the settings say.
     #[error(transparent)]
     Hook(#[from] HookError),
@@ -95,14 +102,18 @@ impl Gateway {
         let hooks = Hooks::new(&config.hooks, &io)?;
         let closes = Arc::<Closes>::default();
         let tallies = Tallies::default();
+        let crowd = Arc::new(Crowd::new(&config.limits, &tallies.excess));
+        let proxies = Proxies::new(&config.server)?;
         let started = Instant::now();
         // First, so that no pattern takes its name.
         watch::register(&io, &operators, &closes, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
+            // First of all, so that nobody else has work with those who are too many.
+            crowd.register(&namespace);
             guard.register(&namespace);
             pace::register(&namespace, &config.limits);
-            events::register(&namespace, &config);
+            events::register(&namespace, &config, &tallies.excess);
             hooks.register(&namespace);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);
@@ -119,6 +130,8 @@ impl Gateway {
             operators,
             tls,
             hooks,
+            crowd,
+            proxies,
             started,
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -219,6 +232,16 @@ impl Gateway {
     /// The backend that is called, if there is one.
     pub(crate) fn hooks(&self) -> &Hooks {
         &self.0.hooks
+    }
+
+    /// How many may come from where.
+    pub(crate) fn crowd(&self) -> &Crowd {
+        &self.0.crowd
+    }
+
+    /// The proxies whose word counts.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.0.proxies
     }
 
     /// Those that went.

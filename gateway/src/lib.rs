@@ -24,7 +24,8 @@
 //!   they are wrapped in; `door`: which port they came to.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `guard`: who may come in, as whom and for how long; `tokens`, `revoked`: what proves it;
-//!   `kept`: what is kept for those who come back; `pace`: how fast it may talk.
+//!   `kept`: what is kept for those who come back; `pace`: how fast it may talk;
+//!   `crowd`: how many may come from where; `forwarded`: where that is.
 //! - `hooks`: webhooks, by which a backend decides, handles events and is told; `person`: who a socket is.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `web`: what we ask others for.
@@ -38,9 +39,11 @@ pub mod answer;
 mod closes;
 pub mod command;
 pub mod config;
+mod crowd;
 mod door;
 mod edge;
 mod events;
+mod forwarded;
 mod gateway;
 mod guard;
 mod hooks;
@@ -61,6 +64,7 @@ mod web;
 
 pub use self::closes::Close;
 pub use self::config::Config;
+pub use self::forwarded::ProxyError;
 pub use self::gateway::{Gateway, ReloadError, StartError};
 pub use self::hooks::HookError;
 pub use self::numbers::{Counted, Numbers, RoomSize};

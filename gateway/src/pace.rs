@@ -23,7 +23,7 @@ struct Spent {
 
 /// How long it takes until what was spent is there again.
 #[derive(Clone, Copy, Debug)]
-struct Rate {
+pub(crate) struct Rate {
     per_second: Option<f64>,
     burst: Duration,
 }
@@ -78,12 +78,17 @@ fn size(args: &RawArgs) -> u32 {
 }
 
 impl Rate {
-    fn new(per_second: u32, burst: Duration) -> Self {
+    pub(crate) fn new(per_second: u32, burst: Duration) -> Self {
         Self { per_second: (per_second > 0).then(|| f64::from(per_second)), burst }
     }
 
+    /// Whether there is no limit.
+    pub(crate) fn is_any(self) -> bool {
+        self.per_second.is_none()
+    }
+
     /// How long until something is left.
-    fn wait(self, full: Instant, now: Instant) -> Duration {
+    pub(crate) fn wait(self, full: Instant, now: Instant) -> Duration {
         let missing = full.saturating_duration_since(now);
         if self.per_second.is_none() || missing < self.burst {
             return Duration::ZERO;
@@ -92,7 +97,7 @@ impl Rate {
     }
 
     /// A single thing may cost more than is left: what comes after it waits so much longer.
-    fn spend(self, full: Instant, cost: u32, now: Instant) -> Instant {
+    pub(crate) fn spend(self, full: Instant, cost: u32, now: Instant) -> Instant {
         let Some(per_second) = self.per_second else { return full };
         full.max(now) + Duration::from_secs_f64(f64::from(cost) / per_second)
     }

@@ -18,6 +18,8 @@ pub(crate) struct Tallies {
     pub(crate) tls_failures: Counter,
     /// Events to many.
     pub(crate) broadcasts: Arc<Broadcasts>,
+    /// Who wanted more than the limits allow, by what.
+    pub(crate) excess: Arc<Words>,
     places: Mutex<Vec<Arc<Place>>>,
 }
 
@@ -127,6 +129,21 @@ impl Counter {
 
     pub(crate) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts by a word.
+#[derive(Debug, Default)]
+pub(crate) struct Words(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Words {
+    pub(crate) fn add(&self, word: &'static str) {
+        // Counting leaves nothing half done, so a panic elsewhere is no reason to stop.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(word).or_default() += 1;
+    }
+
+    pub(crate) fn now(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

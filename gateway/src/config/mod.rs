@@ -57,6 +57,11 @@ pub struct Server {
     pub path: String,
     /// The namespaces that clients may join, as names or patterns (`/tenant/{tenant}`). Default `/`.
     pub namespaces: Vec<String>,
+    /// The proxies in front, as addresses or nets (`10.0.0.0/8`): whom they name in `forwarded_by` is the client. Default
+    /// none: the address of the connection is. Trust none that does not write this header itself.
+    pub trusted_proxies: Vec<String>,
+    /// In which header they say for whom they come. Default `x-forwarded-for`.
+    pub forwarded_by: ForwardedBy,
     /// How many sessions may be open at once, both protocols together. Default 250,000; further ones get 503.
     pub max_sessions: usize,
     /// How long a shutdown may take, in milliseconds. Default 10,000; clients are told to go evenly over the first
@@ -71,6 +76,8 @@ impl Default for Server {
             port: 8000,
             path: "/socket.io".to_owned(),
             namespaces: vec!["/".to_owned()],
+            trusted_proxies: Vec::new(),
+            forwarded_by: ForwardedBy::XForwardedFor,
             max_sessions: 250_000,
             drain_ms: 10_000,
         }
@@ -110,6 +117,17 @@ impl Internal {
     pub fn listen(&self) -> Option<SocketAddr> {
         self.address.parse().ok()
     }
+}
+
+/// How proxies say for whom they come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedBy {
+    /// `X-Forwarded-For`, as most do.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`, as RFC 7239 has it.
+    Forwarded,
 }
 
 /// Sessions and messages. Times are in milliseconds, sizes in bytes.
@@ -253,11 +271,28 @@ pub struct Limits {
     pub burst_seconds: u32,
     /// What happens to more. Default `delay`.
     pub excess: Excess,
+    /// How many connections an address may have in namespaces; one of IPv6 counts as its /64. Default 0: any number.
+    /// Further ones are refused. With this or the limit of namespaces each connection costs about 200 bytes more.
+    pub connections_per_address: u32,
+    /// How many handshakes an address may begin in a second; what it saves up is that of `burst_seconds`. Default 0: any
+    /// number. Further ones get 429. Each address costs about 60 bytes until it has rested.
+    pub handshakes_per_second: u32,
+    /// How many namespaces a connection may be in. Default 0: 64, and who wants more loses the connection; below that
+    /// they are refused.
+    pub namespaces_per_connection: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { events_per_second: 0, bytes_per_second: 0, burst_seconds: 5, excess: Excess::Delay }
+        Self {
+            events_per_second: 0,
+            bytes_per_second: 0,
+            burst_seconds: 5,
+            excess: Excess::Delay,
+            connections_per_address: 0,
+            handshakes_per_second: 0,
+            namespaces_per_connection: 0,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use socketio_server::{Ack, Namespace, RawArgs, Socket};
 use crate::config::Config;
 use crate::native;
 use crate::person::{self, user};
+use crate::tallies::Words;
 
 /// By this event clients bring a newer token.
 pub(crate) const AUTHENTICATE: &str = "authenticate";
@@ -41,7 +42,7 @@ fn is_own(event: &str) -> bool {
 }
 
 /// Makes the events known to a namespace.
-pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>) {
+pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
     let started = Instant::now();
     namespace.on_connect(|socket: Socket| async move {
         tracing::debug!(id = socket.id(), namespace = socket.namespace(), "connected");
@@ -74,7 +75,7 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>) {
         let info = json!({"server": server, "websocket": websocket, "session": session});
         async move { both(&socket, "info_response", info) }
     });
-    rooms::register(namespace, &config.events);
+    rooms::register(namespace, &config.events, excess);
     talk::register(namespace, &config.events);
 }
 

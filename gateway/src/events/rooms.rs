@@ -8,6 +8,7 @@ use socketio_server::{Ack, Data, Namespace, Socket};
 
 use super::{both, wrong};
 use crate::config::Events;
+use crate::tallies::Words;
 use crate::{person, room_name};
 
 /// Which room is meant: its name, alone or in an object.
@@ -26,13 +27,14 @@ impl Named {
     }
 }
 
-pub(super) fn register(namespace: &Namespace, events: &Events) {
+pub(super) fn register(namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
     let max = if events.join { Some(events.max_rooms) } else { None };
     for event in ["join", "room:join", "join_room"] {
         let home = Arc::new(namespace.clone());
+        let excess = Arc::clone(excess);
         namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
-            let joined =
-                join(&home, &socket, &room.name(), max).map_err(|error| wrong(&socket, event, error));
+            let joined = join(&home, &socket, &room.name(), max, &excess)
+                .map_err(|error| wrong(&socket, event, error));
             async move { joined }
         });
     }
@@ -44,7 +46,13 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
     }
 }
 
-fn join(home: &Namespace, socket: &Socket, room: &str, max: Option<usize>) -> Result<Ack<Value>, String> {
+fn join(
+    home: &Namespace,
+    socket: &Socket,
+    room: &str,
+    max: Option<usize>,
+    excess: &Words,
+) -> Result<Ack<Value>, String> {
     let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
     room_name::check(room).map_err(|error| error.to_string())?;
     // Who is in the room under another's id gets what is meant for that one alone.
@@ -53,6 +61,7 @@ fn join(home: &Namespace, socket: &Socket, room: &str, max: Option<usize>) -> Re
     }
     let joined = person::rooms(socket);
     if joined.len() >= max && !joined.iter().any(|name| name == room) {
+        excess.add("rooms");
         return Err(format!("more than {max} rooms"));
     }
     socket.join(room);

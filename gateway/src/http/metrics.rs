@@ -95,6 +95,10 @@ fn text(gateway: &Gateway) -> String {
     let panics = io.engine().stats().panics;
     page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);
+    page.family("refused_total", Kind::Counter, "What was more than the limits allow, by what it was.");
+    for (what, number) in tallies.excess.now() {
+        page.sample("refused_total", &[("what", what)], number);
+    }
     if let Some(hooks) = gateway.hooks().metrics() {
         page.hooks(&hooks);
     }

@@ -200,6 +200,7 @@ fn not_let_in(message: &str, data: Option<Value>) -> Box<Answer> {
         "Invalid namespace" => StatusCode::NOT_FOUND,
         "unauthorized" => StatusCode::UNAUTHORIZED,
         "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        _ if message.starts_with("too many ") => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::FORBIDDEN,
     };
     let code = if status == StatusCode::NOT_FOUND { "unknown_namespace" } else { "connect_error" };

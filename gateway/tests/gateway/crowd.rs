@@ -1,0 +1,122 @@
+//! How many may come from where.
+
+use serde_json::{Value, json};
+use tests::raw::{Request, WebSocket};
+
+use crate::support::{Running, start, until};
+
+async fn from(running: &Running, address: &str) -> Result<WebSocket, u16> {
+    WebSocket::open_with(running.addr, "/", &[("x-forwarded-for", address)]).await
+}
+
+async fn refused(running: &Running, what: &str, number: u64) {
+    let metrics = Request::new("GET", "/metrics").send(running.addr).await;
+    let sample = format!("\ngateway_refused_total{{what=\"{what}\"}} {number}\n");
+    assert!(metrics.text().contains(&sample), "{sample}{}", metrics.text());
+}
+
+#[tokio::test]
+async fn connections_of_an_address_are_counted() {
+    let server = json!({"trusted_proxies": ["127.0.0.0/8"], "namespaces": ["/", "/n"]});
+    let running = start(json!({"server": server, "limits": {"connections_per_address": 2}})).await;
+    let mut first = from(&running, "192.0.2.1").await.unwrap();
+    let _second = from(&running, "192.0.2.1").await.unwrap();
+    assert_eq!(from(&running, "192.0.2.1").await.err(), Some(429));
+    let _other = from(&running, "192.0.2.2").await.unwrap();
+    // A household of IPv6 is one, whichever of its addresses it comes from.
+    let _sixth = from(&running, "2001:db8:1:2::1").await.unwrap();
+    let _seventh = from(&running, "2001:db8:1:2:aaaa::2").await.unwrap();
+    assert_eq!(from(&running, "[2001:db8:1:2::3]:99").await.err(), Some(429));
+    refused(&running, "connections", 2).await;
+    let listed = running.get("/api/sockets").await.1["data"]["sockets"].take();
+    let addresses = listed.as_array().unwrap().iter().map(|it| it["address"].as_str().unwrap());
+    let mut addresses: Vec<&str> = addresses.collect();
+    addresses.sort_unstable();
+    assert_eq!(addresses, ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8:1:2::1", "2001:db8:1:2:aaaa::2"]);
+    first.close().await;
+    until(|| running.gateway.io().len() == 4).await;
+    let _third = from(&running, "192.0.2.1").await.unwrap();
+
+    // One connection of Socket.IO is one, however many namespaces it is in.
+    let headers = [("x-forwarded-for", "198.51.100.1")];
+    let target = "/socket.io/?EIO=4&transport=websocket";
+    let mut clients = Vec::new();
+    for expected in ["40{", "40{", "44{"] {
+        let mut ws = WebSocket::open_with(running.addr, target, &headers).await.unwrap();
+        assert!(ws.text().await.starts_with("0{"));
+        ws.send("40").await;
+        let answer = ws.text().await;
+        assert!(answer.starts_with(expected), "{answer}");
+        if expected == "44{" {
+            let refusal: Value = serde_json::from_str(&answer[2..]).unwrap();
+            let data = json!({"code": "too_many_connections"});
+            assert_eq!(refusal, json!({"message": "too many connections from this address", "data": data}));
+        } else {
+            assert!(ws.text().await.starts_with("42[\"connected\""));
+            ws.send("40/n,").await;
+            assert!(ws.text().await.starts_with("40/n,{"));
+        }
+        clients.push(ws);
+    }
+}
+
+#[tokio::test]
+async fn namespaces_of_a_connection_are_counted() {
+    let settings = json!({"server": {"namespaces": ["/n/{n}"]}, "limits": {"namespaces_per_connection": 2}});
+    let running = start(settings).await;
+    let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    for number in 1..=2 {
+        ws.send(&format!("40/n/{number},")).await;
+        assert!(ws.text().await.starts_with(&format!("40/n/{number},{{")));
+        assert!(ws.text().await.contains("connected"));
+    }
+    let refusal = r#"44/n/3,{"message":"too many namespaces of this connection","data":{"code":"too_many_namespaces"}}"#;
+    ws.send("40/n/3,").await;
+    assert_eq!(ws.text().await, refusal);
+    refused(&running, "namespaces", 1).await;
+    // It may go elsewhere when it has left one.
+    ws.send("41/n/1,").await;
+    ws.send("40/n/3,").await;
+    assert!(ws.text().await.starts_with("40/n/3,{"));
+}
+
+#[tokio::test]
+async fn who_knocks_too_often_hears_when_to_come_back() {
+    // What is saved up in an hour does not come back while the test runs.
+    let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3});
+    let settings = json!({"server": {"trusted_proxies": ["127.0.0.1"]}, "limits": limits});
+    let running = start(settings).await;
+    let target = "/socket.io/?EIO=4&transport=polling";
+    let knock = async |address: &str| {
+        Request::new("GET", target).header("x-forwarded-for", address).send(running.addr).await
+    };
+    // However slow this is: more than one in a second has to wait at some time.
+    let mut answers = Vec::new();
+    for _ in 0..100 {
+        answers.push(knock("192.0.2.1").await);
+    }
+    assert_eq!(answers[0].status, 200);
+    let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.text().contains(r#""code":"too_many_handshakes""#));
+    assert_eq!(knock("192.0.2.2").await.status, 200, "others do not wait");
+}
+
+#[tokio::test]
+async fn only_trusted_proxies_are_believed() {
+    let running = start(json!({"limits": {"connections_per_address": 1}})).await;
+    let _first = from(&running, "192.0.2.1").await.unwrap();
+    assert_eq!(from(&running, "192.0.2.2").await.err(), Some(429), "both come from here");
+    let listed = running.get("/api/sockets").await.1["data"]["sockets"][0]["address"].take();
+    assert_eq!(listed, "127.0.0.1");
+}
+
+#[tokio::test]
+async fn rooms_of_a_client_are_counted() {
+    let running = start(json!({"events": {"max_rooms": 1}})).await;
+    let mut client = running.native("/").await;
+    client.ask("join", json!("a")).await;
+    assert_eq!(client.ask("join", json!("b")).await, json!({"error": "more than 1 rooms"}));
+    refused(&running, "rooms", 1).await;
+}

@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod churn;
 mod crowd;
 mod events;
 mod hooks;

@@ -80,10 +80,11 @@ pub struct Config {
     pub allow_upgrades: bool,
     /// Whether clients of protocol revision 3 (Socket.IO v2) are served (`allowEIO3`). Default false.
     pub allow_eio3: bool,
-    /// How many bytes may wait for one peer. Default 8 MiB.
+    /// How many bytes of memory may wait for one peer. Default 8 MiB.
     ///
-    /// Shared broadcasts count with their full size for every peer although the bytes exist once, so the memory
-    /// really held is at most this.
+    /// A message counts with its bytes on the wire, an eighth more for what an allocator rounds up, and 128 bytes for its
+    /// place: about what it holds, so that many short messages are bounded as well as few long ones. Shared broadcasts
+    /// count in full for every peer although they exist once, so the memory really held may be much less.
     pub max_buffered: usize,
     /// What happens when the outbox is full. Default: the session is closed.
     pub slow_consumer: SlowConsumer,

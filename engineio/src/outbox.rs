@@ -1,4 +1,4 @@
-//! What waits for one session: a queue of shared messages, bounded in bytes, with one wake-up when it stops being
+//! What waits for one session: a queue of shared messages, bounded in memory, with one wake-up when it stops being
 //! empty.
 //!
 //! Senders on any thread push, the session's driver takes and writes. A driver that is in the middle of its turn
@@ -14,6 +14,14 @@ use std::task::{Context, Poll, Waker};
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::prepared::Prepared;
+
+/// What a message costs beside its bytes: its place in the queue, which may be half empty, and its buffer's bookkeeping.
+const PER_MESSAGE: usize = 128;
+
+/// The memory that so many messages hold. Allocators round a buffer up by an eighth on average.
+const fn held(bytes: usize, messages: usize) -> usize {
+    bytes.saturating_add(bytes / 8).saturating_add(messages.saturating_mul(PER_MESSAGE))
+}
 
 /// A queue of this capacity at most is kept for the next session that needs one.
 const KEPT_CAPACITY: usize = 1024;
@@ -38,6 +46,7 @@ struct Inner {
     /// How many messages were ever pushed, and how many of them were written.
     pushed: u64,
     written: u64,
+    /// How much memory what waits may hold.
     limit: usize,
     slow_consumer: SlowConsumer,
     /// The transport cannot take anything now: volatile messages are dropped.
@@ -75,7 +84,7 @@ pub enum Until {
 }
 
 impl Outbox {
-    /// An outbox for at most `limit` bytes.
+    /// An outbox that holds at most `limit` bytes of memory.
     pub fn new(limit: usize, slow_consumer: SlowConsumer) -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -150,8 +159,7 @@ impl Outbox {
 
     /// Messages that wait for the peer.
     pub fn queued_messages(&self) -> usize {
-        let inner = self.lock();
-        usize::try_from(inner.pushed - inner.written).unwrap_or(usize::MAX)
+        self.lock().messages()
     }
 
     /// Whether messages are taken.
@@ -290,7 +298,12 @@ impl Outbox {
 impl Inner {
     /// One message may exceed the limit alone: a peer is not slow because a message is large.
     fn fits(&self, len: usize) -> bool {
-        self.bytes == 0 || self.bytes + len <= self.limit
+        self.bytes == 0 || held(self.bytes + len, self.messages() + 1) <= self.limit
+    }
+
+    /// Messages pushed and not yet written.
+    fn messages(&self) -> usize {
+        usize::try_from(self.pushed - self.written).unwrap_or(usize::MAX)
     }
 
     fn can_send_now(&self) -> bool {
@@ -374,6 +387,11 @@ mod tests {
         }
     }
 
+    /// The limit into which so many bytes in so many messages just fit.
+    fn room_for(bytes: usize, messages: usize) -> usize {
+        bytes + bytes / 8 + messages * 128
+    }
+
     fn message(len: usize) -> Prepared {
         // Two bytes of header and one of type stand in front.
         Prepared::text(&"x".repeat(len - 3))
@@ -397,7 +415,7 @@ mod tests {
 
     #[test]
     fn counts_bytes_until_they_are_written() {
-        let outbox = Outbox::new(25, SlowConsumer::Refuse);
+        let outbox = Outbox::new(room_for(20, 2), SlowConsumer::Refuse);
         outbox.push(message(10)).unwrap();
         outbox.push(message(10)).unwrap();
         assert_eq!(outbox.push(message(10)), Err(SendError::Full));
@@ -408,6 +426,13 @@ mod tests {
         outbox.wrote(1, 10);
         outbox.push(message(10)).unwrap();
         assert_eq!(outbox.queued_messages(), 2);
+    }
+
+    #[test]
+    fn short_messages_count_with_what_they_hold() {
+        let outbox = Outbox::new(8 << 20, SlowConsumer::Refuse);
+        let fitted = std::iter::repeat_with(|| outbox.push(message(4))).take_while(Result::is_ok).count();
+        assert_eq!(fitted, (8 << 20) * 2 / 265, "132.5 bytes each");
     }
 
     #[test]
@@ -433,7 +458,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_with_the_write_with_room_or_with_the_close() {
-        let outbox = Outbox::new(20, SlowConsumer::Refuse);
+        let outbox = Outbox::new(room_for(20, 2) - 1, SlowConsumer::Refuse);
         let counter = Arc::new(Counter::default());
         let waker = Waker::from(Arc::clone(&counter));
         let mut cx = Context::from_waker(&waker);

@@ -115,14 +115,14 @@ async fn a_message_over_our_own_limit_ends_the_session() {
 #[tokio::test]
 async fn what_waits_for_the_server_is_bounded() {
     let running = start(Server::builder()).await;
-    let builder = builder(running.addr).configure(|config| config.max_buffered = 1000);
+    let builder = builder(running.addr).configure(|config| config.max_buffered = 2300);
     let mut client = soon(builder.transports([Transport::WebSocket]).connect()).await.unwrap();
     let sender = client.sender();
     let mut sent = 0;
     while sender.send("x".repeat(100)).is_ok() {
         sent += 1;
     }
-    assert_eq!(sent, 9, "with their headers");
+    assert_eq!(sent, 9, "with their headers and places");
     assert_eq!(sender.send("x".repeat(100)), Err(SendError::Full));
     assert_eq!(sender.send_volatile("x"), Ok(false));
     // There is room again when somebody moves the bytes.

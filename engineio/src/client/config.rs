@@ -52,8 +52,8 @@ pub struct ClientConfig {
     /// How many packets one polling request carries at most. Default 1,024. Servers of `python-socketio` drop a request
     /// with more than 16 without a word, unless they are told to take more; with less the rest waits a round trip.
     pub max_packets_per_request: usize,
-    /// How many bytes may wait for the server. Default 8 MiB; more are refused with
-    /// [`SendError::Full`](crate::SendError::Full).
+    /// How many bytes of memory may wait for the server, each message counted with an eighth more than its bytes and with
+    /// 128 bytes for its place. Default 8 MiB; more are refused with [`SendError::Full`](crate::SendError::Full).
     pub max_buffered: usize,
     /// How long a close waits for the server to take what was sent before. Default 10 s.
     pub close_timeout: Duration,

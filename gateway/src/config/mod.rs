@@ -142,7 +142,8 @@ pub struct Transport {
     pub connect_timeout_ms: u64,
     /// The largest message. Default 1,000,000.
     pub max_payload_bytes: usize,
-    /// How much may wait for one client before it is put off as too slow. Default 8 MiB.
+    /// How much memory may wait for one client before it is put off as too slow; a message counts with an eighth more than
+    /// its bytes and with 128 bytes for its place. Default 8 MiB.
     pub max_buffered_bytes: usize,
     /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`.
     pub allow_eio3: bool,

@@ -13,6 +13,9 @@ use crate::prepared::Prepared;
 /// The methods are called one after the other from the session's own task, in the order in which things happened.
 /// They must not block: start work with [`Session::send`] from a spawned task, or in [`poll`](Self::poll).
 ///
+/// A handler that panics is dropped, and its session ends, without [`on_close`](Self::on_close): what has to be undone in
+/// any case belongs into its `Drop`.
+///
 /// A closure over `(&Session, Message)` is a handler too.
 pub trait Handler: Send + 'static {
     /// A message arrived.

@@ -152,7 +152,8 @@ impl Session {
     }
 
     /// Closes the session after what was sent has reached the peer (at most
-    /// [`Config::close_timeout`](crate::Config::close_timeout)). Nothing more can be sent.
+    /// [`Config::close_timeout`](crate::Config::close_timeout)). Nothing more can be sent. The session's task does this in
+    /// its next turn; until then messages may still arrive.
     pub fn close(&self) {
         self.0.outbox.drain();
         self.command(Command::Close);

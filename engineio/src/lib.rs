@@ -37,7 +37,7 @@
 //!
 //! What moves the bytes (feature `server`): `ws` and `polling` turn packets into frames and payloads, `http1` reads and
 //! writes HTTP, `net` has the connections and takes them out of hyper, and `server` answers requests and drives each session in a task of its own. Start
-//! reading at `server/driver.rs`; the order of its turn is written at the top.
+//! reading at `server/driver/mod.rs`; the order of its turn is written at the top.
 //!
 //! `client` (feature `client`) is the other side of the same packets and transports.
 //!

@@ -5,7 +5,7 @@
 //! 1. what the WebSocket on trial brings: a client that moved over may send a request right after, which is then
 //!    one for a transport that is no more;
 //! 2. commands of HTTP requests and handles, then the POST that is being read and the GET that waits;
-//! 3. what the carrier brings, at most [`READS_PER_TURN`] reads; after each one the handler goes on and its replies
+//! 3. what the carrier brings, at most [`READS_PER_TURN`](websocket::READS_PER_TURN) reads; after each one the handler goes on and its replies
 //!    leave, so that what one read caused takes one write;
 //! 4. the handler's own futures;
 //! 5. the clock;
@@ -13,21 +13,24 @@
 //!
 //! Then it sleeps, unless something came in the meantime.
 
+mod polling;
+mod websocket;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use self::polling::Post;
 use super::Shared;
-use super::command::{Command, PostAnswer, PostBody};
+use super::command::{Command, PostAnswer};
 use super::goodbye;
 use super::handler::Handler;
-use super::line::{Line, Received};
+use super::line::Line;
 use super::session::Session;
 use super::stats::Gauge;
 use super::traffic::Traffic;
@@ -35,15 +38,10 @@ use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::frame::CloseCode;
 use crate::net::Upgrading;
-use crate::packet::{Packet, PacketType, decode_binary, decode_text};
-use crate::polling::{self, Packets, PayloadForm, PollAnswer};
+use crate::packet::{Packet, PacketType};
+use crate::polling::PollAnswer;
 use crate::prepared::Prepared;
 use crate::session::{Action, Farewell, Input, Machine, State};
-use crate::ws::inbound::Event;
-use crate::ws::outbound::Source;
-
-/// A peer that never stops sending must not keep the others waiting.
-const READS_PER_TURN: usize = 8;
 
 /// Drives one session until it is over.
 pub(crate) struct Driver {
@@ -65,17 +63,6 @@ pub(crate) struct Driver {
     traffic: Traffic,
     over: bool,
     _task: Gauge,
-}
-
-/// The POST that is being read, or of which a busy handler has not taken all packets.
-struct Post {
-    progress: Progress,
-    answer: oneshot::Sender<PostAnswer>,
-}
-
-enum Progress {
-    Reading(oneshot::Receiver<Option<Bytes>>, PayloadForm),
-    Taking(Packets),
 }
 
 impl Driver {
@@ -190,12 +177,7 @@ impl Driver {
                 }
             },
             Command::Post(body, form, answer) => match self.machine.handle(Input::PostOpened, now) {
-                None => match body {
-                    PostBody::Read(body) => self.take_post(self.packets(body, form), answer, now),
-                    PostBody::Reading(body) => {
-                        self.post = Some(Post { progress: Progress::Reading(body, form), answer });
-                    }
-                },
+                None => self.begin_post(body, form, answer, now),
                 Some(action) => {
                     self.act(action, now);
                     let _ = answer.send(PostAnswer::Refused);
@@ -265,157 +247,12 @@ impl Driver {
         self.handler.on_upgrade(&self.session, Transport::WebSocket);
     }
 
-    /// Answers the GET that waits with packets without data.
-    fn answer_poll(&mut self, packets: &[PacketType], now: Instant) {
-        if let Some(parked) = self.parked.take() {
-            let _ = parked.send(polling::answer(self.session.dialect(), &[], packets));
-            self.session.outbox().set_blocked(true);
-            self.input(Input::PollAnswered, now);
-        }
-    }
-
-    fn poll_parked(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if self.parked.as_mut().is_some_and(|parked| parked.poll_closed(cx).is_ready()) {
-            self.parked = None;
-            self.input(Input::PollLost, now);
-        }
-    }
-
-    fn poll_post(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(Post { progress, answer }) = self.post.take() else { return };
-        match progress {
-            Progress::Taking(packets) => self.take_post(packets, answer, now),
-            Progress::Reading(mut body, form) => match Pin::new(&mut body).poll(cx) {
-                Poll::Pending => {
-                    self.post = Some(Post { progress: Progress::Reading(body, form), answer });
-                }
-                Poll::Ready(Ok(Some(body))) => self.take_post(self.packets(body, form), answer, now),
-                Poll::Ready(Ok(None)) => self.input(Input::PostEnded, now),
-                Poll::Ready(Err(_)) => self.input(Input::PostLost, now),
-            },
-        }
-    }
-
-    fn packets(&self, body: Bytes, form: PayloadForm) -> Packets {
-        polling::packets(body, form, self.server.config.max_packets_per_payload)
-    }
-
-    /// Takes packets of a POST for as long as the handler is ready for more. The rest waits, and the client for its
-    /// answer.
-    fn take_post(&mut self, mut packets: Packets, answer: oneshot::Sender<PostAnswer>, now: Instant) {
-        let mut undecodable = false;
-        loop {
-            if !self.handler.is_ready() {
-                self.post = Some(Post { progress: Progress::Taking(packets), answer });
-                return;
-            }
-            let Some(packet) = packets.next() else { break };
-            match packet {
-                Ok(packet) => self.packet(packet, now),
-                Err(_) => {
-                    undecodable = true;
-                    self.input(Input::Undecodable, now);
-                }
-            }
-            // What stands behind a close packet is not for us any more.
-            if self.over {
-                break;
-            }
-        }
-        self.input(Input::PostEnded, now);
-        let _ = answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Taken });
-    }
-
     fn packet(&mut self, packet: Packet, now: Instant) {
         if self.over {
             return;
         }
         self.handler.on_packet(&self.session, packet.kind());
         self.input(Input::Packet(packet), now);
-    }
-
-    /// Reads from the carrier and lets the replies leave after each read. Says whether there may be more to read.
-    fn read_carrier(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        for _ in 0..READS_PER_TURN {
-            if self.over || !self.handler.is_ready() {
-                return false;
-            }
-            let Some(line) = &mut self.carrier else { return false };
-            let mut received = match line.poll_receive(cx) {
-                Poll::Pending => return false,
-                Poll::Ready(received) => received,
-            };
-            while let Some(event) = self.carrier.as_mut().and_then(|line| line.next(&mut received)) {
-                self.carrier_event(event, now);
-            }
-            let _ = self.handler.poll(&self.session, cx);
-            self.flush(cx, now);
-        }
-        true
-    }
-
-    fn carrier_event(&mut self, event: Received, now: Instant) {
-        let packet = match event {
-            Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()),
-            Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
-            Received::Event(Event::Ping(data)) => {
-                if let Some(line) = &mut self.carrier {
-                    line.pong(&data);
-                }
-                return;
-            }
-            Received::Event(_) => return,
-            Received::Closed(code) => {
-                self.close_code = code;
-                return self.input(Input::CarrierLost(CloseReason::TransportClose), now);
-            }
-            Received::Violation(code) => {
-                self.close_code = Some(code);
-                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::WebSocket)), now);
-            }
-            Received::Lost => {
-                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now);
-            }
-        };
-        match packet {
-            Ok(packet) => self.packet(packet, now),
-            Err(_) => self.input(Input::Undecodable, now),
-        }
-    }
-
-    fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(line) = &mut self.probe else { return };
-        let Poll::Ready(mut received) = line.poll_receive(cx) else { return };
-        // The upgrade packet makes the probe the carrier; what follows it in the same read is the session's.
-        loop {
-            let on_trial = self.probe.is_some();
-            let line = if on_trial { &mut self.probe } else { &mut self.carrier };
-            let Some(event) = line.as_mut().and_then(|line| line.next(&mut received)) else { break };
-            if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }
-        }
-        if self.probe.is_some() || self.carrier.is_some() {
-            // There may be more; the socket has to be asked again to wake this task.
-            cx.waker().wake_by_ref();
-        }
-    }
-
-    fn probe_event(&mut self, event: Received, now: Instant) {
-        let packet = match event {
-            Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()).ok(),
-            Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()).ok(),
-            Received::Event(Event::Ping(data)) => {
-                if let Some(line) = &mut self.probe {
-                    line.pong(&data);
-                }
-                return;
-            }
-            Received::Event(_) => return,
-            Received::Closed(_) | Received::Violation(_) | Received::Lost => None,
-        };
-        match packet {
-            Some(packet) => self.input(Input::ProbePacket(packet), now),
-            None => self.input(Input::ProbeLost, now),
-        }
     }
 
     fn tick(&mut self, now: Instant) {
@@ -436,60 +273,6 @@ impl Driver {
         if self.carrier.is_some() { self.flush_websocket(cx, now) } else { self.flush_polling(now) }
     }
 
-    fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(line) = &mut self.carrier else { return };
-        let (handler, session, traffic) = (&mut self.handler, &self.session, &mut self.traffic);
-        let mut wrote = false;
-        let mut on_take = |messages: &[Prepared]| {
-            wrote = true;
-            count(messages, traffic);
-            handler.on_flush(session, messages);
-        };
-        let result = line.poll_flush(Some(Source { outbox: session.outbox(), on_take: &mut on_take }), cx);
-        match result {
-            Err(_) => self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now),
-            Ok(true) => {
-                if wrote {
-                    self.handler.on_drain(&self.session);
-                }
-                if self.is_closing() {
-                    self.input(Input::Drained, now);
-                }
-            }
-            Ok(false) => {}
-        }
-    }
-
-    fn flush_polling(&mut self, now: Instant) {
-        let closing = self.is_closing();
-        if self.parked.is_none() || (!closing && self.session.outbox().is_empty()) {
-            return;
-        }
-        let mut messages = Vec::new();
-        self.session.outbox().take(usize::MAX, &mut messages);
-        let Some(parked) = self.parked.take() else { return };
-        if !messages.is_empty() {
-            self.handler.on_flush(&self.session, &messages);
-        }
-        let last: &[_] = if closing { &[PacketType::Close] } else { &[] };
-        let answer = polling::answer(self.session.dialect(), &messages, last);
-        let bytes = messages.iter().map(Prepared::wire_len).sum();
-        let delivered = parked.send(answer).is_ok();
-        self.session.outbox().set_blocked(true);
-        if !delivered {
-            return self.input(Input::PollLost, now);
-        }
-        self.session.outbox().wrote(messages.len(), bytes);
-        count(&messages, &mut self.traffic);
-        self.input(Input::PollAnswered, now);
-        if !messages.is_empty() {
-            self.handler.on_drain(&self.session);
-        }
-        if closing {
-            self.input(Input::Drained, now);
-        }
-    }
-
     fn finish(&mut self, reason: CloseReason, farewell: Farewell, now: Instant) {
         self.over = true;
         self.session.outbox().close();
@@ -500,9 +283,7 @@ impl Driver {
             Farewell::Noop => PacketType::Noop,
         };
         self.answer_poll(&[last], now);
-        if let Some(post) = self.post.take() {
-            let _ = post.answer.send(PostAnswer::Refused);
-        }
+        self.refuse_post();
         let code = self.close_code.take();
         if let Some(line) = self.probe.take() {
             goodbye::spawn_on_trial(*line, code, &self.server);

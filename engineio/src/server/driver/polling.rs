@@ -1,0 +1,142 @@
+//! What the driver takes from POSTs, and hands to the GET that waits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{Driver, count};
+use crate::packet::PacketType;
+use crate::polling::{self, Packets, PayloadForm};
+use crate::prepared::Prepared;
+use crate::server::command::{PostAnswer, PostBody};
+use crate::session::Input;
+
+/// The POST that is being read, or of which a busy handler has not taken all packets.
+pub(super) struct Post {
+    progress: Progress,
+    answer: oneshot::Sender<PostAnswer>,
+}
+
+enum Progress {
+    Reading(oneshot::Receiver<Option<Bytes>>, PayloadForm),
+    Taking(Packets),
+}
+
+impl Driver {
+    pub(super) fn begin_post(
+        &mut self,
+        body: PostBody,
+        form: PayloadForm,
+        answer: oneshot::Sender<PostAnswer>,
+        now: Instant,
+    ) {
+        match body {
+            PostBody::Read(body) => self.take_post(self.packets(body, form), answer, now),
+            PostBody::Reading(body) => {
+                self.post = Some(Post { progress: Progress::Reading(body, form), answer });
+            }
+        }
+    }
+
+    /// Answers the GET that waits with packets without data.
+    pub(super) fn answer_poll(&mut self, packets: &[PacketType], now: Instant) {
+        if let Some(parked) = self.parked.take() {
+            let _ = parked.send(polling::answer(self.session.dialect(), &[], packets));
+            self.session.outbox().set_blocked(true);
+            self.input(Input::PollAnswered, now);
+        }
+    }
+
+    pub(super) fn poll_parked(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.parked.as_mut().is_some_and(|parked| parked.poll_closed(cx).is_ready()) {
+            self.parked = None;
+            self.input(Input::PollLost, now);
+        }
+    }
+
+    pub(super) fn poll_post(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some(Post { progress, answer }) = self.post.take() else { return };
+        match progress {
+            Progress::Taking(packets) => self.take_post(packets, answer, now),
+            Progress::Reading(mut body, form) => match Pin::new(&mut body).poll(cx) {
+                Poll::Pending => {
+                    self.post = Some(Post { progress: Progress::Reading(body, form), answer });
+                }
+                Poll::Ready(Ok(Some(body))) => self.take_post(self.packets(body, form), answer, now),
+                Poll::Ready(Ok(None)) => self.input(Input::PostEnded, now),
+                Poll::Ready(Err(_)) => self.input(Input::PostLost, now),
+            },
+        }
+    }
+
+    /// The session is over before the POST is.
+    pub(super) fn refuse_post(&mut self) {
+        if let Some(post) = self.post.take() {
+            let _ = post.answer.send(PostAnswer::Refused);
+        }
+    }
+
+    fn packets(&self, body: Bytes, form: PayloadForm) -> Packets {
+        polling::packets(body, form, self.server.config.max_packets_per_payload)
+    }
+
+    /// Takes packets of a POST for as long as the handler is ready for more. The rest waits, and the client for its
+    /// answer.
+    fn take_post(&mut self, mut packets: Packets, answer: oneshot::Sender<PostAnswer>, now: Instant) {
+        let mut undecodable = false;
+        loop {
+            if !self.handler.is_ready() {
+                self.post = Some(Post { progress: Progress::Taking(packets), answer });
+                return;
+            }
+            let Some(packet) = packets.next() else { break };
+            match packet {
+                Ok(packet) => self.packet(packet, now),
+                Err(_) => {
+                    undecodable = true;
+                    self.input(Input::Undecodable, now);
+                }
+            }
+            // What stands behind a close packet is not for us any more.
+            if self.over {
+                break;
+            }
+        }
+        self.input(Input::PostEnded, now);
+        let _ = answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Taken });
+    }
+
+    pub(super) fn flush_polling(&mut self, now: Instant) {
+        let closing = self.is_closing();
+        if self.parked.is_none() || (!closing && self.session.outbox().is_empty()) {
+            return;
+        }
+        let mut messages = Vec::new();
+        self.session.outbox().take(usize::MAX, &mut messages);
+        let Some(parked) = self.parked.take() else { return };
+        if !messages.is_empty() {
+            self.handler.on_flush(&self.session, &messages);
+        }
+        let last: &[_] = if closing { &[PacketType::Close] } else { &[] };
+        let answer = polling::answer(self.session.dialect(), &messages, last);
+        let bytes = messages.iter().map(Prepared::wire_len).sum();
+        let delivered = parked.send(answer).is_ok();
+        self.session.outbox().set_blocked(true);
+        if !delivered {
+            return self.input(Input::PollLost, now);
+        }
+        self.session.outbox().wrote(messages.len(), bytes);
+        count(&messages, &mut self.traffic);
+        self.input(Input::PollAnswered, now);
+        if !messages.is_empty() {
+            self.handler.on_drain(&self.session);
+        }
+        if closing {
+            self.input(Input::Drained, now);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the driver reads from its WebSockets, the carrier and the one on trial, and writes to the carrier.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{Driver, count};
+use crate::close_reason::{CloseReason, Fault};
+use crate::packet::{decode_binary, decode_text};
+use crate::prepared::Prepared;
+use crate::server::line::Received;
+use crate::session::Input;
+use crate::ws::inbound::Event;
+use crate::ws::outbound::Source;
+
+/// A peer that never stops sending must not keep the others waiting.
+pub(super) const READS_PER_TURN: usize = 8;
+
+impl Driver {
+    /// Reads from the carrier and lets the replies leave after each read. Says whether there may be more to read.
+    pub(super) fn read_carrier(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        for _ in 0..READS_PER_TURN {
+            if self.over || !self.handler.is_ready() {
+                return false;
+            }
+            let Some(line) = &mut self.carrier else { return false };
+            let mut received = match line.poll_receive(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(received) => received,
+            };
+            while let Some(event) = self.carrier.as_mut().and_then(|line| line.next(&mut received)) {
+                self.carrier_event(event, now);
+            }
+            let _ = self.handler.poll(&self.session, cx);
+            self.flush(cx, now);
+        }
+        true
+    }
+
+    fn carrier_event(&mut self, event: Received, now: Instant) {
+        let packet = match event {
+            Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()),
+            Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
+            Received::Event(Event::Ping(data)) => {
+                if let Some(line) = &mut self.carrier {
+                    line.pong(&data);
+                }
+                return;
+            }
+            Received::Event(_) => return,
+            Received::Closed(code) => {
+                self.close_code = code;
+                return self.input(Input::CarrierLost(CloseReason::TransportClose), now);
+            }
+            Received::Violation(code) => {
+                self.close_code = Some(code);
+                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::WebSocket)), now);
+            }
+            Received::Lost => {
+                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now);
+            }
+        };
+        match packet {
+            Ok(packet) => self.packet(packet, now),
+            Err(_) => self.input(Input::Undecodable, now),
+        }
+    }
+
+    pub(super) fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some(line) = &mut self.probe else { return };
+        let Poll::Ready(mut received) = line.poll_receive(cx) else { return };
+        // The upgrade packet makes the probe the carrier; what follows it in the same read is the session's.
+        loop {
+            let on_trial = self.probe.is_some();
+            let line = if on_trial { &mut self.probe } else { &mut self.carrier };
+            let Some(event) = line.as_mut().and_then(|line| line.next(&mut received)) else { break };
+            if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }
+        }
+        if self.probe.is_some() || self.carrier.is_some() {
+            // There may be more; the socket has to be asked again to wake this task.
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn probe_event(&mut self, event: Received, now: Instant) {
+        let packet = match event {
+            Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()).ok(),
+            Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()).ok(),
+            Received::Event(Event::Ping(data)) => {
+                if let Some(line) = &mut self.probe {
+                    line.pong(&data);
+                }
+                return;
+            }
+            Received::Event(_) => return,
+            Received::Closed(_) | Received::Violation(_) | Received::Lost => None,
+        };
+        match packet {
+            Some(packet) => self.input(Input::ProbePacket(packet), now),
+            None => self.input(Input::ProbeLost, now),
+        }
+    }
+
+    pub(super) fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Some(line) = &mut self.carrier else { return };
+        let (handler, session, traffic) = (&mut self.handler, &self.session, &mut self.traffic);
+        let mut wrote = false;
+        let mut on_take = |messages: &[Prepared]| {
+            wrote = true;
+            count(messages, traffic);
+            handler.on_flush(session, messages);
+        };
+        let result = line.poll_flush(Some(Source { outbox: session.outbox(), on_take: &mut on_take }), cx);
+        match result {
+            Err(_) => self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now),
+            Ok(true) => {
+                if wrote {
+                    self.handler.on_drain(&self.session);
+                }
+                if self.is_closing() {
+                    self.input(Input::Drained, now);
+                }
+            }
+            Ok(false) => {}
+        }
+    }
+}

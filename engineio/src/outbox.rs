@@ -109,9 +109,7 @@ impl Outbox {
         let mut inner = self.lock();
         let result = inner.push(message);
         if result == Err(SendError::Full) && inner.slow_consumer == SlowConsumer::Disconnect {
-            inner.phase = Phase::Overflowed;
-            inner.rouse();
-            inner.notify();
+            inner.overflow();
         }
         result
     }
@@ -355,10 +353,23 @@ impl Inner {
         }
     }
 
+    #[cold]
+    fn overflow(&mut self) {
+        self.phase = Phase::Overflowed;
+        self.rouse();
+        self.notify();
+    }
+
+    /// Seldom does anybody wait, so this is no more than a look.
+    #[inline]
     fn notify(&mut self) {
-        if self.waiters.is_empty() {
-            return;
+        if !self.waiters.is_empty() {
+            self.wake_waiters();
         }
+    }
+
+    #[cold]
+    fn wake_waiters(&mut self) {
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
             if self.reached(waiter.until) || self.is_hopeless(waiter.until) {

@@ -24,8 +24,9 @@ use crate::packet::{Packet, Protocol};
 /// Opens sessions, any number of them one after the other: see [`connect`](Self::connect).
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
-    url: Url,
-    config: ClientConfig,
+    // Both are shared with the sessions, which so cost no copy each.
+    url: Arc<Url>,
+    config: Arc<ClientConfig>,
     /// Whether the last session was on a WebSocket.
     remembered: Arc<AtomicBool>,
 }
@@ -33,7 +34,7 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     /// A client of the server at this URL, with the default settings.
     pub fn new(url: Url) -> Self {
-        Self { url, config: ClientConfig::default(), remembered: Arc::default() }
+        Self { url: Arc::new(url), config: Arc::default(), remembered: Arc::default() }
     }
 
     /// The server's address.
@@ -49,7 +50,7 @@ impl ClientBuilder {
     /// All settings, for those that have no method of their own here.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut ClientConfig)) -> Self {
-        change(&mut self.config);
+        change(Arc::make_mut(&mut self.config));
         self
     }
 
@@ -141,7 +142,7 @@ impl ClientBuilder {
     /// How the server answers the first request of a polling session, whatever the status: for those who look for what
     /// is wrong on the way to it. A session that the server opens for that ends by its timeout.
     pub async fn first_answer(&self) -> Result<http::response::Parts, HttpError> {
-        let route = Route::new(self.url.clone(), self.config.clone());
+        let route = Route::new(Arc::clone(&self.url), Arc::clone(&self.config));
         let request = route.poll(None, None)?;
         let mut connection = Connection::on(dial::open(&route, false).await?).await?;
         let pending = connection.send(request);
@@ -162,7 +163,7 @@ impl ClientBuilder {
     }
 
     async fn open(&self, transport: Transport) -> Result<Client, TransportError> {
-        let route = Arc::new(Route::new(self.url.clone(), self.config.clone()));
+        let route = Arc::new(Route::new(Arc::clone(&self.url), Arc::clone(&self.config)));
         let (carrier, handshake) = match transport {
             Transport::Polling => {
                 let mut polling = Polling::open(Arc::clone(&route)).await?;
@@ -177,7 +178,7 @@ impl ClientBuilder {
                 (Carrier::WebSocket(Box::new(websocket)), handshake)
             }
         };
-        Ok(Client::new(route, carrier, handshake, Arc::clone(&self.remembered)))
+        Ok(Client::new(&route, carrier, handshake, Arc::clone(&self.remembered)))
     }
 }
 

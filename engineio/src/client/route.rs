@@ -1,6 +1,6 @@
 //! How a session's requests look: where they go, what they carry.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -20,14 +20,14 @@ use crate::packet::Protocol;
 /// The way to the server, the same for all requests of one session.
 #[derive(Debug)]
 pub(crate) struct Route {
-    pub(crate) url: Url,
+    pub(crate) url: Arc<Url>,
     pub(crate) proxy: Option<Url>,
-    pub(crate) config: ClientConfig,
+    pub(crate) config: Arc<ClientConfig>,
     cookies: Mutex<Cookies>,
 }
 
 impl Route {
-    pub(crate) fn new(url: Url, config: ClientConfig) -> Self {
+    pub(crate) fn new(url: Arc<Url>, config: Arc<ClientConfig>) -> Self {
         let proxy = config.proxy.of(&url);
         Self { url, proxy, config, cookies: Mutex::default() }
     }
@@ -145,7 +145,7 @@ mod tests {
     fn route(url: &str, change: impl FnOnce(&mut ClientConfig)) -> Route {
         let mut config = ClientConfig { timestamp_requests: false, ..ClientConfig::default() };
         change(&mut config);
-        Route::new(url.parse().unwrap(), config)
+        Route::new(Arc::new(url.parse().unwrap()), Arc::new(config))
     }
 
     fn target(url: &str, change: impl FnOnce(&mut ClientConfig)) -> String {
@@ -187,10 +187,8 @@ mod tests {
             config.timestamp_param = "woot".to_owned();
         };
         assert!(target("http://localhost", change).contains("&woot="));
-        let plain = ClientConfig::default();
-        assert!(
-            Route::new("http://h".parse().unwrap(), plain).target(Transport::Polling, None).contains("&t=")
-        );
+        let plain = Route::new(Arc::new("http://h".parse().unwrap()), Arc::default());
+        assert!(plain.target(Transport::Polling, None).contains("&t="));
     }
 
     /// EIO-CLI-061, EIO-CLI-062, EIO-CLI-065

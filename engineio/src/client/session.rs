@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::carrier::Carrier;
+use super::config::ClientConfig;
 use super::error::{Closed, UpgradeError};
 use super::handshake::{Handshake, LONGEST};
 use super::heartbeat::{Due, Heartbeat};
@@ -38,7 +39,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// no task behind it; dropping it closes the connection without a word.
 pub struct Client {
     shared: Arc<Shared>,
-    route: Arc<Route>,
+    config: Arc<ClientConfig>,
     sid: Sid,
     carrier: Carrier,
     probe: Option<Probe>,
@@ -74,7 +75,7 @@ pub enum Event {
 
 impl Client {
     pub(crate) fn new(
-        route: Arc<Route>,
+        route: &Arc<Route>,
         carrier: Carrier,
         handshake: Handshake,
         remembered: Arc<AtomicBool>,
@@ -84,7 +85,7 @@ impl Client {
         let wanted = config.upgrade && config.transports.contains(&Transport::WebSocket);
         let is_websocket = carrier.transport() == Transport::WebSocket;
         let probe = (wanted && !is_websocket && handshake.offers(Transport::WebSocket)).then(|| {
-            Probe::new(Arc::clone(&route), handshake.sid.clone(), now + config.upgrade_timeout.min(LONGEST))
+            Probe::new(Arc::clone(route), handshake.sid.clone(), now + config.upgrade_timeout.min(LONGEST))
         });
         remembered.store(is_websocket, Ordering::Relaxed);
         let heartbeat = handshake.heartbeat(config.protocol, now);
@@ -97,7 +98,7 @@ impl Client {
             phase: Phase::Open,
             heartbeat,
             timer: Box::pin(sleep_until(timer)),
-            route,
+            config: Arc::clone(config),
             remembered,
             reading: true,
         }
@@ -279,7 +280,7 @@ impl Client {
     }
 
     fn begin_close(&mut self) {
-        self.phase = Phase::Closing(Instant::now() + self.route.config.close_timeout.min(LONGEST));
+        self.phase = Phase::Closing(Instant::now() + self.config.close_timeout.min(LONGEST));
         // A session in the middle of a move has no transport that would take a packet.
         if self.probe.as_ref().is_some_and(|probe| !probe.is_answered()) {
             self.probe = None;

@@ -54,6 +54,10 @@ impl<T: ?Sized> List<T> {
 
     fn insert(&mut self, at: usize, call: Arc<T>, once: bool) -> HandlerId {
         let id = HandlerId::next();
+        if self.0.is_empty() {
+            // Most lists have one entry, and a vector that grows by itself begins with room for four.
+            self.0.reserve_exact(1);
+        }
         self.0.insert(at, Entry { id, call, once });
         id
     }

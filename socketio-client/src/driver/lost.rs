@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use futures_util::stream::FuturesUnordered;
-
 use super::Driver;
 use super::link::Link;
 use crate::disconnect_reason::DisconnectReason;
@@ -19,7 +17,7 @@ impl Driver {
                 self.works.push(Box::pin(async move { drop(client.close().await) }));
             }
         }
-        self.joining = FuturesUnordered::new();
+        self.joining.clear();
         self.decoder.reset();
         self.backoff.reset();
         let again = self.may_reconnect();

@@ -10,6 +10,7 @@
 //! It begins with [`Socket::connect`](crate::Socket::connect), and ends when nobody wants to be connected and no handler
 //! is at work.
 
+mod crowd;
 mod incoming;
 mod join;
 mod link;
@@ -20,14 +21,14 @@ mod tell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use engineio::client::{Closed, Event, Sender};
-use futures_util::stream::{FuturesUnordered, Stream};
 use socketio_events::handler::Work;
 use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
+use self::crowd::Crowd;
 use self::join::{Credentials, Joining};
 use self::link::{Link, LinkEvent};
 use self::old::Root;
@@ -39,7 +40,7 @@ use crate::socket::{Hub, Notice};
 
 /// Begins the task.
 pub(crate) fn start(hub: Arc<Hub>) {
-    tokio::spawn(Driver::new(hub).run());
+    tokio::spawn(Driver::new(hub));
 }
 
 /// Waits for room in the connection's outbox.
@@ -56,8 +57,8 @@ struct Driver {
     lulls: u64,
     /// Meaningful with servers of Socket.IO v2 only.
     root: Root,
-    works: FuturesUnordered<Work>,
-    joining: FuturesUnordered<Joining>,
+    works: Crowd<Work>,
+    joining: Crowd<Joining>,
     /// When the first answer is late.
     late: Option<Pin<Box<Sleep>>>,
     room: Option<Room>,
@@ -74,6 +75,33 @@ enum Happened {
     Link(LinkEvent),
 }
 
+/// By hand, because an async function would hold the driver twice: as its argument and as its variable.
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        loop {
+            let idle = this.link.is_closed() && (this.works.is_empty() || this.hub.is_orphaned());
+            if idle && !this.hub.is_wanted() && this.hub.stop() {
+                this.done = true;
+                return Poll::Ready(());
+            }
+            match ready!(this.poll_turn(cx)) {
+                Happened::Rung => this.look_around(),
+                Happened::Credentials(credentials) => this.ask(credentials),
+                Happened::Late => {
+                    let now = Instant::now();
+                    this.hub.spaces().iter().for_each(|space| space.expire(now));
+                    this.set_alarm();
+                }
+                Happened::Room => this.flush(),
+                Happened::Link(event) => this.step(event),
+            }
+        }
+    }
+}
+
 impl Driver {
     fn new(hub: Arc<Hub>) -> Self {
         let decoder = hub.config.parser.decoder(hub.config.limits);
@@ -86,41 +114,20 @@ impl Driver {
             reconnecting: false,
             lulls,
             root: Root::default(),
-            works: FuturesUnordered::new(),
-            joining: FuturesUnordered::new(),
+            works: Crowd::default(),
+            joining: Crowd::default(),
             late: None,
             room: None,
             done: false,
         }
     }
 
-    async fn run(mut self) {
-        loop {
-            let idle = self.link.is_closed() && (self.works.is_empty() || self.hub.is_orphaned());
-            if idle && !self.hub.is_wanted() && self.hub.stop() {
-                self.done = true;
-                return;
-            }
-            match std::future::poll_fn(|cx| self.poll(cx)).await {
-                Happened::Rung => self.look_around(),
-                Happened::Credentials(credentials) => self.ask(credentials),
-                Happened::Late => {
-                    let now = Instant::now();
-                    self.hub.spaces().iter().for_each(|space| space.expire(now));
-                    self.set_alarm();
-                }
-                Happened::Room => self.flush(),
-                Happened::Link(event) => self.step(event),
-            }
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
         if self.hub.bell.poll_rung(cx).is_ready() {
             return Poll::Ready(Happened::Rung);
         }
-        while let Poll::Ready(Some(())) = Pin::new(&mut self.works).poll_next(cx) {}
-        if let Poll::Ready(Some(credentials)) = Pin::new(&mut self.joining).poll_next(cx) {
+        while let Poll::Ready(Some(())) = self.works.poll_next(cx) {}
+        if let Poll::Ready(Some(credentials)) = self.joining.poll_next(cx) {
             return Poll::Ready(Happened::Credentials(credentials));
         }
         if self.late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready()) {
@@ -166,7 +173,7 @@ impl Driver {
             self.lulls = lulls;
             self.backoff.reset();
             self.reconnecting = false;
-            self.joining = FuturesUnordered::new();
+            self.joining.clear();
             self.link.close();
         }
         match &self.link {

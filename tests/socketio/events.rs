@@ -531,3 +531,29 @@ async fn an_emit_to_a_socket_that_left_is_an_error() {
     socket.join("room");
     assert!(running.io.rooms().is_empty());
 }
+
+/// What a handler returns and nobody can write is no reason to leave the client waiting.
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_told() {
+    struct Unwritable;
+    impl serde::Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("out of ink"))
+        }
+    }
+    let running = start(builder(), |io| {
+        answering(io);
+        io.on("one", || async { Ack(Unwritable) });
+        io.on("two", || async { Ack(Unwritable) });
+        io.on("two", || async { Ack("written") });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["one"]"#).await;
+    let answer = ws.text().await;
+    assert!(answer.starts_with(r#"431[{"error":""#) && answer.contains("out of ink"), "{answer}");
+    ws.send(r#"422["two"]"#).await;
+    let answer = ws.text().await;
+    assert!(answer.starts_with("432["), "one of both, and only one: {answer}");
+    nothing_else(&mut ws).await;
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engineio::client::Sender;
 use socketio_events::extract::Owed;
 use socketio_events::message;
-use socketio_events::reply::Answer;
+use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
@@ -81,6 +81,11 @@ pub struct AckSender {
 impl AckSender {
     /// Answers. Without effect if somebody else has answered already.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
+        self.try_send(args)
+    }
+
+    /// What cannot be written leaves the right to answer as it was.
+    fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         let message = message::ack(self.parser, &self.namespace, self.id, args)?;
         if self.sent.swap(true, Ordering::Relaxed) {
             return Ok(());
@@ -91,7 +96,9 @@ impl AckSender {
 
 impl Answer for AckSender {
     fn answer<A: ToArgs + ?Sized>(self, args: &A) {
-        // A server that is gone needs no answer.
-        let _ = self.send(args);
+        // A server that is gone needs no answer; one that is there must not wait for what nobody can write.
+        if let Err(EmitError::Encode(error)) = self.try_send(args) {
+            reject(Some(self), &error.to_string());
+        }
     }
 }

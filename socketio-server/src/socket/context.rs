@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use socketio_events::extract::Owed;
-use socketio_events::reply::Answer;
+use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
@@ -71,17 +71,22 @@ impl AckSender {
 
     /// Answers. Without effect if another handler has answered already. Another server gets the first argument.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
-        match self.0 {
+        self.try_send(args)
+    }
+
+    /// What cannot be written leaves the right to answer as it was.
+    fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
+        match &self.0 {
             To::Client { socket, id, sent } => {
-                if sent.is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
+                let hub = &socket.space().hub;
+                let message = emit::ack(hub.parser(), hub.name(), *id, args)?;
+                if sent.as_ref().is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
                     return Ok(());
                 }
-                let hub = &socket.space().hub;
-                let message = emit::ack(hub.parser(), hub.name(), id, args)?;
                 socket.send_prepared(message, false)
             }
             To::Server(reply, parser) => {
-                reply.send(emit::to_value(parser, args)?);
+                reply.send(emit::to_value(*parser, args)?);
                 Ok(())
             }
         }
@@ -90,7 +95,9 @@ impl AckSender {
 
 impl Answer for AckSender {
     fn answer<A: ToArgs + ?Sized>(self, args: &A) {
-        // A client that is gone needs no answer.
-        let _ = self.send(args);
+        // A client that is gone needs no answer; one that is there must not wait for what nobody can write.
+        if let Err(EmitError::Encode(error)) = self.try_send(args) {
+            reject(Some(self), &error.to_string());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod coverage;
+mod excerpt;
 mod instructions;
 mod layering;
 mod msrv;

@@ -1,8 +1,12 @@
 //! Running programs.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
+
+use crate::excerpt::Excerpt;
 
 /// A program to run in a folder.
 pub(crate) struct Run {
@@ -38,22 +42,45 @@ impl Run {
         self
     }
 
-    /// Runs it with its output on ours.
+    /// Runs it with its output on ours. When it fails, the error has what it said of that.
     pub(crate) fn status(mut self) -> Result<(), String> {
         println!("$ {}", self.shown);
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().map_err(|error| format!("{}: {error}", self.shown))?;
+        let lines = lines(&mut child);
+        let mut excerpt = Excerpt::default();
+        match self.follow(&mut child, &lines, &mut excerpt) {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{}: {status}\n{excerpt}", self.shown)),
+            Err(error) => Err(format!("{}: {error}\n{excerpt}", self.shown)),
+        }
+    }
+
+    fn follow(
+        &self,
+        child: &mut Child,
+        lines: &Receiver<String>,
+        excerpt: &mut Excerpt,
+    ) -> Result<ExitStatus, String> {
         let begun = Instant::now();
         loop {
-            match child.try_wait() {
-                Ok(Some(status)) if status.success() => return Ok(()),
-                Ok(Some(status)) => return Err(format!("{}: {status}", self.shown)),
-                Ok(None) if begun.elapsed() > self.limit => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return Err(format!("{}: still running after {:?}, ended", self.shown, self.limit));
+            // Something that it started and left behind may hold its output open, so its end is asked for as well.
+            let ended = child.try_wait().map_err(|error| error.to_string())?;
+            match (lines.recv_timeout(Duration::from_millis(20)), ended) {
+                (Ok(line), _) => {
+                    println!("{line}");
+                    excerpt.add(&line);
                 }
-                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
-                Err(error) => return Err(format!("{}: {error}", self.shown)),
+                (Err(RecvTimeoutError::Timeout), None) => {}
+                (Err(RecvTimeoutError::Timeout), Some(status)) => return Ok(status),
+                (Err(RecvTimeoutError::Disconnected), _) => {
+                    return child.wait().map_err(|error| error.to_string());
+                }
+            }
+            if begun.elapsed() > self.limit {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("still running after {:?}, ended", self.limit));
             }
         }
     }
@@ -67,4 +94,26 @@ impl Run {
             Err(format!("{}: {}\n{}", self.shown, output.status, String::from_utf8_lossy(&output.stderr)))
         }
     }
+}
+
+/// What it prints on both of its outputs, as it comes.
+fn lines(child: &mut Child) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    if let Some(output) = child.stdout.take() {
+        read(output, sender.clone());
+    }
+    if let Some(output) = child.stderr.take() {
+        read(output, sender);
+    }
+    receiver
+}
+
+fn read(output: impl Read + Send + 'static, sender: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
 }

@@ -82,7 +82,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
         return Err(format!("there is no stage {unknown}; `cargo xtask test --list` names them"));
     }
     let mut rows = Vec::new();
-    let mut failed = 0;
+    let mut failures = Vec::new();
     for stage in STAGES.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)) {
         println!("\n== {}: {}", stage.name, stage.about);
         let begun = Instant::now();
@@ -92,13 +92,16 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
             Ok(Done::Passed) => "passed".to_owned(),
             Ok(Done::Unavailable(why)) => format!("not available: {why}"),
             Err(error) => {
-                failed += 1;
                 eprintln!("{error}");
+                failures.push(format!("\n== {} failed: {error}", stage.name));
                 "FAILED".to_owned()
             }
         };
         rows.push(format!("{:<14}{seconds:>5} s  {said}", stage.name));
     }
+    // Said once more at the end, which is where one looks, and all that some hosts keep of a long log.
+    println!("{}", failures.join("\n"));
+    let failed = failures.len();
     println!("\n{}\n{} passed, {failed} failed", rows.join("\n"), rows.len() - failed);
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} stages failed", rows.len())) }
 }
@@ -166,7 +169,7 @@ fn test() -> Outcome {
     tools::rust_socketio()?;
     tools::peer("socketioxide")?;
     let chromium = tools::chromium()?;
-    all([Run::cargo(&["test", "--workspace", "--all-features"]).env("CHROMIUM", &chromium)])
+    all([Run::cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]).env("CHROMIUM", &chromium)])
 }
 
 fn unit() -> Outcome {
@@ -232,8 +235,8 @@ fn fuzz() -> Outcome {
         let targets = fuzz(&["list", "--fuzz-dir", "."]).output()?;
         fuzz(&["build", "--fuzz-dir", "."]).status()?;
         for target in targets.lines() {
-            fuzz(&["run", "--fuzz-dir", ".", target, "--", "-max_total_time=20", "-rss_limit_mb=1024"])
-                .status()?;
+            let limits = ["-max_total_time=20", "-rss_limit_mb=1024", "-verbosity=0"];
+            fuzz(&[&["run", "--fuzz-dir", ".", target, "--"], &limits[..]].concat()).status()?;
         }
     }
     Ok(Done::Passed)

@@ -1,0 +1,67 @@
+//! What of a long output says why a program failed.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Of the end of the output, this many lines.
+const TAIL: usize = 25;
+/// Of what tests say of their failures, this many lines.
+const FAILURES: usize = 150;
+/// A line is cut after this many characters.
+const WIDTH: usize = 300;
+
+/// The failures that tests tell in the middle of an output, and its last lines.
+#[derive(Debug, Default)]
+pub(crate) struct Excerpt {
+    failures: Vec<String>,
+    tail: VecDeque<String>,
+    /// Between a test binary's word that there are failures and its summary.
+    telling: bool,
+}
+
+impl Excerpt {
+    pub(crate) fn add(&mut self, line: &str) {
+        let line: String = line.chars().take(WIDTH).collect();
+        self.telling = (self.telling || line == "failures:") && !line.starts_with("test result:");
+        if self.telling {
+            if self.failures.len() < FAILURES {
+                self.failures.push(line);
+            }
+            return;
+        }
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line);
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.failures.iter().chain(&self.tail) {
+            writeln!(formatter, "    {line}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Excerpt;
+
+    #[test]
+    fn a_failure_in_the_middle_is_kept_beside_the_end() {
+        let mut excerpt = Excerpt::default();
+        let failure = ["failures:", "", "---- x stdout ----", "it was 2", "", "failures:", "    x", ""];
+        for line in ["running 1 test", "test x ... FAILED"].iter().chain(&failure) {
+            excerpt.add(line);
+        }
+        excerpt.add("test result: FAILED.");
+        for number in 0..100 {
+            excerpt.add(&format!("later {number}"));
+        }
+        let shown = excerpt.to_string();
+        assert!(shown.contains("it was 2"), "{shown}");
+        assert!(shown.contains("later 99") && !shown.contains("later 50"), "{shown}");
+    }
+}

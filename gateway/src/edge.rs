@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::answer::{self, Answer};
 use crate::door::Door;
@@ -30,6 +31,8 @@ const MAX_HEAD: usize = 16 * 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting pauses when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the answers may take that are under way at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Serves the connections of a listener until the gateway is [drained](Self::drain), by TLS if the settings name a
@@ -67,13 +70,15 @@ impl Gateway {
     }
 
     async fn accept(&self, listener: &TcpListener, door: Door) {
+        let mut connections = JoinSet::new();
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {
-                () = &mut closed => return,
+                () = &mut closed => break,
+                Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        tokio::spawn(welcome(self.clone(), stream, peer, door));
+                        connections.spawn(welcome(self.clone(), stream, peer, door));
                     }
                     // One connection's failure, or too many open files: the listener itself is still good.
                     Err(error) => {
@@ -83,6 +88,10 @@ impl Gateway {
                 },
             }
         }
+        // The last answers are on their way: to polls, that the session is over, and to whoever asked the API.
+        let _ =
+            tokio::time::timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} })
+                .await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::{CloseReason, Fault, Server};
-use tests::raw::{Request, Response, Seen, start, start_echo, start_greeting};
+use tests::raw::{Request, Response, Seen, soon, start, start_echo, start_greeting};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -241,6 +241,83 @@ async fn a_drain_closes_everybody_and_refuses_newcomers() {
     drain.await.unwrap();
     assert_eq!(running.server.stats().sessions, 0, "the client that did not poll is gone too");
     drop(stays);
+}
+
+/// Clients that poll come on new connections until the last of them is gone.
+#[tokio::test]
+async fn a_server_that_drains_goes_on_listening() {
+    let server = Server::builder()
+        .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = server.clone();
+    let serving = tokio::spawn(async move { serving.serve(listener).await });
+    let client = tests::raw::Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
+    let draining = server.clone();
+    let draining = tokio::spawn(async move { draining.drain(tests::raw::LONG, Duration::ZERO).await });
+    for _ in 0..3 {
+        let refused = Request::new("GET", "/engine.io/?EIO=4&transport=polling").send(addr).await;
+        assert_eq!(refused.status, 503);
+    }
+    assert!(!serving.is_finished());
+    assert!(client.poll().await.ends_with('1'));
+    soon(draining).await.unwrap();
+    soon(serving).await.unwrap().unwrap();
+}
+
+/// A process ends when `serve` or `drain` has returned. The last client to go hears of it all the same.
+#[test]
+fn a_server_has_said_its_last_word_when_it_returns() {
+    let server = Server::builder()
+        .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
+        .unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let serving = server.clone();
+    let process = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let draining = serving.clone();
+            let drain = tokio::spawn(async move {
+                stopped.await.unwrap();
+                draining.drain(tests::raw::LONG, Duration::ZERO).await;
+            });
+            serving.serve(listener).await.unwrap();
+            let left = serving.stats();
+            drain.await.unwrap();
+            (left.tasks, left.connections)
+        })
+    });
+    let addr = told.recv().unwrap();
+    let clients = tokio::runtime::Runtime::new().unwrap();
+    clients.block_on(async {
+        let mut sockets = Vec::new();
+        for _ in 0..20 {
+            let open = "/engine.io/?EIO=4&transport=websocket";
+            let mut ws = tests::raw::WebSocket::open(addr, open).await.unwrap();
+            ws.text().await;
+            sockets.push(ws);
+        }
+        let polling = tests::raw::Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
+        let session = server.session(polling.sid()).unwrap();
+        let poll = tokio::spawn(async move { polling.poll().await });
+        soon(async {
+            while !session.can_send_now() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        stop.send(()).unwrap();
+        for mut ws in sockets {
+            assert!(matches!(ws.next().await, Some(tokio_tungstenite::tungstenite::Message::Close(_))));
+            ws.close().await;
+        }
+        assert_eq!(poll.await.unwrap(), "1");
+    });
+    assert_eq!(process.join().unwrap(), (0, 0));
 }
 
 /// A session that opens while the server is being closed does not survive it, or a drain would wait for it for ever.

@@ -37,7 +37,7 @@ pub(super) async fn run(shared: Arc<Shared>, io: Io, peer: SocketAddr) {
     let mut connection =
         Connection { io, read: Vec::new(), scanner: Scanner::default(), clock: Clock::default() };
     let mut closed = pin!(shared.closed.notified());
-    while !shared.is_closing() {
+    while !shared.is_closed() {
         let head = tokio::select! {
             biased;
             head = connection.head(shared.options.head_timeout) => head,

@@ -75,9 +75,15 @@ pub(crate) struct Shared {
     connections: Count,
     pub(crate) panics: Tally,
     pub(crate) meters: Meters,
+    /// New sessions are refused.
     closing: AtomicBool,
+    /// Nobody is served any more, which `closed` tells those who wait.
+    is_closed: AtomicBool,
     closed: Notify,
 }
+
+/// How long the last clients may take to hear that they were the last.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Starts with the official server's defaults.
@@ -121,9 +127,10 @@ impl Server {
     }
 
     /// Refuses new sessions and closes all others at once; what waits in their outboxes is dropped. Returns at
-    /// once: [`stats`](Self::stats) says when everybody is gone. [`serve`](Self::serve) returns.
+    /// once: [`stats`](Self::stats) says when everybody is gone. [`serve`](Self::serve) returns when they are.
     pub fn close(&self) {
         self.0.closing.store(true, Ordering::Relaxed);
+        self.0.is_closed.store(true, Ordering::Relaxed);
         self.0.closed.notify_waiters();
         for session in self.sessions() {
             session.abort();
@@ -133,7 +140,7 @@ impl Server {
     /// Refuses new sessions and closes the others in good order, evenly spread over `spread` so that not all
     /// clients come back elsewhere in one moment. What is left after `deadline` is closed at once.
     ///
-    /// Returns when no session is left.
+    /// Returns when no session is left and all have been told, for which the slowest have five seconds more.
     pub async fn drain(&self, deadline: Duration, spread: Duration) {
         self.0.closing.store(true, Ordering::Relaxed);
         let started = tokio::time::Instant::now();
@@ -149,6 +156,7 @@ impl Server {
         let _ = tokio::time::timeout(deadline, orderly).await;
         self.close();
         self.0.emptied().await;
+        self.0.last_words().await;
     }
 }
 
@@ -165,6 +173,7 @@ impl Shared {
             panics: Tally::default(),
             meters: Meters::default(),
             closing: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             closed: Notify::new(),
         }
     }
@@ -172,6 +181,21 @@ impl Shared {
     /// Whether the server takes no new sessions.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody is served any more.
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the close frames of the last sessions, and the answers to their polls, are on their way. A process
+    /// that ended before would cut them off.
+    async fn last_words(&self) {
+        let told = async {
+            self.tasks.emptied().await;
+            self.connections.emptied().await;
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, told).await;
     }
 
     /// Waits until the last session is gone.

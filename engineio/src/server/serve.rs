@@ -17,14 +17,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 impl Server {
     /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). Requests to
     /// other paths are answered as [`outside_path`](crate::ServerBuilder::outside_path) says.
+    ///
+    /// Returns when the clients have been told, for which the slowest have five seconds.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.accept(listener).await;
+        self.0.last_words().await;
+        Ok(())
+    }
+
+    async fn accept(&self, listener: TcpListener) {
         loop {
             let closed = self.0.closed.notified();
-            if self.0.is_closing() {
-                return Ok(());
+            if self.0.is_closed() {
+                return;
             }
             tokio::select! {
-                () = closed => return Ok(()),
+                () = closed => return,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => self.connect(stream, peer),
                     // One connection's failure, or too many open files: the listener itself is still good.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 /// The counts of a server at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,25 +37,45 @@ impl Tally {
 
 /// A count that things enter and leave.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Count(Arc<AtomicUsize>);
+pub(crate) struct Count(Arc<Crowd>);
+
+#[derive(Debug, Default)]
+struct Crowd {
+    size: AtomicUsize,
+    /// Told when the last one leaves.
+    left: Notify,
+}
 
 /// One thing in a [`Count`], until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Gauge(Arc<AtomicUsize>);
+pub(crate) struct Gauge(Arc<Crowd>);
 
 impl Count {
     pub(crate) fn enter(&self) -> Gauge {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.size.fetch_add(1, Ordering::Relaxed);
         Gauge(Arc::clone(&self.0))
     }
 
     pub(crate) fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.size.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nothing is left.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let left = self.0.left.notified();
+            if self.now() == 0 {
+                return;
+            }
+            left.await;
+        }
     }
 }
 
 impl Drop for Gauge {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.size.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.left.notify_waiters();
+        }
     }
 }

@@ -69,7 +69,7 @@ struct State {
     first: u64,
     bytes: usize,
     away: HashMap<Arc<str>, (Instant, Away)>,
-    /// The same by time; one that has come back in the meantime is only skipped.
+    /// The same in the order of time; one that has come back in the meantime is only skipped.
     departures: VecDeque<(Instant, Arc<str>)>,
 }
 
@@ -119,10 +119,7 @@ impl Log {
         state.forget(now, &self.settings);
         state.departures.push_back((now, Arc::clone(&away.pid)));
         state.away.insert(Arc::clone(&away.pid), (now, away));
-        let max = self.settings.max_sessions;
-        while state.away.len() > max || state.departures.len() > max.saturating_mul(2) {
-            state.forget_oldest();
-        }
+        state.trim(self.settings.max_sessions);
     }
 
     /// A client says who it was and what it saw last.
@@ -156,11 +153,14 @@ impl Log {
         admit(Ok(Some(claim)), &missed)
     }
 
-    /// A middleware refused the client, which may try again.
-    pub(crate) fn put_back(&self, claim: Claim) {
+    /// A middleware refused the client, which may try again for as long as it could have before.
+    pub(crate) fn put_back(&self, Claim { away, left, .. }: Claim) {
         let mut state = self.lock();
-        state.departures.push_back((claim.left, Arc::clone(&claim.away.pid)));
-        state.away.insert(Arc::clone(&claim.away.pid), (claim.left, claim.away));
+        // Its departure stayed where it was, unless its time was up in the meantime.
+        if state.departed(left, &away.pid) {
+            state.away.insert(Arc::clone(&away.pid), (left, away));
+            state.trim(self.settings.max_sessions);
+        }
     }
 
     fn offset(&self, number: u64) -> String {
@@ -212,6 +212,18 @@ impl State {
         while self.departures.front().is_some_and(|(at, _)| too_old(*at)) {
             self.forget_oldest();
         }
+    }
+
+    fn trim(&mut self, max_sessions: usize) {
+        while self.away.len() > max_sessions || self.departures.len() > max_sessions.saturating_mul(2) {
+            self.forget_oldest();
+        }
+    }
+
+    /// Whether this departure is still remembered.
+    fn departed(&self, left: Instant, pid: &str) -> bool {
+        let first = self.departures.partition_point(|(at, _)| *at < left);
+        self.departures.range(first..).take_while(|(at, _)| *at == left).any(|(_, other)| **other == *pid)
     }
 
     fn forget_oldest(&mut self) {

@@ -107,6 +107,49 @@ fn a_session_comes_back_once() {
     assert!(log.claim("pid", &last).is_ok());
 }
 
+fn named(pid: &str) -> Away {
+    Away { pid: pid.into(), ..away(&["sid"]) }
+}
+
+/// Refused or not, it went away when it went away.
+#[test]
+fn a_refused_session_is_not_kept_longer_for_it() {
+    let log = Log::new(Recovery { max_sessions: 2, ..Recovery::default() });
+    let last = emit(&log, &Target::default());
+    log.leave(Some(named("a")), || {});
+    let claim = log.claim("a", &last).unwrap();
+    for pid in ["b", "c", "d"] {
+        log.leave(Some(named(pid)), || {});
+    }
+    // Older than those who were forgotten in the meantime.
+    log.put_back(claim);
+    log.leave(Some(named("e")), || {});
+    assert_eq!(log.claim("a", &last).unwrap_err(), NotRecovered::UnknownSession);
+    assert!(log.claim("d", &last).is_ok() && log.claim("e", &last).is_ok());
+
+    let log = Log::new(Recovery::default());
+    let last = emit(&log, &Target::default());
+    log.leave(Some(named("a")), || {});
+    let claim = log.claim("a", &last).unwrap();
+    let later = Instant::now() + 2 * log.settings.max_disconnection_duration;
+    log.lock().forget(later, &log.settings);
+    log.put_back(claim);
+    assert!(log.lock().away.is_empty(), "its time was up");
+}
+
+/// Refused again and again it still has one place, at its time.
+#[test]
+fn a_refused_session_takes_no_more_room_for_it() {
+    let log = Log::new(Recovery::default());
+    let last = emit(&log, &Target::default());
+    log.leave(Some(named("a")), || {});
+    log.leave(Some(named("b")), || {});
+    for _ in 0..10 {
+        log.put_back(log.claim("a", &last).unwrap());
+    }
+    assert_eq!(log.lock().departures.len(), 2);
+}
+
 #[test]
 fn what_comes_while_middlewares_wait_is_not_lost() {
     let log = Log::new(Recovery::default());
@@ -130,7 +173,7 @@ fn memory_is_bounded_by_bytes_and_by_sessions() {
     log.leave(Some(away(&["sid"])), || {});
     assert_eq!(missed(&log, "pid", &offsets[998]), Ok(vec![offsets[999].clone()]));
     for pid in ["a", "b", "c"] {
-        log.leave(Some(Away { pid: pid.into(), ..away(&["sid"]) }), || {});
+        log.leave(Some(named(pid)), || {});
     }
     assert_eq!(log.lock().away.len(), 2);
     assert_eq!(missed(&log, "a", &offsets[999]), Err(NotRecovered::UnknownSession));

@@ -11,7 +11,7 @@ use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
 use socketio_parser::ToArgs;
 
-use crate::adapter::{Adapter, AdapterError, Answer, Gathered, Hub, Inbound};
+use crate::adapter::{AdapterError, Answer, Gathered, Hub};
 use crate::broadcast::{Broadcast, Family, whole};
 use crate::config::Config;
 use crate::delivered::Delivered;
@@ -37,13 +37,8 @@ use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Socke
 pub struct Namespace(Arc<Space>);
 
 impl Namespace {
-    pub(crate) fn new(
-        name: &str,
-        config: &Arc<Config>,
-        state: &Arc<Extensions>,
-        adapter: Option<&dyn Adapter>,
-    ) -> Self {
-        Self::of_kind(name, Kind::Static, config, state, adapter)
+    pub(crate) fn new(name: &str, config: &Arc<Config>, state: &Arc<Extensions>, clustered: bool) -> Self {
+        Self::of_kind(name, Kind::Static, config, state, clustered)
     }
 
     /// A parent has no sockets itself, so other nodes need not know of it.
@@ -53,7 +48,7 @@ impl Namespace {
         state: &Arc<Extensions>,
         family: Arc<Family>,
     ) -> Self {
-        Self::of_kind(name, Kind::Parent(family), config, state, None)
+        Self::of_kind(name, Kind::Parent(family), config, state, false)
     }
 
     fn of_kind(
@@ -61,23 +56,17 @@ impl Namespace {
         kind: Kind,
         config: &Arc<Config>,
         state: &Arc<Extensions>,
-        adapter: Option<&dyn Adapter>,
+        clustered: bool,
     ) -> Self {
-        let hub = Hub::new(name.into(), config, Arc::clone(state));
-        if let Some(adapter) = adapter {
-            Inbound::open(&hub, adapter);
-        }
+        let hub = Hub::new(name.into(), config, Arc::clone(state), clustered);
         Self(Arc::new(Space::new(hub, Arc::clone(config), Arc::clone(state), Arc::default(), kind)))
     }
 
     /// A namespace below this parent.
-    pub(crate) fn child(&self, name: &str, params: Params, adapter: Option<&dyn Adapter>) -> Self {
+    pub(crate) fn child(&self, name: &str, params: Params, clustered: bool) -> Self {
         let space = &self.0;
-        let hub = Hub::new(name.into(), &space.config, Arc::clone(&space.state));
+        let hub = Hub::new(name.into(), &space.config, Arc::clone(&space.state), clustered);
         hub.inherit(&space.hub);
-        if let Some(adapter) = adapter {
-            Inbound::open(&hub, adapter);
-        }
         let family = self.family();
         family.add(&hub);
         let kind = Kind::Child { family, params, occupants: AtomicUsize::new(0) };

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::adapter::Adapter;
+use tokio::sync::Notify;
+
+use crate::adapter::{Adapter, Inbound};
 use crate::broadcast::Family;
 use crate::config::Config;
 use crate::extensions::Extensions;
@@ -24,6 +26,8 @@ pub(crate) struct Namespaces {
     by_name: RwLock<HashMap<Box<str>, Namespace>>,
     parents: RwLock<Vec<Arc<Parent>>>,
     on_new: RwLock<Vec<NewHook>>,
+    /// Told whenever a namespace has been announced.
+    announced: Notify,
     closing: AtomicBool,
 }
 
@@ -69,6 +73,17 @@ pub(crate) enum Search {
     Unknown,
 }
 
+impl Search {
+    /// A client is let in when the namespace has been announced.
+    fn of(visit: Visit) -> Self {
+        match visit.namespace.space().announced() {
+            Some(true) => Self::Found(visit),
+            Some(false) => Self::Unknown,
+            None => Self::Asking(Box::pin(visit.announced())),
+        }
+    }
+}
+
 /// A client in a namespace, or on its way into it. A namespace that a pattern or function made goes with the last.
 pub(crate) struct Visit {
     pub(crate) namespace: Namespace,
@@ -79,6 +94,20 @@ impl Visit {
     /// Whether the namespace counts who is in it.
     pub(crate) fn is_counted(&self) -> bool {
         matches!(self.namespace.space().kind(), Kind::Child { .. })
+    }
+
+    /// Waits until the namespace has been announced. `None` if it never came to be.
+    async fn announced(self) -> Option<Self> {
+        let server = Arc::clone(&self.server);
+        loop {
+            // Asked for before the look, so that none is missed.
+            let announced = server.announced.notified();
+            match self.namespace.space().announced() {
+                Some(true) => return Some(self),
+                Some(false) => return None,
+                None => announced.await,
+            }
+        }
     }
 }
 
@@ -101,6 +130,7 @@ impl Namespaces {
             by_name: RwLock::default(),
             parents: RwLock::default(),
             on_new: RwLock::default(),
+            announced: Notify::new(),
             closing: AtomicBool::new(false),
         }
     }
@@ -111,7 +141,7 @@ impl Namespaces {
             // Counted under the lock, so that it cannot be removed in between.
             let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(namespace) = by_name.get(name) {
-                return Search::Found(self.visit(namespace));
+                return Search::of(self.visit(namespace));
             }
         }
         let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -119,7 +149,7 @@ impl Namespaces {
             match &parent.matcher {
                 Matcher::Pattern(pattern) => {
                     if let Some(params) = pattern.capture(name) {
-                        return Search::Found(self.child(parent, name, params));
+                        return Search::of(self.child(parent, name, params));
                     }
                 }
                 Matcher::Function(_) => {
@@ -139,7 +169,7 @@ impl Namespaces {
                 Matcher::Function(ask) => ask(request.clone()).await.then(Params::default),
             };
             if let Some(params) = params {
-                return Some(self.child(&parent, request.name(), params));
+                return self.child(&parent, request.name(), params).announced().await;
             }
         }
         None
@@ -155,13 +185,13 @@ impl Namespaces {
             (self.visit(namespace), new)
         };
         if new {
-            self.announce(&visit.namespace);
+            self.begin(&visit.namespace);
         }
         visit
     }
 
     fn make_child(&self, parent: &Parent, name: &str, params: Params) -> Namespace {
-        parent.namespace.child(name, params, self.adapter.as_deref())
+        parent.namespace.child(name, params, self.adapter.is_some())
     }
 
     fn visit(self: &Arc<Self>, namespace: &Namespace) -> Visit {
@@ -186,6 +216,12 @@ impl Namespaces {
         }
     }
 
+    /// Does for a namespace that was just made what calls the application: opens the adapter, runs the hooks. Nothing is
+    /// locked, so they may use the server as they like; clients that ask for the namespace wait for the end of it.
+    fn begin(&self, namespace: &Namespace) {
+        Beginning { server: self, namespace, opened: false }.run();
+    }
+
     /// The namespace of this name, if there is one.
     pub(crate) fn existing(&self, name: &str) -> Option<Namespace> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
@@ -202,7 +238,7 @@ impl Namespaces {
             (by_name.entry(name.as_str().into()).or_insert_with(make).clone(), new)
         };
         if new {
-            self.announce(&namespace);
+            self.begin(&namespace);
         }
         namespace
     }
@@ -216,7 +252,7 @@ impl Namespaces {
                 }
             }
         }
-        Namespace::new(name, &self.config, &self.state, self.adapter.as_deref())
+        Namespace::new(name, &self.config, &self.state, self.adapter.is_some())
     }
 
     /// The parent of namespaces whose names fit a pattern.
@@ -246,11 +282,6 @@ impl Namespaces {
         self.on_new.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
-    fn announce(&self, namespace: &Namespace) {
-        let hooks = self.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
-        hooks.iter().for_each(|hook| hook(namespace));
-    }
-
     /// The names of the namespaces that are there.
     pub(crate) fn names(&self) -> Vec<String> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
@@ -267,6 +298,40 @@ impl Namespaces {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+}
+
+/// A namespace between its making and its announcement.
+struct Beginning<'a> {
+    server: &'a Namespaces,
+    namespace: &'a Namespace,
+    opened: bool,
+}
+
+impl Beginning<'_> {
+    fn run(mut self) {
+        if let Some(adapter) = &self.server.adapter {
+            Inbound::open(&self.namespace.space().hub, &**adapter);
+        }
+        self.opened = true;
+        let hooks = self.server.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
+        hooks.iter().for_each(|hook| hook(self.namespace));
+    }
+}
+
+/// Those who wait must hear of the end even if a hook panics. A namespace whose adapter did is none.
+impl Drop for Beginning<'_> {
+    fn drop(&mut self) {
+        if !self.opened {
+            let name = self.namespace.name();
+            self.server.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+            if let Kind::Child { family, .. } = self.namespace.space().kind() {
+                family.remove(name);
+            }
+            self.namespace.space().hub.stay_alone();
+        }
+        self.namespace.space().announce(self.opened);
+        self.server.announced.notify_waiters();
     }
 }
 

@@ -220,8 +220,8 @@ impl Server {
         self.namespaces.of_function(function)
     }
 
-    /// Calls `hook` for each namespace that comes to be from now on (`new_namespace`), before the client that asked
-    /// for it is let in.
+    /// Calls `hook` for each namespace that comes to be from now on (`new_namespace`), before any client is let into it.
+    /// The hook may use the server; while it runs, clients that ask for the namespace wait.
     pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
         self.namespaces.on_new(Arc::new(hook));
     }

@@ -152,6 +152,33 @@ async fn clients_that_come_at_once_meet() {
     assert_eq!(two.text().await, r#"42/dynamic,["both",null]"#);
 }
 
+/// A hook may still add a middleware, which then has to be asked about whoever comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn nobody_is_let_in_while_a_namespace_is_being_announced() {
+    let (entered, mut announcing) = mpsc::unbounded_channel();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let running = start(builder(), |io| {
+        io.of_pattern("/dynamic-{n}").unwrap();
+        io.on_new_namespace(move |namespace| {
+            entered.send(()).unwrap();
+            tokio::task::block_in_place(|| wait.lock().unwrap().recv()).unwrap();
+            namespace.middleware(|| async { Err::<(), _>(ConnectError::new("closed")) });
+        });
+    })
+    .await;
+    let (mut first, mut second) = (running.open().await, running.open().await);
+    first.send("40/dynamic-1,").await;
+    soon(announcing.recv()).await.unwrap();
+    second.send("40/dynamic-1,").await;
+    // Which is answered although it was asked for later.
+    join(&mut second, "/").await;
+    go_on.send(()).unwrap();
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.text().await, r#"44/dynamic-1,{"message":"closed"}"#);
+    }
+}
+
 fn dynamic(io: &Server) {
     let parent = io.of_pattern("/dynamic-{n}").unwrap();
     parent.middleware(|Auth(auth): Auth<serde_json::Value>| async move {

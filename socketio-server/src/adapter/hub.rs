@@ -9,7 +9,7 @@ use engineio::Prepared;
 use socketio_events::handler::Call;
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser, RawValue};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::cluster::Cluster;
 use super::details::SocketDetails;
@@ -32,7 +32,9 @@ pub(crate) struct Hub {
     parser: Parser,
     pub(crate) local: Local,
     log: Option<Log>,
-    cluster: OnceLock<Cluster>,
+    /// The other nodes; not known before the adapter has opened the way to them, and none without an adapter.
+    cluster: OnceLock<Option<Cluster>>,
+    opened: Notify,
     next_ack: AtomicU64,
     /// How many listeners of outgoing events there are: while there are none, nothing is done for them.
     outgoing: AtomicUsize,
@@ -41,13 +43,15 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(name: Arc<str>, config: &Config, state: Arc<Extensions>) -> Arc<Self> {
+    pub(crate) fn new(name: Arc<str>, config: &Config, state: Arc<Extensions>, clustered: bool) -> Arc<Self> {
+        let cluster = if clustered { OnceLock::new() } else { OnceLock::from(None) };
         Arc::new(Self {
             name,
             parser: config.parser,
             local: Local::default(),
             log: config.connection_state_recovery.clone().map(Log::new),
-            cluster: OnceLock::new(),
+            cluster,
+            opened: Notify::new(),
             next_ack: AtomicU64::new(0),
             outgoing: AtomicUsize::new(0),
             server_events: RwLock::default(),
@@ -58,7 +62,14 @@ impl Hub {
     /// There are other nodes, and this is the way to them.
     pub(super) fn connect(&self, link: Arc<dyn Link>) {
         self.local.tell(&link);
-        let _ = self.cluster.set(Cluster::new(link));
+        let _ = self.cluster.set(Some(Cluster::new(link)));
+        self.opened.notify_waiters();
+    }
+
+    /// There will be no way to other nodes.
+    pub(crate) fn stay_alone(&self) {
+        let _ = self.cluster.set(None);
+        self.opened.notify_waiters();
     }
 
     /// What was registered with a parent counts for its child too.
@@ -85,13 +96,26 @@ impl Hub {
         self.log.as_ref()
     }
 
+    /// The other nodes, if the way to them is open.
     pub(super) fn cluster(&self) -> Option<&Cluster> {
-        self.cluster.get()
+        self.cluster.get()?.as_ref()
+    }
+
+    /// The other nodes. Waits for an adapter that is still opening the way to them, so that nothing is lost on them.
+    pub(super) async fn cluster_opened(&self) -> Option<&Cluster> {
+        loop {
+            // Asked for before the look, so that it is not missed.
+            let opened = self.opened.notified();
+            if let Some(cluster) = self.cluster.get() {
+                return cluster.as_ref();
+            }
+            opened.await;
+        }
     }
 
     /// Whether other nodes have to hear of what is for everybody.
     pub(crate) fn is_clustered(&self) -> bool {
-        self.cluster.get().is_some()
+        !matches!(self.cluster.get(), Some(None))
     }
 
     /// An id that no other emit of the namespace on this server has.
@@ -193,7 +217,11 @@ impl Hub {
         // What is left are the senders in the tables of those asked; when the last is gone no answer can come.
         drop(sender);
         let mut elsewhere = None;
-        if let (Some(cluster), Some(event)) = (self.cluster(), event) {
+        let told = match event {
+            Some(event) => self.cluster_opened().await.zip(Some(event)),
+            None => None,
+        };
+        if let Some((cluster, event)) = told {
             let open = cluster.open_request().await?;
             let request = Some(open.id().clone());
             let flags = Flags { timeout: Some(timeout), ..flags };
@@ -241,9 +269,12 @@ impl Hub {
 
     /// Says something to the other nodes, unless only those `here` are meant.
     async fn publish(&self, here: bool, message: impl FnOnce() -> Message) -> Result<(), AdapterError> {
-        match self.cluster() {
-            Some(cluster) if !here => cluster.publish(&message()).await,
-            _ => Ok(()),
+        if here {
+            return Ok(());
+        }
+        match self.cluster_opened().await {
+            Some(cluster) => cluster.publish(&message()).await,
+            None => Ok(()),
         }
     }
 
@@ -254,7 +285,10 @@ impl Hub {
         here: bool,
     ) -> Result<Gathered<SocketDetails>, AdapterError> {
         let mut found = Gathered { answers: self.local.details(target), missing: 0, silent: Vec::new() };
-        let Some(cluster) = self.cluster().filter(|_| !here) else { return Ok(found) };
+        if here {
+            return Ok(found);
+        }
+        let Some(cluster) = self.cluster_opened().await else { return Ok(found) };
         let open = cluster.open_request().await?;
         cluster
             .publish(&Message::FetchSockets { target: target.clone(), request: open.id().clone() })
@@ -278,7 +312,7 @@ impl Hub {
         &self,
         event: Event,
     ) -> Result<Gathered<Answer>, AdapterError> {
-        let Some(cluster) = self.cluster() else { return Ok(Gathered::default()) };
+        let Some(cluster) = self.cluster_opened().await else { return Ok(Gathered::default()) };
         let deadline = cluster.deadline();
         let open = cluster.open_request().await?;
         cluster.publish(&Message::ServerSideEmit { event, request: Some(open.id().clone()) }).await?;
@@ -328,7 +362,7 @@ impl Hub {
 
     /// The namespace is closed.
     pub(crate) async fn close(&self) {
-        if let Some(cluster) = self.cluster() {
+        if let Some(cluster) = self.cluster_opened().await {
             cluster.close().await;
         }
     }

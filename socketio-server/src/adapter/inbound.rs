@@ -60,7 +60,9 @@ impl Inbound {
             return;
         }
         let Some(hub) = self.hub.upgrade() else { return };
-        let Some(cluster) = hub.cluster().filter(|cluster| !cluster.is_closed()) else { return };
+        // What is handed in while the adapter is still opening waits for that.
+        let opened = hub.cluster_opened().await;
+        let Some(cluster) = opened.filter(|cluster| !cluster.is_closed()) else { return };
         cluster.heard(&from);
         match message {
             Message::InitialHeartbeat => {

@@ -34,6 +34,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Adapter: Send + Sync + 'static {
     /// Opens the way to the other nodes for one namespace. What they say is handed to `inbound`, in the order in
     /// which it comes; what this node says goes through the link that is returned.
+    ///
+    /// It is called by whoever names the namespace first, with nothing locked: it may use the server, and name further
+    /// namespaces. What is handed to `inbound`, or sent to other nodes, before it returns waits for its return, and so
+    /// do clients that want to join; it must not wait for any of these itself.
     fn open(&self, inbound: Inbound) -> Arc<dyn Link>;
 }
 

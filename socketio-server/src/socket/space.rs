@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use socketio_events::handler::Call;
 use socketio_events::table::{Calls, Table};
@@ -36,6 +36,8 @@ pub(crate) struct Space {
     /// Counts the changes of the handlers, for those who keep a copy.
     version: AtomicU32,
     kind: Kind,
+    /// Whether the application knows of it. `false` if it could not be connected with the other nodes.
+    announced: OnceLock<bool>,
     /// Events that no handler got because they did not fit, or a middleware refused them.
     pub(crate) refused_events: AtomicU64,
 }
@@ -101,7 +103,18 @@ impl Space {
     ) -> Self {
         let refused_events = AtomicU64::new(0);
         let handlers = RwLock::new(handlers);
-        Self { hub, config, state, handlers, version: AtomicU32::new(0), kind, refused_events }
+        let (version, announced) = (AtomicU32::new(0), OnceLock::new());
+        Self { hub, config, state, handlers, version, kind, announced, refused_events }
+    }
+
+    /// Whether the application knows of the namespace by now, and clients may be let in.
+    pub(crate) fn announced(&self) -> Option<bool> {
+        self.announced.get().copied()
+    }
+
+    /// The application knows of it, or never will.
+    pub(crate) fn announce(&self, is_there: bool) {
+        let _ = self.announced.set(is_there);
     }
 
     /// The handlers as they are now.

@@ -120,13 +120,20 @@ impl Outbox {
     }
 
     /// Queues a packet of the protocol itself, whatever the limit: it is a few bytes, and at most one of a kind is
-    /// under way.
-    pub fn push_control(&self, packet: Prepared) {
+    /// under way. Returns its number, or 0 if nothing is taken any more.
+    pub fn push_control(&self, packet: Prepared) -> u64 {
         let mut inner = self.lock();
         if matches!(inner.phase, Phase::Open | Phase::Overflowed) {
             let len = packet.wire_len();
-            inner.enqueue(packet, len);
+            inner.enqueue(packet, len)
+        } else {
+            0
         }
+    }
+
+    /// Whether the message with this number was written.
+    pub fn has_written(&self, number: u64) -> bool {
+        self.lock().reached(Until::Written(number))
     }
 
     /// Queues a message if the transport takes it now: nothing else waits. `Ok(false)` says that it was dropped.

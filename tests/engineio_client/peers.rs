@@ -1,10 +1,13 @@
 //! Peers that are no good Engine.IO servers: none of them brings a client down.
 
-use engineio::Transport;
 use engineio::client::{Closed, HttpError, OpenError, TransportError};
+use engineio::{Message, Transport};
+use futures_util::SinkExt;
 use tests::raw::soon;
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-use crate::support::{builder, closed, ok, peer};
+use crate::support::{builder, closed, connect_on, message, ok, peer};
 
 const OPEN: &str = r#"0{"sid":"abc","upgrades":[],"pingInterval":30,"pingTimeout":30,"maxPayload":1000}"#;
 
@@ -70,11 +73,33 @@ async fn a_server_that_falls_silent_is_given_up() {
     assert!(matches!(closed(&mut client).await, Closed::PingTimeout));
 }
 
+/// Its heartbeat is answered, but the answers do not fill our memory.
+#[tokio::test]
+async fn a_server_that_asks_and_does_not_listen_costs_one_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut server = tokio_tungstenite::accept_async(stream).await.unwrap();
+        server.send(WsMessage::text(OPEN.replace("30", "25000"))).await.unwrap();
+        let ping = format!("2{}", "x".repeat(60_000));
+        for _ in 0..600 {
+            server.send(WsMessage::text(ping.clone())).await.unwrap();
+        }
+        server.send(WsMessage::text("4done")).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let mut client = connect_on(addr, Transport::WebSocket).await;
+    assert_eq!(message(&mut client).await, Message::from("done"));
+    let waiting = client.sender().queued_bytes();
+    assert!(waiting < 200_000, "{waiting}");
+}
+
 #[tokio::test]
 async fn a_packet_that_is_none_ends_the_session() {
     let addr = peer(|_| ok(&format!("{OPEN}\u{1e}4first\u{1e}9"))).await;
     let mut client = soon(builder(addr).connect()).await.unwrap();
-    assert_eq!(crate::support::message(&mut client).await, "first".into());
+    assert_eq!(message(&mut client).await, "first".into());
     let closed = closed(&mut client).await;
     assert!(matches!(closed, Closed::TransportError(TransportError::Packet(_))), "{closed:?}");
     assert_eq!(closed.to_string(), "transport error");
@@ -84,6 +109,6 @@ async fn a_packet_that_is_none_ends_the_session() {
 async fn packets_of_the_server_that_mean_nothing_to_us_are_passed_over() {
     let addr = peer(|_| ok(&format!("{OPEN}\u{1e}6\u{1e}3x\u{1e}5\u{1e}0{{}}\u{1e}4hello\u{1e}1"))).await;
     let mut client = soon(builder(addr).connect()).await.unwrap();
-    assert_eq!(crate::support::message(&mut client).await, "hello".into());
+    assert_eq!(message(&mut client).await, "hello".into());
     assert!(matches!(closed(&mut client).await, Closed::TransportClose(None)));
 }

@@ -49,6 +49,8 @@ pub struct Client {
     timer: Pin<Box<Sleep>>,
     remembered: Arc<AtomicBool>,
     reading: bool,
+    /// The number of the last answer to a ping.
+    pong: u64,
 }
 
 /// What is left to do.
@@ -101,6 +103,7 @@ impl Client {
             config: Arc::clone(config),
             remembered,
             reading: true,
+            pong: 0,
         }
     }
 
@@ -226,7 +229,11 @@ impl Client {
         match packet {
             Packet::Message(message) => Ok(Some(message)),
             Packet::Ping(data) => {
-                self.shared.outbox.push_control(Prepared::control(PacketType::Pong, data.as_bytes()));
+                // A server that asks again before it took the answer gets that one: it must not fill our memory.
+                if self.shared.outbox.has_written(self.pong) {
+                    let pong = Prepared::control(PacketType::Pong, data.as_bytes());
+                    self.pong = self.shared.outbox.push_control(pong);
+                }
                 Ok(None)
             }
             Packet::Close => Err(Closed::TransportClose(None)),

@@ -215,7 +215,9 @@ impl Driver {
                 self.traffic.received.add(message.as_bytes().len());
                 self.handler.on_message(&self.session, message);
             }
-            Action::Ping => self.session.outbox().push_control(Prepared::ping()),
+            Action::Ping => {
+                self.session.outbox().push_control(Prepared::ping());
+            }
             Action::Pong(data) => {
                 // The client says how many and how large they are, so they count like messages.
                 let _ = self.session.outbox().push(Prepared::control(PacketType::Pong, data.as_bytes()));

@@ -1,12 +1,15 @@
 //! What a peer chooses has a limit, and a defined answer past it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, SlowConsumer};
+use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, Sid, SlowConsumer};
 use tests::raw::{LONG, Polling, Request, Response, Seen, WebSocket, soon, start, start_echo};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Barrier;
 
 /// EIO-SRV-112
 #[tokio::test]
@@ -153,6 +156,27 @@ async fn more_sessions_than_allowed_are_turned_away() {
     let refused = running.get("/engine.io/?EIO=4&transport=polling").await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
     assert_eq!(WebSocket::open(running.addr, "/engine.io/?EIO=4&transport=websocket").await.err(), Some(503));
+}
+
+/// However many ask while an id is being made for each of them.
+#[tokio::test]
+async fn nobody_slips_in_while_an_id_is_made() {
+    let both = Arc::new(Barrier::new(2));
+    let next = AtomicUsize::new(0);
+    let running = start(Server::builder().max_sessions(1).generate_id(move |_| {
+        let (both, id) = (Arc::clone(&both), next.fetch_add(1, Ordering::Relaxed));
+        async move {
+            both.wait().await;
+            Ok::<_, std::io::Error>(Sid::from(id.to_string()))
+        }
+    }))
+    .await;
+    let target = "/engine.io/?EIO=4&transport=polling";
+    let (one, two) = tokio::join!(running.get(target), running.get(target));
+    let mut answers = [one.status, two.status];
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 503]);
+    assert_eq!(running.server.stats().sessions, 1);
 }
 
 /// The default policy: a client that cannot keep up is closed, and told so.

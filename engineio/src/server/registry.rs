@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -21,18 +22,36 @@ const SHARDS: usize = 16;
 pub(crate) struct Registry {
     hasher: RandomState,
     shards: [Mutex<HashMap<Sid, Session>>; SHARDS],
+    /// How many there are in all of them, and how many are about to be added.
+    len: AtomicUsize,
     /// Told of each removal.
     removals: Notify,
 }
 
+/// Why a session was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAdded {
+    /// There are as many as there may be.
+    Full,
+    /// Another session has its id.
+    Taken,
+}
+
 impl Registry {
-    /// Adds a session, unless its id is taken.
-    pub(crate) fn insert(&self, session: &Session) -> bool {
+    /// Adds a session if there are fewer than `max`, and its id is not taken.
+    pub(crate) fn insert(&self, session: &Session, max: usize) -> Result<(), NotAdded> {
+        if self.len.fetch_add(1, Ordering::AcqRel) >= max {
+            self.len.fetch_sub(1, Ordering::AcqRel);
+            return Err(NotAdded::Full);
+        }
         match self.shard(session.id().as_str()).entry(session.id().clone()) {
-            Entry::Occupied(_) => false,
+            Entry::Occupied(_) => {
+                self.len.fetch_sub(1, Ordering::AcqRel);
+                Err(NotAdded::Taken)
+            }
             Entry::Vacant(place) => {
                 place.insert(session.clone());
-                true
+                Ok(())
             }
         }
     }
@@ -43,7 +62,9 @@ impl Registry {
 
     pub(crate) fn remove(&self, session: &Session) {
         let mut shard = self.shard(session.id().as_str());
-        shard.remove(session.id());
+        if shard.remove(session.id()).is_some() {
+            self.len.fetch_sub(1, Ordering::AcqRel);
+        }
         // Room for a crowd is given back when the crowd is gone. Half of what is kept must leave before the next time, so
         // a removal costs the same on average.
         if shard.len() < shard.capacity() / 4 {
@@ -60,7 +81,7 @@ impl Registry {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.len.load(Ordering::Acquire)
     }
 
     pub(crate) fn all(&self) -> Vec<Session> {

@@ -15,6 +15,7 @@ use super::command::{Command, PostAnswer, PostBody};
 use super::compression;
 use super::driver::Driver;
 use super::head::{PeerAddr, RequestHead};
+use super::registry::NotAdded;
 use super::request_error::{BadRequest, RequestError};
 use super::respond::{Checked, mismatch, status};
 use super::session::Session;
@@ -62,7 +63,14 @@ impl Shared {
         let base64 = request.handshake.base64;
         let session =
             Session::new(sid, protocol, transport, base64, head, &self.config, self.outboxes.enter());
-        let registered = Registered::insert(self, &session)?;
+        // Others may have taken the last places while the id was made.
+        let registered = match Registered::insert(self, &session) {
+            Ok(registered) => registered,
+            Err(NotAdded::Full) => return Ok(unavailable()),
+            Err(NotAdded::Taken) => {
+                return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
+            }
+        };
         // Who closed the server in the meantime either found the session in the registry, or is seen here.
         if self.is_closing() {
             return Ok(unavailable());
@@ -303,12 +311,9 @@ struct Registered<'a> {
 }
 
 impl<'a> Registered<'a> {
-    fn insert(server: &'a Shared, session: &'a Session) -> Result<Self, RequestError> {
-        if server.registry.insert(session) {
-            Ok(Self { server, session, keep: false })
-        } else {
-            Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into())
-        }
+    fn insert(server: &'a Shared, session: &'a Session) -> Result<Self, NotAdded> {
+        server.registry.insert(session, server.options.max_sessions)?;
+        Ok(Self { server, session, keep: false })
     }
 
     fn keep(mut self) {

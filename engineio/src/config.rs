@@ -84,7 +84,8 @@ pub struct Config {
     ///
     /// A message counts with its bytes on the wire, an eighth more for what an allocator rounds up, and 128 bytes for its
     /// place: about what it holds, so that many short messages are bounded as well as few long ones. Shared broadcasts
-    /// count in full for every peer although they exist once, so the memory really held may be much less.
+    /// count in full for every peer although they exist once, so the memory really held may be much less. Answers to
+    /// polls count until they have left, if they have 16 KiB or more.
     pub max_buffered: usize,
     /// What happens when the outbox is full. Default: the session is closed.
     pub slow_consumer: SlowConsumer,

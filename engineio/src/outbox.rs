@@ -43,6 +43,8 @@ struct Inner {
     queue: VecDeque<Prepared>,
     /// Bytes pushed and not yet written, those in the driver's hands included.
     bytes: usize,
+    /// Bytes that were written to where they still take memory: see [`Outbox::lend`].
+    lent: usize,
     /// How many messages were ever pushed, and how many of them were written.
     pushed: u64,
     written: u64,
@@ -91,6 +93,7 @@ impl Outbox {
                 phase: Phase::Open,
                 queue: VecDeque::new(),
                 bytes: 0,
+                lent: 0,
                 pushed: 0,
                 written: 0,
                 limit,
@@ -224,6 +227,19 @@ impl Outbox {
         inner.notify();
     }
 
+    /// Counts bytes towards the limit although they were written: the peer has not taken them yet, and until it has they
+    /// stay in memory.
+    pub fn lend(&self, bytes: usize) {
+        self.lock().lent += bytes;
+    }
+
+    /// The peer has taken such bytes, or will never.
+    pub fn give_back(&self, bytes: usize) {
+        let mut inner = self.lock();
+        inner.lent = inner.lent.saturating_sub(bytes);
+        inner.notify();
+    }
+
     /// Says whether the transport refuses to take more.
     pub fn set_blocked(&self, blocked: bool) {
         self.lock().blocked = blocked;
@@ -303,7 +319,8 @@ impl Outbox {
 impl Inner {
     /// One message may exceed the limit alone: a peer is not slow because a message is large.
     fn fits(&self, len: usize) -> bool {
-        self.bytes == 0 || held(self.bytes + len, self.messages() + 1) <= self.limit
+        let taken = self.bytes + self.lent;
+        taken == 0 || held(taken + len, self.messages() + 1) <= self.limit
     }
 
     /// Messages pushed and not yet written.

@@ -179,6 +179,28 @@ async fn nobody_slips_in_while_an_id_is_made() {
     assert_eq!(running.server.stats().sessions, 1);
 }
 
+/// An answer that is on its way, for as long as the client likes, holds memory as a message in the queue does.
+#[tokio::test]
+async fn what_a_client_does_not_take_counts_until_it_does() {
+    let builder = Server::builder().max_buffered(1 << 20, SlowConsumer::Refuse).http_compression(None);
+    let mut running = start(builder).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    // More than the kernel takes for us; a single message may be as large as it likes.
+    session.send("x".repeat(32 << 20)).unwrap();
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
+    soon(async {
+        while session.queued_bytes() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(session.send("y".repeat(32 << 20)), Err(SendError::Full));
+    assert_eq!(Response::read(&mut stream).await.body.len(), 1 + (32 << 20));
+    soon(session.send_when_ready("z".repeat(32 << 20))).await.unwrap();
+}
+
 /// The default policy: a client that cannot keep up is closed, and told so.
 #[tokio::test]
 async fn a_slow_consumer_is_disconnected() {

@@ -162,8 +162,9 @@ impl ServerBuilder {
     }
 
     /// How long the body of a POST may take to arrive. Default 30 s; then the request is answered with 408 and the
-    /// session ends. For as long, a client of [`serve`](Server::serve) may pause in taking an answer; then its
-    /// connection is closed.
+    /// session ends. For as long, a client of [`serve`](Server::serve) may take over each 16 KiB of an answer; then its
+    /// connection is closed. Behind another HTTP server that is the other server's business; what the client has not
+    /// taken counts towards [`max_buffered`](Self::max_buffered) there too.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.options.body_timeout = timeout;
         self

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::loan::Loan;
 use crate::close_reason::CloseReason;
 use crate::net::Upgrading;
 use crate::polling::{PayloadForm, PollAnswer};
@@ -14,7 +15,7 @@ use crate::polling::{PayloadForm, PollAnswer};
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A GET wants what waits, now or later.
-    Poll(oneshot::Sender<PollAnswer>),
+    Poll(oneshot::Sender<Polled>),
     /// A POST brings packets.
     Post(PostBody, PayloadForm, oneshot::Sender<PostAnswer>),
     /// A WebSocket wants to take over. Any answer lets the request answer with 101; if the session cannot take the
@@ -24,6 +25,19 @@ pub(crate) enum Command {
     Close,
     /// Immediate close.
     Abort(CloseReason),
+}
+
+/// How a GET is answered, and what the answer holds of the session's memory.
+#[derive(Debug)]
+pub(crate) struct Polled {
+    pub(crate) answer: PollAnswer,
+    pub(crate) loan: Option<Loan>,
+}
+
+impl From<PollAnswer> for Polled {
+    fn from(answer: PollAnswer) -> Self {
+        Self { answer, loan: None }
+    }
 }
 
 /// The body of a POST.

@@ -27,6 +27,9 @@ const AHEAD: usize = 16 * 1024;
 /// A body of at most this size is copied behind its head, and written with it. Copying more costs more than the vector
 /// of a gathering write.
 const COPIED: usize = 4 * 1024;
+/// How much of an answer a client has to take before its patience is counted anew. One byte at a time would hold the
+/// rest for as long as it likes.
+const PACE: usize = 16 * 1024;
 /// How long, and for how many bytes, a client may go on sending what is refused already. A connection that is closed
 /// with unread bytes in it is reset, and a reset can overtake the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -247,13 +250,14 @@ impl Connection {
         decoder.is_done()
     }
 
-    /// Writes an answer. The client may pause for as long as `patience` in taking it.
+    /// Writes an answer. The client may take as long as `patience` for each [`PACE`] bytes of it.
     async fn write(&mut self, head: Vec<u8>, mut body: Bytes, patience: Duration) -> io::Result<()> {
         let mut head = head;
         if body.len() <= COPIED {
             head.extend_from_slice(&std::mem::take(&mut body));
         }
         let mut head = &head[..];
+        let mut taken = 0;
         self.clock.start(patience);
         poll_fn(|cx| {
             while !(head.is_empty() && body.is_empty()) {
@@ -275,7 +279,11 @@ impl Connection {
                 let of_head = written.min(head.len());
                 head.advance(of_head);
                 body.advance(written - of_head);
-                self.clock.start(patience);
+                taken += written;
+                if taken >= PACE {
+                    taken = 0;
+                    self.clock.start(patience);
+                }
             }
             // TCP has nothing to flush; TLS may have.
             Pin::new(&mut self.io).poll_flush(cx)
@@ -359,4 +367,40 @@ fn empty_lines(bytes: &[u8]) -> usize {
 
 fn says_close(headers: &HeaderMap) -> bool {
     headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Writes 100 KiB to a client that takes `step` bytes every 10 seconds. Returns how many it took.
+    async fn taken(step: usize) -> (io::Result<()>, usize) {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (scanner, clock) = (Scanner::default(), Clock::default());
+        let mut connection = Connection { io: Io::new(ours), read: Vec::new(), scanner, clock };
+        let client = tokio::spawn(async move {
+            let (mut buffer, mut taken) = (vec![0; step], 0);
+            while theirs.read_exact(&mut buffer).await.is_ok() {
+                taken += step;
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+            taken
+        });
+        let written = connection.write(vec![b'x'; 100 * 1024], Bytes::new(), PATIENCE).await;
+        drop(connection);
+        (written, client.await.unwrap_or_default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_may_be_slow_but_not_as_slow_as_it_likes() {
+        let (written, taken_of_it) = taken(10 * 1024).await;
+        assert!(written.is_ok() && taken_of_it == 100 * 1024, "{written:?} {taken_of_it}");
+        let (written, taken_of_it) = taken(100).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(taken_of_it < 16 * 1024, "{taken_of_it}");
+    }
 }

@@ -16,6 +16,7 @@ mod head;
 mod hooks;
 mod incoming;
 mod line;
+mod loan;
 mod origins;
 mod query;
 mod registry;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::body::{Body, CollectError, collect};
-use super::command::{Command, PostAnswer, PostBody};
+use super::command::{Command, Polled, PostAnswer, PostBody};
 use super::compression;
 use super::driver::Driver;
 use super::head::{PeerAddr, RequestHead};
@@ -89,7 +89,7 @@ impl Shared {
                 // Until the client's first GET nothing can be sent.
                 session.outbox().set_blocked(true);
                 let answer = polling::answer(session.dialect(), &greeting, &[]);
-                let mut response = self.poll_response(&request, answer).await;
+                let mut response = self.poll_response(&request, answer.into()).await;
                 if let Some(cookie) = &self.options.cookie {
                     response
                         .headers_mut()
@@ -139,7 +139,7 @@ impl Shared {
         let (answer, answered) = oneshot::channel();
         session.command(Command::Poll(answer));
         match answered.await {
-            Ok(PollAnswer::Refused) => Ok(status(StatusCode::BAD_REQUEST)),
+            Ok(Polled { answer: PollAnswer::Refused, .. }) => Ok(status(StatusCode::BAD_REQUEST)),
             Ok(answer) => {
                 let mut response = self.poll_response(&request, answer).await;
                 self.decorate(request.parts, &mut response, false);
@@ -240,7 +240,8 @@ impl Shared {
         response
     }
 
-    async fn poll_response(&self, request: &Checked<'_>, answer: PollAnswer) -> Response<Body> {
+    async fn poll_response(&self, request: &Checked<'_>, polled: Polled) -> Response<Body> {
+        let Polled { answer, loan } = polled;
         let PollAnswer::Payload { mut body, binary, compress } = answer else {
             return status(StatusCode::BAD_REQUEST);
         };
@@ -255,6 +256,9 @@ impl Shared {
         }
         if compress {
             body = self.compress(request, body, response.headers_mut()).await;
+        }
+        if let Some(loan) = loan {
+            body = loan.attach(body);
         }
         *response.body_mut() = Body::from(body);
         response

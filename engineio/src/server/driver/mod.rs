@@ -27,7 +27,7 @@ use tokio::time::Sleep;
 
 use self::polling::Post;
 use super::Shared;
-use super::command::{Command, PostAnswer};
+use super::command::{Command, Polled, PostAnswer};
 use super::goodbye;
 use super::handler::Handler;
 use super::line::Line;
@@ -50,7 +50,7 @@ pub(crate) struct Driver {
     handler: Box<dyn Handler>,
     server: Arc<Shared>,
     /// The GET that waits, while the machine says that one is parked.
-    parked: Option<oneshot::Sender<PollAnswer>>,
+    parked: Option<oneshot::Sender<Polled>>,
     post: Option<Post>,
     /// The WebSocket that carries the session.
     carrier: Option<Box<Line>>,
@@ -173,7 +173,7 @@ impl Driver {
                 }
                 Some(action) => {
                     self.act(action, now);
-                    let _ = answer.send(PollAnswer::Refused);
+                    let _ = answer.send(PollAnswer::Refused.into());
                 }
             },
             Command::Post(body, form, answer) => match self.machine.handle(Input::PostOpened, now) {

@@ -12,7 +12,8 @@ use super::{Driver, count};
 use crate::packet::PacketType;
 use crate::polling::{self, Packets, PayloadForm};
 use crate::prepared::Prepared;
-use crate::server::command::{PostAnswer, PostBody};
+use crate::server::command::{Polled, PostAnswer, PostBody};
+use crate::server::loan::Loan;
 use crate::session::Input;
 
 /// The POST that is being read, or of which a busy handler has not taken all packets.
@@ -45,7 +46,7 @@ impl Driver {
     /// Answers the GET that waits with packets without data.
     pub(super) fn answer_poll(&mut self, packets: &[PacketType], now: Instant) {
         if let Some(parked) = self.parked.take() {
-            let _ = parked.send(polling::answer(self.session.dialect(), &[], packets));
+            let _ = parked.send(polling::answer(self.session.dialect(), &[], packets).into());
             self.session.outbox().set_blocked(true);
             self.input(Input::PollAnswered, now);
         }
@@ -124,7 +125,8 @@ impl Driver {
         let last: &[_] = if closing { &[PacketType::Close] } else { &[] };
         let answer = polling::answer(self.session.dialect(), &messages, last);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
-        let delivered = parked.send(answer).is_ok();
+        let loan = Loan::new(&self.session, bytes);
+        let delivered = parked.send(Polled { answer, loan }).is_ok();
         self.session.outbox().set_blocked(true);
         if !delivered {
             return self.input(Input::PollLost, now);

@@ -9,6 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use socketio_parser::RawArgs;
 use tokio::sync::{mpsc, oneshot};
 
+/// Room for more answers than this is given back when none is owed any more.
+const KEPT: usize = 64;
+
 /// The answers that one socket owes.
 #[derive(Debug, Default)]
 pub(crate) struct PendingAcks(Mutex<Table>);
@@ -35,6 +38,17 @@ pub(crate) enum Refused {
     TooMany,
 }
 
+impl Table {
+    fn remove(&mut self, id: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&id);
+        // A few places are kept for the next ones.
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
+            self.waiting = HashMap::new();
+        }
+        waiting
+    }
+}
+
 impl PendingAcks {
     pub(crate) fn expect(&self, id: u64, waiting: Waiting, max: usize) -> Result<(), Refused> {
         let mut table = self.lock();
@@ -50,7 +64,7 @@ impl PendingAcks {
 
     /// An answer came. One that nobody waits for (any more) is dropped: it was late, or the peer made it up.
     pub(crate) fn resolve(&self, id: u64, args: RawArgs) {
-        let waiting = self.lock().waiting.remove(&id);
+        let waiting = self.lock().remove(id);
         match waiting {
             Some(Waiting::One(one)) => drop(one.send(args)),
             Some(Waiting::Many(many)) => drop(many.send(args)),
@@ -60,7 +74,7 @@ impl PendingAcks {
 
     /// Nobody waits for this one any more.
     pub(crate) fn forget(&self, id: u64) {
-        self.lock().waiting.remove(&id);
+        self.lock().remove(id);
     }
 
     /// The socket left: whoever waits learns it by the dropped sender.
@@ -75,5 +89,24 @@ impl PendingAcks {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_of_answers_that_came_takes_no_memory() {
+        let acks = PendingAcks::default();
+        for id in 0..10_000 {
+            acks.expect(id, Waiting::One(oneshot::channel().0), 10_000).unwrap();
+        }
+        assert_eq!(acks.expect(10_000, Waiting::One(oneshot::channel().0), 10_000), Err(Refused::TooMany));
+        for id in 0..5_000 {
+            acks.resolve(id, RawArgs::empty());
+            acks.forget(5_000 + id);
+        }
+        assert!(acks.lock().waiting.capacity() <= KEPT);
     }
 }

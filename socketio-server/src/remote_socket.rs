@@ -69,6 +69,9 @@ impl RemoteSocket {
         let unread = emit::to_event(self.hub.parser(), event, args)?;
         let elsewhere = Some(unread.clone()).filter(|_| !self.is_here() && self.hub.is_clustered());
         let (hub, target) = (&self.hub, self.target());
+        if hub.has_outgoing() {
+            hub.tell_outgoing(&target, &unread);
+        }
         let asked = hub.broadcast_with_ack(&target, Flags::default(), self.timeout, elsewhere, |id| {
             Ok(emit::event(hub.parser(), hub.name(), Some(id), event, unread.args(), None)?)
         });

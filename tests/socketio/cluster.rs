@@ -267,6 +267,37 @@ async fn a_socket_of_another_node_answers_too() {
     }
 }
 
+/// Wherever it was sent, and whether an answer is wanted or not.
+#[tokio::test]
+async fn listeners_of_outgoing_events_hear_what_other_nodes_send() {
+    for bus in Bus::of_each_kind() {
+        let mut cluster = Cluster::new(bus).await;
+        let id = cluster.ids[1].clone();
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        let socket = cluster.io(1).socket(&id).unwrap();
+        socket.on_any_outgoing(move |event, _| sender.send(event.to_owned()).unwrap());
+        let to_it = [cluster.io(0).r#in(&id), cluster.io(1).r#in(&id)];
+        let remote = [to_it[0].fetch_sockets().await.unwrap(), to_it[1].fetch_sockets().await.unwrap()];
+        let asking = tokio::spawn(async move {
+            to_it[0].emit("one", &()).await.unwrap();
+            to_it[0].emit_with_ack::<u32>("two", &()).await.unwrap();
+            to_it[1].emit_with_ack::<u32>("three", &()).await.unwrap();
+            remote[0][0].emit_with_ack::<u32>("four", &()).await.unwrap();
+            remote[1][0].emit_with_ack::<u32>("five", &()).await.unwrap();
+        });
+        assert_eq!(cluster.clients[1].text().await, r#"42["one",null]"#);
+        for _ in 0..4 {
+            let asked = cluster.clients[1].text().await;
+            let id: String = asked[2..].chars().take_while(char::is_ascii_digit).collect();
+            cluster.clients[1].send(&format!("43{id}[1]")).await;
+        }
+        soon(asking).await.unwrap();
+        for event in ["one", "two", "three", "four", "five"] {
+            assert_eq!(soon(heard.recv()).await.as_deref(), Some(event));
+        }
+    }
+}
+
 /// ADAPTER-34, ADAPTER-35, ADAPTER-36
 #[tokio::test]
 async fn sockets_join_on_all_nodes() {

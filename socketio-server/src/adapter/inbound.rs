@@ -75,6 +75,9 @@ impl Inbound {
                 let _ = hub.deliver_event(&target, flags, &event);
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
+                if hub.has_outgoing() {
+                    hub.tell_outgoing(&target, &event);
+                }
                 let id = hub.next_ack_id();
                 let (sender, answers) = mpsc::unbounded_channel();
                 let message =

@@ -287,6 +287,30 @@ async fn attachments_may_take_only_so_long() {
     ws.closed().await;
 }
 
+/// A client that has no room may leave meanwhile, and come back on the same connection.
+#[tokio::test]
+async fn what_waits_for_room_is_not_for_whoever_comes_next() {
+    let full = |engine: engineio::ServerBuilder| engine.max_buffered(1200, engineio::SlowConsumer::Refuse);
+    let running = start(builder().engine(full), |_| {}).await;
+    let client = running.polling().await;
+    client.post("40").await;
+    let joined = client.poll().await;
+    let id = joined.split('"').nth(3).unwrap();
+    let socket = running.io.socket(id).unwrap();
+    socket.emit("first", &"x".repeat(700)).unwrap();
+    let waiting = socket.clone();
+    let mut waiting = Box::pin(async move { waiting.emit_when_ready("second", &"y".repeat(700)).await });
+    let early = std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx))).await;
+    assert!(early.is_pending());
+    client.post("41").await;
+    client.post("40").await;
+    assert!(client.poll().await.contains("first"));
+    assert!(matches!(waiting.await, Err(EmitError::Send(engineio::SendError::Closed))));
+    running.io.emit("third", &()).await.unwrap();
+    let rest = client.poll().await;
+    assert!(rest.contains("third") && !rest.contains("second"), "{rest}");
+}
+
 /// SIO-SRV-133, SIO-SRV-134, SIO-SRV-135, SIO-SRV-136, SIO-SRV-137
 #[tokio::test]
 async fn listeners_of_outgoing_events_hear_all_of_them() {

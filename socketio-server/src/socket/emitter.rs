@@ -1,5 +1,8 @@
 //! One emit to one socket, with its flags.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -82,7 +85,13 @@ impl Emitter {
         }
         self.tell_outgoing(event, args)?;
         let message = emit::event(hub.parser(), hub.name(), None, event, args, None)?;
-        Ok(self.socket.session().send_when_ready(message.compress(self.compress)).await?)
+        let mut sending = pin!(self.socket.session().send_when_ready(message.compress(self.compress)));
+        // The client may leave the namespace while it has no room, and come back to it as somebody else.
+        let sent = poll_fn(|cx| match self.socket.is_connected() {
+            true => sending.as_mut().poll(cx),
+            false => Poll::Ready(Err(engineio::SendError::Closed)),
+        });
+        Ok(sent.await?)
     }
 
     /// Sends the event and waits for the answer, of which the first argument is read as `T`.

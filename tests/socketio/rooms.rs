@@ -52,6 +52,21 @@ async fn rooms_and_their_members_stay_in_step() {
 }
 
 #[tokio::test]
+async fn rooms_are_left_before_the_socket_is_let_in_too() {
+    let running = start(builder(), |io| {
+        io.middleware(|socket: Socket| async move {
+            socket.join(["r1", "r2"]);
+            socket.leave_all();
+            socket.join("r3");
+            Ok::<_, socketio_server::ConnectError>(())
+        });
+    })
+    .await;
+    let (_ws, id) = running.connect().await;
+    assert_eq!(names(&running.io.socket(&id).unwrap().joined_rooms()), ["r3"]);
+}
+
+#[tokio::test]
 async fn rooms_are_joined_before_the_socket_is_let_in() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let running = start(builder(), |io| {

@@ -18,7 +18,7 @@ use crate::extensions::Extensions;
 use crate::handshake::Handshake;
 use crate::id::random_id;
 use crate::recovery::{Away, Claim, NotRecovered};
-use crate::room::Room;
+use crate::room::{MemberKey, Room};
 
 /// A socket is made before its namespace's middlewares run, and is not connected before they agree.
 const JOINING: u8 = 0;
@@ -166,20 +166,12 @@ impl Socket {
         if rooms.is_empty() {
             return;
         }
-        if self.0.member.get().is_none() {
-            // Under the lock of the early rooms it cannot come in between.
-            let early = self.change_extras(|extras| {
-                let early = self.0.member.get().is_none();
-                if early && !self.has_left() {
-                    extras.early.extend(rooms.iter().cloned());
-                }
-                early
-            });
-            if early {
-                return;
+        let member = self.member_or(|early| {
+            if !self.has_left() {
+                early.extend(rooms.iter().cloned());
             }
-        }
-        if let Some(&key) = self.0.member.get() {
+        });
+        if let Some(key) = member {
             for room in rooms {
                 self.0.space.hub.local.join(key, &room);
             }
@@ -187,12 +179,30 @@ impl Socket {
     }
 
     pub(super) fn leave_room(&self, room: &str) {
-        match self.0.member.get() {
-            Some(&key) => {
-                self.0.space.hub.local.leave(key, room);
-            }
-            None => self.change_extras(|extras| extras.early.retain(|early| **early != *room)),
+        if let Some(key) = self.member_or(|early| early.retain(|early| **early != *room)) {
+            self.0.space.hub.local.leave(key, room);
         }
+    }
+
+    pub(super) fn leave_all_rooms(&self) {
+        if let Some(key) = self.member_or(Vec::clear) {
+            self.0.space.hub.local.leave_all(key);
+        }
+    }
+
+    /// The socket's place in the rooms. While it has none, its early rooms are changed.
+    fn member_or(&self, change: impl FnOnce(&mut Vec<Room>)) -> Option<MemberKey> {
+        if let Some(&key) = self.0.member.get() {
+            return Some(key);
+        }
+        // Under the lock of the early rooms it cannot come in between.
+        self.change_extras(|extras| match self.0.member.get() {
+            Some(&key) => Some(key),
+            None => {
+                change(&mut extras.early);
+                None
+            }
+        })
     }
 
     pub(super) fn all_rooms(&self) -> Vec<Room> {

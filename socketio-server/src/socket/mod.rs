@@ -194,9 +194,7 @@ impl Socket {
 
     /// Leaves all rooms but the one that every socket has under its own id.
     pub fn leave_all(&self) {
-        if let Some(&key) = self.0.member.get() {
-            self.0.space.hub.local.leave_all(key);
-        }
+        self.leave_all_rooms();
     }
 
     /// The rooms that the socket is in: its own id first, then those that it

@@ -216,7 +216,8 @@ fn advisories() -> Outcome {
     let deny = tools::cargo_tool("cargo-deny", "0.20.2")?;
     let fetched = Run::new(&deny, &["fetch", "db"], &root()).limit(Duration::from_secs(120)).status();
     if let Err(error) = fetched {
-        return Ok(Done::Unavailable(format!("the advisory database cannot be reached ({error})")));
+        let what = error.lines().next().unwrap_or_default();
+        return Ok(Done::Unavailable(format!("the advisory database cannot be reached ({what})")));
     }
     all([Run::new(&deny, &["--all-features", "check", "advisories"], &root())])
 }

@@ -10,6 +10,7 @@ mod plot;
 mod report;
 mod scenarios;
 mod servers;
+mod slow;
 mod storm;
 
 use std::fs::{self, OpenOptions};
@@ -30,6 +31,7 @@ cargo xtask bench [--quick] [--rounds N] [--scenario NAMES] [--servers NAMES] [-
 cargo xtask bench --growth       how cost grows with connections, receivers, rooms and size, into benches/GROWTH.md
 cargo xtask bench --storm [NAMES]
                                  what servers still hold when a crowd is gone, into benches/STORM.md
+cargo xtask bench --slow [NAMES] what a client that stops reading costs servers and the others, into benches/SLOW.md
 cargo xtask bench --clients [ROUNDS]
                                  clients beside each other, into benches/CLIENTS.md";
 
@@ -58,6 +60,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
         ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
         ["--storm", names] => storm::run(&named(servers::SERVERS, names, |server| server.name)?),
+        ["--slow"] => slow::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
+        ["--slow", names] => slow::run(&named(servers::SERVERS, names, |server| server.name)?),
         _ => compare(&Options::parse(arguments)?),
     }
 }
@@ -99,17 +103,7 @@ fn named<T>(table: &'static [T], names: &str, name: fn(&T) -> &str) -> Result<Ve
 
 fn compare(options: &Options) -> Result<(), String> {
     let load = servers::load_generator()?;
-    let mut launches: Vec<(&'static str, Launch)> = Vec::new();
-    let mut missing = Vec::new();
-    for server in &options.servers {
-        match (server.prepare)() {
-            Ok(launch) => launches.push((server.name, launch)),
-            Err(why) => {
-                println!("{} is not available: {why}", server.name);
-                missing.push(server.name);
-            }
-        }
-    }
+    let (launches, missing) = available(&options.servers);
     let mut measured = Measured::open(options.add)?;
     for (name, launch) in &launches {
         measured.version(name, &launch.version)?;
@@ -137,6 +131,22 @@ fn compare(options: &Options) -> Result<(), String> {
     write("RESULTS.md", &text)?;
     write("results.svg", &drawing)?;
     measured.held()
+}
+
+/// The servers that can be had, and the names of the others.
+fn available(asked: &[&'static Server]) -> (Vec<(&'static str, Launch)>, Vec<&'static str>) {
+    let mut launches = Vec::new();
+    let mut missing = Vec::new();
+    for server in asked {
+        match (server.prepare)() {
+            Ok(launch) => launches.push((server.name, launch)),
+            Err(why) => {
+                println!("{} is not available: {why}", server.name);
+                missing.push(server.name);
+            }
+        }
+    }
+    (launches, missing)
 }
 
 /// That our server does what the generator checks. Nothing is judged by how long it took.

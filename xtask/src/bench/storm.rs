@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use super::available;
 use super::report::machine;
 use super::servers::Server;
 use crate::root;
@@ -10,7 +11,7 @@ use crate::root;
 const LOAD: &str = "storm --conns 10000 --loud 500 --size 990000 --rest 20";
 
 /// Measures these servers, and writes `benches/STORM.md`.
-pub(super) fn run(asked: &[&Server]) -> Result<(), String> {
+pub(super) fn run(asked: &[&'static Server]) -> Result<(), String> {
     let load = super::servers::load_generator()?;
     let arguments: Vec<&str> = LOAD.split_whitespace().collect();
     let mut text = format!(
@@ -20,14 +21,7 @@ pub(super) fn run(asked: &[&Server]) -> Result<(), String> {
          |\n\n| server | fresh | connected | at most | rested | version |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
         machine()
     );
-    for server in asked {
-        let launch = match (server.prepare)() {
-            Ok(launch) => launch,
-            Err(why) => {
-                println!("{} is not available: {why}", server.name);
-                continue;
-            }
-        };
+    for (name, launch) in available(asked).0 {
         let result = launch.measure(&load, &arguments)?;
         let figure = |name: &str| result[name].as_f64().map(|bytes| format!("{:.1}", bytes / 1e6));
         let figures: Option<Vec<String>> =
@@ -36,8 +30,8 @@ pub(super) fn run(asked: &[&Server]) -> Result<(), String> {
             Some(figures) => figures.join(" | "),
             None => format!("failed: {} | | | ", result["error"].as_str().unwrap_or("no result")),
         };
-        println!("{:<14}{row}", server.name);
-        let _ = writeln!(text, "| {} | {row} | {} |", server.name, launch.version);
+        println!("{name:<14}{row}");
+        let _ = writeln!(text, "| {name} | {row} | {} |", launch.version);
     }
     fs::write(root().join("benches/STORM.md"), text).map_err(|error| format!("benches/STORM.md: {error}"))
 }

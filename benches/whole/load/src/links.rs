@@ -26,6 +26,11 @@ pub trait Scenario {
     fn response(&mut self, _: &mut Links, link: usize, _: Instant, _: &Response) -> Result<(), Failure> {
         Err(Failure(format!("connection {link} got a response that nobody expects")))
     }
+
+    /// The server ended a connection.
+    fn ended(&mut self, link: usize, how: &str) -> Result<(), Failure> {
+        Err(Failure(format!("connection {link}: {how}")))
+    }
 }
 
 pub struct Links {
@@ -47,6 +52,8 @@ struct Link {
     queued: bool,
     /// The socket took less than all.
     full: bool,
+    /// Nothing is read.
+    stalled: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,6 +68,7 @@ enum Stage {
     Joining,
     Ready,
     Requests,
+    Ended,
 }
 
 /// What goes over a connection.
@@ -105,8 +113,21 @@ impl Links {
             outbound: Vec::new(),
             queued: false,
             full: false,
+            stalled: false,
         });
         Ok(link)
+    }
+
+    /// Stops reading from a connection.
+    pub fn stall(&mut self, link: usize) {
+        self.links[link].stalled = true;
+    }
+
+    /// Reads from it again, first of all what has arrived meanwhile.
+    pub fn resume(&mut self, scenario: &mut impl Scenario, link: usize) -> Result<(), Failure> {
+        self.readable(scenario, link)?;
+        self.links[link].stalled = false;
+        self.flush()
     }
 
     /// Everybody goes, without a word.
@@ -129,7 +150,9 @@ impl Links {
     pub fn flush(&mut self) -> Result<(), Failure> {
         while let Some(link) = self.queued.pop() {
             self.links[link].queued = false;
-            if !matches!(self.links[link].stage, Stage::Connecting(_)) && !self.links[link].full {
+            if !matches!(self.links[link].stage, Stage::Connecting(_) | Stage::Ended)
+                && !self.links[link].full
+            {
                 self.write(link)?;
             }
         }
@@ -148,7 +171,7 @@ impl Links {
             if event.is_writable() {
                 self.writable(scenario, link)?;
             }
-            if event.is_readable() {
+            if event.is_readable() && !self.links[link].stalled {
                 self.readable(scenario, link)?;
             }
             self.flush()?;
@@ -207,12 +230,18 @@ impl Links {
 
     fn readable(&mut self, scenario: &mut impl Scenario, link: usize) -> Result<(), Failure> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        loop {
+        while self.links[link].stage != Stage::Ended {
             let len = match self.links[link].stream.read(&mut scratch) {
-                Ok(0) => return Err(Failure(format!("the server closed connection {link}"))),
+                Ok(0) => {
+                    self.end(scenario, link, "the server closed it")?;
+                    break;
+                }
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(lost(link, &error)),
+                Err(error) => {
+                    self.end(scenario, link, &error.to_string())?;
+                    break;
+                }
             };
             let at = Instant::now();
             let mut inbound = std::mem::take(&mut self.links[link].inbound);
@@ -225,13 +254,19 @@ impl Links {
                 inbound.drain(..used);
             }
             self.links[link].inbound = inbound;
-            // A socket that gave less than it was asked for is empty: the next bytes are a new event.
-            if len < scratch.len() {
+            // A socket that gave less than it was asked for is empty: the next bytes are a new event. Of who did not
+            // read, the event was missed.
+            if len < scratch.len() && !self.links[link].stalled {
                 break;
             }
         }
         self.scratch = scratch;
         Ok(())
+    }
+
+    fn end(&mut self, scenario: &mut impl Scenario, link: usize, how: &str) -> Result<(), Failure> {
+        self.links[link].stage = Stage::Ended;
+        scenario.ended(link, how)
     }
 
     /// Handles what is whole, and says how many bytes that were.
@@ -267,7 +302,10 @@ impl Links {
                 BINARY => scenario.binary(self, link, at, payload)?,
                 PING => self.send(link, &frame(PONG, payload)),
                 PONG => {}
-                CLOSE => return Err(Failure(format!("the server said goodbye to connection {link}"))),
+                CLOSE => {
+                    self.end(scenario, link, "the server said goodbye")?;
+                    return Ok(bytes.len());
+                }
                 _ => return Err(Failure(format!("connection {link} got opcode {opcode}"))),
             }
         }

@@ -1,7 +1,7 @@
 //! Loads a Socket.IO server and says what that cost it: one scenario a run, one JSON object on stdout.
 //!
 //! `bench-load SCENARIO --port P --pid SERVER [--conns N] [--window N] [--size N] [--kind string|json|binary]
-//! [--secs S] [--warmup S] ...`; the scenarios are idle, echo, ack, broadcast, rooms, polling and storm.
+//! [--secs S] [--warmup S] ...`; the scenarios are idle, echo, ack, broadcast, rooms, polling, slow and storm.
 //!
 //! Every delivery is compared byte for byte with what was sent. A server that answers wrongly, or not at all, fails;
 //! it is not fast.
@@ -16,6 +16,7 @@ mod own;
 mod polling;
 mod rooms;
 mod run;
+mod slow;
 mod storm;
 mod wire;
 
@@ -45,6 +46,7 @@ fn load() -> Result<Value, Failure> {
         "echo" | "ack" => own::run(&scenario, &arguments),
         "broadcast" | "rooms" => rooms::run(&scenario, &arguments),
         "polling" => polling::run(&arguments),
+        "slow" => slow::run(&arguments),
         "storm" => storm::run(&arguments),
         other => Err(Failure(format!("there is no scenario {other}"))),
     }

@@ -1,0 +1,68 @@
+//! One client that stops reading: what that costs the server and the others.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+
+use super::report::{machine, shown};
+use super::servers::Server;
+use super::{available, median};
+use crate::root;
+
+const LOAD: &str = "slow --conns 20 --size 1024 --window 4 --total 100000";
+/// How often each server is measured.
+const ROUNDS: usize = 3;
+
+/// Measures these servers, and writes `benches/SLOW.md`.
+pub(super) fn run(asked: &[&'static Server]) -> Result<(), String> {
+    let load = super::servers::load_generator()?;
+    let arguments: Vec<&str> = LOAD.split_whitespace().collect();
+    let (launches, _) = available(asked);
+    let mut results: Vec<Vec<Value>> = vec![Vec::new(); launches.len()];
+    for _ in 0..ROUNDS {
+        for ((name, launch), results) in launches.iter().zip(&mut results) {
+            let result = launch.measure(&load, &arguments)?;
+            println!("{name:<14}{result}");
+            results.push(result);
+        }
+    }
+    let mut text = format!(
+        "# A client that stops reading\n\n`cargo xtask bench --slow` writes this file: 21 clients get broadcasts of 1 KiB, \
+         four under way. One of them stops reading, and 100,000 more broadcasts are made, which is 100 MiB for it \
+         (`{LOAD}`). Then it reads again. The server on one core, the generator on another, medians of {ROUNDS} \
+         interleaved rounds; memory in MiB beside what the server had when everybody read; latencies are those of the \
+         20 others.\n\n| | |\n| --- | --- |\n| machine | {} |\n\n\
+         | server | CPU µs a broadcast | a second | p99 µs before | p99 µs | grew by | kept | the one got | its end | version |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |\n",
+        machine()
+    );
+    for ((name, launch), results) in launches.iter().zip(&results) {
+        let _ = writeln!(text, "| {name} | {} | {} |", row(results), launch.version);
+    }
+    fs::write(root().join("benches/SLOW.md"), text).map_err(|error| format!("benches/SLOW.md: {error}"))
+}
+
+fn row(results: &[Value]) -> String {
+    if let Some(why) = results.iter().find_map(|result| result["error"].as_str()) {
+        return format!("failed: {why} | | | | | | |");
+    }
+    let figure = |name: &str| median(results.iter().filter_map(|result| result[name].as_f64()).collect());
+    let mebibytes = |name: &str| shown(figure(name).map(|bytes| bytes / f64::from(1 << 20)));
+    let got = figure("got").map_or_else(String::new, |got| format!("{got:.0}"));
+    let ends = results.iter().map(|result| result["ended"].as_str().unwrap_or("none"));
+    let mut ends: Vec<&str> = ends.collect();
+    ends.sort_unstable();
+    ends.dedup();
+    [
+        shown(figure("cpu_us")),
+        shown(figure("per_s")),
+        shown(figure("p99_before_us")),
+        shown(figure("p99_us")),
+        mebibytes("growth"),
+        mebibytes("kept"),
+        got,
+        ends.join(", "),
+    ]
+    .join(" | ")
+}

@@ -18,6 +18,8 @@ pub(super) struct Launch {
     pub(super) folder: PathBuf,
     pub(super) environment: Vec<(&'static str, &'static str)>,
     pub(super) version: String,
+    /// The cores that it runs on, as `taskset` names them.
+    pub(super) cores: &'static str,
 }
 
 impl Launch {
@@ -44,7 +46,7 @@ impl Launch {
     }
 
     fn start(&self, port: u16) -> Result<Child, String> {
-        pinned(&self.program, "0")
+        pinned(&self.program, self.cores)
             .args(&self.arguments)
             .envs(self.environment.iter().copied())
             .env("PORT", port.to_string())
@@ -82,12 +84,12 @@ impl Drop for Server {
     }
 }
 
-/// A program on one core, where there is another for the other side, with as many files open as it may.
-pub(super) fn pinned(program: &str, core: &str) -> Command {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let pin = if cores > 1 { "exec taskset -c \"$0\" \"$@\"" } else { "exec \"$@\"" };
+/// A program on some cores, where there is more than one, with as many files open as it may.
+pub(super) fn pinned(program: &str, cores: &str) -> Command {
+    let there = thread::available_parallelism().map_or(1, usize::from);
+    let pin = if there > 1 { "exec taskset -c \"$0\" \"$@\"" } else { "exec \"$@\"" };
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n \"$(ulimit -Hn)\"; {pin}"), core, program]);
+    command.args(["-c", &format!("ulimit -n \"$(ulimit -Hn)\"; {pin}"), cores, program]);
     command
 }
 

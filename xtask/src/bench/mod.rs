@@ -4,6 +4,7 @@
 //! machine does meanwhile hits all; what counts is the CPU time of the server's process, which hardly depends on it.
 
 mod clients;
+mod cores;
 mod growth;
 mod launch;
 mod plot;
@@ -32,6 +33,7 @@ cargo xtask bench --growth       how cost grows with connections, receivers, roo
 cargo xtask bench --storm [NAMES]
                                  what servers still hold when a crowd is gone, into benches/STORM.md
 cargo xtask bench --slow [NAMES] what a client that stops reading costs servers and the others, into benches/SLOW.md
+cargo xtask bench --cores        our server on one core and on two, into benches/CORES.md
 cargo xtask bench --clients [ROUNDS]
                                  clients beside each other, into benches/CLIENTS.md";
 
@@ -56,6 +58,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             Ok(())
         }
         ["--growth"] => growth::run(),
+        ["--cores"] => cores::run(),
         ["--clients"] => clients::run(3),
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
         ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
@@ -162,6 +165,7 @@ fn one_line(result: &Value) -> String {
 }
 
 /// All rounds that were measured, which are kept in a file so that they can be added to.
+#[derive(Default)]
 struct Measured {
     file: PathBuf,
     versions: Vec<(String, String)>,
@@ -178,8 +182,7 @@ impl Measured {
     fn open(add: bool) -> Result<Self, String> {
         let folder = tools::target().join("bench");
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let mut measured =
-            Self { file: folder.join("rounds.jsonl"), versions: Vec::new(), rounds: Vec::new() };
+        let mut measured = Self { file: folder.join("rounds.jsonl"), ..Self::default() };
         if !add {
             let _ = fs::remove_file(&measured.file);
             return Ok(measured);
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_a_round() {
-        let mut measured = Measured { file: PathBuf::new(), versions: Vec::new(), rounds: Vec::new() };
+        let mut measured = Measured::default();
         for (ours, limit) in [(2.0, 1.0), (30.0, 10.0), (8.0, 2.0)] {
             let results = json!({ "ours": { "cpu_us": ours }, "limit": { "cpu_us": limit } });
             measured.take(&json!({ "scenario": "echo", "results": results }));
@@ -276,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_failed_round_has_no_figures() {
-        let mut measured = Measured { file: PathBuf::new(), versions: Vec::new(), rounds: Vec::new() };
+        let mut measured = Measured::default();
         let results = json!({ "ours": { "error": "lost" }, "limit": { "cpu_us": 1.0 } });
         measured.take(&json!({ "scenario": "echo", "results": results }));
         assert_eq!(measured.ratio("echo", "ours", "limit", "cpu_us"), None);

@@ -115,7 +115,14 @@ fn python() -> Result<Launch, String> {
 }
 
 pub(super) fn program_of(program: String) -> Launch {
-    Launch { program, arguments: Vec::new(), folder: root(), environment: Vec::new(), version: String::new() }
+    Launch {
+        program,
+        arguments: Vec::new(),
+        folder: root(),
+        environment: Vec::new(),
+        version: String::new(),
+        cores: "0",
+    }
 }
 
 /// Builds a package that is a workspace of its own; its program.

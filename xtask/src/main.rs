@@ -22,7 +22,7 @@ cargo xtask instructions [--update | --runs N]
                                  or keeps the new counts; or says how far several counts are apart
 cargo xtask layering             which module uses which, held against the allowed directions
 cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
-                                 runs an official suite (eio, eio-client, sio) against our server";
+                                 runs an official suite (eio, eio-client, sio, sio-client) against our server";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

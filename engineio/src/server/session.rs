@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::command::Command;
 use super::head::RequestHead;
+use super::loan::{Lender, Loan};
 use super::stats::Gauge;
 use crate::close_reason::CloseReason;
 use crate::config::{Config, Transport};
@@ -185,6 +186,11 @@ impl Session {
         &self.0.outbox
     }
 
+    /// Counts bytes that were taken out of the outbox for as long as the answer to a poll holds them.
+    pub(crate) fn lend(&self, bytes: usize) -> Option<Loan> {
+        Loan::new(&self.0, bytes)
+    }
+
     pub(crate) fn set_transport(&self, transport: Transport) {
         self.0.transport.store(transport as u8, Ordering::Relaxed);
     }
@@ -224,6 +230,12 @@ impl fmt::Debug for Session {
             .field("id", self.id())
             .field("transport", &self.transport())
             .finish_non_exhaustive()
+    }
+}
+
+impl Lender for Shared {
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 }
 

@@ -13,7 +13,6 @@ use crate::packet::PacketType;
 use crate::polling::{self, Packets, PayloadForm};
 use crate::prepared::Prepared;
 use crate::server::command::{Polled, PostAnswer, PostBody};
-use crate::server::loan::Loan;
 use crate::session::Input;
 
 /// The POST that is being read, or of which a busy handler has not taken all packets.
@@ -125,7 +124,7 @@ impl Driver {
         let last: &[_] = if closing { &[PacketType::Close] } else { &[] };
         let answer = polling::answer(self.session.dialect(), &messages, last);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
-        let loan = Loan::new(&self.session, bytes);
+        let loan = self.session.lend(bytes);
         let delivered = parked.send(Polled { answer, loan }).is_ok();
         self.session.outbox().set_blocked(true);
         if !delivered {

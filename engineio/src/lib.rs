@@ -50,6 +50,7 @@
 //! | `client` | no | the client: tokio and hyper |
 //! | `tls` | no | `https` and `wss` for the client, by rustls |
 //! | `axum` | no | WebSockets served by axum shed its wrappers too; they work without |
+//! | `tracing` | no | what happens can be seen by `tracing`: requests refused, sessions opened, upgraded and closed |
 
 pub mod close_reason;
 pub mod config;

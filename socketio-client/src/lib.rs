@@ -54,6 +54,7 @@
 //! | --- | --- | --- |
 //! | `tls` | no | `https` and `wss`, by rustls |
 //! | `msgpack` | no | packets as msgpack, for servers that use that parser |
+//! | `tracing` | no | what happens can be seen by `tracing`: connections lost and opened again, namespaces joined and refused |
 //! | `cli` | no | the program `sio`: `cargo run -p socketio-client --features cli -- --help` |
 
 mod backoff;
@@ -71,6 +72,7 @@ mod manager;
 mod manager_event;
 mod retry;
 mod socket;
+mod trace;
 mod watched;
 
 pub use self::builder::ManagerBuilder;

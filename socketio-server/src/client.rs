@@ -26,6 +26,7 @@ use crate::error::{ConnectError, HandlerError};
 use crate::namespaces::{Namespaces, Visit};
 use crate::screening::Screening;
 use crate::socket::{AckSender, ConnectContext, EventContext, Handlers, Siblings, Snapshot, Socket};
+use crate::trace;
 
 /// One connected client.
 pub(crate) struct Client {
@@ -266,6 +267,12 @@ impl Client {
             self.visits.push(visit);
         }
         self.connect_by = None;
+        trace::connected(
+            socket.namespace(),
+            socket.id(),
+            socket.recovered(),
+            socket.not_recovered().as_ref(),
+        );
         let handlers = socket.space().handlers();
         for call in handlers.connect.calls() {
             start(&mut self.running, call(ConnectContext { socket: socket.clone() }), cx);
@@ -274,6 +281,7 @@ impl Client {
 
     fn refuse(&mut self, namespace: &str, error: &ConnectError) {
         self.refused += 1;
+        trace::refused(namespace, error);
         let (parser, protocol) = (self.server.config.parser, self.session.protocol());
         if let Ok(packet) = connect::refusal(parser, protocol, namespace, error) {
             let _ = self.session.send(packet);
@@ -291,12 +299,14 @@ impl Client {
                 socket.space().report(socket, &error);
             }
         }
+        trace::hung_up("it sent what is no packet");
         self.hang_up();
     }
 
     /// The client sent a packet that it must not send now: its connection is closed.
     fn violation(&mut self) {
         self.leave_all(DisconnectReason::ForcedServerClose);
+        trace::hung_up("it sent a packet that it must not send now");
         self.hang_up();
     }
 
@@ -349,9 +359,14 @@ impl Client {
             let timeout = self.server.config.attachment_timeout;
             self.attachments_by = Some(Box::pin(tokio::time::sleep(timeout)));
         }
-        for deadline in [&mut self.connect_by, &mut self.attachments_by] {
+        let deadlines = [
+            (&mut self.connect_by, "it joined no namespace in time"),
+            (&mut self.attachments_by, "its attachments did not come in time"),
+        ];
+        for (deadline, fault) in deadlines {
             if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
                 *deadline = None;
+                trace::hung_up(fault);
                 self.session.close();
             }
         }

@@ -32,6 +32,7 @@
 //! | --- | --- | --- |
 //! | `msgpack` | no | packets as msgpack, for servers that choose `Parser::Msgpack` |
 //! | `serve-client` | no | `ServerBuilder::serve_client`: the scripts that pages load |
+//! | `tracing` | no | what happens can be seen by `tracing`: clients refused, sockets that come and leave, trouble with other nodes |
 
 mod ack;
 pub mod adapter;
@@ -63,6 +64,7 @@ mod server;
 mod server_events;
 mod socket;
 mod socket_data;
+mod trace;
 
 pub use self::broadcast::Broadcast;
 #[cfg(feature = "serve-client")]

@@ -17,6 +17,7 @@ use crate::handshake::Handshake;
 use crate::namespace::Namespace;
 use crate::params::{Params, Pattern};
 use crate::socket::Kind;
+use crate::trace;
 
 /// The namespaces of a server.
 pub(crate) struct Namespaces {
@@ -212,6 +213,7 @@ impl Namespaces {
             by_name.remove(namespace.name());
             family.remove(namespace.name());
             drop(by_name);
+            trace::removed(namespace.name());
             namespace.close();
         }
     }
@@ -314,6 +316,7 @@ impl Beginning<'_> {
             Inbound::open(&self.namespace.space().hub, &**adapter);
         }
         self.opened = true;
+        trace::made(self.namespace.name());
         let hooks = self.server.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
         hooks.iter().for_each(|hook| hook(self.namespace));
     }

@@ -17,4 +17,5 @@ mod retries;
 mod socketioxide;
 mod streams;
 mod support;
+mod traces;
 mod wire;

@@ -44,6 +44,7 @@ mod session;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod trace;
 mod url;
 mod websocket;
 

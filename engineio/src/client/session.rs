@@ -25,6 +25,7 @@ use super::heartbeat::{Due, Heartbeat};
 use super::probe::Probe;
 use super::route::Route;
 use super::sender::{Sender, Shared};
+use super::trace;
 use crate::config::Transport;
 use crate::packet::{Message, Packet, PacketType};
 use crate::prepared::Prepared;
@@ -92,7 +93,7 @@ impl Client {
         remembered.store(is_websocket, Ordering::Relaxed);
         let heartbeat = handshake.heartbeat(config.protocol, now);
         let timer = probe.as_ref().map_or(heartbeat.next(), |probe| probe.deadline.min(heartbeat.next()));
-        Self {
+        let client = Self {
             shared: Arc::new(Shared::new(config.max_buffered, heartbeat.deadline())),
             sid: handshake.sid.into(),
             carrier,
@@ -104,7 +105,9 @@ impl Client {
             remembered,
             reading: true,
             pong: 0,
-        }
+        };
+        trace::opened(&client.sid, client.transport());
+        client
     }
 
     /// The session's id. Whoever knows it can use the session.
@@ -265,6 +268,7 @@ impl Client {
         }
         self.carrier = Carrier::WebSocket(websocket);
         self.remembered.store(true, Ordering::Relaxed);
+        trace::upgraded(&self.sid);
         Some(Event::Upgraded)
     }
 
@@ -274,6 +278,7 @@ impl Client {
         if let Some(polling) = self.carrier.polling() {
             polling.resume();
         }
+        trace::not_upgraded(&self.sid, &error);
         Event::UpgradeFailed(error)
     }
 
@@ -321,7 +326,9 @@ impl Client {
         }
         // Whatever ends a session that is being closed: it is closed as the application wanted.
         let wanted = matches!(self.phase, Phase::Closing(_) | Phase::Goodbye(_));
-        self.phase = Phase::Closed(if wanted { Closed::Forced } else { closed });
+        let closed = if wanted { Closed::Forced } else { closed };
+        trace::closed(&self.sid, &closed);
+        self.phase = Phase::Closed(closed);
         self.probe = None;
         self.shared.outbox.close();
         self.shared.outbox.clear();

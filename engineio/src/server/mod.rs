@@ -26,6 +26,7 @@ mod serve;
 mod service;
 mod session;
 mod stats;
+mod trace;
 mod traffic;
 mod transports;
 

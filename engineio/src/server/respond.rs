@@ -14,6 +14,7 @@ use super::hooks::Refusal;
 use super::query::{Handshake, Query};
 use super::request_error::{BadRequest, RequestError};
 use super::session::Session;
+use super::trace;
 use crate::config::Transport;
 use crate::net::Upgrading;
 
@@ -148,6 +149,7 @@ impl Shared {
     }
 
     fn refuse(&self, parts: &Parts, error: &RequestError) -> Response<Body> {
+        trace::refused(parts, error);
         if let Some(hook) = &self.options.hooks.connection_error {
             hook(parts, error);
         }

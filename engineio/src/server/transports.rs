@@ -19,6 +19,7 @@ use super::registry::NotAdded;
 use super::request_error::{BadRequest, RequestError};
 use super::respond::{Checked, mismatch, status};
 use super::session::Session;
+use super::trace;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::open::OpenPacket;
@@ -51,8 +52,11 @@ impl Shared {
             },
             Transport::Polling => None,
         };
-        if self.is_closing() || self.registry.len() >= self.options.max_sessions {
+        if self.is_closing() {
             return Ok(unavailable());
+        }
+        if self.registry.len() >= self.options.max_sessions {
+            return Ok(self.full());
         }
         let sid = self.generate_id(&request).await?;
 
@@ -66,7 +70,7 @@ impl Shared {
         // Others may have taken the last places while the id was made.
         let registered = match Registered::insert(self, &session) {
             Ok(registered) => registered,
-            Err(NotAdded::Full) => return Ok(unavailable()),
+            Err(NotAdded::Full) => return Ok(self.full()),
             Err(NotAdded::Taken) => {
                 return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
             }
@@ -103,7 +107,10 @@ impl Shared {
         let handler = self.accept.accept(&session);
         let machine = Machine::new(Arc::clone(&self.config), protocol, transport, now);
         registered.keep();
-        tokio::spawn(Driver::new(session, machine, handler, Arc::clone(self), request.upgrading.take()));
+        trace::opened(&session);
+        let span = trace::span(&session);
+        let driver = Driver::new(session, machine, handler, Arc::clone(self), request.upgrading.take());
+        tokio::spawn(trace::within(span, driver));
         Ok(response)
     }
 
@@ -286,6 +293,12 @@ impl Shared {
             }
             None => body,
         }
+    }
+
+    /// There are as many sessions as there may be.
+    fn full(&self) -> Response<Body> {
+        trace::full(self.options.max_sessions);
+        unavailable()
     }
 
     fn open_packet(&self, session: &Session) -> Prepared {

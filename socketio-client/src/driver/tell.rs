@@ -13,6 +13,7 @@ use crate::error::ConnectError;
 use crate::socket::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, SocketEvent, Space,
 };
+use crate::trace;
 
 impl Driver {
     pub(super) fn tell_event(&mut self, space: &Arc<Space>, event: Event, ack: Option<AckSender>) {
@@ -26,6 +27,7 @@ impl Driver {
     }
 
     pub(super) fn tell_connect(&mut self, space: &Arc<Space>, recovered: bool) {
+        trace::connected(&space.name, recovered);
         put(space, || SocketEvent::Connect { recovered });
         let calls = space.handlers().connect.clone();
         let Some(socket) = self.hub.socket(space) else { return };
@@ -35,6 +37,7 @@ impl Driver {
     }
 
     pub(super) fn tell_connect_error(&mut self, space: &Arc<Space>, error: &ConnectError) {
+        trace::refused(&space.name, error);
         put(space, || SocketEvent::ConnectError(error.clone()));
         let calls = space.handlers().connect_error.clone();
         let Some(socket) = self.hub.socket(space) else { return };
@@ -44,6 +47,7 @@ impl Driver {
     }
 
     pub(super) fn tell_disconnect(&mut self, space: &Arc<Space>, reason: &DisconnectReason) {
+        trace::disconnected(&space.name, reason);
         put(space, || SocketEvent::Disconnect(reason.clone()));
         let calls = space.handlers().disconnect.clone();
         let Some(socket) = self.hub.socket(space) else { return };

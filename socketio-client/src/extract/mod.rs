@@ -12,6 +12,7 @@ use crate::error::{ConnectError, ExtractError};
 use crate::socket::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, Socket,
 };
+use crate::trace;
 
 /// A context that belongs to a socket.
 pub trait Context: Send + 'static {
@@ -92,7 +93,8 @@ where
 /// Tells the application of what does not fit.
 fn misfit(socket: &Socket, event: &str, error: &ExtractError) {
     let hook = socket.space.handlers().on_error.clone();
-    if let Some(hook) = hook {
-        hook(socket, event, error);
+    match hook {
+        Some(hook) => hook(socket, event, error),
+        None => trace::unheard(socket.namespace(), event, error),
     }
 }

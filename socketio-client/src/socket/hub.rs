@@ -12,6 +12,7 @@ use super::space::Space;
 use crate::bell::Bell;
 use crate::config::Config;
 use crate::manager_event::ManagerEvent;
+use crate::trace;
 use crate::watched::Watched;
 
 /// Someone who is told what happens to the connection.
@@ -161,6 +162,7 @@ impl Hub {
     }
 
     pub(crate) fn tell(&self, event: &ManagerEvent) {
+        trace::connection(event);
         let hooks = lock(&self.hooks).clone();
         hooks.calls().for_each(|hook| hook(event));
     }

@@ -11,6 +11,7 @@ use super::message::Message;
 use super::requests::{Open, Owing, Reply, Requests};
 use super::{AdapterError, Link, Presence};
 use crate::id::{NodeId, RequestId};
+use crate::trace;
 
 /// How long a request to other nodes may take, where the caller says nothing (`requestsTimeout`).
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,7 +63,7 @@ impl Cluster {
     pub(super) async fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // Others find out by themselves if this does not reach them.
-            let _ = self.publish(&Message::Close).await;
+            note("that this node leaves", self.publish(&Message::Close).await);
             self.link.close();
         }
     }
@@ -74,7 +75,7 @@ impl Cluster {
 
     pub(super) async fn respond(&self, to: &NodeId, message: Message) {
         // Who asked stops waiting after a while; there is nobody here to tell.
-        let _ = self.link.respond(to, &message).await;
+        note("an answer", self.link.respond(to, &message).await);
     }
 
     /// A node answered a request of this one.
@@ -88,12 +89,18 @@ impl Cluster {
 
     /// A node said something, so it is there.
     pub(super) fn heard(&self, from: &NodeId) {
-        if from.as_str() != EMITTER {
-            self.others().insert(from.clone(), Instant::now());
+        if from.as_str() != EMITTER && self.others().insert(from.clone(), Instant::now()).is_none() {
+            trace::node_found(from);
         }
     }
 
-    pub(super) fn lost(&self, node: &NodeId) {
+    /// A node has said that it leaves.
+    pub(super) fn left(&self, node: &NodeId) {
+        trace::node_left(node);
+        self.lost(node);
+    }
+
+    fn lost(&self, node: &NodeId) {
         self.others().remove(node);
         self.requests.lost(node);
     }
@@ -109,15 +116,28 @@ impl Cluster {
                 .collect()
         };
         for node in silent {
+            trace::node_lost(&node);
             self.lost(&node);
         }
         let spoke = *self.spoke.lock().unwrap_or_else(PoisonError::into_inner);
         if spoke.elapsed() >= interval {
-            let _ = self.publish(&Message::Heartbeat).await;
+            self.say_hello(&Message::Heartbeat).await;
         }
+    }
+
+    /// Says that this node is there.
+    pub(super) async fn say_hello(&self, heartbeat: &Message) {
+        note("that this node is there", self.publish(heartbeat).await);
     }
 
     fn others(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What nobody else would get to know.
+fn note(what: &str, said: Result<(), AdapterError>) {
+    if let Err(error) = said {
+        trace::unsaid(what, &error);
     }
 }

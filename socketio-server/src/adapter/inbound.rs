@@ -66,10 +66,10 @@ impl Inbound {
         cluster.heard(&from);
         match message {
             Message::InitialHeartbeat => {
-                let _ = cluster.publish(&Message::Heartbeat).await;
+                cluster.say_hello(&Message::Heartbeat).await;
             }
             Message::Heartbeat => {}
-            Message::Close => cluster.lost(&from),
+            Message::Close => cluster.left(&from),
             Message::Broadcast { target, flags, event, request: None } => {
                 // An event that cannot be encoded here could not be there either.
                 let _ = hub.deliver_event(&target, flags, &event);
@@ -143,7 +143,7 @@ impl Inbound {
         let weak = self.hub.clone();
         tokio::spawn(async move {
             if let Some(cluster) = hub.cluster() {
-                let _ = cluster.publish(&Message::InitialHeartbeat).await;
+                cluster.say_hello(&Message::InitialHeartbeat).await;
             }
             drop(hub);
             let mut ticks = tokio::time::interval(interval.min(timeout) / 5);

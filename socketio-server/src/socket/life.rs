@@ -19,6 +19,7 @@ use crate::handshake::Handshake;
 use crate::id::random_id;
 use crate::recovery::{Away, Claim, NotRecovered};
 use crate::room::{MemberKey, Room};
+use crate::trace;
 
 /// A socket is made before its namespace's middlewares run, and is not connected before they agree.
 const JOINING: u8 = 0;
@@ -235,15 +236,32 @@ impl Socket {
         let handlers = self.0.space.handlers();
         // They still see the rooms.
         for call in handlers.disconnecting.calls() {
-            detach(|| call(context()));
+            self.detach(|| call(context()));
         }
         self.0.phase.store(DISCONNECTED, Ordering::Release);
         self.drop_outgoing(|_| true);
         self.leave_rooms(reason);
         self.0.acks.close();
         self.0.siblings.remove(&self.0);
+        trace::disconnected(self.namespace(), self.id(), &reason);
         for call in handlers.disconnect.calls() {
-            detach(|| call(context()));
+            self.detach(|| call(context()));
+        }
+    }
+
+    /// Runs what a handler begins: at once as far as it goes, the rest in a task. A panic ends only the handler, as it
+    /// would in a task: the socket must leave all the same.
+    fn detach(&self, begin: impl FnOnce() -> Option<Work>) {
+        let begun = panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut work = begin()?;
+            let mut cx = Context::from_waker(Waker::noop());
+            work.as_mut().poll(&mut cx).is_pending().then_some(work)
+        }));
+        let Ok(begun) = begun else { return trace::panicked(self.namespace(), self.id()) };
+        let Some(work) = begun else { return };
+        // Without a runtime nothing that waits would ever go on.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(work);
         }
     }
 
@@ -266,21 +284,6 @@ impl Socket {
             }
         };
         local.tell_room_events(&events);
-    }
-}
-
-/// Runs what a handler begins: at once as far as it goes, the rest in a task. A panic ends only the handler, as it would
-/// in a task: the socket must leave all the same.
-fn detach(begin: impl FnOnce() -> Option<Work>) {
-    let begun = panic::catch_unwind(AssertUnwindSafe(|| {
-        let mut work = begin()?;
-        let mut cx = Context::from_waker(Waker::noop());
-        work.as_mut().poll(&mut cx).is_pending().then_some(work)
-    }));
-    let Ok(Some(work)) = begun else { return };
-    // Without a runtime nothing that waits would ever go on.
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(work);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::{ConnectError, HandlerError};
 use crate::extensions::Extensions;
 use crate::params::Params;
 use crate::rewrite::Screened;
+use crate::trace;
 
 /// A middleware at work.
 pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
@@ -145,8 +146,9 @@ impl Space {
     /// Tells the application of what no handler got.
     pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
         self.refused_events.fetch_add(1, Ordering::Relaxed);
-        if let Some(hook) = self.handlers().on_error.clone() {
-            hook(socket, error);
+        match self.handlers().on_error.clone() {
+            Some(hook) => hook(socket, error),
+            None => trace::unheard(socket.namespace(), socket.id(), error),
         }
     }
 }

@@ -33,6 +33,7 @@ use super::handler::Handler;
 use super::line::Line;
 use super::session::Session;
 use super::stats::Gauge;
+use super::trace;
 use super::traffic::Traffic;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
@@ -246,6 +247,7 @@ impl Driver {
         self.carrier = self.probe.take();
         self.session.set_transport(Transport::WebSocket);
         self.session.outbox().set_blocked(false);
+        trace::upgraded(&self.session);
         self.handler.on_upgrade(&self.session, Transport::WebSocket);
     }
 
@@ -277,6 +279,7 @@ impl Driver {
 
     fn finish(&mut self, reason: CloseReason, farewell: Farewell, now: Instant) {
         self.over = true;
+        trace::closed(&self.session, reason);
         self.session.outbox().close();
         self.server.registry.remove(&self.session);
         self.session.close_mailbox();
@@ -316,6 +319,7 @@ impl Drop for Driver {
             self.server.registry.remove(&self.session);
             if std::thread::panicking() {
                 self.server.panics.add();
+                trace::panicked(&self.session);
                 for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
                     goodbye::spawn(*line, Some(CloseCode::INTERNAL_ERROR), &self.server);
                 }

@@ -1,0 +1,104 @@
+//! What can be seen of requests and sessions, with the feature `tracing`. Without it these functions do nothing, so that
+//! their callers need not ask. The table of targets and levels is docs/tracing.md.
+//!
+//! A session's id is a secret, which `Debug` does not show; neither is the query of a request, where ids are.
+#![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is done with them"))]
+
+use std::future::Future;
+
+use http::request::Parts;
+
+use super::request_error::RequestError;
+use super::session::Session;
+use crate::close_reason::CloseReason;
+
+/// A request was refused before it reached a session.
+pub(super) fn refused(parts: &Parts, error: &RequestError) {
+    #[cfg(feature = "tracing")]
+    {
+        use super::request_error::BadRequest;
+        let detail = match error {
+            RequestError::BadRequest(BadRequest::IdGeneration { error }) => error.as_str(),
+            RequestError::BadRequest(case) => case.name(),
+            RequestError::Forbidden { message } => message.as_str(),
+            RequestError::UnknownTransport { transport } => transport.as_deref().unwrap_or_default(),
+            RequestError::BadHandshakeMethod { method } => method.as_str(),
+            RequestError::UnknownSid { .. } | RequestError::UnsupportedProtocolVersion { .. } => "",
+        };
+        let peer = parts.extensions.get::<super::head::PeerAddr>().map(|peer| peer.0);
+        let (code, reason) = (error.code(), error.to_string());
+        // A client chooses some details, so they are escaped.
+        tracing::debug!(target: "engineio::server", ?peer, code, reason, ?detail, "request refused");
+    }
+}
+
+/// A handshake was refused because there are as many sessions as there may be.
+pub(super) fn full(max_sessions: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "engineio::server", max_sessions, "no room for another session");
+}
+
+pub(super) fn opened(session: &Session) {
+    #[cfg(feature = "tracing")]
+    {
+        let (sid, peer) = (session.id(), session.remote_addr());
+        let (transport, protocol) = (session.transport().as_str(), session.protocol());
+        tracing::debug!(target: "engineio::server", ?sid, ?peer, transport, ?protocol, "session opened");
+    }
+}
+
+/// A session has moved to another transport.
+pub(super) fn upgraded(session: &Session) {
+    #[cfg(feature = "tracing")]
+    {
+        let (sid, transport) = (session.id(), session.transport().as_str());
+        tracing::debug!(target: "engineio::server", ?sid, transport, "session upgraded");
+    }
+}
+
+/// A session is over. That a client reads too slowly is for the operator to see.
+pub(super) fn closed(session: &Session, reason: CloseReason) {
+    #[cfg(feature = "tracing")]
+    {
+        use crate::close_reason::Fault;
+        let (sid, transport) = (session.id(), session.transport().as_str());
+        let fault = match reason {
+            CloseReason::TransportError(fault) => fault.as_str(),
+            _ => "",
+        };
+        if reason == CloseReason::TransportError(Fault::SlowConsumer) {
+            let waiting = session.queued_bytes();
+            tracing::warn!(target: "engineio::server", ?sid, transport, waiting, "slow consumer disconnected");
+        }
+        let reason = reason.as_str();
+        tracing::debug!(target: "engineio::server", ?sid, transport, reason, fault, "session closed");
+    }
+}
+
+/// A handler has panicked, and its session is over.
+pub(super) fn panicked(session: &Session) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "engineio::server", sid = ?session.id(), "a handler panicked");
+}
+
+/// What belongs to a session.
+#[cfg(feature = "tracing")]
+pub(super) type Span = tracing::Span;
+#[cfg(not(feature = "tracing"))]
+#[derive(Clone, Copy)]
+pub(super) struct Span;
+
+pub(super) fn span(session: &Session) -> Span {
+    #[cfg(feature = "tracing")]
+    return tracing::debug_span!(target: "engineio::server", "session", sid = ?session.id());
+    #[cfg(not(feature = "tracing"))]
+    Span
+}
+
+/// The task of a session: what is seen in it belongs to the session.
+pub(super) fn within<F: Future>(span: Span, task: F) -> impl Future<Output = F::Output> {
+    #[cfg(feature = "tracing")]
+    return tracing::Instrument::instrument(task, span);
+    #[cfg(not(feature = "tracing"))]
+    task
+}

@@ -15,6 +15,16 @@ pub async fn listen() -> std::io::Result<TcpListener> {
 #[doc = include_str!("../../docs/coming-from-the-official-server.md")]
 struct ComingFromTheOfficialServer;
 
+/// The same for those from socketioxide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-socketioxide.md")]
+struct ComingFromSocketioxide;
+
+/// The same for those from Python.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-python-socketio.md")]
+struct ComingFromPythonSocketio;
+
 /// The same for the client's.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/client.md")]

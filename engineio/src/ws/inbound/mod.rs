@@ -14,106 +14,25 @@
 //! - A length with the top bit set, which the RFC forbids, is one that is too large, as in `ws`.
 //! - Text that is not UTF-8 fails as soon as the wrong byte is there, which the RFC allows and Autobahn asks for.
 
+mod event;
+mod header;
+mod partial;
+#[cfg(test)]
+mod tests;
+
 use std::iter::FusedIterator;
 use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use crate::frame::{CloseCode, MAX_CONTROL_LEN, Opcode, Role, apply_mask};
+pub use self::event::{Event, WsError};
+use self::header::{Header, Parsed};
+use self::partial::Partial;
+use crate::frame::{CloseCode, Opcode, Role, apply_mask};
 use crate::text::Text;
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;
 
 /// How many frames a message may come in. `ws` has the same limit.
 pub const MAX_FRAGMENTS: u32 = 16_384;
-
-/// What arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A text message.
-    Text(Text),
-    /// A binary message.
-    Binary(Bytes),
-    /// A ping. Its payload, of up to 125 bytes, has to go back in a pong.
-    Ping(Bytes),
-    /// A pong, whose payload nobody needs.
-    Pong,
-    /// The peer closes the connection, and a close frame has to go back. Nothing comes after it.
-    Close {
-        /// The peer's code, if it gave one.
-        code: Option<CloseCode>,
-        /// The peer's reason, which may be empty.
-        reason: Text,
-    },
-}
-
-/// How a peer broke the protocol or a limit. The connection cannot be used any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WsError {
-    /// A reserved bit is set although no extension gives it a meaning.
-    #[error("reserved bits must be zero")]
-    ReservedBits,
-    /// An opcode that has no meaning.
-    #[error("reserved opcode {0}")]
-    ReservedOpcode(u8),
-    /// A frame of a client is not masked.
-    #[error("frames of a client must be masked")]
-    NotMasked,
-    /// A frame of a server is masked.
-    #[error("frames of a server must not be masked")]
-    Masked,
-    /// A control frame came in parts.
-    #[error("control frames must not be fragmented")]
-    FragmentedControl,
-    /// A control frame has more than 125 bytes of payload.
-    #[error("control frames must be short")]
-    ControlTooLong,
-    /// A further part came without a first one.
-    #[error("continuation without a message")]
-    UnexpectedContinuation,
-    /// A new message began within another one.
-    #[error("new message within a fragmented one")]
-    ExpectedContinuation,
-    /// A message came in more than [`MAX_FRAGMENTS`] parts.
-    #[error("too many fragments")]
-    TooManyFragments,
-    /// A message is longer than the limit.
-    #[error("message too big")]
-    MessageTooBig,
-    /// A text message or the reason of a close frame is not UTF-8.
-    #[error("invalid UTF-8")]
-    InvalidUtf8,
-    /// A close frame has one byte, half a code.
-    #[error("invalid close frame")]
-    InvalidClose,
-    /// A close frame has a code that must not be sent.
-    #[error("invalid close code {0}")]
-    InvalidCloseCode(u16),
-}
-
-impl WsError {
-    /// The code to close the connection with.
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
-            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
-            Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
-            Self::ReservedBits
-            | Self::ReservedOpcode(_)
-            | Self::NotMasked
-            | Self::Masked
-            | Self::FragmentedControl
-            | Self::ControlTooLong
-            | Self::UnexpectedContinuation
-            | Self::ExpectedContinuation
-            | Self::InvalidClose
-            | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
-        }
-    }
-}
 
 /// The reading side of one connection.
 #[derive(Debug)]
@@ -379,124 +298,6 @@ impl Iterator for Decode<'_> {
 }
 
 impl FusedIterator for Decode<'_> {}
-
-/// The header of a frame.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    last: bool,
-    opcode: Opcode,
-    mask: [u8; 4],
-    payload_len: u64,
-    /// How many bytes the header itself has.
-    len: usize,
-}
-
-enum Parsed {
-    Header(Header),
-    /// So many bytes are needed to say more.
-    Wants(usize),
-}
-
-impl Header {
-    /// Everything that two bytes can be wrong about is found in the first two bytes.
-    fn parse(bytes: &[u8], role: Role) -> Result<Parsed, WsError> {
-        let &[first, second, ref rest @ ..] = bytes else { return Ok(Parsed::Wants(2)) };
-        // With permessage-deflate, RSV1 in the first frame of a message will say that the message is compressed.
-        if first & 0x70 != 0 {
-            return Err(WsError::ReservedBits);
-        }
-        let last = first & 0x80 != 0;
-        let number = first & 0x0f;
-        let opcode = Opcode::from_number(number).ok_or(WsError::ReservedOpcode(number))?;
-        let short_len = second & 0x7f;
-        if opcode.is_control() {
-            // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
-            if !last {
-                return Err(WsError::FragmentedControl);
-            }
-            if usize::from(short_len) > MAX_CONTROL_LEN {
-                return Err(WsError::ControlTooLong);
-            }
-        }
-        let key_len = match (role, second & 0x80 != 0) {
-            (Role::Server, true) => 4,
-            (Role::Client, false) => 0,
-            // "The server MUST close the connection upon receiving a frame that is not masked."
-            (Role::Server, false) => return Err(WsError::NotMasked),
-            // "A client MUST close a connection if it detects a masked frame."
-            (Role::Client, true) => return Err(WsError::Masked),
-        };
-        let (payload_len, rest, len) = match (short_len, rest) {
-            (126, &[a, b, ref rest @ ..]) => (u64::from(u16::from_be_bytes([a, b])), rest, 4),
-            (126, _) => return Ok(Parsed::Wants(4 + key_len)),
-            (127, &[a, b, c, d, e, f, g, h, ref rest @ ..]) => {
-                (u64::from_be_bytes([a, b, c, d, e, f, g, h]), rest, 10)
-            }
-            (127, _) => return Ok(Parsed::Wants(10 + key_len)),
-            (short, rest) => (u64::from(short), rest, 2),
-        };
-        let len = len + key_len;
-        let mask = match (role, rest) {
-            // No mask at all is one of zeros.
-            (Role::Client, _) => [0; 4],
-            (Role::Server, &[a, b, c, d, ..]) => [a, b, c, d],
-            (Role::Server, _) => return Ok(Parsed::Wants(len)),
-        };
-        Ok(Parsed::Header(Self { last, opcode, mask, payload_len, len }))
-    }
-
-    /// How much of the frame has to be there before it is looked at: control frames are short and come whole.
-    fn buffered_len(&self) -> usize {
-        // The payload of a control frame was found to be at most 125 bytes.
-        self.len + if self.opcode.is_control() { self.payload_len as usize } else { 0 }
-    }
-}
-
-/// A message whose end has not arrived.
-#[derive(Debug)]
-struct Partial {
-    is_text: bool,
-    fragments: u32,
-    /// How many bytes are known to be UTF-8, in a text message.
-    valid: usize,
-    data: Vec<u8>,
-}
-
-impl Partial {
-    /// Adds an unmasked part of a payload. `ending` is how many bytes are left of the message, with these, if that
-    /// is known.
-    fn append(&mut self, chunk: &[u8], ending: Option<usize>, max: usize) -> Result<(), WsError> {
-        let len = self.data.len() + chunk.len();
-        if len > self.data.capacity() {
-            // A length costs a peer nothing, so memory follows what has arrived. Twice that keeps the copying
-            // linear, and the true end makes the last buffer exact.
-            let end = ending.map_or(max, |ending| self.data.len() + ending);
-            let capacity = len.saturating_mul(2).min(end.max(len));
-            self.data.reserve_exact(capacity - self.data.len());
-        }
-        self.data.extend_from_slice(chunk);
-        if !self.is_text {
-            return Ok(());
-        }
-        match std::str::from_utf8(&self.data[self.valid..]) {
-            Ok(_) => self.valid = len,
-            // A character that is cut off goes on in the next part.
-            Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
-            Err(_) => return Err(WsError::InvalidUtf8),
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Event, WsError> {
-        if !self.is_text {
-            return Ok(Event::Binary(self.data.into()));
-        }
-        if self.valid < self.data.len() {
-            return Err(WsError::InvalidUtf8);
-        }
-        Ok(Event::Text(Text::from_checked(self.data.into())))
-    }
-}
 
 fn text(bytes: Bytes) -> Result<Text, WsError> {
     std::str::from_utf8(&bytes).map_err(|_| WsError::InvalidUtf8)?;

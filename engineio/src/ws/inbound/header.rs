@@ -1,0 +1,76 @@
+//! The header of a frame: bytes in, and what a peer may not say is an error.
+
+use super::event::WsError;
+use crate::frame::{MAX_CONTROL_LEN, Opcode, Role};
+
+/// The header of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) last: bool,
+    pub(super) opcode: Opcode,
+    pub(super) mask: [u8; 4],
+    pub(super) payload_len: u64,
+    /// How many bytes the header itself has.
+    pub(super) len: usize,
+}
+
+pub(super) enum Parsed {
+    Header(Header),
+    /// So many bytes are needed to say more.
+    Wants(usize),
+}
+
+impl Header {
+    /// Everything that two bytes can be wrong about is found in the first two bytes.
+    pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Parsed, WsError> {
+        let &[first, second, ref rest @ ..] = bytes else { return Ok(Parsed::Wants(2)) };
+        // With permessage-deflate, RSV1 in the first frame of a message will say that the message is compressed.
+        if first & 0x70 != 0 {
+            return Err(WsError::ReservedBits);
+        }
+        let last = first & 0x80 != 0;
+        let number = first & 0x0f;
+        let opcode = Opcode::from_number(number).ok_or(WsError::ReservedOpcode(number))?;
+        let short_len = second & 0x7f;
+        if opcode.is_control() {
+            // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+            if !last {
+                return Err(WsError::FragmentedControl);
+            }
+            if usize::from(short_len) > MAX_CONTROL_LEN {
+                return Err(WsError::ControlTooLong);
+            }
+        }
+        let key_len = match (role, second & 0x80 != 0) {
+            (Role::Server, true) => 4,
+            (Role::Client, false) => 0,
+            // "The server MUST close the connection upon receiving a frame that is not masked."
+            (Role::Server, false) => return Err(WsError::NotMasked),
+            // "A client MUST close a connection if it detects a masked frame."
+            (Role::Client, true) => return Err(WsError::Masked),
+        };
+        let (payload_len, rest, len) = match (short_len, rest) {
+            (126, &[a, b, ref rest @ ..]) => (u64::from(u16::from_be_bytes([a, b])), rest, 4),
+            (126, _) => return Ok(Parsed::Wants(4 + key_len)),
+            (127, &[a, b, c, d, e, f, g, h, ref rest @ ..]) => {
+                (u64::from_be_bytes([a, b, c, d, e, f, g, h]), rest, 10)
+            }
+            (127, _) => return Ok(Parsed::Wants(10 + key_len)),
+            (short, rest) => (u64::from(short), rest, 2),
+        };
+        let len = len + key_len;
+        let mask = match (role, rest) {
+            // No mask at all is one of zeros.
+            (Role::Client, _) => [0; 4],
+            (Role::Server, &[a, b, c, d, ..]) => [a, b, c, d],
+            (Role::Server, _) => return Ok(Parsed::Wants(len)),
+        };
+        Ok(Parsed::Header(Self { last, opcode, mask, payload_len, len }))
+    }
+
+    /// How much of the frame has to be there before it is looked at: control frames are short and come whole.
+    pub(super) fn buffered_len(&self) -> usize {
+        // The payload of a control frame was found to be at most 125 bytes.
+        self.len + if self.opcode.is_control() { self.payload_len as usize } else { 0 }
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use engineio::{Origins, SlowConsumer};
-use socketio_server::{DisconnectReason, Namespace, Server, Socket};
+use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -304,7 +304,11 @@ fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
     });
     let place = Arc::clone(place);
     namespace.on_error(move |socket, error| {
-        place.refused_events.add();
-        tracing::debug!(id = socket.id(), %error, "an event was dropped");
+        if let HandlerError::Answer(_) = error {
+            place.lost_answers.add();
+        } else {
+            place.refused_events.add();
+        }
+        tracing::debug!(id = socket.id(), %error, "an event or its answer was dropped");
     });
 }

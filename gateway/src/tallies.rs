@@ -93,6 +93,8 @@ pub(crate) struct Place {
     pub(crate) went: Counter,
     /// What clients sent and was refused, or is not what its handlers take.
     pub(crate) refused_events: Counter,
+    /// What clients were to get as an answer and there was no room for.
+    pub(crate) lost_answers: Counter,
 }
 
 impl Tallies {
@@ -103,6 +105,7 @@ impl Tallies {
             came: Counter::default(),
             went: Counter::default(),
             refused_events: Counter::default(),
+            lost_answers: Counter::default(),
         });
         self.places.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&place));
         place

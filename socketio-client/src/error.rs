@@ -46,6 +46,24 @@ impl From<UnreadableError> for EmitError {
     }
 }
 
+/// Why what the server sent reached no handler, or the handler's answer not the server.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// It does not fit what the handler takes. The server, if it asked for an answer, has been told.
+    #[error("{event}: {source}")]
+    Extract {
+        /// The event's name; "connect", "connect_error" or "disconnect" for handlers of these.
+        event: String,
+        /// What does not fit.
+        source: ExtractError,
+    },
+    /// What a handler returned as its answer did not leave. There was no room for it, or it cannot be written; then the
+    /// server has got an error in its place.
+    #[error("an answer was not sent: {0}")]
+    Answer(EmitError),
+}
+
 /// Why an emit brought no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -78,7 +78,9 @@ mod watched;
 pub use self::builder::ManagerBuilder;
 pub use self::config::{Config, Overflow, Reconnection};
 pub use self::disconnect_reason::DisconnectReason;
-pub use self::error::{AckError, ConnectError, EmitError, ExtractError, ProtocolError, Refusal};
+pub use self::error::{
+    AckError, ConnectError, EmitError, ExtractError, HandlerError, ProtocolError, Refusal,
+};
 pub use self::events::{Events, SocketEvent};
 pub use self::extract::Context;
 pub use self::manager::Manager;

@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 
+use crate::error::HandlerError;
 use crate::manager_event::ManagerEvent;
 
 /// Something has happened to the connection.
@@ -52,11 +53,16 @@ pub(crate) fn disconnected(namespace: &str, reason: &impl Display) {
     tracing::debug!(target: "socketio_client", namespace, %reason, "disconnected");
 }
 
-/// What the server sent fits no handler, and no hook of the application was told.
-pub(crate) fn unheard(namespace: &str, event: &str, error: &impl Display) {
+/// What the server sent fits no handler, or an answer did not leave, and no hook of the application was told.
+pub(crate) fn unheard(namespace: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    {
-        let error = error.to_string();
-        tracing::warn!(target: "socketio_client", namespace, event = ?event, error = ?error, "event refused");
+    match error {
+        HandlerError::Extract { event, source } => {
+            let error = source.to_string();
+            tracing::warn!(target: "socketio_client", namespace, event = ?event, error = ?error, "event refused");
+        }
+        HandlerError::Answer(error) => {
+            tracing::warn!(target: "socketio_client", namespace, error = ?error.to_string(), "answer not sent");
+        }
     }
 }

@@ -157,7 +157,7 @@ impl From<String> for ConnectError {
     }
 }
 
-/// Why what a client sent reached no handler.
+/// Why what a client sent reached no handler, or the handler's answer not the client.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HandlerError {
@@ -180,4 +180,8 @@ pub enum HandlerError {
     /// It is no packet. The connection is closed.
     #[error(transparent)]
     Protocol(#[from] DecodeError),
+    /// What a handler returned as its answer did not leave. There was no room for it, or it cannot be written; then the
+    /// client has got an error in its place.
+    #[error("an answer was not sent: {0}")]
+    Answer(EmitError),
 }

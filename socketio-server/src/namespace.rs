@@ -201,7 +201,8 @@ impl Namespace {
     }
 
     /// Calls `hook` when what a client sent reaches no handler: it does not fit, a middleware refused it, or it broke
-    /// the protocol. The client, if it asked for an answer, has been told.
+    /// the protocol. The client, if it asked for an answer, has been told. Also when what a handler returned as its
+    /// answer does not leave, because it cannot be written or a full outbox refuses it.
     pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) {
         self.0.register(|handlers| handlers.on_error = Some(Arc::new(hook)));
     }
@@ -209,6 +210,12 @@ impl Namespace {
     /// How many events so far fitted no handler's arguments, or were refused by a middleware.
     pub fn refused_events(&self) -> u64 {
         self.0.refused_events.load(Ordering::Relaxed)
+    }
+
+    /// How many answers that handlers returned so far did not leave, although the client was there: see
+    /// [`on_error`](Self::on_error).
+    pub fn lost_answers(&self) -> u64 {
+        self.0.lost_answers.load(Ordering::Relaxed)
     }
 
     /// Calls `hook` for each room that comes or goes, and each socket that joins or leaves one. Only the first hook

@@ -50,6 +50,15 @@ pub(crate) fn unheard(namespace: &str, id: &str, error: &impl Display) {
     }
 }
 
+/// What a handler answered did not leave, and no hook of the application was told.
+pub(crate) fn unanswered(namespace: &str, id: &str, error: &impl Display) {
+    #[cfg(feature = "tracing")]
+    {
+        let error = error.to_string();
+        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = ?error, "answer not sent");
+    }
+}
+
 /// A client's connection is closed because of what it did, or did not.
 pub(crate) fn hung_up(fault: &str) {
     #[cfg(feature = "tracing")]

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use engineio::SlowConsumer;
 use serde_json::json;
 use socketio_server::{
     Ack, AckError, Arguments, Binary, ConnectError, Data, EmitError, EventName, HandlerError, RawArgs,
@@ -290,7 +291,7 @@ async fn attachments_may_take_only_so_long() {
 /// A client that has no room may leave meanwhile, and come back on the same connection.
 #[tokio::test]
 async fn what_waits_for_room_is_not_for_whoever_comes_next() {
-    let full = |engine: engineio::ServerBuilder| engine.max_buffered(1200, engineio::SlowConsumer::Refuse);
+    let full = |engine: engineio::ServerBuilder| engine.max_buffered(1200, SlowConsumer::Refuse);
     let running = start(builder().engine(full), |_| {}).await;
     let client = running.polling().await;
     client.post("40").await;
@@ -565,8 +566,14 @@ async fn an_answer_that_cannot_be_written_is_told() {
             Err(serde::ser::Error::custom("out of ink"))
         }
     }
+    let notes = Notes::default();
+    let heard = Arc::clone(&notes);
     let running = start(builder(), |io| {
         answering(io);
+        io.on_error(move |_, error| {
+            assert!(matches!(error, HandlerError::Answer(EmitError::Encode(_))));
+            note(&heard, error.to_string());
+        });
         io.on("one", || async { Ack(Unwritable) });
         io.on("two", || async { Ack(Unwritable) });
         io.on("two", || async { Ack("written") });
@@ -580,4 +587,45 @@ async fn an_answer_that_cannot_be_written_is_told() {
     let answer = ws.text().await;
     assert!(answer.starts_with("432["), "one of both, and only one: {answer}");
     nothing_else(&mut ws).await;
+    let notes = notes.lock().unwrap();
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.contains("out of ink")), "{notes:?}");
+    assert_eq!((running.io.lost_answers(), running.io.refused_events()), (2, 0));
+}
+
+/// Where a full outbox refuses, what a handler returned is lost, and so is the error in its place. The application hears
+/// of it, once for each.
+#[tokio::test]
+async fn an_answer_that_there_is_no_room_for_is_told() {
+    let notes = Notes::default();
+    let heard = Arc::clone(&notes);
+    let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
+    let running = start(small, |io| {
+        answering(io);
+        io.on_error(move |_, error| note(&heard, error.to_string()));
+        // The first message is taken however large it is.
+        io.on("no room", |socket: Socket| async move {
+            socket.emit("fill", &"x".repeat(2000)).unwrap();
+            Ack("lost")
+        });
+        io.on("no answer wanted", |socket: Socket| async move {
+            socket.emit("fill", &"x".repeat(2000)).unwrap();
+        });
+        // A socket that has left has nobody who could answer.
+        io.on("gone", |socket: Socket| async move {
+            socket.disconnect(false);
+            Ack("not sent")
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["no room"]"#).await;
+    assert!(ws.text().await.starts_with(r#"42["fill","#));
+    ws.send(r#"42["no answer wanted"]"#).await;
+    assert!(ws.text().await.starts_with(r#"42["fill","#));
+    nothing_else(&mut ws).await;
+    assert_eq!(*notes.lock().unwrap(), ["an answer was not sent: the outbox is full"]);
+    assert_eq!((running.io.lost_answers(), running.io.refused_events()), (1, 0));
+    ws.send(r#"423["gone"]"#).await;
+    assert_eq!(ws.text().await, "41");
+    assert_eq!(running.io.lost_answers(), 1);
 }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketio_client::{Args, Arguments, Binary, Data, EmitError, Parser, RawArgs, Socket, Transport};
-use tests::raw::soon;
+use socketio_client::{
+    Ack, Args, Arguments, Binary, Data, EmitError, HandlerError, Parser, RawArgs, Socket, Transport,
+};
+use tests::raw::{soon, start as start_engine};
 
 use crate::support::{Log, builder, start};
 
@@ -111,7 +113,7 @@ async fn a_handler_s_return_value_is_the_answer() {
     });
     let id = socket.on("question", |Arguments((a, b)): Arguments<(u32, String)>| async move {
         assert_eq!((a, b.as_str()), (1, "two"));
-        socketio_client::Ack(Args((5, json!({ "test": true }))))
+        Ack(Args((5, json!({ "test": true }))))
     });
     socket.emit("ask me", &Args(())).unwrap();
     assert_eq!(log.next().await, json!([5, { "test": true }]));
@@ -124,11 +126,73 @@ async fn a_handler_s_return_value_is_the_answer() {
     socket.off(id);
     let mut errors = Log::new();
     let write = errors.writer();
-    socket.on_error(move |_, event, _| write(event.to_owned()));
+    socket.on_error(move |_, error| {
+        let HandlerError::Extract { event, .. } = error else { panic!("{error}") };
+        write(event.clone());
+    });
     socket.on("question", |Data(_): Data<bool>| async {});
     socket.emit("ask me", &Args(())).unwrap();
     assert!(log.next().await[0]["error"].is_string());
     assert_eq!(errors.next().await, "question");
+}
+
+/// Neither what there is no room for nor what nobody can write is lost in silence.
+#[tokio::test]
+async fn an_answer_that_does_not_leave_is_told() {
+    struct Unwritable;
+    impl Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("out of ink"))
+        }
+    }
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr)
+        .path("/engine.io/")
+        .engine(|engine| engine.configure(|config| config.max_buffered = 1000))
+        .build();
+    let socket = manager.socket("/");
+    let mut errors = Log::new();
+    let write = errors.writer();
+    socket.on_error(move |socket, error| {
+        assert!(socket.is_connected() && matches!(error, HandlerError::Answer(_)));
+        write(error.to_string());
+    });
+    // The first message is taken however large it is.
+    socket.on("no room", |socket: Socket| async move {
+        socket.emit("fill", &"x".repeat(2000)).unwrap();
+        Ack("lost")
+    });
+    socket.on("no answer wanted", |socket: Socket| async move {
+        socket.emit("fill", &"x".repeat(2000)).unwrap();
+        Ack(Unwritable)
+    });
+    socket.on("unwritable", || async { Ack(Unwritable) });
+    socket.on("room", || async { Ack("said") });
+    socket.on("gone", |socket: Socket| async move {
+        socket.disconnect();
+        Ack("to whom it may concern")
+    });
+    socket.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    session.send(r#"21["no room"]"#).unwrap();
+    assert!(running.message().await.as_bytes().starts_with(br#"2["fill","#));
+    assert_eq!(errors.next().await, "an answer was not sent: too much waits to be sent");
+    session.send(r#"2["no answer wanted"]"#).unwrap();
+    assert!(running.message().await.as_bytes().starts_with(br#"2["fill","#));
+    session.send(r#"22["unwritable"]"#).unwrap();
+    let instead = running.message().await;
+    assert!(instead.as_bytes().starts_with(br#"32[{"error":"#), "{instead:?}");
+    assert!(errors.next().await.contains("out of ink"));
+    session.send(r#"23["room"]"#).unwrap();
+    assert_eq!(running.message().await, r#"33["said"]"#.into());
+    session.send(r#"24["gone"]"#).unwrap();
+    assert_eq!(running.message().await, "1".into());
+    // Nothing comes behind that: a server would close the connection.
+    socket.connect();
+    assert_eq!(running.message().await, "0".into());
+    assert!(errors.rest().is_empty());
 }
 
 /// SIO-CLI-067, SIO-CLI-068

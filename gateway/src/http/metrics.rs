@@ -62,6 +62,11 @@ fn text(gateway: &Gateway) -> String {
     for place in &places {
         page.sample("dropped_events_total", &[("namespace", &place.name)], place.refused_events.now());
     }
+    let about = "Answers that clients waited for and did not get: too much waited for them.";
+    page.family("lost_answers_total", Kind::Counter, about);
+    for place in &places {
+        page.sample("lost_answers_total", &[("namespace", &place.name)], place.lost_answers.now());
+    }
 
     let about = "Requests for a connection, by the status of the answer: 101 and 200 let in.";
     page.by_status("handshakes_total", about, "protocol", &tallies.handshakes);

@@ -94,6 +94,7 @@ async fn the_numbers_are_told() {
         (r#"handshakes_total{protocol="socketio",status="400"}"#, 1),
         (r#"dropped_events_total{namespace="/"}"#, 1),
         (r#"dropped_events_total{namespace="/t/{tenant}"}"#, 0),
+        (r#"lost_answers_total{namespace="/"}"#, 0),
         (r#"api_calls_total{call="rooms",status="200"}"#, 1),
         ("slow_consumers_total", 0),
         ("panics_total", 0),

@@ -71,7 +71,7 @@ impl Driver {
             }
             Payload::Event(event) => {
                 if let Some(arrived) = space.arrived(Arrived { event, ack_id: packet.ack_id })? {
-                    self.deliver(&space, arrived, &link);
+                    self.deliver(&space, arrived);
                 }
             }
             Payload::EmptyEvent => {}
@@ -97,19 +97,18 @@ impl Driver {
         };
         let Some((recovered, early)) = space.joined(confirmation.sid, confirmation.pid, link) else { return };
         for arrived in early {
-            self.deliver(space, arrived, link);
+            self.deliver(space, arrived);
         }
         self.flush();
         self.tell_connect(space, recovered);
     }
 
     /// Calls the handlers of an event.
-    fn deliver(&mut self, space: &Arc<Space>, Arrived { event, ack_id }: Arrived, link: &Sender) {
-        space.note_offset(&event);
+    fn deliver(&mut self, space: &Arc<Space>, Arrived { event, ack_id }: Arrived) {
+        let join = space.note(&event);
         let ack = ack_id.map(|id| AckSender {
-            link: link.clone(),
-            namespace: Arc::clone(&space.name),
-            parser: self.hub.config.parser,
+            socket: self.hub.weak_socket(space),
+            join,
             id,
             sent: Arc::new(AtomicBool::new(false)),
         });

@@ -8,11 +8,10 @@ use socketio_events::handler::{self, Call, HandlerFn, Incoming};
 use socketio_parser::Event;
 
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{ConnectError, ExtractError};
+use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::socket::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, Socket,
 };
-use crate::trace;
 
 /// A context that belongs to a socket.
 pub trait Context: Send + 'static {
@@ -58,7 +57,7 @@ impl Incoming for EventContext {
     }
 
     fn misfit(&self, error: ExtractError) {
-        misfit(&self.socket, self.event.name(), &error);
+        misfit(&self.socket, self.event.name(), error);
     }
 }
 
@@ -87,14 +86,10 @@ where
     C: Context,
     H: HandlerFn<C, M, Output = ()>,
 {
-    handler::lifecycle(handler, move |context: &C, error| misfit(context.socket(), kind, &error))
+    handler::lifecycle(handler, move |context: &C, error| misfit(context.socket(), kind, error))
 }
 
 /// Tells the application of what does not fit.
-fn misfit(socket: &Socket, event: &str, error: &ExtractError) {
-    let hook = socket.space.handlers().on_error.clone();
-    match hook {
-        Some(hook) => hook(socket, event, error),
-        None => trace::unheard(socket.namespace(), event, error),
-    }
+fn misfit(socket: &Socket, event: &str, source: ExtractError) {
+    socket.report(&HandlerError::Extract { event: event.to_owned(), source });
 }

@@ -8,7 +8,7 @@ use socketio_events::table::HandlerId;
 use socketio_parser::RawArgs;
 
 use super::lifecycle;
-use crate::error::ExtractError;
+use crate::error::HandlerError;
 use crate::socket::{ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, Socket};
 
 impl Socket {
@@ -85,9 +85,9 @@ impl Socket {
         self.space.handlers().disconnect.push(lifecycle("disconnect", handler))
     }
 
-    /// Calls `hook` when an event (or "connect", "connect_error", "disconnect") does not fit the arguments of its handler.
-    /// The server, if it asked for an answer, has been told.
-    pub fn on_error(&self, hook: impl Fn(&Self, &str, &ExtractError) + Send + Sync + 'static) {
+    /// Calls `hook` when an event does not fit the arguments of its handler, or what a handler returned as its answer
+    /// does not leave: it cannot be written, or there is no room for it in the connection's outbox.
+    pub fn on_error(&self, hook: impl Fn(&Self, &HandlerError) + Send + Sync + 'static) {
         self.space.handlers().on_error = Some(Arc::new(hook));
     }
 

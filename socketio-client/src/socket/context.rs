@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engineio::client::Sender;
 use socketio_events::extract::Owed;
 use socketio_events::message;
 use socketio_events::reply::{Answer, reject};
-use socketio_parser::{Event, Parser, ToArgs};
+use socketio_parser::{Event, ToArgs};
 
-use super::Socket;
+use super::{Socket, WeakSocket};
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{ConnectError, EmitError};
+use crate::error::{ConnectError, EmitError, HandlerError};
 
 /// Something that happened to a socket.
 #[derive(Clone, Debug)]
@@ -64,15 +63,15 @@ pub struct DisconnectContext {
     pub(crate) reason: DisconnectReason,
 }
 
-/// The right to answer an event, once, on the connection that it came by.
+/// The right to answer an event, once, and only until the socket leaves its namespace or loses the connection.
 ///
 /// A handler that takes it decides when, and whether, the server gets its answer; otherwise what the handler returns
 /// is the answer.
 #[derive(Clone, Debug)]
 pub struct AckSender {
-    pub(crate) link: Sender,
-    pub(crate) namespace: Arc<str>,
-    pub(crate) parser: Parser,
+    pub(crate) socket: WeakSocket,
+    /// How often the socket had asked to join when the event came.
+    pub(crate) join: u64,
     pub(crate) id: u64,
     /// Shared by all who have got the event: the first answer counts.
     pub(crate) sent: Arc<AtomicBool>,
@@ -84,21 +83,39 @@ impl AckSender {
         self.try_send(args)
     }
 
-    /// What cannot be written leaves the right to answer as it was.
+    /// What does not leave leaves the right to answer as it was.
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
-        let message = message::ack(self.parser, &self.namespace, self.id, args)?;
+        let space = self.socket.space.upgrade().ok_or(EmitError::Disconnected)?;
+        let message = message::ack(space.config.parser, &space.name, self.id, args)?;
         if self.sent.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        Ok(self.link.send(message)?)
+        let outcome = space.answer(self.join, message);
+        if outcome.is_err() {
+            self.sent.store(false, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Nobody but the application's hook hears that a server that is there does not get what a handler returned.
+    #[cold]
+    fn lost(self, error: EmitError) {
+        if let EmitError::Encode(error) = &error {
+            // It must not wait for what nobody can write.
+            reject(Some(self.clone()), &error.to_string());
+        }
+        if let Some(socket) = self.socket.upgrade() {
+            socket.report(&HandlerError::Answer(error));
+        }
     }
 }
 
 impl Answer for AckSender {
     fn answer<A: ToArgs + ?Sized>(self, args: &A) {
-        // A server that is gone needs no answer; one that is there must not wait for what nobody can write.
-        if let Err(EmitError::Encode(error)) = self.try_send(args) {
-            reject(Some(self), &error.to_string());
+        match self.try_send(args) {
+            // A server that is gone needs no answer.
+            Ok(()) | Err(EmitError::Disconnected) => {}
+            Err(error) => self.lost(error),
         }
     }
 }

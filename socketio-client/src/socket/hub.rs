@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use engineio::client::ClientBuilder;
 use socketio_events::table::{HandlerId, List};
 
-use super::Socket;
 use super::space::Space;
+use super::{Socket, WeakSocket};
 use crate::bell::Bell;
 use crate::config::Config;
 use crate::manager_event::ManagerEvent;
@@ -98,6 +98,10 @@ impl Hub {
 
     pub(crate) fn socket(&self, space: &Arc<Space>) -> Option<Socket> {
         Some(Socket { handle: self.handle.upgrade()?, space: Arc::clone(space) })
+    }
+
+    pub(crate) fn weak_socket(&self, space: &Arc<Space>) -> WeakSocket {
+        WeakSocket { handle: Weak::clone(&self.handle), space: Arc::downgrade(space) }
     }
 
     /// Whether no handle is left.

@@ -8,7 +8,7 @@ mod state;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,7 +22,8 @@ pub use self::emitter::Emitter;
 pub(crate) use self::hub::{Handle, Hub};
 pub(crate) use self::space::Space;
 pub(crate) use self::state::{Arrived, Auth, Notice};
-use crate::error::{AckError, ConnectError, EmitError};
+use crate::error::{AckError, ConnectError, EmitError, HandlerError};
+use crate::trace;
 
 /// A namespace on a manager's connection. This is a handle: clones are the same socket.
 ///
@@ -182,6 +183,28 @@ impl Socket {
 
     fn emitter(&self) -> Emitter {
         Emitter::new(self.clone())
+    }
+
+    /// Tells the application of what no handler got, or of what the server did not get from one.
+    pub(crate) fn report(&self, error: &HandlerError) {
+        let hook = self.space.handlers().on_error.clone();
+        match hook {
+            Some(hook) => hook(self, error),
+            None => trace::unheard(self.namespace(), error),
+        }
+    }
+}
+
+/// A socket that keeps nothing alive.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakSocket {
+    pub(crate) handle: Weak<Handle>,
+    pub(crate) space: Weak<Space>,
+}
+
+impl WeakSocket {
+    pub(crate) fn upgrade(&self) -> Option<Socket> {
+        Some(Socket { handle: self.handle.upgrade()?, space: self.space.upgrade()? })
     }
 }
 

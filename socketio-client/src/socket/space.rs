@@ -21,13 +21,13 @@ use super::state::{Arrived, Auth, Notice, State};
 use crate::buffer::Buffered;
 use crate::config::Config;
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{AckError, ConnectError, EmitError, ExtractError, ProtocolError};
+use crate::error::{AckError, ConnectError, EmitError, HandlerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::retry::Answer;
 use crate::watched::Watched;
 
 type Outgoing = dyn Fn(&str, &RawArgs) + Send + Sync;
-type ErrorHook = Arc<dyn Fn(&Socket, &str, &ExtractError) + Send + Sync>;
+type ErrorHook = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
 /// Who is told what.
 #[derive(Default)]
@@ -388,7 +388,18 @@ impl Space {
         Ok(state.link().is_some().then_some(arrived))
     }
 
-    pub(crate) fn note_offset(&self, event: &Event) {
-        self.lock().note_offset(event.args());
+    /// Remembers what the server makes up for after a loss. How often the socket has asked to join so far.
+    pub(crate) fn note(&self, event: &Event) -> u64 {
+        let mut state = self.lock();
+        state.note_offset(event.args());
+        state.joins()
+    }
+
+    /// Answers an event, if the socket has not left since, or been parted from the connection. Servers close the
+    /// connection of who says anything in a namespace that it is not in.
+    pub(crate) fn answer(&self, join: u64, message: Prepared) -> Result<(), EmitError> {
+        let state = self.lock();
+        let link = state.link().filter(|_| state.joins() == join).ok_or(EmitError::Disconnected)?;
+        Ok(link.send(message)?)
     }
 }

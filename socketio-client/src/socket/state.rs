@@ -85,6 +85,11 @@ impl State {
         }
     }
 
+    /// How often it has asked to join.
+    pub(super) fn joins(&self) -> u64 {
+        self.joins
+    }
+
     pub(super) fn link(&self) -> Option<&Sender> {
         match &self.phase {
             Phase::Connected { link, .. } => Some(link),

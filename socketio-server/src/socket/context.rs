@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use engineio::SendError;
 use socketio_events::extract::Owed;
 use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, Parser, ToArgs};
@@ -10,7 +11,7 @@ use socketio_parser::{Event, Parser, ToArgs};
 use super::Socket;
 use crate::disconnect_reason::DisconnectReason;
 use crate::emit;
-use crate::error::EmitError;
+use crate::error::{EmitError, HandlerError};
 use crate::server_events::ServerReply;
 
 /// An event that arrived.
@@ -74,7 +75,7 @@ impl AckSender {
         self.try_send(args)
     }
 
-    /// What cannot be written leaves the right to answer as it was.
+    /// What does not leave leaves the right to answer as it was.
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         match &self.0 {
             To::Client { socket, id, sent } => {
@@ -83,7 +84,11 @@ impl AckSender {
                 if sent.as_ref().is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
                     return Ok(());
                 }
-                socket.send_prepared(message, false)
+                let outcome = socket.send_prepared(message, false);
+                if let (Err(_), Some(sent)) = (&outcome, sent) {
+                    sent.store(false, Ordering::Relaxed);
+                }
+                outcome
             }
             To::Server(reply, parser) => {
                 reply.send(emit::to_value(*parser, args)?);
@@ -91,13 +96,26 @@ impl AckSender {
             }
         }
     }
+
+    /// Nobody but the application's hook hears that a client that is there does not get what a handler returned.
+    #[cold]
+    fn lost(self, error: EmitError) {
+        if let EmitError::Encode(error) = &error {
+            // It must not wait for what nobody can write.
+            reject(Some(self.clone()), &error.to_string());
+        }
+        if let To::Client { socket, .. } = &self.0 {
+            socket.space().report(socket, &HandlerError::Answer(error));
+        }
+    }
 }
 
 impl Answer for AckSender {
     fn answer<A: ToArgs + ?Sized>(self, args: &A) {
-        // A client that is gone needs no answer; one that is there must not wait for what nobody can write.
-        if let Err(EmitError::Encode(error)) = self.try_send(args) {
-            reject(Some(self), &error.to_string());
+        match self.try_send(args) {
+            // A client that is gone needs no answer.
+            Ok(()) | Err(EmitError::Send(SendError::Closed)) => {}
+            Err(error) => self.lost(error),
         }
     }
 }

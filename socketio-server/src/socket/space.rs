@@ -24,7 +24,7 @@ pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + 
 pub(crate) type Middleware = Arc<dyn Fn(ConnectContext) -> Asked + Send + Sync>;
 /// A middleware for events.
 pub(crate) type EventMiddleware = Arc<dyn Fn(EventContext) -> Screened + Send + Sync>;
-/// Told of what a client sent and no handler got.
+/// Told of what a client sent and no handler got, and of answers that did not leave.
 pub(crate) type ErrorHook = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
 /// What a namespace shares with its sockets.
@@ -41,6 +41,8 @@ pub(crate) struct Space {
     announced: OnceLock<bool>,
     /// Events that no handler got because they did not fit, or a middleware refused them.
     pub(crate) refused_events: AtomicU64,
+    /// What handlers returned, clients waited for, and did not leave.
+    pub(crate) lost_answers: AtomicU64,
 }
 
 /// The handlers of a namespace as a client keeps them, so that an event need not lock anything.
@@ -102,10 +104,17 @@ impl Space {
         handlers: Arc<Handlers>,
         kind: Kind,
     ) -> Self {
-        let refused_events = AtomicU64::new(0);
-        let handlers = RwLock::new(handlers);
-        let (version, announced) = (AtomicU32::new(0), OnceLock::new());
-        Self { hub, config, state, handlers, version, kind, announced, refused_events }
+        Self {
+            hub,
+            config,
+            state,
+            handlers: RwLock::new(handlers),
+            version: AtomicU32::new(0),
+            kind,
+            announced: OnceLock::new(),
+            refused_events: AtomicU64::new(0),
+            lost_answers: AtomicU64::new(0),
+        }
     }
 
     /// Whether the application knows of the namespace by now, and clients may be let in.
@@ -143,12 +152,17 @@ impl Space {
         }
     }
 
-    /// Tells the application of what no handler got.
+    /// Tells the application of what no handler got, or of what a client did not get from one.
     pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
-        self.refused_events.fetch_add(1, Ordering::Relaxed);
-        match self.handlers().on_error.clone() {
-            Some(hook) => hook(socket, error),
-            None => trace::unheard(socket.namespace(), socket.id(), error),
+        let count = match error {
+            HandlerError::Answer(_) => &self.lost_answers,
+            _ => &self.refused_events,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        match (self.handlers().on_error.clone(), error) {
+            (Some(hook), error) => hook(socket, error),
+            (None, HandlerError::Answer(error)) => trace::unanswered(socket.namespace(), socket.id(), error),
+            (None, error) => trace::unheard(socket.namespace(), socket.id(), error),
         }
     }
 }

@@ -18,7 +18,8 @@ impl Manager {
         Self(handle)
     }
 
-    /// The socket of a namespace, the same one each time. Nothing happens before [`Socket::connect`].
+    /// The socket of a namespace: the same one as long as it has a handle or wants to be connected. Then nothing is left of
+    /// it, neither its handlers, and the next one is new. Nothing happens before [`Socket::connect`].
     pub fn socket(&self, namespace: &str) -> Socket {
         self.0.socket(namespace)
     }

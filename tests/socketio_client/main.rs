@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod foreign;
 mod listeners;
+mod namespaces;
 mod node;
 mod node_v2;
 mod offline;

@@ -47,8 +47,8 @@ impl Driver {
             && !self.is_old()
             && !space.settle(let_in, &link)
         {
-            // The socket may have come back, and waited for this.
-            self.join();
+            // The socket may have come back, and waited for this, or nobody needs the namespace any more.
+            self.hub.bell.ring();
             return Ok(());
         }
         if !space.lock().is_active() {

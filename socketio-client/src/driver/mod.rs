@@ -1,7 +1,7 @@
 //! The task behind a manager. It owns the connection, and its turn is:
 //!
 //! 1. If the bell rang: what the application wants. Who left is told so, who wants to join asks the server, the
-//!    connection is opened for the first and closed behind the last.
+//!    connection is opened for the first and closed behind the last. Namespaces that nobody needs are forgotten.
 //! 2. Handlers that wait for something go on.
 //! 3. Credentials that are ready leave in a CONNECT packet.
 //! 4. Events whose answer is late are sent again, and those for which there was no room.
@@ -183,6 +183,11 @@ impl Driver {
             _ => {}
         }
         self.hub.open.set(!self.link.is_closed());
+        if !matches!(self.link, Link::Open(_)) {
+            // Nothing is answered any more.
+            self.hub.spaces().iter().for_each(|space| space.start_over());
+        }
+        drop(self.hub.take_forgotten());
         self.flush();
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Hub {
     pub(crate) reconnection: AtomicBool,
     /// Whether there is a connection, or one is being opened or waited for.
     pub(crate) open: Watched<bool>,
-    spaces: Mutex<Vec<Arc<Space>>>,
+    spaces: Mutex<Spaces>,
     hooks: Mutex<List<Hook>>,
     /// Counts how often nobody wanted to be connected any more.
     lulls: AtomicU64,
@@ -36,6 +36,14 @@ pub(crate) struct Hub {
     /// Begins it.
     start: fn(Arc<Self>),
     handle: Weak<Handle>,
+}
+
+/// The namespaces that somebody needs.
+#[derive(Default)]
+struct Spaces {
+    list: Vec<Arc<Space>>,
+    /// What new ones begin to count with, because the server may still answer what one of this name asked before.
+    first_ack_id: u64,
 }
 
 /// What managers and sockets hold. With the last of them the connection is closed.
@@ -62,18 +70,26 @@ impl Handle {
         })
     }
 
-    /// The socket of a namespace, the same one each time.
+    /// The socket of a namespace, the same one as long as somebody needs it.
     pub(crate) fn socket(self: &Arc<Self>, namespace: &str) -> Socket {
         let name: Arc<str> =
             if namespace.starts_with('/') { namespace.into() } else { format!("/{namespace}").into() };
         let mut spaces = lock(&self.hub.spaces);
-        let known = spaces.iter().find(|space| space.name == name).cloned();
+        let known = spaces.list.iter().find(|space| space.name == name).cloned();
         let space = known.unwrap_or_else(|| {
-            let space = Arc::new(Space::new(name, Arc::clone(&self.hub.config)));
-            spaces.push(Arc::clone(&space));
+            let space = Arc::new(Space::new(name, Arc::clone(&self.hub.config), spaces.first_ack_id));
+            spaces.list.push(Arc::clone(&space));
             space
         });
-        Socket { handle: Arc::clone(self), space }
+        // Under the lock, so that it is not forgotten in between.
+        Socket::of(Arc::clone(self), space)
+    }
+
+    /// The socket of this namespace, if it was not forgotten.
+    pub(super) fn known(self: &Arc<Self>, space: &Arc<Space>) -> Option<Socket> {
+        let spaces = lock(&self.hub.spaces);
+        let is_known = spaces.list.iter().any(|known| Arc::ptr_eq(known, space));
+        is_known.then(|| Socket::of(Arc::clone(self), Arc::clone(space)))
     }
 }
 
@@ -89,15 +105,16 @@ impl Drop for Handle {
 
 impl Hub {
     pub(crate) fn spaces(&self) -> Vec<Arc<Space>> {
-        lock(&self.spaces).clone()
+        lock(&self.spaces).list.clone()
     }
 
     pub(crate) fn space(&self, name: &str) -> Option<Arc<Space>> {
-        lock(&self.spaces).iter().find(|space| *space.name == *name).cloned()
+        lock(&self.spaces).list.iter().find(|space| *space.name == *name).cloned()
     }
 
+    /// A handle of a namespace, for the connection's task: while it is there, nobody else forgets one.
     pub(crate) fn socket(&self, space: &Arc<Space>) -> Option<Socket> {
-        Some(Socket { handle: self.handle.upgrade()?, space: Arc::clone(space) })
+        Some(Socket::of(self.handle.upgrade()?, Arc::clone(space)))
     }
 
     pub(crate) fn weak_socket(&self, space: &Arc<Space>) -> WeakSocket {
@@ -111,11 +128,11 @@ impl Hub {
 
     /// Whether somebody who reads a socket's events does not keep up.
     pub(crate) fn is_backed_up(&self) -> bool {
-        lock(&self.spaces).iter().any(|space| space.inbox().is_some_and(|inbox| inbox.is_full()))
+        lock(&self.spaces).list.iter().any(|space| space.inbox().is_some_and(|inbox| inbox.is_full()))
     }
 
     pub(crate) fn is_wanted(&self) -> bool {
-        lock(&self.spaces).iter().any(|space| space.lock().is_active())
+        lock(&self.spaces).list.iter().any(|space| space.lock().is_active())
     }
 
     /// Tells the connection's task to look around, and begins it if it is not there.
@@ -155,6 +172,38 @@ impl Hub {
     /// The connection's task ended in the middle of something.
     pub(crate) fn stopped(&self) {
         *lock(&self.running) = false;
+        self.let_go();
+    }
+
+    /// Somebody needs a namespace no more. The connection's task may still have to tell its handlers something, so only
+    /// the task forgets while it is there.
+    pub(super) fn let_go(&self) {
+        // Before the look: a task that ends looks at the bell.
+        self.bell.ring();
+        let running = lock(&self.running);
+        let forgotten = if *running { Vec::new() } else { self.take_forgotten() };
+        drop(running);
+        // What handlers own may be the last handle of another one.
+        drop(forgotten);
+    }
+
+    /// Takes out the namespaces that nobody needs.
+    pub(crate) fn take_forgotten(&self) -> Vec<Arc<Space>> {
+        let mut spaces = lock(&self.spaces);
+        let Spaces { list, first_ack_id } = &mut *spaces;
+        let mut forgotten = Vec::new();
+        list.retain(|space| {
+            let is_forgotten = space.is_forgotten();
+            if is_forgotten {
+                *first_ack_id = space.ack_ids().max(*first_ack_id);
+                forgotten.push(Arc::clone(space));
+            }
+            !is_forgotten
+        });
+        if list.capacity() > 4 * (list.len() + 4) {
+            list.shrink_to_fit();
+        }
+        forgotten
     }
 
     pub(crate) fn on_event(&self, hook: Arc<Hook>) -> HandlerId {

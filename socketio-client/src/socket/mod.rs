@@ -30,14 +30,21 @@ use crate::trace;
 /// It wants to be connected from [`connect`](Self::connect) to [`disconnect`](Self::disconnect), and until the server puts
 /// it out; while the connection is lost it comes back by itself.
 ///
+/// With the last handle of a socket that does not want to be connected it is forgotten, its handlers too. One that wants to
+/// goes on without a handle, until it is disconnected.
+///
 /// Handlers that use the socket should take it as an argument. One that owns a clone keeps the connection alive.
-#[derive(Clone)]
 pub struct Socket {
     pub(crate) handle: Arc<Handle>,
     pub(crate) space: Arc<Space>,
 }
 
 impl Socket {
+    pub(crate) fn of(handle: Arc<Handle>, space: Arc<Space>) -> Self {
+        space.add_handle();
+        Self { handle, space }
+    }
+
     /// The namespace, with its slash.
     pub fn namespace(&self) -> &str {
         &self.space.name
@@ -71,7 +78,7 @@ impl Socket {
 
     /// What the server gets to see as `socket.handshake.auth`, from the next connect on.
     pub fn auth<T: Serialize + ?Sized>(&self, auth: &T) -> Result<&Self, serde_json::Error> {
-        self.space.lock().set_auth(Auth::Value(serde_json::to_value(auth)?));
+        self.set_auth(Auth::Value(serde_json::to_value(auth)?));
         Ok(self)
     }
 
@@ -86,8 +93,13 @@ impl Socket {
             let working = auth();
             Box::pin(async move { serde_json::to_value(working.await) })
         };
-        self.space.lock().set_auth(Auth::Function(Arc::new(function)));
+        self.set_auth(Auth::Function(Arc::new(function)));
         self
+    }
+
+    fn set_auth(&self, auth: Auth) {
+        let before = self.space.lock().set_auth(auth);
+        drop(before);
     }
 
     /// Wants to be connected, and opens the connection if there is none. Without effect if it does already.
@@ -204,7 +216,21 @@ pub(crate) struct WeakSocket {
 
 impl WeakSocket {
     pub(crate) fn upgrade(&self) -> Option<Socket> {
-        Some(Socket { handle: self.handle.upgrade()?, space: self.space.upgrade()? })
+        self.handle.upgrade()?.known(&self.space.upgrade()?)
+    }
+}
+
+impl Clone for Socket {
+    fn clone(&self) -> Self {
+        Self::of(Arc::clone(&self.handle), Arc::clone(&self.space))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.space.drop_handle() {
+            self.handle.hub.let_go();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One namespace: the only place where a socket's events meet its state.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ enum Status {
 pub(crate) struct Space {
     pub(crate) name: Arc<str>,
     pub(crate) config: Arc<Config>,
+    /// How many handles the application has, or the task for it.
+    handles: AtomicUsize,
     ack_ids: AtomicU64,
     state: Mutex<State>,
     handlers: Mutex<Handlers>,
@@ -59,15 +61,35 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    pub(crate) fn new(name: Arc<str>, config: Arc<Config>) -> Self {
+    pub(super) fn new(name: Arc<str>, config: Arc<Config>, first_ack_id: u64) -> Self {
         Self {
             name,
             config,
-            ack_ids: AtomicU64::new(0),
+            handles: AtomicUsize::new(0),
+            ack_ids: AtomicU64::new(first_ack_id),
             state: Mutex::default(),
             handlers: Mutex::default(),
             status: Watched::new(Status::Idle(None)),
         }
+    }
+
+    pub(super) fn add_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `true` if there may be nobody left who needs this namespace.
+    pub(super) fn drop_handle(&self) -> bool {
+        self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && !self.lock().is_active()
+    }
+
+    /// Whether nobody needs it: the application has no handle and nothing to be told, and the server has nothing to answer.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.handles.load(Ordering::Acquire) == 0 && self.lock().is_over()
+    }
+
+    /// The id that the next event would have.
+    pub(super) fn ack_ids(&self) -> u64 {
+        self.ack_ids.load(Ordering::Relaxed)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

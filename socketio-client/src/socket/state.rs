@@ -106,6 +106,11 @@ impl State {
         !matches!(self.phase, Phase::Idle)
     }
 
+    /// Whether it does not want to be connected, and that has been told to everybody.
+    pub(super) fn is_over(&self) -> bool {
+        !self.is_active() && !self.asked && self.notices.is_empty()
+    }
+
     pub(super) fn is_joining(&self) -> bool {
         matches!(self.phase, Phase::Joining(_))
     }
@@ -118,8 +123,10 @@ impl State {
         self.queue.len()
     }
 
-    pub(crate) fn set_auth(&mut self, auth: Auth) {
-        self.auth = auth;
+    /// Gives back what was there, to be dropped outside of the lock: a function may own a handle.
+    #[must_use]
+    pub(crate) fn set_auth(&mut self, auth: Auth) -> Auth {
+        std::mem::replace(&mut self.auth, auth)
     }
 
     /// `true` if it did not want to be connected before.

@@ -1,0 +1,200 @@
+//! Namespaces that come and go on one connection, and what is left of them.
+
+use std::sync::Arc;
+
+use socketio_client::{DisconnectReason, Manager, Socket};
+use tests::raw::{Running, soon, start as start_engine};
+
+use crate::support::{Log, builder, start, waits};
+
+/// A manager whose connection stays open, and the server's end of it.
+async fn connected() -> (Running, Manager, Socket, engineio::Session) {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let root = manager.socket("/");
+    root.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"root"}"#).unwrap();
+    soon(root.connected()).await.unwrap();
+    (running, manager, root, session)
+}
+
+/// Something that is there while the socket's handlers are.
+fn owned_by_a_handler_of(socket: &Socket, token: &Arc<()>) {
+    let token = Arc::clone(token);
+    socket.on("x", move || {
+        let _ = &token;
+        async {}
+    });
+}
+
+/// Waits until the handlers of all namespaces are gone. The connection's task is on this thread, and needs its turns.
+async fn forgotten(token: &Arc<()>) {
+    soon(async {
+        while Arc::strong_count(token) > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_thousand_namespaces() {
+    let (mut running, manager, root, session) = connected().await;
+    let token = Arc::new(());
+    for number in 0..1000 {
+        let socket = manager.socket(&format!("/{number}"));
+        owned_by_a_handler_of(&socket, &token);
+        socket.connect();
+        assert_eq!(running.message().await, format!("0/{number},").into());
+        session.send(format!("0/{number},{{\"sid\":\"a\"}}")).unwrap();
+        soon(socket.connected()).await.unwrap();
+        socket.disconnect();
+        assert_eq!(running.message().await, format!("1/{number},").into());
+    }
+    forgotten(&token).await;
+    // Neither of those that were never connected, whether there is a connection or not.
+    for number in 0..1000 {
+        owned_by_a_handler_of(&manager.socket(&format!("/{number}")), &token);
+    }
+    forgotten(&token).await;
+    root.close().await;
+    drop(root);
+    for number in 0..1000 {
+        owned_by_a_handler_of(&manager.socket(&format!("/{number}")), &token);
+    }
+    forgotten(&token).await;
+}
+
+#[tokio::test]
+async fn it_is_the_same_as_long_as_somebody_needs_it() {
+    let (mut running, manager, _root, session) = connected().await;
+    let token = Arc::new(());
+    let mut log = Log::new();
+    let write = log.writer();
+    let chat = manager.socket("/chat");
+    owned_by_a_handler_of(&chat, &token);
+    assert!(manager.socket("chat") == chat && Arc::strong_count(&token) == 2);
+    chat.on("y", {
+        let write = write.clone();
+        move || {
+            write("y".to_owned());
+            async {}
+        }
+    });
+    chat.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+        write(format!("{} {reason}", socket.namespace()));
+        async {}
+    });
+    chat.connect();
+    assert_eq!(running.message().await, "0/chat,".into());
+    // It wants to be connected, which needs no handle.
+    drop(chat);
+    session.send(r#"0/chat,{"sid":"a"}"#).unwrap();
+    session.send(r#"2/chat,["y"]"#).unwrap();
+    assert_eq!(log.next().await, "y");
+    assert!(manager.socket("/chat").is_connected());
+    session.send("1/chat,").unwrap();
+    assert_eq!(log.next().await, "/chat io server disconnect");
+    forgotten(&token).await;
+
+    // The next one is new: nobody has told it what to do with an event.
+    let chat = manager.socket("/chat");
+    assert!(!chat.is_active());
+    chat.connect();
+    assert_eq!(running.message().await, "0/chat,".into());
+    session.send(r#"0/chat,{"sid":"b"}"#).unwrap();
+    session.send(r#"2/chat,["y"]"#).unwrap();
+    soon(chat.connected()).await.unwrap();
+    chat.emit("z", &1).unwrap();
+    assert_eq!(running.message().await, r#"2/chat,["z",1]"#.into());
+    assert!(log.rest().is_empty());
+}
+
+/// A server that is asked twice closes the connection, whoever it was that asked.
+#[tokio::test]
+async fn an_answer_that_is_owed_is_waited_for() {
+    let (mut running, manager, root, session) = connected().await;
+    let token = Arc::new(());
+    let chat = manager.socket("/chat");
+    owned_by_a_handler_of(&chat, &token);
+    chat.connect();
+    assert_eq!(running.message().await, "0/chat,".into());
+    chat.disconnect();
+    drop(chat);
+    let chat = manager.socket("/chat");
+    chat.connect();
+    root.emit("x", &1).unwrap();
+    assert_eq!(running.message().await, r#"2["x",1]"#.into());
+    session.send(r#"0/chat,{"sid":"a"}"#).unwrap();
+    assert_eq!(running.message().await, "1/chat,".into());
+    assert_eq!(running.message().await, "0/chat,".into());
+    chat.disconnect();
+    drop(chat);
+    session.send(r#"4/chat,{"message":"no"}"#).unwrap();
+    forgotten(&token).await;
+
+    // Nor is anything owed by a connection that is lost.
+    let chat = manager.socket("/chat");
+    owned_by_a_handler_of(&chat, &token);
+    chat.connect();
+    assert_eq!(running.message().await, "0/chat,".into());
+    chat.disconnect();
+    drop(chat);
+    manager.set_reconnection(false);
+    session.abort();
+    forgotten(&token).await;
+}
+
+/// What the server answers to an event of the socket that was there before is not for the one that is there now.
+#[tokio::test]
+async fn answers_to_a_namespace_that_was_forgotten_are_nobody_s() {
+    let (mut running, manager, _root, session) = connected().await;
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let token = Arc::new(());
+        let chat = manager.socket("/chat");
+        owned_by_a_handler_of(&chat, &token);
+        chat.connect();
+        assert_eq!(running.message().await, "0/chat,".into());
+        session.send(r#"0/chat,{"sid":"a"}"#).unwrap();
+        soon(chat.connected()).await.unwrap();
+        {
+            let mut answer = std::pin::pin!(chat.emit_with_ack::<u32>("ask", &1));
+            assert!(waits(answer.as_mut()).await);
+            asked.push(running.message().await);
+        }
+        chat.disconnect();
+        assert_eq!(running.message().await, "1/chat,".into());
+        drop(chat);
+        forgotten(&token).await;
+    }
+    assert_ne!(asked[0], asked[1]);
+}
+
+/// A handler may be the only one who knows of its socket, and bring it back.
+#[tokio::test]
+async fn a_handler_may_bring_its_socket_back() {
+    let running = start().await;
+    let manager = builder(running.addr).build();
+    let mut log = Log::new();
+    let write = log.writer();
+    let socket = manager.socket("/");
+    socket.on_connect(move |socket: Socket| {
+        write(socket.id());
+        async move { socket.emit("kick", &0).unwrap() }
+    });
+    socket.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
+        // Nobody else has it while this waits.
+        tokio::task::yield_now().await;
+        if matches!(reason, DisconnectReason::ServerDisconnect) {
+            socket.connect();
+        }
+    });
+    socket.connect();
+    drop(socket);
+    let ids = log.take(10).await;
+    assert!(ids.windows(2).all(|pair| pair[0].is_some() && pair[0] != pair[1]), "{ids:?}");
+    soon(manager.close()).await;
+}

@@ -70,7 +70,7 @@ pub mod ws;
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "client"))]
 mod http1;
 #[cfg(feature = "server")]
 mod net;

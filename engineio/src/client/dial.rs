@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use http::{Method, Request};
-use http_body_util::Full;
 use tokio::net::TcpStream;
 
 use super::error::HttpError;
-use super::http1;
 use super::route::Route;
 use super::stream::Stream;
+use super::upgrade::upgrade;
 use super::url::Url;
 
 /// Opens a connection. A WebSocket, and whatever is encrypted, goes through a tunnel where there is a proxy; a plain
@@ -49,15 +48,11 @@ async fn tunnel_through(proxy: &Url, server: &Url) -> Result<TcpStream, HttpErro
     if let Some(authorization) = proxy.authorization() {
         request = request.header(http::header::PROXY_AUTHORIZATION, authorization);
     }
-    let request = request.body(Full::default())?;
     let stream = Stream::Tcp(dial(proxy).await?);
-    let upgraded = http1::upgrade(stream, request).await?;
-    if !upgraded.head.status.is_success() {
-        return Err(HttpError::Proxy(upgraded.head.status));
-    }
+    let upgraded = upgrade(stream, request.body(())?).await?;
     // A server says nothing before it is asked, so nothing was read too far.
     match upgraded.stream {
         Some((Stream::Tcp(stream), _)) => Ok(stream),
-        _ => Err(HttpError::Proxy(upgraded.head.status)),
+        _ => Err(HttpError::Proxy(upgraded.status)),
     }
 }

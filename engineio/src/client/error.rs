@@ -144,10 +144,16 @@ pub enum HttpError {
         /// The beginning of the body, if it is text.
         body: Option<Arc<str>>,
     },
-    /// The connection broke, or what came is not HTTP.
+    /// The connection broke, or what came to a request of polling is not HTTP.
     #[error(transparent)]
     Http(Arc<hyper::Error>),
-    /// The answer is longer than the limit for messages.
+    /// The connection broke before a WebSocket was open.
+    #[error("the connection broke: {0}")]
+    Io(Arc<std::io::Error>),
+    /// What came to the request for a WebSocket is not HTTP.
+    #[error("the answer is not HTTP")]
+    NotHttp,
+    /// The answer is longer than the limit for messages, or its head longer than any is.
     #[error("the answer is too large")]
     TooLarge,
     /// The answer is not text.

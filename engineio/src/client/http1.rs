@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::response::Parts;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -17,9 +16,7 @@ use hyper_util::rt::TokioIo;
 use super::error::HttpError;
 use super::route::Route;
 use super::stream::Stream;
-
-/// How much of an error's body is shown.
-const MAX_ERROR: usize = 1024;
+use super::upgrade::{MAX_ERROR, shown};
 
 /// A connection between two requests.
 pub(crate) struct Connection {
@@ -27,35 +24,6 @@ pub(crate) struct Connection {
     io: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
     /// The connection has ended and must not be polled again.
     done: bool,
-}
-
-/// An answer to a request that asked for another protocol.
-pub(crate) struct Upgraded {
-    pub(crate) head: Parts,
-    /// The stream and what was read behind the answer, if the server agreed.
-    pub(crate) stream: Option<(Stream, Bytes)>,
-    /// What the server said if it did not.
-    pub(crate) body: Option<Arc<str>>,
-}
-
-/// Sends a request that asks for another protocol.
-pub(crate) async fn upgrade(stream: Stream, request: Request<Full<Bytes>>) -> Result<Upgraded, HttpError> {
-    let mut connection = Connection::on(stream).await?;
-    let pending = connection.send(request);
-    let response = connection.alongside(pending).await.map_err(|error| error.into_error())?;
-    let is_connect_answer = response.status().is_success();
-    let (head, body) = response.into_parts();
-    if head.status != StatusCode::SWITCHING_PROTOCOLS && !is_connect_answer {
-        let body = connection.alongside(excerpt(body)).await;
-        return Ok(Upgraded { head, stream: None, body });
-    }
-    drop(body);
-    if !connection.done {
-        let io = &mut connection.io;
-        std::future::poll_fn(|cx| io.poll_without_shutdown(cx)).await?;
-    }
-    let parts = connection.io.into_parts();
-    Ok(Upgraded { head, stream: Some((parts.io.into_inner(), parts.read_buf)), body: None })
 }
 
 impl Connection {
@@ -120,7 +88,5 @@ impl Connection {
 
 /// The beginning of what an error answer says.
 async fn excerpt(body: Incoming) -> Option<Arc<str>> {
-    let body = Limited::new(body, MAX_ERROR).collect().await.ok()?.to_bytes();
-    let text = std::str::from_utf8(&body).ok()?.trim();
-    (!text.is_empty()).then(|| text.into())
+    shown(&Limited::new(body, MAX_ERROR).collect().await.ok()?.to_bytes())
 }

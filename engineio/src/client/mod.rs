@@ -19,8 +19,9 @@
 //!
 //! There is no task behind a session: it lives in [`Client::recv`], whose future may be dropped and made again. The
 //! order of its turn is written at the top of `session.rs`. `carrier` is the transport it is on, `polling` or
-//! `websocket`; `probe` is the WebSocket it may move to. Both stand on `http1`, which drives hyper's connections beside
-//! whoever waits for an answer, and `dial`, which knows of proxies and TLS. `route` says how a request looks.
+//! `websocket`; `probe` is the WebSocket it may move to. The one stands on `http1`, which drives hyper's connections beside
+//! whoever waits for an answer, the other on `upgrade`, which asks for another protocol; both on `dial`, which knows of
+//! proxies and TLS. `route` says how a request looks.
 //!
 //! A name that resolves to several addresses is tried one address after the other.
 
@@ -45,6 +46,7 @@ mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
+mod upgrade;
 mod url;
 mod websocket;
 

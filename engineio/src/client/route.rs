@@ -61,14 +61,14 @@ impl Route {
     }
 
     /// The opening handshake of a WebSocket.
-    pub(crate) fn websocket(&self, sid: Option<&str>, key: &str) -> Result<Request<Full<Bytes>>, HttpError> {
+    pub(crate) fn websocket(&self, sid: Option<&str>, key: &str) -> Result<Request<()>, HttpError> {
         let mut request = Request::builder()
             .uri(self.target(Transport::WebSocket, sid))
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "websocket")
             .header(header::SEC_WEBSOCKET_VERSION, "13")
             .header(header::SEC_WEBSOCKET_KEY, key)
-            .body(Full::default())?;
+            .body(())?;
         self.add_headers(request.headers_mut(), Transport::WebSocket)?;
         Ok(request)
     }

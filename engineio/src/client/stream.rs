@@ -1,11 +1,28 @@
 //! The byte stream to a server: TCP, perhaps with TLS.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// What one read can take. It exists once per thread, so that an idle connection owns no read buffer.
+const SCRATCH_LEN: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends the thread's buffer for one read.
+pub(crate) fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut scratch = SCRATCH.take();
+    scratch.resize(SCRATCH_LEN, 0);
+    let result = read(&mut scratch);
+    SCRATCH.set(scratch);
+    result
+}
 
 /// A connection to the server.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! The WebSocket of a session: the opening handshake, and frames in and out.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -10,15 +9,14 @@ use std::task::{Context, Poll, ready};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial;
 use super::error::{FrameError, HttpError, TransportError};
-use super::http1;
 use super::route::Route;
-use super::stream::Stream;
+use super::stream::{Stream, with_scratch};
+use super::upgrade::upgrade;
 use crate::frame::{CloseCode, Role, close_frame, empty_close_frame, pong_frame};
 use crate::outbox::Outbox;
 use crate::packet::{Packet, decode_binary, decode_text};
@@ -26,13 +24,6 @@ use crate::prepared::{Dialect, Prepared};
 use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::key::answer_to;
 use crate::ws::outbound::{Control, Outbound, Source};
-
-/// What one read can take. It exists once per thread, so that an idle connection owns no read buffer.
-const SCRATCH_LEN: usize = 64 * 1024;
-
-thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// A WebSocket that is open.
 pub(crate) struct WebSocket {
@@ -87,11 +78,7 @@ impl WebSocket {
             if self.ended {
                 return Poll::Ready(Ok(Received::Closed(None)));
             }
-            let mut scratch = SCRATCH.take();
-            scratch.resize(SCRATCH_LEN, 0);
-            let result = self.poll_read(&mut scratch, cx);
-            SCRATCH.set(scratch);
-            ready!(result);
+            ready!(with_scratch(|scratch| self.poll_read(scratch, cx)));
         }
     }
 
@@ -207,16 +194,16 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     let _ = getrandom::fill(&mut key);
     let key = STANDARD.encode(key);
     let request = route.websocket(sid, &key)?;
-    let upgraded = http1::upgrade(dial::open(route, true).await?, request).await?;
-    route.store_cookies(&upgraded.head.headers);
-    if upgraded.head.status != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(HttpError::Status { status: upgraded.head.status, body: upgraded.body });
-    }
-    let answer = upgraded.head.headers.get(SEC_WEBSOCKET_ACCEPT);
+    let upgraded = upgrade(dial::open(route, true).await?, request).await?;
+    route.store_cookies(&upgraded.headers);
+    let Some(opened) = upgraded.stream else {
+        return Err(HttpError::Status { status: upgraded.status, body: upgraded.body });
+    };
+    let answer = upgraded.headers.get(SEC_WEBSOCKET_ACCEPT);
     if answer.is_none_or(|answer| answer.as_bytes().trim_ascii() != answer_to(key.as_bytes()).as_bytes()) {
         return Err(HttpError::NotWebSocket);
     }
-    upgraded.stream.ok_or(HttpError::NotWebSocket)
+    Ok(opened)
 }
 
 fn is_end(error: &io::Error) -> bool {

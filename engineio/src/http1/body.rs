@@ -1,20 +1,25 @@
-//! The body of a request: so many bytes, or chunks (RFC 9112, 7.1).
+//! The body of a request or an answer: so many bytes, or chunks (RFC 9112, 7.1).
 
 use thiserror::Error;
-
-use super::head::Framing;
 
 /// How many bytes of chunk extensions and trailers are skipped. Nobody we know sends any.
 const MAX_SKIPPED: usize = 16 * 1024;
 /// A length of more digits than this does not fit.
 const MAX_DIGITS: u8 = 15;
 
+/// How the end of a body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Length(u64),
+    Chunked,
+}
+
 /// The body breaks the rules of chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the body of the request is malformed")]
+#[error("the body is malformed")]
 pub(crate) struct MalformedBody;
 
-/// Takes the body of one request apart, as its bytes arrive.
+/// Takes one body apart, as its bytes arrive.
 #[derive(Debug)]
 pub(crate) struct BodyDecoder {
     state: State,

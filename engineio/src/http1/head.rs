@@ -11,6 +11,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use thiserror::Error;
 
+use super::body::Framing;
+
 /// How large a head may be.
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
 /// How many headers it may have.
@@ -53,13 +55,6 @@ pub(crate) struct Head {
     pub(crate) keep_alive: bool,
     /// Whether the client waits to hear that we want the body.
     pub(crate) expects_continue: bool,
-}
-
-/// How the end of a request's body is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    Length(u64),
-    Chunked,
 }
 
 /// Why a head was refused. The connection cannot be used any more: where the next request begins is not known.

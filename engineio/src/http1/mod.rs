@@ -1,10 +1,15 @@
 //! HTTP/1.1 as bytes: heads and bodies of requests in, answers out. Nothing here does I/O.
 
+#[cfg(feature = "server")]
 mod answer;
 mod body;
+#[cfg(feature = "server")]
 mod date;
+#[cfg(feature = "server")]
 mod head;
 
+#[cfg(feature = "server")]
 pub(crate) use self::answer::{After, continue_100, encode};
-pub(crate) use self::body::BodyDecoder;
-pub(crate) use self::head::{Framing, Head, HeadError, Scanner};
+pub(crate) use self::body::{BodyDecoder, Framing};
+#[cfg(feature = "server")]
+pub(crate) use self::head::{Head, HeadError, Scanner};

@@ -203,8 +203,8 @@ fn explain(error: &TransportError, transport: Transport) -> String {
         HttpError::NotWebSocket => {
             "the upgrade is answered by something that does not speak WebSocket".to_owned()
         }
-        HttpError::Http(error) => {
-            format!("what answers does not speak HTTP as it should ({error}): is it https?")
+        HttpError::Http(_) | HttpError::Io(_) | HttpError::NotHttp => {
+            format!("what answers does not speak HTTP as it should ({http}): is it https?")
         }
         HttpError::Status { status, body } => {
             explain_status(status.as_u16(), body.as_deref().unwrap_or_default(), transport)

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::support::{Log, builder};
 
 /// Every way to begin and to go on.
-pub(crate) const WAYS: [&[Transport]; 3] =
+const WAYS: [&[Transport]; 3] =
     [&[Transport::Polling], &[Transport::WebSocket], &[Transport::Polling, Transport::WebSocket]];
 
 /// A program with a server in it, for as long as this lives.
@@ -93,6 +93,18 @@ pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> Disc
     reason
 }
 
+/// Does all that over every transport. In the end the server puts the socket out, and says so.
+pub(crate) async fn exchange_every_way(
+    server: &Foreign,
+    wording: &Wording,
+    set_up: impl Fn(ManagerBuilder) -> ManagerBuilder,
+) {
+    for transports in WAYS {
+        let end = exchange(set_up(builder(server.addr)).transports(transports), wording).await;
+        assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
+    }
+}
+
 async fn refused(manager: &Manager, wording: &Wording) {
     let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
     let ConnectError::Refused(refusal) = refused else { panic!("{refused}") };
@@ -102,30 +114,36 @@ async fn refused(manager: &Manager, wording: &Wording) {
     assert_eq!(refused.to_string(), wording.nowhere);
 }
 
-/// Loses the connection, which the server closes; comes back by itself, and what was sent in between arrives.
-pub(crate) async fn be_closed(server: &Foreign, set_up: impl FnOnce(ManagerBuilder) -> ManagerBuilder) {
-    let socket = set_up(builder(server.addr)).build().socket("/foo");
-    let mut events = joined(&socket).await;
-    socket.emit("close", &Args(())).unwrap();
-    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
-    assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &1)).await.unwrap(), 1);
-    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+/// Loses the connection, which the server closes, over every transport; comes back by itself, and what was sent in between
+/// arrives.
+pub(crate) async fn be_closed(server: &Foreign, set_up: impl Fn(ManagerBuilder) -> ManagerBuilder) {
+    for transports in WAYS {
+        let socket = set_up(builder(server.addr)).transports(transports).build().socket("/foo");
+        let mut events = joined(&socket).await;
+        socket.emit("close", &Args(())).unwrap();
+        assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+        assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &1)).await.unwrap(), 1);
+        assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
+    }
 }
 
-/// Loses the whole server; comes back by itself to the next one, which `start` starts on the same port.
+/// Loses the whole server, over every transport; comes back by itself to the next one, which `start` starts on the same
+/// port.
 pub(crate) async fn be_abandoned(
     start: impl AsyncFn(u16) -> Foreign,
-    set_up: impl FnOnce(ManagerBuilder) -> ManagerBuilder,
+    set_up: impl Fn(ManagerBuilder) -> ManagerBuilder,
 ) {
-    let server = start(0).await;
-    let socket = set_up(builder(server.addr)).build().socket("/foo");
-    let mut events = joined(&socket).await;
-    let port = server.addr.port();
-    server.crash().await;
-    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
-    let echo = socket.emit_with_ack::<u32>("echo", &2);
-    let (_server, answer) = tokio::join!(start(port), soon(echo));
-    assert_eq!(answer.unwrap(), 2);
+    for transports in WAYS {
+        let server = start(0).await;
+        let socket = set_up(builder(server.addr)).transports(transports).build().socket("/foo");
+        let mut events = joined(&socket).await;
+        let port = server.addr.port();
+        server.crash().await;
+        assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+        let echo = socket.emit_with_ack::<u32>("echo", &2);
+        let (_server, answer) = tokio::join!(start(port), soon(echo));
+        assert_eq!(answer.unwrap(), 2);
+    }
 }
 
 async fn joined(socket: &Socket) -> Events {

@@ -1,13 +1,11 @@
 //! The official server of version 2, which speaks other revisions of both protocols.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use socketio_client::{Args, ConnectError, DisconnectReason, ManagerBuilder, Protocol};
+use socketio_client::{Args, ConnectError, ManagerBuilder, Protocol};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, be_closed, exchange};
-use crate::support;
+use crate::foreign::{Foreign, Wording, be_abandoned, be_closed, exchange_every_way};
+use crate::support::builder;
 
 /// Its errors have a message or data, not both.
 const WORDING: Wording = Wording { no: "", has_data: true, nowhere: "Invalid namespace" };
@@ -18,32 +16,27 @@ async fn start(port: u16) -> Foreign {
     Foreign::start(node, tests::node::NEEDED).await
 }
 
-fn builder(addr: SocketAddr) -> ManagerBuilder {
-    support::builder(addr).protocol(Protocol::V3)
+fn old(builder: ManagerBuilder) -> ManagerBuilder {
+    builder.protocol(Protocol::V3)
 }
 
 #[tokio::test]
 async fn everything_that_applications_do() {
     let server = start(0).await;
-    for transports in WAYS {
-        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
-        assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
-    }
+    exchange_every_way(&server, &WORDING, old).await;
 }
 
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
     let server = start(0).await;
-    for transports in WAYS {
-        be_closed(&server, |builder| builder.protocol(Protocol::V3).transports(transports)).await;
-        be_abandoned(start, |builder| builder.protocol(Protocol::V3).transports(transports)).await;
-    }
+    be_closed(&server, old).await;
+    be_abandoned(start, old).await;
 }
 
 #[tokio::test]
 async fn the_root_namespace_is_there_without_being_asked_for() {
     let server = start(0).await;
-    let manager = builder(server.addr).query("token", "from the query").build();
+    let manager = old(builder(server.addr)).query("token", "from the query").build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
     for is_ours in [true, false] {
         soon(chat.connect().connected()).await.unwrap();
@@ -72,10 +65,8 @@ async fn the_root_namespace_is_there_without_being_asked_for() {
 #[tokio::test]
 async fn others_are_told_that_it_is_old() {
     let server = start(0).await;
-    let socket = support::builder(server.addr)
-        .reconnection(|reconnection| reconnection.enabled = false)
-        .build()
-        .socket("/");
+    let socket =
+        builder(server.addr).reconnection(|reconnection| reconnection.enabled = false).build().socket("/");
     let error = soon(socket.connect().connected()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Open(_)), "{error}");
 }

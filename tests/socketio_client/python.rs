@@ -3,7 +3,7 @@
 use socketio_client::{Args, Arguments, Binary, DisconnectReason, Parser, Transport};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, be_closed, exchange};
+use crate::foreign::{Foreign, Wording, be_abandoned, be_closed, exchange, exchange_every_way};
 use crate::support::{Log, builder};
 
 const WORDING: Wording = Wording { no: "not today", has_data: true, nowhere: "Unable to connect" };
@@ -17,10 +17,7 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 #[tokio::test]
 async fn everything_that_applications_do() {
     let server = start(0, &[]).await;
-    for transports in WAYS {
-        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
-        assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
-    }
+    exchange_every_way(&server, &WORDING, |builder| builder).await;
 }
 
 #[tokio::test]
@@ -60,8 +57,6 @@ async fn much_at_once_in_requests_that_are_small_enough() {
 #[tokio::test]
 async fn connections_and_servers_that_are_lost() {
     let server = start(0, &[]).await;
-    for transports in WAYS {
-        be_closed(&server, |builder| builder.transports(transports)).await;
-        be_abandoned(|port| start(port, &[]), |builder| builder.transports(transports)).await;
-    }
+    be_closed(&server, |builder| builder).await;
+    be_abandoned(|port| start(port, &[]), |builder| builder).await;
 }

@@ -2,7 +2,7 @@
 
 use socketio_client::{DisconnectReason, Parser};
 
-use crate::foreign::{Foreign, WAYS, Wording, be_abandoned, exchange};
+use crate::foreign::{Foreign, Wording, be_abandoned, exchange, exchange_every_way};
 use crate::support::builder;
 
 /// Its refusals have no data.
@@ -17,10 +17,7 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 #[tokio::test]
 async fn everything_that_applications_do() {
     let server = start(0, &[]).await;
-    for transports in WAYS {
-        let end = exchange(builder(server.addr).transports(transports), &WORDING).await;
-        assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
-    }
+    exchange_every_way(&server, &WORDING, |builder| builder).await;
 }
 
 #[tokio::test]
@@ -33,7 +30,5 @@ async fn the_same_with_msgpack() {
 /// The server keeps the closing of a connection to itself.
 #[tokio::test]
 async fn servers_that_are_lost() {
-    for transports in WAYS {
-        be_abandoned(|port| start(port, &[]), |builder| builder.transports(transports)).await;
-    }
+    be_abandoned(|port| start(port, &[]), |builder| builder).await;
 }

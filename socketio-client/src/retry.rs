@@ -99,16 +99,15 @@ impl Queue {
         self.entries.front()?.flight.as_ref()?.deadline
     }
 
-    /// Whether the answer is late. Then the event is due again, or has been tried often enough and is given up.
-    pub(crate) fn expire(&mut self, now: Instant, retries: u32) -> bool {
+    /// An event whose answer is late is due again, or has been tried often enough and is given up.
+    pub(crate) fn expire(&mut self, now: Instant, retries: u32) {
         if self.deadline().is_none_or(|deadline| deadline > now) {
-            return false;
+            return;
         }
         match self.entries.front_mut() {
             Some(entry) if entry.tries <= retries => entry.flight = None,
             _ => self.finish(Err(AckError::Timeout)),
         }
-        true
     }
 
     /// Nobody waits for this event any more. One that is on its way is not sent again.

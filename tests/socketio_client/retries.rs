@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::client::Proxies;
-use socketio_client::{AckError, Args, Manager, Socket};
+use socketio_client::{AckError, Args, Manager, Socket, Transport};
 use tests::raw::{soon, start as start_engine};
 
 use crate::support::{Log, builder, start, start_with};
@@ -41,6 +41,37 @@ async fn one_event_is_on_its_way_at_a_time() {
     .await;
     socket.disconnect();
     assert_eq!(running.message().await, "1".into());
+}
+
+/// What is due while the connection takes nothing leaves as soon as it does.
+#[tokio::test]
+async fn an_event_that_there_is_no_room_for_waits_for_it() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr)
+        .path("/engine.io/")
+        .transports([Transport::WebSocket])
+        .engine(|engine| engine.configure(|config| config.max_buffered = 10))
+        .retries(1)
+        .build();
+    let socket = manager.socket("/");
+    // The outbox takes one message, however large it is.
+    socket.on("fill", |socket: Socket| async move {
+        socket.volatile().emit("full", "more than ten bytes").unwrap();
+    });
+    for number in 1..=2 {
+        socket.emit("echo", &number).unwrap();
+    }
+    socket.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    assert_eq!(running.message().await, r#"20["echo",1]"#.into());
+    // Both come with one read, behind which the outbox leaves.
+    session.send(r#"2["fill"]"#).unwrap();
+    session.send("30[1]").unwrap();
+    assert_eq!(running.message().await, r#"2["full","more than ten bytes"]"#.into());
+    let second = running.message().await;
+    assert!(second.as_bytes().ends_with(br#"["echo",2]"#), "{second:?}");
 }
 
 /// SIO-CLI-113

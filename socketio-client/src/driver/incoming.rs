@@ -76,9 +76,8 @@ impl Driver {
             }
             Payload::EmptyEvent => {}
             Payload::Ack(args) => {
-                if let Some(id) = packet.ack_id {
-                    space.answered(id, args);
-                    self.set_alarm();
+                if packet.ack_id.is_some_and(|id| space.answered(id, args)) {
+                    self.flush();
                 }
             }
         }

@@ -93,7 +93,7 @@ impl Future for Driver {
                 Happened::Late => {
                     let now = Instant::now();
                     this.hub.spaces().iter().for_each(|space| space.expire(now));
-                    this.set_alarm();
+                    this.flush();
                 }
                 Happened::Room => this.flush(),
                 Happened::Link(event) => this.step(event),

@@ -371,30 +371,21 @@ impl Space {
         self.lock().queue.deadline()
     }
 
-    /// Sends again what was not answered in time.
+    /// What was not answered in time is due again, or given up.
     pub(crate) fn expire(&self, now: Instant) {
-        let expired = self.lock().queue.expire(now, self.config.retries.unwrap_or(0));
-        if expired {
-            self.flush();
-        }
+        self.lock().queue.expire(now, self.config.retries.unwrap_or(0));
     }
 
     // In.
 
-    /// An answer came. One that nobody waits for (any more) is dropped.
-    pub(crate) fn answered(&self, id: u64, args: RawArgs) {
+    /// An answer came. One that nobody waits for (any more) is dropped. `true` if another event may be due.
+    pub(crate) fn answered(&self, id: u64, args: RawArgs) -> bool {
         let mut state = self.lock();
-        match state.queue.answered(id, args) {
-            Ok(()) => {
-                drop(state);
-                self.flush();
-            }
-            Err(args) => {
-                if let Some(waiting) = state.acks.remove(&id) {
-                    let _ = waiting.send(Ok(args));
-                }
-            }
+        let Err(args) = state.queue.answered(id, args) else { return true };
+        if let Some(waiting) = state.acks.remove(&id) {
+            let _ = waiting.send(Ok(args));
         }
+        false
     }
 
     /// An event came. It is handed back if the socket is connected, and kept if it is about to be.

@@ -5,6 +5,8 @@ mod emitter;
 mod hub;
 mod space;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;

@@ -128,8 +128,10 @@ impl Space {
     // Joining and leaving.
 
     pub(crate) fn want(&self) -> bool {
-        let wanted = self.lock().want();
+        let mut state = self.lock();
+        let wanted = state.want();
         if wanted {
+            // Under the lock, here and below: otherwise who waits may be told what is over.
             self.status.set(Status::Trying);
         }
         wanted
@@ -194,15 +196,22 @@ impl Space {
 
     /// The attempt failed. Without `again` there will not be another.
     pub(crate) fn failed(&self, error: &ConnectError, again: bool) {
-        self.lock().part(again);
-        if !again {
+        let mut state = self.lock();
+        let was_active = state.is_active();
+        state.part(again);
+        if was_active && !again {
             self.status.set(Status::Idle(Some(error.clone())));
         }
     }
 
     /// The connection is gone, or the server put the socket out. `true` if it was connected.
     pub(crate) fn lost(&self, again: bool) -> bool {
-        let was_connected = self.lock().part(again);
+        let mut state = self.lock();
+        if !state.is_active() {
+            // The application has just left, and been told so.
+            return false;
+        }
+        let was_connected = state.part(again);
         self.status.set(if again { Status::Trying } else { Status::Idle(None) });
         was_connected
     }

@@ -21,7 +21,10 @@ impl Socket {
     /// [`Config::max_waiting_events`](crate::Config::max_waiting_events) wait, the connection is not read any more, for
     /// the other namespaces neither, and ends if that lasts longer than the server's heartbeat.
     pub fn events(&self) -> Events {
-        Events { inbox: self.space.open_inbox(), socket: self.clone() }
+        let inbox = self.space.open_inbox();
+        // The one before may have held the connection up.
+        self.handle.hub.bell.ring();
+        Events { inbox, socket: self.clone() }
     }
 }
 
@@ -41,5 +44,13 @@ impl Events {
     /// The socket.
     pub fn socket(&self) -> &Socket {
         &self.socket
+    }
+}
+
+/// Who does not read any more holds nobody up.
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.socket.space.close_inbox(&self.inbox);
+        self.socket.handle.hub.bell.ring();
     }
 }

@@ -1,9 +1,9 @@
 //! Events for those who ask.
 
-use socketio_client::{Args, SocketEvent};
-use tests::raw::soon;
+use socketio_client::{Args, Data, SocketEvent, Transport};
+use tests::raw::{soon, start as start_engine};
 
-use crate::support::{builder, start};
+use crate::support::{Log, builder, start};
 
 #[tokio::test]
 async fn everything_comes_in_order() {
@@ -82,4 +82,41 @@ async fn a_reader_that_does_not_keep_up_makes_the_server_wait() {
     }
     assert_eq!(numbers, (0..200).collect::<Vec<_>>());
     assert_eq!(soon(answer).await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_holds_nobody_up() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    // A session that is about to move reads in any case.
+    let manager = builder(running.addr)
+        .path("/engine.io/")
+        .transports([Transport::WebSocket])
+        .configure(|config| config.max_waiting_events = 2)
+        .build();
+    let socket = manager.socket("/");
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on("x", move |Data(number): Data<u32>| {
+        write(number);
+        async {}
+    });
+    socket.connect();
+    let session = running.opened().await;
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(socket.connected()).await.unwrap();
+    let mut number = 0;
+    for is_followed in [false, true] {
+        let events = socket.events();
+        for _ in 0..3 {
+            number += 1;
+            session.send(format!(r#"2["x",{number}]"#)).unwrap();
+        }
+        // Two fill it, and the third is not read.
+        assert_eq!(log.take(2).await, [number - 2, number - 1]);
+        tokio::task::yield_now().await;
+        assert!(log.rest().is_empty());
+        let _next = is_followed.then(|| socket.events());
+        drop(events);
+        assert_eq!(log.next().await, number);
+    }
 }

@@ -1,7 +1,7 @@
 //! One namespace: the only place where a socket's events meet its state.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use engineio::Prepared;
@@ -119,6 +119,14 @@ impl Space {
         let inbox = Arc::new(Inbox::new(self.config.max_waiting_events));
         self.lock().inbox = Arc::downgrade(&inbox);
         inbox
+    }
+
+    /// The stream's reader has gone, if there is no other one yet.
+    pub(crate) fn close_inbox(&self, inbox: &Arc<Inbox<SocketEvent>>) {
+        let mut state = self.lock();
+        if std::ptr::eq(state.inbox.as_ptr(), Arc::as_ptr(inbox)) {
+            state.inbox = Weak::new();
+        }
     }
 
     pub(crate) fn inbox(&self) -> Option<Arc<Inbox<SocketEvent>>> {

@@ -18,10 +18,14 @@ impl<T> Watched<T> {
     }
 
     pub(crate) fn set(&self, value: T) {
-        let before =
-            std::mem::replace(&mut *self.value.lock().unwrap_or_else(PoisonError::into_inner), value);
-        self.changed.notify_waiters();
+        let before = self.change(|current| std::mem::replace(current, value));
         drop(before);
+    }
+
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let result = change(&mut self.value.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_waiters();
+        result
     }
 
     /// Waits until `find` finds in the value what it wants. Values that do not last may be missed.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use socketio_client::{Args, ConnectError, DisconnectReason, ManagerEvent, Socket, SocketEvent};
 use socketio_server::{Recovery, Server};
-use tests::raw::soon;
+use tests::raw::{soon, start as start_engine};
 
-use crate::support::{Log, builder, emptied, nowhere, record, serve, shared, start, start_with};
+use crate::support::{Log, builder, emptied, nowhere, record, serve, shared, start, start_with, waits};
 
 /// SIO-CLI-022, SIO-CLI-065, SIO-CLI-066
 #[tokio::test]
@@ -267,6 +267,35 @@ async fn a_server_may_bring_back_what_was_missed() {
     };
     assert!(recovered && socket.recovered());
     assert_eq!(socket.id(), id);
+}
+
+/// Who comes back before the connection is closed gets another one.
+#[tokio::test]
+async fn a_close_ends_with_its_connection() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let socket = manager.socket("/");
+    for whole in [false, true] {
+        socket.connect();
+        running.opened().await.send(r#"0{"sid":"a"}"#).unwrap();
+        soon(socket.connected()).await.unwrap();
+        let close = async {
+            if whole {
+                manager.close().await;
+            } else {
+                socket.close().await;
+            }
+        };
+        let mut close = std::pin::pin!(close);
+        assert!(waits(close.as_mut()).await);
+        socket.connect();
+        soon(close).await;
+        let session = running.opened().await;
+        session.send(r#"0{"sid":"b"}"#).unwrap();
+        soon(socket.connected()).await.unwrap();
+        assert_eq!(socket.id().as_deref(), Some("b"));
+        soon(socket.close()).await;
+    }
 }
 
 #[tokio::test]

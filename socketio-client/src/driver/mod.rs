@@ -175,6 +175,7 @@ impl Driver {
             self.reconnecting = false;
             self.joining.clear();
             self.link.close();
+            self.hub.set_open(!self.link.is_closed());
         }
         match &self.link {
             Link::Closed if self.hub.is_wanted() => self.open(),
@@ -182,7 +183,7 @@ impl Driver {
             Link::Open(_) => self.join(),
             _ => {}
         }
-        self.hub.open.set(!self.link.is_closed());
+        self.hub.set_open(!self.link.is_closed());
         if !matches!(self.link, Link::Open(_)) {
             // Nothing is answered any more.
             self.hub.spaces().iter().for_each(|space| space.start_over());
@@ -193,7 +194,7 @@ impl Driver {
 
     fn open(&mut self) {
         self.link = Link::open(self.hub.engine.clone(), self.hub.config.connect_timeout);
-        self.hub.open.set(true);
+        self.hub.set_open(true);
     }
 
     /// Sends what waits for room, and what is due again.
@@ -257,6 +258,7 @@ impl Driver {
     fn ended(&mut self, closed: Closed) {
         if matches!(self.link, Link::Closing(_)) {
             self.link = Link::Closed;
+            self.hub.set_open(false);
             self.hub.tell(&ManagerEvent::Close(DisconnectReason::ClientDisconnect));
             self.look_around();
         } else {
@@ -277,7 +279,7 @@ impl Drop for Driver {
                 self.tell_end(&space);
             }
         }
-        self.hub.open.set(false);
+        self.hub.set_open(false);
         self.hub.stopped();
     }
 }

@@ -25,8 +25,7 @@ pub(crate) struct Hub {
     pub(crate) bell: Bell,
     /// Whether a lost connection is opened again.
     pub(crate) reconnection: AtomicBool,
-    /// Whether there is a connection, or one is being opened or waited for.
-    pub(crate) open: Watched<bool>,
+    connection: Watched<Connection>,
     spaces: Mutex<Spaces>,
     hooks: Mutex<List<Hook>>,
     /// Counts how often nobody wanted to be connected any more.
@@ -36,6 +35,14 @@ pub(crate) struct Hub {
     /// Begins it.
     start: fn(Arc<Self>),
     handle: Weak<Handle>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    /// Whether there is one, or one is being opened or waited for.
+    open: bool,
+    /// How many are over.
+    over: u64,
 }
 
 /// The namespaces that somebody needs.
@@ -59,7 +66,7 @@ impl Handle {
                 config: Arc::new(config),
                 engine,
                 bell: Bell::default(),
-                open: Watched::new(false),
+                connection: Watched::default(),
                 spaces: Mutex::default(),
                 hooks: Mutex::default(),
                 lulls: AtomicU64::new(0),
@@ -164,9 +171,21 @@ impl Hub {
         !*running
     }
 
-    /// Waits until there is no connection, and none is being opened or waited for.
+    pub(crate) fn set_open(&self, open: bool) {
+        self.connection.change(|connection| {
+            let was_open = std::mem::replace(&mut connection.open, open);
+            connection.over += u64::from(was_open && !open);
+        });
+    }
+
+    /// Waits until the connection that there is now, or is being opened or waited for, is over. Another one may follow.
     pub(crate) async fn closed(&self) {
-        self.open.wait(|open| (!open).then_some(())).await;
+        let mut over = None;
+        let is_over = |connection: &Connection| {
+            let before = *over.get_or_insert(connection.over);
+            (!connection.open || connection.over > before).then_some(())
+        };
+        self.connection.wait(is_over).await;
     }
 
     /// The connection's task ended in the middle of something.

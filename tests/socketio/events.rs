@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use engineio::SlowConsumer;
 use serde_json::json;
 use socketio_server::{
-    Ack, AckError, Arguments, Binary, ConnectError, Data, EmitError, EventName, HandlerError, RawArgs,
-    Rewrite, Server, Socket,
+    Ack, AckError, AckSender, Arguments, Binary, ConnectError, Data, EmitError, EventName, HandlerError,
+    RawArgs, Rewrite, Server, Socket,
 };
 use tests::raw::soon;
 use tokio::sync::{Notify, mpsc};
@@ -555,6 +555,24 @@ async fn an_emit_to_a_socket_that_left_is_an_error() {
     assert!(socket.rooms().is_empty());
     socket.join("room");
     assert!(running.io.rooms().is_empty());
+}
+
+/// Whoever has the right to answer may make copies of it, which are still one answer.
+#[tokio::test]
+async fn an_event_is_answered_once() {
+    let running = start(builder(), |io| {
+        answering(io);
+        io.on("twice", |ack: Option<AckSender>| async move {
+            let ack = ack.unwrap();
+            ack.clone().send(&1).unwrap();
+            ack.send(&2).unwrap();
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["twice"]"#).await;
+    assert_eq!(ws.text().await, "431[1]");
+    nothing_else(&mut ws).await;
 }
 
 /// What a handler returns and nobody can write is no reason to leave the client waiting.

@@ -109,7 +109,10 @@ impl Carrier for EventContext {
     }
 
     fn take_ack(&mut self) -> Option<AckSender> {
-        self.ack.take()
+        let mut ack = self.ack.take()?;
+        // Whoever has it may make copies.
+        ack.share();
+        Some(ack)
     }
 }
 

@@ -47,7 +47,7 @@ enum To {
     Client {
         socket: Socket,
         id: u64,
-        /// Shared by the handlers of the same event: the first answer counts.
+        /// Shared by all who have got the event, if there may be more than one: the first answer counts.
         sent: Option<Arc<AtomicBool>>,
     },
     /// Another server of the cluster.
@@ -66,7 +66,7 @@ impl AckSender {
     /// Makes copies answer together only once.
     pub(crate) fn share(&mut self) {
         if let To::Client { sent, .. } = &mut self.0 {
-            *sent = Some(Arc::default());
+            sent.get_or_insert_default();
         }
     }
 

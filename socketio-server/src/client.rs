@@ -284,7 +284,8 @@ impl Client {
         trace::refused(namespace, error);
         let (parser, protocol) = (self.server.config.parser, self.session.protocol());
         if let Ok(packet) = connect::refusal(parser, protocol, namespace, error) {
-            let _ = self.session.send(packet);
+            // Otherwise the client waits for ever. How many there are is limited, here.
+            self.session.send_regardless(packet);
         }
         if self.refused > self.server.config.max_refused_connects {
             self.violation();

@@ -557,6 +557,31 @@ async fn an_emit_to_a_socket_that_left_is_an_error() {
     assert!(running.io.rooms().is_empty());
 }
 
+/// Who is put out or refused is told so however much waits: a client would wait for ever, or speak to nobody.
+#[tokio::test]
+async fn goodbyes_find_room() {
+    let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
+    let running = start(small, |io| {
+        io.on("leave", |socket: Socket| async move {
+            socket.emit("fill", &"x".repeat(2000)).unwrap();
+            assert!(matches!(socket.emit("more", &1), Err(EmitError::Send(_))));
+            socket.disconnect(false);
+        });
+        io.of("/no").middleware(|_: Socket| async { Err::<(), _>(ConnectError::new("no")) });
+    })
+    .await;
+    let client = running.polling().await;
+    client.post("40").await;
+    assert!(client.poll().await.starts_with("40{"));
+    // Nothing leaves before the client asks for it.
+    client.post(r#"42["leave"]"#).await;
+    client.post("40/no,").await;
+    let waited = client.poll().await;
+    let packets: Vec<_> = waited.split('\u{1e}').collect();
+    assert!(packets[0].starts_with(r#"42["fill","#), "{waited}");
+    assert_eq!(packets[1..], ["41", r#"44/no,{"message":"no"}"#]);
+}
+
 /// Whoever has the right to answer may make copies of it, which are still one answer.
 #[tokio::test]
 async fn an_event_is_answered_once() {

@@ -101,6 +101,12 @@ impl Session {
         self.0.outbox.push(message.into()).map(drop)
     }
 
+    /// Queues a message however much waits already: for the few bytes of a protocol above that must not get lost, and of
+    /// which a client cannot cause many. Without effect on a session that takes nothing more.
+    pub fn send_regardless(&self, message: impl Into<Prepared>) {
+        self.0.outbox.push_control(message.into());
+    }
+
     /// Sends a message and returns a future that is ready when the message was handed to the transport.
     pub fn send_tracked(&self, message: impl Into<Prepared>) -> Result<Sent, SendError> {
         let number = self.0.outbox.push(message.into())?;

@@ -223,7 +223,8 @@ impl Socket {
             self.leave_after(DisconnectReason::ServerNamespaceDisconnect, || {
                 let hub = &self.0.space.hub;
                 if let Ok(packet) = emit::disconnect(hub.parser(), hub.name()) {
-                    let _ = self.0.session.send(packet);
+                    // Otherwise the client goes on as if it were there. To be put out again it has to come in again.
+                    self.0.session.send_regardless(packet);
                 }
             });
         }

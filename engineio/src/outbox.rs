@@ -15,6 +15,9 @@ use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::prepared::Prepared;
 
+#[cfg(test)]
+mod tests;
+
 /// What a message costs beside its bytes: its place in the queue, which may be half empty, and its buffer's bookkeeping.
 const PER_MESSAGE: usize = 128;
 
@@ -402,144 +405,5 @@ impl Inner {
                 self.waiters.push(waiter);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Counter(AtomicUsize);
-
-    impl Wake for Counter {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The limit into which so many bytes in so many messages just fit.
-    fn room_for(bytes: usize, messages: usize) -> usize {
-        bytes + bytes / 8 + messages * 128
-    }
-
-    fn message(len: usize) -> Prepared {
-        // Two bytes of header and one of type stand in front.
-        Prepared::text(&"x".repeat(len - 3))
-    }
-
-    #[test]
-    fn wakes_the_driver_once_per_sleep() {
-        let outbox = Outbox::new(1000, SlowConsumer::Disconnect);
-        let counter = Arc::new(Counter::default());
-        let waker = Waker::from(Arc::clone(&counter));
-        outbox.push(message(10)).unwrap();
-        assert!(!outbox.park(true, &waker), "there is something to write");
-        assert!(outbox.park(false, &waker), "but not now");
-        outbox.push(message(10)).unwrap();
-        outbox.push(message(10)).unwrap();
-        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
-        assert!(!outbox.attend());
-        outbox.push(message(10)).unwrap();
-        assert_eq!(counter.0.load(Ordering::Relaxed), 1, "an attentive driver needs no waking");
-    }
-
-    #[test]
-    fn counts_bytes_until_they_are_written() {
-        let outbox = Outbox::new(room_for(20, 2), SlowConsumer::Refuse);
-        outbox.push(message(10)).unwrap();
-        outbox.push(message(10)).unwrap();
-        assert_eq!(outbox.push(message(10)), Err(SendError::Full));
-        let mut hands = Vec::new();
-        outbox.take(1, &mut hands);
-        assert_eq!(outbox.queued_bytes(), 20);
-        assert_eq!(outbox.push(message(10)), Err(SendError::Full));
-        outbox.wrote(1, 10);
-        outbox.push(message(10)).unwrap();
-        assert_eq!(outbox.queued_messages(), 2);
-    }
-
-    #[test]
-    fn short_messages_count_with_what_they_hold() {
-        let outbox = Outbox::new(8 << 20, SlowConsumer::Refuse);
-        let fitted = std::iter::repeat_with(|| outbox.push(message(4))).take_while(Result::is_ok).count();
-        assert_eq!(fitted, (8 << 20) * 2 / 265, "132.5 bytes each");
-    }
-
-    #[test]
-    fn a_large_message_alone_is_no_overflow() {
-        let outbox = Outbox::new(10, SlowConsumer::Disconnect);
-        outbox.push(message(100)).unwrap();
-        assert_eq!(outbox.push(message(4)), Err(SendError::Full));
-        assert!(outbox.attend(), "the driver learns of the overflow");
-        assert!(!outbox.is_open());
-    }
-
-    #[test]
-    fn volatile_messages_are_dropped_when_anything_waits() {
-        let outbox = Outbox::new(1000, SlowConsumer::Disconnect);
-        assert_eq!(outbox.push_volatile(message(10)), Ok(true));
-        assert_eq!(outbox.push_volatile(message(10)), Ok(false), "one waits");
-        outbox.wrote(1, 10);
-        outbox.set_blocked(true);
-        assert_eq!(outbox.push_volatile(message(10)), Ok(false), "the transport is blocked");
-        outbox.set_blocked(false);
-        assert_eq!(outbox.push_volatile(message(10)), Ok(true));
-    }
-
-    #[test]
-    fn waiting_ends_with_the_write_with_room_or_with_the_close() {
-        let outbox = Outbox::new(room_for(20, 2) - 1, SlowConsumer::Refuse);
-        let counter = Arc::new(Counter::default());
-        let waker = Waker::from(Arc::clone(&counter));
-        let mut cx = Context::from_waker(&waker);
-        let number = outbox.push(message(15)).unwrap();
-        let (mut written, mut room, mut never) = (None, None, None);
-        assert!(outbox.poll_until(Until::Written(number), &mut written, &mut cx).is_pending());
-        assert!(outbox.poll_until(Until::Room(10), &mut room, &mut cx).is_pending());
-        assert!(outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx).is_pending());
-        outbox.wrote(1, 15);
-        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
-        assert_eq!(outbox.poll_until(Until::Written(number), &mut written, &mut cx), Poll::Ready(Ok(())));
-        assert_eq!(outbox.poll_until(Until::Room(10), &mut room, &mut cx), Poll::Ready(Ok(())));
-        outbox.close();
-        assert_eq!(counter.0.load(Ordering::Relaxed), 3);
-        assert_eq!(
-            outbox.poll_until(Until::Written(number + 1), &mut never, &mut cx),
-            Poll::Ready(Err(SendError::Closed))
-        );
-    }
-
-    #[test]
-    fn who_waits_for_room_learns_that_there_will_be_none() {
-        let overflow = |outbox: &Outbox| assert!(outbox.push(message(20)).is_err());
-        for end in [Outbox::drain, overflow] {
-            let outbox = Outbox::new(20, SlowConsumer::Disconnect);
-            let counter = Arc::new(Counter::default());
-            let waker = Waker::from(Arc::clone(&counter));
-            let mut cx = Context::from_waker(&waker);
-            let number = outbox.push(message(15)).unwrap();
-            let (mut written, mut room) = (None, None);
-            assert!(outbox.poll_until(Until::Written(number), &mut written, &mut cx).is_pending());
-            assert!(outbox.poll_until(Until::Room(10), &mut room, &mut cx).is_pending());
-            end(&outbox);
-            assert_eq!(counter.0.load(Ordering::Relaxed), 1);
-            let ready = outbox.poll_until(Until::Room(10), &mut room, &mut cx);
-            assert_eq!(ready, Poll::Ready(Err(SendError::Closed)));
-        }
-    }
-
-    #[test]
-    fn a_dropped_waiter_leaves_nothing_behind() {
-        let outbox = Outbox::new(20, SlowConsumer::Refuse);
-        let mut id = None;
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(outbox.poll_until(Until::Written(1), &mut id, &mut cx).is_pending());
-        outbox.forget(id.unwrap());
-        assert!(outbox.lock().waiters.is_empty());
     }
 }

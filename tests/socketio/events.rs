@@ -6,21 +6,17 @@ use engineio::SlowConsumer;
 use serde_json::json;
 use socketio_server::{
     Ack, AckError, AckSender, Arguments, Binary, ConnectError, Data, EmitError, EventName, HandlerError,
-    RawArgs, Rewrite, Server, Socket,
+    RawArgs, Rewrite, Socket,
 };
 use tests::raw::soon;
 use tokio::sync::{Notify, mpsc};
 
-use crate::support::{builder, join, nothing_else, start};
+use crate::support::{answering, builder, join, nothing_else, start};
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
 fn note(notes: &Notes, text: impl Into<String>) {
     notes.lock().unwrap().push(text.into());
-}
-
-fn answering(io: &Server) {
-    io.on("still there?", |socket: Socket| async move { socket.emit("yes", &socketio_server::Args(())) });
 }
 
 /// SIO-SRV-169

@@ -1,6 +1,7 @@
 //! Socket.IO on the wire and through the API.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+mod answers;
 mod api;
 mod broadcasts;
 mod bundle;
@@ -9,6 +10,8 @@ mod clients;
 mod cluster;
 mod dynamic;
 mod events;
+mod leaving;
+mod middlewares;
 mod mistakes;
 mod protocol;
 mod recovery;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socketio_server::{Server, ServerBuilder};
+use socketio_server::{Args, Server, ServerBuilder, Socket};
 use tests::raw::{Polling, WebSocket};
 use tokio::net::TcpListener;
 
@@ -26,6 +26,11 @@ pub(crate) async fn start(builder: ServerBuilder, set_up: impl FnOnce(&Server)) 
     let serving = io.clone();
     tokio::spawn(async move { serving.serve(listener).await });
     Running { addr, io }
+}
+
+/// A server that says that it is there.
+pub(crate) fn answering(io: &Server) {
+    io.on("still there?", |socket: Socket| async move { socket.emit("yes", &Args(())) });
 }
 
 impl Running {

@@ -1,0 +1,184 @@
+//! What handlers take, what they return, and who answers whom.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use socketio_server::{
+    Ack, AckError, AckSender, Arguments, Binary, ConnectError, Data, EmitError, EventName, RawArgs, Socket,
+};
+use tests::raw::soon;
+use tokio::sync::mpsc;
+
+use crate::support::{answering, builder, nothing_else, start};
+
+/// SIO-SRV-079, SIO-SRV-081, SIO-SRV-103
+#[tokio::test]
+async fn handlers_take_typed_arguments() {
+    #[derive(Deserialize)]
+    struct Point {
+        x: i32,
+        y: i32,
+    }
+    let running = start(builder(), |io| {
+        io.on("one", |Data(point): Data<Point>| async move { Ack(point.x + point.y) });
+        io.on("several", |Arguments((a, b, c)): Arguments<(i32, String, Vec<u8>)>| async move {
+            Ack(format!("{a}{b}{c:?}"))
+        });
+        io.on("nothing", |Data(nothing): Data<Option<i32>>| async move { Ack(nothing.is_none()) });
+        io.on("count", |args: RawArgs, EventName(name): EventName| async move {
+            Ack(format!("{name} {}", args.len()))
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    for (event, answer) in [
+        (r#"421["one",{"x":1,"y":2}]"#, "431[3]"),
+        (r#"422["several",1,"2",[3]]"#, r#"432["12[3]"]"#),
+        (r#"423["nothing",null]"#, "433[true]"),
+        (r#"424["nothing"]"#, "434[true]"),
+        (r#"425["count",1,{},"x"]"#, r#"435["count 3"]"#),
+    ] {
+        ws.send(event).await;
+        assert_eq!(ws.text().await, answer);
+    }
+}
+
+/// What does not fit is reported and answered, never silent; the socket lives on.
+#[tokio::test]
+async fn a_misfit_reaches_the_hook_and_the_client() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let errors = Arc::clone(&seen);
+    let running = start(builder(), move |io| {
+        answering(io);
+        io.on("number", |Data(_): Data<u8>| async {});
+        io.on_error(move |_, error| errors.lock().unwrap().push(error.to_string()));
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"427["number","x"]"#).await;
+    let answer = ws.text().await;
+    assert!(answer.starts_with(r#"437[{"error":"argument 0: "#), "{answer}");
+    ws.send(r#"42["number",300]"#).await;
+    nothing_else(&mut ws).await;
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[0].starts_with("number: argument 0: "), "{seen:?}");
+}
+
+/// SIO-SRV-100, SIO-SRV-107, SIO-SRV-108
+#[tokio::test]
+async fn what_a_handler_returns_is_the_answer() {
+    let running = start(builder(), |io| {
+        io.on("unit", || async {});
+        io.on("value", || async { Ack(json!({"a": 1})) });
+        io.on("two", || async { Ack(socketio_server::Args((1, 2))) });
+        io.on("tuple", || async { Ack((1, 2)) });
+        io.on("ok", || async { Ok::<_, ConnectError>(Ack(true)) });
+        io.on("err", || async { Err::<(), _>("no such thing") });
+        io.on("binary", |Data(binary): Data<Binary>| async move { Ack(binary) });
+        io.on("later", |ack: Option<AckSender>| async move {
+            tokio::task::yield_now().await;
+            ack.unwrap().send("late").unwrap();
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    for (event, answer) in [
+        (r#"421["unit"]"#, "431[]"),
+        (r#"422["value"]"#, r#"432[{"a":1}]"#),
+        (r#"423["two"]"#, "433[1,2]"),
+        (r#"424["tuple"]"#, "434[[1,2]]"),
+        (r#"425["ok"]"#, "435[true]"),
+        (r#"426["err"]"#, r#"436[{"error":"no such thing"}]"#),
+        (r#"427["later"]"#, r#"437["late"]"#),
+    ] {
+        ws.send(event).await;
+        assert_eq!(ws.text().await, answer);
+    }
+    ws.send(r#"451-8["binary",{"_placeholder":true,"num":0}]"#).await;
+    ws.send_binary(&[9]).await;
+    assert_eq!(ws.text().await, r#"461-8[{"_placeholder":true,"num":0}]"#);
+    assert_eq!(ws.binary().await, [9]);
+}
+
+/// SIO-SRV-101
+#[tokio::test]
+async fn handlers_start_in_order_and_wait_beside_each_other() {
+    let running = start(builder(), |io| {
+        io.on("slow", |socket: Socket| async move {
+            socket.emit("slow begins", &()).unwrap();
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            socket.emit("slow ends", &()).unwrap();
+        });
+        io.on("fast", |socket: Socket, Data(n): Data<i32>| async move { socket.emit("fast", &n) });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"42["slow"]"#).await;
+    ws.send(r#"42["fast",1]"#).await;
+    ws.send(r#"42["fast",2]"#).await;
+    for expected in
+        [r#"42["slow begins",null]"#, r#"42["fast",1]"#, r#"42["fast",2]"#, r#"42["slow ends",null]"#]
+    {
+        assert_eq!(ws.text().await, expected);
+    }
+}
+
+/// SIO-SRV-109, SIO-SRV-102, SIO-SRV-104, SIO-SRV-176, SIO-SRV-178
+#[tokio::test]
+async fn the_server_asks_and_the_client_answers() {
+    let (sender, mut sockets) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on_connect(move |socket: Socket| {
+            sender.send(socket).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, id) = running.connect().await;
+    let socket = sockets.recv().await.unwrap();
+    assert_eq!(socket.id(), id);
+    assert_ne!(socket.id(), socket.session().id().as_str(), "the session's id is a secret");
+    let asking = socket.clone();
+    let answer = tokio::spawn(async move { asking.emit_with_ack::<i32>("question", &1).await });
+    assert_eq!(ws.text().await, r#"420["question",1]"#);
+    ws.send("430[42]").await;
+    assert_eq!(answer.await.unwrap().unwrap(), 42);
+    // A late, doubled or invented answer changes nothing.
+    ws.send("430[43]").await;
+    ws.send("4399[1]").await;
+    let asking = socket.clone();
+    let answer = tokio::spawn(async move { asking.emit_with_ack::<Option<i32>>("empty", &()).await });
+    assert_eq!(ws.text().await, r#"421["empty",null]"#);
+    ws.send("431[]").await;
+    assert_eq!(answer.await.unwrap().unwrap(), None);
+}
+
+/// SIO-SRV-174, SIO-SRV-175, SIO-SRV-177
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_an_error() {
+    let (sender, mut sockets) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on_connect(move |socket: Socket| {
+            sender.send(socket).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (ws, _) = running.connect().await;
+    let socket = sockets.recv().await.unwrap();
+    let late = socket.timeout(Duration::from_millis(10)).emit_with_ack::<()>("x", &()).await;
+    assert!(matches!(late, Err(AckError::Timeout)), "{late:?}");
+    let zero = socket.timeout(Duration::ZERO).emit_with_ack::<()>("x", &()).await;
+    assert!(matches!(zero, Err(AckError::Timeout)), "{zero:?}");
+    let asking = socket.clone();
+    let gone = tokio::spawn(async move { asking.emit_with_ack::<()>("x", &()).await });
+    tokio::task::yield_now().await;
+    drop(ws);
+    let gone = soon(gone).await.unwrap();
+    assert!(matches!(gone, Err(AckError::Disconnected)), "{gone:?}");
+    let after = socket.emit("x", &());
+    assert!(matches!(after, Err(EmitError::Send(_))), "{after:?}");
+}

@@ -1,0 +1,154 @@
+//! How sockets leave.
+
+use socketio_server::{Data, DisconnectReason, Socket};
+use tests::raw::soon;
+use tokio::sync::mpsc;
+
+use crate::support::{answering, builder, join, nothing_else, start};
+
+/// SIO-SRV-032, SIO-SRV-033, SIO-SRV-034
+#[tokio::test]
+async fn an_invalid_state_closes_the_session() {
+    let running = start(builder(), |_| {}).await;
+    for packets in ["40\u{1e}40", "42[\"some event\"]", "40\u{1e}4abc"] {
+        let client = running.polling().await;
+        assert_eq!(client.post(packets).await.status, 200, "{packets}");
+        let mut polls = vec![client.poll().await];
+        if packets.starts_with("40") && !polls[0].ends_with("\u{1e}1") {
+            polls.push(client.poll().await);
+        }
+        let all = polls.join("|");
+        assert!(all.ends_with('1'), "{packets}: {all}");
+    }
+}
+
+/// SIO-SRV-047, SIO-SRV-146, SIO-SRV-147, SIO-SRV-148, SIO-SRV-149, SIO-SRV-129
+#[tokio::test]
+async fn a_socket_leaves_its_rooms_between_disconnecting_and_disconnect() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on_connect(|socket: Socket| async move {
+            socket.join("a");
+            socket.join(["b", "c"]);
+            socket.leave("c");
+            socket.leave("never joined");
+        });
+        let first = sender.clone();
+        io.on_disconnecting(move |socket: Socket| {
+            first.send((socket.rooms().len(), None)).unwrap();
+            async {}
+        });
+        io.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+            socket.join("after");
+            sender.send((socket.rooms().len().saturating_sub(1), Some(reason))).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, id) = running.connect().await;
+    let rooms = running.io.socket(&id).unwrap().rooms();
+    assert_eq!(rooms.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), [id.as_str(), "a", "b"]);
+    ws.send("41").await;
+    assert_eq!(seen.recv().await.unwrap(), (3, None));
+    assert_eq!(seen.recv().await.unwrap(), (0, Some(DisconnectReason::ClientNamespaceDisconnect)));
+    assert_eq!((running.io.len(), running.io.rooms().len()), (0, 0));
+    assert_eq!(DisconnectReason::ClientNamespaceDisconnect.to_string(), "client namespace disconnect");
+}
+
+/// A handler that panics ends its session. The sockets leave all the same, whatever their handlers of that do.
+#[tokio::test]
+async fn a_panic_leaves_no_ghosts() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        answering(io);
+        io.on("check", |Data(fine): Data<bool>| async move { assert!(fine, "as asked") });
+        io.on_disconnecting(|socket: Socket| async move { assert!(socket.rooms().is_empty(), "once more") });
+        for name in ["/", "/foo"] {
+            let sender = sender.clone();
+            io.of(name).on_disconnect(move |reason: DisconnectReason| {
+                sender.send(reason.as_str()).unwrap();
+                async {}
+            });
+        }
+    })
+    .await;
+    let (mut other, _) = running.connect().await;
+    let (mut ws, _) = running.connect().await;
+    join(&mut ws, "/foo").await;
+    ws.send(r#"42["check",false]"#).await;
+    assert_eq!(ws.closed().await, Some(1011));
+    for _ in 0..2 {
+        assert_eq!(soon(reasons.recv()).await.unwrap(), "forced server close");
+    }
+    assert_eq!((running.io.len(), running.io.of("/foo").len()), (1, 0));
+    nothing_else(&mut other).await;
+}
+
+/// A socket that is leaving cannot be put out once more: its handlers are called once.
+#[tokio::test]
+async fn a_socket_leaves_once() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        let first = sender.clone();
+        io.on_disconnecting(move |socket: Socket| {
+            first.send("disconnecting").unwrap();
+            assert!(socket.is_connected());
+            socket.disconnect(false);
+            async {}
+        });
+        io.on_disconnect(move || {
+            sender.send("disconnect").unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send("41").await;
+    assert_eq!(soon(seen.recv()).await.unwrap(), "disconnecting");
+    assert_eq!(soon(seen.recv()).await.unwrap(), "disconnect");
+    join(&mut ws, "/").await;
+    assert!(seen.try_recv().is_err());
+}
+
+/// SIO-SRV-046, SIO-SRV-138
+#[tokio::test]
+async fn disconnecting_the_client_leaves_all_namespaces() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        for name in ["/", "/foo"] {
+            let sender = sender.clone();
+            io.of(name).on_disconnect(move |reason: DisconnectReason| {
+                sender.send(reason.as_str()).unwrap();
+                async {}
+            });
+        }
+    })
+    .await;
+    let (mut ws, id) = running.connect().await;
+    join(&mut ws, "/foo").await;
+    running.io.socket(&id).unwrap().disconnect(true);
+    assert_eq!(ws.text().await, "41");
+    assert_eq!(ws.text().await, "41/foo,");
+    ws.closed().await;
+    for _ in 0..2 {
+        assert_eq!(reasons.recv().await.unwrap(), "server namespace disconnect");
+    }
+}
+
+/// SIO-SRV-027, SIO-SRV-028
+#[tokio::test]
+async fn closing_the_server_disconnects_everybody() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on_disconnect(move |reason: DisconnectReason| {
+            sender.send(reason.as_str()).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    running.io.close();
+    ws.closed().await;
+    assert_eq!(reasons.recv().await.unwrap(), "server shutting down");
+    assert_eq!(running.io.len(), 0);
+}

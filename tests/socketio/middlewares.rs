@@ -1,0 +1,130 @@
+//! Who is let in, and by whom.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use socketio_server::{Ack, Auth, ConnectError, Socket};
+
+use crate::support::{builder, join, start};
+
+/// SIO-SRV-159, SIO-SRV-160, SIO-SRV-161, SIO-SRV-162, SIO-SRV-165, SIO-SRV-167, SIO-SRV-168
+#[tokio::test]
+async fn middlewares_decide_in_order() {
+    let running = start(builder(), |io| {
+        let chat = io.of("/chat");
+        chat.middleware(|socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
+            assert!(!socket.is_connected());
+            socket.extensions().insert(auth["token"].as_str().unwrap_or_default().to_owned());
+            Ok::<(), ConnectError>(())
+        });
+        chat.middleware(|socket: Socket| async move {
+            tokio::task::yield_now().await;
+            match socket.extensions().get::<String>().as_deref() {
+                Some("good") => Ok(()),
+                Some("plain") => Err(ConnectError::new("not you")),
+                _ => Err(ConnectError::new("not allowed").with_data(json!({"a": "b", "c": 3}))),
+            }
+        });
+        chat.middleware(|socket: Socket| async move {
+            assert_eq!(socket.extensions().get::<String>().as_deref(), Some("good"));
+            Ok::<(), ConnectError>(())
+        });
+        chat.on_connect(|socket: Socket| async move {
+            assert!(socket.is_connected());
+            socket.emit("hi", &socket.extensions().get::<String>()).unwrap();
+        });
+    })
+    .await;
+    let mut ws = running.open().await;
+    ws.send(r#"40/chat,{"token":"bad"}"#).await;
+    assert_eq!(ws.text().await, r#"44/chat,{"message":"not allowed","data":{"a":"b","c":3}}"#);
+    ws.send(r#"40/chat,{"token":"plain"}"#).await;
+    assert_eq!(ws.text().await, r#"44/chat,{"message":"not you"}"#);
+    join(&mut ws, "/").await;
+    ws.send(r#"40/chat,{"token":"good"}"#).await;
+    assert!(ws.text().await.starts_with(r#"40/chat,{"sid":""#));
+    assert_eq!(ws.text().await, r#"42/chat,["hi","good"]"#);
+}
+
+/// SIO-SRV-128, SIO-SRV-163, SIO-SRV-164
+#[tokio::test]
+async fn rooms_of_a_middleware_count_from_the_connect_on() {
+    let release = Arc::new(tokio::sync::Notify::new());
+    let waiting = Arc::clone(&release);
+    let running = start(builder(), move |io| {
+        io.middleware(move |socket: Socket, Auth(auth): Auth<serde_json::Value>| {
+            socket.join("early");
+            let waiting = Arc::clone(&waiting);
+            async move {
+                waiting.notified().await;
+                if auth["ok"] == true { Ok(()) } else { Err("no") }
+            }
+        });
+    })
+    .await;
+    let mut ws = running.open().await;
+    ws.send(r#"40{"ok":true}"#).await;
+    let mut gone = running.open().await;
+    gone.send(r#"40{"ok":true}"#).await;
+    gone.send("41").await;
+    gone.closed().await;
+    running.io.to("early").emit("too early", &()).await.unwrap();
+    assert_eq!(running.io.room_len("early"), 0);
+    release.notify_one();
+    assert!(ws.text().await.starts_with("40{"));
+    running.io.to("early").emit("now", &()).await.unwrap();
+    assert_eq!(ws.text().await, r#"42["now",null]"#);
+    assert_eq!(
+        (running.io.len(), running.io.room_len("early")),
+        (1, 1),
+        "the one that went away never was in"
+    );
+
+    let mut refused = running.open().await;
+    refused.send(r#"40{"ok":false}"#).await;
+    release.notify_one();
+    assert_eq!(refused.text().await, r#"44{"message":"no"}"#);
+    assert_eq!((running.io.len(), running.io.room_len("early")), (1, 1));
+}
+
+/// SIO-SRV-025, SIO-SRV-026
+#[tokio::test]
+async fn a_handshake_may_be_refused() {
+    let allow = |engine: engineio::ServerBuilder| {
+        engine.allow_request(|request| {
+            let good = request.uri.query().is_some_and(|query| query.contains("good"));
+            async move { if good { Ok(()) } else { Err("not you".to_owned()) } }
+        })
+    };
+    let running = start(builder().cors(engineio::Cors::any()).engine(allow), |_| {}).await;
+    let ask = async |query: &str| {
+        let target = format!("/socket.io/?EIO=4&transport=polling{query}");
+        tests::raw::Request::new("GET", &target)
+            .header("origin", "http://foo.example")
+            .send(running.addr)
+            .await
+    };
+    assert_eq!(ask("&good").await.status, 200);
+    let refused = ask("").await;
+    assert_eq!((refused.status, refused.text()), (403, r#"{"code":4,"message":"not you"}"#));
+}
+
+/// SIO-SRV-112, SIO-SRV-113, SIO-SRV-114
+#[tokio::test]
+async fn the_handshake_is_known() {
+    let running = start(builder(), |io| {
+        io.of("/foo").on("handshake", |socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
+            let handshake = socket.handshake();
+            assert!(handshake.address().unwrap().ip().is_loopback());
+            assert!(!handshake.is_secure());
+            assert!(handshake.url().starts_with("/socket.io/?"));
+            Ack(json!({"query": handshake.query().get("EIO"), "auth": auth, "host": handshake.header("host").is_some()}))
+        });
+    })
+    .await;
+    let mut ws = running.open().await;
+    ws.send(r#"40/foo,{"key1":"aa","key2":"&=bb"}"#).await;
+    ws.text().await;
+    ws.send(r#"42/foo,1["handshake"]"#).await;
+    assert_eq!(ws.text().await, r#"43/foo,1[{"auth":{"key1":"aa","key2":"&=bb"},"host":true,"query":"4"}]"#);
+}

@@ -89,7 +89,9 @@ impl Cluster {
 
     /// A node said something, so it is there.
     pub(super) fn heard(&self, from: &NodeId) {
-        if from.as_str() != EMITTER && self.others().insert(from.clone(), Instant::now()).is_none() {
+        // Where the medium counts them, nobody would forget one again that has gone without a word.
+        let remembered = matches!(self.presence(), Presence::Heartbeats { .. }) && from.as_str() != EMITTER;
+        if remembered && self.others().insert(from.clone(), Instant::now()).is_none() {
             trace::node_found(from);
         }
     }
@@ -139,5 +141,34 @@ impl Cluster {
 fn note(what: &str, said: Result<(), AdapterError>) {
     if let Err(error) = said {
         trace::unsaid(what, &error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::BoxFuture;
+
+    struct Silent(Presence);
+
+    impl Link for Silent {
+        fn publish<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn presence(&self) -> Presence {
+            self.0
+        }
+    }
+
+    #[test]
+    fn only_who_is_known_by_heartbeats_is_remembered() {
+        for (presence, known) in [(Presence::default(), 100), (Presence::Counted, 0)] {
+            let cluster = Cluster::new(Arc::new(Silent(presence)));
+            for node in 0..100 {
+                cluster.heard(&NodeId::from(node.to_string().as_str()));
+            }
+            assert_eq!(cluster.others().len(), known, "{presence:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use socketio_parser::RawArgs;
 use tokio::sync::mpsc;
@@ -146,7 +147,9 @@ impl Inbound {
                 cluster.say_hello(&Message::InitialHeartbeat).await;
             }
             drop(hub);
-            let mut ticks = tokio::time::interval(interval.min(timeout) / 5);
+            // A timer without a period panics.
+            let period = (interval.min(timeout) / 5).max(Duration::from_millis(1));
+            let mut ticks = tokio::time::interval(period);
             loop {
                 ticks.tick().await;
                 let Some(hub) = weak.upgrade() else { return };
@@ -181,5 +184,43 @@ impl fmt::Debug for Inbound {
             .field("namespace", &self.namespace)
             .field("node", &self.node)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::{AdapterError, BoxFuture, Link};
+    use crate::config::Config;
+
+    struct Hasty(mpsc::UnboundedSender<u8>);
+
+    impl Adapter for Hasty {
+        fn open(&self, _: Inbound) -> Arc<dyn Link> {
+            Arc::new(Self(self.0.clone()))
+        }
+    }
+
+    impl Link for Hasty {
+        fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
+            let _ = self.0.send(message.kind());
+            Box::pin(async { Ok(()) })
+        }
+
+        fn presence(&self) -> Presence {
+            Presence::Heartbeats { interval: Duration::ZERO, timeout: Duration::ZERO }
+        }
+    }
+
+    /// A timer without a period would panic, and this node would never be heard again.
+    #[tokio::test]
+    async fn heartbeats_without_an_interval_are_sent_all_the_same() {
+        let (sender, mut published) = mpsc::unbounded_channel();
+        let hub = Hub::new("/".into(), &Config::default(), Arc::default(), true);
+        Inbound::open(&hub, &Hasty(sender));
+        for kind in [1, 2, 2, 2] {
+            let next = tokio::time::timeout(Duration::from_secs(20), published.recv()).await;
+            assert_eq!(next, Ok(Some(kind)));
+        }
     }
 }

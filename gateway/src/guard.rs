@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{Ack, ConnectError, Data, DisconnectReason, Handshake, Namespace, Server, Socket};
+use socketio_parser::ArgError;
+use socketio_server::{
+    Ack, ConnectError, Data, DisconnectReason, Handshake, Namespace, Object, Server, Socket,
+};
 
 use crate::access;
 use crate::config::Auth;
@@ -53,16 +56,17 @@ impl Guard {
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
             let (tokens, kept) = (Arc::clone(&tokens), Arc::clone(&kept));
             async move {
-                match token(&handshake).filter(|_| !anonymous || tokens.are_taken()) {
-                    Some(token) => match tokens.check(&token).await {
-                        Some(identity) => {
-                            find_again(&kept, &socket, &identity);
-                            introduce(&socket, identity);
-                            Ok(())
-                        }
-                        // Whoever means to be somebody should hear that it failed.
-                        None => Err(refused("bad_token")),
-                    },
+                if anonymous && !tokens.are_taken() {
+                    return Ok(());
+                }
+                // Whoever means to be somebody should hear that it failed.
+                match token(&handshake).map_err(|_| refused("bad_token"))? {
+                    Some(token) => {
+                        let identity = tokens.check(&token).await.ok_or_else(|| refused("bad_token"))?;
+                        find_again(&kept, &socket, &identity);
+                        introduce(&socket, identity);
+                        Ok(())
+                    }
                     None if anonymous => Ok(()),
                     None => Err(refused("token_needed")),
                 }
@@ -102,7 +106,7 @@ impl Guard {
     /// Clients may bring a newer token without coming again.
     fn register_renewal(&self, namespace: &Namespace) {
         let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
-        namespace.on(AUTHENTICATE, move |socket: Socket, Data(offered): Data<Offered>| {
+        namespace.on(AUTHENTICATE, move |socket: Socket, Data(Object(offered)): Data<Object<Offered>>| {
             let (tokens, ends) = (Arc::clone(&tokens), Arc::clone(&ends));
             async move {
                 let identity = match offered.token {
@@ -165,11 +169,12 @@ struct Offered {
     token: Option<String>,
 }
 
-fn token(handshake: &Handshake) -> Option<String> {
-    let auth = handshake.auth::<Offered>().ok().and_then(|offered| offered.token);
+/// The token of a handshake. An error says that `auth.token` is no text.
+fn token(handshake: &Handshake) -> Result<Option<String>, ArgError> {
+    let Offered { token: auth } = handshake.auth()?;
     let query = || handshake.query().get("token").map(str::to_owned);
     let bearer = || handshake.header("authorization").and_then(access::bearer).map(str::to_owned);
-    auth.or_else(query).or_else(bearer)
+    Ok(auth.or_else(query).or_else(bearer))
 }
 
 /// From here on everybody knows who it is.

@@ -92,6 +92,7 @@ pub use engineio::client::UrlError;
 pub use engineio::{Protocol, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Data, EventName, Extract};
 pub use socketio_events::handler::HandlerFn;
+pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{Args, Binary, Event, Limits, Parser, RawArgs, RawValue, Value};

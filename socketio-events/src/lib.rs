@@ -5,6 +5,7 @@
 //!
 //! - [`handler`]: async functions, checked and erased when they are registered;
 //! - [`extract`]: what they take as arguments, made from the context that they are called with;
+//! - [`object`]: data that has to be an object;
 //! - [`reply`]: what they return, and what the other side gets of it;
 //! - [`table`]: the handlers that are registered, by the names of their events;
 //! - [`message`]: packets as messages of the session, which is where both sides encode.
@@ -16,6 +17,7 @@ mod error;
 pub mod extract;
 pub mod handler;
 pub mod message;
+pub mod object;
 pub mod reply;
 pub mod table;
 

@@ -103,6 +103,10 @@ impl Sources {
         };
         let origin = self.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
         errors.extend(keys::unknown(&template, &tree).into_iter().map(|it| unknown(&origin, it)));
+        // A list would be read as the settings in their order.
+        errors.extend(tree.iter().filter(|(_, settings)| !settings.is_object()).map(|(section, _)| {
+            LoadError::Value { key: section.clone(), message: "a table is expected".to_owned() }
+        }));
         self.environment(&template, &mut tree, &mut errors);
         for (key, value) in &self.flags {
             if let Err(error) = set(&template, &mut tree, "the command line", key, value) {
@@ -363,6 +367,13 @@ mod tests {
                 "the command line: there is no setting port; did you mean server.port?".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn a_list_is_no_table() {
+        let path = file(".json", r#"{"server": ["0.0.0.0", 1], "log": []}"#);
+        let sources = Sources { file: Some(path.to_path_buf()), ..Sources::default() };
+        assert_eq!(said(&sources), ["log: a table is expected", "server: a table is expected"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{Ack, Data, Namespace, Socket};
+use socketio_server::{Ack, Data, Namespace, Object, Socket};
 
 use super::{both, wrong};
 use crate::config::Events;
@@ -13,16 +13,21 @@ use crate::{person, room_name};
 
 /// Which room is meant: its name, alone or in an object.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the name of a room, or an object {room}, is expected")]
 pub(super) enum Named {
     Alone(String),
-    In { room: String },
+    In(Object<Inside>),
+}
+
+#[derive(Deserialize)]
+pub(super) struct Inside {
+    room: String,
 }
 
 impl Named {
     fn name(self) -> String {
         match self {
-            Self::Alone(room) | Self::In { room } => room,
+            Self::Alone(room) | Self::In(Object(Inside { room })) => room,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_server::{Broadcast, EventName, Namespace, RawArgs, Socket};
+use socketio_server::{Broadcast, EventName, Namespace, Object, RawArgs, Socket};
 
 use super::{both, is_own, now, wrong};
 use crate::config::Events;
@@ -44,7 +44,7 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
 /// To the members of the room that the message names, if the sender is one of them, or to everybody else.
 async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
     let Some(first) = args.get(0) else { return Err("there is nothing to send".to_owned()) };
-    let envelope: Option<Envelope<'_>> = serde_json::from_slice(first.as_bytes()).ok();
+    let envelope = envelope(first.as_bytes());
     let room = envelope.as_ref().and_then(|envelope| envelope.room.as_deref());
     let others = others(socket, room).ok_or("you are not in this room")?;
     let sent = if args.attachments().is_empty() {
@@ -84,12 +84,17 @@ async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
         return;
     }
     let Some(first) = args.get(0) else { return };
-    let Ok(Envelope { room: Some(room), .. }) = serde_json::from_slice(first.as_bytes()) else { return };
+    let Some(Envelope { room: Some(room), .. }) = envelope(first.as_bytes()) else { return };
     if let Some(others) = others(socket, Some(&room)) {
         if let Err(error) = others.emit(event, args).await {
             tracing::debug!(%error, "an event was not handed on");
         }
     }
+}
+
+/// What is no object, a list for example, is all content.
+fn envelope(data: &[u8]) -> Option<Envelope<'_>> {
+    serde_json::from_slice(data).ok().map(|Object(envelope)| envelope)
 }
 
 /// The others in a room, or all others. `None` if the socket is not in the room.

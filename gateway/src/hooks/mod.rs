@@ -23,7 +23,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use socketio_server::{
-    AckSender, Args, ConnectError, DisconnectReason, EventName, Namespace, RawArgs, Server, Socket,
+    AckSender, Args, ConnectError, DisconnectReason, EventName, Namespace, Object, RawArgs, Server, Socket,
 };
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -81,7 +81,7 @@ struct Known {
     /// One call at a time, in the order in which they came.
     turn: tokio::sync::Mutex<()>,
     /// What the backend wants it to hear when it is in.
-    welcome: Mutex<Vec<Emit>>,
+    welcome: Mutex<Vec<Object<Emit>>>,
     /// Whether the backend waits for its end.
     is_open: AtomicBool,
 }
@@ -244,8 +244,8 @@ impl Shared {
         })
     }
 
-    async fn emit(&self, emits: &[Emit], from: &Socket) {
-        for emit in emits {
+    async fn emit(&self, emits: &[Object<Emit>], from: &Socket) {
+        for Object(emit) in emits {
             // A client that takes nothing any more needs nothing.
             if let Err(error) = emit.send(&self.io, from).await {
                 tracing::debug!(%error, "an event of the backend was not emitted");

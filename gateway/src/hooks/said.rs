@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use socketio_server::{EmitError, Server, Socket};
+use socketio_server::{EmitError, Object, Server, Socket};
 use thiserror::Error;
 
 use crate::config::WATCH;
@@ -27,7 +27,7 @@ pub(super) struct Said {
     /// Rooms that it leaves.
     leave: Vec<String>,
     metadata: Map<String, Value>,
-    pub(super) emit: Vec<Emit>,
+    pub(super) emit: Vec<Object<Emit>>,
     /// The answer to the client's event.
     pub(super) ack: Option<Box<RawValue>>,
     /// Whether the client is put out.
@@ -54,8 +54,6 @@ pub(super) struct Emit {
 /// Why an answer cannot be followed. Nothing of it was done.
 #[derive(Debug, Error)]
 pub(super) enum Misfit {
-    #[error("an object is expected")]
-    Kind,
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error("rooms: {0}")]
@@ -74,16 +72,12 @@ impl Said {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        // Lists would be read as objects without keys.
-        if body.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Misfit::Kind);
-        }
-        let said: Self = serde_json::from_slice(body)?;
+        let Object(said): Object<Self> = serde_json::from_slice(body)?;
         said.rooms.iter().chain(&said.leave).try_for_each(|room| room_name::check(room))?;
         if said.user.as_ref().is_some_and(|user| !person::is_user(user)) {
             return Err(Misfit::User);
         }
-        said.emit.iter().try_for_each(Emit::check)?;
+        said.emit.iter().try_for_each(|Object(emit)| emit.check())?;
         Ok(said)
     }
 
@@ -164,8 +158,9 @@ mod tests {
             (r#"{"emit": [{"event": "connect"}]}"#, "emit: the name of the event is reserved"),
             (r#"{"emit": [{"event": "e", "others": true}]}"#, "emit: others, but of whom"),
             (r#"{"emit": [{"event": "e", "room": "r", "broadcast": true}]}"#, "emit: more than one"),
-            ("null", "an object is expected"),
-            (" []", "an object is expected"),
+            ("null", "invalid type: null, expected an object"),
+            (" []", "invalid type: sequence, expected an object"),
+            (r#"{"emit": [["e", 1]]}"#, "invalid type: sequence, expected an object"),
             ("{", "EOF while parsing"),
         ] {
             let error = Said::read(said.as_bytes()).unwrap_err().to_string();

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use socketio_parser::{RawArgs, reserved_event};
+use socketio_server::Object;
 use thiserror::Error;
 
 /// What stands for the first attachment, as every server writes it.
@@ -55,7 +56,7 @@ struct Incoming<'a> {
 
 /// A native message as a message of Engine.IO, and how many binary ones follow.
 pub(super) fn to_packet(text: &str, namespace: &str) -> Result<(String, usize), Fault> {
-    let Incoming { event, data, args, id, attachments } = serde_json::from_str(text)?;
+    let Object(Incoming { event, data, args, id, attachments }) = serde_json::from_str(text)?;
     if data.is_some() && args.is_some() {
         return Err(Fault::Both);
     }
@@ -196,7 +197,8 @@ mod tests {
     fn what_means_nothing_is_refused() {
         for (native, said) in [
             ("", "not a message: EOF"),
-            ("[]", "not a message: "),
+            ("[]", "not a message: invalid type: sequence, expected an object"),
+            (r#"["a",1]"#, "not a message: invalid type: sequence, expected an object"),
             ("{}", "`event` or `id` is missing"),
             (r#"{"data":1}"#, "`event` or `id` is missing"),
             (r#"{"event":1}"#, "not a message: invalid type"),

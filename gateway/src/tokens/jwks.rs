@@ -16,6 +16,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
 use serde::Deserialize;
 use serde_json::Value;
+use socketio_server::Object;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -168,7 +169,7 @@ impl Known {
         struct Set {
             keys: Vec<Value>,
         }
-        let set: Set = serde_json::from_slice(text)?;
+        let Object(set): Object<Set> = serde_json::from_slice(text)?;
         // A set may have keys of kinds that nobody has thought of yet; they are not for us.
         let keys = set
             .keys

@@ -60,6 +60,8 @@ async fn what_is_wrong_is_said() {
     for (path, body, status, code) in [
         ("/api/broadcast", "{", 400, "bad_request"),
         ("/api/broadcast", "{}", 400, "bad_request"),
+        ("/api/broadcast", r#"["e"]"#, 400, "bad_request"),
+        ("/api/batch", r#"{"calls": [["broadcast", {"event": "e"}]]}"#, 400, "bad_request"),
         ("/api/broadcast", r#"{"event": 1}"#, 400, "bad_request"),
         ("/api/broadcast", r#"{"event": "e", "dta": 1}"#, 400, "bad_request"),
         ("/api/broadcast", &large, 413, "too_large"),

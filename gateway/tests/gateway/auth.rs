@@ -71,10 +71,13 @@ async fn who_has_no_good_token_stays_out() {
     ] {
         assert_eq!(WebSocket::open(running.addr, &target).await.err(), refused, "{target}");
     }
-    for (auth, code) in
-        [("", "token_needed"), (r#"{"token":"x"}"#, "bad_token"), (r#"{"token":1}"#, "token_needed")]
-    {
-        let mut ws = WebSocket::open(closed.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    for (running, auth, code) in [
+        (&closed, "", "token_needed"),
+        (&closed, r#"{"token":"x"}"#, "bad_token"),
+        (&closed, r#"{"token":1}"#, "bad_token"),
+        (&open, r#"{"token":1}"#, "bad_token"),
+    ] {
+        let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
         assert!(ws.text().await.starts_with("0{"));
         ws.send(&format!("40{auth}")).await;
         let refusal = ws.text().await;

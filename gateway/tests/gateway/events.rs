@@ -67,6 +67,32 @@ async fn messages_reach_the_others_in_the_room() {
     assert_eq!(socketio.heard("message").await["content"], "last");
 }
 
+/// serde reads a list as a struct, its items as the fields in their order; here a list is no object.
+#[tokio::test]
+async fn a_list_is_no_object() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    for client in [&mut native, &mut socketio] {
+        client.ask("join", json!("lobby")).await;
+        for event in ["join", "leave", "join_room", "leave_room"] {
+            client.emit(event, json!(["lobby"])).await;
+            let error = client.heard("error").await;
+            let message = error["message"].as_str().unwrap();
+            assert_eq!(error["event"], event);
+            assert!(message.ends_with("the name of a room, or an object {room}, is expected"), "{message}");
+            assert_eq!(client.ask(event, json!(["lobby"])).await, json!({"error": message}));
+            assert_eq!(client.heard("error").await, error);
+        }
+        let refused = client.ask("authenticate", json!(["token"])).await;
+        assert!(refused["error"].as_str().unwrap().contains("expected an object"), "{refused}");
+        assert_eq!(client.heard("error").await["event"], "authenticate");
+    }
+    native.emit("typing", json!(["lobby"])).await;
+    native.emit("message", json!(["lobby", "hi"])).await;
+    let message = socketio.heard("message").await;
+    assert_eq!((&message["room"], &message["content"]), (&json!(null), &json!(["lobby", "hi"])));
+}
+
 #[tokio::test]
 async fn rooms_that_nobody_may_join() {
     let running = start(json!({"events": {"max_rooms": 2}})).await;

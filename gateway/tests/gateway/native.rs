@@ -55,6 +55,8 @@ async fn answers_in_both_directions() {
         client.ask("double", json!("x")).await["error"].as_str().map(|error| error.is_empty()),
         Some(false)
     );
+    // Those that wait for no answer are told too.
+    assert_eq!(client.heard("error").await["event"], "double");
 
     let socket = io.socket(&client.id).unwrap();
     let asking = tokio::spawn(async move { socket.emit_with_ack::<Value>("question", &json!("why")).await });

@@ -38,6 +38,8 @@ ada.on("room_message", () => assert.fail("ada is not in the room"));
 ada.emit("send_to_room", { room: "lobby", message: "psst" });
 assert.deepEqual(await said, [{ from: ada.id, message: "psst" }]);
 // What does not fit is answered with an error.
+// A list is no object, although serde would read it as one.
+assert.match((await ask(ada, "send_to_room", ["lobby", "psst"]))[0].error, /expected an object/);
 const [{ error }] = await ask(ada, "send_to_room", { room: 7 });
 assert.match(error, /argument 0/);
 

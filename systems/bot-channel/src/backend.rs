@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use socketio_server::Object;
 use tokio::time::timeout;
 
 use crate::agent::{Agent, AgentError, Answering};
@@ -209,10 +210,11 @@ fn parse(json: &[u8]) -> Result<Vec<Reply>, BackendError> {
     let value: Value = serde_json::from_slice(json).map_err(BackendError::Reply)?;
     let replies = match value {
         Value::Null => Ok(Vec::new()),
-        Value::Array(_) => serde_json::from_value(value),
+        Value::Array(_) => serde_json::from_value::<Vec<Object<Reply>>>(value),
         one => serde_json::from_value(one).map(|reply| vec![reply]),
     };
-    replies.map_err(BackendError::Reply)
+    let replies = replies.map_err(BackendError::Reply)?;
+    Ok(replies.into_iter().map(|Object(reply)| reply).collect())
 }
 
 /// One line of a stream. Server-sent events have `data:` in front, and lines that are no data.
@@ -249,7 +251,14 @@ mod tests {
         {
             assert!(parse_line(nothing.as_bytes()).unwrap().is_empty(), "{nothing}");
         }
-        for wrong in ["hi", "7", r#"[{"text":7}]"#, r#"{"buttons":[{"title":"x"}]}"#] {
+        for wrong in [
+            "hi",
+            "7",
+            r#"[["hi"]]"#,
+            r#"{"buttons":[["x","y"]]}"#,
+            r#"[{"text":7}]"#,
+            r#"{"buttons":[{"title":"x"}]}"#,
+        ] {
             assert!(matches!(parse_line(wrong.as_bytes()), Err(BackendError::Reply(_))), "{wrong}");
         }
     }

@@ -1,7 +1,8 @@
 //! What the bot says: text, pictures, buttons and the like, and how each looks to clients.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
+use socketio_server::Object;
 
 /// An answer. It may be several things at once, which are sent one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -11,10 +12,10 @@ pub struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Buttons under the last part of the text.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "objects")]
     pub buttons: Vec<Button>,
     /// Buttons that go away when one was chosen.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "objects")]
     pub quick_replies: Vec<Button>,
     /// The URL of a picture.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +120,12 @@ impl Reply {
         }));
         messages
     }
+}
+
+/// serde would take a list for a button too.
+fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Button>, D::Error> {
+    let buttons = Vec::<Object<Button>>::deserialize(deserializer)?;
+    Ok(buttons.into_iter().map(|Object(button)| button).collect())
 }
 
 /// The parts of a text: what lies between empty lines.

@@ -387,3 +387,4 @@ async fn wrong_settings_are_reported() {
         assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
     }
 }
+        ("/api/broadcast", KEY, r#"{"event":["system:info",1,"x"]}"#, 422),

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use socketio_server::{EmitError, Namespace, Socket};
+use socketio_server::{EmitError, Namespace, Object, Socket};
 
 use super::call::Call;
 use super::failure::{self, Done, Failure};
@@ -87,7 +87,7 @@ struct SetMetadata {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Batch {
-    calls: Vec<One>,
+    calls: Vec<Object<One>>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ async fn batch(gateway: &Gateway, body: &[u8]) -> Done {
         return Err(Failure::bad_request("more than 100 calls"));
     }
     let mut results = Vec::with_capacity(calls.len());
-    for One { call, body } in calls {
+    for Object(One { call, body }) in calls {
         let done = match Call::in_batch(&call) {
             Some(call) => one(gateway, call, body.get().as_bytes()).await,
             None => Err(Failure::bad_request("there is no such call that could be in a batch")),

@@ -20,6 +20,7 @@ use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
+use socketio_server::Object;
 
 pub(super) use self::call::Call;
 use self::failure::Failure;
@@ -153,11 +154,8 @@ fn check_origin(gateway: &Gateway, head: &Parts) -> Result<(), Failure> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    // A list would be read as an object whose keys are left out.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Failure::bad_request("an object is expected"));
-    }
-    serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))
+    let parsed = serde_json::from_slice(body).map(|Object(parsed)| parsed);
+    parsed.map_err(|error| Failure::bad_request(error.to_string()))
 }
 
 async fn read(gateway: &Gateway, head: &Parts, body: &mut Incoming) -> Result<Bytes, Failure> {

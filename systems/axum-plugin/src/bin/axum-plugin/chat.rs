@@ -3,7 +3,7 @@
 use axum_plugin::{SocketApi, SocketEvents};
 use serde::Deserialize;
 use serde_json::json;
-use socketio_server::{Ack, Data, Socket};
+use socketio_server::{Ack, Data, Object, Socket};
 
 use crate::rooms;
 
@@ -26,7 +26,11 @@ struct Message {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn join(socket: Socket, api: SocketApi, Data(Join { room }): Data<Join>) -> Result<(), Failure> {
+async fn join(
+    socket: Socket,
+    api: SocketApi,
+    Data(Object(Join { room })): Data<Object<Join>>,
+) -> Result<(), Failure> {
     rooms::may_join(&api.of(CHAT), &socket, &room)?;
     api.enter_room(CHAT, socket.id(), room.as_str()).await?;
     api.of(CHAT).to(room.as_str()).emit("joined", &json!({ "room": room, "user": socket.id() })).await?;
@@ -36,7 +40,7 @@ async fn join(socket: Socket, api: SocketApi, Data(Join { room }): Data<Join>) -
 async fn message(
     socket: Socket,
     api: SocketApi,
-    Data(Message { room, message }): Data<Message>,
+    Data(Object(Message { room, message })): Data<Object<Message>>,
 ) -> Result<Ack<usize>, Failure> {
     // Only who is in a room may talk there.
     if !socket.rooms().iter().any(|joined| **joined == *room) {

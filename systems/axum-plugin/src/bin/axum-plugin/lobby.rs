@@ -3,7 +3,7 @@
 use axum_plugin::{SocketApi, SocketEvents};
 use serde::Deserialize;
 use serde_json::json;
-use socketio_server::{Data, DisconnectReason, EmitError, Socket};
+use socketio_server::{Data, DisconnectReason, EmitError, Object, Socket};
 use tracing::info;
 
 use crate::rooms;
@@ -55,7 +55,11 @@ struct ForRoom {
     message: serde_json::Value,
 }
 
-async fn send_to_room(socket: Socket, api: SocketApi, Data(said): Data<ForRoom>) -> Result<(), EmitError> {
+async fn send_to_room(
+    socket: Socket,
+    api: SocketApi,
+    Data(Object(said)): Data<Object<ForRoom>>,
+) -> Result<(), EmitError> {
     let message = json!({ "from": socket.id(), "message": said.message });
     api.to(said.room).emit("room_message", &message).await
 }

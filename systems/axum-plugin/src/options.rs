@@ -76,18 +76,9 @@ impl SocketOptions {
         if let Some(recovery) = &self.connection_state_recovery {
             builder = builder.connection_state_recovery(recovery.clone());
         }
-        if let Some(cors) = self.origins.cors(self.credentials) {
-            builder = builder.cors(cors);
-        }
-        let (origins, transports, upgrades) =
-            (self.origins.clone(), self.transports.clone(), self.allow_upgrades);
-        builder.engine(move |engine| {
-            // Browsers ask nobody before they open a WebSocket, so the headers alone keep nobody out.
-            engine.transports(transports).allow_upgrades(upgrades).allow_request(move |request| {
-                let allowed = origins.allow(&request.headers);
-                async move { if allowed { Ok(()) } else { Err("this origin is not allowed".to_owned()) } }
-            })
-        })
+        let (transports, upgrades) = (self.transports.clone(), self.allow_upgrades);
+        program::only_from(builder, &self.origins, self.credentials)
+            .engine(move |engine| engine.transports(transports).allow_upgrades(upgrades))
     }
 }
 

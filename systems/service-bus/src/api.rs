@@ -24,6 +24,7 @@ impl Bus {
         let router = Router::new()
             .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
             .route("/api/rooms", get(rooms).fallback(no_method))
+            .route("/api/ready", get(ready).fallback(no_method))
             .fallback(nothing)
             .route("/api/{op}", post(command).fallback(no_method))
             .with_state(self.clone())
@@ -51,8 +52,8 @@ async fn command(State(bus): State<Bus>, Path(op): Path<String>, headers: Header
     if !Command::OPS.contains(&op.as_str()) {
         return failure(StatusCode::NOT_FOUND, "there is nothing at this path");
     }
-    if !bus.knows(bearer(&headers)) {
-        return failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong");
+    if let Err(refused) = admit(&bus, &headers) {
+        return *refused;
     }
     // Nothing is read of somebody who may not ask.
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
@@ -92,10 +93,27 @@ async fn no_method() -> Response {
 }
 
 async fn rooms(State(bus): State<Bus>, headers: HeaderMap) -> Response {
-    if !bus.knows(bearer(&headers)) {
-        return failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong");
+    match admit(&bus, &headers) {
+        Ok(()) => Json(json!({ "success": true, "rooms": bus.rooms() })).into_response(),
+        Err(refused) => *refused,
     }
-    Json(json!({ "success": true, "rooms": bus.rooms() })).into_response()
+}
+
+/// For services that want to know whether they could ask for something.
+async fn ready(State(bus): State<Bus>, headers: HeaderMap) -> Response {
+    match admit(&bus, &headers) {
+        Ok(()) => Json(json!({ "success": true })).into_response(),
+        Err(refused) => *refused,
+    }
+}
+
+/// Those who have the key, and come from no foreign page.
+fn admit(bus: &Bus, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    if !bus.origins().allow(headers) {
+        return Err(Box::new(failure(StatusCode::FORBIDDEN, "pages of this origin may not do that")));
+    }
+    let wrong = || Box::new(failure(StatusCode::UNAUTHORIZED, "the key of services is missing or wrong"));
+    if bus.knows(bearer(headers)) { Ok(()) } else { Err(wrong()) }
 }
 
 fn failure(status: StatusCode, error: &str) -> Response {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use engineio::Origins;
 use serde::Deserialize;
 use serde_json::Value;
 use socketio_parser::reserved_event;
@@ -25,6 +26,9 @@ pub struct BusOptions {
     pub key: Option<String>,
     /// What users have to bring for their name to be believed. Default [`Users::Believed`].
     pub users: Users,
+    /// Whose pages may connect, and call the API. Default [`Origins::SameHost`]: no page of another host, which without
+    /// a key could act as a service of whoever looks at it.
+    pub origins: Origins,
 }
 
 /// Whether clients may say who they are.
@@ -42,6 +46,7 @@ pub enum Users {
 pub struct Bus {
     io: Server,
     key: Option<Arc<str>>,
+    origins: Origins,
     slot: Slot,
 }
 
@@ -69,7 +74,7 @@ impl Slot {
 impl Bus {
     /// A bus that nobody can reach yet.
     pub fn new(options: BusOptions) -> Result<Self, engineio::ConfigError> {
-        let io = Server::builder().build()?;
+        let io = program::only_from(Server::builder(), &options.origins, false).build()?;
         let namespace = io.of("/");
         let key: Option<Arc<str>> = options.key.map(Arc::from);
         let (let_in, users) = (key.clone(), options.users);
@@ -105,7 +110,7 @@ impl Bus {
             });
         }
         namespace.on_error(|socket, error| warn!(id = socket.id(), %error, "ignored"));
-        Ok(Self { io, key, slot })
+        Ok(Self { io, key, origins: options.origins, slot })
     }
 
     /// The server, for handlers and emits of one's own.
@@ -135,6 +140,11 @@ impl Bus {
         rooms
     }
 
+    /// Whose pages may call.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
     /// Whether this is the key of services.
     pub(crate) fn knows(&self, key: Option<&str>) -> bool {
         is_key(self.key.as_deref(), key)
@@ -161,11 +171,9 @@ fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Wh
     }
 }
 
-/// How long it takes says nothing of where they differ.
+/// Without a key everything is one.
 fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
-    let Some(key) = key.map(str::as_bytes) else { return true };
-    let brought = brought.unwrap_or_default().as_bytes();
-    key.len() == brought.len() && key.iter().zip(brought).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    key.is_none_or(|key| program::is_same(key, brought.unwrap_or_default()))
 }
 
 /// What anybody says by a standard event goes to all services, with the name of who said it; whether somebody is there

@@ -299,7 +299,9 @@ async fn the_last_word_on_a_user_is_the_true_one() {
 
 #[tokio::test]
 async fn a_service_says_who_somebody_is() {
-    let bus = Bus::new(BusOptions { key: Some(KEY.to_owned()), users: Users::Unknown }).unwrap();
+    let bus =
+        Bus::new(BusOptions { key: Some(KEY.to_owned()), users: Users::Unknown, ..BusOptions::default() })
+            .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
@@ -388,3 +390,25 @@ async fn wrong_settings_are_reported() {
     }
 }
         ("/api/broadcast", KEY, r#"{"event":["system:info",1,"x"]}"#, 422),
+/// A browser would let any page act as a service of a bus that has no key.
+#[tokio::test]
+async fn foreign_pages_are_kept_out() {
+    let origins = ["https://good.test"].into_iter().collect();
+    let bus = Bus::new(BusOptions { origins, ..BusOptions::default() }).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    for (origin, is_welcome) in [("https://evil.test", false), ("https://good.test", true)] {
+        let headers = [("origin", origin)];
+        let target = "/socket.io/?EIO=4&transport=websocket";
+        let opened = WebSocket::open_with(addr, target, &headers).await;
+        assert_eq!(opened.is_ok(), is_welcome, "{origin}");
+        let body = r#"{"event":{"type":"system:info"}}"#;
+        let posted =
+            Request::new("POST", "/api/broadcast").header("origin", origin).body(body).send(addr).await;
+        assert_eq!(posted.status, if is_welcome { 200 } else { 403 }, "{origin}");
+        let asked = Request::new("GET", "/api/rooms").header("origin", origin).send(addr).await;
+        assert_eq!(asked.status, posted.status, "{origin}");
+    }
+}
+

@@ -3,6 +3,7 @@
 //! `service-bus [serve]` is the bus. `SOCKET_IO_PORT` (8000) and `SOCKET_IO_HOST` (127.0.0.1) say where it listens,
 //! `LOG_LEVEL` (INFO) what is logged, `BUS_KEY` (none) what services have to know, and `USERS` whether clients may name
 //! themselves (`believed`) or not (`unknown`); the default is `believed` without a key, and `unknown` with one.
+//! `CORS_ORIGIN` says whose pages may connect: a comma-separated list, or `*`; the default is those of the same host.
 //!
 //! `service-bus demo` is a bus on a free port, three services, and two users, who talk to one another and end.
 
@@ -15,7 +16,7 @@ mod user;
 use std::process::ExitCode;
 
 use program::{Failure, parsed, told_to_stop, variable};
-use service_bus::{Bus, BusOptions, Users};
+use service_bus::{Bus, BusOptions, Origins, Users};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -55,7 +56,8 @@ async fn serve() -> Result<(), Failure> {
         (Some("unknown"), _) | (None, Some(_)) => Users::Unknown,
         (Some(other), _) => return Err(format!("USERS: {other} is neither believed nor unknown").into()),
     };
-    let bus = Bus::new(BusOptions { key, users })?;
+    let origins: Origins = variable("CORS_ORIGIN").unwrap_or_default().split(',').collect();
+    let bus = Bus::new(BusOptions { key, users, origins })?;
     let host = variable("SOCKET_IO_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
     let listener = TcpListener::bind((host.as_str(), port)).await?;
     let stop = told_to_stop()?;

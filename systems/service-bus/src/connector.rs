@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engineio::client::Tls;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
-use socketio_client::{AckError, Data, HandlerId, Manager, Socket};
+use socketio_client::{AckError, ConnectError, Data, HandlerId, Manager, Socket};
 use tokio::sync::RwLock;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -52,6 +52,9 @@ pub enum Link {
     Socket,
     /// The API: events can be sent, but not received. The connection is still tried.
     Http,
+    /// None: the bus has refused the service, most likely because of its key. It would refuse it again, so nothing is
+    /// tried before [`initialize`](ServiceConnector::initialize) is called again.
+    Refused,
 }
 
 /// A connector cannot be made.
@@ -76,15 +79,27 @@ pub enum BusError {
     /// It said no.
     #[error("the bus refused: {0}")]
     Refused(String),
+    /// It does not take this service at all, most likely because of its key. See [`Link::Refused`].
+    #[error("the bus does not take this service: {0}")]
+    Denied(String),
     /// The connection was lost, or the answer did not come in time: it may have been done.
     #[error("the bus did not answer")]
     Unanswered(#[source] AckError),
     /// There is no connection, and the API did not help.
     #[error(transparent)]
-    Http(#[from] FallbackError),
+    Http(FallbackError),
     /// Rooms are for those who are connected. It is joined when there is a connection.
     #[error("there is no connection")]
     NotConnected,
+}
+
+impl From<FallbackError> for BusError {
+    fn from(error: FallbackError) -> Self {
+        match error {
+            FallbackError::Refused(StatusCode::UNAUTHORIZED, why) => Self::Denied(why),
+            error => Self::Http(error),
+        }
+    }
 }
 
 /// A service's end of the bus. Cloning gives another handle of the same.
@@ -95,6 +110,8 @@ pub struct ServiceConnector {
     socket: Socket,
     fallback: Fallback,
     rooms: Arc<Mutex<BTreeSet<String>>>,
+    /// Why the bus does not take the service, if it does not.
+    denied: Arc<Mutex<Option<String>>>,
     /// Held by those who wait for an answer.
     asking: Arc<RwLock<()>>,
     limit: Duration,
@@ -134,8 +151,18 @@ impl ServiceConnector {
         let fallback = Fallback::new(url, &fallback_tls, bearer.as_ref(), name, timeout);
         let fallback = fallback.map_err(ConnectorError::Tls)?;
         let rooms = Arc::<Mutex<BTreeSet<String>>>::default();
-        let joined = Arc::clone(&rooms);
+        let denied = Arc::<Mutex<Option<String>>>::default();
+        let (joined, taken, refused) = (Arc::clone(&rooms), Arc::clone(&denied), Arc::clone(&denied));
+        socket.on_connect_error(move |error: ConnectError| {
+            // A bus that has come back may have got another key.
+            if let ConnectError::Refused(refusal) = error {
+                warn!(why = refusal.message, "the bus does not take this service");
+                *locked(&refused) = Some(refusal.message);
+            }
+            async {}
+        });
         socket.on_connect(move |socket: Socket| {
+            *locked(&taken) = None;
             let rooms = locked(&joined).clone();
             async move {
                 // The bus has forgotten them with the connection before.
@@ -147,7 +174,7 @@ impl ServiceConnector {
             }
         });
         let asking = Arc::default();
-        Ok(Self { name: name.into(), manager, socket, fallback, rooms, asking, limit: timeout })
+        Ok(Self { name: name.into(), manager, socket, fallback, rooms, denied, asking, limit: timeout })
     }
 
     /// The service's name.
@@ -156,20 +183,38 @@ impl ServiceConnector {
     }
 
     /// Connects. Where that does not work in time the API does, if it can be reached, and the connection is still
-    /// tried.
-    pub async fn initialize(&self) -> Result<Link, FallbackError> {
+    /// tried. [`BusError::Denied`] says that the bus answers but does not take the service: then neither is.
+    pub async fn initialize(&self) -> Result<Link, BusError> {
+        *locked(&self.denied) = None;
         self.socket.connect();
         match timeout(self.limit, self.socket.connected()).await {
             Ok(Ok(())) => return Ok(Link::Socket),
+            Ok(Err(ConnectError::Refused(refusal))) => {
+                *locked(&self.denied) = Some(refusal.message.clone());
+                return Err(BusError::Denied(refusal.message));
+            }
             Ok(Err(error)) => debug!(%error, service = &*self.name, "no connection"),
             Err(_) => debug!(service = &*self.name, "no connection in time"),
         }
-        self.fallback.is_there().await.map(|()| Link::Http)
+        match self.fallback.is_there().await.map_err(BusError::from) {
+            Ok(()) => Ok(Link::Http),
+            Err(error) => {
+                if let BusError::Denied(why) = &error {
+                    *locked(&self.denied) = Some(why.clone());
+                    self.socket.disconnect();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// By which way the bus is reached now.
     pub fn link(&self) -> Link {
-        if self.socket.is_connected() { Link::Socket } else { Link::Http }
+        match (self.socket.is_connected(), self.why_denied()) {
+            (true, _) => Link::Socket,
+            (false, None) => Link::Http,
+            (false, Some(_)) => Link::Refused,
+        }
     }
 
     /// Calls the handler for each event of a type.
@@ -251,7 +296,7 @@ impl ServiceConnector {
     async fn in_person(&self, command: Command) -> Result<(), BusError> {
         let _asking = self.asking.read().await;
         if !self.socket.is_connected() {
-            return Err(BusError::NotConnected);
+            return Err(self.why_denied().map_or(BusError::NotConnected, BusError::Denied));
         }
         self.over_socket(&command).await.map(drop)
     }
@@ -261,10 +306,16 @@ impl ServiceConnector {
         let _asking = self.asking.read().await;
         if self.socket.is_connected() {
             self.over_socket(&command).await
+        } else if let Some(why) = self.why_denied() {
+            Err(BusError::Denied(why))
         } else {
             debug!(service = &*self.name, op = command.op(), "over HTTP");
             Ok(self.fallback.carry_out(&command).await?)
         }
+    }
+
+    fn why_denied(&self) -> Option<String> {
+        locked(&self.denied).clone()
     }
 
     async fn over_socket(&self, command: &Command) -> Result<Outcome, BusError> {

@@ -76,9 +76,9 @@ impl Fallback {
         Ok(Outcome { reached: reached.unwrap_or_default() })
     }
 
-    /// Whether the bus can be reached over HTTP.
+    /// Whether the bus can be reached over HTTP, and takes the key.
     pub(crate) async fn is_there(&self) -> Result<(), FallbackError> {
-        self.ask(Method::GET, "/health", Full::default()).await.map(drop)
+        self.ask(Method::GET, "/api/ready", Full::default()).await.map(drop)
     }
 
     async fn ask(&self, method: Method, path: &str, body: Full<Bytes>) -> Result<Value, FallbackError> {

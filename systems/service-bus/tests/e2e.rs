@@ -158,11 +158,49 @@ async fn without_a_connection_the_api_is_used() {
     assert_eq!(blocked.broadcast(event.clone()).await.unwrap().reached, 1);
     assert!(matches!(blocked.join("letters").await, Err(BusError::NotConnected)));
     assert!(matches!(blocked.emit_to_client("nobody", event.clone()).await, Err(BusError::Http(_))));
-    // Those without the key get nowhere, on either way.
-    let stranger = ConnectorOptions { key: Some("guess".to_owned()), ..options() };
-    let stranger = ServiceConnector::with_options("stranger", &url, stranger).unwrap();
-    assert_eq!(soon(stranger.initialize()).await.unwrap(), Link::Http);
-    assert!(matches!(stranger.broadcast(event).await, Err(BusError::Http(_))));
+/// A link that is down comes back; a key that is wrong stays wrong.
+#[tokio::test]
+async fn those_without_the_key_are_told_so_on_either_way() {
+    let (_program, url) = start("0").await;
+    for (path, why) in
+        [("/socket.io/", "not a service"), ("/blocked/", "the key of services is missing or wrong")]
+    {
+        let stranger = ConnectorOptions {
+            key: Some("guess".to_owned()),
+            path: path.to_owned(),
+            timeout: Duration::from_secs(2),
+            ..options()
+        };
+        let stranger = ServiceConnector::with_options("stranger", &url, stranger).unwrap();
+        let is_told = |done: Result<(), BusError>| matches!(done, Err(BusError::Denied(said)) if said == why);
+        for _ in 0..2 {
+            assert!(is_told(soon(stranger.initialize()).await.map(drop)), "{path}");
+            assert_eq!(stranger.link(), Link::Refused);
+            assert!(is_told(stranger.broadcast(Event::new(EventType::SystemInfo)).await.map(drop)), "{path}");
+            assert!(is_told(stranger.join("letters").await), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_whose_key_is_changed_while_it_is_away_hears_so() {
+    let (mut program, url) = start("0").await;
+    let one = service("one", &url);
+    assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
+    program.kill().await.unwrap();
+    let bus = Bus::new(BusOptions { key: Some("another key".to_owned()), ..BusOptions::default() }).unwrap();
+    let listener = tokio::net::TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
+    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    soon(async {
+        while one.link() != Link::Refused {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let sent = one.broadcast(Event::new(EventType::SystemInfo)).await;
+    assert!(matches!(sent, Err(BusError::Denied(why)) if why == "not a service"));
+}
+
     for wrong in ["ws://localhost", "localhost:8000", "http://", "https://"] {
         assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
     }

@@ -8,14 +8,32 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{Data, EmitError, Namespace, Socket};
-use tokio::sync::mpsc;
+use socketio_server::{ConnectError, Data, EmitError, Namespace, Object, Socket};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 /// The longest question, in bytes.
 const MAX_QUESTION: usize = 16 * 1024;
 /// How long a model may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// What clients may ask of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChatOptions {
+    /// How many answers a connection may have under way. Who asks for more hears `ai:response:error` at once. Default 4.
+    /// Each costs what the model holds for it, and up to 16 pieces that wait for the client.
+    pub answers_per_connection: usize,
+}
+
+impl Default for ChatOptions {
+    fn default() -> Self {
+        Self { answers_per_connection: 4 }
+    }
+}
+
+/// The answers that a connection may still ask for.
+#[derive(Clone)]
+struct Answers(Arc<Semaphore>);
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -76,14 +94,26 @@ impl Model for Parrot {
 }
 
 /// Answers `ai:chat` by `ai:response:start`, `:chunk`, and `:complete` or `:error`.
-pub(crate) fn register(namespace: &Namespace, model: Arc<dyn Model>) {
+pub(crate) fn register(namespace: &Namespace, options: ChatOptions, model: Arc<dyn Model>) {
     let count = Arc::new(AtomicU64::new(0));
+    let most = options.answers_per_connection.min(Semaphore::MAX_PERMITS);
+    namespace.middleware(move |socket: Socket| async move {
+        // A connection has one socket in this namespace.
+        socket.extensions().insert(Answers(Arc::new(Semaphore::new(most))));
+        Ok::<(), ConnectError>(())
+    });
     namespace.on("ai:chat", move |socket: Socket, Data(data): Data<Value>| {
         let (model, number) = (Arc::clone(&model), count.fetch_add(1, Ordering::Relaxed));
         async move {
+            let answers = socket.extensions().get::<Answers>();
+            let place = answers.as_ref().and_then(|Answers(free)| free.try_acquire().ok());
+            let too_many = || ModelError(format!("more than {most} answers at a time"));
+            let asked = read(data).and_then(|question| Ok((question, place.ok_or_else(too_many)?)));
             // A client that is gone needs no answer.
-            let _ = match read(data) {
-                Ok(question) => answer(&socket, &*model, question, &format!("msg-{number}")).await,
+            let _ = match asked {
+                Ok((question, place)) => {
+                    answer(&socket, &*model, question, &format!("msg-{number}"), place).await
+                }
                 Err(error) => socket.emit("ai:response:error", &json!({ "error": error.0 })),
             };
         }
@@ -91,7 +121,7 @@ pub(crate) fn register(namespace: &Namespace, model: Arc<dyn Model>) {
 }
 
 fn read(data: Value) -> Result<Question, ModelError> {
-    let question: Question = serde_json::from_value(data)
+    let Object(question): Object<Question> = serde_json::from_value(data)
         .map_err(|_| ModelError("expected { message: string, conversationHistory?: [] }".to_owned()))?;
     if question.message.trim().is_empty() {
         return Err(ModelError("the message is empty".to_owned()));
@@ -102,7 +132,13 @@ fn read(data: Value) -> Result<Question, ModelError> {
     Ok(question)
 }
 
-async fn answer(socket: &Socket, model: &dyn Model, question: Question, id: &str) -> Result<(), EmitError> {
+async fn answer(
+    socket: &Socket,
+    model: &dyn Model,
+    question: Question,
+    id: &str,
+    place: SemaphorePermit<'_>,
+) -> Result<(), EmitError> {
     socket.emit("ai:response:start", &json!({ "messageId": id }))?;
     let (pieces, mut said) = mpsc::channel(16);
     let mut thinking = model.answer(question, pieces);
@@ -135,6 +171,8 @@ async fn answer(socket: &Socket, model: &dyn Model, question: Question, id: &str
             },
         }
     };
+    // Who hears of the end may ask again.
+    drop(place);
     match error {
         None => socket.emit("ai:response:complete", &json!({ "messageId": id, "fullResponse": full })),
         Some(error) => socket.emit("ai:response:error", &json!({ "messageId": id, "error": error })),

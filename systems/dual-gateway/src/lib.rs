@@ -32,5 +32,5 @@ mod chat;
 mod ports;
 
 pub use self::api::OPENAPI;
-pub use self::chat::{Model, ModelError, Parrot, Pieces, Question, Thinking};
+pub use self::chat::{ChatOptions, Model, ModelError, Parrot, Pieces, Question, Thinking};
 pub use self::ports::{DualError, DualGateway};

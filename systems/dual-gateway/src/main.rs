@@ -10,11 +10,12 @@
 //! | `CORS_ORIGIN` | none | whose pages may connect: a comma-separated list, or `*` |
 //! | `SESSION_SECRET` | a new one at each start | what proves tokens, at least 16 bytes |
 //! | `SESSION_SECONDS` | 86400 | how long they are good, in seconds |
+//! | `MAX_ANSWERS` | 4 | how many answers of `ai:chat` a connection may have under way |
 //! | `RUST_LOG` | info | what is logged |
 
 use std::process::ExitCode;
 
-use dual_gateway::{DualGateway, Parrot};
+use dual_gateway::{ChatOptions, DualGateway, Parrot};
 use gateway::{Config, Gateway};
 use program::{Failure, parsed, variable};
 use tokio::net::TcpListener;
@@ -43,7 +44,8 @@ async fn serve() -> Result<(), Failure> {
         getrandom::fill(&mut secret)?;
         config.auth.session_secret = format!("{:032x}", u128::from_le_bytes(secret)).into();
     }
-    let dual = DualGateway::new(config, Parrot)?;
+    let answers_per_connection = parsed("MAX_ANSWERS", ChatOptions::default().answers_per_connection)?;
+    let dual = DualGateway::with_options(config, ChatOptions { answers_per_connection }, Parrot)?;
     let host = variable("HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
     let main = TcpListener::bind((host.as_str(), parsed("PORT", 3000)?)).await?;
     let websocket = TcpListener::bind((host.as_str(), parsed("WEBSOCKET_PORT", 3500)?)).await?;

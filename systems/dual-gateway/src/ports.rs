@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gateway::{Config, Gateway, StartError};
 use tokio::net::TcpListener;
 
-use crate::chat::Model;
+use crate::chat::{ChatOptions, Model};
 use crate::{api, chat};
 
 /// Both ports, before they are opened.
@@ -32,13 +32,22 @@ impl DualGateway {
     /// With the gateway's settings, and this model for `ai:chat`. Only those come in who bring a token, whatever
     /// `auth.anonymous` says: of a session, for which `auth.session_secret` has to be set, or a JWT, if there is a key
     /// for those.
-    pub fn new(mut config: Config, model: impl Model) -> Result<Self, DualError> {
+    pub fn new(config: Config, model: impl Model) -> Result<Self, DualError> {
+        Self::with_options(config, ChatOptions::default(), model)
+    }
+
+    /// The same, with other limits for `ai:chat`.
+    pub fn with_options(
+        mut config: Config,
+        options: ChatOptions,
+        model: impl Model,
+    ) -> Result<Self, DualError> {
         if config.auth.session_secret.is_empty() {
             return Err(DualError::NoSecret);
         }
         config.auth.anonymous = false;
         let gateway = Gateway::new(config)?;
-        chat::register(&gateway.io().of("/"), Arc::new(model));
+        chat::register(&gateway.io().of("/"), options, Arc::new(model));
         Ok(Self { gateway })
     }
 

@@ -3,14 +3,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
-use dual_gateway::{DualError, DualGateway, ModelError, OPENAPI, Pieces, Question};
+use dual_gateway::{ChatOptions, DualError, DualGateway, ModelError, OPENAPI, Pieces, Question};
 use gateway::Config;
 use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dual-gateway");
 
@@ -85,6 +87,52 @@ async fn wrong_settings_are_reported() {
     assert!(refused("SESSION_SECRET", "", &["token", "ada"]).await.contains("SESSION_SECRET is not set"));
     assert!(refused("SESSION_SECRET", "too short", &[]).await.contains("SESSION_SECRET: at least 16 bytes"));
     assert!(refused("PORT", "0", &["serves"]).await.contains("usage: "));
+}
+
+#[tokio::test]
+async fn one_client_does_not_take_all_of_the_model() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let model = move |_: Question, _: Pieces| {
+        let gate = Arc::clone(&held);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    };
+    let mut config = Config::default();
+    config.auth.session_secret = "sesame".into();
+    let dual = DualGateway::with_options(config, ChatOptions { answers_per_connection: 2 }, model).unwrap();
+    let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (main, websocket) = (listen().await, listen().await);
+    let addr = websocket.local_addr().unwrap();
+    let serving = dual.clone();
+    tokio::spawn(async move { serving.serve(main, websocket, std::future::pending()).await });
+    let token = dual.gateway().acquire_session(None).unwrap().token;
+    let open = async || WebSocket::open(addr, &format!("/?token={token}")).await.unwrap();
+    let (mut greedy, mut modest) = (open().await, open().await);
+    let next = async |ws: &mut WebSocket| {
+        let message: Value = serde_json::from_str(&ws.text().await).unwrap();
+        message["data"]["error"].as_str().or(message["event"].as_str()).unwrap().to_owned()
+    };
+    let ask = json!({ "event": "ai:chat", "data": { "message": "hi" } }).to_string();
+    for (ws, said) in [
+        (&mut greedy, vec!["ai:response:start", "ai:response:start", "more than 2 answers at a time"]),
+        (&mut modest, vec!["ai:response:start"]),
+    ] {
+        for welcome in ["connect", "connected"] {
+            assert_eq!(next(ws).await, welcome);
+        }
+        for said in said {
+            ws.send(&ask).await;
+            assert_eq!(next(ws).await, said);
+        }
+    }
+    // One is complete, and there is room for another.
+    gate.add_permits(1);
+    assert_eq!(next(&mut greedy).await, "ai:response:complete");
+    greedy.send(&ask).await;
+    assert_eq!(next(&mut greedy).await, "ai:response:start");
 }
 
 #[tokio::test]

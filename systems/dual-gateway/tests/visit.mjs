@@ -97,7 +97,7 @@ for (const client of clients) {
   assert.ok(chunks.length > 3 && chunks.every((chunk) => chunk.messageId === messageId));
   assert.equal(chunks.map(({ chunk }) => chunk).join(""), fullResponse);
   client.came = client.came.filter(([event]) => event !== "ai:response:chunk");
-  for (const wrong of [undefined, "hello", {}, { message: 7 }, { message: " " }, { message: "x".repeat(20_000) }]) {
+  for (const wrong of [undefined, "hello", {}, ["hello"], { message: 7 }, { message: " " }, { message: "x".repeat(20_000) }]) {
     const { error } = await ask("ai:chat", wrong, "ai:response:error");
     assert.match(error, /expected|empty|longer/);
   }

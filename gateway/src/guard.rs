@@ -34,6 +34,10 @@ struct Ends {
     watched: AtomicBool,
 }
 
+/// A client has got what was kept under this number, which stays until it is in.
+#[derive(Clone, Copy)]
+struct Returning(u64);
+
 /// Watches over the namespaces.
 pub(crate) struct Guard {
     tokens: Arc<Tokens>,
@@ -73,8 +77,14 @@ impl Guard {
             }
         });
         let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
+        let kept = Arc::clone(&self.kept);
         namespace.on_connect(move |socket: Socket| {
             if let Some(identity) = socket.extensions().get::<Identity>() {
+                if let (Some(session), Some(Returning(number))) =
+                    (&identity.session, socket.extensions().remove())
+                {
+                    kept.forget(socket.namespace(), session, number);
+                }
                 ends.add(&socket, identity.until);
                 // Its tokens may have been taken back while it was asked who else it is.
                 if tokens.is_revoked(&identity) {
@@ -149,7 +159,8 @@ fn leave(kept: &Kept, socket: &Socket) {
 /// Gives a client that came back what it had.
 fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
     let Some(session) = &identity.session else { return };
-    let Some(left) = kept.take(socket.namespace(), session, Instant::now()) else { return };
+    let Some((number, left)) = kept.find(socket.namespace(), session, Instant::now()) else { return };
+    socket.extensions().insert(Returning(number));
     if let Some(user) = left.user {
         person::introduce(socket, &user);
     }

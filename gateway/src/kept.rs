@@ -62,10 +62,21 @@ impl Kept {
         inner.left.insert(key, Entry { number, since: now, left });
     }
 
-    /// It came back.
-    pub(crate) fn take(&self, namespace: &str, session: &str, now: Instant) -> Option<Left> {
-        let entry = self.lock().left.remove(&(namespace.to_owned(), session.to_owned()))?;
-        (now.saturating_duration_since(entry.since) <= self.lifetime).then_some(entry.left)
+    /// It wants to come back, which others may have a say in. When it is in, [`forget`](Self::forget) takes the number.
+    pub(crate) fn find(&self, namespace: &str, session: &str, now: Instant) -> Option<(u64, Left)> {
+        let inner = self.lock();
+        let entry = inner.left.get(&(namespace.to_owned(), session.to_owned()))?;
+        let is_kept = now.saturating_duration_since(entry.since) <= self.lifetime;
+        is_kept.then(|| (entry.number, entry.left.clone()))
+    }
+
+    /// It came back. What another one of its session has left since stays.
+    pub(crate) fn forget(&self, namespace: &str, session: &str, number: u64) {
+        let key = (namespace.to_owned(), session.to_owned());
+        let mut inner = self.lock();
+        if inner.left.get(&key).is_some_and(|entry| entry.number == number) {
+            inner.left.remove(&key);
+        }
     }
 
     /// Every change is whole, so a panic elsewhere is no reason to stop.
@@ -111,9 +122,15 @@ mod tests {
         kept.keep("/", "a", left("1"), now);
         kept.keep("/", "a", left("2"), now);
         kept.keep("/chat", "a", left("3"), now);
-        assert_eq!(kept.take("/", "a", now), Some(left("2")));
-        assert_eq!(kept.take("/", "a", now), None, "once");
-        assert_eq!(kept.take("/chat", "a", now + Duration::from_secs(61)), None);
+        let (number, found) = kept.find("/", "a", now).unwrap();
+        assert_eq!(found, left("2"));
+        assert!(kept.find("/", "a", now).is_some(), "it was not let in");
+        kept.forget("/", "a", number);
+        assert_eq!(kept.find("/", "a", now), None, "once");
+        kept.keep("/", "a", left("4"), now);
+        kept.forget("/", "a", number);
+        assert_eq!(kept.find("/", "a", now).unwrap().1, left("4"), "this is another one");
+        assert_eq!(kept.find("/chat", "a", now + Duration::from_secs(61)), None);
         assert!(!Kept::new(Duration::ZERO, 100).is_on());
     }
 
@@ -125,11 +142,12 @@ mod tests {
             kept.keep("/", &number.to_string(), left("r"), now);
         }
         assert_eq!(sizes(&kept), (3, 3));
-        assert_eq!(kept.take("/", "6", now), None);
+        assert_eq!(kept.find("/", "6", now), None);
         // Those that come and go leave nothing behind.
         for _ in 0..1000 {
             kept.keep("/", "9", left("r"), now);
-            assert!(kept.take("/", "9", now).is_some());
+            let (number, _) = kept.find("/", "9", now).unwrap();
+            kept.forget("/", "9", number);
         }
         assert!(kept.lock().order.len() <= 3);
         kept.keep("/", "late", left("r"), now + Duration::from_secs(61));

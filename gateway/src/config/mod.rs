@@ -227,8 +227,8 @@ pub struct Auth {
     /// For how long rooms, metadata and user of a client that lost its connection are kept, in milliseconds, for when it
     /// comes back with the same session's token. Default 0: they are not.
     pub keep_ms: u64,
-    /// How many clients' are kept at most; then the oldest are forgotten. Default 10,000. Each costs about 500 bytes and
-    /// its metadata.
+    /// How many clients' are kept at most; then the oldest are forgotten. Default 10,000. Each costs about 500 bytes,
+    /// its metadata and the names of its rooms: of 128 rooms 32 KiB at most.
     pub max_kept: usize,
     /// For how long it is remembered that the tokens of a user were taken back, in milliseconds: as long as the longest
     /// token is good. Default 86,400,000, a day.

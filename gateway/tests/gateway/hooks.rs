@@ -120,6 +120,27 @@ async fn native(running: &Running, backend: &mut Backend) -> crate::support::Cli
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_client_is_kept_until_it_is_in() {
+    let mut backend = Backend::start().await;
+    let hooks = json!({"url": format!("http://{}/", backend.addr), "retries": 0, "calls": ["connect"]});
+    let auth = json!({"session_secret": SECRET, "keep_ms": 3_600_000});
+    let running = start(json!({"hooks": hooks, "auth": auth})).await;
+    let io = running.gateway.io();
+    let target = format!("/?token={}", running.gateway.acquire_session(None).unwrap().token);
+    let (mut client, _) = tokio::join!(running.native(&target), backend.lets_in());
+    client.ask("join", json!("news")).await;
+    client.ws.close().await;
+    until(|| io.is_empty()).await;
+    // While it comes back the backend does not answer.
+    let (refused, ()) = tokio::join!(WebSocket::open(running.addr, &target), async {
+        backend.next("connect").await.fails(500);
+    });
+    assert_eq!(refused.err(), Some(503));
+    let (_client, told) = tokio::join!(running.native(&target), backend.lets_in());
+    assert_eq!((io.room_len("news"), &told["socket"]["rooms"]), (1, &json!(["news"])));
+}
+
+#[tokio::test]
 async fn the_backend_decides_who_comes_in() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;

@@ -208,8 +208,12 @@ async fn watch(ends: Arc<Ends>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        for (_, namespace, id) in ends.take_due(tokens::now()) {
-            if let Some(socket) = ends.io.namespace(&namespace).and_then(|namespace| namespace.socket(&id)) {
+        let now = tokens::now();
+        for (_, namespace, id) in ends.take_due(now) {
+            let socket = ends.io.namespace(&namespace).and_then(|namespace| namespace.socket(&id));
+            // Just now it may have brought a newer token.
+            let is_over = |socket: &Socket| end(socket).is_some_and(|(until, ..)| until <= now);
+            if let Some(socket) = socket.filter(is_over) {
                 // Who takes nothing any more is told by the end itself.
                 let _ = socket.emit("error", &json!({"event": "token", "message": "the token has expired"}));
                 socket.disconnect(true);

@@ -23,11 +23,11 @@ async fn main() -> ExitCode {
 
 async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), Failure> {
     let mut config = config?;
-    if let Ok(key) = std::env::var("JWT_KEY") {
+    if let Some(key) = program::secret("JWT_KEY")? {
         config.socketio.jwt_key = Some(key);
     }
     let application = from_config(config)?;
-    let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:5005".to_owned());
+    let address = program::variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
     let listener = TcpListener::bind(address).await?;
     let stop = program::told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -20,5 +20,5 @@ pub use self::log::{log, log_at};
 pub use self::origins::only_from;
 pub use self::secret::is_same;
 pub use self::serve::{PATIENCE, name_peers, serve};
-pub use self::settings::{SettingError, parsed, variable};
+pub use self::settings::{SettingError, parsed, secret, variable};
 pub use self::stop::{Failure, exit_code, told_to_stop};

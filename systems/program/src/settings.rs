@@ -4,15 +4,33 @@ use std::str::FromStr;
 
 /// A variable says something that it cannot say.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {value:?} is not a number that fits")]
-pub struct SettingError {
-    name: &'static str,
-    value: String,
+#[non_exhaustive]
+pub enum SettingError {
+    /// A number was expected.
+    #[error("{name}: {value:?} is not a number that fits")]
+    Number {
+        /// The variable.
+        name: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// A secret was expected.
+    #[error("{0}: an empty secret keeps nobody out")]
+    Empty(&'static str),
 }
 
 /// What a variable says. One that is empty counts as not set.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A secret, if there is one. One that is empty was meant to be something.
+pub fn secret(name: &'static str) -> Result<Option<String>, SettingError> {
+    match std::env::var(name) {
+        Ok(secret) if secret.is_empty() => Err(SettingError::Empty(name)),
+        Ok(secret) => Ok(Some(secret)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A number, or the default where the variable is not set.
@@ -22,7 +40,7 @@ pub fn parsed<T: FromStr>(name: &'static str, default: T) -> Result<T, SettingEr
 
 fn read<T: FromStr>(name: &'static str, value: Option<String>, default: T) -> Result<T, SettingError> {
     match value {
-        Some(value) => value.trim().parse().map_err(|_| SettingError { name, value }),
+        Some(value) => value.trim().parse().map_err(|_| SettingError::Number { name, value }),
         None => Ok(default),
     }
 }

@@ -436,6 +436,17 @@ async fn foreign_pages_are_kept_out() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+#[tokio::test]
+async fn wrong_settings_are_reported() {
+    for (name, value) in
+        [("SOCKET_IO_PORT", "many"), ("LOG_LEVEL", "LOUD"), ("USERS", "some"), ("BUS_KEY", "")]
+    {
+        let mut program = Command::new(PROGRAM);
+        program.env("SOCKET_IO_PORT", "0").env(name, value).kill_on_drop(true);
+        let output = soon(program.output()).await.unwrap();
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
+    }
+}
     for (origin, is_welcome) in [("https://evil.test", false), ("https://good.test", true)] {
         let headers = [("origin", origin)];
         let target = "/socket.io/?EIO=4&transport=websocket";

@@ -50,6 +50,8 @@ async fn a_visit_with_websocket_client_of_pypi() {
 
 #[tokio::test]
 async fn our_clients_at_servers_of_npm() {
+    let output = soon(Command::new(PROGRAM).env("ADDRESS", "127.0.0.1:0").env("TOKEN", "").output()).await;
+    assert!(String::from_utf8(output.unwrap().stderr).unwrap().contains("TOKEN: an empty secret"));
     node("host.mjs", &[PROGRAM]).await;
 }
 

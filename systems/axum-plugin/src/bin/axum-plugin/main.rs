@@ -12,33 +12,35 @@ mod routes;
 
 use std::process::ExitCode;
 
-use axum_plugin::cli::{self, CliError, Command};
+use axum_plugin::cli::{self, Command};
 use axum_plugin::{App, Application, SocketOptions, SocketPlugin};
+use program::{Failure, SettingError, variable};
 use tracing::{Level, enabled, info};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     program::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    program::exit_code(match cli::command(app(), &arguments) {
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            Ok(())
-        }
-        Ok(Command::Serve(application)) => serve(application).await,
-        Err(error) => Err(error),
-    })
+    program::exit_code(run(&arguments).await)
 }
 
-fn app() -> App {
+async fn run(arguments: &[String]) -> Result<(), Failure> {
+    match cli::command(app()?, arguments)? {
+        Command::Print(text) => print!("{text}"),
+        Command::Serve(application) => serve(application).await?,
+    }
+    Ok(())
+}
+
+fn app() -> Result<App, SettingError> {
     let options = SocketOptions {
-        origins: std::env::var("CORS_ORIGINS").unwrap_or_default().split(',').collect(),
+        origins: variable("CORS_ORIGINS").unwrap_or_default().split(',').collect(),
         // The loggers are switched on for those who look.
         logger: enabled!(target: "socketio", Level::DEBUG),
         engineio_logger: enabled!(target: "engineio", Level::DEBUG),
         ..SocketOptions::default()
     };
-    let token = std::env::var("TOKEN").unwrap_or_else(|_| "let me in".to_owned());
+    let token = program::secret("TOKEN")?.unwrap_or_else(|| "let me in".to_owned());
     let socket = SocketPlugin::new(options)
         .server(|server| server.state(private::Token(token.into())))
         .events(lobby::events())
@@ -49,17 +51,17 @@ fn app() -> App {
         .before_shutdown(|api| async move {
             let _ = api.emit("notification", "the server goes down").await;
         });
-    App::new("an axum application with Socket.IO")
+    Ok(App::new("an axum application with Socket.IO")
         .configure(socket)
         .get("/", routes::about)
         .post("/notifications", routes::notify)
         .post("/rooms/{room}", routes::tell_room)
         .post("/clients/{sid}", routes::tell_client)
-        .delete("/clients/{sid}", routes::put_out)
+        .delete("/clients/{sid}", routes::put_out))
 }
 
-async fn serve(application: Application) -> Result<(), CliError> {
-    let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+async fn serve(application: Application) -> Result<(), Failure> {
+    let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
     let stop = program::told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);

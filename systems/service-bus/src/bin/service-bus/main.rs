@@ -50,7 +50,7 @@ fn log(default: &str) -> Result<(), Failure> {
 async fn serve() -> Result<(), Failure> {
     log("INFO")?;
     let port = parsed("SOCKET_IO_PORT", 8000)?;
-    let key = variable("BUS_KEY");
+    let key = program::secret("BUS_KEY")?;
     let users = match (variable("USERS").as_deref(), &key) {
         (Some("believed"), _) | (None, None) => Users::Believed,
         (Some("unknown"), _) | (None, Some(_)) => Users::Unknown,

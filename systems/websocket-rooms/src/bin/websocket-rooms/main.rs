@@ -13,7 +13,7 @@ mod connect;
 
 use std::process::ExitCode;
 
-use program::Failure;
+use program::{Failure, variable};
 use tokio::net::TcpListener;
 use websocket_rooms::{Origins, Server, ServerOptions};
 
@@ -30,10 +30,10 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Failure> {
-    let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    let origins: Origins = std::env::var("ORIGINS").unwrap_or_default().parse()?;
+    let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let origins: Origins = variable("ORIGINS").unwrap_or_default().parse()?;
     let server = Server::new(ServerOptions { origins, ..ServerOptions::default() });
-    chat::set_up(&server, std::env::var("TOKEN").ok());
+    chat::set_up(&server, program::secret("TOKEN")?);
     let listener = TcpListener::bind(address).await?;
     let stop = program::told_to_stop()?;
     println!("listening on ws://{}", listener.local_addr()?);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use engineio::{PeerAddr, Query};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -47,6 +47,26 @@ impl Gateway {
     pub async fn serve_clients(&self, listener: TcpListener) -> io::Result<()> {
         self.accept_clients(&listener, Door::Clients).await;
         Ok(())
+    }
+
+    /// Answers a request below `server.path` as the gateway's own ports do, with the same checks of origins and the same
+    /// limits: for programs that have a port of their own. `peer` is whose connection it is.
+    pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> Answer {
+        // Requests with a session id, and those that only ask what they may do, open nothing.
+        let is_handshake = request.method() == Method::GET && Query::from(request.uri()).get("sid").is_none();
+        let answer = match admit(self, request.headers(), peer, is_handshake) {
+            Ok(client) => {
+                // Only our own native connections have it.
+                request.headers_mut().remove(native::MARK);
+                request.extensions_mut().insert(PeerAddr(client));
+                self.io().engine().handle(request).await
+            }
+            Err(refused) => *refused,
+        };
+        if is_handshake {
+            self.tallies().handshakes.add("socketio", answer.status());
+        }
+        answer
     }
 
     async fn accept_clients(&self, listener: &TcpListener, door: Door) {
@@ -136,49 +156,42 @@ where
     }
 }
 
-async fn respond(gateway: &Gateway, mut request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
+async fn respond(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
     if door == Door::Internal {
         return web::respond(gateway, request, peer, door).await;
     }
-    let config = gateway.config();
     let engine = gateway.io().engine();
-    let is_engine = engine.matches(request.uri().path());
-    let is_websocket = wants_websocket(request.headers());
-    // Requests with a session id, and those that only ask what they may do, open nothing.
-    let is_handshake = match is_engine {
-        true => request.method() == Method::GET && Query::from(request.uri()).get("sid").is_none(),
-        false => is_websocket,
-    };
-    let count = |answer: Answer| {
-        if is_handshake {
-            let protocol = if is_engine { "socketio" } else { "native" };
-            gateway.tallies().handshakes.add(protocol, answer.status());
-        }
-        answer
-    };
-    if (is_engine || is_websocket) && !gateway.origins().allow(request.headers()) {
-        return count(answer::failure(
-            StatusCode::FORBIDDEN,
-            "forbidden_origin",
-            "pages of this origin may not connect",
-        ));
+    if engine.matches(request.uri().path()) {
+        return gateway.socketio(request, peer).await;
     }
-    let client = SocketAddr::new(gateway.proxies().client(peer.ip(), request.headers()), peer.port());
-    if is_handshake {
-        if let Err(wait) = gateway.crowd().knocks(client.ip(), Instant::now()) {
-            return count(too_often(wait));
-        }
-    }
-    if is_engine {
-        // Only our own native connections have it.
-        request.headers_mut().remove(native::MARK);
-        request.extensions_mut().insert(PeerAddr(client));
-        return count(engine.handle(request).await);
-    }
-    if is_websocket {
-        return count(native::upgrade(config, engine, request, client).await);
+    if wants_websocket(request.headers()) {
+        let answer = match admit(gateway, request.headers(), peer, true) {
+            Ok(client) => native::upgrade(gateway.config(), engine, request, client).await,
+            Err(refused) => *refused,
+        };
+        gateway.tallies().handshakes.add("native", answer.status());
+        return answer;
     }
     web::respond(gateway, request, peer, door).await
+}
+
+/// Whether somebody may connect, and who it is.
+fn admit(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    is_handshake: bool,
+) -> Result<SocketAddr, Box<Answer>> {
+    if !gateway.origins().allow(headers) {
+        let message = "pages of this origin may not connect";
+        return Err(Box::new(answer::failure(StatusCode::FORBIDDEN, "forbidden_origin", message)));
+    }
+    let client = SocketAddr::new(gateway.proxies().client(peer.ip(), headers), peer.port());
+    if is_handshake {
+        let knocked = gateway.crowd().knocks(client.ip(), Instant::now());
+        knocked.map_err(|wait| Box::new(too_often(wait)))?;
+    }
+    Ok(client)
 }
 
 fn too_often(wait: Duration) -> Answer {

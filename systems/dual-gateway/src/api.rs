@@ -1,8 +1,9 @@
 //! The HTTP API of the main port. Socket.IO lives beside it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,17 +18,29 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 
 /// The API, with Socket.IO in front.
 pub(crate) fn router(gateway: &Gateway) -> Router {
-    let io = gateway.io().layer();
     let origins: Origins = gateway.config().origins.allowed.iter().collect();
-    let router = Router::new()
+    Router::new()
         .route("/", get(about))
         .route("/health", get(health))
         .route("/openapi.json", get(openapi))
         .route("/api/auth/acquire-session", post(acquire_session))
         .with_state(gateway.clone())
         .layer(from_fn_with_state(Arc::new(origins), allow_origins))
-        .layer(io);
-    program::name_peers(router)
+        .layer(from_fn_with_state(gateway.clone(), socketio))
+}
+
+/// Socket.IO, with the same origins and limits as on the other port.
+async fn socketio(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if gateway.io().engine().matches(request.uri().path()) {
+        gateway.socketio(request, peer).await.into_response()
+    } else {
+        next.run(request).await
+    }
 }
 
 async fn about() -> Response {

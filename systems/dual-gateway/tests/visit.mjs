@@ -34,6 +34,14 @@ const headers = (token) => ({ authorization: `Bearer ${token}` });
 assert.equal(await new Native(websocket, { headers: headers("guess") }).refused(), 401);
 assert.equal(await new Native(`${websocket}/?token=${token}`, { origin: "https://evil.test" }).refused(), 403);
 
+// Pages of other origins do not come in on either port.
+for (const url of [main, websocket]) {
+  for (const [origin, status] of [["https://good.test", 200], ["https://evil.test", 403]]) {
+    const handshake = await fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { origin } });
+    assert.equal(handshake.status, status, `${url} ${origin}`);
+  }
+}
+
 // With one they do, however they bring it.
 const clients = [
   new SocketIo(main, { auth: { token } }),

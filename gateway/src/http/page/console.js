@@ -8,7 +8,7 @@ let client = null;
 
 /** Adds a line to the log. */
 function log(kind, text) {
-  const line = document.createElement("li");
+  const line = document.createElement("div");
   const time = document.createElement("time");
   time.textContent = new Date().toLocaleTimeString([], { hour12: false });
   const said = document.createElement("span");

@@ -16,6 +16,7 @@ let wait = WAITS[0];
 let key = "";
 
 function state(name, text) {
+  at("numbers").classList.toggle("stale", name !== "live");
   at("state").dataset.state = name;
   at("state").textContent = text;
 }
@@ -44,8 +45,15 @@ function rows(id, list, columns) {
       const row = document.createElement("tr");
       for (const value of columns(item)) {
         const cell = document.createElement("td");
-        cell.textContent = value;
-        if (typeof value === "number") cell.className = "number";
+        if (typeof value === "number") {
+          cell.className = "number";
+          cell.textContent = value;
+        } else {
+          // A long one is cut to two lines, and whole where the pointer rests.
+          const text = document.createElement("span");
+          text.textContent = text.title = value;
+          cell.append(text);
+        }
         row.append(cell);
       }
       return row;
@@ -86,6 +94,8 @@ function show(numbers) {
   at("about").textContent = `· up ${duration(numbers.uptimeSeconds)}`;
   rows("rooms", numbers.rooms, ({ room, namespace, members }) => [room, namespace, members]);
   at("no-rooms").hidden = numbers.rooms.length > 0;
+  at("more-rooms").hidden = numbers.roomCount <= numbers.rooms.length;
+  at("more-rooms").textContent = `and ${numbers.roomCount - numbers.rooms.length} smaller ones`;
   rows("closes", Object.entries(numbers.closes), (entry) => entry);
   at("no-closes").hidden = numbers.lastCloses.length > 0;
   at("last-closes").replaceChildren(

@@ -5,6 +5,7 @@ mod api;
 mod auth;
 mod churn;
 mod crowd;
+mod deploy;
 mod events;
 mod hooks;
 mod http;

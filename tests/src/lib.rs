@@ -7,6 +7,7 @@ pub mod python;
 pub mod raw;
 pub mod rust_socketio;
 pub mod script;
+pub mod served;
 pub mod socketioxide;
 pub mod tls;
 

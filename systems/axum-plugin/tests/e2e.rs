@@ -2,31 +2,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::Path;
-use std::process::Stdio;
 
 use tests::raw::soon;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_axum-plugin");
 
 /// The program ends by itself, without an error, when its clients are gone.
 async fn visit(transports: &str) {
-    let mut program = Command::new(PROGRAM)
-        .env("ADDRESS", "127.0.0.1:0")
-        .env("TOKEN", "open sesame")
-        .env("RUST_LOG", "off")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let line = soon(lines.next_line()).await.unwrap().unwrap();
-    let url = line.strip_prefix("listening on ").unwrap();
+    let mut program = Command::new(PROGRAM);
+    program.env("ADDRESS", "127.0.0.1:0").env("TOKEN", "open sesame").env("RUST_LOG", "off");
+    let (mut program, url) = tests::served::start(&mut program).await;
     let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/visit.mjs");
     let pid = program.id().unwrap().to_string();
-    let visited = async { tests::node::run_with(&systems, &script, &[url, &pid, transports]).await };
+    let visited = async { tests::node::run_with(&systems, &script, &[&url, &pid, transports]).await };
     // The script looks whether the process is there, which it is until somebody has waited for it.
     let (status, ()) = tokio::join!(program.wait(), visited);
     assert!(status.unwrap().success());

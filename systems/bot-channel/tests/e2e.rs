@@ -2,10 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use tests::raw::soon;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bot-channel");
@@ -17,10 +15,7 @@ fn script(name: &str) -> PathBuf {
 async fn start(config: Option<&Path>) -> (Child, String) {
     let mut program = Command::new(PROGRAM);
     program.args(config).env("ADDRESS", "127.0.0.1:0").env("RUST_LOG", "off").env_remove("JWT_KEY");
-    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let line = soon(lines.next_line()).await.unwrap().unwrap();
-    (program, line.strip_prefix("listening on ").unwrap().to_owned())
+    tests::served::start(&mut program).await
 }
 
 async fn node(name: &str, arguments: &[&str]) {

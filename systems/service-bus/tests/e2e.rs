@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use service_bus::{
     Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, Link, Outcome, ServiceConnector, Users,
 };
 use tests::raw::{Request, WebSocket, soon};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -20,10 +18,7 @@ const KEY: &str = "open sesame";
 async fn start(port: &str) -> (Child, String) {
     let mut program = Command::new(PROGRAM);
     program.env("SOCKET_IO_PORT", port).env("LOG_LEVEL", "OFF").env("BUS_KEY", KEY).env("USERS", "believed");
-    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let line = soon(lines.next_line()).await.unwrap().unwrap();
-    (program, line.strip_prefix("listening on ").unwrap().to_owned())
+    tests::served::start(&mut program).await
 }
 
 fn options() -> ConnectorOptions {
@@ -158,6 +153,11 @@ async fn without_a_connection_the_api_is_used() {
     assert_eq!(blocked.broadcast(event.clone()).await.unwrap().reached, 1);
     assert!(matches!(blocked.join("letters").await, Err(BusError::NotConnected)));
     assert!(matches!(blocked.emit_to_client("nobody", event.clone()).await, Err(BusError::Http(_))));
+    for wrong in ["ws://localhost", "localhost:8000", "http://", "https://"] {
+        assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
+    }
+}
+
 /// A link that is down comes back; a key that is wrong stays wrong.
 #[tokio::test]
 async fn those_without_the_key_are_told_so_on_either_way() {
@@ -199,11 +199,6 @@ async fn a_service_whose_key_is_changed_while_it_is_away_hears_so() {
     .await;
     let sent = one.broadcast(Event::new(EventType::SystemInfo)).await;
     assert!(matches!(sent, Err(BusError::Denied(why)) if why == "not a service"));
-}
-
-    for wrong in ["ws://localhost", "localhost:8000", "http://", "https://"] {
-        assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
-    }
 }
 
 #[tokio::test]
@@ -401,6 +396,7 @@ async fn the_api_says_what_is_wrong() {
         ("/api/emit_to_room", KEY, r#"{"room":"r"}"#, 422),
         ("/api/emit_to_room", KEY, r#"{"room":"r","event":{"text":"x"}}"#, 422),
         ("/api/broadcast", KEY, r#"{"event":{"type":"disconnect"}}"#, 422),
+        ("/api/broadcast", KEY, r#"{"event":["system:info",1,"x"]}"#, 422),
         ("/api/broadcast", "guess", &"x".repeat(2_000_000), 401),
         ("/api/broadcast", KEY, &"x".repeat(2_000_000), 413),
         ("/api", KEY, "{}", 404),
@@ -418,16 +414,6 @@ async fn the_api_says_what_is_wrong() {
     assert_eq!(Request::new("GET", "/health").send(addr).await.both(), (200, r#"{"status":"ok"}"#));
 }
 
-#[tokio::test]
-async fn wrong_settings_are_reported() {
-    for (name, value) in [("SOCKET_IO_PORT", "many"), ("LOG_LEVEL", "LOUD"), ("USERS", "some")] {
-        let mut program = Command::new(PROGRAM);
-        program.env("SOCKET_IO_PORT", "0").env(name, value).kill_on_drop(true);
-        let output = soon(program.output()).await.unwrap();
-        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
-    }
-}
-        ("/api/broadcast", KEY, r#"{"event":["system:info",1,"x"]}"#, 422),
 /// A browser would let any page act as a service of a bus that has no key.
 #[tokio::test]
 async fn foreign_pages_are_kept_out() {
@@ -436,17 +422,6 @@ async fn foreign_pages_are_kept_out() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
-#[tokio::test]
-async fn wrong_settings_are_reported() {
-    for (name, value) in
-        [("SOCKET_IO_PORT", "many"), ("LOG_LEVEL", "LOUD"), ("USERS", "some"), ("BUS_KEY", "")]
-    {
-        let mut program = Command::new(PROGRAM);
-        program.env("SOCKET_IO_PORT", "0").env(name, value).kill_on_drop(true);
-        let output = soon(program.output()).await.unwrap();
-        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
-    }
-}
     for (origin, is_welcome) in [("https://evil.test", false), ("https://good.test", true)] {
         let headers = [("origin", origin)];
         let target = "/socket.io/?EIO=4&transport=websocket";
@@ -461,3 +436,14 @@ async fn wrong_settings_are_reported() {
     }
 }
 
+#[tokio::test]
+async fn wrong_settings_are_reported() {
+    for (name, value) in
+        [("SOCKET_IO_PORT", "many"), ("LOG_LEVEL", "LOUD"), ("USERS", "some"), ("BUS_KEY", "")]
+    {
+        let mut program = Command::new(PROGRAM);
+        program.env("SOCKET_IO_PORT", "0").env(name, value).kill_on_drop(true);
+        let output = soon(program.output()).await.unwrap();
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains(name));
+    }
+}

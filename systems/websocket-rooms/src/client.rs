@@ -264,7 +264,7 @@ impl Client {
         F: Fn(Self) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ClientEventKind::Open, move |event| match event {
+        self.0.events.on_those(ClientEventKind::Open, move |event| match event {
             ClientEvent::Open(client) => Some(handler(client)),
             _ => None,
         })
@@ -276,7 +276,7 @@ impl Client {
         F: Fn(Self, Message) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ClientEventKind::Message, move |event| match event {
+        self.0.events.on_those(ClientEventKind::Message, move |event| match event {
             ClientEvent::Message(client, message) => Some(handler(client, message)),
             _ => None,
         })
@@ -288,7 +288,7 @@ impl Client {
         F: Fn(Self, Message) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ClientEventKind::Sent, move |event| match event {
+        self.0.events.on_those(ClientEventKind::Sent, move |event| match event {
             ClientEvent::Sent(client, message) => Some(handler(client, message)),
             _ => None,
         })
@@ -300,7 +300,7 @@ impl Client {
         F: Fn(Self, ConnectError) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ClientEventKind::Error, move |event| match event {
+        self.0.events.on_those(ClientEventKind::Error, move |event| match event {
             ClientEvent::Error(client, error) => Some(handler(client, error)),
             _ => None,
         })
@@ -312,24 +312,9 @@ impl Client {
         F: Fn(Self, CloseReason) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ClientEventKind::Close, move |event| match event {
+        self.0.events.on_those(ClientEventKind::Close, move |event| match event {
             ClientEvent::Close(client, reason) => Some(handler(client, reason)),
             _ => None,
-        })
-    }
-
-    fn on<F, Fut>(&self, kind: ClientEventKind, handler: F) -> HandlerId
-    where
-        F: Fn(ClientEvent) -> Option<Fut> + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.0.events.on(kind, move |event| {
-            let called = handler(event);
-            async move {
-                if let Some(called) = called {
-                    called.await;
-                }
-            }
         })
     }
 

@@ -52,6 +52,22 @@ impl<E: Event> Emitter<E> {
         self.add(kind, false, Arc::new(move |event| Box::pin(handler(event))))
     }
 
+    /// Adds a handler of those events of which `handler` makes a call.
+    pub(crate) fn on_those<F, Fut>(&self, kind: E::Kind, handler: F) -> HandlerId
+    where
+        F: Fn(E) -> Option<Fut> + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.on(kind, move |event| {
+            let called = handler(event);
+            async move {
+                if let Some(called) = called {
+                    called.await;
+                }
+            }
+        })
+    }
+
     /// Adds a handler that is called for the next event only.
     pub fn once<F, Fut>(&self, kind: E::Kind, handler: F) -> HandlerId
     where

@@ -125,7 +125,7 @@ impl Server {
         F: Fn(Self, Connection) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ServerEventKind::Connect, move |event| match event {
+        self.0.events.on_those(ServerEventKind::Connect, move |event| match event {
             ServerEvent::Connect(server, connection) => Some(handler(server, connection)),
             _ => None,
         })
@@ -137,7 +137,7 @@ impl Server {
         F: Fn(Self, Connection, CloseReason) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ServerEventKind::Disconnect, move |event| match event {
+        self.0.events.on_those(ServerEventKind::Disconnect, move |event| match event {
             ServerEvent::Disconnect(server, connection, reason) => Some(handler(server, connection, reason)),
             _ => None,
         })
@@ -149,7 +149,7 @@ impl Server {
         F: Fn(Self, Connection, Message) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ServerEventKind::Message, move |event| match event {
+        self.0.events.on_those(ServerEventKind::Message, move |event| match event {
             ServerEvent::Message(server, connection, message) => Some(handler(server, connection, message)),
             _ => None,
         })
@@ -161,7 +161,7 @@ impl Server {
         F: Fn(Self, Connection, Room) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ServerEventKind::RoomJoin, move |event| match event {
+        self.0.events.on_those(ServerEventKind::RoomJoin, move |event| match event {
             ServerEvent::RoomJoin(server, connection, room) => Some(handler(server, connection, room)),
             _ => None,
         })
@@ -173,24 +173,9 @@ impl Server {
         F: Fn(Self, Connection, Room) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.on(ServerEventKind::RoomLeave, move |event| match event {
+        self.0.events.on_those(ServerEventKind::RoomLeave, move |event| match event {
             ServerEvent::RoomLeave(server, connection, room) => Some(handler(server, connection, room)),
             _ => None,
-        })
-    }
-
-    fn on<F, Fut>(&self, kind: ServerEventKind, handler: F) -> HandlerId
-    where
-        F: Fn(ServerEvent) -> Option<Fut> + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.0.events.on(kind, move |event| {
-            let called = handler(event);
-            async move {
-                if let Some(called) = called {
-                    called.await;
-                }
-            }
         })
     }
 

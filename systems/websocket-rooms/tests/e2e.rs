@@ -5,23 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tests::raw::soon;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_websocket-rooms");
 
 async fn start() -> (Child, String) {
-    let mut program = Command::new(PROGRAM)
-        .env("ADDRESS", "127.0.0.1:0")
-        .env("TOKEN", "open sesame")
-        .env("RUST_LOG", "off")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let line = soon(lines.next_line()).await.unwrap().unwrap();
-    (program, line.strip_prefix("listening on ").unwrap().to_owned())
+    let mut program = Command::new(PROGRAM);
+    program.env("ADDRESS", "127.0.0.1:0").env("TOKEN", "open sesame").env("RUST_LOG", "off");
+    tests::served::start(&mut program).await
 }
 
 fn script(name: &str) -> PathBuf {
@@ -50,8 +41,6 @@ async fn a_visit_with_websocket_client_of_pypi() {
 
 #[tokio::test]
 async fn our_clients_at_servers_of_npm() {
-    let output = soon(Command::new(PROGRAM).env("ADDRESS", "127.0.0.1:0").env("TOKEN", "").output()).await;
-    assert!(String::from_utf8(output.unwrap().stderr).unwrap().contains("TOKEN: an empty secret"));
     node("host.mjs", &[PROGRAM]).await;
 }
 
@@ -61,4 +50,6 @@ async fn wrong_arguments_are_refused() {
         let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output();
         assert!(!soon(output).await.unwrap().status.success(), "{arguments:?}");
     }
+    let output = soon(Command::new(PROGRAM).env("ADDRESS", "127.0.0.1:0").env("TOKEN", "").output()).await;
+    assert!(String::from_utf8(output.unwrap().stderr).unwrap().contains("TOKEN: an empty secret"));
 }

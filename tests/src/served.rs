@@ -1,0 +1,21 @@
+//! Programs that say where they listen.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::raw::soon;
+
+/// Starts a program that says `listening on URL` in its first line. It ends when it is dropped.
+///
+/// # Panics
+///
+/// When it says something else.
+pub async fn start(program: &mut Command) -> (Child, String) {
+    let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it can be started");
+    let mut lines = BufReader::new(program.stdout.take().expect("it is piped")).lines();
+    let line = soon(lines.next_line()).await.expect("its output can be read").expect("it says something");
+    let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
+    (program, url)
+}

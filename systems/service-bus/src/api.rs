@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, Collected, Limited};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -17,6 +19,8 @@ use crate::command::{Command, CommandError};
 
 /// The largest body, in bytes: as large as a message of Socket.IO.
 const MAX_BODY: usize = 1_000_000;
+/// How long it is read of which nothing is wanted.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Bus {
     /// Socket.IO and the API, as one router.
@@ -48,15 +52,26 @@ impl Bus {
     }
 }
 
-async fn command(State(bus): State<Bus>, Path(op): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    if !Command::OPS.contains(&op.as_str()) {
+async fn command(
+    State(bus): State<Bus>,
+    Path(op): Path<String>,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Response {
+    let answer = obeyed(&bus, &op, &headers, &mut body).await;
+    discard(&mut body).await;
+    answer
+}
+
+async fn obeyed(bus: &Bus, op: &str, headers: &HeaderMap, body: &mut Body) -> Response {
+    if !Command::OPS.contains(&op) {
         return failure(StatusCode::NOT_FOUND, "there is nothing at this path");
     }
-    if let Err(refused) = admit(&bus, &headers) {
+    if let Err(refused) = admit(bus, headers) {
         return *refused;
     }
-    // Nothing is read of somebody who may not ask.
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+    // Nothing is kept of somebody who may not ask.
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(Collected::to_bytes) else {
         return failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or did not come whole");
     };
     let mut data: Value = match serde_json::from_slice(&body) {
@@ -67,7 +82,7 @@ async fn command(State(bus): State<Bus>, Path(op): Path<String>, headers: Header
         Some(Value::String(source)) if !source.is_empty() => source,
         _ => "http".to_owned(),
     };
-    let done = match Command::read(&op, data) {
+    let done = match Command::read(op, data) {
         Ok(command) => bus.carry_out(command, &source).await,
         Err(error) => Err(error),
     };
@@ -82,6 +97,22 @@ async fn command(State(bus): State<Bus>, Path(op): Path<String>, headers: Header
             failure(status, &error.to_string())
         }
     }
+}
+
+/// Reads what is left of a body, if it is not too much. A connection that is closed with something unread is reset, and
+/// who still writes never sees the answer.
+async fn discard(body: &mut Body) {
+    let rest = async {
+        let mut left = MAX_BODY;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever writes slower than that has not read our answer in time anyway.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
 async fn nothing() -> Response {

@@ -62,6 +62,14 @@ pub enum HandlerError {
     /// server has got an error in its place.
     #[error("an answer was not sent: {0}")]
     Answer(EmitError),
+    /// A handler returned an error, and the server has asked for no answer.
+    #[error("{event}: {error}")]
+    Failed {
+        /// The event's name.
+        event: String,
+        /// What the error says.
+        error: String,
+    },
 }
 
 /// Why an emit brought no answer.

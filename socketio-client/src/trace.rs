@@ -64,5 +64,8 @@ pub(crate) fn unheard(namespace: &str, error: &HandlerError) {
         HandlerError::Answer(error) => {
             tracing::warn!(target: "socketio_client", namespace, error = ?error.to_string(), "answer not sent");
         }
+        HandlerError::Failed { event, error } => {
+            tracing::warn!(target: "socketio_client", namespace, event = ?event, error = ?error, "handler failed");
+        }
     }
 }

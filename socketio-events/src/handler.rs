@@ -3,13 +3,60 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use crate::error::ExtractError;
 use crate::extract::{Carrier, Extract, Owed};
 use crate::reply::{Reply, reject};
 
 /// What a handler has begun.
-pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Work = Pin<Box<dyn Future<Output = Option<Failure>> + Send>>;
+
+/// A handler returned an error, and nobody is there to whom it would be the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The event's name.
+    pub event: Arc<str>,
+    /// What the error says.
+    pub error: String,
+}
+
+/// Work that goes on beside other things, and whose it is.
+pub struct Running<W> {
+    work: Work,
+    whose: Option<W>,
+}
+
+impl<W> Running<W> {
+    /// Polls what a handler has begun, once and now: most handlers are done with that, or have failed. What is left goes
+    /// on, and is that of `whose`.
+    pub fn start(
+        mut work: Work,
+        whose: impl FnOnce() -> W,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Self>, Failure> {
+        match work.as_mut().poll(cx) {
+            Poll::Pending => Ok(Some(Self { work, whose: Some(whose()) })),
+            Poll::Ready(None) => Ok(None),
+            Poll::Ready(Some(failure)) => Err(failure),
+        }
+    }
+
+    /// Work that is nobody's.
+    pub fn nobodys(work: Work) -> Self {
+        Self { work, whose: None }
+    }
+}
+
+/// The failure and whose it is, if it fails.
+impl<W: Unpin> Future for Running<W> {
+    type Output = Option<(W, Failure)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let failure = ready!(self.work.as_mut().poll(cx));
+        Poll::Ready(self.whose.take().zip(failure))
+    }
+}
 
 /// A handler. `None` says that it could not be called, which has been reported.
 pub type Called<C> = dyn Fn(C) -> Option<Work> + Send + Sync;
@@ -74,23 +121,34 @@ pub trait Incoming: Carrier + Send + 'static {
     fn misfit(&self, error: ExtractError);
 }
 
-/// A handler of an event: what it returns is the answer, and what does not fit its arguments is reported and
-/// answered with an error.
-pub fn event<C, H, M>(handler: H) -> Call<C>
+/// A handler of the event `name`, or of any: what it returns is the answer, and what does not fit its arguments is
+/// reported and answered with an error.
+pub fn event<C, H, M>(name: Option<&str>, handler: H) -> Call<C>
 where
     C: Incoming,
     C::Ack: Send,
     H: HandlerFn<C, M>,
     H::Output: Reply,
 {
+    let name: Option<Arc<str>> = name.map(Into::into);
     Arc::new(move |mut context: C| {
         let called = handler.call(&mut context);
         let owed = std::mem::replace(context.owed(), Owed::nothing());
         match called {
-            Ok(work) => {
-                let ack = owed.rest();
-                Some(Box::pin(async move { work.await.reply(ack) }) as Work)
-            }
+            Ok(work) => Some(match owed.rest() {
+                None if H::Output::MAY_FAIL => {
+                    let event = name.clone().unwrap_or_else(|| context.event().name().into());
+                    Box::pin(async move {
+                        let error = work.await.reply(None::<C::Ack>)?;
+                        Some(Failure { event, error })
+                    }) as Work
+                }
+                ack => Box::pin(async move {
+                    // Somebody hears of an error, or there can be none.
+                    work.await.reply(ack);
+                    None
+                }),
+            }),
             Err(error) => {
                 reject(owed.reclaim(), &error.to_string());
                 context.misfit(error);
@@ -110,7 +168,7 @@ where
         // The answer belongs to the event's own handler.
         *context.owed() = Owed::nothing();
         match handler.call(&mut context) {
-            Ok(work) => Some(Box::pin(work) as Work),
+            Ok(work) => Some(silent(work)),
             Err(error) => {
                 context.misfit(error);
                 None
@@ -126,7 +184,7 @@ where
     H: HandlerFn<C, M, Output = ()>,
 {
     Arc::new(move |mut context: C| match handler.call(&mut context) {
-        Ok(work) => Some(Box::pin(work) as Work),
+        Ok(work) => Some(silent(work)),
         Err(error) => {
             misfit(&context, error);
             None
@@ -134,10 +192,18 @@ where
     })
 }
 
+/// What cannot fail.
+fn silent(work: impl Future<Output = ()> + Send + 'static) -> Work {
+    Box::pin(async move {
+        work.await;
+        None
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::task::{Context, Waker};
+    use std::task::Waker;
 
     use socketio_parser::{Event, Parser, ToArgs};
 
@@ -206,25 +272,31 @@ mod tests {
         let journal = Journal::default();
         let ack = Owed::new(Some(journal.clone()));
         let event = message::to_event(Parser::Json, "number", &1).unwrap();
-        if let Some(mut work) = call(Came { event, ack, journal: journal.clone() }) {
-            assert!(work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        if let Some(work) = call(Came { event, ack, journal: journal.clone() }) {
+            match Running::start(work, || (), &mut Context::from_waker(Waker::noop())) {
+                Ok(running) => assert!(running.is_none()),
+                Err(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
+            }
         }
         journal.read()
     }
 
     #[test]
     fn what_a_handler_returns_is_the_answer_unless_it_answers_itself() {
-        let call = event(|Data(number): Data<u32>| async move { Ack(number + 1) });
+        let call = event(Some("number"), |Data(number): Data<u32>| async move { Ack(number + 1) });
         assert_eq!(comes_of(&call), ["2"]);
-        let call = event(|_: EventName| async { Err::<(), _>("no") });
+        let call = event(None, |_: EventName| async { Err::<(), _>("no") });
         assert_eq!(comes_of(&call), [r#"{"error":"no"}"#]);
-        let call = event(|ack: Option<Journal>| async move {
+        let call =
+            event(None, |ack: Option<Journal>| async { ack.map_or(Ok(()), |_| Err("taken, and now this")) });
+        assert_eq!(comes_of(&call), ["number failed: taken, and now this"]);
+        let call = event(Some("number"), |ack: Option<Journal>| async move {
             let ack = ack.unwrap();
             ack.answer("mine");
             Ack("not this")
         });
         assert_eq!(comes_of(&call), [r#""mine""#]);
-        let call = event(|first: Option<Journal>, second: Option<Journal>| async move {
+        let call = event(Some("number"), |first: Option<Journal>, second: Option<Journal>| async move {
             assert!(first.is_some() && second.is_none());
         });
         assert!(comes_of(&call).is_empty());
@@ -233,8 +305,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_answered_whatever_the_handler_took_before() {
         for call in [
-            event(|_: Data<String>, _: Option<Journal>| async {}),
-            event(|_: Option<Journal>, _: Data<String>| async {}),
+            event(None, |_: Data<String>, _: Option<Journal>| async {}),
+            event(None, |_: Option<Journal>, _: Data<String>| async {}),
         ] {
             let came = comes_of(&call);
             assert!(came.len() == 2 && came[0].starts_with(r#"{"error":""#), "{came:?}");

@@ -19,37 +19,56 @@ pub struct Ack<T>(pub T);
 ///
 /// - of `()`: one without arguments;
 /// - of [`Ack`]`(value)`: the value;
-/// - of an `Err(error)`: an object `{"error": "…"}` with what the error says.
+/// - of an `Err(error)`: an object `{"error": "…"}` with what the error says. If no acknowledgement was asked for, the
+///   hook for errors hears of it instead.
 #[diagnostic::on_unimplemented(
     message = "an event handler cannot return `{Self}`",
     note = "return `()`, `Ack(value)`, or a `Result` of one of them"
 )]
 pub trait Reply {
-    /// Answers the event, if the other side asked for it.
-    fn reply(self, ack: Option<impl Answer>);
+    /// Whether it may be an error.
+    const MAY_FAIL: bool;
+
+    /// Answers the event, if the other side asked for it. What an error says that nobody has heard by that is returned.
+    fn reply(self, ack: Option<impl Answer>) -> Option<String>;
 }
 
 impl Reply for () {
-    fn reply(self, ack: Option<impl Answer>) {
+    const MAY_FAIL: bool = false;
+
+    fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         if let Some(ack) = ack {
             ack.answer(&Args(()));
         }
+        None
     }
 }
 
 impl<T: ToArgs> Reply for Ack<T> {
-    fn reply(self, ack: Option<impl Answer>) {
+    const MAY_FAIL: bool = false;
+
+    fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         if let Some(ack) = ack {
             ack.answer(&self.0);
         }
+        None
     }
 }
 
 impl<T: Reply, E: Display> Reply for Result<T, E> {
-    fn reply(self, ack: Option<impl Answer>) {
+    const MAY_FAIL: bool = true;
+
+    fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         match self {
             Ok(value) => value.reply(ack),
-            Err(error) => reject(ack, &error.to_string()),
+            Err(error) => {
+                let error = error.to_string();
+                if ack.is_none() {
+                    return Some(error);
+                }
+                reject(ack, &error);
+                None
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use engineio::{CloseReason, Handler, Message, Protocol, Session};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use socketio_events::extract::Owed;
-use socketio_events::handler::Work;
+use socketio_events::handler::{Failure, Running, Work};
 use socketio_events::table::List;
 use socketio_parser::{DecodeError, Decoder, Packet, Parser, Payload, RawValue};
 use tokio::time::Sleep;
@@ -42,7 +42,7 @@ pub(crate) struct Client {
     /// An event that a middleware still decides about. Those behind it wait.
     screening: Option<Box<Screening>>,
     /// Handlers that wait for something. Made when the first one does.
-    running: Option<Box<FuturesUnordered<Work>>>,
+    running: Option<Box<FuturesUnordered<Running<Socket>>>>,
     joining: Vec<Joining>,
     refused: usize,
     /// The client broke the protocol. What it said in the same breath is not heard any more.
@@ -193,14 +193,17 @@ impl Client {
         let named = handlers.events.event(context.event.name());
         if !context.socket.has_extras() && handlers.events.any.is_empty() {
             // The usual case: one handler, which gets the context itself.
-            let mut named = named.into_iter().flat_map(List::calls);
-            match (named.next().or(handlers.fallback.as_ref()), named.next()) {
-                (None, _) => return,
-                (Some(only), None) => {
-                    let work = only(context);
-                    return start(&mut self.running, work, cx);
+            let work = {
+                let mut named = named.into_iter().flat_map(List::calls);
+                match (named.next().or(handlers.fallback.as_ref()), named.next()) {
+                    (None, _) => return,
+                    (Some(only), None) => Ok(only(context)),
+                    (Some(_), Some(_)) => Err(context),
                 }
-                (Some(_), Some(_)) => {}
+            };
+            match work {
+                Ok(work) => return self.start(at, work, cx),
+                Err(back) => context = back,
             }
         }
         let mut calls = handlers.events.calls(context.event.name());
@@ -212,7 +215,7 @@ impl Client {
             ack.share();
         }
         for call in calls {
-            start(&mut self.running, call(context.clone()), cx);
+            self.start(at, call(context.clone()), cx);
         }
     }
 
@@ -257,6 +260,16 @@ impl Client {
         }
     }
 
+    /// Begins with what a handler of the socket at this place does. What waits goes on with the others.
+    fn start(&mut self, at: usize, work: Option<Work>, cx: &mut Context<'_>) {
+        let (Some(work), Some(Slot::In(socket, _))) = (work, self.slots.get(at)) else { return };
+        match Running::start(work, || socket.clone(), cx) {
+            Ok(None) => {}
+            Ok(Some(running)) => self.running.get_or_insert_default().push(running),
+            Err(failure) => tell(Some((socket.clone(), failure))),
+        }
+    }
+
     fn welcome(&mut self, admission: Admission, at: usize, cx: &mut Context<'_>) {
         let Some((socket, visit)) = admission.admit() else {
             self.slots.swap_remove(at);
@@ -275,7 +288,7 @@ impl Client {
         );
         let handlers = socket.space().handlers();
         for call in handlers.connect.calls() {
-            start(&mut self.running, call(ConnectContext { socket: socket.clone() }), cx);
+            self.start(at, call(ConnectContext { socket: socket.clone() }), cx);
         }
     }
 
@@ -374,12 +387,10 @@ impl Client {
     }
 }
 
-/// Polls what a handler began, once and now. What waits goes on with the others.
-fn start(running: &mut Option<Box<FuturesUnordered<Work>>>, work: Option<Work>, cx: &mut Context<'_>) {
-    let Some(mut work) = work else { return };
-    if work.as_mut().poll(cx).is_pending() {
-        running.get_or_insert_default().push(work);
-    }
+/// Tells the application of a handler that failed, if there was one.
+fn tell(failed: Option<(Socket, Failure)>) {
+    let Some((socket, Failure { event, error })) = failed else { return };
+    socket.space().report(&socket, &HandlerError::Failed { event: event.to_string(), error });
 }
 
 /// The credentials of a client of Socket.IO v2, as later ones would send them.
@@ -426,7 +437,11 @@ impl Handler for Client {
         self.leave_all(reason);
         // Handlers that have begun are not cut off because their client went away.
         if let Some(mut running) = self.running.take() {
-            tokio::spawn(async move { while running.next().await.is_some() {} });
+            tokio::spawn(async move {
+                while let Some(done) = running.next().await {
+                    tell(done);
+                }
+            });
         }
     }
 
@@ -434,7 +449,9 @@ impl Handler for Client {
         self.poll_inbox(cx);
         self.poll_joining(cx);
         if let Some(running) = &mut self.running {
-            while let Poll::Ready(Some(())) = running.poll_next_unpin(cx) {}
+            while let Poll::Ready(Some(done)) = running.poll_next_unpin(cx) {
+                tell(done);
+            }
         }
         // The application may have put sockets out.
         self.forget_left();

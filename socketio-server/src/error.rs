@@ -184,4 +184,12 @@ pub enum HandlerError {
     /// client has got an error in its place.
     #[error("an answer was not sent: {0}")]
     Answer(EmitError),
+    /// A handler returned an error, and the client has asked for no answer.
+    #[error("{event}: {error}")]
+    Failed {
+        /// The event's name.
+        event: String,
+        /// What the error says.
+        error: String,
+    },
 }

@@ -151,7 +151,7 @@ impl Namespace {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        let call = socketio_events::handler::event(handler);
+        let call = socketio_events::handler::event(Some(event), handler);
         self.0.register(|handlers| handlers.events.on(event, call))
     }
 
@@ -178,7 +178,7 @@ impl Namespace {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        let call = socketio_events::handler::event(handler);
+        let call = socketio_events::handler::event(None, handler);
         self.0.register(|handlers| handlers.fallback = Some(call));
     }
 
@@ -202,7 +202,8 @@ impl Namespace {
 
     /// Calls `hook` when what a client sent reaches no handler: it does not fit, a middleware refused it, or it broke
     /// the protocol. The client, if it asked for an answer, has been told. Also when what a handler returned as its
-    /// answer does not leave, because it cannot be written or a full outbox refuses it.
+    /// answer does not leave, because it cannot be written or a full outbox refuses it, and when a handler returns an
+    /// error although the client has asked for no answer.
     pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) {
         self.0.register(|handlers| handlers.on_error = Some(Arc::new(hook)));
     }

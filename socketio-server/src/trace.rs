@@ -59,6 +59,21 @@ pub(crate) fn unanswered(namespace: &str, id: &str, error: &impl Display) {
     }
 }
 
+/// A handler has failed, and neither the client nor a hook of the application was told.
+pub(crate) fn failed(namespace: &str, id: &str, error: &impl Display) {
+    #[cfg(feature = "tracing")]
+    {
+        let error = error.to_string();
+        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = ?error, "handler failed");
+    }
+}
+
+/// A handler of another server's event has failed, and that server has asked for no answer.
+pub(crate) fn server_event_failed(namespace: &str, event: &str, error: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "socketio_server::adapter", namespace = ?namespace, event = ?event, error = ?error, "handler failed");
+}
+
 /// A client's connection is closed because of what it did, or did not.
 pub(crate) fn hung_up(fault: &str) {
     #[cfg(feature = "tracing")]

@@ -103,6 +103,33 @@ async fn what_a_handler_returns_is_the_answer() {
     assert_eq!(ws.binary().await, [9]);
 }
 
+/// An error that a handler returns is the answer, and if there is to be none the hook hears of it: at once, and from a
+/// handler that had to wait.
+#[tokio::test]
+async fn an_error_that_is_no_answer_reaches_the_hook() {
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on("fail", || async { Err::<(), _>("no") });
+        io.on("fail later", || async {
+            tokio::task::yield_now().await;
+            Err::<Ack<u8>, _>("not even later")
+        });
+        io.on_error(move |_, error| drop(sender.send(error.to_string())));
+        answering(io);
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["fail"]"#).await;
+    assert_eq!(ws.text().await, r#"431[{"error":"no"}]"#);
+    ws.send(r#"42["fail"]"#).await;
+    assert_eq!(soon(heard.recv()).await.unwrap(), "fail: no");
+    ws.send(r#"42["fail later"]"#).await;
+    assert_eq!(soon(heard.recv()).await.unwrap(), "fail later: not even later");
+    nothing_else(&mut ws).await;
+    assert!(heard.try_recv().is_err());
+    assert_eq!(running.io.refused_events(), 0);
+}
+
 /// SIO-SRV-101
 #[tokio::test]
 async fn handlers_start_in_order_and_wait_beside_each_other() {

@@ -136,7 +136,7 @@ async fn a_handler_s_return_value_is_the_answer() {
     assert_eq!(errors.next().await, "question");
 }
 
-/// Neither what there is no room for nor what nobody can write is lost in silence.
+/// Neither what there is no room for nor what nobody can write is lost in silence, nor an error that nobody waits for.
 #[tokio::test]
 async fn an_answer_that_does_not_leave_is_told() {
     struct Unwritable;
@@ -154,7 +154,8 @@ async fn an_answer_that_does_not_leave_is_told() {
     let mut errors = Log::new();
     let write = errors.writer();
     socket.on_error(move |socket, error| {
-        assert!(socket.is_connected() && matches!(error, HandlerError::Answer(_)));
+        assert!(socket.is_connected());
+        assert!(matches!(error, HandlerError::Answer(_) | HandlerError::Failed { .. }));
         write(error.to_string());
     });
     // The first message is taken however large it is.
@@ -168,6 +169,11 @@ async fn an_answer_that_does_not_leave_is_told() {
     });
     socket.on("unwritable", || async { Ack(Unwritable) });
     socket.on("room", || async { Ack("said") });
+    socket.on("fail", || async { Err::<(), _>("no") });
+    socket.on("fail later", || async {
+        tokio::task::yield_now().await;
+        Err::<(), _>("not even later")
+    });
     socket.on("gone", |socket: Socket| async move {
         socket.disconnect();
         Ack("to whom it may concern")
@@ -187,6 +193,10 @@ async fn an_answer_that_does_not_leave_is_told() {
     assert!(errors.next().await.contains("out of ink"));
     session.send(r#"23["room"]"#).unwrap();
     assert_eq!(running.message().await, r#"33["said"]"#.into());
+    session.send(r#"2["fail"]"#).unwrap();
+    assert_eq!(errors.next().await, "fail: no");
+    session.send(r#"2["fail later"]"#).unwrap();
+    assert_eq!(errors.next().await, "fail later: not even later");
     session.send(r#"24["gone"]"#).unwrap();
     assert_eq!(running.message().await, "1".into());
     // Nothing comes behind that: a server would close the connection.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use socketio_events::handler::Running;
+
 use super::Driver;
 use super::link::Link;
 use crate::disconnect_reason::DisconnectReason;
@@ -14,7 +16,10 @@ impl Driver {
         if let Link::Open(client) = std::mem::replace(&mut self.link, Link::Closed) {
             // A server that broke the protocol does not know that this is the end.
             if matches!(reason, DisconnectReason::ParseError(_)) {
-                self.works.push(Box::pin(async move { drop(client.close().await) }));
+                self.works.push(Running::nobodys(Box::pin(async move {
+                    let _ = client.close().await;
+                    None
+                })));
             }
         }
         self.joining.clear();

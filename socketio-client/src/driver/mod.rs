@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use engineio::client::{Closed, Event, Sender};
-use socketio_events::handler::Work;
+use socketio_events::handler::Running;
 use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
@@ -36,7 +36,7 @@ use crate::backoff::Backoff;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ProtocolError;
 use crate::manager_event::ManagerEvent;
-use crate::socket::{Hub, Notice};
+use crate::socket::{Hub, Notice, Space};
 
 /// Begins the task.
 pub(crate) fn start(hub: Arc<Hub>) {
@@ -57,7 +57,7 @@ struct Driver {
     lulls: u64,
     /// Meaningful with servers of Socket.IO v2 only.
     root: Root,
-    works: Crowd<Work>,
+    works: Crowd<Running<Arc<Space>>>,
     joining: Crowd<Joining>,
     /// When the first answer is late.
     late: Option<Pin<Box<Sleep>>>,
@@ -126,7 +126,11 @@ impl Driver {
         if self.hub.bell.poll_rung(cx).is_ready() {
             return Poll::Ready(Happened::Rung);
         }
-        while let Poll::Ready(Some(())) = self.works.poll_next(cx) {}
+        while let Poll::Ready(Some(done)) = self.works.poll_next(cx) {
+            if let Some((space, failure)) = done {
+                self.tell_failure(&space, failure);
+            }
+        }
         if let Poll::Ready(Some(credentials)) = self.joining.poll_next(cx) {
             return Poll::Ready(Happened::Credentials(credentials));
         }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use socketio_events::extract::Owed;
-use socketio_events::handler::Work;
+use socketio_events::handler::{Failure, Running, Work};
 use socketio_parser::Event;
 
 use super::Driver;
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, HandlerError};
 use crate::socket::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, SocketEvent, Space,
 };
@@ -21,7 +21,7 @@ impl Driver {
         let Some(socket) = self.hub.socket(space) else { return };
         for call in calls {
             let (socket, event, ack) = (socket.clone(), event.clone(), Owed::new(ack.clone()));
-            self.begin(call(EventContext { socket, event, ack }));
+            self.begin(space, call(EventContext { socket, event, ack }));
         }
         put(space, || SocketEvent::Event { event, ack });
     }
@@ -32,7 +32,7 @@ impl Driver {
         let calls = space.handlers().connect.clone();
         let Some(socket) = self.hub.socket(space) else { return };
         for call in calls.calls() {
-            self.begin(call(ConnectContext { socket: socket.clone() }));
+            self.begin(space, call(ConnectContext { socket: socket.clone() }));
         }
     }
 
@@ -42,7 +42,7 @@ impl Driver {
         let calls = space.handlers().connect_error.clone();
         let Some(socket) = self.hub.socket(space) else { return };
         for call in calls.calls() {
-            self.begin(call(ConnectErrorContext { socket: socket.clone(), error: error.clone() }));
+            self.begin(space, call(ConnectErrorContext { socket: socket.clone(), error: error.clone() }));
         }
     }
 
@@ -52,7 +52,7 @@ impl Driver {
         let calls = space.handlers().disconnect.clone();
         let Some(socket) = self.hub.socket(space) else { return };
         for call in calls.calls() {
-            self.begin(call(DisconnectContext { socket: socket.clone(), reason: reason.clone() }));
+            self.begin(space, call(DisconnectContext { socket: socket.clone(), reason: reason.clone() }));
         }
     }
 
@@ -64,10 +64,18 @@ impl Driver {
     }
 
     /// Most handlers are done at once. One that waits goes on beside the others.
-    fn begin(&mut self, work: Option<Work>) {
-        let Some(mut work) = work else { return };
-        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            self.works.push(work);
+    fn begin(&mut self, space: &Arc<Space>, work: Option<Work>) {
+        let Some(work) = work else { return };
+        match Running::start(work, || Arc::clone(space), &mut Context::from_waker(Waker::noop())) {
+            Ok(None) => {}
+            Ok(Some(running)) => self.works.push(running),
+            Err(failure) => self.tell_failure(space, failure),
+        }
+    }
+
+    pub(super) fn tell_failure(&self, space: &Arc<Space>, Failure { event, error }: Failure) {
+        if let Some(socket) = self.hub.socket(space) {
+            socket.report(&HandlerError::Failed { event: event.to_string(), error });
         }
     }
 }

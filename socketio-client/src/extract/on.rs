@@ -19,7 +19,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.space.handlers().events.on(event, handler::event(handler))
+        self.space.handlers().events.on(event, handler::event(Some(event), handler))
     }
 
     /// Calls `handler` for the next event of this name.
@@ -28,7 +28,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.space.handlers().events.once(event, handler::event(handler))
+        self.space.handlers().events.once(event, handler::event(Some(event), handler))
     }
 
     /// Calls `handler` for each event of any name, before the event's own handlers.
@@ -86,7 +86,8 @@ impl Socket {
     }
 
     /// Calls `hook` when an event does not fit the arguments of its handler, or what a handler returned as its answer
-    /// does not leave: it cannot be written, or there is no room for it in the connection's outbox.
+    /// does not leave: it cannot be written, or there is no room for it in the connection's outbox. Also when a handler
+    /// returns an error although the server has asked for no answer.
     pub fn on_error(&self, hook: impl Fn(&Self, &HandlerError) + Send + Sync + 'static) {
         self.space.handlers().on_error = Some(Arc::new(hook));
     }

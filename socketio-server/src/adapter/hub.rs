@@ -25,6 +25,7 @@ use crate::extensions::Extensions;
 use crate::recovery::Log;
 use crate::room::{Room, Target};
 use crate::server_events::{ServerEventContext, ServerReply};
+use crate::trace;
 
 /// One namespace on this server.
 pub(crate) struct Hub {
@@ -354,7 +355,12 @@ impl Hub {
                 state: Arc::clone(&self.state),
             };
             if let Some(work) = call(context) {
-                tokio::spawn(work);
+                let namespace = Arc::clone(&self.name);
+                tokio::spawn(async move {
+                    if let Some(failure) = work.await {
+                        trace::server_event_failed(&namespace, &failure.event, &failure.error);
+                    }
+                });
             }
         }
         answer

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use socketio_events::extract::Carrier;
-use socketio_events::handler::{self, Call, HandlerFn, Work};
+use socketio_events::handler::{self, Call, Failure, HandlerFn, Work};
 use socketio_events::reply::{Reply, reject};
 
 use super::Context;
@@ -39,9 +39,13 @@ where
         let ack = context.ack();
         match handler.call(&mut context) {
             Ok(work) => {
+                let event = context.event().name().into();
                 // Nothing is left for a handler that has taken the right to answer.
                 let ack = context.take_ack();
-                Some(Box::pin(async move { work.await.reply(ack) }) as Work)
+                Some(Box::pin(async move {
+                    let error = work.await.reply(ack)?;
+                    Some(Failure { event, error })
+                }) as Work)
             }
             Err(error) => {
                 reject(ack, &error.to_string());

@@ -18,7 +18,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.change(|table| table.on(event, handler::event(handler)))
+        self.change(|table| table.on(event, handler::event(Some(event), handler)))
     }
 
     /// Calls `handler` for the next event of this name.
@@ -27,7 +27,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.change(|table| table.once(event, handler::event(handler)))
+        self.change(|table| table.once(event, handler::event(Some(event), handler)))
     }
 
     /// Calls `handler` for each event of any name, before the event's own handlers.

@@ -154,14 +154,15 @@ impl Space {
 
     /// Tells the application of what no handler got, or of what a client did not get from one.
     pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
-        let count = match error {
-            HandlerError::Answer(_) => &self.lost_answers,
-            _ => &self.refused_events,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
+        match error {
+            HandlerError::Answer(_) => drop(self.lost_answers.fetch_add(1, Ordering::Relaxed)),
+            HandlerError::Failed { .. } => {}
+            _ => drop(self.refused_events.fetch_add(1, Ordering::Relaxed)),
+        }
         match (self.handlers().on_error.clone(), error) {
             (Some(hook), error) => hook(socket, error),
             (None, HandlerError::Answer(error)) => trace::unanswered(socket.namespace(), socket.id(), error),
+            (None, HandlerError::Failed { .. }) => trace::failed(socket.namespace(), socket.id(), error),
             (None, error) => trace::unheard(socket.namespace(), socket.id(), error),
         }
     }

@@ -48,7 +48,8 @@ pub enum SlowConsumer {
     #[default]
     Disconnect,
     /// The message is refused with [`SendError::Full`](crate::SendError::Full) and the session goes on. The
-    /// sender has to deal with it: wait with `Session::send_when_ready`, or drop it knowingly.
+    /// sender has to deal with it: wait with `Session::send_when_ready`, or drop it knowingly. Who sends to many at once
+    /// waits for none of them; a Socket.IO server counts those whom it passed over.
     Refuse,
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Broadcasts {
     pub(crate) micros: Histogram<6>,
     /// How many did not get a volatile one.
     pub(crate) dropped: Counter,
+    /// How many did not get one because too much waits for them.
+    pub(crate) refused: Counter,
 }
 
 impl Broadcasts {
@@ -45,6 +47,7 @@ impl Broadcasts {
         let micros = u64::try_from(delivered.took.as_micros()).unwrap_or(u64::MAX);
         self.micros.add(&Self::MICROS, micros);
         self.dropped.0.fetch_add(delivered.dropped as u64, Ordering::Relaxed);
+        self.refused.0.fetch_add(delivered.refused as u64, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use engineio::SlowConsumer;
 use serde_json::json;
 use socketio_server::{Args, Config, Data, Room, RoomEvent, Server, Socket};
 
@@ -244,6 +245,30 @@ async fn room_events_are_seen() {
     ];
     assert_eq!(*events.lock().unwrap(), expected);
     drop(ws);
+}
+
+/// A client that keeps its session although it is too slow misses what is for all, and who counts hears of it.
+#[tokio::test]
+async fn a_broadcast_that_finds_no_room_is_counted() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let counted = Arc::clone(&seen);
+    let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
+    let running = start(small, move |io| {
+        io.on_broadcast(move |delivered| counted.lock().unwrap().push((delivered.receivers, delivered.refused)));
+    })
+    .await;
+    let client = running.polling().await;
+    client.post("40").await;
+    assert!(client.poll().await.starts_with("40{"));
+    // Nothing leaves before the client asks for it, and the first event is taken however large it is.
+    running.io.emit("fill", &"x".repeat(2000)).await.unwrap();
+    running.io.emit("more", &1).await.unwrap();
+    let asked = running.io.timeout(Duration::from_millis(1)).emit_with_ack::<()>("asked", &2).await;
+    assert!(asked.is_err());
+    assert_eq!(*seen.lock().unwrap(), [(1, 0), (0, 1), (0, 1)]);
+    assert!(client.poll().await.starts_with(r#"42["fill","#));
+    running.io.emit("room", &3).await.unwrap();
+    assert_eq!(client.poll().await, r#"42["room",3]"#);
 }
 
 /// Who counts broadcasts hears of each, with whom it reached and whom it did not.

@@ -97,6 +97,8 @@ fn text(gateway: &Gateway) -> String {
     page.histogram("broadcast_seconds", about, &broadcasts.micros, &Broadcasts::MICROS, seconds);
     let about = "Volatile events that clients could not take at once.";
     page.one("volatile_drops_total", Kind::Counter, about, broadcasts.dropped.now());
+    let about = "Events for many at once that did not get to a client for whom too much waits already.";
+    page.one("broadcast_refused_total", Kind::Counter, about, broadcasts.refused.now());
     let panics = io.engine().stats().panics;
     page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-use engineio::{Prepared, Session};
+use engineio::{Prepared, SendError, Session};
 use socketio_parser::Event;
 
 use super::Link;
@@ -126,35 +126,16 @@ impl Local {
         if let Some(hook) = self.on_broadcast.get() {
             return hook(&self.send_counted(target, message, volatile));
         }
-        let rooms = self.read();
-        if volatile {
-            rooms.for_each_session(target, |session| {
-                let _ = session.send_volatile(message.clone());
-            });
-        } else {
-            rooms.for_each_session(target, |session| {
-                let _ = session.send(message.clone());
-            });
-        }
+        self.read().for_each_session(target, |session| {
+            let _ = hand(session, message, volatile);
+        });
     }
 
     /// The same, with an eye on what becomes of it.
     fn send_counted(&self, target: &Target, message: &Prepared, volatile: bool) -> Delivered {
         let begun = Instant::now();
         let mut delivered = Delivered::default();
-        self.read().for_each_session(target, |session| {
-            let sent = if volatile {
-                session.send_volatile(message.clone())
-            } else {
-                session.send(message.clone()).map(|()| true)
-            };
-            match sent {
-                Ok(true) => delivered.receivers += 1,
-                Ok(false) => delivered.dropped += 1,
-                // Its own policy deals with it.
-                Err(_) => {}
-            }
-        });
+        self.read().for_each_session(target, |session| delivered.count(hand(session, message, volatile)));
         delivered.took = begun.elapsed();
         delivered
     }
@@ -170,22 +151,19 @@ impl Local {
         waiting: impl Fn() -> Waiting,
     ) -> (Vec<Arc<dyn Member>>, usize) {
         let begun = Instant::now();
-        let (mut asked, mut passed_over, mut dropped) = (Vec::new(), 0, 0);
+        let (mut asked, mut passed_over, mut delivered) = (Vec::new(), 0, Delivered::default());
         self.read().for_each(target, |_, session, member| match member.expect_ack(id, waiting()) {
             Ok(()) => {
                 asked.push(Arc::clone(member));
                 // Who does not get it does not answer, and is missing in the end.
-                if !volatile {
-                    let _ = session.send(message.clone());
-                } else if session.send_volatile(message.clone()) == Ok(false) {
-                    dropped += 1;
-                }
+                delivered.count(hand(session, message, volatile));
             }
             Err(Refused::TooMany) => passed_over += 1,
             Err(Refused::Closed) => {}
         });
         if let Some(hook) = self.on_broadcast.get() {
-            hook(&Delivered { receivers: asked.len() - dropped, dropped, took: begun.elapsed() });
+            delivered.took = begun.elapsed();
+            hook(&delivered);
         }
         (asked, passed_over)
     }
@@ -256,4 +234,9 @@ impl Local {
             }
         }
     }
+}
+
+/// Hands a message to one session. `Ok(false)` says that it was volatile and dropped.
+fn hand(session: &Session, message: &Prepared, volatile: bool) -> Result<bool, SendError> {
+    if volatile { session.send_volatile(message.clone()) } else { session.send(message.clone()).map(|()| true) }
 }

@@ -28,7 +28,7 @@ impl Delivered {
             Ok(false) => self.dropped += 1,
             Err(SendError::Full) => self.refused += 1,
             // It is no receiver any more.
-            Err(SendError::Closed) => {}
+            Err(_) => {}
         }
     }
 }

@@ -254,7 +254,9 @@ async fn a_broadcast_that_finds_no_room_is_counted() {
     let counted = Arc::clone(&seen);
     let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
     let running = start(small, move |io| {
-        io.on_broadcast(move |delivered| counted.lock().unwrap().push((delivered.receivers, delivered.refused)));
+        io.on_broadcast(move |delivered| {
+            counted.lock().unwrap().push((delivered.receivers, delivered.refused));
+        });
     })
     .await;
     let client = running.polling().await;

@@ -238,5 +238,9 @@ impl Local {
 
 /// Hands a message to one session. `Ok(false)` says that it was volatile and dropped.
 fn hand(session: &Session, message: &Prepared, volatile: bool) -> Result<bool, SendError> {
-    if volatile { session.send_volatile(message.clone()) } else { session.send(message.clone()).map(|()| true) }
+    if volatile {
+        session.send_volatile(message.clone())
+    } else {
+        session.send(message.clone()).map(|()| true)
+    }
 }

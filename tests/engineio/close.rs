@@ -105,7 +105,9 @@ async fn what_was_sent_before_a_close_arrives() {
     })
     .await;
     let client = running.polling().await;
-    assert_eq!(client.poll().await, "4a\u{1e}4b\u{1e}4c\u{1e}1");
+    assert_eq!(client.poll().await, "4a\u{1e}4b\u{1e}4c");
+    // Alone: the official client of Socket.IO loses the events of a payload that ends with the close.
+    assert_eq!(client.poll().await, "6\u{1e}1");
     let mut ws = running.websocket().await;
     for message in ["4a", "4b", "4c"] {
         assert_eq!(ws.text().await, message);

@@ -111,8 +111,14 @@ impl Driver {
     }
 
     pub(super) fn flush_polling(&mut self, now: Instant) {
-        let closing = self.is_closing();
-        if self.parked.is_none() || (!closing && self.session.outbox().is_empty()) {
+        if self.parked.is_none() {
+            return;
+        }
+        if self.session.outbox().is_empty() {
+            if self.is_closing() {
+                self.answer_poll(&[PacketType::Close], now);
+                self.input(Input::Drained, now);
+            }
             return;
         }
         let mut messages = Vec::new();
@@ -121,8 +127,9 @@ impl Driver {
         if !messages.is_empty() {
             self.handler.on_flush(&self.session, &messages);
         }
-        let last: &[_] = if closing { &[PacketType::Close] } else { &[] };
-        let answer = polling::answer(self.session.dialect(), &messages, last);
+        // Without the close packet, for which the client has to ask once more: that of Socket.IO hands events on a little
+        // later than it notices the end, and drops those that came with it.
+        let answer = polling::answer(self.session.dialect(), &messages, &[]);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
         let loan = self.session.lend(bytes);
         let delivered = parked.send(Polled { answer, loan }).is_ok();
@@ -135,9 +142,6 @@ impl Driver {
         self.input(Input::PollAnswered, now);
         if !messages.is_empty() {
             self.handler.on_drain(&self.session);
-        }
-        if closing {
-            self.input(Input::Drained, now);
         }
     }
 }

@@ -35,7 +35,11 @@ enum State {
         size: u64,
         digits: u8,
     },
-    /// Behind the length, up to the end of the line.
+    /// White space behind the length, which only the end of the line or an extension may follow.
+    SizeSpace {
+        size: u64,
+    },
+    /// Behind the semicolon, up to the end of the line.
     Extension {
         size: u64,
     },
@@ -120,16 +124,21 @@ impl BodyDecoder {
                 State::Size { size: size * 16 + u64::from(digit), digits: digits + 1 }
             }
             (State::Size { size, digits: 1.. }, b'\r') => State::SizeLf { size },
-            (State::Size { size, digits: 1.. }, b';' | b' ' | b'\t') => State::Extension { size },
-            (State::Extension { size }, b'\r') => State::SizeLf { size },
-            (State::Extension { .. } | State::Trailer, b'\n') => return Err(MalformedBody),
+            (State::Size { size, digits: 1.. } | State::SizeSpace { size }, b';') => State::Extension { size },
+            (State::Size { size, digits: 1.. }, b' ' | b'\t') => State::SizeSpace { size },
+            (state @ State::SizeSpace { .. }, b' ' | b'\t') => self.skip(state)?,
+            (State::SizeSpace { size } | State::Extension { size }, b'\r') => State::SizeLf { size },
+            // "Field values containing CR, LF, or NUL characters are invalid and dangerous" (RFC 9110, 5.5); other control
+            // characters are invalid too.
+            (State::Extension { .. } | State::TrailerStart | State::Trailer, 0..=8 | 10..=12 | 14..=31 | 127) => {
+                return Err(MalformedBody);
+            }
             (state @ State::Extension { .. }, _) => self.skip(state)?,
             (State::SizeLf { size: 0 }, b'\n') | (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::SizeLf { size }, b'\n') => State::Chunk(size),
             (State::ChunkCr, b'\r') => State::ChunkLf,
             (State::ChunkLf, b'\n') => State::Size { size: 0, digits: 0 },
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, b'\n') => return Err(MalformedBody),
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::TrailerStart | State::Trailer, _) => self.skip(State::Trailer)?,
             (State::EndLf, b'\n') => State::Done,
@@ -209,6 +218,11 @@ mod tests {
             "0\r\n\n",
             "0\r\n\r\r",
             "1\rx",
+            "1 5\r\n",
+            "1 a;b\r\n",
+            "1;a\0b\r\n",
+            "0\r\na: \u{1b}\r\n",
+            "0\r\n\0",
             "ffffffffffffffff\r\n",
         ] {
             for step in 1..=text.len() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Request, Response, StatusCode, Version, header};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::Shared;
@@ -119,7 +119,9 @@ impl Connection {
         let Head { mut parts, framing, keep_alive, expects_continue } = head;
         let asked = (parts.method.clone(), parts.version);
         parts.extensions.insert(PeerAddr(peer));
-        let (handover, upgrading) = if parts.headers.contains_key(header::UPGRADE) {
+        let asks_upgrade = parts.headers.contains_key(header::UPGRADE);
+        // Behind a body nobody could say where the other protocol begins.
+        let (handover, upgrading) = if asks_upgrade && framing == Framing::Length(0) {
             let (handover, upgrading) = oneshot::channel();
             (Some(handover), Some(Upgrading::Own(upgrading)))
         } else {
@@ -147,7 +149,13 @@ impl Connection {
         let Some(response) = answered else { return Next::Nothing };
 
         let whole = self.skip(&mut upload.decoder);
-        let keep_alive = keep_alive && whole && !shared.is_closing() && !says_close(response.headers());
+        // A proxy that forwards an upgrade may take the connection for a tunnel before it has seen the answer. Behind a
+        // refusal there is no further request.
+        let keep_alive = keep_alive
+            && whole
+            && !asks_upgrade
+            && !shared.is_closing()
+            && !says_close(response.headers());
         let after = match (response.status(), &handover) {
             (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => After::Upgrade,
             _ if keep_alive => After::KeepAlive,
@@ -285,18 +293,26 @@ impl Connection {
                     self.clock.start(patience);
                 }
             }
-            // TCP has nothing to flush; TLS may have.
-            Pin::new(&mut self.io).poll_flush(cx)
+            // TCP has nothing to flush. TLS waits here for a client that reads nothing.
+            match Pin::new(&mut self.io).poll_flush(cx) {
+                Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+                flushed => flushed,
+            }
         })
         .await
     }
 
     /// Ends the writing side, and waits for the client to notice.
     async fn linger(mut self) {
-        if self.io.shutdown().await.is_err() {
+        // TLS writes its last message here, which a client that reads nothing does not take.
+        self.clock.start(LINGER);
+        let ended = poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ended => ended,
+        });
+        if ended.await.is_err() {
             return;
         }
-        self.clock.start(LINGER);
         let mut left = LINGER_BYTES;
         self.read.clear();
         while let Ok(read @ 1..) = self.fill().await {
@@ -393,6 +409,43 @@ mod tests {
         let written = connection.write(vec![b'x'; 100 * 1024], Bytes::new(), PATIENCE).await;
         drop(connection);
         (written, client.await.unwrap_or_default())
+    }
+
+    /// A TLS stream whose buffer takes everything, and whose client takes nothing.
+    struct Stalled;
+
+    impl AsyncRead for Stalled {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Stalled {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    fn stalled() -> Connection {
+        let (scanner, clock) = (Scanner::default(), Clock::default());
+        Connection { io: Io::new(Stalled), read: Vec::new(), scanner, clock }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flush_and_shutdown_have_a_deadline() {
+        let limit = 2 * PATIENCE;
+        let mut connection = stalled();
+        let written = tokio::time::timeout(limit, connection.write(vec![b'x'; 10], Bytes::new(), PATIENCE));
+        assert_eq!(written.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        tokio::time::timeout(limit, stalled().linger()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

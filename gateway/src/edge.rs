@@ -3,19 +3,15 @@
 //! What lies below the path of Socket.IO is Socket.IO's, any other request that wants a WebSocket gets the native
 //! protocol, and the rest is HTTP.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engineio::{PeerAddr, Query};
+use engineio::{PeerAddr, Query, RequestBody, Routes};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -25,12 +21,12 @@ use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::{http as web, native};
 
-/// How large the head of a request may be; hyper answers a larger one with 431.
-const MAX_HEAD: usize = 16 * 1024;
-/// How long the head of a request may take.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting pauses when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The time between two log lines about connections that are not accepted.
+const WARN_PAUSE: Duration = Duration::from_secs(10);
 /// How long the answers may take that are under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -91,18 +87,29 @@ impl Gateway {
 
     async fn accept(&self, listener: &TcpListener, door: Door) {
         let mut connections = JoinSet::new();
+        let mut warned = None;
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {
                 () = &mut closed => break,
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(welcome(self.clone(), stream, peer, door));
-                    }
+                    Ok((stream, peer)) => match self.connection_slot(connections.len()) {
+                        Some(slot) => {
+                            let served = welcome(self.clone(), stream, peer, door);
+                            connections.spawn(async move {
+                                served.await;
+                                drop(slot);
+                            });
+                        }
+                        None => {
+                            self.tallies().excess.add("server_connections");
+                            warn(&mut warned, &"server.max_connections is reached");
+                        }
+                    },
                     // One connection's failure, or too many open files: the listener itself is still good.
                     Err(error) => {
-                        tracing::debug!(%error, "accept");
+                        warn(&mut warned, &error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -115,12 +122,20 @@ impl Gateway {
     }
 }
 
+/// Logs why connections are not taken, at most once in a while: at every one it would fill the log.
+fn warn(warned: &mut Option<Instant>, error: &dyn std::fmt::Display) {
+    if warned.is_none_or(|at| at.elapsed() >= WARN_PAUSE) {
+        *warned = Some(Instant::now());
+        tracing::warn!(%error, "connections are not accepted");
+    }
+}
+
 async fn welcome(gateway: Gateway, stream: TcpStream, peer: SocketAddr, door: Door) {
-    // Answers are written whole; waiting to fill a segment would only delay them.
-    let _ = stream.set_nodelay(true);
     let tls = gateway.tls().filter(|_| door != Door::Internal).map(|tls| tls.acceptor().clone());
     let Some(tls) = tls else { return connection(gateway, stream, peer, door).await };
-    match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+    // Answers are written whole; waiting to fill a segment would only delay them.
+    let _ = stream.set_nodelay(true);
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection(gateway, stream, peer, door).await,
         // Whoever looks what is on this port fails here, too.
         Ok(Err(error)) => {
@@ -135,28 +150,17 @@ async fn connection<S>(gateway: Gateway, stream: S, peer: SocketAddr, door: Door
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(|request| {
-        let gateway = gateway.clone();
-        async move { Ok::<_, Infallible>(respond(&gateway, request, peer, door).await) }
+    let engine = gateway.io().engine().clone();
+    let answering = gateway.clone();
+    let routes = Routes::new(move |request| {
+        let gateway = answering.clone();
+        async move { respond(&gateway, request, peer, door).await }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    tokio::select! {
-        // What went wrong with one connection is the client's to notice.
-        _ = connection.as_mut() => {}
-        () = gateway.closed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
+    let end = async move { gateway.closed().await };
+    engine.connect_with(stream, peer, routes, end).await;
 }
 
-async fn respond(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
+async fn respond(gateway: &Gateway, request: Request<RequestBody>, peer: SocketAddr, door: Door) -> Answer {
     if door == Door::Internal {
         return web::respond(gateway, request, peer, door).await;
     }

@@ -1,7 +1,7 @@
 //! The gateway: one server of both protocols, and the settings that made it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use engineio::{Origins, SlowConsumer};
@@ -43,9 +43,19 @@ struct Shared {
     crowd: Arc<Crowd>,
     proxies: Proxies,
     started: Instant,
+    connections: AtomicUsize,
     draining: AtomicBool,
     closed: Notify,
     is_closed: AtomicBool,
+}
+
+/// A connection that is counted until this is dropped.
+pub(crate) struct ConnectionSlot(Gateway);
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Why nothing was reloaded.
@@ -133,6 +143,7 @@ impl Gateway {
             crowd,
             proxies,
             started,
+            connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             closed: Notify::new(),
             is_closed: AtomicBool::new(false),
@@ -142,6 +153,20 @@ impl Gateway {
     /// The Socket.IO server, of which native clients are clients too: for handlers and emits of one's own.
     pub fn io(&self) -> &Server {
         &self.0.io
+    }
+
+    /// How many connections are in a TLS handshake or speak HTTP. Those that became WebSockets are sessions.
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// A place for one more connection of a port that has so many, until it is dropped. `None` beyond
+    /// `server.max_connections`.
+    pub(crate) fn connection_slot(&self, of_port: usize) -> Option<ConnectionSlot> {
+        (of_port < self.0.config.server.max_connections).then(|| {
+            self.0.connections.fetch_add(1, Ordering::Relaxed);
+            ConnectionSlot(self.clone())
+        })
     }
 
     /// The settings that it was made with. [`reload`](Self::reload) does not change them.
@@ -271,6 +296,7 @@ fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::Config
             let engine = engine
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
+                .body_timeout(Duration::from_millis(transport.body_timeout_ms))
                 .allow_eio3(transport.allow_eio3);
             match origins.cors(config.origins.credentials) {
                 Some(cors) => engine.cors(cors),

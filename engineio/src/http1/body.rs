@@ -124,13 +124,18 @@ impl BodyDecoder {
                 State::Size { size: size * 16 + u64::from(digit), digits: digits + 1 }
             }
             (State::Size { size, digits: 1.. }, b'\r') => State::SizeLf { size },
-            (State::Size { size, digits: 1.. } | State::SizeSpace { size }, b';') => State::Extension { size },
+            (State::Size { size, digits: 1.. } | State::SizeSpace { size }, b';') => {
+                State::Extension { size }
+            }
             (State::Size { size, digits: 1.. }, b' ' | b'\t') => State::SizeSpace { size },
             (state @ State::SizeSpace { .. }, b' ' | b'\t') => self.skip(state)?,
             (State::SizeSpace { size } | State::Extension { size }, b'\r') => State::SizeLf { size },
             // "Field values containing CR, LF, or NUL characters are invalid and dangerous" (RFC 9110, 5.5); other control
             // characters are invalid too.
-            (State::Extension { .. } | State::TrailerStart | State::Trailer, 0..=8 | 10..=12 | 14..=31 | 127) => {
+            (
+                State::Extension { .. } | State::TrailerStart | State::Trailer,
+                0..=8 | 10..=12 | 14..=31 | 127,
+            ) => {
                 return Err(MalformedBody);
             }
             (state @ State::Extension { .. }, _) => self.skip(state)?,

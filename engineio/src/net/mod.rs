@@ -6,4 +6,4 @@ mod upgrade;
 
 pub(crate) use self::io::Io;
 pub(crate) use self::scratch::Scratch;
-pub(crate) use self::upgrade::{Handover, Upgrading};
+pub(crate) use self::upgrade::{Handover, NotUpgraded, Upgrading};

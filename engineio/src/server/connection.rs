@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection of a server that listens without a framework: requests in, answers out, one after the other.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -17,8 +17,10 @@ use super::Shared;
 use super::body::Body;
 use super::clock::Clock;
 use super::head::PeerAddr;
-use super::incoming::{Cut, Feed, Incoming};
+use super::incoming::{Feed, IncompleteBody, RequestBody};
 use super::respond::status;
+use super::routes::Routes;
+use super::upgrade::Slot;
 use crate::http1::{After, BodyDecoder, Framing, Head, HeadError, Scanner, continue_100, encode};
 use crate::net::{Handover, Io, Scratch, Upgrading};
 
@@ -35,19 +37,27 @@ const PACE: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// Answers the requests of one connection until either side is done with it.
-pub(super) async fn run(shared: Arc<Shared>, io: Io, peer: SocketAddr) {
+/// Answers the requests of one connection until either side is done with it, or `end` resolves; a request that is being
+/// answered then is answered. Without `routes`, requests outside the server's path are refused.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    io: Io,
+    peer: SocketAddr,
+    routes: Option<Routes>,
+    end: impl Future<Output = ()>,
+) {
     let mut connection =
         Connection { io, read: Vec::new(), scanner: Scanner::default(), clock: Clock::default() };
-    let mut closed = pin!(shared.closed.notified());
-    while !shared.is_closed() {
+    let mut end = pin!(end);
+    loop {
+        // The end first: a client whose next request is always there already must not keep the connection open.
         let head = tokio::select! {
             biased;
+            () = end.as_mut() => return,
             head = connection.head(shared.options.head_timeout) => head,
-            () = closed.as_mut() => return,
         };
         let next = match head {
-            Ok(Some(head)) => connection.exchange(&shared, head, peer).await,
+            Ok(Some(head)) => connection.exchange(&shared, routes.as_ref(), head, peer).await,
             Ok(None) => return,
             Err(refused) => connection.refuse(refused, shared.options.body_timeout).await,
         };
@@ -58,6 +68,7 @@ pub(super) async fn run(shared: Arc<Shared>, io: Io, peer: SocketAddr) {
                 let _ = handover.send((connection.io, connection.read.into()));
                 return;
             }
+            Next::Shutdown => return connection.shutdown().await,
             Next::Linger => return connection.linger().await,
             Next::Nothing => return,
         }
@@ -77,6 +88,8 @@ struct Connection {
 enum Next {
     Request,
     Upgrade(oneshot::Sender<Handover>),
+    /// The end, for a client that has sent nothing more.
+    Shutdown,
     /// The end, for a client that may still be sending.
     Linger,
     Nothing,
@@ -115,7 +128,13 @@ impl Connection {
     }
 
     /// Answers one request.
-    async fn exchange(&mut self, shared: &Arc<Shared>, head: Head, peer: SocketAddr) -> Next {
+    async fn exchange(
+        &mut self,
+        shared: &Arc<Shared>,
+        routes: Option<&Routes>,
+        head: Head,
+        peer: SocketAddr,
+    ) -> Next {
         let Head { mut parts, framing, keep_alive, expects_continue } = head;
         let asked = (parts.method.clone(), parts.version);
         parts.extensions.insert(PeerAddr(peer));
@@ -131,7 +150,7 @@ impl Connection {
 
         let answered = {
             let request = Request::from_parts(parts, body);
-            let mut responding = pin!(answer(shared, request, upgrading));
+            let mut responding = pin!(answer(shared, routes, request, upgrading));
             poll_fn(|cx| {
                 loop {
                     if let Poll::Ready(response) = responding.as_mut().poll(cx) {
@@ -151,11 +170,8 @@ impl Connection {
         let whole = self.skip(&mut upload.decoder);
         // A proxy that forwards an upgrade may take the connection for a tunnel before it has seen the answer. Behind a
         // refusal there is no further request.
-        let keep_alive = keep_alive
-            && whole
-            && !asks_upgrade
-            && !shared.is_closing()
-            && !says_close(response.headers());
+        let keep_alive =
+            keep_alive && whole && !asks_upgrade && !shared.is_closing() && !says_close(response.headers());
         let after = match (response.status(), &handover) {
             (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => After::Upgrade,
             _ if keep_alive => After::KeepAlive,
@@ -168,7 +184,7 @@ impl Connection {
             (Err(_), ..) => Next::Nothing,
             (Ok(()), After::Upgrade, Some(handover)) => Next::Upgrade(handover),
             (Ok(()), After::KeepAlive, _) => Next::Request,
-            (Ok(()), ..) if whole && self.read.is_empty() => Next::Nothing,
+            (Ok(()), ..) if whole && self.read.is_empty() => Next::Shutdown,
             (Ok(()), ..) => Next::Linger,
         }
     }
@@ -188,16 +204,16 @@ impl Connection {
     }
 
     /// The body of a request whose head was just read, and what is left to do for it.
-    fn body(&mut self, framing: Framing, expects_continue: bool) -> (Incoming, Upload) {
+    fn body(&mut self, framing: Framing, expects_continue: bool) -> (RequestBody, Upload) {
         let done = Upload { decoder: BodyDecoder::new(Framing::Length(0)), feed: None, unsaid: &[] };
         match framing {
-            Framing::Length(0) => (Incoming::Whole(Bytes::new()), done),
+            Framing::Length(0) => (RequestBody::whole(Bytes::new()), done),
             Framing::Length(length) if length <= self.read.len() as u64 => {
                 let length = usize::try_from(length).unwrap_or(self.read.len());
-                (Incoming::Whole(self.split(length)), done)
+                (RequestBody::whole(self.split(length)), done)
             }
             _ => {
-                let (body, feed) = Incoming::streamed();
+                let (body, feed) = RequestBody::streamed();
                 let unsaid = if expects_continue { continue_100() } else { &[] };
                 (body, Upload { decoder: BodyDecoder::new(framing), feed: Some(feed), unsaid })
             }
@@ -224,7 +240,7 @@ impl Connection {
                     }
                     self.read.drain(..used);
                 }
-                Err(_) => feed.end(Err(Cut)),
+                Err(_) => feed.end(Err(IncompleteBody)),
             }
             if upload.decoder.is_done() {
                 feed.end(Ok(()));
@@ -244,7 +260,7 @@ impl Connection {
             match ready!(self.poll_fill(cx)) {
                 Ok(1..) => {}
                 // Whoever waits for the body is told; the answer is for nobody.
-                Ok(0) | Err(_) => feed.end(Err(Cut)),
+                Ok(0) | Err(_) => feed.end(Err(IncompleteBody)),
             }
         }
     }
@@ -302,15 +318,16 @@ impl Connection {
         .await
     }
 
+    /// Ends the writing side. Dropping a TCP stream does the same; a TLS client wants to be told.
+    async fn shutdown(&mut self) {
+        if matches!(self.io, Io::Other(_)) {
+            let _ = self.end_writing().await;
+        }
+    }
+
     /// Ends the writing side, and waits for the client to notice.
     async fn linger(mut self) {
-        // TLS writes its last message here, which a client that reads nothing does not take.
-        self.clock.start(LINGER);
-        let ended = poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
-            Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
-            ended => ended,
-        });
-        if ended.await.is_err() {
+        if self.end_writing().await.is_err() {
             return;
         }
         let mut left = LINGER_BYTES;
@@ -322,6 +339,16 @@ impl Connection {
                 return;
             }
         }
+    }
+
+    async fn end_writing(&mut self) -> io::Result<()> {
+        // TLS writes its last message here, which a client that reads nothing does not take.
+        self.clock.start(LINGER);
+        poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ended => ended,
+        })
+        .await
     }
 
     /// Reads once, within the time that the clock gives.
@@ -366,9 +393,16 @@ struct Upload {
 
 async fn answer(
     shared: &Arc<Shared>,
-    request: Request<Incoming>,
+    routes: Option<&Routes>,
+    mut request: Request<RequestBody>,
     upgrading: Option<Upgrading>,
 ) -> Response<Body> {
+    if let Some(routes) = routes {
+        if let Some(upgrading) = upgrading {
+            request.extensions_mut().insert(Slot::new(upgrading));
+        }
+        return routes.answer(request).await;
+    }
     if shared.matches(request.uri().path()) {
         Arc::clone(shared).respond(request, upgrading).await
     } else {

@@ -1,6 +1,7 @@
 //! The body of a request as it arrives over one of our own connections.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -9,8 +10,14 @@ use bytes::Bytes;
 use http_body::Frame;
 use thiserror::Error;
 
-/// A request's body, for who answers the request.
-pub(super) enum Incoming {
+/// The body of a request on a connection of the server.
+///
+/// Reading it has no deadline: [`ServerBuilder::body_timeout`](crate::ServerBuilder::body_timeout) is for requests of
+/// Engine.IO.
+#[derive(Debug)]
+pub struct RequestBody(Incoming);
+
+enum Incoming {
     /// It came with the head; empty if there is none, and once it was taken.
     Whole(Bytes),
     /// It is still on its way.
@@ -23,7 +30,7 @@ pub(super) struct Feed(Arc<Mutex<State>>);
 #[derive(Default)]
 pub(super) struct State {
     pieces: VecDeque<Bytes>,
-    end: Option<Result<(), Cut>>,
+    end: Option<Result<(), IncompleteBody>>,
     /// Somebody waits for a piece.
     reader: Option<Waker>,
 }
@@ -31,12 +38,25 @@ pub(super) struct State {
 /// The connection ended, or broke the rules of HTTP, before the body was whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the request body ended early")]
-pub(super) struct Cut;
+pub struct IncompleteBody;
 
-impl Incoming {
+impl RequestBody {
+    pub(super) fn whole(data: Bytes) -> Self {
+        Self(Incoming::Whole(data))
+    }
+
     pub(super) fn streamed() -> (Self, Feed) {
         let state = Arc::default();
-        (Self::Streamed(Arc::clone(&state)), Feed(state))
+        (Self(Incoming::Streamed(Arc::clone(&state))), Feed(state))
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(data) => write!(f, "Whole({} bytes)", data.len()),
+            Self::Streamed(_) => f.write_str("Streamed"),
+        }
     }
 }
 
@@ -51,7 +71,7 @@ impl Feed {
     }
 
     /// The body is complete, or never will be.
-    pub(super) fn end(&self, end: Result<(), Cut>) {
+    pub(super) fn end(&self, end: Result<(), IncompleteBody>) {
         self.change(|state| state.end = Some(end));
     }
 
@@ -66,17 +86,20 @@ impl Feed {
     }
 }
 
-impl http_body::Body for Incoming {
+impl http_body::Body for RequestBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = IncompleteBody;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let state = match self.get_mut() {
-            Self::Whole(data) => {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, IncompleteBody>>> {
+        let state = match &mut self.get_mut().0 {
+            Incoming::Whole(data) => {
                 let data = std::mem::take(data);
                 return Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))));
             }
-            Self::Streamed(state) => state,
+            Incoming::Streamed(state) => state,
         };
         let mut state = lock(state);
         if let Some(piece) = state.pieces.pop_front() {
@@ -90,6 +113,10 @@ impl http_body::Body for Incoming {
                 Poll::Pending
             }
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.0, Incoming::Whole(data) if data.is_empty())
     }
 }
 

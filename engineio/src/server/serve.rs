@@ -1,5 +1,6 @@
 //! Listening without a framework.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-use super::{Server, connection};
+use super::{Routes, Server, connection};
 use crate::net::Io;
 
 /// How long accepting pauses when the process is out of file descriptors.
@@ -47,11 +48,38 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let shared = Arc::clone(&self.0);
-        let counted = shared.connections.enter();
+        let server = self.clone();
+        let counted = self.0.connections.enter();
         tokio::spawn(async move {
-            connection::run(shared, Io::new(stream), peer).await;
+            let end = server.closed();
+            connection::run(Arc::clone(&server.0), Io::new(stream), peer, None, end).await;
             drop(counted);
         });
+    }
+
+    /// Serves one connection whose requests are all answered by `routes`: HTTP/1.1 with the same limits and deadlines as
+    /// those of [`serve`](Self::serve). For applications with routes of their own on the port.
+    ///
+    /// Resolves at the end of the connection. When `end` resolves, the request that is being answered is the last one.
+    /// Whoever polls this also waits for the last answers at the end: [`Server::drain`] does not.
+    pub fn connect_with<S, E>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+        routes: Routes,
+        end: E,
+    ) -> impl Future<Output = ()> + Send + use<S, E>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        E: Future<Output = ()> + Send + 'static,
+    {
+        connection::run(Arc::clone(&self.0), Io::new(stream), peer, Some(routes), end)
+    }
+
+    async fn closed(&self) {
+        let closed = self.0.closed.notified();
+        if !self.0.is_closed() {
+            closed.await;
+        }
     }
 }

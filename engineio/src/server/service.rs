@@ -12,8 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::Body;
-use super::{Server, Shared};
-use crate::net::Upgrading;
+use super::{Server, Shared, upgrade};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -34,7 +33,7 @@ impl Server {
     where
         B: http_body::Body,
     {
-        let upgrading = Upgrading::take(request.extensions_mut());
+        let upgrading = upgrade::take(request.extensions_mut());
         Arc::clone(&self.0).respond(request, upgrading).await
     }
 

@@ -64,6 +64,10 @@ pub struct Server {
     pub forwarded_by: ForwardedBy,
     /// How many sessions may be open at once, both protocols together. Default 250,000; further ones get 503.
     pub max_sessions: usize,
+    /// How many connections of a port may be in a TLS handshake or speak HTTP at once; those that became WebSockets
+    /// count as sessions. Default 20,000; further ones are closed at once. An idle one costs about 1 KiB, with TLS
+    /// about 10 KiB.
+    pub max_connections: usize,
     /// How long a shutdown may take, in milliseconds. Default 10,000; clients are told to go evenly over the first
     /// half of it, so that they do not come back in one moment.
     pub drain_ms: u64,
@@ -79,6 +83,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             forwarded_by: ForwardedBy::XForwardedFor,
             max_sessions: 250_000,
+            max_connections: 20_000,
             drain_ms: 10_000,
         }
     }
@@ -145,6 +150,9 @@ pub struct Transport {
     /// How much memory may wait for one client before it is put off as too slow; a message counts with an eighth more than
     /// its bytes and with 128 bytes for its place. Default 8 MiB.
     pub max_buffered_bytes: usize,
+    /// How long a client may take for the body of a POST, and for each 16 KiB of an answer. Default 30,000; then its
+    /// connection is closed.
+    pub body_timeout_ms: u64,
     /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`.
     pub allow_eio3: bool,
 }
@@ -157,6 +165,7 @@ impl Default for Transport {
             connect_timeout_ms: 10_000,
             max_payload_bytes: 1_000_000,
             max_buffered_bytes: 8 * 1024 * 1024,
+            body_timeout_ms: 30_000,
             allow_eio3: false,
         }
     }

@@ -9,9 +9,8 @@ mod routes;
 
 use std::net::SocketAddr;
 
-use engineio::Origins;
+use engineio::{Origins, RequestBody};
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use hyper::body::Incoming;
 
 use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
@@ -22,7 +21,7 @@ use crate::gateway::Gateway;
 /// Answers a request, and says which pages may read the answer.
 pub(crate) async fn respond(
     gateway: &Gateway,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     peer: SocketAddr,
     door: Door,
 ) -> Answer {
@@ -38,7 +37,7 @@ pub(crate) async fn respond(
 }
 
 /// Answers a request on a port for clients alone: how it is, and what this is.
-fn to_client(gateway: &Gateway, request: &Request<Incoming>) -> Answer {
+fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> Answer {
     match action(gateway.origins(), request) {
         Ok(Action::Live) => info::live(),
         Ok(Action::Ready) => info::ready(gateway),
@@ -48,7 +47,7 @@ fn to_client(gateway: &Gateway, request: &Request<Incoming>) -> Answer {
     }
 }
 
-async fn answered(gateway: &Gateway, request: Request<Incoming>, peer: SocketAddr, door: Door) -> Answer {
+async fn answered(gateway: &Gateway, request: Request<RequestBody>, peer: SocketAddr, door: Door) -> Answer {
     let action = match action(gateway.origins(), &request) {
         Ok(action) => action,
         Err(refused) => return *refused,
@@ -78,9 +77,9 @@ async fn answered(gateway: &Gateway, request: Request<Incoming>, peer: SocketAdd
 }
 
 /// What the table of routes says to this request.
-fn action(origins: &Origins, request: &Request<Incoming>) -> Result<Action, Box<Answer>> {
+fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, Box<Answer>> {
     let path = request.uri().path();
-    // hyper leaves the body out.
+    // The server leaves the body out.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let mut at_path = ROUTES.iter().filter(|route| route.path == path).peekable();
     if at_path.peek().is_none() {

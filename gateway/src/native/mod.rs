@@ -11,10 +11,8 @@ mod message;
 
 use std::net::SocketAddr;
 
-use engineio::{Query, Session};
+use engineio::{PendingUpgrade, Query, RequestBody, Session};
 use http::{HeaderValue, Request, StatusCode, header};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use socketio_server::Handshake;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
@@ -46,10 +44,10 @@ pub fn carrier(session: &Session) -> &'static str {
 pub(crate) async fn upgrade(
     config: &Config,
     engine: &engineio::Server,
-    mut request: Request<Incoming>,
+    mut request: Request<RequestBody>,
     peer: SocketAddr,
 ) -> Answer {
-    let upgrading = hyper::upgrade::on(&mut request);
+    let upgrading = PendingUpgrade::take(request.extensions_mut());
     let request = request.map(drop);
     let mut switching = match create_response(&request) {
         Ok(switching) => switching.map(|()| engineio::Body::default()),
@@ -62,6 +60,10 @@ pub(crate) async fn upgrade(
     if let Some(subprotocol) = first_subprotocol(&request) {
         switching.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
+    let Some(upgrading) = upgrading else {
+        let message = "a request for a WebSocket has no body";
+        return answer::failure(StatusCode::BAD_REQUEST, "bad_handshake", message);
+    };
     let namespace = Query::from(request.uri()).get("namespace").unwrap_or("/").to_owned();
     let inside = match Inside::connect(config, engine, &request, peer, &namespace).await {
         Ok(inside) => inside,
@@ -73,8 +75,7 @@ pub(crate) async fn upgrade(
         // A client that is gone before it read our answer needs nothing more; dropping the inside says so.
         if let Ok(upgraded) = upgrading.await {
             let limits = buffers().max_message_size(Some(max_payload)).max_frame_size(Some(max_payload));
-            let outside =
-                WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
+            let outside = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(limits)).await;
             Bridge::new(inside, std::time::Duration::from_millis(patience)).run(outside).await;
         }
     });

@@ -20,5 +20,6 @@ mod program;
 mod proxies;
 mod reload;
 mod schemathesis;
+mod slow_readers;
 mod support;
 mod tls;

@@ -14,11 +14,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engineio::Query;
+use engineio::{Query, RequestBody};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use socketio_server::Object;
 
@@ -43,7 +42,7 @@ const MAX_IDEMPOTENCY_KEY: usize = 255;
 pub(super) async fn respond(
     gateway: &Gateway,
     call: Call,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     peer: SocketAddr,
 ) -> Answer {
     let (head, mut body) = request.into_parts();
@@ -72,7 +71,7 @@ pub(super) async fn respond(
 
 /// Reads what is left of a body. A connection that is closed with something unread is reset, and who still writes, or a
 /// proxy in between, never sees the answer. What is larger than a body may be is not waited for.
-async fn discard(gateway: &Gateway, body: &mut Incoming) {
+async fn discard(gateway: &Gateway, body: &mut RequestBody) {
     let mut left = gateway.config().transport.max_payload_bytes;
     let rest = async {
         while let Some(Ok(frame)) = body.frame().await {
@@ -158,7 +157,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     parsed.map_err(|error| Failure::bad_request(error.to_string()))
 }
 
-async fn read(gateway: &Gateway, head: &Parts, body: &mut Incoming) -> Result<Bytes, Failure> {
+async fn read(gateway: &Gateway, head: &Parts, body: &mut RequestBody) -> Result<Bytes, Failure> {
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {

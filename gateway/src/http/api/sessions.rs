@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use engineio::RequestBody;
 use http::StatusCode;
 use http::request::Parts;
-use hyper::body::{Body as _, Incoming};
+use http_body::Body as _;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -20,7 +21,12 @@ struct AcquireSession {
 }
 
 /// A session and its token.
-pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: &mut Incoming, peer: SocketAddr) -> Done {
+pub(super) async fn acquire(
+    gateway: &Gateway,
+    head: &Parts,
+    body: &mut RequestBody,
+    peer: SocketAddr,
+) -> Done {
     check_origin(gateway, head)?;
     let AcquireSession { user } = if body.is_end_stream() {
         AcquireSession::default()

@@ -1,0 +1,107 @@
+//! Connections that leave HTTP, for applications that speak a protocol of their own on them.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::Extensions;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::{Io, NotUpgraded, Upgrading};
+
+/// The pending upgrade of a request on a connection of [`Server::connect_with`](super::Server::connect_with).
+///
+/// Resolves to the connection when the client has been sent an answer of 101. Resolves to an error when the answer is
+/// another one, or when the connection ends before.
+#[derive(Debug)]
+pub struct PendingUpgrade(Upgrading);
+
+/// A connection that left HTTP.
+#[derive(Debug)]
+pub struct Upgraded {
+    io: Io,
+    /// Bytes that the client sent behind its request.
+    read: Bytes,
+}
+
+/// A pending upgrade among the extensions of a request, which have to be clonable.
+#[derive(Clone)]
+pub(super) struct Slot(Arc<Mutex<Option<Upgrading>>>);
+
+impl Slot {
+    pub(super) fn new(upgrading: Upgrading) -> Self {
+        Self(Arc::new(Mutex::new(Some(upgrading))))
+    }
+}
+
+impl PendingUpgrade {
+    /// Takes the pending upgrade of a request. `None` if the request does not ask for one, or if it was taken before.
+    pub fn take(extensions: &mut Extensions) -> Option<Self> {
+        take(extensions).map(Self)
+    }
+}
+
+/// The pending upgrade of a request, from our own HTTP server or from hyper's.
+pub(super) fn take(extensions: &mut Extensions) -> Option<Upgrading> {
+    match extensions.remove::<Slot>() {
+        Some(Slot(slot)) => slot.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        None => Upgrading::take(extensions),
+    }
+}
+
+impl Future for PendingUpgrade {
+    type Output = io::Result<Upgraded>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Upgraded>> {
+        let upgraded = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(match upgraded {
+            Ok((io, read)) => Ok(Upgraded { io, read }),
+            Err(error @ NotUpgraded) => Err(io::Error::new(io::ErrorKind::NotConnected, error)),
+        })
+    }
+}
+
+impl AsyncRead for Upgraded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        let len = self.read.len().min(buf.remaining());
+        buf.put_slice(&self.read[..len]);
+        self.read.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,51 +1,76 @@
 //! Who may see and do what is for operators: the numbers on the page, and the HTTP API.
 //!
-//! With keys in the configuration, whoever has one of them. Without, only who comes from this machine itself: directly,
-//! not through a proxy, and not from a page whose name was made to point here.
+//! Whoever has one of the keys. Where the configuration has none, a random one is made at the start. Addresses, host
+//! names and headers that are not there give no rights.
 
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
-use http::header;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::{HeaderMap, header};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::config::Secret;
 
 /// The header that a key comes in.
 pub(crate) const KEY_HEADER: &str = "x-api-key";
-/// Headers that proxies add. Who comes with one of them may be anybody, whatever address the connection has.
-const FORWARDED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
-
-/// Somebody who asks.
-pub(crate) struct Visitor<'a> {
-    /// The key that was offered.
-    pub(crate) key: Option<&'a str>,
-    /// The address of the connection.
-    pub(crate) address: Option<IpAddr>,
-    /// The headers of the request, by their name in lower case.
-    pub(crate) header: &'a dyn Fn(&str) -> Option<&'a str>,
-}
+/// How many random bytes a generated key has.
+const GENERATED_BYTES: usize = 32;
 
 /// The keys of operators, which can be changed at any time.
 #[derive(Debug)]
-pub(crate) struct Operators(RwLock<Vec<Secret>>);
+pub(crate) struct Operators {
+    /// The keys of the configuration.
+    keys: RwLock<Vec<Secret>>,
+    /// The key that is good while the configuration has none.
+    generated: Option<Secret>,
+}
 
 impl Operators {
-    pub(crate) fn new(keys: Vec<Secret>) -> Self {
-        Self(RwLock::new(keys))
+    /// Operators with these keys, or with a random one if there are none.
+    pub(crate) fn new(keys: Vec<Secret>) -> Result<Self, getrandom::Error> {
+        let generated = if keys.iter().all(Secret::is_empty) { Some(random()?) } else { None };
+        Ok(Self { keys: RwLock::new(keys), generated })
     }
 
-    /// From now on these keys are good, and no others.
+    /// The key that was made since there was none.
+    pub(crate) fn generated(&self) -> Option<&Secret> {
+        self.generated.as_ref()
+    }
+
+    /// From now on these keys are good, and no others. Without any, it is the generated one again; if none was
+    /// generated, nobody is an operator.
     pub(crate) fn replace(&self, keys: Vec<Secret>) {
         // A list is changed as a whole, so a panic elsewhere is no reason to stop.
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// Whether the visitor is one.
-    pub(crate) fn include(&self, visitor: &Visitor<'_>) -> bool {
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if keys.is_empty() { is_at_home(visitor) } else { is_one_of(&keys, visitor.key) }
+    /// Whether this key is one of theirs. All keys are compared, and each whole, so that the time says nothing of them
+    /// but their lengths.
+    pub(crate) fn include(&self, offered: Option<&str>) -> bool {
+        let Some(offered) = offered.filter(|offered| !offered.is_empty()) else { return false };
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let is_none = keys.iter().all(Secret::is_empty);
+        let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered.as_bytes());
+        let generated = self.generated.iter().filter(|_| is_none);
+        keys.iter().chain(generated).map(equal).fold(Choice::from(0), |any, one| any | one).into()
     }
+}
+
+/// A key that nobody guesses.
+fn random() -> Result<Secret, getrandom::Error> {
+    let mut bytes = [0; GENERATED_BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes).into())
+}
+
+/// The key of a request. A header that is no text holds a wrong key.
+pub(crate) fn offered(headers: &HeaderMap) -> Option<&str> {
+    if let Some(key) = headers.get(KEY_HEADER) {
+        return Some(key.to_str().unwrap_or_default());
+    }
+    headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?))
 }
 
 /// The token of an `Authorization` header, if it has one. The name of the scheme may be written in any case.
@@ -54,21 +79,13 @@ pub(crate) fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// All keys are compared, and each whole, so that the time says nothing of them but their lengths.
-fn is_one_of(keys: &[Secret], offered: Option<&str>) -> bool {
-    let Some(offered) = offered else { return false };
-    let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered.as_bytes());
-    keys.iter().map(equal).fold(Choice::from(0), |any, one| any | one).into()
+/// Whether a request can be of a program of this machine, and not of a page in a browser: it has no `Origin`, and its
+/// `Host` is no name that somebody could have pointed at this machine. Keyless ports refuse all others.
+pub(crate) fn is_of_program(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    !headers.contains_key(header::ORIGIN) && is_local(host)
 }
 
-fn is_at_home(visitor: &Visitor<'_>) -> bool {
-    let host = (visitor.header)(header::HOST.as_str()).unwrap_or_default();
-    visitor.address.is_some_and(|address| address.to_canonical().is_loopback())
-        && FORWARDED.iter().all(|name| (visitor.header)(name).is_none())
-        && is_local(host)
-}
-
-/// Whether a `Host` names this machine. Any other name may be one that a foreign page had pointed at us.
 fn is_local(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -81,28 +98,48 @@ fn is_local(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
-    fn may(keys: &[&str], key: Option<&str>, address: &str, headers: &[(&str, &'static str)]) -> bool {
-        let operators = Operators::new(keys.iter().map(|key| (*key).into()).collect());
-        let header = |name: &str| headers.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
-        operators.include(&Visitor { key, address: address.parse().ok(), header: &header })
+    fn operators(keys: &[&str]) -> Operators {
+        Operators::new(keys.iter().map(|key| (*key).into()).collect()).unwrap()
     }
 
     #[test]
-    fn without_keys_only_from_this_machine() {
-        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000", "[::1]"] {
-            assert!(may(&[], None, "127.0.0.1", &[("host", host)]), "{host}");
+    fn without_keys_only_with_the_generated_one() {
+        for keys in [&[][..], &[""]] {
+            let operators = operators(keys);
+            let generated = operators.generated().unwrap().expose().to_owned();
+            assert_eq!(generated.len(), 43, "32 bytes");
+            assert!(operators.include(Some(&generated)));
+            for key in [None, Some(""), Some(&generated[1..])] {
+                assert!(!operators.include(key), "{key:?}");
+            }
         }
-        assert!(may(&[], None, "::1", &[("host", "localhost")]));
-        assert!(may(&[], None, "::ffff:127.0.0.1", &[("host", "localhost")]));
-        assert!(!may(&[], None, "192.0.2.1", &[("host", "localhost")]));
-        assert!(!may(&[], None, "nobody knows", &[("host", "localhost")]));
-        for host in ["rebound.test:8000", "localhost.evil.test", "", "127.0.0.1.evil.test", "192.0.2.1"] {
-            assert!(!may(&[], None, "127.0.0.1", &[("host", host)]), "{host}");
-        }
-        for header in FORWARDED {
-            assert!(!may(&[], None, "127.0.0.1", &[("host", "localhost"), (header, "x")]), "{header}");
+        let [one, other] = [operators(&[]), operators(&[])];
+        assert_ne!(one.generated(), other.generated());
+    }
+
+    #[test]
+    fn the_generated_key_stays_while_there_is_no_other() {
+        let operators = operators(&[]);
+        let generated = operators.generated().unwrap().expose().to_owned();
+        operators.replace(Vec::new());
+        assert!(operators.include(Some(&generated)));
+        operators.replace(vec!["first key of ours".into()]);
+        assert!(operators.include(Some("first key of ours")) && !operators.include(Some(&generated)));
+        operators.replace(Vec::new());
+        assert!(operators.include(Some(&generated)));
+    }
+
+    #[test]
+    fn keys_that_are_taken_away_let_nobody_in() {
+        let operators = operators(&["first key of ours"]);
+        assert_eq!(operators.generated(), None);
+        operators.replace(Vec::new());
+        for key in [None, Some(""), Some("first key of ours")] {
+            assert!(!operators.include(key), "{key:?}");
         }
     }
 
@@ -120,10 +157,38 @@ mod tests {
     fn with_keys_only_with_one_of_them() {
         let keys = ["first key of ours", "second key"];
         for key in keys {
-            assert!(may(&keys, Some(key), "192.0.2.1", &[("x-forwarded-for", "x")]));
+            assert!(operators(&keys).include(Some(key)));
         }
         for key in [None, Some(""), Some("first key"), Some("first key of ourS"), Some("second key ")] {
-            assert!(!may(&keys, key, "127.0.0.1", &[("host", "localhost")]), "{key:?}");
+            assert!(!operators(&keys).include(key), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_a_wrong_one() {
+        let unreadable = HeaderValue::from_bytes(b"second key\xff").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, unreadable.clone());
+        assert_eq!(offered(&headers), None);
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer second key"));
+        assert_eq!(offered(&headers), Some("second key"));
+        headers.insert(KEY_HEADER, unreadable);
+        assert_eq!(offered(&headers), Some(""));
+        assert!(!operators(&["second key"]).include(offered(&headers)));
+    }
+
+    #[test]
+    fn pages_are_no_programs_of_this_machine() {
+        let is_of_program = |list: &[(&'static str, &'static str)]| {
+            let headers = list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            is_of_program(&headers.collect())
+        };
+        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000", "[::1]"] {
+            assert!(is_of_program(&[("host", host)]), "{host}");
+            assert!(!is_of_program(&[("host", host), ("origin", "http://localhost")]), "{host}");
+        }
+        for host in ["rebound.test:8000", "localhost.evil.test", "", "127.0.0.1.evil.test", "192.0.2.1"] {
+            assert!(!is_of_program(&[("host", host)]), "{host}");
         }
     }
 }

@@ -80,7 +80,13 @@ impl Gateway {
 
     /// Serves a port of its own for operators: metrics, health and API, without TLS. There are no clients here, so it
     /// is there until the last of them is gone.
+    ///
+    /// With `internal.allow_without_key` the listener has to be on a loopback address; otherwise this is an error.
     pub async fn serve_internal(&self, listener: TcpListener) -> io::Result<()> {
+        if self.config().internal.allow_without_key && !listener.local_addr()?.ip().is_loopback() {
+            let message = "internal.allow_without_key needs a loopback address";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         self.accept(&listener, Door::Internal).await;
         Ok(())
     }
@@ -162,7 +168,7 @@ where
 
 async fn respond(gateway: &Gateway, request: Request<RequestBody>, peer: SocketAddr, door: Door) -> Answer {
     if door == Door::Internal {
-        return web::respond(gateway, request, peer, door).await;
+        return web::respond(gateway, request, door).await;
     }
     let engine = gateway.io().engine();
     if engine.matches(request.uri().path()) {
@@ -176,7 +182,7 @@ async fn respond(gateway: &Gateway, request: Request<RequestBody>, peer: SocketA
         gateway.tallies().handshakes.add("native", answer.status());
         return answer;
     }
-    web::respond(gateway, request, peer, door).await
+    web::respond(gateway, request, door).await
 }
 
 /// Whether somebody may connect, and who it is.

@@ -11,8 +11,7 @@ use tokio::sync::Notify;
 
 use crate::access::Operators;
 use crate::closes::Closes;
-use crate::config::Config;
-use crate::config::changes;
+use crate::config::{Config, Secret, changes};
 use crate::crowd::Crowd;
 use crate::forwarded::{Proxies, ProxyError};
 use crate::guard::Guard;
@@ -89,6 +88,9 @@ pub enum StartError {
     /// The backend cannot be called as the settings say.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// The system has no random bytes for a key of operators.
+    #[error("api.keys is empty, and no key can be made: {0}")]
+    Random(#[from] getrandom::Error),
     /// A namespace's name is no pattern.
     #[error("server.namespaces: {name}: {source}")]
     Namespace {
@@ -106,7 +108,7 @@ impl Gateway {
         let origins: Origins = config.origins.allowed.iter().collect();
         let io = server(&config, &origins)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
-        let operators = Arc::new(Operators::new(config.api.keys.clone()));
+        let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
         let guard = Guard::new(&io, &tokens, &config.auth);
         let hooks = Hooks::new(&config.hooks, &io)?;
@@ -174,6 +176,13 @@ impl Gateway {
         &self.0.config
     }
 
+    /// The key of operators that was made at random, since `api.keys` was empty. It is good until
+    /// [`reload`](Self::reload) brings keys, and whenever they are gone again. Whoever prints it should do so where only
+    /// operators read.
+    pub fn generated_key(&self) -> Option<&str> {
+        self.0.operators.generated().map(Secret::expose)
+    }
+
     /// How long it has been there.
     pub fn uptime(&self) -> Duration {
         self.0.started.elapsed()
@@ -206,6 +215,9 @@ impl Gateway {
     /// Takes the keys of operators and those of tokens from these settings, and reads the files of the certificate
     /// again. Connections stay as they are, also those that were opened with a key that is good no longer. All of it is
     /// taken or, with an error, nothing.
+    ///
+    /// Without keys of operators in the settings the [generated](Self::generated_key) one is good; if none was generated,
+    /// nobody is an operator until another reload brings a key.
     ///
     /// Returns the names of the other settings that differ from those that the gateway was made with.
     pub fn reload(&self, config: &Config) -> Result<Vec<String>, ReloadError> {

@@ -1,6 +1,6 @@
 //! The namespace in which operators watch the numbers: `/gateway`, with an event `numbers` each second.
 //!
-//! It takes those that `access` lets in; the key is `auth.key`. While nobody watches, nobody counts.
+//! It takes those that `access` lets in; the key is `auth.key`, or the header `x-api-key`. While nobody watches, nobody counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{ConnectError, Namespace, Server, Socket};
 
-use crate::access::{self, Operators, Visitor};
+use crate::access::{self, Operators};
 use crate::closes::Closes;
 use crate::config::WATCH;
 use crate::numbers::Numbers;
@@ -62,10 +62,7 @@ fn may_watch(operators: &Operators, socket: &Socket) -> bool {
     }
     let handshake = socket.handshake();
     let key = handshake.auth::<Offered>().ok().and_then(|offered| offered.key);
-    let header = |name: &str| handshake.header(name);
-    let key = key.as_deref().or_else(|| header(access::KEY_HEADER));
-    let address = handshake.address().map(|address| address.ip());
-    operators.include(&Visitor { key, address, header: &header })
+    operators.include(key.as_deref().or_else(|| handshake.header(access::KEY_HEADER)))
 }
 
 /// Tells the numbers until nobody listens.

@@ -176,23 +176,32 @@ impl Running {
 /// An HTTP request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    head: String,
+    head: Vec<u8>,
     body: Vec<u8>,
 }
 
 impl Request {
     /// A request for a target, on a connection of its own.
     pub fn new(method: &str, target: &str) -> Self {
-        Self {
-            head: format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"),
-            body: Vec::new(),
-        }
+        Self::with_host(method, target, "localhost")
+    }
+
+    /// The same, with another host than `localhost`.
+    pub fn with_host(method: &str, target: &str, host: &str) -> Self {
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+        Self { head: head.into_bytes(), body: Vec::new() }
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.head.push_str(&format!("{name}: {value}\r\n"));
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.header_bytes(name, value.as_bytes())
+    }
+
+    /// Adds a header whose value may be any bytes.
+    #[must_use]
+    pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         self
     }
 
@@ -206,7 +215,7 @@ impl Request {
 
     /// The bytes on the wire.
     pub fn bytes(&self) -> Vec<u8> {
-        [self.head.as_bytes(), b"\r\n", &self.body].concat()
+        [&self.head[..], b"\r\n", &self.body].concat()
     }
 
     /// Sends it and reads the answer to its end.

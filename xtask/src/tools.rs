@@ -104,9 +104,12 @@ pub(crate) fn openssl() -> Result<(), String> {
 
 /// The reverse proxies that the gateway is put behind. Apache is `apache2-bin`, which is the program without a service.
 pub(crate) fn proxies() -> Result<(), String> {
-    for (program, version, package) in
-        [("nginx", "-v", "nginx"), ("apache2", "-v", "apache2-bin"), ("caddy", "version", "caddy")]
-    {
+    for (program, version, package) in [
+        ("nginx", "-v", "nginx"),
+        ("apache2", "-v", "apache2-bin"),
+        ("caddy", "version", "caddy"),
+        ("haproxy", "-v", "haproxy"),
+    ] {
         if Run::new(program, &[version], &root()).output().is_err() {
             debian(&[package], &format!("{program} is needed on the PATH, to put the gateway behind it"))?;
         }

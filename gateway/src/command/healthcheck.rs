@@ -68,7 +68,7 @@ async fn status<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<
 }
 
 /// Who listens everywhere can be reached at home.
-fn at_home(address: SocketAddr) -> SocketAddr {
+pub(super) fn at_home(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -1,10 +1,12 @@
 //! `serve`: the gateway as a process, with its log and the signals that it heeds.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
+use super::healthcheck::at_home;
 use super::{complain, failed};
 use crate::config::load::Sources;
 use crate::config::{Config, Log, LogFormat};
@@ -34,6 +36,7 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     let address = SocketAddr::from((config.server.host, config.server.port));
     let internal = config.internal.listen();
     let scheme = if config.tls.certificate.is_empty() { "http" } else { "https" };
+    let has_page = config.api.page;
     let gateway = Gateway::new(config).map_err(failed)?;
     let listener = bind(address).await?;
     let internal = match internal {
@@ -44,6 +47,10 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     let signals = Signals::new().map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(version = crate::VERSION, "listening on {scheme}://{address}");
+    if let Some(key) = gateway.generated_key() {
+        let page = has_page.then(|| format!("{scheme}://{}/", at_home(address)));
+        tell(key, page.as_deref());
+    }
     if let Some(listener) = internal {
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!("metrics, health and API on http://{address}");
@@ -54,6 +61,17 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     gateway.serve(listener).await.map_err(failed)?;
     tracing::info!("done");
     Ok(())
+}
+
+/// Prints the key that was made for this run, once, and apart from the log: logs are kept, and read by many. Whoever
+/// opens the link is an operator; browsers send nobody what stands behind the `#`.
+fn tell(key: &str, page: Option<&str>) {
+    let opens = page.map_or_else(|| format!("x-api-key: {key}"), |page| format!("{page}#key={key}"));
+    let about = "api.keys is empty. This is the key of operators until the gateway ends:";
+    let text = format!("{about}\n\n  {opens}\n\n");
+    // Where nobody reads, nobody needs it.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ExitCode> {

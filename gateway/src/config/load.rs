@@ -272,6 +272,9 @@ fn wrong(config: &Config) -> Vec<LoadError> {
     if !config.internal.address.is_empty() && config.internal.listen().is_none() {
         error("internal.address", "an address with a port is expected, such as 127.0.0.1:9000");
     }
+    if config.internal.allow_without_key && !config.internal.is_keyless() {
+        error("internal.allow_without_key", "only with a loopback internal.address, such as 127.0.0.1:9000");
+    }
     if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
         error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
     }
@@ -403,6 +406,17 @@ mod tests {
             of(&[("server.namespaces", "/gateway")]),
             ["server.namespaces: /gateway is the gateway's own"]
         );
+        for address in ["", "0.0.0.0:9000", "192.0.2.1:9000", "[::]:9000"] {
+            assert_eq!(
+                of(&[("internal.address", address), ("internal.allow_without_key", "true")]),
+                ["internal.allow_without_key: only with a loopback internal.address, such as 127.0.0.1:9000"],
+                "{address}"
+            );
+        }
+        for address in ["127.0.0.1:9000", "[::1]:9000"] {
+            let flags = [("internal.address", address), ("internal.allow_without_key", "true")];
+            assert_eq!(of(&flags), [""; 0], "{address}");
+        }
         let both = of(&[("origins.allowed", "*"), ("origins.credentials", "yes")]);
         assert!(both[0].starts_with("origins.credentials: not together"));
         let hooks = [

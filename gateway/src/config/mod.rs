@@ -115,12 +115,21 @@ pub struct Internal {
     /// Address and port, such as `10.0.0.1:9000`. Default empty: none. With it, the metrics and the API are here and no
     /// longer on the port of the clients, except for `/api/auth/acquire-session`, which is on both.
     pub address: String,
+    /// Whether every program of this machine may use it without a key. Default `false`. Only with a loopback address, and
+    /// not for pages: requests with an `Origin`, or with a `Host` that is neither `localhost` nor a loopback address, need
+    /// a key all the same. A proxy or a tunnel to this port makes operators of all whom it lets through.
+    pub allow_without_key: bool,
 }
 
 impl Internal {
     /// Where it listens, if it does.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.address.parse().ok()
+    }
+
+    /// Whether it takes programs of this machine without a key.
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.allow_without_key && self.listen().is_some_and(|address| address.ip().is_loopback())
     }
 }
 
@@ -323,8 +332,9 @@ pub enum Excess {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Api {
-    /// The keys that operators have: any of them opens. Default none: then only programs and pages of this machine
-    /// itself are let in, and nobody who comes through a proxy. Each has at least 16 bytes.
+    /// The keys that operators have: any of them opens. Each has at least 16 bytes. Default none: then a random one
+    /// is made at every start, which the program prints once and [`Gateway::generated_key`](crate::Gateway::generated_key)
+    /// tells.
     #[serde(deserialize_with = "secret::list")]
     pub keys: Vec<Secret>,
     /// Whether the page is served. Default `true`. It shows numbers to operators only.

@@ -7,8 +7,6 @@ mod metrics;
 mod page;
 mod routes;
 
-use std::net::SocketAddr;
-
 use engineio::{Origins, RequestBody};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
@@ -19,17 +17,12 @@ use crate::door::Door;
 use crate::gateway::Gateway;
 
 /// Answers a request, and says which pages may read the answer.
-pub(crate) async fn respond(
-    gateway: &Gateway,
-    request: Request<RequestBody>,
-    peer: SocketAddr,
-    door: Door,
-) -> Answer {
+pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
     if door == Door::Clients {
         return to_client(gateway, &request);
     }
     let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
-    let mut answer = answered(gateway, request, peer, door).await;
+    let mut answer = answered(gateway, request, door).await;
     if let Some(allowed) = allowed {
         allowed.tell(answer.headers_mut());
     }
@@ -47,7 +40,7 @@ fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> Answer {
     }
 }
 
-async fn answered(gateway: &Gateway, request: Request<RequestBody>, peer: SocketAddr, door: Door) -> Answer {
+async fn answered(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
     let action = match action(gateway.origins(), &request) {
         Ok(action) => action,
         Err(refused) => return *refused,
@@ -62,11 +55,11 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, peer: Socket
         Action::PageFile(_) => not_found(),
         Action::Home | Action::Info => info::info(gateway),
         Action::Api(call) => {
-            let answer = api::respond(gateway, call, request, peer).await;
+            let answer = api::respond(gateway, call, request, door).await;
             gateway.tallies().calls.add(call.name(), answer.status());
             answer
         }
-        Action::Metrics => match api::admit(gateway, &request.into_parts().0, peer) {
+        Action::Metrics => match api::admit(gateway, &request.into_parts().0, door) {
             Ok(()) => metrics::metrics(gateway),
             Err(refused) => refused.into_answer(),
         },

@@ -12,7 +12,8 @@ fn post(path: &str, body: &str) -> Request {
 }
 
 async fn call(running: &Running, path: &str, body: Value) -> (u16, Value) {
-    parsed(&post(path, &body.to_string()).send(running.addr).await)
+    let request = post(path, &body.to_string()).header("x-api-key", running.key());
+    parsed(&request.send(running.addr).await)
 }
 
 #[tokio::test]
@@ -73,11 +74,12 @@ async fn what_is_wrong_is_said() {
         ("/api/join_room", &own, 400, "bad_request"),
         ("/api/nothing", "{}", 404, "not_found"),
     ] {
-        let (found, error) = parsed(&post(path, body).send(running.addr).await);
+        let request = post(path, body).header("x-api-key", running.key());
+        let (found, error) = parsed(&request.send(running.addr).await);
         assert_eq!((found, &error["error"]["code"]), (status, &json!(code)), "{path} {body}");
         assert!(error["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
     }
-    let form = Request::new("POST", "/api/broadcast").body("event=e").send(running.addr).await;
+    let form = running.operator("POST", "/api/broadcast").body("event=e").send(running.addr).await;
     assert_eq!(form.status, 415);
     assert_eq!(running.get("/api/broadcast").await.0, 405);
 }
@@ -91,10 +93,12 @@ async fn only_operators_are_served() {
         }
         request.send(running.addr).await.status
     };
-    let open = start(json!({})).await;
-    assert_eq!(send(&open, &[]).await, 200);
-    assert_eq!(send(&open, &[("x-forwarded-for", "192.0.2.1")]).await, 401);
-    assert_eq!(send(&open, &[("origin", "https://evil.test")]).await, 403);
+    let keyless = start(json!({})).await;
+    assert_eq!(send(&keyless, &[]).await, 401);
+    assert_eq!(send(&keyless, &[("x-api-key", keyless.key())]).await, 200);
+    assert_eq!(send(&keyless, &[("x-api-key", keyless.key()), ("origin", "https://evil.test")]).await, 403);
+    assert_eq!(keyless.get("/api/rooms").await.0, 200);
+    assert_ne!(keyless.key(), start(json!({})).await.key());
     let locked = start(json!({"api": {"keys": [KEY, "another key of ours"]}})).await;
     let bearer = format!("Bearer {KEY}");
     for (headers, status) in [
@@ -203,7 +207,8 @@ async fn a_call_with_a_key_is_carried_out_once() {
     let running = start(json!({})).await;
     let mut client = running.native("/").await;
     let send = async |path: &str, key: &str, body: Value| {
-        post(path, &body.to_string()).header("idempotency-key", key).send(running.addr).await
+        let request = post(path, &body.to_string()).header("x-api-key", running.key());
+        request.header("idempotency-key", key).send(running.addr).await
     };
     let once = json!({"event": "e", "data": 1});
     for again in [None, Some("true")] {

@@ -46,7 +46,7 @@ async fn a_token_comes_by_three_ways() {
         assert_eq!((&connection["user"], &connection["isLoggedIn"]), (&json!("ada"), &json!(true)));
         assert_eq!(connection["rooms"], json!([]), "the user's room is not one that it joined");
     }
-    let to_user = Request::new("POST", "/api/emit_to_user").header("content-type", "application/json");
+    let to_user = running.operator("POST", "/api/emit_to_user").header("content-type", "application/json");
     let to_user = to_user.body(json!({"user": "ada", "event": "e", "data": 1}).to_string());
     assert_eq!(parsed(&to_user.send(running.addr).await).1["data"], json!({"reached": 3}));
     for client in &mut clients {
@@ -144,7 +144,7 @@ fn now() -> u64 {
 }
 
 async fn call(running: &Running, path: &str, body: Value) -> (u16, Value) {
-    let request = Request::new("POST", path).header("content-type", "application/json");
+    let request = running.operator("POST", path).header("content-type", "application/json");
     parsed(&request.body(body.to_string()).send(running.addr).await)
 }
 
@@ -178,8 +178,8 @@ async fn tokens_are_taken_back() {
         json!({"sub": "ada", "exp": YEAR_3000, "iat": now() - 10}),
         json!({"sub": "ada", "exp": YEAR_3000, "iat": now() + 60}),
     );
-    let session =
-        acquire(&running, json!({"user": "ada"}), "").await.1["data"]["token"].as_str().unwrap().to_owned();
+    let session = acquire(&running, json!({"user": "ada"}), running.key()).await.1["data"]["token"].take();
+    let session = session.as_str().unwrap().to_owned();
     let tokens = [signed(&old), jwt("ada"), session];
     let mut clients = Vec::new();
     for token in &tokens {
@@ -207,8 +207,8 @@ async fn tokens_are_taken_back() {
 async fn who_comes_back_finds_what_it_had() {
     let running = start(json!({"auth": {"session_secret": SECRET, "keep_ms": 3_600_000}})).await;
     let io = running.gateway.io();
-    let token =
-        acquire(&running, json!({"user": "ada"}), "").await.1["data"]["token"].as_str().unwrap().to_owned();
+    let token = acquire(&running, json!({"user": "ada"}), running.key()).await.1["data"]["token"].take();
+    let token = token.as_str().unwrap().to_owned();
     let target = format!("/?token={token}");
     let mut client = running.native(&target).await;
     client.ask("join", json!("news")).await;

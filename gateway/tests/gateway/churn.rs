@@ -197,6 +197,8 @@ fn memory(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+const KEY: &str = "a key for the backend";
+
 /// Emits to one room after the other by the API, until all stop.
 async fn emit(shared: Arc<Shared>, addr: SocketAddr, pause: Duration) {
     let stream = TcpStream::connect(addr).await.unwrap();
@@ -210,6 +212,7 @@ async fn emit(shared: Arc<Shared>, addr: SocketAddr, pause: Duration) {
         let body = json!({"room": format!("room {room}"), "event": "tick", "data": number}).to_string();
         let request = Request::post("/api/emit_to_room")
             .header("host", "localhost")
+            .header("x-api-key", KEY)
             .header("content-type", "application/json")
             .body(Full::<Bytes>::from(body))
             .unwrap();
@@ -236,7 +239,8 @@ async fn churn_loses_nothing_and_leaves_nothing() {
     let calls = Arc::<AtomicUsize>::default();
     let backend = Backend::start(at, &calls).await;
     let url = format!("hooks.url=http://{at}/");
-    let set = [&url, "hooks.when_down=allow", "hooks.open_ms=500", "server.drain_ms=10000"];
+    let key = format!("api.keys={KEY}");
+    let set = [&url, &key, "hooks.when_down=allow", "hooks.open_ms=500", "server.drain_ms=10000"];
     let arguments: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
     let mut served = program::serve(&arguments).await;
     let (addr, pid) = (served.addr, served.process.id().unwrap());
@@ -299,7 +303,7 @@ async fn churn_loses_nothing_and_leaves_nothing() {
     // The backend still hears of those that went last; then nothing is left in the line.
     let metrics = soon(async {
         loop {
-            let metrics = Ask::new("GET", "/metrics").send(addr).await;
+            let metrics = Ask::new("GET", "/metrics").header("x-api-key", KEY).send(addr).await;
             if metrics.text().contains("\ngateway_hook_waiting_calls 0\n") {
                 break metrics;
             }

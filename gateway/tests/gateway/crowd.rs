@@ -10,7 +10,7 @@ async fn from(running: &Running, address: &str) -> Result<WebSocket, u16> {
 }
 
 async fn refused(running: &Running, what: &str, number: u64) {
-    let metrics = Request::new("GET", "/metrics").send(running.addr).await;
+    let metrics = running.operator("GET", "/metrics").send(running.addr).await;
     let sample = format!("\ngateway_refused_total{{what=\"{what}\"}} {number}\n");
     assert!(metrics.text().contains(&sample), "{sample}{}", metrics.text());
 }

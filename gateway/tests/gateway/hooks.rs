@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tests::raw::{Request as Get, WebSocket, soon};
+use tests::raw::{WebSocket, soon};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -335,7 +335,7 @@ async fn what_is_safe_is_tried_again() {
         backend.next("disconnect").await.fails(500);
     }
     backend.next("disconnect").await.says(json!({}));
-    let metrics = Get::new("GET", "/metrics").send(running.addr).await;
+    let metrics = running.operator("GET", "/metrics").send(running.addr).await;
     assert!(metrics.text().contains("\ngateway_hook_retries_total 5\n"), "{}", metrics.text());
 }
 
@@ -358,7 +358,7 @@ async fn a_backend_that_is_gone_is_left_alone() {
     ws.send("40").await;
     assert_eq!(ws.text().await, r#"44{"message":"unavailable","data":{"code":"backend_down"}}"#);
     assert!(backend.is_quiet());
-    let metrics = Get::new("GET", "/metrics").send(running.addr).await;
+    let metrics = running.operator("GET", "/metrics").send(running.addr).await;
     for sample in [
         "gateway_hook_circuit 2\n",
         "gateway_hook_circuit_opened_total 1\n",

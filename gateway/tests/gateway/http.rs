@@ -7,6 +7,8 @@ use tokio::net::TcpListener;
 
 use crate::support::{Running, config, parsed, start};
 
+const KEY: &str = "a key for pages";
+
 #[tokio::test]
 async fn information_and_health() {
     let running = start(json!({})).await;
@@ -82,11 +84,27 @@ async fn polling_and_its_upgrade_go_through() {
     assert!(texts.iter().any(|text| text.starts_with(r#"42["echo_response""#)), "{texts:?}");
 }
 
+/// That a page may read answers makes nobody an operator.
+#[tokio::test]
+async fn pages_of_any_origin_need_a_key() {
+    let running = start(json!({"origins": {"allowed": ["*"]}})).await;
+    for origin in ["https://evil.test", "null", &format!("http://{}", running.addr)] {
+        let request = Request::new("GET", "/api/sockets").header("origin", origin);
+        let refused = request.clone().send(running.addr).await;
+        assert_eq!((refused.status, parsed(&refused).1["data"].is_null()), (401, true), "{origin}");
+        assert_eq!(request.header("x-api-key", running.key()).send(running.addr).await.status, 200);
+        let call = Request::new("POST", "/api/broadcast").header("origin", origin);
+        let call = call.header("content-type", "application/json").body(r#"{"event":"e"}"#);
+        assert_eq!(call.send(running.addr).await.status, 401, "{origin}");
+    }
+}
+
 /// As a browser does it for a page: it asks first, and shows the page only what it may see.
 #[tokio::test]
 async fn pages_of_allowed_origins_use_the_api() {
     let api = |method: &str, origin: &str| {
         let request = Request::new(method, "/api/broadcast").header("content-type", "application/json");
+        let request = if method == "OPTIONS" { request } else { request.header("x-api-key", KEY) };
         let request = if origin.is_empty() { request } else { request.header("origin", origin) };
         match method {
             "OPTIONS" => request.header("access-control-request-method", "POST"),
@@ -94,12 +112,13 @@ async fn pages_of_allowed_origins_use_the_api() {
         }
     };
     let good = "https://good.test";
-    let listed = json!({"origins": {"allowed": [good], "credentials": true}});
+    let api_keys = json!({"keys": [KEY]});
+    let listed = json!({"api": api_keys, "origins": {"allowed": [good], "credentials": true}});
     for (settings, origin, told) in [
         (listed.clone(), good, Some(good)),
         (listed.clone(), "https://evil.test", None),
-        (json!({}), good, None),
-        (json!({"origins": {"allowed": ["*"]}}), good, Some("*")),
+        (json!({"api": api_keys}), good, None),
+        (json!({"api": api_keys, "origins": {"allowed": ["*"]}}), good, Some("*")),
     ] {
         let running = start(settings.clone()).await;
         for (method, status) in [("OPTIONS", 204), ("POST", 200)] {
@@ -122,7 +141,7 @@ async fn pages_of_allowed_origins_use_the_api() {
     }
     let running = start(listed).await;
     // A refusal can be read too, and what is no page's is answered as ever.
-    let refused = Request::new("POST", "/api/broadcast").header("origin", good);
+    let refused = running.operator("POST", "/api/broadcast").header("origin", good);
     let refused = refused.header("content-type", "application/json").body("{").send(running.addr).await;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, Some(good)));
     let plain = api("POST", "").send(running.addr).await;

@@ -19,8 +19,8 @@ pub(crate) async fn open(running: &Running) -> SocketAddr {
 }
 
 /// The value of a metric without labels.
-pub(crate) async fn metric(addr: SocketAddr, name: &str) -> u64 {
-    let response = Request::new("GET", "/metrics").send(addr).await;
+pub(crate) async fn metric(addr: SocketAddr, key: &str, name: &str) -> u64 {
+    let response = Request::new("GET", "/metrics").header("x-api-key", key).send(addr).await;
     let line = response.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name}: {}", response.text())).parse().unwrap()
 }
@@ -35,7 +35,7 @@ async fn operators_have_a_port_of_their_own() {
     let running = start(settings).await;
     let internal = open(&running).await;
     let status = async |addr, method: &str, path: &str| {
-        let request = Request::new(method, path).header("content-type", "application/json");
+        let request = running.operator(method, path).header("content-type", "application/json");
         request.body(if method == "POST" { r#"{"event":"e"}"# } else { "" }).send(addr).await.status
     };
     for (method, path, outside, inside) in [
@@ -64,7 +64,52 @@ async fn operators_have_a_port_of_their_own() {
 #[tokio::test]
 async fn without_a_port_of_their_own_they_share_it() {
     let running = start(json!({})).await;
-    assert_eq!(Request::new("GET", "/metrics").send(running.addr).await.status, 200);
+    assert_eq!(running.operator("GET", "/metrics").send(running.addr).await.status, 200);
+}
+
+/// What the port of the operators answers to a request for the rooms with these headers.
+async fn rooms(addr: SocketAddr, host: &str, headers: &[(&str, &str)]) -> u16 {
+    let request = Request::with_host("GET", "/api/rooms", host);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+    request.send(addr).await.status
+}
+
+#[tokio::test]
+async fn their_port_needs_a_key_too() {
+    let running = start(json!({"internal": {"address": "127.0.0.1:0"}})).await;
+    let internal = open(&running).await;
+    assert_eq!(rooms(internal, "localhost", &[]).await, 401);
+    assert_eq!(Request::new("GET", "/metrics").send(internal).await.status, 401);
+    assert_eq!(rooms(internal, "localhost", &[("x-api-key", running.key())]).await, 200);
+}
+
+#[tokio::test]
+async fn their_port_needs_no_key_where_the_settings_say_so() {
+    let settings = json!({
+        "internal": {"address": "127.0.0.1:0", "allow_without_key": true},
+        "origins": {"allowed": ["*"]},
+    });
+    let running = start(settings).await;
+    let internal = open(&running).await;
+    assert_eq!(rooms(internal, "localhost", &[]).await, 200);
+    assert_eq!(rooms(internal, &internal.to_string(), &[]).await, 200);
+    assert_eq!(metric(internal, "", "gateway_rooms").await, 0);
+    // Pages are no programs of this machine, whatever names point here.
+    assert_eq!(rooms(internal, "localhost", &[("origin", "https://evil.test")]).await, 401);
+    assert_eq!(rooms(internal, "rebound.test", &[]).await, 401);
+    let watched = WebSocket::open(running.addr, "/?namespace=/gateway").await;
+    assert_eq!(watched.err(), Some(401), "the port of the clients is another");
+    // It is for this machine alone.
+    let everywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    assert!(running.gateway.serve_internal(everywhere).await.is_err());
+}
+
+#[tokio::test]
+async fn a_port_that_is_not_of_this_machine_needs_a_key_whatever_the_settings_say() {
+    let settings = json!({"internal": {"address": "192.0.2.1:9000", "allow_without_key": true}});
+    let running = start(settings).await;
+    let internal = open(&running).await;
+    assert_eq!(rooms(internal, "localhost", &[]).await, 401);
 }
 
 #[tokio::test]
@@ -72,8 +117,8 @@ async fn the_program_listens_on_both() {
     // Taken and given back, so that the program can have it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address = format!("internal.address={free}");
-    let served = serve(&["--set", &address]).await;
-    assert_eq!(metric(free, "gateway_rooms").await, 0);
+    let served = serve(&["--set", &address, "--set", "api.keys=a key for operators"]).await;
+    assert_eq!(metric(free, "a key for operators", "gateway_rooms").await, 0);
     assert_eq!(Request::new("GET", "/metrics").send(served.addr).await.status, 404);
     assert!(run(&["healthcheck", "--port", "1", "--set", &address]).await.status.success());
 }

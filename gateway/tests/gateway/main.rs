@@ -14,6 +14,7 @@ mod metrics;
 mod native;
 mod node;
 mod openapi;
+mod operators;
 mod pace;
 mod page;
 mod program;

@@ -97,7 +97,7 @@ fn is_of(value: &Value, kind: &Value) -> bool {
 }
 
 async fn post(running: &Running, path: &str, body: &str) -> Response {
-    let request = Request::new("POST", path).header("content-type", "application/json");
+    let request = running.operator("POST", path).header("content-type", "application/json");
     request.body(body).send(running.addr).await
 }
 
@@ -148,7 +148,7 @@ async fn every_answer_is_as_described() {
             continue;
         }
         if methods["get"].is_object() {
-            described.holds("get", path, &Request::new("GET", path).send(running.addr).await);
+            described.holds("get", path, &running.operator("GET", path).send(running.addr).await);
         }
         let schema = &methods["post"]["requestBody"]["content"]["application/json"]["schema"];
         if schema.is_null() {
@@ -207,7 +207,7 @@ async fn every_answer_is_as_described() {
             assert_eq!(response.status, if is_fine { 200 } else { 400 }, "{path} {body}");
             described.holds("post", path, &response);
         }
-        let form = Request::new("POST", path).body("a=1").send(running.addr).await;
+        let form = running.operator("POST", path).body("a=1").send(running.addr).await;
         assert_eq!(form.status, 415);
         described.holds("post", path, &form);
         let evil = Request::new("POST", path).header("origin", "https://evil.test").send(running.addr).await;

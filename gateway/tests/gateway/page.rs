@@ -40,14 +40,14 @@ async fn watch(running: &Running, headers: &[(&str, &str)], auth: Value) -> Stri
 
 #[tokio::test]
 async fn numbers_are_for_operators() {
-    let open = start(json!({})).await;
-    assert!(watch(&open, &[], json!({})).await.starts_with("40/gateway,"));
+    let keyless = start(json!({})).await;
     let refused = r#"44/gateway,{"message":"unauthorized","data":{"code":"key_needed"}}"#;
-    assert_eq!(watch(&open, &[("x-forwarded-for", "192.0.2.1")], json!({})).await, refused);
-    assert_eq!(
-        WebSocket::open_with(open.addr, "/?namespace=/gateway", &[("via", "x")]).await.err(),
-        Some(401)
-    );
+    assert_eq!(watch(&keyless, &[], json!({})).await, refused);
+    assert_eq!(watch(&keyless, &[], json!({"key": ""})).await, refused);
+    assert!(watch(&keyless, &[], json!({"key": keyless.key()})).await.starts_with("40/gateway,"));
+    assert_eq!(WebSocket::open(keyless.addr, "/?namespace=/gateway").await.err(), Some(401));
+    let headers = [("x-api-key", keyless.key())];
+    assert!(WebSocket::open_with(keyless.addr, "/?namespace=/gateway", &headers).await.is_ok());
 
     let locked = start(json!({"api": {"keys": ["another key of ours", KEY]}})).await;
     assert_eq!(watch(&locked, &[], json!({})).await, refused);
@@ -64,7 +64,8 @@ async fn numbers_are_true() {
     for (client, room) in [(&mut native, "b"), (&mut socketio, "b"), (&mut tenant, "a")] {
         client.ask("join", json!(room)).await;
     }
-    let mut ws = WebSocket::open(running.addr, "/?namespace=/gateway").await.unwrap();
+    let headers = [("x-api-key", running.key())];
+    let mut ws = WebSocket::open_with(running.addr, "/?namespace=/gateway", &headers).await.unwrap();
     let mut next = async || {
         loop {
             let message: Value = serde_json::from_str(&ws.text().await).unwrap();
@@ -107,7 +108,11 @@ async fn numbers_are_true() {
 }
 
 async fn open(browser: &Browser, running: &Running) -> Tab {
-    let mut tab = browser.tab(&format!("http://{}/", running.addr)).await;
+    visit(browser, &format!("http://{}/", running.addr)).await
+}
+
+async fn visit(browser: &Browser, address: &str) -> Tab {
+    let mut tab = browser.tab(address).await;
     tab.until("document.readyState === 'complete' && document.getElementById('connect').onsubmit").await;
     tab
 }
@@ -124,8 +129,9 @@ fn shows(id: &str, value: &str) -> String {
 async fn two_tabs_meet_over_two_protocols() {
     let running = start(json!({})).await;
     let browser = Browser::start().await;
-    let mut socketio = open(&browser, &running).await;
-    let mut native = open(&browser, &running).await;
+    let address = format!("http://{}/#key={}", running.addr, running.key());
+    let mut socketio = visit(&browser, &address).await;
+    let mut native = visit(&browser, &address).await;
     native.fill("#protocol", "native").await;
     for tab in [&mut socketio, &mut native] {
         tab.until(&shows("state", "live")).await;
@@ -201,4 +207,24 @@ async fn a_key_unlocks_the_numbers() {
     tab.click("#unlock button").await;
     tab.until(&shows("state", "live")).await;
     tab.until(&shows("total", "1")).await;
+}
+
+/// The link that the program prints opens the page, and the key stays out of the address.
+#[tokio::test]
+async fn a_link_with_the_key_opens_the_numbers() {
+    let running = start(json!({})).await;
+    let browser = Browser::start().await;
+    let mut locked = open(&browser, &running).await;
+    locked.until(&shows("state", "locked")).await;
+    let mut tab = visit(&browser, &format!("http://{}/#key={}", running.addr, running.key())).await;
+    tab.until(&shows("state", "live")).await;
+    tab.until("location.hash === '' && !location.href.includes('key')").await;
+    // The same tab stays unlocked.
+    tab.evaluate("document.title = 'before'; location.reload(); 0").await;
+    tab.until("document.title !== 'before'").await;
+    tab.until(&shows("state", "live")).await;
+    // Where the page is there already, the link does not load it again.
+    locked.evaluate(&format!("location.hash = 'key={}'; 0", running.key())).await;
+    locked.until(&shows("state", "live")).await;
+    locked.until("location.hash === ''").await;
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use tests::raw::{WebSocket, soon};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tests::raw::{Request, WebSocket, soon};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -55,7 +55,7 @@ impl Served {
 
 pub(crate) async fn serve(arguments: &[&str]) -> Served {
     let arguments = [&["serve", "--port", "0", "--log-format", "json"], arguments].concat();
-    let mut process = program(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let line = soon(lines.next_line()).await.unwrap().unwrap();
     let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
@@ -83,6 +83,55 @@ async fn serves_until_it_is_asked_to_stop() {
     client.closed().await;
     assert!(soon(served.process.wait()).await.unwrap().success());
     assert!(!run(&["healthcheck", "--port", &port]).await.status.success());
+}
+
+/// The key that is made where the settings have none, which is printed once and is in no line of the log.
+#[tokio::test]
+async fn the_generated_key_is_printed_once() {
+    let mut served = serve(&["--log-level", "trace"]).await;
+    let mut out = BufReader::new(served.process.stdout.take().unwrap());
+    let mut printed = String::new();
+    let link = format!("  http://{}/#key=", served.addr);
+    let key = soon(async {
+        loop {
+            let from = printed.len();
+            assert_ne!(out.read_line(&mut printed).await.unwrap(), 0, "{printed}");
+            if let Some(key) = printed[from..].strip_prefix(&link) {
+                return key.trim().to_owned();
+            }
+        }
+    })
+    .await;
+    let status = async |key: &str| {
+        let request = Request::new("GET", "/api/rooms").header("x-api-key", key);
+        request.send(served.addr).await.status
+    };
+    assert_eq!((status(&key).await, status(&key[1..]).await), (200, 401));
+    assert_eq!(Request::new("GET", "/metrics").send(served.addr).await.status, 401);
+    served.signal("HUP").await;
+    served.said("reloaded").await;
+    assert_eq!(status(&key).await, 200, "it stays");
+    served.signal("TERM").await;
+    soon(out.read_to_string(&mut printed)).await.unwrap();
+    assert_eq!(printed.matches(&key).count(), 1, "{printed}");
+    let mut lines = served.lines.into_inner();
+    while let Some(line) = soon(lines.recv()).await {
+        assert!(!line.to_string().contains(&key), "{line}");
+    }
+}
+
+/// Where there is no page there is no link to it, and with keys nothing is printed.
+#[tokio::test]
+async fn what_is_printed_fits_the_settings() {
+    for (settings, expected) in [("api.page=false", "\n  x-api-key: "), ("api.keys=key of an operator", "")] {
+        let mut served = serve(&["--set", settings]).await;
+        let mut out = served.process.stdout.take().unwrap();
+        served.signal("TERM").await;
+        let mut printed = String::new();
+        soon(out.read_to_string(&mut printed)).await.unwrap();
+        assert_eq!(printed.is_empty(), expected.is_empty(), "{printed}");
+        assert!(printed.contains(expected) && !printed.contains('#'), "{printed}");
+    }
 }
 
 #[tokio::test]

@@ -67,8 +67,20 @@ impl Running {
         [self.native("/").await, self.socketio().await]
     }
 
+    /// A key of operators: the first of the settings, or the generated one.
+    pub(crate) fn key(&self) -> &str {
+        let first = self.gateway.config().api.keys.first().map(|key| key.expose());
+        first.or_else(|| self.gateway.generated_key()).unwrap()
+    }
+
+    /// A request of an operator.
+    pub(crate) fn operator(&self, method: &str, target: &str) -> Request {
+        Request::new(method, target).header("x-api-key", self.key())
+    }
+
+    /// What an operator gets.
     pub(crate) async fn get(&self, target: &str) -> (u16, Value) {
-        parsed(&Request::new("GET", target).send(self.addr).await)
+        parsed(&self.operator("GET", target).send(self.addr).await)
     }
 }
 

@@ -202,6 +202,7 @@ async fn strangers_are_counted() {
     let running = start(json!({"tls": files.settings(0)})).await;
     let internal = crate::internal::open(&running).await;
     assert!(!is_answered(running.addr).await);
-    let failures = async || crate::internal::metric(internal, "gateway_tls_failures_total").await;
+    let failures =
+        async || crate::internal::metric(internal, running.key(), "gateway_tls_failures_total").await;
     soon(async { while failures().await != 1 {} }).await;
 }

@@ -1,7 +1,5 @@
 //! New sessions: of nobody in particular for everybody, and of users for operators.
 
-use std::net::SocketAddr;
-
 use engineio::RequestBody;
 use http::StatusCode;
 use http::request::Parts;
@@ -11,6 +9,7 @@ use serde_json::json;
 
 use super::failure::{Done, Failure};
 use super::{admit, check_origin, parse, read};
+use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::tokens::SessionError;
 
@@ -21,12 +20,7 @@ struct AcquireSession {
 }
 
 /// A session and its token.
-pub(super) async fn acquire(
-    gateway: &Gateway,
-    head: &Parts,
-    body: &mut RequestBody,
-    peer: SocketAddr,
-) -> Done {
+pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: &mut RequestBody, door: Door) -> Done {
     check_origin(gateway, head)?;
     let AcquireSession { user } = if body.is_end_stream() {
         AcquireSession::default()
@@ -34,7 +28,7 @@ pub(super) async fn acquire(
         parse(&read(gateway, head, body).await?)?
     };
     if user.is_some() || !gateway.config().auth.anonymous {
-        admit(gateway, head, peer)?;
+        admit(gateway, head, door)?;
     }
     match gateway.acquire_session(user) {
         Ok(session) => {

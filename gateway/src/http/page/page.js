@@ -13,6 +13,8 @@ const at = (id) => document.getElementById(id);
 const rates = [];
 let last = null;
 let wait = WAITS[0];
+/** Where the key is kept, for as long as the tab is open. */
+const KEPT = "socketio-gateway-key";
 let key = "";
 
 function state(name, text) {
@@ -108,6 +110,33 @@ function show(numbers) {
   );
 }
 
+/** Keeps a key for when the page is loaded again, or forgets it. */
+function keep(value) {
+  key = value;
+  try {
+    if (key) sessionStorage.setItem(KEPT, key);
+    else sessionStorage.removeItem(KEPT);
+  } catch {
+    // Without storage it is asked for again.
+  }
+}
+
+/** Takes the key of a link, `#key=…`, and removes it from the address. Otherwise it is the one that was kept. */
+function take() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (given) {
+    history.replaceState(null, "", location.pathname + location.search);
+    keep(given);
+    return true;
+  }
+  try {
+    key ||= sessionStorage.getItem(KEPT) ?? "";
+  } catch {
+    // There is no storage.
+  }
+  return false;
+}
+
 /** Watches, and comes back after a break until the gateway says that a key is needed. */
 function watch(path) {
   let refused = true;
@@ -127,6 +156,7 @@ function watch(path) {
         at("unlock-error").textContent = key ? "This key opens nothing." : "";
         at("unlock").hidden = false;
         at("numbers").hidden = true;
+        keep("");
         return;
       }
       state("lost", "connection lost");
@@ -136,13 +166,16 @@ function watch(path) {
   });
 }
 
+take();
 const info = await (await fetch("info")).json();
 document.title = `${info.name} ${info.version}`;
 const path = info.protocols.socketio.path.replace(/\/*$/, "");
 at("unlock").onsubmit = (event) => {
   event.preventDefault();
-  key = at("key").value;
+  keep(at("key").value);
   watch(path);
 };
+// A link that is opened in the tab of the page itself does not load it again.
+addEventListener("hashchange", () => take() && !at("unlock").hidden && watch(path));
 start(path);
 watch(path);

@@ -113,7 +113,7 @@ impl Gateway {
             crowd.register(&namespace);
             guard.register(&namespace);
             pace::register(&namespace, &config.limits);
-            events::register(&namespace, &config, &tallies.excess);
+            events::register(&io, &namespace, &config, &tallies.excess);
             hooks.register(&namespace);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);

@@ -87,8 +87,8 @@ pub use self::prepared::{Prepared, TextBuf};
 #[cfg(feature = "server")]
 pub use self::server::{
     Accept, BadRequest, Body, Compression, Cookie, CookieError, Cors, CorsError, EngineLayer, EngineService,
-    Flow, Handler, Origins, PeerAddr, Priority, Query, Refusal, RequestError, RequestHead, SameSite, Sent,
-    Server, ServerBuilder, Session, Stats, Traffic, handler_fn, preferred_encoding,
+    Flow, Handler, OriginPolicy, Origins, PeerAddr, Priority, Query, Refusal, RequestError, RequestHead,
+    SameSite, Sent, Server, ServerBuilder, Session, Stats, Traffic, handler_fn, preferred_encoding,
 };
 pub use self::sid::Sid;
 pub use self::text::Text;

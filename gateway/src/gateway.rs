@@ -271,7 +271,9 @@ fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::Config
             let engine = engine
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
-                .allow_eio3(transport.allow_eio3);
+                .allow_eio3(transport.allow_eio3)
+                .jsonp(transport.jsonp)
+                .origins(origins.clone());
             match origins.cors(config.origins.credentials) {
                 Some(cors) => engine.cors(cors),
                 None => engine,

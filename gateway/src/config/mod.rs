@@ -147,6 +147,9 @@ pub struct Transport {
     pub max_buffered_bytes: usize,
     /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`.
     pub allow_eio3: bool,
+    /// Whether polls may be JSONP, which browsers without CORS need. Default `false`. Every page on the web can run such an
+    /// answer as a script; the gateway takes it from pages of other origins only if `origins.allowed` is `*`.
+    pub jsonp: bool,
 }
 
 impl Default for Transport {
@@ -158,6 +161,7 @@ impl Default for Transport {
             max_payload_bytes: 1_000_000,
             max_buffered_bytes: 8 * 1024 * 1024,
             allow_eio3: false,
+            jsonp: false,
         }
     }
 }

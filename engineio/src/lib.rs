@@ -87,9 +87,9 @@ pub use self::prepared::{Prepared, TextBuf};
 #[cfg(feature = "server")]
 pub use self::server::{
     Accept, BadRequest, Body, Compression, Cookie, CookieError, Cors, CorsError, EngineLayer, EngineService,
-    Flow, Handler, IncompleteBody, Origins, PeerAddr, PendingUpgrade, Priority, Query, Refusal, RequestBody,
-    RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats, Traffic,
-    Upgraded, handler_fn, preferred_encoding,
+    Flow, Handler, IncompleteBody, OriginPolicy, Origins, PeerAddr, PendingUpgrade, Priority, Query, Refusal,
+    RequestBody, RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats,
+    Traffic, Upgraded, handler_fn, preferred_encoding,
 };
 pub use self::sid::Sid;
 pub use self::text::Text;

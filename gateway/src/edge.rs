@@ -49,7 +49,7 @@ impl Gateway {
     /// limits: for programs that have a port of their own. `peer` is whose connection it is.
     pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> Answer {
         // Requests with a session id, and those that only ask what they may do, open nothing.
-        let is_handshake = request.method() == Method::GET && Query::from(request.uri()).get("sid").is_none();
+        let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
         let answer = match admit(self, request.headers(), peer, is_handshake) {
             Ok(client) => {
                 // Only our own native connections have it.

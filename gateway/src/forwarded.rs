@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use thiserror::Error;
 
 use crate::config::{ForwardedBy, Server};
@@ -45,9 +45,10 @@ impl Proxies {
             ForwardedBy::XForwardedFor => X_FORWARDED_FOR,
             ForwardedBy::Forwarded => header::FORWARDED,
         };
-        let lines: Vec<&str> =
-            headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
-        for said in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        // Split first: what a client wrote in front, in whatever bytes, does not make the proxy's own element unreadable.
+        let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        for said in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+            let Ok(said) = std::str::from_utf8(said) else { return client };
             let address = match self.by {
                 ForwardedBy::XForwardedFor => address(said.trim()),
                 ForwardedBy::Forwarded => forwarded_for(said).and_then(address),
@@ -158,6 +159,23 @@ mod tests {
             (&["for=_hidden"], "10.0.0.1"),
         ] {
             assert_eq!(client(&["10.0.0.1"], by, "10.0.0.1", lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_their_own_element_alone() {
+        for (by, name, line) in [
+            (ForwardedBy::XForwardedFor, X_FORWARDED_FOR, &b"\xff, 203.0.113.5"[..]),
+            (ForwardedBy::Forwarded, header::FORWARDED, b"for=\"\xff\", for=203.0.113.5"),
+        ] {
+            let server = Server {
+                trusted_proxies: vec!["127.0.0.1".to_owned()],
+                forwarded_by: by,
+                ..Server::default()
+            };
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_bytes(line).unwrap())]);
+            let proxies = Proxies::new(&server).unwrap();
+            assert_eq!(proxies.client("127.0.0.1".parse().unwrap(), &headers).to_string(), "203.0.113.5");
         }
     }
 

@@ -125,7 +125,7 @@ impl Gateway {
             crowd.register(&namespace);
             guard.register(&namespace);
             pace::register(&namespace, &config.limits);
-            events::register(&namespace, &config, &tallies.excess);
+            events::register(&io, &namespace, &config, &tallies.excess);
             hooks.register(&namespace);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);
@@ -309,7 +309,9 @@ fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::Config
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
                 .body_timeout(Duration::from_millis(transport.body_timeout_ms))
-                .allow_eio3(transport.allow_eio3);
+                .allow_eio3(transport.allow_eio3)
+                .jsonp(transport.jsonp)
+                .origins(origins.clone());
             match origins.cors(config.origins.credentials) {
                 Some(cors) => engine.cors(cors),
                 None => engine,

@@ -232,11 +232,15 @@ impl Client {
             }
         }
         let auth = match self.session.protocol() {
-            // It is kept for as long as the socket lives.
-            Protocol::V4 => auth.map(RawValue::detach),
+            Protocol::V4 => auth,
             Protocol::V3 => namespace.query().and_then(query_as_auth),
         };
         let name = self.name(namespace);
+        if auth.as_ref().is_some_and(|auth| auth.as_bytes().len() > self.server.config.max_auth_bytes) {
+            return self.refuse(name, &ConnectError::new("the credentials are too large"));
+        }
+        // They are kept for as long as the socket lives.
+        let auth = auth.map(RawValue::detach);
         // Reserved before anything is awaited.
         self.slots.push(Slot::Joining(name.into()));
         let mut joining = Joining::new(&self.server, name, &self.session, &self.siblings, auth);
@@ -342,8 +346,24 @@ impl Client {
         self.visits.clear();
     }
 
+    fn has_room_to_run(&self) -> bool {
+        let limit = self.server.config.max_handlers_in_flight;
+        self.running.as_ref().is_none_or(|running| running.len() < limit)
+    }
+
+    /// Says whether a handler has ended.
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        let mut ended = false;
+        while let Poll::Ready(Some(done)) = running.poll_next_unpin(cx) {
+            tell(done);
+            ended = true;
+        }
+        ended
+    }
+
     fn poll_inbox(&mut self, cx: &mut Context<'_>) {
-        while self.screen(cx) {
+        while self.screen(cx) && self.has_room_to_run() {
             let Some(packet) = self.inbox.pop_front() else { break };
             self.packet(packet, cx);
         }
@@ -448,10 +468,9 @@ impl Handler for Client {
     fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_inbox(cx);
         self.poll_joining(cx);
-        if let Some(running) = &mut self.running {
-            while let Poll::Ready(Some(done)) = running.poll_next_unpin(cx) {
-                tell(done);
-            }
+        // Each handler that ends makes room for an event that waits.
+        while self.poll_running(cx) && !self.inbox.is_empty() {
+            self.poll_inbox(cx);
         }
         // The application may have put sockets out.
         self.forget_left();
@@ -460,11 +479,7 @@ impl Handler for Client {
     }
 
     fn is_ready(&self) -> bool {
-        self.inbox.len() < self.server.config.max_waiting_events
-            && self
-                .running
-                .as_ref()
-                .is_none_or(|running| running.len() < self.server.config.max_handlers_in_flight)
+        self.inbox.len() < self.server.config.max_waiting_events && self.has_room_to_run()
     }
 }
 

@@ -21,6 +21,10 @@ pub struct Config {
     pub max_namespaces: usize,
     /// How many CONNECTs of one connection may be refused. Default 100; a further one closes it.
     pub max_refused_connects: usize,
+    /// How many bytes the credentials of a CONNECT may have. Default 16 KiB; a CONNECT with more is refused. They are
+    /// kept for as long as the socket lives, so a connection costs up to [`max_namespaces`](Self::max_namespaces) times
+    /// as much.
+    pub max_auth_bytes: usize,
     /// How many handlers of one connection may run at a time. Default 128; beyond that nothing is read from the
     /// client until one has finished, so a client that sends faster than its handlers work has to wait.
     pub max_handlers_in_flight: usize,
@@ -51,6 +55,7 @@ impl Default for Config {
             max_pending_acks: 10_000,
             max_namespaces: 64,
             max_refused_connects: 100,
+            max_auth_bytes: 16 * 1024,
             max_handlers_in_flight: 128,
             max_waiting_events: 128,
             attachment_timeout: Duration::from_secs(60),

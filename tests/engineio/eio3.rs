@@ -122,8 +122,10 @@ async fn base64_is_understood_on_a_websocket() {
 /// JSONP: a script out, a form in.
 #[tokio::test]
 async fn jsonp_wraps_payloads() {
-    let mut running = start_echo(Server::builder()).await;
+    let mut running = start_echo(Server::builder().jsonp(true)).await;
     let opened = running.get("/engine.io/?EIO=4&transport=polling&j=0").await;
+    assert_eq!(opened.header("content-type"), Some("text/javascript; charset=UTF-8"));
+    assert_eq!(opened.header("x-content-type-options"), Some("nosniff"));
     let sid = running.opened().await.id().as_str().to_owned();
     assert!(opened.text().starts_with("___eio[0](\"0{\\\"sid"), "{}", opened.text());
     let target = format!("/engine.io/?EIO=4&transport=polling&j=1&sid={sid}");

@@ -13,4 +13,5 @@ mod hooks;
 mod http;
 mod limits;
 mod messages;
+mod origins;
 mod upgrade;

@@ -1,5 +1,6 @@
 //! What stands between a client's event and its handlers, and between an emit and the wire.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engineio::SlowConsumer;
@@ -9,7 +10,7 @@ use socketio_server::{
     RawArgs, Rewrite, Socket,
 };
 use tests::raw::soon;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::support::{answering, builder, join, nothing_else, start};
 
@@ -668,4 +669,49 @@ async fn an_answer_that_there_is_no_room_for_is_told() {
     ws.send(r#"423["gone"]"#).await;
     assert_eq!(ws.text().await, "41");
     assert_eq!(running.io.lost_answers(), 1);
+}
+
+/// One read may bring thousands of events. They wait until handlers have ended, and keep their order.
+#[tokio::test]
+async fn events_of_one_read_wait_for_handlers_in_flight() {
+    for over_websocket in [true, false] {
+        let (sender, mut begun) = mpsc::unbounded_channel();
+        let go = Arc::new(Semaphore::new(0));
+        let (in_flight, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (gate, most) = (Arc::clone(&go), Arc::clone(&peak));
+        let running = start(builder(), |io| {
+            io.on("n", move |Data(number): Data<usize>| {
+                let (sender, gate) = (sender.clone(), Arc::clone(&gate));
+                let (in_flight, most) = (Arc::clone(&in_flight), Arc::clone(&most));
+                async move {
+                    most.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    sender.send(number).unwrap();
+                    gate.acquire().await.unwrap().forget();
+                    in_flight.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        })
+        .await;
+        let events = (0..5000).map(|number| format!(r#"42["n",{number}]"#));
+        let see = async {
+            for number in 0..5000 {
+                assert_eq!(soon(begun.recv()).await, Some(number));
+                if number == 127 {
+                    go.add_permits(5000);
+                }
+            }
+        };
+        if over_websocket {
+            let (mut ws, _) = running.connect().await;
+            ws.send_together(events).await;
+            see.await;
+        } else {
+            let polling = running.polling().await;
+            assert_eq!(polling.post("40").await.status, 200);
+            let payload = events.collect::<Vec<_>>().join("\u{1e}");
+            let (answer, ()) = tokio::join!(polling.post(payload), see);
+            assert_eq!(answer.status, 200);
+        }
+        assert_eq!(peak.load(Ordering::SeqCst), 128);
+    }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::{Ack, Auth, Data, DisconnectReason, Namespace, RawArgs, Server, Socket};
+use socketio_server::{Ack, Auth, Config, Data, DisconnectReason, Namespace, RawArgs, Server, Socket};
 use tests::raw::{Request, WebSocket, soon};
 use tokio::sync::mpsc;
 
-use crate::support::{Running, builder, join, start};
+use crate::support::{Running, builder, join, refused, start};
 
 fn suite(io: &Server) {
     let greet = |namespace: &Namespace| {
@@ -262,4 +262,21 @@ async fn what_comes_with_the_end_counts() {
         assert_eq!(soon(seen.recv()).await.unwrap(), "bye");
         assert_eq!(soon(seen.recv()).await.unwrap(), reason);
     }
+}
+
+/// What a socket keeps for as long as it lives has a limit. Nothing of what is beyond it is kept.
+#[tokio::test]
+async fn credentials_beyond_the_limit_are_refused() {
+    let mut config = Config::default();
+    config.max_auth_bytes = 64;
+    let builder = builder().config(config);
+    let running = start(builder, |io| drop(io.of("/custom"))).await;
+    let (mut ws, _) = running.connect().await;
+    let longest = format!(r#"{{"token":"{}"}}"#, "a".repeat(64 - r#"{"token":""}"#.len()));
+    let longer = longest.replace(r#""a"#, r#""aa"#);
+    let answer = refused(&mut ws, "/custom", &longer).await;
+    assert_eq!(answer, json!({"message": "the credentials are too large"}));
+    assert_eq!(running.io.of("/custom").len(), 0);
+    ws.send(&format!("40/custom,{longest}")).await;
+    assert!(ws.text().await.starts_with(r#"40/custom,{"sid""#));
 }

@@ -408,6 +408,14 @@ impl WebSocket {
         self.stream.send(WsMessage::text(text)).await.expect("the server reads");
     }
 
+    /// Sends text messages with as few writes as they fit into.
+    pub async fn send_together(&mut self, texts: impl IntoIterator<Item = String>) {
+        for text in texts {
+            self.stream.feed(WsMessage::text(text)).await.expect("the server reads");
+        }
+        self.stream.flush().await.expect("the server reads");
+    }
+
     /// Sends a binary message.
     pub async fn send_binary(&mut self, data: &[u8]) {
         self.stream.send(WsMessage::binary(data.to_vec())).await.expect("the server reads");

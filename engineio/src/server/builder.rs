@@ -13,6 +13,7 @@ use super::cookie::Cookie;
 use super::cors::Cors;
 use super::handler::Accept;
 use super::hooks::{Hooks, Refusal};
+use super::origin_policy::OriginPolicy;
 use super::request_error::RequestError;
 use super::{Server, Shared};
 use crate::config::{Config, SlowConsumer, Transport};
@@ -26,6 +27,8 @@ pub(super) struct Options {
     pub(super) path: String,
     pub(super) trailing_slash: bool,
     pub(super) cors: Option<Cors>,
+    pub(super) origins: Option<OriginPolicy>,
+    pub(super) jsonp: bool,
     pub(super) cookie: Option<Cookie>,
     pub(super) compression: Option<Compression>,
     pub(super) initial_packet: Option<Message>,
@@ -36,7 +39,7 @@ pub(super) struct Options {
     pub(super) hooks: Hooks,
 }
 
-/// Collects the settings of a [`Server`]. Each has the official server's default.
+/// Collects the settings of a [`Server`]. Each has the official server's default, but for [`jsonp`](Self::jsonp).
 #[derive(Debug)]
 #[must_use]
 pub struct ServerBuilder {
@@ -52,6 +55,8 @@ impl Default for ServerBuilder {
                 path: "/engine.io".to_owned(),
                 trailing_slash: true,
                 cors: None,
+                origins: None,
+                jsonp: false,
                 cookie: None,
                 compression: Some(Compression::new()),
                 initial_packet: None,
@@ -141,9 +146,36 @@ impl ServerBuilder {
         self
     }
 
-    /// Lets pages of other origins connect. Default: no CORS headers are sent.
+    /// Lets pages of other origins read answers. Default: no CORS headers are sent. It refuses nobody; that is
+    /// [`origins`](Self::origins).
     pub fn cors(mut self, cors: Cors) -> Self {
         self.options.cors = Some(cors);
+        self
+    }
+
+    /// Whose pages may send requests: an [`Origins`], or an [`OriginPolicy`] with further rules. Default: all, as with the
+    /// official server.
+    ///
+    /// Every request is checked, handshakes and those of sessions alike, before middlewares and
+    /// [`allow_request`](Self::allow_request); only preflights of [`cors`](Self::cors) and requests that a
+    /// [`resource`](Self::resource) answers are not. A refused request is answered with code 4, by 403 or, if it wants a
+    /// WebSocket, by 400; its session does not notice. Costs a look at three headers per request.
+    ///
+    /// Pages of other origins need [`cors`](Self::cors) too: see [`Origins::cors`].
+    pub fn origins(mut self, origins: impl Into<OriginPolicy>) -> Self {
+        self.options.origins = Some(origins.into());
+        self
+    }
+
+    /// Whether polls may be JSONP, which browsers without CORS need (the parameter `j`). Default `false`: a poll with `j` is
+    /// refused with 400 and code 3, [`BadRequest::JsonpDisabled`](crate::BadRequest::JsonpDisabled). The official server
+    /// always allows it.
+    ///
+    /// JSONP lets every page run an answer as a script of its own, which [`cors`](Self::cors) does not prevent. With
+    /// [`origins`](Self::origins) only pages of the same origin may use it, or all with
+    /// [`Origins::Any`](crate::Origins::Any): a script tag names no origin.
+    pub fn jsonp(mut self, allow: bool) -> Self {
+        self.options.jsonp = allow;
         self
     }
 
@@ -204,8 +236,8 @@ impl ServerBuilder {
     ///
     /// It is given what follows the path and its slash, or the whole of a path that a router has shortened before; to
     /// what it returns `None` for, the next resource and in the end Engine.IO answers. It is asked after
-    /// [`cors`](Self::cors), whose headers its answers get, and before any middleware; never about requests that want
-    /// a WebSocket. Each request pays for one call, which must not block; the future may take its time.
+    /// [`cors`](Self::cors), whose headers its answers get, and before [`origins`](Self::origins) and any middleware, so
+    /// that all pages may load what it answers; never about requests that want a WebSocket. Each request pays for one call, which must not block; the future may take its time.
     ///
     /// ```
     /// # use engineio::Body;

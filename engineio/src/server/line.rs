@@ -24,6 +24,15 @@ pub(crate) struct Line {
     dialect: Dialect,
     /// The socket did not take everything; it has to be asked first.
     blocked: bool,
+    /// What was read while the handler had no room for it.
+    rest: Option<Box<Rest>>,
+}
+
+/// A part of a batch, of at most one read. It is a copy, because the read buffer is its thread's.
+struct Rest {
+    bytes: Vec<u8>,
+    progress: Progress,
+    last: Option<Received>,
 }
 
 enum Stream {
@@ -63,11 +72,15 @@ impl Line {
             outbound: Outbound::default(),
             dialect: session.dialect(),
             blocked: false,
+            rest: None,
         }
     }
 
-    /// Reads once. A batch is never empty-handed: it has bytes, or an end to report.
+    /// Reads once, or goes on with what was kept of the last read. A batch is never empty-handed: it has bytes, or an end to report.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Batch> {
+        if let Some(rest) = self.rest.take() {
+            return Poll::Ready(rest.into_batch());
+        }
         if let Stream::Upgrading(upgrading) = &mut self.stream {
             match Pin::new(upgrading).poll(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -112,6 +125,15 @@ impl Line {
             Some(Ok(event)) => Some(Received::Event(event)),
             Some(Err(error)) => Some(Received::Violation(error.close_code())),
             None => batch.last.take(),
+        }
+    }
+
+    /// Keeps what is left of a batch for the next call of [`poll_receive`](Self::poll_receive).
+    #[cold]
+    pub(crate) fn keep(&mut self, batch: Batch) {
+        let bytes = batch.scratch[batch.progress.consumed()..batch.end].to_vec();
+        if !bytes.is_empty() || batch.last.is_some() {
+            self.rest = Some(Box::new(Rest { bytes, progress: batch.progress.rebase(), last: batch.last }));
         }
     }
 
@@ -175,5 +197,14 @@ impl Line {
             Stream::Open(io, _) => Pin::new(io).poll_shutdown(cx),
             Stream::Upgrading(_) | Stream::Failed => Poll::Ready(Ok(())),
         }
+    }
+}
+
+impl Rest {
+    fn into_batch(self) -> Batch {
+        let mut scratch = Scratch::take();
+        let end = self.bytes.len();
+        scratch[..end].copy_from_slice(&self.bytes);
+        Batch { scratch, progress: self.progress, end, last: self.last }
     }
 }

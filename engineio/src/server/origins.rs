@@ -2,24 +2,23 @@
 //!
 //! A browser says where a page comes from; other programs need not say anything and are not asked. Without this check
 //! any page on the web could open a WebSocket as the user who is looking at it: [`Cors`] alone keeps no WebSocket out.
+//! [`OriginPolicy`](super::OriginPolicy) adds rules for requests without an origin and for the names of the host.
 
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::cors::Cors;
 
-/// Whose pages may connect. Programs that are no browsers name no origin and may always.
+/// Whose pages may connect, for [`ServerBuilder::origins`](crate::ServerBuilder::origins). Programs that are no browsers
+/// name no origin and may always, unless an [`OriginPolicy`](crate::OriginPolicy) says otherwise.
 ///
 /// ```
 /// use engineio::{Origins, Server};
 ///
 /// let origins: Origins = "https://example.com, https://example.org".parse().unwrap();
-/// let builder = Server::builder().allow_request(move |request| {
-///     let allowed = origins.allow(&request.headers);
-///     async move { if allowed { Ok(()) } else { Err("this origin is not allowed".to_owned()) } }
-/// });
+/// let builder = Server::builder().origins(origins);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
@@ -35,17 +34,35 @@ pub enum Origins {
 impl Origins {
     /// Whether a request with these headers comes from a page that may send it, or from no page.
     ///
-    /// Costs a look at two headers, and at the list for requests that name an origin.
+    /// A request without an `Origin` is no page's, unless its `Sec-Fetch-Site` is `cross-site` or `same-site`: browsers
+    /// send both script tags and `no-cors` requests of foreign pages so. Those are allowed by [`Origins::Any`] only.
+    ///
+    /// Costs a look at three headers, and at the list for requests that name an origin.
     pub fn allow(&self, headers: &HeaderMap) -> bool {
+        match self.judge(headers) {
+            Judgement::Any | Judgement::Listed | Judgement::SameHost | Judgement::NoOrigin => true,
+            Judgement::Refused => false,
+        }
+    }
+
+    /// What the headers say about where a request comes from.
+    pub(super) fn judge(&self, headers: &HeaderMap) -> Judgement {
         if *self == Self::Any {
-            return true;
+            return Judgement::Any;
         }
         let mut named = headers.get_all(header::ORIGIN).iter();
-        let Some(origin) = named.next() else { return true };
+        let Some(origin) = named.next() else {
+            return if is_from_another_origin(headers) { Judgement::Refused } else { Judgement::NoOrigin };
+        };
         // Whoever names two would have each of us believe another one.
-        let Some(origin) = origin.to_str().ok().filter(|_| named.next().is_none()) else { return false };
-        let listed = matches!(self, Self::List(origins) if origins.iter().any(|allowed| allowed == origin));
-        listed || is_same_host(origin, headers)
+        let Some(origin) = origin.to_str().ok().filter(|_| named.next().is_none()) else {
+            return Judgement::Refused;
+        };
+        match self {
+            Self::List(origins) if origins.iter().any(|allowed| allowed == origin) => Judgement::Listed,
+            _ if is_same_host(origin, headers) => Judgement::SameHost,
+            _ => Judgement::Refused,
+        }
     }
 
     /// The headers that let these pages read answers too. `None`: no page of another host may. With `credentials` they
@@ -60,6 +77,28 @@ impl Origins {
         };
         Some(cors.credentials(credentials))
     }
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Every page may send it.
+    Any,
+    /// A page whose origin is listed.
+    Listed,
+    /// A page of the host that the request names.
+    SameHost,
+    /// No page, or a page of the same origin: browsers send no origin with its `GET`s.
+    NoOrigin,
+    /// A page that may not send it.
+    Refused,
+}
+
+/// Whether a browser says that a page of another origin sends the request. Browsers send the header to `https` and to
+/// local addresses only.
+fn is_from_another_origin(headers: &HeaderMap) -> bool {
+    let foreign = |site: &HeaderValue| matches!(site.as_bytes(), b"cross-site" | b"same-site");
+    headers.get_all("sec-fetch-site").iter().any(foreign)
 }
 
 /// Whether the page was loaded from the host that the request is sent to. The scheme is the affair of the proxy that
@@ -128,6 +167,24 @@ mod tests {
             assert!(!allows(listed, "api.test", Some(origin)), "{origin}");
         }
         assert!(allows("*", "a.test", Some("https://c.test")));
+    }
+
+    #[test]
+    fn foreign_requests_without_an_origin_are_refused_unless_all_pages_may() {
+        let with = |site: &'static str| {
+            HeaderMap::from_iter([("sec-fetch-site".parse().unwrap(), site.parse().unwrap())])
+        };
+        let list: Origins = "https://a.test".parse().unwrap();
+        for site in ["cross-site", "same-site"] {
+            assert!(!Origins::SameHost.allow(&with(site)) && !list.allow(&with(site)), "{site}");
+            assert!(Origins::Any.allow(&with(site)), "{site}");
+        }
+        for site in ["same-origin", "none"] {
+            assert!(Origins::SameHost.allow(&with(site)) && list.allow(&with(site)), "{site}");
+        }
+        let mut listed = with("cross-site");
+        listed.insert(header::ORIGIN, "https://a.test".parse().unwrap());
+        assert!(list.allow(&listed) && !Origins::SameHost.allow(&listed));
     }
 
     #[test]

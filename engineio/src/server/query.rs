@@ -45,6 +45,13 @@ impl Query {
         })
     }
 
+    /// Whether a request with these parameters asks for a new session: it names none, and an empty `sid` is none.
+    ///
+    /// This is what the server itself goes by, for those who count or limit handshakes in front of it.
+    pub fn opens_session(&self) -> bool {
+        self.handshake().sid.is_none()
+    }
+
     /// What Engine.IO itself reads from the parameters.
     pub(crate) fn handshake(&self) -> Handshake<'_> {
         let mut handshake =
@@ -291,6 +298,10 @@ mod tests {
         assert_eq!(Query::from("EIO&transport&sid&j&b64").handshake(), empty);
         assert!(Query::from("b64=0").handshake().base64);
         assert_eq!(Query::from("sid=a&sid=").handshake().sid, None);
+        for query in ["", "sid", "sid=", "EIO=4&sid=&transport=polling", "sid=a&sid="] {
+            assert!(Query::from(query).opens_session(), "{query}");
+        }
+        assert!(!Query::from("sid=a").opens_session());
     }
 
     #[test]

@@ -34,10 +34,10 @@ pub enum RequestError {
     /// Code 3: the request makes no sense.
     #[error("Bad request")]
     BadRequest(BadRequest),
-    /// Code 4: `allow_request` said no. The client reads the message, if it is not empty.
+    /// Code 4: the origin is not allowed, or `allow_request` said no. The client reads the message, if it is not empty.
     #[error("Forbidden")]
     Forbidden {
-        /// What `allow_request` said.
+        /// What `allow_request` said, or that the origin is not allowed.
         message: String,
     },
     /// Code 5: the client speaks revision 3 and `allow_eio3` is off.
@@ -57,6 +57,8 @@ pub enum BadRequest {
         /// What it said.
         error: String,
     },
+    /// A poll asks for JSONP, which [`jsonp`](crate::ServerBuilder::jsonp) does not allow.
+    JsonpDisabled,
     /// A middleware refused.
     MiddlewareFailure,
     /// The request claims another protocol revision than its session was opened with.
@@ -73,10 +75,11 @@ pub enum BadRequest {
 }
 
 impl BadRequest {
-    /// The official server's name of this case.
+    /// The official server's name of this case; JSONP, which it always allows, has one of ours.
     pub fn name(&self) -> &'static str {
         match self {
             Self::IdGeneration { .. } => "ID_GENERATION_ERROR",
+            Self::JsonpDisabled => "JSONP_DISABLED",
             Self::MiddlewareFailure => "MIDDLEWARE_FAILURE",
             Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
             Self::TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",

@@ -1,7 +1,7 @@
 //! One HTTP request: who may do what, and the answer.
 //!
-//! The order is the official server's: CORS, resources and middlewares, then the transport, the session id, the method, then
-//! `allow_request`. A request for a WebSocket is refused before any 101.
+//! The order is the official server's: CORS, resources, origins and middlewares, then the transport, the session id, the
+//! method, then `allow_request`. A request for a WebSocket is refused before any 101.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Shared {
         response
     }
 
-    /// CORS, resources and middlewares: headers for the answer, or the answer itself.
+    /// CORS, resources, origins and middlewares: headers for the answer, or the answer itself.
     async fn prepare(
         &self,
         parts: &Parts,
@@ -77,6 +77,9 @@ impl Shared {
             if let Some(answer) = answer {
                 return Ok(Some(answer.await));
             }
+        }
+        if self.options.origins.as_ref().is_some_and(|origins| !origins.allow(&parts.headers)) {
+            return Err(RequestError::Forbidden { message: "this origin is not allowed".to_owned() });
         }
         for middleware in &self.options.hooks.middlewares {
             match middleware(parts).await {
@@ -108,6 +111,9 @@ impl Shared {
         let Some(transport) = transport else {
             return Err(RequestError::UnknownTransport { transport: handshake.transport.map(str::to_owned) });
         };
+        if handshake.jsonp.is_some() && transport == Transport::Polling && !self.options.jsonp {
+            return Err(BadRequest::JsonpDisabled.into());
+        }
         let Some(sid) = handshake.sid else {
             let request = Checked { parts, query: &query, handshake, transport, upgrading };
             self.check_handshake(&request).await?;

@@ -253,7 +253,11 @@ impl Shared {
             return status(StatusCode::BAD_REQUEST);
         };
         let mut response = Response::new(Body::default());
-        let content_type = if binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
+        let content_type = match &request.handshake.jsonp {
+            Some(_) => "text/javascript; charset=UTF-8",
+            None if binary => "application/octet-stream",
+            None => "text/plain; charset=UTF-8",
+        };
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         polling_headers(&request.parts.headers, response.headers_mut());
         if let Some(index) = &request.handshake.jsonp {
@@ -369,6 +373,8 @@ fn unavailable() -> Response<Body> {
 /// What every polling answer carries.
 fn polling_headers(request: &HeaderMap, response: &mut HeaderMap) {
     response.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A payload is no script of a page, whatever the page takes it for.
+    response.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Internet Explorer takes a payload that echoes the page's own script for an attack, and mangles it.
     let user_agent = request.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     if [&b";MSIE"[..], b"Trident/"].iter().any(|part| memchr::memmem::find(user_agent, part).is_some()) {

@@ -156,7 +156,10 @@ fn check_config(config: Config) -> Result<(), ExitCode> {
 fn list(what: What, config: &Config) {
     match what {
         What::Namespaces => config.server.namespaces.iter().for_each(|name| println!("{name}")),
-        What::Events => EVENTS.iter().for_each(|(name, about)| println!("{name:<10}{about}")),
+        What::Events => EVENTS.iter().for_each(|event| {
+            let names: Vec<&str> = event.names().collect();
+            println!("{:<30}{}", names.join(", "), event.about);
+        }),
         What::Routes => {
             ROUTES.iter().for_each(|route| println!("{:<6}{:<28}{}", route.method, route.path, route.about));
         }

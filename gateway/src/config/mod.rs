@@ -164,6 +164,9 @@ pub struct Transport {
     pub body_timeout_ms: u64,
     /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`.
     pub allow_eio3: bool,
+    /// Whether polls may be JSONP, which browsers without CORS need. Default `false`. Every page on the web can run such an
+    /// answer as a script; the gateway takes it from pages of other origins only if `origins.allowed` is `*`.
+    pub jsonp: bool,
 }
 
 impl Default for Transport {
@@ -176,6 +179,7 @@ impl Default for Transport {
             max_buffered_bytes: 8 * 1024 * 1024,
             body_timeout_ms: 30_000,
             allow_eio3: false,
+            jsonp: false,
         }
     }
 }

@@ -4,45 +4,26 @@
 //! answers, and by an acknowledgement, for those that do.
 
 mod rooms;
+mod table;
 mod talk;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use socketio_server::{Ack, Namespace, RawArgs, Socket};
+use socketio_server::{Ack, Namespace, RawArgs, Server, Socket};
+
+pub(crate) use self::table::{AUTHENTICATE, EVENTS};
 
 use crate::config::Config;
 use crate::native;
 use crate::person::{self, user};
 use crate::tallies::Words;
 
-/// By this event clients bring a newer token.
-pub(crate) const AUTHENTICATE: &str = "authenticate";
-
-/// The events that are handled here: name, and what it does. For people.
-pub(crate) const EVENTS: &[(&str, &str)] = &[
-    ("ping", "answers pong {timestamp}"),
-    ("status", "answers status_response {server, connection}"),
-    ("echo", "answers echo_response {received, timestamp, socketId}"),
-    ("info", "answers info_response {server, websocket, session}"),
-    ("join", "joins a room, given as a string or {room}; answers joined {room}. Also room:join, join_room"),
-    ("leave", "leaves a room; answers left {room}. Also room:leave, leave_room"),
-    (AUTHENTICATE, "takes a newer token, {token}, where tokens are taken; answers {user, expiresAt}"),
-    (
-        "message",
-        "reaches the members of {room}, or everybody; answers message_received {success, message, data}",
-    ),
-];
-
-/// Whether an event has a handler here.
-fn is_own(event: &str) -> bool {
-    let name = event.strip_prefix("room:").or_else(|| event.strip_suffix("_room")).unwrap_or(event);
-    EVENTS.iter().any(|(own, _)| *own == name)
-}
-
 /// Makes the events known to a namespace.
-pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
+pub(crate) fn register(io: &Server, namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
     let started = Instant::now();
     namespace.on_connect(|socket: Socket| async move {
         tracing::debug!(id = socket.id(), namespace = socket.namespace(), "connected");
@@ -54,13 +35,9 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc
     });
     namespace.on("ping", |socket: Socket| async move { both(&socket, "pong", json!({"timestamp": now()})) });
     namespace.on("echo", |socket: Socket, args: RawArgs| async move {
-        let received = args.get(0).and_then(|first| first.parse().ok());
-        let received: Value = received.unwrap_or_default();
-        both(
-            &socket,
-            "echo_response",
-            json!({"received": received, "timestamp": now(), "socketId": socket.id()}),
-        )
+        // No tree is made of it, which would be many times as large.
+        let echoed = Echoed { received: first(&args), timestamp: now(), socket_id: socket.id() };
+        said(&echoed).map(|answer| both(&socket, "echo_response", answer))
     });
     namespace.on("status", move |socket: Socket| async move {
         let server =
@@ -75,7 +52,7 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc
         let info = json!({"server": server, "websocket": websocket, "session": session});
         async move { both(&socket, "info_response", info) }
     });
-    rooms::register(namespace, &config.events, excess);
+    rooms::register(io, namespace, &config.events, excess);
     talk::register(namespace, &config.events);
 }
 
@@ -95,8 +72,27 @@ fn connection(socket: &Socket) -> Value {
     })
 }
 
+/// What a client sent, as it is sent back.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Echoed<'a> {
+    received: Option<&'a RawValue>,
+    socket_id: &'a str,
+    timestamp: String,
+}
+
+/// The first argument as it was written.
+fn first(args: &RawArgs) -> Option<&RawValue> {
+    args.get(0).and_then(|first| serde_json::from_slice(first.as_bytes()).ok())
+}
+
+/// An answer as JSON, written once for the event and for the acknowledgement.
+fn said(answer: &impl Serialize) -> Result<Box<RawValue>, String> {
+    serde_json::value::to_raw_value(answer).map_err(|error| error.to_string())
+}
+
 /// Says it by an event, and as the acknowledgement if one is wanted.
-fn both(socket: &Socket, event: &str, said: Value) -> Ack<Value> {
+fn both<T: Serialize>(socket: &Socket, event: &str, said: T) -> Ack<T> {
     let _ = socket.emit(event, &said);
     Ack(said)
 }

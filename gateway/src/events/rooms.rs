@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{Ack, Data, Namespace, Object, Socket};
+use socketio_server::{Ack, Data, Namespace, Object, Server, Socket};
 
-use super::{both, wrong};
+use super::{both, table, wrong};
 use crate::config::Events;
 use crate::tallies::Words;
 use crate::{person, room_name};
@@ -32,18 +32,18 @@ impl Named {
     }
 }
 
-pub(super) fn register(namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
+pub(super) fn register(io: &Server, namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
     let max = if events.join { Some(events.max_rooms) } else { None };
-    for event in ["join", "room:join", "join_room"] {
-        let home = Arc::new(namespace.clone());
+    for event in table::names("join") {
+        let io = io.clone();
         let excess = Arc::clone(excess);
         namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
-            let joined = join(&home, &socket, &room.name(), max, &excess)
-                .map_err(|error| wrong(&socket, event, error));
+            let joined =
+                join(&io, &socket, &room.name(), max, &excess).map_err(|error| wrong(&socket, event, error));
             async move { joined }
         });
     }
-    for event in ["leave", "room:leave", "leave_room"] {
+    for event in table::names("leave") {
         namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
             let left = leave(&socket, &room.name()).map_err(|error| wrong(&socket, event, error));
             async move { left }
@@ -52,7 +52,7 @@ pub(super) fn register(namespace: &Namespace, events: &Events, excess: &Arc<Word
 }
 
 fn join(
-    home: &Namespace,
+    io: &Server,
     socket: &Socket,
     room: &str,
     max: Option<usize>,
@@ -61,7 +61,7 @@ fn join(
     let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
     room_name::check(room).map_err(|error| error.to_string())?;
     // Who is in the room under another's id gets what is meant for that one alone.
-    if home.socket(room).is_some() {
+    if io.namespace(socket.namespace()).is_some_and(|home| home.socket(room).is_some()) {
         return Err("the name is the id of a socket".to_owned());
     }
     let joined = person::rooms(socket);

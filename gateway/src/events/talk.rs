@@ -1,11 +1,11 @@
 //! Clients that talk to each other.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use socketio_server::{Broadcast, EventName, Namespace, Object, RawArgs, Socket};
 
-use super::{both, is_own, now, wrong};
+use super::{both, first, now, said, table, wrong};
 use crate::config::Events;
 use crate::person::user;
 
@@ -17,15 +17,22 @@ struct Envelope<'a> {
     content: Option<&'a RawValue>,
 }
 
+/// That a message is on its way, with what was sent.
+#[derive(Serialize)]
+struct Received<'a> {
+    data: Option<&'a RawValue>,
+    message: &'static str,
+    success: bool,
+}
+
 pub(super) fn register(namespace: &Namespace, events: &Events) {
     let relay = events.relay;
     namespace.on("message", move |socket: Socket, args: RawArgs| async move {
         let sent = if relay { send(&socket, &args).await } else { Ok(()) };
         match sent {
             Ok(()) => {
-                let data = args.get(0).and_then(|data| data.parse::<serde_json::Value>().ok());
-                let received = json!({"success": true, "message": "Message received", "data": data});
-                Ok::<_, String>(both(&socket, "message_received", received))
+                let received = Received { data: first(&args), message: "Message received", success: true };
+                said(&received).map(|answer| both(&socket, "message_received", answer))
             }
             Err(error) => {
                 let refused = json!({"success": false, "message": error});
@@ -66,7 +73,7 @@ struct Message<'a> {
     content: Option<&'a RawValue>,
 }
 
-impl serde::Serialize for Message<'_> {
+impl Serialize for Message<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
         let mut map = serializer.serialize_map(None)?;
@@ -80,12 +87,17 @@ impl serde::Serialize for Message<'_> {
 
 /// An event that is not ours goes to the other members of the room that it names.
 async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
-    if is_own(event) {
+    if table::is_handled(event) {
         return;
     }
     let Some(first) = args.get(0) else { return };
     let Some(Envelope { room: Some(room), .. }) = envelope(first.as_bytes()) else { return };
     if let Some(others) = others(socket, Some(&room)) {
+        // Others could not tell it from the server's own.
+        if table::is_sent(event) {
+            wrong(socket, event, "events of this name come from the server alone");
+            return;
+        }
         if let Err(error) = others.emit(event, args).await {
             tracing::debug!(%error, "an event was not handed on");
         }

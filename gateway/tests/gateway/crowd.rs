@@ -104,6 +104,25 @@ async fn who_knocks_too_often_hears_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn an_empty_session_id_is_a_handshake_like_any_other() {
+    // What is saved up in an hour does not come back while the test runs.
+    let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3});
+    let running = start(json!({"limits": limits})).await;
+    let mut statuses = Vec::new();
+    for number in 0..100 {
+        let sid = ["sid=", "sid", "sid=a&sid="][number % 3];
+        let target = format!("/socket.io/?EIO=4&transport=polling&{sid}");
+        statuses.push(Request::new("GET", &target).send(running.addr).await.status);
+    }
+    assert_eq!(statuses[0], 200);
+    let limited = statuses.iter().filter(|status| **status == 429).count();
+    assert!(limited > 0, "{statuses:?}");
+    let metrics = Request::new("GET", "/metrics").send(running.addr).await;
+    let sample = format!("handshakes_total{{protocol=\"socketio\",status=\"429\"}} {limited}\n");
+    assert!(metrics.text().contains(&sample), "{}", metrics.text());
+}
+
+#[tokio::test]
 async fn only_trusted_proxies_are_believed() {
     let running = start(json!({"limits": {"connections_per_address": 1}})).await;
     let _first = from(&running, "192.0.2.1").await.unwrap();

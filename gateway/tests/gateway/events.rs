@@ -120,3 +120,66 @@ async fn rooms_that_nobody_may_join() {
     assert_eq!(native.heard("message_received").await["success"], true);
     assert!(socketio.ask("ping", json!(null)).await["timestamp"].is_string(), "and nothing came before");
 }
+
+#[tokio::test]
+async fn names_that_have_no_handler_are_handed_on() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    for client in [&mut native, &mut socketio] {
+        client.ask("join", json!("r")).await;
+    }
+    for event in ["room:message", "message_room", "room:ping", "typing_room"] {
+        native.emit(event, json!({"room": "r", "n": 1})).await;
+        assert_eq!(socketio.heard(event).await, json!({"room": "r", "n": 1}));
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_sends_cannot_be_sent_by_a_client() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    for client in [&mut native, &mut socketio] {
+        client.ask("join", json!("r")).await;
+    }
+    for event in
+        ["error", "connected", "joined", "left", "message_received", "pong", "echo_response", "numbers"]
+    {
+        native.emit(event, json!({"room": "r", "message": "the token has expired"})).await;
+        let error = native.heard("error").await;
+        assert_eq!(error["event"], event);
+    }
+    native.emit("typing", json!({"room": "r"})).await;
+    assert_eq!(socketio.heard("typing").await, json!({"room": "r"}), "and nothing came before");
+}
+
+#[tokio::test]
+async fn no_room_has_the_name_of_another_socket_in_a_pattern() {
+    let running = start(json!({"server": {"namespaces": ["/tenant/{t}"]}})).await;
+    let mut first = running.native("/?namespace=/tenant/a").await;
+    let second = running.native("/?namespace=/tenant/a").await;
+    let refused = first.ask("join", json!(second.id)).await;
+    assert_eq!(refused, json!({"error": "the name is the id of a socket"}));
+}
+
+/// A tree of it would lose digits and the order, and would have to bound the depth.
+#[tokio::test]
+async fn echo_and_message_answer_byte_by_byte() {
+    let running = start(json!({})).await;
+    let mut ws =
+        tests::raw::WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws.send("40").await;
+    assert!(ws.text().await.starts_with("40{"));
+    assert!(ws.text().await.starts_with("42[\"connected\""));
+    let large = format!("[{}1]", "{\"\":0},".repeat(50_000));
+    for sent in ["{\"b\":1.000000000000000000001,\"a\":0,\"b\":1e400}", &large] {
+        for (event, field) in [("echo", "received"), ("message", "data")] {
+            ws.send(&format!("421[\"{event}\",{sent}]")).await;
+            let expected = format!("\"{field}\":{sent}");
+            for _ in 0..2 {
+                let answer = ws.text().await;
+                assert!(answer.contains(&expected), "{event}");
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use socketio_server::{Recovery, Server, ServerBuilder};
 /// [`SocketPlugin::server`](crate::SocketPlugin::server).
 #[derive(Clone, Debug)]
 pub struct SocketOptions {
-    /// Whose pages may connect. Default [`Origins::SameHost`]. Costs one comparison per handshake.
+    /// Whose pages may connect. Default [`Origins::SameHost`]. Costs a look at three headers per request.
     pub origins: Origins,
     /// Whether pages of other origins may send cookies. Default `false`; [`Origins::Any`] then lets every page on
     /// the web act as the user who looks at it.
@@ -76,9 +76,15 @@ impl SocketOptions {
         if let Some(recovery) = &self.connection_state_recovery {
             builder = builder.connection_state_recovery(recovery.clone());
         }
-        let (transports, upgrades) = (self.transports.clone(), self.allow_upgrades);
-        program::only_from(builder, &self.origins, self.credentials)
-            .engine(move |engine| engine.transports(transports).allow_upgrades(upgrades))
+        if let Some(cors) = self.origins.cors(self.credentials) {
+            builder = builder.cors(cors);
+        }
+        let (origins, transports, upgrades) =
+            (self.origins.clone(), self.transports.clone(), self.allow_upgrades);
+        builder.engine(move |engine| {
+            // Browsers ask nobody before they open a WebSocket, so the CORS headers alone keep nobody out.
+            engine.origins(origins).transports(transports).allow_upgrades(upgrades)
+        })
     }
 }
 

@@ -57,7 +57,7 @@ impl SocketPlugin {
     }
 
     /// Changes what [`SocketOptions`] does not name: adapters, the parser, state for handlers, hooks of the transport.
-    /// It comes after the options, so it wins; an `allow_request` takes the place of the check of origins.
+    /// It comes after the options, so it wins; an `allow_request` is asked after the check of origins.
     pub fn server(
         mut self,
         tune: impl FnOnce(ServerBuilder) -> ServerBuilder + Send + Sync + 'static,

@@ -4,20 +4,17 @@
 //! | --- | --- |
 //! | `settings` | variables of the environment |
 //! | `log` | what is logged, to the standard error |
-//! | `origins` | whose pages may connect |
 //! | `secret` | whether two secrets are the same |
 //! | `serve` | an axum router on a port, until its end |
 //! | `stop` | being told to stop, and how a program ends |
 
 mod log;
-mod origins;
 mod secret;
 mod serve;
 mod settings;
 mod stop;
 
 pub use self::log::{log, log_at};
-pub use self::origins::only_from;
 pub use self::secret::is_same;
 pub use self::serve::{PATIENCE, name_peers, serve};
 pub use self::settings::{SettingError, parsed, secret, variable};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use engineio::Origins;
+use engineio::OriginPolicy;
 use serde::Deserialize;
 use serde_json::Value;
 use socketio_parser::reserved_event;
@@ -26,9 +26,10 @@ pub struct BusOptions {
     pub key: Option<String>,
     /// What users have to bring for their name to be believed. Default [`Users::Believed`].
     pub users: Users,
-    /// Whose pages may connect, and call the API. Default [`Origins::SameHost`]: no page of another host, which without
-    /// a key could act as a service of whoever looks at it.
-    pub origins: Origins,
+    /// Whose pages may connect, and call the API. Default [`Origins::SameHost`](engineio::Origins::SameHost): no page of
+    /// another host, which without a key could act as a service of whoever looks at it. A bus on a loopback address should
+    /// have [`OriginPolicy::local_hosts`] too.
+    pub origins: OriginPolicy,
 }
 
 /// Whether clients may say who they are.
@@ -46,7 +47,7 @@ pub enum Users {
 pub struct Bus {
     io: Server,
     key: Option<Arc<str>>,
-    origins: Origins,
+    origins: OriginPolicy,
     slot: Slot,
 }
 
@@ -74,7 +75,12 @@ impl Slot {
 impl Bus {
     /// A bus that nobody can reach yet.
     pub fn new(options: BusOptions) -> Result<Self, engineio::ConfigError> {
-        let io = program::only_from(Server::builder(), &options.origins, false).build()?;
+        let origins = options.origins.clone();
+        let mut builder = Server::builder();
+        if let Some(cors) = origins.origins().cors(false) {
+            builder = builder.cors(cors);
+        }
+        let io = builder.engine(move |engine| engine.origins(origins)).build()?;
         let namespace = io.of("/");
         let key: Option<Arc<str>> = options.key.map(Arc::from);
         let (let_in, users) = (key.clone(), options.users);
@@ -141,7 +147,7 @@ impl Bus {
     }
 
     /// Whose pages may call.
-    pub(crate) fn origins(&self) -> &Origins {
+    pub(crate) fn origins(&self) -> &OriginPolicy {
         &self.origins
     }
 

@@ -43,5 +43,5 @@ pub use self::command::{Command, CommandError, Outcome};
 pub use self::connector::{BusError, ConnectorError, ConnectorOptions, Link, ServiceConnector};
 pub use self::event::{Event, EventType};
 pub use self::fallback::FallbackError;
-pub use engineio::Origins;
 pub use engineio::client::Tls;
+pub use engineio::{OriginPolicy, Origins};

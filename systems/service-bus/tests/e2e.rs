@@ -417,7 +417,8 @@ async fn the_api_says_what_is_wrong() {
 /// A browser would let any page act as a service of a bus that has no key.
 #[tokio::test]
 async fn foreign_pages_are_kept_out() {
-    let origins = ["https://good.test"].into_iter().collect();
+    let origins: engineio::Origins = ["https://good.test"].into_iter().collect();
+    let origins = origins.into();
     let bus = Bus::new(BusOptions { origins, ..BusOptions::default() }).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -433,6 +434,28 @@ async fn foreign_pages_are_kept_out() {
         assert_eq!(posted.status, if is_welcome { 200 } else { 403 }, "{origin}");
         let asked = Request::new("GET", "/api/rooms").header("origin", origin).send(addr).await;
         assert_eq!(asked.status, posted.status, "{origin}");
+    }
+}
+
+/// A script tag and a `no-cors` request name no origin, and a page whose name points at this machine names its own.
+#[tokio::test]
+async fn foreign_pages_find_no_way_around_the_origin() {
+    let origins = service_bus::OriginPolicy::default().local_hosts();
+    let bus = Bus::new(BusOptions { origins, ..BusOptions::default() }).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    let script = Request::new("GET", &format!("{polling}&j=0"));
+    assert_eq!(script.send(addr).await.status, 400, "JSONP is off");
+    for target in [polling, "/api/rooms"] {
+        let foreign = Request::new("GET", target).header("sec-fetch-site", "cross-site");
+        assert_eq!(foreign.send(addr).await.status, 403, "{target}");
+        let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let rebound = format!("GET {target} HTTP/1.1\r\nhost: evil.test\r\nconnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, rebound.as_bytes()).await.unwrap();
+        assert_eq!(tests::raw::Response::read(&mut stream).await.status, 403, "{target}");
+        assert_eq!(Request::new("GET", target).send(addr).await.status, 200, "{target}");
     }
 }
 

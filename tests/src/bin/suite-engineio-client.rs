@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ping_interval(Duration::from_millis(500))
         .max_payload(100)
         .cors(Cors::any())
+        .jsonp(true)
         .allow_request(|request: &Parts| {
             let denied = Query::from(&request.uri).get("deny").is_some();
             async move { if denied { Err(String::new()) } else { Ok(()) } }

@@ -14,6 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ping_interval(Duration::from_millis(300))
         .ping_timeout(Duration::from_millis(200))
         .cors(Cors::any())
+        .jsonp(true)
         .build(|_: &Session| {
             handler_fn(|session: &Session, message: Message| {
                 let _ = session.send(message);

@@ -110,7 +110,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .connection_state_recovery(Recovery::default())
         .cors(Cors::any())
         .engine(|engine| {
-            engine.allow_request(|_| async {
+            engine.jsonp(true).allow_request(|_| async {
                 tokio::time::sleep(HANDSHAKE).await;
                 Ok(())
             })

@@ -23,6 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ping_timeout(Duration::from_millis(200))
         .connect_timeout(Duration::from_millis(1000))
         .cors(Cors::any())
+        .engine(|engine| engine.jsonp(true))
         .build()?;
     greet(&io);
     greet(&io.of("/custom"));

@@ -7,7 +7,7 @@ use super::{Driver, count};
 use crate::close_reason::{CloseReason, Fault};
 use crate::packet::{decode_binary, decode_text};
 use crate::prepared::Prepared;
-use crate::server::line::Received;
+use crate::server::line::{Batch, Received};
 use crate::session::Input;
 use crate::ws::inbound::Event;
 use crate::ws::outbound::Source;
@@ -29,11 +29,22 @@ impl Driver {
             };
             while let Some(event) = self.carrier.as_mut().and_then(|line| line.next(&mut received)) {
                 self.carrier_event(event, now);
+                if !self.handler.is_ready() {
+                    self.keep(received);
+                    break;
+                }
             }
             let _ = self.handler.poll(&self.session, cx);
             self.flush(cx, now);
         }
         true
+    }
+
+    /// Leaves the rest of a read for when the handler is ready for more.
+    fn keep(&mut self, received: Batch) {
+        if let Some(line) = &mut self.carrier {
+            line.keep(received);
+        }
     }
 
     fn carrier_event(&mut self, event: Received, now: Instant) {
@@ -71,6 +82,10 @@ impl Driver {
         // The upgrade packet makes the probe the carrier; what follows it in the same read is the session's.
         loop {
             let on_trial = self.probe.is_some();
+            if !on_trial && !self.handler.is_ready() {
+                self.keep(received);
+                break;
+            }
             let line = if on_trial { &mut self.probe } else { &mut self.carrier };
             let Some(event) = line.as_mut().and_then(|line| line.next(&mut received)) else { break };
             if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }

@@ -120,6 +120,15 @@ impl Progress {
     pub fn consumed(&self) -> usize {
         self.at
     }
+
+    /// The progress in a copy of the input that begins where this one stands.
+    pub(crate) fn rebase(mut self) -> Self {
+        if self.at >= self.end {
+            return Self::default();
+        }
+        self.shared.advance(self.at - self.start);
+        Self { at: 0, start: 0, end: self.end - self.at, shared: self.shared }
+    }
 }
 
 impl Decode<'_> {

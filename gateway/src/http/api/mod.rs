@@ -39,7 +39,12 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// Does what an operator asks for.
-pub(super) async fn respond(gateway: &Gateway, call: Call, request: Request<RequestBody>, door: Door) -> Answer {
+pub(super) async fn respond(
+    gateway: &Gateway,
+    call: Call,
+    request: Request<RequestBody>,
+    door: Door,
+) -> Answer {
     let (head, mut body) = request.into_parts();
     let answered = async {
         if call == Call::AcquireSession {

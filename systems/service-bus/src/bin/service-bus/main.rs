@@ -4,6 +4,7 @@
 //! `LOG_LEVEL` (INFO) what is logged, `BUS_KEY` (none) what services have to know, and `USERS` whether clients may name
 //! themselves (`believed`) or not (`unknown`); the default is `believed` without a key, and `unknown` with one.
 //! `CORS_ORIGIN` says whose pages may connect: a comma-separated list, or `*`; the default is those of the same host.
+//! `ALLOWED_HOSTS` (none) names further hosts that a request may be for, when the bus listens on a loopback address.
 //!
 //! `service-bus demo` is a bus on a free port, three services, and two users, who talk to one another and end.
 
@@ -16,7 +17,7 @@ mod user;
 use std::process::ExitCode;
 
 use program::{Failure, parsed, told_to_stop, variable};
-use service_bus::{Bus, BusOptions, Origins, Users};
+use service_bus::{Bus, BusOptions, OriginPolicy, Origins, Users};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -57,9 +58,16 @@ async fn serve() -> Result<(), Failure> {
         (Some(other), _) => return Err(format!("USERS: {other} is neither believed nor unknown").into()),
     };
     let origins: Origins = variable("CORS_ORIGIN").unwrap_or_default().split(',').collect();
-    let bus = Bus::new(BusOptions { key, users, origins })?;
     let host = variable("SOCKET_IO_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
     let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let mut origins = OriginPolicy::from(origins);
+    if listener.local_addr()?.ip().is_loopback() {
+        let hosts = variable("ALLOWED_HOSTS").unwrap_or_default();
+        let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
+        // A page can have its own name point at this machine, and would be of the same host then.
+        origins = origins.local_hosts().allowed_hosts(hosts);
+    }
+    let bus = Bus::new(BusOptions { key, users, origins })?;
     let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(bus.serve(listener, stop).await?)

@@ -1,0 +1,117 @@
+//! The events that the gateway handles itself, in one table: for the handlers, for the relay, and for people.
+
+/// An event of clients that the gateway handles.
+#[derive(Debug)]
+pub(crate) struct BuiltIn {
+    pub(crate) name: &'static str,
+    /// Other names of the same event.
+    pub(crate) aliases: &'static [&'static str],
+    /// The event that answers it; empty if the acknowledgement is the only answer.
+    pub(crate) answer: &'static str,
+    /// What it does. For people.
+    pub(crate) about: &'static str,
+}
+
+/// A client brings a newer token by this event.
+pub(crate) const AUTHENTICATE: &str = "authenticate";
+
+pub(crate) const EVENTS: &[BuiltIn] = &[
+    BuiltIn { name: "ping", aliases: &[], answer: "pong", about: "answers pong {timestamp}" },
+    BuiltIn {
+        name: "status",
+        aliases: &[],
+        answer: "status_response",
+        about: "answers status_response {server, connection}",
+    },
+    BuiltIn {
+        name: "echo",
+        aliases: &[],
+        answer: "echo_response",
+        about: "answers echo_response {received, timestamp, socketId}",
+    },
+    BuiltIn {
+        name: "info",
+        aliases: &[],
+        answer: "info_response",
+        about: "answers info_response {server, websocket, session}",
+    },
+    BuiltIn {
+        name: "join",
+        aliases: &["room:join", "join_room"],
+        answer: "joined",
+        about: "joins a room, given as a string or {room}; answers joined {room}",
+    },
+    BuiltIn {
+        name: "leave",
+        aliases: &["room:leave", "leave_room"],
+        answer: "left",
+        about: "leaves a room; answers left {room}",
+    },
+    BuiltIn {
+        name: AUTHENTICATE,
+        aliases: &[],
+        answer: "",
+        about: "takes a newer token, {token}, where tokens are taken; answers {user, expiresAt}",
+    },
+    BuiltIn {
+        name: "message",
+        aliases: &[],
+        answer: "message_received",
+        about: "reaches the members of {room}, or everybody; answers message_received {success, message, data}",
+    },
+];
+
+/// The events that the gateway, its protocols and their client libraries send or raise without being asked.
+const SENT: &[&str] = &[
+    "connect",
+    "connect_error",
+    "connected",
+    "disconnect",
+    "disconnecting",
+    "error",
+    "newListener",
+    "numbers",
+    "removeListener",
+];
+
+impl BuiltIn {
+    /// The name and its aliases.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// All names of the event of this name.
+pub(super) fn names(name: &str) -> impl Iterator<Item = &'static str> + use<> {
+    EVENTS.iter().find(|event| event.name == name).into_iter().flat_map(BuiltIn::names)
+}
+
+/// Whether an event has a handler here.
+pub(super) fn is_handled(name: &str) -> bool {
+    EVENTS.iter().any(|event| event.names().any(|known| known == name))
+}
+
+/// Whether clients know an event of this name as the server's own.
+pub(super) fn is_sent(name: &str) -> bool {
+    SENT.contains(&name) || EVENTS.iter().any(|event| !event.answer.is_empty() && event.answer == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_every_event_and_alias() {
+        let readme = include_str!("../../README.md");
+        let (_, section) = readme.split_once("## What clients can do").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        for event in EVENTS {
+            for name in event.names().chain(Some(event.answer).filter(|answer| !answer.is_empty())) {
+                assert!(section.contains(&format!("`{name}`")), "{name}");
+            }
+        }
+        for name in SENT {
+            assert!(section.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}

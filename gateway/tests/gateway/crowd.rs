@@ -117,7 +117,7 @@ async fn an_empty_session_id_is_a_handshake_like_any_other() {
     assert_eq!(statuses[0], 200);
     let limited = statuses.iter().filter(|status| **status == 429).count();
     assert!(limited > 0, "{statuses:?}");
-    let metrics = Request::new("GET", "/metrics").send(running.addr).await;
+    let metrics = running.operator("GET", "/metrics").send(running.addr).await;
     let sample = format!("handshakes_total{{protocol=\"socketio\",status=\"429\"}} {limited}\n");
     assert!(metrics.text().contains(&sample), "{}", metrics.text());
 }

@@ -153,15 +153,15 @@ impl ServerBuilder {
         self
     }
 
-    /// Whose pages may send requests: an [`Origins`], or an [`OriginPolicy`] with further rules. Default: all, as with the
-    /// official server.
+    /// Whose pages may send requests: an [`Origins`](crate::Origins), or an [`OriginPolicy`] with further rules. Default:
+    /// all, as with the official server.
     ///
     /// Every request is checked, handshakes and those of sessions alike, before middlewares and
     /// [`allow_request`](Self::allow_request); only preflights of [`cors`](Self::cors) and requests that a
     /// [`resource`](Self::resource) answers are not. A refused request is answered with code 4, by 403 or, if it wants a
     /// WebSocket, by 400; its session does not notice. Costs a look at three headers per request.
     ///
-    /// Pages of other origins need [`cors`](Self::cors) too: see [`Origins::cors`].
+    /// Pages of other origins need [`cors`](Self::cors) too: see [`Origins::cors`](crate::Origins::cors).
     pub fn origins(mut self, origins: impl Into<OriginPolicy>) -> Self {
         self.options.origins = Some(origins.into());
         self

@@ -57,11 +57,18 @@ pub(crate) async fn serve(arguments: &[&str]) -> Served {
     let arguments = [&["serve", "--port", "0", "--log-format", "json"], arguments].concat();
     let mut process = program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-    let line = soon(lines.next_line()).await.unwrap().unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-    let message = line["fields"]["message"].as_str().unwrap();
-    let (_, addr) = message.strip_prefix("listening on ").unwrap().split_once("://").unwrap();
-    let addr = addr.parse().unwrap();
+    // The libraries log before the program does, where the level shows them.
+    let addr = soon(async {
+        loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            let message = line["fields"]["message"].as_str().unwrap_or_default();
+            if let Some(url) = message.strip_prefix("listening on ") {
+                return url.split_once("://").unwrap().1.parse().unwrap();
+            }
+        }
+    })
+    .await;
     // Whatever it says later has to go somewhere.
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {

@@ -122,6 +122,7 @@ impl Progress {
     }
 
     /// The progress in a copy of the input that begins where this one stands.
+    #[cfg(feature = "server")]
     pub(crate) fn rebase(mut self) -> Self {
         if self.at >= self.end {
             return Self::default();

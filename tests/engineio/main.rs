@@ -14,4 +14,5 @@ mod http;
 mod limits;
 mod messages;
 mod origins;
+mod routes;
 mod upgrade;

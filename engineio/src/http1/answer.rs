@@ -18,11 +18,21 @@ pub(crate) enum After {
     Upgrade,
 }
 
-/// Appends the head of an answer whose body has this length. Returns whether the body is to follow: "the server MUST NOT
-/// send content" with some (RFC 9110, 6.4.1 and 9.3.2).
+/// How the client finds the end of a body (RFC 9112, 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyEnd {
+    Length(u64),
+    /// In chunks, which HTTP/1.0 does not know.
+    Chunked,
+    /// The connection ends with it.
+    Close,
+}
+
+/// Appends the head of an answer. Returns whether the body is to follow: "the server MUST NOT send content" with some
+/// (RFC 9110, 6.4.1 and 9.3.2).
 pub(crate) fn encode<B>(
     response: &Response<B>,
-    body_len: usize,
+    body: BodyEnd,
     request: (&Method, Version),
     after: After,
     out: &mut Vec<u8>,
@@ -42,11 +52,16 @@ pub(crate) fn encode<B>(
         }
     }
     let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT;
-    if !bodiless {
-        let len = announced(response.headers(), method, status, body_len);
-        out.extend_from_slice(b"content-length: ");
-        out.extend_from_slice(len.to_string().as_bytes());
-        out.extend_from_slice(b"\r\n");
+    match body {
+        _ if bodiless => {}
+        BodyEnd::Length(len) => {
+            let len = announced(response.headers(), method, status, len);
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(len.to_string().as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        BodyEnd::Chunked => line(out, b"transfer-encoding", b"chunked"),
+        BodyEnd::Close => {}
     }
     match after {
         After::Close => line(out, b"connection", b"close"),
@@ -60,10 +75,10 @@ pub(crate) fn encode<B>(
 }
 
 /// An answer that stands for another's may say how long that one would be.
-fn announced(headers: &HeaderMap, method: &Method, status: StatusCode, body_len: usize) -> u64 {
+fn announced(headers: &HeaderMap, method: &Method, status: StatusCode, body_len: u64) -> u64 {
     let stands_for_another = method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     let said = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    (stands_for_another && body_len == 0).then(said).flatten().unwrap_or(body_len as u64)
+    (stands_for_another && body_len == 0).then(said).flatten().unwrap_or(body_len)
 }
 
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -81,12 +96,12 @@ mod tests {
 
     fn answer(
         response: &Response<()>,
-        len: usize,
+        len: u64,
         request: (&Method, Version),
         after: After,
     ) -> (String, bool) {
         let mut out = Vec::new();
-        let body = encode(response, len, request, after, &mut out);
+        let body = encode(response, BodyEnd::Length(len), request, after, &mut out);
         let text = String::from_utf8(out).unwrap();
         let (head, date) = text.split_at(text.find("date: ").unwrap());
         assert!(date.ends_with(" GMT\r\n\r\n"));
@@ -124,6 +139,16 @@ mod tests {
         response.headers_mut().insert("content-length", HeaderValue::from_static("99"));
         let (head, body) = answer(&response, 0, GET, After::KeepAlive);
         assert_eq!((head.as_str(), body), ("HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n", false));
+    }
+
+    #[test]
+    fn a_body_of_unknown_length() {
+        for (end, line) in [(BodyEnd::Chunked, "transfer-encoding: chunked\r\n"), (BodyEnd::Close, "")] {
+            let mut out = Vec::new();
+            assert!(encode(&Response::new(()), end, GET, After::KeepAlive, &mut out));
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.starts_with(&format!("HTTP/1.1 200 OK\r\n{line}date: ")), "{text}");
+        }
     }
 
     #[test]

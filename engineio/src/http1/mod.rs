@@ -9,7 +9,7 @@ mod date;
 mod head;
 
 #[cfg(feature = "server")]
-pub(crate) use self::answer::{After, continue_100, encode};
+pub(crate) use self::answer::{After, BodyEnd, continue_100, encode};
 pub(crate) use self::body::{BodyDecoder, Framing};
 #[cfg(feature = "server")]
 pub(crate) use self::head::{Head, HeadError, Scanner};

@@ -12,8 +12,8 @@ use thiserror::Error;
 
 /// The body of a request on a connection of the server.
 ///
-/// Reading it has no deadline: [`ServerBuilder::body_timeout`](crate::ServerBuilder::body_timeout) is for requests of
-/// Engine.IO.
+/// It ends with an error when the connection does, when it breaks the rules of HTTP, and when 16 KiB of it take longer
+/// than [`ServerBuilder::body_timeout`](crate::ServerBuilder::body_timeout). Its length is the application's to limit.
 #[derive(Debug)]
 pub struct RequestBody(Incoming);
 
@@ -37,7 +37,7 @@ pub(super) struct State {
 
 /// The connection ended, or broke the rules of HTTP, before the body was whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the request body ended early")]
+#[error("the request body did not come whole")]
 pub struct IncompleteBody;
 
 impl RequestBody {

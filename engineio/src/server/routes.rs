@@ -1,35 +1,101 @@
 //! The application's own routes on connections of the server.
 
-use std::future::Future;
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tower_service::Service;
 
 use super::body::Body;
 use super::incoming::RequestBody;
 
-type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
 /// What answers every request on connections of [`Server::connect_with`](super::Server::connect_with).
 ///
-/// Requests below the server's path are among them: pass them on to [`Server::handle`](super::Server::handle). The
-/// address of the peer is in the extensions, as [`PeerAddr`](super::PeerAddr).
+/// Requests below the server's path are among them: pass them on to [`Server::handle`](super::Server::handle), or put
+/// [`Server::layer`](super::Server::layer) in front of the other routes. The address of the peer is in the extensions,
+/// as [`PeerAddr`](super::PeerAddr).
 #[derive(Clone)]
 pub struct Routes(Arc<dyn Fn(Request<RequestBody>) -> Answer + Send + Sync>);
 
+/// The body of an answer.
+pub(super) enum ResponseBody {
+    /// In one piece.
+    Whole(Body),
+    /// In pieces, as they come.
+    Stream(Stream),
+}
+
+pub(super) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
+
 impl Routes {
-    /// Routes from a function. Each request costs one allocation for its future.
-    pub fn new<F, Fut>(answer: F) -> Self
+    /// Routes from a function. Each request costs one allocation for its future, and one for a body that is not a
+    /// [`Body`].
+    ///
+    /// Bodies may be streams. One that ends with an error, or is not as long as its size hint says, ends the connection.
+    pub fn new<F, Fut, B>(answer: F) -> Self
     where
         F: Fn(Request<RequestBody>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Response<Body>> + Send + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
     {
-        Self(Arc::new(move |request| Box::pin(answer(request))))
+        Self(Arc::new(move |request| {
+            let answer = answer(request);
+            Box::pin(async move { answer.await.map(ResponseBody::new) })
+        }))
+    }
+
+    /// Routes from a tower service, such as a router of axum. It is cloned for each request.
+    pub fn service<S, B>(service: S) -> Self
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self::new(move |request| {
+            let mut service = service.clone();
+            async move {
+                let ready = poll_fn(|cx| service.poll_ready(cx)).await;
+                let answered = match ready {
+                    Ok(()) => service.call(request).await,
+                    Err(never) => match never {},
+                };
+                match answered {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+        })
     }
 
     pub(super) fn answer(&self, request: Request<RequestBody>) -> Answer {
         (self.0)(request)
+    }
+}
+
+impl ResponseBody {
+    fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut body = Some(body);
+        let whole = (&mut body as &mut dyn Any).downcast_mut::<Option<Body>>().and_then(Option::take);
+        match (whole, body) {
+            (Some(whole), _) => Self::Whole(whole),
+            (None, Some(body)) if !body.is_end_stream() => Self::Stream(Box::pin(body.map_err(Into::into))),
+            (None, _) => Self::Whole(Body::default()),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! One HTTP/1.1 connection of a server that listens without a framework: requests in, answers out, one after the other.
 
+mod write;
+
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -13,29 +15,19 @@ use http::{HeaderMap, Request, Response, StatusCode, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use self::write::{COPIED, PACE};
 use super::Shared;
-use super::body::Body;
 use super::clock::Clock;
 use super::head::PeerAddr;
 use super::incoming::{Feed, IncompleteBody, RequestBody};
 use super::respond::status;
-use super::routes::Routes;
+use super::routes::{ResponseBody, Routes};
 use super::upgrade::Slot;
-use crate::http1::{After, BodyDecoder, Framing, Head, HeadError, Scanner, continue_100, encode};
+use crate::http1::{After, BodyDecoder, BodyEnd, Framing, Head, HeadError, Scanner, continue_100, encode};
 use crate::net::{Handover, Io, Scratch, Upgrading};
 
 /// How much is read of a client that does not wait for its answer.
 const AHEAD: usize = 16 * 1024;
-/// A body of at most this size is copied behind its head, and written with it. Copying more costs more than the vector
-/// of a gathering write.
-const COPIED: usize = 4 * 1024;
-/// How much of an answer a client has to take before its patience is counted anew. One byte at a time would hold the
-/// rest for as long as it likes.
-const PACE: usize = 16 * 1024;
-/// How long, and for how many bytes, a client may go on sending what is refused already. A connection that is closed
-/// with unread bytes in it is reset, and a reset can overtake the answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Answers the requests of one connection until either side is done with it, or `end` resolves; a request that is being
 /// answered then is answered. Without `routes`, requests outside the server's path are refused.
@@ -147,6 +139,8 @@ impl Connection {
             (None, None)
         };
         let (body, mut upload) = self.body(framing, expects_continue);
+        // Requests of Engine.IO have a clock of their own, and another answer when it runs out.
+        upload.patience = routes.map(|_| shared.options.body_timeout);
 
         let answered = {
             let request = Request::from_parts(parts, body);
@@ -177,10 +171,25 @@ impl Connection {
             _ if keep_alive => After::KeepAlive,
             _ => After::Close,
         };
-        let mut out = Vec::with_capacity(256 + COPIED.min(response.body().len()));
-        let has_body = encode(&response, response.body().len(), (&asked.0, asked.1), after, &mut out);
-        let body = if has_body { response.into_body().into_bytes() } else { Bytes::new() };
-        match (self.write(out, body, shared.options.body_timeout).await, after, handover) {
+        let (end, after) = match response.body() {
+            ResponseBody::Whole(body) => (BodyEnd::Length(body.len() as u64), after),
+            ResponseBody::Stream(body) => match body.size_hint().exact() {
+                Some(length) => (BodyEnd::Length(length), after),
+                None if asked.1 == Version::HTTP_11 => (BodyEnd::Chunked, after),
+                None => (BodyEnd::Close, After::Close),
+            },
+        };
+        let copied =
+            if let BodyEnd::Length(length) = end { length.min(COPIED as u64) as usize } else { COPIED };
+        let mut out = Vec::with_capacity(256 + copied);
+        let has_body = encode(&response, end, (&asked.0, asked.1), after, &mut out);
+        let patience = shared.options.body_timeout;
+        let written = match response.into_body() {
+            ResponseBody::Whole(body) if has_body => self.write(out, body.into_bytes(), patience).await,
+            ResponseBody::Stream(body) if has_body => self.stream(out, body, end, patience).await,
+            _ => self.write(out, Bytes::new(), patience).await,
+        };
+        match (written, after, handover) {
             (Err(_), ..) => Next::Nothing,
             (Ok(()), After::Upgrade, Some(handover)) => Next::Upgrade(handover),
             (Ok(()), After::KeepAlive, _) => Next::Request,
@@ -196,7 +205,7 @@ impl Connection {
             Refused::TimedOut => StatusCode::REQUEST_TIMEOUT,
         });
         let mut out = Vec::new();
-        encode(&status, 0, (&http::Method::GET, Version::HTTP_11), After::Close, &mut out);
+        encode(&status, BodyEnd::Length(0), (&http::Method::GET, Version::HTTP_11), After::Close, &mut out);
         match self.write(out, Bytes::new(), patience).await {
             Ok(()) => Next::Linger,
             Err(_) => Next::Nothing,
@@ -205,7 +214,8 @@ impl Connection {
 
     /// The body of a request whose head was just read, and what is left to do for it.
     fn body(&mut self, framing: Framing, expects_continue: bool) -> (RequestBody, Upload) {
-        let done = Upload { decoder: BodyDecoder::new(Framing::Length(0)), feed: None, unsaid: &[] };
+        let upload = |decoder, feed, unsaid| Upload { decoder, feed, unsaid, patience: None, arrived: PACE };
+        let done = upload(BodyDecoder::new(Framing::Length(0)), None, &[][..]);
         match framing {
             Framing::Length(0) => (RequestBody::whole(Bytes::new()), done),
             Framing::Length(length) if length <= self.read.len() as u64 => {
@@ -215,7 +225,7 @@ impl Connection {
             _ => {
                 let (body, feed) = RequestBody::streamed();
                 let unsaid = if expects_continue { continue_100() } else { &[] };
-                (body, Upload { decoder: BodyDecoder::new(framing), feed: Some(feed), unsaid })
+                (body, upload(BodyDecoder::new(framing), Some(feed), unsaid))
             }
         }
     }
@@ -224,13 +234,7 @@ impl Connection {
     fn poll_upload(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let Some(feed) = upload.feed.as_ref().filter(|feed| feed.is_wanted()) else {
-                if self.read.len() >= AHEAD {
-                    return Poll::Pending;
-                }
-                if ready!(self.poll_fill(cx))? == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-                }
-                continue;
+                return self.poll_ahead(cx);
             };
             let mut body = Vec::with_capacity(self.read.len());
             match upload.decoder.decode_into(&self.read, &mut body) {
@@ -257,12 +261,34 @@ impl Connection {
                     written => upload.unsaid.advance(written),
                 }
             }
-            match ready!(self.poll_fill(cx)) {
-                Ok(1..) => {}
+            // The clock starts when the body is waited for, and again with each part of it that has come.
+            if let Some(patience) = upload.patience.filter(|_| upload.arrived >= PACE) {
+                upload.arrived = 0;
+                self.clock.start(patience);
+            }
+            let filled = match self.poll_fill(cx) {
+                Poll::Pending if upload.patience.is_some() => {
+                    ready!(self.clock.poll(cx));
+                    Err(io::ErrorKind::TimedOut.into())
+                }
+                filled => ready!(filled),
+            };
+            match filled {
+                Ok(more @ 1..) => upload.arrived += more,
                 // Whoever waits for the body is told; the answer is for nobody.
                 Ok(0) | Err(_) => feed.end(Err(IncompleteBody)),
             }
         }
+    }
+
+    /// Reads ahead a little while an answer is being made. An error says that the client is gone.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.read.len() < AHEAD {
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        Poll::Pending
     }
 
     /// Drops what is here of a body that nobody wanted. Returns whether the next request begins behind it.
@@ -272,83 +298,6 @@ impl Connection {
             Err(_) => return false,
         }
         decoder.is_done()
-    }
-
-    /// Writes an answer. The client may take as long as `patience` for each [`PACE`] bytes of it.
-    async fn write(&mut self, head: Vec<u8>, mut body: Bytes, patience: Duration) -> io::Result<()> {
-        let mut head = head;
-        if body.len() <= COPIED {
-            head.extend_from_slice(&std::mem::take(&mut body));
-        }
-        let mut head = &head[..];
-        let mut taken = 0;
-        self.clock.start(patience);
-        poll_fn(|cx| {
-            while !(head.is_empty() && body.is_empty()) {
-                let io = Pin::new(&mut self.io);
-                let written = if body.is_empty() {
-                    io.poll_write(cx, head)
-                } else {
-                    io.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&body)])
-                };
-                let written = match written {
-                    Poll::Ready(written) => written?,
-                    Poll::Pending => {
-                        return self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
-                    }
-                };
-                if written == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                let of_head = written.min(head.len());
-                head.advance(of_head);
-                body.advance(written - of_head);
-                taken += written;
-                if taken >= PACE {
-                    taken = 0;
-                    self.clock.start(patience);
-                }
-            }
-            // TCP has nothing to flush. TLS waits here for a client that reads nothing.
-            match Pin::new(&mut self.io).poll_flush(cx) {
-                Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
-                flushed => flushed,
-            }
-        })
-        .await
-    }
-
-    /// Ends the writing side. Dropping a TCP stream does the same; a TLS client wants to be told.
-    async fn shutdown(&mut self) {
-        if matches!(self.io, Io::Other(_)) {
-            let _ = self.end_writing().await;
-        }
-    }
-
-    /// Ends the writing side, and waits for the client to notice.
-    async fn linger(mut self) {
-        if self.end_writing().await.is_err() {
-            return;
-        }
-        let mut left = LINGER_BYTES;
-        self.read.clear();
-        while let Ok(read @ 1..) = self.fill().await {
-            self.read.clear();
-            left = left.saturating_sub(read);
-            if left == 0 {
-                return;
-            }
-        }
-    }
-
-    async fn end_writing(&mut self) -> io::Result<()> {
-        // TLS writes its last message here, which a client that reads nothing does not take.
-        self.clock.start(LINGER);
-        poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
-            Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
-            ended => ended,
-        })
-        .await
     }
 
     /// Reads once, within the time that the clock gives.
@@ -389,6 +338,10 @@ struct Upload {
     feed: Option<Feed>,
     /// What is left of telling the client that we want it.
     unsaid: &'static [u8],
+    /// How long each [`PACE`] bytes of it may take, if they have a clock.
+    patience: Option<Duration>,
+    /// How many bytes have come since the clock was started.
+    arrived: usize,
 }
 
 async fn answer(
@@ -396,7 +349,7 @@ async fn answer(
     routes: Option<&Routes>,
     mut request: Request<RequestBody>,
     upgrading: Option<Upgrading>,
-) -> Response<Body> {
+) -> Response<ResponseBody> {
     if let Some(routes) = routes {
         if let Some(upgrading) = upgrading {
             request.extensions_mut().insert(Slot::new(upgrading));
@@ -404,9 +357,9 @@ async fn answer(
         return routes.answer(request).await;
     }
     if shared.matches(request.uri().path()) {
-        Arc::clone(shared).respond(request, upgrading).await
+        Arc::clone(shared).respond(request, upgrading).await.map(ResponseBody::Whole)
     } else {
-        status(shared.options.outside)
+        status(shared.options.outside).map(ResponseBody::Whole)
     }
 }
 
@@ -417,77 +370,4 @@ fn empty_lines(bytes: &[u8]) -> usize {
 
 fn says_close(headers: &HeaderMap) -> bool {
     headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    /// Writes 100 KiB to a client that takes `step` bytes every 10 seconds. Returns how many it took.
-    async fn taken(step: usize) -> (io::Result<()>, usize) {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let (scanner, clock) = (Scanner::default(), Clock::default());
-        let mut connection = Connection { io: Io::new(ours), read: Vec::new(), scanner, clock };
-        let client = tokio::spawn(async move {
-            let (mut buffer, mut taken) = (vec![0; step], 0);
-            while theirs.read_exact(&mut buffer).await.is_ok() {
-                taken += step;
-                tokio::time::sleep(Duration::from_secs(10)).await;
-            }
-            taken
-        });
-        let written = connection.write(vec![b'x'; 100 * 1024], Bytes::new(), PATIENCE).await;
-        drop(connection);
-        (written, client.await.unwrap_or_default())
-    }
-
-    /// A TLS stream whose buffer takes everything, and whose client takes nothing.
-    struct Stalled;
-
-    impl AsyncRead for Stalled {
-        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-
-    impl AsyncWrite for Stalled {
-        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            Poll::Ready(Ok(buf.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-
-    fn stalled() -> Connection {
-        let (scanner, clock) = (Scanner::default(), Clock::default());
-        Connection { io: Io::new(Stalled), read: Vec::new(), scanner, clock }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn flush_and_shutdown_have_a_deadline() {
-        let limit = 2 * PATIENCE;
-        let mut connection = stalled();
-        let written = tokio::time::timeout(limit, connection.write(vec![b'x'; 10], Bytes::new(), PATIENCE));
-        assert_eq!(written.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
-        tokio::time::timeout(limit, stalled().linger()).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_may_be_slow_but_not_as_slow_as_it_likes() {
-        let (written, taken_of_it) = taken(10 * 1024).await;
-        assert!(written.is_ok() && taken_of_it == 100 * 1024, "{written:?} {taken_of_it}");
-        let (written, taken_of_it) = taken(100).await;
-        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(taken_of_it < 16 * 1024, "{taken_of_it}");
-    }
 }

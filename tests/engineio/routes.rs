@@ -1,0 +1,177 @@
+//! An application's own routes on connections of the server.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use engineio::{Body, PeerAddr, RequestBody, Routes, Server, Session};
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use tests::raw::soon;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+/// Serves one connection with these routes, and gives the client's end.
+async fn connect(body_timeout: Duration, routes: impl FnOnce(Server) -> Routes) -> TcpStream {
+    let server =
+        Server::builder().body_timeout(body_timeout).build(|_: &Session| engineio::handler_fn(|_, _| {}));
+    let server = server.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    let routes = routes(server.clone());
+    tokio::spawn(server.connect_with(stream, peer, routes, std::future::pending()));
+    client
+}
+
+async fn ask(client: &mut TcpStream, request: &str, end: &str) -> String {
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    let mut buffer = [0; 1024];
+    soon(async {
+        while !text.ends_with(end) {
+            let read = client.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "{text}");
+            text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+    })
+    .await;
+    text
+}
+
+#[tokio::test]
+async fn routes_answer_beside_the_server() {
+    let mut client = connect(Duration::from_secs(30), |server| {
+        Routes::new(move |request: Request<RequestBody>| {
+            let server = server.clone();
+            async move {
+                if server.matches(request.uri().path()) {
+                    return server.handle(request).await;
+                }
+                let peer: SocketAddr = request.extensions().get::<PeerAddr>().unwrap().0;
+                assert!(peer.ip().is_loopback());
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                Response::new(Body::from(body))
+            }
+        })
+    })
+    .await;
+    let echo = ask(&mut client, "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi", "hi").await;
+    assert!(echo.starts_with("HTTP/1.1 200 OK\r\n") && echo.contains("content-length: 2\r\n"), "{echo}");
+    let open =
+        ask(&mut client, "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: a\r\n\r\n", "}").await;
+    assert!(open.contains("\r\n\r\n0{\"sid\":"), "{open}");
+}
+
+/// A body whose pieces come from a channel.
+fn stream(pieces: mpsc::Receiver<&'static str>) -> impl http_body::Body<Data = Bytes, Error = Infallible> {
+    let stream = futures_util::stream::unfold(pieces, |mut pieces| async {
+        let piece = pieces.recv().await?;
+        Some((Ok(Frame::data(Bytes::from(piece))), pieces))
+    });
+    StreamBody::new(stream)
+}
+
+#[tokio::test]
+async fn a_stream_leaves_piece_by_piece() {
+    let (sender, receiver) = mpsc::channel(1);
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let mut client = connect(Duration::from_secs(30), |_| {
+        Routes::new(move |_| {
+            let receiver = receiver.lock().unwrap().take();
+            async move { Response::new(stream(receiver.unwrap_or_else(|| mpsc::channel(1).1))) }
+        })
+    })
+    .await;
+    let head = ask(&mut client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\r\n\r\n").await;
+    assert!(head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head}");
+    sender.send("one").await.unwrap();
+    assert_eq!(ask(&mut client, "", "one\r\n").await, "3\r\none\r\n");
+    sender.send("and two").await.unwrap();
+    assert_eq!(ask(&mut client, "", "two\r\n").await, "7\r\nand two\r\n");
+    drop(sender);
+    assert_eq!(ask(&mut client, "", "0\r\n\r\n").await, "0\r\n\r\n");
+    // The connection goes on; with HTTP/1.0 the end of the body is that of the connection.
+    client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut rest = String::new();
+    soon(client.read_to_string(&mut rest)).await.unwrap();
+    assert!(rest.contains("connection: close\r\n") && rest.ends_with("\r\n\r\n"), "{rest}");
+}
+
+/// An application that streams to nobody would do so for ever.
+#[tokio::test]
+async fn a_stream_ends_with_its_client() {
+    let (sender, receiver) = mpsc::channel(1);
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let mut client = connect(Duration::from_secs(30), |_| {
+        Routes::new(move |_| {
+            let receiver = receiver.lock().unwrap().take().unwrap();
+            async move { Response::new(stream(receiver)) }
+        })
+    })
+    .await;
+    ask(&mut client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\r\n\r\n").await;
+    drop(client);
+    soon(sender.closed()).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let (told, mut tells) = mpsc::unbounded_channel();
+    let mut client = connect(Duration::from_millis(50), |_| {
+        Routes::new(move |request: Request<RequestBody>| {
+            let told = told.clone();
+            async move {
+                let body = request.into_body().collect().await;
+                told.send(body.map_err(|error| error.to_string()).map(|_| ())).unwrap();
+                let mut response = Response::new(Body::default());
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                response
+            }
+        })
+    })
+    .await;
+    client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
+    let told = soon(tells.recv()).await.unwrap();
+    assert_eq!(told, Err("the request body did not come whole".to_owned()));
+    let mut answer = String::new();
+    soon(client.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("connection: close\r\n"), "{answer}");
+}
+
+/// A service that is never ready before it was asked, as some are.
+#[derive(Clone)]
+struct Hello(bool);
+
+impl tower_service::Service<Request<RequestBody>> for Hello {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0 = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<RequestBody>) -> Self::Future {
+        assert!(std::mem::take(&mut self.0));
+        std::future::ready(Ok(Response::new("hello".to_owned())))
+    }
+}
+
+#[tokio::test]
+async fn tower_services_are_routes() {
+    let mut client = connect(Duration::from_secs(30), |server| {
+        Routes::service(tower_layer::Layer::layer(&server.layer(), Hello(false)))
+    })
+    .await;
+    let hello = ask(&mut client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hello").await;
+    assert!(hello.contains("content-length: 5\r\n"), "{hello}");
+    let open =
+        ask(&mut client, "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: a\r\n\r\n", "}").await;
+    assert!(open.contains("\r\n\r\n0{\"sid\":"), "{open}");
+}

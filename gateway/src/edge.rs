@@ -3,28 +3,22 @@
 //! What lies below the path of Socket.IO is Socket.IO's, any other request that wants a WebSocket gets the native
 //! protocol, and the rest is HTTP.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use engineio::{PeerAddr, Query, RequestBody, Routes};
+use engineio::{ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 
 use crate::answer::{self, Answer};
 use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::{http as web, native};
 
-/// How long a TLS handshake may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long accepting pauses when the process is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The time between two log lines about connections that are not accepted.
 const WARN_PAUSE: Duration = Duration::from_secs(10);
 /// How long the answers may take that are under way at the end.
@@ -92,81 +86,62 @@ impl Gateway {
     }
 
     async fn accept(&self, listener: &TcpListener, door: Door) {
-        let mut connections = JoinSet::new();
-        let mut warned = None;
-        let mut closed = pin!(self.closed());
-        loop {
-            tokio::select! {
-                () = &mut closed => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => match self.connection_slot(connections.len()) {
-                        Some(slot) => {
-                            let served = welcome(self.clone(), stream, peer, door);
-                            connections.spawn(async move {
-                                served.await;
-                                drop(slot);
-                            });
-                        }
-                        None => {
-                            self.tallies().excess.add("server_connections");
-                            warn(&mut warned, &"server.max_connections is reached");
-                        }
-                    },
-                    // One connection's failure, or too many open files: the listener itself is still good.
-                    Err(error) => {
-                        warn(&mut warned, &error);
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+        let server = self.http_server(door);
+        self.add_port(server.connections());
+        let tls = self.tls().filter(|_| door != Door::Internal).map(Arc::clone);
+        match tls {
+            Some(tls) => {
+                let handshake = |stream, _| {
+                    let acceptor = tls.acceptor().clone();
+                    async move { acceptor.accept(stream).await }
+                };
+                server.serve_with(listener, handshake, self.closed()).await;
             }
+            None => server.serve(listener, self.closed()).await,
         }
-        // The last answers are on their way: to polls, that the session is over, and to whoever asked the API.
-        let _ =
-            tokio::time::timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} })
-                .await;
     }
-}
 
-/// Logs why connections are not taken, at most once in a while: at every one it would fill the log.
-fn warn(warned: &mut Option<Instant>, error: &dyn std::fmt::Display) {
-    if warned.is_none_or(|at| at.elapsed() >= WARN_PAUSE) {
-        *warned = Some(Instant::now());
-        tracing::warn!(%error, "connections are not accepted");
+    fn http_server(&self, door: Door) -> HttpServer {
+        let gateway = self.clone();
+        let routes = Routes::new(move |request: Request<RequestBody>| {
+            let gateway = gateway.clone();
+            async move { respond(&gateway, request, door).await }
+        });
+        let gateway = self.clone();
+        let config = self.config();
+        HttpServer::new(routes)
+            .body_timeout(Duration::from_millis(config.transport.body_timeout_ms))
+            .max_connections(config.server.max_connections)
+            .shutdown_timeout(LAST_ANSWERS)
+            .on_failure(move |failure| match failure {
+                // Whoever looks what is on this port fails in the handshake, too.
+                ConnectionFailure::Handshake(error) => {
+                    gateway.tallies().tls_failures.add();
+                    tracing::debug!(%error, "TLS");
+                }
+                ConnectionFailure::HandshakeTimeout => gateway.tallies().tls_failures.add(),
+                ConnectionFailure::TooMany => {
+                    gateway.tallies().excess.add("server_connections");
+                    gateway.warn_of_refused(failure);
+                }
+                failure => gateway.warn_of_refused(failure),
+            })
     }
-}
 
-async fn welcome(gateway: Gateway, stream: TcpStream, peer: SocketAddr, door: Door) {
-    let tls = gateway.tls().filter(|_| door != Door::Internal).map(|tls| tls.acceptor().clone());
-    let Some(tls) = tls else { return connection(gateway, stream, peer, door).await };
-    // Answers are written whole; waiting to fill a segment would only delay them.
-    let _ = stream.set_nodelay(true);
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(gateway, stream, peer, door).await,
-        // Whoever looks what is on this port fails here, too.
-        Ok(Err(error)) => {
-            gateway.tallies().tls_failures.add();
-            tracing::debug!(%error, %peer, "TLS");
+    /// Logs why connections are not taken, at most once in a while: at every one it would fill the log.
+    fn warn_of_refused(&self, failure: &ConnectionFailure) {
+        let mut warned = self.warned().lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|at| at.elapsed() >= WARN_PAUSE) {
+            *warned = Some(Instant::now());
+            tracing::warn!(error = %failure, source = failure.source().map(tracing::field::display), "connections are refused");
         }
-        Err(_) => gateway.tallies().tls_failures.add(),
     }
 }
 
-async fn connection<S>(gateway: Gateway, stream: S, peer: SocketAddr, door: Door)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let engine = gateway.io().engine().clone();
-    let answering = gateway.clone();
-    let routes = Routes::new(move |request| {
-        let gateway = answering.clone();
-        async move { respond(&gateway, request, peer, door).await }
-    });
-    let end = async move { gateway.closed().await };
-    engine.connect_with(stream, peer, routes, end).await;
-}
-
-async fn respond(gateway: &Gateway, request: Request<RequestBody>, peer: SocketAddr, door: Door) -> Answer {
+async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
+    let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
+        return answer::failure(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the peer is not known");
+    };
     if door == Door::Internal {
         return web::respond(gateway, request, door).await;
     }

@@ -1,10 +1,10 @@
 //! The gateway: one server of both protocols, and the settings that made it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engineio::{Origins, SlowConsumer};
+use engineio::{ConnectionCount, Origins, SlowConsumer};
 use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -42,19 +42,11 @@ struct Shared {
     crowd: Arc<Crowd>,
     proxies: Proxies,
     started: Instant,
-    connections: AtomicUsize,
+    warned: Mutex<Option<Instant>>,
+    ports: Mutex<Vec<ConnectionCount>>,
     draining: AtomicBool,
     closed: Notify,
     is_closed: AtomicBool,
-}
-
-/// A connection that is counted until this is dropped.
-pub(crate) struct ConnectionSlot(Gateway);
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Why nothing was reloaded.
@@ -145,7 +137,8 @@ impl Gateway {
             crowd,
             proxies,
             started,
-            connections: AtomicUsize::new(0),
+            warned: Mutex::default(),
+            ports: Mutex::default(),
             draining: AtomicBool::new(false),
             closed: Notify::new(),
             is_closed: AtomicBool::new(false),
@@ -155,20 +148,6 @@ impl Gateway {
     /// The Socket.IO server, of which native clients are clients too: for handlers and emits of one's own.
     pub fn io(&self) -> &Server {
         &self.0.io
-    }
-
-    /// How many connections are in a TLS handshake or speak HTTP. Those that became WebSockets are sessions.
-    pub fn connections(&self) -> usize {
-        self.0.connections.load(Ordering::Relaxed)
-    }
-
-    /// A place for one more connection of a port that has so many, until it is dropped. `None` beyond
-    /// `server.max_connections`.
-    pub(crate) fn connection_slot(&self, of_port: usize) -> Option<ConnectionSlot> {
-        (of_port < self.0.config.server.max_connections).then(|| {
-            self.0.connections.fetch_add(1, Ordering::Relaxed);
-            ConnectionSlot(self.clone())
-        })
     }
 
     /// The settings that it was made with. [`reload`](Self::reload) does not change them.
@@ -284,6 +263,26 @@ impl Gateway {
     /// Those that went.
     pub(crate) fn closes(&self) -> &Closes {
         &self.0.closes
+    }
+
+    /// How many connections are in a TLS handshake or speak HTTP, on all ports. Those that became WebSockets are sessions.
+    pub fn connections(&self) -> usize {
+        self.ports().iter().map(ConnectionCount::now).sum()
+    }
+
+    /// Counts the connections of one more port.
+    pub(crate) fn add_port(&self, connections: ConnectionCount) {
+        self.ports().push(connections);
+    }
+
+    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    fn ports(&self) -> MutexGuard<'_, Vec<ConnectionCount>> {
+        self.0.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the log last said that connections are refused.
+    pub(crate) fn warned(&self) -> &Mutex<Option<Instant>> {
+        &self.0.warned
     }
 
     /// Returns when the gateway is closed.

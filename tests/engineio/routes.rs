@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Body, PeerAddr, RequestBody, Routes, Server, Session};
+use engineio::{Body, ConnectionFailure, HttpServer, PeerAddr, RequestBody, Routes, Server, Session};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -15,16 +15,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-/// Serves one connection with these routes, and gives the client's end.
+/// Serves these routes, and gives a client.
 async fn connect(body_timeout: Duration, routes: impl FnOnce(Server) -> Routes) -> TcpStream {
-    let server =
-        Server::builder().body_timeout(body_timeout).build(|_: &Session| engineio::handler_fn(|_, _| {}));
-    let server = server.unwrap();
+    let server = Server::builder().build(|_: &Session| engineio::handler_fn(|_, _| {})).unwrap();
+    let http = HttpServer::new(routes(server)).body_timeout(body_timeout);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (stream, peer) = listener.accept().await.unwrap();
-    let routes = routes(server.clone());
-    tokio::spawn(server.connect_with(stream, peer, routes, std::future::pending()));
+    tokio::spawn(async move { http.serve(&listener, std::future::pending()).await });
     client
 }
 
@@ -174,4 +171,50 @@ async fn tower_services_are_routes() {
     let open =
         ask(&mut client, "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: a\r\n\r\n", "}").await;
     assert!(open.contains("\r\n\r\n0{\"sid\":"), "{open}");
+}
+
+#[tokio::test]
+async fn a_server_has_a_limit_of_connections_and_an_end() {
+    let (told, mut tells) = mpsc::unbounded_channel();
+    let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
+    let http = HttpServer::new(routes).max_connections(1).on_failure(move |failure| {
+        told.send(matches!(failure, ConnectionFailure::TooMany)).unwrap();
+    });
+    let connections = http.connections();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(async move {
+        http.serve(&listener, async { drop(stopped.await) }).await;
+    });
+    let mut first = TcpStream::connect(addr).await.unwrap();
+    ask(&mut first, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hi").await;
+    let mut second = TcpStream::connect(addr).await.unwrap();
+    assert_eq!(soon(second.read(&mut [0])).await.unwrap_or(0), 0);
+    assert_eq!((soon(tells.recv()).await, connections.now()), (Some(true), 1));
+    stop.send(()).unwrap();
+    soon(served).await.unwrap();
+    assert_eq!((soon(first.read(&mut [0])).await.unwrap_or(0), connections.now()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_handshake_has_a_deadline() {
+    let (told, mut tells) = mpsc::unbounded_channel();
+    let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
+    let http =
+        HttpServer::new(routes).handshake_timeout(Duration::from_millis(50)).on_failure(move |failure| {
+            told.send(matches!(failure, ConnectionFailure::HandshakeTimeout)).unwrap();
+        });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    tokio::spawn(async move {
+        // TLS that is never begun.
+        let handshake = |stream: TcpStream, _| async {
+            std::future::pending::<()>().await;
+            Ok(stream)
+        };
+        http.serve_with(&listener, handshake, std::future::pending()).await;
+    });
+    assert_eq!(soon(tells.recv()).await, Some(true));
+    assert_eq!(soon(client.read(&mut [0])).await.unwrap_or(0), 0);
 }

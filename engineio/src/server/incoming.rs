@@ -13,7 +13,7 @@ use thiserror::Error;
 /// The body of a request on a connection of the server.
 ///
 /// It ends with an error when the connection does, when it breaks the rules of HTTP, and when 16 KiB of it take longer
-/// than [`ServerBuilder::body_timeout`](crate::ServerBuilder::body_timeout). Its length is the application's to limit.
+/// than [`HttpServer::body_timeout`](crate::HttpServer::body_timeout). Its length is the application's to limit.
 #[derive(Debug)]
 pub struct RequestBody(Incoming);
 

@@ -17,7 +17,7 @@ use super::incoming::RequestBody;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
-/// What answers every request on connections of [`Server::connect_with`](super::Server::connect_with).
+/// What answers every request on connections of an [`HttpServer`](super::HttpServer).
 ///
 /// Requests below the server's path are among them: pass them on to [`Server::handle`](super::Server::handle), or put
 /// [`Server::layer`](super::Server::layer) in front of the other routes. The address of the peer is in the extensions,

@@ -1,19 +1,16 @@
 //! Listening without a framework.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
-use super::{Routes, Server, connection};
+use super::Server;
+use super::connection::{self, Answering, Deadlines};
+use super::http_server::ACCEPT_PAUSE;
 use crate::net::Io;
-
-/// How long accepting pauses when the process is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Server {
     /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). Requests to
@@ -52,28 +49,12 @@ impl Server {
         let counted = self.0.connections.enter();
         tokio::spawn(async move {
             let end = server.closed();
-            connection::run(Arc::clone(&server.0), Io::new(stream), peer, None, end).await;
+            let options = &server.0.options;
+            let deadlines = Deadlines { head: options.head_timeout, body: options.body_timeout };
+            let answering = Answering::Server(Arc::clone(&server.0));
+            connection::run(answering, deadlines, Io::new(stream), peer, end).await;
             drop(counted);
         });
-    }
-
-    /// Serves one connection whose requests are all answered by `routes`: HTTP/1.1 with the same limits and deadlines as
-    /// those of [`serve`](Self::serve). For applications with routes of their own on the port.
-    ///
-    /// Resolves at the end of the connection. When `end` resolves, the request that is being answered is the last one.
-    /// Whoever polls this also waits for the last answers at the end: [`Server::drain`] does not.
-    pub fn connect_with<S, E>(
-        &self,
-        stream: S,
-        peer: SocketAddr,
-        routes: Routes,
-        end: E,
-    ) -> impl Future<Output = ()> + Send + use<S, E>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        E: Future<Output = ()> + Send + 'static,
-    {
-        connection::run(Arc::clone(&self.0), Io::new(stream), peer, Some(routes), end)
     }
 
     async fn closed(&self) {

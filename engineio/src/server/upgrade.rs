@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{Io, NotUpgraded, Upgrading};
 
-/// The pending upgrade of a request on a connection of [`Server::connect_with`](super::Server::connect_with).
+/// The pending upgrade of a request on a connection of an [`HttpServer`](super::HttpServer).
 ///
 /// Resolves to the connection when the client has been sent an answer of 101. Resolves to an error when the answer is
 /// another one, or when the connection ends before.

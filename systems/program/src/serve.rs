@@ -1,35 +1,25 @@
 //! An axum router on a port, until its end.
 //!
-//! `axum::serve` waits for the head of a request as long as its client likes, and at the end for all of them. Here
-//! neither a client that is slow nor one that does nothing keeps a server from its end.
+//! `axum::serve` waits for its clients as long as they like, and at the end for all of them. The server of `engineio` has
+//! a deadline for each wait on a client, and a limit of connections.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request as AxumRequest};
+use axum::http::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use engineio::PeerAddr;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use engineio::{HttpServer, PeerAddr, RequestBody, Routes};
+use tokio::net::TcpListener;
 use tower_service::Service;
 
 /// How long requests may take that are under way at the end, if nobody says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the head of a request may take.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long accepting pauses when the process is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop` is done; until then everything is answered. What is under way then may take as long as
 /// `patience`, and is cut off after that.
@@ -39,59 +29,23 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     patience: Duration,
 ) -> io::Result<()> {
-    let (closing, closed) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut stop = pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, router.clone(), closed.clone()));
-                }
-                // One connection's failure, or too many open files: the listener itself is still good.
-                Err(error) => {
-                    tracing::debug!(%error, "a connection was not accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+    let routes = Routes::new(move |mut request: Request<RequestBody>| {
+        let mut router = router.clone();
+        async move {
+            if let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() {
+                request.extensions_mut().insert(ConnectInfo(peer));
+            }
+            match router.call(request.map(Body::new)).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
         }
-    }
-    drop(listener);
-    closing.send_replace(true);
-    let rest = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(patience, rest).await.is_err() {
-        tracing::info!("some requests were cut off");
-    }
-    Ok(())
-}
-
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut closed: watch::Receiver<bool>) {
-    // Answers are written whole; waiting to fill a segment would only delay them.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request.map(Body::new))
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let end = async {
-        // The sender goes with the server, which is its end too.
-        let _ = closed.wait_for(|closed| *closed).await;
-    };
-    tokio::select! {
-        // What went wrong with one connection is the client's to notice.
-        _ = connection.as_mut() => {}
-        () = end => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
+    let server = HttpServer::new(routes)
+        .shutdown_timeout(patience)
+        .on_failure(|failure| tracing::debug!(%failure, "a connection was not served"));
+    server.serve(&listener, stop).await;
+    Ok(())
 }
 
 /// Lets a Socket.IO server in the router know from axum who the peer is. The layer stands in front of it, so it is
@@ -100,7 +54,7 @@ pub fn name_peers(router: Router) -> Router {
     router.layer(from_fn(name_peer))
 }
 
-async fn name_peer(mut request: Request, next: Next) -> Response {
+async fn name_peer(mut request: AxumRequest, next: Next) -> Response {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         request.extensions_mut().insert(PeerAddr(peer));
     }
@@ -113,6 +67,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::sync::{Notify, oneshot};
 
     use super::*;

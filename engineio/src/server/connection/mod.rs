@@ -29,13 +29,30 @@ use crate::net::{Handover, Io, Scratch, Upgrading};
 /// How much is read of a client that does not wait for its answer.
 const AHEAD: usize = 16 * 1024;
 
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// For the head of a request.
+    pub(super) head: Duration,
+    /// For each [`PACE`] bytes of an answer, and of a body that routes read.
+    pub(super) body: Duration,
+}
+
+/// What answers the requests of a connection.
+pub(super) enum Answering {
+    /// The server. Requests outside its path are refused.
+    Server(Arc<Shared>),
+    /// The application.
+    Routes(Routes),
+}
+
 /// Answers the requests of one connection until either side is done with it, or `end` resolves; a request that is being
-/// answered then is answered. Without `routes`, requests outside the server's path are refused.
+/// answered then is answered.
 pub(super) async fn run(
-    shared: Arc<Shared>,
+    answering: Answering,
+    deadlines: Deadlines,
     io: Io,
     peer: SocketAddr,
-    routes: Option<Routes>,
     end: impl Future<Output = ()>,
 ) {
     let mut connection =
@@ -46,12 +63,12 @@ pub(super) async fn run(
         let head = tokio::select! {
             biased;
             () = end.as_mut() => return,
-            head = connection.head(shared.options.head_timeout) => head,
+            head = connection.head(deadlines.head) => head,
         };
         let next = match head {
-            Ok(Some(head)) => connection.exchange(&shared, routes.as_ref(), head, peer).await,
+            Ok(Some(head)) => connection.exchange(&answering, deadlines.body, head, peer).await,
             Ok(None) => return,
-            Err(refused) => connection.refuse(refused, shared.options.body_timeout).await,
+            Err(refused) => connection.refuse(refused, deadlines.body).await,
         };
         match next {
             Next::Request => {}
@@ -122,8 +139,8 @@ impl Connection {
     /// Answers one request.
     async fn exchange(
         &mut self,
-        shared: &Arc<Shared>,
-        routes: Option<&Routes>,
+        answering: &Answering,
+        patience: Duration,
         head: Head,
         peer: SocketAddr,
     ) -> Next {
@@ -140,11 +157,11 @@ impl Connection {
         };
         let (body, mut upload) = self.body(framing, expects_continue);
         // Requests of Engine.IO have a clock of their own, and another answer when it runs out.
-        upload.patience = routes.map(|_| shared.options.body_timeout);
+        upload.patience = matches!(answering, Answering::Routes(_)).then_some(patience);
 
         let answered = {
             let request = Request::from_parts(parts, body);
-            let mut responding = pin!(answer(shared, routes, request, upgrading));
+            let mut responding = pin!(answering.answer(request, upgrading));
             poll_fn(|cx| {
                 loop {
                     if let Poll::Ready(response) = responding.as_mut().poll(cx) {
@@ -164,8 +181,11 @@ impl Connection {
         let whole = self.skip(&mut upload.decoder);
         // A proxy that forwards an upgrade may take the connection for a tunnel before it has seen the answer. Behind a
         // refusal there is no further request.
-        let keep_alive =
-            keep_alive && whole && !asks_upgrade && !shared.is_closing() && !says_close(response.headers());
+        let keep_alive = keep_alive
+            && whole
+            && !asks_upgrade
+            && !answering.is_closing()
+            && !says_close(response.headers());
         let after = match (response.status(), &handover) {
             (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => After::Upgrade,
             _ if keep_alive => After::KeepAlive,
@@ -183,7 +203,6 @@ impl Connection {
             if let BodyEnd::Length(length) = end { length.min(COPIED as u64) as usize } else { COPIED };
         let mut out = Vec::with_capacity(256 + copied);
         let has_body = encode(&response, end, (&asked.0, asked.1), after, &mut out);
-        let patience = shared.options.body_timeout;
         let written = match response.into_body() {
             ResponseBody::Whole(body) if has_body => self.write(out, body.into_bytes(), patience).await,
             ResponseBody::Stream(body) if has_body => self.stream(out, body, end, patience).await,
@@ -344,22 +363,29 @@ struct Upload {
     arrived: usize,
 }
 
-async fn answer(
-    shared: &Arc<Shared>,
-    routes: Option<&Routes>,
-    mut request: Request<RequestBody>,
-    upgrading: Option<Upgrading>,
-) -> Response<ResponseBody> {
-    if let Some(routes) = routes {
-        if let Some(upgrading) = upgrading {
-            request.extensions_mut().insert(Slot::new(upgrading));
+impl Answering {
+    async fn answer(
+        &self,
+        mut request: Request<RequestBody>,
+        upgrading: Option<Upgrading>,
+    ) -> Response<ResponseBody> {
+        match self {
+            Self::Routes(routes) => {
+                if let Some(upgrading) = upgrading {
+                    request.extensions_mut().insert(Slot::new(upgrading));
+                }
+                routes.answer(request).await
+            }
+            Self::Server(shared) if shared.matches(request.uri().path()) => {
+                Arc::clone(shared).respond(request, upgrading).await.map(ResponseBody::Whole)
+            }
+            Self::Server(shared) => status(shared.options.outside).map(ResponseBody::Whole),
         }
-        return routes.answer(request).await;
     }
-    if shared.matches(request.uri().path()) {
-        Arc::clone(shared).respond(request, upgrading).await.map(ResponseBody::Whole)
-    } else {
-        status(shared.options.outside).map(ResponseBody::Whole)
+
+    /// Whether each request is the last one of its connection.
+    fn is_closing(&self) -> bool {
+        matches!(self, Self::Server(shared) if shared.is_closing())
     }
 }
 

@@ -1,0 +1,227 @@
+//! An HTTP server for an application's routes, those of Engine.IO among them.
+
+use std::future::{Future, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::connection::{self, Answering, Deadlines};
+use super::routes::Routes;
+use super::stats::Count;
+use crate::net::Io;
+
+/// How long accepting pauses when the process is out of file descriptors.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+type FailureHook = Arc<dyn Fn(&ConnectionFailure) + Send + Sync>;
+
+/// An HTTP/1.1 server for applications that have routes beside Engine.IO's.
+///
+/// It is the server behind [`Server::serve`](super::Server::serve), with the same limits and a deadline for each wait on
+/// a client: for the TLS handshake, for the head of a request, for each 16 KiB of a body, for each 16 KiB of an answer.
+/// Clones are the same server.
+///
+/// ```no_run
+/// # use engineio::{HttpServer, Routes, Server, handler_fn, Session};
+/// # use http::{Request, Response};
+/// # async fn run(routes: Routes, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+/// let server = HttpServer::new(routes).max_connections(10_000);
+/// server.serve(&listener, async { drop(tokio::signal::ctrl_c().await) }).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a server does nothing before it serves"]
+pub struct HttpServer {
+    routes: Routes,
+    deadlines: Deadlines,
+    handshake_timeout: Duration,
+    shutdown_timeout: Duration,
+    max_connections: usize,
+    open: Count,
+    on_failure: Option<FailureHook>,
+}
+
+/// How many connections a server has. Clones count the same server's.
+#[derive(Clone, Debug)]
+pub struct ConnectionCount(Count);
+
+impl ConnectionCount {
+    /// How many there are now.
+    pub fn now(&self) -> usize {
+        self.0.now()
+    }
+}
+
+/// Why a connection was not served.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectionFailure {
+    /// The operating system did not hand it over. Mostly the process is out of file descriptors.
+    #[error("a connection was not accepted")]
+    Accept(#[source] io::Error),
+    /// [`HttpServer::max_connections`] are open.
+    #[error("as many connections are open as may be")]
+    TooMany,
+    /// The TLS handshake failed, or what else is done before HTTP.
+    #[error("the handshake failed")]
+    Handshake(#[source] io::Error),
+    /// The TLS handshake took longer than [`HttpServer::handshake_timeout`].
+    #[error("the handshake took too long")]
+    HandshakeTimeout,
+}
+
+impl HttpServer {
+    /// A server that answers every request by `routes`.
+    pub fn new(routes: Routes) -> Self {
+        Self {
+            routes,
+            deadlines: Deadlines { head: Duration::from_secs(10), body: Duration::from_secs(30) },
+            handshake_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+            max_connections: 20_000,
+            open: Count::default(),
+            on_failure: None,
+        }
+    }
+
+    /// How long the head of a request may take, and a connection may be idle. Default 10 s.
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.deadlines.head = timeout;
+        self
+    }
+
+    /// How long each 16 KiB of a request's body may take to arrive, and each 16 KiB of an answer to be taken. Default
+    /// 30 s; then the connection is closed.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.deadlines.body = timeout;
+        self
+    }
+
+    /// How long what is done with a connection before HTTP may take: see [`serve_with`](Self::serve_with). Default 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long the answers that are under way at the end may take. Default 10 s; then they are cut off.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// How many connections may be in a handshake or speak HTTP at once. Default 20,000; further ones are closed at once.
+    /// Those that became WebSockets do not count. An idle one costs about 1 KiB, with TLS about 10 KiB.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Is told of connections that are not served. It must not block.
+    pub fn on_failure(mut self, hook: impl Fn(&ConnectionFailure) + Send + Sync + 'static) -> Self {
+        self.on_failure = Some(Arc::new(hook));
+        self
+    }
+
+    /// How many connections are in a handshake or speak HTTP: a counter that goes on when the server is dropped.
+    pub fn connections(&self) -> ConnectionCount {
+        ConnectionCount(self.open.clone())
+    }
+
+    /// Serves the connections of a listener until `end` resolves. A request that is being answered then is answered.
+    pub async fn serve(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        self.serve_with(listener, |stream, _| ready(Ok(stream)), end).await;
+    }
+
+    /// The same for connections that something is done with before HTTP: `handshake` makes of a TCP stream what speaks
+    /// HTTP, a TLS stream for example.
+    pub async fn serve_with<H, F, S>(
+        &self,
+        listener: &TcpListener,
+        handshake: H,
+        end: impl Future<Output = ()>,
+    ) where
+        H: Fn(TcpStream, SocketAddr) -> F,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (ending, ended) = watch::channel(false);
+        let mut connections = JoinSet::new();
+        let mut end = pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok(_) if self.open.now() >= self.max_connections => self.fail(ConnectionFailure::TooMany),
+                    Ok((stream, peer)) => {
+                        // Answers are written whole; waiting to fill a segment would only delay them. A socket that
+                        // refuses still works.
+                        let _ = stream.set_nodelay(true);
+                        let handshake = handshake(stream, peer);
+                        connections.spawn(self.clone().connection(handshake, peer, ended.clone()));
+                    }
+                    // One connection's failure, or too many open files: the listener itself is still good.
+                    Err(error) => {
+                        self.fail(ConnectionFailure::Accept(error));
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        ending.send_replace(true);
+        let answers = async { while connections.join_next().await.is_some() {} };
+        // What is left is cut off as the set is dropped.
+        let _ = tokio::time::timeout(self.shutdown_timeout, answers).await;
+    }
+
+    fn connection<F, S>(
+        self,
+        handshake: F,
+        peer: SocketAddr,
+        mut ended: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + use<F, S>
+    where
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let counted = self.open.enter();
+        async move {
+            let stream = match tokio::time::timeout(self.handshake_timeout, handshake).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return self.fail(ConnectionFailure::Handshake(error)),
+                Err(_) => return self.fail(ConnectionFailure::HandshakeTimeout),
+            };
+            let end = async {
+                // The sender goes with the server, which is its end too.
+                let _ = ended.wait_for(|ended| *ended).await;
+            };
+            let answering = Answering::Routes(self.routes.clone());
+            connection::run(answering, self.deadlines, Io::new(stream), peer, end).await;
+            drop(counted);
+        }
+    }
+
+    fn fail(&self, failure: ConnectionFailure) {
+        if let Some(hook) = &self.on_failure {
+            hook(&failure);
+        }
+    }
+}
+
+impl std::fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpServer")
+            .field("deadlines", &self.deadlines)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}

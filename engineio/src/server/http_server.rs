@@ -30,12 +30,20 @@ type FailureHook = Arc<dyn Fn(&ConnectionFailure) + Send + Sync>;
 /// Clones are the same server.
 ///
 /// ```no_run
-/// # use engineio::{HttpServer, Routes, Server, handler_fn, Session};
-/// # use http::{Request, Response};
-/// # async fn run(routes: Routes, listener: tokio::net::TcpListener) -> std::io::Result<()> {
-/// let server = HttpServer::new(routes).max_connections(10_000);
-/// server.serve(&listener, async { drop(tokio::signal::ctrl_c().await) }).await;
-/// # Ok(())
+/// use engineio::{Body, HttpServer, RequestBody, Routes, Server};
+/// use http::{Request, Response};
+///
+/// # async fn run(engine: Server, listener: tokio::net::TcpListener, stop: impl Future<Output = ()>) {
+/// let routes = Routes::new(move |request: Request<RequestBody>| {
+///     let engine = engine.clone();
+///     async move {
+///         if engine.matches(request.uri().path()) {
+///             return engine.handle(request).await;
+///         }
+///         Response::new(Body::from("hello"))
+///     }
+/// });
+/// HttpServer::new(routes).max_connections(10_000).serve(&listener, stop).await;
 /// # }
 /// ```
 #[derive(Clone)]
@@ -161,7 +169,7 @@ impl HttpServer {
                 () = &mut end => break,
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok(_) if self.open.now() >= self.max_connections => self.fail(ConnectionFailure::TooMany),
+                    Ok(_) if self.open.now() >= self.max_connections => self.fail(&ConnectionFailure::TooMany),
                     Ok((stream, peer)) => {
                         // Answers are written whole; waiting to fill a segment would only delay them. A socket that
                         // refuses still works.
@@ -171,7 +179,7 @@ impl HttpServer {
                     }
                     // One connection's failure, or too many open files: the listener itself is still good.
                     Err(error) => {
-                        self.fail(ConnectionFailure::Accept(error));
+                        self.fail(&ConnectionFailure::Accept(error));
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -197,8 +205,8 @@ impl HttpServer {
         async move {
             let stream = match tokio::time::timeout(self.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return self.fail(ConnectionFailure::Handshake(error)),
-                Err(_) => return self.fail(ConnectionFailure::HandshakeTimeout),
+                Ok(Err(error)) => return self.fail(&ConnectionFailure::Handshake(error)),
+                Err(_) => return self.fail(&ConnectionFailure::HandshakeTimeout),
             };
             let end = async {
                 // The sender goes with the server, which is its end too.
@@ -210,9 +218,9 @@ impl HttpServer {
         }
     }
 
-    fn fail(&self, failure: ConnectionFailure) {
+    fn fail(&self, failure: &ConnectionFailure) {
         if let Some(hook) = &self.on_failure {
-            hook(&failure);
+            hook(failure);
         }
     }
 }

@@ -42,10 +42,11 @@ pub struct Hooks {
     pub max_waiting: usize,
     /// And how many bytes of them. Default 64 MiB.
     pub max_waiting_bytes: usize,
-    /// After how many failures in a row the backend is left alone. Default 5.
+    /// After how many failed calls in a row the backend is left alone. Default 5. A call has failed when its last try
+    /// has.
     pub failures: u32,
-    /// For how long, in milliseconds, before one call tries it again. Default 5,000. All others fail at once until
-    /// one has been answered.
+    /// For how long, in milliseconds, before one call tries it again. Default 5,000. Events fail at once in that time;
+    /// clients that connect wait if it is over within `connect_ms`. All wait for the call that tries.
     pub open_ms: u64,
     /// What happens to clients that want to connect while the backend does not answer. Default `refuse`.
     pub when_down: WhenDown,

@@ -1,6 +1,6 @@
 //! The line to the backend: how many calls may be under way or wait, when one is tried again, and when none is made.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use super::backend::{Backend, TryError};
 use super::circuit::{Circuit, Outcome};
 use super::counts::Counts;
+use super::gate::{Gate, Patience, Refusal, Report};
 use crate::config::hooks::{Hooks as Settings, Moment};
 
 /// No wait between two tries is longer.
@@ -19,13 +20,15 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Line {
     backend: Backend,
-    circuit: Mutex<Circuit>,
+    gate: Gate,
     /// Requests that may be made beside those that are.
     free: Semaphore,
     held: watch::Sender<Held>,
     limit: Held,
     retries: u32,
     backoff: Duration,
+    /// How long one try may take.
+    timeout: Duration,
     repeat_events: bool,
     counts: Counts,
 }
@@ -51,6 +54,10 @@ pub(super) enum CallError {
     Full,
     #[error("the backend does not work")]
     Open,
+    #[error("whether the backend works was not known in time")]
+    Undecided,
+    #[error("too many calls were made before this one")]
+    Queued,
     #[error("the backend did not answer in time")]
     TooLate,
     #[error(transparent)]
@@ -62,7 +69,8 @@ impl CallError {
     fn word(&self) -> &'static str {
         match self {
             Self::Full => "full",
-            Self::Open => "open",
+            Self::Open | Self::Undecided => "open",
+            Self::Queued => "queued",
             Self::TooLate | Self::Try(TryError::TimedOut) => "timeout",
             Self::Try(TryError::Unreachable(_)) => "unreachable",
             Self::Try(TryError::Broken) => "broken",
@@ -70,24 +78,61 @@ impl CallError {
             Self::Try(TryError::TooLong) => "too_long",
         }
     }
+
+    /// Whether the backend cannot have seen the call.
+    pub(super) fn is_unseen(&self) -> bool {
+        match self {
+            Self::Full | Self::Open | Self::Undecided | Self::Queued => true,
+            Self::TooLate => false,
+            Self::Try(error) => error.is_unseen(),
+        }
+    }
 }
 
-/// A try that the circuit let through. Dropped before its outcome is known, it says so.
-struct Trial<'a> {
-    line: &'a Line,
-    outcome: Outcome,
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Open => Self::Open,
+            Refusal::Undecided => Self::Undecided,
+        }
+    }
+}
+
+/// A call that is made, and how far it has come.
+struct Calling<'a> {
+    moment: Moment,
+    id: &'a str,
+    body: Bytes,
+    /// When it is given up.
+    deadline: Option<Instant>,
+    report: Report<'a>,
+    step: Step,
+    /// A try after which the backend may know of the call.
+    seen: Option<CallError>,
+}
+
+/// What a call does. One that is cut off is told it.
+#[derive(Clone, Copy)]
+enum Step {
+    /// It waits for the circuit.
+    Gate,
+    /// It waits until fewer requests are under way.
+    Queue,
+    /// A request is under way, or was and another one will be.
+    Request,
 }
 
 impl Line {
     pub(super) fn new(backend: Backend, settings: &Settings) -> Self {
         Self {
             backend,
-            circuit: Mutex::new(Circuit::new(settings.failures, Duration::from_millis(settings.open_ms))),
+            gate: Gate::new(Circuit::new(settings.failures, Duration::from_millis(settings.open_ms))),
             free: Semaphore::new(settings.max_concurrent.min(Semaphore::MAX_PERMITS)),
             held: watch::Sender::default(),
             limit: Held { calls: settings.max_waiting, bytes: settings.max_waiting_bytes },
             retries: settings.retries,
             backoff: Duration::from_millis(settings.backoff_ms),
+            timeout: Duration::from_millis(settings.timeout_ms),
             repeat_events: settings.repeat_events,
             counts: Counts::default(),
         }
@@ -119,25 +164,39 @@ impl Line {
         limit: Option<Duration>,
     ) -> Result<Bytes, CallError> {
         let begun = Instant::now();
-        let calling = self.tries(moment, id, body);
-        let done = match limit {
-            Some(limit) => tokio::time::timeout(limit, calling).await.unwrap_or(Err(CallError::TooLate)),
-            None => calling.await,
+        let deadline = limit.map(|limit| begun + limit);
+        let report = self.gate.report();
+        let mut calling = Calling { moment, id, body, deadline, report, step: Step::Gate, seen: None };
+        let tries = self.tries(&mut calling);
+        let done = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), tries).await.ok(),
+            None => Some(tries.await),
         };
+        let done = done.unwrap_or_else(|| {
+            Err(match calling.step {
+                Step::Gate if calling.seen.is_none() => CallError::Undecided,
+                Step::Queue if calling.seen.is_none() => CallError::Queued,
+                _ => CallError::TooLate,
+            })
+        });
         self.counts.add(moment, done.as_ref().map_or_else(CallError::word, |_| "answered"));
         self.counts.took(begun.elapsed());
         done
     }
 
-    async fn tries(&self, moment: Moment, id: &str, body: Bytes) -> Result<Bytes, CallError> {
+    async fn tries(&self, calling: &mut Calling<'_>) -> Result<Bytes, CallError> {
         let mut tried = 0;
         loop {
-            let error = match self.once(id, body.clone()).await {
+            let error = match self.once(calling).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if tried == self.retries || !self.may_repeat(moment, &error) {
-                return Err(error);
+            if tried == self.retries || !self.may_repeat(calling.moment, &error) {
+                // That the last try was not seen does not mean that none was.
+                return Err(calling.seen.take().filter(|_| error.is_unseen()).unwrap_or(error));
+            }
+            if !error.is_unseen() {
+                calling.seen = Some(error);
             }
             tried += 1;
             self.counts.again();
@@ -145,29 +204,38 @@ impl Line {
         }
     }
 
-    async fn once(&self, id: &str, body: Bytes) -> Result<Bytes, CallError> {
-        // It is never closed.
-        let _free = self.free.acquire().await.map_err(|_| CallError::Open)?;
-        if !self.circuit(|circuit| circuit.admits(Instant::now())) {
-            return Err(CallError::Open);
-        }
-        let mut trial = Trial { line: self, outcome: Outcome::Unknown };
-        let done = self.backend.post(id, body).await;
+    async fn once(&self, calling: &mut Calling<'_>) -> Result<Bytes, CallError> {
+        let _free = loop {
+            calling.step = Step::Gate;
+            let patience = Patience {
+                deadline: calling.deadline.unwrap_or_else(|| Instant::now() + self.timeout),
+                while_open: calling.moment == Moment::Connect,
+            };
+            calling.report.pass(patience).await?;
+            calling.step = Step::Queue;
+            // It is never closed.
+            let free = self.free.acquire().await.map_err(|_| CallError::Open)?;
+            // In the meantime those before it may have failed.
+            if calling.report.is_good() {
+                break free;
+            }
+        };
+        calling.step = Step::Request;
+        let done = self.backend.post(calling.id, calling.body.clone()).await;
         let failed = done.as_ref().is_err_and(TryError::is_failure);
-        trial.outcome = if failed { Outcome::Failed } else { Outcome::Answered };
-        drop(trial);
+        calling.report.tried(if failed { Outcome::Failed } else { Outcome::Answered });
         Ok(done?)
     }
 
-    /// The client of a call that waits would rather know at once that the backend is gone; nobody waits for
-    /// `disconnect`, and it should arrive. Whether the backend has seen the call matters for events alone.
+    /// Whoever waits for a call that the circuit refuses would rather know at once; nobody waits for `disconnect`, and
+    /// it should arrive. Whether the backend has seen the call matters for events alone.
     fn may_repeat(&self, moment: Moment, error: &CallError) -> bool {
         match error {
-            CallError::Open => moment == Moment::Disconnect,
+            CallError::Open | CallError::Undecided => moment == Moment::Disconnect,
             CallError::Try(error) if error.is_failure() => {
                 moment != Moment::Event || self.repeat_events || error.is_unseen()
             }
-            CallError::Try(_) | CallError::Full | CallError::TooLate => false,
+            CallError::Try(_) | CallError::Full | CallError::Queued | CallError::TooLate => false,
         }
     }
 
@@ -195,15 +263,8 @@ impl Line {
         &self.counts
     }
 
-    /// Every change of it is whole, so a panic elsewhere is no reason to stop.
     pub(super) fn circuit<R>(&self, look: impl FnOnce(&mut Circuit) -> R) -> R {
-        look(&mut self.circuit.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Drop for Trial<'_> {
-    fn drop(&mut self) {
-        self.line.circuit(|circuit| circuit.tell(self.outcome, Instant::now()));
+        self.gate.circuit(look)
     }
 }
 

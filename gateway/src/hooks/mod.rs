@@ -1,7 +1,7 @@
 //! Webhooks: a backend in any language decides who may come, handles events, and is told who went.
 //!
-//! `told` is what it is told and `said` what it answers; `line` is the way to it, with its limits, retries and
-//! `circuit`; `backend` is one request, and `signature` what proves that it is ours.
+//! `told` is what it is told and `said` what it answers; `line` is the way to it, with its limits and retries; `gate`
+//! is where calls wait for the `circuit`; `backend` is one request, and `signature` what proves that it is ours.
 //!
 //! What concerns one socket is told in its order: `connect`, then its events one after the other, then `disconnect`. A
 //! backend that is slow holds its own calls back, and in the end the clients that make them; nobody else waits.
@@ -9,6 +9,7 @@
 mod backend;
 mod circuit;
 mod counts;
+mod gate;
 mod line;
 mod metrics;
 mod said;
@@ -226,12 +227,7 @@ impl Shared {
         let _place = self.line.place(Moment::Connect, told.body.len())?;
         let answer = self.line.call(Moment::Connect, &told.id, told.body, Some(self.connect_limit)).await;
         // It may have heard of the client even if we have not heard its answer.
-        let is_unseen = match &answer {
-            Ok(_) => false,
-            Err(CallError::Try(error)) => error.is_unseen(),
-            Err(CallError::Open | CallError::Full) => true,
-            Err(CallError::TooLate) => false,
-        };
+        let is_unseen = answer.as_ref().is_err_and(CallError::is_unseen);
         known.is_open.store(!is_unseen, Ordering::Relaxed);
         self.read(&answer?)
     }

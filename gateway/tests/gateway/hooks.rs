@@ -65,7 +65,7 @@ impl Backend {
         Self { addr, calls }
     }
 
-    async fn gateway(&self, hooks: Value) -> Running {
+    pub(crate) async fn gateway(&self, hooks: Value) -> Running {
         let mut settings = json!({
             "url": format!("http://{}/hooks", self.addr), "secrets": [SECRET],
             "retries": 0, "backoff_ms": 1, "open_ms": 1,
@@ -80,14 +80,14 @@ impl Backend {
     }
 
     /// The next call, which has to be of this kind.
-    async fn next(&mut self, kind: &str) -> Call {
+    pub(crate) async fn next(&mut self, kind: &str) -> Call {
         let call = self.any().await;
         assert_eq!(call.body()["type"], kind);
         call
     }
 
     /// Lets a client in that asks.
-    async fn lets_in(&mut self) -> Value {
+    pub(crate) async fn lets_in(&mut self) -> Value {
         let call = self.next("connect").await;
         let body = call.body();
         call.says(json!({}));
@@ -100,7 +100,7 @@ impl Backend {
 }
 
 impl Call {
-    fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::from_slice(&self.text).unwrap()
     }
 
@@ -115,7 +115,7 @@ impl Call {
 }
 
 /// A client that may be let in while the backend answers.
-async fn native(running: &Running, backend: &mut Backend) -> crate::support::Client {
+pub(crate) async fn native(running: &Running, backend: &mut Backend) -> crate::support::Client {
     tokio::join!(running.native("/"), backend.lets_in()).0
 }
 
@@ -439,7 +439,7 @@ async fn the_backend_hears_the_end_of_all() {
 
 impl crate::support::Client {
     /// What an event that is refused is answered with, beside the event `error`.
-    async fn ask_refused(&mut self, event: &str) -> Value {
+    pub(crate) async fn ask_refused(&mut self, event: &str) -> Value {
         self.ask(event, json!(null)).await
     }
 }
@@ -452,7 +452,7 @@ async fn the_backend_of_python_goes_and_comes_back() {
     drop(free);
     let hooks = json!({
         "url": format!("http://127.0.0.1:{port}/"), "secrets": [SECRET],
-        "failures": 1, "open_ms": 100, "backoff_ms": 100, "retries": 100, "connect_ms": 500,
+        "failures": 1, "open_ms": 100, "backoff_ms": 100, "retries": 5, "connect_ms": 500,
     });
     let running = start(json!({"hooks": hooks})).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/webhooks/backend.py");

@@ -24,3 +24,4 @@ mod schemathesis;
 mod slow_readers;
 mod support;
 mod tls;
+mod webhook_outage;

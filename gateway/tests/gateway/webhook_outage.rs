@@ -1,0 +1,163 @@
+//! Webhooks whose backend is away for a while: what waits, what is lost, and who is let in.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use tests::raw::{WebSocket, soon};
+use tokio::task::JoinSet;
+
+use crate::hooks::{Backend, native};
+use crate::support::{Client, Running, until};
+
+/// A sample of the metrics.
+async fn sample(running: &Running, name: &str) -> String {
+    let metrics = running.operator("GET", "/metrics").send(running.addr).await;
+    let text = metrics.text();
+    let line = text.lines().find(|line| line.split(' ').next() == Some(name));
+    line.and_then(|line| line.split(' ').nth(1)).unwrap_or("none").to_owned()
+}
+
+/// Waits until a sample of the metrics has this value.
+async fn until_sample(running: &Running, name: &str, value: &str) {
+    soon(async {
+        while sample(running, name).await != value {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Opens the circuit of a gateway with `failures` 1.
+async fn open_circuit(client: &mut Client, backend: &mut Backend) {
+    client.emit("e", json!(1)).await;
+    backend.next("event").await.fails(500);
+    client.heard("error").await;
+}
+
+#[tokio::test]
+async fn an_outage_that_is_shorter_than_the_retries_loses_nothing() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"retries": 2, "failures": 3})).await;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(native(&running, &mut backend).await);
+    }
+    let mut asking = JoinSet::new();
+    for mut client in clients.drain(..) {
+        asking.spawn(async move { (client.ask("e", json!(1)).await, client) });
+    }
+    // The first two tries of each call fail, of all clients side by side.
+    let mut tries = HashMap::new();
+    for _ in 0..8 * 3 {
+        let call = backend.next("event").await;
+        let tried = tries.entry(call.body()["id"].to_string()).or_insert(0);
+        *tried += 1;
+        if *tried < 3 {
+            call.fails(503);
+        } else {
+            call.says(json!({"ack": "done"}));
+        }
+    }
+    while let Some(answered) = soon(asking.join_next()).await {
+        let (answer, client) = answered.unwrap();
+        assert_eq!(answer, "done");
+        clients.push(client);
+    }
+    assert_eq!((tries.len(), clients.len()), (8, 8));
+    assert_eq!(sample(&running, "gateway_hook_circuit_opened_total").await, "0");
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_between_two_tries_is_a_failure() {
+    let mut backend = Backend::start().await;
+    // The wait before the second try is longer than a client waits.
+    let settings =
+        json!({"retries": 1, "backoff_ms": 10_000, "connect_ms": 50, "failures": 1, "open_ms": 3_600_000});
+    let running = backend.gateway(settings).await;
+    let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
+    backend.next("connect").await.fails(503);
+    assert_eq!(soon(asking).await.unwrap().err(), Some(503));
+    assert_eq!(sample(&running, "gateway_hook_circuit").await, "2");
+}
+
+#[tokio::test]
+async fn a_crowd_that_comes_right_after_an_outage_is_asked_about_and_let_in() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"failures": 1, "open_ms": 200})).await;
+    let mut client = native(&running, &mut backend).await;
+    open_circuit(&mut client, &mut backend).await;
+    let mut coming = JoinSet::new();
+    for _ in 0..200 {
+        let addr = running.addr;
+        coming.spawn(async move { WebSocket::open(addr, "/").await });
+    }
+    // One call tries whether the backend is back; the others wait for what comes of it.
+    let first = backend.next("connect").await;
+    until_sample(&running, "gateway_hook_waiting_calls", "200").await;
+    assert!(backend.is_quiet());
+    first.says(json!({}));
+    for _ in 1..200 {
+        backend.lets_in().await;
+    }
+    let mut clients = Vec::new();
+    while let Some(came) = soon(coming.join_next()).await {
+        clients.push(came.unwrap().unwrap());
+    }
+    assert_eq!(clients.len(), 200);
+    until(|| running.gateway.io().len() == 201).await;
+}
+
+#[tokio::test]
+async fn events_wait_for_the_call_that_tries_the_backend() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"failures": 1, "open_ms": 50})).await;
+    let mut ada = native(&running, &mut backend).await;
+    let mut bob = native(&running, &mut backend).await;
+    for is_back in [false, true] {
+        open_circuit(&mut ada, &mut backend).await;
+        let coming = tokio::spawn(WebSocket::open(running.addr, "/"));
+        let first = backend.next("connect").await;
+        bob.ws.send(r#"{"event":"e","id":1}"#).await;
+        until_sample(&running, "gateway_hook_waiting_calls", "2").await;
+        assert!(backend.is_quiet());
+        if is_back {
+            first.says(json!({}));
+            backend.next("event").await.says(json!({"ack": "done"}));
+            assert_eq!(bob.next().await, json!({"id": 1, "data": "done"}));
+            soon(coming).await.unwrap().unwrap();
+        } else {
+            first.fails(500);
+            assert_eq!(bob.heard("error").await["message"], "the backend does not work");
+            assert_eq!(bob.next().await["data"], json!({"error": "the backend does not work"}));
+            assert_eq!(soon(coming).await.unwrap().err(), Some(503));
+            // The client of an event does not wait until the circuit is half open, but one that connects does.
+            native(&running, &mut backend).await.ws.close().await;
+            backend.next("disconnect").await.says(json!({}));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waited_in_vain_was_not_seen_by_the_backend() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"failures": 1, "open_ms": 1, "connect_ms": 100})).await;
+    let mut client = native(&running, &mut backend).await;
+    open_circuit(&mut client, &mut backend).await;
+    // An event tries the backend for longer than a client waits.
+    let trying = async {
+        loop {
+            client.emit("e", json!(1)).await;
+            tokio::select! {
+                call = backend.next("event") => break call,
+                _ = client.heard("error") => {}
+            }
+        }
+    };
+    let trial = soon(trying).await;
+    assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(503));
+    trial.says(json!({"emit": [{"event": "done"}]}));
+    client.heard("done").await;
+    client.ws.close().await;
+    assert_eq!(backend.next("disconnect").await.body()["socket"]["id"], client.id);
+    assert!(backend.is_quiet());
+}

@@ -245,6 +245,42 @@ async fn a_drain_closes_everybody_and_refuses_newcomers() {
     drop(stays);
 }
 
+/// The time over which a drain is spread is for sessions, and none is left here.
+#[tokio::test]
+async fn a_drain_ends_when_everybody_has_gone() {
+    let running = start(Server::builder()).await;
+    for _ in 0..10 {
+        running.polling().await;
+    }
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let drain = running.server.drain(Duration::from_secs(7200), Duration::from_secs(3600));
+    let leave = async {
+        tokio::task::yield_now().await;
+        running.server.sessions().iter().for_each(engineio::Session::abort);
+    };
+    let both = async { tokio::join!(drain, leave) };
+    tokio::time::timeout(Duration::from_secs(7200), both).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+/// A peer that does not answer a close frame, and a WebSocket on trial whose peer says nothing.
+#[tokio::test]
+async fn a_drain_ends_at_its_deadline() {
+    let running = start(Server::builder()).await;
+    let mut silent = running.websocket().await;
+    let mut probe = running.polling().await.probe().await.unwrap();
+    probe.send("2probe").await;
+    assert_eq!(probe.text().await, "3probe");
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let drain = running.server.drain(Duration::from_millis(500), Duration::ZERO);
+    tokio::time::timeout(Duration::from_secs(60), drain).await.unwrap();
+    assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
+    tokio::time::resume();
+    assert_eq!(silent.closed().await, None, "it was told");
+}
+
 /// Clients that poll come on new connections until the last of them is gone.
 #[tokio::test]
 async fn a_server_that_drains_goes_on_listening() {

@@ -12,7 +12,8 @@ use crate::frame::CloseCode;
 use crate::ws::inbound::Event;
 
 /// How long a peer may take to answer a close frame. What it does later meets a closed port.
-const LINGER: Duration = Duration::from_secs(2);
+/// A drain ends it at its deadline.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// Sends a close frame, with a code or empty, and waits for the peer's. A connection that is dropped with unread
 /// bytes in it is reset, and a reset can overtake what was written last.
@@ -20,10 +21,11 @@ pub(crate) fn spawn(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared
     // Without a runtime (it is shutting down) there is nobody left to say goodbye for.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let counted = server.tasks.enter();
+    let server = Arc::clone(server);
     line.close(code);
     runtime.spawn(async move {
         let _counted = counted;
-        let _ = tokio::time::timeout(LINGER, farewell(line)).await;
+        let _ = tokio::time::timeout_at(server.patience(LINGER), farewell(line)).await;
     });
 }
 
@@ -35,11 +37,12 @@ pub(crate) fn spawn(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared
 pub(crate) fn spawn_on_trial(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let counted = server.tasks.enter();
+    let server = Arc::clone(server);
     runtime.spawn(async move {
         let _counted = counted;
-        let _ = tokio::time::timeout(LINGER, heard(&mut line)).await;
+        let _ = tokio::time::timeout_at(server.patience(LINGER), heard(&mut line)).await;
         line.close(code);
-        let _ = tokio::time::timeout(LINGER, farewell(line)).await;
+        let _ = tokio::time::timeout_at(server.patience(LINGER), farewell(line)).await;
     });
 }
 

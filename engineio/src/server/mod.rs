@@ -34,11 +34,12 @@ mod traffic;
 mod transports;
 mod upgrade;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub use self::accept_encoding::preferred_encoding;
 pub use self::body::Body;
@@ -91,6 +92,8 @@ pub(crate) struct Shared {
     /// Nobody is served any more, which `closed` tells those who wait.
     is_closed: AtomicBool,
     closed: Notify,
+    /// The deadline of a drain, the earliest if there are several.
+    drained_by: Mutex<Option<Instant>>,
 }
 
 /// How long the last clients may take to hear that they were the last.
@@ -149,22 +152,33 @@ impl Server {
     }
 
     /// Refuses new sessions and closes the others in good order, evenly spread over `spread` so that not all
-    /// clients come back elsewhere in one moment. What is left after `deadline` is closed at once.
+    /// clients come back elsewhere in one moment. The last quarter of `deadline`, at most two seconds, is for sessions
+    /// that are left then: they are closed at once, and told.
     ///
-    /// Returns when no session is left and all have been told, for which the slowest have five seconds more.
+    /// Returns when no session is left and all have been told, or at the deadline. Peers that do not read are not waited
+    /// for any longer.
     pub async fn drain(&self, deadline: Duration, spread: Duration) {
         self.0.closing.store(true, Ordering::Relaxed);
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
+        if let Some(end) = started.checked_add(deadline) {
+            self.0.drain_by(end);
+        }
+        let time = deadline - (deadline / 4).min(goodbye::LINGER);
         let sessions = self.sessions();
-        let step = spread.min(deadline) / u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
-        let orderly = async {
+        let step = spread.min(time) / u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
+        let tell = async {
             for (session, number) in sessions.iter().zip(0..) {
                 tokio::time::sleep_until(started + step * number).await;
                 session.close();
             }
             self.0.emptied().await;
         };
-        let _ = tokio::time::timeout(deadline, orderly).await;
+        // Sessions also end by themselves, and when all have there is nobody left to tell.
+        tokio::select! {
+            biased;
+            () = self.0.emptied() => {}
+            _ = tokio::time::timeout(time, tell) => {}
+        }
         self.close();
         self.0.emptied().await;
         self.0.last_words().await;
@@ -186,6 +200,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             closed: Notify::new(),
+            drained_by: Mutex::default(),
         }
     }
 
@@ -199,6 +214,18 @@ impl Shared {
         self.is_closed.load(Ordering::Relaxed)
     }
 
+    fn drain_by(&self, end: Instant) {
+        let mut earliest = self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *earliest = Some(earliest.map_or(end, |other| other.min(end)));
+    }
+
+    /// The end of a wait for a peer at the end of its session: after `patience`, or at the deadline of a drain.
+    fn patience(&self, patience: Duration) -> Instant {
+        let end = Instant::now() + patience;
+        let earliest = *self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
+        earliest.map_or(end, |other| other.min(end))
+    }
+
     /// Waits until the close frames of the last sessions, and the answers to their polls, are on their way. A process
     /// that ended before would cut them off.
     async fn last_words(&self) {
@@ -206,7 +233,7 @@ impl Shared {
             self.tasks.emptied().await;
             self.connections.emptied().await;
         };
-        let _ = tokio::time::timeout(LAST_WORDS, told).await;
+        let _ = tokio::time::timeout_at(self.patience(LAST_WORDS), told).await;
     }
 
     /// Waits until the last session is gone.

@@ -29,7 +29,7 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT. This is what happens without a command.
+    /// Serve until SIGTERM or SIGINT; a second one ends it at once. This is what happens without a command.
     Serve,
     /// Print a configuration file with every setting and its default.
     GenConfig,

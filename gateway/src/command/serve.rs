@@ -12,14 +12,19 @@ use crate::config::load::Sources;
 use crate::config::{Config, Log, LogFormat};
 use crate::gateway::Gateway;
 
-/// Serves until SIGTERM or SIGINT, and takes keys and certificates anew at SIGHUP.
+/// Serves until SIGTERM or SIGINT, and takes keys and certificates anew at SIGHUP. A second SIGTERM or SIGINT ends it at
+/// once, as a failure.
 pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
     let config = sources.load().map_err(|errors| {
         errors.iter().for_each(complain);
         ExitCode::FAILURE
     })?;
     log_to_stderr(&config.log).map_err(failed)?;
-    runtime().map_err(failed)?.block_on(run(config, sources.clone()))
+    let runtime = runtime().map_err(failed)?;
+    let served = runtime.block_on(run(config, sources.clone()));
+    // A name server that does not answer, or a file that cannot be read, holds a thread for as long as it likes.
+    runtime.shutdown_background();
+    served
 }
 
 /// A worker for each core. A single one needs nobody to share work with, and the simpler scheduler keeps a fairer order
@@ -57,8 +62,13 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
         let gateway = gateway.clone();
         tokio::spawn(async move { gateway.serve_internal(listener).await });
     }
-    tokio::spawn(signals.heed(gateway.clone(), sources));
-    gateway.serve(listener).await.map_err(failed)?;
+    tokio::select! {
+        served = gateway.serve(listener) => served.map_err(failed)?,
+        () = signals.heed(gateway.clone(), sources) => {
+            tracing::warn!("cut off by a second signal");
+            return Err(ExitCode::FAILURE);
+        }
+    }
     tracing::info!("done");
     Ok(())
 }
@@ -100,53 +110,89 @@ async fn reload(gateway: &Gateway, sources: &Sources) {
 }
 
 /// The signals of the process.
-#[cfg(unix)]
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    stop: Stop,
+    #[cfg(unix)]
     hang_up: tokio::signal::unix::Signal,
+}
+
+/// The signals that end the process.
+struct Stop {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Drains the gateway at the first signal that ends the process, and returns at the second.
+    async fn heed(mut self, gateway: Gateway, sources: Sources) {
+        self.first(&gateway, &sources).await;
+        tracing::info!("draining");
+        let drain = async {
+            gateway.drain().await;
+            // The last answers take a moment more.
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = self.stop.next() => {}
+            () = drain => {}
+        }
+    }
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
+        let stop =
+            Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        Ok(Self { stop, hang_up: signal(SignalKind::hangup())? })
     }
 
-    async fn heed(mut self, gateway: Gateway, sources: Sources) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                _ = self.hang_up.recv() => reload(&gateway, &sources).await,
+    /// Reloads the settings until a signal ends the process, also while files are being read.
+    async fn first(&mut self, gateway: &Gateway, sources: &Sources) {
+        let reloads = async {
+            loop {
+                self.hang_up.recv().await;
+                reload(gateway, sources).await;
             }
+        };
+        tokio::select! {
+            () = self.stop.next() => {}
+            () = reloads => {}
         }
-        tracing::info!("draining");
-        gateway.drain().await;
+    }
+}
+
+#[cfg(unix)]
+impl Stop {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
 /// Where there are no such signals, Ctrl-C is one, and nothing is reloaded.
 #[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self)
+        Ok(Self { stop: Stop {} })
     }
 
-    async fn heed(self, gateway: Gateway, _: Sources) {
+    async fn first(&mut self, _: &Gateway, _: &Sources) {
+        self.stop.next().await;
+    }
+}
+
+#[cfg(not(unix))]
+impl Stop {
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
+            std::future::pending().await
         }
-        tracing::info!("draining");
-        gateway.drain().await;
     }
 }
 

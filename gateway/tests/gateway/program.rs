@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Polling, Request, WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -90,6 +90,39 @@ async fn serves_until_it_is_asked_to_stop() {
     client.closed().await;
     assert!(soon(served.process.wait()).await.unwrap().success());
     assert!(!run(&["healthcheck", "--port", &port]).await.status.success());
+}
+
+/// A client that does not poll has until the end of the drain, for which whoever stops the program need not wait.
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    for (first, second) in [("TERM", "TERM"), ("INT", "INT"), ("TERM", "INT")] {
+        let mut served = serve(&["--set", "server.drain_ms=600000"]).await;
+        let client = Polling::open(served.addr, "/socket.io/?EIO=4&transport=polling").await;
+        served.signal(first).await;
+        served.said("draining").await;
+        served.signal(second).await;
+        served.said("cut off by a second signal").await;
+        assert_eq!(soon(served.process.wait()).await.unwrap().code(), Some(1));
+        drop(client);
+    }
+}
+
+/// A file, as a name server, may never answer whoever reads it.
+#[tokio::test]
+async fn a_thread_that_is_blocked_does_not_hold_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, "").unwrap();
+    let mut served = serve(&["--config", file.to_str().unwrap()]).await;
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().await.unwrap().success());
+    served.signal("HUP").await;
+    // It opens when the program reads, and says nothing.
+    let silent = soon(tokio::fs::OpenOptions::new().write(true).open(&file)).await.unwrap();
+    served.signal("TERM").await;
+    served.said("done").await;
+    assert!(soon(served.process.wait()).await.unwrap().success());
+    drop(silent);
 }
 
 /// The key that is made where the settings have none, which is printed once and is in no line of the log.

@@ -2,7 +2,8 @@
 //!
 //! Revision 4: the server pings, one interval after the opening or after the last answer, and the client answers
 //! within the timeout. Revision 3: the client pings and the server answers. The answer is timed from when the ping is
-//! sent: a server that was stopped for a while must ask before it takes all its clients for dead.
+//! sent: a server that was stopped for a while must ask before it takes all its clients for dead. One that was stopped
+//! while it waited gives what lies in the sockets meanwhile a moment to be read.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,16 @@ use crate::close_reason::Fault;
 use crate::config::Config;
 use crate::packet::Protocol;
 
+/// A deadline that is noticed later than this passed while the process was stopped.
+const LATE: Duration = Duration::from_secs(1);
+/// How long the peer's packet then has to come out of its socket, once for each deadline.
+const GRACE: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heartbeat {
     phase: Phase,
+    /// The deadline was put off since it was noticed late.
+    graced: bool,
     interval: Duration,
     timeout: Duration,
 }
@@ -41,7 +49,7 @@ impl Heartbeat {
             Protocol::V4 => Phase::PingAt(now + interval),
             Protocol::V3 => Phase::PingBy(now + interval + timeout),
         };
-        Self { phase, interval, timeout }
+        Self { phase, graced: false, interval, timeout }
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -52,12 +60,19 @@ impl Heartbeat {
 
     /// What is due at `now`.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
-        match self.phase {
-            Phase::PingAt(at) if at <= now => {
+        match &mut self.phase {
+            Phase::PingAt(at) if *at <= now => {
                 self.phase = Phase::PongBy(now + self.timeout);
                 Some(Due::Ping)
             }
-            Phase::PongBy(by) | Phase::PingBy(by) if by <= now => Some(Due::Dead),
+            Phase::PongBy(by) | Phase::PingBy(by) if *by <= now => {
+                if self.graced || now - *by <= LATE {
+                    return Some(Due::Dead);
+                }
+                self.graced = true;
+                *by = now + GRACE;
+                None
+            }
             _ => None,
         }
     }
@@ -67,6 +82,7 @@ impl Heartbeat {
         match &mut self.phase {
             Phase::PingBy(by) => {
                 *by = now + self.interval + self.timeout;
+                self.graced = false;
                 Ok(())
             }
             Phase::PingAt(_) | Phase::PongBy(_) => Err(Fault::InvalidHeartbeatDirection),
@@ -78,6 +94,7 @@ impl Heartbeat {
         match self.phase {
             Phase::PingAt(_) | Phase::PongBy(_) => {
                 self.phase = Phase::PingAt(now + self.interval);
+                self.graced = false;
                 Ok(())
             }
             Phase::PingBy(_) => Err(Fault::InvalidHeartbeatDirection),
@@ -89,6 +106,7 @@ impl Heartbeat {
     pub(super) fn transport_changed(&mut self, now: Instant) {
         if let Phase::PongBy(by) = &mut self.phase {
             *by = now + self.timeout;
+            self.graced = false;
         }
     }
 }

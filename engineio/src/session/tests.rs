@@ -46,6 +46,53 @@ fn a_server_that_slept_asks_before_it_takes_the_peer_for_dead() {
     assert_eq!(session.handle(Input::Timeout, start + 100 * SECOND), None);
 }
 
+/// The pong may lie in the socket of a process that was stopped while it waited for it.
+#[test]
+fn a_deadline_that_passed_while_the_server_slept_is_put_off_once() {
+    for (protocol, asked) in [(Protocol::V4, true), (Protocol::V3, false)] {
+        let dead = Some(Action::Closed(CloseReason::PingTimeout, Farewell::Close));
+        let slept = || {
+            let (mut session, start) = machine(protocol, Transport::Polling);
+            let ping = session.handle(Input::Timeout, start + 25 * SECOND);
+            assert_eq!(ping, asked.then_some(Action::Ping));
+            assert_eq!(session.poll_timeout(), Some(start + 45 * SECOND));
+            let woke = start + 60 * SECOND;
+            assert_eq!(session.handle(Input::Timeout, woke), None);
+            assert_eq!(session.poll_timeout(), Some(woke + SECOND));
+            (session, woke)
+        };
+        let (mut silent, woke) = slept();
+        assert_eq!(silent.handle(Input::Timeout, woke + SECOND), dead);
+        let (mut slept_again, woke) = slept();
+        assert_eq!(slept_again.handle(Input::Timeout, woke + 60 * SECOND), dead);
+
+        let (mut lives, woke) = slept();
+        let heard = woke + SECOND / 2;
+        let (packet, next) = match protocol {
+            Protocol::V4 => (Packet::Pong(Text::new()), heard + 25 * SECOND),
+            Protocol::V3 => (ping(""), heard + 45 * SECOND),
+        };
+        let _ = lives.handle(Input::Packet(packet), heard);
+        assert_eq!(lives.poll_timeout(), Some(next));
+        // The next deadline has a grace of its own.
+        if asked {
+            assert_eq!(lives.handle(Input::Timeout, next), Some(Action::Ping));
+        }
+        let by = lives.poll_timeout().unwrap();
+        assert_eq!(lives.handle(Input::Timeout, by + 9 * SECOND), None);
+        assert_eq!(lives.handle(Input::Timeout, by + 10 * SECOND), dead);
+    }
+}
+
+/// A timer that fires a little late is no pause.
+#[test]
+fn a_deadline_that_is_noticed_in_time_is_not_put_off() {
+    let (mut session, start) = machine(Protocol::V4, Transport::Polling);
+    assert_eq!(session.handle(Input::Timeout, start + 25 * SECOND), Some(Action::Ping));
+    let dead = Some(Action::Closed(CloseReason::PingTimeout, Farewell::Close));
+    assert_eq!(session.handle(Input::Timeout, start + 46 * SECOND), dead);
+}
+
 #[test]
 fn a_pong_starts_the_interval_anew() {
     let (mut session, start) = machine(Protocol::V4, Transport::WebSocket);

@@ -9,8 +9,8 @@ use crate::{bench, coverage, layering, msrv, root, tools};
 /// What a stage that did not fail says of itself.
 enum Done {
     Passed,
-    /// It could not look, for a reason that is not the project's.
-    Unavailable(String),
+    /// It could not look, for a reason that is not the project's, which does not count as passed.
+    Skipped(String),
 }
 
 type Outcome = Result<Done, String>;
@@ -83,6 +83,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     }
     let mut rows = Vec::new();
     let mut failures = Vec::new();
+    let mut skipped = 0;
     for stage in STAGES.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)) {
         println!("\n== {}: {}", stage.name, stage.about);
         let begun = Instant::now();
@@ -90,7 +91,10 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
         let seconds = begun.elapsed().as_secs();
         let said = match outcome {
             Ok(Done::Passed) => "passed".to_owned(),
-            Ok(Done::Unavailable(why)) => format!("not available: {why}"),
+            Ok(Done::Skipped(why)) => {
+                skipped += 1;
+                format!("skipped: {why}")
+            }
             Err(error) => {
                 eprintln!("{error}");
                 failures.push(format!("\n== {} failed: {error}", stage.name));
@@ -102,7 +106,8 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     // Said once more at the end, which is where one looks, and all that some hosts keep of a long log.
     println!("{}", failures.join("\n"));
     let failed = failures.len();
-    println!("\n{}\n{} passed, {failed} failed", rows.join("\n"), rows.len() - failed);
+    let passed = rows.len() - failed - skipped;
+    println!("\n{}\n{passed} passed, {failed} failed, {skipped} skipped", rows.join("\n"));
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} stages failed", rows.len())) }
 }
 
@@ -175,7 +180,7 @@ fn test() -> Outcome {
 fn unit() -> Outcome {
     let program = "systemd-analyze";
     if Run::new(program, &["--version"], &root()).output().is_err() {
-        return Ok(Done::Unavailable(format!("{program} is not on the PATH")));
+        return Ok(Done::Skipped(format!("{program} is not on the PATH")));
     }
     // It looks whether the program is there that a unit starts, so it is told of one that is.
     let wanted = "/usr/local/bin/socketio-gateway";
@@ -199,7 +204,7 @@ fn covered() -> Outcome {
 fn counted() -> Outcome {
     Ok(match instructions::check()? {
         Compared::Held => Done::Passed,
-        Compared::Unlike(why) => Done::Unavailable(why),
+        Compared::Unlike(why) => Done::Skipped(why),
     })
 }
 
@@ -217,7 +222,7 @@ fn advisories() -> Outcome {
     let fetched = Run::new(&deny, &["fetch", "db"], &root()).limit(Duration::from_secs(120)).status();
     if let Err(error) = fetched {
         let what = error.lines().next().unwrap_or_default();
-        return Ok(Done::Unavailable(format!("the advisory database cannot be reached ({what})")));
+        return Ok(Done::Skipped(format!("the advisory database cannot be reached ({what})")));
     }
     all([Run::new(&deny, &["--all-features", "check", "advisories"], &root())])
 }

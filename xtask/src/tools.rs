@@ -151,8 +151,10 @@ fn debian(packages: &[&str], needed: &str) -> Result<(), String> {
     if user.trim() != "0" || Run::new("apt-get", &["--version"], &root()).output().is_err() {
         return Err(format!("{needed}; in Debian: {}", packages.join(", ")));
     }
+    // Another package manager may be at work, as on a machine that has just started; then apt-get waits up to 5 minutes.
     let apt = |arguments: &[&str]| {
-        Run::new("apt-get", arguments, &root()).env("DEBIAN_FRONTEND", "noninteractive").status()
+        let arguments = [&["-o", "DPkg::Lock::Timeout=300"], arguments].concat();
+        Run::new("apt-get", &arguments, &root()).env("DEBIAN_FRONTEND", "noninteractive").status()
     };
     apt(&["update"])
         .and_then(|()| apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat()))

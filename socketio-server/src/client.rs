@@ -4,6 +4,8 @@
 //! polled once when its event comes. What then waits goes on beside the others; while too many wait, nothing
 //! is read.
 
+mod rest;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use engineio::{CloseReason, Handler, Message, Protocol, Session};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use serde_json::json;
 use socketio_events::extract::Owed;
 use socketio_events::handler::{Failure, Running, Work};
 use socketio_events::table::List;
@@ -73,9 +76,9 @@ impl Client {
         }
         Self {
             decoder: Decoder::new(server.config.parser, server.config.limits),
+            siblings: Arc::new(Siblings::new(Arc::clone(&server.unfinished))),
             server,
             session: session.clone(),
-            siblings: Arc::default(),
             slots: Vec::new(),
             visits: Vec::new(),
             inbox,
@@ -238,6 +241,10 @@ impl Client {
         let name = self.name(namespace);
         if auth.as_ref().is_some_and(|auth| auth.as_bytes().len() > self.server.config.max_auth_bytes) {
             return self.refuse(name, &ConnectError::new("the credentials are too large"));
+        }
+        if self.server.unfinished.now() >= self.server.config.max_detached_handlers {
+            let busy = ConnectError::new("the server is busy").with_data(json!({"code": "busy"}));
+            return self.refuse(name, &busy);
         }
         // They are kept for as long as the socket lives.
         let auth = auth.map(RawValue::detach);
@@ -448,21 +455,7 @@ impl Handler for Client {
 
     fn on_close(&mut self, _: &Session, reason: CloseReason) {
         // What the client said before it hung up counts, its goodbye above all: often one read brings them all.
-        self.poll_inbox(&mut Context::from_waker(Waker::noop()));
-        let reason = if self.server.is_closing() {
-            DisconnectReason::ServerShuttingDown
-        } else {
-            DisconnectReason::Connection(reason)
-        };
-        self.leave_all(reason);
-        // Handlers that have begun are not cut off because their client went away.
-        if let Some(mut running) = self.running.take() {
-            tokio::spawn(async move {
-                while let Some(done) = running.next().await {
-                    tell(done);
-                }
-            });
-        }
+        self.end(reason);
     }
 
     fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {

@@ -31,6 +31,13 @@ pub struct Config {
     /// How many events of one client may wait while a middleware for events decides about an earlier one, or while
     /// handlers are at their limit. Default 128; beyond that nothing is read from the client.
     pub max_waiting_events: usize,
+    /// How long events that wait when their connection ends may take to begin. Default 30 s; then those that have not are
+    /// dropped. Their sockets stay in their namespaces until then. Ends that the server wants do not wait for them.
+    pub waiting_events_timeout: Duration,
+    /// How many handlers may run, on the whole server, for clients that have left; events of such clients that wait for
+    /// their handlers count too. Default 10,000; beyond that nobody is let into a namespace (a `connect_error` whose
+    /// `data.code` is "busy") until some have ended. Costs what a handler holds, for each.
+    pub max_detached_handlers: usize,
     /// How long the attachments of an event may take to arrive. Default 60 s; then the connection is closed. Costs
     /// one timer per connection while attachments are awaited.
     pub attachment_timeout: Duration,
@@ -58,6 +65,8 @@ impl Default for Config {
             max_auth_bytes: 16 * 1024,
             max_handlers_in_flight: 128,
             max_waiting_events: 128,
+            waiting_events_timeout: Duration::from_secs(30),
+            max_detached_handlers: 10_000,
             attachment_timeout: Duration::from_secs(60),
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: false,

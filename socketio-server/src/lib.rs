@@ -65,6 +65,7 @@ mod server_events;
 mod socket;
 mod socket_data;
 mod trace;
+mod unfinished;
 
 pub use self::broadcast::Broadcast;
 #[cfg(feature = "serve-client")]

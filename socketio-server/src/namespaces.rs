@@ -18,6 +18,7 @@ use crate::namespace::Namespace;
 use crate::params::{Params, Pattern};
 use crate::socket::Kind;
 use crate::trace;
+use crate::unfinished::Unfinished;
 
 /// The namespaces of a server.
 pub(crate) struct Namespaces {
@@ -30,6 +31,8 @@ pub(crate) struct Namespaces {
     /// Told whenever a namespace has been announced.
     announced: Notify,
     closing: AtomicBool,
+    /// Handlers of clients that have left.
+    pub(crate) unfinished: Arc<Unfinished>,
 }
 
 type NewHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
@@ -133,6 +136,7 @@ impl Namespaces {
             on_new: RwLock::default(),
             announced: Notify::new(),
             closing: AtomicBool::new(false),
+            unfinished: Arc::default(),
         }
     }
 

@@ -236,6 +236,12 @@ impl Server {
         self.namespaces.existing(name)
     }
 
+    /// How many handlers run for clients that have left, with the events of such clients that wait for theirs:
+    /// [`Config::max_detached_handlers`] bounds them.
+    pub fn detached_handlers(&self) -> usize {
+        self.namespaces.unfinished.now()
+    }
+
     /// The Engine.IO server below: its sessions, its counts, and its service.
     pub fn engine(&self) -> &engineio::Server {
         &self.engine

@@ -80,6 +80,12 @@ pub(crate) fn hung_up(fault: &str) {
     tracing::debug!(target: "socketio_server", fault, "client put out");
 }
 
+/// Events that had come before their connection ended did not begin in time.
+pub(crate) fn unfinished(events: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "socketio_server", events, "events dropped after the end of their connection");
+}
+
 /// A handler of a socket that leaves has panicked.
 pub(crate) fn panicked(namespace: &str, id: &str) {
     #[cfg(feature = "tracing")]

@@ -11,6 +11,7 @@ mod cluster;
 mod dynamic;
 mod events;
 mod leaving;
+mod limits;
 mod middlewares;
 mod mistakes;
 mod protocol;

@@ -261,7 +261,11 @@ impl Socket {
         let Some(work) = begun else { return };
         // Without a runtime nothing that waits would ever go on.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work);
+            let counted = self.0.siblings.count_handler();
+            runtime.spawn(async move {
+                let _counted = counted;
+                work.await
+            });
         }
     }
 

@@ -3,12 +3,26 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{Inner, Socket};
+use crate::unfinished::{Share, Unfinished};
 
 /// All sockets of one client: they share a connection, and leave together when it is closed.
-#[derive(Default)]
-pub(crate) struct Siblings(Mutex<Vec<Weak<Inner>>>);
+pub(crate) struct Siblings {
+    sockets: Mutex<Vec<Weak<Inner>>>,
+    unfinished: Arc<Unfinished>,
+}
 
 impl Siblings {
+    pub(crate) fn new(unfinished: Arc<Unfinished>) -> Self {
+        Self { sockets: Mutex::default(), unfinished }
+    }
+
+    /// Counts one handler for as long as the result is kept.
+    pub(super) fn count_handler(&self) -> Share {
+        let mut share = self.unfinished.share();
+        share.set(1);
+        share
+    }
+
     pub(super) fn add(&self, socket: &Arc<Inner>) {
         self.lock().push(Arc::downgrade(socket));
     }
@@ -22,6 +36,6 @@ impl Siblings {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,176 @@
+//! Limits for what a client makes the server do and hold, during its connection and after it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use socketio_server::{Config, Data, DisconnectReason, Server};
+use tests::raw::soon;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::support::{Running, builder, join, start};
+
+/// Waits until so many handlers of clients that have left are counted.
+async fn detached(running: &Running, count: usize) {
+    soon(async {
+        while running.io.detached_handlers() != count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Handlers of "n" tell their number and wait for a permit.
+struct Slow {
+    begun: mpsc::UnboundedReceiver<String>,
+    go: Arc<Semaphore>,
+    in_flight: Arc<AtomicUsize>,
+    peak: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    fn of(io: &Server) -> Self {
+        let (sender, begun) = mpsc::unbounded_channel();
+        let go = Arc::new(Semaphore::new(0));
+        let (in_flight, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let slow =
+            Self { begun, go: Arc::clone(&go), in_flight: Arc::clone(&in_flight), peak: Arc::clone(&peak) };
+        let numbers = sender.clone();
+        io.on("n", move |Data(number): Data<usize>| {
+            let (numbers, go) = (numbers.clone(), Arc::clone(&go));
+            let (in_flight, peak) = (Arc::clone(&in_flight), Arc::clone(&peak));
+            async move {
+                peak.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                numbers.send(number.to_string()).unwrap();
+                go.acquire().await.unwrap().forget();
+                in_flight.fetch_sub(1, Ordering::SeqCst);
+            }
+        });
+        io.on_disconnect(move |reason: DisconnectReason| {
+            sender.send(reason.to_string()).unwrap();
+            async {}
+        });
+        slow
+    }
+
+    async fn next(&mut self) -> String {
+        soon(self.begun.recv()).await.unwrap()
+    }
+}
+
+/// Starts a server with slow handlers.
+async fn start_slow(config: Config, set_up: impl FnOnce(&Server)) -> (Running, Slow) {
+    let mut slow = None;
+    let running = start(builder().config(config), |io| {
+        slow = Some(Slow::of(io));
+        set_up(io);
+    })
+    .await;
+    (running, slow.unwrap())
+}
+
+fn events(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
+    numbers.map(|number| format!(r#"42["n",{number}]"#))
+}
+
+/// A client sends more events than may run at a time, says goodbye and hangs up.
+#[tokio::test]
+async fn events_that_wait_when_the_client_closes_are_handled_before_it_leaves() {
+    let (running, mut slow) = start_slow(Config::default(), |_| {}).await;
+    let (mut ws, _) = running.connect().await;
+    ws.send_together(events(0..200).chain(["41".to_owned()])).await;
+    for number in 0..128 {
+        assert_eq!(slow.next().await, number.to_string());
+    }
+    ws.close().await;
+    slow.go.add_permits(200);
+    for number in 128..200 {
+        assert_eq!(slow.next().await, number.to_string());
+    }
+    assert_eq!(slow.next().await, "client namespace disconnect");
+    assert_eq!(slow.peak.load(Ordering::SeqCst), 128);
+    detached(&running, 0).await;
+}
+
+/// A middleware holds the first event up until the connection has ended, so all wait in the server's memory.
+#[tokio::test]
+async fn events_behind_a_middleware_are_handled_after_the_end_within_the_bound() {
+    for (goodbye, reason) in [(Some("41"), "client namespace disconnect"), (None, "transport close")] {
+        let gate = Arc::new(Semaphore::new(0));
+        let pass = Arc::clone(&gate);
+        let mut config = Config::default();
+        config.max_handlers_in_flight = 8;
+        let (running, mut slow) = start_slow(config, |io| {
+            io.event_middleware(move || {
+                let pass = Arc::clone(&pass);
+                async move {
+                    let _passed = pass.acquire().await.unwrap();
+                }
+            });
+        })
+        .await;
+        let (mut ws, _) = running.connect().await;
+        ws.send_together(events(0..100).chain(goodbye.map(str::to_owned))).await;
+        ws.close().await;
+        let waiting = 100 + usize::from(goodbye.is_some());
+        detached(&running, waiting).await;
+        assert_eq!(running.io.len(), 1, "it is there until its events have begun");
+        gate.add_permits(1);
+        for number in 0..8 {
+            assert_eq!(slow.next().await, number.to_string());
+        }
+        assert_eq!(slow.in_flight.load(Ordering::SeqCst), 8);
+        slow.go.add_permits(100);
+        for number in 8..100 {
+            assert_eq!(slow.next().await, number.to_string());
+        }
+        assert_eq!(slow.next().await, reason);
+        assert_eq!(slow.peak.load(Ordering::SeqCst), 8);
+        detached(&running, 0).await;
+        assert_eq!(running.io.len(), 0);
+    }
+}
+
+/// A middleware that never decides does not keep a client for ever that has gone.
+#[tokio::test]
+async fn events_that_do_not_begin_in_time_are_dropped() {
+    let mut config = Config::default();
+    config.waiting_events_timeout = Duration::from_millis(20);
+    let (running, mut slow) = start_slow(config, |io| {
+        io.event_middleware(std::future::pending::<()>);
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send_together(events(0..10)).await;
+    ws.close().await;
+    assert_eq!(slow.next().await, "transport close");
+    detached(&running, 0).await;
+}
+
+/// Clients that come back again and again must not multiply the handlers of one connection.
+#[tokio::test]
+async fn handlers_of_clients_that_left_are_bounded() {
+    let mut config = Config::default();
+    config.max_detached_handlers = 20;
+    let (running, mut slow) = start_slow(config, |_| {}).await;
+    for round in 1..=2 {
+        let (mut ws, _) = running.connect().await;
+        ws.send_together(events(0..10)).await;
+        for number in 0..10 {
+            assert_eq!(slow.next().await, number.to_string());
+        }
+        assert_eq!(running.io.detached_handlers(), 10 * (round - 1));
+        ws.close().await;
+        assert_eq!(slow.next().await, "transport close");
+        detached(&running, 10 * round).await;
+    }
+    let mut ws = running.open().await;
+    ws.send("40").await;
+    assert_eq!(ws.text().await, r#"44{"message":"the server is busy","data":{"code":"busy"}}"#);
+    assert_eq!(running.io.len(), 0);
+    slow.go.add_permits(1);
+    detached(&running, 19).await;
+    join(&mut ws, "/").await;
+    slow.go.add_permits(19);
+    detached(&running, 0).await;
+}

@@ -11,7 +11,7 @@ use socketio_parser::{EncodeError, Parser, RawValue, Revision};
 use crate::emit;
 use crate::error::ConnectError;
 use crate::handshake::Handshake;
-use crate::id::random_id;
+use crate::id::{NoRandomness, random_id};
 use crate::namespaces::{Namespaces, Search, Visit};
 use crate::recovery::Claim;
 use crate::socket::{Asked, ConnectContext, Handlers, Siblings, Socket, Start};
@@ -97,7 +97,13 @@ impl Joining {
                 self.stage = Stage::Over;
                 return Poll::Ready(Verdict::Refused(ConnectError::new("Invalid namespace")));
             };
-            self.stage = Stage::Asking(self.ask(visit));
+            self.stage = match self.ask(visit) {
+                Ok(asking) => Stage::Asking(asking),
+                Err(error) => {
+                    self.stage = Stage::Over;
+                    return Poll::Ready(Verdict::Refused(ConnectError::new(error.to_string())));
+                }
+            };
         }
         let Stage::Asking(asking) = &mut self.stage else { return Poll::Pending };
         let answer = match asking.poll(cx) {
@@ -116,7 +122,7 @@ impl Joining {
         })
     }
 
-    fn ask(&self, visit: Visit) -> Asking {
+    fn ask(&self, visit: Visit) -> Result<Asking, NoRandomness> {
         let space = visit.namespace.space();
         let recovery = space.hub.log().zip(wish(&self.handshake));
         let (claim, outcome) = match recovery.map(|(log, wish)| log.claim(&wish.pid, &wish.offset)) {
@@ -126,7 +132,7 @@ impl Joining {
         };
         let start = match &claim {
             Some(claim) => Start::Again(claim),
-            None => Start::New(new_id(&self.session, visit.namespace.name()), outcome),
+            None => Start::New(new_id(&self.session, visit.namespace.name())?, outcome),
         };
         let socket = Socket::new(
             &start,
@@ -140,7 +146,7 @@ impl Joining {
         if claim.is_some() && space.hub.log().is_some_and(skips) {
             handlers = Arc::default();
         }
-        Asking { visit, socket, claim, handlers, called: 0, current: None }
+        Ok(Asking { visit, socket, claim, handlers, called: 0, current: None })
     }
 
     /// The client went away in the meantime.
@@ -226,12 +232,12 @@ fn wish(handshake: &Handshake) -> Option<Wish> {
 }
 
 /// A socket's public id. Clients of Socket.IO v2 make it up from the session's id, so it has to be that.
-fn new_id(session: &Session, namespace: &str) -> Arc<str> {
-    match (session.protocol(), namespace) {
-        (Protocol::V4, _) => random_id(),
+fn new_id(session: &Session, namespace: &str) -> Result<Arc<str>, NoRandomness> {
+    Ok(match (session.protocol(), namespace) {
+        (Protocol::V4, _) => random_id()?,
         (Protocol::V3, "/") => session.id().as_str().into(),
         (Protocol::V3, namespace) => format!("{namespace}#{}", session.id().as_str()).into(),
-    }
+    })
 }
 
 /// The answer to a CONNECT that was refused.

@@ -1,10 +1,14 @@
 //! Public ids: of sockets, of the sessions that recover, of nodes and their requests.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
 
 /// One server of a cluster, as far as one namespace is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,24 +18,51 @@ pub struct NodeId(Arc<str>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(Arc<str>);
 
-/// 15 random bytes as 20 characters, as long as the official server's ids.
-pub(crate) fn random_id() -> Arc<str> {
+/// The system has no random numbers.
+#[derive(Debug, Error)]
+#[error("the system has no random numbers")]
+pub(crate) struct NoRandomness;
+
+/// 15 random bytes as 20 characters, as long as the official server's ids. Some are secrets, so without random numbers
+/// there is none.
+pub(crate) fn random_id() -> Result<Arc<str>, NoRandomness> {
     let mut bits = [0; 15];
-    fill(&mut bits);
-    URL_SAFE_NO_PAD.encode(bits).into()
+    fill(&mut bits)?;
+    Ok(URL_SAFE_NO_PAD.encode(bits).into())
 }
 
-/// 8 random bytes as 16 hexadecimal digits, as the official cluster adapter names its nodes and requests.
+/// 8 random bytes as 16 hexadecimal digits, as the official cluster adapter names its nodes and requests. They are no
+/// secrets, but differ from each other without random numbers too.
 fn random_hex() -> Arc<str> {
     let mut bits = [0; 8];
-    fill(&mut bits);
-    format!("{:016x}", u64::from_be_bytes(bits)).into()
+    let number = match fill(&mut bits) {
+        Ok(()) => u64::from_be_bytes(bits),
+        Err(NoRandomness) => unlike_others(),
+    };
+    format!("{number:016x}").into()
 }
 
-fn fill(bits: &mut [u8]) {
-    // A system without randomness costs uniqueness here; the session's id, which is a secret and comes first, would
-    // have failed.
-    let _ = getrandom::fill(bits);
+/// The name of a log of events: no secret either.
+pub(crate) fn log_id() -> Arc<str> {
+    random_id().unwrap_or_else(|NoRandomness| random_hex())
+}
+
+/// A number that depends on the process, the time, and how many were made before.
+#[cold]
+fn unlike_others() -> u64 {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let mut hasher = DefaultHasher::new();
+    std::process::id().hash(&mut hasher);
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().hash(&mut hasher);
+    hasher.finish().wrapping_add(MADE.fetch_add(1, Ordering::Relaxed))
+}
+
+fn fill(bits: &mut [u8]) -> Result<(), NoRandomness> {
+    #[cfg(test)]
+    if tests::EXHAUSTED.get() {
+        return Err(NoRandomness);
+    }
+    getrandom::fill(bits).map_err(|_| NoRandomness)
 }
 
 impl NodeId {
@@ -73,5 +104,71 @@ impl From<&str> for RequestId {
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::Server;
+
+    thread_local! {
+        /// The system has no random numbers any more, as far as this thread is concerned.
+        pub(super) static EXHAUSTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    #[test]
+    fn ids_differ() {
+        assert_eq!(random_id().unwrap().len(), 20);
+        assert_ne!(random_id().unwrap(), random_id().unwrap());
+        for exhausted in [false, true] {
+            EXHAUSTED.set(exhausted);
+            let (one, other) = (NodeId::random(), NodeId::random());
+            assert_eq!(one.as_str().len(), 16);
+            assert_ne!(one, other);
+        }
+    }
+
+    /// Sends a request and returns the body of its answer.
+    async fn request(addr: std::net::SocketAddr, method: &str, query: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let length = body.len();
+        let head = format!("{method} /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\r\nhost: a");
+        let head = format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// Ids of sockets would be alike, and those by which clients come back could be guessed.
+    #[tokio::test]
+    async fn without_random_numbers_nobody_is_let_in() {
+        let io = Server::builder().build().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let serving = io.clone();
+        // Everything runs on this thread.
+        tokio::spawn(async move { serving.serve(listener).await });
+        let talk = async {
+            let open = request(addr, "GET", "", "").await;
+            let sid = format!("&sid={}", open.split('"').nth(3).unwrap());
+            EXHAUSTED.set(true);
+            assert_eq!(request(addr, "POST", &sid, "40").await, "ok");
+            let refused = request(addr, "GET", &sid, "").await;
+            assert_eq!(refused, r#"44{"message":"the system has no random numbers"}"#);
+            assert_eq!(io.len(), 0);
+            EXHAUSTED.set(false);
+            assert_eq!(request(addr, "POST", &sid, "40").await, "ok");
+            assert!(request(addr, "GET", &sid, "").await.starts_with("40{"));
+            assert_eq!(io.len(), 1);
+        };
+        tokio::time::timeout(Duration::from_secs(20), talk).await.unwrap();
     }
 }

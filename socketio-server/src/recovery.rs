@@ -12,7 +12,7 @@ use std::time::Instant;
 use engineio::Prepared;
 
 use crate::config::Recovery;
-use crate::id::random_id;
+use crate::id::log_id;
 use crate::room::{Room, Target};
 use crate::socket_data::SocketData;
 
@@ -82,7 +82,7 @@ struct Entry {
 
 impl Log {
     pub(crate) fn new(settings: Recovery) -> Self {
-        Self { settings, prefix: random_id(), state: Mutex::default() }
+        Self { settings, prefix: log_id(), state: Mutex::default() }
     }
 
     pub(crate) fn settings(&self) -> &Recovery {

@@ -118,12 +118,14 @@ impl Socket {
         let mut room_events = Vec::new();
         // A broadcast must come either before all of this, and be among the missed, or after it.
         let enter = |claim: Result<Option<Claim>, NotRecovered>, missed: &[Prepared]| {
+            // Without random numbers the client cannot come back as who it was.
+            let new_pid = || log.and_then(|_| random_id().ok());
             let pid = match claim {
                 Ok(Some(claim)) => Some(claim.away.pid),
-                Ok(None) => log.map(|_| random_id()),
+                Ok(None) => new_pid(),
                 Err(reason) => {
                     self.0.recovery.store(recovery(Some(reason)), Ordering::Relaxed);
-                    log.map(|_| random_id())
+                    new_pid()
                 }
             };
             let Ok(packet) = welcome(pid.as_deref()) else { return false };

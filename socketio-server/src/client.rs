@@ -27,6 +27,7 @@ use crate::disconnect_reason::DisconnectReason;
 use crate::emit;
 use crate::error::{ConnectError, HandlerError};
 use crate::namespaces::{Namespaces, Visit};
+use crate::pace::Pace;
 use crate::screening::Screening;
 use crate::socket::{AckSender, ConnectContext, EventContext, Handlers, Siblings, Snapshot, Socket};
 use crate::trace;
@@ -48,6 +49,7 @@ pub(crate) struct Client {
     running: Option<Box<FuturesUnordered<Running<Socket>>>>,
     joining: Vec<Joining>,
     refused: usize,
+    connects: Pace,
     /// The client broke the protocol. What it said in the same breath is not heard any more.
     over: bool,
     /// When a client that has joined nothing is put out.
@@ -86,6 +88,7 @@ impl Client {
             running: None,
             joining: Vec::new(),
             refused: 0,
+            connects: Pace::default(),
             over: false,
             connect_by: Some(connect_by),
             attachments_by: None,
@@ -245,6 +248,12 @@ impl Client {
         if self.server.unfinished.now() >= self.server.config.max_detached_handlers {
             let busy = ConnectError::new("the server is busy").with_data(json!({"code": "busy"}));
             return self.refuse(name, &busy);
+        }
+        let config = &self.server.config;
+        let burst = config.connect_burst.max(config.max_namespaces);
+        let now = tokio::time::Instant::now().into_std();
+        if !self.connects.admits(now, burst, config.connects_per_second) {
+            return self.refuse(name, &ConnectError::new("too many connects"));
         }
         // They are kept for as long as the socket lives.
         let auth = auth.map(RawValue::detach);

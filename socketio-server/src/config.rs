@@ -21,6 +21,14 @@ pub struct Config {
     pub max_namespaces: usize,
     /// How many CONNECTs of one connection may be refused. Default 100; a further one closes it.
     pub max_refused_connects: usize,
+    /// How many CONNECTs of one connection may come at once, whether they are granted or not. Default 64, and never less
+    /// than [`max_namespaces`](Self::max_namespaces). Beyond that [`connects_per_second`](Self::connects_per_second)
+    /// counts, and what comes faster is refused. A CONNECT costs a call of each middleware and of the handlers of
+    /// "connect" and "disconnect".
+    pub connect_burst: usize,
+    /// How many CONNECTs a second one connection has beyond [`connect_burst`](Self::connect_burst). Default 16; 0: as many
+    /// as it likes.
+    pub connects_per_second: u32,
     /// How many bytes the credentials of a CONNECT may have. Default 16 KiB; a CONNECT with more is refused. They are
     /// kept for as long as the socket lives, so a connection costs up to [`max_namespaces`](Self::max_namespaces) times
     /// as much.
@@ -62,6 +70,8 @@ impl Default for Config {
             max_pending_acks: 10_000,
             max_namespaces: 64,
             max_refused_connects: 100,
+            connect_burst: 64,
+            connects_per_second: 16,
             max_auth_bytes: 16 * 1024,
             max_handlers_in_flight: 128,
             max_waiting_events: 128,

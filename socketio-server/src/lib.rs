@@ -54,6 +54,7 @@ mod id;
 mod into_rooms;
 mod namespace;
 mod namespaces;
+mod pace;
 mod params;
 mod recovery;
 mod remote_socket;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socketio_server::{Config, Data, DisconnectReason, Server};
 use tests::raw::soon;
@@ -173,4 +173,35 @@ async fn handlers_of_clients_that_left_are_bounded() {
     join(&mut ws, "/").await;
     slow.go.add_permits(19);
     detached(&running, 0).await;
+}
+
+/// A client may come and go in a namespace, but not as often as it likes: each time calls the application.
+#[tokio::test]
+async fn connects_are_paced() {
+    let came = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&came);
+    let mut config = Config::default();
+    (config.max_namespaces, config.max_refused_connects) = (8, 10);
+    let running = start(builder().config(config), |io| {
+        io.on_connect(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            async {}
+        });
+    })
+    .await;
+    let mut ws = running.open().await;
+    let begun = Instant::now();
+    let mut refused = 0;
+    while refused < 11 {
+        ws.send("40").await;
+        if ws.text().await == r#"44{"message":"too many connects"}"# {
+            refused += 1;
+        } else {
+            ws.send("41").await;
+        }
+    }
+    let refilled = 16.0 * begun.elapsed().as_secs_f64();
+    ws.closed().await;
+    let came = came.load(Ordering::SeqCst);
+    assert!((64..=64 + refilled as usize).contains(&came), "{came}, {refilled}");
 }

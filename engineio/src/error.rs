@@ -12,6 +12,10 @@ pub enum SendError {
     /// More bytes wait for the peer than [`Config::max_buffered`](crate::Config::max_buffered) allows.
     #[error("the outbox is full")]
     Full,
+    /// More bytes wait on the whole server than `ServerBuilder::max_queued_bytes` allows, and more for this peer than its
+    /// share of what is left.
+    #[error("too much waits on the whole server")]
+    ServerFull,
 }
 
 /// A setting that cannot work.

@@ -52,6 +52,7 @@
 //! | `axum` | no | WebSockets served by axum shed its wrappers too; they work without |
 //! | `tracing` | no | what happens can be seen by `tracing`: requests refused, sessions opened, upgraded and closed |
 
+pub mod budget;
 pub mod close_reason;
 pub mod config;
 pub mod error;

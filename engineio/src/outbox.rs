@@ -8,9 +8,10 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::budget::{Budget, STEP};
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::prepared::Prepared;
@@ -54,6 +55,9 @@ struct Inner {
     /// How much memory what waits may hold.
     limit: usize,
     slow_consumer: SlowConsumer,
+    /// What all outboxes of the server may hold, and what this one has counted there.
+    budget: Option<Arc<Budget>>,
+    counted: usize,
     /// The transport cannot take anything now: volatile messages are dropped.
     blocked: bool,
     attentive: bool,
@@ -91,6 +95,15 @@ pub enum Until {
 impl Outbox {
     /// An outbox that holds at most `limit` bytes of memory.
     pub fn new(limit: usize, slow_consumer: SlowConsumer) -> Self {
+        Self::with(limit, slow_consumer, None)
+    }
+
+    /// One that counts towards a budget, too.
+    pub fn within(limit: usize, slow_consumer: SlowConsumer, budget: Arc<Budget>) -> Self {
+        Self::with(limit, slow_consumer, Some(budget))
+    }
+
+    fn with(limit: usize, slow_consumer: SlowConsumer, budget: Option<Arc<Budget>>) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 phase: Phase::Open,
@@ -101,6 +114,8 @@ impl Outbox {
                 written: 0,
                 limit,
                 slow_consumer,
+                budget,
+                counted: 0,
                 blocked: false,
                 attentive: true,
                 driver: None,
@@ -114,8 +129,8 @@ impl Outbox {
     pub fn push(&self, message: Prepared) -> Result<u64, SendError> {
         let mut inner = self.lock();
         let result = inner.push(message);
-        if result == Err(SendError::Full) && inner.slow_consumer == SlowConsumer::Disconnect {
-            inner.overflow();
+        if let Err(error) = result {
+            inner.refused(error);
         }
         result
     }
@@ -154,6 +169,9 @@ impl Outbox {
             return Ok(false);
         }
         let len = message.wire_len();
+        if !inner.is_within_budget(inner.with_message(len)) {
+            return Ok(false);
+        }
         inner.enqueue(message, len);
         Ok(true)
     }
@@ -201,6 +219,9 @@ impl Outbox {
         if inner.phase == Phase::Overflowed || (writable && !inner.queue.is_empty()) {
             return false;
         }
+        if inner.counted != 0 || inner.bytes + inner.lent != 0 {
+            inner.settle();
+        }
         inner.attentive = false;
         match &mut inner.driver {
             Some(driver) => driver.clone_from(waker),
@@ -227,6 +248,9 @@ impl Outbox {
         let mut inner = self.lock();
         inner.written += messages as u64;
         inner.bytes = inner.bytes.saturating_sub(bytes);
+        if inner.counted > inner.holds() + STEP {
+            inner.settle();
+        }
         inner.notify();
     }
 
@@ -240,6 +264,7 @@ impl Outbox {
     pub fn give_back(&self, bytes: usize) {
         let mut inner = self.lock();
         inner.lent = inner.lent.saturating_sub(bytes);
+        inner.settle();
         inner.notify();
     }
 
@@ -281,6 +306,7 @@ impl Outbox {
         inner.queue = VecDeque::new();
         inner.bytes = 0;
         inner.pushed = inner.written;
+        inner.settle();
     }
 
     /// Polls for `until`. `id` keeps the place of one waiting future between polls.
@@ -322,8 +348,7 @@ impl Outbox {
 impl Inner {
     /// One message may exceed the limit alone: a peer is not slow because a message is large.
     fn fits(&self, len: usize) -> bool {
-        let taken = self.bytes + self.lent;
-        taken == 0 || held(taken + len, self.messages() + 1) <= self.limit
+        self.bytes + self.lent == 0 || self.with_message(len) <= self.limit
     }
 
     /// Messages pushed and not yet written.
@@ -342,7 +367,52 @@ impl Inner {
             Phase::Draining | Phase::Closed => return Err(SendError::Closed),
         }
         let len = message.wire_len();
-        if self.fits(len) { Ok(self.enqueue(message, len)) } else { Err(SendError::Full) }
+        let after = self.with_message(len);
+        // One message may exceed the limit alone: a peer is not slow because a message is large.
+        if after > self.limit && self.bytes + self.lent != 0 {
+            return Err(SendError::Full);
+        }
+        if !self.is_within_budget(after) {
+            return Err(SendError::ServerFull);
+        }
+        Ok(self.enqueue(message, len))
+    }
+
+    fn holds(&self) -> usize {
+        held(self.bytes + self.lent, self.messages())
+    }
+
+    /// What this outbox holds with one message more.
+    fn with_message(&self, len: usize) -> usize {
+        held(self.bytes + self.lent + len, self.messages() + 1)
+    }
+
+    #[inline]
+    fn is_within_budget(&self, after: usize) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.admits(self.counted, after))
+    }
+
+    /// Counts in the budget what is held now.
+    #[cold]
+    fn settle(&mut self) {
+        if let Some(budget) = &self.budget {
+            let now = self.holds();
+            budget.change(self.counted, now);
+            self.counted = now;
+        }
+    }
+
+    /// A message was not taken. When the whole server is full, only those who hold much are slow.
+    #[cold]
+    fn refused(&mut self, error: SendError) {
+        let is_slow = match error {
+            SendError::Full => true,
+            SendError::ServerFull => self.budget.as_ref().is_some_and(|budget| budget.is_large(self.holds())),
+            SendError::Closed => false,
+        };
+        if is_slow && self.slow_consumer == SlowConsumer::Disconnect {
+            self.overflow();
+        }
     }
 
     fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
@@ -352,6 +422,9 @@ impl Inner {
         self.queue.push_back(message);
         self.bytes += len;
         self.pushed += 1;
+        if self.holds() > self.counted + STEP {
+            self.settle();
+        }
         self.rouse();
         self.pushed
     }
@@ -380,7 +453,6 @@ impl Inner {
         }
     }
 
-    #[cold]
     fn overflow(&mut self) {
         self.phase = Phase::Overflowed;
         self.rouse();
@@ -404,6 +476,14 @@ impl Inner {
             } else {
                 self.waiters.push(waiter);
             }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.change(self.counted, 0);
         }
     }
 }

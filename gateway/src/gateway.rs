@@ -307,6 +307,7 @@ fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::Config
             let engine = engine
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
+                .max_queued_bytes(config.server.max_queued_bytes)
                 .body_timeout(Duration::from_millis(transport.body_timeout_ms))
                 .allow_eio3(transport.allow_eio3)
                 .jsonp(transport.jsonp)

@@ -13,7 +13,7 @@ pub struct Delivered {
     pub receivers: usize,
     /// How many did not get it, since it was volatile and they could not take it at once.
     pub dropped: usize,
-    /// How many did not get it, since too much waits for them already:
+    /// How many did not get it, since too much waits for them already, or on the whole server:
     /// [`SlowConsumer`](engineio::SlowConsumer) says what else comes of that.
     pub refused: usize,
     /// How long it took to put it into their outboxes. Writing it comes later.
@@ -26,7 +26,7 @@ impl Delivered {
         match sent {
             Ok(true) => self.receivers += 1,
             Ok(false) => self.dropped += 1,
-            Err(SendError::Full) => self.refused += 1,
+            Err(SendError::Full | SendError::ServerFull) => self.refused += 1,
             // It is no receiver any more.
             Err(_) => {}
         }

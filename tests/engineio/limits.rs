@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, Sid, SlowConsumer};
-use tests::raw::{LONG, Polling, Request, Response, Seen, WebSocket, soon, start, start_echo};
+use tests::raw::{LONG, Polling, Request, Response, Running, Seen, WebSocket, soon, start, start_echo};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
@@ -199,6 +199,80 @@ async fn what_a_client_does_not_take_counts_until_it_does() {
     assert_eq!(session.send("y".repeat(32 << 20)), Err(SendError::Full));
     assert_eq!(Response::read(&mut stream).await.body.len(), 1 + (32 << 20));
     soon(session.send_when_ready("z".repeat(32 << 20))).await.unwrap();
+}
+
+/// Waits until so much is counted on the whole server.
+async fn queued(running: &Running, is: impl Fn(usize) -> bool) {
+    soon(async {
+        while !is(running.server.stats().queued_bytes) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Clients that take nothing hold no more than the server has for them, and the others still get what is for them.
+#[tokio::test]
+async fn clients_that_take_nothing_do_not_fill_the_server() {
+    let mut running = start(Server::builder().max_queued_bytes(4_000_000)).await;
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        running.polling().await;
+        sessions.push(running.opened().await);
+    }
+    let victim = running.polling().await;
+    let little = running.opened().await;
+    let text = "x".repeat(100_000);
+    // The client of the last session is slow too, but not much waits for it.
+    sessions[3].send("little").unwrap();
+    for session in &sessions[..2] {
+        for _ in 0..8 {
+            session.send(text.as_str()).unwrap();
+        }
+    }
+    let refused = loop {
+        if let Err(error) = sessions[2].send(text.as_str()) {
+            break error;
+        }
+    };
+    assert_eq!(refused, SendError::ServerFull);
+    let queued_bytes = running.server.stats().queued_bytes;
+    assert!((2_800_000..=3_000_000).contains(&queued_bytes), "{queued_bytes}");
+    little.send(text.as_str()).unwrap();
+    sessions[3].send("more").unwrap();
+    assert_eq!(victim.poll().await, format!("4{text}"));
+    // Who had most is closed, which makes room.
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
+    queued(&running, |bytes| bytes < 2_000_000).await;
+    sessions[1].send(text.as_str()).unwrap();
+    assert_eq!(running.server.stats().sessions, 4);
+    running.server.close();
+    running.emptied().await;
+    drop((sessions, little));
+    assert_eq!(running.server.stats().queued_bytes, 0);
+}
+
+/// The answer that a client does not take counts after its session has ended, until the connection ends.
+#[tokio::test]
+async fn an_answer_counts_on_the_server_after_its_session() {
+    let mut running = start(Server::builder().http_compression(None)).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    session.send("x".repeat(32 << 20)).unwrap();
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
+    soon(async {
+        while session.queued_bytes() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    session.abort();
+    running.closed().await;
+    drop(session);
+    assert!(running.server.stats().queued_bytes >= 32 << 20);
+    assert_eq!(Response::read(&mut stream).await.body.len(), 1 + (32 << 20));
+    queued(&running, |bytes| bytes == 0).await;
 }
 
 /// The default policy: a client that cannot keep up is closed, and told so.

@@ -135,3 +135,73 @@ fn a_dropped_waiter_leaves_nothing_behind() {
     outbox.forget(id.unwrap());
     assert!(outbox.lock().waiters.is_empty());
 }
+
+/// Outboxes that share a budget of a million bytes.
+fn shared() -> (Arc<Budget>, impl Fn(SlowConsumer) -> Outbox) {
+    let budget = Arc::new(Budget::new(1_000_000));
+    let all = Arc::clone(&budget);
+    (budget, move |policy| Outbox::within(8 << 20, policy, Arc::clone(&all)))
+}
+
+#[test]
+fn a_full_server_refuses_and_closes_only_who_holds_much() {
+    let (budget, outbox) = shared();
+    let (large, other, small) = (
+        outbox(SlowConsumer::Disconnect),
+        outbox(SlowConsumer::Disconnect),
+        outbox(SlowConsumer::Disconnect),
+    );
+    other.push(message(200_000)).unwrap();
+    while large.push(message(100_000)).is_ok() {}
+    assert!(budget.held() <= 750_000);
+    assert!(large.attend(), "it has more than half of what is there for all");
+    for _ in 0..6 {
+        small.push(message(10_000)).unwrap();
+    }
+    while small.push(message(10_000)).is_ok() {}
+    assert_eq!(small.try_push(message(10_000)), Err(SendError::ServerFull));
+    assert!(!small.attend() && !other.attend(), "they go on");
+    assert!(small.park(false, Waker::noop()));
+    assert!(budget.held() <= 1_000_000);
+    large.clear();
+    assert!(budget.held() < 400_000, "{budget:?}");
+    small.push(message(10_000)).unwrap();
+    drop((large, other, small));
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn what_is_written_in_its_turn_is_not_counted() {
+    let (budget, outbox) = shared();
+    let outbox = outbox(SlowConsumer::Refuse);
+    let (short, long) = (message(1000), message(100_000));
+    let (short_len, long_len) = (short.wire_len(), long.wire_len());
+    outbox.push(short).unwrap();
+    assert_eq!(budget.held(), 0);
+    outbox.take(1, &mut Vec::new());
+    // The peer took nothing, and the driver pauses.
+    assert!(outbox.park(false, Waker::noop()));
+    assert_eq!(budget.held(), room_for(short_len, 1));
+    outbox.wrote(1, short_len);
+    assert!(outbox.park(true, Waker::noop()));
+    assert_eq!(budget.held(), 0);
+    outbox.push(long).unwrap();
+    assert_eq!(budget.held(), room_for(long_len, 1), "a long message counts at once");
+    outbox.wrote(1, long_len);
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn a_loan_counts_until_it_is_given_back() {
+    let (budget, outbox) = shared();
+    let outbox = outbox(SlowConsumer::Refuse);
+    outbox.push(message(100_000)).unwrap();
+    outbox.take(1, &mut Vec::new());
+    outbox.lend(100_000);
+    outbox.wrote(1, 100_000);
+    outbox.close();
+    outbox.clear();
+    assert_eq!(budget.held(), room_for(100_000, 0), "the session has ended, the answer has not");
+    outbox.give_back(100_000);
+    assert_eq!(budget.held(), 0);
+}

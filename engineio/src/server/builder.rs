@@ -35,6 +35,7 @@ pub(super) struct Options {
     pub(super) body_timeout: Duration,
     pub(super) head_timeout: Duration,
     pub(super) max_sessions: usize,
+    pub(super) max_queued_bytes: usize,
     pub(super) outside: StatusCode,
     pub(super) hooks: Hooks,
 }
@@ -63,6 +64,7 @@ impl Default for ServerBuilder {
                 body_timeout: Duration::from_secs(30),
                 head_timeout: Duration::from_secs(10),
                 max_sessions: 250_000,
+                max_queued_bytes: 512 << 20,
                 outside: StatusCode::NOT_IMPLEMENTED,
                 hooks: Hooks::default(),
             },
@@ -212,6 +214,19 @@ impl ServerBuilder {
     /// How many sessions may be open at once. Default 250,000; further handshakes are answered with 503.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.options.max_sessions = sessions;
+        self
+    }
+
+    /// How many bytes of memory may wait for all clients together, counted as [`Config::max_buffered`] says and shown by
+    /// [`Stats::queued_bytes`](crate::Stats::queued_bytes). Default 512 MiB, which is for a machine of 2 GiB.
+    ///
+    /// Three quarters are for whoever needs them; the rest is for sessions for which less than an equal share of it waits.
+    /// What is sent beyond that is refused with [`SendError::ServerFull`](crate::SendError::ServerFull). A session that has
+    /// its equal share of the three quarters or more is treated as slow by the policy of
+    /// [`max_buffered`](Self::max_buffered), the others go on. What leaves in the turn of its session's task that it came in
+    /// is not counted if it is less than 64 KiB, so broadcasts to many who take them cost nothing here.
+    pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_queued_bytes = bytes;
         self
     }
 

@@ -67,6 +67,7 @@ use self::builder::Options;
 use self::registry::Registry;
 use self::stats::{Count, Tally};
 use self::traffic::Meters;
+use crate::budget::Budget;
 use crate::config::Config;
 
 /// An Engine.IO server.
@@ -84,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) tasks: Count,
     outboxes: Count,
+    /// What the outboxes hold.
+    budget: Arc<Budget>,
     connections: Count,
     pub(crate) panics: Tally,
     pub(crate) meters: Meters,
@@ -132,6 +135,7 @@ impl Server {
             outboxes: self.0.outboxes.now(),
             connections: self.0.connections.now(),
             panics: self.0.panics.now(),
+            queued_bytes: self.0.budget.held(),
         }
     }
 
@@ -189,6 +193,7 @@ impl Shared {
     fn new(config: Config, options: Options, accept: Box<dyn Accept>) -> Self {
         Self {
             config: Arc::new(config),
+            budget: Arc::new(Budget::new(options.max_queued_bytes)),
             options,
             accept,
             registry: Registry::default(),

@@ -12,6 +12,7 @@ use super::command::Command;
 use super::head::RequestHead;
 use super::loan::{Lender, Loan};
 use super::stats::Gauge;
+use crate::budget::Budget;
 use crate::close_reason::CloseReason;
 use crate::config::{Config, Transport};
 use crate::error::SendError;
@@ -48,6 +49,7 @@ impl Session {
         base64: bool,
         request: RequestHead,
         config: &Config,
+        budget: &Arc<Budget>,
         counted: Gauge,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -56,7 +58,7 @@ impl Session {
             base64,
             request,
             transport: AtomicU8::new(transport as u8),
-            outbox: Outbox::new(config.max_buffered, config.slow_consumer),
+            outbox: Outbox::within(config.max_buffered, config.slow_consumer, Arc::clone(budget)),
             mailbox: Mutex::new(Some(Vec::new())),
             _counted: counted,
         }))
@@ -96,7 +98,8 @@ impl Session {
     ///
     /// The message is queued and leaves in order. When the outbox is full,
     /// [`Config::slow_consumer`](crate::Config::slow_consumer) decides what happens; the caller learns of it by
-    /// [`SendError::Full`].
+    /// [`SendError::Full`]. When too much waits on the whole server, it learns of that by [`SendError::ServerFull`]; only
+    /// sessions for which much waits are treated as slow then.
     pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         self.0.outbox.push(message.into()).map(drop)
     }

@@ -17,6 +17,10 @@ pub struct Stats {
     pub outboxes: usize,
     /// TCP connections that [`serve`](crate::Server::serve) is answering HTTP requests on.
     pub connections: usize,
+    /// The bytes of memory that wait for clients, counted as [`Config::max_buffered`](crate::Config::max_buffered) says;
+    /// answers to polls that have left their session are included until they are taken. What a session is just writing may
+    /// be missing. [`ServerBuilder::max_queued_bytes`](crate::ServerBuilder::max_queued_bytes) bounds them.
+    pub queued_bytes: usize,
     /// Sessions that ended because their handler panicked, since the start.
     pub panics: usize,
 }

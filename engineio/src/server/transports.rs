@@ -65,8 +65,16 @@ impl Shared {
         let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
         let head = RequestHead::new(&parts.uri, &parts.headers, query.clone(), peer);
         let base64 = request.handshake.base64;
-        let session =
-            Session::new(sid, protocol, transport, base64, head, &self.config, self.outboxes.enter());
+        let session = Session::new(
+            sid,
+            protocol,
+            transport,
+            base64,
+            head,
+            &self.config,
+            &self.budget,
+            self.outboxes.enter(),
+        );
         // Others may have taken the last places while the id was made.
         let registered = match Registered::insert(self, &session) {
             Ok(registered) => registered,

@@ -68,6 +68,10 @@ pub struct Server {
     /// count as sessions. Default 20,000; further ones are closed at once. An idle one costs about 1 KiB, with TLS
     /// about 10 KiB.
     pub max_connections: usize,
+    /// How many bytes of memory may wait for all clients together. Default 536,870,912 (512 MiB), for a machine of 2 GiB;
+    /// beyond three quarters of it, what is sent to those for whom much waits is refused, and those who have an equal
+    /// share or more are disconnected.
+    pub max_queued_bytes: usize,
     /// How long a shutdown may take, in milliseconds. Default 10,000; clients are told to go evenly over the first
     /// half of it, so that they do not come back in one moment.
     pub drain_ms: u64,
@@ -84,6 +88,7 @@ impl Default for Server {
             forwarded_by: ForwardedBy::XForwardedFor,
             max_sessions: 250_000,
             max_connections: 20_000,
+            max_queued_bytes: 512 << 20,
             drain_ms: 10_000,
         }
     }

@@ -40,6 +40,10 @@ fn text(gateway: &Gateway) -> String {
         page.sample("connections", &[("transport", transport)], number);
     }
     page.one("queued_bytes", Kind::Gauge, "What waits for clients to read it.", open.queued_bytes);
+    let about = "Memory that waits for clients, as server.max_queued_bytes counts it.";
+    page.one("queued_memory_bytes", Kind::Gauge, about, io.engine().stats().queued_bytes);
+    let about = "Handlers that still run for clients that have left, and events that wait for theirs.";
+    page.one("detached_handlers", Kind::Gauge, about, io.detached_handlers());
     let rooms: usize = io.namespaces().iter().map(rooms).sum();
     page.one("rooms", Kind::Gauge, "Rooms with somebody in them.", rooms);
 

@@ -150,3 +150,22 @@ async fn only_operators_read_them() {
     assert_eq!(known.status, 200);
     assert!(samples(known.text()).contains_key("gateway_uptime_seconds"));
 }
+
+/// What waits for a client that takes nothing is told, and bounded for all clients together.
+#[tokio::test]
+async fn what_waits_is_told_and_bounded() {
+    let running = start(json!({"server": {"max_queued_bytes": 2_000_000}})).await;
+    let opened = Request::new("GET", "/socket.io/?EIO=4&transport=polling").send(running.addr).await;
+    let sid = opened.text().split('"').nth(3).unwrap().to_owned();
+    let target = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+    Request::new("POST", &target).body("40").send(running.addr).await;
+    let joined = Request::new("GET", &target).send(running.addr).await;
+    assert!(joined.text().starts_with("40{"), "{}", joined.text());
+    for _ in 0..2 {
+        running.gateway.io().emit("large", &"x".repeat(1_000_000)).await.unwrap();
+    }
+    let found = read(&running).await;
+    assert!((1_000_000..1_500_000).contains(&found["gateway_queued_memory_bytes"]), "{found:#?}");
+    assert_eq!(found["gateway_broadcast_refused_total"], 1);
+    assert_eq!(found["gateway_detached_handlers"], 0);
+}

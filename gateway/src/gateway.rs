@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::access::Operators;
 use crate::closes::Closes;
-use crate::config::{Config, Secret, changes};
+use crate::config::{Config, Secret, WrongValue, changes};
 use crate::crowd::Crowd;
 use crate::forwarded::{Proxies, ProxyError};
 use crate::guard::Guard;
@@ -53,6 +53,9 @@ struct Shared {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReloadError {
+    /// A setting has a value that it cannot have. It is the first one; [`Config::check`] names all.
+    #[error(transparent)]
+    Setting(#[from] WrongValue),
     /// Tokens cannot be checked as the settings say.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -65,6 +68,9 @@ pub enum ReloadError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// A setting has a value that it cannot have. It is the first one; [`Config::check`] names all.
+    #[error(transparent)]
+    Setting(#[from] WrongValue),
     /// A setting of the transport cannot be.
     #[error(transparent)]
     Transport(#[from] engineio::ConfigError),
@@ -94,8 +100,9 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// A gateway that nobody can reach yet.
+    /// A gateway that nobody can reach yet. The configuration is [checked](Config::check), wherever it comes from.
     pub fn new(config: Config) -> Result<Self, StartError> {
+        first_wrong(&config)?;
         let config = Arc::new(config);
         let origins: Origins = config.origins.allowed.iter().collect();
         let io = server(&config, &origins)?;
@@ -200,6 +207,7 @@ impl Gateway {
     ///
     /// Returns the names of the other settings that differ from those that the gateway was made with.
     pub fn reload(&self, config: &Config) -> Result<Vec<String>, ReloadError> {
+        first_wrong(config)?;
         let keys = Keys::new(&config.auth)?;
         if let Some(tls) = &self.0.tls {
             tls.reload()?;
@@ -291,6 +299,13 @@ impl Gateway {
         if !self.0.is_closed.load(Ordering::Relaxed) {
             closed.await;
         }
+    }
+}
+
+fn first_wrong(config: &Config) -> Result<(), WrongValue> {
+    match config.check().map_err(|errors| errors.into_iter().next()) {
+        Err(Some(first)) => Err(first),
+        Ok(()) | Err(None) => Ok(()),
     }
 }
 

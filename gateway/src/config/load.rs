@@ -10,8 +10,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::keys::{self, Unknown};
-use super::secret::MIN_KEY_LEN;
-use super::{Config, Secret};
+use super::{Config, WrongValue};
 
 /// Variables that other programs of this kind read, and what they mean here. Ours count more.
 const CUSTOMARY: &[(&str, &str)] = &[
@@ -61,6 +60,12 @@ pub enum LoadError {
         /// Why not.
         message: String,
     },
+}
+
+impl From<WrongValue> for LoadError {
+    fn from(WrongValue { key, message }: WrongValue) -> Self {
+        Self::Value { key: key.to_owned(), message: message.to_owned() }
+    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -120,8 +125,10 @@ impl Sources {
             let key = error.path().to_string();
             vec![LoadError::Value { key, message: error.into_inner().to_string() }]
         })?;
-        let errors = wrong(&config);
-        if errors.is_empty() { Ok(config) } else { Err(errors) }
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(errors) => Err(errors.into_iter().map(LoadError::from).collect()),
+        }
     }
 
     fn environment(
@@ -236,81 +243,11 @@ fn set(
     Ok(())
 }
 
-/// What no type says.
-fn wrong(config: &Config) -> Vec<LoadError> {
-    let mut errors = Vec::new();
-    let mut error = |key: &str, message: &str| {
-        errors.push(LoadError::Value { key: key.to_owned(), message: message.to_owned() });
-    };
-    if !config.server.path.starts_with('/') || config.server.path.len() < 2 {
-        error("server.path", "a path such as /socket.io is expected");
-    }
-    if config.server.namespaces.is_empty()
-        || config.server.namespaces.iter().any(|name| !name.starts_with('/'))
-    {
-        error("server.namespaces", "at least one name is expected, and each begins with a slash");
-    }
-    for (key, value) in [
-        ("transport.ping_interval_ms", config.transport.ping_interval_ms),
-        ("transport.ping_timeout_ms", config.transport.ping_timeout_ms),
-        ("transport.connect_timeout_ms", config.transport.connect_timeout_ms),
-        ("transport.max_payload_bytes", config.transport.max_payload_bytes as u64),
-        ("transport.max_buffered_bytes", config.transport.max_buffered_bytes as u64),
-        ("server.max_sessions", config.server.max_sessions as u64),
-        ("server.max_connections", config.server.max_connections as u64),
-        ("server.max_queued_bytes", config.server.max_queued_bytes as u64),
-        ("transport.body_timeout_ms", config.transport.body_timeout_ms),
-        ("limits.burst_seconds", config.limits.burst_seconds.into()),
-        ("auth.jwks_interval_ms", config.auth.jwks_interval_ms),
-    ] {
-        if value == 0 {
-            error(key, "more than 0 is expected");
-        }
-    }
-    if config.tls.certificate.is_empty() != config.tls.key.is_empty() {
-        error("tls", "certificate and key go together");
-    }
-    if !config.internal.address.is_empty() && config.internal.listen().is_none() {
-        error("internal.address", "an address with a port is expected, such as 127.0.0.1:9000");
-    }
-    if config.internal.allow_without_key && !config.internal.is_keyless() {
-        error("internal.allow_without_key", "only with a loopback internal.address, such as 127.0.0.1:9000");
-    }
-    if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
-        error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
-    }
-    let auth = &config.auth;
-    let is_short = |secret: &Secret| !secret.is_empty() && secret.len() < MIN_KEY_LEN;
-    for (key, secret) in [("auth.jwt_key", &auth.jwt_key), ("auth.session_secret", &auth.session_secret)] {
-        if is_short(secret) {
-            error(key, "at least 16 bytes are expected, such as `openssl rand -hex 32` prints");
-        }
-    }
-    if !auth.anonymous && auth.jwt_key.is_empty() && auth.jwks.is_empty() && auth.session_secret.is_empty() {
-        error(
-            "auth.anonymous",
-            "without auth.jwt_key, auth.jwks and auth.session_secret nobody could come in",
-        );
-    }
-    if config.server.namespaces.iter().any(|name| name == super::WATCH) {
-        error("server.namespaces", "/gateway is the gateway's own");
-    }
-    for (key, message) in config.hooks.wrong(&config.transport) {
-        error(key, message);
-    }
-    if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
-        error(
-            "origins.credentials",
-            "not together with the origin *, which would let any page act as its visitor",
-        );
-    }
-    errors
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
+    use super::super::Secret;
     use super::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -444,8 +381,9 @@ mod tests {
     #[test]
     fn keys_are_not_shown() {
         let secret = "6 unguessable words";
-        let keys = ["api.keys", "auth.jwt_key", "auth.session_secret", "hooks.secrets"];
-        let flags = keys.map(|key| (key, secret));
+        let session_secret = format!("{secret} more");
+        let mut flags = ["api.keys", "auth.jwt_key", "hooks.secrets"].map(|key| (key, secret)).to_vec();
+        flags.push(("auth.session_secret", &session_secret));
         let sources = Sources { flags: pairs(&flags), environment: pairs(&[("X", secret)]), file: None };
         let config = sources.load().unwrap();
         assert_eq!([&config.api.keys[0], &config.auth.jwt_key].map(Secret::expose), [secret, secret]);

@@ -3,6 +3,7 @@
 //! Where they come from, and in which order, is in [`load`]; `gateway.toml` in the crate's folder shows them all.
 
 pub(crate) mod changes;
+mod check;
 pub mod hooks;
 mod keys;
 pub mod load;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::check::WrongValue;
 pub use self::secret::Secret;
 
 /// The namespace in which operators watch the numbers.
@@ -246,8 +248,8 @@ pub struct Auth {
     pub user_claim: String,
     /// Claims that become metadata of the connection, such as `plan`. Default none.
     pub metadata_claims: Vec<String>,
-    /// By it the gateway signs the tokens of sessions, and knows them again; at least 16 bytes. Default empty: there
-    /// are none.
+    /// By it the gateway signs the tokens of sessions, and knows them again; at least 16 bytes, and not
+    /// `jwt_key`. Default empty: there are none.
     pub session_secret: Secret,
     /// How long a session's token is good, in milliseconds. Default 86,400,000, a day.
     pub session_ms: u64,

@@ -10,6 +10,7 @@ use crate::hooks::Backend;
 use crate::support::{Running, parsed, start, until};
 
 const SECRET: &str = "a secret that nobody guesses";
+const SESSIONS: &str = "another secret of this test";
 const KEY: &str = "a key for operators";
 const YEAR_3000: u64 = 32_503_680_000;
 
@@ -173,7 +174,7 @@ async fn a_newer_token_prolongs_the_stay() {
 
 #[tokio::test]
 async fn tokens_are_taken_back() {
-    let running = start(json!({"auth": {"jwt_key": SECRET, "session_secret": SECRET}})).await;
+    let running = start(json!({"auth": {"jwt_key": SECRET, "session_secret": SESSIONS}})).await;
     let (old, new) = (
         json!({"sub": "ada", "exp": YEAR_3000, "iat": now() - 10}),
         json!({"sub": "ada", "exp": YEAR_3000, "iat": now() + 60}),

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{Running, config, parsed, start};
 
-const KEY: &str = "a key for pages";
+const KEY: &str = "a key for operators";
 
 #[tokio::test]
 async fn information_and_health() {

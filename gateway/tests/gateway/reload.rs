@@ -13,7 +13,7 @@ const KEYS: [&str; 2] = ["the first key of ours", "the second key of ours"];
 
 fn write(path: &Path, key: &str, more: &str) {
     let text = format!(
-        "[api]\nkeys = [\"{key}\"]\n[auth]\nanonymous = false\njwt_key = \"{key}\"\nsession_secret = \"{key}\"\n{more}"
+        "[api]\nkeys = [\"{key}\"]\n[auth]\nanonymous = false\njwt_key = \"{key}\"\nsession_secret = \"{key} too\"\n{more}"
     );
     std::fs::write(path, text).unwrap();
 }

@@ -1,0 +1,147 @@
+//! What a configuration has to be beyond the types of its settings, wherever it comes from.
+
+use thiserror::Error;
+
+use super::secret::MIN_KEY_LEN;
+use super::{Config, Secret, WATCH};
+
+/// A setting has a value that it cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key}: {message}")]
+#[non_exhaustive]
+pub struct WrongValue {
+    /// The setting, such as `server.path`, or its section.
+    pub key: &'static str,
+    /// What is expected instead. It does not show the value.
+    pub message: &'static str,
+}
+
+impl Config {
+    /// All settings that have a value which they cannot have. [`Gateway::new`](crate::Gateway::new) checks it too.
+    pub fn check(&self) -> Result<(), Vec<WrongValue>> {
+        let wrong = wrong(self);
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+}
+
+fn wrong(config: &Config) -> Vec<WrongValue> {
+    let mut errors = Vec::new();
+    let mut error = |key, message| errors.push(WrongValue { key, message });
+    if !config.server.path.starts_with('/') || config.server.path.len() < 2 {
+        error("server.path", "a path such as /socket.io is expected");
+    }
+    if config.server.namespaces.is_empty()
+        || config.server.namespaces.iter().any(|name| !name.starts_with('/'))
+    {
+        error("server.namespaces", "at least one name is expected, and each begins with a slash");
+    }
+    for (key, value) in [
+        ("transport.ping_interval_ms", config.transport.ping_interval_ms),
+        ("transport.ping_timeout_ms", config.transport.ping_timeout_ms),
+        ("transport.connect_timeout_ms", config.transport.connect_timeout_ms),
+        ("transport.max_payload_bytes", config.transport.max_payload_bytes as u64),
+        ("transport.max_buffered_bytes", config.transport.max_buffered_bytes as u64),
+        ("server.max_sessions", config.server.max_sessions as u64),
+        ("server.max_queued_bytes", config.server.max_queued_bytes as u64),
+        ("server.max_connections", config.server.max_connections as u64),
+        ("transport.body_timeout_ms", config.transport.body_timeout_ms),
+        ("limits.burst_seconds", config.limits.burst_seconds.into()),
+        ("auth.jwks_interval_ms", config.auth.jwks_interval_ms),
+    ] {
+        if value == 0 {
+            error(key, "more than 0 is expected");
+        }
+    }
+    if config.tls.certificate.is_empty() != config.tls.key.is_empty() {
+        error("tls", "certificate and key go together");
+    }
+    if !config.internal.address.is_empty() && config.internal.listen().is_none() {
+        error("internal.address", "an address with a port is expected, such as 127.0.0.1:9000");
+    }
+    if config.internal.allow_without_key && !config.internal.is_keyless() {
+        error("internal.allow_without_key", "only with a loopback internal.address, such as 127.0.0.1:9000");
+    }
+    if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
+        error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
+    }
+    let auth = &config.auth;
+    let is_short = |secret: &Secret| !secret.is_empty() && secret.len() < MIN_KEY_LEN;
+    for (key, secret) in [("auth.jwt_key", &auth.jwt_key), ("auth.session_secret", &auth.session_secret)] {
+        if is_short(secret) {
+            error(key, "at least 16 bytes are expected, such as `openssl rand -hex 32` prints");
+        }
+    }
+    if !auth.jwt_key.is_empty() && auth.jwt_key == auth.session_secret {
+        error("auth.session_secret", "another key than auth.jwt_key is expected");
+    }
+    if !auth.anonymous && auth.jwt_key.is_empty() && auth.jwks.is_empty() && auth.session_secret.is_empty() {
+        error(
+            "auth.anonymous",
+            "without auth.jwt_key, auth.jwks and auth.session_secret nobody could come in",
+        );
+    }
+    if config.server.namespaces.iter().any(|name| name == WATCH) {
+        error("server.namespaces", "/gateway is the gateway's own");
+    }
+    for (key, message) in config.hooks.wrong(&config.transport) {
+        error(key, message);
+    }
+    if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
+        error(
+            "origins.credentials",
+            "not together with the origin *, which would let any page act as its visitor",
+        );
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gateway, ReloadError, StartError};
+
+    #[test]
+    fn the_defaults_are_right() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn every_wrong_value_is_named() {
+        let mut config = Config::default();
+        config.server.path = "socket.io".to_owned();
+        config.transport.ping_timeout_ms = 0;
+        config.api.keys = vec!["too short".into()];
+        let errors = config.check().unwrap_err();
+        let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
+        assert_eq!(keys, ["server.path", "transport.ping_timeout_ms", "api.keys"]);
+        assert_eq!(errors[0].to_string(), "server.path: a path such as /socket.io is expected");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_refuses_what_a_program_set_wrong() {
+        let named = |error: &WrongValue| (error.key, error.message);
+        let mut config = Config::default();
+        let gateway = Gateway::new(config.clone()).unwrap();
+        config.origins.allowed = vec!["*".to_owned()];
+        config.origins.credentials = true;
+        let wrong = config.check().unwrap_err();
+        let Err(StartError::Setting(error)) = Gateway::new(config.clone()) else { panic!("refused") };
+        assert_eq!(named(&error), named(&wrong[0]));
+        assert!(error.to_string().starts_with("origins.credentials: "), "{error}");
+        let Err(ReloadError::Setting(error)) = gateway.reload(&config) else { panic!("refused") };
+        assert_eq!(error.key, "origins.credentials");
+    }
+
+    /// Whoever can make tokens of one kind could make those of the other.
+    #[test]
+    fn sessions_and_jwts_have_keys_of_their_own() {
+        let mut config = Config::default();
+        config.auth.jwt_key = "a key of 16 bytes or more".into();
+        config.auth.session_secret = config.auth.jwt_key.clone();
+        let errors = config.check().unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].key, "auth.session_secret");
+        config.auth.session_secret = "another key of 16 bytes".into();
+        assert_eq!(config.check(), Ok(()));
+    }
+}

@@ -132,8 +132,10 @@ fn request_line(head: &Bytes, end: usize) -> Result<(Method, Uri, Version), Head
 
 /// The target with what no URI may have in percent-encoding. Clients that do not encode exist; for the official server
 /// `?transport=<x>` is an unknown transport, with an answer that says so, and no reason to hang up.
+///
+/// A fragment is refused: [`Uri`] drops it, so we would answer another target than the one that a proxy has checked.
 fn escaped(target: &[u8]) -> Result<Cow<'_, [u8]>, HeadError> {
-    if target.iter().any(|byte| byte.is_ascii_control()) {
+    if target.iter().any(|byte| byte.is_ascii_control() || *byte == b'#') {
         return Err(HeadError::Malformed);
     }
     let foreign =
@@ -302,6 +304,9 @@ mod tests {
             "G<T / HTTP/1.1",
             "GET /\u{7f} HTTP/1.1",
             "GET /\0 HTTP/1.1",
+            "GET /a#b HTTP/1.1",
+            "GET /# HTTP/1.1",
+            "GET http://a/?b#c HTTP/1.1",
             "GET / http/1.1",
             "GET / HTTP/1.1\rXA: b",
             "GET / HTTP/1.1\r\r",

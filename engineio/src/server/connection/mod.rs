@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
@@ -159,6 +159,11 @@ impl Connection {
         // Requests of Engine.IO have a clock of their own, and another answer when it runs out.
         upload.patience = matches!(answering, Answering::Routes(_)).then_some(patience);
 
+        // A client may end its side behind a request and still read the answer. Whether it does cannot be told from a
+        // client that left. A request that changes something is answered either way; a GET may wait for minutes, and
+        // its end has to be known.
+        let may_end = !matches!(asked.0, Method::GET | Method::HEAD);
+        let mut ended = false;
         let answered = {
             let request = Request::from_parts(parts, body);
             let mut responding = pin!(answering.answer(request, upgrading));
@@ -169,8 +174,13 @@ impl Connection {
                     }
                     // The answer may wait for more of the body; if not, this is how we learn that nobody waits for the
                     // answer any more.
-                    if ready!(self.poll_upload(&mut upload, cx)).is_err() {
-                        return Poll::Ready(None);
+                    if ended {
+                        return Poll::Pending;
+                    }
+                    match ready!(self.poll_upload(&mut upload, cx)) {
+                        Ok(Moved::On) => {}
+                        Ok(Moved::ToTheEnd) if may_end && upload.decoder.is_done() => ended = true,
+                        Ok(Moved::ToTheEnd) | Err(_) => return Poll::Ready(None),
                     }
                 }
             })
@@ -224,7 +234,7 @@ impl Connection {
             Refused::TimedOut => StatusCode::REQUEST_TIMEOUT,
         });
         let mut out = Vec::new();
-        encode(&status, BodyEnd::Length(0), (&http::Method::GET, Version::HTTP_11), After::Close, &mut out);
+        encode(&status, BodyEnd::Length(0), (&Method::GET, Version::HTTP_11), After::Close, &mut out);
         match self.write(out, Bytes::new(), patience).await {
             Ok(()) => Next::Linger,
             Err(_) => Next::Nothing,
@@ -250,10 +260,10 @@ impl Connection {
     }
 
     /// Moves the body on if somebody waits for it; otherwise reads ahead a little. An error says that the client is gone.
-    fn poll_upload(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_upload(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
         loop {
             let Some(feed) = upload.feed.as_ref().filter(|feed| feed.is_wanted()) else {
-                return self.poll_ahead(cx);
+                return self.poll_ahead(cx).map_ok(|()| Moved::ToTheEnd);
             };
             let mut body = Vec::with_capacity(self.read.len());
             match upload.decoder.decode_into(&self.read, &mut body) {
@@ -272,7 +282,7 @@ impl Connection {
                 if upload.decoder.is_done() {
                     upload.feed = None;
                 }
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(Moved::On));
             }
             while !upload.unsaid.is_empty() {
                 match ready!(Pin::new(&mut self.io).poll_write(cx, upload.unsaid))? {
@@ -300,11 +310,11 @@ impl Connection {
         }
     }
 
-    /// Reads ahead a little while an answer is being made. An error says that the client is gone.
+    /// Reads ahead a little while an answer is being made. Ready when the client sends nothing more.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.read.len() < AHEAD {
             if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                return Poll::Ready(Ok(()));
             }
         }
         Poll::Pending
@@ -363,6 +373,14 @@ struct Upload {
     arrived: usize,
 }
 
+/// What came of reading while an answer is waited for.
+enum Moved {
+    /// Whoever waits for the body has something to do.
+    On,
+    /// The client sends nothing more.
+    ToTheEnd,
+}
+
 impl Answering {
     async fn answer(
         &self,
@@ -396,4 +414,50 @@ fn empty_lines(bytes: &[u8]) -> usize {
 
 fn says_close(headers: &HeaderMap) -> bool {
     headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::super::body::Body;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// What a client hears that sends these requests and ends its side. Each answer takes a second.
+    async fn answers(requests: &str) -> String {
+        let routes = Routes::new(|_| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Response::new(Body::from("late"))
+        });
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let deadlines = Deadlines { head: PATIENCE, body: PATIENCE };
+        let serving = tokio::spawn(run(
+            Answering::Routes(routes),
+            deadlines,
+            Io::new(ours),
+            ([127, 0, 0, 1], 1).into(),
+            std::future::pending(),
+        ));
+        theirs.write_all(requests.as_bytes()).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        let mut answers = String::new();
+        tokio::time::timeout(PATIENCE, theirs.read_to_string(&mut answers)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
+        answers
+    }
+
+    /// `nc -N` and simple scripts end their side behind the request.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_ends_its_side_behind_a_whole_request_is_answered() {
+        let counted = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n4a";
+        let chunked = "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+        let answers = answers(&format!("{counted}{counted}")).await;
+        assert_eq!(answers.matches("late").count(), 2, "{answers}");
+        // A body that is not whole, and a GET, which may be waiting for what would be lost.
+        assert_eq!(self::answers(&chunked[..chunked.len() - 2]).await, "");
+        assert_eq!(self::answers(&counted[..counted.len() - 1]).await, "");
+        assert_eq!(self::answers("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
+    }
 }

@@ -12,9 +12,8 @@ use super::command::Command;
 use super::head::RequestHead;
 use super::loan::{Lender, Loan};
 use super::stats::Gauge;
-use crate::budget::Budget;
 use crate::close_reason::CloseReason;
-use crate::config::{Config, Transport};
+use crate::config::Transport;
 use crate::error::SendError;
 use crate::outbox::{Outbox, Until};
 use crate::packet::Protocol;
@@ -48,8 +47,7 @@ impl Session {
         transport: Transport,
         base64: bool,
         request: RequestHead,
-        config: &Config,
-        budget: &Arc<Budget>,
+        outbox: Outbox,
         counted: Gauge,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -58,7 +56,7 @@ impl Session {
             base64,
             request,
             transport: AtomicU8::new(transport as u8),
-            outbox: Outbox::within(config.max_buffered, config.slow_consumer, Arc::clone(budget)),
+            outbox,
             mailbox: Mutex::new(Some(Vec::new())),
             _counted: counted,
         }))

@@ -23,6 +23,7 @@ use super::trace;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::open::OpenPacket;
+use crate::outbox::Outbox;
 use crate::packet::{PacketType, Protocol};
 use crate::payload::jsonp;
 use crate::polling::{self, PayloadForm, PollAnswer};
@@ -65,16 +66,9 @@ impl Shared {
         let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
         let head = RequestHead::new(&parts.uri, &parts.headers, query.clone(), peer);
         let base64 = request.handshake.base64;
-        let session = Session::new(
-            sid,
-            protocol,
-            transport,
-            base64,
-            head,
-            &self.config,
-            &self.budget,
-            self.outboxes.enter(),
-        );
+        let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
+        let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
+        let session = Session::new(sid, protocol, transport, base64, head, outbox, self.outboxes.enter());
         // Others may have taken the last places while the id was made.
         let registered = match Registered::insert(self, &session) {
             Ok(registered) => registered,

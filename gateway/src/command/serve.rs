@@ -132,7 +132,7 @@ impl Signals {
         let drain = async {
             gateway.drain().await;
             // The last answers take a moment more.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             () = self.stop.next() => {}

@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engineio::{ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes};
@@ -17,10 +17,9 @@ use tokio::net::TcpListener;
 use crate::answer::{self, Answer};
 use crate::door::Door;
 use crate::gateway::Gateway;
+use crate::log_limit::LogLimiter;
 use crate::{http as web, native};
 
-/// The time between two log lines about connections that are not accepted.
-const WARN_PAUSE: Duration = Duration::from_secs(10);
 /// How long the answers may take that are under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -108,6 +107,7 @@ impl Gateway {
             async move { respond(&gateway, request, door).await }
         });
         let gateway = self.clone();
+        let log = LogLimiter::default();
         let config = self.config();
         HttpServer::new(routes)
             .body_timeout(Duration::from_millis(config.transport.body_timeout_ms))
@@ -122,19 +122,18 @@ impl Gateway {
                 ConnectionFailure::HandshakeTimeout => gateway.tallies().tls_failures.add(),
                 ConnectionFailure::TooMany => {
                     gateway.tallies().excess.add("server_connections");
-                    gateway.warn_of_refused(failure);
+                    warn(&log, failure);
                 }
-                failure => gateway.warn_of_refused(failure),
+                failure => warn(&log, failure),
             })
     }
+}
 
-    /// Logs why connections are not taken, at most once in a while: at every one it would fill the log.
-    fn warn_of_refused(&self, failure: &ConnectionFailure) {
-        let mut warned = self.warned().lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.is_none_or(|at| at.elapsed() >= WARN_PAUSE) {
-            *warned = Some(Instant::now());
-            tracing::warn!(error = %failure, source = failure.source().map(tracing::field::display), "connections are refused");
-        }
+/// Logs why connections are refused. A line for each would fill the log.
+fn warn(log: &LogLimiter, failure: &ConnectionFailure) {
+    if let Some(suppressed) = log.admits("accept", Instant::now()) {
+        let source = failure.source().map(tracing::field::display);
+        tracing::warn!(error = %failure, source, suppressed, "connections are refused");
     }
 }
 

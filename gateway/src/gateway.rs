@@ -42,7 +42,6 @@ struct Shared {
     crowd: Arc<Crowd>,
     proxies: Proxies,
     started: Instant,
-    warned: Mutex<Option<Instant>>,
     ports: Mutex<Vec<ConnectionCount>>,
     draining: AtomicBool,
     closed: Notify,
@@ -144,7 +143,6 @@ impl Gateway {
             crowd,
             proxies,
             started,
-            warned: Mutex::default(),
             ports: Mutex::default(),
             draining: AtomicBool::new(false),
             closed: Notify::new(),
@@ -191,9 +189,15 @@ impl Gateway {
         self.0.draining.store(true, Ordering::Relaxed);
         let deadline = Duration::from_millis(self.0.config.server.drain_ms);
         let end = tokio::time::Instant::now() + deadline;
+        let hooks = &self.0.hooks;
+        let lost = hooks.lost();
         self.0.io.drain(deadline, deadline / 2).await;
         // What the backend has not heard by then it will not hear.
-        let _ = tokio::time::timeout_at(end, self.0.hooks.idle()).await;
+        let _ = tokio::time::timeout_at(end, hooks.idle()).await;
+        let disconnects = hooks.unheard().saturating_sub(lost);
+        if disconnects > 0 {
+            tracing::warn!(disconnects, "the backend has not heard of all disconnects");
+        }
         self.0.is_closed.store(true, Ordering::Relaxed);
         self.0.closed.notify_waiters();
     }
@@ -286,11 +290,6 @@ impl Gateway {
     /// Every change is whole, so a panic elsewhere is no reason to stop.
     fn ports(&self) -> MutexGuard<'_, Vec<ConnectionCount>> {
         self.0.ports.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When the log last said that connections are refused.
-    pub(crate) fn warned(&self) -> &Mutex<Option<Instant>> {
-        &self.0.warned
     }
 
     /// Returns when the gateway is closed.

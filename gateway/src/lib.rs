@@ -31,6 +31,7 @@
 //! - `web`: what we ask others for.
 //! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
+//! - `log_limit`: lines of the log that would be one for each client.
 //! - `once`: calls that may come twice and are carried out once.
 //! - [`command`]: the command line.
 
@@ -49,6 +50,7 @@ mod guard;
 mod hooks;
 mod http;
 mod kept;
+mod log_limit;
 pub mod native;
 mod numbers;
 mod once;

@@ -38,10 +38,15 @@ pub struct Hooks {
     pub repeat_events: bool,
     /// How many requests may be under way. Default 64. Each may hold a connection.
     pub max_concurrent: usize,
-    /// How many calls may be under way or wait. Default 50,000. Further ones fail at once.
+    /// How many calls may be under way or wait, of each client one event at most. Default 50,000. Further ones fail at
+    /// once. A sixteenth, and at least one, is for `connect` alone.
     pub max_waiting: usize,
-    /// And how many bytes of them. Default 64 MiB.
+    /// And how many bytes of them. Default 64 MiB. A sixteenth is for `connect` alone.
     pub max_waiting_bytes: usize,
+    /// How many events of one socket may be under way or wait for their turn. Default 128. Further ones fail at once.
+    pub max_waiting_per_socket: usize,
+    /// And how many bytes of them. Default 4 MiB, which each socket may hold in memory.
+    pub max_waiting_bytes_per_socket: usize,
     /// After how many failed calls in a row the backend is left alone. Default 5. A call has failed when its last try
     /// has.
     pub failures: u32,
@@ -69,6 +74,8 @@ impl Default for Hooks {
             max_concurrent: 64,
             max_waiting: 50_000,
             max_waiting_bytes: 64 * 1024 * 1024,
+            max_waiting_per_socket: 128,
+            max_waiting_bytes_per_socket: 4 * 1024 * 1024,
             failures: 5,
             open_ms: 5000,
             when_down: WhenDown::Refuse,
@@ -93,6 +100,8 @@ impl Hooks {
             ("hooks.max_concurrent", self.max_concurrent as u64),
             ("hooks.max_waiting", self.max_waiting as u64),
             ("hooks.max_waiting_bytes", self.max_waiting_bytes as u64),
+            ("hooks.max_waiting_per_socket", self.max_waiting_per_socket as u64),
+            ("hooks.max_waiting_bytes_per_socket", self.max_waiting_bytes_per_socket as u64),
             ("hooks.failures", self.failures.into()),
         ] {
             if value == 0 {
@@ -136,6 +145,7 @@ pub enum WhenDown {
     /// They are refused, and may come again.
     #[default]
     Refuse,
-    /// They are let in, as whoever their tokens say.
+    /// They are let in, as whoever their tokens say, if the backend is really down: it cannot be reached, does not
+    /// answer in time, answers 5xx, or its circuit is open. Not if too much waits for it, or its answer is wrong.
     Allow,
 }

@@ -52,6 +52,15 @@ impl TryError {
         matches!(self, Self::Unreachable(_)) || matches!(self, Self::Status(status) if is_busy(status))
     }
 
+    /// Whether the backend is gone or says that it is broken, whoever called.
+    pub(super) fn is_down(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Status(status) => status.is_server_error(),
+            Self::Broken | Self::TooLong => false,
+        }
+    }
+
     /// Whether the backend does not work, and not only this call.
     pub(super) fn is_failure(&self) -> bool {
         match self {

@@ -1,5 +1,6 @@
 //! The way of a call past the circuit: it is let through, waits for the call that tries the backend, or is refused.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ pub(super) struct Gate {
     circuit: Mutex<Circuit>,
     /// The circuit opened, closed, or wants another trial.
     changed: Notify,
+    /// Calls that were refused since it was closed.
+    refused: AtomicU64,
 }
 
 /// Until when a call may wait.
@@ -38,11 +41,13 @@ pub(super) struct Report<'a> {
     gate: &'a Gate,
     is_trial: bool,
     outcome: Outcome,
+    /// Why the last try failed.
+    reason: Option<String>,
 }
 
 impl Gate {
     pub(super) fn new(circuit: Circuit) -> Self {
-        Self { circuit: Mutex::new(circuit), changed: Notify::new() }
+        Self { circuit: Mutex::new(circuit), changed: Notify::new(), refused: AtomicU64::new(0) }
     }
 
     /// Every change of it is whole, so a panic elsewhere is no reason to stop.
@@ -52,7 +57,12 @@ impl Gate {
 
     /// A call that has not been let through yet.
     pub(super) fn report(&self) -> Report<'_> {
-        Report { gate: self, is_trial: false, outcome: Outcome::Unknown }
+        Report { gate: self, is_trial: false, outcome: Outcome::Unknown, reason: None }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<(), Refusal> {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(refusal)
     }
 }
 
@@ -72,9 +82,9 @@ impl Report<'_> {
                     return Ok(());
                 }
                 Admission::Open { until } if patience.while_open && until < patience.deadline => until,
-                Admission::Open { .. } => return Err(Refusal::Open),
+                Admission::Open { .. } => return self.gate.refuse(Refusal::Open),
                 Admission::Undecided if now < patience.deadline => patience.deadline,
-                Admission::Undecided => return Err(Refusal::Undecided),
+                Admission::Undecided => return self.gate.refuse(Refusal::Undecided),
             };
             tokio::select! {
                 () = changed => {}
@@ -88,9 +98,11 @@ impl Report<'_> {
         self.is_trial || self.gate.circuit(|circuit| circuit.is_closed())
     }
 
-    /// What came of a try. What came of the trial is told at once, that of another call when this is dropped.
-    pub(super) fn tried(&mut self, outcome: Outcome) {
-        self.outcome = outcome;
+    /// What came of a try: why it failed, if it did. What came of the trial is told at once, that of another call when
+    /// this is dropped.
+    pub(super) fn tried(&mut self, failure: Option<String>) {
+        self.outcome = if failure.is_some() { Outcome::Failed } else { Outcome::Answered };
+        self.reason = failure;
         if self.is_trial {
             self.tell();
             self.is_trial = false;
@@ -100,17 +112,25 @@ impl Report<'_> {
 
     fn tell(&self) {
         let now = Instant::now();
-        let has_changed = self.gate.circuit(|circuit| {
+        let (before, after) = self.gate.circuit(|circuit| {
             let before = circuit.number();
             if self.is_trial {
                 circuit.tell_trial(self.outcome, now);
             } else {
                 circuit.tell(self.outcome, now);
             }
-            circuit.number() != before
+            (before, circuit.number())
         });
-        if has_changed {
-            self.gate.changed.notify_waiters();
+        if before == after {
+            return;
+        }
+        self.gate.changed.notify_waiters();
+        if before == 0 {
+            let reason = self.reason.as_deref().unwrap_or_default();
+            tracing::warn!(reason, "the backend does not work, calls to it pause");
+        } else if after == 0 {
+            let refused = self.gate.refused.swap(0, Ordering::Relaxed);
+            tracing::warn!(refused, "the backend works again");
         }
     }
 }

@@ -8,13 +8,16 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 
 use super::backend::{Backend, TryError};
-use super::circuit::{Circuit, Outcome};
+use super::circuit::Circuit;
 use super::counts::Counts;
 use super::gate::{Gate, Patience, Refusal, Report};
 use crate::config::hooks::{Hooks as Settings, Moment};
 
 /// No wait between two tries is longer.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// One part in so many of the line is for calls of `connect` alone.
+const RESERVED: usize = 16;
 
 /// The line to the backend.
 #[derive(Debug)]
@@ -24,7 +27,10 @@ pub(super) struct Line {
     /// Requests that may be made beside those that are.
     free: Semaphore,
     held: watch::Sender<Held>,
+    /// For calls of `connect`.
     limit: Held,
+    /// For the others, so that there is room for `connect`.
+    others_limit: Held,
     retries: u32,
     backoff: Duration,
     /// How long one try may take.
@@ -40,6 +46,29 @@ pub(super) struct Held {
     pub(super) bytes: usize,
 }
 
+impl Held {
+    /// Takes room for a call of so many bytes, if there is some.
+    pub(super) fn take(&mut self, bytes: usize, limit: Self) -> bool {
+        let after = Self { calls: self.calls + 1, bytes: self.bytes.saturating_add(bytes) };
+        let fits = after.calls <= limit.calls && after.bytes <= limit.bytes;
+        if fits {
+            *self = after;
+        }
+        fits
+    }
+
+    pub(super) fn free(&mut self, bytes: usize) {
+        self.calls -= 1;
+        self.bytes -= bytes;
+    }
+
+    /// A sixteenth less, and at least one call less, where there is more than one.
+    fn without_reserve(self) -> Self {
+        let calls = self.calls.saturating_sub((self.calls / RESERVED).max(1)).max(1);
+        Self { calls, bytes: self.bytes - self.bytes / RESERVED }
+    }
+}
+
 /// A call's place in the line.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -52,6 +81,8 @@ pub(super) struct Place {
 pub(super) enum CallError {
     #[error("too many calls wait for the backend")]
     Full,
+    #[error("too many events of this client wait for the backend")]
+    ShareFull,
     #[error("the backend does not work")]
     Open,
     #[error("whether the backend works was not known in time")]
@@ -60,6 +91,8 @@ pub(super) enum CallError {
     Queued,
     #[error("the backend did not answer in time")]
     TooLate,
+    #[error("too little time was left for the backend to answer")]
+    CutOff,
     #[error(transparent)]
     Try(#[from] TryError),
 }
@@ -68,10 +101,10 @@ impl CallError {
     /// For the metrics.
     fn word(&self) -> &'static str {
         match self {
-            Self::Full => "full",
+            Self::Full | Self::ShareFull => "full",
             Self::Open | Self::Undecided => "open",
             Self::Queued => "queued",
-            Self::TooLate | Self::Try(TryError::TimedOut) => "timeout",
+            Self::TooLate | Self::CutOff | Self::Try(TryError::TimedOut) => "timeout",
             Self::Try(TryError::Unreachable(_)) => "unreachable",
             Self::Try(TryError::Broken) => "broken",
             Self::Try(TryError::Status(_)) => "status",
@@ -82,9 +115,26 @@ impl CallError {
     /// Whether the backend cannot have seen the call.
     pub(super) fn is_unseen(&self) -> bool {
         match self {
-            Self::Full | Self::Open | Self::Undecided | Self::Queued => true,
-            Self::TooLate => false,
+            Self::Full | Self::ShareFull | Self::Open | Self::Undecided | Self::Queued => true,
+            Self::TooLate | Self::CutOff => false,
             Self::Try(error) => error.is_unseen(),
+        }
+    }
+
+    /// Whether the backend is down, so that its judgement cannot be had. What a client can bring about is not that.
+    pub(super) fn is_down(&self) -> bool {
+        match self {
+            Self::Open | Self::Undecided | Self::TooLate => true,
+            Self::Full | Self::ShareFull | Self::Queued | Self::CutOff => false,
+            Self::Try(error) => error.is_down(),
+        }
+    }
+
+    /// Whether the same call may be answered later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Try(error) => error.is_failure(),
+            _ => true,
         }
     }
 }
@@ -107,8 +157,8 @@ struct Calling<'a> {
     deadline: Option<Instant>,
     report: Report<'a>,
     step: Step,
-    /// A try after which the backend may know of the call.
-    seen: Option<CallError>,
+    /// Why the tries before failed: if the backend may know of the call by one of them, why that one did.
+    failed: Option<CallError>,
 }
 
 /// What a call does. One that is cut off is told it.
@@ -118,18 +168,22 @@ enum Step {
     Gate,
     /// It waits until fewer requests are under way.
     Queue,
-    /// A request is under way, or was and another one will be.
-    Request,
+    /// A request is under way since then.
+    Request(Instant),
+    /// It waits before the next try.
+    Backoff,
 }
 
 impl Line {
     pub(super) fn new(backend: Backend, settings: &Settings) -> Self {
+        let limit = Held { calls: settings.max_waiting, bytes: settings.max_waiting_bytes };
         Self {
             backend,
             gate: Gate::new(Circuit::new(settings.failures, Duration::from_millis(settings.open_ms))),
             free: Semaphore::new(settings.max_concurrent.min(Semaphore::MAX_PERMITS)),
             held: watch::Sender::default(),
-            limit: Held { calls: settings.max_waiting, bytes: settings.max_waiting_bytes },
+            limit,
+            others_limit: limit.without_reserve(),
             retries: settings.retries,
             backoff: Duration::from_millis(settings.backoff_ms),
             timeout: Duration::from_millis(settings.timeout_ms),
@@ -140,14 +194,8 @@ impl Line {
 
     /// A place for a call of so many bytes.
     pub(super) fn place(self: &Arc<Self>, moment: Moment, bytes: usize) -> Result<Place, CallError> {
-        let taken = self.held.send_if_modified(|held| {
-            let after = Held { calls: held.calls + 1, bytes: held.bytes.saturating_add(bytes) };
-            let fits = after.calls <= self.limit.calls && after.bytes <= self.limit.bytes;
-            if fits {
-                *held = after;
-            }
-            fits
-        });
+        let limit = if moment == Moment::Connect { self.limit } else { self.others_limit };
+        let taken = self.held.send_if_modified(|held| held.take(bytes, limit));
         if taken {
             return Ok(Place { line: Arc::clone(self), bytes });
         }
@@ -166,17 +214,22 @@ impl Line {
         let begun = Instant::now();
         let deadline = limit.map(|limit| begun + limit);
         let report = self.gate.report();
-        let mut calling = Calling { moment, id, body, deadline, report, step: Step::Gate, seen: None };
+        let mut calling = Calling { moment, id, body, deadline, report, step: Step::Gate, failed: None };
         let tries = self.tries(&mut calling);
         let done = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), tries).await.ok(),
             None => Some(tries.await),
         };
         let done = done.unwrap_or_else(|| {
-            Err(match calling.step {
-                Step::Gate if calling.seen.is_none() => CallError::Undecided,
-                Step::Queue if calling.seen.is_none() => CallError::Queued,
-                _ => CallError::TooLate,
+            Err(match (calling.step, calling.failed.take()) {
+                (Step::Gate | Step::Queue | Step::Backoff, Some(error)) => error,
+                (Step::Gate, None) => CallError::Undecided,
+                (Step::Queue | Step::Backoff, None) => CallError::Queued,
+                // Who waited for most of the time does not know whether the backend is slow.
+                (Step::Request(since), _) if limit.is_some_and(|limit| since.elapsed() < limit / 2) => {
+                    CallError::CutOff
+                }
+                (Step::Request(_), _) => CallError::TooLate,
             })
         });
         self.counts.add(moment, done.as_ref().map_or_else(CallError::word, |_| "answered"));
@@ -193,11 +246,16 @@ impl Line {
             };
             if tried == self.retries || !self.may_repeat(calling.moment, &error) {
                 // That the last try was not seen does not mean that none was.
-                return Err(calling.seen.take().filter(|_| error.is_unseen()).unwrap_or(error));
+                return Err(calling
+                    .failed
+                    .take()
+                    .filter(|failed| !failed.is_unseen() && error.is_unseen())
+                    .unwrap_or(error));
             }
-            if !error.is_unseen() {
-                calling.seen = Some(error);
+            if !error.is_unseen() || calling.failed.as_ref().is_none_or(CallError::is_unseen) {
+                calling.failed = Some(error);
             }
+            calling.step = Step::Backoff;
             tried += 1;
             self.counts.again();
             tokio::time::sleep(self.wait_before(tried)).await;
@@ -220,10 +278,10 @@ impl Line {
                 break free;
             }
         };
-        calling.step = Step::Request;
+        calling.step = Step::Request(Instant::now());
         let done = self.backend.post(calling.id, calling.body.clone()).await;
-        let failed = done.as_ref().is_err_and(TryError::is_failure);
-        calling.report.tried(if failed { Outcome::Failed } else { Outcome::Answered });
+        let failure = done.as_ref().err().filter(|error| error.is_failure());
+        calling.report.tried(failure.map(ToString::to_string));
         Ok(done?)
     }
 
@@ -235,7 +293,7 @@ impl Line {
             CallError::Try(error) if error.is_failure() => {
                 moment != Moment::Event || self.repeat_events || error.is_unseen()
             }
-            CallError::Try(_) | CallError::Full | CallError::Queued | CallError::TooLate => false,
+            _ => false,
         }
     }
 
@@ -270,9 +328,6 @@ impl Line {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.line.held.send_modify(|held| {
-            held.calls -= 1;
-            held.bytes -= self.bytes;
-        });
+        self.line.held.send_modify(|held| held.free(self.bytes));
     }
 }

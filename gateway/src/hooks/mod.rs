@@ -1,7 +1,7 @@
 //! Webhooks: a backend in any language decides who may come, handles events, and is told who went.
 //!
 //! `told` is what it is told and `said` what it answers; `line` is the way to it, with its limits and retries; `gate`
-//! is where calls wait for the `circuit`; `backend` is one request, and `signature` what proves that it is ours.
+//! is where calls wait for the `circuit`, and `share` what one socket may have waiting; `backend` is one request, and `signature` what proves that it is ours.
 //!
 //! What concerns one socket is told in its order: `connect`, then its events one after the other, then `disconnect`. A
 //! backend that is slow holds its own calls back, and in the end the clients that make them; nobody else waits.
@@ -13,14 +13,17 @@ mod gate;
 mod line;
 mod metrics;
 mod said;
+mod share;
 mod signature;
 mod told;
 
+use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use engineio::Sid;
 use http::StatusCode;
 use serde_json::json;
 use socketio_server::{
@@ -30,13 +33,15 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use self::backend::{Backend, TryError};
-use self::line::{CallError, Line};
+use self::line::{CallError, Held, Line};
 pub(crate) use self::metrics::Metrics;
 use self::said::{Emit, Misfit, Said};
+use self::share::Share;
 use self::signature::SecretError;
 use self::told::{TellError, Told};
 use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
-use crate::events;
+use crate::log_limit::LogLimiter;
+use crate::{events, native};
 
 /// The refusal of clients that come while the backend does not answer. The native protocol makes 503 of it.
 pub(crate) const UNAVAILABLE: &str = "unavailable";
@@ -71,6 +76,15 @@ struct Shared {
     headers: Vec<String>,
     connect_limit: Duration,
     when_down: WhenDown,
+    /// What the events of one socket may have waiting.
+    share: Held,
+    /// How many sockets of each session were let in.
+    sessions: Mutex<HashMap<Sid, usize>>,
+    log: LogLimiter,
+    /// Disconnects that wait to be told.
+    leaving: AtomicU64,
+    /// Disconnects that could not be told.
+    lost: AtomicU64,
 }
 
 /// What is kept of a socket whose backend knows of it.
@@ -79,6 +93,9 @@ struct Known {
     /// The socket itself would never go, since this is kept in it.
     id: String,
     namespace: String,
+    /// The session of a socket that was let in.
+    session: Mutex<Option<Sid>>,
+    share: Share,
     /// One call at a time, in the order in which they came.
     turn: tokio::sync::Mutex<()>,
     /// What the backend wants it to hear when it is in.
@@ -111,6 +128,14 @@ impl Hooks {
             headers: settings.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             connect_limit: Duration::from_millis(settings.connect_ms),
             when_down: settings.when_down,
+            share: Held {
+                calls: settings.max_waiting_per_socket,
+                bytes: settings.max_waiting_bytes_per_socket,
+            },
+            sessions: Mutex::default(),
+            log: LogLimiter::default(),
+            leaving: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         }))))
     }
 
@@ -153,6 +178,16 @@ impl Hooks {
         }
     }
 
+    /// Disconnects that could not be told so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, |shared| shared.lost.load(Ordering::Relaxed))
+    }
+
+    /// The same, and those that still wait to be told.
+    pub(crate) fn unheard(&self) -> u64 {
+        self.lost() + self.0.as_ref().map_or(0, |shared| shared.leaving.load(Ordering::Relaxed))
+    }
+
     /// What was counted. `None` without a backend.
     pub(crate) fn metrics(&self) -> Option<Metrics> {
         self.0.as_ref().map(|shared| Metrics::of(&shared.line))
@@ -164,22 +199,40 @@ async fn ask(shared: Arc<Shared>, socket: Socket) -> Result<(), ConnectError> {
     let known = Arc::new(Known::new(&shared, &socket));
     if shared.calls.contains(&Moment::Connect) {
         let (told, hears) = oneshot::channel();
-        let asked = socket.clone();
+        let (asked, asking) = (socket.clone(), Arc::clone(&shared));
         // In a task of its own: a client that goes in the meantime must not leave a backend behind that has heard of
         // its coming and never hears of its end.
         tokio::spawn(async move {
-            let verdict = shared.connect(&asked, known).await;
+            let verdict = asking.connect(&asked, known).await;
             // Nobody hears it if the client is gone, which its `Known` tells as it is dropped.
             let _ = told.send(verdict);
         });
         // The task ends without a word only when the whole runtime does.
-        let known = hears.await.map_err(|_| unavailable())??;
+        let known = match hears.await.map_err(|_| unavailable())? {
+            Ok(known) => known,
+            Err(Refused::Final(error)) => return Err(error),
+            Err(Refused::ForNow) => {
+                shared.turn_away(&socket);
+                return Err(unavailable());
+            }
+        };
+        known.is_in(&socket);
         socket.extensions().insert(known);
     } else {
         known.is_open.store(true, Ordering::Relaxed);
+        known.is_in(&socket);
         socket.extensions().insert(known);
     }
     Ok(())
+}
+
+/// Why a client was not let in.
+#[derive(Debug)]
+enum Refused {
+    /// The backend does not want it, or cannot be asked properly.
+    Final(ConnectError),
+    /// The backend could not be asked now.
+    ForNow,
 }
 
 fn unavailable() -> ConnectError {
@@ -188,15 +241,15 @@ fn unavailable() -> ConnectError {
 
 impl Shared {
     /// Asks the backend whether a client may join.
-    async fn connect(&self, socket: &Socket, known: Arc<Known>) -> Result<Arc<Known>, ConnectError> {
+    async fn connect(&self, socket: &Socket, known: Arc<Known>) -> Result<Arc<Known>, Refused> {
         match self.ask(socket, &known).await {
             Ok(Said { allow: Some(false), message, data, .. }) => {
                 known.is_open.store(false, Ordering::Relaxed);
                 let refused = ConnectError::new(message.unwrap_or_else(|| "refused".to_owned()));
-                Err(match data {
+                Err(Refused::Final(match data {
                     Some(data) => refused.with_data(data),
                     None => refused,
-                })
+                }))
             }
             Ok(mut said) => {
                 said.settle(socket);
@@ -207,19 +260,39 @@ impl Shared {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
             )))) => {
                 known.is_open.store(false, Ordering::Relaxed);
-                Err(ConnectError::new("unauthorized").with_data(json!({"code": "refused"})))
+                let refused = ConnectError::new("unauthorized").with_data(json!({"code": "refused"}));
+                Err(Refused::Final(refused))
             }
             Err(error) => {
-                tracing::warn!(id = socket.id(), %error, source = error.source().map(tracing::field::display), "connect was not answered");
-                match self.when_down {
-                    WhenDown::Refuse => Err(unavailable()),
-                    WhenDown::Allow => {
-                        known.is_open.store(true, Ordering::Relaxed);
-                        Ok(known)
-                    }
+                if let Some(suppressed) = self.log.admits("connect", Instant::now()) {
+                    tracing::warn!(
+                        id = socket.id(), %error, source = error.source().map(tracing::field::display), suppressed,
+                        "connect was not answered"
+                    );
                 }
+                let call = if let EventError::Call(call) = &error { Some(call) } else { None };
+                if self.when_down == WhenDown::Allow && call.is_some_and(CallError::is_down) {
+                    known.is_open.store(true, Ordering::Relaxed);
+                    return Ok(known);
+                }
+                let is_passing = call.is_some_and(CallError::is_passing);
+                Err(if is_passing { Refused::ForNow } else { Refused::Final(unavailable()) })
             }
         }
+    }
+
+    /// Ends the connection of a client that is refused for now, so that it comes again: a library of Socket.IO takes a
+    /// refusal for final. Native clients have their status, and who is in another namespace stays there.
+    fn turn_away(&self, socket: &Socket) {
+        let session = socket.session();
+        if !native::is_native(socket.handshake()) && !self.sessions().contains_key(session.id()) {
+            session.close();
+        }
+    }
+
+    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Sid, usize>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, socket: &Socket, known: &Known) -> Result<Said, EventError> {
@@ -235,7 +308,9 @@ impl Shared {
     fn read(&self, answer: &[u8]) -> Result<Said, EventError> {
         Said::read(answer).map_err(|misfit| {
             self.line.counts().misfit();
-            tracing::warn!(error = %misfit, "the answer of the backend cannot be followed");
+            if let Some(suppressed) = self.log.admits("answer", Instant::now()) {
+                tracing::warn!(error = %misfit, suppressed, "the answer of the backend cannot be followed");
+            }
             EventError::Misfit(misfit)
         })
     }
@@ -256,10 +331,19 @@ impl Known {
             shared: Arc::clone(shared),
             id: socket.id().to_owned(),
             namespace: socket.namespace().to_owned(),
+            session: Mutex::default(),
+            share: Share::new(shared.share),
             turn: tokio::sync::Mutex::default(),
             welcome: Mutex::default(),
             is_open: AtomicBool::new(false),
         }
+    }
+
+    /// The socket was let in.
+    fn is_in(&self, socket: &Socket) {
+        let session = socket.session().id().clone();
+        *self.shared.sessions().entry(session.clone()).or_default() += 1;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
     /// Hands an event on, and does what the backend answers.
@@ -267,8 +351,10 @@ impl Known {
         let shared = &self.shared;
         let handled = async {
             let told = Told::event(socket, event, args, ack.is_some())?;
-            let _place = shared.line.place(Moment::Event, told.body.len())?;
+            let _share = self.share.take(told.body.len()).ok_or(CallError::ShareFull)?;
             let _turn = self.turn.lock().await;
+            // In its turn, so that each client has one place in the line at most.
+            let _place = shared.line.place(Moment::Event, told.body.len())?;
             let answer = shared.line.call(Moment::Event, &told.id, told.body, None).await?;
             let mut said = shared.read(&answer)?;
             said.settle(socket);
@@ -316,21 +402,45 @@ impl Known {
     }
 
     async fn part(&self, told: Told) -> Option<Said> {
-        let line = &self.shared.line;
+        let shared = &self.shared;
         let parted = async {
-            let _place = line.place(Moment::Disconnect, told.body.len())?;
+            let _place = shared.line.place(Moment::Disconnect, told.body.len())?;
             // Behind the events that came before.
             let _turn = self.turn.lock().await;
-            let answer = line.call(Moment::Disconnect, &told.id, told.body, None).await?;
-            self.shared.read(&answer)
+            let answer = shared.line.call(Moment::Disconnect, &told.id, told.body, None).await?;
+            Ok::<_, EventError>(answer)
         };
-        parted.await.map_err(|error| tracing::warn!(id = self.id, %error, "disconnect was not told")).ok()
+        shared.leaving.fetch_add(1, Ordering::Relaxed);
+        let answer = parted.await;
+        if answer.is_err() {
+            shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.leaving.fetch_sub(1, Ordering::Relaxed);
+        match answer {
+            Ok(answer) => shared.read(&answer).ok(),
+            Err(error) => {
+                if let Some(suppressed) = shared.log.admits("disconnect", Instant::now()) {
+                    tracing::warn!(id = self.id, %error, suppressed, "disconnect was not told");
+                }
+                None
+            }
+        }
     }
 }
 
 impl Drop for Known {
     /// The backend knows of a client that never came in.
     fn drop(&mut self) {
+        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(session) = session {
+            let mut sessions = self.shared.sessions();
+            if let Some(sockets) = sessions.get_mut(&session) {
+                *sockets -= 1;
+                if *sockets == 0 {
+                    sessions.remove(&session);
+                }
+            }
+        }
         if self.is_over() {
             return;
         }
@@ -338,6 +448,8 @@ impl Drop for Known {
             shared: Arc::clone(&self.shared),
             id: std::mem::take(&mut self.id),
             namespace: std::mem::take(&mut self.namespace),
+            session: Mutex::default(),
+            share: Share::new(self.shared.share),
             turn: tokio::sync::Mutex::default(),
             welcome: Mutex::default(),
             is_open: AtomicBool::new(false),

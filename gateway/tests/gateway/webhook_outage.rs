@@ -161,3 +161,113 @@ async fn a_client_that_waited_in_vain_was_not_seen_by_the_backend() {
     assert_eq!(backend.next("disconnect").await.body()["socket"]["id"], client.id);
     assert!(backend.is_quiet());
 }
+
+#[tokio::test]
+async fn nobody_is_let_in_unasked_because_of_what_a_client_can_bring_about() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"when_down": "allow", "calls": ["connect"]})).await;
+    for status in [400, 404, 429] {
+        let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
+        backend.next("connect").await.fails(status);
+        assert_eq!(soon(asking).await.unwrap().err(), Some(503), "{status}");
+    }
+    let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
+    backend.next("connect").await.says(json!({"alow": true}));
+    assert_eq!(soon(asking).await.unwrap().err(), Some(503), "an answer that cannot be followed");
+    for status in [500, 503] {
+        let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
+        backend.next("connect").await.fails(status);
+        assert!(soon(asking).await.unwrap().is_ok(), "{status}");
+    }
+
+    // The line is full, and the backend well.
+    let settings = json!({
+        "when_down": "allow", "max_concurrent": 1, "connect_ms": 100, "timeout_ms": 60_000, "calls": ["connect", "event"],
+    });
+    let running = backend.gateway(settings).await;
+    let mut client = native(&running, &mut backend).await;
+    client.emit("e", json!(1)).await;
+    let first = backend.next("event").await;
+    assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(503), "it waited for others");
+    first.says(json!({"emit": [{"event": "done"}]}));
+    client.heard("done").await;
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn a_client_that_fills_its_share_keeps_nobody_out() {
+    let mut backend = Backend::start().await;
+    let settings =
+        json!({"max_waiting": 4, "max_waiting_per_socket": 2, "max_waiting_bytes_per_socket": 2000});
+    let running = backend.gateway(settings).await;
+    let mut ada = native(&running, &mut backend).await;
+    ada.emit("e", json!("x".repeat(2000))).await;
+    let full = "too many events of this client wait for the backend";
+    assert_eq!(ada.heard("error").await["message"], full, "too many bytes");
+    for _ in 0..5 {
+        ada.emit("e", json!(1)).await;
+    }
+    for _ in 2..5 {
+        assert_eq!(ada.heard("error").await["message"], full, "too many events");
+    }
+    let first = backend.next("event").await;
+    let mut bob = native(&running, &mut backend).await;
+    bob.emit("e", json!(1)).await;
+    let other = backend.next("event").await;
+    assert_eq!(other.body()["socket"]["id"], bob.id);
+    for call in [other, first] {
+        call.says(json!({}));
+    }
+    backend.next("event").await.says(json!({"emit": [{"event": "done"}]}));
+    ada.heard("done").await;
+}
+
+#[tokio::test]
+async fn who_is_refused_for_now_loses_the_connection_and_comes_again() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({})).await;
+    let handshake = "/socket.io/?EIO=4&transport=websocket";
+    let mut ws = WebSocket::open(running.addr, handshake).await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws.send("40").await;
+    backend.next("connect").await.fails(503);
+    // No refusal comes before.
+    ws.closed().await;
+    assert_eq!(running.gateway.io().len(), 0);
+
+    // Whoever is in another namespace stays there.
+    let namespaces = json!({"server": {"namespaces": ["/", "/chat"]}, "hooks": {
+        "url": format!("http://{}/", backend.addr), "retries": 0,
+    }});
+    let running = crate::support::start(namespaces).await;
+    let (mut client, _) = tokio::join!(running.socketio(), backend.lets_in());
+    client.ws.send("40/chat,").await;
+    backend.next("connect").await.fails(503);
+    let refused = r#"44/chat,{"message":"unavailable","data":{"code":"backend_down"}}"#;
+    assert_eq!(client.ws.text().await, refused);
+    assert_eq!(running.gateway.io().len(), 1);
+}
+
+#[tokio::test]
+async fn the_log_says_when_the_backend_goes_and_comes_back_and_what_it_never_heard() {
+    let mut backend = Backend::start().await;
+    let url = format!("hooks.url=http://{}/", backend.addr);
+    let settings = ["hooks.retries=0", "hooks.failures=1", "hooks.open_ms=1", "server.drain_ms=400"];
+    let mut arguments = vec!["--set", &url];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let served = crate::program::serve(&arguments).await;
+    let open = || WebSocket::open(served.addr, "/");
+    let (client, _) = tokio::join!(open(), backend.lets_in());
+    let mut client = client.unwrap();
+    client.send(r#"{"event":"e"}"#).await;
+    backend.next("event").await.fails(500);
+    let line = served.said("the backend does not work, calls to it pause").await;
+    assert_eq!(line["fields"]["reason"], "the backend answered 500 Internal Server Error");
+    let (other, _) = tokio::join!(open(), backend.lets_in());
+    let line = served.said("the backend works again").await;
+    assert_eq!(line["fields"]["refused"], 0);
+    served.signal("TERM").await;
+    let line = served.said("the backend has not heard of all disconnects").await;
+    assert_eq!(line["fields"]["disconnects"], 2);
+    drop((client, other));
+}

@@ -1,12 +1,19 @@
 //! What may wait on a whole server: the sum of its outboxes, bounded in memory.
 //!
-//! An outbox counts here what it holds when its session's task pauses, and at once from [`STEP`] bytes on. What is written
-//! in the turn that it came in, as most of what is sent is, costs no more than a look at the sum.
+//! An outbox counts here what it holds when its session's task pauses, and at once from [`STEP`] bytes or
+//! [`STEP_MESSAGES`] messages on. What is written in the turn that it came in, as most of what is sent is, costs no more
+//! than a look at the sum.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An outbox may hold so many bytes more than it has counted here, for as long as its session's task is busy.
 pub const STEP: usize = 64 * 1024;
+
+/// The same for messages.
+pub const STEP_MESSAGES: u64 = 512;
+
+/// The memory that an outbox may hold and not have counted: the bytes with an eighth more, and the places of messages.
+const UNCOUNTED: usize = 3 * STEP;
 
 /// The memory that all outboxes of a server may hold together.
 ///
@@ -17,6 +24,8 @@ pub struct Budget {
     limit: usize,
     /// Three quarters of the limit.
     common: usize,
+    /// While no more is held, whatever a busy session has not counted yet fits too.
+    ample: usize,
     held: AtomicUsize,
     /// Outboxes that have counted something.
     holders: AtomicUsize,
@@ -26,7 +35,8 @@ impl Budget {
     /// A budget of so many bytes.
     pub fn new(limit: usize) -> Self {
         let common = limit - limit / 4;
-        Self { limit, common, held: AtomicUsize::new(0), holders: AtomicUsize::new(0) }
+        let ample = common.saturating_sub(UNCOUNTED);
+        Self { limit, common, ample, held: AtomicUsize::new(0), holders: AtomicUsize::new(0) }
     }
 
     /// How many bytes are counted.
@@ -34,17 +44,18 @@ impl Budget {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether an outbox that has counted `counted` here may hold `after`.
+    /// Whether there is room for a message of so many bytes in any outbox. Otherwise [`admits`](Self::admits) knows.
     #[inline]
-    pub(crate) fn admits(&self, counted: usize, after: usize) -> bool {
-        let all = self.held().saturating_sub(counted).saturating_add(after);
-        all <= self.common || self.admits_small(all, after)
+    pub(crate) fn has_ample_room(&self, len: usize) -> bool {
+        self.held().saturating_add(2 * len) <= self.ample
     }
 
-    #[cold]
-    fn admits_small(&self, all: usize, after: usize) -> bool {
+    /// Whether an outbox that has counted `counted` here may hold `after`.
+    pub(crate) fn admits(&self, counted: usize, after: usize) -> bool {
+        let all = self.held().saturating_sub(counted).saturating_add(after);
         let holders = self.holders.load(Ordering::Relaxed);
-        all <= self.limit && after <= (self.limit - self.common) / (holders + 1)
+        let share = (self.limit - self.common) / (holders + 1);
+        all <= self.common || (all <= self.limit && after <= share)
     }
 
     /// Whether an outbox that holds so much has no less than its equal share of what is for all.

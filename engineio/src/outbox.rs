@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::budget::{Budget, STEP};
+use crate::budget::{Budget, STEP, STEP_MESSAGES};
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::prepared::Prepared;
@@ -58,6 +58,8 @@ struct Inner {
     /// What all outboxes of the server may hold, and what this one has counted there.
     budget: Option<Arc<Budget>>,
     counted: usize,
+    /// From so many bytes on it is counted at once.
+    count_at: usize,
     /// The transport cannot take anything now: volatile messages are dropped.
     blocked: bool,
     attentive: bool,
@@ -116,6 +118,7 @@ impl Outbox {
                 slow_consumer,
                 budget,
                 counted: 0,
+                count_at: STEP,
                 blocked: false,
                 attentive: true,
                 driver: None,
@@ -169,7 +172,7 @@ impl Outbox {
             return Ok(false);
         }
         let len = message.wire_len();
-        if !inner.is_within_budget(inner.with_message(len)) {
+        if !inner.is_within_budget(len) {
             return Ok(false);
         }
         inner.enqueue(message, len);
@@ -248,8 +251,8 @@ impl Outbox {
         let mut inner = self.lock();
         inner.written += messages as u64;
         inner.bytes = inner.bytes.saturating_sub(bytes);
-        if inner.counted > inner.holds() + STEP {
-            inner.settle();
+        if inner.counted != 0 {
+            inner.settle_less();
         }
         inner.notify();
     }
@@ -367,12 +370,10 @@ impl Inner {
             Phase::Draining | Phase::Closed => return Err(SendError::Closed),
         }
         let len = message.wire_len();
-        let after = self.with_message(len);
-        // One message may exceed the limit alone: a peer is not slow because a message is large.
-        if after > self.limit && self.bytes + self.lent != 0 {
+        if !self.fits(len) {
             return Err(SendError::Full);
         }
-        if !self.is_within_budget(after) {
+        if !self.is_within_budget(len) {
             return Err(SendError::ServerFull);
         }
         Ok(self.enqueue(message, len))
@@ -388,8 +389,22 @@ impl Inner {
     }
 
     #[inline]
-    fn is_within_budget(&self, after: usize) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.admits(self.counted, after))
+    fn is_within_budget(&self, len: usize) -> bool {
+        let Some(budget) = &self.budget else { return true };
+        budget.has_ample_room(len) || self.is_admitted(budget, len)
+    }
+
+    #[cold]
+    fn is_admitted(&self, budget: &Budget, len: usize) -> bool {
+        budget.admits(self.counted, self.with_message(len))
+    }
+
+    /// Counts in the budget what is held now, if that is much less than before.
+    #[cold]
+    fn settle_less(&mut self) {
+        if self.counted > self.holds() + STEP {
+            self.settle();
+        }
     }
 
     /// Counts in the budget what is held now.
@@ -400,6 +415,7 @@ impl Inner {
             budget.change(self.counted, now);
             self.counted = now;
         }
+        self.count_at = self.bytes + STEP;
     }
 
     /// A message was not taken. When the whole server is full, only those who hold much are slow.
@@ -422,7 +438,7 @@ impl Inner {
         self.queue.push_back(message);
         self.bytes += len;
         self.pushed += 1;
-        if self.holds() > self.counted + STEP {
+        if self.bytes > self.count_at || self.pushed % STEP_MESSAGES == 0 {
             self.settle();
         }
         self.rouse();

@@ -12,8 +12,9 @@ pub const STEP: usize = 64 * 1024;
 /// The same for messages.
 pub const STEP_MESSAGES: u64 = 512;
 
-/// The memory that an outbox may hold and not have counted: the bytes with an eighth more, and the places of messages.
-const UNCOUNTED: usize = 3 * STEP;
+/// The memory that an outbox may hold and not have counted, with a message of [`STEP`] bytes to come: the bytes with an
+/// eighth more, and the places of messages.
+const UNCOUNTED: usize = 4 * STEP;
 
 /// The memory that all outboxes of a server may hold together.
 ///
@@ -47,7 +48,7 @@ impl Budget {
     /// Whether there is room for a message of so many bytes in any outbox. Otherwise [`admits`](Self::admits) knows.
     #[inline]
     pub(crate) fn has_ample_room(&self, len: usize) -> bool {
-        self.held().saturating_add(2 * len) <= self.ample
+        len <= STEP && self.held() <= self.ample
     }
 
     /// Whether an outbox that has counted `counted` here may hold `after`.

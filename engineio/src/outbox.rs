@@ -390,17 +390,18 @@ impl Inner {
 
     #[inline]
     fn is_within_budget(&self, len: usize) -> bool {
-        let Some(budget) = &self.budget else { return true };
-        budget.has_ample_room(len) || self.is_admitted(budget, len)
+        self.budget.as_ref().is_some_and(|budget| budget.has_ample_room(len)) || self.is_admitted(len)
     }
 
     #[cold]
-    fn is_admitted(&self, budget: &Budget, len: usize) -> bool {
-        budget.admits(self.counted, self.with_message(len))
+    #[inline(never)]
+    fn is_admitted(&self, len: usize) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.admits(self.counted, self.with_message(len)))
     }
 
     /// Counts in the budget what is held now, if that is much less than before.
     #[cold]
+    #[inline(never)]
     fn settle_less(&mut self) {
         if self.counted > self.holds() + STEP {
             self.settle();
@@ -409,6 +410,7 @@ impl Inner {
 
     /// Counts in the budget what is held now.
     #[cold]
+    #[inline(never)]
     fn settle(&mut self) {
         if let Some(budget) = &self.budget {
             let now = self.holds();

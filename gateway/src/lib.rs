@@ -33,7 +33,7 @@
 //! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
 //! - `log_limit`: lines of the log that would be one for each client.
 //! - `once`: calls that may come twice and are carried out once.
-//! - [`command`]: the command line.
+//! - [`command`]: the command line; `log`: what it writes.
 
 mod access;
 pub mod answer;
@@ -50,6 +50,7 @@ mod guard;
 mod hooks;
 mod http;
 mod kept;
+mod log;
 mod log_limit;
 pub mod native;
 mod numbers;

@@ -11,6 +11,7 @@ use super::{complain, failed};
 use crate::config::load::Sources;
 use crate::config::{Config, Log, LogFormat};
 use crate::gateway::Gateway;
+use crate::log::Lines;
 
 /// Serves until SIGTERM or SIGINT, and takes keys and certificates anew at SIGHUP. A second SIGTERM or SIGINT ends it at
 /// once, as a failure.
@@ -19,11 +20,12 @@ pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
         errors.iter().for_each(complain);
         ExitCode::FAILURE
     })?;
-    log_to_stderr(&config.log).map_err(failed)?;
+    let log = log_to_stderr(&config.log).map_err(failed)?;
     let runtime = runtime().map_err(failed)?;
     let served = runtime.block_on(run(config, sources.clone()));
     // A name server that does not answer, or a file that cannot be read, holds a thread for as long as it likes.
     runtime.shutdown_background();
+    log.finish();
     served
 }
 
@@ -191,18 +193,28 @@ impl Signals {
 impl Stop {
     async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
 
-fn log_to_stderr(log: &Log) -> Result<(), String> {
+/// What everything in this process logs goes to the standard error, panics too, and waits for nobody to read it.
+fn log_to_stderr(log: &Log) -> Result<Lines, String> {
     let filter: tracing_subscriber::EnvFilter =
         log.level.parse().map_err(|error| format!("log.level: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let tell = |dropped| tracing::warn!(dropped, "lines of the log were dropped: nobody read it");
+    let lines = Lines::to(std::io::stderr(), tell).map_err(|error| format!("log: {error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
     match log.format {
         LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => builder.json().init(),
     }
-    Ok(())
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        match backtrace.status() {
+            std::backtrace::BacktraceStatus::Captured => tracing::error!(%panic, %backtrace, "a panic"),
+            _ => tracing::error!(%panic, "a panic"),
+        }
+    }));
+    Ok(lines)
 }

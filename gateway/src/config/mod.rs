@@ -358,7 +358,8 @@ impl Default for Api {
     }
 }
 
-/// What is written to the log, which goes to the standard error.
+/// What is written to the log, which goes to the standard error. Where it is not read fast enough, 1 MiB of lines waits
+/// (2 MiB with what is being written), and further lines are dropped and counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Log {

@@ -105,6 +105,8 @@ fn text(gateway: &Gateway) -> String {
     page.one("broadcast_refused_total", Kind::Counter, about, broadcasts.refused.now());
     let panics = io.engine().stats().panics;
     page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
+    let about = "Lines of the log that were dropped since nobody read it.";
+    page.one("log_lines_dropped_total", Kind::Counter, about, crate::log::dropped());
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);
     page.family("refused_total", Kind::Counter, "What was more than the limits allow, by what it was.");
     for (what, number) in tallies.excess.now() {

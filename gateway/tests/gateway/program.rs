@@ -107,6 +107,51 @@ async fn a_second_signal_ends_it_at_once() {
     }
 }
 
+/// The standard error is a pipe that is full and stays so.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let (log, unread) = tokio::net::unix::pipe::pipe().unwrap();
+    while log.try_write(&[b'x'; 512]).is_ok() {}
+    let stderr = log.into_blocking_fd().unwrap();
+    let arguments = ["serve", "--port", "0", "--log-level", "trace", "--log-format", "json"];
+    let mut process = program(&arguments).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+    let mut out = BufReader::new(process.stdout.take().unwrap()).lines();
+    let link = soon(async {
+        loop {
+            let line = out.next_line().await.unwrap().unwrap();
+            if let Some(link) = line.strip_prefix("  http://") {
+                return link.to_owned();
+            }
+        }
+    })
+    .await;
+    let (addr, key) = link.split_once("/#key=").unwrap();
+    let addr: SocketAddr = addr.parse().unwrap();
+    // Each event that cannot be taken is a line.
+    let mut sender = WebSocket::open(addr, "/").await.unwrap();
+    let mut dropped = 0;
+    while dropped == 0 {
+        let events = std::iter::repeat_n(r#"{"event":"join","data":5}"#.to_owned(), 200);
+        soon(sender.send_together(events)).await;
+        let mut refused = 0;
+        while refused < 200 {
+            refused += usize::from(soon(sender.text()).await.contains(r#""event":"error""#));
+        }
+        let metrics = Request::new("GET", "/metrics").header("x-api-key", key).send(addr).await;
+        let sample =
+            metrics.text().lines().find_map(|line| line.strip_prefix("gateway_log_lines_dropped_total "));
+        dropped = sample.unwrap().parse::<u64>().unwrap();
+    }
+    assert_eq!(Request::new("GET", "/health/live").send(addr).await.status, 200);
+    let mut client = WebSocket::open(addr, "/").await.unwrap();
+    assert!(client.text().await.starts_with(r#"{"data":{"id":"#));
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    client.closed().await;
+    assert!(soon(process.wait()).await.unwrap().success());
+    drop(unread);
+}
+
 /// A file, as a name server, may never answer whoever reads it.
 #[tokio::test]
 async fn a_thread_that_is_blocked_does_not_hold_the_process() {

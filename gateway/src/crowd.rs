@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use engineio::Sid;
-use serde_json::json;
 use socketio_server::{ConnectError, Namespace, Socket};
 
 use crate::config::Limits;
 use crate::pace::Rate;
+use crate::refusal::Refusal;
 use crate::tallies::Words;
 
 /// So many addresses are remembered before those that have rested are forgotten.
@@ -85,26 +85,25 @@ impl Crowd {
         let Some(address) = socket.handshake().address() else { return Ok(()) };
         let (address, session) = (home(address.ip()), socket.session().id().clone());
         let taken = self.take(address, &session);
-        taken.map_err(|(what, message)| {
-            self.refused.add(what);
-            // The native protocol makes 429 of it.
-            ConnectError::new(message).with_data(json!({"code": format!("too_many_{what}")}))
+        taken.inspect_err(|refusal| {
+            let is_namespaces = *refusal == Refusal::TooManyNamespaces;
+            self.refused.add(if is_namespaces { "namespaces" } else { "connections" });
         })?;
         let seat = Seat { crowd: Arc::clone(self), address, session };
         socket.extensions().insert(Arc::new(seat));
         Ok(())
     }
 
-    fn take(&self, address: IpAddr, session: &Sid) -> Result<(), (&'static str, &'static str)> {
+    fn take(&self, address: IpAddr, session: &Sid) -> Result<(), Refusal> {
         let mut taken = self.lock();
         let namespaces = taken.namespaces.get(session).copied().unwrap_or_default();
         if self.namespaces_limit > 0 && namespaces >= self.namespaces_limit {
-            return Err(("namespaces", "too many namespaces of this connection"));
+            return Err(Refusal::TooManyNamespaces);
         }
         if namespaces == 0 {
             let connections = taken.connections.entry(address).or_default();
             if self.connections_limit > 0 && *connections >= self.connections_limit {
-                return Err(("connections", "too many connections from this address"));
+                return Err(Refusal::TooManyConnections);
             }
             *connections += 1;
         }
@@ -211,17 +210,21 @@ mod tests {
         let crowd = Arc::new(crowd(&limits));
         let seat = |address: &str, session: u8| {
             let (address, session) = (ip(address), Sid::from_random([session; 16]));
-            crowd.take(address, &session).map_err(|(what, _)| what)?;
+            crowd.take(address, &session)?;
             Ok(Seat { crowd: Arc::clone(&crowd), address, session })
         };
         let first = seat("192.0.2.1", 1).unwrap();
         let second = seat("192.0.2.1", 1).unwrap();
-        assert_eq!(seat("192.0.2.1", 1).err(), Some("namespaces"));
+        assert_eq!(seat("192.0.2.1", 1).err(), Some(Refusal::TooManyNamespaces));
         let other = seat("192.0.2.1", 2).unwrap();
-        assert_eq!(seat("192.0.2.1", 3).err(), Some("connections"));
+        assert_eq!(seat("192.0.2.1", 3).err(), Some(Refusal::TooManyConnections));
         seat("192.0.2.2", 3).unwrap();
         drop(first);
-        assert_eq!(seat("192.0.2.1", 3).err(), Some("connections"), "it is in another namespace");
+        assert_eq!(
+            seat("192.0.2.1", 3).err(),
+            Some(Refusal::TooManyConnections),
+            "it is in another namespace"
+        );
         drop(second);
         let third = seat("192.0.2.1", 3).unwrap();
         drop((third, other));

@@ -19,6 +19,7 @@ use crate::access;
 use crate::config::Auth;
 use crate::events::AUTHENTICATE;
 use crate::kept::{Kept, Left};
+use crate::refusal::Refusal;
 use crate::tokens::{self, Identity, Tokens};
 use crate::{events, person};
 
@@ -61,18 +62,18 @@ impl Guard {
             let (tokens, kept) = (Arc::clone(&tokens), Arc::clone(&kept));
             async move {
                 if anonymous && !tokens.are_taken() {
-                    return Ok(());
+                    return Ok::<(), ConnectError>(());
                 }
                 // Whoever means to be somebody should hear that it failed.
-                match token(&handshake).map_err(|_| refused("bad_token"))? {
+                match token(&handshake).map_err(|_| Refusal::BadToken)? {
                     Some(token) => {
-                        let identity = tokens.check(&token).await.ok_or_else(|| refused("bad_token"))?;
+                        let identity = tokens.check(&token).await.ok_or_else(|| Refusal::BadToken)?;
                         find_again(&kept, &socket, &identity);
                         introduce(&socket, identity);
                         Ok(())
                     }
                     None if anonymous => Ok(()),
-                    None => Err(refused("token_needed")),
+                    None => Err(Refusal::TokenNeeded.into()),
                 }
             }
         });
@@ -166,11 +167,6 @@ fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
     }
     person::change_metadata(socket, left.metadata);
     socket.join(left.rooms);
-}
-
-fn refused(code: &str) -> ConnectError {
-    // The native protocol makes 401 of it.
-    ConnectError::new("unauthorized").with_data(json!({"code": code}))
 }
 
 /// What a client brings.

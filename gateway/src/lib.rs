@@ -25,7 +25,7 @@
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `guard`: who may come in, as whom and for how long; `tokens`, `revoked`: what proves it;
 //!   `kept`: what is kept for those who come back; `pace`: how fast it may talk;
-//!   `crowd`: how many may come from where; `forwarded`: where that is.
+//!   `crowd`: how many may come from where; `forwarded`: where that is; `refusal`: what those are told who may not.
 //! - `hooks`: webhooks, by which a backend decides, handles events and is told; `person`: who a socket is.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `web`: what we ask others for.
@@ -57,6 +57,7 @@ mod numbers;
 mod once;
 mod pace;
 mod person;
+mod refusal;
 mod revoked;
 mod room_name;
 mod tallies;

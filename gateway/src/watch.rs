@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::json;
 use socketio_server::{ConnectError, Namespace, Server, Socket};
 
 use crate::access::{self, Operators};
 use crate::closes::Closes;
 use crate::config::WATCH;
 use crate::numbers::Numbers;
+use crate::refusal::Refusal;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -33,10 +33,7 @@ pub(crate) fn register(io: &Server, operators: &Arc<Operators>, closes: &Arc<Clo
     let operators = Arc::clone(operators);
     namespace.middleware(move |socket: Socket| {
         let may = may_watch(&operators, &socket);
-        async move {
-            let refused = || ConnectError::new("unauthorized").with_data(json!({"code": "key_needed"}));
-            if may { Ok(()) } else { Err(refused()) }
-        }
+        async move { if may { Ok(()) } else { Err(ConnectError::from(Refusal::KeyNeeded)) } }
     });
     let watched = Arc::new(Watched {
         io: io.clone(),

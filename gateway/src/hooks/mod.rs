@@ -41,10 +41,9 @@ use self::signature::SecretError;
 use self::told::{TellError, Told};
 use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
 use crate::log_limit::LogLimiter;
+use crate::refusal::Refusal;
 use crate::{events, native};
 
-/// The refusal of clients that come while the backend does not answer. The native protocol makes 503 of it.
-pub(crate) const UNAVAILABLE: &str = "unavailable";
 /// What is told of a client that the backend let in and that was gone before it was in.
 const NOT_IN: &str = "not let in";
 
@@ -236,7 +235,7 @@ enum Refused {
 }
 
 fn unavailable() -> ConnectError {
-    ConnectError::new(UNAVAILABLE).with_data(json!({"code": "backend_down"}))
+    Refusal::BackendDown.into()
 }
 
 impl Shared {
@@ -260,8 +259,7 @@ impl Shared {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
             )))) => {
                 known.is_open.store(false, Ordering::Relaxed);
-                let refused = ConnectError::new("unauthorized").with_data(json!({"code": "refused"}));
-                Err(Refused::Final(refused))
+                Err(Refused::Final(Refusal::Refused.into()))
             }
             Err(error) => {
                 if let Some(suppressed) = self.log.admits("connect", Instant::now()) {

@@ -23,6 +23,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
 use super::{MARK, READ_BUFFER, buffers};
 use crate::answer::{self, Answer};
 use crate::config::Config;
+use crate::refusal;
 
 /// What the requests of both sides are allowed to bring, and a little more for what we add.
 const MAX_HEAD: usize = 24 * 1024;
@@ -195,15 +196,16 @@ fn unlimited() -> Limits {
     }
 }
 
+/// A refusal as HTTP has it.
 fn not_let_in(message: &str, data: Option<Value>) -> Box<Answer> {
-    let status = match message {
-        "Invalid namespace" => StatusCode::NOT_FOUND,
-        "unauthorized" => StatusCode::UNAUTHORIZED,
-        "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
-        _ if message.starts_with("too many ") => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::FORBIDDEN,
+    // Only the protocol itself refuses without a code, and by this text.
+    let is_unknown = data.is_none() && message == "Invalid namespace";
+    let own = data.as_ref().and_then(|data| data.get("code")).and_then(Value::as_str);
+    let (status, code) = if is_unknown {
+        (StatusCode::NOT_FOUND, "unknown_namespace")
+    } else {
+        (own.and_then(refusal::status).unwrap_or(StatusCode::FORBIDDEN), "connect_error")
     };
-    let code = if status == StatusCode::NOT_FOUND { "unknown_namespace" } else { "connect_error" };
     let mut error = serde_json::json!({"code": code, "message": message});
     if let Some(data) = data {
         error["data"] = data;
@@ -218,4 +220,29 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Box<Answer> {
 /// The server closed the connection without a word, as it does when it shuts down.
 fn gone() -> Box<Answer> {
     refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server takes no connections now")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_status_comes_from_the_code_and_not_from_the_text() {
+        for (message, data, status) in [
+            ("go away", Some(json!({"code": "bad_token"})), 401),
+            ("go away", Some(json!({"code": "backend_down", "more": 1})), 503),
+            ("go away", Some(json!({"code": "too_many_namespaces"})), 429),
+            ("Invalid namespace", None, 404),
+            // An application may use any words and codes of its own.
+            ("unauthorized", None, 403),
+            ("unavailable", Some(json!("bad_token")), 403),
+            ("too many cooks", Some(json!({"code": "kitchen_full"})), 403),
+            ("Invalid namespace", Some(json!({"code": 404})), 403),
+        ] {
+            let answer = not_let_in(message, data.clone());
+            assert_eq!(answer.status(), status, "{message} {data:?}");
+        }
+    }
 }

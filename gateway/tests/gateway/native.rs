@@ -132,6 +132,8 @@ async fn a_middleware_refuses_with_a_status() {
     running.gateway.io().middleware(|socket: Socket| async move {
         match socket.handshake().query().get("token") {
             Some("good") if socket.handshake().header("x-more") == Some("2") => Ok(()),
+            // Words that the gateway uses too say nothing of the status.
+            Some("bad") => Err("unauthorized"),
             _ => Err("not allowed"),
         }
     });

@@ -67,7 +67,7 @@ impl Guard {
                 // Whoever means to be somebody should hear that it failed.
                 match token(&handshake).map_err(|_| Refusal::BadToken)? {
                     Some(token) => {
-                        let identity = tokens.check(&token).await.ok_or_else(|| Refusal::BadToken)?;
+                        let identity = tokens.check(&token).await.ok_or(Refusal::BadToken)?;
                         find_again(&kept, &socket, &identity);
                         introduce(&socket, identity);
                         Ok(())

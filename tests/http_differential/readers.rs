@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Body, Message, Routes, Server, Session};
+use engineio::{Body, HttpServer, Routes};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::service::service_fn;
@@ -41,7 +41,6 @@ pub(crate) type Behind = Arc<Mutex<HashMap<String, String>>>;
 
 /// Our reader.
 pub(crate) async fn ours(behind: Behind) -> SocketAddr {
-    let server = Server::builder().build(|_: &Session| |_: &Session, _: Message| ()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let routes = Routes::new(move |request| {
@@ -64,11 +63,7 @@ pub(crate) async fn ours(behind: Behind) -> SocketAddr {
             }
         }
     });
-    tokio::spawn(async move {
-        while let Ok((stream, peer)) = listener.accept().await {
-            tokio::spawn(server.connect_with(stream, peer, routes.clone(), std::future::pending()));
-        }
-    });
+    tokio::spawn(async move { HttpServer::new(routes).serve(&listener, std::future::pending()).await });
     addr
 }
 

@@ -317,6 +317,8 @@ fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::Config
         .connect_timeout(Duration::from_millis(transport.connect_timeout_ms))
         .max_payload(transport.max_payload_bytes)
         .cleanup_empty_child_namespaces(true)
+        // Other clients, the backend and the log see ids of sockets.
+        .random_ids_for_v2(true)
         .engine(|engine| {
             let engine = engine
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)

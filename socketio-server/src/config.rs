@@ -56,6 +56,11 @@ pub struct Config {
     /// (`cleanupEmptyChildNamespaces`). Default `false`, as the official server; a server whose clients choose the
     /// names should turn it on, because each name that was ever asked for costs about 1 KiB.
     pub cleanup_empty_child_namespaces: bool,
+    /// Whether sockets of clients of Socket.IO v2 get random ids too. Default `false`: as with the official server their
+    /// id is that of the session, because these clients make theirs up from it. Whoever knows the session's id can read
+    /// and send in the client's name, so a server that shows ids of sockets to other clients should turn this on. Then
+    /// `socket.id` of these clients is not the id that the server knows; an event has to tell it.
+    pub random_ids_for_v2: bool,
     /// What a packet may contain. See [`Limits`].
     pub limits: Limits,
     /// How packets are written: the default JSON, or msgpack, which the clients have to use too.
@@ -80,6 +85,7 @@ impl Default for Config {
             attachment_timeout: Duration::from_secs(60),
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: false,
+            random_ids_for_v2: false,
             limits: Limits::default(),
             parser: Parser::Json,
         }

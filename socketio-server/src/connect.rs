@@ -23,6 +23,7 @@ pub(crate) struct Joining {
     session: Session,
     siblings: Arc<Siblings>,
     handshake: Handshake,
+    random_ids_for_v2: bool,
     stage: Stage,
 }
 
@@ -72,6 +73,7 @@ impl Joining {
             session: session.clone(),
             siblings: Arc::clone(siblings),
             handshake,
+            random_ids_for_v2: server.config.random_ids_for_v2,
             stage: Stage::Searching(search),
         }
     }
@@ -122,6 +124,17 @@ impl Joining {
         })
     }
 
+    /// A socket's public id. Clients of Socket.IO v2 make theirs up from the session's id, so by default it is that.
+    fn new_id(&self, namespace: &str) -> Result<Arc<str>, NoRandomness> {
+        Ok(match (self.session.protocol(), namespace) {
+            (Protocol::V3, "/") if !self.random_ids_for_v2 => self.session.id().as_str().into(),
+            (Protocol::V3, namespace) if !self.random_ids_for_v2 => {
+                format!("{namespace}#{}", self.session.id().as_str()).into()
+            }
+            (Protocol::V3 | Protocol::V4, _) => random_id()?,
+        })
+    }
+
     fn ask(&self, visit: Visit) -> Result<Asking, NoRandomness> {
         let space = visit.namespace.space();
         let recovery = space.hub.log().zip(wish(&self.handshake));
@@ -132,7 +145,7 @@ impl Joining {
         };
         let start = match &claim {
             Some(claim) => Start::Again(claim),
-            None => Start::New(new_id(&self.session, visit.namespace.name())?, outcome),
+            None => Start::New(self.new_id(visit.namespace.name())?, outcome),
         };
         let socket = Socket::new(
             &start,
@@ -229,15 +242,6 @@ struct Wish {
 /// Only a client that names both can be recovered; whatever else they are is not our business.
 fn wish(handshake: &Handshake) -> Option<Wish> {
     handshake.auth().ok()
-}
-
-/// A socket's public id. Clients of Socket.IO v2 make it up from the session's id, so it has to be that.
-fn new_id(session: &Session, namespace: &str) -> Result<Arc<str>, NoRandomness> {
-    Ok(match (session.protocol(), namespace) {
-        (Protocol::V4, _) => random_id()?,
-        (Protocol::V3, "/") => session.id().as_str().into(),
-        (Protocol::V3, namespace) => format!("{namespace}#{}", session.id().as_str()).into(),
-    })
 }
 
 /// The answer to a CONNECT that was refused.

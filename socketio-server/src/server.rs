@@ -129,6 +129,12 @@ impl ServerBuilder {
         self
     }
 
+    /// See [`Config::random_ids_for_v2`]. Default `false`.
+    pub fn random_ids_for_v2(mut self, random: bool) -> Self {
+        self.config.random_ids_for_v2 = random;
+        self
+    }
+
     /// Connects this server with others. Default: it is alone. The server has to be built inside a Tokio runtime
     /// then.
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {

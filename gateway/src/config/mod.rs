@@ -169,7 +169,9 @@ pub struct Transport {
     /// How long a client may take for the body of a POST, and for each 16 KiB of an answer. Default 30,000; then its
     /// connection is closed.
     pub body_timeout_ms: u64,
-    /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`.
+    /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`. They make `socket.id` up from the id
+    /// of their session, which is a secret; the id that the gateway knows them by is another, and the event `connected`
+    /// tells it as `socketId`.
     pub allow_eio3: bool,
     /// Whether polls may be JSONP, which browsers without CORS need. Default `false`. Every page on the web can run such an
     /// answer as a script; the gateway takes it from pages of other origins only if `origins.allowed` is `*`.

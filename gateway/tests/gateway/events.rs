@@ -1,6 +1,7 @@
 //! What clients can do with a gateway that nobody has programmed. The same for both protocols.
 
 use serde_json::{Value, json};
+use tests::raw::{Request, WebSocket};
 
 use crate::support::start;
 
@@ -165,8 +166,7 @@ async fn no_room_has_the_name_of_another_socket_in_a_pattern() {
 #[tokio::test]
 async fn echo_and_message_answer_byte_by_byte() {
     let running = start(json!({})).await;
-    let mut ws =
-        tests::raw::WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     assert!(ws.text().await.starts_with("0{"));
     ws.send("40").await;
     assert!(ws.text().await.starts_with("40{"));
@@ -182,4 +182,35 @@ async fn echo_and_message_answer_byte_by_byte() {
             }
         }
     }
+}
+
+/// Whoever has the id of a session can read and send as its client.
+#[tokio::test]
+async fn the_id_of_a_version_2_client_does_not_open_its_session() {
+    let running = start(json!({"transport": {"allow_eio3": true}})).await;
+    let mut observer = running.native("/").await;
+    let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=3&transport=websocket").await.unwrap();
+    let open = ws.text().await;
+    let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
+    let session = open["sid"].as_str().unwrap();
+    assert_eq!(ws.text().await, "40");
+    let connected: Value = serde_json::from_str(ws.text().await.strip_prefix("42").unwrap()).unwrap();
+    ws.send(r#"42["message","hello"]"#).await;
+    let message = observer.heard("message").await;
+    let id = message["from"].as_str().unwrap();
+    assert_ne!(id, session);
+    assert_eq!(connected[1]["socketId"], id, "the client hears which one it has");
+    for protocol in [3, 4] {
+        let poll = format!("/socket.io/?EIO={protocol}&transport=polling&sid={id}");
+        assert_eq!(Request::new("GET", &poll).send(running.addr).await.status, 400);
+    }
+    // The API and the checks of rooms know it by this id.
+    let sockets = running.operator("GET", "/api/sockets").send(running.addr).await;
+    assert!(sockets.text().contains(id) && !sockets.text().contains(session), "{}", sockets.text());
+    assert_eq!(observer.ask("join", json!(id)).await["error"], "the name is the id of a socket");
+    assert!(ws.text().await.starts_with(r#"42["message_received","#));
+    let call = running.operator("POST", "/api/emit_to_client").header("content-type", "application/json");
+    let call = call.body(json!({"client_id": id, "event": "e"}).to_string()).send(running.addr).await;
+    assert_eq!(call.status, 200, "{}", call.text());
+    assert_eq!(ws.text().await, r#"42["e",null]"#);
 }

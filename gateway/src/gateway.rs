@@ -365,7 +365,7 @@ fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
         } else {
             place.refused_events.add();
         }
-        tracing::debug!(id = socket.id(), %error, "an event or its answer was dropped");
+        tracing::debug!(id = socket.id(), error = %error.for_log(), "an event or its answer was dropped");
         // Those that wait for an answer are told by it.
         if let HandlerError::Extract { event, source } = error {
             events::wrong(socket, event, source);

@@ -49,6 +49,7 @@ mod emit;
 mod error;
 mod extensions;
 mod extract;
+mod for_log;
 mod handshake;
 mod id;
 mod into_rooms;

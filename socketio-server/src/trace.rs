@@ -4,6 +4,8 @@
 
 use std::fmt::Display;
 
+use crate::error::HandlerError;
+
 /// A namespace has come to be.
 pub(crate) fn made(namespace: &str) {
     #[cfg(feature = "tracing")]
@@ -42,12 +44,9 @@ pub(crate) fn disconnected(namespace: &str, id: &str, reason: &impl Display) {
 }
 
 /// What a client sent reached no handler, and no hook of the application was told.
-pub(crate) fn unheard(namespace: &str, id: &str, error: &impl Display) {
+pub(crate) fn unheard(namespace: &str, id: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    {
-        let error = error.to_string();
-        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = ?error, "event refused");
-    }
+    tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = %error.for_log(), "event refused");
 }
 
 /// What a handler answered did not leave, and no hook of the application was told.
@@ -60,12 +59,9 @@ pub(crate) fn unanswered(namespace: &str, id: &str, error: &impl Display) {
 }
 
 /// A handler has failed, and neither the client nor a hook of the application was told.
-pub(crate) fn failed(namespace: &str, id: &str, error: &impl Display) {
+pub(crate) fn failed(namespace: &str, id: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    {
-        let error = error.to_string();
-        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = ?error, "handler failed");
-    }
+    tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = %error.for_log(), "handler failed");
 }
 
 /// A handler of another server's event has failed, and that server has asked for no answer.

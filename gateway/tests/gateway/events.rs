@@ -1,9 +1,11 @@
 //! What clients can do with a gateway that nobody has programmed. The same for both protocols.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket};
 
-use crate::support::start;
+use crate::support::{start, until};
 
 #[tokio::test]
 async fn questions_are_answered_twice() {
@@ -213,4 +215,47 @@ async fn the_id_of_a_version_2_client_does_not_open_its_session() {
     let call = call.body(json!({"client_id": id, "event": "e"}).to_string()).send(running.addr).await;
     assert_eq!(call.status, 200, "{}", call.text());
     assert_eq!(ws.text().await, r#"42["e",null]"#);
+}
+
+/// Where a test reads the log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn clients_write_no_lines_of_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+    // All tasks of this test are on this thread.
+    let _guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+    let limits = json!({"events_per_second": 1, "burst_seconds": 1, "excess": "refuse"});
+    let running = start(json!({"limits": limits})).await;
+    let mut client = running.socketio().await;
+    let event = format!("a\n\u{1b}[31mforged{}", "x".repeat(1000));
+    let packet = format!("42{}", json!([event, 1]));
+    client.ws.send_together([packet.clone(), packet.clone(), packet]).await;
+    until(|| log.text().contains("was dropped")).await;
+    let text = log.text();
+    assert!(text.contains(r"error=a\n\u{1b}[31mforgedxxx"), "{text}");
+    assert!(
+        !text.contains('\u{1b}') && !text.contains("\nforged") && !text.contains(&"x".repeat(64)),
+        "{text}"
+    );
 }

@@ -24,7 +24,7 @@ fn log_namespace(namespace: &Namespace) {
         debug!(target: "socketio", namespace = socket.namespace(), sid = socket.id(), %reason, "disconnected");
     });
     namespace.on_error(|socket, error| {
-        warn!(target: "socketio", namespace = socket.namespace(), sid = socket.id(), %error, "ignored");
+        warn!(target: "socketio", namespace = socket.namespace(), sid = socket.id(), error = %error.for_log(), "ignored");
     });
 }
 

@@ -52,7 +52,8 @@ impl Channel {
     pub fn plugin(&self) -> SocketPlugin {
         let namespace = self.events().namespace().to_owned();
         SocketPlugin::new(self.0.config.options()).events(self.events()).when_ready(move |api| {
-            api.of(&namespace).on_error(|socket, error| warn!(sid = socket.id(), %error, "ignored"));
+            api.of(&namespace)
+                .on_error(|socket, error| warn!(sid = socket.id(), error = %error.for_log(), "ignored"));
         })
     }
 

@@ -115,7 +115,7 @@ impl Bus {
                 hear(socket, slot.clone(), standard.clone(), data)
             });
         }
-        namespace.on_error(|socket, error| warn!(id = socket.id(), %error, "ignored"));
+        namespace.on_error(|socket, error| warn!(id = socket.id(), error = %error.for_log(), "ignored"));
         Ok(Self { io, key, origins: options.origins, slot })
     }
 
@@ -214,7 +214,7 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
         Who::Nobody => event = event.with("client_id", socket.id()),
         Who::Service(_) => {}
     }
-    debug!(kind = %event.kind, source = event.source, "heard");
+    debug!(kind = event.kind.name(), source = event.source, "heard");
     Ok(socket.to(SERVICES).emit(event.kind.name(), &event).await?)
 }
 

@@ -115,6 +115,6 @@ impl Present {
 async fn tell_services(socket: &Socket, mut event: Event) {
     event.source = "bus".to_owned();
     if let Err(error) = socket.to(SERVICES).emit(event.kind.name(), &event).await {
-        warn!(%error, kind = %event.kind, "the services were not told");
+        warn!(%error, kind = event.kind.name(), "the services were not told");
     }
 }

@@ -433,6 +433,7 @@ impl Inner {
         }
     }
 
+    #[inline]
     fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
         if self.queue.capacity() == 0 {
             self.queue = SPARE.take();
@@ -440,7 +441,7 @@ impl Inner {
         self.queue.push_back(message);
         self.bytes += len;
         self.pushed += 1;
-        if self.bytes > self.count_at || self.pushed % STEP_MESSAGES == 0 {
+        if self.bytes > self.count_at || self.pushed.is_multiple_of(STEP_MESSAGES) {
             self.settle();
         }
         self.rouse();

@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -436,7 +437,8 @@ impl Inner {
     #[inline]
     fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
         if self.queue.capacity() == 0 {
-            self.queue = SPARE.take();
+            // Without memory, the old one leaves nothing to drop, which the compiler cannot know.
+            let _ = ManuallyDrop::new(std::mem::replace(&mut self.queue, SPARE.take()));
         }
         self.queue.push_back(message);
         self.bytes += len;

@@ -443,7 +443,7 @@ impl Inner {
         self.queue.push_back(message);
         self.bytes += len;
         self.pushed += 1;
-        if self.bytes > self.count_at || self.pushed.is_multiple_of(STEP_MESSAGES) {
+        if self.bytes > self.count_at || self.pushed % STEP_MESSAGES == 0 {
             self.settle();
         }
         self.rouse();

@@ -242,7 +242,15 @@ fn fuzz() -> Outcome {
         fuzz(&["build", "--fuzz-dir", "."]).status()?;
         for target in targets.lines() {
             let limits = ["-max_total_time=20", "-rss_limit_mb=1024", "-verbosity=0"];
-            fuzz(&[&["run", "--fuzz-dir", ".", target, "--"], &limits[..]].concat()).status()?;
+            // What is found goes into the first folder; the second one is in the repository.
+            let (corpus, seeds) = (format!("corpus/{target}"), format!("seeds/{target}"));
+            let mut run = vec!["run", "--fuzz-dir", ".", target];
+            if folder.join(&seeds).is_dir() {
+                std::fs::create_dir_all(folder.join(&corpus))
+                    .map_err(|error| format!("{corpus}: {error}"))?;
+                run.extend([corpus.as_str(), seeds.as_str()]);
+            }
+            fuzz(&[&run, &["--"][..], &limits].concat()).status()?;
         }
     }
     Ok(Done::Passed)

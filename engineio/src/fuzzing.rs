@@ -2,6 +2,12 @@
 //!
 //! Each function takes any bytes and panics if the code under test breaks a promise.
 
+#[cfg(feature = "server")]
+mod connection;
+
+#[cfg(feature = "server")]
+pub use connection::connection;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,6 +83,12 @@ fn http_body(framing: Framing, bytes: &[u8], step: usize) -> Option<(Vec<u8>, us
         at += used;
     }
     Some((body, at))
+}
+
+/// The head of an answer to the client: it is the same whether it arrives at once or byte by byte.
+#[cfg(feature = "client")]
+pub fn http_answer(data: &[u8]) {
+    crate::client::check_answer(data);
 }
 
 /// Any events at any times, in any order: the machine always has a deadline until it is closed, makes progress when

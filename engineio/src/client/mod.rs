@@ -58,4 +58,6 @@ pub use self::sender::Sender;
 pub use self::session::{Client, Event};
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::upgrade::check_answer;
 pub use self::url::{Url, UrlError, push_query};

@@ -161,6 +161,32 @@ fn broken(error: io::Error) -> HttpError {
     HttpError::Io(Arc::new(error))
 }
 
+/// What a fuzz target checks of the head of an answer and the body behind it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn check_answer(data: &[u8]) {
+    for end in 0..=data.len() {
+        let (read, behind) = data.split_at(end);
+        let (status, headers, len) = match parse(read) {
+            Ok(None) => continue,
+            Ok(Some(answer)) => answer,
+            Err(_) => {
+                assert!(parse(data).is_err(), "more bytes make no answer of what is none");
+                return;
+            }
+        };
+        assert_eq!(len, end, "the head ends with its last byte");
+        let whole = parse(data).ok().flatten().map(|(status, headers, len)| (status, headers.len(), len));
+        assert_eq!(whole, Some((status, headers.len(), len)));
+        let Some(framing) = framing(status, &headers) else { return };
+        let (mut at_once, mut slow) = (BodyDecoder::new(framing), BodyDecoder::new(framing));
+        let (mut body, mut slow_body) = (Vec::new(), Vec::new());
+        let read = at_once.decode_into(behind, &mut body);
+        let slowly = behind.iter().try_for_each(|byte| slow.decode_into(&[*byte], &mut slow_body).map(drop));
+        assert_eq!((read.is_ok(), &body, at_once.is_done()), (slowly.is_ok(), &slow_body, slow.is_done()));
+        return;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +212,14 @@ mod tests {
         for text in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 99 no\r\n\r\n", "HTTP/1.1 200 OK\r\na b: c\r\n\r\n"]
         {
             assert!(matches!(parse(text.as_bytes()), Err(HttpError::NotHttp)), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_answer_is_the_same_byte_by_byte(behind in "[a-fA-F0-9:; \\r\\n]{0,80}", chunked in proptest::bool::ANY) {
+            let coding = if chunked { "Transfer-Encoding: chunked\r\n\r\n" } else { "" };
+            check_answer(format!("HTTP/1.1 400 Bad\r\n{coding}{behind}").as_bytes());
         }
     }
 

@@ -101,7 +101,7 @@ async fn one_client_does_not_take_all_of_the_model() {
         }
     };
     let mut config = Config::default();
-    config.auth.session_secret = "sesame".into();
+    config.auth.session_secret = "a secret of the tests".into();
     let dual = DualGateway::with_options(config, ChatOptions { answers_per_connection: 2 }, model).unwrap();
     let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (main, websocket) = (listen().await, listen().await);
@@ -145,7 +145,7 @@ async fn a_model_of_ones_own_answers_and_fails() {
     };
     assert!(matches!(DualGateway::new(Config::default(), model), Err(DualError::NoSecret)));
     let mut config = Config::default();
-    config.auth.session_secret = "sesame".into();
+    config.auth.session_secret = "a secret of the tests".into();
     let dual = DualGateway::new(config, model).unwrap();
     let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (main, websocket) = (listen().await, listen().await);

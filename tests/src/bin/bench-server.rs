@@ -1,11 +1,15 @@
 //! The server of the benchmarks: echo, acknowledgement, broadcast and rooms on the port that `PORT` names.
 //!
 //! The data of an echo is handed on unread, unless `ECHO` says how to read it: `typed` as the object that the load
-//! generator sends with `--kind json`, `dynamic` as a value of any shape.
+//! generator sends with `--kind json`, `dynamic` as a value of any shape. With `EVENTS=gateway`, the events are those
+//! that the gateway has without a backend, byte for byte, so that the gateway can be compared with the library alone.
 
 use std::net::Ipv4Addr;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
 use socketio_server::{Ack, Data, RawArgs, Server, Socket};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
@@ -51,6 +55,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
     let io = Server::builder().build()?;
+    if std::env::var("EVENTS").as_deref() == Ok("gateway") {
+        gateway_events(&io);
+    } else {
+        contract(&io);
+    }
+    io.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?).await?;
+    Ok(())
+}
+
+/// The events of `benches/whole/README.md`.
+fn contract(io: &Server) {
     match std::env::var("ECHO").as_deref() {
         Ok("typed") => {
             io.on("echo", |socket: Socket, Data(page): Data<Page>| async move { socket.emit("echo", &page) })
@@ -77,6 +92,44 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
             rooms.to(room).emit("room", &data).await.map_err(|_| "not sent")
         }
     });
-    io.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?).await?;
-    Ok(())
+}
+
+/// The events of the gateway that the load generator uses: `connected`, `echo`, `join`, and the relay of `room`.
+fn gateway_events(io: &Server) {
+    io.on_connect(|socket: Socket| async move {
+        let connected =
+            json!({"message": "Connected", "socketId": socket.id(), "isLoggedIn": false, "user": null});
+        let _ = socket.emit("connected", &connected);
+    });
+    io.on("echo", |socket: Socket, args: RawArgs| async move {
+        let received = args.get(0).ok_or("echo needs data")?.as_bytes();
+        let received = serde_json::from_slice::<&RawValue>(received).map_err(|_| "no JSON")?;
+        let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let echoed = Echoed { received, socket_id: socket.id(), timestamp };
+        socket.emit("echo_response", &echoed).map_err(|_| "not sent")
+    });
+    io.on("join", |socket: Socket, Data(room): Data<String>| async move {
+        let joined = json!({"room": room});
+        socket.join(room);
+        let _ = socket.emit("joined", &joined);
+        Ack(joined)
+    });
+    io.on("room", |socket: Socket, args: RawArgs| async move {
+        let named = args.get(0).ok_or("room needs data")?.as_bytes();
+        let named = serde_json::from_slice::<Named>(named).map_err(|_| "no room")?;
+        socket.to(named.room).emit("room", &args).await.map_err(|_| "not sent")
+    });
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Echoed<'a> {
+    received: &'a RawValue,
+    socket_id: &'a str,
+    timestamp: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    room: String,
 }

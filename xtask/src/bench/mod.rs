@@ -5,6 +5,7 @@
 
 mod clients;
 mod cores;
+mod gateway;
 mod growth;
 mod launch;
 mod plot;
@@ -34,6 +35,7 @@ cargo xtask bench --storm [NAMES]
                                  what servers still hold when a crowd is gone, into benches/STORM.md
 cargo xtask bench --slow [NAMES] what a client that stops reading costs servers and the others, into benches/SLOW.md
 cargo xtask bench --cores        our server on one core and on two, into benches/CORES.md
+cargo xtask bench --gateway      the gateway beside the library alone, into benches/GATEWAY.md
 cargo xtask bench --clients [ROUNDS]
                                  clients beside each other, into benches/CLIENTS.md";
 
@@ -59,6 +61,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         }
         ["--growth"] => growth::run(),
         ["--cores"] => cores::run(),
+        ["--gateway"] => gateway::run(),
         ["--clients"] => clients::run(3),
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
         ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::message::Events as ServerEvents;
 use crate::run::Failure;
 use crate::wire::{
     BINARY, CLOSE, KEY, PING, PONG, Response, TEXT, frame, parse_frame, parse_response, parse_upgrade,
@@ -34,6 +35,7 @@ pub trait Scenario {
 }
 
 pub struct Links {
+    server_events: ServerEvents,
     poll: Poll,
     events: Events,
     server: SocketAddr,
@@ -79,8 +81,9 @@ pub enum Carrier {
 }
 
 impl Links {
-    pub fn new(port: u16) -> Result<Self, Failure> {
+    pub fn new(port: u16, server_events: ServerEvents) -> Result<Self, Failure> {
         Ok(Self {
+            server_events,
             poll: Poll::new()?,
             events: Events::with_capacity(512),
             server: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -324,7 +327,9 @@ impl Links {
         if packet == b"2" {
             self.send(link, &frame(TEXT, b"3"));
         } else if stage == Stage::Ready {
-            scenario.text(self, link, at, packet)?;
+            if !self.server_events.ignores(packet) {
+                scenario.text(self, link, at, packet)?;
+            }
         } else if stage == Stage::Opening && packet.starts_with(b"0{") {
             self.links[link].stage = Stage::Joining;
             self.send(link, &frame(TEXT, b"40"));

@@ -84,24 +84,55 @@ impl Kind {
         }
     }
 
-    /// The frames with which a client emits `event`; `before` are arguments in front of the data, each with its comma.
-    pub fn emit(self, event: &str, before: &str, ack: Option<usize>, data: &[u8]) -> Vec<u8> {
+    /// The frames with which a client emits `event`; `before` and `behind` are the text around the data.
+    pub fn emit(self, event: &str, before: &str, behind: &str, ack: Option<usize>, data: &[u8]) -> Vec<u8> {
         let id = ack.map(|id| id.to_string()).unwrap_or_default();
         if self == Self::Binary {
-            let text = format!(r#"451-{id}["{event}",{before}{{"_placeholder":true,"num":0}}]"#);
+            let text = format!(r#"451-{id}["{event}",{before}{{"_placeholder":true,"num":0}}{behind}]"#);
             return [frame(TEXT, text.as_bytes()), frame(BINARY, data)].concat();
         }
         let head = format!(r#"42{id}["{event}",{before}"#);
-        frame(TEXT, &[head.as_bytes(), data, b"]"].concat())
+        frame(TEXT, &[head.as_bytes(), data, behind.as_bytes(), b"]"].concat())
+    }
+}
+
+/// The events of the server. See `benches/whole/README.md`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// Those of the contract that all servers of the comparison keep.
+    Contract,
+    /// Those that the gateway has without a backend.
+    Gateway,
+}
+
+impl FromStr for Events {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "contract" => Ok(Self::Contract),
+            "gateway" => Ok(Self::Gateway),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Events {
+    /// Whether a packet is an event that no scenario waits for.
+    pub fn ignores(self, packet: &[u8]) -> bool {
+        self == Self::Gateway
+            && (packet.starts_with(b"42[\"connected\",") || packet.starts_with(b"42[\"joined\","))
     }
 }
 
 /// The text packets by which an event with data comes back.
 pub struct Expected {
-    /// What stands in front of the data.
+    /// The text in front of the data.
     prefix: Vec<u8>,
     /// The text in front of an attachment.
     header: Vec<u8>,
+    /// The beginning of the text behind the data. It occurs in no data.
+    suffix: &'static [u8],
 }
 
 /// What a text packet is.
@@ -120,12 +151,27 @@ impl Expected {
         Self {
             prefix: format!("42[\"{event}\",").into_bytes(),
             header: format!(r#"451-["{event}",{{"_placeholder":true,"num":0}}]"#).into_bytes(),
+            suffix: b"]",
         }
+    }
+
+    /// An event with an object whose first member has the data as its value.
+    pub fn member(event: &str, name: &str, suffix: &'static [u8]) -> Self {
+        Self { prefix: format!("42[\"{event}\",{{\"{name}\":").into_bytes(), header: Vec::new(), suffix }
+    }
+
+    fn data<'a>(&self, packet: &'a [u8]) -> Option<&'a [u8]> {
+        let rest = packet.strip_prefix(&self.prefix[..])?;
+        if self.suffix == b"]" {
+            return rest.strip_suffix(self.suffix);
+        }
+        let end = rest.windows(self.suffix.len()).rposition(|window| window == self.suffix)?;
+        Some(&rest[..end])
     }
 
     /// Reads a text packet.
     pub fn read<'a>(&self, packet: &'a [u8]) -> Seen<'a> {
-        if let Some(data) = packet.strip_prefix(&self.prefix[..]).and_then(|rest| rest.strip_suffix(b"]")) {
+        if let Some(data) = self.data(packet) {
             return Seen::Data(data);
         }
         if packet == self.header {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::arguments::Arguments;
 use crate::links::{Links, Scenario, unexpected};
-use crate::message::{Expected, Kind, Seen};
+use crate::message::{Events, Expected, Kind, Seen};
 use crate::run::{Failure, Measured, Run, Tally};
 
 /// Acknowledgement ids begin here, so that they are not one digit only.
@@ -32,11 +32,15 @@ pub fn run(event: &str, arguments: &Arguments) -> Result<Value, Failure> {
     let datas: Vec<_> = (0..window).map(|slot| kind.data(size, slot)).collect();
     let id = |slot| (event == "ack").then_some(slot + FIRST_ID);
     let requests =
-        datas.iter().enumerate().map(|(slot, data)| kind.emit(event, "", id(slot), data)).collect();
+        datas.iter().enumerate().map(|(slot, data)| kind.emit(event, "", "", id(slot), data)).collect();
+    let expected = match arguments.value("events", Events::Contract)? {
+        Events::Contract => Expected::new(event),
+        Events::Gateway => Expected::member("echo_response", "received", b",\"socketId\":\""),
+    };
     let own = Own {
         tally: Tally::default(),
         kind,
-        expected: Expected::new(event),
+        expected,
         datas,
         requests,
         under_way: vec![VecDeque::new(); clients],

@@ -1,5 +1,5 @@
-//! Scenarios `broadcast` and `rooms`: a message is done when everybody in the room has it, the sender included. A
-//! broadcast is a room with everybody in it.
+//! Scenarios `broadcast` and `rooms`: a message is done when everybody in the room has it. A broadcast is a room with
+//! everybody in it. The sender is a receiver too, but not with the events of the gateway.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::arguments::Arguments;
 use crate::links::{Links, Scenario, unexpected};
-use crate::message::{Expected, Kind, Seen};
+use crate::message::{Events, Expected, Kind, Seen};
 use crate::run::{Failure, Measured, Run, Tally};
 use crate::wire::{TEXT, frame};
 
@@ -16,8 +16,8 @@ struct Rooms {
     kind: Kind,
     expected: Expected,
     slots: Vec<Slot>,
-    /// How many are in a room.
-    members: u32,
+    /// How many get a message.
+    receivers: u32,
     joined: usize,
     /// Whose attachment is due.
     awaits: Vec<bool>,
@@ -43,13 +43,28 @@ pub fn run(scenario: &str, arguments: &Arguments) -> Result<Value, Failure> {
         (1, arguments.value("conns", 1000)?)
     };
     let event = if in_rooms { "room" } else { "broadcast" };
+    let relayed = arguments.value("events", Events::Contract)? == Events::Gateway;
+    if relayed && (!in_rooms || kind == Kind::Binary) {
+        return Err(Failure("the gateway relays strings and objects in rooms".to_owned()));
+    }
+    let (expected, receivers) = if relayed {
+        (Expected::member(event, "data", b",\"room\":\"room-"), members - 1)
+    } else {
+        (Expected::new(event), members)
+    };
     let slots = (0..rooms * window).map(|slot| {
         let room = slot / window;
-        let before = if in_rooms { format!("\"room-{room}\",") } else { String::new() };
+        let (before, behind) = if relayed {
+            ("{\"data\":".to_owned(), format!(",\"room\":\"room-{room}\"}}"))
+        } else if in_rooms {
+            (format!("\"room-{room}\","), String::new())
+        } else {
+            (String::new(), String::new())
+        };
         let data = kind.data(size, slot);
         Slot {
             sender: room,
-            request: kind.emit(event, &before, None, &data),
+            request: kind.emit(event, &before, &behind, None, &data),
             data,
             sent: Instant::now(),
             missing: 0,
@@ -59,9 +74,9 @@ pub fn run(scenario: &str, arguments: &Arguments) -> Result<Value, Failure> {
     let scenario = Rooms {
         tally: Tally::default(),
         kind,
-        expected: Expected::new(event),
+        expected,
         slots: slots.collect(),
-        members: u32::try_from(members).unwrap_or(u32::MAX),
+        receivers: u32::try_from(receivers).unwrap_or(u32::MAX),
         joined: 0,
         awaits: vec![false; clients],
     };
@@ -89,7 +104,7 @@ impl Rooms {
     fn send(&mut self, links: &mut Links, slot: usize, now: Instant) {
         let slot = &mut self.slots[slot];
         slot.sent = now;
-        slot.missing = self.members;
+        slot.missing = self.receivers;
         links.send(slot.sender, &slot.request);
     }
 

@@ -10,6 +10,7 @@ use crate::arguments::Arguments;
 use crate::cost::Processes;
 use crate::histogram::Histogram;
 use crate::links::{Carrier, Links, Scenario};
+use crate::message::Events;
 
 /// Why a run is worth nothing.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ pub struct Run<S> {
 impl<S: Measured> Run<S> {
     pub fn new(scenario: S, arguments: &Arguments) -> Result<Self, Failure> {
         Ok(Self {
-            links: Links::new(arguments.value("port", 3000)?)?,
+            links: Links::new(arguments.value("port", 3000)?, arguments.value("events", Events::Contract)?)?,
             scenario,
             server: Processes::of(arguments.value("pid", 0)?),
             warmup: Duration::from_secs_f64(arguments.value("warmup", 1.0)?),

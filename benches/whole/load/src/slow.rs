@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<Value, Failure> {
     let limit = Duration::from_secs_f64(arguments.value("max-secs", 60.0)?);
     let slots = (0..window).map(|slot| {
         let data = Kind::String.data(size, slot);
-        let request = Kind::String.emit("broadcast", "", None, &data);
+        let request = Kind::String.emit("broadcast", "", "", None, &data);
         Slot { request, data, sent: Instant::now(), missing: 0 }
     });
     let slow = Slow {

@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<Value, Failure> {
     let loud = arguments.value("loud", 500)?.min(clients);
     let rest = Duration::from_secs_f64(arguments.value("rest", 20.0)?);
     let data = Kind::String.data(arguments.value("size", 990_000)?, 0);
-    let request = Kind::String.emit("echo", "", None, &data);
+    let request = Kind::String.emit("echo", "", "", None, &data);
     let storm = Storm { tally: Tally::default(), expected: Expected::new("echo"), data, loud: loud as u64 };
     let mut run = Run::new(storm, arguments)?;
     // What comes with the first client belongs to a server that works.

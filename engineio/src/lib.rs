@@ -87,10 +87,11 @@ pub use self::packet::{Message, PacketType, Protocol};
 pub use self::prepared::{Prepared, TextBuf};
 #[cfg(feature = "server")]
 pub use self::server::{
-    Accept, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie, CookieError, Cors,
-    CorsError, EngineLayer, EngineService, Flow, Handler, HttpServer, IncompleteBody, OriginPolicy, Origins,
-    PeerAddr, PendingUpgrade, Priority, Query, Refusal, RequestBody, RequestError, RequestHead, Routes,
-    SameSite, Sent, Server, ServerBuilder, Session, Stats, Traffic, Upgraded, handler_fn, preferred_encoding,
+    Accept, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie,
+    CookieError, Cors, CorsError, Descriptors, EngineLayer, EngineService, Flow, Handler, HttpServer,
+    IncompleteBody, OriginPolicy, Origins, PeerAddr, PendingUpgrade, Priority, Query, Refusal, RequestBody,
+    RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats, Traffic,
+    Upgraded, handler_fn, preferred_encoding,
 };
 pub use self::sid::Sid;
 pub use self::text::Text;

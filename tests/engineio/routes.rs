@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Body, ConnectionFailure, HttpServer, PeerAddr, RequestBody, Routes, Server, Session};
+use engineio::{
+    AddressLimit, Body, ConnectionFailure, HttpServer, PeerAddr, RequestBody, Routes, Server, Session,
+};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -195,6 +197,72 @@ async fn a_server_has_a_limit_of_connections_and_an_end() {
     stop.send(()).unwrap();
     soon(served).await.unwrap();
     assert_eq!((soon(first.read(&mut [0])).await.unwrap_or(0), connections.now()), (0, 0));
+}
+
+/// TLS that is never begun, and HTTP that is idle.
+#[tokio::test]
+async fn connections_of_an_address_are_counted_from_their_first_moment() {
+    let (told, mut tells) = mpsc::unbounded_channel();
+    let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
+    let limit = AddressLimit::new(2).exempt(|_| false);
+    let http =
+        HttpServer::new(routes).max_connections_per_address(limit.clone()).on_failure(move |failure| {
+            if let ConnectionFailure::TooManyOfAddress(address) = failure {
+                told.send(*address).unwrap();
+            }
+        });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (begun, mut handshakes) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let handshake = move |stream: TcpStream, _| {
+            let (go, gone) = tokio::sync::oneshot::channel::<()>();
+            begun.send(go).unwrap();
+            async {
+                let _ = gone.await;
+                Ok(stream)
+            }
+        };
+        http.serve_with(&listener, handshake, std::future::pending()).await;
+    });
+    let mut idle = TcpStream::connect(addr).await.unwrap();
+    soon(handshakes.recv()).await.unwrap().send(()).unwrap();
+    ask(&mut idle, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hi").await;
+    let _handshaking = TcpStream::connect(addr).await.unwrap();
+    let _go = soon(handshakes.recv()).await.unwrap();
+    let mut third = TcpStream::connect(addr).await.unwrap();
+    assert_eq!(soon(third.read(&mut [0])).await.unwrap_or(0), 0, "closed at once");
+    assert_eq!(soon(tells.recv()).await, Some(addr.ip()));
+    assert_eq!(limit.now(addr.ip()), 2);
+    // A place is free when its connection is gone.
+    drop(idle);
+    soon(async {
+        while limit.now(addr.ip()) > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut fourth = TcpStream::connect(addr).await.unwrap();
+    soon(handshakes.recv()).await.unwrap().send(()).unwrap();
+    ask(&mut fourth, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hi").await;
+}
+
+/// Whoever stands in front of the server on the same machine is one address for many clients.
+#[tokio::test]
+async fn connections_of_loopback_addresses_do_not_count() {
+    let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
+    let http = HttpServer::new(routes).max_connections_per_address(1);
+    let connections = http.connections();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { http.serve(&listener, std::future::pending()).await });
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        ask(&mut client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hi").await;
+        clients.push(client);
+    }
+    assert_eq!(connections.now(), 3);
 }
 
 #[tokio::test]

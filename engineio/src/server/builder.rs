@@ -7,12 +7,14 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
+use super::address_limit::AddressLimit;
 use super::body::Body;
 use super::compression::Compression;
 use super::cookie::Cookie;
 use super::cors::Cors;
 use super::handler::Accept;
 use super::hooks::{Hooks, Refusal};
+use super::http_server::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
 use super::origin_policy::OriginPolicy;
 use super::request_error::RequestError;
 use super::{Server, Shared};
@@ -35,6 +37,9 @@ pub(super) struct Options {
     pub(super) body_timeout: Duration,
     pub(super) head_timeout: Duration,
     pub(super) max_sessions: usize,
+    pub(super) sessions_per_address: AddressLimit,
+    pub(super) max_connections: usize,
+    pub(super) connections_per_address: AddressLimit,
     pub(super) max_queued_bytes: usize,
     pub(super) outside: StatusCode,
     pub(super) hooks: Hooks,
@@ -64,6 +69,9 @@ impl Default for ServerBuilder {
                 body_timeout: Duration::from_secs(30),
                 head_timeout: Duration::from_secs(10),
                 max_sessions: 250_000,
+                sessions_per_address: AddressLimit::unlimited(),
+                max_connections: MAX_CONNECTIONS,
+                connections_per_address: MAX_CONNECTIONS_PER_ADDRESS.into(),
                 max_queued_bytes: 512 << 20,
                 outside: StatusCode::NOT_IMPLEMENTED,
                 hooks: Hooks::default(),
@@ -214,6 +222,30 @@ impl ServerBuilder {
     /// How many sessions may be open at once. Default 250,000; further handshakes are answered with 503.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.options.max_sessions = sessions;
+        self
+    }
+
+    /// How many sessions each address may have at once, from the handshake on. Default any number, since only the
+    /// application knows whether its clients come through a proxy; further handshakes are answered with 429 and
+    /// `Retry-After`. The address is that of [`PeerAddr`](crate::PeerAddr), which whoever passes requests on can set to what
+    /// a proxy says; without one nothing is counted.
+    pub fn max_sessions_per_address(mut self, limit: impl Into<AddressLimit>) -> Self {
+        self.options.sessions_per_address = limit.into();
+        self
+    }
+
+    /// How many connections of [`serve`](Server::serve) may speak HTTP at once. Default 20,000; further ones are closed at
+    /// once. Those that became WebSockets do not count. An idle one costs about 1 KiB.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.options.max_connections = connections;
+        self
+    }
+
+    /// How many of these connections each address may have at once. Default 1,000, which does not count loopback
+    /// addresses; further ones are closed at once. Behind a proxy on another machine all connections have the proxy's
+    /// address, which then has to be [exempt](AddressLimit::exempt).
+    pub fn max_connections_per_address(mut self, limit: impl Into<AddressLimit>) -> Self {
+        self.options.connections_per_address = limit.into();
         self
     }
 

@@ -2,26 +2,37 @@
 
 use std::future::{Future, ready};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, header};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::address_limit::{AddressLimit, Place};
 use super::connection::{self, Answering, Deadlines};
+use super::reserve::{Descriptors, Reserve, is_out_of_descriptors};
 use super::routes::Routes;
-use super::stats::Count;
+use super::stats::{Count, Gauge};
 use crate::net::Io;
 
 /// How long accepting pauses when the process is out of file descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection may take that a reserved descriptor was used for.
+const RESERVED_TIME: Duration = Duration::from_secs(2);
+
+/// How many connections may be in a handshake or speak HTTP at once, if nobody says otherwise.
+pub(super) const MAX_CONNECTIONS: usize = 20_000;
+/// And of each address.
+pub(super) const MAX_CONNECTIONS_PER_ADDRESS: usize = 1_000;
 
 type FailureHook = Arc<dyn Fn(&ConnectionFailure) + Send + Sync>;
+type DescriptorsHook = Arc<dyn Fn(Descriptors) + Send + Sync>;
 
 /// An HTTP/1.1 server for applications that have routes beside Engine.IO's.
 ///
@@ -54,8 +65,13 @@ pub struct HttpServer {
     handshake_timeout: Duration,
     shutdown_timeout: Duration,
     max_connections: usize,
+    per_address: AddressLimit,
     open: Count,
+    reserve: usize,
+    /// What answers where a reserved descriptor was used.
+    reserved: Option<Routes>,
     on_failure: Option<FailureHook>,
+    on_descriptors: Option<DescriptorsHook>,
 }
 
 /// How many connections a server has. Clones count the same server's.
@@ -79,12 +95,22 @@ pub enum ConnectionFailure {
     /// [`HttpServer::max_connections`] are open.
     #[error("as many connections are open as may be")]
     TooMany,
+    /// This address has as many connections as [`HttpServer::max_connections_per_address`] says.
+    #[error("{0} has as many connections as an address may have")]
+    TooManyOfAddress(IpAddr),
     /// The TLS handshake failed, or what else is done before HTTP.
     #[error("the handshake failed")]
     Handshake(#[source] io::Error),
     /// The TLS handshake took longer than [`HttpServer::handshake_timeout`].
     #[error("the handshake took too long")]
     HandshakeTimeout,
+}
+
+impl ConnectionFailure {
+    /// Whether the process has as many files and sockets open as it may.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        matches!(self, Self::Accept(error) if is_out_of_descriptors(error))
+    }
 }
 
 impl HttpServer {
@@ -95,9 +121,13 @@ impl HttpServer {
             deadlines: Deadlines { head: Duration::from_secs(10), body: Duration::from_secs(30) },
             handshake_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
-            max_connections: 20_000,
+            max_connections: MAX_CONNECTIONS,
+            per_address: MAX_CONNECTIONS_PER_ADDRESS.into(),
             open: Count::default(),
+            reserve: 0,
+            reserved: None,
             on_failure: None,
+            on_descriptors: None,
         }
     }
 
@@ -133,6 +163,36 @@ impl HttpServer {
         self
     }
 
+    /// How many of these connections each address may have at once. Default 1,000, which does not count loopback
+    /// addresses; further ones are closed at once.
+    ///
+    /// Behind a proxy on another machine all connections have the proxy's address, which then has to be
+    /// [exempt](AddressLimit::exempt).
+    pub fn max_connections_per_address(mut self, limit: impl Into<AddressLimit>) -> Self {
+        self.per_address = limit.into();
+        self
+    }
+
+    /// Keeps file descriptors back, for when the process has no others left. Default none: then clients wait until
+    /// there are some.
+    ///
+    /// With a reserve, connections are accepted even then, as many at a time as the reserve has descriptors. Each has two
+    /// seconds for one request, and `routes` answers it: it should open nothing. Costs these descriptors for each listener.
+    pub fn reserve(mut self, descriptors: usize, routes: Routes) -> Self {
+        self.reserve = descriptors;
+        self.reserved = Some(routes.mapped(|headers| {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }));
+        self
+    }
+
+    /// Is told once that file descriptors have run out, and once when there are some again. It must not block.
+    /// [`on_failure`](Self::on_failure) is told of each connection meanwhile. Needs a [`reserve`](Self::reserve).
+    pub fn on_descriptors(mut self, hook: impl Fn(Descriptors) + Send + Sync + 'static) -> Self {
+        self.on_descriptors = Some(Arc::new(hook));
+        self
+    }
+
     /// Is told of connections that are not served. It must not block.
     pub fn on_failure(mut self, hook: impl Fn(&ConnectionFailure) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Arc::new(hook));
@@ -163,45 +223,97 @@ impl HttpServer {
     {
         let (ending, ended) = watch::channel(false);
         let mut connections = JoinSet::new();
+        let mut reserve = Reserve::new(listener, self.reserve);
         let mut end = pin!(end);
         loop {
+            if reserve.recover() {
+                self.tell(Descriptors::Back);
+            }
             tokio::select! {
                 () = &mut end => break,
                 Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok(_) if self.open.now() >= self.max_connections => self.fail(&ConnectionFailure::TooMany),
-                    Ok((stream, peer)) => {
-                        // Answers are written whole; waiting to fill a segment would only delay them. A socket that
-                        // refuses still works.
-                        let _ = stream.set_nodelay(true);
-                        let handshake = handshake(stream, peer);
-                        connections.spawn(self.clone().connection(handshake, peer, ended.clone()));
+                () = reserve.pause() => {}
+                accepted = listener.accept() => {
+                    let ((stream, peer), reserved) = match accepted {
+                        Ok(accepted) => (accepted, None),
+                        Err(error) => {
+                            let Some((accepted, routes)) = self.accept_reserved(error, &mut reserve).await else {
+                                tokio::time::sleep(ACCEPT_PAUSE).await;
+                                continue;
+                            };
+                            (accepted, Some(routes))
+                        }
+                    };
+                    let Some(places) = self.places(peer) else { continue };
+                    // Answers are written whole; waiting to fill a segment would only delay them. A socket that
+                    // refuses still works.
+                    let _ = stream.set_nodelay(true);
+                    let is_reserved = reserved.is_some();
+                    let routes = reserved.unwrap_or_else(|| self.routes.clone());
+                    let handshake = handshake(stream, peer);
+                    let serving = self.clone().connection(handshake, peer, routes, places, ended.clone());
+                    if is_reserved {
+                        connections.spawn(async move {
+                            let _ = tokio::time::timeout(RESERVED_TIME, serving).await;
+                        });
+                    } else {
+                        connections.spawn(serving);
                     }
-                    // One connection's failure, or too many open files: the listener itself is still good.
-                    Err(error) => {
-                        self.fail(&ConnectionFailure::Accept(error));
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                }
             }
         }
+        drop(reserve);
         ending.send_replace(true);
         let answers = async { while connections.join_next().await.is_some() {} };
         // What is left is cut off as the set is dropped.
         let _ = tokio::time::timeout(self.shutdown_timeout, answers).await;
     }
 
+    /// Accepts with a reserved descriptor what could not be accepted otherwise, and says how it is answered.
+    async fn accept_reserved(
+        &self,
+        error: io::Error,
+        reserve: &mut Reserve<'_>,
+    ) -> Option<((TcpStream, SocketAddr), Routes)> {
+        // One connection's failure, or too many open files: the listener itself is still good.
+        let Some(routes) = self.reserved.clone().filter(|_| is_out_of_descriptors(&error)) else {
+            self.fail(&ConnectionFailure::Accept(error));
+            return None;
+        };
+        if reserve.note_ran_out() {
+            self.tell(Descriptors::RanOut);
+        }
+        // Without a descriptor the system does not say whether a client waits at all.
+        let accepted = reserve.accept().await?;
+        self.fail(&ConnectionFailure::Accept(error));
+        Some((accepted, routes))
+    }
+
+    /// The places that a connection of this peer takes. `None` if there are none.
+    fn places(&self, peer: SocketAddr) -> Option<(Gauge, Place)> {
+        if self.open.now() >= self.max_connections {
+            self.fail(&ConnectionFailure::TooMany);
+            return None;
+        }
+        let Some(place) = self.per_address.enter(peer.ip()) else {
+            self.fail(&ConnectionFailure::TooManyOfAddress(peer.ip().to_canonical()));
+            return None;
+        };
+        Some((self.open.enter(), place))
+    }
+
     fn connection<F, S>(
         self,
         handshake: F,
         peer: SocketAddr,
+        routes: Routes,
+        places: (Gauge, Place),
         mut ended: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + use<F, S>
     where
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let counted = self.open.enter();
         async move {
             let stream = match tokio::time::timeout(self.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => stream,
@@ -212,9 +324,14 @@ impl HttpServer {
                 // The sender goes with the server, which is its end too.
                 let _ = ended.wait_for(|ended| *ended).await;
             };
-            let answering = Answering::Routes(self.routes.clone());
-            connection::run(answering, self.deadlines, Io::new(stream), peer, end).await;
-            drop(counted);
+            connection::run(Answering::Routes(routes), self.deadlines, Io::new(stream), peer, end).await;
+            drop(places);
+        }
+    }
+
+    fn tell(&self, descriptors: Descriptors) {
+        if let Some(hook) = &self.on_descriptors {
+            hook(descriptors);
         }
     }
 
@@ -230,6 +347,7 @@ impl std::fmt::Debug for HttpServer {
         f.debug_struct("HttpServer")
             .field("deadlines", &self.deadlines)
             .field("max_connections", &self.max_connections)
+            .field("max_connections_per_address", &self.per_address)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! The server: requests in, sessions out.
 
 mod accept_encoding;
+mod address_limit;
 mod body;
 mod builder;
 mod clock;
@@ -23,6 +24,7 @@ mod origins;
 mod query;
 mod registry;
 mod request_error;
+mod reserve;
 mod respond;
 mod routes;
 mod serve;
@@ -42,6 +44,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::accept_encoding::preferred_encoding;
+pub use self::address_limit::AddressLimit;
 pub use self::body::Body;
 pub use self::builder::ServerBuilder;
 pub use self::compression::Compression;
@@ -56,6 +59,7 @@ pub use self::origin_policy::OriginPolicy;
 pub use self::origins::Origins;
 pub use self::query::Query;
 pub use self::request_error::{BadRequest, RequestError};
+pub use self::reserve::Descriptors;
 pub use self::routes::Routes;
 pub use self::service::{EngineLayer, EngineService};
 pub use self::session::{Sent, Session};
@@ -88,6 +92,10 @@ pub(crate) struct Shared {
     /// What the outboxes hold.
     budget: Arc<Budget>,
     connections: Count,
+    /// That there is no room for another session.
+    full_warned: trace::Seldom,
+    /// That connections cannot be accepted.
+    accept_warned: trace::Seldom,
     pub(crate) panics: Tally,
     pub(crate) meters: Meters,
     /// New sessions are refused.
@@ -200,6 +208,8 @@ impl Shared {
             tasks: Count::default(),
             outboxes: Count::default(),
             connections: Count::default(),
+            full_warned: trace::Seldom::default(),
+            accept_warned: trace::Seldom::default(),
             panics: Tally::default(),
             meters: Meters::default(),
             closing: AtomicBool::new(false),

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use tower_service::Service;
 
@@ -76,6 +76,18 @@ impl Routes {
                 }
             }
         })
+    }
+
+    /// The same, with other headers on the answers.
+    pub(super) fn mapped(self, change: impl Fn(&mut HeaderMap) + Copy + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |request| {
+            let answer = self.answer(request);
+            Box::pin(async move {
+                let mut response = answer.await;
+                change(response.headers_mut());
+                response
+            })
+        }))
     }
 
     pub(super) fn answer(&self, request: Request<RequestBody>) -> Answer {

@@ -8,8 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use super::Server;
+use super::address_limit::Place;
 use super::connection::{self, Answering, Deadlines};
 use super::http_server::ACCEPT_PAUSE;
+use super::trace;
 use crate::net::Io;
 
 impl Server {
@@ -32,16 +34,36 @@ impl Server {
             tokio::select! {
                 () = closed => return,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.connect(stream, peer),
+                    Ok((stream, peer)) => {
+                        let options = &self.0.options;
+                        if self.0.connections.now() < options.max_connections {
+                            if let Some(place) = options.connections_per_address.enter(peer.ip()) {
+                                self.run(stream, peer, Some(place));
+                            }
+                        }
+                    }
                     // One connection's failure, or too many open files: the listener itself is still good.
-                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                    Err(error) => {
+                        if self.0.accept_warned.is_due() {
+                            trace::not_accepted(&error);
+                        }
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 },
             }
         }
     }
 
-    /// Serves one connection in a task of its own: HTTP/1.1, over TCP, or over what lies on top of it, as TLS does.
+    /// Serves one connection in a task of its own: HTTP/1.1, over TCP, or over what lies on top of it, as TLS does. It is
+    /// for whoever accepts connections to limit their number.
     pub fn connect<S>(&self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.run(stream, peer, None);
+    }
+
+    fn run<S>(&self, stream: S, peer: SocketAddr, place: Option<Place>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -53,7 +75,7 @@ impl Server {
             let deadlines = Deadlines { head: options.head_timeout, body: options.body_timeout };
             let answering = Answering::Server(Arc::clone(&server.0));
             connection::run(answering, deadlines, Io::new(stream), peer, end).await;
-            drop(counted);
+            drop((counted, place));
         });
     }
 

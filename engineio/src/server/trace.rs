@@ -5,6 +5,9 @@
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is done with them"))]
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 
@@ -32,10 +35,38 @@ pub(super) fn refused(parts: &Parts, error: &RequestError) {
     }
 }
 
+/// Lets one warning through in ten seconds.
+#[derive(Debug, Default)]
+pub(super) struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    pub(super) fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= Duration::from_secs(10));
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
+
 /// A handshake was refused because there are as many sessions as there may be.
 pub(super) fn full(max_sessions: usize) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "engineio::server", max_sessions, "no room for another session");
+}
+
+/// A connection could not be accepted. Mostly the process is out of file descriptors.
+pub(super) fn not_accepted(error: &std::io::Error) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "engineio::server", %error, "connections cannot be accepted");
+}
+
+/// A handshake was refused because its address has as many sessions as it may.
+pub(super) fn too_many(peer: Option<SocketAddr>) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "engineio::server", ?peer, "too many sessions of this address");
 }
 
 pub(super) fn opened(session: &Session) {

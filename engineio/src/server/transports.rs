@@ -1,6 +1,7 @@
 //! What the requests of each transport do once they are found to be in order.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -59,11 +60,15 @@ impl Shared {
         if self.registry.len() >= self.options.max_sessions {
             return Ok(self.full());
         }
+        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let place = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
+            Some(None) => return Ok(too_many(peer)),
+            place => place.flatten(),
+        };
         let sid = self.generate_id(&request).await?;
 
         // The heartbeat counts from here, before the client can have read its open packet.
         let now = tokio::time::Instant::now().into_std();
-        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
         let head = RequestHead::new(&parts.uri, &parts.headers, query.clone(), peer);
         let base64 = request.handshake.base64;
         let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
@@ -111,7 +116,8 @@ impl Shared {
         registered.keep();
         trace::opened(&session);
         let span = trace::span(&session);
-        let driver = Driver::new(session, machine, handler, Arc::clone(self), request.upgrading.take());
+        let driver =
+            Driver::new(session, machine, handler, Arc::clone(self), request.upgrading.take(), place);
         tokio::spawn(trace::within(span, driver));
         Ok(response)
     }
@@ -303,7 +309,9 @@ impl Shared {
 
     /// There are as many sessions as there may be.
     fn full(&self) -> Response<Body> {
-        trace::full(self.options.max_sessions);
+        if self.full_warned.is_due() {
+            trace::full(self.options.max_sessions);
+        }
         unavailable()
     }
 
@@ -369,6 +377,14 @@ fn is(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
 fn unavailable() -> Response<Body> {
     let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// An address has as many sessions as it may.
+fn too_many(peer: Option<SocketAddr>) -> Response<Body> {
+    trace::too_many(peer);
+    let mut response = status(StatusCode::TOO_MANY_REQUESTS);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
     response
 }
 

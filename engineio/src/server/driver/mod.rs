@@ -27,6 +27,7 @@ use tokio::time::Sleep;
 
 use self::polling::Post;
 use super::Shared;
+use super::address_limit::Place;
 use super::command::{Command, Polled, PostAnswer};
 use super::goodbye;
 use super::handler::Handler;
@@ -64,6 +65,8 @@ pub(crate) struct Driver {
     traffic: Traffic,
     over: bool,
     _task: Gauge,
+    /// That of its address.
+    _place: Option<Place>,
 }
 
 impl Driver {
@@ -74,6 +77,7 @@ impl Driver {
         handler: Box<dyn Handler>,
         server: Arc<Shared>,
         carrier: Option<Upgrading>,
+        place: Option<Place>,
     ) -> Self {
         let max_payload = server.config.max_payload;
         let carrier = carrier.map(|upgrading| Box::new(Line::new(upgrading, &session, max_payload)));
@@ -93,6 +97,7 @@ impl Driver {
             traffic: Traffic { opened: 1, ..Traffic::default() },
             over: false,
             _task: task,
+            _place: place,
         }
     }
 

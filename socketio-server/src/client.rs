@@ -243,7 +243,8 @@ impl Client {
         };
         let name = self.name(namespace);
         if auth.as_ref().is_some_and(|auth| auth.as_bytes().len() > self.server.config.max_auth_bytes) {
-            return self.refuse(name, &ConnectError::new("the credentials are too large"));
+            self.refuse(name, &ConnectError::new("the credentials are too large"));
+            return self.violation();
         }
         if self.server.unfinished.now() >= self.server.config.max_detached_handlers {
             let busy = ConnectError::new("the server is busy").with_data(json!({"code": "busy"}));

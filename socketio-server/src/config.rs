@@ -29,9 +29,9 @@ pub struct Config {
     /// How many CONNECTs a second one connection has beyond [`connect_burst`](Self::connect_burst). Default 16; 0: as many
     /// as it likes.
     pub connects_per_second: u32,
-    /// How many bytes the credentials of a CONNECT may have. Default 16 KiB; a CONNECT with more is refused. They are
-    /// kept for as long as the socket lives, so a connection costs up to [`max_namespaces`](Self::max_namespaces) times
-    /// as much.
+    /// How many bytes the credentials of a CONNECT may have. Default 16 KiB; a CONNECT with more is refused, and behind
+    /// the refusal the connection is closed, whatever other namespaces it is in. They are kept for as long as the socket
+    /// lives, so a connection costs up to [`max_namespaces`](Self::max_namespaces) times as much.
     pub max_auth_bytes: usize,
     /// How many handlers of one connection may run at a time. Default 128; beyond that nothing is read from the
     /// client until one has finished, so a client that sends faster than its handlers work has to wait.

@@ -264,9 +264,10 @@ async fn what_comes_with_the_end_counts() {
     }
 }
 
-/// What a socket keeps for as long as it lives has a limit. Nothing of what is beyond it is kept.
+/// What a socket keeps for as long as it lives has a limit. Nothing of what is beyond it is kept, and whoever sends it
+/// sends nothing more.
 #[tokio::test]
-async fn credentials_beyond_the_limit_are_refused() {
+async fn credentials_beyond_the_limit_are_refused_and_end_the_connection() {
     let mut config = Config::default();
     config.max_auth_bytes = 64;
     let builder = builder().config(config);
@@ -276,7 +277,10 @@ async fn credentials_beyond_the_limit_are_refused() {
     let longer = longest.replace(r#""a"#, r#""aa"#);
     let answer = refused(&mut ws, "/custom", &longer).await;
     assert_eq!(answer, json!({"message": "the credentials are too large"}));
-    assert_eq!(running.io.of("/custom").len(), 0);
+    assert_eq!(ws.text().await, "1", "the close packet");
+    assert!(ws.closed().await.is_some());
+    assert_eq!((running.io.of("/custom").len(), running.io.len()), (0, 0));
+    let (mut ws, _) = running.connect().await;
     ws.send(&format!("40/custom,{longest}")).await;
     assert!(ws.text().await.starts_with(r#"40/custom,{"sid""#));
 }

@@ -1,7 +1,8 @@
 //! Webhooks: a backend in any language decides who may come, handles events, and is told who went.
 //!
 //! `told` is what it is told and `said` what it answers; `line` is the way to it, with its limits and retries; `gate`
-//! is where calls wait for the `circuit`, and `share` what one socket may have waiting; `backend` is one request, and `signature` what proves that it is ours.
+//! is where calls wait for the `circuit`, and `share` what one socket may have waiting; `backend` is one request, and
+//! `signature` what proves that it is ours. `shared` is what all sockets have in common, and `known` what is kept of one.
 //!
 //! What concerns one socket is told in its order: `connect`, then its events one after the other, then `disconnect`. A
 //! backend that is slow holds its own calls back, and in the end the clients that make them; nobody else waits.
@@ -10,42 +11,38 @@ mod backend;
 mod circuit;
 mod counts;
 mod gate;
+mod known;
 mod line;
 mod metrics;
 mod said;
 mod share;
+mod shared;
 mod signature;
 mod told;
 
-use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
-use engineio::Sid;
 use http::StatusCode;
-use serde_json::json;
 use socketio_server::{
-    AckSender, Args, ConnectError, DisconnectReason, EventName, Namespace, Object, RawArgs, Server, Socket,
+    AckSender, ConnectError, DisconnectReason, EventName, Namespace, RawArgs, Server, Socket,
 };
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use self::backend::{Backend, TryError};
-use self::line::{CallError, Held, Line};
+use self::backend::TryError;
+use self::known::Known;
+use self::line::CallError;
 pub(crate) use self::metrics::Metrics;
-use self::said::{Emit, Misfit, Said};
-use self::share::Share;
+use self::said::Said;
+use self::shared::{EventError, Shared};
 use self::signature::SecretError;
-use self::told::{TellError, Told};
+use self::told::Told;
 use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
-use crate::log_limit::LogLimiter;
+use crate::native;
 use crate::refusal::Refusal;
-use crate::{events, native};
-
-/// What is told of a client that the backend let in and that was gone before it was in.
-const NOT_IN: &str = "not let in";
 
 /// Why no backend can be called as the settings say.
 #[derive(Debug, Error)]
@@ -66,76 +63,12 @@ pub enum HookError {
 #[derive(Clone, Debug)]
 pub(crate) struct Hooks(Option<Arc<Shared>>);
 
-#[derive(Debug)]
-struct Shared {
-    io: Server,
-    line: Arc<Line>,
-    calls: Vec<Moment>,
-    events: Vec<String>,
-    headers: Vec<String>,
-    connect_limit: Duration,
-    when_down: WhenDown,
-    /// What the events of one socket may have waiting.
-    share: Held,
-    /// How many sockets of each session were let in.
-    sessions: Mutex<HashMap<Sid, usize>>,
-    log: LogLimiter,
-    /// Disconnects that wait to be told.
-    leaving: AtomicU64,
-    /// Disconnects that could not be told.
-    lost: AtomicU64,
-}
-
-/// What is kept of a socket whose backend knows of it.
-struct Known {
-    shared: Arc<Shared>,
-    /// The socket itself would never go, since this is kept in it.
-    id: String,
-    namespace: String,
-    /// The session of a socket that was let in.
-    session: Mutex<Option<Sid>>,
-    share: Share,
-    /// One call at a time, in the order in which they came.
-    turn: tokio::sync::Mutex<()>,
-    /// What the backend wants it to hear when it is in.
-    welcome: Mutex<Vec<Object<Emit>>>,
-    /// Whether the backend waits for its end.
-    is_open: AtomicBool,
-}
-
-/// Why an event was not handled.
-#[derive(Debug, Error)]
-enum EventError {
-    #[error(transparent)]
-    Call(#[from] CallError),
-    #[error("the answer of the backend cannot be followed")]
-    Misfit(#[source] Misfit),
-    #[error(transparent)]
-    Tell(#[from] TellError),
-}
-
 impl Hooks {
     pub(crate) fn new(settings: &Settings, io: &Server) -> Result<Self, HookError> {
         if settings.url.is_empty() {
             return Ok(Self(None));
         }
-        Ok(Self(Some(Arc::new(Shared {
-            io: io.clone(),
-            line: Arc::new(Line::new(Backend::new(settings)?, settings)),
-            calls: settings.calls.clone(),
-            events: settings.events.clone(),
-            headers: settings.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            connect_limit: Duration::from_millis(settings.connect_ms),
-            when_down: settings.when_down,
-            share: Held {
-                calls: settings.max_waiting_per_socket,
-                bytes: settings.max_waiting_bytes_per_socket,
-            },
-            sessions: Mutex::default(),
-            log: LogLimiter::default(),
-            leaving: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-        }))))
+        Ok(Self(Some(Arc::new(Shared::new(settings, io)?))))
     }
 
     /// Tells the backend of what happens in the namespace. The gateway's own handlers are there already.
@@ -288,11 +221,6 @@ impl Shared {
         }
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
-    fn sessions(&self) -> MutexGuard<'_, HashMap<Sid, usize>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn ask(&self, socket: &Socket, known: &Known) -> Result<Said, EventError> {
         let told = Told::connect(socket, &self.headers)?;
         let _place = self.line.place(Moment::Connect, told.body.len())?;
@@ -301,161 +229,5 @@ impl Shared {
         let is_unseen = answer.as_ref().is_err_and(CallError::is_unseen);
         known.is_open.store(!is_unseen, Ordering::Relaxed);
         self.read(&answer?)
-    }
-
-    fn read(&self, answer: &[u8]) -> Result<Said, EventError> {
-        Said::read(answer).map_err(|misfit| {
-            self.line.counts().misfit();
-            if let Some(suppressed) = self.log.admits("answer", Instant::now()) {
-                tracing::warn!(error = %misfit, suppressed, "the answer of the backend cannot be followed");
-            }
-            EventError::Misfit(misfit)
-        })
-    }
-
-    async fn emit(&self, emits: &[Object<Emit>], from: &Socket) {
-        for Object(emit) in emits {
-            // A client that takes nothing any more needs nothing.
-            if let Err(error) = emit.send(&self.io, from).await {
-                tracing::debug!(%error, "an event of the backend was not emitted");
-            }
-        }
-    }
-}
-
-impl Known {
-    fn new(shared: &Arc<Shared>, socket: &Socket) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            id: socket.id().to_owned(),
-            namespace: socket.namespace().to_owned(),
-            session: Mutex::default(),
-            share: Share::new(shared.share),
-            turn: tokio::sync::Mutex::default(),
-            welcome: Mutex::default(),
-            is_open: AtomicBool::new(false),
-        }
-    }
-
-    /// The socket was let in.
-    fn is_in(&self, socket: &Socket) {
-        let session = socket.session().id().clone();
-        *self.shared.sessions().entry(session.clone()).or_default() += 1;
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
-    }
-
-    /// Hands an event on, and does what the backend answers.
-    async fn event(&self, socket: &Socket, event: &str, args: &RawArgs, ack: Option<AckSender>) {
-        let shared = &self.shared;
-        let handled = async {
-            let told = Told::event(socket, event, args, ack.is_some())?;
-            let _share = self.share.take(told.body.len()).ok_or(CallError::ShareFull)?;
-            let _turn = self.turn.lock().await;
-            // In its turn, so that each client has one place in the line at most.
-            let _place = shared.line.place(Moment::Event, told.body.len())?;
-            let answer = shared.line.call(Moment::Event, &told.id, told.body, None).await?;
-            let mut said = shared.read(&answer)?;
-            said.settle(socket);
-            shared.emit(&said.emit, socket).await;
-            Ok::<_, EventError>(said)
-        };
-        match handled.await {
-            Ok(said) => {
-                if let Some(ack) = ack {
-                    // A client that is gone needs no answer.
-                    let _ = match &said.ack {
-                        Some(answer) => ack.send(answer),
-                        None => ack.send(&Args(())),
-                    };
-                }
-                said.part(socket);
-            }
-            Err(error) => {
-                let error = events::wrong(socket, event, error);
-                if let Some(ack) = ack {
-                    let _ = ack.send(&json!({"error": error}));
-                }
-            }
-        }
-    }
-
-    /// Tells the backend that the socket has gone.
-    async fn gone(&self, socket: &Socket, reason: &str) {
-        if self.is_over() {
-            return;
-        }
-        match Told::disconnect(socket, reason) {
-            Ok(told) => {
-                if let Some(said) = self.part(told).await {
-                    self.shared.emit(&said.emit, socket).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "disconnect was not told"),
-        }
-    }
-
-    /// Whether nothing has to be told any more. Asked once.
-    fn is_over(&self) -> bool {
-        !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&Moment::Disconnect)
-    }
-
-    async fn part(&self, told: Told) -> Option<Said> {
-        let shared = &self.shared;
-        let parted = async {
-            let _place = shared.line.place(Moment::Disconnect, told.body.len())?;
-            // Behind the events that came before.
-            let _turn = self.turn.lock().await;
-            let answer = shared.line.call(Moment::Disconnect, &told.id, told.body, None).await?;
-            Ok::<_, EventError>(answer)
-        };
-        shared.leaving.fetch_add(1, Ordering::Relaxed);
-        let answer = parted.await;
-        if answer.is_err() {
-            shared.lost.fetch_add(1, Ordering::Relaxed);
-        }
-        shared.leaving.fetch_sub(1, Ordering::Relaxed);
-        match answer {
-            Ok(answer) => shared.read(&answer).ok(),
-            Err(error) => {
-                if let Some(suppressed) = shared.log.admits("disconnect", Instant::now()) {
-                    tracing::warn!(id = self.id, %error, suppressed, "disconnect was not told");
-                }
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Known {
-    /// The backend knows of a client that never came in.
-    fn drop(&mut self) {
-        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(session) = session {
-            let mut sessions = self.shared.sessions();
-            if let Some(sockets) = sessions.get_mut(&session) {
-                *sockets -= 1;
-                if *sockets == 0 {
-                    sessions.remove(&session);
-                }
-            }
-        }
-        if self.is_over() {
-            return;
-        }
-        let left = Self {
-            shared: Arc::clone(&self.shared),
-            id: std::mem::take(&mut self.id),
-            namespace: std::mem::take(&mut self.namespace),
-            session: Mutex::default(),
-            share: Share::new(self.shared.share),
-            turn: tokio::sync::Mutex::default(),
-            welcome: Mutex::default(),
-            is_open: AtomicBool::new(false),
-        };
-        let told = Told::never_in(&left.id, &left.namespace, NOT_IN);
-        // Without a runtime nothing can be said any more.
-        if let (Ok(told), Ok(runtime)) = (told, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { left.part(told).await });
-        }
     }
 }

@@ -1,0 +1,175 @@
+//! What is kept of a socket whose backend knows of it: its events go to the backend one after the other, and its end
+//! behind them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use engineio::Sid;
+use serde_json::json;
+use socketio_server::{AckSender, Args, Object, RawArgs, Socket};
+
+use super::line::CallError;
+use super::said::{Emit, Said};
+use super::share::Share;
+use super::shared::{EventError, Shared};
+use super::told::Told;
+use crate::config::hooks::Moment;
+use crate::events;
+
+/// What is told of a client that the backend let in and that was gone before it was in.
+const NOT_IN: &str = "not let in";
+
+/// What is kept of a socket whose backend knows of it.
+pub(super) struct Known {
+    pub(super) shared: Arc<Shared>,
+    /// The socket itself would never go, since this is kept in it.
+    id: String,
+    namespace: String,
+    /// The session of a socket that was let in.
+    session: Mutex<Option<Sid>>,
+    share: Share,
+    /// One call at a time, in the order in which they came.
+    turn: tokio::sync::Mutex<()>,
+    /// What the backend wants it to hear when it is in.
+    pub(super) welcome: Mutex<Vec<Object<Emit>>>,
+    /// Whether the backend waits for its end.
+    pub(super) is_open: AtomicBool,
+}
+
+impl Known {
+    pub(super) fn new(shared: &Arc<Shared>, socket: &Socket) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            id: socket.id().to_owned(),
+            namespace: socket.namespace().to_owned(),
+            session: Mutex::default(),
+            share: Share::new(shared.share),
+            turn: tokio::sync::Mutex::default(),
+            welcome: Mutex::default(),
+            is_open: AtomicBool::new(false),
+        }
+    }
+
+    /// The socket was let in.
+    pub(super) fn is_in(&self, socket: &Socket) {
+        let session = socket.session().id().clone();
+        *self.shared.sessions().entry(session.clone()).or_default() += 1;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    }
+
+    /// Hands an event on, and does what the backend answers.
+    pub(super) async fn event(&self, socket: &Socket, event: &str, args: &RawArgs, ack: Option<AckSender>) {
+        let shared = &self.shared;
+        let handled = async {
+            let told = Told::event(socket, event, args, ack.is_some())?;
+            let _share = self.share.take(told.body.len()).ok_or(CallError::ShareFull)?;
+            let _turn = self.turn.lock().await;
+            // In its turn, so that each client has one place in the line at most.
+            let _place = shared.line.place(Moment::Event, told.body.len())?;
+            let answer = shared.line.call(Moment::Event, &told.id, told.body, None).await?;
+            let mut said = shared.read(&answer)?;
+            said.settle(socket);
+            shared.emit(&said.emit, socket).await;
+            Ok::<_, EventError>(said)
+        };
+        match handled.await {
+            Ok(said) => {
+                if let Some(ack) = ack {
+                    // A client that is gone needs no answer.
+                    let _ = match &said.ack {
+                        Some(answer) => ack.send(answer),
+                        None => ack.send(&Args(())),
+                    };
+                }
+                said.part(socket);
+            }
+            Err(error) => {
+                let error = events::wrong(socket, event, error);
+                if let Some(ack) = ack {
+                    let _ = ack.send(&json!({"error": error}));
+                }
+            }
+        }
+    }
+
+    /// Tells the backend that the socket has gone.
+    pub(super) async fn gone(&self, socket: &Socket, reason: &str) {
+        if self.is_over() {
+            return;
+        }
+        match Told::disconnect(socket, reason) {
+            Ok(told) => {
+                if let Some(said) = self.part(told).await {
+                    self.shared.emit(&said.emit, socket).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "disconnect was not told"),
+        }
+    }
+
+    /// Whether nothing has to be told any more. Asked once.
+    fn is_over(&self) -> bool {
+        !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&Moment::Disconnect)
+    }
+
+    async fn part(&self, told: Told) -> Option<Said> {
+        let shared = &self.shared;
+        let parted = async {
+            let _place = shared.line.place(Moment::Disconnect, told.body.len())?;
+            // Behind the events that came before.
+            let _turn = self.turn.lock().await;
+            let answer = shared.line.call(Moment::Disconnect, &told.id, told.body, None).await?;
+            Ok::<_, EventError>(answer)
+        };
+        shared.leaving.fetch_add(1, Ordering::Relaxed);
+        let answer = parted.await;
+        if answer.is_err() {
+            shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.leaving.fetch_sub(1, Ordering::Relaxed);
+        match answer {
+            Ok(answer) => shared.read(&answer).ok(),
+            Err(error) => {
+                if let Some(suppressed) = shared.log.admits("disconnect", Instant::now()) {
+                    tracing::warn!(id = self.id, %error, suppressed, "disconnect was not told");
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Known {
+    /// The backend knows of a client that never came in.
+    fn drop(&mut self) {
+        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(session) = session {
+            let mut sessions = self.shared.sessions();
+            if let Some(sockets) = sessions.get_mut(&session) {
+                *sockets -= 1;
+                if *sockets == 0 {
+                    sessions.remove(&session);
+                }
+            }
+        }
+        if self.is_over() {
+            return;
+        }
+        let left = Self {
+            shared: Arc::clone(&self.shared),
+            id: std::mem::take(&mut self.id),
+            namespace: std::mem::take(&mut self.namespace),
+            session: Mutex::default(),
+            share: Share::new(self.shared.share),
+            turn: tokio::sync::Mutex::default(),
+            welcome: Mutex::default(),
+            is_open: AtomicBool::new(false),
+        };
+        let told = Told::never_in(&left.id, &left.namespace, NOT_IN);
+        // Without a runtime nothing can be said any more.
+        if let (Ok(told), Ok(runtime)) = (told, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { left.part(told).await });
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What all sockets of a gateway with a backend have in common: the line to it, and what is done with its answers.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engineio::Sid;
+use socketio_server::{Object, Server, Socket};
+use thiserror::Error;
+
+use super::HookError;
+use super::backend::Backend;
+use super::line::{CallError, Held, Line};
+use super::said::{Emit, Misfit, Said};
+use super::told::TellError;
+use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
+use crate::log_limit::LogLimiter;
+
+/// What all sockets of a gateway with a backend have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) io: Server,
+    pub(super) line: Arc<Line>,
+    pub(super) calls: Vec<Moment>,
+    pub(super) events: Vec<String>,
+    pub(super) headers: Vec<String>,
+    pub(super) connect_limit: Duration,
+    pub(super) when_down: WhenDown,
+    /// What the events of one socket may have waiting.
+    pub(super) share: Held,
+    /// How many sockets of each session were let in.
+    pub(super) sessions: Mutex<HashMap<Sid, usize>>,
+    pub(super) log: LogLimiter,
+    /// Disconnects that wait to be told.
+    pub(super) leaving: AtomicU64,
+    /// Disconnects that could not be told.
+    pub(super) lost: AtomicU64,
+}
+
+/// Why an event was not handled.
+#[derive(Debug, Error)]
+pub(super) enum EventError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the answer of the backend cannot be followed")]
+    Misfit(#[source] Misfit),
+    #[error(transparent)]
+    Tell(#[from] TellError),
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings, io: &Server) -> Result<Self, HookError> {
+        Ok(Self {
+            io: io.clone(),
+            line: Arc::new(Line::new(Backend::new(settings)?, settings)),
+            calls: settings.calls.clone(),
+            events: settings.events.clone(),
+            headers: settings.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            connect_limit: Duration::from_millis(settings.connect_ms),
+            when_down: settings.when_down,
+            share: Held {
+                calls: settings.max_waiting_per_socket,
+                bytes: settings.max_waiting_bytes_per_socket,
+            },
+            sessions: Mutex::default(),
+            log: LogLimiter::default(),
+            leaving: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<Sid, usize>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn read(&self, answer: &[u8]) -> Result<Said, EventError> {
+        Said::read(answer).map_err(|misfit| {
+            self.line.counts().misfit();
+            if let Some(suppressed) = self.log.admits("answer", Instant::now()) {
+                tracing::warn!(error = %misfit, suppressed, "the answer of the backend cannot be followed");
+            }
+            EventError::Misfit(misfit)
+        })
+    }
+
+    pub(super) async fn emit(&self, emits: &[Object<Emit>], from: &Socket) {
+        for Object(emit) in emits {
+            // A client that takes nothing any more needs nothing.
+            if let Err(error) = emit.send(&self.io, from).await {
+                tracing::debug!(%error, "an event of the backend was not emitted");
+            }
+        }
+    }
+}

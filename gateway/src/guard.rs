@@ -1,7 +1,8 @@
 //! Who may come in, as whom, and for how long.
 //!
-//! A token comes as `auth.token`, as the parameter `token`, or as `Authorization: Bearer`. Without any keys in the
-//! configuration nobody looks at tokens: a program that embeds the gateway may have a guard of its own.
+//! A token comes as `auth.token`, as the parameter `token`, or as `Authorization: Bearer`, which native clients may also
+//! write as a subprotocol. Without any keys in the configuration nobody looks at tokens: a program that embeds the
+//! gateway may have a guard of its own.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

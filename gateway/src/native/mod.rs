@@ -8,6 +8,7 @@
 mod bridge;
 mod inside;
 mod message;
+mod subprotocol;
 
 use std::net::SocketAddr;
 
@@ -48,7 +49,8 @@ pub(crate) async fn upgrade(
     peer: SocketAddr,
 ) -> Answer {
     let upgrading = PendingUpgrade::take(request.extensions_mut());
-    let request = request.map(drop);
+    let mut request = request.map(drop);
+    subprotocol::authorize(request.headers_mut());
     let mut switching = match create_response(&request) {
         Ok(switching) => switching.map(|()| engineio::Body::default()),
         Err(error) => {
@@ -57,7 +59,7 @@ pub(crate) async fn upgrade(
             return refused;
         }
     };
-    if let Some(subprotocol) = first_subprotocol(&request) {
+    if let Some(subprotocol) = subprotocol::selected(request.headers()) {
         switching.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     let Some(upgrading) = upgrading else {
@@ -84,10 +86,4 @@ pub(crate) async fn upgrade(
 
 fn buffers() -> WebSocketConfig {
     WebSocketConfig::default().read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER)
-}
-
-/// A browser that offers some wants one of them.
-fn first_subprotocol(request: &Request<()>) -> Option<HeaderValue> {
-    let offers = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    HeaderValue::from_str(offers.split(',').next()?.trim()).ok()
 }

@@ -55,6 +55,27 @@ async fn a_token_comes_by_three_ways() {
     }
 }
 
+/// A page cannot set headers of a WebSocket, and the address of a request is logged by proxies.
+#[tokio::test]
+async fn a_native_token_comes_as_a_subprotocol() {
+    let running = start(json!({"auth": {"jwt_key": SECRET, "anonymous": false}})).await;
+    let good = jwt("ada");
+    let open = async |subprotocols: &str| {
+        let headers = [("sec-websocket-protocol", subprotocols)];
+        WebSocket::open_with(running.addr, "/native", &headers).await
+    };
+    for subprotocols in [format!("native, bearer.{good}"), format!("bearer.{good}, native")] {
+        let mut ws = open(&subprotocols).await.unwrap();
+        assert_eq!(ws.headers["sec-websocket-protocol"], "native", "the token is not sent back");
+        ws.send(r#"{"event":"status","id":1}"#).await;
+        while !ws.text().await.contains(r#""user":"ada""#) {}
+    }
+    let bad = &good[..good.len() - 3];
+    for subprotocols in ["native".to_owned(), format!("native, bearer.{bad}"), format!("native, {good}")] {
+        assert_eq!(open(&subprotocols).await.err(), Some(401), "{subprotocols}");
+    }
+}
+
 #[tokio::test]
 async fn who_has_no_good_token_stays_out() {
     let closed = start(json!({"auth": {"jwt_key": SECRET, "anonymous": false}})).await;

@@ -228,3 +228,25 @@ async fn a_link_with_the_key_opens_the_numbers() {
     locked.until(&shows("state", "live")).await;
     locked.until("location.hash === ''").await;
 }
+
+#[tokio::test]
+async fn the_console_keeps_the_token_out_of_the_address() {
+    let running =
+        start(json!({"auth": {"session_secret": "a secret that nobody guesses", "anonymous": false}})).await;
+    let token = running.gateway.acquire_session(Some("ada".to_owned())).unwrap().token;
+    let browser = Browser::start().await;
+    let mut tab = open(&browser, &running).await;
+    tab.evaluate("{ const Plain = WebSocket; window.opened = []; window.WebSocket = class extends Plain { \
+                  constructor(url, subprotocols) { super(url, subprotocols); opened.push(String(url)); } }; } 0")
+        .await;
+    tab.fill("#protocol", "native").await;
+    tab.fill("#token", "not a token").await;
+    tab.click("#connect-button").await;
+    tab.until("document.querySelector('#log .wrong')").await;
+    tab.fill("#token", &token).await;
+    tab.click("#connect-button").await;
+    tab.until(&log_has("connected to / as")).await;
+    let native = tab.evaluate("opened.filter((url) => url.includes('/native'))").await;
+    let address = format!("ws://{}/native?namespace=%2F", running.addr);
+    assert_eq!(native.as_array().unwrap().last().unwrap(), &json!(address));
+}

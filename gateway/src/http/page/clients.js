@@ -90,7 +90,9 @@ export class Native {
   #incomplete = null;
 
   constructor({ namespace, token }, on) {
-    this.#socket = new WebSocket(address("./native", token ? { namespace, token } : { namespace }));
+    // Not as a parameter, which proxies log.
+    const subprotocols = token ? ["native", `bearer.${token}`] : [];
+    this.#socket = new WebSocket(address("./native", { namespace }), subprotocols);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onclose = ({ code, reason }) => on.close(this.#reason ?? (reason || `closed with ${code}`));
     this.#socket.onmessage = ({ data }) => {

@@ -72,7 +72,12 @@ export function start(path) {
       },
     };
     const Client = at("protocol").value === "native" ? Native : SocketIo;
-    client = new Client({ path, namespace, token, auth: token ? { token } : {} }, on);
+    try {
+      client = new Client({ path, namespace, token, auth: token ? { token } : {} }, on);
+    } catch (error) {
+      // A token with letters that a subprotocol cannot have.
+      log("wrong", error.message);
+    }
     connected(false);
   };
   at("rooms-form").onsubmit = (event) => {

@@ -32,6 +32,9 @@ pub fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
     json(status, &json!({"success": false, "error": {"code": code, "message": message}}))
 }
 
+/// Without a policy of its own an answer is nothing that runs, and nobody may frame it.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
 /// Text of some kind.
 pub fn of(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Body::from(text.into()));
@@ -40,5 +43,6 @@ pub fn of(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     answer
 }

@@ -18,6 +18,7 @@ use crate::answer::{self, Answer};
 use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::log_limit::LogLimiter;
+use crate::protection::Protection;
 use crate::{http as web, native};
 
 /// How long the answers may take that are under way at the end.
@@ -85,9 +86,9 @@ impl Gateway {
     }
 
     async fn accept(&self, listener: &TcpListener, door: Door) {
-        let server = self.http_server(door);
-        self.add_port(server.connections());
         let tls = self.tls().filter(|_| door != Door::Internal).map(Arc::clone);
+        let server = self.http_server(door, tls.is_some());
+        self.add_port(server.connections());
         match tls {
             Some(tls) => {
                 let handshake = |stream, _| {
@@ -100,11 +101,17 @@ impl Gateway {
         }
     }
 
-    fn http_server(&self, door: Door) -> HttpServer {
+    fn http_server(&self, door: Door, tls: bool) -> HttpServer {
         let gateway = self.clone();
+        let protection = Arc::new(Protection::new(self.config(), self.origins(), tls));
         let routes = Routes::new(move |request: Request<RequestBody>| {
-            let gateway = gateway.clone();
-            async move { respond(&gateway, request, door).await }
+            let (gateway, protection) = (gateway.clone(), Arc::clone(&protection));
+            async move {
+                let is_socketio = gateway.io().engine().matches(request.uri().path());
+                let mut answer = respond(&gateway, request, door).await;
+                protection.add(answer.headers_mut(), is_socketio);
+                answer
+            }
         });
         let gateway = self.clone();
         let log = LogLimiter::default();

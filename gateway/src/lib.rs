@@ -57,6 +57,7 @@ mod numbers;
 mod once;
 mod pace;
 mod person;
+mod protection;
 mod refusal;
 mod revoked;
 mod room_name;

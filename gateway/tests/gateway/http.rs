@@ -155,3 +155,53 @@ async fn pages_of_allowed_origins_use_the_api() {
     let page = page.header("access-control-request-method", "GET").send(running.addr).await;
     assert_eq!(page.status, 405);
 }
+
+/// What a page of another origin embeds, its scripts may measure, and its visitors may be made to click on.
+#[tokio::test]
+async fn no_other_page_embeds_an_answer() {
+    let running = start(json!({})).await;
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    let policy = "cross-origin-resource-policy";
+    for target in [
+        "/",
+        "/page.js",
+        "/page.css",
+        "/info",
+        "/health",
+        "/metrics",
+        "/api/rooms",
+        "/api/openapi.json",
+        "/nothing",
+    ] {
+        for accept in ["text/html", "*/*"] {
+            let answer = Request::new("GET", target).header("accept", accept).send(running.addr).await;
+            assert_eq!(answer.all(policy), ["same-origin"], "{target}");
+            assert_eq!(answer.all("content-security-policy").len(), 1, "{target}");
+            let content = answer.header("content-security-policy").unwrap();
+            assert!(
+                content.contains("default-src 'none'") && content.contains("frame-ancestors 'none'"),
+                "{target}"
+            );
+            assert_eq!(answer.header("strict-transport-security"), None, "there is no TLS");
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{target}");
+        }
+    }
+    let page = Request::new("GET", "/").header("accept", "text/html").send(running.addr).await;
+    assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"));
+    for target in [polling, "/socket.io/?EIO=4&transport=pigeon"] {
+        let answer = Request::new("GET", target).send(running.addr).await;
+        assert_eq!(answer.all(policy), ["same-origin"], "{target}");
+    }
+    let refused = Request::new("GET", "/native").header("upgrade", "websocket").send(running.addr).await;
+    assert_eq!((refused.status, refused.header(policy)), (400, Some("same-origin")));
+
+    // JSONP is scripts, and with it on for any page they may be embedded.
+    for (origins, embedded) in [(json!(["*"]), true), (json!([]), false)] {
+        let settings = json!({"transport": {"jsonp": true}, "origins": {"allowed": origins}});
+        let running = start(settings).await;
+        let script = Request::new("GET", &format!("{polling}&j=0")).send(running.addr).await;
+        assert_eq!((script.status, script.header(policy)), (200, (!embedded).then_some("same-origin")));
+        let info = Request::new("GET", "/info").send(running.addr).await;
+        assert_eq!(info.header(policy), Some("same-origin"));
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::{SinkExt, StreamExt};
 use gateway::{Gateway, StartError, TlsError};
 use serde_json::{Value, json};
-use tests::raw::soon;
+use tests::raw::{Request, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -60,6 +60,13 @@ impl Files {
 
     /// Connects, trusting the certificate of now and no other.
     async fn connect(&self, addr: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(addr).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        soon(self.connector().connect(name, stream)).await
+    }
+
+    /// Trusts the certificate of now and no other.
+    fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.trusted.clone()).unwrap();
         let settings = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -67,19 +74,22 @@ impl Files {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let stream = TcpStream::connect(addr).await?;
-        let name = ServerName::try_from("localhost").unwrap();
-        soon(TlsConnector::from(Arc::new(settings)).connect(name, stream)).await
+        TlsConnector::from(Arc::new(settings))
     }
 
     /// The status of an answer.
     async fn get(&self, addr: SocketAddr, target: &str) -> String {
+        self.answer(addr, target).await.lines().next().unwrap().to_owned()
+    }
+
+    /// A whole answer.
+    async fn answer(&self, addr: SocketAddr, target: &str) -> String {
         let mut stream = self.connect(addr).await.unwrap();
         let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         soon(stream.read_to_end(&mut answer)).await.unwrap();
-        String::from_utf8(answer).unwrap().lines().next().unwrap().to_owned()
+        String::from_utf8(answer).unwrap()
     }
 }
 
@@ -114,6 +124,27 @@ async fn both_protocols_are_spoken_over_tls() {
     }
     // Who speaks something else is not served.
     assert!(!is_answered(running.addr).await);
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_come_back_with_tls() {
+    let files = Files::new();
+    for (seconds, said) in [(None, "max-age=31536000"), (Some(60), "max-age=60"), (Some(0), "max-age=0")] {
+        let mut tls = files.settings(0);
+        if let Some(seconds) = seconds {
+            tls["hsts_seconds"] = json!(seconds);
+        }
+        let running = start(json!({"tls": tls})).await;
+        for target in ["/info", "/nothing", "/socket.io/?EIO=4&transport=polling"] {
+            let answer = files.answer(running.addr, target).await.to_ascii_lowercase();
+            let header = format!("\r\nstrict-transport-security: {said}\r\n");
+            assert_eq!(answer.matches(&header).count(), 1, "{answer}");
+        }
+        // The port of the operators speaks no TLS.
+        let internal = crate::internal::open(&running).await;
+        let plain = Request::new("GET", "/info").send(internal).await;
+        assert_eq!((plain.status, plain.header("strict-transport-security")), (200, None));
+    }
 }
 
 /// Whether somebody without TLS gets an answer of HTTP.

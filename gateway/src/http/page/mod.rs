@@ -1,6 +1,6 @@
 //! The page: what browsers see at `/`. It is made of files that lie beside this one, and asks nobody else for anything.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::info;
 use crate::answer::{self, Answer};
@@ -39,11 +39,14 @@ pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> Answer {
     answer
 }
 
-/// A file of the page.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// A file of the page. A page that opens it gets no hold of its window.
 pub(super) fn file(file: &File) -> Answer {
     let mut answer = answer::of(StatusCode::OK, file.content_type, file.text);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     answer
 }

@@ -116,7 +116,10 @@ impl Gateway {
         let gateway = self.clone();
         let log = LogLimiter::default();
         let config = self.config();
+        let head = Duration::from_millis(config.transport.head_timeout_ms);
         HttpServer::new(routes)
+            .handshake_timeout(head)
+            .head_timeout(head)
             .body_timeout(Duration::from_millis(config.transport.body_timeout_ms))
             .max_connections(config.server.max_connections)
             .shutdown_timeout(LAST_ANSWERS)

@@ -9,6 +9,7 @@ pub mod rust_socketio;
 pub mod script;
 pub mod served;
 pub mod socketioxide;
+pub mod stuck;
 pub mod tls;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

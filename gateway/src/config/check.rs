@@ -44,6 +44,7 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
         ("server.max_sessions", config.server.max_sessions as u64),
         ("server.max_queued_bytes", config.server.max_queued_bytes as u64),
         ("server.max_connections", config.server.max_connections as u64),
+        ("transport.head_timeout_ms", config.transport.head_timeout_ms),
         ("transport.body_timeout_ms", config.transport.body_timeout_ms),
         ("limits.burst_seconds", config.limits.burst_seconds.into()),
         ("auth.jwks_interval_ms", config.auth.jwks_interval_ms),

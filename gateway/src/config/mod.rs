@@ -169,6 +169,9 @@ pub struct Transport {
     /// How much memory may wait for one client before it is put off as too slow; a message counts with an eighth more than
     /// its bytes and with 128 bytes for its place. Default 8 MiB.
     pub max_buffered_bytes: usize,
+    /// How long a client may take for the TLS handshake, and for the head of a request; and how long a connection may be
+    /// idle. Default 10,000; then it is closed.
+    pub head_timeout_ms: u64,
     /// How long a client may take for the body of a POST, and for each 16 KiB of an answer. Default 30,000; then its
     /// connection is closed.
     pub body_timeout_ms: u64,
@@ -189,6 +192,7 @@ impl Default for Transport {
             connect_timeout_ms: 10_000,
             max_payload_bytes: 1_000_000,
             max_buffered_bytes: 8 * 1024 * 1024,
+            head_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             allow_eio3: false,
             jsonp: false,

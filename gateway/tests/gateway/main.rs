@@ -21,6 +21,7 @@ mod program;
 mod proxies;
 mod reload;
 mod schemathesis;
+mod slow_edge;
 mod slow_readers;
 mod support;
 mod tls;

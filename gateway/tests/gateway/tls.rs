@@ -54,7 +54,7 @@ impl Files {
         self.folder.path().join("key.pem")
     }
 
-    fn settings(&self, watch_ms: u64) -> Value {
+    pub(crate) fn settings(&self, watch_ms: u64) -> Value {
         json!({"certificate": self.certificate(), "key": self.key(), "watch_ms": watch_ms})
     }
 
@@ -66,7 +66,7 @@ impl Files {
     }
 
     /// Trusts the certificate of now and no other.
-    fn connector(&self) -> TlsConnector {
+    pub(crate) fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.trusted.clone()).unwrap();
         let settings = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

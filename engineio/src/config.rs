@@ -92,6 +92,12 @@ pub struct Config {
     pub slow_consumer: SlowConsumer,
     /// How many packets one POST may carry. Default 16,384; more closes the session as a parse error.
     pub max_packets_per_payload: usize,
+    /// How many frames a WebSocket message may come in. Default 16,384, as `ws` has it; a message in more of them closes the
+    /// session as [`Fault::WebSocket`](crate::Fault::WebSocket), with close code 1008. With 1 a message has to be one frame.
+    ///
+    /// Costs no memory, but time: a frame may be empty, and its 6 bytes have to be read all the same, up to this many times
+    /// for a message that never gets larger than [`max_payload`](Self::max_payload).
+    pub max_fragments: u32,
     /// How long an orderly close waits for the peer to take what was sent before. Default 30 s.
     pub close_timeout: Duration,
 }
@@ -109,6 +115,7 @@ impl Default for Config {
             max_buffered: 8 << 20,
             slow_consumer: SlowConsumer::Disconnect,
             max_packets_per_payload: 16_384,
+            max_fragments: 16_384,
             close_timeout: Duration::from_secs(30),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, Sid, SlowConsumer};
+use engineio::{CloseReason, Config, Fault, Handler, Message, SendError, Server, Session, Sid, SlowConsumer};
 use tests::raw::{LONG, Polling, Request, Response, Running, Seen, WebSocket, soon, start, start_echo};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -123,6 +123,23 @@ async fn a_payload_has_at_most_so_many_packets() {
     assert_eq!(client.post(&many).await.status, 200);
     assert_eq!(client.post(format!("{many}\u{1e}4a")).await.status, 400);
     assert_eq!(running.closed().await, CloseReason::ParseError);
+}
+
+/// Too many frames in one message, and how many there may be is a setting.
+#[tokio::test]
+async fn a_message_has_at_most_so_many_fragments() {
+    let parts = |count: usize| (0..count).map(|part| if part % 1000 == 0 { vec![7] } else { Vec::new() });
+    let mut more = Config::default();
+    more.max_fragments = 65_536;
+    for (config, limit) in [(Config::default(), 16_384), (more, 65_536)] {
+        let mut running = start(Server::builder().config(config)).await;
+        let mut client = running.websocket().await;
+        client.send_fragments(parts(limit)).await;
+        assert_eq!(running.message().await, Message::from(vec![7; limit.div_ceil(1000)]));
+        client.send_fragments(parts(limit + 1)).await;
+        assert_eq!(client.closed().await, Some(1008));
+        assert_eq!(running.closed().await, CloseReason::TransportError(Fault::WebSocket));
+    }
 }
 
 /// A body that does not come.

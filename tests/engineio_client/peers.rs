@@ -1,9 +1,10 @@
 //! Peers that are no good Engine.IO servers: none of them brings a client down.
 
-use engineio::client::{Closed, HttpError, OpenError, TransportError};
+use engineio::client::{Closed, FrameError, HttpError, OpenError, TransportError};
+use engineio::ws::inbound::WsError;
 use engineio::{Message, Transport};
 use futures_util::SinkExt;
-use tests::raw::soon;
+use tests::raw::{fragments, soon};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
@@ -111,4 +112,37 @@ async fn packets_of_the_server_that_mean_nothing_to_us_are_passed_over() {
     let mut client = soon(builder(addr).connect()).await.unwrap();
     assert_eq!(message(&mut client).await, "hello".into());
     assert!(matches!(closed(&mut client).await, Closed::TransportClose(None)));
+}
+
+/// Too many frames in one message, and how many there may be is a setting.
+#[tokio::test]
+async fn a_message_of_the_server_has_at_most_so_many_fragments() {
+    for (setting, limit) in [(None, 16_384), (Some(65_536), 65_536)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut server =
+                tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            server.send(WsMessage::text(OPEN)).await.unwrap();
+            for count in [limit, limit + 1] {
+                for frame in fragments((0..count).map(|_| Vec::new())) {
+                    server.feed(frame).await.unwrap();
+                }
+                server.flush().await.unwrap();
+            }
+            server
+        });
+        let builder = builder(addr)
+            .transports([Transport::WebSocket])
+            .configure(|config| config.max_fragments = setting.unwrap_or(config.max_fragments));
+        let mut client = soon(builder.connect()).await.unwrap();
+        assert_eq!(message(&mut client).await, Message::from(Vec::new()));
+        let closed = closed(&mut client).await;
+        let expected = FrameError::Protocol(WsError::TooManyFragments);
+        assert!(
+            matches!(&closed, Closed::TransportError(TransportError::Frame(error)) if error.to_string() == expected.to_string()),
+            "{closed:?}"
+        );
+        drop(soon(server).await.unwrap());
+    }
 }

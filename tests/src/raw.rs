@@ -12,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{self, Error as WsError, Message as WsMessage};
 
 /// Longer than anything in a test takes; waiting ends as soon as what is awaited happens.
@@ -421,6 +423,14 @@ impl WebSocket {
         self.stream.send(WsMessage::binary(data.to_vec())).await.expect("the server reads");
     }
 
+    /// Sends a binary message in as many frames as it has parts.
+    pub async fn send_fragments(&mut self, parts: impl ExactSizeIterator<Item = Vec<u8>>) {
+        for frame in fragments(parts) {
+            self.stream.feed(frame).await.expect("the server reads");
+        }
+        self.stream.flush().await.expect("the server reads");
+    }
+
     /// Closes the connection.
     pub async fn close(&mut self) {
         let _ = self.stream.close(None).await;
@@ -462,4 +472,13 @@ impl WebSocket {
             }
         }
     }
+}
+
+/// The frames of a binary message in parts.
+pub fn fragments(parts: impl ExactSizeIterator<Item = Vec<u8>>) -> impl Iterator<Item = WsMessage> {
+    let last = parts.len().saturating_sub(1);
+    parts.enumerate().map(move |(number, part)| {
+        let data = if number == 0 { Data::Binary } else { Data::Continue };
+        WsMessage::Frame(Frame::message(part, OpCode::Data(data), number == last))
+    })
 }

@@ -49,6 +49,11 @@ pub struct ClientConfig {
     pub max_payload: usize,
     /// How many packets one answer to a poll may carry. Default 16,384.
     pub max_packets_per_payload: usize,
+    /// How many frames a WebSocket message of the server may come in. Default 16,384, as `ws` has it; more ends the session
+    /// as [`WsError::TooManyFragments`](crate::ws::inbound::WsError::TooManyFragments). With 1 a message has to be one frame.
+    ///
+    /// Costs no memory, but time: a frame may be empty, and its 2 bytes have to be read all the same.
+    pub max_fragments: u32,
     /// How many packets one polling request carries at most. Default 1,024. Servers of `python-socketio` drop a request
     /// with more than 16 without a word, unless they are told to take more; with less the rest waits a round trip.
     pub max_packets_per_request: usize,
@@ -82,6 +87,7 @@ impl Default for ClientConfig {
             cookies: true,
             max_payload: 1_000_000,
             max_packets_per_payload: 16_384,
+            max_fragments: 16_384,
             max_packets_per_request: 1024,
             max_buffered: 8 << 20,
             close_timeout: Duration::from_secs(10),

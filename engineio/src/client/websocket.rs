@@ -54,7 +54,8 @@ impl WebSocket {
         Ok(Self {
             stream,
             read,
-            inbound: Inbound::with_role(Role::Client, route.config.max_payload),
+            inbound: Inbound::with_role(Role::Client, route.config.max_payload)
+                .max_fragments(route.config.max_fragments),
             outbound: Outbound::client(),
             dialect: Dialect { protocol: route.config.protocol, base64: route.config.force_base64 },
             received: VecDeque::new(),

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::session::Session;
+use crate::config::Config;
 use crate::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
 use crate::net::{Io, Scratch, Upgrading};
 use crate::packet::PacketType;
@@ -65,12 +65,12 @@ pub(crate) enum Received {
 }
 
 impl Line {
-    pub(crate) fn new(upgrading: Upgrading, session: &Session, max_payload: usize) -> Self {
+    pub(crate) fn new(upgrading: Upgrading, dialect: Dialect, config: &Config) -> Self {
         Self {
             stream: Stream::Upgrading(upgrading),
-            inbound: Inbound::new(max_payload),
+            inbound: Inbound::new(config.max_payload).max_fragments(config.max_fragments),
             outbound: Outbound::default(),
-            dialect: session.dialect(),
+            dialect,
             blocked: false,
             rest: None,
         }

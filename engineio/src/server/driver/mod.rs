@@ -79,8 +79,8 @@ impl Driver {
         carrier: Option<Upgrading>,
         place: Option<Place>,
     ) -> Self {
-        let max_payload = server.config.max_payload;
-        let carrier = carrier.map(|upgrading| Box::new(Line::new(upgrading, &session, max_payload)));
+        let line = |upgrading| Box::new(Line::new(upgrading, session.dialect(), &server.config));
+        let carrier = carrier.map(line);
         let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
         let task = server.tasks.enter();
         Self {
@@ -190,7 +190,7 @@ impl Driver {
                 }
             },
             Command::Probe(answer, upgrading) => {
-                let line = Line::new(upgrading, &self.session, self.server.config.max_payload);
+                let line = Line::new(upgrading, self.session.dialect(), &self.server.config);
                 match self.machine.handle(Input::ProbeOpened, now) {
                     None => self.probe = Some(Box::new(line)),
                     // As at the official server the client gets its WebSocket, but only to see it closed.

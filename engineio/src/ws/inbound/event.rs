@@ -53,7 +53,7 @@ pub enum WsError {
     /// A new message began within another one.
     #[error("new message within a fragmented one")]
     ExpectedContinuation,
-    /// A message came in more than [`MAX_FRAGMENTS`](super::MAX_FRAGMENTS) parts.
+    /// A message came in more than [`Inbound::max_fragments`](super::Inbound::max_fragments) parts.
     #[error("too many fragments")]
     TooManyFragments,
     /// A message is longer than the limit.

@@ -31,14 +31,15 @@ use self::partial::Partial;
 use crate::frame::{CloseCode, Opcode, Role, apply_mask};
 use crate::text::Text;
 
-/// How many frames a message may come in. `ws` has the same limit.
-pub const MAX_FRAGMENTS: u32 = 16_384;
+/// How many frames a message may come in, unless [`Inbound::max_fragments`] says otherwise. `ws` has the same limit.
+pub const DEFAULT_MAX_FRAGMENTS: u32 = 16_384;
 
 /// The reading side of one connection.
 #[derive(Debug)]
 pub struct Inbound {
     /// What we are: it says whether frames have to be masked.
     role: Role,
+    max_fragments: u32,
     max_message: usize,
     state: State,
     /// The raw bytes of a header, or of a whole control frame, whose end has not arrived.
@@ -67,7 +68,16 @@ impl Inbound {
 
     /// One side of a connection: [`new`](Self::new) is the server's.
     pub const fn with_role(role: Role, max_message: usize) -> Self {
-        Self { role, max_message, state: State::Header, partial: Vec::new(), message: None }
+        let max_fragments = DEFAULT_MAX_FRAGMENTS;
+        Self { role, max_fragments, max_message, state: State::Header, partial: Vec::new(), message: None }
+    }
+
+    /// How many frames a message may come in. Default [`DEFAULT_MAX_FRAGMENTS`]; with 0 as with 1 a message has to be one
+    /// frame.
+    #[must_use]
+    pub const fn max_fragments(mut self, fragments: u32) -> Self {
+        self.max_fragments = fragments;
+        self
     }
 
     /// Decodes what was read, from where `progress` stands; a new read begins with a new progress. The bytes are unmasked
@@ -205,7 +215,7 @@ impl Decode<'_> {
             (None, Opcode::Continuation) => return Err(WsError::UnexpectedContinuation),
             (Some(message), Opcode::Continuation) => {
                 message.fragments += 1;
-                if message.fragments > MAX_FRAGMENTS {
+                if message.fragments > inbound.max_fragments {
                     return Err(WsError::TooManyFragments);
                 }
                 message.data.len()

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::error::Error as TungsteniteError;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
 
-use super::{Event, Inbound, MAX_FRAGMENTS, Progress, WsError};
+use super::{DEFAULT_MAX_FRAGMENTS, Event, Inbound, Progress, WsError};
 use crate::frame::{CloseCode, Opcode, header_len, write_header};
 use crate::text::Text;
 
@@ -220,10 +220,20 @@ fn too_many_fragments_are_refused() {
         [frame(0x02, b""), frame(0x00, b"").repeat(count as usize - 2), frame(0x80, b"")].concat()
     };
     let decode = |stream: &[u8]| decode_in(&mut Inbound::new(MAX), stream, []);
-    assert_eq!(decode(&fragments(MAX_FRAGMENTS)), [Ok(binary(b""))]);
-    assert_eq!(decode(&fragments(MAX_FRAGMENTS + 1)), [Err(WsError::TooManyFragments)]);
+    assert_eq!(decode(&fragments(DEFAULT_MAX_FRAGMENTS)), [Ok(binary(b""))]);
+    assert_eq!(decode(&fragments(DEFAULT_MAX_FRAGMENTS + 1)), [Err(WsError::TooManyFragments)]);
     // The count begins anew with each message.
-    assert_eq!(decode(&fragments(MAX_FRAGMENTS).repeat(2)), [Ok(binary(b"")), Ok(binary(b""))]);
+    assert_eq!(decode(&fragments(DEFAULT_MAX_FRAGMENTS).repeat(2)), [Ok(binary(b"")), Ok(binary(b""))]);
+    let limited = |limit, stream: &[u8]| decode_in(&mut Inbound::new(MAX).max_fragments(limit), stream, []);
+    assert_eq!(limited(65_536, &fragments(65_536)), [Ok(binary(b""))]);
+    assert_eq!(limited(65_536, &fragments(65_537)), [Err(WsError::TooManyFragments)]);
+    for limit in [0, 1] {
+        assert_eq!(limited(limit, &fragments(2)), [Err(WsError::TooManyFragments)]);
+        // A message in one frame that two reads bring.
+        let one = frame(0x82, b"abc");
+        let cut = decode_in(&mut Inbound::new(MAX).max_fragments(limit), &one, [4]);
+        assert_eq!(cut, [Ok(binary(b"abc"))]);
+    }
     assert_eq!(WsError::TooManyFragments.close_code(), CloseCode::POLICY_VIOLATION);
 }
 

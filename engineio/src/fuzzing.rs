@@ -85,6 +85,35 @@ fn http_body(framing: Framing, bytes: &[u8], step: usize) -> Option<(Vec<u8>, us
     Some((body, at))
 }
 
+/// The first request of these bytes as a server reads it, for the targets of what stands behind a server. `None` if it is
+/// refused, or not whole.
+#[cfg(feature = "server")]
+pub fn request(data: &[u8]) -> Option<http::Request<crate::RequestBody>> {
+    let len = Scanner::default().scan(data).ok()??;
+    let (head, behind) = data.split_at(len);
+    let head = Head::parse(&Bytes::copy_from_slice(head)).ok()?;
+    let (body, _) = http_body(head.framing, behind, usize::MAX)?;
+    Some(http::Request::from_parts(head.parts, crate::RequestBody::whole(body.into())))
+}
+
+/// Hands each seed of a target to `check`: the files of `fuzz/<project>/seeds/<target>` in the repository.
+///
+/// # Panics
+///
+/// If there are none.
+pub fn each_seed(project: &str, target: &str, check: impl Fn(&[u8])) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(project);
+    let files = std::fs::read_dir(folder.join("seeds").join(target)).expect("the folder of the seeds");
+    let mut seeds = 0;
+    for file in files {
+        let path = file.expect("a file").path();
+        println!("{}", path.display());
+        check(&std::fs::read(&path).expect("a seed"));
+        seeds += 1;
+    }
+    assert!(seeds > 0, "there are no seeds");
+}
+
 /// The head of an answer to the client: it is the same whether it arrives at once or byte by byte.
 #[cfg(feature = "client")]
 pub fn http_answer(data: &[u8]) {
@@ -284,6 +313,35 @@ fn checked(bytes: Vec<u8>) -> Text {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn every_seed_keeps_the_promises() {
+        let seeds = |target, check: fn(&[u8])| each_seed("engineio", target, check);
+        seeds("packet", packet);
+        seeds("payload_v3", payload_v3);
+        seeds("payload_v4", payload_v4);
+        seeds("session_ops", session_ops);
+        seeds("ws_inbound", ws_inbound);
+        #[cfg(feature = "server")]
+        {
+            seeds("connection", connection);
+            seeds("handshake_query", handshake_query);
+            seeds("http_requests", http_requests);
+        }
+        #[cfg(feature = "client")]
+        seeds("http_answer", http_answer);
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn a_request_is_read_with_its_body() {
+        use http_body::Body as _;
+
+        let text = b"POST /a?b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+        let read = request(text).unwrap();
+        assert_eq!((read.uri().path(), read.body().is_end_stream()), ("/a", false));
+        assert!(request(&text[..text.len() - 1]).is_none());
+    }
 
     proptest! {
         #[test]

@@ -335,6 +335,24 @@ impl Maker<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_seed_keeps_the_promises() {
+        let seeds = |target: &str, check: fn(&[u8])| {
+            let folder =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/socketio-parser/seeds").join(target);
+            let files = fs::read_dir(folder).expect("the folder of the seeds");
+            let read = files.map(|file| fs::read(file.expect("a file").path()).expect("a seed"));
+            assert!(read.map(|seed| check(&seed)).count() > 0, "there are no seeds");
+        };
+        seeds("decode", super::decode);
+        seeds("decode_sequence", super::decode_sequence);
+        seeds("msgpack", super::msgpack);
+        seeds("round_trip", super::round_trip);
+    }
+
     /// The bodies run on what the other tests know to be interesting, so that they work before anybody fuzzes.
     #[test]
     fn bodies() {

@@ -41,7 +41,7 @@ pub(super) struct State {
 pub struct IncompleteBody;
 
 impl RequestBody {
-    pub(super) fn whole(data: Bytes) -> Self {
+    pub(crate) fn whole(data: Bytes) -> Self {
         Self(Incoming::Whole(data))
     }
 

@@ -1,17 +1,19 @@
-//! How many may come from where: connections and handshakes of an address, namespaces of a connection.
+//! How many may come from where: connections, sessions and handshakes of an address, namespaces of a connection.
 //!
 //! An address of IPv6 counts as its /64, which is what one household or machine has.
 
 use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engineio::Sid;
+use engineio::{AddressLimit, Sid};
 use socketio_server::{ConnectError, Namespace, Socket};
 
 use crate::config::Limits;
+use crate::forwarded::Proxies;
+use crate::log_limit::LogLimiter;
+use crate::nets::{NetError, Nets};
 use crate::pace::Rate;
 use crate::refusal::Refusal;
 use crate::tallies::Words;
@@ -22,52 +24,80 @@ const SWEEP: usize = 1024;
 /// What is counted, and up to where.
 #[derive(Debug)]
 pub(crate) struct Crowd {
+    exempt: Exempt,
     /// 0 is any number, here and below.
     connections_limit: u32,
     namespaces_limit: u32,
-    taken: Mutex<Taken>,
+    sessions: AddressLimit,
+    /// How many namespaces each connection is in.
+    namespaces: Mutex<HashMap<Sid, u32>>,
     handshakes: Handshakes,
     refused: Arc<Words>,
+    log: LogLimiter,
 }
 
-/// What is taken.
-#[derive(Debug, Default)]
-struct Taken {
-    /// How many connections each address has.
-    connections: HashMap<IpAddr, u32>,
-    /// How many namespaces each connection is in.
-    namespaces: HashMap<Sid, u32>,
+/// The addresses that have no limits of their own: many clients come from them.
+#[derive(Clone, Debug)]
+struct Exempt {
+    nets: Nets,
+    proxies: Proxies,
 }
 
-/// A place in a namespace; the first one of a connection is one of its address too. Dropped, it is free.
+/// A place in a namespace. Dropped, it is free.
 #[derive(Debug)]
 struct Seat {
     crowd: Arc<Crowd>,
-    address: IpAddr,
     session: Sid,
 }
 
 impl Crowd {
-    pub(crate) fn new(limits: &Limits, refused: &Arc<Words>) -> Self {
+    pub(crate) fn new(limits: &Limits, proxies: &Proxies, refused: &Arc<Words>) -> Result<Self, NetError> {
         let burst = Duration::from_secs(limits.burst_seconds.into());
-        Self {
+        let nets = Nets::read("limits.exempt_addresses", &limits.exempt_addresses)?;
+        let exempt = Exempt { nets, proxies: proxies.clone() };
+        Ok(Self {
+            sessions: exempt.limit(limits.sessions_per_address),
+            exempt,
             connections_limit: limits.connections_per_address,
             namespaces_limit: limits.namespaces_per_connection,
-            taken: Mutex::default(),
+            namespaces: Mutex::default(),
             handshakes: Handshakes::new(Rate::new(limits.handshakes_per_second, burst)),
             refused: Arc::clone(refused),
+            log: LogLimiter::default(),
+        })
+    }
+
+    /// The limit of connections of one port.
+    pub(crate) fn connections(&self) -> AddressLimit {
+        self.exempt.limit(self.connections_limit)
+    }
+
+    /// The limit of sessions.
+    pub(crate) fn sessions(&self) -> AddressLimit {
+        self.sessions.clone()
+    }
+
+    /// Whether an address may begin one more handshake; if not, how long it has to wait.
+    pub(crate) fn knocks(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        if self.exempt.has(address) {
+            return Ok(());
+        }
+        let knocked = self.handshakes.take(AddressLimit::network(address), now);
+        knocked.inspect_err(|_| self.refuse("handshakes", address))
+    }
+
+    /// Counts what an address is refused, and logs it now and then: it may be a proxy that the settings do not name.
+    pub(crate) fn refuse(&self, what: &'static str, address: IpAddr) {
+        self.refused.add(what);
+        if let Some(suppressed) = self.log.admits(what, Instant::now()) {
+            let about = "an address has more than limits allow; a proxy belongs into server.trusted_proxies";
+            tracing::warn!(%address, what, suppressed, "{about}");
         }
     }
 
-    /// Whether an address may knock once more; if not, how long it has to wait.
-    pub(crate) fn knocks(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        let knocked = self.handshakes.take(home(address), now);
-        knocked.inspect_err(|_| self.refused.add("handshakes"))
-    }
-
-    /// Lets nobody into the namespace who has too much already.
+    /// Lets nobody into the namespace who is in too many already.
     pub(crate) fn register(self: &Arc<Self>, namespace: &Namespace) {
-        if self.connections_limit == 0 && self.namespaces_limit == 0 {
+        if self.namespaces_limit == 0 {
             return;
         }
         let crowd = Arc::clone(self);
@@ -81,67 +111,50 @@ impl Crowd {
     }
 
     fn seat(self: &Arc<Self>, socket: &Socket) -> Result<(), ConnectError> {
-        // Only transports that are not of the network have none.
-        let Some(address) = socket.handshake().address() else { return Ok(()) };
-        let (address, session) = (home(address.ip()), socket.session().id().clone());
-        let taken = self.take(address, &session);
-        taken.inspect_err(|refusal| {
-            let is_namespaces = *refusal == Refusal::TooManyNamespaces;
-            self.refused.add(if is_namespaces { "namespaces" } else { "connections" });
-        })?;
-        let seat = Seat { crowd: Arc::clone(self), address, session };
-        socket.extensions().insert(Arc::new(seat));
+        let session = socket.session().id().clone();
+        self.take(&session).inspect_err(|_| self.refused.add("namespaces"))?;
+        socket.extensions().insert(Arc::new(Seat { crowd: Arc::clone(self), session }));
         Ok(())
     }
 
-    fn take(&self, address: IpAddr, session: &Sid) -> Result<(), Refusal> {
-        let mut taken = self.lock();
-        let namespaces = taken.namespaces.get(session).copied().unwrap_or_default();
-        if self.namespaces_limit > 0 && namespaces >= self.namespaces_limit {
+    fn take(&self, session: &Sid) -> Result<(), Refusal> {
+        let mut namespaces = self.namespaces();
+        let number = namespaces.get(session).copied().unwrap_or_default();
+        if number >= self.namespaces_limit {
             return Err(Refusal::TooManyNamespaces);
         }
-        if namespaces == 0 {
-            let connections = taken.connections.entry(address).or_default();
-            if self.connections_limit > 0 && *connections >= self.connections_limit {
-                return Err(Refusal::TooManyConnections);
-            }
-            *connections += 1;
-        }
-        *taken.namespaces.entry(session.clone()).or_default() += 1;
+        namespaces.insert(session.clone(), number + 1);
         Ok(())
     }
 
     /// Every change is whole, so a panic elsewhere is no reason to stop.
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn namespaces(&self) -> MutexGuard<'_, HashMap<Sid, u32>> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exempt {
+    fn has(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.nets.have(address) || self.proxies.trusts(address)
+    }
+
+    fn limit(&self, limit: u32) -> AddressLimit {
+        let exempt = self.clone();
+        match limit {
+            0 => AddressLimit::unlimited(),
+            limit => AddressLimit::new(limit as usize).exempt(move |address| exempt.has(address)),
+        }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.crowd.lock();
-        if free(&mut taken.namespaces, &self.session) {
-            free(&mut taken.connections, &self.address);
+        let mut namespaces = self.crowd.namespaces();
+        match namespaces.get_mut(&self.session) {
+            Some(number) if *number > 1 => *number -= 1,
+            _ => drop(namespaces.remove(&self.session)),
         }
-    }
-}
-
-/// One less. Whether it was the last.
-fn free<K: Eq + Hash>(taken: &mut HashMap<K, u32>, of: &K) -> bool {
-    let Some(number) = taken.get_mut(of) else { return false };
-    *number -= 1;
-    let is_last = *number == 0;
-    if is_last {
-        taken.remove(of);
-    }
-    is_last
-}
-
-/// What an address counts as.
-fn home(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -187,49 +200,34 @@ impl Handshakes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Server;
 
     fn crowd(limits: &Limits) -> Crowd {
-        Crowd::new(limits, &Arc::default())
+        let server = Server { trusted_proxies: vec!["10.0.0.0/8".to_owned()], ..Server::default() };
+        Crowd::new(limits, &Proxies::new(&server).unwrap(), &Arc::default()).unwrap()
     }
 
     fn ip(text: &str) -> IpAddr {
-        home(text.parse().unwrap())
-    }
-
-    #[test]
-    fn a_household_counts_as_one() {
-        assert_eq!(ip("2001:db8:1:2:3::4"), ip("2001:db8:1:2:ffff::"));
-        assert_ne!(ip("2001:db8:1:2::"), ip("2001:db8:1:3::"));
-        assert_eq!(ip("::ffff:192.0.2.1"), ip("192.0.2.1"));
-        assert_ne!(ip("192.0.2.1"), ip("192.0.2.2"));
+        text.parse().unwrap()
     }
 
     #[test]
     fn places_are_taken_and_freed() {
-        let limits = Limits { connections_per_address: 2, namespaces_per_connection: 2, ..Limits::default() };
+        let limits = Limits { namespaces_per_connection: 2, ..Limits::default() };
         let crowd = Arc::new(crowd(&limits));
-        let seat = |address: &str, session: u8| {
-            let (address, session) = (ip(address), Sid::from_random([session; 16]));
-            crowd.take(address, &session)?;
-            Ok(Seat { crowd: Arc::clone(&crowd), address, session })
+        let seat = |session: u8| {
+            let session = Sid::from_random([session; 16]);
+            crowd.take(&session)?;
+            Ok(Seat { crowd: Arc::clone(&crowd), session })
         };
-        let first = seat("192.0.2.1", 1).unwrap();
-        let second = seat("192.0.2.1", 1).unwrap();
-        assert_eq!(seat("192.0.2.1", 1).err(), Some(Refusal::TooManyNamespaces));
-        let other = seat("192.0.2.1", 2).unwrap();
-        assert_eq!(seat("192.0.2.1", 3).err(), Some(Refusal::TooManyConnections));
-        seat("192.0.2.2", 3).unwrap();
+        let first = seat(1).unwrap();
+        let second = seat(1).unwrap();
+        assert_eq!(seat(1).err(), Some(Refusal::TooManyNamespaces));
+        let other = seat(2).unwrap();
         drop(first);
-        assert_eq!(
-            seat("192.0.2.1", 3).err(),
-            Some(Refusal::TooManyConnections),
-            "it is in another namespace"
-        );
-        drop(second);
-        let third = seat("192.0.2.1", 3).unwrap();
-        drop((third, other));
-        let taken = crowd.lock();
-        assert!(taken.connections.is_empty() && taken.namespaces.is_empty());
+        let third = seat(1).unwrap();
+        drop((second, third, other));
+        assert!(crowd.namespaces().is_empty());
     }
 
     #[test]
@@ -249,6 +247,18 @@ mod tests {
             crowd.knocks(std::net::Ipv4Addr::from_bits(number).into(), at).unwrap();
         }
         assert!(crowd.handshakes.spent.lock().unwrap().full.len() < 2 * SWEEP);
-        Arc::new(self::crowd(&Limits::default())).knocks(ip("192.0.2.1"), now).unwrap();
+    }
+
+    #[test]
+    fn proxies_and_programs_of_this_machine_have_no_limit() {
+        let crowd = crowd(&Limits { handshakes_per_second: 1, burst_seconds: 1, ..Limits::default() });
+        let now = Instant::now();
+        for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3"] {
+            for _ in 0..10 {
+                crowd.knocks(ip(address), now).unwrap();
+            }
+        }
+        crowd.knocks(ip("192.0.2.1"), now).unwrap();
+        assert!(crowd.knocks(ip("192.0.2.1"), now).is_err());
     }
 }

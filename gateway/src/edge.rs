@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use crate::log_limit::LogLimiter;
 use crate::protection::Protection;
 use crate::{http as web, native};
 
+/// How many file descriptors each port keeps back, so that its health can be asked for when there are no others left.
+const RESERVE: usize = 8;
 /// How long the answers may take that are under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -49,7 +51,8 @@ impl Gateway {
                 // Only our own native connections have it.
                 request.headers_mut().remove(native::MARK);
                 request.extensions_mut().insert(PeerAddr(client));
-                self.io().engine().handle(request).await
+                let answer = self.io().engine().handle(request).await;
+                if is_handshake { explained(self, answer, client.ip()) } else { answer }
             }
             Err(refused) => *refused,
         };
@@ -114,6 +117,12 @@ impl Gateway {
             }
         });
         let gateway = self.clone();
+        let reserved = Routes::new(move |request: Request<RequestBody>| {
+            let gateway = gateway.clone();
+            async move { web::respond_reserved(&gateway, request, door).await }
+        });
+        let watching = self.clone();
+        let gateway = self.clone();
         let log = LogLimiter::default();
         let config = self.config();
         let head = Duration::from_millis(config.transport.head_timeout_ms);
@@ -122,6 +131,9 @@ impl Gateway {
             .head_timeout(head)
             .body_timeout(Duration::from_millis(config.transport.body_timeout_ms))
             .max_connections(config.server.max_connections)
+            .max_connections_per_address(self.crowd().connections())
+            .reserve(RESERVE, reserved)
+            .on_descriptors(move |descriptors| watching.descriptors().note(descriptors))
             .shutdown_timeout(LAST_ANSWERS)
             .on_failure(move |failure| match failure {
                 // Whoever looks what is on this port fails in the handshake, too.
@@ -134,6 +146,11 @@ impl Gateway {
                     gateway.tallies().excess.add("server_connections");
                     warn(&log, failure);
                 }
+                ConnectionFailure::TooManyOfAddress(address) => {
+                    gateway.crowd().refuse("connections", *address)
+                }
+                // That they have run out is logged as such.
+                failure if failure.is_out_of_descriptors() => gateway.tallies().excess.add("descriptors"),
                 failure => warn(&log, failure),
             })
     }
@@ -160,7 +177,10 @@ async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -
     }
     if wants_websocket(request.headers()) {
         let answer = match admit(gateway, request.headers(), peer, true) {
-            Ok(client) => native::upgrade(gateway.config(), engine, request, client).await,
+            Ok(client) => {
+                let answer = native::upgrade(gateway.config(), engine, request, client).await;
+                explained(gateway, answer, client.ip())
+            }
             Err(refused) => *refused,
         };
         gateway.tallies().handshakes.add("native", answer.status());
@@ -186,6 +206,20 @@ fn admit(
         knocked.map_err(|wait| Box::new(too_often(wait)))?;
     }
     Ok(client)
+}
+
+/// The answer to a handshake. The engine refuses more sessions than an address may have without a body.
+fn explained(gateway: &Gateway, answer: Answer, client: IpAddr) -> Answer {
+    let headers = answer.headers();
+    if answer.status() != StatusCode::TOO_MANY_REQUESTS || headers.contains_key(header::CONTENT_TYPE) {
+        return answer;
+    }
+    gateway.crowd().refuse("sessions", client);
+    let message = "too many sessions of this address";
+    let failure = answer::failure(answer.status(), "too_many_sessions", message);
+    let (mut parts, _) = answer.into_parts();
+    parts.headers.extend(failure.headers().clone());
+    Answer::from_parts(parts, failure.into_body())
 }
 
 fn too_often(wait: Duration) -> Answer {

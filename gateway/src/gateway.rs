@@ -13,15 +13,16 @@ use crate::access::Operators;
 use crate::closes::Closes;
 use crate::config::{Config, Secret, WrongValue, changes};
 use crate::crowd::Crowd;
-use crate::forwarded::{Proxies, ProxyError};
+use crate::forwarded::Proxies;
 use crate::guard::Guard;
 use crate::hooks::{HookError, Hooks};
+use crate::nets::NetError;
 use crate::numbers::Numbers;
 use crate::once::Once;
 use crate::tallies::{Place, Tallies};
 use crate::tls::{Tls, TlsError};
 use crate::tokens::{Keys, Session, SessionError, TokenError, Tokens};
-use crate::{events, pace, watch};
+use crate::{descriptors, events, pace, watch};
 
 /// A gateway. This is a handle: clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -41,6 +42,7 @@ struct Shared {
     hooks: Hooks,
     crowd: Arc<Crowd>,
     proxies: Proxies,
+    descriptors: descriptors::Watch,
     started: Instant,
     ports: Mutex<Vec<ConnectionCount>>,
     draining: AtomicBool,
@@ -79,9 +81,9 @@ pub enum StartError {
     /// TLS cannot be spoken as the settings say.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
-    /// What should be a proxy's address is none.
+    /// What should be an address or a net is none.
     #[error(transparent)]
-    Proxy(#[from] ProxyError),
+    Net(#[from] NetError),
     /// The backend cannot be called as the settings say.
     #[error(transparent)]
     Hook(#[from] HookError),
@@ -104,16 +106,16 @@ impl Gateway {
         first_wrong(&config)?;
         let config = Arc::new(config);
         let origins: Origins = config.origins.allowed.iter().collect();
-        let io = server(&config, &origins)?;
+        let tallies = Tallies::default();
+        let proxies = Proxies::new(&config.server)?;
+        let crowd = Arc::new(Crowd::new(&config.limits, &proxies, &tallies.excess)?);
+        let io = server(&config, &origins, &crowd)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
         let guard = Guard::new(&io, &tokens, &config.auth);
         let hooks = Hooks::new(&config.hooks, &io)?;
         let closes = Arc::<Closes>::default();
-        let tallies = Tallies::default();
-        let crowd = Arc::new(Crowd::new(&config.limits, &tallies.excess));
-        let proxies = Proxies::new(&config.server)?;
         let started = Instant::now();
         // First, so that no pattern takes its name.
         watch::register(&io, &operators, &closes, started);
@@ -142,6 +144,7 @@ impl Gateway {
             hooks,
             crowd,
             proxies,
+            descriptors: descriptors::Watch::default(),
             started,
             ports: Mutex::default(),
             draining: AtomicBool::new(false),
@@ -272,6 +275,11 @@ impl Gateway {
         &self.0.proxies
     }
 
+    /// Whether more can be opened.
+    pub(crate) fn descriptors(&self) -> &descriptors::Watch {
+        &self.0.descriptors
+    }
+
     /// Those that went.
     pub(crate) fn closes(&self) -> &Closes {
         &self.0.closes
@@ -308,7 +316,7 @@ fn first_wrong(config: &Config) -> Result<(), WrongValue> {
     }
 }
 
-fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::ConfigError> {
+fn server(config: &Config, origins: &Origins, crowd: &Crowd) -> Result<Server, engineio::ConfigError> {
     let transport = &config.transport;
     let builder = Server::builder()
         .path(&config.server.path)
@@ -323,6 +331,7 @@ fn server(config: &Config, origins: &Origins) -> Result<Server, engineio::Config
             let engine = engine
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
+                .max_sessions_per_address(crowd.sessions())
                 .max_queued_bytes(config.server.max_queued_bytes)
                 .body_timeout(Duration::from_millis(transport.body_timeout_ms))
                 .allow_eio3(transport.allow_eio3)

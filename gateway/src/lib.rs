@@ -21,11 +21,11 @@
 //!
 //! - [`config`]: every setting, and where it comes from.
 //! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for; `tls`: what
-//!   they are wrapped in; `door`: which port they came to.
+//!   they are wrapped in; `door`: which port they came to; `descriptors`: whether more can be opened.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
 //! - `guard`: who may come in, as whom and for how long; `tokens`, `revoked`: what proves it;
 //!   `kept`: what is kept for those who come back; `pace`: how fast it may talk;
-//!   `crowd`: how many may come from where; `forwarded`: where that is; `refusal`: what those are told who may not.
+//!   `crowd`: how many may come from where; `forwarded`, `nets`: where that is; `refusal`: what those are told who may not.
 //! - `hooks`: webhooks, by which a backend decides, handles events and is told; `person`: who a socket is.
 //! - `events`: what clients can do when nobody has programmed anything.
 //! - `web`: what we ask others for.
@@ -41,6 +41,7 @@ mod closes;
 pub mod command;
 pub mod config;
 mod crowd;
+mod descriptors;
 mod door;
 mod edge;
 mod events;
@@ -53,6 +54,7 @@ mod kept;
 mod log;
 mod log_limit;
 pub mod native;
+mod nets;
 mod numbers;
 mod once;
 mod pace;
@@ -69,9 +71,9 @@ mod web;
 
 pub use self::closes::Close;
 pub use self::config::Config;
-pub use self::forwarded::ProxyError;
 pub use self::gateway::{Gateway, ReloadError, StartError};
 pub use self::hooks::HookError;
+pub use self::nets::NetError;
 pub use self::numbers::{Counted, Numbers, RoomSize};
 pub use self::room_name::{RoomError, USER_ROOM};
 pub use self::tls::TlsError;

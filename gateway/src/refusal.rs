@@ -13,7 +13,6 @@ pub(crate) enum Refusal {
     KeyNeeded,
     /// The backend answered with 401 or 403.
     Refused,
-    TooManyConnections,
     TooManyNamespaces,
     BackendDown,
 }
@@ -23,7 +22,6 @@ const ALL: &[Refusal] = &[
     Refusal::TokenNeeded,
     Refusal::KeyNeeded,
     Refusal::Refused,
-    Refusal::TooManyConnections,
     Refusal::TooManyNamespaces,
     Refusal::BackendDown,
 ];
@@ -36,11 +34,6 @@ impl Refusal {
             Self::TokenNeeded => ("token_needed", StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::KeyNeeded => ("key_needed", StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Refused => ("refused", StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::TooManyConnections => (
-                "too_many_connections",
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many connections from this address",
-            ),
             Self::TooManyNamespaces => (
                 "too_many_namespaces",
                 StatusCode::TOO_MANY_REQUESTS,

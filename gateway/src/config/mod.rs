@@ -6,6 +6,7 @@ pub(crate) mod changes;
 mod check;
 pub mod hooks;
 mod keys;
+mod limits;
 pub mod load;
 mod secret;
 
@@ -14,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 pub use self::check::WrongValue;
+pub use self::limits::{Excess, Limits};
 pub use self::secret::Secret;
 
 /// The namespace in which operators watch the numbers.
@@ -296,56 +298,6 @@ impl Default for Auth {
             max_revoked: 10_000,
         }
     }
-}
-
-/// How fast each client may talk in a namespace. Heartbeats do not count.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// How many events a second. Default 0: any number. With a limit each client costs about 100 bytes more.
-    pub events_per_second: u32,
-    /// How many bytes of arguments a second. Default 0: any number.
-    pub bytes_per_second: u32,
-    /// For how many seconds' worth a client that was quiet may talk at once. Default 5.
-    pub burst_seconds: u32,
-    /// What happens to more. Default `delay`.
-    pub excess: Excess,
-    /// How many connections an address may have in namespaces; one of IPv6 counts as its /64. Default 0: any number.
-    /// Further ones are refused. With this or the limit of namespaces each connection costs about 200 bytes more.
-    pub connections_per_address: u32,
-    /// How many handshakes an address may begin in a second; what it saves up is that of `burst_seconds`. Default 0: any
-    /// number. Further ones get 429. Each address costs about 60 bytes until it has rested.
-    pub handshakes_per_second: u32,
-    /// How many namespaces a connection may be in. Default 0: 64, and who wants more loses the connection; below that
-    /// they are refused.
-    pub namespaces_per_connection: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            events_per_second: 0,
-            bytes_per_second: 0,
-            burst_seconds: 5,
-            excess: Excess::Delay,
-            connections_per_address: 0,
-            handshakes_per_second: 0,
-            namespaces_per_connection: 0,
-        }
-    }
-}
-
-/// What happens to a client that talks too fast.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Excess {
-    /// Its events wait, and when too many do, nothing more is read from it.
-    #[default]
-    Delay,
-    /// An event is dropped, and answered with an error if it wants an answer.
-    Refuse,
-    /// It is told, and put out.
-    Disconnect,
 }
 
 /// What operators may do, and who they are.

@@ -30,9 +30,12 @@ pub(super) fn live() -> Answer {
 
 /// Whether new clients are taken.
 pub(super) fn ready(gateway: &Gateway) -> Answer {
-    if gateway.is_ready() {
-        answer::json(StatusCode::OK, &json!({"status": "ok"}))
+    let status = |text| answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
+    if !gateway.is_ready() {
+        status("draining")
+    } else if gateway.descriptors().have_run_out() {
+        status("out_of_descriptors")
     } else {
-        answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "draining"}))
+        answer::json(StatusCode::OK, &json!({"status": "ok"}))
     }
 }

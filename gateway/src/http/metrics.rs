@@ -44,6 +44,9 @@ fn text(gateway: &Gateway) -> String {
     page.one("queued_memory_bytes", Kind::Gauge, about, io.engine().stats().queued_bytes);
     let about = "Handlers that still run for clients that have left, and events that wait for theirs.";
     page.one("detached_handlers", Kind::Gauge, about, io.detached_handlers());
+    let about = "1 while file descriptors have run out and new clients are refused.";
+    let ran_out = usize::from(gateway.descriptors().have_run_out());
+    page.one("out_of_descriptors", Kind::Gauge, about, ran_out);
     let rooms: usize = io.namespaces().iter().map(rooms).sum();
     page.one("rooms", Kind::Gauge, "Rooms with somebody in them.", rooms);
 

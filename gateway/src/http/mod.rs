@@ -29,6 +29,17 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, do
     answer
 }
 
+/// Answers a request for which only a reserved file descriptor was left: how it is, and nothing else.
+pub(crate) async fn respond_reserved(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
+    if let Ok(Action::Live | Action::Ready | Action::Metrics) = action(gateway.origins(), &request) {
+        return respond(gateway, request, door).await;
+    }
+    let message = "the gateway can open no more connections now";
+    let mut answer = answer::failure(StatusCode::SERVICE_UNAVAILABLE, "out_of_descriptors", message);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    answer
+}
+
 /// Answers a request on a port for clients alone: how it is, and what this is.
 fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> Answer {
     match action(gateway.origins(), request) {

@@ -62,7 +62,11 @@ pub(crate) static ROUTES: &[Route] = &[
     get("/clients.js", Action::PageFile(&page::CLIENTS), "A part of the page"),
     get("/health", Action::Ready, "The same as /health/ready"),
     get("/health/live", Action::Live, "Whether the process answers"),
-    get("/health/ready", Action::Ready, "Whether new clients are taken: 503 while shutting down"),
+    get(
+        "/health/ready",
+        Action::Ready,
+        "Whether new clients are taken: 503 while shutting down, or out of file descriptors",
+    ),
     get("/metrics", Action::Metrics, "The numbers, as Prometheus reads them"),
     post(
         "/api/emit_to_client",

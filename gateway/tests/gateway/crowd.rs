@@ -1,9 +1,11 @@
 //! How many may come from where.
 
-use serde_json::{Value, json};
-use tests::raw::{Request, WebSocket};
+use serde_json::json;
+use tests::raw::{Request, WebSocket, soon};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
-use crate::support::{Running, start, until};
+use crate::support::{Running, parsed, start, until};
 
 async fn from(running: &Running, address: &str) -> Result<WebSocket, u16> {
     WebSocket::open_with(running.addr, "/", &[("x-forwarded-for", address)]).await
@@ -15,10 +17,14 @@ async fn refused(running: &Running, what: &str, number: u64) {
     assert!(metrics.text().contains(&sample), "{sample}{}", metrics.text());
 }
 
+const SOCKETIO: &str = "/socket.io/?EIO=4&transport=websocket";
+const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+
 #[tokio::test]
-async fn connections_of_an_address_are_counted() {
-    let server = json!({"trusted_proxies": ["127.0.0.0/8"], "namespaces": ["/", "/n"]});
-    let running = start(json!({"server": server, "limits": {"connections_per_address": 2}})).await;
+async fn sessions_of_an_address_are_counted() {
+    let settings =
+        json!({"server": {"trusted_proxies": ["127.0.0.0/8"]}, "limits": {"sessions_per_address": 2}});
+    let running = start(settings).await;
     let mut first = from(&running, "192.0.2.1").await.unwrap();
     let _second = from(&running, "192.0.2.1").await.unwrap();
     assert_eq!(from(&running, "192.0.2.1").await.err(), Some(429));
@@ -27,36 +33,82 @@ async fn connections_of_an_address_are_counted() {
     let _sixth = from(&running, "2001:db8:1:2::1").await.unwrap();
     let _seventh = from(&running, "2001:db8:1:2:aaaa::2").await.unwrap();
     assert_eq!(from(&running, "[2001:db8:1:2::3]:99").await.err(), Some(429));
-    refused(&running, "connections", 2).await;
+    refused(&running, "sessions", 2).await;
     let listed = running.get("/api/sockets").await.1["data"]["sockets"].take();
     let addresses = listed.as_array().unwrap().iter().map(|it| it["address"].as_str().unwrap());
     let mut addresses: Vec<&str> = addresses.collect();
     addresses.sort_unstable();
     assert_eq!(addresses, ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8:1:2::1", "2001:db8:1:2:aaaa::2"]);
     first.close().await;
-    until(|| running.gateway.io().len() == 4).await;
+    until(|| running.gateway.io().engine().stats().tasks == 4).await;
     let _third = from(&running, "192.0.2.1").await.unwrap();
+}
 
-    // One connection of Socket.IO is one, however many namespaces it is in.
-    let headers = [("x-forwarded-for", "198.51.100.1")];
-    let target = "/socket.io/?EIO=4&transport=websocket";
-    let mut clients = Vec::new();
-    for expected in ["40{", "40{", "44{"] {
-        let mut ws = WebSocket::open_with(running.addr, target, &headers).await.unwrap();
-        assert!(ws.text().await.starts_with("0{"));
-        ws.send("40").await;
-        let answer = ws.text().await;
-        assert!(answer.starts_with(expected), "{answer}");
-        if expected == "44{" {
-            let refusal: Value = serde_json::from_str(&answer[2..]).unwrap();
-            let data = json!({"code": "too_many_connections"});
-            assert_eq!(refusal, json!({"message": "too many connections from this address", "data": data}));
-        } else {
-            assert!(ws.text().await.starts_with("42[\"connected\""));
-            ws.send("40/n,").await;
-            assert!(ws.text().await.starts_with("40/n,{"));
+/// A session that has joined no namespace holds memory, too.
+#[tokio::test]
+async fn sessions_count_before_they_join_a_namespace() {
+    let settings =
+        json!({"server": {"trusted_proxies": ["127.0.0.1"]}, "limits": {"sessions_per_address": 2}});
+    let running = start(settings).await;
+    let knock =
+        async || Request::new("GET", POLLING).header("x-forwarded-for", "192.0.2.1").send(running.addr).await;
+    let headers = [("x-forwarded-for", "192.0.2.1")];
+    assert_eq!(knock().await.status, 200);
+    let mut ws = WebSocket::open_with(running.addr, SOCKETIO, &headers).await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    let answer = knock().await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("10")));
+    let failure = json!({"code": "too_many_sessions", "message": "too many sessions of this address"});
+    assert_eq!(parsed(&answer).1, json!({"success": false, "error": failure}));
+    assert_eq!(WebSocket::open_with(running.addr, SOCKETIO, &headers).await.err(), Some(429));
+    assert_eq!(from(&running, "192.0.2.1").await.err(), Some(429));
+    refused(&running, "sessions", 3).await;
+    assert_eq!(running.gateway.io().engine().stats().sessions, 2);
+}
+
+/// What waits for a TLS handshake or a request is counted by the address of the connection itself.
+#[tokio::test]
+async fn connections_of_an_address_are_counted() {
+    let limits = json!({"connections_per_address": 2, "exempt_addresses": []});
+    let running = start(json!({"limits": limits})).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(TcpStream::connect(running.addr).await.unwrap());
+    }
+    until(|| running.gateway.connections() == 2).await;
+    let mut third = TcpStream::connect(running.addr).await.unwrap();
+    assert_eq!(soon(third.read(&mut [0])).await.unwrap_or(0), 0, "closed at once");
+    held.pop();
+    until(|| running.gateway.connections() == 1).await;
+    refused(&running, "connections", 1).await;
+    // Those that became WebSockets are sessions.
+    until(|| running.gateway.connections() == 1).await;
+    let mut clients = vec![running.socketio().await];
+    until(|| running.gateway.connections() == 1).await;
+    clients.push(running.socketio().await);
+    until(|| running.gateway.connections() == 1).await;
+    clients.push(running.native("/").await);
+    assert_eq!(clients.len(), 3);
+}
+
+/// Behind a proxy all connections have the proxy's address, and through one that names no client all sessions, too.
+#[tokio::test]
+async fn proxies_and_exempt_addresses_have_no_limit() {
+    let none = json!({"connections_per_address": 1, "sessions_per_address": 1, "handshakes_per_second": 1});
+    let mut not_exempt = none.clone();
+    not_exempt["exempt_addresses"] = json!([]);
+    for settings in
+        [json!({"limits": none}), json!({"limits": not_exempt, "server": {"trusted_proxies": ["127.0.0.1"]}})]
+    {
+        let running = start(settings).await;
+        let mut held = Vec::new();
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            held.push(TcpStream::connect(running.addr).await.unwrap());
+            clients.extend(running.both().await);
         }
-        clients.push(ws);
+        until(|| running.gateway.connections() == 10).await;
+        assert_eq!(running.gateway.io().engine().stats().sessions, 20);
     }
 }
 
@@ -106,7 +158,7 @@ async fn who_knocks_too_often_hears_when_to_come_back() {
 #[tokio::test]
 async fn an_empty_session_id_is_a_handshake_like_any_other() {
     // What is saved up in an hour does not come back while the test runs.
-    let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3});
+    let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3, "exempt_addresses": []});
     let running = start(json!({"limits": limits})).await;
     let mut statuses = Vec::new();
     for number in 0..100 {
@@ -124,7 +176,7 @@ async fn an_empty_session_id_is_a_handshake_like_any_other() {
 
 #[tokio::test]
 async fn only_trusted_proxies_are_believed() {
-    let running = start(json!({"limits": {"connections_per_address": 1}})).await;
+    let running = start(json!({"limits": {"sessions_per_address": 1, "exempt_addresses": []}})).await;
     let _first = from(&running, "192.0.2.1").await.unwrap();
     assert_eq!(from(&running, "192.0.2.2").await.err(), Some(429), "both come from here");
     let listed = running.get("/api/sockets").await.1["data"]["sockets"][0]["address"].take();

@@ -6,6 +6,7 @@ mod auth;
 mod churn;
 mod crowd;
 mod deploy;
+mod descriptors;
 mod events;
 mod hooks;
 mod http;

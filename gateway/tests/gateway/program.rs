@@ -55,7 +55,21 @@ impl Served {
 
 pub(crate) async fn serve(arguments: &[&str]) -> Served {
     let arguments = [&["serve", "--port", "0", "--log-format", "json"], arguments].concat();
-    let mut process = program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    served(program(&arguments)).await
+}
+
+/// The same with so many file descriptors.
+pub(crate) async fn serve_with_descriptors(number: u32, arguments: &[&str]) -> Served {
+    let mut command = Command::new("sh");
+    let limited = format!("ulimit -n {number} && exec \"$@\"");
+    command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_socketio-gateway")]);
+    command.args(["serve", "--port", "0", "--log-format", "json"]).args(arguments);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    served(command).await
+}
+
+async fn served(mut command: Command) -> Served {
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     // The libraries log before the program does, where the level shows them.
     let addr = soon(async {

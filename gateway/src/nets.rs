@@ -1,0 +1,84 @@
+//! Nets: addresses that have a beginning in common.
+
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+/// Some addresses and nets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nets(Vec<Net>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Net {
+    start: IpAddr,
+    bits: u8,
+}
+
+/// What should be an address or a net is none.
+#[derive(Debug, Error)]
+#[error("{setting}: {text:?} is no address such as 10.0.0.1, and no net such as 10.0.0.0/8")]
+pub struct NetError {
+    setting: &'static str,
+    text: String,
+}
+
+impl Nets {
+    /// Those that a setting lists.
+    pub(crate) fn read(setting: &'static str, list: &[String]) -> Result<Self, NetError> {
+        let read = |text: &String| Net::read(text).ok_or_else(|| NetError { setting, text: text.clone() });
+        Ok(Self(list.iter().map(read).collect::<Result<_, _>>()?))
+    }
+
+    /// Whether the address is in one of them.
+    pub(crate) fn have(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|net| net.has(address))
+    }
+}
+
+impl Net {
+    fn read(text: &str) -> Option<Self> {
+        let (start, bits) = match text.split_once('/') {
+            Some((start, bits)) => (start, Some(bits)),
+            None => (text, None),
+        };
+        let start: IpAddr = start.parse().ok()?;
+        let most = if start.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= most)?,
+            None => most,
+        };
+        Some(Self { start, bits })
+    }
+
+    fn has(self, address: IpAddr) -> bool {
+        let shared = match (self.start, address) {
+            (IpAddr::V4(start), IpAddr::V4(address)) => (start.to_bits() ^ address.to_bits()).leading_zeros(),
+            (IpAddr::V6(start), IpAddr::V6(address)) => (start.to_bits() ^ address.to_bits()).leading_zeros(),
+            _ => return false,
+        };
+        shared >= u32::from(self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for wrong in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "localhost", "10.0.0.1/"] {
+            let error = Nets::read("server.trusted_proxies", &[wrong.to_owned()]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("server.trusted_proxies: {wrong:?} is no")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_net_has_the_addresses_that_begin_as_it_does() {
+        let nets = Nets::read("x", &["127.0.0.0/8".to_owned(), "::1".to_owned()]).unwrap();
+        for (address, expected) in [("127.9.9.9", true), ("128.0.0.1", false), ("::1", true), ("::2", false)]
+        {
+            assert_eq!(nets.have(address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(!Nets::default().have("127.0.0.1".parse().unwrap()));
+    }
+}

@@ -50,6 +50,9 @@ mod error;
 mod extensions;
 mod extract;
 mod for_log;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod id;
 mod into_rooms;

@@ -46,6 +46,9 @@ mod door;
 mod edge;
 mod events;
 mod forwarded;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod hooks;

@@ -171,6 +171,15 @@ impl Tokens {
         Ok(Self { keys: RwLock::new(Arc::new(Keys::new(auth)?)), revoked })
     }
 
+    /// Tokens that are good by the keys of this document alone.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn of_key_set(document: &[u8]) -> Result<Self, TokenError> {
+        let jwks = Some(Arc::new(Jwks::of_document(document)?));
+        let no_keys = Auth { jwt_key: Default::default(), jwks: String::new(), ..Auth::default() };
+        let keys = Keys { jwt: Some(Jwt { jwks, ..Jwt::new(&no_keys)? }), sessions: None };
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), revoked: Revoked::new(0, 0) })
+    }
+
     /// From now on these keys are good, and no others. Who is in stays in.
     pub(crate) fn replace(&self, keys: Keys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);

@@ -99,13 +99,24 @@ impl fmt::Debug for Sources {
 impl Sources {
     /// The configuration, or all that is wrong with it.
     pub fn load(&self) -> Result<Config, Vec<LoadError>> {
-        let template = template();
-        let mut errors = Vec::new();
-        let mut tree = match self.file.as_deref().map(read) {
+        let tree = match self.file.as_deref().map(read) {
             None => Map::new(),
             Some(Ok(tree)) => tree,
             Some(Err(error)) => return Err(vec![error]),
         };
+        self.merge(tree)
+    }
+
+    /// The same with a file that says this.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn load_text(&self, file: &Path, text: &str) -> Result<Config, Vec<LoadError>> {
+        self.merge(parse(file, text).map_err(|error| vec![error])?)
+    }
+
+    /// The configuration of what the file says, and all the rest.
+    fn merge(&self, mut tree: Map<String, Value>) -> Result<Config, Vec<LoadError>> {
+        let template = template();
+        let mut errors = Vec::new();
         let origin = self.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
         errors.extend(keys::unknown(&template, &tree).into_iter().map(|it| unknown(&origin, it)));
         // A list would be read as the settings in their order.
@@ -177,11 +188,15 @@ pub(crate) fn template() -> Map<String, Value> {
 fn read(path: &Path) -> Result<Map<String, Value>, LoadError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Map<String, Value>, LoadError> {
     let syntax = |message: String| LoadError::Syntax { path: path.to_owned(), message };
     if path.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(&text).map_err(|error| syntax(error.to_string()))
+        serde_json::from_str(text).map_err(|error| syntax(error.to_string()))
     } else {
-        let table: toml::Table = toml::from_str(&text).map_err(|error| syntax(toml_error(&text, &error)))?;
+        let table: toml::Table = toml::from_str(text).map_err(|error| syntax(toml_error(text, &error)))?;
         match serde_json::to_value(table) {
             Ok(Value::Object(tree)) => Ok(tree),
             _ => Err(syntax("not a table".to_owned())),

@@ -12,6 +12,8 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::routes::Route;
 use crate::answer::{self, Answer};
 use crate::door::Door;
 use crate::gateway::Gateway;

@@ -9,6 +9,8 @@ mod bridge;
 mod inside;
 mod message;
 mod subprotocol;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod message_check;
 
 use std::net::SocketAddr;
 

@@ -103,6 +103,15 @@ impl Jwks {
         Ok(Self { source, keys: RwLock::new(known), asked: Mutex::default(), interval, age })
     }
 
+    /// The keys of a document. They are not asked for again.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn of_document(document: &[u8]) -> Result<Self, JwksError> {
+        let asked = Mutex::new(Some(Instant::now()));
+        let keys = RwLock::new(Known::new(document)?);
+        let source = Source::File(PathBuf::new());
+        Ok(Self { source, keys, asked, interval: Duration::MAX, age: Duration::MAX })
+    }
+
     /// The keys that may have signed a token with this header, after they were asked for if need be.
     pub(crate) async fn find(self: &Arc<Self>, header: &Header) -> Vec<DecodingKey> {
         let known = self.known();

@@ -1,0 +1,4 @@
+//! Tokens and documents of keys.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::token(data));

@@ -1,0 +1,119 @@
+//! What the fuzz target of native messages checks: both directions of the translation mean the same.
+
+use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use socketio_parser::{Decoder, Limits, Packet, Payload, RawArgs};
+
+use super::message::{Fault, Outgoing, binary_packet, to_packet};
+
+/// The namespaces that messages go to.
+const NAMESPACES: [&str; 3] = ["/", "/n", "/of/a?b=1"];
+
+/// A message of a client, or a packet of the server.
+///
+/// The first byte chooses the direction and the namespace. The rest is the text; behind zero bytes follow attachments.
+pub(crate) fn check(data: &[u8]) {
+    let [choice, data @ ..] = data else { return };
+    let mut parts = data.split(|byte| *byte == 0);
+    let Some(Ok(text)) = parts.next().map(std::str::from_utf8) else { return };
+    let attachments: Vec<&[u8]> = parts.collect();
+    if choice & 1 == 0 {
+        check_native(text, NAMESPACES[usize::from(choice >> 1) % NAMESPACES.len()], &attachments);
+    } else {
+        check_packet(text, &attachments);
+    }
+    let packet = binary_packet(NAMESPACES[usize::from(choice >> 1) % NAMESPACES.len()]);
+    let packet = decode(packet.strip_prefix('4').expect("a message"), &[b"x"]).expect("a packet");
+    let (event, args) = contents(&packet).expect("an event");
+    assert!(Outgoing::new(event, packet.ack_id, args).is_binary_alone());
+}
+
+/// What a client sent: the packet has the same event, the same number and the same arguments, in this namespace.
+fn check_native(text: &str, namespace: &str, attachments: &[&[u8]]) {
+    let Ok((message, announced)) = to_packet(text, namespace) else { return };
+    serde_json::from_str::<&RawValue>(text).expect("what was translated is JSON");
+    // Which may have numbers and depths that no value has.
+    let Ok(sent) = serde_json::from_str::<Value>(text) else { return };
+    // A name that comes twice is refused, so there is one of each.
+    let event = sent.get("event").filter(|event| !event.is_null());
+    let id = sent.get("id").filter(|id| !id.is_null());
+    assert_eq!(
+        announced as u64,
+        sent.get("attachments").map_or(0, |count| count.as_u64().expect("a number"))
+    );
+    let packet = message.strip_prefix('4').expect("a message of Engine.IO");
+    let Some(packet) = decode(packet, attachments) else { return };
+    assert_eq!(packet.namespace.as_str(), namespace);
+    assert_eq!(packet.ack_id, id.map(|id| id.as_u64().expect("a number")));
+    let (name, args) = contents(&packet).expect("an event or an answer");
+    assert_eq!(name, event.map(|event| event.as_str().expect("a name")));
+    let said: Vec<&Value> = match (sent.get("data"), sent.get("args")) {
+        (Some(data), _) if !data.is_null() => vec![data],
+        (_, Some(Value::Array(args))) => args.iter().collect(),
+        _ => Vec::new(),
+    };
+    let understood: Vec<Value> =
+        args.iter().map(|arg| serde_json::from_slice(arg.as_bytes()).expect("JSON")).collect();
+    assert_eq!(understood.iter().collect::<Vec<_>>(), said);
+    check_back(&packet, attachments);
+}
+
+/// What the server sends: it is JSON, and means the same when a client sends it back.
+fn check_packet(text: &str, attachments: &[&[u8]]) {
+    if let Some(packet) = decode(text, attachments) {
+        check_back(&packet, attachments);
+    }
+}
+
+fn check_back(packet: &Packet, attachments: &[&[u8]]) {
+    let Some((event, args)) = contents(packet) else { return };
+    // The server makes no answer without a number.
+    if event.is_none() && packet.ack_id.is_none() {
+        return;
+    }
+    let native = Outgoing::new(event, packet.ack_id, args).to_text();
+    serde_json::from_str::<&RawValue>(&native).expect("JSON");
+    if let Ok(said) = serde_json::from_str::<Value>(&native) {
+        assert_eq!(said.get("event").and_then(Value::as_str), event);
+        assert_eq!(said.get("id").and_then(Value::as_u64), packet.ack_id);
+    }
+    let (again, announced) = match to_packet(&native, packet.namespace.as_str()) {
+        Ok(translated) => translated,
+        // Numbers of more digits than a client can keep are the server's alone.
+        Err(Fault::Id) => return,
+        Err(error) => panic!("{native}: {error}"),
+    };
+    assert_eq!(announced, args.attachments().len());
+    let again = decode(again.strip_prefix('4').expect("a message"), attachments).expect("the same packet");
+    let (event_again, args_again) = contents(&again).expect("the same contents");
+    assert_eq!((event_again, again.ack_id, &again.namespace), (event, packet.ack_id, &packet.namespace));
+    let is_one_null = args.len() == 1 && args_again.is_empty();
+    if !is_one_null {
+        let texts = |args: &RawArgs| args.iter().map(|arg| arg.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(texts(args_again), texts(args), "{native}");
+    }
+}
+
+/// The packet of these messages, if they are one.
+fn decode(text: &str, attachments: &[&[u8]]) -> Option<Packet> {
+    let mut decoder =
+        Decoder::new(socketio_parser::Parser::Json, Limits { max_depth: 64, ..Limits::default() });
+    let mut packet = decoder.text(Bytes::copy_from_slice(text.as_bytes())).ok()?;
+    for attachment in attachments {
+        if packet.is_some() {
+            break;
+        }
+        packet = decoder.binary(Bytes::copy_from_slice(attachment)).ok()?;
+    }
+    packet
+}
+
+/// The name of an event, or none of an answer, and the arguments.
+fn contents(packet: &Packet) -> Option<(Option<&str>, &RawArgs)> {
+    match &packet.payload {
+        Payload::Event(event) => Some((Some(event.name()), event.args())),
+        Payload::Ack(args) => Some((None, args)),
+        _ => None,
+    }
+}

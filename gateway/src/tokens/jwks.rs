@@ -26,6 +26,8 @@ use crate::web::{self, WebClient};
 const MAX_BYTES: usize = 1_000_000;
 /// So many keys of a set are looked at.
 const MAX_KEYS: usize = 100;
+/// A token is tried with so many keys: one that names no key could be of any, and each costs a check of its signature.
+const MAX_TRIED: usize = 4;
 /// How long reading may take. Who needs a key that is not known waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// What RSA keys are for that do not say it.
@@ -195,7 +197,7 @@ impl Known {
     fn find(&self, header: &Header) -> Vec<DecodingKey> {
         let is_meant =
             |key: &&Key| key.methods.contains(&header.alg) && (header.kid.is_none() || header.kid == key.id);
-        self.keys.iter().filter(is_meant).map(|key| key.key.clone()).collect()
+        self.keys.iter().filter(is_meant).take(MAX_TRIED).map(|key| key.key.clone()).collect()
     }
 }
 

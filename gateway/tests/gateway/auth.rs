@@ -341,3 +341,52 @@ async fn strangers_do_not_make_us_ask() {
     running.native(&format!("/?token={}", token(&good, "1"))).await;
     assert!(publisher.is_quiet(), "once for all of them");
 }
+
+/// A key set of a file, and what comes of tokens of each of these keys, which name it or not.
+async fn let_in(set: &[&Value], tokens: &[(&EncodingKey, Option<&str>)]) -> Vec<bool> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json!({"keys": set}).to_string()).unwrap();
+    let running = start(json!({"auth": {"jwks": file.path().to_str().unwrap()}})).await;
+    let mut answers = Vec::new();
+    for (key, id) in tokens {
+        let header = Header { kid: id.map(str::to_owned), ..Header::new(Algorithm::EdDSA) };
+        let token = encode(&header, &json!({"sub": "ada", "exp": YEAR_3000}), key).unwrap();
+        answers.push(open(running.addr, format!("/?token={token}")).await.is_none());
+    }
+    answers
+}
+
+/// Each key costs a check, and who asks is nobody yet.
+#[tokio::test]
+async fn tokens_are_tried_with_few_keys() {
+    let keys: Vec<(EncodingKey, Value)> = (0..5).map(|id| key(&id.to_string())).collect();
+    let set: Vec<&Value> = keys.iter().map(|(_, public)| public).collect();
+    let [fourth, fifth] = [&keys[3].0, &keys[4].0];
+    let tokens = [(fourth, None), (fifth, None), (fifth, Some("4")), (fourth, Some("4"))];
+    assert_eq!(let_in(&set, &tokens).await, [true, false, true, false]);
+}
+
+#[tokio::test]
+async fn a_set_has_so_many_keys() {
+    let ((hundredth, first_public), (beyond, last_public)) = (key("100"), key("101"));
+    let strange = json!({"kty": "new"});
+    let set: Vec<&Value> = std::iter::repeat_n(&strange, 99).chain([&first_public, &last_public]).collect();
+    assert_eq!(let_in(&set, &[(&hundredth, Some("100")), (&beyond, Some("101"))]).await, [true, false]);
+}
+
+/// Whoever publishes keys cannot make the gateway hold more than so much.
+#[tokio::test]
+async fn a_set_that_is_too_large_is_not_taken() {
+    let mut publisher = Backend::start().await;
+    let auth = json!({"jwks": format!("http://{}/keys", publisher.addr), "jwks_interval_ms": 1});
+    let running = start(json!({"auth": auth})).await;
+    let (good, public) = key("1");
+    let header = Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::EdDSA) };
+    let token = encode(&header, &json!({"sub": "ada", "exp": YEAR_3000}), &good).unwrap();
+    for (length, refused) in [(1_000_001, Some(401)), (900_000, None)] {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let asking = tokio::spawn(open(running.addr, format!("/?token={token}")));
+        publisher.any().await.says(json!({"keys": [public], "padding": "x".repeat(length)}));
+        assert_eq!(soon(asking).await.unwrap(), refused, "{length}");
+    }
+}

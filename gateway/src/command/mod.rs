@@ -148,6 +148,7 @@ fn failed(error: impl Display) -> ExitCode {
 
 fn check_config(config: Config) -> Result<(), ExitCode> {
     let shown = toml::to_string(&config).map_err(failed)?;
+    config.risks().iter().for_each(|risk| complain(format_args!("warning: {risk}")));
     Gateway::new(config).map_err(failed)?;
     print!("{shown}");
     Ok(())

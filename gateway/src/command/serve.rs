@@ -44,6 +44,7 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     let internal = config.internal.listen();
     let scheme = if config.tls.certificate.is_empty() { "http" } else { "https" };
     let has_page = config.api.page;
+    tell_risks(&config);
     let gateway = Gateway::new(config).map_err(failed)?;
     let listener = bind(address).await?;
     let internal = match internal {
@@ -75,6 +76,12 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     Ok(())
 }
 
+fn tell_risks(config: &Config) {
+    for risk in config.risks() {
+        tracing::warn!(%risk, "a setting is risky");
+    }
+}
+
 /// Prints the key that was made for this run, once, and apart from the log: logs are kept, and read by many. Whoever
 /// opens the link is an operator; browsers send nobody what stands behind the `#`.
 fn tell(key: &str, page: Option<&str>) {
@@ -104,6 +111,7 @@ async fn reload(gateway: &Gateway, sources: &Sources) {
         }
         Err(error) => return tracing::error!(%error, "nothing is reloaded"),
     };
+    tell_risks(&config);
     match gateway.reload(&config) {
         Ok(left) if left.is_empty() => tracing::info!("reloaded"),
         Ok(left) => tracing::warn!(settings = left.join(", "), "reloaded, except what needs a restart"),

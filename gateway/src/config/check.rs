@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::secret::MIN_KEY_LEN;
-use super::{Config, Secret, WATCH};
+use super::{Config, Secret, WATCH, urls};
 
 /// A setting has a value that it cannot have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -16,7 +16,38 @@ pub struct WrongValue {
     pub message: &'static str,
 }
 
+/// A setting has a value that can be used, and a risk that whoever runs the gateway should know.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key}: {message}")]
+#[non_exhaustive]
+pub struct RiskyValue {
+    /// The setting.
+    pub key: &'static str,
+    /// What the risk is. It does not show the value.
+    pub message: &'static str,
+}
+
 impl Config {
+    /// What should be known of the settings before others can reach the gateway. `check-config` prints it, and `serve`
+    /// writes it to the log.
+    pub fn risks(&self) -> Vec<RiskyValue> {
+        let mut risks = Vec::new();
+        let mut risk = |key, message| risks.push(RiskyValue { key, message });
+        if urls::is_in_the_open(&self.auth.jwks) {
+            risk(
+                "auth.jwks",
+                "over plain HTTP whoever is in between can name keys of its own, and be any user",
+            );
+        }
+        if urls::is_in_the_open(&self.hooks.url) {
+            risk(
+                "hooks.url",
+                "over plain HTTP whoever is in between can read what clients send, and answer for the backend",
+            );
+        }
+        risks
+    }
+
     /// All settings that have a value which they cannot have. [`Gateway::new`](crate::Gateway::new) checks it too.
     pub fn check(&self) -> Result<(), Vec<WrongValue>> {
         let wrong = wrong(self);
@@ -81,6 +112,13 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
             "without auth.jwt_key, auth.jwks and auth.session_secret nobody could come in",
         );
     }
+    let no_user = "a URL without a user and a password is expected: they are not sent, and would be shown";
+    if auth.jwks.contains("://") && urls::names_a_user(&auth.jwks) {
+        error("auth.jwks", no_user);
+    }
+    if urls::names_a_user(&config.hooks.url) {
+        error("hooks.url", no_user);
+    }
     if config.server.namespaces.iter().any(|name| name == WATCH) {
         error("server.namespaces", "/gateway is the gateway's own");
     }
@@ -143,6 +181,36 @@ mod tests {
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].key, "auth.session_secret");
         config.auth.session_secret = "another key of 16 bytes".into();
+        assert_eq!(config.check(), Ok(()));
+    }
+
+    /// They would be in what `check-config` prints, and were never sent.
+    #[test]
+    fn urls_have_no_passwords() {
+        let mut config = Config::default();
+        config.auth.jwks = "https://ada:sesame@example.com/keys".to_owned();
+        config.hooks.url = "ada:sesame@example.com".to_owned();
+        let errors = config.check().unwrap_err();
+        let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
+        assert_eq!(keys, ["auth.jwks", "hooks.url"]);
+        let Err(error) = Gateway::new(config.clone()) else { panic!("refused") };
+        assert!(!errors.iter().map(ToString::to_string).any(|text| text.contains("sesame")));
+        assert!(!error.to_string().contains("sesame"), "{error}");
+        config.auth.jwks = "keys of ada@example.com.json".to_owned();
+        config.hooks.url = "https://example.com/hooks?of=ada@example.com".to_owned();
+        assert_eq!(config.check(), Ok(()));
+    }
+
+    #[test]
+    fn plain_http_to_others_is_a_risk() {
+        let mut config = Config::default();
+        config.auth.jwks = "http://127.0.0.1/keys".to_owned();
+        config.hooks.url = "https://example.com/".to_owned();
+        assert_eq!(config.risks(), []);
+        config.auth.jwks = "http://keys.example.com/".to_owned();
+        config.hooks.url = "http://10.0.0.1/".to_owned();
+        let risks: Vec<_> = config.risks().iter().map(|risk| risk.key).collect();
+        assert_eq!(risks, ["auth.jwks", "hooks.url"]);
         assert_eq!(config.check(), Ok(()));
     }
 }

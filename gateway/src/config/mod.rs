@@ -9,12 +9,13 @@ mod keys;
 mod limits;
 pub mod load;
 mod secret;
+mod urls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::check::WrongValue;
+pub use self::check::{RiskyValue, WrongValue};
 pub use self::limits::{Excess, Limits};
 pub use self::secret::Secret;
 
@@ -243,7 +244,8 @@ pub struct Auth {
     /// The key of JWTs: the secret, of at least 16 bytes, or the public key as PEM. Default empty: no JWT is taken.
     pub jwt_key: Secret,
     /// The public keys of JWTs as a JSON Web Key Set: an `http://` or `https://` URL, or a file. Default empty: there are
-    /// none. The method is that of the key (RSA, ECDSA with P-256 or P-384, Ed25519), and `jwt_method` does not matter.
+    /// none. Over plain HTTP whoever is in between can name keys of its own; the log says so. A token that names no key
+    /// is tried with up to four of them. The method is that of the key (RSA, ECDSA with P-256 or P-384, Ed25519), and `jwt_method` does not matter.
     pub jwks: String,
     /// How often the set is asked for at most when a token names a key that is not in it, in milliseconds. Default
     /// 60,000. A new key is known that much too late at most.

@@ -265,6 +265,15 @@ async fn keys_are_not_printed() {
     }
 }
 
+/// Settings that work, and of which an operator should know something.
+#[tokio::test]
+async fn risks_of_the_settings_are_said() {
+    let checked = run(&["check-config", "--set", "auth.jwks=http://keys.example.com/"]).await;
+    let (shown, errors) = said(&checked);
+    assert!(checked.status.success() && shown.contains("keys.example.com"), "{shown}");
+    assert!(errors.contains("warning: auth.jwks: over plain HTTP"), "{errors}");
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_the_settings_is_said() {
     for (arguments, expected) in [

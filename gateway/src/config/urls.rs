@@ -1,0 +1,75 @@
+//! The URLs of the settings, as far as they can be judged without asking anybody.
+
+use std::net::IpAddr;
+
+/// Whether a URL names a user or a password.
+pub(super) fn names_a_user(url: &str) -> bool {
+    authority(url).contains('@')
+}
+
+/// Whether it is one of plain HTTP to another machine: whoever is in between can read and change what goes there.
+pub(super) fn is_in_the_open(url: &str) -> bool {
+    let is_plain = url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"));
+    is_plain && !is_of_this_machine(host(authority(url)))
+}
+
+/// What stands between the scheme and the path.
+fn authority(url: &str) -> &str {
+    let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
+    behind.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+fn host(authority: &str) -> &str {
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn is_of_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_stand_in_front_of_the_host() {
+        for url in [
+            "http://ada@example.com/",
+            "https://ada:sesame@example.com",
+            "ada:sesame@example.com/x",
+            "http://@a",
+        ] {
+            assert!(names_a_user(url), "{url}");
+        }
+        for url in ["", "http://example.com/@ada", "https://example.com?a=b@c", "http://example.com#@"] {
+            assert!(!names_a_user(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn plain_http_to_this_machine_is_not_in_the_open() {
+        for url in [
+            "http://example.com/",
+            "HTTP://10.0.0.1:9000",
+            "http://localhost.example.com",
+            "http://[2001:db8::1]/",
+        ] {
+            assert!(is_in_the_open(url), "{url}");
+        }
+        for url in [
+            "",
+            "keys.json",
+            "https://example.com/",
+            "http://localhost:80/",
+            "http://127.0.0.1",
+            "http://[::1]:9/",
+        ] {
+            assert!(!is_in_the_open(url), "{url}");
+        }
+    }
+}

@@ -4,13 +4,17 @@
 //! an entry in the socket's own table: no task and, unless somebody awaits it, no timer.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use socketio_parser::RawArgs;
 use tokio::sync::{mpsc, oneshot};
 
 /// Room for more answers than this is given back when none is owed any more.
 const KEPT: usize = 64;
+/// What an answer that waits to be gathered holds beside its bytes.
+const PER_ANSWER: usize = 128;
 
 /// The answers that one socket owes.
 #[derive(Debug, Default)]
@@ -28,7 +32,46 @@ pub(crate) enum Waiting {
     /// An emit to one socket.
     One(oneshot::Sender<RawArgs>),
     /// A broadcast that collects them.
-    Many(mpsc::UnboundedSender<RawArgs>),
+    Many(Gathering),
+}
+
+/// Where the answers to a broadcast go.
+#[derive(Clone, Debug)]
+pub(crate) struct Gathering {
+    answers: mpsc::UnboundedSender<RawArgs>,
+    allowance: Allowance,
+}
+
+/// How many bytes of answers there is still room for. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance(Arc<AtomicUsize>);
+
+impl Gathering {
+    pub(crate) fn new(allowance: Allowance) -> (Self, mpsc::UnboundedReceiver<RawArgs>) {
+        let (answers, gathered) = mpsc::unbounded_channel();
+        (Self { answers, allowance }, gathered)
+    }
+
+    /// An answer came. It is dropped where there is no room for it.
+    fn take(&self, args: RawArgs) {
+        // Where each argument begins and ends is kept in 8 bytes.
+        if self.allowance.take(args.as_bytes().len() + 8 * args.len(), args.attachments()) {
+            let _ = self.answers.send(args);
+        }
+    }
+}
+
+impl Allowance {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// Whether there is room for an answer of so many bytes and its attachments, which is taken then.
+    pub(crate) fn take(&self, bytes: usize, attachments: &[Bytes]) -> bool {
+        let attached: usize = attachments.iter().map(|attachment| attachment.len() + PER_ANSWER).sum();
+        let bytes = bytes.saturating_add(attached).saturating_add(PER_ANSWER);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(bytes)).is_ok()
+    }
 }
 
 /// Why an answer cannot be waited for.
@@ -67,7 +110,7 @@ impl PendingAcks {
         let waiting = self.lock().remove(id);
         match waiting {
             Some(Waiting::One(one)) => drop(one.send(args)),
-            Some(Waiting::Many(many)) => drop(many.send(args)),
+            Some(Waiting::Many(many)) => many.take(args),
             None => {}
         }
     }

@@ -129,7 +129,8 @@ impl Broadcast {
     }
 
     /// Sends the event and collects the answers, the first argument of each read as `T`. Those that came in time are
-    /// in the error too.
+    /// in the error too. Beyond [`max_gathered_bytes`](crate::Config::max_gathered_bytes) answers are dropped, and count
+    /// as missing.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,

@@ -17,6 +17,10 @@ pub struct Config {
     /// How many acknowledgements one socket may owe. Default 10,000; further emits with acknowledgement fail at
     /// once. Costs about 100 bytes each while they wait.
     pub max_pending_acks: usize,
+    /// How many bytes of answers one emit to many may gather. Default 64 MiB; further answers are dropped, and those who
+    /// gave them count as missing. An answer counts with its attachments and 128 bytes for its place. Costs as much memory
+    /// until the emit is done.
+    pub max_gathered_bytes: usize,
     /// How many namespaces one connection may be in. Default 64; a further CONNECT closes it.
     pub max_namespaces: usize,
     /// How many CONNECTs of one connection may be refused. Default 100; a further one closes it.
@@ -73,6 +77,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             ack_timeout: Duration::from_secs(30),
             max_pending_acks: 10_000,
+            max_gathered_bytes: 64 << 20,
             max_namespaces: 64,
             max_refused_connects: 100,
             connect_burst: 64,

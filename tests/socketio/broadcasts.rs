@@ -149,6 +149,38 @@ async fn a_broadcast_says_how_many_did_not_answer() {
     assert_eq!((partial.answers, partial.missing), (vec![], 3));
 }
 
+/// What clients answer waits until the last one has, so it is bounded together. Nobody waits for what was dropped.
+#[tokio::test]
+async fn gathered_answers_are_bounded() {
+    let mut config = Config::default();
+    config.max_gathered_bytes = 1000;
+    let (sender, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    let running = start(builder().config(config), |io| {
+        io.on("answered", move || {
+            sender.send(()).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(running.connect().await.0);
+    }
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(async move { io.timeout(Duration::MAX).emit_with_ack::<String>("q", &()).await });
+    for (ws, length) in clients.iter_mut().zip([400, 500, 200]) {
+        assert_eq!(ws.text().await, r#"420["q",null]"#);
+        ws.send(&format!(r#"430["{}"]"#, "x".repeat(length))).await;
+        // They arrive in this order.
+        ws.send(r#"42["answered"]"#).await;
+        soon(answered.recv()).await.unwrap();
+    }
+    let partial = soon(asking).await.unwrap().unwrap_err().partial().unwrap();
+    let lengths: Vec<usize> = partial.answers.iter().map(String::len).collect();
+    assert_eq!((lengths, partial.missing), (vec![400, 200], 1));
+}
+
 /// Whom nobody may ask any more, because it owes too many answers, is not passed over in silence.
 #[tokio::test]
 async fn who_owes_too_many_answers_is_missing() {

@@ -9,7 +9,7 @@ use engineio::Prepared;
 use socketio_events::handler::Call;
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser, RawValue};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use super::cluster::Cluster;
 use super::details::SocketDetails;
@@ -17,7 +17,7 @@ use super::local::Local;
 use super::message::{Flags, Message};
 use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
 use super::{AdapterError, Link};
-use crate::ack::Waiting;
+use crate::ack::{Allowance, Gathering, Waiting};
 use crate::config::Config;
 use crate::emit;
 use crate::error::EmitError;
@@ -37,6 +37,8 @@ pub(crate) struct Hub {
     cluster: OnceLock<Option<Cluster>>,
     opened: Notify,
     next_ack: AtomicU64,
+    /// How many bytes the answers to one broadcast may have.
+    max_gathered: usize,
     /// How many listeners of outgoing events there are: while there are none, nothing is done for them.
     outgoing: AtomicUsize,
     server_events: RwLock<Table<ServerEventContext>>,
@@ -54,6 +56,7 @@ impl Hub {
             cluster,
             opened: Notify::new(),
             next_ack: AtomicU64::new(0),
+            max_gathered: config.max_gathered_bytes,
             outgoing: AtomicUsize::new(0),
             server_events: RwLock::default(),
             state,
@@ -207,16 +210,17 @@ impl Hub {
     ) -> Result<Gathered<Answer>, EmitError> {
         let deadline = deadline(timeout);
         let id = self.next_ack_id();
-        let (sender, answers) = mpsc::unbounded_channel();
+        let allowance = self.allowance();
+        let (gathering, answers) = Gathering::new(allowance.clone());
         let mut asked = Asked { id, members: Vec::new() };
         let mut passed_over = 0;
         if self.local.has(target) {
             let message = make(id)?.compress(flags.compress);
-            let waiting = || Waiting::Many(sender.clone());
+            let waiting = || Waiting::Many(gathering.clone());
             (asked.members, passed_over) = self.local.ask(target, id, &message, flags.volatile, waiting);
         }
         // What is left are the senders in the tables of those asked; when the last is gone no answer can come.
-        drop(sender);
+        drop(gathering);
         let mut elsewhere = None;
         let told = match event {
             Some(event) => self.cluster_opened().await.zip(Some(event)),
@@ -224,6 +228,7 @@ impl Hub {
         };
         if let Some((cluster, event)) = told {
             let open = cluster.open_request().await?;
+            open.bound(allowance);
             let request = Some(open.id().clone());
             let flags = Flags { timeout: Some(timeout), ..flags };
             cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
@@ -232,6 +237,11 @@ impl Hub {
         let mut gathered = gather_clients(answers, asked.members.len(), elsewhere, deadline).await;
         gathered.missing = gathered.missing.saturating_add(passed_over);
         Ok(gathered)
+    }
+
+    /// Room for the answers to one broadcast.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance::new(self.max_gathered)
     }
 
     /// Puts everybody meant into rooms.

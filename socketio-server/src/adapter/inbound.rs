@@ -12,7 +12,7 @@ use super::hub::Hub;
 use super::message::{Flags, Message};
 use super::requests::{Reply, deadline};
 use super::{Adapter, Presence};
-use crate::ack::Waiting;
+use crate::ack::{Gathering, Waiting};
 use crate::emit;
 use crate::id::{NodeId, RequestId};
 use crate::room::Target;
@@ -80,18 +80,18 @@ impl Inbound {
                     hub.tell_outgoing(&target, &event);
                 }
                 let id = hub.next_ack_id();
-                let (sender, answers) = mpsc::unbounded_channel();
+                let (gathering, answers) = Gathering::new(hub.allowance());
                 let message =
                     emit::event(hub.parser(), hub.name(), Some(id), event.name(), event.args(), None);
                 let (asked, passed_over) = match message {
                     Ok(message) => {
                         let message = message.compress(flags.compress);
-                        let waiting = || Waiting::Many(sender.clone());
+                        let waiting = || Waiting::Many(gathering.clone());
                         hub.local.ask(&target, id, &message, flags.volatile, waiting)
                     }
                     Err(_) => (Vec::new(), 0),
                 };
-                drop(sender);
+                drop(gathering);
                 let count = asked.len() + passed_over;
                 let count = Message::BroadcastClientCount { request: request.clone(), count };
                 cluster.respond(&from, count).await;

@@ -10,11 +10,20 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::details::SocketDetails;
+use crate::ack::Allowance;
 use crate::id::{NodeId, RequestId};
 
 /// The open requests of one namespace.
 #[derive(Debug, Default)]
-pub(super) struct Requests(Mutex<HashMap<RequestId, mpsc::UnboundedSender<Reply>>>);
+pub(super) struct Requests(Mutex<HashMap<RequestId, Asking>>);
+
+/// Who waits for the replies to a request.
+#[derive(Debug)]
+struct Asking {
+    replies: mpsc::UnboundedSender<Reply>,
+    /// Room for the answers of clients, where these have a limit.
+    allowance: Option<Allowance>,
+}
 
 /// What a request brings.
 #[derive(Debug)]
@@ -27,6 +36,8 @@ pub(super) enum Reply {
     Server(NodeId, Option<RawValue>),
     /// A client's answer.
     Client(Option<RawValue>),
+    /// A client's answer that there was no room for.
+    Unkept,
     /// The node is gone.
     Lost(NodeId),
 }
@@ -86,25 +97,31 @@ impl Requests {
     pub(super) fn open(&self, owing: Owing) -> Open<'_> {
         let id = RequestId::random();
         let (sender, replies) = mpsc::unbounded_channel();
-        self.lock().insert(id.clone(), sender);
+        self.lock().insert(id.clone(), Asking { replies: sender, allowance: None });
         Open { requests: self, id, replies, owing }
     }
 
     /// A reply came. One to a request that is closed, or was never made, is dropped.
     pub(super) fn reply(&self, request: &RequestId, reply: Reply) {
-        if let Some(sender) = self.lock().get(request) {
-            let _ = sender.send(reply);
-        }
+        let requests = self.lock();
+        let Some(Asking { replies, allowance }) = requests.get(request) else { return };
+        let is_kept = match (&reply, allowance) {
+            (Reply::Client(Some(answer)), Some(room)) => {
+                room.take(answer.as_bytes().len(), answer.attachments())
+            }
+            _ => true,
+        };
+        let _ = replies.send(if is_kept { reply } else { Reply::Unkept });
     }
 
     /// A node is gone: nobody waits for it any more.
     pub(super) fn lost(&self, node: &NodeId) {
-        for sender in self.lock().values() {
-            let _ = sender.send(Reply::Lost(node.clone()));
+        for asking in self.lock().values() {
+            let _ = asking.replies.send(Reply::Lost(node.clone()));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, mpsc::UnboundedSender<Reply>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Asking>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -112,6 +129,13 @@ impl Requests {
 impl Open<'_> {
     pub(super) fn id(&self) -> &RequestId {
         &self.id
+    }
+
+    /// From here on answers of clients are kept only while there is room for them.
+    pub(super) fn bound(&self, allowance: Allowance) {
+        if let Some(asking) = self.requests.lock().get_mut(&self.id) {
+            asking.allowance = Some(allowance);
+        }
     }
 
     /// One answer of each node.
@@ -132,11 +156,13 @@ impl Open<'_> {
         Gathered { answers, missing, silent }
     }
 
-    /// The answers of other nodes' clients, of which there are as many as these nodes say.
-    async fn next_client(&mut self, expected: &mut usize) -> Option<Answer> {
+    /// The answers of other nodes' clients, of which there are as many as these nodes say; `Some(None)` is one that there
+    /// was no room for.
+    async fn next_client(&mut self, expected: &mut usize) -> Option<Option<Answer>> {
         loop {
             match self.replies.recv().await? {
-                Reply::Client(answer) => return Some(Answer::Elsewhere(answer)),
+                Reply::Client(answer) => return Some(Some(Answer::Elsewhere(answer))),
+                Reply::Unkept => return Some(None),
                 Reply::Count(node, count) => {
                     // Another process says so.
                     *expected = expected.saturating_add(count);
@@ -180,7 +206,10 @@ pub(super) async fn gather_clients(
         match tokio::time::timeout_at(deadline, open.next_client(&mut expected)).await {
             Ok(Some(answer)) => {
                 came += 1;
-                answers.push(answer);
+                match answer {
+                    Some(answer) => answers.push(answer),
+                    None => missing = missing.saturating_add(1),
+                }
             }
             Ok(None) => {}
             Err(_) => break,
@@ -204,7 +233,7 @@ impl Reply {
             Self::Sockets(node, _) | Self::Count(node, _) | Self::Server(node, _) | Self::Lost(node) => {
                 Some(node)
             }
-            Self::Client(_) => None,
+            Self::Client(_) | Self::Unkept => None,
         }
     }
 }

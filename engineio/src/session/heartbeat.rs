@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::packet::Protocol;
 
 /// A deadline that is noticed later than this passed while the process was stopped.
-const LATE: Duration = Duration::from_secs(1);
+pub(super) const LATE: Duration = Duration::from_secs(1);
 /// How long the peer's packet then has to come out of its socket, once for each deadline.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heartbeat {

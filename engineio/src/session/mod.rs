@@ -13,7 +13,7 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Instant;
 
-use self::heartbeat::{Due, Heartbeat};
+use self::heartbeat::{Due, GRACE, Heartbeat, LATE};
 use self::upgrade::Probe;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::{Config, Transport};
@@ -32,6 +32,8 @@ pub enum State {
         carrier: Carrier,
         /// When to stop waiting for the peer.
         deadline: Instant,
+        /// The deadline was put off since it was noticed late.
+        graced: bool,
     },
     /// Over. Nothing leads out of here.
     Closed(CloseReason),
@@ -307,7 +309,7 @@ impl Machine {
         let State::Open(carrier) = self.state else {
             return None;
         };
-        self.state = State::Closing { carrier, deadline: now + self.config.close_timeout };
+        self.state = State::Closing { carrier, deadline: now + self.config.close_timeout, graced: false };
         Some(Action::Drain)
     }
 
@@ -318,8 +320,19 @@ impl Machine {
             Some(Due::Ping) if matches!(self.state, State::Open(_)) => return Some(Action::Ping),
             Some(Due::Ping) | None => {}
         }
-        if matches!(self.state, State::Closing { deadline, .. } if deadline <= now) {
-            return self.close(CloseReason::ForcedClose, Farewell::Close);
+        match &mut self.state {
+            // The process was stopped meanwhile: a peer that came for the rest of what was sent is heard first.
+            State::Closing { deadline, graced, .. }
+                if !*graced && now.saturating_duration_since(*deadline) > LATE =>
+            {
+                *graced = true;
+                *deadline = now + GRACE;
+            }
+            State::Closing { deadline, .. } if *deadline <= now => {
+                return self.close(CloseReason::ForcedClose, Farewell::Close);
+            }
+            // A trial needs no grace: what lies in its socket is read before the clock is looked at.
+            _ => {}
         }
         if let Some(Carrier::Polling { parked, probe: Some(probe), .. }) = self.carrier_mut() {
             if probe.expired(now) {

@@ -200,6 +200,20 @@ fn closing_ends_by_itself() {
     assert_eq!(session.handle(Input::Timeout, start + 30 * SECOND), closed);
 }
 
+/// The rest of what was sent may be asked for by a request that lies in the socket of a process that was stopped.
+#[test]
+fn a_close_whose_deadline_passed_while_the_server_slept_is_put_off_once() {
+    let (mut session, start) = machine(Protocol::V4, Transport::Polling);
+    assert_eq!(session.handle(Input::Close, start), Some(Action::Drain));
+    let woke = start + 60 * SECOND;
+    assert_eq!(session.handle(Input::Timeout, woke), None);
+    assert_eq!(session.poll_timeout(), Some(woke + SECOND));
+    assert_eq!(session.handle(Input::PollOpened, woke + SECOND / 2), None);
+    assert!(session.writable());
+    let closed = Some(Action::Closed(CloseReason::ForcedClose, Farewell::Close));
+    assert_eq!(session.handle(Input::Timeout, woke + 60 * SECOND), closed);
+}
+
 #[test]
 fn a_close_packet_is_answered_with_a_noop() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);

@@ -59,6 +59,9 @@ pub mod error;
 pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+#[cfg(feature = "tracing")]
+#[doc(hidden)]
+pub mod log_limit;
 pub mod open;
 pub mod outbox;
 pub mod packet;

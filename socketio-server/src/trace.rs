@@ -3,8 +3,23 @@
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is done with them"))]
 
 use std::fmt::Display;
+#[cfg(feature = "tracing")]
+use std::time::Instant;
+
+#[cfg(feature = "tracing")]
+use engineio::log_limit::LogLimit;
 
 use crate::error::HandlerError;
+
+/// A client that sends what means nothing must not fill the log.
+#[cfg(feature = "tracing")]
+static UNHEARD: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
+static UNANSWERED: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
+static FAILED: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
+static UNFINISHED: LogLimit = LogLimit::new();
 
 /// A namespace has come to be.
 pub(crate) fn made(namespace: &str) {
@@ -46,22 +61,28 @@ pub(crate) fn disconnected(namespace: &str, id: &str, reason: &impl Display) {
 /// What a client sent reached no handler, and no hook of the application was told.
 pub(crate) fn unheard(namespace: &str, id: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = %error.for_log(), "event refused");
+    if let Some(suppressed) = UNHEARD.admits(Instant::now()) {
+        let error = error.for_log();
+        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, %error, suppressed, "event refused");
+    }
 }
 
 /// What a handler answered did not leave, and no hook of the application was told.
 pub(crate) fn unanswered(namespace: &str, id: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
-    {
+    if let Some(suppressed) = UNANSWERED.admits(Instant::now()) {
         let error = error.to_string();
-        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = ?error, "answer not sent");
+        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, ?error, suppressed, "answer not sent");
     }
 }
 
 /// A handler has failed, and neither the client nor a hook of the application was told.
 pub(crate) fn failed(namespace: &str, id: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server", namespace = ?namespace, id, error = %error.for_log(), "handler failed");
+    if let Some(suppressed) = FAILED.admits(Instant::now()) {
+        let error = error.for_log();
+        tracing::warn!(target: "socketio_server", namespace = ?namespace, id, %error, suppressed, "handler failed");
+    }
 }
 
 /// A handler of another server's event has failed, and that server has asked for no answer.
@@ -79,7 +100,9 @@ pub(crate) fn hung_up(fault: &str) {
 /// Events that had come before their connection ended did not begin in time.
 pub(crate) fn unfinished(events: usize) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server", events, "events dropped after the end of their connection");
+    if let Some(suppressed) = UNFINISHED.admits(Instant::now()) {
+        tracing::warn!(target: "socketio_server", events, suppressed, "events dropped after the end of their connection");
+    }
 }
 
 /// A handler of a socket that leaves has panicked.

@@ -14,6 +14,14 @@ use http::request::Parts;
 use super::request_error::RequestError;
 use super::session::Session;
 use crate::close_reason::CloseReason;
+#[cfg(feature = "tracing")]
+use crate::log_limit::LogLimit;
+
+/// A crowd of clients must not fill the log.
+#[cfg(feature = "tracing")]
+static FULL: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
+static SLOW: LogLimit = LogLimit::new();
 
 /// A request was refused before it reached a session.
 pub(super) fn refused(parts: &Parts, error: &RequestError) {
@@ -54,7 +62,9 @@ impl Seldom {
 /// A handshake was refused because there are as many sessions as there may be.
 pub(super) fn full(max_sessions: usize) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "engineio::server", max_sessions, "no room for another session");
+    if let Some(suppressed) = FULL.admits(std::time::Instant::now()) {
+        tracing::warn!(target: "engineio::server", max_sessions, suppressed, "no room for another session");
+    }
 }
 
 /// A connection could not be accepted. Mostly the process is out of file descriptors.
@@ -99,7 +109,9 @@ pub(super) fn closed(session: &Session, reason: CloseReason) {
         };
         if reason == CloseReason::TransportError(Fault::SlowConsumer) {
             let waiting = session.queued_bytes();
-            tracing::warn!(target: "engineio::server", ?sid, transport, waiting, "slow consumer disconnected");
+            if let Some(suppressed) = SLOW.admits(std::time::Instant::now()) {
+                tracing::warn!(target: "engineio::server", ?sid, transport, waiting, suppressed, "slow consumer disconnected");
+            }
         }
         let reason = reason.as_str();
         tracing::debug!(target: "engineio::server", ?sid, transport, reason, fault, "session closed");

@@ -1,0 +1,67 @@
+//! Lines of the log that clients can cause: a few of each kind, and then the number of the others.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So many lines of a kind are written in each [`PERIOD`].
+const LINES: u64 = 10;
+/// The time in which lines of a kind are counted.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// Lets ten lines through in ten seconds, and counts the others. One for each kind of line.
+#[derive(Debug)]
+pub struct LogLimit(Mutex<Period>);
+
+#[derive(Debug)]
+struct Period {
+    began: Option<Instant>,
+    lines: u64,
+    suppressed: u64,
+}
+
+impl LogLimit {
+    /// A limit that nothing has reached.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(Period { began: None, lines: 0, suppressed: 0 }))
+    }
+
+    /// Whether a line is to be written `now`: if so, how many were not since the last one.
+    pub fn admits(&self, now: Instant) -> Option<u64> {
+        // Every change of it is whole, so a panic elsewhere is no reason to stop.
+        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if period.began.is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
+            period.began = Some(now);
+            period.lines = 0;
+        }
+        if period.lines == LINES {
+            period.suppressed += 1;
+            return None;
+        }
+        period.lines += 1;
+        Some(std::mem::take(&mut period.suppressed))
+    }
+}
+
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_clients_cause_are_few() {
+        let limit = LogLimit::new();
+        let now = Instant::now();
+        let admitted = |at| (0..1000).filter_map(|_| limit.admits(at)).collect::<Vec<_>>();
+        assert_eq!(admitted(now), [0; 10]);
+        assert_eq!(admitted(now + PERIOD / 2), [0; 0]);
+        let first: Vec<u64> = admitted(now + PERIOD);
+        assert_eq!((first[0], first.len()), (1990, 10), "with the number of those that were not written");
+        assert_eq!(admitted(now), [0; 0], "an earlier time");
+    }
+}

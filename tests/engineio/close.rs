@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{CloseReason, Fault, Server};
+use engineio::{CloseReason, Config, Fault, Server};
 use tests::raw::{Request, Response, Seen, soon, start, start_echo, start_greeting};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -401,4 +401,21 @@ async fn a_panic_ends_one_session() {
     other.send("4hello").await;
     assert_eq!(other.text().await, "4hello");
     assert_eq!((server.stats().sessions, server.stats().panics), (1, 1));
+}
+
+/// A client that does not take what was sent before an orderly close holds it up, and the memory, only so long.
+#[tokio::test]
+async fn an_orderly_close_has_a_deadline() {
+    let mut config = Config::default();
+    config.close_timeout = Duration::from_millis(20);
+    let mut running = start(Server::builder().config(config)).await;
+    running.polling().await;
+    let session = running.opened().await;
+    session.send("x".repeat(100_000)).unwrap();
+    session.close();
+    assert!(session.queued_bytes() >= 100_000);
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+    drop(session);
+    running.emptied().await;
+    assert_eq!(running.server.stats().queued_bytes, 0);
 }

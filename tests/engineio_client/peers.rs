@@ -146,3 +146,16 @@ async fn a_message_of_the_server_has_at_most_so_many_fragments() {
         drop(soon(server).await.unwrap());
     }
 }
+
+/// A server can make the client hold one answer to a poll; the packets in it are counted.
+#[tokio::test]
+async fn an_answer_has_at_most_so_many_packets() {
+    let addr = peer(|_| ok(&format!("{OPEN}{}", "\u{1e}4a".repeat(10)))).await;
+    let builder = builder(addr).configure(|config| config.max_packets_per_payload = 5);
+    let mut client = soon(builder.connect()).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(message(&mut client).await, "a".into());
+    }
+    let closed = closed(&mut client).await;
+    assert!(matches!(closed, Closed::TransportError(TransportError::Packet(_))), "{closed:?}");
+}

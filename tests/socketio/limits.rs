@@ -8,7 +8,7 @@ use socketio_server::{Config, Data, DisconnectReason, Server};
 use tests::raw::soon;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::support::{Running, builder, join, start};
+use crate::support::{Running, builder, join, nothing_else, start};
 
 /// Waits until so many handlers of clients that have left are counted.
 async fn detached(running: &Running, count: usize) {
@@ -204,4 +204,74 @@ async fn connects_are_paced() {
     ws.closed().await;
     let came = came.load(Ordering::SeqCst);
     assert!((64..=64 + refilled as usize).contains(&came), "{came}, {refilled}");
+}
+
+/// One more namespace than a connection may be in ends it, and frees those that it was in.
+#[tokio::test]
+async fn a_connection_is_in_so_many_namespaces() {
+    let mut config = Config::default();
+    config.max_namespaces = 3;
+    let running = start(builder().config(config), |io| {
+        for number in 1..=4 {
+            io.of(&format!("/{number}"));
+        }
+    })
+    .await;
+    let sockets = |running: &Running| -> usize {
+        (1..=4).map(|number| running.io.of(&format!("/{number}")).len()).sum()
+    };
+    let mut ws = running.open().await;
+    for number in 1..=3 {
+        join(&mut ws, &format!("/{number}")).await;
+    }
+    assert_eq!(sockets(&running), 3);
+    ws.send("40/4,").await;
+    ws.closed().await;
+    soon(async {
+        while sockets(&running) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Who asks again and again for what there is not is told so a number of times.
+#[tokio::test]
+async fn refused_connects_are_counted() {
+    let mut config = Config::default();
+    config.max_refused_connects = 3;
+    let running = start(builder().config(config), crate::support::answering).await;
+    let (mut ws, _) = running.connect().await;
+    for _ in 0..3 {
+        ws.send("40/nowhere,").await;
+        assert_eq!(ws.text().await, r#"44/nowhere,{"message":"Invalid namespace"}"#);
+    }
+    nothing_else(&mut ws).await;
+    ws.send("40/nowhere,").await;
+    ws.closed().await;
+}
+
+/// What a client sends while a middleware holds its first event up waits in the server up to a number, and beyond it
+/// with the client.
+#[tokio::test]
+async fn events_that_wait_for_a_middleware_are_bounded() {
+    let mut config = Config::default();
+    config.max_waiting_events = 10;
+    let beat = Duration::from_millis(50);
+    let builder = builder().ping_interval(beat).ping_timeout(beat).config(config);
+    let running = start(builder, |io| {
+        io.event_middleware(std::future::pending::<()>);
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send_together(events(0..100)).await;
+    // Nothing more is read, not even its pongs. What it held when that ended it is counted until it is dropped: those that
+    // wait, and the one that the middleware has.
+    soon(async {
+        while running.io.detached_handlers() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(running.io.detached_handlers(), 11);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::client::Proxies;
-use socketio_client::{AckError, Args, Manager, Socket, Transport};
+use socketio_client::{AckError, Args, EmitError, Manager, Overflow, Socket, Transport};
 use tests::raw::{soon, start as start_engine};
 
 use crate::support::{Log, builder, start, start_with};
@@ -164,4 +164,22 @@ async fn a_lost_connection_does_not_count_as_a_try() {
     assert_eq!(seen.take(5).await, [9; 5]);
     assert!(counted.load(std::sync::atomic::Ordering::Relaxed) >= 4);
     assert_eq!(socket.queued(), 1);
+}
+
+/// Those that wait for their turn, because the server is away or does not answer, hold so many bytes.
+#[tokio::test]
+async fn events_that_wait_for_their_answers_are_bounded() {
+    let running = start().await;
+    let socket = builder(running.addr).buffer(1000, Overflow::Refuse).retries(1).build().socket("/");
+    let emit = || socket.emit("echo", &"x".repeat(300));
+    let kept = (0..10).take_while(|_| emit().is_ok()).count();
+    assert_eq!((kept, socket.queued()), (3, 3));
+    assert!(matches!(emit(), Err(EmitError::Full)));
+    soon(socket.connect().connected()).await.unwrap();
+    soon(async {
+        while emit().is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
 }

@@ -1,7 +1,11 @@
 //! Events for those who ask.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use socketio_client::{Args, Data, SocketEvent, Transport};
 use tests::raw::{soon, start as start_engine};
+use tokio::sync::Semaphore;
 
 use crate::support::{Log, builder, start};
 
@@ -119,4 +123,41 @@ async fn a_reader_that_has_gone_holds_nobody_up() {
         drop(events);
         assert_eq!(log.next().await, number);
     }
+}
+
+/// A server that sends faster than handlers work has to wait.
+#[tokio::test]
+async fn handlers_that_wait_are_bounded() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr)
+        .path("/engine.io/")
+        .transports([Transport::WebSocket])
+        .configure(|config| config.max_waiting_handlers = 2)
+        .build();
+    let socket = manager.socket("/");
+    let mut log = Log::new();
+    let write = log.writer();
+    let (go, in_flight, peak) =
+        (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (pass, most) = (Arc::clone(&go), Arc::clone(&peak));
+    socket.on("x", move |Data(number): Data<u32>| {
+        most.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        write(number);
+        let (pass, in_flight) = (Arc::clone(&pass), Arc::clone(&in_flight));
+        async move {
+            pass.acquire().await.unwrap().forget();
+            in_flight.fetch_sub(1, Ordering::SeqCst);
+        }
+    });
+    socket.connect();
+    let session = running.opened().await;
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(socket.connected()).await.unwrap();
+    for number in 0..10 {
+        session.send(format!(r#"2["x",{number}]"#)).unwrap();
+    }
+    assert_eq!(log.take(2).await, [0, 1]);
+    go.add_permits(10);
+    assert_eq!(log.take(8).await, [2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(peak.load(Ordering::SeqCst), 2);
 }

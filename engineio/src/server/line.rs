@@ -208,3 +208,35 @@ impl Rest {
         Batch { scratch, progress: self.progress, end, last: self.last }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::packet::Protocol;
+
+    /// A client that asks again and again without reading: one answer to its probes waits, and one pong.
+    #[tokio::test]
+    async fn one_answer_to_all_probes_waits() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let mut line = Line {
+            stream: Stream::Open(Io::new(ours), Bytes::new()),
+            inbound: Inbound::new(100),
+            outbound: Outbound::default(),
+            dialect: Dialect { protocol: Protocol::V4, base64: false },
+            blocked: false,
+            rest: None,
+        };
+        for _ in 0..10_000 {
+            line.answer_probe();
+            line.pong(b"x");
+        }
+        let flushed = std::future::poll_fn(|cx| Poll::Ready(line.poll_flush(None, cx))).await;
+        assert!(flushed.unwrap());
+        drop(line);
+        let mut written = Vec::new();
+        theirs.read_to_end(&mut written).await.unwrap();
+        assert_eq!(written, b"\x8a\x01x\x81\x063probe");
+    }
+}

@@ -460,4 +460,27 @@ mod tests {
         assert_eq!(self::answers(&counted[..counted.len() - 1]).await, "");
         assert_eq!(self::answers("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
     }
+
+    /// A client that does not wait for its answers holds so much memory: what the limit says, and what the read beyond
+    /// it brings.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_ahead_of_an_answer_has_a_limit() {
+        const PIPE: usize = 256 * 1024;
+        const READ: usize = 64 * 1024;
+        let routes = Routes::new(|_| std::future::pending::<Response<Body>>());
+        let (ours, mut theirs) = tokio::io::duplex(PIPE);
+        let deadlines = Deadlines { head: PATIENCE, body: PATIENCE };
+        let peer = ([127, 0, 0, 1], 1).into();
+        let end = std::future::pending();
+        let serving = tokio::spawn(run(Answering::Routes(routes), deadlines, Io::new(ours), peer, end));
+        theirs.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut sent = 0;
+        while let Ok(written) = tokio::time::timeout(PATIENCE, theirs.write(&[b'x'; 1024])).await {
+            sent += written.unwrap();
+        }
+        let held = sent - PIPE;
+        assert!((AHEAD..AHEAD + READ).contains(&held), "{held}");
+        assert!(!serving.is_finished());
+        serving.abort();
+    }
 }

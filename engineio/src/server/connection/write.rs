@@ -174,7 +174,7 @@ type Piece = Option<Result<http_body::Frame<Bytes>, Box<dyn std::error::Error + 
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
     use super::super::Clock;
     use super::*;
@@ -244,5 +244,29 @@ mod tests {
         let (written, taken_of_it) = taken(100).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(taken_of_it < 16 * 1024, "{taken_of_it}");
+    }
+
+    /// Whoever goes on sending what is refused is read for so many bytes and so long, and nothing of it is kept.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_after_a_refusal_has_a_limit() {
+        const PIPE: usize = 1024;
+        for pause in [Duration::ZERO, LINGER / 10] {
+            let (ours, mut theirs) = tokio::io::duplex(PIPE);
+            let (scanner, clock) = (Scanner::default(), Clock::default());
+            let connection = Connection { io: Io::new(ours), read: Vec::new(), scanner, clock };
+            let begun = tokio::time::Instant::now();
+            let lingering = tokio::spawn(connection.linger());
+            let mut sent = 0;
+            while theirs.write_all(&[b'x'; PIPE]).await.is_ok() {
+                sent += PIPE;
+                tokio::time::sleep(pause).await;
+            }
+            tokio::time::timeout(PATIENCE, lingering).await.unwrap().unwrap();
+            if pause.is_zero() {
+                assert!((LINGER_BYTES..=LINGER_BYTES + 2 * PIPE).contains(&sent), "{sent}");
+            } else {
+                assert!(begun.elapsed() < 2 * LINGER && sent <= 12 * PIPE, "{:?} {sent}", begun.elapsed());
+            }
+        }
     }
 }

@@ -147,7 +147,7 @@ impl Gateway {
                     warn(&log, failure);
                 }
                 ConnectionFailure::TooManyOfAddress(address) => {
-                    gateway.crowd().refuse("connections", *address)
+                    gateway.crowd().refuse("connections", *address);
                 }
                 // That they have run out is logged as such.
                 failure if failure.is_out_of_descriptors() => gateway.tallies().excess.add("descriptors"),

@@ -302,31 +302,28 @@ impl HttpServer {
         Some((self.open.enter(), place))
     }
 
-    fn connection<F, S>(
+    async fn connection<F, S>(
         self,
         handshake: F,
         peer: SocketAddr,
         routes: Routes,
         places: (Gauge, Place),
         mut ended: watch::Receiver<bool>,
-    ) -> impl Future<Output = ()> + Send + use<F, S>
-    where
+    ) where
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        async move {
-            let stream = match tokio::time::timeout(self.handshake_timeout, handshake).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return self.fail(&ConnectionFailure::Handshake(error)),
-                Err(_) => return self.fail(&ConnectionFailure::HandshakeTimeout),
-            };
-            let end = async {
-                // The sender goes with the server, which is its end too.
-                let _ = ended.wait_for(|ended| *ended).await;
-            };
-            connection::run(Answering::Routes(routes), self.deadlines, Io::new(stream), peer, end).await;
-            drop(places);
-        }
+        let stream = match tokio::time::timeout(self.handshake_timeout, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return self.fail(&ConnectionFailure::Handshake(error)),
+            Err(_) => return self.fail(&ConnectionFailure::HandshakeTimeout),
+        };
+        let end = async {
+            // The sender goes with the server, which is its end too.
+            let _ = ended.wait_for(|ended| *ended).await;
+        };
+        connection::run(Answering::Routes(routes), self.deadlines, Io::new(stream), peer, end).await;
+        drop(places);
     }
 
     fn tell(&self, descriptors: Descriptors) {

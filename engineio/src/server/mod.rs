@@ -92,10 +92,6 @@ pub(crate) struct Shared {
     /// What the outboxes hold.
     budget: Arc<Budget>,
     connections: Count,
-    /// That there is no room for another session.
-    full_warned: trace::Seldom,
-    /// That connections cannot be accepted.
-    accept_warned: trace::Seldom,
     pub(crate) panics: Tally,
     pub(crate) meters: Meters,
     /// New sessions are refused.
@@ -208,8 +204,6 @@ impl Shared {
             tasks: Count::default(),
             outboxes: Count::default(),
             connections: Count::default(),
-            full_warned: trace::Seldom::default(),
-            accept_warned: trace::Seldom::default(),
             panics: Tally::default(),
             meters: Meters::default(),
             closing: AtomicBool::new(false),

@@ -44,9 +44,7 @@ impl Server {
                     }
                     // One connection's failure, or too many open files: the listener itself is still good.
                     Err(error) => {
-                        if self.0.accept_warned.is_due() {
-                            trace::not_accepted(&error);
-                        }
+                        trace::not_accepted(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

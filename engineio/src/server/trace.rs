@@ -6,8 +6,8 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+#[cfg(feature = "tracing")]
+use std::time::Instant;
 
 use http::request::Parts;
 
@@ -22,6 +22,8 @@ use crate::log_limit::LogLimit;
 static FULL: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
 static SLOW: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
+static NOT_ACCEPTED: LogLimit = LogLimit::new();
 
 /// A request was refused before it reached a session.
 pub(super) fn refused(parts: &Parts, error: &RequestError) {
@@ -43,26 +45,10 @@ pub(super) fn refused(parts: &Parts, error: &RequestError) {
     }
 }
 
-/// Lets one warning through in ten seconds.
-#[derive(Debug, Default)]
-pub(super) struct Seldom(Mutex<Option<Instant>>);
-
-impl Seldom {
-    pub(super) fn is_due(&self) -> bool {
-        let now = Instant::now();
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= Duration::from_secs(10));
-        if is_due {
-            *last = Some(now);
-        }
-        is_due
-    }
-}
-
 /// A handshake was refused because there are as many sessions as there may be.
 pub(super) fn full(max_sessions: usize) {
     #[cfg(feature = "tracing")]
-    if let Some(suppressed) = FULL.admits(std::time::Instant::now()) {
+    if let Some(suppressed) = FULL.admits(Instant::now()) {
         tracing::warn!(target: "engineio::server", max_sessions, suppressed, "no room for another session");
     }
 }
@@ -70,7 +56,9 @@ pub(super) fn full(max_sessions: usize) {
 /// A connection could not be accepted. Mostly the process is out of file descriptors.
 pub(super) fn not_accepted(error: &std::io::Error) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "engineio::server", %error, "connections cannot be accepted");
+    if let Some(suppressed) = NOT_ACCEPTED.admits(Instant::now()) {
+        tracing::warn!(target: "engineio::server", %error, suppressed, "connections cannot be accepted");
+    }
 }
 
 /// A handshake was refused because its address has as many sessions as it may.
@@ -109,7 +97,7 @@ pub(super) fn closed(session: &Session, reason: CloseReason) {
         };
         if reason == CloseReason::TransportError(Fault::SlowConsumer) {
             let waiting = session.queued_bytes();
-            if let Some(suppressed) = SLOW.admits(std::time::Instant::now()) {
+            if let Some(suppressed) = SLOW.admits(Instant::now()) {
                 tracing::warn!(target: "engineio::server", ?sid, transport, waiting, suppressed, "slow consumer disconnected");
             }
         }

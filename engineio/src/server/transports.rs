@@ -309,9 +309,7 @@ impl Shared {
 
     /// There are as many sessions as there may be.
     fn full(&self) -> Response<Body> {
-        if self.full_warned.is_due() {
-            trace::full(self.options.max_sessions);
-        }
+        trace::full(self.options.max_sessions);
         unavailable()
     }
 

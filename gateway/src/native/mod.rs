@@ -8,9 +8,9 @@
 mod bridge;
 mod inside;
 mod message;
-mod subprotocol;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod message_check;
+mod subprotocol;
 
 use std::net::SocketAddr;
 

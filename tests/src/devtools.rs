@@ -38,7 +38,17 @@ impl Browser {
     ///
     /// When there is none, or it does not listen.
     pub async fn start() -> Self {
-        let mut chromium = Chromium::open_with("about:blank", &["--remote-debugging-port=0"]);
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with further arguments.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or it does not listen.
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let arguments = [&["--remote-debugging-port=0"], arguments].concat();
+        let mut chromium = Chromium::open_with("about:blank", &arguments);
         let listening = async {
             loop {
                 let said = chromium.said();
@@ -87,16 +97,21 @@ impl Tab {
     ///
     /// When it fails.
     pub async fn call(&mut self, method: &str, params: Value) -> Value {
+        let mut answer = self.answer(method, params).await;
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    async fn answer(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let call = json!({"id": self.calls, "method": method, "params": params});
         self.line.send(Message::text(call.to_string())).await.expect("the tab is there");
         let answered = async {
             while let Some(Ok(message)) = self.line.next().await {
                 let Message::Text(text) = message else { continue };
-                let mut message: Value = serde_json::from_str(&text).expect("JSON");
+                let message: Value = serde_json::from_str(&text).expect("JSON");
                 if message["id"] == self.calls {
-                    assert!(message["error"].is_null(), "{method}: {message}");
-                    return message["result"].take();
+                    return message;
                 }
             }
             panic!("the tab is gone");
@@ -110,13 +125,12 @@ impl Tab {
     ///
     /// When it throws.
     pub async fn evaluate(&mut self, expression: &str) -> Value {
-        let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let mut result = self.call("Runtime.evaluate", params).await;
+        let mut result = self.call("Runtime.evaluate", evaluated(expression)).await;
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
         result["result"]["value"].take()
     }
 
-    /// Waits until an expression is true. A page that is still loading may throw.
+    /// Waits until an expression is true. A page that is still loading may throw, or not be there yet.
     ///
     /// # Panics
     ///
@@ -124,7 +138,9 @@ impl Tab {
     pub async fn until(&mut self, expression: &str) {
         let guarded = format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()");
         let limit = tokio::time::Instant::now() + LONG;
-        while self.evaluate(&guarded).await != Value::Bool(true) {
+        // Between two documents there is nothing that could evaluate it.
+        while self.answer("Runtime.evaluate", evaluated(&guarded)).await["result"]["result"]["value"] != true
+        {
             if tokio::time::Instant::now() > limit {
                 let shown = self.evaluate("document.body.innerText").await;
                 panic!("this did not become true: {expression}\n{shown}");
@@ -154,4 +170,8 @@ impl Tab {
         let data = shot["data"].as_str().expect("a picture");
         base64::engine::general_purpose::STANDARD.decode(data).expect("base64")
     }
+}
+
+fn evaluated(expression: &str) -> Value {
+    json!({"expression": expression, "awaitPromise": true, "returnByValue": true})
 }

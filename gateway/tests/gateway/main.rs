@@ -4,6 +4,7 @@
 mod api;
 mod auth;
 mod churn;
+mod cross_site;
 mod crowd;
 mod deploy;
 mod descriptors;

@@ -8,7 +8,7 @@ use tests::raw::{Request, WebSocket};
 use crate::support::{Running, start, until};
 
 /// All samples, read as strictly as the format is written: each belongs to a family that was announced before it.
-async fn read(running: &Running) -> BTreeMap<String, u64> {
+pub(crate) async fn read(running: &Running) -> BTreeMap<String, u64> {
     let response = running.operator("GET", "/metrics").send(running.addr).await;
     assert_eq!(response.status, 200);
     assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

@@ -13,6 +13,7 @@ mod report;
 mod scenarios;
 mod servers;
 mod slow;
+mod slow_edge;
 mod storm;
 
 use std::fs::{self, OpenOptions};
@@ -34,6 +35,7 @@ cargo xtask bench --growth       how cost grows with connections, receivers, roo
 cargo xtask bench --storm [NAMES]
                                  what servers still hold when a crowd is gone, into benches/STORM.md
 cargo xtask bench --slow [NAMES] what a client that stops reading costs servers and the others, into benches/SLOW.md
+cargo xtask bench --slow-edge    what clients that get stuck cost the gateway and the others, into benches/SLOW.md
 cargo xtask bench --cores        our server on one core and on two, into benches/CORES.md
 cargo xtask bench --gateway      the gateway beside the library alone, into benches/GATEWAY.md
 cargo xtask bench --clients [ROUNDS]
@@ -66,6 +68,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
         ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
         ["--storm", names] => storm::run(&named(servers::SERVERS, names, |server| server.name)?),
+        ["--slow-edge"] => slow_edge::run(),
         ["--slow"] => slow::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
         ["--slow", names] => slow::run(&named(servers::SERVERS, names, |server| server.name)?),
         _ => compare(&Options::parse(arguments)?),

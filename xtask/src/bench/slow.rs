@@ -11,6 +11,9 @@ use super::{available, median};
 use crate::root;
 
 const LOAD: &str = "slow --conns 20 --size 1024 --window 4 --total 100000";
+const FILE: &str = "benches/SLOW.md";
+/// How the part about the gateway begins.
+pub(super) const EDGE: &str = "## Clients that get stuck";
 /// How often each server is measured.
 const ROUNDS: usize = 3;
 
@@ -40,7 +43,27 @@ pub(super) fn run(asked: &[&'static Server]) -> Result<(), String> {
     for ((name, launch), results) in launches.iter().zip(&results) {
         let _ = writeln!(text, "| {name} | {} | {} |", row(results), launch.version);
     }
-    fs::write(root().join("benches/SLOW.md"), text).map_err(|error| format!("benches/SLOW.md: {error}"))
+    let edge = parts()?.1;
+    write(&format!("{text}{edge}"))
+}
+
+/// Writes the part about the gateway, and keeps the other.
+pub(super) fn write_edge(edge: &str) -> Result<(), String> {
+    let first = parts()?.0;
+    write(&format!("{}\n\n{edge}", first.trim_end()))
+}
+
+/// The file's part about one client of many servers, and the one about the gateway with a blank line before it.
+fn parts() -> Result<(String, String), String> {
+    let text = fs::read_to_string(root().join(FILE)).map_err(|error| format!("{FILE}: {error}"))?;
+    Ok(match text.find(&format!("\n{EDGE}")) {
+        Some(at) => (text[..at].to_owned(), text[at..].to_owned()),
+        None => (text, String::new()),
+    })
+}
+
+fn write(text: &str) -> Result<(), String> {
+    fs::write(root().join(FILE), text).map_err(|error| format!("{FILE}: {error}"))
 }
 
 fn row(results: &[Value]) -> String {

@@ -37,8 +37,8 @@ pub struct ChannelConfig {
     pub session_persistence: bool,
     /// Where the endpoint is mounted. Default `/socket.io`.
     pub socketio_path: String,
-    /// With it only those come in who bring a token that this key proves: a secret for the HS methods, a public key
-    /// in PEM for the others. Default none. Costs a signature check per handshake.
+    /// With it only those come in who bring a token that this key proves: a secret of at least 16 bytes for the HS methods, a
+    /// public key in PEM for the others. A token without `exp` is good for as long as the key is. Default none. Costs a signature check per handshake.
     pub jwt_key: Option<String>,
     /// How tokens are signed: `HS256`, `RS256`, `ES256`, `EdDSA` and their like. Default `HS256`.
     pub jwt_method: String,

@@ -6,6 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Map, Value};
 
+/// A secret that is shorter can be guessed by whoever has one token.
+const MIN_SECRET: usize = 16;
+
 /// What a token says.
 pub type Claims = Map<String, Value>;
 
@@ -22,6 +25,9 @@ pub enum TokenConfigError {
     /// The key is empty, so that everybody could sign.
     #[error("jwt_key: the key is empty")]
     Empty,
+    /// The secret can be guessed.
+    #[error("jwt_key: a secret of at least 16 bytes is expected, such as `openssl rand -hex 32` prints")]
+    Short,
 }
 
 /// Checks tokens.
@@ -42,6 +48,9 @@ impl Tokens {
         let method = Algorithm::from_str(method).map_err(|_| TokenConfigError::Method(method.to_owned()))?;
         let key = match method {
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
+                if key.len() < MIN_SECRET {
+                    return Err(TokenConfigError::Short);
+                }
                 DecodingKey::from_secret(key.as_bytes())
             }
             Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(key.as_bytes())?,
@@ -82,6 +91,8 @@ mod tests {
 
     use super::*;
 
+    const SECRET: &str = "sixteen unguessable";
+
     fn tokens(key: &str, method: &str) -> Result<Option<Tokens>, TokenConfigError> {
         Tokens::new(Some(key), method)
     }
@@ -92,20 +103,20 @@ mod tests {
 
     #[test]
     fn only_good_tokens_are_good() {
-        let tokens = tokens("sesame", "HS256").unwrap().unwrap();
+        let tokens = tokens(SECRET, "HS256").unwrap().unwrap();
         let year_3000 = 32_503_680_000u64;
-        let good = sign(Algorithm::HS256, "sesame", &json!({ "sub": "ada", "exp": year_3000, "aud": "x" }));
+        let good = sign(Algorithm::HS256, SECRET, &json!({ "sub": "ada", "exp": year_3000, "aud": "x" }));
         assert_eq!(tokens.check(&good).unwrap()["sub"], "ada");
         assert!(tokens.check(&format!("Bearer {good}")).is_some());
-        assert!(tokens.check(&sign(Algorithm::HS256, "sesame", &json!({}))).is_some());
+        assert!(tokens.check(&sign(Algorithm::HS256, SECRET, &json!({}))).is_some());
         let none = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
         let just_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 5;
         let bad = [
             sign(Algorithm::HS256, "guess", &json!({ "sub": "ada" })),
-            sign(Algorithm::HS512, "sesame", &json!({ "sub": "ada" })),
-            sign(Algorithm::HS256, "sesame", &json!({ "exp": 1_000_000_000 })),
-            sign(Algorithm::HS256, "sesame", &json!({ "exp": just_now })),
-            sign(Algorithm::HS256, "sesame", &json!({ "nbf": year_3000 })),
+            sign(Algorithm::HS512, SECRET, &json!({ "sub": "ada" })),
+            sign(Algorithm::HS256, SECRET, &json!({ "exp": 1_000_000_000 })),
+            sign(Algorithm::HS256, SECRET, &json!({ "exp": just_now })),
+            sign(Algorithm::HS256, SECRET, &json!({ "nbf": year_3000 })),
             none,
             String::new(),
             "é".repeat(9),
@@ -119,6 +130,9 @@ mod tests {
     fn keys_go_with_their_methods() {
         assert!(Tokens::new(None, "HS256").unwrap().is_none());
         assert!(matches!(tokens("", "HS256"), Err(TokenConfigError::Empty)));
+        for method in ["HS256", "HS384", "HS512"] {
+            assert!(matches!(tokens("fifteen bytes..", method), Err(TokenConfigError::Short)), "{method}");
+        }
         assert!(matches!(tokens("x", "none"), Err(TokenConfigError::Method(_))));
         for method in ["RS256", "ES256", "EdDSA"] {
             assert!(matches!(tokens("not a PEM", method), Err(TokenConfigError::Key(_))), "{method}");

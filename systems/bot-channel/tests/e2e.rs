@@ -59,7 +59,7 @@ async fn only_those_with_a_token_come_in() {
         bot_message_evt = "answered"
         namespace = "/chat"
         socketio_path = "/live"
-        jwt_key = "sesame"
+        jwt_key = "open sesame, and more"
         metadata_key = "about"
         [agent]
         kind = "rules"
@@ -68,7 +68,7 @@ async fn only_those_with_a_token_come_in() {
     "#;
     std::fs::write(&config, text).unwrap();
     let (_program, url) = start(Some(&config)).await;
-    node("token.mjs", &[&url, "sesame"]).await;
+    node("token.mjs", &[&url, "open sesame, and more"]).await;
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::command::{Command, CommandError};
 
 /// The largest body, in bytes: as large as a message of Socket.IO.
 const MAX_BODY: usize = 1_000_000;
-/// How long it is read of which nothing is wanted.
+/// How long it may take, and how long it is read where nothing of it is wanted.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Bus {
@@ -71,8 +71,14 @@ async fn obeyed(bus: &Bus, op: &str, headers: &HeaderMap, body: &mut Body) -> Re
         return *refused;
     }
     // Nothing is kept of somebody who may not ask.
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(Collected::to_bytes) else {
-        return failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or did not come whole");
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
+    let body = match read.map(|read| read.map(Collected::to_bytes)) {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let message = "the body is too large, or did not come whole";
+            return failure(StatusCode::PAYLOAD_TOO_LARGE, message);
+        }
+        Err(_) => return failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
     let mut data: Value = match serde_json::from_slice(&body) {
         Ok(data) => data,
@@ -154,4 +160,41 @@ fn failure(status: StatusCode, error: &str) -> Response {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use http_body::Frame;
+
+    use super::*;
+    use crate::bus::BusOptions;
+
+    /// A body that does not come.
+    struct Never;
+
+    impl http_body::Body for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let bus = Bus::new(BusOptions::default()).unwrap();
+        let op = Command::OPS[0].to_owned();
+        let asked = command(State(bus), Path(op), HeaderMap::new(), Body::new(Never));
+        let answer = tokio::time::timeout(3 * BODY_TIMEOUT, asked).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+    }
 }

@@ -244,3 +244,15 @@ async fn refusals_come_through_behind_large_bodies() {
     let form = Request::new("POST", "/api/broadcast").header("x-api-key", KEY).body(&large);
     assert_eq!(parsed(&form.send(running.addr).await).0, 415);
 }
+
+/// An operator cannot make the gateway do or hold more at once than so much either.
+#[tokio::test]
+async fn lists_have_limits() {
+    let running = start(json!({})).await;
+    let calls =
+        |number: usize| json!({"calls": vec![json!({"call": "broadcast", "body": {"event": "e"}}); number]});
+    assert_eq!(call(&running, "/api/batch", calls(100)).await.0, 200);
+    assert_eq!(call(&running, "/api/batch", calls(101)).await.0, 400);
+    assert_eq!(running.get("/api/sockets?limit=1000").await.0, 200);
+    assert_eq!(running.get("/api/sockets?limit=1001").await.0, 400);
+}

@@ -72,3 +72,23 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     let (status, _) = running.get("/health/live").await;
     assert_eq!(status, 200);
 }
+
+/// Nor do those stay that do not send what they said they would.
+#[tokio::test]
+async fn calls_whose_body_does_not_come_are_given_up() {
+    let running = impatient().await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(&running).await;
+        let head = format!(
+            "POST /api/broadcast HTTP/1.1\r\nhost: localhost\r\nx-api-key: {}\r\n\
+             content-type: application/json\r\ncontent-length: 1000\r\n\r\n{{",
+            running.key()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    until(|| running.gateway.connections() == 20).await;
+    until(|| running.gateway.connections() == 0).await;
+    drop(streams);
+}

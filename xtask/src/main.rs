@@ -5,6 +5,7 @@ mod coverage;
 mod excerpt;
 mod instructions;
 mod layering;
+mod limits;
 mod msrv;
 mod official;
 mod run;

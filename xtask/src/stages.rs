@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::instructions::{self, Compared};
 use crate::run::Run;
-use crate::{bench, coverage, layering, msrv, root, tools};
+use crate::{bench, coverage, layering, limits, msrv, root, tools};
 
 /// What a stage that did not fail says of itself.
 enum Done {
@@ -32,6 +32,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "purity", about: "the protocol of engineio builds without tokio and hyper", run: purity },
     Stage { name: "features", about: "each feature builds alone", run: features },
     Stage { name: "layering", about: "modules and crates use each other in one direction only", run: layers },
+    Stage { name: "limits", about: "every limit of SECURITY.md has a test that is run", run: limited },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
     Stage { name: "unit", about: "systemd understands the gateway's unit", run: unit },
@@ -157,6 +158,10 @@ fn features() -> Outcome {
 
 fn layers() -> Outcome {
     layering::check(&root()).map(|()| Done::Passed)
+}
+
+fn limited() -> Outcome {
+    limits::check(&root()).map(|()| Done::Passed)
 }
 
 fn rust_version() -> Outcome {

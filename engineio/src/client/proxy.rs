@@ -9,9 +9,12 @@ use super::url::{Url, UrlError};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxies {
-    /// `HTTPS_PROXY` for `https` and `wss`, `HTTP_PROXY` for the others, `ALL_PROXY` where these say nothing, all of them
+    /// `HTTPS_PROXY` for `https` and `wss`, `http_proxy` for the others, `ALL_PROXY` where these say nothing, all of them
     /// also in small letters, and `NO_PROXY` for hosts without one. This machine itself is never behind a proxy. A
     /// value that is no URL of an HTTP proxy counts as none. This is the default.
+    ///
+    /// `HTTP_PROXY` in capital letters counts too, but not in a CGI program, which the variable `REQUEST_METHOD` tells:
+    /// there it is the header `Proxy` of whoever sent the request.
     #[default]
     Environment,
     /// No proxy.
@@ -39,7 +42,9 @@ impl Proxies {
 fn from_variables(server: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Url> {
     let either = |name: &str| {
         let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
-        filled(&name.to_ascii_lowercase()).or_else(|| filled(name))
+        // A CGI program gets the header `Proxy` of its request as HTTP_PROXY.
+        let is_header = name == "HTTP_PROXY" && variable("REQUEST_METHOD").is_some();
+        filled(&name.to_ascii_lowercase()).or_else(|| filled(name).filter(|_| !is_header))
     };
     let name = if server.is_secure() { "HTTPS_PROXY" } else { "HTTP_PROXY" };
     let proxy = either(name).or_else(|| either("ALL_PROXY"))?;
@@ -90,6 +95,17 @@ mod tests {
         assert_eq!(proxy("http://example.com", &[("HTTP_PROXY", "")]), None);
         assert_eq!(proxy("http://example.com", &[("HTTP_PROXY", "socks5://a:1")]), None);
         assert_eq!(proxy("http://example.com", &[]), None);
+    }
+
+    #[test]
+    fn the_proxy_header_of_a_cgi_request_is_no_proxy() {
+        let cgi = |variable| proxy("http://example.com", &[("REQUEST_METHOD", "GET"), variable]);
+        assert_eq!(cgi(("HTTP_PROXY", "http://attacker:1")), None);
+        for own in ["http_proxy", "ALL_PROXY", "all_proxy"] {
+            assert_eq!(cgi((own, "http://a:1")).as_deref(), Some("a:1"), "{own}");
+        }
+        let secure = [("REQUEST_METHOD", ""), ("HTTPS_PROXY", "http://a:1")];
+        assert_eq!(proxy("https://example.com", &secure).as_deref(), Some("a:1"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::prepared::{Dialect, Prepared};
 const BATCH: usize = 64;
 /// How many pieces one vectored write carries.
 const SLICES: usize = 64;
+/// How many pongs wait, each of at most 127 bytes.
+const PONGS: usize = 16;
 /// Below this many bytes, several pieces are copied together: for small pieces that is cheaper than describing
 /// them to the kernel one by one.
 const FLAT: usize = 16 * 1024;
@@ -72,8 +74,9 @@ impl Outbound {
         self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
     }
 
-    /// Puts a control frame behind the message that is being written, and before all others. Of several pongs only
-    /// the last is kept (RFC 6455, 5.5.3 allows it), so a peer that pings and does not read costs one frame.
+    /// Puts a control frame behind the message that is being written, and before all others. Of more than [`PONGS`] pongs
+    /// the newer ones take the place of the last (RFC 6455, 5.5.3 allows it), so a peer that pings and does not read costs
+    /// no more than these.
     pub(crate) fn control(&mut self, frame: Bytes, kind: Control) {
         let frame = match self.role {
             Role::Server => frame,
@@ -82,15 +85,15 @@ impl Outbound {
         };
         let begun = usize::from(self.written > 0);
         if kind == Control::Pong {
-            let waiting = self.items.iter_mut().skip(begun).find_map(|item| match item {
-                Item::Control(frame, Control::Pong) => Some(frame),
-                _ => None,
-            });
-            if let Some(waiting) = waiting {
-                *waiting = frame;
-                return;
+            // They stand in a row, as nothing but another one is put in front of a message.
+            let is_pong = |item: &&Item| matches!(item, Item::Control(_, Control::Pong));
+            let waiting = self.items.iter().skip(begun).take_while(is_pong).count();
+            let item = Item::Control(frame, kind);
+            if waiting < PONGS {
+                self.items.insert((begun + waiting).min(self.items.len()), item);
+            } else if let Some(last) = self.items.get_mut(begun + waiting - 1) {
+                *last = item;
             }
-            self.items.insert(begun.min(self.items.len()), Item::Control(frame, kind));
         } else {
             // A close frame is the last thing ever sent, and what was not begun before it is not sent at all.
             self.items.truncate(begun);
@@ -293,6 +296,28 @@ impl Item {
         match self {
             Self::Message(message, _) => message.wire_len(),
             Self::Control(frame, _) => frame.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::pong_frame;
+    use crate::packet::Protocol;
+
+    #[tokio::test]
+    async fn every_ping_is_answered_unless_too_many_wait() {
+        let dialect = Dialect { protocol: Protocol::V4, base64: false };
+        let most: Vec<u8> = (0..15).chain([19]).collect();
+        for (pings, answered) in [(10, (0..10).collect()), (20, most)] {
+            let mut outbound = Outbound::default();
+            outbound.packet(Prepared::text("a"));
+            (0..pings).for_each(|ping: u8| outbound.control(pong_frame(&[ping]), Control::Pong));
+            let mut wire = Vec::<u8>::new();
+            std::future::poll_fn(|cx| outbound.poll_flush(&mut wire, None, dialect, cx)).await.unwrap();
+            let pongs = answered.iter().flat_map(|ping| [0x8a, 1, *ping]);
+            assert_eq!(wire, pongs.chain(*b"\x81\x024a").collect::<Vec<u8>>());
         }
     }
 }

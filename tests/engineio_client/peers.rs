@@ -3,7 +3,7 @@
 use engineio::client::{Closed, FrameError, HttpError, OpenError, TransportError};
 use engineio::ws::inbound::WsError;
 use engineio::{Message, Transport};
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt};
 use tests::raw::{fragments, soon};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
@@ -158,4 +158,36 @@ async fn an_answer_has_at_most_so_many_packets() {
     }
     let closed = closed(&mut client).await;
     assert!(matches!(closed, Closed::TransportError(TransportError::Packet(_))), "{closed:?}");
+}
+
+/// What the server said before it went counts, although it can be told nothing any more.
+#[tokio::test]
+async fn messages_before_a_reset_arrive_although_writing_fails() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut server = tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+        server.send(WsMessage::text(OPEN.replace("30", "25000"))).await.unwrap();
+        // A connection that is dropped with unread bytes in it is reset.
+        server.get_ref().readable().await.unwrap();
+        for text in ["4first", "4last"] {
+            server.feed(WsMessage::text(text)).await.unwrap();
+        }
+        // In one write: what the system holds back is not sent before a reset.
+        server.flush().await.unwrap();
+    });
+    let mut client = connect_on(addr, Transport::WebSocket).await;
+    // Nothing is read before the connection is reset.
+    client.set_reading(false);
+    client.sender().send("unread").unwrap();
+    assert!(client.recv().now_or_never().is_none());
+    soon(server).await.unwrap();
+    client.sender().send("lost").unwrap();
+    assert!(client.recv().now_or_never().is_none());
+    client.set_reading(true);
+    for text in ["first", "last"] {
+        assert_eq!(message(&mut client).await, Message::from(text));
+    }
+    let closed = closed(&mut client).await;
+    assert!(matches!(closed, Closed::TransportError(TransportError::Frame(FrameError::Io(_)))), "{closed:?}");
 }

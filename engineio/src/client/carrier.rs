@@ -38,8 +38,7 @@ impl Carrier {
     pub(crate) fn clear_the_way(&mut self, outbox: &Outbox, cx: &mut Context<'_>) {
         if let Self::WebSocket(websocket) = self {
             if !websocket.has_received() {
-                // An error is seen again when everything is read: what the server said before it counts.
-                let _ = websocket.poll_flush(Some(outbox), cx);
+                websocket.poll_flush(Some(outbox), cx);
             }
         }
     }
@@ -52,7 +51,7 @@ impl Carrier {
     ) -> Result<bool, TransportError> {
         match self {
             Self::Polling(polling) => polling.poll_flush(outbox, cx),
-            Self::WebSocket(websocket) => websocket.poll_flush(Some(outbox), cx),
+            Self::WebSocket(websocket) => Ok(websocket.poll_flush(Some(outbox), cx)),
         }
     }
 

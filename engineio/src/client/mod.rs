@@ -19,7 +19,7 @@
 //!
 //! There is no task behind a session: it lives in [`Client::recv`], whose future may be dropped and made again. The
 //! order of its turn is written at the top of `session.rs`. `carrier` is the transport it is on, `polling` or
-//! `websocket`; `probe` is the WebSocket it may move to. The one stands on `http1`, which drives hyper's connections beside
+//! `websocket`, which stands on `frames`; `probe` is the WebSocket it may move to. The one stands on `http1`, which drives hyper's connections beside
 //! whoever waits for an answer, the other on `upgrade`, which asks for another protocol; both on `dial`, which knows of
 //! proxies and TLS. `route` says how a request looks.
 //!
@@ -33,6 +33,7 @@ mod cookies;
 mod dial;
 mod error;
 mod exchange;
+mod frames;
 mod handshake;
 mod heartbeat;
 mod http1;

@@ -60,7 +60,7 @@ impl Probe {
                     }
                 },
                 Stage::Asked(websocket) => {
-                    websocket.poll_flush(None, cx)?;
+                    websocket.poll_flush(None, cx);
                     let Poll::Ready(received) = websocket.poll_receive(cx)? else { return Poll::Pending };
                     match received {
                         Received::Packet(Packet::Pong(data)) if data.as_bytes() == b"probe" => {}

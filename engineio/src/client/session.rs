@@ -319,7 +319,7 @@ impl Client {
             (&closed, &mut self.carrier)
         {
             // The answer to the server's close frame, if there is room for it at once.
-            let _ = websocket.poll_flush(None, cx);
+            websocket.poll_flush(None, cx);
         }
         if matches!(closed, Closed::TransportError(_)) {
             self.remembered.store(false, Ordering::Relaxed);

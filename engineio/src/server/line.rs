@@ -24,6 +24,8 @@ pub(crate) struct Line {
     dialect: Dialect,
     /// The socket did not take everything; it has to be asked first.
     blocked: bool,
+    /// Writing failed. What the peer sent before can still be read.
+    broken: bool,
     /// What was read while the handler had no room for it.
     rest: Option<Box<Rest>>,
 }
@@ -72,6 +74,7 @@ impl Line {
             outbound: Outbound::default(),
             dialect,
             blocked: false,
+            broken: false,
             rest: None,
         }
     }
@@ -106,12 +109,12 @@ impl Line {
             Poll::Ready(Ok(())) => {
                 batch.end = buf.filled().len();
                 if batch.end == 0 {
-                    batch.last = Some(Received::Closed(None));
+                    batch.last = Some(if self.broken { Received::Lost } else { Received::Closed(None) });
                 }
             }
             Poll::Ready(Err(error)) => {
                 // A reset is how many clients close.
-                let gone = error.kind() == io::ErrorKind::ConnectionReset;
+                let gone = error.kind() == io::ErrorKind::ConnectionReset && !self.broken;
                 batch.last = Some(if gone { Received::Closed(None) } else { Received::Lost });
             }
         }
@@ -156,9 +159,15 @@ impl Line {
         }
     }
 
+    /// Writing failed. Reading goes on with what the peer sent before, and at its end says that the connection is lost.
+    #[cold]
+    pub(crate) fn fail(&mut self) {
+        self.broken = true;
+    }
+
     /// Whether the socket took everything so far.
     pub(crate) fn is_writable(&self) -> bool {
-        matches!(self.stream, Stream::Open(..)) && !self.blocked
+        matches!(self.stream, Stream::Open(..)) && !self.blocked && !self.broken
     }
 
     /// Writes what waits here and in the outbox. `Ok(true)` says that nothing is left.
@@ -168,6 +177,9 @@ impl Line {
         cx: &mut Context<'_>,
     ) -> io::Result<bool> {
         let Stream::Open(io, _) = &mut self.stream else { return Ok(false) };
+        if self.broken {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let was_blocked = self.blocked;
         let outbox = source.as_ref().map(|source| source.outbox);
         let result = match self.outbound.poll_flush(io, source, self.dialect, cx) {

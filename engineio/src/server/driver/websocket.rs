@@ -126,7 +126,11 @@ impl Driver {
         };
         let result = line.poll_flush(Some(Source { outbox: session.outbox(), on_take: &mut on_take }), cx);
         match result {
-            Err(_) => self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now),
+            // What the peer sent before it went counts: the end of reading ends the session.
+            Err(_) => {
+                line.fail();
+                session.outbox().set_blocked(true);
+            }
             Ok(true) => {
                 if wrote {
                     self.handler.on_drain(&self.session);

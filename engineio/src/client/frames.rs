@@ -1,0 +1,216 @@
+//! The frames of a WebSocket: the opening handshake, messages in and out whatever they mean, and the end.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::SEC_WEBSOCKET_ACCEPT;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::dial;
+use super::error::{FrameError, HttpError, TransportError};
+use super::route::Route;
+use super::stream::{Stream, with_scratch};
+use super::upgrade::upgrade;
+use crate::frame::{CloseCode, Role, close_frame, empty_close_frame, pong_frame};
+use crate::outbox::Outbox;
+use crate::prepared::{Dialect, Prepared};
+use crate::text::Text;
+use crate::ws::inbound::{Event, Inbound, Progress};
+use crate::ws::key::answer_to;
+use crate::ws::outbound::{Control, Outbound, Source};
+
+/// A WebSocket that is open.
+pub(crate) struct Frames {
+    stream: Stream,
+    /// What was read together with the answer to the handshake.
+    read: Bytes,
+    inbound: Inbound,
+    outbound: Outbound,
+    dialect: Dialect,
+    /// What was read and not handed out. Empty, and without memory, most of the time.
+    received: VecDeque<Incoming>,
+    /// What went wrong behind that; until the end is reached also behind what can still be read.
+    failure: Option<TransportError>,
+    ended: bool,
+}
+
+/// What the server did.
+pub(crate) enum Incoming {
+    Text(Text),
+    Binary(Bytes),
+    /// It closed the connection, with a close frame or without.
+    Closed(Option<CloseCode>),
+}
+
+impl Frames {
+    /// Opens a WebSocket: for a new session, or for one that is there.
+    pub(crate) async fn open(route: &Route, sid: Option<&str>) -> Result<Self, TransportError> {
+        let (stream, read) = handshake(route, sid).await.map_err(TransportError::WebSocket)?;
+        let config = &route.config;
+        Ok(Self {
+            stream,
+            read,
+            inbound: Inbound::with_role(Role::Client, config.max_payload).max_fragments(config.max_fragments),
+            outbound: Outbound::client(),
+            dialect: Dialect { protocol: config.protocol, base64: config.force_base64 },
+            received: VecDeque::new(),
+            failure: None,
+            ended: false,
+        })
+    }
+
+    /// How messages are written.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The next message, or the end.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        loop {
+            if let Some(received) = self.received.pop_front() {
+                if self.received.is_empty() {
+                    self.received = VecDeque::new();
+                }
+                return Poll::Ready(Ok(received));
+            }
+            if self.ended {
+                return Poll::Ready(self.failure.take().map_or(Ok(Incoming::Closed(None)), Err));
+            }
+            ready!(with_scratch(|scratch| self.poll_read(scratch, cx)));
+        }
+    }
+
+    /// Whether something was read and not handed out.
+    pub(crate) fn has_received(&self) -> bool {
+        !self.received.is_empty() || self.ended
+    }
+
+    /// Queues a packet in front of what the outbox has.
+    pub(crate) fn send(&mut self, packet: Prepared) {
+        self.outbound.packet(packet);
+    }
+
+    /// Queues a message that was taken from the outbox by another transport.
+    pub(crate) fn send_taken(&mut self, message: Prepared) {
+        self.outbound.taken(message, self.dialect);
+    }
+
+    /// Queues a close frame, the last thing that is written.
+    pub(crate) fn send_close(&mut self) {
+        self.outbound.control(empty_close_frame(), Control::Close);
+    }
+
+    /// Writes what waits here and in the outbox. `true` says that nothing is left. When writing fails, reading says so at its
+    /// end, behind what the server sent before.
+    pub(crate) fn poll_flush(&mut self, outbox: Option<&Outbox>, cx: &mut Context<'_>) -> bool {
+        if self.failure.is_some() && !self.ended {
+            return false;
+        }
+        let mut ignored = |_: &[Prepared]| {};
+        let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored });
+        let flushed = match self.outbound.poll_flush(&mut self.stream, source, self.dialect, cx) {
+            // TLS keeps what it has encrypted until it is told to write it.
+            Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),
+            other => other,
+        };
+        match flushed {
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+            // Who has said goodbye does not read on; the close frame in the buffer says more than this error.
+            Poll::Ready(Err(_)) if self.ended => true,
+            Poll::Ready(Err(error)) => {
+                self.failure = Some(broken(error));
+                false
+            }
+        }
+    }
+
+    /// Reads once, and takes apart what came.
+    fn poll_read(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<()> {
+        let len = if self.read.is_empty() {
+            let mut buf = ReadBuf::new(scratch);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Ok(()) => buf.filled().len(),
+                // Many servers go away like this, and TLS complains about an end without a goodbye.
+                Err(error) if is_end(&error) => 0,
+                Err(error) => {
+                    self.fail(broken(error));
+                    return Poll::Ready(());
+                }
+            }
+        } else {
+            let len = self.read.len().min(scratch.len());
+            scratch[..len].copy_from_slice(&self.read.split_to(len));
+            len
+        };
+        // What writing found says more than the end.
+        self.ended |= len == 0;
+        self.decode(&mut scratch[..len]);
+        Poll::Ready(())
+    }
+
+    fn decode(&mut self, bytes: &mut [u8]) {
+        let mut progress = Progress::default();
+        loop {
+            let Some(event) = self.inbound.decode(bytes, &mut progress).next() else { return };
+            match event {
+                Ok(Event::Text(text)) => self.received.push_back(Incoming::Text(text)),
+                Ok(Event::Binary(data)) => self.received.push_back(Incoming::Binary(data)),
+                Ok(Event::Ping(payload)) => self.outbound.control(pong_frame(&payload), Control::Pong),
+                Ok(Event::Pong) => {}
+                Ok(Event::Close { code, .. }) => {
+                    let answer = code.map_or_else(empty_close_frame, |code| close_frame(code, ""));
+                    self.outbound.control(answer, Control::Close);
+                    self.ended = true;
+                    self.received.push_back(Incoming::Closed(code));
+                    return;
+                }
+                Err(error) => {
+                    self.outbound.control(close_frame(error.close_code(), ""), Control::Close);
+                    return self.fail(TransportError::Frame(error.into()));
+                }
+            }
+        }
+    }
+
+    /// What came before is handed out first.
+    fn fail(&mut self, failure: TransportError) {
+        self.ended = true;
+        self.failure = Some(failure);
+    }
+}
+
+async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), HttpError> {
+    let mut key = [0; 16];
+    // "The nonce MUST be selected randomly"; one that is not only fails to keep confused caches away.
+    let _ = getrandom::fill(&mut key);
+    let key = STANDARD.encode(key);
+    let request = route.websocket(sid, &key)?;
+    let upgraded = upgrade(dial::open(route, true).await?, request).await?;
+    route.store_cookies(&upgraded.headers);
+    let Some(opened) = upgraded.stream else {
+        return Err(HttpError::Status { status: upgraded.status, body: upgraded.body });
+    };
+    let answer = upgraded.headers.get(SEC_WEBSOCKET_ACCEPT);
+    if answer.is_none_or(|answer| answer.as_bytes().trim_ascii() != answer_to(key.as_bytes()).as_bytes()) {
+        return Err(HttpError::NotWebSocket);
+    }
+    Ok(opened)
+}
+
+fn broken(error: io::Error) -> TransportError {
+    TransportError::Frame(FrameError::Io(Arc::new(error)))
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted
+    )
+}

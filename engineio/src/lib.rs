@@ -55,6 +55,8 @@
 pub mod budget;
 pub mod close_reason;
 pub mod config;
+#[cfg(feature = "echo")]
+pub mod echo;
 pub mod error;
 pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -170,6 +170,21 @@ impl Prepared {
         self
     }
 
+    /// A WebSocket message without a packet around it.
+    #[cfg(feature = "echo")]
+    pub(crate) fn bare(message: Message) -> Self {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(data) => return Self::binary(data),
+        };
+        let header = header_len(text.as_bytes().len());
+        let mut head = vec![0; header];
+        write_header(&mut head, Opcode::Text, text.as_bytes().len());
+        head.extend_from_slice(text.as_bytes());
+        // A header has at most ten bytes, so the cast keeps it.
+        Self { head: head.into(), header: header as u8, compress: false, tail: None }
+    }
+
     /// A text packet that is not a message.
     pub fn control(kind: PacketType, data: &[u8]) -> Self {
         let mut buf = TextBuf::with_capacity(data.len());

@@ -35,6 +35,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "limits", about: "every limit of SECURITY.md has a test that is run", run: limited },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
+    Stage {
+        name: "autobahn",
+        about: "the cases of Autobahn, without those of compression, against the WebSockets of server and client",
+        run: autobahn,
+    },
     Stage { name: "unit", about: "systemd understands the gateway's unit", run: unit },
     Stage {
         name: "coverage",
@@ -180,6 +185,15 @@ fn test() -> Outcome {
     tools::peer("socketioxide")?;
     let chromium = tools::chromium()?;
     all([Run::cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]).env("CHROMIUM", &chromium)])
+}
+
+fn autobahn() -> Outcome {
+    let python = tools::python_environment("autobahn", "tests/autobahn/requirements.txt")?;
+    // The profile of the stage `test`, which has built most of it.
+    Run::cargo(&["build", "--profile", "test", "-p", "autobahn"]).status()?;
+    let program = tools::target().join("debug").join("autobahn");
+    let cases = ["tests/autobahn/run.py", &program.to_string_lossy()];
+    all([Run::new(&python, &cases, &root()).limit(Duration::from_secs(330))])
 }
 
 fn unit() -> Outcome {

@@ -31,6 +31,8 @@ mod carrier;
 mod config;
 mod cookies;
 mod dial;
+#[cfg(feature = "echo")]
+pub(crate) mod echo;
 mod error;
 mod exchange;
 mod frames;

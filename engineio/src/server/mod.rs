@@ -11,6 +11,8 @@ mod connection;
 mod cookie;
 mod cors;
 mod driver;
+#[cfg(feature = "echo")]
+pub(crate) mod echo;
 mod goodbye;
 mod handler;
 mod head;

@@ -1,0 +1,109 @@
+//! A server of bare WebSockets, for conformance tests.
+
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::{Request, Response, StatusCode};
+use tokio::net::TcpListener;
+
+use super::body::Body;
+use super::http_server::HttpServer;
+use super::incoming::RequestBody;
+use super::line::{Line, Received};
+use super::routes::Routes;
+use super::session::Session;
+use super::{Server, Shared, goodbye, handler_fn, upgrade};
+use crate::config::{Config, SlowConsumer};
+use crate::error::ConfigError;
+use crate::frame::CloseCode;
+use crate::outbox::Outbox;
+use crate::packet::{Message, Protocol};
+use crate::prepared::{Dialect, Prepared};
+use crate::ws::accept::accept;
+use crate::ws::inbound::Event;
+use crate::ws::outbound::Source;
+
+/// Makes a WebSocket of every request and sends each message back, with the limits of these settings.
+pub async fn serve(listener: &TcpListener, config: Config) -> Result<(), ConfigError> {
+    let server =
+        Server::builder().config(config).build(|_: &Session| handler_fn(|_: &Session, _: Message| {}))?;
+    let routes = Routes::new(move |request| {
+        let answer = respond(request, &server.0);
+        async move { answer }
+    });
+    HttpServer::new(routes).serve(listener, pending()).await;
+    Ok(())
+}
+
+fn respond(request: Request<RequestBody>, server: &Arc<Shared>) -> Response<Body> {
+    let (mut parts, _) = request.into_parts();
+    let upgrading = upgrade::take(&mut parts.extensions);
+    match (accept(&parts), upgrading) {
+        (Ok(answer), Some(upgrading)) => {
+            let dialect = Dialect { protocol: Protocol::V4, base64: false };
+            let line = Line::new(upgrading, dialect, &server.config);
+            tokio::spawn(echo(line, Arc::clone(server)));
+            answer.map(|()| Body::from(""))
+        }
+        (Err(refusal), _) => refusal.into_response().map(|()| Body::from("")),
+        (Ok(_), None) => {
+            let mut answer = Response::new(Body::from(""));
+            *answer.status_mut() = StatusCode::NOT_IMPLEMENTED;
+            answer
+        }
+    }
+}
+
+async fn echo(mut line: Line, server: Arc<Shared>) {
+    let outbox = Outbox::new(usize::MAX, SlowConsumer::Refuse);
+    let mut end = None;
+    // What waits is written before more is read, so there are never more answers than to the messages of one read.
+    let mut waits = false;
+    let code = poll_fn(|cx| {
+        loop {
+            let mut idle = false;
+            if !waits && end.is_none() {
+                match line.poll_receive(cx) {
+                    Poll::Pending => idle = true,
+                    Poll::Ready(mut batch) => {
+                        while let Some(received) = line.next(&mut batch) {
+                            end = end.or(event(received, &mut line, &outbox));
+                        }
+                        waits = true;
+                    }
+                }
+            }
+            match line.poll_flush(Some(Source { outbox: &outbox, on_take: &mut |_| {} }), cx) {
+                Ok(true) => waits = false,
+                Ok(false) => idle = true,
+                Err(_) => return Poll::Ready(None),
+            }
+            match end {
+                Some(code) if !waits => return Poll::Ready(code),
+                _ if idle => return Poll::Pending,
+                _ => {}
+            }
+        }
+    })
+    .await;
+    goodbye::spawn(line, code, &server);
+}
+
+/// Answers what came. `Some` says that it was the last, and with which code to close.
+fn event(received: Received, line: &mut Line, outbox: &Outbox) -> Option<Option<CloseCode>> {
+    let message = match received {
+        Received::Event(Event::Text(text)) => Message::Text(text),
+        Received::Event(Event::Binary(data)) => Message::Binary(data),
+        Received::Event(Event::Ping(data)) => {
+            line.pong(&data);
+            return None;
+        }
+        Received::Event(_) => return None,
+        Received::Closed(code) => return Some(code),
+        Received::Violation(code) => return Some(Some(code)),
+        Received::Lost => return Some(None),
+    };
+    let _ = outbox.push(Prepared::bare(message));
+    None
+}

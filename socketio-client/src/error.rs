@@ -110,8 +110,8 @@ pub enum ConnectError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The server answers as those of Socket.IO v2 do: see [`ManagerBuilder::protocol`](crate::ManagerBuilder::protocol).
-    #[error("the server speaks the protocol of Socket.IO v2, and was not asked to")]
-    OldServer,
+    #[error("the server speaks the protocol of Socket.IO v2; select it with `ManagerBuilder::protocol`")]
+    V2Server,
     /// The socket or the server has left the root namespace of a server of Socket.IO v2. It lets nobody back in on the
     /// same connection, which lives on for other namespaces.
     #[error("the root namespace was left, and cannot be entered again on the same connection")]

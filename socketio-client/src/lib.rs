@@ -55,7 +55,6 @@
 //! | `tls` | no | `https` and `wss`, by rustls |
 //! | `msgpack` | no | packets as msgpack, for servers that use that parser |
 //! | `tracing` | no | what happens can be seen by `tracing`: connections lost and opened again, namespaces joined and refused |
-//! | `cli` | no | the program `sio`: `cargo run -p socketio-client --features cli -- --help` |
 
 mod backoff;
 mod bell;

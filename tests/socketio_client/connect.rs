@@ -203,7 +203,7 @@ async fn a_server_of_version_2_is_named() {
     socket.connect();
     running.opened().await.send("0").unwrap();
     let error = soon(socket.connected()).await.unwrap_err();
-    assert!(matches!(error, ConnectError::OldServer), "{error}");
+    assert!(matches!(error, ConnectError::V2Server), "{error}");
 }
 
 /// SIO-CLI-061, SIO-CLI-062

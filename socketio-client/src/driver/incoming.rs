@@ -91,7 +91,7 @@ impl Driver {
             data.and_then(|data| data.parse::<Confirmation>().ok())
         };
         let Some(confirmation) = confirmation.filter(|confirmation| !confirmation.sid.is_empty()) else {
-            self.refuse(space, &ConnectError::OldServer);
+            self.refuse(space, &ConnectError::V2Server);
             return;
         };
         let Some((recovered, early)) = space.joined(confirmation.sid, confirmation.pid, link) else { return };

@@ -1,4 +1,8 @@
-//! `sio load`: opens many connections, and measures how long that takes, and how long events do.
+//! `sio load`: opens many connections, and measures the latency of connections, acknowledgements and broadcasts.
+
+mod latency;
+mod phase;
+mod progress;
 
 use std::error::Error;
 use std::pin::pin;
@@ -12,9 +16,9 @@ use socketio_client::{Data, DisconnectReason, Socket};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
+use self::phase::Phase;
+use self::progress::Progress;
 use crate::arguments::{Load, Server};
-use crate::phase::Phase;
-use crate::progress::Progress;
 
 pub(crate) async fn run(arguments: &Load) -> Result<ExitCode, Box<dyn Error>> {
     let mut progress = Progress::new();
@@ -43,16 +47,16 @@ pub(crate) async fn run(arguments: &Load) -> Result<ExitCode, Box<dyn Error>> {
     }
     let closing = sockets.iter().map(|socket| timeout(arguments.server.timeout, socket.close()));
     stream::iter(closing).buffer_unordered(arguments.at_once).for_each(|_| async {}).await;
-    // Only now has every socket told its end.
+    // All disconnect handlers have run by now.
     let mut phase = Phase::new("lost")?;
-    phase.failed_often("a connection was lost", lost.load(Ordering::Relaxed));
+    phase.failed_times("a connection was lost", lost.load(Ordering::Relaxed));
     if !phase.is_healthy() {
         report(&phase, &progress)?;
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Opens the connections: those that came about.
+/// Opens the connections. Returns the sockets that are connected.
 async fn open(arguments: &Load, progress: &mut Progress) -> Result<(Vec<Socket>, Phase), Box<dyn Error>> {
     let mut phase = Phase::new("connect")?;
     let mut sockets = Vec::new();
@@ -60,8 +64,8 @@ async fn open(arguments: &Load, progress: &mut Progress) -> Result<(Vec<Socket>,
     let mut attempts = pin!(stream::iter(attempts).buffer_unordered(arguments.at_once).enumerate());
     while let Some((done, attempt)) = attempts.next().await {
         match attempt {
-            Ok((socket, took)) => {
-                phase.took(took);
+            Ok((socket, latency)) => {
+                phase.record(latency);
                 sockets.push(socket);
             }
             Err(error) => phase.failed(&error),
@@ -72,18 +76,18 @@ async fn open(arguments: &Load, progress: &mut Progress) -> Result<(Vec<Socket>,
     Ok((sockets, phase))
 }
 
-/// One connection, and how long it took until its namespace was joined.
+/// Opens one connection. Returns the time until its namespace was connected.
 async fn join(server: &Server) -> Result<(Socket, Duration), String> {
     let socket = server.socket().map_err(|error| error.to_string())?;
     let begun = Instant::now();
     match timeout(server.timeout, socket.connect().connected()).await {
         Ok(Ok(())) => Ok((socket, begun.elapsed())),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("not connected in time".to_owned()),
+        Err(_) => Err(format!("not connected within {:?}", server.timeout)),
     }
 }
 
-/// Every connection sends an event, waits for its answer, and then for the interval.
+/// Echo phase: every connection emits an event, waits for its acknowledgement and pauses, until the duration is over.
 async fn echo(
     arguments: &Load,
     event: &str,
@@ -91,23 +95,23 @@ async fn echo(
     progress: &mut Progress,
 ) -> Result<Phase, Box<dyn Error>> {
     let mut phase = Phase::new("echo")?;
-    let (sender, mut answers) = mpsc::unbounded_channel();
+    let (sender, mut results) = mpsc::unbounded_channel();
     let begun = Instant::now();
     let text: Arc<str> = "x".repeat(arguments.bytes).into();
     for (index, socket) in sockets.iter().enumerate() {
         let (socket, sender) = (socket.timeout(arguments.server.timeout), sender.clone());
         let (event, text) = (event.to_owned(), Arc::clone(&text));
         let (interval, duration) = (arguments.interval, arguments.duration);
-        // They do not send all at once.
+        // Spread over the interval, so that the connections do not emit at the same instant.
         let delay = interval.mul_f64(index as f64 / sockets.len() as f64);
         tokio::spawn(async move {
             sleep(delay).await;
             loop {
                 let sent = Instant::now();
-                let answer = socket.emit_with_ack_args(&event, &*text).await;
-                let failed = answer.is_err();
-                let answer = answer.map(|_| sent.elapsed()).map_err(|error| error.to_string());
-                if sender.send(answer).is_err() || failed || begun.elapsed() >= duration {
+                let response = socket.emit_with_ack_args(&event, &*text).await;
+                let failed = response.is_err();
+                let result = response.map(|_| sent.elapsed()).map_err(|error| error.to_string());
+                if sender.send(result).is_err() || failed || begun.elapsed() >= duration {
                     return;
                 }
                 sleep(interval).await;
@@ -115,9 +119,9 @@ async fn echo(
         });
     }
     drop(sender);
-    while let Some(answer) = answers.recv().await {
-        match answer {
-            Ok(took) => phase.took(took),
+    while let Some(result) = results.recv().await {
+        match result {
+            Ok(latency) => phase.record(latency),
             Err(error) => phase.failed(&error),
         }
         show_time("echo", begun, arguments.duration, progress);
@@ -126,7 +130,7 @@ async fn echo(
     Ok(phase)
 }
 
-/// An event on its way to everybody.
+/// One broadcast, while its copies arrive.
 struct Round {
     number: u64,
     begun: Instant,
@@ -134,7 +138,8 @@ struct Round {
     phase: Phase,
 }
 
-/// One connection more sends an event, and when it has come to all others, and after the interval, the next one.
+/// Broadcast phase: one additional connection emits an event that the server broadcasts. The next event follows when the
+/// event has arrived at all other connections and the interval has passed.
 async fn broadcast(
     arguments: &Load,
     event: &str,
@@ -153,10 +158,10 @@ async fn broadcast(
         let (round, complete) = (Arc::clone(&round), Arc::clone(&complete));
         socket.on(event, move |Data(number): Data<u64>| {
             let mut round = lock(&round);
-            // What comes late has been counted as missing.
+            // Late copies have been counted as missing already.
             if number == round.number {
-                let took = round.begun.elapsed();
-                round.phase.took(took);
+                let latency = round.begun.elapsed();
+                round.phase.record(latency);
                 round.arrived += 1;
                 if round.arrived == expected {
                     complete.notify_one();
@@ -177,10 +182,10 @@ async fn broadcast(
         sender.emit(event, &number)?;
         if timeout(arguments.server.timeout, complete.notified()).await.is_err() {
             let mut round = lock(&round);
-            // From now on it is late.
+            // Copies that arrive from now on are late.
             round.number += 1;
             let missing = expected - round.arrived;
-            round.phase.failed_often("an event did not arrive in time", missing);
+            round.phase.failed_times("an event did not arrive in time", missing);
             break;
         }
         show_time("broadcast", begun, arguments.duration, progress);
@@ -198,9 +203,9 @@ async fn broadcast(
     Ok(phase)
 }
 
-fn show_time(what: &str, begun: Instant, duration: Duration, progress: &mut Progress) {
+fn show_time(phase: &str, begun: Instant, duration: Duration, progress: &mut Progress) {
     let seconds = |duration: Duration| usize::try_from(duration.as_secs()).unwrap_or(usize::MAX);
-    progress.show(what, seconds(begun.elapsed().min(duration)), seconds(duration));
+    progress.show(phase, seconds(begun.elapsed().min(duration)), seconds(duration));
 }
 
 fn lock(round: &Mutex<Round>) -> MutexGuard<'_, Round> {

@@ -1,4 +1,4 @@
-//! Events as people and programs read them.
+//! Output: events as text or as JSON lines.
 
 use std::io::{self, Write};
 
@@ -7,13 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use socketio_client::{RawArgs, SocketEvent};
 
-/// Arguments as JSON. Binary data is left out where it stands, and follows in base64 as `attachments`.
+/// Arguments as JSON, and their attachments in base64. The JSON has placeholders where the attachments were.
 fn arguments(args: &RawArgs) -> (Vec<Value>, Vec<String>) {
     let values = args.parse_all().unwrap_or_default();
     (values, args.attachments().iter().map(|data| STANDARD.encode(data)).collect())
 }
 
-/// Prints what happened.
+/// Prints an event of a socket.
 pub(crate) fn event(event: &SocketEvent, as_json: bool) -> io::Result<()> {
     let mut line = match event {
         SocketEvent::Connect { recovered } => json!({ "type": "connect", "recovered": recovered }),
@@ -49,13 +49,13 @@ pub(crate) fn event(event: &SocketEvent, as_json: bool) -> io::Result<()> {
     line_out(&text)
 }
 
-/// Prints the arguments of an answer.
-pub(crate) fn answer(args: &RawArgs) -> io::Result<()> {
+/// Prints the arguments of an acknowledgement.
+pub(crate) fn ack(args: &RawArgs) -> io::Result<()> {
     let (values, _) = arguments(args);
     line_out(&Value::Array(values).to_string())
 }
 
-/// Prints a line. A reader that has gone is an error, not a panic.
+/// Prints a line. A closed standard output is an error, not a panic as with `println!`.
 pub(crate) fn line_out(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;

@@ -1,15 +1,11 @@
-//! `sio`: Socket.IO from the command line. Listen, send, measure, and find out why a connection does not come about.
+//! `sio`, Socket.IO on the command line: print and send events, measure a server under load, diagnose connections.
 
 mod arguments;
-mod cors;
+mod connect;
 mod doctor;
 mod emit;
-mod latency;
-mod listen;
 mod load;
-mod phase;
 mod print;
-mod progress;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -20,23 +16,23 @@ use crate::arguments::{Arguments, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Connect(arguments) => listen::run(&arguments).await,
+    let outcome = match Arguments::parse().command {
+        Command::Connect(arguments) => connect::run(&arguments).await,
         Command::Emit(arguments) => emit::run(&arguments).await,
         Command::Load(arguments) => load::run(&arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,
     };
-    match done {
+    match outcome {
         Ok(code) => code,
         Err(error) => {
-            complain(&*error);
+            print_error(&*error);
             ExitCode::FAILURE
         }
     }
 }
 
-/// The error and what caused it, in one line.
-fn complain(error: &(dyn Error + 'static)) {
+/// Prints an error and its causes in one line.
+fn print_error(error: &(dyn Error + 'static)) {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,12 +1,12 @@
-//! One line on the terminal that says how far things are.
+//! Progress line on the terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// How often the line is written anew.
+/// Shortest time between two updates of the line.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The line. Where standard error is no terminal, there is none.
+/// Progress line on standard error. It is not shown if standard error is not a terminal.
 pub(crate) struct Progress {
     shown: bool,
     due: Instant,
@@ -17,8 +17,8 @@ impl Progress {
         Self { shown: io::stderr().is_terminal(), due: Instant::now() }
     }
 
-    /// Says how far `what` is, if that was not said just now. What cannot be shown is not worth an error.
-    pub(crate) fn show(&mut self, what: &str, done: usize, of: usize) {
+    /// Updates the line, at most once per [`PAUSE`]. Errors of the terminal are ignored: the line is not part of the result.
+    pub(crate) fn show(&mut self, phase: &str, done: usize, of: usize) {
         const WIDTH: usize = 30;
         let now = Instant::now();
         if !self.shown || (now < self.due && done < of) {
@@ -27,10 +27,10 @@ impl Progress {
         self.due = now + PAUSE;
         let filled = (done.min(of) * WIDTH).checked_div(of).unwrap_or(WIDTH);
         let bar = "#".repeat(filled);
-        let _ = write!(io::stderr(), "\r\x1b[K{what:<10}[{bar:<WIDTH$}] {done}/{of}");
+        let _ = write!(io::stderr(), "\r\x1b[K{phase:<10}[{bar:<WIDTH$}] {done}/{of}");
     }
 
-    /// Makes room for what is printed.
+    /// Removes the line before other output.
     pub(crate) fn clear(&self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\x1b[K");

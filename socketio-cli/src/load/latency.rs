@@ -1,32 +1,32 @@
-//! How long something took, many times over.
+//! Latency histogram.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// Everything above is counted as this.
-const LONGEST: Duration = Duration::from_secs(3600);
-/// How many characters the longest bar has.
+/// Highest recorded latency. Higher ones count as this value.
+const HIGHEST: Duration = Duration::from_secs(3600);
+/// Length of the longest bar in characters.
 const WIDTH: usize = 40;
 
-/// Times in microseconds, each exact to three digits.
+/// Latencies in microseconds, with a precision of three digits.
 pub(crate) struct Latency(Histogram<u64>);
 
 impl Latency {
     pub(crate) fn new() -> Result<Self, hdrhistogram::CreationError> {
-        Histogram::new_with_max(micros(LONGEST), 3).map(Self)
+        Histogram::new_with_max(micros(HIGHEST), 3).map(Self)
     }
 
-    pub(crate) fn record(&mut self, took: Duration) {
-        self.0.saturating_record(micros(took));
+    pub(crate) fn record(&mut self, latency: Duration) {
+        self.0.saturating_record(micros(latency));
     }
 
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The percentiles in milliseconds.
+    /// Percentiles in milliseconds.
     pub(crate) fn to_json(&self) -> Value {
         let at = |percentile| millis(self.0.value_at_percentile(percentile));
         json!({
@@ -35,7 +35,7 @@ impl Latency {
         })
     }
 
-    /// The percentiles in one line, and a bar for each doubling of the time.
+    /// Percentiles in one line, then one bar for each doubling of the latency.
     pub(crate) fn lines(&self) -> Vec<String> {
         let numbers = self.to_json();
         let number = |name: &str| numbers[name].as_f64().unwrap_or_default();
@@ -71,12 +71,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_show_where_the_times_lie() {
+    fn each_bar_counts_a_range_of_latencies() {
         let mut latency = Latency::new().unwrap();
         for millis in [1, 1, 1, 1, 3, 1000] {
             latency.record(Duration::from_millis(millis));
         }
-        latency.record(LONGEST * 2);
+        latency.record(HIGHEST * 2);
         assert_eq!(latency.to_json()["count"], 7);
         let lines = latency.lines();
         assert!(lines[0].starts_with("p50 1.00 ms, p90 "), "{lines:?}");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_bars() {
+    fn an_empty_histogram_has_no_bars() {
         assert_eq!(Latency::new().unwrap().lines().len(), 1);
     }
 }

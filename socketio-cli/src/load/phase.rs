@@ -1,4 +1,4 @@
-//! One kind of load: how long its events took, and what failed.
+//! Results of one phase of a load test: latencies and failures.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,43 +6,43 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::latency::Latency;
+use super::latency::Latency;
 use crate::print::line_out;
 
-/// What was done, from beginning to end.
+/// Results of a phase.
 pub(crate) struct Phase {
     name: &'static str,
     begun: Instant,
-    lasted: Duration,
+    elapsed: Duration,
     latency: Latency,
     failures: BTreeMap<String, usize>,
 }
 
 impl Phase {
-    /// A phase that begins now.
+    /// Starts a phase.
     pub(crate) fn new(name: &'static str) -> Result<Self, hdrhistogram::CreationError> {
         Ok(Self {
             name,
             begun: Instant::now(),
-            lasted: Duration::ZERO,
+            elapsed: Duration::ZERO,
             latency: Latency::new()?,
             failures: BTreeMap::new(),
         })
     }
 
     pub(crate) fn end(&mut self) {
-        self.lasted = self.begun.elapsed();
+        self.elapsed = self.begun.elapsed();
     }
 
-    pub(crate) fn took(&mut self, took: Duration) {
-        self.latency.record(took);
+    pub(crate) fn record(&mut self, latency: Duration) {
+        self.latency.record(latency);
     }
 
     pub(crate) fn failed(&mut self, error: &str) {
-        self.failed_often(error, 1);
+        self.failed_times(error, 1);
     }
 
-    pub(crate) fn failed_often(&mut self, error: &str, count: usize) {
+    pub(crate) fn failed_times(&mut self, error: &str, count: usize) {
         if count > 0 {
             *self.failures.entry(error.to_owned()).or_default() += count;
         }
@@ -53,7 +53,7 @@ impl Phase {
     }
 
     pub(crate) fn print(&self, as_json: bool) -> io::Result<()> {
-        let seconds = self.lasted.as_secs_f64();
+        let seconds = self.elapsed.as_secs_f64();
         let count = self.latency.count();
         let rate = if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         if as_json {

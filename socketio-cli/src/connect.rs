@@ -1,4 +1,4 @@
-//! `sio connect`: what comes is printed, and the lines of standard input are sent.
+//! `sio connect`: prints incoming events and sends the lines of standard input.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ pub(crate) async fn run(arguments: &Connect) -> Result<ExitCode, Box<dyn Error>>
     let mut events = socket.events();
     socket.connect();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let mut reading = true;
+    let mut input_open = true;
     let mut refused = false;
     loop {
         tokio::select! {
@@ -24,16 +24,16 @@ pub(crate) async fn run(arguments: &Connect) -> Result<ExitCode, Box<dyn Error>>
                 refused = matches!(event, SocketEvent::ConnectError(_));
                 print::event(&event, arguments.json)?;
             }
-            line = lines.next_line(), if reading => match line? {
+            line = lines.next_line(), if input_open => match line? {
                 Some(line) => send(&socket, &line)?,
-                None => reading = false,
+                None => input_open = false,
             },
         }
     }
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Sends a line: the event's name, and behind it JSON values, or else one text.
+/// Sends a line as an event: a name, then JSON values. Arguments that are not valid JSON are sent as one string.
 fn send(socket: &Socket, line: &str) -> Result<(), EmitError> {
     let line = line.trim();
     let (event, rest) = line.split_once(' ').unwrap_or((line, ""));

@@ -1,4 +1,4 @@
-//! `sio emit`: one event, and perhaps its answer.
+//! `sio emit`: sends one event and optionally prints its acknowledgement.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -13,15 +13,17 @@ pub(crate) async fn run(arguments: &Emit) -> Result<ExitCode, Box<dyn Error>> {
     let timeout = arguments.server.timeout;
     tokio::time::timeout(timeout, socket.connect().connected())
         .await
-        .map_err(|_| "not connected in time")??;
+        .map_err(|_| format!("not connected within {timeout:?}"))??;
     let args = Args(arguments.arguments.iter().map(|text| argument(text)).collect::<Vec<_>>());
     if arguments.ack {
-        let answer = socket.timeout(timeout).emit_with_ack_args(&arguments.event, &args).await?;
-        print::answer(&answer)?;
+        let response = socket.timeout(timeout).emit_with_ack_args(&arguments.event, &args).await?;
+        print::ack(&response)?;
     } else {
         socket.emit(&arguments.event, &args)?;
     }
-    // The event leaves before the connection ends.
-    tokio::time::timeout(timeout, socket.close()).await.map_err(|_| "not sent in time")?;
+    // Closing waits until the event is sent.
+    tokio::time::timeout(timeout, socket.close()).await.map_err(|_| {
+        format!("the connection was not closed within {timeout:?}; the event may not have been sent")
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use socketio_client::{Manager, ManagerBuilder, Protocol, Socket, Transport};
 
-/// Socket.IO from the command line.
+/// Socket.IO on the command line.
 #[derive(Debug, Parser)]
 #[command(name = "sio", version)]
 pub(crate) struct Arguments {
@@ -19,13 +19,13 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print the events that come; send the lines of standard input, each an event name and arguments as JSON.
+    /// Print incoming events; send each line of standard input as an event: its name, then its arguments as JSON.
     Connect(Connect),
-    /// Send one event.
+    /// Send one event, and optionally print its acknowledgement.
     Emit(Emit),
-    /// Open many connections, and measure how long that takes, and how long events do.
+    /// Open many connections, and measure the latency of connections and events.
     Load(Load),
-    /// Find out what is wrong with a server, or with the way to it.
+    /// Diagnose a server and the proxies in front of it.
     Doctor(Doctor),
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Command {
 pub(crate) struct Connect {
     #[command(flatten)]
     pub(crate) server: Server,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -42,11 +42,11 @@ pub(crate) struct Connect {
 pub(crate) struct Emit {
     #[command(flatten)]
     pub(crate) server: Server,
-    /// The event.
+    /// Name of the event.
     pub(crate) event: String,
-    /// Its arguments as JSON; what is no JSON is a text.
+    /// Arguments of the event, each as JSON. An argument that is not valid JSON is sent as a string.
     pub(crate) arguments: Vec<String>,
-    /// Wait for the answer, and print its arguments as JSON.
+    /// Wait for the acknowledgement, and print its arguments as JSON.
     #[arg(long)]
     pub(crate) ack: bool,
 }
@@ -55,28 +55,28 @@ pub(crate) struct Emit {
 pub(crate) struct Load {
     #[command(flatten)]
     pub(crate) server: Server,
-    /// How many connections. Each needs a file descriptor; see `ulimit -n`.
-    #[arg(short = 'n', long, default_value = "100", value_parser = many)]
+    /// Number of connections. Each needs a file descriptor; see `ulimit -n`.
+    #[arg(short = 'n', long, default_value = "100", value_parser = positive)]
     pub(crate) connections: usize,
-    /// How many of them are opened at the same time.
-    #[arg(long, default_value = "50", value_parser = many)]
+    /// Number of connections that are opened or closed at the same time.
+    #[arg(long, default_value = "50", value_parser = positive)]
     pub(crate) at_once: usize,
-    /// An event that the server answers: each connection sends it and waits for the answer, again and again.
+    /// Name of an event that the server acknowledges. Each connection sends it repeatedly and waits for each acknowledgement.
     #[arg(long)]
     pub(crate) echo: Option<String>,
-    /// An event that the server sends to everybody, under the same name and with its argument, a number.
+    /// Name of an event that the server broadcasts to all other connections, unchanged. Its argument is a number.
     #[arg(long)]
     pub(crate) broadcast: Option<String>,
-    /// For how many seconds each of the two is sent.
+    /// Duration of the echo phase and of the broadcast phase, in seconds.
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub(crate) duration: Duration,
-    /// How many seconds to wait between an event's arrival and the next one.
+    /// Pause between the arrival of an event and the next event, in seconds.
     #[arg(long, default_value = "1", value_parser = seconds)]
     pub(crate) interval: Duration,
-    /// How many bytes of text an echoed event carries.
+    /// Size of the text in each echo event, in bytes.
     #[arg(long, default_value = "0")]
     pub(crate) bytes: usize,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -85,49 +85,49 @@ pub(crate) struct Load {
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) server: Server,
-    /// Where the pages of browsers come from that are to connect: `https://app.example.com`.
+    /// Check whether browsers let pages of this origin connect: `https://app.example.com`.
     #[arg(long)]
     pub(crate) origin: Option<HeaderValue>,
-    /// For how many seconds connections have to stay although nothing is sent; more than the server's ping interval.
+    /// Check whether idle connections stay open for this time, in seconds. Choose more than the server's ping interval.
     #[arg(long, value_parser = seconds)]
     pub(crate) idle: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// Where the server is; the path is the namespace: `https://example.com/chat`
+    /// URL of the server. Its path is the namespace: `https://example.com/chat`
     pub(crate) url: String,
-    /// The credentials, as JSON.
+    /// Credentials for the namespace, as JSON.
     #[arg(long, value_parser = json)]
     pub(crate) auth: Option<Value>,
-    /// A header for each request: "Name: value".
+    /// Header that is added to each request: "Name: value". May be repeated.
     #[arg(long = "header", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Where the server answers.
+    /// Path of the Engine.IO endpoint.
     #[arg(long, default_value = "/socket.io/")]
     path: String,
-    /// The transport to use, or both in their order: `websocket`, `websocket,polling`. Without it: polling, then WebSocket.
-    /// The doctor looks at those that are named.
+    /// Transports to use, in order of preference: `websocket`, `websocket,polling`. Default: polling, then WebSocket.
+    /// The doctor checks the transports that are listed.
     #[arg(long = "transport", value_name = "TRANSPORT", value_delimiter = ',', value_parser = transport)]
     transports: Vec<Transport>,
-    /// The server uses the msgpack parser.
+    /// Encode packets as msgpack, for servers that use that parser.
     #[arg(long)]
     msgpack: bool,
-    /// The server is of Socket.IO v2.
+    /// Speak the protocol of Socket.IO v2.
     #[arg(long)]
     v2: bool,
-    /// How many seconds to wait for what has to come.
+    /// Timeout of each connection attempt and of each acknowledgement, in seconds.
     #[arg(long, default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,
 }
 
 impl Server {
-    /// The socket of the namespace that the URL names, not connected yet.
+    /// Socket of the namespace that the URL names. It is not connected yet.
     pub(crate) fn socket(&self) -> Result<Socket, Box<dyn Error>> {
         self.socket_with(|manager| manager)
     }
 
-    /// The same over one transport.
+    /// Same as [`socket`](Self::socket), over one transport.
     pub(crate) fn socket_over(&self, transport: Transport) -> Result<Socket, Box<dyn Error>> {
         self.socket_with(|manager| manager.transports([transport]))
     }
@@ -149,7 +149,7 @@ impl Server {
         Ok(socket)
     }
 
-    /// The settings of the connection.
+    /// Applies the options to the settings of the connection.
     pub(crate) fn engine(&self, engine: ClientBuilder) -> ClientBuilder {
         let mut engine = engine.path(&self.path);
         if self.v2 {
@@ -161,17 +161,18 @@ impl Server {
         if self.transports.is_empty() { engine } else { engine.transports(self.transports.clone()) }
     }
 
-    /// Whether a transport is meant.
+    /// Whether the options allow a transport.
     pub(crate) fn uses(&self, transport: Transport) -> bool {
         self.transports.is_empty() || self.transports.contains(&transport)
     }
 
+    /// Encoding of packets.
     pub(crate) fn parser(&self) -> socketio_client::Parser {
         if self.msgpack { socketio_client::Parser::Msgpack } else { socketio_client::Parser::Json }
     }
 }
 
-/// JSON, or else a text.
+/// Parses an argument as JSON. Text that is not valid JSON becomes a string.
 pub(crate) fn argument(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
@@ -181,7 +182,7 @@ fn json(text: &str) -> Result<Value, String> {
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("a header is written `Name: value`")?;
+    let (name, value) = text.split_once(':').ok_or("expected a header as `Name: value`")?;
     let name = HeaderName::try_from(name.trim()).map_err(|error| error.to_string())?;
     let value = HeaderValue::try_from(value.trim()).map_err(|error| error.to_string())?;
     Ok((name, value))
@@ -191,14 +192,17 @@ fn transport(text: &str) -> Result<Transport, String> {
     [Transport::Polling, Transport::WebSocket]
         .into_iter()
         .find(|transport| transport.as_str() == text)
-        .ok_or_else(|| "polling or websocket".to_owned())
+        .ok_or_else(|| "expected `polling` or `websocket`".to_owned())
 }
 
-fn many(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "expected an integer of at least 1".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "a number of seconds".to_owned())?;
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Why a socket is not connected any more, in the words of the official client.
+//! Reasons of a disconnection, with the names of the official client.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use engineio::frame::CloseCode;
 
 use crate::error::ProtocolError;
 
-/// Why a socket is not connected any more. `Display` gives the official client's string.
+/// Reason of a disconnection. `Display` prints the name that the official client uses.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// The server put the socket out of the namespace. It does not come back by itself.
+    /// The server disconnected the socket. The socket does not reconnect by itself.
     ServerDisconnect,
     /// The application called [`Socket::disconnect`](crate::Socket::disconnect).
     ClientDisconnect,
-    /// The server's heartbeat did not come in time.
+    /// The server's heartbeat did not arrive in time.
     PingTimeout,
-    /// The server closed the connection, or it went away. A WebSocket may say with which code.
+    /// The connection was closed. A WebSocket may have a close code.
     TransportClose(Option<CloseCode>),
     /// The connection failed.
     TransportError(TransportError),
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     ParseError(ProtocolError),
 }
 
 impl DisconnectReason {
-    /// The official client's name of this reason.
+    /// Name of this reason in the official client.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::ServerDisconnect => "io server disconnect",
@@ -51,7 +51,7 @@ impl From<Closed> for DisconnectReason {
             Closed::PingTimeout => Self::PingTimeout,
             Closed::TransportClose(code) => Self::TransportClose(code),
             Closed::TransportError(error) => Self::TransportError(error),
-            // Closed by ourselves, and by nobody else.
+            // The remaining cases are closes by this client.
             _ => Self::ClientDisconnect,
         }
     }

@@ -1,4 +1,4 @@
-//! What a caller gets back, and why a namespace was not joined.
+//! Errors of emits, acknowledgements, handlers and connections.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use socketio_events::message::UnreadableError;
 use socketio_parser::{ArgError, DecodeError, EncodeError};
 use thiserror::Error;
 
-/// Why an event was not taken.
+/// Error of an emit.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The arguments or the event name cannot be written.
+    /// The arguments or the event name cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The event can be written, but nobody could read it: it is nested too deeply.
+    /// The event can be encoded, but no server could decode it: its arguments are nested too deeply.
     #[error(transparent)]
     Nested(#[from] DecodeError),
-    /// The socket is not connected and its buffer is full, or the connection takes no more.
-    #[error("too much waits to be sent")]
+    /// The socket is not connected and its buffer is full, or the outbox of the connection is full.
+    #[error("the send buffer is full")]
     Full,
-    /// An answer came too late: the connection that the event came by is gone.
+    /// The acknowledgement is too late: the socket is not connected any more, or reconnected since the event arrived.
     #[error("socket has been disconnected")]
     Disconnected,
 }
@@ -46,107 +46,108 @@ impl From<UnreadableError> for EmitError {
     }
 }
 
-/// Why what the server sent reached no handler, or the handler's answer not the server.
+/// Error of a handler: see [`Socket::on_error`](crate::Socket::on_error).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// It does not fit what the handler takes. The server, if it asked for an answer, has been told.
+    /// The event does not match the arguments of the handler. If the server requested an acknowledgement, it has received
+    /// the error.
     #[error("{event}: {source}")]
     Extract {
-        /// The event's name; "connect", "connect_error" or "disconnect" for handlers of these.
+        /// Name of the event; `connect`, `connect_error` or `disconnect` for handlers of these.
         event: String,
-        /// What does not fit.
+        /// Mismatch between event and handler.
         source: ExtractError,
     },
-    /// What a handler returned as its answer did not leave. There was no room for it, or it cannot be written; then the
-    /// server has got an error in its place.
-    #[error("an answer was not sent: {0}")]
+    /// The value that a handler returned could not be sent as its acknowledgement, because the outbox is full or the
+    /// value cannot be encoded. In the latter case the server has received an error instead.
+    #[error("acknowledgement not sent: {0}")]
     Answer(EmitError),
-    /// A handler returned an error, and the server has asked for no answer.
+    /// A handler returned an error, and the server has requested no acknowledgement.
     #[error("{event}: {error}")]
     Failed {
-        /// The event's name.
+        /// Name of the event.
         event: String,
-        /// What the error says.
+        /// Text of the error.
         error: String,
     },
 }
 
-/// Why an emit brought no answer.
+/// Error of an emit that waits for an acknowledgement.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AckError {
-    /// The server did not answer in time; with retries, to none of them.
+    /// No acknowledgement arrived in time; with retries, after none of them.
     #[error("operation has timed out")]
     Timeout,
-    /// The socket was disconnected before the answer came.
+    /// The socket was disconnected before the acknowledgement arrived.
     #[error("socket has been disconnected")]
     Disconnected,
-    /// The buffer was full, and the event made room for a newer one.
+    /// The event was dropped from the full buffer in favour of a newer one: see [`Overflow`](crate::Overflow).
     #[error("the event was dropped from the buffer")]
     Dropped,
-    /// The event was not taken.
+    /// The event could not be emitted.
     #[error(transparent)]
     Emit(#[from] EmitError),
-    /// The answer is not of the type that was asked for.
+    /// The acknowledgement does not have the requested type.
     #[error(transparent)]
     Decode(#[from] ArgError),
-    /// More answers are waited for than [`Config::max_pending_acks`](crate::Config::max_pending_acks) allows.
+    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks) acknowledgements are pending.
     #[error("too many acknowledgements are pending")]
     TooMany,
 }
 
-/// Why a socket is not connected.
+/// Error of a connection attempt.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The connection could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It was not open in time.
+    /// The connection was not open in time: see [`Config::connect_timeout`](crate::Config::connect_timeout).
     #[error("timeout")]
     Timeout,
-    /// The server refused: there is no such namespace, or a middleware said no.
+    /// The server refused: the namespace does not exist, or a middleware returned an error.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The server answers as those of Socket.IO v2 do: see [`ManagerBuilder::protocol`](crate::ManagerBuilder::protocol).
+    /// The server speaks the protocol of Socket.IO v2: see [`ManagerBuilder::protocol`](crate::ManagerBuilder::protocol).
     #[error("the server speaks the protocol of Socket.IO v2; select it with `ManagerBuilder::protocol`")]
     V2Server,
-    /// The socket or the server has left the root namespace of a server of Socket.IO v2. It lets nobody back in on the
-    /// same connection, which lives on for other namespaces.
-    #[error("the root namespace was left, and cannot be entered again on the same connection")]
+    /// The root namespace of a Socket.IO v2 server was disconnected. Such a server permits no second CONNECT to it on the
+    /// same connection, which stays open for other namespaces.
+    #[error("the root namespace of a Socket.IO v2 server cannot be connected twice on one connection")]
     RootLeft,
-    /// The credentials cannot be written.
-    #[error("auth: {0}")]
+    /// The credentials cannot be serialised.
+    #[error("cannot serialise the credentials: {0}")]
     Auth(#[source] Arc<serde_json::Error>),
-    /// The socket does not want to be connected: it never did, or one side has disconnected it.
+    /// The socket is not active: it was never connected, or one side has disconnected it.
     #[error("the socket is disconnected")]
     Inactive,
-    /// The namespace has a name that cannot be written.
-    #[error("a namespace has no comma")]
+    /// The name of the namespace cannot be encoded.
+    #[error("a namespace may not contain a comma")]
     Namespace,
 }
 
-/// What the server says when it refuses a client.
+/// Refusal of a CONNECT by the server.
 #[derive(Clone, Debug, Default, Deserialize, Error, PartialEq)]
 #[error("{message}")]
 #[serde(default)]
 pub struct Refusal {
-    /// The error of the middleware, or `Invalid namespace`.
+    /// Message of the middleware's error, or `Invalid namespace`.
     pub message: String,
-    /// What the server added (`err.data`).
+    /// Data of the middleware's error (`err.data`).
     pub data: Option<serde_json::Value>,
 }
 
-/// How a server broke the protocol.
+/// Violation of the protocol by the server.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// It sent what is no packet.
+    /// The server sent an invalid packet.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// More events came than [`Config::max_early_events`](crate::Config::max_early_events) allows before the namespace
-    /// was confirmed.
+    /// More than [`Config::max_early_events`](crate::Config::max_early_events) events arrived before the namespace was
+    /// confirmed.
     #[error("too many events before the namespace was confirmed")]
     EarlyEvents,
 }

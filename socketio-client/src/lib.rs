@@ -1,4 +1,4 @@
-//! A Socket.IO client: named events with answers, and namespaces that share one connection, over `engineio`.
+//! A Socket.IO client: events with acknowledgements, and namespaces that share one connection, on top of `engineio`.
 //!
 //! ```no_run
 //! use serde_json::json;
@@ -10,10 +10,10 @@
 //!     let chat = manager.socket("/chat");
 //!     chat.auth(&json!({ "token": "secret" }))?;
 //!     chat.on("message", |Data(text): Data<String>| async move { println!("{text}") });
-//!     chat.on_disconnect(|reason: DisconnectReason| async move { println!("gone: {reason}") });
+//!     chat.on_disconnect(|reason: DisconnectReason| async move { println!("disconnected: {reason}") });
 //!     chat.connect();
 //!
-//!     chat.emit("message", "hello")?; // Waits in a buffer until the namespace is joined.
+//!     chat.emit("message", "hello")?; // Buffered until the namespace is connected.
 //!     let length: usize = chat.emit_with_ack("measure", "hello").await?;
 //!     println!("{length}");
 //!     manager.close().await;
@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Those who would rather ask than be called take [`Socket::events`]:
+//! [`Socket::events`] is the alternative to handlers, a stream of events:
 //!
 //! ```no_run
 //! # async fn example(chat: socketio_client::Socket) {
@@ -38,55 +38,54 @@
 //! # }
 //! ```
 //!
-//! # How it hangs together
+//! # Structure
 //!
-//! A [`Manager`] has one connection, and a [`Socket`] is a namespace on it. While one of them wants to be connected there
-//! is one task, `driver`, which owns the connection, decodes what comes and calls the handlers; the order of its turn is
-//! written at the top of that file. An emit does not pass through the task: it is encoded where it is made, and `socket/space.rs`,
-//! which knows whether its namespace is joined, hands it to the connection or keeps it in the `buffer`.
+//! A [`Manager`] has one connection, and a [`Socket`] is a namespace on it. While a socket is active there is one task,
+//! the `driver`, which owns the connection, decodes packets and calls the handlers; `driver/mod.rs` describes the order of
+//! its turn. An emit does not pass through the task: it is encoded by the caller, and `namespace/outgoing.rs` sends it to
+//! the connection, or buffers it while the namespace is not connected.
 //!
-//! The connection lives while a handle does: when the last [`Manager`], [`Socket`] and [`Events`] are dropped, what was
-//! sent still leaves, and the connection is closed.
+//! | module | subject |
+//! | --- | --- |
+//! | `manager` | settings, hooks, backoff, and the state that handles and task share |
+//! | `socket` | handle of a namespace: handlers, emits, extractors, the stream of events |
+//! | `namespace` | state of a namespace: membership, buffer, retry queue, inbox of the stream |
+//! | `driver` | the task: connection, reconnection, CONNECT, incoming packets, calls of handlers, Socket.IO v2 |
+//!
+//! The connection stays open while a handle exists. When the last [`Manager`], [`Socket`] and [`Events`] are dropped, the
+//! connection is closed after all sent events have left.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | effect |
 //! | --- | --- | --- |
-//! | `tls` | no | `https` and `wss`, by rustls |
-//! | `msgpack` | no | packets as msgpack, for servers that use that parser |
-//! | `tracing` | no | what happens can be seen by `tracing`: connections lost and opened again, namespaces joined and refused |
+//! | `tls` | no | `https` and `wss`, with rustls |
+//! | `msgpack` | no | packets encoded as msgpack, for servers that use that parser |
+//! | `tracing` | no | events of `tracing`: lost connections, reconnections, connected and refused namespaces |
 
-mod backoff;
-mod bell;
-mod buffer;
-mod builder;
-mod config;
 mod disconnect_reason;
 mod driver;
 mod error;
-mod events;
-mod extract;
-mod inbox;
 mod manager;
-mod manager_event;
-mod retry;
+mod namespace;
 mod socket;
+mod sync;
 mod trace;
-mod watched;
 
-pub use self::builder::ManagerBuilder;
-pub use self::config::{Config, Overflow, Reconnection};
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::{
     AckError, ConnectError, EmitError, ExtractError, HandlerError, ProtocolError, Refusal,
 };
-pub use self::events::{Events, SocketEvent};
-pub use self::extract::Context;
-pub use self::manager::Manager;
-pub use self::manager_event::ManagerEvent;
-pub use self::socket::{
-    AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, Emitter, EventContext, Socket,
+pub use self::manager::config::{Config, Overflow, Reconnection};
+pub use self::manager::event::ManagerEvent;
+pub use self::manager::{Manager, ManagerBuilder};
+pub use self::socket::Socket;
+pub use self::socket::context::{
+    AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext,
 };
+pub use self::socket::emit::Emitter;
+pub use self::socket::events::{Events, SocketEvent};
+pub use self::socket::extract::Context;
 pub use engineio::client::UrlError;
 pub use engineio::{Protocol, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Data, EventName, Extract};

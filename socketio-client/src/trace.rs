@@ -1,13 +1,13 @@
-//! What can be seen of connections and namespaces, with the feature `tracing`. Without it these functions do nothing, so
-//! that their callers need not ask. The table of targets and levels is docs/tracing.md.
-#![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is done with them"))]
+//! Tracing events of connections and namespaces. Without the feature `tracing` these functions do nothing, so that callers
+//! need no `cfg`. docs/tracing.md lists the targets and levels.
+#![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "used by the feature tracing only"))]
 
 use std::fmt::Display;
 
 use crate::error::HandlerError;
-use crate::manager_event::ManagerEvent;
+use crate::manager::event::ManagerEvent;
 
-/// Something has happened to the connection.
+/// Event of the connection.
 pub(crate) fn connection(event: &ManagerEvent) {
     #[cfg(feature = "tracing")]
     match event {
@@ -25,20 +25,20 @@ pub(crate) fn connection(event: &ManagerEvent) {
             tracing::debug!(target: "socketio_client", attempts, "reconnected");
         }
         ManagerEvent::ReconnectFailed => {
-            tracing::warn!(target: "socketio_client", "reconnecting is given up");
+            tracing::warn!(target: "socketio_client", "reconnection given up");
         }
-        // The transport has said so already, or the error before has.
+        // Logged by engineio, or together with the error before.
         ManagerEvent::Upgraded | ManagerEvent::UpgradeFailed(_) | ManagerEvent::ReconnectError(_) => {}
     }
 }
 
-/// A namespace has let the socket in.
+/// Namespace connected.
 pub(crate) fn connected(namespace: &str, recovered: bool) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "socketio_client", namespace, recovered, "connected");
 }
 
-/// A namespace could not be joined.
+/// Namespace not connected.
 pub(crate) fn refused(namespace: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
     {
@@ -47,14 +47,14 @@ pub(crate) fn refused(namespace: &str, error: &impl Display) {
     }
 }
 
-/// A socket has left its namespace.
+/// Namespace disconnected.
 pub(crate) fn disconnected(namespace: &str, reason: &impl Display) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "socketio_client", namespace, %reason, "disconnected");
 }
 
-/// What the server sent fits no handler, or an answer did not leave, and no hook of the application was told.
-pub(crate) fn unheard(namespace: &str, error: &HandlerError) {
+/// Error of a handler, when the application has no hook for it.
+pub(crate) fn handler_error(namespace: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
     match error {
         HandlerError::Extract { event, source } => {
@@ -62,7 +62,7 @@ pub(crate) fn unheard(namespace: &str, error: &HandlerError) {
             tracing::warn!(target: "socketio_client", namespace, event = ?event, error = ?error, "event refused");
         }
         HandlerError::Answer(error) => {
-            tracing::warn!(target: "socketio_client", namespace, error = ?error.to_string(), "answer not sent");
+            tracing::warn!(target: "socketio_client", namespace, error = ?error.to_string(), "acknowledgement not sent");
         }
         HandlerError::Failed { event, error } => {
             tracing::warn!(target: "socketio_client", namespace, event = ?event, error = ?error, "handler failed");

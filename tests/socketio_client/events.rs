@@ -184,7 +184,7 @@ async fn an_answer_that_does_not_leave_is_told() {
     session.send(r#"0{"sid":"a"}"#).unwrap();
     session.send(r#"21["no room"]"#).unwrap();
     assert!(running.message().await.as_bytes().starts_with(br#"2["fill","#));
-    assert_eq!(errors.next().await, "an answer was not sent: too much waits to be sent");
+    assert_eq!(errors.next().await, "acknowledgement not sent: the send buffer is full");
     session.send(r#"2["no answer wanted"]"#).unwrap();
     assert!(running.message().await.as_bytes().starts_with(br#"2["fill","#));
     session.send(r#"22["unwritable"]"#).unwrap();

@@ -1,4 +1,4 @@
-//! What the server says: packets to sockets, in order.
+//! Packets of the server, in the order of their arrival.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,13 +8,15 @@ use engineio::client::Sender;
 use serde::Deserialize;
 use socketio_parser::{Packet, Payload, RawValue};
 
-use super::old::old_refusal;
-use super::{Driver, Taken};
+use super::Driver;
+use super::v2::parse_v2_refusal;
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{ConnectError, Refusal};
-use crate::socket::{AckSender, Arrived, Space};
+use crate::error::{ConnectError, ProtocolError, Refusal};
+use crate::namespace::state::IncomingEvent;
+use crate::socket::context::AckSender;
+use crate::socket::{Namespace, WeakSocket};
 
-/// What the server confirms with.
+/// Data of the server's CONNECT packet.
 #[derive(Deserialize)]
 struct Confirmation {
     sid: String,
@@ -23,60 +25,59 @@ struct Confirmation {
 }
 
 impl Driver {
-    /// Takes a message, which may complete a packet.
-    pub(super) fn take(&mut self, message: Message) -> Taken {
+    /// Handles a message, which may complete a packet.
+    pub(super) fn receive(&mut self, message: Message) -> Result<(), ProtocolError> {
         let packet = match message {
             Message::Text(text) => self.decoder.text(text.into_bytes())?,
             Message::Binary(data) => self.decoder.binary(data)?,
         };
         match packet {
-            Some(packet) => self.handle(packet),
+            Some(packet) => self.handle_packet(packet),
             None => Ok(()),
         }
     }
 
-    fn handle(&mut self, packet: Packet) -> Taken {
-        let Some(link) = self.link.sender() else { return Ok(()) };
-        if self.is_old() {
-            self.note_root(&packet.namespace, &packet.payload);
+    fn handle_packet(&mut self, packet: Packet) -> Result<(), ProtocolError> {
+        let Some(connection) = self.connection.sender() else { return Ok(()) };
+        if self.is_v2() {
+            self.track_root(&packet.namespace, &packet.payload);
         }
-        // A namespace that nobody has asked for is the server's mistake, and does no harm.
-        let Some(space) = self.hub.space(packet.namespace.as_str()) else { return Ok(()) };
-        let let_in = matches!(packet.payload, Payload::Connect(_));
-        if (let_in || matches!(packet.payload, Payload::ConnectError(_)))
-            && !self.is_old()
-            && !space.settle(let_in, &link)
-        {
-            // The socket may have come back, and waited for this, or nobody needs the namespace any more.
-            self.hub.bell.ring();
+        // A packet for an unknown namespace is an error of the server without consequences here.
+        let Some(namespace) = self.shared.find_namespace(packet.namespace.as_str()) else { return Ok(()) };
+        let accepted = matches!(packet.payload, Payload::Connect(_));
+        let is_reply = accepted || matches!(packet.payload, Payload::ConnectError(_));
+        if is_reply && !self.is_v2() && !namespace.take_reply(accepted, &connection) {
+            // The socket may be active again and wait for this reply, or its namespace may be unused now.
+            self.shared.wakeup.signal();
             return Ok(());
         }
-        if !space.lock().is_active() {
+        if !namespace.lock().is_active() {
             return Ok(());
         }
         match packet.payload {
-            Payload::Connect(data) => self.joined(&space, data.as_ref(), &link),
+            Payload::Connect(data) => self.confirm(&namespace, data.as_ref(), &connection),
             Payload::ConnectError(data) => {
-                let read = if self.is_old() { old_refusal } else { refusal };
-                let refusal = data.and_then(|data| read(&data)).unwrap_or_default();
-                self.refuse(&space, &ConnectError::Refused(refusal));
+                let parse = if self.is_v2() { parse_v2_refusal } else { parse_refusal };
+                let refusal = data.and_then(|data| parse(&data)).unwrap_or_default();
+                self.refuse(&namespace, &ConnectError::Refused(refusal));
             }
             Payload::Disconnect => {
-                let was_connected = space.lost(false);
+                let was_connected = namespace.lose(false);
                 if was_connected {
-                    self.tell_disconnect(&space, &DisconnectReason::ServerDisconnect);
+                    self.dispatch_disconnect(&namespace, &DisconnectReason::ServerDisconnect);
                 }
-                self.tell_end(&space);
-                self.hub.left();
+                self.dispatch_end(&namespace);
+                self.shared.left();
             }
             Payload::Event(event) => {
-                if let Some(arrived) = space.arrived(Arrived { event, ack_id: packet.ack_id })? {
-                    self.deliver(&space, arrived);
+                let event = IncomingEvent { event, ack_id: packet.ack_id };
+                if let Some(event) = namespace.receive(event)? {
+                    self.handle_event(&namespace, event);
                 }
             }
             Payload::EmptyEvent => {}
             Payload::Ack(args) => {
-                if packet.ack_id.is_some_and(|id| space.answered(id, args)) {
+                if packet.ack_id.is_some_and(|id| namespace.acknowledge(id, args)) {
                     self.flush();
                 }
             }
@@ -84,39 +85,46 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn joined(&mut self, space: &Arc<Space>, data: Option<&RawValue>, link: &Sender) {
-        let confirmation = if self.is_old() {
-            self.old_id(space).map(|sid| Confirmation { sid, pid: None })
+    /// Handles the confirmation of a CONNECT.
+    pub(super) fn confirm(
+        &mut self,
+        namespace: &Arc<Namespace>,
+        data: Option<&RawValue>,
+        connection: &Sender,
+    ) {
+        let confirmation = if self.is_v2() {
+            self.v2_socket_id(namespace).map(|sid| Confirmation { sid, pid: None })
         } else {
             data.and_then(|data| data.parse::<Confirmation>().ok())
         };
-        let Some(confirmation) = confirmation.filter(|confirmation| !confirmation.sid.is_empty()) else {
-            self.refuse(space, &ConnectError::V2Server);
+        let Some(Confirmation { sid, pid }) =
+            confirmation.filter(|confirmation| !confirmation.sid.is_empty())
+        else {
+            self.refuse(namespace, &ConnectError::V2Server);
             return;
         };
-        let Some((recovered, early)) = space.joined(confirmation.sid, confirmation.pid, link) else { return };
-        for arrived in early {
-            self.deliver(space, arrived);
+        let Some((recovered, early)) = namespace.confirm(sid, pid, connection) else { return };
+        for event in early {
+            self.handle_event(namespace, event);
         }
         self.flush();
-        self.tell_connect(space, recovered);
+        self.dispatch_connect(namespace, recovered);
     }
 
-    /// Calls the handlers of an event.
-    fn deliver(&mut self, space: &Arc<Space>, Arrived { event, ack_id }: Arrived) {
-        let join = space.note(&event);
+    fn handle_event(&mut self, namespace: &Arc<Namespace>, IncomingEvent { event, ack_id }: IncomingEvent) {
+        let attempt = namespace.note_event(&event);
         let ack = ack_id.map(|id| AckSender {
-            socket: self.hub.weak_socket(space),
-            join,
+            socket: WeakSocket::new(&self.shared, namespace),
+            attempt,
             id,
             sent: Arc::new(AtomicBool::new(false)),
         });
-        self.tell_event(space, event, ack);
+        self.dispatch_event(namespace, event, ack);
     }
 }
 
-/// An object with a message, as servers since v3 send it, or the message alone.
-fn refusal(data: &RawValue) -> Option<Refusal> {
+/// Parses the data of CONNECT_ERROR: an object with a message, as servers since v3 send it, or only the message.
+fn parse_refusal(data: &RawValue) -> Option<Refusal> {
     data.parse::<Refusal>().ok().or_else(|| {
         let message = data.parse::<String>().ok()?;
         Some(Refusal { message, data: None })

@@ -1,4 +1,4 @@
-//! Asking the server for namespaces.
+//! CONNECT packets: credentials, and joining namespaces.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,66 +8,67 @@ use serde_json::Value;
 
 use super::Driver;
 use crate::error::ConnectError;
-use crate::socket::{Auth, Space};
+use crate::namespace::state::Auth;
+use crate::socket::Namespace;
 
-/// A namespace whose credentials are being made.
-pub(super) type Joining = Pin<Box<dyn Future<Output = Credentials> + Send>>;
+/// Credentials that a function of the application is providing.
+pub(super) type PendingConnect = Pin<Box<dyn Future<Output = Credentials> + Send>>;
 
-/// What a socket says in its n-th CONNECT packet.
+/// Credentials for an attempt to join a namespace.
 pub(super) struct Credentials {
-    space: Arc<Space>,
-    join: u64,
+    namespace: Arc<Namespace>,
+    attempt: u64,
     auth: Result<Option<Value>, serde_json::Error>,
 }
 
 impl Driver {
-    /// Everybody who wants to join does.
-    pub(super) fn join(&mut self) {
-        for space in self.hub.spaces() {
-            let Some((join, auth)) = space.begin_join() else { continue };
+    /// Joins the namespaces of all sockets that wait for the connection.
+    pub(super) fn join_namespaces(&mut self) {
+        for namespace in self.shared.namespaces() {
+            let Some((attempt, auth)) = namespace.begin_join() else { continue };
             let auth = match auth {
                 Auth::None => None,
                 Auth::Value(auth) => Some(auth),
                 Auth::Function(function) => {
-                    let working = function();
+                    let pending = function();
                     let credentials = async move {
-                        let auth = working.await.map(Some);
-                        Credentials { space, join, auth }
+                        let auth = pending.await.map(Some);
+                        Credentials { namespace, attempt, auth }
                     };
-                    self.joining.push(Box::pin(credentials));
+                    self.credentials.push(Box::pin(credentials));
                     continue;
                 }
             };
-            self.ask(Credentials { space, join, auth: Ok(auth) });
+            self.send_connect(Credentials { namespace, attempt, auth: Ok(auth) });
         }
     }
 
-    /// Asks the server for a namespace.
-    pub(super) fn ask(&mut self, Credentials { space, join, auth }: Credentials) {
-        // Whoever has left, and perhaps come back, has nothing to do with these any more.
-        if !space.lock().is_join(join) {
+    /// Sends CONNECT for a namespace.
+    pub(super) fn send_connect(&mut self, Credentials { namespace, attempt, auth }: Credentials) {
+        // The socket may have been disconnected, and connected again, since the attempt began.
+        if !namespace.lock().is_joining_with(attempt) {
             return;
         }
-        if self.is_old() {
+        if self.is_v2() {
             return match auth {
-                Ok(auth) => self.ask_old(&space, join, auth.as_ref()),
-                Err(error) => self.refuse(&space, &ConnectError::Auth(Arc::new(error))),
+                Ok(auth) => self.send_v2_connect(&namespace, attempt, auth.as_ref()),
+                Err(error) => self.refuse(&namespace, &ConnectError::Auth(Arc::new(error))),
             };
         }
-        let Some(link) = self.link.sender() else { return };
-        let error = match auth.map(|auth| space.ask(join, auth, &link)) {
+        let Some(connection) = self.connection.sender() else { return };
+        let error = match auth.map(|auth| namespace.send_connect(attempt, auth, &connection)) {
             Ok(Ok(())) => return,
             Ok(Err(_)) => ConnectError::Namespace,
             Err(error) => ConnectError::Auth(Arc::new(error)),
         };
-        self.refuse(&space, &error);
+        self.refuse(&namespace, &error);
     }
 
-    /// A socket cannot be connected, and does not try again.
-    pub(super) fn refuse(&mut self, space: &Arc<Space>, error: &ConnectError) {
-        space.failed(error, false);
-        self.tell_connect_error(space, error);
-        self.tell_end(space);
-        self.hub.left();
+    /// Handles a refused attempt: the socket becomes inactive.
+    pub(super) fn refuse(&mut self, namespace: &Arc<Namespace>, error: &ConnectError) {
+        namespace.fail(error, false);
+        self.dispatch_connect_error(namespace, error);
+        self.dispatch_end(namespace);
+        self.shared.left();
     }
 }

@@ -1,22 +1,22 @@
-//! The task behind a manager. It owns the connection, and its turn is:
+//! Task of a manager. It owns the connection. The order of a turn:
 //!
-//! 1. If the bell rang: what the application wants. Who left is told so, who wants to join asks the server, the
-//!    connection is opened for the first and closed behind the last. Namespaces that nobody needs are forgotten.
-//! 2. Handlers that wait for something go on.
-//! 3. Credentials that are ready leave in a CONNECT packet.
-//! 4. Events whose answer is late are sent again, and those for which there was no room.
-//! 5. The connection: one step of its being opened, or one message.
+//! 1. After a signal, the requests of the application: disconnected sockets are reported to their handlers, active ones
+//!    join their namespaces, the connection is opened for the first active socket and closed after the last. Unused
+//!    namespaces are removed.
+//! 2. Handlers that wait continue.
+//! 3. CONNECT packets are sent whose credentials are ready.
+//! 4. Events are sent again whose acknowledgement is late, and events for which the outbox was full.
+//! 5. The connection: one step of opening it, or one message.
 //!
-//! It begins with [`Socket::connect`](crate::Socket::connect), and ends when nobody wants to be connected and no handler
-//! is at work.
+//! [`Socket::connect`](crate::Socket::connect) spawns the task. It ends when no socket is active and no handler waits.
 
-mod crowd;
+mod connection;
+mod dispatch;
 mod incoming;
 mod join;
-mod link;
-mod lost;
-mod old;
-mod tell;
+mod pending;
+mod reconnect;
+mod v2;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,270 +28,272 @@ use socketio_events::handler::Running;
 use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
-use self::crowd::Crowd;
-use self::join::{Credentials, Joining};
-use self::link::{Link, LinkEvent};
-use self::old::Root;
-use crate::backoff::Backoff;
+use self::connection::{Connection, ConnectionEvent};
+use self::join::{Credentials, PendingConnect};
+use self::pending::PendingFutures;
+use self::v2::Root;
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::ProtocolError;
-use crate::manager_event::ManagerEvent;
-use crate::socket::{Hub, Notice, Space};
+use crate::manager::backoff::Backoff;
+use crate::manager::event::ManagerEvent;
+use crate::namespace::state::Notice;
+use crate::socket::{ManagerShared, Namespace};
 
-/// Begins the task.
-pub(crate) fn start(hub: Arc<Hub>) {
-    tokio::spawn(Driver::new(hub));
+/// Spawns the task.
+pub(crate) fn start(shared: Arc<ManagerShared>) {
+    tokio::spawn(Driver::new(shared));
 }
 
-/// Waits for room in the connection's outbox.
-type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Waits until the outbox of the connection has capacity.
+type OutboxCapacity = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Driver {
-    hub: Arc<Hub>,
-    link: Link,
+    shared: Arc<ManagerShared>,
+    connection: Connection,
     decoder: Decoder,
     backoff: Backoff,
-    /// Whether the connection that is waited for or opened follows another one, or an attempt that failed.
+    /// Whether the current attempt follows a lost connection or a failed attempt.
     reconnecting: bool,
-    /// How often nobody wanted to be connected, as far as this task has seen.
-    lulls: u64,
-    /// Meaningful with servers of Socket.IO v2 only.
+    /// Value of [`ManagerShared::idle_count`](crate::manager::shared::ManagerShared::idle_count) that this task has handled.
+    idle_count: u64,
+    /// Used with servers of Socket.IO v2 only.
     root: Root,
-    works: Crowd<Running<Arc<Space>>>,
-    joining: Crowd<Joining>,
-    /// When the first answer is late.
-    late: Option<Pin<Box<Sleep>>>,
-    room: Option<Room>,
-    /// Another task may have begun in place of this one.
-    done: bool,
+    /// Handlers that wait.
+    handlers: PendingFutures<Running<Arc<Namespace>>>,
+    /// Credentials that functions of the application are providing.
+    credentials: PendingFutures<PendingConnect>,
+    /// Timer of the next deadline of an acknowledgement, with retries.
+    ack_timer: Option<Pin<Box<Sleep>>>,
+    outbox_capacity: Option<OutboxCapacity>,
+    /// Set before the task completes, after which another task may exist.
+    completed: bool,
 }
 
-/// What a turn came upon.
-enum Happened {
-    Rung,
+/// Event that a turn handles.
+enum DriverEvent {
+    Signal,
     Credentials(Credentials),
-    Late,
-    Room,
-    Link(LinkEvent),
+    AckTimeout,
+    OutboxCapacity,
+    Connection(ConnectionEvent),
 }
 
-/// By hand, because an async function would hold the driver twice: as its argument and as its variable.
+/// Written by hand, because the future of an async function would contain the driver twice: as argument and as variable.
 impl Future for Driver {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         loop {
-            let idle = this.link.is_closed() && (this.works.is_empty() || this.hub.is_orphaned());
-            if idle && !this.hub.is_wanted() && this.hub.stop() {
-                this.done = true;
+            let idle = this.connection.is_closed() && (this.handlers.is_empty() || this.shared.is_orphaned());
+            if idle && !this.shared.has_active_socket() && this.shared.stop() {
+                this.completed = true;
                 return Poll::Ready(());
             }
             match ready!(this.poll_turn(cx)) {
-                Happened::Rung => this.look_around(),
-                Happened::Credentials(credentials) => this.ask(credentials),
-                Happened::Late => {
+                DriverEvent::Signal => this.handle_requests(),
+                DriverEvent::Credentials(credentials) => this.send_connect(credentials),
+                DriverEvent::AckTimeout => {
                     let now = Instant::now();
-                    this.hub.spaces().iter().for_each(|space| space.expire(now));
+                    this.shared.namespaces().iter().for_each(|namespace| namespace.expire(now));
                     this.flush();
                 }
-                Happened::Room => this.flush(),
-                Happened::Link(event) => this.step(event),
+                DriverEvent::OutboxCapacity => this.flush(),
+                DriverEvent::Connection(event) => this.handle_connection_event(event),
             }
         }
     }
 }
 
 impl Driver {
-    fn new(hub: Arc<Hub>) -> Self {
-        let decoder = hub.config.parser.decoder(hub.config.limits);
-        let lulls = hub.lulls();
+    fn new(shared: Arc<ManagerShared>) -> Self {
+        let decoder = shared.config.parser.decoder(shared.config.limits);
+        let idle_count = shared.idle_count();
         Self {
-            hub,
-            link: Link::Closed,
+            shared,
+            connection: Connection::Closed,
             decoder,
             backoff: Backoff::default(),
             reconnecting: false,
-            lulls,
+            idle_count,
             root: Root::default(),
-            works: Crowd::default(),
-            joining: Crowd::default(),
-            late: None,
-            room: None,
-            done: false,
+            handlers: PendingFutures::default(),
+            credentials: PendingFutures::default(),
+            ack_timer: None,
+            outbox_capacity: None,
+            completed: false,
         }
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        if self.hub.bell.poll_rung(cx).is_ready() {
-            return Poll::Ready(Happened::Rung);
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<DriverEvent> {
+        if self.shared.wakeup.poll_signal(cx).is_ready() {
+            return Poll::Ready(DriverEvent::Signal);
         }
-        while let Poll::Ready(Some(done)) = self.works.poll_next(cx) {
-            if let Some((space, failure)) = done {
-                self.tell_failure(&space, failure);
+        while let Poll::Ready(Some(outcome)) = self.handlers.poll_next(cx) {
+            if let Some((namespace, failure)) = outcome {
+                self.report_failure(&namespace, failure);
             }
         }
-        if let Poll::Ready(Some(credentials)) = self.joining.poll_next(cx) {
-            return Poll::Ready(Happened::Credentials(credentials));
+        if let Poll::Ready(Some(credentials)) = self.credentials.poll_next(cx) {
+            return Poll::Ready(DriverEvent::Credentials(credentials));
         }
-        if self.late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready()) {
-            self.late = None;
-            return Poll::Ready(Happened::Late);
+        if self.ack_timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+            self.ack_timer = None;
+            return Poll::Ready(DriverEvent::AckTimeout);
         }
-        if self.room.as_mut().is_some_and(|room| room.as_mut().poll(cx).is_ready()) {
-            self.room = None;
-            return Poll::Ready(Happened::Room);
+        if self.outbox_capacity.as_mut().is_some_and(|capacity| capacity.as_mut().poll(cx).is_ready()) {
+            self.outbox_capacity = None;
+            return Poll::Ready(DriverEvent::OutboxCapacity);
         }
-        let reading = self.has_room();
-        match self.link.poll(reading, cx) {
-            Poll::Ready(event) => Poll::Ready(Happened::Link(event)),
-            // What handlers have done in the meantime may leave nothing to wait for.
-            Poll::Pending if self.link.is_closed() && self.works.is_empty() && !self.hub.is_wanted() => {
-                Poll::Ready(Happened::Rung)
+        let reading = self.has_capacity();
+        match self.connection.poll(reading, cx) {
+            Poll::Ready(event) => Poll::Ready(DriverEvent::Connection(event)),
+            // The last handler may have completed in this turn, so that the task has to end.
+            Poll::Pending
+                if self.connection.is_closed()
+                    && self.handlers.is_empty()
+                    && !self.shared.has_active_socket() =>
+            {
+                Poll::Ready(DriverEvent::Signal)
             }
             Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Whether the application keeps up with what comes.
-    fn has_room(&self) -> bool {
-        self.works.len() < self.hub.config.max_waiting_handlers && !self.hub.is_backed_up()
+    /// Whether the application can take another message.
+    fn has_capacity(&self) -> bool {
+        self.handlers.len() < self.shared.config.max_waiting_handlers
+            && !self.shared.any_namespace(Namespace::is_backed_up)
     }
 
-    // What the application wants.
-
-    fn look_around(&mut self) {
-        for space in self.hub.spaces() {
-            for notice in space.take_notices() {
+    /// Handles the requests of the application.
+    fn handle_requests(&mut self) {
+        for namespace in self.shared.namespaces() {
+            for notice in namespace.take_notices() {
                 match notice {
                     Notice::Disconnect(reason) => {
-                        self.note_left(&space);
-                        self.tell_disconnect(&space, &reason);
+                        self.track_disconnect(&namespace);
+                        self.dispatch_disconnect(&namespace, &reason);
                     }
-                    Notice::End => self.tell_end(&space),
+                    Notice::End => self.dispatch_end(&namespace),
                 }
             }
         }
-        let lulls = self.hub.lulls();
-        if lulls != self.lulls {
-            self.lulls = lulls;
+        let idle_count = self.shared.idle_count();
+        if idle_count != self.idle_count {
+            self.idle_count = idle_count;
             self.backoff.reset();
             self.reconnecting = false;
-            self.joining.clear();
-            self.link.close();
-            self.hub.set_open(!self.link.is_closed());
+            self.credentials.clear();
+            self.connection.close();
+            self.shared.set_open(!self.connection.is_closed());
         }
-        match &self.link {
-            Link::Closed if self.hub.is_wanted() => self.open(),
-            Link::Open(_) if !self.hub.is_wanted() => self.link.close(),
-            Link::Open(_) => self.join(),
+        match &self.connection {
+            Connection::Closed if self.shared.has_active_socket() => self.open(),
+            Connection::Open(_) if !self.shared.has_active_socket() => self.connection.close(),
+            Connection::Open(_) => self.join_namespaces(),
             _ => {}
         }
-        self.hub.set_open(!self.link.is_closed());
-        if !matches!(self.link, Link::Open(_)) {
-            // Nothing is answered any more.
-            self.hub.spaces().iter().for_each(|space| space.start_over());
+        self.shared.set_open(!self.connection.is_closed());
+        if !matches!(self.connection, Connection::Open(_)) {
+            // Pending replies do not arrive any more.
+            self.shared.namespaces().iter().for_each(|namespace| namespace.reset_reply());
         }
-        drop(self.hub.take_forgotten());
+        drop(self.shared.take_unused());
         self.flush();
     }
 
     fn open(&mut self) {
-        self.link = Link::open(self.hub.engine.clone(), self.hub.config.connect_timeout);
-        self.hub.set_open(true);
+        self.connection = Connection::open(self.shared.engine.clone(), self.shared.config.connect_timeout);
+        self.shared.set_open(true);
     }
 
-    /// Sends what waits for room, and what is due again.
+    /// Sends buffered and queued events of all namespaces.
     fn flush(&mut self) {
-        let mut full = false;
-        for space in self.hub.spaces() {
-            full |= space.flush();
+        let mut outbox_full = false;
+        for namespace in self.shared.namespaces() {
+            outbox_full |= namespace.flush();
         }
-        self.room = self.link.sender().filter(|_| full).map(|link| Box::pin(room_in(link)) as Room);
-        self.set_alarm();
+        let full = self.connection.sender().filter(|_| outbox_full);
+        self.outbox_capacity = full.map(|connection| Box::pin(outbox_flushed(connection)) as OutboxCapacity);
+        self.set_ack_timer();
     }
 
-    fn set_alarm(&mut self) {
-        if self.hub.config.retries.is_none() {
+    fn set_ack_timer(&mut self) {
+        if self.shared.config.retries.is_none() {
             return;
         }
-        let first = self.hub.spaces().iter().filter_map(|space| space.deadline()).min();
-        self.late = first.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+        let first = self.shared.namespaces().iter().filter_map(|namespace| namespace.deadline()).min();
+        self.ack_timer = first.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
     }
 
-    // What the connection does.
-
-    fn step(&mut self, event: LinkEvent) {
+    fn handle_connection_event(&mut self, event: ConnectionEvent) {
         match event {
-            LinkEvent::Due => {
-                self.hub.tell(&ManagerEvent::ReconnectAttempt(self.backoff.attempts()));
-                // The application may have changed its mind.
-                self.link = Link::Closed;
-                self.look_around();
+            ConnectionEvent::AttemptDue => {
+                self.shared.emit_event(&ManagerEvent::ReconnectAttempt(self.backoff.attempts()));
+                // A hook may have disconnected the last socket.
+                self.connection = Connection::Closed;
+                self.handle_requests();
             }
-            LinkEvent::Opened(Ok(client)) => {
+            ConnectionEvent::Opened(Ok(client)) => {
                 self.decoder.reset();
                 self.root = Root::default();
-                self.hub.spaces().iter().for_each(|space| space.start_over());
-                self.link = Link::Open(client);
-                self.hub.tell(&ManagerEvent::Open);
+                self.shared.namespaces().iter().for_each(|namespace| namespace.reset_reply());
+                self.connection = Connection::Open(client);
+                self.shared.emit_event(&ManagerEvent::Open);
                 let attempts = self.backoff.attempts();
                 self.backoff.reset();
                 if std::mem::take(&mut self.reconnecting) {
-                    self.hub.tell(&ManagerEvent::Reconnect(attempts));
+                    self.shared.emit_event(&ManagerEvent::Reconnect(attempts));
                 }
-                self.look_around();
+                self.handle_requests();
             }
-            LinkEvent::Opened(Err(error)) => self.not_opened(&error),
-            LinkEvent::Engine(Event::Message(message)) => {
-                if matches!(self.link, Link::Open(_)) {
-                    if let Err(error) = self.take(message) {
-                        self.lose(DisconnectReason::ParseError(error));
+            ConnectionEvent::Opened(Err(error)) => self.attempt_failed(&error),
+            ConnectionEvent::Engine(Event::Message(message)) => {
+                if matches!(self.connection, Connection::Open(_)) {
+                    if let Err(error) = self.receive(message) {
+                        self.connection_lost(DisconnectReason::ParseError(error));
                     }
                 }
             }
-            LinkEvent::Engine(Event::Upgraded) => self.hub.tell(&ManagerEvent::Upgraded),
-            LinkEvent::Engine(Event::UpgradeFailed(error)) => {
-                self.hub.tell(&ManagerEvent::UpgradeFailed(error));
+            ConnectionEvent::Engine(Event::Upgraded) => self.shared.emit_event(&ManagerEvent::Upgraded),
+            ConnectionEvent::Engine(Event::UpgradeFailed(error)) => {
+                self.shared.emit_event(&ManagerEvent::UpgradeFailed(error));
             }
-            LinkEvent::Engine(_) => {}
-            LinkEvent::Ended(closed) => self.ended(closed),
+            ConnectionEvent::Engine(_) => {}
+            ConnectionEvent::Ended(closed) => self.connection_ended(closed),
         }
     }
 
-    fn ended(&mut self, closed: Closed) {
-        if matches!(self.link, Link::Closing(_)) {
-            self.link = Link::Closed;
-            self.hub.set_open(false);
-            self.hub.tell(&ManagerEvent::Close(DisconnectReason::ClientDisconnect));
-            self.look_around();
+    fn connection_ended(&mut self, closed: Closed) {
+        if matches!(self.connection, Connection::Closing(_)) {
+            self.connection = Connection::Closed;
+            self.shared.set_open(false);
+            self.shared.emit_event(&ManagerEvent::Close(DisconnectReason::ClientDisconnect));
+            self.handle_requests();
         } else {
-            self.lose(closed.into());
+            self.connection_lost(closed.into());
         }
     }
 }
 
-/// A runtime that ends, or a handler that panics, takes the task along.
+/// Handles a task that is dropped before it completes: by a runtime that shuts down, or by the panic of a handler.
 impl Drop for Driver {
     fn drop(&mut self) {
-        if self.done {
+        if self.completed {
             return;
         }
-        for space in self.hub.spaces() {
-            if space.lock().is_active() && !self.hub.is_orphaned() {
-                space.lost(false);
-                self.tell_end(&space);
+        for namespace in self.shared.namespaces() {
+            if namespace.lock().is_active() && !self.shared.is_orphaned() {
+                namespace.lose(false);
+                self.dispatch_end(&namespace);
             }
         }
-        self.hub.set_open(false);
-        self.hub.stopped();
+        self.shared.set_open(false);
+        self.shared.stopped();
     }
 }
 
-async fn room_in(link: Sender) {
-    // However it ends, those who wait look again.
-    let _ = link.flushed().await;
+async fn outbox_flushed(connection: Sender) {
+    // After an error the task finds out the state of the connection itself.
+    let _ = connection.flushed().await;
 }
-
-/// What a message of the server does wrong.
-type Taken = Result<(), ProtocolError>;

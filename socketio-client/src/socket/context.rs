@@ -1,4 +1,4 @@
-//! What a handler is called with, before its arguments are taken out of it.
+//! Contexts that handlers are called with, before their arguments are extracted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,30 +12,7 @@ use super::{Socket, WeakSocket};
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, EmitError, HandlerError};
 
-/// Something that happened to a socket.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum SocketEvent {
-    /// It is connected.
-    Connect {
-        /// With the id, the rooms and the data that it had before, and the events that it had missed.
-        recovered: bool,
-    },
-    /// It could not be connected. Whether there will be another attempt says
-    /// [`Socket::is_active`](crate::Socket::is_active).
-    ConnectError(ConnectError),
-    /// The server sent an event.
-    Event {
-        /// Its name and its arguments.
-        event: Event,
-        /// The right to answer it, if the server wants an answer.
-        ack: Option<AckSender>,
-    },
-    /// It is not connected any more.
-    Disconnect(DisconnectReason),
-}
-
-/// An event that arrived.
+/// Context of an event handler.
 #[derive(Clone, Debug)]
 pub struct EventContext {
     pub(crate) socket: Socket,
@@ -43,65 +20,70 @@ pub struct EventContext {
     pub(crate) ack: Owed<AckSender>,
 }
 
-/// A socket that is connected.
+/// Context of a `connect` handler.
 #[derive(Clone, Debug)]
 pub struct ConnectContext {
     pub(crate) socket: Socket,
 }
 
-/// A socket that could not be connected.
+/// Context of a `connect_error` handler.
 #[derive(Clone, Debug)]
 pub struct ConnectErrorContext {
     pub(crate) socket: Socket,
     pub(crate) error: ConnectError,
 }
 
-/// A socket that is not connected any more.
+/// Context of a `disconnect` handler.
 #[derive(Clone, Debug)]
 pub struct DisconnectContext {
     pub(crate) socket: Socket,
     pub(crate) reason: DisconnectReason,
 }
 
-/// The right to answer an event, once, and only until the socket leaves its namespace or loses the connection.
+/// Sender of the acknowledgement of an event. It works once, and until the socket leaves its namespace or loses the
+/// connection.
 ///
-/// A handler that takes it decides when, and whether, the server gets its answer; otherwise what the handler returns
-/// is the answer.
+/// A handler that takes it as an argument decides whether and when the acknowledgement is sent. Otherwise the return value
+/// of the handler is the acknowledgement.
 #[derive(Clone, Debug)]
 pub struct AckSender {
     pub(crate) socket: WeakSocket,
-    /// How often the socket had asked to join when the event came.
-    pub(crate) join: u64,
+    /// Number of the attempt to join over which the event arrived.
+    pub(crate) attempt: u64,
     pub(crate) id: u64,
-    /// Shared by all who have got the event: the first answer counts.
+    /// Shared by all handlers of the event: the first acknowledgement is sent.
     pub(crate) sent: Arc<AtomicBool>,
 }
 
 impl AckSender {
-    /// Answers. Without effect if somebody else has answered already.
+    /// Sends the acknowledgement. Without effect if one has been sent already.
+    ///
+    /// # Errors
+    ///
+    /// The arguments cannot be encoded, the outbox is full, or the socket has been disconnected since the event arrived.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
         self.try_send(args)
     }
 
-    /// What does not leave leaves the right to answer as it was.
+    /// Sends the acknowledgement. After an error it can be sent again.
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
-        let space = self.socket.space.upgrade().ok_or(EmitError::Disconnected)?;
-        let message = message::ack(space.config.parser, &space.name, self.id, args)?;
+        let namespace = self.socket.namespace.upgrade().ok_or(EmitError::Disconnected)?;
+        let message = message::ack(namespace.config.parser, &namespace.name, self.id, args)?;
         if self.sent.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let outcome = space.answer(self.join, message);
+        let outcome = namespace.send_ack(self.attempt, message);
         if outcome.is_err() {
             self.sent.store(false, Ordering::Relaxed);
         }
         outcome
     }
 
-    /// Nobody but the application's hook hears that a server that is there does not get what a handler returned.
+    /// Reports that the return value of a handler could not be sent.
     #[cold]
-    fn lost(self, error: EmitError) {
+    fn report_unsent(self, error: EmitError) {
         if let EmitError::Encode(error) = &error {
-            // It must not wait for what nobody can write.
+            // The server receives an error instead, so that it does not wait for the acknowledgement.
             reject(Some(self.clone()), &error.to_string());
         }
         if let Some(socket) = self.socket.upgrade() {
@@ -113,9 +95,9 @@ impl AckSender {
 impl Answer for AckSender {
     fn answer<A: ToArgs + ?Sized>(self, args: &A) {
         match self.try_send(args) {
-            // A server that is gone needs no answer.
+            // A server that is not connected waits for no acknowledgement.
             Ok(()) | Err(EmitError::Disconnected) => {}
-            Err(error) => self.lost(error),
+            Err(error) => self.report_unsent(error),
         }
     }
 }

@@ -1,124 +1,130 @@
-//! A namespace on a connection, as the application holds it.
+//! Socket: handle of a namespace for the application.
 
-mod context;
-mod emitter;
-mod hub;
-mod space;
-mod state;
-#[cfg(test)]
-mod tests;
+pub(crate) mod context;
+pub(crate) mod emit;
+pub(crate) mod events;
+pub(crate) mod extract;
+mod handlers;
+mod on;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use socketio_parser::{RawArgs, ToArgs};
 
-pub use self::context::{
-    AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, SocketEvent,
-};
-pub use self::emitter::Emitter;
-pub(crate) use self::hub::{Handle, Hub};
-pub(crate) use self::space::Space;
-pub(crate) use self::state::{Arrived, Auth, Notice};
-use crate::error::{AckError, ConnectError, EmitError, HandlerError};
+pub(crate) use self::handlers::Handlers;
+use crate::error::{ConnectError, ExtractError, HandlerError};
+use crate::manager::shared;
+use crate::namespace::NamespaceState;
+use crate::namespace::state::{Auth, AuthFuture};
 use crate::trace;
 
-/// A namespace on a manager's connection. This is a handle: clones are the same socket.
+pub(crate) type Namespace = NamespaceState<Handlers>;
+pub(crate) type ManagerShared = shared::ManagerShared<Handlers>;
+pub(crate) type SharedHandle = shared::SharedHandle<Handlers>;
+
+/// Namespace on a manager's connection. This is a handle: clones are the same socket.
 ///
-/// It wants to be connected from [`connect`](Self::connect) to [`disconnect`](Self::disconnect), and until the server puts
-/// it out; while the connection is lost it comes back by itself.
+/// A socket is *active* from [`connect`](Self::connect) until [`disconnect`](Self::disconnect), a DISCONNECT of the
+/// server, or a refusal. An active socket reconnects by itself when the connection is lost.
 ///
-/// With the last handle of a socket that does not want to be connected it is forgotten, its handlers too. One that wants to
-/// goes on without a handle, until it is disconnected.
+/// An inactive socket is dropped with its last handle, and its handlers with it. An active one continues without a handle
+/// until it is disconnected.
 ///
-/// Handlers that use the socket should take it as an argument. One that owns a clone keeps the connection alive.
+/// Handlers should take the socket as an argument: a handler that owns a clone keeps the connection open.
 pub struct Socket {
-    pub(crate) handle: Arc<Handle>,
-    pub(crate) space: Arc<Space>,
+    handle: Arc<SharedHandle>,
+    namespace: Arc<Namespace>,
 }
 
 impl Socket {
-    pub(crate) fn of(handle: Arc<Handle>, space: Arc<Space>) -> Self {
-        space.add_handle();
-        Self { handle, space }
+    /// Socket of a namespace, which is created if it does not exist.
+    pub(crate) fn open(handle: &Arc<SharedHandle>, namespace: &str) -> Self {
+        Self { handle: Arc::clone(handle), namespace: handle.namespace(namespace) }
     }
 
-    /// The namespace, with its slash.
+    /// Socket for the handlers that the connection's task calls. `None` if the application has dropped all handles. The
+    /// task is the only one that removes namespaces while it exists, so the namespace is still present.
+    pub(crate) fn for_handlers(shared: &ManagerShared, namespace: &Arc<Namespace>) -> Option<Self> {
+        let handle = shared.handle()?;
+        namespace.add_handle();
+        Some(Self { handle, namespace: Arc::clone(namespace) })
+    }
+
+    /// Namespace, with its leading slash.
     pub fn namespace(&self) -> &str {
-        &self.space.name
+        &self.namespace.name
     }
 
-    /// The id that the server knows it by, while it is connected.
+    /// Socket id from the server, while the socket is connected.
     pub fn id(&self) -> Option<String> {
-        self.space.lock().id().map(str::to_owned)
+        self.namespace.lock().id().map(str::to_owned)
     }
 
-    /// Whether it is connected.
+    /// Whether the socket is connected.
     pub fn is_connected(&self) -> bool {
-        self.space.lock().id().is_some()
+        self.namespace.lock().id().is_some()
     }
 
-    /// Whether it wants to be connected.
+    /// Whether the socket is connected, or tries to connect.
     pub fn is_active(&self) -> bool {
-        self.space.lock().is_active()
+        self.namespace.lock().is_active()
     }
 
-    /// Whether the last connect brought back the socket's id, its rooms and data and the events that it had missed.
+    /// Whether the server recovered the session at the last connect: its id, its rooms and data, and the missed events.
     pub fn recovered(&self) -> bool {
-        self.space.lock().is_recovered()
+        self.namespace.lock().is_recovered()
     }
 
-    /// How many events wait for their answers because of [`Config::retries`](crate::Config::retries), the one that is on
-    /// its way included.
+    /// Number of events in the queue of [`Config::retries`](crate::Config::retries), including the one in flight.
     pub fn queued(&self) -> usize {
-        self.space.lock().queued()
+        self.namespace.lock().queued()
     }
 
-    /// What the server gets to see as `socket.handshake.auth`, from the next connect on.
+    /// Sets the credentials (`socket.handshake.auth` in the server), from the next connect on.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be serialised.
     pub fn auth<T: Serialize + ?Sized>(&self, auth: &T) -> Result<&Self, serde_json::Error> {
         self.set_auth(Auth::Value(serde_json::to_value(auth)?));
         Ok(self)
     }
 
-    /// Calls `auth` at each connect: for credentials that expire.
+    /// Sets a function that provides the credentials at each connect: for credentials that expire.
     pub fn auth_with<F, Fut>(&self, auth: F) -> &Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
         Fut::Output: Serialize,
     {
-        let function = move || -> state::AuthFuture {
-            let working = auth();
-            Box::pin(async move { serde_json::to_value(working.await) })
+        let function = move || -> AuthFuture {
+            let credentials = auth();
+            Box::pin(async move { serde_json::to_value(credentials.await) })
         };
         self.set_auth(Auth::Function(Arc::new(function)));
         self
     }
 
     fn set_auth(&self, auth: Auth) {
-        let before = self.space.lock().set_auth(auth);
-        drop(before);
+        let previous = self.namespace.lock().set_auth(auth);
+        drop(previous);
     }
 
-    /// Wants to be connected, and opens the connection if there is none. Without effect if it does already.
+    /// Activates the socket, and opens the connection if there is none. Without effect if it is active.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
     pub fn connect(&self) -> &Self {
-        if self.space.want() {
-            self.handle.hub.wake();
+        if self.namespace.activate() {
+            self.handle.shared.wake();
         }
         self
     }
 
-    /// Waits until the socket is connected. An error says why it is not and will not be without another
-    /// [`connect`](Self::connect); attempts that are followed by others only show in
-    /// [`on_connect_error`](Self::on_connect_error).
+    /// Waits until the socket is connected.
     ///
     /// ```no_run
     /// # async fn example(socket: socketio_client::Socket) -> Result<(), socketio_client::ConnectError> {
@@ -126,119 +132,85 @@ impl Socket {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// The reason for which the socket is inactive. Failed attempts that are followed by another one are only reported to
+    /// [`on_connect_error`](Self::on_connect_error).
     pub async fn connected(&self) -> Result<(), ConnectError> {
-        self.space.wait_connected().await
+        self.namespace.wait_connected().await
     }
 
-    /// Leaves the namespace. The connection is closed with the last one, when everything that was sent has left.
+    /// Leaves the namespace. When the last active socket does, the connection is closed after all sent events have left.
     pub fn disconnect(&self) -> &Self {
-        if self.space.leave() {
-            self.handle.hub.left();
+        if self.namespace.leave() {
+            self.handle.shared.left();
         }
         self
     }
 
-    /// Disconnects. If this was the last socket of its manager, waits until everything that was sent has left and the
-    /// connection is closed.
+    /// Leaves the namespace. If this was the last active socket of its manager, waits until all sent events have left and
+    /// the connection is closed.
     pub async fn close(&self) {
         self.disconnect();
-        if self.handle.hub.is_wanted() {
+        if self.handle.shared.has_active_socket() {
             return;
         }
-        self.handle.hub.closed().await;
+        self.handle.shared.closed().await;
     }
 
-    /// Sends an event. While the socket is not connected it waits in a buffer.
-    ///
-    /// One value is one argument, several are said by [`Args`](crate::Args).
-    pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        self.emitter().emit(event, args)
-    }
-
-    /// Sends the event `message`.
-    pub fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
-        self.emit("message", args)
-    }
-
-    /// Sends an event and waits for the answer, of which the first argument is read as `T`.
-    ///
-    /// A future that is dropped takes an event that has not left back.
-    pub async fn emit_with_ack<T: DeserializeOwned>(
-        &self,
-        event: &str,
-        args: &(impl ToArgs + ?Sized),
-    ) -> Result<T, AckError> {
-        self.emitter().emit_with_ack(event, args).await
-    }
-
-    /// Sends an event and waits for the answer, with all its arguments, unread.
-    pub async fn emit_with_ack_args(
-        &self,
-        event: &str,
-        args: &(impl ToArgs + ?Sized),
-    ) -> Result<RawArgs, AckError> {
-        self.emitter().emit_with_ack_args(event, args).await
-    }
-
-    /// The next event is dropped if it cannot leave at once.
-    pub fn volatile(&self) -> Emitter {
-        self.emitter().volatile()
-    }
-
-    /// Whether the next event may be compressed, where compression is on.
-    pub fn compress(&self, compress: bool) -> Emitter {
-        self.emitter().compress(compress)
-    }
-
-    /// How long the next emit waits for its answer.
-    pub fn timeout(&self, timeout: Duration) -> Emitter {
-        self.emitter().timeout(timeout)
-    }
-
-    fn emitter(&self) -> Emitter {
-        Emitter::new(self.clone())
-    }
-
-    /// Tells the application of what no handler got, or of what the server did not get from one.
+    /// Reports an error of a handler to the hook of the application, or logs it.
     pub(crate) fn report(&self, error: &HandlerError) {
-        let hook = self.space.handlers().on_error.clone();
+        let hook = self.namespace.handlers().on_error.clone();
         match hook {
             Some(hook) => hook(self, error),
-            None => trace::unheard(self.namespace(), error),
+            None => trace::handler_error(self.namespace(), error),
         }
+    }
+
+    /// Reports an event that does not match the arguments of its handler.
+    fn report_mismatch(&self, event: &str, source: ExtractError) {
+        self.report(&HandlerError::Extract { event: event.to_owned(), source });
     }
 }
 
-/// A socket that keeps nothing alive.
-#[derive(Clone, Debug)]
+/// Weak handle of a socket.
+#[derive(Clone)]
 pub(crate) struct WeakSocket {
-    pub(crate) handle: Weak<Handle>,
-    pub(crate) space: Weak<Space>,
+    handle: Weak<SharedHandle>,
+    namespace: Weak<Namespace>,
 }
 
 impl WeakSocket {
+    pub(crate) fn new(shared: &ManagerShared, namespace: &Arc<Namespace>) -> Self {
+        Self { handle: shared.weak_handle(), namespace: Arc::downgrade(namespace) }
+    }
+
+    /// The socket, unless it has been dropped.
     pub(crate) fn upgrade(&self) -> Option<Socket> {
-        self.handle.upgrade()?.known(&self.space.upgrade()?)
+        let (handle, namespace) = (self.handle.upgrade()?, self.namespace.upgrade()?);
+        handle.add_handle_if_present(&namespace).then(|| Socket { handle, namespace })
     }
 }
 
 impl Clone for Socket {
     fn clone(&self) -> Self {
-        Self::of(Arc::clone(&self.handle), Arc::clone(&self.space))
+        self.namespace.add_handle();
+        Self { handle: Arc::clone(&self.handle), namespace: Arc::clone(&self.namespace) }
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.space.drop_handle() {
-            self.handle.hub.let_go();
+        if self.namespace.drop_handle() {
+            self.handle.shared.remove_unused();
         }
     }
 }
 
 impl PartialEq for Socket {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.space, &other.space)
+        Arc::ptr_eq(&self.namespace, &other.namespace)
     }
 }
 
@@ -250,5 +222,11 @@ impl fmt::Debug for Socket {
             .field("namespace", &self.namespace())
             .field("id", &self.id())
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WeakSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSocket").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of a manager.
+//! Builder of managers.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use engineio::{Protocol, Transport};
 use http::header::{HeaderName, HeaderValue};
 use socketio_parser::Parser;
 
-use crate::config::{Config, Overflow, Reconnection};
+use super::Manager;
+use super::config::{Config, Overflow, Reconnection};
 use crate::driver;
-use crate::manager::Manager;
-use crate::socket::{Handle, Socket};
+use crate::socket::{SharedHandle, Socket};
 
-/// The settings of a manager.
+/// Settings of a manager: of the connection, and of the sockets on it.
 #[derive(Clone, Debug)]
 #[must_use = "nothing exists before `build`"]
 pub struct ManagerBuilder {
@@ -21,8 +21,12 @@ pub struct ManagerBuilder {
 }
 
 impl Manager {
-    /// A manager of connections to the server at this URL: `http://localhost:3000`, `wss://example.com`. Its parameters
-    /// go along with each request, its path means nothing here.
+    /// Starts the settings of a manager for the server at this URL: `http://localhost:3000`, `wss://example.com`. The
+    /// query of the URL is sent with each request; its path is ignored.
+    ///
+    /// # Errors
+    ///
+    /// The URL is invalid, or its scheme is not supported.
     pub fn builder(url: &str) -> Result<ManagerBuilder, UrlError> {
         let engine = Client::builder(url)?.path("/socket.io/");
         Ok(ManagerBuilder { engine, config: Config::default() })
@@ -30,8 +34,12 @@ impl Manager {
 }
 
 impl Socket {
-    /// A socket on a connection of its own; the path of the URL is the namespace: `http://localhost:3000/chat`. The
-    /// connection is opened by [`connect`](Self::connect).
+    /// Socket on a connection of its own. The path of the URL is the namespace: `http://localhost:3000/chat`.
+    /// [`connect`](Self::connect) opens the connection.
+    ///
+    /// # Errors
+    ///
+    /// The URL is invalid, or its scheme is not supported.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         let manager = Manager::builder(url)?.build();
         let namespace = manager.url().path().to_owned();
@@ -40,37 +48,37 @@ impl Socket {
 }
 
 impl ManagerBuilder {
-    /// The manager. Nothing is connected before [`Socket::connect`].
+    /// Builds the manager. Nothing is connected before [`Socket::connect`].
     pub fn build(self) -> Manager {
-        Manager::new(Handle::new(self.config, self.engine, driver::start))
+        Manager::new(SharedHandle::new(self.config, self.engine, driver::start))
     }
 
-    /// All settings, for those that have no method of their own here.
+    /// Changes any setting, also those without a method of their own.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
     }
 
-    /// The settings of the connection that have no method of their own here: cookies, proxies, TLS, limits.
+    /// Changes any setting of the connection, also those without a method of their own: cookies, proxies, TLS, limits.
     pub fn engine(mut self, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         self.engine = change(self.engine);
         self
     }
 
-    /// The revision of Engine.IO's protocol that the server speaks. Default [`Protocol::V4`], as it is since Socket.IO v3.
+    /// Protocol version of the connection. Default [`Protocol::V4`], the version of Socket.IO v3 and later.
     ///
-    /// Servers of Socket.IO v2 need [`Protocol::V3`]. They know no credentials in the root namespace, where a
-    /// [`query`](Self::query) does instead; in others the fields of an object become the namespace's query.
+    /// Servers of Socket.IO v2 need [`Protocol::V3`]. They accept no credentials in the root namespace: use a
+    /// [`query`](Self::query) there. In other namespaces the fields of the credentials become the namespace's query.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.engine(|engine| engine.protocol(protocol))
     }
 
-    /// Where the server answers. Default `/socket.io/`.
+    /// Path of the server's endpoint. Default `/socket.io/`.
     pub fn path(self, path: impl Into<String>) -> Self {
         self.engine(|engine| engine.path(path))
     }
 
-    /// Adds a parameter to each request: the server's `handshake.query`.
+    /// Adds a query parameter to each request (`handshake.query` in the server).
     pub fn query(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.engine(|engine| engine.query(key, value))
     }
@@ -80,7 +88,7 @@ impl ManagerBuilder {
         self.engine(|engine| engine.header(name, value))
     }
 
-    /// The transports to use, the first one first. Default polling, then WebSocket.
+    /// Transports in order of preference. Default: polling, then WebSocket.
     pub fn transports(self, transports: impl Into<Vec<Transport>>) -> Self {
         self.engine(|engine| engine.transports(transports))
     }

@@ -1,21 +1,17 @@
-//! Handlers as people write them: async functions whose arguments say what they need. What servers have too is in
-//! `socketio-events`; here is what only clients can give.
-
-mod on;
+//! Extractors that only clients have. `socketio-events` has those that clients and servers share.
 
 use socketio_events::extract::{Carrier, Extract, Owed};
-use socketio_events::handler::{self, Call, HandlerFn, Incoming};
+use socketio_events::handler::Incoming;
 use socketio_parser::Event;
 
+use super::Socket;
+use super::context::{AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext};
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{ConnectError, ExtractError, HandlerError};
-use crate::socket::{
-    AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext, Socket,
-};
+use crate::error::{ConnectError, ExtractError};
 
-/// A context that belongs to a socket.
+/// Context of a handler of a socket.
 pub trait Context: Send + 'static {
-    /// The socket.
+    /// Socket of the handler.
     fn socket(&self) -> &Socket;
 }
 
@@ -57,11 +53,11 @@ impl Incoming for EventContext {
     }
 
     fn misfit(&self, error: ExtractError) {
-        misfit(&self.socket, self.event.name(), error);
+        self.socket.report_mismatch(self.event.name(), error);
     }
 }
 
-/// `None` when no answer is wanted.
+/// `None` if the server requested no acknowledgement.
 impl Extract<EventContext> for Option<AckSender> {
     fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
         Ok(context.take_ack())
@@ -78,18 +74,4 @@ impl Extract<ConnectErrorContext> for ConnectError {
     fn extract(context: &mut ConnectErrorContext) -> Result<Self, ExtractError> {
         Ok(context.error.clone())
     }
-}
-
-/// A handler of a socket that is connected or is not (`kind` says which).
-fn lifecycle<C, H, M>(kind: &'static str, handler: H) -> Call<C>
-where
-    C: Context,
-    H: HandlerFn<C, M, Output = ()>,
-{
-    handler::lifecycle(handler, move |context: &C, error| misfit(context.socket(), kind, error))
-}
-
-/// Tells the application of what does not fit.
-fn misfit(socket: &Socket, event: &str, source: ExtractError) {
-    socket.report(&HandlerError::Extract { event: event.to_owned(), source });
 }

@@ -1,17 +1,17 @@
-//! How long to wait before the next attempt.
+//! Exponential backoff between reconnection attempts.
 
 use std::time::Duration;
 
-use crate::config::Reconnection;
+use super::config::Reconnection;
 
-/// Counts the attempts since the connection was lost.
+/// Backoff since the connection was lost or the first attempt failed.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     attempts: u32,
 }
 
 impl Backoff {
-    /// How many attempts were begun.
+    /// Number of attempts that were started or scheduled.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -20,17 +20,17 @@ impl Backoff {
         self.attempts = 0;
     }
 
-    /// How long to wait before the next attempt, if there may be one. `random` is any number.
+    /// Delay before the next attempt, or `None` if no further attempt is permitted. `random` is a uniform random number.
     pub(crate) fn next(&mut self, settings: &Reconnection, random: u32) -> Option<Duration> {
         if settings.attempts.is_some_and(|attempts| self.attempts >= attempts) {
             return None;
         }
-        // From 2^20 on any delay is beyond any maximum that makes sense.
+        // A factor of 2^20 exceeds any sensible maximum.
         let delay = settings.delay.saturating_mul(1 << self.attempts.min(20));
         self.attempts = self.attempts.saturating_add(1);
-        let share = f64::from(random) / f64::from(u32::MAX) * 2.0 - 1.0;
-        let factor = 1.0 + share * settings.randomization_factor.clamp(0.0, 1.0);
-        // What is no duration any more, or was no number, is longer than any maximum.
+        let variation = f64::from(random) / f64::from(u32::MAX) * 2.0 - 1.0;
+        let factor = 1.0 + variation * settings.randomization_factor.clamp(0.0, 1.0);
+        // Out of range, or a factor that is not a number: use the maximum.
         let delay = Duration::try_from_secs_f64(delay.as_secs_f64() * factor);
         Some(delay.map_or(settings.delay_max, |delay| delay.min(settings.delay_max)))
     }
@@ -55,17 +55,17 @@ mod tests {
         assert_eq!(delays(&settings, 0, 5), [500, 1000, 2000, 4000, 5000]);
         assert_eq!(delays(&settings, u32::MAX, 3), [1500, 3000, 5000]);
         assert_eq!(delays(&settings, MIDDLE, 100).last(), Some(&5000));
-        let endless = Reconnection { delay: Duration::MAX, delay_max: Duration::MAX, ..settings };
+        let unlimited = Reconnection { delay: Duration::MAX, delay_max: Duration::MAX, ..settings };
         let mut backoff = Backoff::default();
         for random in [0, MIDDLE, u32::MAX].repeat(30) {
-            assert!(backoff.next(&endless, random).is_some());
+            assert!(backoff.next(&unlimited, random).is_some());
         }
-        let unsettled = Reconnection { randomization_factor: f64::NAN, ..Reconnection::default() };
-        assert_eq!(delays(&unsettled, 7, 1), [5000]);
+        let not_a_number = Reconnection { randomization_factor: f64::NAN, ..Reconnection::default() };
+        assert_eq!(delays(&not_a_number, 7, 1), [5000]);
     }
 
     #[test]
-    fn attempts_may_be_limited_and_counted_anew() {
+    fn attempts_are_limited_until_reset() {
         let settings = Reconnection { attempts: Some(2), ..Reconnection::default() };
         let mut backoff = Backoff::default();
         assert!(backoff.next(&settings, 7).is_some());

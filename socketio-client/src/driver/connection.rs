@@ -1,4 +1,4 @@
-//! The connection, from being opened to being closed.
+//! Life cycle of the connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,28 +12,28 @@ use crate::error::ConnectError;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Client, ConnectError>> + Send>>;
 
-/// Where the connection stands.
-pub(super) enum Link {
-    /// There is none.
+/// State of the connection.
+pub(super) enum Connection {
     Closed,
-    /// The next attempt has to wait.
+    /// Waits for the delay before the next attempt.
     Waiting(Pin<Box<Sleep>>),
     Opening(Opening),
     Open(Box<Client>),
-    /// Nobody needs it any more; what was sent is on its way.
+    /// Not needed any more; waits until all sent packets have left.
     Closing(Box<Client>),
 }
 
-/// What the connection did.
-pub(super) enum LinkEvent {
-    /// The next attempt may begin.
-    Due,
+/// Event of the connection.
+pub(super) enum ConnectionEvent {
+    /// The delay before the next attempt is over.
+    AttemptDue,
     Opened(Result<Box<Client>, ConnectError>),
     Engine(Event),
     Ended(Closed),
 }
 
-impl Link {
+impl Connection {
+    /// Starts to open the connection.
     pub(super) fn open(engine: ClientBuilder, timeout: Duration) -> Self {
         Self::Opening(Box::pin(async move {
             match tokio::time::timeout(timeout, engine.connect()).await {
@@ -43,6 +43,7 @@ impl Link {
         }))
     }
 
+    /// Schedules an attempt.
     pub(super) fn wait(delay: Duration) -> Self {
         Self::Waiting(Box::pin(tokio::time::sleep(delay)))
     }
@@ -51,7 +52,7 @@ impl Link {
         matches!(self, Self::Closed)
     }
 
-    /// The sending half, while sockets may use the connection.
+    /// Sending half, while sockets may use the connection.
     pub(super) fn sender(&self) -> Option<Sender> {
         match self {
             Self::Open(client) => Some(client.sender()),
@@ -59,7 +60,7 @@ impl Link {
         }
     }
 
-    /// Closes the connection when everything that was sent has left; gives up what is not open yet.
+    /// Closes the connection after all sent packets have left. Cancels one that is not open yet.
     pub(super) fn close(&mut self) {
         *self = match std::mem::replace(self, Self::Closed) {
             Self::Open(mut client) => {
@@ -72,24 +73,24 @@ impl Link {
         };
     }
 
-    /// What happens next. Without `reading` nothing of what the server sends is taken.
-    pub(super) fn poll(&mut self, reading: bool, cx: &mut Context<'_>) -> Poll<LinkEvent> {
+    /// Next event. Without `reading` no message of the server is received.
+    pub(super) fn poll(&mut self, reading: bool, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
         match self {
             Self::Closed => Poll::Pending,
-            Self::Waiting(sleep) => sleep.as_mut().poll(cx).map(|()| LinkEvent::Due),
+            Self::Waiting(sleep) => sleep.as_mut().poll(cx).map(|()| ConnectionEvent::AttemptDue),
             Self::Opening(opening) => {
-                opening.as_mut().poll(cx).map(|opened| LinkEvent::Opened(opened.map(Box::new)))
+                opening.as_mut().poll(cx).map(|opened| ConnectionEvent::Opened(opened.map(Box::new)))
             }
             Self::Open(client) => {
                 client.set_reading(reading);
-                client.poll_recv(cx).map(LinkEvent::from)
+                client.poll_recv(cx).map(ConnectionEvent::from)
             }
-            Self::Closing(client) => client.poll_recv(cx).map(LinkEvent::from),
+            Self::Closing(client) => client.poll_recv(cx).map(ConnectionEvent::from),
         }
     }
 }
 
-impl From<Result<Event, Closed>> for LinkEvent {
+impl From<Result<Event, Closed>> for ConnectionEvent {
     fn from(received: Result<Event, Closed>) -> Self {
         received.map_or_else(Self::Ended, Self::Engine)
     }

@@ -1,0 +1,104 @@
+//! Settings of a manager, with the defaults of the official client where it has the setting.
+
+use std::time::Duration;
+
+use socketio_parser::{Limits, Parser};
+
+/// Settings of a manager and its sockets. The settings of the connection belong to `engineio`: see
+/// [`ManagerBuilder::engine`](crate::ManagerBuilder::engine).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Reconnection after a lost connection or a failed attempt.
+    pub reconnection: Reconnection,
+    /// Timeout of opening the connection (`timeout`). Default 20 s.
+    pub connect_timeout: Duration,
+    /// Timeout of acknowledgements (`ackTimeout`), unless the emit sets its own. Default: none; an emit waits until the
+    /// connection is lost.
+    pub ack_timeout: Option<Duration>,
+    /// Number of retries of an event whose acknowledgement does not arrive in time (`retries`). Default: none; events are
+    /// not queued, and sent once. With any number, also 0, the events of a socket are queued and sent one by one: the next
+    /// event is sent when the previous one is acknowledged. Events that are not acknowledged are sent again after a
+    /// reconnection, so each event reaches the server at least once and in order. Costs one round trip per event.
+    pub retries: Option<u32>,
+    /// Size of a socket's buffer for events that are emitted while it is not connected, in bytes. The queue of
+    /// [`retries`](Self::retries) has the same limit. Default 8 MiB.
+    pub max_buffered: usize,
+    /// Treatment of an event for which the buffer has no space. Default: the emit is refused.
+    pub overflow: Overflow,
+    /// Number of acknowledgements that a socket may wait for. Default 100,000; each costs about 100 bytes.
+    pub max_pending_acks: usize,
+    /// Number of handlers that may run at the same time, in all namespaces of the manager. Beyond it the connection is
+    /// not read until one completes. Default 10,000.
+    pub max_waiting_handlers: usize,
+    /// Number of unread events in an [`Events`](crate::Events) stream. Beyond it the connection is not read until the
+    /// stream is, which finally makes the server wait. Default 1,024.
+    pub max_waiting_events: usize,
+    /// Number of events of a namespace that may arrive before the server has confirmed its CONNECT, as missed events do
+    /// after a recovery. Default 100,000; one more is a protocol error.
+    pub max_early_events: usize,
+    /// Encoding of packets. It must be the same as the server's. Default JSON.
+    pub parser: Parser,
+    /// Limits of packets from the server.
+    pub limits: Limits,
+}
+
+/// Reconnection with exponential backoff: the delay doubles with each attempt.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Reconnection {
+    /// Turns reconnection on (`reconnection`). Default true.
+    pub enabled: bool,
+    /// Maximum number of attempts (`reconnectionAttempts`). Default: unlimited.
+    pub attempts: Option<u32>,
+    /// Delay before the first attempt (`reconnectionDelay`). Default 1 s.
+    pub delay: Duration,
+    /// Maximum delay (`reconnectionDelayMax`). Default 5 s.
+    pub delay_max: Duration,
+    /// Random variation of the delay as a fraction of it (`randomizationFactor`), from 0 to 1. Default 0.5. It spreads the
+    /// reconnections of the clients of a restarted server.
+    pub randomization_factor: f64,
+}
+
+/// Treatment of an event when the buffer is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The emit fails with [`EmitError::Full`](crate::EmitError::Full).
+    #[default]
+    Refuse,
+    /// The oldest events are dropped. Emits that wait for their acknowledgements fail with
+    /// [`AckError::Dropped`](crate::AckError::Dropped).
+    DropOldest,
+}
+
+impl Default for Reconnection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            attempts: None,
+            delay: Duration::from_secs(1),
+            delay_max: Duration::from_secs(5),
+            randomization_factor: 0.5,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reconnection: Reconnection::default(),
+            connect_timeout: Duration::from_secs(20),
+            ack_timeout: None,
+            retries: None,
+            max_buffered: 8 << 20,
+            overflow: Overflow::Refuse,
+            max_pending_acks: 100_000,
+            max_waiting_handlers: 10_000,
+            max_waiting_events: 1024,
+            max_early_events: 100_000,
+            parser: Parser::Json,
+            limits: Limits::default(),
+        }
+    }
+}

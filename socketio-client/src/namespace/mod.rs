@@ -1,0 +1,240 @@
+//! Namespace of a connection: the only place where the emits of the application and the packets of the server meet its
+//! state.
+//!
+//! Generic over the handlers `H` of the application, which are only stored here: handlers receive a `Socket`, and a
+//! `Socket` owns its namespace.
+
+mod buffer;
+pub(crate) mod inbox;
+mod incoming;
+mod outgoing;
+pub(crate) mod retry;
+pub(crate) mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
+
+use engineio::Prepared;
+use engineio::client::Sender;
+use serde_json::Value;
+use socketio_events::message;
+use socketio_events::table::List;
+use socketio_parser::{EncodeError, RawArgs};
+
+use self::state::{Auth, IncomingEvent, Notice, State};
+use crate::disconnect_reason::DisconnectReason;
+use crate::error::ConnectError;
+use crate::manager::config::Config;
+use crate::sync::{Mutex, Observed};
+
+/// Listener of outgoing events.
+type OutgoingListener = dyn Fn(&str, &RawArgs) + Send + Sync;
+
+/// Connection state of a socket, for tasks that wait for it.
+#[derive(Clone, Debug)]
+enum Status {
+    Idle(Option<ConnectError>),
+    Connecting,
+    Connected,
+}
+
+/// State of a namespace, shared by its sockets and the connection's task.
+pub(crate) struct NamespaceState<H> {
+    pub(crate) name: Arc<str>,
+    pub(crate) config: Arc<Config>,
+    /// Number of `Socket` handles, of the application and of the task.
+    handles: AtomicUsize,
+    next_ack_id: AtomicU64,
+    state: Mutex<State>,
+    status: Observed<Status>,
+    handlers: Mutex<H>,
+    outgoing_listeners: Mutex<List<OutgoingListener>>,
+}
+
+impl<H: Default> NamespaceState<H> {
+    pub(crate) fn new(name: Arc<str>, config: Arc<Config>, first_ack_id: u64) -> Self {
+        Self {
+            name,
+            config,
+            handles: AtomicUsize::new(0),
+            next_ack_id: AtomicU64::new(first_ack_id),
+            state: Mutex::default(),
+            status: Observed::new(Status::Idle(None)),
+            handlers: Mutex::default(),
+            outgoing_listeners: Mutex::default(),
+        }
+    }
+
+    /// Removes all handlers and listeners.
+    pub(crate) fn clear_handlers(&self) {
+        let handlers = std::mem::take(&mut *self.handlers());
+        let listeners = std::mem::take(&mut *self.outgoing_listeners());
+        drop((handlers, listeners));
+    }
+}
+
+impl<H> NamespaceState<H> {
+    pub(crate) fn add_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `true` if the namespace may be unused now.
+    pub(crate) fn drop_handle(&self) -> bool {
+        self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && !self.lock().is_active()
+    }
+
+    /// Whether nothing needs the namespace: there is no handle, the socket is not active, no notice is left for the
+    /// handlers, and no reply of the server is pending.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.handles.load(Ordering::Acquire) == 0 && self.lock().is_finished()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn handlers(&self) -> MutexGuard<'_, H> {
+        self.handlers.lock()
+    }
+
+    pub(crate) fn outgoing_listeners(&self) -> MutexGuard<'_, List<OutgoingListener>> {
+        self.outgoing_listeners.lock()
+    }
+
+    /// Activates the socket. `true` if it was not active.
+    pub(crate) fn activate(&self) -> bool {
+        let mut state = self.lock();
+        let activated = state.activate();
+        if activated {
+            // Under the lock, as in all transitions: otherwise an older status could overwrite a newer one.
+            self.status.set(Status::Connecting);
+        }
+        activated
+    }
+
+    /// Starts a CONNECT, if the socket waits for one. Returns the number of the attempt, and the credentials to send.
+    pub(crate) fn begin_join(&self) -> Option<(u64, Auth)> {
+        self.lock().begin_join()
+    }
+
+    /// Sends CONNECT, if this attempt is still current.
+    pub(crate) fn send_connect(
+        &self,
+        attempt: u64,
+        auth: Option<Value>,
+        connection: &Sender,
+    ) -> Result<(), EncodeError> {
+        let mut state = self.lock();
+        if state.is_joining_with(attempt) {
+            let data = state.connect_data(auth);
+            connection.send_regardless(message::connect(self.config.parser, &self.name, data.as_ref())?);
+            state.connect_sent();
+        }
+        Ok(())
+    }
+
+    /// Handles the server's reply to a CONNECT. `false` if the socket has been disconnected since; a server that has
+    /// accepted it receives a DISCONNECT then.
+    pub(crate) fn take_reply(&self, accepted: bool, connection: &Sender) -> bool {
+        let is_current = self.lock().take_reply();
+        if !is_current && accepted {
+            if let Ok(packet) = self.disconnect_packet() {
+                connection.send_regardless(packet);
+            }
+        }
+        is_current
+    }
+
+    /// Handles a new connection, on which no reply is pending.
+    pub(crate) fn reset_reply(&self) {
+        self.lock().take_reply();
+    }
+
+    fn disconnect_packet(&self) -> Result<Prepared, EncodeError> {
+        message::disconnect(self.config.parser, &self.name)
+    }
+
+    /// Encodes CONNECT for a Socket.IO v2 server, if this attempt is still current. `name` may have a query.
+    pub(crate) fn v2_connect_packet(
+        &self,
+        attempt: u64,
+        name: &str,
+    ) -> Option<Result<Prepared, EncodeError>> {
+        self.lock().is_joining_with(attempt).then(|| message::connect::<()>(self.config.parser, name, None))
+    }
+
+    /// Handles the server's confirmation. Returns whether the session was recovered, and the events that arrived before.
+    /// `None` if the socket does not wait for a confirmation.
+    pub(crate) fn confirm(
+        &self,
+        id: String,
+        pid: Option<String>,
+        connection: &Sender,
+    ) -> Option<(bool, Vec<IncomingEvent>)> {
+        let mut state = self.lock();
+        if !state.is_joining() {
+            return None;
+        }
+        let recovered = state.confirm(id, pid, connection.clone());
+        self.status.set(Status::Connected);
+        Some((recovered, std::mem::take(&mut state.early)))
+    }
+
+    /// Handles a failed attempt. Without `retry` the socket becomes inactive.
+    pub(crate) fn fail(&self, error: &ConnectError, retry: bool) {
+        let mut state = self.lock();
+        let was_active = state.is_active();
+        state.leave(retry);
+        if was_active && !retry {
+            self.status.set(Status::Idle(Some(error.clone())));
+        }
+    }
+
+    /// Handles the loss of the connection, or a DISCONNECT of the server. Without `retry` the socket becomes inactive.
+    /// `true` if it was connected.
+    pub(crate) fn lose(&self, retry: bool) -> bool {
+        let mut state = self.lock();
+        if !state.is_active() {
+            // The application has disconnected the socket, which has its notice already.
+            return false;
+        }
+        let was_connected = state.leave(retry);
+        self.status.set(if retry { Status::Connecting } else { Status::Idle(None) });
+        was_connected
+    }
+
+    /// Disconnects the socket for the application. `false` if it is not active.
+    pub(crate) fn leave(&self) -> bool {
+        let mut state = self.lock();
+        if !state.is_active() {
+            return false;
+        }
+        if let (Some(connection), Ok(packet)) = (state.connection(), self.disconnect_packet()) {
+            // If the connection accepts no more packets, its end disconnects the socket in the server.
+            connection.send_regardless(packet);
+        }
+        if state.leave(false) {
+            state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));
+        }
+        state.notices.push(Notice::End);
+        self.status.set(Status::Idle(None));
+        true
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.lock().notices)
+    }
+
+    /// Waits until the socket is connected or inactive.
+    pub(crate) async fn wait_connected(&self) -> Result<(), ConnectError> {
+        let outcome = |status: &Status| match status {
+            Status::Connecting => None,
+            Status::Connected => Some(Ok(())),
+            Status::Idle(Some(error)) => Some(Err(error.clone())),
+            Status::Idle(None) => Some(Err(ConnectError::Inactive)),
+        };
+        self.status.wait(outcome).await
+    }
+}

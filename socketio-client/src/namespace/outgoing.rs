@@ -1,0 +1,165 @@
+//! Outgoing events: sent at once, buffered until the socket is connected, or queued for retries.
+
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engineio::{Prepared, SendError};
+use socketio_events::message;
+use socketio_parser::{Event, RawArgs};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::NamespaceState;
+use super::buffer::Buffered;
+use super::retry::AckResultSender;
+use super::state::State;
+use crate::error::{AckError, EmitError};
+
+impl<H> NamespaceState<H> {
+    pub(crate) fn allocate_ack_id(&self) -> u64 {
+        self.next_ack_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Acknowledgement id of the next event.
+    pub(crate) fn following_ack_id(&self) -> u64 {
+        self.next_ack_id.load(Ordering::Relaxed)
+    }
+
+    /// Registers an emit that waits for its acknowledgement.
+    pub(crate) fn expect_ack(
+        &self,
+        id: u64,
+    ) -> Result<oneshot::Receiver<Result<RawArgs, AckError>>, AckError> {
+        let mut state = self.lock();
+        if state.acks.len() >= self.config.max_pending_acks {
+            return Err(AckError::TooMany);
+        }
+        let (sender, result) = oneshot::channel();
+        state.acks.insert(id, sender);
+        Ok(result)
+    }
+
+    /// Removes an emit that does not wait any more, and its event if it has not been sent.
+    pub(crate) fn cancel_ack(&self, id: u64) {
+        let mut state = self.lock();
+        state.acks.remove(&id);
+        state.buffer.remove(id);
+    }
+
+    pub(crate) fn has_outgoing_listeners(&self) -> bool {
+        !self.outgoing_listeners().is_empty()
+    }
+
+    /// Sends an event at once, or buffers it until the socket is connected.
+    pub(crate) fn send(
+        &self,
+        message: Prepared,
+        ack_id: Option<u64>,
+        volatile: bool,
+        event: Option<Event>,
+    ) -> Result<(), EmitError> {
+        let state = self.lock();
+        let in_order = state.buffer.is_empty();
+        let sent = match state.live_connection() {
+            Some(connection) if volatile => in_order && connection.send_volatile(message).unwrap_or(false),
+            None if volatile => false,
+            Some(connection) if in_order => match connection.send(message.clone()) {
+                Ok(()) => true,
+                // The connection has just ended, and the task has not handled that yet.
+                Err(SendError::Closed) => return self.buffer(state, Buffered { message, ack_id, event }),
+                Err(error) => return Err(error.into()),
+            },
+            _ => return self.buffer(state, Buffered { message, ack_id, event }),
+        };
+        drop(state);
+        if sent {
+            self.notify_outgoing(event.as_ref());
+        }
+        Ok(())
+    }
+
+    fn buffer(&self, mut state: MutexGuard<'_, State>, event: Buffered) -> Result<(), EmitError> {
+        for dropped in state.buffer.push(event, self.config.max_buffered, self.config.overflow)? {
+            if let Some(sender) = dropped.ack_id.and_then(|id| state.acks.remove(&id)) {
+                let _ = sender.send(Err(AckError::Dropped));
+            }
+        }
+        Ok(())
+    }
+
+    fn notify_outgoing<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
+        for event in events {
+            let listeners = self.outgoing_listeners().clone();
+            listeners.calls().for_each(|listener| listener(event.name(), event.args()));
+        }
+    }
+
+    /// Appends an event to the retry queue. Returns its sequence number.
+    pub(crate) fn enqueue(
+        &self,
+        event: Event,
+        timeout: Option<Duration>,
+        result: Option<AckResultSender>,
+    ) -> Result<u64, EmitError> {
+        let bytes = event.name().len() + event.args().as_bytes().len();
+        let bytes = bytes + event.args().attachments().iter().map(|data| data.len()).sum::<usize>();
+        let number = self.lock().retry_queue.push(event, bytes, timeout, result, self.config.max_buffered)?;
+        self.flush();
+        Ok(number)
+    }
+
+    /// Removes an event from the retry queue. `true` if another event may be due.
+    pub(crate) fn dequeue(&self, number: u64) -> bool {
+        let was_first = self.lock().retry_queue.remove(number);
+        if was_first {
+            self.flush();
+        }
+        was_first
+    }
+
+    /// Sends buffered and queued events, as far as the connection accepts them. `true` if its outbox is full.
+    pub(crate) fn flush(&self) -> bool {
+        let mut sent = Vec::new();
+        let mut state = self.lock();
+        let outbox_full = self.send_pending(&mut state, &mut sent);
+        drop(state);
+        self.notify_outgoing(&sent);
+        outbox_full
+    }
+
+    fn send_pending(&self, state: &mut State, sent: &mut Vec<Event>) -> bool {
+        let Some(connection) = state.live_connection().cloned() else { return false };
+        while let Some(first) = state.buffer.front() {
+            match connection.send(first.message.clone()) {
+                Ok(()) => sent.extend(state.buffer.pop().and_then(|buffered| buffered.event)),
+                Err(error) => return error == SendError::Full,
+            }
+        }
+        let Some(event) = state.retry_queue.due() else { return false };
+        let id = self.allocate_ack_id();
+        let Ok(packet) = message::event(self.config.parser, &self.name, Some(id), event.name(), event.args())
+        else {
+            // Unreachable: the event was encoded when it was emitted.
+            return false;
+        };
+        match connection.send(packet) {
+            Ok(()) => {
+                sent.push(event.clone());
+                state.retry_queue.set_sent(id, Instant::now());
+                false
+            }
+            Err(error) => error == SendError::Full,
+        }
+    }
+
+    /// Deadline of the acknowledgement of the queued event in flight.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().retry_queue.deadline()
+    }
+
+    /// Handles a passed deadline: the queued event is due again, or fails.
+    pub(crate) fn expire(&self, now: Instant) {
+        self.lock().retry_queue.expire(now, self.config.retries.unwrap_or(0));
+    }
+}

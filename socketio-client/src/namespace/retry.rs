@@ -1,0 +1,134 @@
+//! Retry queue: events that are sent one by one until they are acknowledged.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use socketio_parser::{Event, RawArgs};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::error::{AckError, EmitError};
+
+/// Sender of the result to the emit that waits for the acknowledgement.
+pub(crate) type AckResultSender = oneshot::Sender<Result<RawArgs, AckError>>;
+
+/// Events of one socket that are not acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct RetryQueue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    event: Event,
+    bytes: usize,
+    timeout: Option<Duration>,
+    tries: u32,
+    /// Set while the event is sent and not acknowledged. Only the first entry may be in flight.
+    in_flight: Option<InFlight>,
+    result: Option<AckResultSender>,
+}
+
+/// Event that is sent and not acknowledged.
+#[derive(Debug)]
+struct InFlight {
+    ack_id: u64,
+    deadline: Option<Instant>,
+}
+
+impl RetryQueue {
+    /// Appends an event that counts `bytes`. Returns its sequence number.
+    pub(crate) fn push(
+        &mut self,
+        event: Event,
+        bytes: usize,
+        timeout: Option<Duration>,
+        result: Option<AckResultSender>,
+        max: usize,
+    ) -> Result<u64, EmitError> {
+        if self.bytes + bytes > max {
+            return Err(EmitError::Full);
+        }
+        let number = self.next;
+        self.next += 1;
+        self.bytes += bytes;
+        self.entries.push_back(Entry { number, event, bytes, timeout, tries: 0, in_flight: None, result });
+        Ok(number)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Event to send now: the first one, unless it is in flight.
+    pub(crate) fn due(&self) -> Option<&Event> {
+        self.entries.front().filter(|entry| entry.in_flight.is_none()).map(|entry| &entry.event)
+    }
+
+    /// Notes that the first event was sent with this acknowledgement id.
+    pub(crate) fn set_sent(&mut self, ack_id: u64, now: Instant) {
+        if let Some(entry) = self.entries.front_mut() {
+            entry.tries = entry.tries.saturating_add(1);
+            let deadline = entry.timeout.and_then(|timeout| now.checked_add(timeout));
+            entry.in_flight = Some(InFlight { ack_id, deadline });
+        }
+    }
+
+    /// Handles an acknowledgement. Returns it if it belongs to no event of the queue.
+    pub(crate) fn acknowledge(&mut self, ack_id: u64, args: RawArgs) -> Result<(), RawArgs> {
+        let in_flight = self.entries.front().and_then(|entry| entry.in_flight.as_ref());
+        if in_flight.is_none_or(|in_flight| in_flight.ack_id != ack_id) {
+            return Err(args);
+        }
+        self.finish(Ok(args));
+        Ok(())
+    }
+
+    /// Handles the loss of the connection. The event in flight is sent again on the next connection, without counting as
+    /// a failed try.
+    pub(crate) fn reset_in_flight(&mut self) {
+        if let Some(entry) = self.entries.front_mut() {
+            if entry.in_flight.take().is_some() {
+                entry.tries = entry.tries.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Deadline of the acknowledgement of the event in flight.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.entries.front()?.in_flight.as_ref()?.deadline
+    }
+
+    /// Handles a passed deadline: the event is due again, or fails after its last retry.
+    pub(crate) fn expire(&mut self, now: Instant, retries: u32) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match self.entries.front_mut() {
+            Some(entry) if entry.tries <= retries => entry.in_flight = None,
+            _ => self.finish(Err(AckError::Timeout)),
+        }
+    }
+
+    /// Removes an event whose emit was dropped. An event in flight is not sent again. `true` if it was the first.
+    pub(crate) fn remove(&mut self, number: u64) -> bool {
+        // The entries are sorted by number.
+        let Ok(at) = self.entries.binary_search_by_key(&number, |entry| entry.number) else { return false };
+        if let Some(entry) = self.entries.remove(at) {
+            self.bytes -= entry.bytes;
+        }
+        at == 0
+    }
+
+    fn finish(&mut self, result: Result<RawArgs, AckError>) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.bytes -= entry.bytes;
+        if let Some(sender) = entry.result {
+            // The emit may have been dropped.
+            let _ = sender.send(result);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Synchronisation between the handles of the application and the connection's task.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+
+/// Mutex that ignores poisoning: the values behind it are valid after each statement, also when a panic interrupts.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wake-up signal for one task, sent by any thread. Unlike `tokio::sync::Notify` it is polled without a future that
+/// borrows it, and a pending signal can be read.
+#[derive(Debug, Default)]
+pub(crate) struct Wakeup {
+    pending: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wakeup {
+    /// Signals the task. Signals that the task has not taken yet are merged into one.
+    pub(crate) fn signal(&self) {
+        self.pending.store(true, Ordering::Release);
+        self.task.wake();
+    }
+
+    /// Takes the pending signal, or registers the task.
+    pub(crate) fn poll_signal(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.task.register(cx.waker());
+        if self.pending.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+}
+
+/// Value whose changes can be awaited. It takes a tenth of the memory of `tokio::sync::watch`, which also keeps a version
+/// and eight queues of waiters; a namespace has few waiters.
+#[derive(Debug, Default)]
+pub(crate) struct Observed<T> {
+    value: Mutex<T>,
+    changed: Notify,
+}
+
+impl<T> Observed<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { value: Mutex::new(value), changed: Notify::new() }
+    }
+
+    /// Replaces the value.
+    pub(crate) fn set(&self, value: T) {
+        let before = self.change(|current| std::mem::replace(current, value));
+        drop(before);
+    }
+
+    /// Changes the value, then wakes the waiters.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let result = change(&mut self.value.lock());
+        self.changed.notify_waiters();
+        result
+    }
+
+    /// Waits until `select` returns a result for the value. Intermediate values may be missed.
+    pub(crate) async fn wait<R>(&self, mut select: impl FnMut(&T) -> Option<R>) -> R {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Registers before the value is read, so that no later change is missed.
+            changed.as_mut().enable();
+            let selected = select(&self.value.lock());
+            match selected {
+                Some(selected) => return selected,
+                None => changed.await,
+            }
+        }
+    }
+}

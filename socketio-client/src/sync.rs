@@ -57,17 +57,12 @@ pub(crate) struct Observed<T> {
 }
 
 impl<T> Observed<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), changed: Notify::new() }
+    /// Locks the value, for reads and for changes that no task waits for.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.value.lock()
     }
 
-    /// Replaces the value.
-    pub(crate) fn set(&self, value: T) {
-        let before = self.change(|current| std::mem::replace(current, value));
-        drop(before);
-    }
-
-    /// Changes the value, then wakes the waiters.
+    /// Changes the value, then wakes the waiters without the lock.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let result = change(&mut self.value.lock());
         self.changed.notify_waiters();

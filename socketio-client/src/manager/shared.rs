@@ -235,7 +235,13 @@ impl<H: Default> ManagerShared<H> {
     }
 
     pub(crate) fn off(&self, id: HandlerId) -> bool {
-        self.hooks.lock().remove(id)
+        let mut hooks = self.hooks.lock();
+        // Keeps the removed hook until the lock is released: the drop of a captured value may call back into the manager.
+        let before = hooks.clone();
+        let removed = hooks.remove(id);
+        drop(hooks);
+        drop(before);
+        removed
     }
 
     /// Calls the hooks with an event of the connection.

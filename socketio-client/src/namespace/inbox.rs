@@ -43,12 +43,16 @@ impl<T> Inbox<T> {
 
     /// Next item or end, and whether the queue was full before.
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<(Option<T>, bool)> {
+        // Cloned before, and replaced wakers dropped after the lock: they may belong to an executor of the application.
+        let reader = cx.waker().clone();
         let mut queue = self.queue.lock();
         let was_full = queue.items.len() >= self.max;
         match queue.items.pop_front() {
             Some(item) => Poll::Ready((item, was_full)),
             None => {
-                queue.reader = Some(cx.waker().clone());
+                let previous = queue.reader.replace(reader);
+                drop(queue);
+                drop(previous);
                 Poll::Pending
             }
         }

@@ -11,11 +11,24 @@ impl<H> NamespaceState<H> {
     /// Handles an acknowledgement. One that no emit waits for is ignored. `true` if a queued event may be due.
     pub(crate) fn acknowledge(&self, id: u64, args: RawArgs) -> bool {
         let mut state = self.lock();
-        let Err(args) = state.retry_queue.acknowledge(id, args) else { return true };
-        if let Some(sender) = state.acks.remove(&id) {
-            let _ = sender.send(Ok(args));
+        match state.retry_queue.acknowledge(id, args) {
+            Ok(completion) => {
+                drop(state);
+                if let Some(completion) = completion {
+                    completion.send();
+                }
+                true
+            }
+            Err(args) => {
+                let sender = state.acks.remove(&id);
+                drop(state);
+                if let Some(sender) = sender {
+                    // The emit may have been dropped.
+                    let _ = sender.send(Ok(args));
+                }
+                false
+            }
         }
-        false
     }
 
     /// Handles an event. Returns it if the socket is connected, and keeps it if the confirmation is pending.

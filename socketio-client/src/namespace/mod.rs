@@ -23,7 +23,7 @@ use socketio_events::message;
 use socketio_events::table::List;
 use socketio_parser::{EncodeError, RawArgs};
 
-use self::state::{Auth, IncomingEvent, Notice, State};
+use self::state::{Auth, IncomingEvent, Input, Membership, Notice, State, Transition};
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
 use crate::manager::config::Config;
@@ -32,14 +32,6 @@ use crate::sync::{Mutex, Observed};
 /// Listener of outgoing events.
 type OutgoingListener = dyn Fn(&str, &RawArgs) + Send + Sync;
 
-/// Connection state of a socket, for tasks that wait for it.
-#[derive(Clone, Debug)]
-enum Status {
-    Idle(Option<ConnectError>),
-    Connecting,
-    Connected,
-}
-
 /// State of a namespace, shared by its sockets and the connection's task.
 pub(crate) struct NamespaceState<H> {
     pub(crate) name: Arc<str>,
@@ -47,8 +39,7 @@ pub(crate) struct NamespaceState<H> {
     /// Number of `Socket` handles, of the application and of the task.
     handles: AtomicUsize,
     next_ack_id: AtomicU64,
-    state: Mutex<State>,
-    status: Observed<Status>,
+    state: Observed<State>,
     handlers: Mutex<H>,
     outgoing_listeners: Mutex<List<OutgoingListener>>,
 }
@@ -60,8 +51,7 @@ impl<H: Default> NamespaceState<H> {
             config,
             handles: AtomicUsize::new(0),
             next_ack_id: AtomicU64::new(first_ack_id),
-            state: Mutex::default(),
-            status: Observed::new(Status::Idle(None)),
+            state: Observed::default(),
             handlers: Mutex::default(),
             outgoing_listeners: Mutex::default(),
         }
@@ -103,20 +93,23 @@ impl<H> NamespaceState<H> {
         self.outgoing_listeners.lock()
     }
 
+    /// Applies an input, then wakes the tasks that wait for the connection. Without the lock: a waker may belong to an
+    /// executor of the application.
+    fn transition(&self, input: Input) -> Option<Transition> {
+        self.state.change(|state| state.transition(input))
+    }
+
     /// Activates the socket. `true` if it was not active.
     pub(crate) fn activate(&self) -> bool {
-        let mut state = self.lock();
-        let activated = state.activate();
-        if activated {
-            // Under the lock, as in all transitions: otherwise an older status could overwrite a newer one.
-            self.status.set(Status::Connecting);
-        }
-        activated
+        self.transition(Input::Activate).is_some()
     }
 
     /// Starts a CONNECT, if the socket waits for one. Returns the number of the attempt, and the credentials to send.
     pub(crate) fn begin_join(&self) -> Option<(u64, Auth)> {
-        self.lock().begin_join()
+        self.state.change(|state| {
+            let transition = state.transition(Input::Join);
+            transition.map(|_| (state.attempts(), state.auth().clone()))
+        })
     }
 
     /// Sends CONNECT, if this attempt is still current.
@@ -126,19 +119,23 @@ impl<H> NamespaceState<H> {
         auth: Option<Value>,
         connection: &Sender,
     ) -> Result<(), EncodeError> {
-        let mut state = self.lock();
-        if state.is_joining_with(attempt) {
-            let data = state.connect_data(auth);
-            connection.send_regardless(message::connect(self.config.parser, &self.name, data.as_ref())?);
-            state.connect_sent();
-        }
-        Ok(())
+        self.state.change(|state| {
+            if state.is_joining_with(attempt) {
+                let data = state.connect_data(auth);
+                let packet = message::connect(self.config.parser, &self.name, data.as_ref())?;
+                connection.send_regardless(packet);
+                let _ = state.transition(Input::ConnectSent(attempt));
+            }
+            Ok(())
+        })
     }
 
     /// Handles the server's reply to a CONNECT. `false` if the socket has been disconnected since; a server that has
     /// accepted it receives a DISCONNECT then.
     pub(crate) fn take_reply(&self, accepted: bool, connection: &Sender) -> bool {
-        let is_current = self.lock().take_reply();
+        let is_current = self
+            .transition(Input::Reply)
+            .is_none_or(|transition| matches!(transition.previous, Membership::Joining { .. }));
         if !is_current && accepted {
             if let Ok(packet) = self.disconnect_packet() {
                 connection.send_regardless(packet);
@@ -149,7 +146,7 @@ impl<H> NamespaceState<H> {
 
     /// Handles a new connection, on which no reply is pending.
     pub(crate) fn reset_reply(&self) {
-        self.lock().take_reply();
+        let _ = self.transition(Input::Reply);
     }
 
     fn disconnect_packet(&self) -> Result<Prepared, EncodeError> {
@@ -173,54 +170,39 @@ impl<H> NamespaceState<H> {
         pid: Option<String>,
         connection: &Sender,
     ) -> Option<(bool, Vec<IncomingEvent>)> {
-        let mut state = self.lock();
-        if !state.is_joining() {
-            return None;
-        }
-        let recovered = state.confirm(id, pid, connection.clone());
-        self.status.set(Status::Connected);
-        Some((recovered, std::mem::take(&mut state.early)))
+        self.state.change(|state| {
+            let transition = state.transition(Input::Confirm { id, pid, connection: connection.clone() })?;
+            Some((state.is_recovered(), transition.early))
+        })
     }
 
     /// Handles a failed attempt. Without `retry` the socket becomes inactive.
     pub(crate) fn fail(&self, error: &ConnectError, retry: bool) {
-        let mut state = self.lock();
-        let was_active = state.is_active();
-        state.leave(retry);
-        if was_active && !retry {
-            self.status.set(Status::Idle(Some(error.clone())));
-        }
+        let _ = self.transition(Input::Fail { error: error.clone(), retry });
     }
 
     /// Handles the loss of the connection, or a DISCONNECT of the server. Without `retry` the socket becomes inactive.
     /// `true` if it was connected.
     pub(crate) fn lose(&self, retry: bool) -> bool {
-        let mut state = self.lock();
-        if !state.is_active() {
-            // The application has disconnected the socket, which has its notice already.
-            return false;
-        }
-        let was_connected = state.leave(retry);
-        self.status.set(if retry { Status::Connecting } else { Status::Idle(None) });
-        was_connected
+        // Without effect if the application has disconnected the socket: it has its notice already.
+        self.transition(Input::Lose { retry }).is_some_and(|transition| transition.was_connected())
     }
 
     /// Disconnects the socket for the application. `false` if it is not active.
     pub(crate) fn leave(&self) -> bool {
-        let mut state = self.lock();
-        if !state.is_active() {
-            return false;
-        }
-        if let (Some(connection), Ok(packet)) = (state.connection(), self.disconnect_packet()) {
-            // If the connection accepts no more packets, its end disconnects the socket in the server.
-            connection.send_regardless(packet);
-        }
-        if state.leave(false) {
-            state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));
-        }
-        state.notices.push(Notice::End);
-        self.status.set(Status::Idle(None));
-        true
+        let transition = self.state.change(|state| {
+            let transition = state.transition(Input::Leave)?;
+            if let Membership::Connected { connection, .. } = &transition.previous {
+                if let Ok(packet) = self.disconnect_packet() {
+                    // If the connection accepts no more packets, its end disconnects the socket in the server.
+                    connection.send_regardless(packet);
+                }
+                state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));
+            }
+            state.notices.push(Notice::End);
+            Some(transition)
+        });
+        transition.is_some()
     }
 
     pub(crate) fn take_notices(&self) -> Vec<Notice> {
@@ -229,12 +211,34 @@ impl<H> NamespaceState<H> {
 
     /// Waits until the socket is connected or inactive.
     pub(crate) async fn wait_connected(&self) -> Result<(), ConnectError> {
-        let outcome = |status: &Status| match status {
-            Status::Connecting => None,
-            Status::Connected => Some(Ok(())),
-            Status::Idle(Some(error)) => Some(Err(error.clone())),
-            Status::Idle(None) => Some(Err(ConnectError::Inactive)),
-        };
-        self.status.wait(outcome).await
+        self.state.wait(State::outcome).await
+    }
+}
+
+impl<H: Clone> NamespaceState<H> {
+    /// Removes handlers. They are dropped without the lock: the drop of a captured value may call back into the socket.
+    pub(crate) fn remove_handlers<R>(&self, remove: impl FnOnce(&mut H) -> R) -> R {
+        let mut handlers = self.handlers();
+        // Keeps the removed handlers until the lock is released.
+        let before = handlers.clone();
+        let result = remove(&mut handlers);
+        drop(handlers);
+        drop(before);
+        result
+    }
+}
+
+impl<H> NamespaceState<H> {
+    /// Removes listeners of outgoing events. They are dropped without the lock, as handlers are.
+    pub(crate) fn remove_outgoing_listeners<R>(
+        &self,
+        remove: impl FnOnce(&mut List<OutgoingListener>) -> R,
+    ) -> R {
+        let mut listeners = self.outgoing_listeners();
+        let before = listeners.clone();
+        let result = remove(&mut listeners);
+        drop(listeners);
+        drop(before);
+        result
     }
 }

@@ -1,4 +1,8 @@
 //! Outgoing events: sent at once, buffered until the socket is connected, or queued for retries.
+//!
+//! The connection's outbox is filled under the lock of the namespace, so that the order of packets is the order of
+//! transitions. That wakes the connection's task, which is a task of tokio: its waker runs no code of the application.
+//! Results of emits are sent without the lock, because they wake tasks of the application.
 
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
@@ -43,8 +47,10 @@ impl<H> NamespaceState<H> {
     /// Removes an emit that does not wait any more, and its event if it has not been sent.
     pub(crate) fn cancel_ack(&self, id: u64) {
         let mut state = self.lock();
-        state.acks.remove(&id);
+        let sender = state.acks.remove(&id);
         state.buffer.remove(id);
+        drop(state);
+        drop(sender);
     }
 
     pub(crate) fn has_outgoing_listeners(&self) -> bool {
@@ -80,10 +86,13 @@ impl<H> NamespaceState<H> {
     }
 
     fn buffer(&self, mut state: MutexGuard<'_, State>, event: Buffered) -> Result<(), EmitError> {
-        for dropped in state.buffer.push(event, self.config.max_buffered, self.config.overflow)? {
-            if let Some(sender) = dropped.ack_id.and_then(|id| state.acks.remove(&id)) {
-                let _ = sender.send(Err(AckError::Dropped));
-            }
+        let dropped = state.buffer.push(event, self.config.max_buffered, self.config.overflow)?;
+        let ids = dropped.into_iter().filter_map(|event| event.ack_id);
+        let senders: Vec<_> = ids.filter_map(|id| state.acks.remove(&id)).collect();
+        drop(state);
+        for sender in senders {
+            // The emit may have been dropped.
+            let _ = sender.send(Err(AckError::Dropped));
         }
         Ok(())
     }
@@ -111,7 +120,8 @@ impl<H> NamespaceState<H> {
 
     /// Removes an event from the retry queue. `true` if another event may be due.
     pub(crate) fn dequeue(&self, number: u64) -> bool {
-        let was_first = self.lock().retry_queue.remove(number);
+        let (was_first, sender) = self.lock().retry_queue.remove(number);
+        drop(sender);
         if was_first {
             self.flush();
         }
@@ -160,6 +170,9 @@ impl<H> NamespaceState<H> {
 
     /// Handles a passed deadline: the queued event is due again, or fails.
     pub(crate) fn expire(&self, now: Instant) {
-        self.lock().retry_queue.expire(now, self.config.retries.unwrap_or(0));
+        let completion = self.lock().retry_queue.expire(now, self.config.retries.unwrap_or(0));
+        if let Some(completion) = completion {
+            completion.send();
+        }
     }
 }

@@ -12,6 +12,21 @@ use crate::error::{AckError, EmitError};
 /// Sender of the result to the emit that waits for the acknowledgement.
 pub(crate) type AckResultSender = oneshot::Sender<Result<RawArgs, AckError>>;
 
+/// Result for the emit of a queued event. It is sent without the lock of the namespace, because that wakes a task.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Completion {
+    sender: AckResultSender,
+    result: Result<RawArgs, AckError>,
+}
+
+impl Completion {
+    pub(crate) fn send(self) {
+        // The emit may have been dropped.
+        let _ = self.sender.send(self.result);
+    }
+}
+
 /// Events of one socket that are not acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct RetryQueue {
@@ -78,13 +93,12 @@ impl RetryQueue {
     }
 
     /// Handles an acknowledgement. Returns it if it belongs to no event of the queue.
-    pub(crate) fn acknowledge(&mut self, ack_id: u64, args: RawArgs) -> Result<(), RawArgs> {
+    pub(crate) fn acknowledge(&mut self, ack_id: u64, args: RawArgs) -> Result<Option<Completion>, RawArgs> {
         let in_flight = self.entries.front().and_then(|entry| entry.in_flight.as_ref());
         if in_flight.is_none_or(|in_flight| in_flight.ack_id != ack_id) {
             return Err(args);
         }
-        self.finish(Ok(args));
-        Ok(())
+        Ok(self.finish(Ok(args)))
     }
 
     /// Handles the loss of the connection. The event in flight is sent again on the next connection, without counting as
@@ -103,32 +117,35 @@ impl RetryQueue {
     }
 
     /// Handles a passed deadline: the event is due again, or fails after its last retry.
-    pub(crate) fn expire(&mut self, now: Instant, retries: u32) {
+    pub(crate) fn expire(&mut self, now: Instant, retries: u32) -> Option<Completion> {
         if self.deadline().is_none_or(|deadline| deadline > now) {
-            return;
+            return None;
         }
         match self.entries.front_mut() {
-            Some(entry) if entry.tries <= retries => entry.in_flight = None,
+            Some(entry) if entry.tries <= retries => {
+                entry.in_flight = None;
+                None
+            }
             _ => self.finish(Err(AckError::Timeout)),
         }
     }
 
-    /// Removes an event whose emit was dropped. An event in flight is not sent again. `true` if it was the first.
-    pub(crate) fn remove(&mut self, number: u64) -> bool {
+    /// Removes an event whose emit was dropped. An event in flight is not sent again. Returns whether it was the first, and
+    /// its sender, to be dropped without the lock of the namespace.
+    pub(crate) fn remove(&mut self, number: u64) -> (bool, Option<AckResultSender>) {
         // The entries are sorted by number.
-        let Ok(at) = self.entries.binary_search_by_key(&number, |entry| entry.number) else { return false };
-        if let Some(entry) = self.entries.remove(at) {
-            self.bytes -= entry.bytes;
-        }
-        at == 0
+        let Ok(at) = self.entries.binary_search_by_key(&number, |entry| entry.number) else {
+            return (false, None);
+        };
+        let Some(entry) = self.entries.remove(at) else { return (false, None) };
+        self.bytes -= entry.bytes;
+        (at == 0, entry.result)
     }
 
-    fn finish(&mut self, result: Result<RawArgs, AckError>) {
-        let Some(entry) = self.entries.pop_front() else { return };
+    /// Removes the first event.
+    fn finish(&mut self, result: Result<RawArgs, AckError>) -> Option<Completion> {
+        let entry = self.entries.pop_front()?;
         self.bytes -= entry.bytes;
-        if let Some(sender) = entry.result {
-            // The emit may have been dropped.
-            let _ = sender.send(result);
-        }
+        Some(Completion { sender: entry.result?, result })
     }
 }

@@ -1,4 +1,4 @@
-//! State of a namespace. No I/O.
+//! State of a namespace: one enum, [`Membership`], and one function that changes it, [`State::transition`]. No I/O.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +13,7 @@ use socketio_parser::{Event, RawArgs};
 use super::buffer::Buffer;
 use super::retry::{AckResultSender, RetryQueue};
 use crate::disconnect_reason::DisconnectReason;
+use crate::error::ConnectError;
 
 pub(crate) type AuthFuture = Pin<Box<dyn Future<Output = Result<Value, serde_json::Error>> + Send>>;
 
@@ -40,57 +41,191 @@ pub(crate) struct IncomingEvent {
     pub(crate) ack_id: Option<u64>,
 }
 
-#[derive(Debug, Default)]
-enum Phase {
-    /// Inactive: not connected, and not to be connected.
-    #[default]
-    Idle,
-    /// Active, and waits for an open connection.
-    Waiting,
-    /// CONNECT is being prepared or sent, by the attempt of this number.
-    Joining(u64),
-    /// Connected with this id over this connection.
+/// Membership of a socket in its namespace. The socket is active in all states but `Idle`.
+///
+/// ```text
+///            Activate          Join            Confirm
+///      Idle ──────────> Waiting ────> Joining ─────────> Connected
+///       ^                  ^             │                   │
+///       │                  └─────────────┴───────────────────┤ Lose, Fail, with retry
+///       └────── from each of them, Leave; Lose, Fail, without retry
+/// ```
+///
+/// `reply_pending` says that a CONNECT was sent on this connection, and that the server has not replied yet. A reply may be
+/// pending after the socket has left: the next CONNECT waits for it.
+#[derive(Debug)]
+pub(super) enum Membership {
+    /// Inactive. The error is the reason, if the last attempt failed.
+    Idle { error: Option<ConnectError>, reply_pending: bool },
+    /// Waits for an open connection.
+    Waiting { reply_pending: bool },
+    /// CONNECT is being prepared or has been sent, by the attempt of this number. Socket.IO v2 servers do not reply to each
+    /// CONNECT, so no reply is pending with them.
+    Joining { attempt: u64, reply_pending: bool },
+    /// Connected with this socket id over this connection.
     Connected { id: String, connection: Sender },
+}
+
+/// Input of the state machine.
+pub(super) enum Input {
+    /// The application connects the socket.
+    Activate,
+    /// The connection is open.
+    Join,
+    /// CONNECT was sent by the attempt of this number.
+    ConnectSent(u64),
+    /// The server replied to a CONNECT, or its connection does not exist any more.
+    Reply,
+    /// The server confirmed a CONNECT.
+    Confirm { id: String, pid: Option<String>, connection: Sender },
+    /// An attempt failed.
+    Fail { error: ConnectError, retry: bool },
+    /// The connection was lost, or the server disconnected the socket.
+    Lose { retry: bool },
+    /// The application disconnects the socket.
+    Leave,
+}
+
+/// Result of a transition. The caller drops it without the lock of the namespace: the drop of a sender wakes a task.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Transition {
+    pub(super) previous: Membership,
+    /// Events that arrived before the confirmation: to be dispatched after a confirmation, otherwise to be discarded.
+    pub(super) early: Vec<IncomingEvent>,
+    /// Emits whose acknowledgement cannot arrive any more. They fail when their sender is dropped.
+    _cancelled: Vec<AckResultSender>,
 }
 
 /// State of one socket in its namespace.
 #[derive(Default)]
 pub(crate) struct State {
-    phase: Phase,
-    /// Number of attempts to join.
+    membership: Membership,
+    /// Number of attempts to join. The current one has this number.
     attempts: u64,
-    /// CONNECT was sent on this connection, and the server has not replied yet.
-    reply_pending: bool,
     /// Private id of the session, if the server supports recovery.
     pid: Option<String>,
     /// Offset of the last event, for the recovery.
     offset: Option<String>,
+    /// Whether the last confirmation recovered the session.
     recovered: bool,
     auth: Auth,
     pub(super) acks: HashMap<u64, AckResultSender>,
     pub(super) buffer: Buffer,
     pub(super) retry_queue: RetryQueue,
-    /// Events that arrived before the server's confirmation.
+    /// Events that arrived before the confirmation. Empty unless joining.
     pub(super) early: Vec<IncomingEvent>,
     pub(super) notices: Vec<Notice>,
 }
 
+impl Transition {
+    pub(super) fn was_connected(&self) -> bool {
+        matches!(self.previous, Membership::Connected { .. })
+    }
+}
+
+impl Membership {
+    fn is_reply_pending(&self) -> bool {
+        match self {
+            Self::Idle { reply_pending, .. }
+            | Self::Waiting { reply_pending }
+            | Self::Joining { reply_pending, .. } => *reply_pending,
+            Self::Connected { .. } => false,
+        }
+    }
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self::Idle { error: None, reply_pending: false }
+    }
+}
+
 impl State {
+    /// Applies an input. `None` if it has no effect in the current state.
+    pub(super) fn transition(&mut self, input: Input) -> Option<Transition> {
+        use Membership::{Connected, Idle, Joining, Waiting};
+        let reply_pending = self.membership.is_reply_pending();
+        let detaches = matches!(input, Input::Fail { .. } | Input::Lose { .. } | Input::Leave);
+        let next = match (&self.membership, input) {
+            (Idle { .. }, Input::Activate) => Waiting { reply_pending },
+            // Not while a reply is pending: a server that receives a second CONNECT closes the connection.
+            (Waiting { reply_pending: false }, Input::Join) => {
+                self.attempts += 1;
+                Joining { attempt: self.attempts, reply_pending }
+            }
+            (Joining { attempt, .. }, Input::ConnectSent(sent)) if *attempt == sent => {
+                Joining { attempt: sent, reply_pending: true }
+            }
+            (Joining { .. }, Input::Confirm { id, pid, connection }) => {
+                self.recovered = pid.is_some() && pid == self.pid;
+                if !self.recovered {
+                    self.offset = None;
+                }
+                self.pid = pid;
+                Connected { id, connection }
+            }
+            (Idle { error, reply_pending: true }, Input::Reply) => {
+                Idle { error: error.clone(), reply_pending: false }
+            }
+            (Waiting { reply_pending: true }, Input::Reply) => Waiting { reply_pending: false },
+            (Joining { attempt, reply_pending: true }, Input::Reply) => {
+                Joining { attempt: *attempt, reply_pending: false }
+            }
+            (
+                Waiting { .. } | Joining { .. } | Connected { .. },
+                Input::Lose { retry: true } | Input::Fail { retry: true, .. },
+            ) => Waiting { reply_pending },
+            (Waiting { .. } | Joining { .. } | Connected { .. }, Input::Fail { error, retry: false }) => {
+                Idle { error: Some(error), reply_pending }
+            }
+            (
+                Waiting { .. } | Joining { .. } | Connected { .. },
+                Input::Leave | Input::Lose { retry: false },
+            ) => Idle { error: None, reply_pending },
+            _ => return None,
+        };
+        let previous = std::mem::replace(&mut self.membership, next);
+        let is_joining = matches!(self.membership, Joining { .. });
+        let early = if is_joining { Vec::new() } else { std::mem::take(&mut self.early) };
+        let mut cancelled = Vec::new();
+        if detaches {
+            self.retry_queue.reset_in_flight();
+            cancelled = self.take_unbuffered_acks();
+        }
+        Some(Transition { previous, early, _cancelled: cancelled })
+    }
+
+    /// Takes the senders of all pending acknowledgements, except those of events that are still buffered.
+    fn take_unbuffered_acks(&mut self) -> Vec<AckResultSender> {
+        let sent: Vec<_> = self.acks.keys().copied().filter(|id| !self.buffer.has(*id)).collect();
+        sent.iter().filter_map(|id| self.acks.remove(id)).collect()
+    }
+
+    /// Result for tasks that wait until the socket is connected or inactive. `None` while it is connecting.
+    pub(super) fn outcome(&self) -> Option<Result<(), ConnectError>> {
+        match &self.membership {
+            Membership::Idle { error, .. } => Some(Err(error.clone().unwrap_or(ConnectError::Inactive))),
+            Membership::Waiting { .. } | Membership::Joining { .. } => None,
+            Membership::Connected { .. } => Some(Ok(())),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
     pub(crate) fn id(&self) -> Option<&str> {
-        match &self.phase {
-            Phase::Connected { id, .. } => Some(id),
+        match &self.membership {
+            Membership::Connected { id, .. } => Some(id),
             _ => None,
         }
     }
 
-    /// Number of attempts to join.
-    pub(super) fn attempts(&self) -> u64 {
-        self.attempts
-    }
-
     pub(super) fn connection(&self) -> Option<&Sender> {
-        match &self.phase {
-            Phase::Connected { connection, .. } => Some(connection),
+        match &self.membership {
+            Membership::Connected { connection, .. } => Some(connection),
             _ => None,
         }
     }
@@ -101,16 +236,27 @@ impl State {
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        !matches!(self.phase, Phase::Idle)
+        !matches!(self.membership, Membership::Idle { .. })
     }
 
     /// Whether the socket is inactive, and nothing of it is left for the application or the server.
     pub(super) fn is_finished(&self) -> bool {
-        !self.is_active() && !self.reply_pending && self.notices.is_empty()
+        let is_idle = matches!(self.membership, Membership::Idle { reply_pending: false, .. });
+        is_idle && self.notices.is_empty()
     }
 
     pub(super) fn is_joining(&self) -> bool {
-        matches!(self.phase, Phase::Joining(_))
+        matches!(self.membership, Membership::Joining { .. })
+    }
+
+    /// Whether this attempt is the current one.
+    pub(crate) fn is_joining_with(&self, attempt: u64) -> bool {
+        matches!(self.membership, Membership::Joining { attempt: current, .. } if current == attempt)
+    }
+
+    /// Number of attempts to join.
+    pub(super) fn attempts(&self) -> u64 {
+        self.attempts
     }
 
     pub(crate) fn is_recovered(&self) -> bool {
@@ -121,44 +267,14 @@ impl State {
         self.retry_queue.len()
     }
 
+    pub(super) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// Returns the previous credentials. The caller drops them without the lock, because a function may own a socket.
     #[must_use]
     pub(crate) fn set_auth(&mut self, auth: Auth) -> Auth {
         std::mem::replace(&mut self.auth, auth)
-    }
-
-    /// `true` if the socket was inactive.
-    pub(super) fn activate(&mut self) -> bool {
-        let was_idle = !self.is_active();
-        if was_idle {
-            self.phase = Phase::Waiting;
-        }
-        was_idle
-    }
-
-    /// Starts an attempt to join, over an open connection. Not while a reply to an earlier CONNECT is pending: a server
-    /// that receives a second CONNECT closes the connection.
-    pub(super) fn begin_join(&mut self) -> Option<(u64, Auth)> {
-        if self.reply_pending || !matches!(self.phase, Phase::Waiting) {
-            return None;
-        }
-        self.attempts += 1;
-        self.phase = Phase::Joining(self.attempts);
-        Some((self.attempts, self.auth.clone()))
-    }
-
-    pub(super) fn connect_sent(&mut self) {
-        self.reply_pending = true;
-    }
-
-    /// Clears the pending reply. `false` if the socket has been disconnected since its CONNECT.
-    pub(super) fn take_reply(&mut self) -> bool {
-        !std::mem::take(&mut self.reply_pending) || self.is_joining()
-    }
-
-    /// Whether this attempt is the current one.
-    pub(crate) fn is_joining_with(&self, attempt: u64) -> bool {
-        matches!(self.phase, Phase::Joining(current) if current == attempt)
     }
 
     /// Data of the CONNECT packet: the credentials, and the session to recover.
@@ -175,17 +291,6 @@ impl State {
         Some(Value::Object(data))
     }
 
-    /// Handles the server's confirmation. `true` if the session was recovered.
-    pub(super) fn confirm(&mut self, id: String, pid: Option<String>, connection: Sender) -> bool {
-        self.recovered = pid.is_some() && pid == self.pid;
-        if !self.recovered {
-            self.offset = None;
-        }
-        self.pid = pid;
-        self.phase = Phase::Connected { id, connection };
-        self.recovered
-    }
-
     /// Notes the offset of an event, which is its last argument if the server supports recovery.
     pub(super) fn note_offset(&mut self, args: &RawArgs) {
         if self.pid.is_none() || args.is_empty() {
@@ -195,24 +300,10 @@ impl State {
             self.offset = Some(offset);
         }
     }
-
-    /// Leaves the connection. Pending acknowledgements fail, except those of events that are still buffered. `true` if the
-    /// socket was connected.
-    pub(super) fn leave(&mut self, stay_active: bool) -> bool {
-        let was_connected = self.connection().is_some();
-        if self.is_active() {
-            self.phase = if stay_active { Phase::Waiting } else { Phase::Idle };
-        }
-        self.early.clear();
-        let buffer = &self.buffer;
-        self.acks.retain(|id, _| buffer.has(*id));
-        self.retry_queue.reset_in_flight();
-        was_connected
-    }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("phase", &self.phase).finish_non_exhaustive()
+        f.debug_struct("State").field("membership", &self.membership).finish_non_exhaustive()
     }
 }

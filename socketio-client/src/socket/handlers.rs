@@ -14,7 +14,7 @@ use crate::namespace::inbox::Inbox;
 type ErrorHook = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
 /// Handlers of a socket, and its stream of events.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) events: Table<EventContext>,
     pub(crate) connect: Calls<ConnectContext>,

@@ -91,36 +91,38 @@ impl Socket {
     /// that a handler returned cannot be sent, or a handler returned an error and the server requested no acknowledgement.
     /// It replaces the previous hook. Without a hook the errors are logged, with the feature `tracing`.
     pub fn on_error(&self, hook: impl Fn(&Self, &HandlerError) + Send + Sync + 'static) {
-        self.namespace.handlers().on_error = Some(Arc::new(hook));
+        let previous = self.namespace.handlers().on_error.replace(Arc::new(hook));
+        drop(previous);
     }
 
     /// Removes a handler. `false` if it is not registered.
     pub fn off(&self, id: HandlerId) -> bool {
-        let mut handlers = self.namespace.handlers();
-        handlers.events.remove(id)
-            || handlers.connect.remove(id)
-            || handlers.connect_error.remove(id)
-            || handlers.disconnect.remove(id)
+        self.namespace.remove_handlers(|handlers| {
+            handlers.events.remove(id)
+                || handlers.connect.remove(id)
+                || handlers.connect_error.remove(id)
+                || handlers.disconnect.remove(id)
+        })
     }
 
     /// Removes all handlers of an event name.
     pub fn off_event(&self, event: &str) {
-        self.namespace.handlers().events.remove_event(event);
+        self.namespace.remove_handlers(|handlers| handlers.events.remove_event(event));
     }
 
     /// Removes all handlers that are registered for all events.
     pub fn off_any(&self) {
-        self.namespace.handlers().events.any.clear();
+        self.namespace.remove_handlers(|handlers| handlers.events.any.clear());
     }
 
     /// Removes a listener of outgoing events. `false` if it is not registered.
     pub fn off_any_outgoing(&self, id: HandlerId) -> bool {
-        self.namespace.outgoing_listeners().remove(id)
+        self.namespace.remove_outgoing_listeners(|listeners| listeners.remove(id))
     }
 
     /// Removes all listeners of outgoing events.
     pub fn off_all_outgoing(&self) {
-        self.namespace.outgoing_listeners().clear();
+        self.namespace.remove_outgoing_listeners(|listeners| listeners.clear());
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print incoming events; send each line of standard input as an event: its name, then its arguments as JSON.
+    /// Print incoming events; send each line of standard input as an event: its name, then its arguments as
+    /// JSON.
     Connect(Connect),
     /// Send one event, and optionally print its acknowledgement.
     Emit(Emit),
@@ -61,10 +62,12 @@ pub(crate) struct Load {
     /// Number of connections that are opened or closed at the same time.
     #[arg(long, default_value = "50", value_parser = positive)]
     pub(crate) at_once: usize,
-    /// Name of an event that the server acknowledges. Each connection sends it repeatedly and waits for each acknowledgement.
+    /// Name of an event that the server acknowledges. Each connection sends it repeatedly and waits for each
+    /// acknowledgement.
     #[arg(long)]
     pub(crate) echo: Option<String>,
-    /// Name of an event that the server broadcasts to all other connections, unchanged. Its argument is a number.
+    /// Name of an event that the server broadcasts to all other connections, unchanged. Its argument is a
+    /// number.
     #[arg(long)]
     pub(crate) broadcast: Option<String>,
     /// Duration of the echo phase and of the broadcast phase, in seconds.
@@ -88,7 +91,8 @@ pub(crate) struct Doctor {
     /// Check whether browsers let pages of this origin connect: `https://app.example.com`.
     #[arg(long)]
     pub(crate) origin: Option<HeaderValue>,
-    /// Check whether idle connections stay open for this time, in seconds. Choose more than the server's ping interval.
+    /// Check whether idle connections stay open for this time, in seconds. Choose more than the server's ping
+    /// interval.
     #[arg(long, value_parser = seconds)]
     pub(crate) idle: Option<Duration>,
 }
@@ -106,8 +110,8 @@ pub(crate) struct Server {
     /// Path of the Engine.IO endpoint.
     #[arg(long, default_value = "/socket.io/")]
     path: String,
-    /// Transports to use, in order of preference: `websocket`, `websocket,polling`. Default: polling, then WebSocket.
-    /// The doctor checks the transports that are listed.
+    /// Transports to use, in order of preference: `websocket`, `websocket,polling`. Default: polling, then
+    /// WebSocket. The doctor checks the transports that are listed.
     #[arg(long = "transport", value_name = "TRANSPORT", value_delimiter = ',', value_parser = transport)]
     transports: Vec<Transport>,
     /// Encode packets as msgpack, for servers that use that parser.

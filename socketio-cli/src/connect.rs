@@ -33,7 +33,8 @@ pub(crate) async fn run(arguments: &Connect) -> Result<ExitCode, Box<dyn Error>>
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Sends a line as an event: a name, then JSON values. Arguments that are not valid JSON are sent as one string.
+/// Sends a line as an event: a name, then JSON values. Arguments that are not valid JSON are sent as one
+/// string.
 fn send(socket: &Socket, line: &str) -> Result<(), EmitError> {
     let line = line.trim();
     let (event, rest) = line.split_once(' ').unwrap_or((line, ""));

@@ -1,4 +1,5 @@
-//! `sio`, Socket.IO on the command line: print and send events, measure a server under load, diagnose connections.
+//! `sio`, Socket.IO on the command line: print and send events, measure a server under load, diagnose
+//! connections.
 
 mod arguments;
 mod connect;

@@ -23,7 +23,8 @@ pub enum EmitError {
     /// The socket is not connected and its buffer is full, or the outbox of the connection is full.
     #[error("the send buffer is full")]
     Full,
-    /// The acknowledgement is too late: the socket is not connected any more, or reconnected since the event arrived.
+    /// The acknowledgement is too late: the socket is not connected any more, or reconnected since the event
+    /// arrived.
     #[error("socket has been disconnected")]
     Disconnected,
 }
@@ -50,8 +51,8 @@ impl From<UnreadableError> for EmitError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// The event does not match the arguments of the handler. If the server requested an acknowledgement, it has received
-    /// the error.
+    /// The event does not match the arguments of the handler. If the server requested an acknowledgement, it
+    /// has received the error.
     #[error("{event}: {source}")]
     Extract {
         /// Name of the event; `connect`, `connect_error` or `disconnect` for handlers of these.
@@ -59,8 +60,8 @@ pub enum HandlerError {
         /// Mismatch between event and handler.
         source: ExtractError,
     },
-    /// The value that a handler returned could not be sent as its acknowledgement, because the outbox is full or the
-    /// value cannot be encoded. In the latter case the server has received an error instead.
+    /// The value that a handler returned could not be sent as its acknowledgement, because the outbox is full
+    /// or the value cannot be encoded. In the latter case the server has received an error instead.
     #[error("acknowledgement not sent: {0}")]
     Answer(EmitError),
     /// A handler returned an error, and the server has requested no acknowledgement.
@@ -83,7 +84,8 @@ pub enum AckError {
     /// The socket was disconnected before the acknowledgement arrived.
     #[error("socket has been disconnected")]
     Disconnected,
-    /// The event was dropped from the full buffer in favour of a newer one: see [`Overflow`](crate::Overflow).
+    /// The event was dropped from the full buffer in favour of a newer one: see
+    /// [`Overflow`](crate::Overflow).
     #[error("the event was dropped from the buffer")]
     Dropped,
     /// The event could not be emitted.
@@ -110,11 +112,12 @@ pub enum ConnectError {
     /// The server refused: the namespace does not exist, or a middleware returned an error.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The server speaks the protocol of Socket.IO v2: see [`ManagerBuilder::protocol`](crate::ManagerBuilder::protocol).
+    /// The server speaks the protocol of Socket.IO v2: see
+    /// [`ManagerBuilder::protocol`](crate::ManagerBuilder::protocol).
     #[error("the server speaks the protocol of Socket.IO v2; select it with `ManagerBuilder::protocol`")]
     V2Server,
-    /// The root namespace of a Socket.IO v2 server was disconnected. Such a server permits no second CONNECT to it on the
-    /// same connection, which stays open for other namespaces.
+    /// The root namespace of a Socket.IO v2 server was disconnected. Such a server permits no second CONNECT
+    /// to it on the same connection, which stays open for other namespaces.
     #[error("the root namespace of a Socket.IO v2 server cannot be connected twice on one connection")]
     RootLeft,
     /// The credentials cannot be serialised.
@@ -146,8 +149,8 @@ pub enum ProtocolError {
     /// The server sent an invalid packet.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// More than [`Config::max_early_events`](crate::Config::max_early_events) events arrived before the namespace was
-    /// confirmed.
+    /// More than [`Config::max_early_events`](crate::Config::max_early_events) events arrived before the
+    /// namespace was confirmed.
     #[error("too many events before the namespace was confirmed")]
     EarlyEvents,
 }

@@ -1,4 +1,5 @@
-//! A Socket.IO client: events with acknowledgements, and namespaces that share one connection, on top of `engineio`.
+//! A Socket.IO client: events with acknowledgements, and namespaces that share one connection, on top of
+//! `engineio`.
 //!
 //! ```no_run
 //! use serde_json::json;
@@ -40,10 +41,10 @@
 //!
 //! # Structure
 //!
-//! A [`Manager`] has one connection, and a [`Socket`] is a namespace on it. While a socket is active there is one task,
-//! the `driver`, which owns the connection, decodes packets and calls the handlers; `driver/mod.rs` describes the order of
-//! its turn. An emit does not pass through the task: it is encoded by the caller, and `namespace/outgoing.rs` sends it to
-//! the connection, or buffers it while the namespace is not connected.
+//! A [`Manager`] has one connection, and a [`Socket`] is a namespace on it. While a socket is active there is
+//! one task, the `driver`, which owns the connection, decodes packets and calls the handlers; `driver/mod.rs`
+//! describes the order of its turn. An emit does not pass through the task: it is encoded by the caller, and
+//! `namespace/outgoing.rs` sends it to the connection, or buffers it while the namespace is not connected.
 //!
 //! | module | subject |
 //! | --- | --- |
@@ -52,8 +53,8 @@
 //! | `namespace` | state of a namespace: membership, buffer, retry queue, inbox of the stream |
 //! | `driver` | the task: connection, reconnection, CONNECT, incoming packets, calls of handlers, Socket.IO v2 |
 //!
-//! The connection stays open while a handle exists. When the last [`Manager`], [`Socket`] and [`Events`] are dropped, the
-//! connection is closed after all sent events have left.
+//! The connection stays open while a handle exists. When the last [`Manager`], [`Socket`] and [`Events`] are
+//! dropped, the connection is closed after all sent events have left.
 //!
 //! # Features
 //!

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// Mutex that ignores poisoning: the values behind it are valid after each statement, also when a panic interrupts.
+/// Mutex that ignores poisoning: the values behind it are valid after each statement, also when a panic
+/// interrupts.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -22,8 +23,8 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Wake-up signal for one task, sent by any thread. Unlike `tokio::sync::Notify` it is polled without a future that
-/// borrows it, and a pending signal can be read.
+/// Wake-up signal for one task, sent by any thread. Unlike `tokio::sync::Notify` it is polled without a
+/// future that borrows it, and a pending signal can be read.
 #[derive(Debug, Default)]
 pub(crate) struct Wakeup {
     pending: AtomicBool,
@@ -48,8 +49,8 @@ impl Wakeup {
     }
 }
 
-/// Value whose changes can be awaited. It takes a tenth of the memory of `tokio::sync::watch`, which also keeps a version
-/// and eight queues of waiters; a namespace has few waiters.
+/// Value whose changes can be awaited. It takes a tenth of the memory of `tokio::sync::watch`, which also
+/// keeps a version and eight queues of waiters; a namespace has few waiters.
 #[derive(Debug, Default)]
 pub(crate) struct Observed<T> {
     value: Mutex<T>,

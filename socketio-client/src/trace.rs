@@ -1,5 +1,5 @@
-//! Tracing events of connections and namespaces. Without the feature `tracing` these functions do nothing, so that callers
-//! need no `cfg`. docs/tracing.md lists the targets and levels.
+//! Tracing events of connections and namespaces. Without the feature `tracing` these functions do nothing, so
+//! that callers need no `cfg`. docs/tracing.md lists the targets and levels.
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "used by the feature tracing only"))]
 
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! Code of the application that runs when a handler is dropped or a task is woken. It may call back into the socket, so
-//! neither may happen under a lock of the library.
+//! Code of the application that runs when a handler is dropped or a task is woken. It may call back into the
+//! socket, so neither may happen under a lock of the library.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, as intended")]
 
 use std::future::Future;
@@ -181,8 +181,8 @@ fn a_woken_task_may_call_back_from_its_waker() {
         let result = dropped.as_mut().poll(&mut cx);
         assert!(matches!(result, std::task::Poll::Ready(Err(AckError::Dropped))), "{result:?}");
 
-        // A task that waits for the connection, when the socket is disconnected. The runtime never runs, so that the
-        // connection's task does nothing.
+        // A task that waits for the connection, when the socket is disconnected. The runtime never runs, so
+        // that the connection's task does nothing.
         socket.connect();
         let mut connected = pin!(socket.connected());
         assert!(connected.as_mut().poll(&mut cx).is_pending());

@@ -37,14 +37,14 @@ impl Latency {
 
     /// Percentiles in one line, then one bar for each doubling of the latency.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let numbers = self.to_json();
-        let number = |name: &str| numbers[name].as_f64().unwrap_or_default();
+        let stats = self.to_json();
+        let stat = |name: &str| stats[name].as_f64().unwrap_or_default();
         let mut lines = vec![format!(
             "p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
-            number("p50_ms"),
-            number("p90_ms"),
-            number("p99_ms"),
-            number("max_ms"),
+            stat("p50_ms"),
+            stat("p90_ms"),
+            stat("p99_ms"),
+            stat("max_ms"),
         )];
         let bars: Vec<_> = self.0.iter_log(128, 2.0).collect();
         let most = bars.iter().map(|bar| bar.count_since_last_iteration()).max().unwrap_or(0).max(1);

@@ -1,4 +1,5 @@
-//! `sio load`: opens many connections, and measures the latency of connections, acknowledgements and broadcasts.
+//! `sio load`: opens many connections, and measures the latency of connections, acknowledgements and
+//! broadcasts.
 
 mod latency;
 mod phase;
@@ -87,7 +88,8 @@ async fn join(server: &Server) -> Result<(Socket, Duration), String> {
     }
 }
 
-/// Echo phase: every connection emits an event, waits for its acknowledgement and pauses, until the duration is over.
+/// Echo phase: every connection emits an event, waits for its acknowledgement and pauses, until the duration
+/// is over.
 async fn echo(
     arguments: &Load,
     event: &str,
@@ -138,8 +140,8 @@ struct Round {
     phase: Phase,
 }
 
-/// Broadcast phase: one additional connection emits an event that the server broadcasts. The next event follows when the
-/// event has arrived at all other connections and the interval has passed.
+/// Broadcast phase: one additional connection emits an event that the server broadcasts. The next event
+/// follows when the event has arrived at all other connections and the interval has passed.
 async fn broadcast(
     arguments: &Load,
     event: &str,

@@ -17,7 +17,8 @@ impl Progress {
         Self { shown: io::stderr().is_terminal(), due: Instant::now() }
     }
 
-    /// Updates the line, at most once per [`PAUSE`]. Errors of the terminal are ignored: the line is not part of the result.
+    /// Updates the line, at most once per [`PAUSE`]. Errors of the terminal are ignored: the line is not part
+    /// of the result.
     pub(crate) fn show(&mut self, phase: &str, done: usize, of: usize) {
         const WIDTH: usize = 30;
         let now = Instant::now();

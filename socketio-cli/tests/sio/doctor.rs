@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{diagnosis, serve, sio, start, start_on, text};
 
-/// Peer that sends the response of `respond` to each request. Requests without a response are forwarded to the server
-/// `upstream`, or hang if there is none.
+/// Peer that sends the response of `respond` to each request. Requests without a response are forwarded to
+/// the server `upstream`, or hang if there is none.
 async fn peer(
     upstream: Option<SocketAddr>,
     respond: impl Fn(&str) -> Option<&'static str> + Clone + Send + 'static,

@@ -123,7 +123,8 @@ impl Driver {
     }
 }
 
-/// Parses the data of CONNECT_ERROR: an object with a message, as servers since v3 send it, or only the message.
+/// Parses the data of CONNECT_ERROR: an object with a message, as servers since v3 send it, or only the
+/// message.
 fn parse_refusal(data: &RawValue) -> Option<Refusal> {
     data.parse::<Refusal>().ok().or_else(|| {
         let message = data.parse::<String>().ok()?;

@@ -1,14 +1,15 @@
 //! Task of a manager. It owns the connection. The order of a turn:
 //!
-//! 1. After a signal, the requests of the application: disconnected sockets are reported to their handlers, active ones
-//!    join their namespaces, the connection is opened for the first active socket and closed after the last. Unused
-//!    namespaces are removed.
+//! 1. After a signal, the requests of the application: disconnected sockets are reported to their handlers,
+//!    active ones join their namespaces, the connection is opened for the first active socket and closed
+//!    after the last. Unused namespaces are removed.
 //! 2. Handlers that wait continue.
 //! 3. CONNECT packets are sent whose credentials are ready.
 //! 4. Events are sent again whose acknowledgement is late, and events for which the outbox was full.
 //! 5. The connection: one step of opening it, or one message.
 //!
-//! [`Socket::connect`](crate::Socket::connect) spawns the task. It ends when no socket is active and no handler waits.
+//! [`Socket::connect`](crate::Socket::connect) spawns the task. It ends when no socket is active and no
+//! handler waits.
 
 mod connection;
 mod dispatch;
@@ -53,7 +54,8 @@ struct Driver {
     backoff: Backoff,
     /// Whether the current attempt follows a lost connection or a failed attempt.
     reconnecting: bool,
-    /// Value of [`ManagerShared::idle_count`](crate::manager::shared::ManagerShared::idle_count) that this task has handled.
+    /// Value of [`ManagerShared::idle_count`](crate::manager::shared::ManagerShared::idle_count) that this
+    /// task has handled.
     idle_count: u64,
     /// Used with servers of Socket.IO v2 only.
     root: Root,
@@ -77,7 +79,8 @@ enum DriverEvent {
     Connection(ConnectionEvent),
 }
 
-/// Written by hand, because the future of an async function would contain the driver twice: as argument and as variable.
+/// Written by hand, because the future of an async function would contain the driver twice: as argument and
+/// as variable.
 impl Future for Driver {
     type Output = ();
 
@@ -276,7 +279,8 @@ impl Driver {
     }
 }
 
-/// Handles a task that is dropped before it completes: by a runtime that shuts down, or by the panic of a handler.
+/// Handles a task that is dropped before it completes: by a runtime that shuts down, or by the panic of a
+/// handler.
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.completed {

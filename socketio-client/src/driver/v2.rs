@@ -1,5 +1,5 @@
-//! Servers of Socket.IO v2. They confirm the root namespace of each connection without a CONNECT, send no socket id with
-//! a confirmation, and take credentials as the query of a namespace.
+//! Servers of Socket.IO v2. They confirm the root namespace of each connection without a CONNECT, send no
+//! socket id with a confirmation, and take credentials as the query of a namespace.
 
 use std::sync::Arc;
 
@@ -74,7 +74,8 @@ impl Driver {
         }
     }
 
-    /// Socket id in such a server: the session id, with the name of the namespace as prefix unless that is the root.
+    /// Socket id in such a server: the session id, with the name of the namespace as prefix unless that is
+    /// the root.
     pub(super) fn v2_socket_id(&self, namespace: &Namespace) -> Option<String> {
         let Connection::Open(client) = &self.connection else { return None };
         let sid = client.sid().as_str();

@@ -20,7 +20,8 @@ impl Backoff {
         self.attempts = 0;
     }
 
-    /// Delay before the next attempt, or `None` if no further attempt is permitted. `random` is a uniform random number.
+    /// Delay before the next attempt, or `None` if no further attempt is permitted. `random` is a uniform
+    /// random number.
     pub(crate) fn next(&mut self, settings: &Reconnection, random: u32) -> Option<Duration> {
         if settings.attempts.is_some_and(|attempts| self.attempts >= attempts) {
             return None;

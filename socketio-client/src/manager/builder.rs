@@ -21,8 +21,8 @@ pub struct ManagerBuilder {
 }
 
 impl Manager {
-    /// Starts the settings of a manager for the server at this URL: `http://localhost:3000`, `wss://example.com`. The
-    /// query of the URL is sent with each request; its path is ignored.
+    /// Starts the settings of a manager for the server at this URL: `http://localhost:3000`,
+    /// `wss://example.com`. The query of the URL is sent with each request; its path is ignored.
     ///
     /// # Errors
     ///
@@ -59,7 +59,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// Changes any setting of the connection, also those without a method of their own: cookies, proxies, TLS, limits.
+    /// Changes any setting of the connection, also those without a method of their own: cookies, proxies,
+    /// TLS, limits.
     pub fn engine(mut self, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         self.engine = change(self.engine);
         self
@@ -68,7 +69,8 @@ impl ManagerBuilder {
     /// Protocol version of the connection. Default [`Protocol::V4`], the version of Socket.IO v3 and later.
     ///
     /// Servers of Socket.IO v2 need [`Protocol::V3`]. They accept no credentials in the root namespace: use a
-    /// [`query`](Self::query) there. In other namespaces the fields of the credentials become the namespace's query.
+    /// [`query`](Self::query) there. In other namespaces the fields of the credentials become the namespace's
+    /// query.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.engine(|engine| engine.protocol(protocol))
     }

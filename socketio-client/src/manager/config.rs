@@ -13,29 +13,30 @@ pub struct Config {
     pub reconnection: Reconnection,
     /// Timeout of opening the connection (`timeout`). Default 20 s.
     pub connect_timeout: Duration,
-    /// Timeout of acknowledgements (`ackTimeout`), unless the emit sets its own. Default: none; an emit waits until the
-    /// connection is lost.
+    /// Timeout of acknowledgements (`ackTimeout`), unless the emit sets its own. Default: none; an emit waits
+    /// until the connection is lost.
     pub ack_timeout: Option<Duration>,
-    /// Number of retries of an event whose acknowledgement does not arrive in time (`retries`). Default: none; events are
-    /// not queued, and sent once. With any number, also 0, the events of a socket are queued and sent one by one: the next
-    /// event is sent when the previous one is acknowledged. Events that are not acknowledged are sent again after a
-    /// reconnection, so each event reaches the server at least once and in order. Costs one round trip per event.
+    /// Number of retries of an event whose acknowledgement does not arrive in time (`retries`). Default:
+    /// none; events are not queued, and sent once. With any number, also 0, the events of a socket are queued
+    /// and sent one by one: the next event is sent when the previous one is acknowledged. Events that are not
+    /// acknowledged are sent again after a reconnection, so each event reaches the server at least once and
+    /// in order. Costs one round trip per event.
     pub retries: Option<u32>,
-    /// Size of a socket's buffer for events that are emitted while it is not connected, in bytes. The queue of
-    /// [`retries`](Self::retries) has the same limit. Default 8 MiB.
+    /// Size of a socket's buffer for events that are emitted while it is not connected, in bytes. The queue
+    /// of [`retries`](Self::retries) has the same limit. Default 8 MiB.
     pub max_buffered: usize,
     /// Treatment of an event for which the buffer has no space. Default: the emit is refused.
     pub overflow: Overflow,
     /// Number of acknowledgements that a socket may wait for. Default 100,000; each costs about 100 bytes.
     pub max_pending_acks: usize,
-    /// Number of handlers that may run at the same time, in all namespaces of the manager. Beyond it the connection is
-    /// not read until one completes. Default 10,000.
+    /// Number of handlers that may run at the same time, in all namespaces of the manager. Beyond it the
+    /// connection is not read until one completes. Default 10,000.
     pub max_waiting_handlers: usize,
-    /// Number of unread events in an [`Events`](crate::Events) stream. Beyond it the connection is not read until the
-    /// stream is, which finally makes the server wait. Default 1,024.
+    /// Number of unread events in an [`Events`](crate::Events) stream. Beyond it the connection is not read
+    /// until the stream is, which finally makes the server wait. Default 1,024.
     pub max_waiting_events: usize,
-    /// Number of events of a namespace that may arrive before the server has confirmed its CONNECT, as missed events do
-    /// after a recovery. Default 100,000; one more is a protocol error.
+    /// Number of events of a namespace that may arrive before the server has confirmed its CONNECT, as missed
+    /// events do after a recovery. Default 100,000; one more is a protocol error.
     pub max_early_events: usize,
     /// Encoding of packets. It must be the same as the server's. Default JSON.
     pub parser: Parser,
@@ -55,8 +56,8 @@ pub struct Reconnection {
     pub delay: Duration,
     /// Maximum delay (`reconnectionDelayMax`). Default 5 s.
     pub delay_max: Duration,
-    /// Random variation of the delay as a fraction of it (`randomizationFactor`), from 0 to 1. Default 0.5. It spreads the
-    /// reconnections of the clients of a restarted server.
+    /// Random variation of the delay as a fraction of it (`randomizationFactor`), from 0 to 1. Default 0.5.
+    /// It spreads the reconnections of the clients of a restarted server.
     pub randomization_factor: f64,
 }
 

@@ -27,8 +27,8 @@ impl Manager {
 
     /// Socket of a namespace. Nothing is connected before [`Socket::connect`].
     ///
-    /// All handles of a namespace are the same socket, as long as one exists or the socket is active. After that the
-    /// socket and its handlers are dropped, and the next call creates a new one.
+    /// All handles of a namespace are the same socket, as long as one exists or the socket is active. After
+    /// that the socket and its handlers are dropped, and the next call creates a new one.
     pub fn socket(&self, namespace: &str) -> Socket {
         Socket::open(&self.0, namespace)
     }
@@ -38,8 +38,8 @@ impl Manager {
         self.0.shared.engine.url()
     }
 
-    /// Registers a hook for the events of the connection. The connection's task calls it and waits for its return, so
-    /// the hook must not block.
+    /// Registers a hook for the events of the connection. The connection's task calls it and waits for its
+    /// return, so the hook must not block.
     pub fn on_event(&self, hook: impl Fn(&ManagerEvent) + Send + Sync + 'static) -> HandlerId {
         self.0.shared.on_event(Arc::new(hook))
     }

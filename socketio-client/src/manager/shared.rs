@@ -1,6 +1,7 @@
 //! State that the handles of a manager share with the connection's task.
 //!
-//! Generic over the handlers `H` of a namespace: handlers receive a `Socket`, and a `Socket` owns a handle of this state.
+//! Generic over the handlers `H` of a namespace: handlers receive a `Socket`, and a `Socket` owns a handle of
+//! this state.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -49,8 +50,8 @@ struct Connection {
 /// Namespaces with a handle or an active socket.
 struct Namespaces<H> {
     list: Vec<Arc<NamespaceState<H>>>,
-    /// First acknowledgement id of new namespaces. It is higher than the ids of removed namespaces, because the server
-    /// may still acknowledge an event of an earlier one of the same name.
+    /// First acknowledgement id of new namespaces. It is higher than the ids of removed namespaces, because
+    /// the server may still acknowledge an event of an earlier one of the same name.
     first_ack_id: u64,
 }
 
@@ -151,7 +152,8 @@ impl<H: Default> ManagerShared<H> {
         self.wakeup.signal();
         let was_running = std::mem::replace(&mut *self.running.lock(), true);
         if !was_running {
-            // Without the lock: a runtime that shuts down drops the task at once, and its `Drop` calls `stopped`.
+            // Without the lock: a runtime that shuts down drops the task at once, and its `Drop` calls
+            // `stopped`.
             (self.start)(Arc::clone(self));
         }
     }
@@ -182,8 +184,8 @@ impl<H: Default> ManagerShared<H> {
         });
     }
 
-    /// Waits until the current connection has ended, also one that is being opened or scheduled. The next one may exist
-    /// already.
+    /// Waits until the current connection has ended, also one that is being opened or scheduled. The next one
+    /// may exist already.
     pub(crate) async fn closed(&self) {
         let mut ended_before = None;
         let has_ended = |connection: &Connection| {
@@ -199,8 +201,8 @@ impl<H: Default> ManagerShared<H> {
         self.remove_unused();
     }
 
-    /// Removes unused namespaces if the connection's task does not exist. The task removes them itself, after it has
-    /// called their handlers.
+    /// Removes unused namespaces if the connection's task does not exist. The task removes them itself, after
+    /// it has called their handlers.
     pub(crate) fn remove_unused(&self) {
         // Before `running` is read: a task that ends checks for a pending signal.
         self.wakeup.signal();
@@ -236,7 +238,8 @@ impl<H: Default> ManagerShared<H> {
 
     pub(crate) fn off(&self, id: HandlerId) -> bool {
         let mut hooks = self.hooks.lock();
-        // Keeps the removed hook until the lock is released: the drop of a captured value may call back into the manager.
+        // Keeps the removed hook until the lock is released: the drop of a captured value may call back into
+        // the manager.
         let before = hooks.clone();
         let removed = hooks.remove(id);
         drop(hooks);

@@ -20,8 +20,8 @@ struct Queue<T> {
 }
 
 impl<T> Inbox<T> {
-    /// Creates a queue that reports itself as full with `max` items. It still accepts more: the writer has to check
-    /// [`is_full`](Self::is_full).
+    /// Creates a queue that reports itself as full with `max` items. It still accepts more: the writer has to
+    /// check [`is_full`](Self::is_full).
     pub(crate) fn new(max: usize) -> Self {
         Self { max: max.max(1), queue: Mutex::new(Queue { items: VecDeque::new(), reader: None }) }
     }
@@ -43,7 +43,8 @@ impl<T> Inbox<T> {
 
     /// Next item or end, and whether the queue was full before.
     pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<(Option<T>, bool)> {
-        // Cloned before, and replaced wakers dropped after the lock: they may belong to an executor of the application.
+        // Cloned before, and replaced wakers dropped after the lock: they may belong to an executor of the
+        // application.
         let reader = cx.waker().clone();
         let mut queue = self.queue.lock();
         let was_full = queue.items.len() >= self.max;

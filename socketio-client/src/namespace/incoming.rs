@@ -8,7 +8,8 @@ use super::state::IncomingEvent;
 use crate::error::{EmitError, ProtocolError};
 
 impl<H> NamespaceState<H> {
-    /// Handles an acknowledgement. One that no emit waits for is ignored. `true` if a queued event may be due.
+    /// Handles an acknowledgement. One that no emit waits for is ignored. `true` if a queued event may be
+    /// due.
     pub(crate) fn acknowledge(&self, id: u64, args: RawArgs) -> bool {
         let mut state = self.lock();
         match state.retry_queue.acknowledge(id, args) {
@@ -51,8 +52,9 @@ impl<H> NamespaceState<H> {
         state.attempts()
     }
 
-    /// Sends an acknowledgement, unless the socket has left the namespace or lost the connection since the event arrived.
-    /// Servers close the connection of a client that sends packets to a namespace that it has not joined.
+    /// Sends an acknowledgement, unless the socket has left the namespace or lost the connection since the
+    /// event arrived. Servers close the connection of a client that sends packets to a namespace that it has
+    /// not joined.
     pub(crate) fn send_ack(&self, attempt: u64, message: Prepared) -> Result<(), EmitError> {
         let state = self.lock();
         let connection =

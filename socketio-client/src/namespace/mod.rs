@@ -1,8 +1,8 @@
-//! Namespace of a connection: the only place where the emits of the application and the packets of the server meet its
-//! state.
+//! Namespace of a connection: the only place where the emits of the application and the packets of the server
+//! meet its state.
 //!
-//! Generic over the handlers `H` of the application, which are only stored here: handlers receive a `Socket`, and a
-//! `Socket` owns its namespace.
+//! Generic over the handlers `H` of the application, which are only stored here: handlers receive a `Socket`,
+//! and a `Socket` owns its namespace.
 
 mod buffer;
 pub(crate) mod inbox;
@@ -75,8 +75,8 @@ impl<H> NamespaceState<H> {
         self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && !self.lock().is_active()
     }
 
-    /// Whether nothing needs the namespace: there is no handle, the socket is not active, no notice is left for the
-    /// handlers, and no reply of the server is pending.
+    /// Whether nothing needs the namespace: there is no handle, the socket is not active, no notice is left
+    /// for the handlers, and no reply of the server is pending.
     pub(crate) fn is_unused(&self) -> bool {
         self.handles.load(Ordering::Acquire) == 0 && self.lock().is_finished()
     }
@@ -93,8 +93,8 @@ impl<H> NamespaceState<H> {
         self.outgoing_listeners.lock()
     }
 
-    /// Applies an input, then wakes the tasks that wait for the connection. Without the lock: a waker may belong to an
-    /// executor of the application.
+    /// Applies an input, then wakes the tasks that wait for the connection. Without the lock: a waker may
+    /// belong to an executor of the application.
     fn transition(&self, input: Input) -> Option<Transition> {
         self.state.change(|state| state.transition(input))
     }
@@ -104,7 +104,8 @@ impl<H> NamespaceState<H> {
         self.transition(Input::Activate).is_some()
     }
 
-    /// Starts a CONNECT, if the socket waits for one. Returns the number of the attempt, and the credentials to send.
+    /// Starts a CONNECT, if the socket waits for one. Returns the number of the attempt, and the credentials
+    /// to send.
     pub(crate) fn begin_join(&self) -> Option<(u64, Auth)> {
         self.state.change(|state| {
             let transition = state.transition(Input::Join);
@@ -130,8 +131,8 @@ impl<H> NamespaceState<H> {
         })
     }
 
-    /// Handles the server's reply to a CONNECT. `false` if the socket has been disconnected since; a server that has
-    /// accepted it receives a DISCONNECT then.
+    /// Handles the server's reply to a CONNECT. `false` if the socket has been disconnected since; a server
+    /// that has accepted it receives a DISCONNECT then.
     pub(crate) fn take_reply(&self, accepted: bool, connection: &Sender) -> bool {
         let is_current = self
             .transition(Input::Reply)
@@ -162,8 +163,8 @@ impl<H> NamespaceState<H> {
         self.lock().is_joining_with(attempt).then(|| message::connect::<()>(self.config.parser, name, None))
     }
 
-    /// Handles the server's confirmation. Returns whether the session was recovered, and the events that arrived before.
-    /// `None` if the socket does not wait for a confirmation.
+    /// Handles the server's confirmation. Returns whether the session was recovered, and the events that
+    /// arrived before. `None` if the socket does not wait for a confirmation.
     pub(crate) fn confirm(
         &self,
         id: String,
@@ -181,8 +182,8 @@ impl<H> NamespaceState<H> {
         let _ = self.transition(Input::Fail { error: error.clone(), retry });
     }
 
-    /// Handles the loss of the connection, or a DISCONNECT of the server. Without `retry` the socket becomes inactive.
-    /// `true` if it was connected.
+    /// Handles the loss of the connection, or a DISCONNECT of the server. Without `retry` the socket becomes
+    /// inactive. `true` if it was connected.
     pub(crate) fn lose(&self, retry: bool) -> bool {
         // Without effect if the application has disconnected the socket: it has its notice already.
         self.transition(Input::Lose { retry }).is_some_and(|transition| transition.was_connected())
@@ -194,7 +195,8 @@ impl<H> NamespaceState<H> {
             let transition = state.transition(Input::Leave)?;
             if let Membership::Connected { connection, .. } = &transition.previous {
                 if let Ok(packet) = self.disconnect_packet() {
-                    // If the connection accepts no more packets, its end disconnects the socket in the server.
+                    // If the connection accepts no more packets, its end disconnects the socket in the
+                    // server.
                     connection.send_regardless(packet);
                 }
                 state.notices.push(Notice::Disconnect(DisconnectReason::ClientDisconnect));
@@ -216,7 +218,8 @@ impl<H> NamespaceState<H> {
 }
 
 impl<H: Clone> NamespaceState<H> {
-    /// Removes handlers. They are dropped without the lock: the drop of a captured value may call back into the socket.
+    /// Removes handlers. They are dropped without the lock: the drop of a captured value may call back into
+    /// the socket.
     pub(crate) fn remove_handlers<R>(&self, remove: impl FnOnce(&mut H) -> R) -> R {
         let mut handlers = self.handlers();
         // Keeps the removed handlers until the lock is released.

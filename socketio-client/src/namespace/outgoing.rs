@@ -1,8 +1,9 @@
 //! Outgoing events: sent at once, buffered until the socket is connected, or queued for retries.
 //!
-//! The connection's outbox is filled under the lock of the namespace, so that the order of packets is the order of
-//! transitions. That wakes the connection's task, which is a task of tokio: its waker runs no code of the application.
-//! Results of emits are sent without the lock, because they wake tasks of the application.
+//! The connection's outbox is filled under the lock of the namespace, so that the order of packets is the
+//! order of transitions. That wakes the connection's task, which is a task of tokio: its waker runs no code
+//! of the application. Results of emits are sent without the lock, because they wake tasks of the
+//! application.
 
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;

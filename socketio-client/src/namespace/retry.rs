@@ -12,7 +12,8 @@ use crate::error::{AckError, EmitError};
 /// Sender of the result to the emit that waits for the acknowledgement.
 pub(crate) type AckResultSender = oneshot::Sender<Result<RawArgs, AckError>>;
 
-/// Result for the emit of a queued event. It is sent without the lock of the namespace, because that wakes a task.
+/// Result for the emit of a queued event. It is sent without the lock of the namespace, because that wakes a
+/// task.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Completion {
@@ -101,8 +102,8 @@ impl RetryQueue {
         Ok(self.finish(Ok(args)))
     }
 
-    /// Handles the loss of the connection. The event in flight is sent again on the next connection, without counting as
-    /// a failed try.
+    /// Handles the loss of the connection. The event in flight is sent again on the next connection, without
+    /// counting as a failed try.
     pub(crate) fn reset_in_flight(&mut self) {
         if let Some(entry) = self.entries.front_mut() {
             if entry.in_flight.take().is_some() {
@@ -130,8 +131,8 @@ impl RetryQueue {
         }
     }
 
-    /// Removes an event whose emit was dropped. An event in flight is not sent again. Returns whether it was the first, and
-    /// its sender, to be dropped without the lock of the namespace.
+    /// Removes an event whose emit was dropped. An event in flight is not sent again. Returns whether it was
+    /// the first, and its sender, to be dropped without the lock of the namespace.
     pub(crate) fn remove(&mut self, number: u64) -> (bool, Option<AckResultSender>) {
         // The entries are sorted by number.
         let Ok(at) = self.entries.binary_search_by_key(&number, |entry| entry.number) else {

@@ -1,4 +1,5 @@
-//! State of a namespace: one enum, [`Membership`], and one function that changes it, [`State::transition`]. No I/O.
+//! State of a namespace: one enum, [`Membership`], and one function that changes it, [`State::transition`].
+//! No I/O.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -51,16 +52,16 @@ pub(crate) struct IncomingEvent {
 ///       └────── from each of them, Leave; Lose, Fail, without retry
 /// ```
 ///
-/// `reply_pending` says that a CONNECT was sent on this connection, and that the server has not replied yet. A reply may be
-/// pending after the socket has left: the next CONNECT waits for it.
+/// `reply_pending` says that a CONNECT was sent on this connection, and that the server has not replied yet.
+/// A reply may be pending after the socket has left: the next CONNECT waits for it.
 #[derive(Debug)]
 pub(super) enum Membership {
     /// Inactive. The error is the reason, if the last attempt failed.
     Idle { error: Option<ConnectError>, reply_pending: bool },
     /// Waits for an open connection.
     Waiting { reply_pending: bool },
-    /// CONNECT is being prepared or has been sent, by the attempt of this number. Socket.IO v2 servers do not reply to each
-    /// CONNECT, so no reply is pending with them.
+    /// CONNECT is being prepared or has been sent, by the attempt of this number. Socket.IO v2 servers do not
+    /// reply to each CONNECT, so no reply is pending with them.
     Joining { attempt: u64, reply_pending: bool },
     /// Connected with this socket id over this connection.
     Connected { id: String, connection: Sender },
@@ -86,12 +87,14 @@ pub(super) enum Input {
     Leave,
 }
 
-/// Result of a transition. The caller drops it without the lock of the namespace: the drop of a sender wakes a task.
+/// Result of a transition. The caller drops it without the lock of the namespace: the drop of a sender wakes
+/// a task.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Transition {
     pub(super) previous: Membership,
-    /// Events that arrived before the confirmation: to be dispatched after a confirmation, otherwise to be discarded.
+    /// Events that arrived before the confirmation: to be dispatched after a confirmation, otherwise to be
+    /// discarded.
     pub(super) early: Vec<IncomingEvent>,
     /// Emits whose acknowledgement cannot arrive any more. They fail when their sender is dropped.
     _cancelled: Vec<AckResultSender>,
@@ -271,7 +274,8 @@ impl State {
         &self.auth
     }
 
-    /// Returns the previous credentials. The caller drops them without the lock, because a function may own a socket.
+    /// Returns the previous credentials. The caller drops them without the lock, because a function may own a
+    /// socket.
     #[must_use]
     pub(crate) fn set_auth(&mut self, auth: Auth) -> Auth {
         std::mem::replace(&mut self.auth, auth)

@@ -1,5 +1,5 @@
-//! The state machine, in all states and with all inputs, and races between the application and the connection's task as
-//! sequences of calls.
+//! The state machine, in all states and with all inputs, and races between the application and the
+//! connection's task as sequences of calls.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;

@@ -40,11 +40,11 @@ pub struct DisconnectContext {
     pub(crate) reason: DisconnectReason,
 }
 
-/// Sender of the acknowledgement of an event. It works once, and until the socket leaves its namespace or loses the
-/// connection.
+/// Sender of the acknowledgement of an event. It works once, and until the socket leaves its namespace or
+/// loses the connection.
 ///
-/// A handler that takes it as an argument decides whether and when the acknowledgement is sent. Otherwise the return value
-/// of the handler is the acknowledgement.
+/// A handler that takes it as an argument decides whether and when the acknowledgement is sent. Otherwise the
+/// return value of the handler is the acknowledgement.
 #[derive(Clone, Debug)]
 pub struct AckSender {
     pub(crate) socket: WeakSocket,
@@ -60,7 +60,8 @@ impl AckSender {
     ///
     /// # Errors
     ///
-    /// The arguments cannot be encoded, the outbox is full, or the socket has been disconnected since the event arrived.
+    /// The arguments cannot be encoded, the outbox is full, or the socket has been disconnected since the
+    /// event arrived.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
         self.try_send(args)
     }

@@ -49,8 +49,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// The event could not be emitted, no acknowledgement arrived in time or before the socket was disconnected, or the
-    /// acknowledgement is not a `T`.
+    /// The event could not be emitted, no acknowledgement arrived in time or before the socket was
+    /// disconnected, or the acknowledgement is not a `T`.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -211,7 +211,8 @@ impl Emitter {
     }
 }
 
-/// Guard of a pending acknowledgement: removes it from the namespace when the wait ends, also by cancellation.
+/// Guard of a pending acknowledgement: removes it from the namespace when the wait ends, also by
+/// cancellation.
 struct CancelOnDrop<'a> {
     namespace: &'a Namespace,
     id: u64,

@@ -19,7 +19,8 @@ pub enum SocketEvent {
         /// Whether the server recovered the session: its id, its rooms and data, and the missed events.
         recovered: bool,
     },
-    /// An attempt to connect failed. [`Socket::is_active`](crate::Socket::is_active) says whether another one follows.
+    /// An attempt to connect failed. [`Socket::is_active`](crate::Socket::is_active) says whether another one
+    /// follows.
     ConnectError(ConnectError),
     /// The server sent an event.
     Event {
@@ -40,12 +41,13 @@ pub struct Events {
 }
 
 impl Socket {
-    /// Stream of the socket's events from now on. Handlers are called as well. A socket has one stream at a time: a new
-    /// stream replaces the previous one.
+    /// Stream of the socket's events from now on. Handlers are called as well. A socket has one stream at a
+    /// time: a new stream replaces the previous one.
     ///
     /// A stream that is created before [`connect`](Self::connect) misses nothing. It must be read: with
-    /// [`Config::max_waiting_events`](crate::Config::max_waiting_events) unread events the connection is not read any
-    /// more, for all its namespaces, and ends if that lasts longer than the server's heartbeat timeout.
+    /// [`Config::max_waiting_events`](crate::Config::max_waiting_events) unread events the connection is not
+    /// read any more, for all its namespaces, and ends if that lasts longer than the server's heartbeat
+    /// timeout.
     pub fn events(&self) -> Events {
         let inbox = self.namespace.open_inbox();
         // The previous stream may have blocked the connection.
@@ -55,8 +57,8 @@ impl Socket {
 }
 
 impl Events {
-    /// Waits for the next event. `None` means that no event follows unless the application connects again: one side
-    /// disconnected the socket, the server refused it, or reconnection was given up.
+    /// Waits for the next event. `None` means that no event follows unless the application connects again:
+    /// one side disconnected the socket, the server refused it, or reconnection was given up.
     ///
     /// Cancel safe: no event is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<SocketEvent> {

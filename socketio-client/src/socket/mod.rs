@@ -26,11 +26,11 @@ pub(crate) type SharedHandle = shared::SharedHandle<Handlers>;
 
 /// Namespace on a manager's connection. This is a handle: clones are the same socket.
 ///
-/// A socket is *active* from [`connect`](Self::connect) until [`disconnect`](Self::disconnect), a DISCONNECT of the
-/// server, or a refusal. An active socket reconnects by itself when the connection is lost.
+/// A socket is *active* from [`connect`](Self::connect) until [`disconnect`](Self::disconnect), a DISCONNECT
+/// of the server, or a refusal. An active socket reconnects by itself when the connection is lost.
 ///
-/// An inactive socket is dropped with its last handle, and its handlers with it. An active one continues without a handle
-/// until it is disconnected.
+/// An inactive socket is dropped with its last handle, and its handlers with it. An active one continues
+/// without a handle until it is disconnected.
 ///
 /// Handlers should take the socket as an argument: a handler that owns a clone keeps the connection open.
 pub struct Socket {
@@ -44,8 +44,9 @@ impl Socket {
         Self { handle: Arc::clone(handle), namespace: handle.namespace(namespace) }
     }
 
-    /// Socket for the handlers that the connection's task calls. `None` if the application has dropped all handles. The
-    /// task is the only one that removes namespaces while it exists, so the namespace is still present.
+    /// Socket for the handlers that the connection's task calls. `None` if the application has dropped all
+    /// handles. The task is the only one that removes namespaces while it exists, so the namespace is still
+    /// present.
     pub(crate) fn for_handlers(shared: &ManagerShared, namespace: &Arc<Namespace>) -> Option<Self> {
         let handle = shared.handle()?;
         namespace.add_handle();
@@ -72,12 +73,14 @@ impl Socket {
         self.namespace.lock().is_active()
     }
 
-    /// Whether the server recovered the session at the last connect: its id, its rooms and data, and the missed events.
+    /// Whether the server recovered the session at the last connect: its id, its rooms and data, and the
+    /// missed events.
     pub fn recovered(&self) -> bool {
         self.namespace.lock().is_recovered()
     }
 
-    /// Number of events in the queue of [`Config::retries`](crate::Config::retries), including the one in flight.
+    /// Number of events in the queue of [`Config::retries`](crate::Config::retries), including the one in
+    /// flight.
     pub fn queued(&self) -> usize {
         self.namespace.lock().queued()
     }
@@ -135,13 +138,14 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// The reason for which the socket is inactive. Failed attempts that are followed by another one are only reported to
-    /// [`on_connect_error`](Self::on_connect_error).
+    /// The reason for which the socket is inactive. Failed attempts that are followed by another one are only
+    /// reported to [`on_connect_error`](Self::on_connect_error).
     pub async fn connected(&self) -> Result<(), ConnectError> {
         self.namespace.wait_connected().await
     }
 
-    /// Leaves the namespace. When the last active socket does, the connection is closed after all sent events have left.
+    /// Leaves the namespace. When the last active socket does, the connection is closed after all sent events
+    /// have left.
     pub fn disconnect(&self) -> &Self {
         if self.namespace.leave() {
             self.handle.shared.left();
@@ -149,8 +153,8 @@ impl Socket {
         self
     }
 
-    /// Leaves the namespace. If this was the last active socket of its manager, waits until all sent events have left and
-    /// the connection is closed.
+    /// Leaves the namespace. If this was the last active socket of its manager, waits until all sent events
+    /// have left and the connection is closed.
     pub async fn close(&self) {
         self.disconnect();
         if self.handle.shared.has_active_socket() {

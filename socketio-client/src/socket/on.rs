@@ -13,9 +13,9 @@ use super::extract::Context;
 use crate::error::HandlerError;
 
 impl Socket {
-    /// Registers a handler for the events of this name. The connection's task calls the handlers of all events in the
-    /// order of their arrival; a handler that waits does not block the next one. The return value is the acknowledgement:
-    /// see [`Reply`].
+    /// Registers a handler for the events of this name. The connection's task calls the handlers of all
+    /// events in the order of their arrival; a handler that waits does not block the next one. The return
+    /// value is the acknowledgement: see [`Reply`].
     pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
@@ -49,7 +49,8 @@ impl Socket {
         self.namespace.handlers().events.any.push_front(handler::any(handler))
     }
 
-    /// Registers a listener for all outgoing events. It is called when an event is sent, not when it is buffered.
+    /// Registers a listener for all outgoing events. It is called when an event is sent, not when it is
+    /// buffered.
     pub fn on_any_outgoing(&self, listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static) -> HandlerId {
         self.namespace.outgoing_listeners().push(Arc::new(listener))
     }
@@ -70,8 +71,8 @@ impl Socket {
         self.namespace.handlers().connect.push(lifecycle("connect", handler))
     }
 
-    /// Registers a handler for failed attempts to connect. [`is_active`](Self::is_active) says whether another attempt
-    /// follows.
+    /// Registers a handler for failed attempts to connect. [`is_active`](Self::is_active) says whether
+    /// another attempt follows.
     pub fn on_connect_error<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<ConnectErrorContext, M, Output = ()>,
@@ -87,9 +88,10 @@ impl Socket {
         self.namespace.handlers().disconnect.push(lifecycle("disconnect", handler))
     }
 
-    /// Sets the hook for errors of handlers: an event does not match the arguments of its handler, the acknowledgement
-    /// that a handler returned cannot be sent, or a handler returned an error and the server requested no acknowledgement.
-    /// It replaces the previous hook. Without a hook the errors are logged, with the feature `tracing`.
+    /// Sets the hook for errors of handlers: an event does not match the arguments of its handler, the
+    /// acknowledgement that a handler returned cannot be sent, or a handler returned an error and the server
+    /// requested no acknowledgement. It replaces the previous hook. Without a hook the errors are logged,
+    /// with the feature `tracing`.
     pub fn on_error(&self, hook: impl Fn(&Self, &HandlerError) + Send + Sync + 'static) {
         let previous = self.namespace.handlers().on_error.replace(Arc::new(hook));
         drop(previous);

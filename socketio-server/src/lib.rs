@@ -34,61 +34,42 @@
 //! | `serve-client` | no | `ServerBuilder::serve_client`: the scripts that pages load |
 //! | `tracing` | no | what happens can be seen by `tracing`: clients refused, sockets that come and leave, trouble with other nodes |
 
-mod ack;
-pub mod adapter;
+mod acks;
 mod broadcast;
-#[cfg(feature = "serve-client")]
-mod bundle;
-mod client;
+pub mod cluster;
 mod config;
-mod connect;
-mod delivered;
-mod dense;
-mod disconnect_reason;
+mod connection;
 mod emit;
 mod error;
 mod extensions;
 mod extract;
-mod for_log;
-mod handshake;
 mod id;
-mod into_rooms;
 mod namespace;
-mod namespaces;
-mod pace;
-mod params;
 mod recovery;
-mod remote_socket;
-mod rewrite;
-mod room;
-mod screening;
+mod rooms;
 mod server;
-mod server_events;
 mod socket;
 mod socket_data;
 mod trace;
-mod unfinished;
 
 pub use self::broadcast::Broadcast;
-#[cfg(feature = "serve-client")]
-pub use self::bundle::BundleError;
+pub use self::broadcast::remote_socket::RemoteSocket;
+pub use self::cluster::server_events::ServerEventContext;
 pub use self::config::{Config, Recovery};
-pub use self::delivered::Delivered;
-pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
 pub use self::extensions::Extensions;
 pub use self::extract::{Auth, Context, State, Stateful};
-pub use self::handshake::Handshake;
-pub use self::into_rooms::IntoRooms;
 pub use self::namespace::Namespace;
-pub use self::namespaces::NamespaceRequest;
-pub use self::params::{Params, PatternError};
+pub use self::namespace::params::{Params, PatternError};
+pub use self::namespace::registry::NamespaceRequest;
 pub use self::recovery::NotRecovered;
-pub use self::remote_socket::RemoteSocket;
-pub use self::rewrite::{Rewrite, Screen};
-pub use self::room::{Room, RoomEvent, Target};
+pub use self::rooms::{Delivered, IntoRooms, Room, RoomEvent, Target};
+#[cfg(feature = "serve-client")]
+pub use self::server::client_bundle::BundleError;
 pub use self::server::{Server, ServerBuilder};
-pub use self::server_events::ServerEventContext;
+pub use self::socket::disconnect_reason::DisconnectReason;
+pub use self::socket::handshake::Handshake;
+pub use self::socket::rewrite::{Rewrite, Screen};
 pub use self::socket::{AckSender, ConnectContext, DisconnectContext, Emitter, EventContext, Socket};
 pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Data, EventName, Extract};

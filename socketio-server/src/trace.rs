@@ -67,7 +67,7 @@ pub(crate) fn failed(namespace: &str, id: &str, error: &HandlerError) {
 /// A handler of another server's event has failed, and that server has asked for no answer.
 pub(crate) fn server_event_failed(namespace: &str, event: &str, error: &str) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server::adapter", namespace = ?namespace, event = ?event, error = ?error, "handler failed");
+    tracing::warn!(target: "socketio_server::cluster", namespace = ?namespace, event = ?event, error = ?error, "handler failed");
 }
 
 /// A client's connection is closed because of what it did, or did not.
@@ -91,23 +91,23 @@ pub(crate) fn panicked(namespace: &str, id: &str) {
 /// Another node was heard for the first time.
 pub(crate) fn node_found(node: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "socketio_server::adapter", %node, "node found");
+    tracing::debug!(target: "socketio_server::cluster", %node, "node found");
 }
 
 /// Another node has said that it leaves.
 pub(crate) fn node_left(node: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "socketio_server::adapter", %node, "node left");
+    tracing::debug!(target: "socketio_server::cluster", %node, "node left");
 }
 
 /// Another node was silent for too long.
 pub(crate) fn node_lost(node: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server::adapter", %node, "node lost");
+    tracing::warn!(target: "socketio_server::cluster", %node, "node lost");
 }
 
 /// Other nodes could not be told something, and nobody else gets to know of it.
 pub(crate) fn unsaid(what: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server::adapter", what, %error, "other nodes were not told");
+    tracing::warn!(target: "socketio_server::cluster", what, %error, "other nodes were not told");
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socketio_server::adapter::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, NodeId, Presence};
+use socketio_server::cluster::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, NodeId, Presence};
 use tokio::sync::mpsc;
 
 type Post = (NodeId, Message);

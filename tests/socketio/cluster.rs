@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::adapter::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence};
+use socketio_server::cluster::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence};
 use socketio_server::{
     Ack, AckSender, Args, Arguments, Binary, Data, EmitError, GatherError, Server, ServerBuilder, Socket,
 };

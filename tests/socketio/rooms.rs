@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use socketio_server::adapter::{
+use socketio_server::cluster::{
     Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence, SocketDetails,
 };
 use socketio_server::{Binary, RoomEvent, Server, Socket};

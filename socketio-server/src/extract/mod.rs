@@ -5,19 +5,18 @@
 //! `socketio-events`; here is what only servers can give.
 
 pub(crate) mod handler;
-mod on;
 
 use serde::de::DeserializeOwned;
 use socketio_events::extract::{Carrier, Extract, Owed};
 use socketio_events::handler::Incoming;
 use socketio_parser::Event;
 
-use crate::disconnect_reason::DisconnectReason;
+use crate::cluster::server_events::ServerEventContext;
 use crate::error::ExtractError;
 use crate::extensions::Extensions;
-use crate::handshake::Handshake;
-use crate::params::Params;
-use crate::server_events::ServerEventContext;
+use crate::namespace::params::Params;
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::handshake::Handshake;
 use crate::socket::{AckSender, ConnectContext, DisconnectContext, EventContext, Socket};
 
 /// A context that belongs to a socket.

@@ -9,10 +9,10 @@ use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
-use crate::disconnect_reason::DisconnectReason;
+use crate::cluster::server_events::ServerReply;
 use crate::emit;
 use crate::error::{EmitError, HandlerError};
-use crate::server_events::ServerReply;
+use crate::socket::disconnect_reason::DisconnectReason;
 
 /// An event that arrived.
 #[derive(Clone, Debug)]

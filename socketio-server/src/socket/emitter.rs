@@ -10,10 +10,10 @@ use socketio_parser::{RawArgs, ToArgs};
 use tokio::sync::oneshot;
 
 use super::Socket;
-use crate::ack::{Refused, Waiting};
+use crate::acks::{Refused, Waiting};
 use crate::emit;
 use crate::error::{AckError, EmitError};
-use crate::room::Target;
+use crate::rooms::Target;
 
 /// An emit in the making: see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`].
 #[derive(Clone, Debug)]

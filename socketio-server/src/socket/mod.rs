@@ -1,11 +1,17 @@
 //! A socket: a client in a namespace, as the application holds it.
 
 mod context;
+pub(crate) mod detached;
+pub(crate) mod disconnect_reason;
 mod emitter;
-mod extras;
-mod life;
+pub(crate) mod handshake;
+pub(crate) mod middleware;
+mod namespace_state;
+mod on;
+mod own;
+pub(crate) mod rewrite;
 mod siblings;
-mod space;
+mod state;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -18,22 +24,22 @@ use socketio_parser::ToArgs;
 
 pub use self::context::{AckSender, ConnectContext, DisconnectContext, EventContext};
 pub use self::emitter::Emitter;
-pub(crate) use self::life::Start;
+pub(crate) use self::namespace_state::{Asked, EventMiddleware, Handlers, Kind, Snapshot, Space};
 pub(crate) use self::siblings::Siblings;
-pub(crate) use self::space::{Asked, EventMiddleware, Handlers, Kind, Middleware, Snapshot, Space};
+pub(crate) use self::state::Start;
 
-use self::extras::Extras;
-use crate::ack::PendingAcks;
+use self::own::Extras;
+use crate::acks::PendingAcks;
 use crate::broadcast::Broadcast;
-use crate::disconnect_reason::DisconnectReason;
 use crate::emit;
 use crate::error::{AckError, EmitError};
 use crate::extensions::Extensions;
-use crate::handshake::Handshake;
-use crate::into_rooms::IntoRooms;
-use crate::params::Params;
+use crate::namespace::params::Params;
 use crate::recovery::NotRecovered;
-use crate::room::{MemberKey, Room};
+use crate::rooms::IntoRooms;
+use crate::rooms::{MemberKey, Room};
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::handshake::Handshake;
 use crate::socket_data::SocketData;
 
 /// A client in a namespace.
@@ -91,12 +97,12 @@ impl Socket {
     /// Whether the client came back as the socket that it was, with its id, rooms and data, and has got what it
     /// missed. See [`ServerBuilder::connection_state_recovery`](crate::ServerBuilder::connection_state_recovery).
     pub fn recovered(&self) -> bool {
-        self.0.recovery.load(Ordering::Relaxed) == life::RECOVERED
+        self.0.recovery.load(Ordering::Relaxed) == state::RECOVERED
     }
 
     /// Why the client did not, if it wanted to.
     pub fn not_recovered(&self) -> Option<NotRecovered> {
-        life::not_recovered(self.0.recovery.load(Ordering::Relaxed))
+        state::not_recovered(self.0.recovery.load(Ordering::Relaxed))
     }
 
     /// The application's values that other servers see and that survive a recovery.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{Inner, Socket};
-use crate::unfinished::{Share, Unfinished};
+use crate::socket::detached::{Share, Unfinished};
 
 /// All sockets of one client: they share a connection, and leave together when it is closed.
 pub(crate) struct Siblings {

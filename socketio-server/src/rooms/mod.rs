@@ -1,0 +1,13 @@
+//! The sockets of a namespace on this node, by room.
+
+mod delivered;
+mod dense;
+mod index;
+mod into_rooms;
+mod local;
+
+pub use self::delivered::Delivered;
+pub(crate) use self::index::MemberKey;
+pub use self::index::{Room, RoomEvent, Target};
+pub use self::into_rooms::IntoRooms;
+pub(crate) use self::local::{Local, Member};

@@ -1,4 +1,4 @@
-//! JSON as bytes: checking it, finding the arguments in it, undoing its escapes.
+//! JSON as bytes: validation, positions of arguments, escapes.
 
 pub(crate) mod placeholders;
 pub(crate) mod scan;

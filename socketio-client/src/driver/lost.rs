@@ -16,7 +16,7 @@ impl Driver {
         if let Link::Open(client) = std::mem::replace(&mut self.link, Link::Closed) {
             // A server that broke the protocol does not know that this is the end.
             if matches!(reason, DisconnectReason::ParseError(_)) {
-                self.works.push(Running::nobodys(Box::pin(async move {
+                self.works.push(Running::without_owner(Box::pin(async move {
                     let _ = client.close().await;
                     None
                 })));

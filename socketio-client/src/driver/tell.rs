@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::handler::{Failure, Running, Work};
 use socketio_parser::Event;
 
@@ -20,7 +20,7 @@ impl Driver {
         let calls = space.calls(event.name());
         let Some(socket) = self.hub.socket(space) else { return };
         for call in calls {
-            let (socket, event, ack) = (socket.clone(), event.clone(), Owed::new(ack.clone()));
+            let (socket, event, ack) = (socket.clone(), event.clone(), AckSlot::new(ack.clone()));
             self.begin(space, call(EventContext { socket, event, ack }));
         }
         put(space, || SocketEvent::Event { event, ack });

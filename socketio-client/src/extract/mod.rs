@@ -3,7 +3,7 @@
 
 mod on;
 
-use socketio_events::extract::{Carrier, Extract, Owed};
+use socketio_events::extract::{Carrier, Extract, AckSlot};
 use socketio_events::handler::{self, Call, HandlerFn, Incoming};
 use socketio_parser::Event;
 
@@ -52,11 +52,11 @@ impl Carrier for EventContext {
 }
 
 impl Incoming for EventContext {
-    fn owed(&mut self) -> &mut Owed<AckSender> {
+    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
         &mut self.ack
     }
 
-    fn misfit(&self, error: ExtractError) {
+    fn report_mismatch(&self, error: ExtractError) {
         misfit(&self.socket, self.event.name(), error);
     }
 }

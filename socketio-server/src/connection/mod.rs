@@ -19,7 +19,7 @@ use engineio::{CloseReason, Handler, Message, Protocol, Session};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::handler::{Failure, Running, Work};
 use socketio_events::table::List;
 use socketio_parser::{DecodeError, Decoder, Packet, Parser, Payload, RawValue};
@@ -161,7 +161,7 @@ impl Client {
         match payload {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
-                let context = EventContext { socket, event, ack: Owed::new(ack) };
+                let context = EventContext { socket, event, ack: AckSlot::new(ack) };
                 match Screening::new(&context, self.slots[at].handlers()) {
                     None => self.event(at, context, cx),
                     Some(screening) => {

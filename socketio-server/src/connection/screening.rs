@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::reply::reject;
 
 use crate::error::HandlerError;
@@ -41,7 +41,7 @@ impl Screening {
                     Poll::Ready(Ok(Some(event))) => context.event = event,
                     Poll::Ready(Err(refusal)) => {
                         let event = context.event.name().to_owned();
-                        reject(std::mem::replace(&mut context.ack, Owed::nothing()).reclaim(), &refusal);
+                        reject(std::mem::replace(&mut context.ack, AckSlot::empty()).into_inner(), &refusal);
                         let error = HandlerError::Refused { event, refusal };
                         context.socket.space().report(&context.socket, &error);
                         self.context = None;
@@ -54,7 +54,7 @@ impl Screening {
                 return Poll::Ready(self.context.take());
             };
             self.called += 1;
-            self.current = Some(middleware(EventContext { ack: Owed::nothing(), ..context.clone() }));
+            self.current = Some(middleware(EventContext { ack: AckSlot::empty(), ..context.clone() }));
         }
     }
 }

@@ -7,7 +7,7 @@
 pub(crate) mod handler;
 
 use serde::de::DeserializeOwned;
-use socketio_events::extract::{Carrier, Extract, Owed};
+use socketio_events::extract::{AckSlot, Carrier, Extract};
 use socketio_events::handler::Incoming;
 use socketio_parser::Event;
 
@@ -116,11 +116,11 @@ impl Carrier for EventContext {
 }
 
 impl Incoming for EventContext {
-    fn owed(&mut self) -> &mut Owed<AckSender> {
+    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
         &mut self.ack
     }
 
-    fn misfit(&self, error: ExtractError) {
+    fn report_mismatch(&self, error: ExtractError) {
         handler::misfit(&self.socket, self.event.name(), error);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::SendError;
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, Parser, ToArgs};
 
@@ -19,7 +19,7 @@ use crate::socket::disconnect_reason::DisconnectReason;
 pub struct EventContext {
     pub(crate) socket: Socket,
     pub(crate) event: Event,
-    pub(crate) ack: Owed<AckSender>,
+    pub(crate) ack: AckSlot<AckSender>,
 }
 
 /// A client that asks to join, or has joined.

@@ -83,7 +83,7 @@ impl Socket {
         let found = self.extras(|extras| (extras.handlers.calls(event), extras.handlers.has_once(event)));
         let Some((calls, has_once)) = found else { return Vec::new() };
         if has_once {
-            self.change(|table| table.retire(event));
+            self.change(|table| table.remove_once(event));
         }
         calls
     }

@@ -1,6 +1,6 @@
 //! The names of rooms as people write them.
 
-use super::index::Room;
+use super::target::Room;
 
 /// The names of one room or several: a `&str`, a `String`, or an array, slice or `Vec` of them.
 pub trait IntoRooms {

@@ -8,7 +8,8 @@ use engineio::{Prepared, SendError, Session};
 use socketio_parser::Event;
 
 use super::delivered::Delivered;
-use super::index::{MemberKey, Room, RoomEvent, Rooms, Target};
+use super::index::{MemberKey, Rooms};
+use super::target::{Room, RoomEvent, Target};
 use crate::acks::{Refused, Waiting};
 use crate::cluster::{Link, SocketDetails};
 

@@ -5,9 +5,13 @@ mod dense;
 mod index;
 mod into_rooms;
 mod local;
+mod target;
+#[cfg(test)]
+mod tests;
+mod walk;
 
 pub use self::delivered::Delivered;
 pub(crate) use self::index::MemberKey;
-pub use self::index::{Room, RoomEvent, Target};
 pub use self::into_rooms::IntoRooms;
 pub(crate) use self::local::{Local, Member};
+pub use self::target::{Room, RoomEvent, Target};

@@ -234,13 +234,13 @@ mod tests {
         }
     }
 
-    struct Came {
+    struct TestContext {
         event: Event,
         ack: AckSlot<Journal>,
         journal: Journal,
     }
 
-    impl Carrier for Came {
+    impl Carrier for TestContext {
         type Ack = Journal;
 
         fn event(&self) -> &Event {
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    impl Incoming for Came {
+    impl Incoming for TestContext {
         fn ack_slot(&mut self) -> &mut AckSlot<Journal> {
             &mut self.ack
         }
@@ -262,18 +262,18 @@ mod tests {
         }
     }
 
-    impl Extract<Came> for Option<Journal> {
-        fn extract(context: &mut Came) -> Result<Self, ExtractError> {
+    impl Extract<TestContext> for Option<Journal> {
+        fn extract(context: &mut TestContext) -> Result<Self, ExtractError> {
             Ok(context.take_ack())
         }
     }
 
     /// Log after an event with the argument 1 and a requested acknowledgement.
-    fn comes_of(call: &Call<Came>) -> Vec<String> {
+    fn log_of(call: &Call<TestContext>) -> Vec<String> {
         let journal = Journal::default();
         let ack = AckSlot::new(Some(journal.clone()));
         let event = message::to_event(Parser::Json, "number", &1).unwrap();
-        if let Some(work) = call(Came { event, ack, journal: journal.clone() }) {
+        if let Some(work) = call(TestContext { event, ack, journal: journal.clone() }) {
             match Running::start(work, || (), &mut Context::from_waker(Waker::noop())) {
                 Ok(running) => assert!(running.is_none()),
                 Err(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
@@ -283,43 +283,43 @@ mod tests {
     }
 
     #[test]
-    fn what_a_handler_returns_is_the_answer_unless_it_answers_itself() {
+    fn the_return_value_is_the_answer_unless_the_handler_answers() {
         let call = event(Some("number"), |Data(number): Data<u32>| async move { Ack(number + 1) });
-        assert_eq!(comes_of(&call), ["2"]);
+        assert_eq!(log_of(&call), ["2"]);
         let call = event(None, |_: EventName| async { Err::<(), _>("no") });
-        assert_eq!(comes_of(&call), [r#"{"error":"no"}"#]);
+        assert_eq!(log_of(&call), [r#"{"error":"no"}"#]);
         let call =
             event(None, |ack: Option<Journal>| async { ack.map_or(Ok(()), |_| Err("taken, and now this")) });
-        assert_eq!(comes_of(&call), ["number failed: taken, and now this"]);
+        assert_eq!(log_of(&call), ["number failed: taken, and now this"]);
         let call = event(Some("number"), |ack: Option<Journal>| async move {
             let ack = ack.unwrap();
             ack.answer("mine");
             Ack("not this")
         });
-        assert_eq!(comes_of(&call), [r#""mine""#]);
+        assert_eq!(log_of(&call), [r#""mine""#]);
         let call = event(Some("number"), |first: Option<Journal>, second: Option<Journal>| async move {
             assert!(first.is_some() && second.is_none());
         });
-        assert!(comes_of(&call).is_empty());
+        assert!(log_of(&call).is_empty());
     }
 
     #[test]
-    fn what_does_not_fit_is_answered_whatever_the_handler_took_before() {
+    fn a_mismatch_is_answered_even_after_the_ack_was_taken() {
         for call in [
             event(None, |_: Data<String>, _: Option<Journal>| async {}),
             event(None, |_: Option<Journal>, _: Data<String>| async {}),
         ] {
-            let came = comes_of(&call);
+            let came = log_of(&call);
             assert!(came.len() == 2 && came[0].starts_with(r#"{"error":""#), "{came:?}");
             assert!(came[1].starts_with("mismatch: "), "{came:?}");
         }
     }
 
     #[test]
-    fn whoever_looks_at_any_event_answers_none() {
+    fn handlers_of_any_event_do_not_answer() {
         let call = any(|ack: Option<Journal>| async move { assert!(ack.is_none()) });
-        assert!(comes_of(&call).is_empty());
-        let came = comes_of(&any(|_: Data<String>| async {}));
+        assert!(log_of(&call).is_empty());
+        let came = log_of(&any(|_: Data<String>| async {}));
         assert!(came.len() == 1 && came[0].starts_with("mismatch: "), "{came:?}");
     }
 }

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_is_one() {
+    fn only_objects_are_accepted() {
         assert_eq!(read(r#"2["e",{"x":1}]"#).unwrap().0, Point { x: 1, y: None });
         for other in [r#"2["e",[1,2]]"#, r#"2["e",[]]"#, r#"2["e",1]"#, r#"2["e","{}"]"#, r#"2["e",null]"#] {
             let error = read(other).unwrap_err();

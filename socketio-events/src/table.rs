@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_any_event_come_first() {
+    fn handlers_of_any_event_come_first() {
         let mut table = Table::default();
         let (a, b, c) = (call(), call(), call());
         table.on("event", Arc::clone(&a));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_name_that_was_waited_for_once() {
+    fn handlers_for_a_single_call_leave_nothing_behind() {
         let mut table = Table::default();
         table.once("answer 1", call());
         assert!(table.has_once("answer 1") && !table.has_once("answer 2"));

@@ -1,7 +1,8 @@
-//! Answers that a socket owes us.
+//! Acknowledgements that a socket has not yet sent.
 //!
-//! An id is unique in its namespace, so that a broadcast with acknowledgements is encoded once. A waiting answer is
-//! an entry in the socket's own table: no task and, unless somebody awaits it, no timer.
+//! An id is unique in its namespace, so that a broadcast with acknowledgements is encoded once. A pending
+//! acknowledgement is an entry in the socket's table. It needs no task, and a timer only while a caller
+//! awaits it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,40 +10,41 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use socketio_parser::RawArgs;
 use tokio::sync::{mpsc, oneshot};
 
-/// Room for more answers than this is given back when none is owed any more.
-const KEPT: usize = 64;
+/// Capacity in entries that an empty table keeps. Larger tables are freed when the last acknowledgement
+/// arrives.
+const IDLE_CAPACITY: usize = 64;
 
-/// The answers that one socket owes.
+/// The pending acknowledgements of one socket.
 #[derive(Debug, Default)]
 pub(crate) struct PendingAcks(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    waiting: HashMap<u64, Waiting>,
+    waiting: HashMap<u64, AckWaiter>,
     closed: bool,
 }
 
-/// Who waits for an answer.
+/// Receiver of an acknowledgement.
 #[derive(Debug)]
-pub(crate) enum Waiting {
+pub(crate) enum AckWaiter {
     /// An emit to one socket.
     One(oneshot::Sender<RawArgs>),
-    /// A broadcast that collects them.
+    /// A broadcast that collects the acknowledgements of many sockets.
     Many(mpsc::UnboundedSender<RawArgs>),
 }
 
-/// Why an answer cannot be waited for.
+/// Reason why an acknowledgement cannot be awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum AckRefused {
     Closed,
     TooMany,
 }
 
 impl Table {
-    fn remove(&mut self, id: u64) -> Option<Waiting> {
+    fn remove(&mut self, id: u64) -> Option<AckWaiter> {
         let waiting = self.waiting.remove(&id);
-        // A few places are kept for the next ones.
-        if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
+        // A small capacity is kept for the next entries.
+        if self.waiting.is_empty() && self.waiting.capacity() > IDLE_CAPACITY {
             self.waiting = HashMap::new();
         }
         waiting
@@ -50,34 +52,34 @@ impl Table {
 }
 
 impl PendingAcks {
-    pub(crate) fn expect(&self, id: u64, waiting: Waiting, max: usize) -> Result<(), Refused> {
+    pub(crate) fn expect(&self, id: u64, waiting: AckWaiter, max: usize) -> Result<(), AckRefused> {
         let mut table = self.lock();
         if table.closed {
-            return Err(Refused::Closed);
+            return Err(AckRefused::Closed);
         }
         if table.waiting.len() >= max {
-            return Err(Refused::TooMany);
+            return Err(AckRefused::TooMany);
         }
         table.waiting.insert(id, waiting);
         Ok(())
     }
 
-    /// An answer came. One that nobody waits for (any more) is dropped: it was late, or the peer made it up.
+    /// Completes an acknowledgement. An unknown id is ignored: the answer was late, or the peer invented it.
     pub(crate) fn resolve(&self, id: u64, args: RawArgs) {
         let waiting = self.lock().remove(id);
         match waiting {
-            Some(Waiting::One(one)) => drop(one.send(args)),
-            Some(Waiting::Many(many)) => drop(many.send(args)),
+            Some(AckWaiter::One(one)) => drop(one.send(args)),
+            Some(AckWaiter::Many(many)) => drop(many.send(args)),
             None => {}
         }
     }
 
-    /// Nobody waits for this one any more.
+    /// Removes an acknowledgement that no caller awaits any more.
     pub(crate) fn forget(&self, id: u64) {
         self.lock().remove(id);
     }
 
-    /// The socket left: whoever waits learns it by the dropped sender.
+    /// Fails all acknowledgements of a socket that has left: their waiters see a dropped sender.
     pub(crate) fn close(&self) {
         let waiting = {
             let mut table = self.lock();
@@ -97,16 +99,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_of_answers_that_came_takes_no_memory() {
+    fn completed_acknowledgements_take_no_memory() {
         let acks = PendingAcks::default();
         for id in 0..10_000 {
-            acks.expect(id, Waiting::One(oneshot::channel().0), 10_000).unwrap();
+            acks.expect(id, AckWaiter::One(oneshot::channel().0), 10_000).unwrap();
         }
-        assert_eq!(acks.expect(10_000, Waiting::One(oneshot::channel().0), 10_000), Err(Refused::TooMany));
+        assert_eq!(
+            acks.expect(10_000, AckWaiter::One(oneshot::channel().0), 10_000),
+            Err(AckRefused::TooMany)
+        );
         for id in 0..5_000 {
             acks.resolve(id, RawArgs::empty());
             acks.forget(5_000 + id);
         }
-        assert!(acks.lock().waiting.capacity() <= KEPT);
+        assert!(acks.lock().waiting.capacity() <= IDLE_CAPACITY);
     }
 }

@@ -1,11 +1,11 @@
-//! A Socket.IO server: named events with answers, namespaces, rooms and broadcasts, over `engineio`.
+//! A Socket.IO server over `engineio`: events with acknowledgements, namespaces, rooms and broadcasts.
 //!
 //! ```no_run
 //! use serde::{Deserialize, Serialize};
 //! use socketio_server::{Data, DisconnectReason, Server, Socket};
 //!
 //! #[derive(Deserialize, Serialize)]
-//! struct Line {
+//! struct ChatMessage {
 //!     from: String,
 //!     text: String,
 //! }
@@ -15,8 +15,8 @@
 //!     let io = Server::builder().build()?;
 //!     let chat = io.of("/chat");
 //!     chat.on_connect(|socket: Socket| async move { socket.join("lobby") });
-//!     chat.on("message", |socket: Socket, Data(line): Data<Line>| async move {
-//!         socket.to("lobby").emit("message", &line).await
+//!     chat.on("message", |socket: Socket, Data(message): Data<ChatMessage>| async move {
+//!         socket.to("lobby").emit("message", &message).await
 //!     });
 //!     chat.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
 //!         println!("{} left: {reason}", socket.id());
@@ -30,16 +30,30 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `msgpack` | no | packets as msgpack, for servers that choose `Parser::Msgpack` |
-//! | `serve-client` | no | `ServerBuilder::serve_client`: the scripts that pages load |
-//! | `tracing` | no | what happens can be seen by `tracing`: clients refused, sockets that come and leave, trouble with other nodes |
+//! | `msgpack` | no | packets in msgpack, for servers with `Parser::Msgpack` |
+//! | `serve-client` | no | `ServerBuilder::serve_client`: the client scripts for browsers |
+//! | `tracing` | no | log events for `tracing`: refused clients, connected and disconnected sockets, errors of a cluster |
+//!
+//! # Layout
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `server` | [`Server`] and its builder |
+//! | `connection` | one client connection: packets are dispatched to the sockets of its namespaces |
+//! | `namespace` | [`Namespace`]: registration of handlers, emits; the registry of all namespaces |
+//! | `extract` | arguments of handlers |
+//! | `socket` | [`Socket`]: state, emits, contexts |
+//! | `broadcast` | [`Broadcast`]: selection of sockets, acknowledgements of many |
+//! | `cluster` | one namespace on this node, and the adapters that connect nodes |
+//! | `recovery` | connection state recovery: kept events and disconnected sockets |
+//! | `rooms` | the index of rooms |
 
 mod acks;
 mod broadcast;
 pub mod cluster;
 mod config;
 mod connection;
-mod emit;
+mod encode;
 mod error;
 mod extensions;
 mod extract;
@@ -54,7 +68,7 @@ mod trace;
 
 pub use self::broadcast::Broadcast;
 pub use self::broadcast::remote_socket::RemoteSocket;
-pub use self::cluster::server_events::ServerEventContext;
+pub use self::cluster::server_event::ServerEventContext;
 pub use self::config::{Config, Recovery};
 pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
 pub use self::extensions::Extensions;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use socketio_server::cluster::{
-    Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence, SocketDetails,
+    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, Presence, SocketDetails,
 };
 use socketio_server::{Binary, RoomEvent, Server, Socket};
 
@@ -204,15 +204,15 @@ async fn a_hook_may_change_rooms_and_emit() {
 /// A cluster of which the other node is made up.
 struct Elsewhere;
 
-struct Answering(Inbound);
+struct Answering(ClusterInbox);
 
 impl Adapter for Elsewhere {
-    fn open(&self, inbound: Inbound) -> Arc<dyn Link> {
+    fn open(&self, inbound: ClusterInbox) -> Arc<dyn ClusterLink> {
         Arc::new(Answering(inbound))
     }
 }
 
-impl Link for Answering {
+impl ClusterLink for Answering {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async move {
             if let Message::FetchSockets { request, .. } = message {

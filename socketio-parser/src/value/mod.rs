@@ -29,7 +29,7 @@ pub use view::{Elements, Entries, Kind, ValueRef};
 /// let value = value.view();
 /// assert_eq!(value.get("by").as_str(), Some("Zoé"));
 /// assert_eq!(value.get("to").at(1).as_f64(), Some(-4.5));
-/// assert!(value.get("nobody").get("home").is_missing());
+/// assert!(value.get("missing").get("missing").is_missing());
 /// assert_eq!(value.entries().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), ["to", "by"]);
 /// assert_eq!(value.as_json(), Some(r#"{"to":[3,-4.5],"by":"Zoé"}"#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

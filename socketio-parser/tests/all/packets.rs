@@ -1,4 +1,4 @@
-//! The packets of the official parser's test suite, and the payloads that it refuses.
+//! The packets of the official parser's test suite, and the payloads that it rejects.
 
 use crate::common::{decode, decode_all, event, refused, round_trip};
 use socketio_parser::{
@@ -229,8 +229,8 @@ fn a_reset_decoder_starts_afresh() {
 
 /// SIO-PARSER-17
 ///
-/// The predicate of the official package looks at packets that a program has made. Ours cannot be made wrong, but for
-/// the name, the namespace and the ack id, which encoding refuses.
+/// The predicate of the official package checks packets that a program has built. The types of this crate
+/// exclude invalid packets, except for the name, the namespace and the ack id, which the encoder checks.
 #[test]
 fn invalid_packets_are_refused_by_the_encoder() {
     let mut out = b"head".to_vec();
@@ -249,7 +249,7 @@ fn invalid_packets_are_refused_by_the_encoder() {
     let error = Parser::Json.encode_event(&mut out, "/", Some(1 << 53), "a", &1).unwrap_err();
     assert!(matches!(error, EncodeError::AckId));
     assert_eq!(out, b"head", "nothing is left behind");
-    // Close, but no reserved name.
+    // Similar names that are not reserved.
     for name in ["connection", "connected", "disconnected", "newlistener", "", "Connect", "error"] {
         Parser::Json.encode_event(&mut out, "/", None, name, &1).unwrap();
     }
@@ -257,10 +257,10 @@ fn invalid_packets_are_refused_by_the_encoder() {
 
 /// SIO-PARSER-23
 #[test]
-fn an_attachment_that_nobody_waits_for() {
+fn an_unexpected_attachment_is_an_error() {
     let error = Decoder::default().binary("abc".into()).unwrap_err();
     assert_eq!(error.to_string(), "got binary data when not reconstructing a packet");
-    // Nor does a packet that is complete.
+    // A complete packet is not pending either.
     let mut decoder = Decoder::default();
     decoder.text(r#"51-["a",{"_placeholder":true,"num":0}]"#.into()).unwrap();
     decoder.binary("abc".into()).unwrap().unwrap();
@@ -269,7 +269,7 @@ fn an_attachment_that_nobody_waits_for() {
 
 /// SIO-PARSER-24
 #[test]
-fn a_text_while_attachments_are_due() {
+fn a_text_before_the_last_attachment_is_an_error() {
     let mut decoder = Decoder::default();
     let text = r#"51-["hello",{"_placeholder":true,"num":0}]"#;
     decoder.text(text.into()).unwrap();
@@ -279,7 +279,7 @@ fn a_text_while_attachments_are_due() {
 }
 
 #[test]
-fn what_the_official_decoder_lets_pass_without_a_payload() {
+fn packets_without_a_payload_are_accepted_like_officially() {
     assert!(matches!(decode("2").payload, Payload::EmptyEvent));
     assert!(matches!(decode("2/a,12").payload, Payload::EmptyEvent));
     assert!(matches!(decode("4").payload, Payload::ConnectError(None)));
@@ -343,12 +343,12 @@ fn depth_is_limited_and_costs_no_stack() {
     let packet = decoder.text(nested(999).into()).unwrap().unwrap();
     assert!(decoder.text(nested(1000).into()).is_err(), "1000 is the ceiling");
     assert!(decoder.text(objects(999).into()).unwrap().is_some());
-    // Going back out through containers of both kinds finds the right one open.
+    // Leaving nested containers of both kinds restores the kind of the outer one.
     let mixed = format!("2[\"a\",{}1{}]", "[{\"k\":".repeat(400), "}]".repeat(400));
     decoder.text(mixed.into()).unwrap().unwrap();
     let crossed = format!("2[\"a\",{}1{}]", "[{\"k\":".repeat(400), "]}".repeat(400));
     assert!(decoder.text(crossed.into()).is_err());
-    // A value can be made of it, dropped and sent on without recursion into the ground.
+    // A value of this depth can be built, dropped and forwarded without deep recursion.
     let value = event(packet).args().get(0).unwrap().value().unwrap();
     let mut out = Vec::new();
     Parser::Json.encode_event(&mut out, "/", None, "a", &value.at(0)).unwrap();
@@ -380,7 +380,7 @@ fn white_space_in_the_header_is_refused() {
         assert_eq!(refused(text), DecodeError::HeaderSpace, "{text}");
     }
     assert!(matches!(refused("2\u{feff}[\"a\",1]"), DecodeError::Json { .. }));
-    // Inside and behind the payload it is JSON's own.
+    // White space inside and after the payload is part of the JSON.
     let event = event(decode("2[ \"a\" ,\t1 , { \"b\" : [ ] } \r\n] \n"));
     assert_eq!(
         event.args().iter().map(|arg| arg.as_json().unwrap()).collect::<Vec<_>>(),
@@ -396,7 +396,7 @@ fn a_query_in_the_namespace() {
     assert_eq!((decode("0").namespace.path(), decode("0").namespace.query()), ("/", None));
 }
 
-/// Found by fuzzing: an ack id means nothing to these types, but it was sent and goes along.
+/// Found by fuzzing: an ack id has no meaning for these types, but is forwarded.
 #[test]
 fn ack_ids_of_other_types_are_forwarded() {
     for text in ["13", "1/a,3", "03{\"a\":1}", "43\"no\"", "23"] {

@@ -1,4 +1,4 @@
-//! An emit to many: to whom, how, and their answers.
+//! Broadcasts: an emit or an operation on many sockets.
 
 pub(crate) mod remote_socket;
 
@@ -11,54 +11,55 @@ use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;
 
 use self::remote_socket::RemoteSocket;
-use crate::cluster::{AdapterError, Answer, Flags, Gathered, Hub};
-use crate::emit;
+use crate::cluster::{AdapterError, Answer, Flags, Gathered, NamespaceNode};
+use crate::encode;
 use crate::error::{EmitError, GatherError, Partial};
 use crate::rooms::IntoRooms;
 use crate::rooms::Target;
 
-/// An operation on many sockets in the making. Each method returns a new one, so it can be kept and used again.
+/// Builder of a broadcast or of another operation on many sockets. Each method returns a new builder, so a
+/// builder can be kept and reused.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Broadcast {
     scope: Scope,
     target: Target,
     flags: Flags,
-    /// Only on this server.
-    here: bool,
+    /// Whether only sockets of this server are selected.
+    local_only: bool,
     timeout: Duration,
 }
 
-/// Where the sockets are looked for.
+/// The namespaces of a broadcast.
 #[derive(Clone, Debug)]
 enum Scope {
-    Namespace(Arc<Hub>),
-    /// All namespaces that one pattern or function has made.
+    Namespace(Arc<NamespaceNode>),
+    /// All namespaces that were created from one pattern or function.
     Family(Arc<Family>),
 }
 
 /// The namespaces of one parent, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Family(RwLock<BTreeMap<Arc<str>, Arc<Hub>>>);
+pub(crate) struct Family(RwLock<BTreeMap<Arc<str>, Arc<NamespaceNode>>>);
 
 impl Family {
-    pub(crate) fn add(&self, hub: &Arc<Hub>) {
-        let mut hubs = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        hubs.insert(Arc::clone(hub.name()), Arc::clone(hub));
+    pub(crate) fn add(&self, node: &Arc<NamespaceNode>) {
+        let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        nodes.insert(Arc::clone(node.name()), Arc::clone(node));
     }
 
     pub(crate) fn remove(&self, name: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    fn all(&self) -> Vec<Arc<Hub>> {
+    fn all(&self) -> Vec<Arc<NamespaceNode>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 
 impl Broadcast {
-    pub(crate) fn new(hub: Arc<Hub>, timeout: Duration) -> Self {
-        Self::of(Scope::Namespace(hub), timeout)
+    pub(crate) fn new(node: Arc<NamespaceNode>, timeout: Duration) -> Self {
+        Self::of(Scope::Namespace(node), timeout)
     }
 
     pub(crate) fn to_family(family: Arc<Family>, timeout: Duration) -> Self {
@@ -66,10 +67,10 @@ impl Broadcast {
     }
 
     fn of(scope: Scope, timeout: Duration) -> Self {
-        Self { scope, target: Target::default(), flags: Flags::default(), here: false, timeout }
+        Self { scope, target: Target::default(), flags: Flags::default(), local_only: false, timeout }
     }
 
-    /// Adds rooms. A socket that is in several of them gets the event once.
+    /// Adds rooms. A socket in several of them receives the event once.
     pub fn to(mut self, rooms: impl IntoRooms) -> Self {
         self.target.rooms.extend(rooms.into_rooms());
         self
@@ -80,45 +81,46 @@ impl Broadcast {
         self.to(rooms)
     }
 
-    /// Leaves the members of rooms out. The id of a socket is a room too.
+    /// Excludes the members of rooms. The id of a socket is a room too.
     pub fn except(mut self, rooms: impl IntoRooms) -> Self {
         self.target.except.extend(rooms.into_rooms());
         self
     }
 
-    /// Only sockets of this server are meant.
+    /// Selects only sockets of this server.
     pub fn local(mut self) -> Self {
-        self.here = true;
+        self.local_only = true;
         self
     }
 
-    /// Sockets that cannot take the event at once do not get it.
+    /// Skips sockets that cannot take the event at once.
     pub fn volatile(mut self) -> Self {
         self.flags.volatile = true;
         self
     }
 
-    /// Whether the event may be compressed, where compression is on.
+    /// Whether the event may be compressed, if compression is enabled.
     pub fn compress(mut self, compress: bool) -> Self {
         self.flags.compress = compress;
         self
     }
 
-    /// How long to wait for answers.
+    /// Maximum wait for acknowledgements.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sends the event to everybody meant. It is encoded once, and not at all if there is nobody.
+    /// Sends the event to all selected sockets. It is encoded once, or not at all if no socket is selected.
+    /// The method is async because other servers of a cluster may be involved.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        for hub in &*self.hubs() {
-            if self.is_told(hub) || hub.has_outgoing() {
-                let event = emit::to_event(hub.parser(), event, args)?;
-                hub.broadcast(&self.target, self.flags, event, self.here).await?;
+        for node in &*self.nodes() {
+            if self.reaches_cluster(node) || node.has_outgoing() {
+                let event = encode::to_event(node.parser(), event, args)?;
+                node.broadcast(&self.target, self.flags, event, self.local_only).await?;
             } else {
-                hub.deliver(&self.target, self.flags, |offset| {
-                    Ok(emit::event(hub.parser(), hub.name(), None, event, args, offset)?)
+                node.deliver(&self.target, self.flags, |offset| {
+                    Ok(encode::event(node.parser(), node.name(), None, event, args, offset)?)
                 })?;
             }
         }
@@ -130,25 +132,28 @@ impl Broadcast {
         self.emit("message", args).await
     }
 
-    /// Sends the event and collects the answers, the first argument of each read as `T`. Those that came in time are
-    /// in the error too.
+    /// Sends the event and collects the acknowledgements, each one's first argument deserialized as `T`. An
+    /// error contains those that arrived in time.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<Vec<T>, GatherError<T>> {
         let mut all = Gathered::default();
-        for hub in &*self.hubs() {
-            let told = self.is_told(hub);
-            let outgoing = hub.has_outgoing();
-            let unread =
-                if told || outgoing { Some(emit::to_event(hub.parser(), event, args)?) } else { None };
-            if let Some(unread) = unread.as_ref().filter(|_| outgoing) {
-                hub.tell_outgoing(&self.target, unread);
+        for node in &*self.nodes() {
+            let for_cluster = self.reaches_cluster(node);
+            let outgoing = node.has_outgoing();
+            let decoded = if for_cluster || outgoing {
+                Some(encode::to_event(node.parser(), event, args)?)
+            } else {
+                None
+            };
+            if let Some(decoded) = decoded.as_ref().filter(|_| outgoing) {
+                node.notify_outgoing(&self.target, decoded);
             }
-            let unread = unread.filter(|_| told);
-            let asked = hub.broadcast_with_ack(&self.target, self.flags, self.timeout, unread, |id| {
-                Ok(emit::event(hub.parser(), hub.name(), Some(id), event, args, None)?)
+            let decoded = decoded.filter(|_| for_cluster);
+            let asked = node.broadcast_with_ack(&self.target, self.flags, self.timeout, decoded, |id| {
+                Ok(encode::event(node.parser(), node.name(), Some(id), event, args, None)?)
             });
             all.add(asked.await?);
         }
@@ -156,59 +161,60 @@ impl Broadcast {
         whole(Gathered { answers, missing: all.missing, silent: all.silent })
     }
 
-    /// Finds everybody meant, also on other servers. Those that were found in time are in the error too.
+    /// Finds all selected sockets, including those of other servers. An error contains those that were found
+    /// in time.
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
         let mut all = Gathered::default();
-        for hub in &*self.hubs() {
-            let Gathered { answers, missing, silent } = hub.fetch(&self.target, self.here).await?;
+        for node in &*self.nodes() {
+            let Gathered { answers, missing, silent } = node.fetch(&self.target, self.local_only).await?;
             let answers =
-                answers.into_iter().map(|details| RemoteSocket::new(hub, details, self.timeout)).collect();
+                answers.into_iter().map(|details| RemoteSocket::new(node, details, self.timeout)).collect();
             all.add(Gathered { answers, missing, silent });
         }
         whole(all)
     }
 
-    /// Puts everybody meant into rooms. An error says that other servers were not told.
+    /// Adds all selected sockets to rooms. An error means that other servers were not reached.
     pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
         let rooms = rooms.into_rooms();
-        for hub in &*self.hubs() {
-            hub.join(&self.target, &rooms, self.here).await?;
+        for node in &*self.nodes() {
+            node.join(&self.target, &rooms, self.local_only).await?;
         }
         Ok(())
     }
 
-    /// Takes everybody meant out of rooms. An error says that other servers were not told.
+    /// Removes all selected sockets from rooms. An error means that other servers were not reached.
     pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
         let rooms = rooms.into_rooms();
-        for hub in &*self.hubs() {
-            hub.leave(&self.target, &rooms, self.here).await?;
+        for node in &*self.nodes() {
+            node.leave(&self.target, &rooms, self.local_only).await?;
         }
         Ok(())
     }
 
-    /// Puts everybody meant out of the namespace, and with `close` off the server. An error says that other servers
-    /// were not told.
+    /// Disconnects all selected sockets from the namespace; with `close`, closes their connections. An error
+    /// means that other servers were not reached.
     pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
-        for hub in &*self.hubs() {
-            hub.disconnect(&self.target, close, self.here).await?;
+        for node in &*self.nodes() {
+            node.disconnect(&self.target, close, self.local_only).await?;
         }
         Ok(())
     }
 
-    fn hubs(&self) -> Cow<'_, [Arc<Hub>]> {
+    fn nodes(&self) -> Cow<'_, [Arc<NamespaceNode>]> {
         match &self.scope {
-            Scope::Namespace(hub) => Cow::Borrowed(std::slice::from_ref(hub)),
+            Scope::Namespace(node) => Cow::Borrowed(std::slice::from_ref(node)),
             Scope::Family(family) => Cow::Owned(family.all()),
         }
     }
 
-    /// Whether other servers have to hear of it.
-    fn is_told(&self, hub: &Hub) -> bool {
-        !self.here && hub.is_clustered()
+    /// Whether the operation includes other servers.
+    fn reaches_cluster(&self, node: &NamespaceNode) -> bool {
+        !self.local_only && node.is_clustered()
     }
 }
 
-/// What was gathered, if nothing is missing.
+/// The gathered answers, or an error if some are missing.
 pub(crate) fn whole<T>(gathered: Gathered<T>) -> Result<Vec<T>, GatherError<T>> {
     let Gathered { answers, missing, silent } = gathered;
     if missing == 0 { Ok(answers) } else { Err(GatherError::Partial(Partial { answers, missing, silent })) }

@@ -1,4 +1,4 @@
-//! A socket that may be on another server.
+//! Sockets that may be on another server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use socketio_parser::ToArgs;
 
-use crate::cluster::{AdapterError, Answer, Flags, HandshakeDetails, Hub, SocketDetails};
-use crate::emit;
+use crate::cluster::{AdapterError, Answer, Flags, HandshakeDetails, NamespaceNode, SocketDetails};
+use crate::encode;
 use crate::error::{AckError, EmitError};
 use crate::rooms::IntoRooms;
 use crate::rooms::{Room, Target};
 
-/// A socket as [`fetch_sockets`](crate::Namespace::fetch_sockets) found it, on this server or another one. What it
-/// says of itself is as it was then; what is done to it reaches it wherever it is.
+/// A socket that [`fetch_sockets`](crate::Namespace::fetch_sockets) found, on this server or on another one.
+/// Its details are a snapshot; operations reach the socket on any server.
 #[derive(Clone, Debug)]
 pub struct RemoteSocket {
-    hub: Arc<Hub>,
+    node: Arc<NamespaceNode>,
     details: SocketDetails,
     timeout: Duration,
 }
 
 impl RemoteSocket {
-    pub(crate) fn new(hub: &Arc<Hub>, details: SocketDetails, timeout: Duration) -> Self {
-        Self { hub: Arc::clone(hub), details, timeout }
+    pub(crate) fn new(node: &Arc<NamespaceNode>, details: SocketDetails, timeout: Duration) -> Self {
+        Self { node: Arc::clone(node), details, timeout }
     }
 
     /// The socket's public id.
@@ -32,12 +32,12 @@ impl RemoteSocket {
         &self.details.id
     }
 
-    /// How its client came.
+    /// Handshake of the socket.
     pub fn handshake(&self) -> &HandshakeDetails {
         &self.details.handshake
     }
 
-    /// The rooms that it was in, its own id among them.
+    /// The rooms at the time of the snapshot, its own id among them.
     pub fn rooms(&self) -> &[Room] {
         &self.details.rooms
     }
@@ -47,33 +47,33 @@ impl RemoteSocket {
         &self.details.data
     }
 
-    /// How long to wait for an answer.
+    /// Maximum wait for an acknowledgement.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sends it an event.
+    /// Sends an event to the socket.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        let event = emit::to_event(self.hub.parser(), event, args)?;
-        self.hub.broadcast(&self.target(), Flags::default(), event, self.is_here()).await
+        let event = encode::to_event(self.node.parser(), event, args)?;
+        self.node.broadcast(&self.target(), Flags::default(), event, self.is_local()).await
     }
 
-    /// Sends it an event and waits for the answer, of which the first argument is read as `T`.
+    /// Sends an event and waits for the acknowledgement, whose first argument is deserialized as `T`.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<T, AckError> {
-        let unread = emit::to_event(self.hub.parser(), event, args)?;
-        let elsewhere = Some(unread.clone()).filter(|_| !self.is_here() && self.hub.is_clustered());
-        let (hub, target) = (&self.hub, self.target());
-        if hub.has_outgoing() {
-            hub.tell_outgoing(&target, &unread);
+        let decoded = encode::to_event(self.node.parser(), event, args)?;
+        let remote = Some(decoded.clone()).filter(|_| !self.is_local() && self.node.is_clustered());
+        let (node, target) = (&self.node, self.target());
+        if node.has_outgoing() {
+            node.notify_outgoing(&target, &decoded);
         }
-        let asked = hub.broadcast_with_ack(&target, Flags::default(), self.timeout, elsewhere, |id| {
-            Ok(emit::event(hub.parser(), hub.name(), Some(id), event, unread.args(), None)?)
+        let asked = node.broadcast_with_ack(&target, Flags::default(), self.timeout, remote, |id| {
+            Ok(encode::event(node.parser(), node.name(), Some(id), event, decoded.args(), None)?)
         });
         let gathered = asked.await?;
         match gathered.answers.first() {
@@ -83,27 +83,27 @@ impl RemoteSocket {
         }
     }
 
-    /// Puts it into rooms.
+    /// Adds the socket to rooms.
     pub async fn join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
-        self.hub.join(&self.target(), &rooms.into_rooms(), self.is_here()).await
+        self.node.join(&self.target(), &rooms.into_rooms(), self.is_local()).await
     }
 
-    /// Takes it out of rooms.
+    /// Removes the socket from rooms.
     pub async fn leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
-        self.hub.leave(&self.target(), &rooms.into_rooms(), self.is_here()).await
+        self.node.leave(&self.target(), &rooms.into_rooms(), self.is_local()).await
     }
 
-    /// Puts it out of the namespace, and with `close` off its server.
+    /// Disconnects the socket from the namespace; with `close`, closes its connection.
     pub async fn disconnect(&self, close: bool) -> Result<(), AdapterError> {
-        self.hub.disconnect(&self.target(), close, self.is_here()).await
+        self.node.disconnect(&self.target(), close, self.is_local()).await
     }
 
     fn target(&self) -> Target {
         Target { rooms: vec![self.id().into()], except: Vec::new() }
     }
 
-    /// A socket of this server needs no other.
-    fn is_here(&self) -> bool {
-        self.hub.local.read().find(self.id()).is_some()
+    /// Whether the socket is on this server, so that other servers are not involved.
+    fn is_local(&self) -> bool {
+        self.node.rooms.read().find(self.id()).is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! What the nodes of a cluster tell each other of a socket.
+//! Details of sockets, as cluster nodes exchange them.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 
 use crate::rooms::Room;
 
-/// A socket, wherever it is, as [`fetch_sockets`](crate::Namespace::fetch_sockets) finds it. Serialised it has the
-/// official adapters' shape.
+/// A socket on any node, as [`fetch_sockets`](crate::Namespace::fetch_sockets) finds it. Its serialized form
+/// is that of the official adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SocketDetails {
     /// The socket's public id.
     pub id: String,
-    /// How its client came.
+    /// Handshake of the socket.
     pub handshake: HandshakeDetails,
-    /// The rooms that it was in, its own id among them.
+    /// The rooms of the socket, its own id among them.
     #[serde(with = "room_names")]
     pub rooms: Vec<Room>,
     /// The application's data: see [`Socket::data`](crate::Socket::data).
@@ -23,27 +23,27 @@ pub struct SocketDetails {
     pub data: Map<String, Value>,
 }
 
-/// A handshake as plain data. See [`Handshake`](crate::Handshake) for what the fields mean.
+/// A handshake as plain data. [`Handshake`](crate::Handshake) documents the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HandshakeDetails {
-    /// The request's headers, names in lower case; a header that came several times joined by `, `.
+    /// The request's headers with names in lower case; repeated headers are joined by `, `.
     pub headers: BTreeMap<String, String>,
-    /// When the socket was made, for people.
+    /// Creation time of the socket as text.
     pub time: String,
-    /// The peer's address.
+    /// IP address of the client.
     pub address: String,
-    /// Whether the request named an origin.
+    /// Whether the request has an Origin header.
     pub xdomain: bool,
-    /// Whether the client reached us over TLS.
+    /// Whether the client used TLS.
     pub secure: bool,
-    /// When the socket was made, in milliseconds since 1970.
+    /// Creation time of the socket in milliseconds since 1970.
     pub issued: u64,
     /// Path and query of the request.
     pub url: String,
-    /// The query's parameters.
+    /// Query parameters of the request.
     pub query: BTreeMap<String, String>,
-    /// What the CONNECT packet brought.
+    /// Payload of the CONNECT packet.
     pub auth: Value,
 }
 

@@ -1,4 +1,4 @@
-//! What the other nodes of a cluster say, and what this node does then.
+//! Messages of other cluster nodes, and their effect on this node.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -7,114 +7,127 @@ use std::time::Duration;
 use socketio_parser::RawArgs;
 use tokio::sync::mpsc;
 
-use super::link::{Cluster, REQUEST_TIMEOUT};
 use super::message::{Flags, Message};
-use super::node::Hub;
+use super::node::NamespaceNode;
+use super::peers::{ClusterPeers, REQUEST_TIMEOUT};
 use super::requests::{Reply, deadline};
 use super::{Adapter, Presence};
-use crate::acks::Waiting;
-use crate::emit;
+use crate::acks::AckWaiter;
+use crate::encode;
 use crate::id::{NodeId, RequestId};
 use crate::rooms::Target;
 
-/// Where an adapter hands in what other nodes say. A handle that does not keep the namespace alive.
+/// Entry point for messages of other nodes, used by an adapter. The handle does not keep the namespace alive.
 #[derive(Clone)]
-pub struct Inbound {
-    hub: Weak<Hub>,
+pub struct ClusterInbox {
+    namespace_node: Weak<NamespaceNode>,
     namespace: Arc<str>,
     node: NodeId,
 }
 
-impl Inbound {
+impl ClusterInbox {
     /// Connects a namespace with the other nodes.
-    pub(crate) fn open(hub: &Arc<Hub>, adapter: &dyn Adapter) {
-        let inbound =
-            Self { hub: Arc::downgrade(hub), namespace: Arc::clone(hub.name()), node: NodeId::random() };
-        hub.connect(adapter.open(inbound.clone()));
-        inbound.begin();
+    pub(crate) fn open(namespace_node: &Arc<NamespaceNode>, adapter: &dyn Adapter) {
+        let inbox = Self {
+            namespace_node: Arc::downgrade(namespace_node),
+            namespace: Arc::clone(namespace_node.name()),
+            node: NodeId::random(),
+        };
+        namespace_node.connect(adapter.open(inbox.clone()));
+        inbox.start();
     }
 
-    /// The namespace.
+    /// Name of the namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// This node. What it said itself and gets back is ignored.
+    /// Id of this node. Messages of this node that the medium echoes are ignored.
     pub fn node(&self) -> &NodeId {
         &self.node
     }
 
-    /// Whether the namespace is still there.
+    /// Whether the namespace still exists.
     pub fn is_open(&self) -> bool {
-        self.hub.strong_count() > 0
+        self.namespace_node.strong_count() > 0
     }
 
-    /// Whether somebody on this node is in the room: if not, a broadcast to it need not be decoded.
+    /// Whether this node has sockets in the room. If not, the adapter may skip the decoding of a broadcast to
+    /// it.
     pub fn has_room(&self, room: &str) -> bool {
         let target = Target { rooms: vec![room.into()], except: Vec::new() };
-        self.hub.upgrade().is_some_and(|hub| hub.local.has(&target))
+        self.namespace_node
+            .upgrade()
+            .is_some_and(|namespace_node| namespace_node.rooms.has_receivers(&target))
     }
 
-    /// A node said something. Messages of one node are handed in one after the other, in their order.
+    /// Handles a message of a node. The adapter must pass the messages of one node one after the other, in
+    /// their order.
     pub async fn receive(&self, from: NodeId, message: Message) {
         if from == self.node {
             return;
         }
-        let Some(hub) = self.hub.upgrade() else { return };
-        // What is handed in while the adapter is still opening waits for that.
-        let opened = hub.cluster_opened().await;
+        let Some(namespace_node) = self.namespace_node.upgrade() else { return };
+        // A message that arrives while the adapter still opens the link waits for it.
+        let opened = namespace_node.cluster_opened().await;
         let Some(cluster) = opened.filter(|cluster| !cluster.is_closed()) else { return };
-        cluster.heard(&from);
+        cluster.seen(&from);
         match message {
             Message::InitialHeartbeat => {
-                cluster.say_hello(&Message::Heartbeat).await;
+                cluster.announce(&Message::Heartbeat).await;
             }
             Message::Heartbeat => {}
-            Message::Close => cluster.left(&from),
+            Message::Close => cluster.node_left(&from),
             Message::Broadcast { target, flags, event, request: None } => {
-                // An event that cannot be encoded here could not be there either.
-                let _ = hub.deliver_event(&target, flags, &event);
+                // An event that cannot be encoded here could not be encoded on the sending node either.
+                let _ = namespace_node.deliver_event(&target, flags, &event);
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
-                if hub.has_outgoing() {
-                    hub.tell_outgoing(&target, &event);
+                if namespace_node.has_outgoing() {
+                    namespace_node.notify_outgoing(&target, &event);
                 }
-                let id = hub.next_ack_id();
+                let id = namespace_node.next_ack_id();
                 let (sender, answers) = mpsc::unbounded_channel();
-                let message =
-                    emit::event(hub.parser(), hub.name(), Some(id), event.name(), event.args(), None);
-                let (asked, passed_over) = match message {
+                let message = encode::event(
+                    namespace_node.parser(),
+                    namespace_node.name(),
+                    Some(id),
+                    event.name(),
+                    event.args(),
+                    None,
+                );
+                let (receivers, over_limit) = match message {
                     Ok(message) => {
                         let message = message.compress(flags.compress);
-                        let waiting = || Waiting::Many(sender.clone());
-                        hub.local.ask(&target, id, &message, flags.volatile, waiting)
+                        let waiting = || AckWaiter::Many(sender.clone());
+                        namespace_node.rooms.send_with_ack(&target, id, &message, flags.volatile, waiting)
                     }
                     Err(_) => (Vec::new(), 0),
                 };
                 drop(sender);
-                let count = asked.len() + passed_over;
+                let count = receivers.len() + over_limit;
                 let count = Message::BroadcastClientCount { request: request.clone(), count };
                 cluster.respond(&from, count).await;
-                if !asked.is_empty() {
+                if !receivers.is_empty() {
                     tokio::spawn(async move {
-                        relay(&hub, &from, &request, answers, flags, asked.len()).await;
-                        asked.iter().for_each(|member| member.forget_ack(id));
+                        relay(&namespace_node, &from, &request, answers, flags, receivers.len()).await;
+                        receivers.iter().for_each(|member| member.forget_ack(id));
                     });
                 }
             }
-            Message::SocketsJoin { target, rooms } => hub.local.join_all(&target, &rooms),
-            Message::SocketsLeave { target, rooms } => hub.local.leave_rooms(&target, &rooms),
-            Message::DisconnectSockets { target, close } => hub.disconnect_here(&target, close),
+            Message::SocketsJoin { target, rooms } => namespace_node.rooms.join_all(&target, &rooms),
+            Message::SocketsLeave { target, rooms } => namespace_node.rooms.leave_rooms(&target, &rooms),
+            Message::DisconnectSockets { target, close } => namespace_node.disconnect_here(&target, close),
             Message::FetchSockets { target, request } => {
-                let sockets = hub.local.details(&target);
+                let sockets = namespace_node.rooms.details(&target);
                 cluster.respond(&from, Message::FetchSocketsResponse { request, sockets }).await;
             }
             Message::ServerSideEmit { event, request } => {
-                let answer = hub.server_event(&event, request.is_some());
+                let answer = namespace_node.server_event(&event, request.is_some());
                 if let Some(request) = request {
                     tokio::spawn(async move {
-                        // A handler that never answers is what the other side's timeout is for.
-                        if let (Ok(answer), Some(cluster)) = (answer.await, hub.cluster()) {
+                        // A handler that never answers is covered by the timeout of the requesting node.
+                        if let (Ok(answer), Some(cluster)) = (answer.await, namespace_node.cluster()) {
                             cluster.respond(&from, Message::ServerSideEmitResponse { request, answer }).await;
                         }
                     });
@@ -135,52 +148,56 @@ impl Inbound {
         }
     }
 
-    /// Makes this node known, and keeps it so.
-    fn begin(&self) {
-        let Some(hub) = self.hub.upgrade() else { return };
-        let Some(Presence::Heartbeats { interval, timeout }) = hub.cluster().map(Cluster::presence) else {
+    /// Announces this node and starts its heartbeats.
+    fn start(&self) {
+        let Some(namespace_node) = self.namespace_node.upgrade() else { return };
+        let Some(Presence::Heartbeats { interval, timeout }) =
+            namespace_node.cluster().map(ClusterPeers::presence)
+        else {
             return;
         };
-        let weak = self.hub.clone();
+        let weak = self.namespace_node.clone();
         tokio::spawn(async move {
-            if let Some(cluster) = hub.cluster() {
-                cluster.say_hello(&Message::InitialHeartbeat).await;
+            if let Some(cluster) = namespace_node.cluster() {
+                cluster.announce(&Message::InitialHeartbeat).await;
             }
-            drop(hub);
+            drop(namespace_node);
             // A timer without a period panics.
             let period = (interval.min(timeout) / 5).max(Duration::from_millis(1));
             let mut ticks = tokio::time::interval(period);
             loop {
                 ticks.tick().await;
-                let Some(hub) = weak.upgrade() else { return };
-                let Some(cluster) = hub.cluster().filter(|cluster| !cluster.is_closed()) else { return };
-                cluster.beat(interval, timeout).await;
+                let Some(namespace_node) = weak.upgrade() else { return };
+                let Some(cluster) = namespace_node.cluster().filter(|cluster| !cluster.is_closed()) else {
+                    return;
+                };
+                cluster.heartbeat(interval, timeout).await;
             }
         });
     }
 }
 
-/// Passes the answers of this node's clients on to the node that asked.
+/// Forwards the acknowledgements of this node's clients to the requesting node.
 async fn relay(
-    hub: &Hub,
+    namespace_node: &NamespaceNode,
     to: &NodeId,
     request: &RequestId,
     mut answers: mpsc::UnboundedReceiver<RawArgs>,
     flags: Flags,
-    asked: usize,
+    receivers: usize,
 ) {
-    let Some(cluster) = hub.cluster() else { return };
+    let Some(cluster) = namespace_node.cluster() else { return };
     let deadline = deadline(flags.timeout.unwrap_or(REQUEST_TIMEOUT));
-    for _ in 0..asked {
+    for _ in 0..receivers {
         let Ok(Some(args)) = tokio::time::timeout_at(deadline, answers.recv()).await else { return };
         let answer = args.get(0).map(|first| first.to_owned());
         cluster.respond(to, Message::BroadcastAck { request: request.clone(), answer }).await;
     }
 }
 
-impl fmt::Debug for Inbound {
+impl fmt::Debug for ClusterInbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbound")
+        f.debug_struct("ClusterInbox")
             .field("namespace", &self.namespace)
             .field("node", &self.node)
             .finish_non_exhaustive()
@@ -190,18 +207,18 @@ impl fmt::Debug for Inbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{AdapterError, BoxFuture, Link};
+    use crate::cluster::{AdapterError, BoxFuture, ClusterLink};
     use crate::config::Config;
 
     struct Hasty(mpsc::UnboundedSender<u8>);
 
     impl Adapter for Hasty {
-        fn open(&self, _: Inbound) -> Arc<dyn Link> {
+        fn open(&self, _: ClusterInbox) -> Arc<dyn ClusterLink> {
             Arc::new(Self(self.0.clone()))
         }
     }
 
-    impl Link for Hasty {
+    impl ClusterLink for Hasty {
         fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
             let _ = self.0.send(message.kind());
             Box::pin(async { Ok(()) })
@@ -212,12 +229,12 @@ mod tests {
         }
     }
 
-    /// A timer without a period would panic, and this node would never be heard again.
+    /// A timer without a period would panic, and this node would send no heartbeats.
     #[tokio::test]
-    async fn heartbeats_without_an_interval_are_sent_all_the_same() {
+    async fn heartbeats_are_sent_even_with_a_zero_interval() {
         let (sender, mut published) = mpsc::unbounded_channel();
-        let hub = Hub::new("/".into(), &Config::default(), Arc::default(), true);
-        Inbound::open(&hub, &Hasty(sender));
+        let namespace_node = NamespaceNode::new("/".into(), &Config::default(), Arc::default(), true);
+        ClusterInbox::open(&namespace_node, &Hasty(sender));
         for kind in [1, 2, 2, 2] {
             let next = tokio::time::timeout(Duration::from_secs(20), published.recv()).await;
             assert_eq!(next, Ok(Some(kind)));

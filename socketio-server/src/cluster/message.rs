@@ -1,4 +1,4 @@
-//! What the nodes of a cluster say to each other about one namespace.
+//! Messages between the cluster nodes of one namespace.
 
 use std::time::Duration;
 
@@ -8,102 +8,102 @@ use super::details::SocketDetails;
 use crate::id::RequestId;
 use crate::rooms::{Room, Target};
 
-/// What a node says to the others. The variants are those of the official cluster adapter, whose number
-/// [`kind`](Self::kind) gives.
+/// A message between nodes. The variants are those of the official cluster adapter; [`kind`](Self::kind) is
+/// their number.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Message {
-    /// A node came and wants to know who else is there.
+    /// A node has started and requests a heartbeat from the others.
     InitialHeartbeat,
-    /// A node is there.
+    /// A node is alive.
     Heartbeat,
-    /// An event for the clients of all nodes. With a request, their answers are wanted.
+    /// An event for the clients of all nodes. A request id requests their acknowledgements.
     Broadcast {
-        /// Who is meant.
+        /// Selected sockets.
         target: Target,
-        /// How it is delivered.
+        /// Delivery options.
         flags: Flags,
         /// The event.
         event: Event,
-        /// What answers refer to.
+        /// Request id for the replies.
         request: Option<RequestId>,
     },
-    /// Everybody meant joins rooms.
+    /// The selected sockets join rooms.
     SocketsJoin {
-        /// Who is meant.
+        /// Selected sockets.
         target: Target,
-        /// Which ones.
+        /// Rooms to join.
         rooms: Vec<Room>,
     },
-    /// Everybody meant leaves rooms.
+    /// The selected sockets leave rooms.
     SocketsLeave {
-        /// Who is meant.
+        /// Selected sockets.
         target: Target,
-        /// Which ones.
+        /// Rooms to leave.
         rooms: Vec<Room>,
     },
-    /// Everybody meant leaves the namespace.
+    /// The selected sockets are disconnected.
     DisconnectSockets {
-        /// Who is meant.
+        /// Selected sockets.
         target: Target,
-        /// Whether their clients are put off the server.
+        /// Whether their connections are closed too.
         close: bool,
     },
-    /// Who is meant?
+    /// Request for the details of the selected sockets.
     FetchSockets {
-        /// Who is meant.
+        /// Selected sockets.
         target: Target,
-        /// What answers refer to.
+        /// Request id for the replies.
         request: RequestId,
     },
-    /// These are, on this node.
+    /// The selected sockets of one node.
     FetchSocketsResponse {
-        /// What answers refer to.
+        /// Id of the request.
         request: RequestId,
-        /// The sockets.
+        /// Details of the sockets.
         sockets: Vec<SocketDetails>,
     },
-    /// An event for the other servers themselves. With a request, their answers are wanted.
+    /// An event for the servers themselves. A request id requests their answers.
     ServerSideEmit {
         /// The event.
         event: Event,
-        /// What answers refer to.
+        /// Request id for the replies.
         request: Option<RequestId>,
     },
-    /// A server's answer: the first argument.
+    /// The answer of a server: its first argument.
     ServerSideEmitResponse {
-        /// What answers refer to.
+        /// Id of the request.
         request: RequestId,
-        /// The value, if there is one.
+        /// The value; `None` if the answer has no arguments.
         answer: Option<RawValue>,
     },
-    /// How many clients of this node got a broadcast that wants answers.
+    /// Number of clients on one node that received a broadcast with acknowledgements.
     BroadcastClientCount {
-        /// What answers refer to.
+        /// Id of the request.
         request: RequestId,
-        /// How many.
+        /// Number of clients.
         count: usize,
     },
-    /// The answer of one client: the first argument.
+    /// The acknowledgement of one client: its first argument.
     BroadcastAck {
-        /// What answers refer to.
+        /// Id of the request.
         request: RequestId,
-        /// The value, if there is one.
+        /// The value; `None` if the acknowledgement has no arguments.
         answer: Option<RawValue>,
     },
     /// A node leaves.
     Close,
 }
 
-/// How a broadcast is to be delivered.
+/// Delivery options of a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flags {
-    /// Clients that cannot take it at once do not get it.
+    /// Whether clients that cannot take the event at once are skipped.
     pub volatile: bool,
-    /// It may be compressed.
+    /// Whether the event may be compressed.
     pub compress: bool,
-    /// How long answers are waited for.
+    /// Maximum wait for acknowledgements.
     pub timeout: Option<Duration>,
 }
 
@@ -133,7 +133,7 @@ impl Message {
         }
     }
 
-    /// The request that this is an answer to.
+    /// The request id, if this message is a reply.
     pub fn answers(&self) -> Option<&RequestId> {
         match self {
             Self::FetchSocketsResponse { request, .. }

@@ -1,15 +1,16 @@
-//! Who gets a broadcast: the sockets of this server by their rooms, and those of the other servers of a cluster.
+//! Clusters: the namespaces of several servers act as one.
 //!
-//! An [`Adapter`] connects servers. It moves [`Message`]s and knows nothing of sockets; what they mean is decided
-//! here, the same for every adapter. Without one nothing leaves the process, and nothing is spent on it.
+//! An [`Adapter`] connects servers. It transports [`Message`]s and knows nothing of sockets; their meaning is
+//! implemented here, for all adapters. Without an adapter nothing leaves the process, and a cluster costs
+//! nothing.
 
 mod details;
 mod inbox;
-mod link;
 mod message;
 mod node;
+mod peers;
 mod requests;
-pub(crate) mod server_events;
+pub(crate) mod server_event;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,35 +18,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::details::{HandshakeDetails, SocketDetails};
-pub use self::inbox::Inbound;
+pub use self::inbox::ClusterInbox;
 pub use self::message::{Flags, Message};
-pub(crate) use self::node::Hub;
+pub(crate) use self::node::NamespaceNode;
 pub(crate) use self::requests::{Answer, Gathered};
 pub use crate::error::AdapterError;
 pub use crate::id::{NodeId, RequestId};
 use crate::rooms::RoomEvent;
 
-/// A future as a trait object can return it.
+/// A boxed future, as the return type of trait object methods.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Connects this server with the others of a cluster. Given to
+/// Connection of this server to the others of a cluster. Passed to
 /// [`ServerBuilder::adapter`](crate::ServerBuilder::adapter).
 pub trait Adapter: Send + Sync + 'static {
-    /// Opens the way to the other nodes for one namespace. What they say is handed to `inbound`, in the order in
-    /// which it comes; what this node says goes through the link that is returned.
+    /// Opens the link to the other nodes for one namespace. The adapter passes their messages to `inbox`, in
+    /// the order of arrival; the messages of this node go through the returned link.
     ///
-    /// It is called by whoever names the namespace first, with nothing locked: it may use the server, and name further
-    /// namespaces. What is handed to `inbound`, or sent to other nodes, before it returns waits for its return, and so
-    /// do clients that want to join; it must not wait for any of these itself.
-    fn open(&self, inbound: Inbound) -> Arc<dyn Link>;
+    /// The call happens on first use of the namespace, without any lock, so it may use the server and create
+    /// further namespaces. Messages from `inbox`, messages to other nodes and joining clients wait until
+    /// `open` returns; `open` must not wait for them itself.
+    fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink>;
 }
 
-/// The way from one namespace of this node to the same namespace of the others.
-pub trait Link: Send + Sync + 'static {
-    /// Says something to all other nodes. Two messages of one task arrive in the order in which they were published.
+/// Link from one namespace of this node to the same namespace on the other nodes.
+pub trait ClusterLink: Send + Sync + 'static {
+    /// Sends a message to all other nodes. Two messages of one task arrive in the order of publication.
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>>;
 
-    /// Answers the node that asked. Default: to all, of whom all others ignore it.
+    /// Sends a reply to the requesting node. Default: publishes it to all nodes; the others ignore it.
     fn respond<'a>(
         &'a self,
         to: &'a NodeId,
@@ -55,37 +56,37 @@ pub trait Link: Send + Sync + 'static {
         self.publish(message)
     }
 
-    /// How this node knows who the others are.
+    /// Presence detection of the other nodes.
     fn presence(&self) -> Presence {
         Presence::default()
     }
 
-    /// How many other nodes there are, for [`Presence::Counted`].
+    /// Number of other nodes, for [`Presence::Counted`].
     fn count_others(&self) -> BoxFuture<'_, Result<usize, AdapterError>> {
         Box::pin(async { Ok(0) })
     }
 
-    /// A room came, went, or changed on this node. For adapters with a channel for each room.
+    /// A room of this node has changed. For adapters with one channel per room.
     fn on_room_event(&self, event: &RoomEvent) {
         let _ = event;
     }
 
-    /// The namespace is closed: nothing more comes, and nothing is to be handed in.
+    /// The namespace is closed: no further messages are sent, and the adapter must not pass any to the inbox.
     fn close(&self) {}
 }
 
-/// How a node knows who the others are.
+/// Presence detection of other nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Presence {
-    /// Nodes tell each other that they are there. One that was silent for `timeout` is not waited for.
+    /// Nodes send heartbeats. A node that was silent for `timeout` is not awaited.
     Heartbeats {
-        /// How long a node may say nothing before it says that it is there. Default 5 s.
+        /// Maximum silence of a node before it sends a heartbeat. Default 5 s.
         interval: Duration,
-        /// How long others believe it. Default 10 s.
+        /// Time after which a silent node counts as lost. Default 10 s.
         timeout: Duration,
     },
-    /// The medium knows how many there are: see [`Link::count_others`].
+    /// The medium counts the nodes: see [`ClusterLink::count_others`].
     Counted,
 }
 

@@ -1,4 +1,4 @@
-//! One namespace on this server: its sockets, what they may have missed, and the other nodes.
+//! One namespace on this node: its sockets, its recovery log and its link to the other nodes.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,44 +12,44 @@ use socketio_parser::{Event, Parser, RawValue};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::details::SocketDetails;
-use super::link::Cluster;
 use super::message::{Flags, Message};
+use super::peers::ClusterPeers;
 use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
-use super::{AdapterError, Link};
-use crate::acks::Waiting;
-use crate::cluster::server_events::{ServerEventContext, ServerReply};
+use super::{AdapterError, ClusterLink};
+use crate::acks::AckWaiter;
+use crate::cluster::server_event::{ServerEventContext, ServerReply};
 use crate::config::Config;
-use crate::emit;
+use crate::encode;
 use crate::error::EmitError;
 use crate::extensions::Extensions;
-use crate::recovery::Log;
-use crate::rooms::{Local, Member, Room, Target};
+use crate::recovery::RecoveryLog;
+use crate::rooms::{LocalRooms, Member, Room, Target};
 use crate::trace;
 
-/// One namespace on this server.
-pub(crate) struct Hub {
+/// One namespace on this node.
+pub(crate) struct NamespaceNode {
     name: Arc<str>,
     parser: Parser,
-    pub(crate) local: Local,
-    log: Option<Log>,
-    /// The other nodes; not known before the adapter has opened the way to them, and none without an adapter.
-    cluster: OnceLock<Option<Cluster>>,
+    pub(crate) rooms: LocalRooms,
+    log: Option<RecoveryLog>,
+    /// The other nodes. Unset until the adapter has opened the link; `None` without an adapter.
+    cluster: OnceLock<Option<ClusterPeers>>,
     opened: Notify,
     next_ack: AtomicU64,
-    /// How many listeners of outgoing events there are: while there are none, nothing is done for them.
+    /// Number of listeners of outgoing events. While it is 0, events are not decoded for them.
     outgoing: AtomicUsize,
     server_events: RwLock<Table<ServerEventContext>>,
     state: Arc<Extensions>,
 }
 
-impl Hub {
+impl NamespaceNode {
     pub(crate) fn new(name: Arc<str>, config: &Config, state: Arc<Extensions>, clustered: bool) -> Arc<Self> {
         let cluster = if clustered { OnceLock::new() } else { OnceLock::from(None) };
         Arc::new(Self {
             name,
             parser: config.parser,
-            local: Local::default(),
-            log: config.connection_state_recovery.clone().map(Log::new),
+            rooms: LocalRooms::default(),
+            log: config.connection_state_recovery.clone().map(RecoveryLog::new),
             cluster,
             opened: Notify::new(),
             next_ack: AtomicU64::new(0),
@@ -59,28 +59,28 @@ impl Hub {
         })
     }
 
-    /// There are other nodes, and this is the way to them.
-    pub(super) fn connect(&self, link: Arc<dyn Link>) {
-        self.local.tell(&link);
-        let _ = self.cluster.set(Some(Cluster::new(link)));
+    /// Sets the link to the other nodes.
+    pub(super) fn connect(&self, link: Arc<dyn ClusterLink>) {
+        self.rooms.set_link(&link);
+        let _ = self.cluster.set(Some(ClusterPeers::new(link)));
         self.opened.notify_waiters();
     }
 
-    /// There will be no way to other nodes.
+    /// Marks the namespace as local: no link will be opened.
     pub(crate) fn stay_alone(&self) {
         let _ = self.cluster.set(None);
         self.opened.notify_waiters();
     }
 
-    /// What was registered with a parent counts for its child too.
+    /// Copies the handlers of server events and the hooks of a parent.
     pub(crate) fn inherit(&self, parent: &Self) {
         let events = parent.server_events.read().unwrap_or_else(PoisonError::into_inner).clone();
         *self.server_events.write().unwrap_or_else(PoisonError::into_inner) = events;
-        if let Some(hook) = parent.local.room_hook() {
-            self.local.on_room_event(hook);
+        if let Some(hook) = parent.rooms.room_hook() {
+            self.rooms.on_room_event(hook);
         }
-        if let Some(hook) = parent.local.broadcast_hook() {
-            self.local.on_broadcast(hook);
+        if let Some(hook) = parent.rooms.broadcast_hook() {
+            self.rooms.on_broadcast(hook);
         }
     }
 
@@ -92,19 +92,19 @@ impl Hub {
         self.parser
     }
 
-    pub(crate) fn log(&self) -> Option<&Log> {
+    pub(crate) fn log(&self) -> Option<&RecoveryLog> {
         self.log.as_ref()
     }
 
-    /// The other nodes, if the way to them is open.
-    pub(super) fn cluster(&self) -> Option<&Cluster> {
+    /// The other nodes, if the link is open.
+    pub(super) fn cluster(&self) -> Option<&ClusterPeers> {
         self.cluster.get()?.as_ref()
     }
 
-    /// The other nodes. Waits for an adapter that is still opening the way to them, so that nothing is lost on them.
-    pub(super) async fn cluster_opened(&self) -> Option<&Cluster> {
+    /// The other nodes. Waits while the adapter opens the link, so that no message is lost.
+    pub(super) async fn cluster_opened(&self) -> Option<&ClusterPeers> {
         loop {
-            // Asked for before the look, so that it is not missed.
+            // Created before the check, so that a notification in between is not missed.
             let opened = self.opened.notified();
             if let Some(cluster) = self.cluster.get() {
                 return cluster.as_ref();
@@ -113,36 +113,36 @@ impl Hub {
         }
     }
 
-    /// Whether other nodes have to hear of what is for everybody.
+    /// Whether operations include other nodes.
     pub(crate) fn is_clustered(&self) -> bool {
         !matches!(self.cluster.get(), Some(None))
     }
 
-    /// An id that no other emit of the namespace on this server has.
+    /// An acknowledgement id that is unique in this namespace on this server.
     pub(crate) fn next_ack_id(&self) -> u64 {
         self.next_ack.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A listener of outgoing events came, or went.
+    /// Adjusts the number of listeners of outgoing events.
     pub(crate) fn count_outgoing(&self, more: usize, less: usize) {
         self.outgoing.fetch_add(more, Ordering::Relaxed);
         self.outgoing.fetch_sub(less, Ordering::Relaxed);
     }
 
-    /// Whether somebody listens to outgoing events.
+    /// Whether there are listeners of outgoing events.
     pub(crate) fn has_outgoing(&self) -> bool {
         self.outgoing.load(Ordering::Relaxed) > 0
     }
 
-    /// Tells the listeners of everybody meant of an event that goes to them.
-    pub(crate) fn tell_outgoing(&self, target: &Target, event: &Event) {
-        for member in self.local.members(target) {
+    /// Calls the listeners of outgoing events of the selected sockets.
+    pub(crate) fn notify_outgoing(&self, target: &Target, event: &Event) {
+        for member in self.rooms.members(target) {
             member.outgoing(event);
         }
     }
 
-    /// Sends to everybody meant on this server. The message is made only if somebody may get it; while recovery is
-    /// on, with the offset that it is given.
+    /// Sends to the selected sockets of this server. The event is encoded only if a socket may receive it;
+    /// with recovery enabled, with its offset.
     pub(crate) fn deliver(
         &self,
         target: &Target,
@@ -152,34 +152,34 @@ impl Hub {
         match &self.log {
             Some(log) if !flags.volatile => log.emit(
                 target,
-                || self.local.has(target),
+                || self.rooms.has_receivers(target),
                 |offset| Ok(make(Some(offset))?.compress(flags.compress)),
-                |message| self.local.send(target, message, false),
+                |message| self.rooms.send(target, message, false),
             ),
             _ => {
-                if self.local.has(target) {
+                if self.rooms.has_receivers(target) {
                     let message = make(None)?.compress(flags.compress);
-                    self.local.send(target, &message, flags.volatile);
+                    self.rooms.send(target, &message, flags.volatile);
                 }
                 Ok(())
             }
         }
     }
 
-    /// Sends an event to everybody meant on all servers, or only `here`.
+    /// Sends an event to the selected sockets of all servers, or with `local_only` of this server.
     pub(crate) async fn broadcast(
         &self,
         target: &Target,
         flags: Flags,
         event: Event,
-        here: bool,
+        local_only: bool,
     ) -> Result<(), EmitError> {
         self.deliver_event(target, flags, &event)?;
         let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
-        Ok(self.publish(here, message).await?)
+        Ok(self.publish(local_only, message).await?)
     }
 
-    /// Sends an event to everybody meant on this server.
+    /// Sends an event to the selected sockets of this server.
     pub(super) fn deliver_event(
         &self,
         target: &Target,
@@ -187,15 +187,15 @@ impl Hub {
         event: &Event,
     ) -> Result<(), EmitError> {
         if self.has_outgoing() {
-            self.tell_outgoing(target, event);
+            self.notify_outgoing(target, event);
         }
         self.deliver(target, flags, |offset| {
-            Ok(emit::event(self.parser, &self.name, None, event.name(), event.args(), offset)?)
+            Ok(encode::event(self.parser, &self.name, None, event.name(), event.args(), offset)?)
         })
     }
 
-    /// Sends an event and gathers the answers. `make` makes the message with the ack id that it is given; `event` is
-    /// for the other nodes, if they are to be asked too.
+    /// Sends an event and gathers the acknowledgements. `make` encodes it with the given ack id; `event` is
+    /// its form for the other nodes, if they are included.
     pub(crate) async fn broadcast_with_ack(
         &self,
         target: &Target,
@@ -207,69 +207,78 @@ impl Hub {
         let deadline = deadline(timeout);
         let id = self.next_ack_id();
         let (sender, answers) = mpsc::unbounded_channel();
-        let mut asked = Asked { id, members: Vec::new() };
-        let mut passed_over = 0;
-        if self.local.has(target) {
+        let mut receivers = BroadcastReceivers { id, members: Vec::new() };
+        let mut over_limit = 0;
+        if self.rooms.has_receivers(target) {
             let message = make(id)?.compress(flags.compress);
-            let waiting = || Waiting::Many(sender.clone());
-            (asked.members, passed_over) = self.local.ask(target, id, &message, flags.volatile, waiting);
+            let waiting = || AckWaiter::Many(sender.clone());
+            (receivers.members, over_limit) =
+                self.rooms.send_with_ack(target, id, &message, flags.volatile, waiting);
         }
-        // What is left are the senders in the tables of those asked; when the last is gone no answer can come.
+        // The remaining senders are in the receivers' tables. When the last one is dropped no acknowledgement
+        // can arrive.
         drop(sender);
-        let mut elsewhere = None;
-        let told = match event {
+        let mut remote = None;
+        let for_cluster = match event {
             Some(event) => self.cluster_opened().await.zip(Some(event)),
             None => None,
         };
-        if let Some((cluster, event)) = told {
+        if let Some((cluster, event)) = for_cluster {
             let open = cluster.open_request().await?;
             let request = Some(open.id().clone());
             let flags = Flags { timeout: Some(timeout), ..flags };
             cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
-            elsewhere = Some(open);
+            remote = Some(open);
         }
-        let mut gathered = gather_clients(answers, asked.members.len(), elsewhere, deadline).await;
-        gathered.missing = gathered.missing.saturating_add(passed_over);
+        let mut gathered = gather_clients(answers, receivers.members.len(), remote, deadline).await;
+        gathered.missing = gathered.missing.saturating_add(over_limit);
         Ok(gathered)
     }
 
-    /// Puts everybody meant into rooms.
-    pub(crate) async fn join(&self, target: &Target, rooms: &[Room], here: bool) -> Result<(), AdapterError> {
-        self.local.join_all(target, rooms);
-        self.publish(here, || Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() }).await
+    /// Adds the selected sockets to rooms.
+    pub(crate) async fn join(
+        &self,
+        target: &Target,
+        rooms: &[Room],
+        local_only: bool,
+    ) -> Result<(), AdapterError> {
+        self.rooms.join_all(target, rooms);
+        self.publish(local_only, || Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() })
+            .await
     }
 
-    /// Takes everybody meant out of rooms.
+    /// Removes the selected sockets from rooms.
     pub(crate) async fn leave(
         &self,
         target: &Target,
         rooms: &[Room],
-        here: bool,
+        local_only: bool,
     ) -> Result<(), AdapterError> {
-        self.local.leave_rooms(target, rooms);
-        self.publish(here, || Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() }).await
+        self.rooms.leave_rooms(target, rooms);
+        self.publish(local_only, || Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() })
+            .await
     }
 
-    /// Puts everybody meant out of the namespace, and with `close` off the server.
+    /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
     pub(crate) async fn disconnect(
         &self,
         target: &Target,
         close: bool,
-        here: bool,
+        local_only: bool,
     ) -> Result<(), AdapterError> {
         self.disconnect_here(target, close);
-        self.publish(here, || Message::DisconnectSockets { target: target.clone(), close }).await
+        self.publish(local_only, || Message::DisconnectSockets { target: target.clone(), close }).await
     }
 
     pub(super) fn disconnect_here(&self, target: &Target, close: bool) {
-        for member in self.local.members(target) {
+        for member in self.rooms.members(target) {
             member.disconnect(close);
         }
     }
 
-    /// Says something to the other nodes, unless only those `here` are meant.
-    async fn publish(&self, here: bool, message: impl FnOnce() -> Message) -> Result<(), AdapterError> {
-        if here {
+    /// Publishes a message to the other nodes, unless the operation is local.
+    async fn publish(&self, local_only: bool, message: impl FnOnce() -> Message) -> Result<(), AdapterError> {
+        if local_only {
             return Ok(());
         }
         match self.cluster_opened().await {
@@ -278,14 +287,14 @@ impl Hub {
         }
     }
 
-    /// Everybody meant, on all servers or only `here`.
+    /// The selected sockets of all servers, or with `local_only` of this server.
     pub(crate) async fn fetch(
         &self,
         target: &Target,
-        here: bool,
+        local_only: bool,
     ) -> Result<Gathered<SocketDetails>, AdapterError> {
-        let mut found = Gathered { answers: self.local.details(target), missing: 0, silent: Vec::new() };
-        if here {
+        let mut found = Gathered { answers: self.rooms.details(target), missing: 0, silent: Vec::new() };
+        if local_only {
             return Ok(found);
         }
         let Some(cluster) = self.cluster_opened().await else { return Ok(found) };
@@ -302,7 +311,7 @@ impl Hub {
         Ok(Gathered { answers: found.answers, missing: others.missing, silent: others.silent })
     }
 
-    /// Sends an event to the other servers themselves.
+    /// Sends an event to the other servers.
     pub(crate) async fn server_side_emit(&self, event: Event) -> Result<(), AdapterError> {
         self.publish(false, || Message::ServerSideEmit { event, request: None }).await
     }
@@ -317,24 +326,24 @@ impl Hub {
         let open = cluster.open_request().await?;
         cluster.publish(&Message::ServerSideEmit { event, request: Some(open.id().clone()) }).await?;
         let answers = open.gather(deadline, |reply| match reply {
-            Reply::Server(_, answer) => Some(Answer::Elsewhere(answer)),
+            Reply::Server(_, answer) => Some(Answer::Remote(answer)),
             _ => None,
         });
         Ok(answers.await)
     }
 
-    /// Calls `call` for each event of this name that another server sends.
+    /// Adds a handler for the events of other servers with this name.
     pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEventContext>) -> HandlerId {
         self.server_events.write().unwrap_or_else(PoisonError::into_inner).on(event, call)
     }
 
-    /// Takes such a handler out again.
+    /// Removes a handler of server events.
     pub(crate) fn off_server_event(&self, id: HandlerId) -> bool {
         self.server_events.write().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
-    /// Another server sent an event. The answer, if it wants one, is ready when a handler gave it; without a handler
-    /// there is none.
+    /// Handles an event of another server. The receiver resolves when a handler answers; without a handler it
+    /// fails.
     pub(super) fn server_event(
         &self,
         event: &Event,
@@ -365,7 +374,7 @@ impl Hub {
         answer
     }
 
-    /// The namespace is closed.
+    /// Closes the link of the namespace.
     pub(crate) async fn close(&self) {
         if let Some(cluster) = self.cluster_opened().await {
             cluster.close().await;
@@ -373,13 +382,14 @@ impl Hub {
     }
 }
 
-/// However the wait ends, also by dropping the future, nothing stays in the tables of those who were asked.
-struct Asked {
+/// The sockets that received a broadcast with acknowledgements. On drop, also of a cancelled future, their
+/// pending acknowledgements are removed.
+struct BroadcastReceivers {
     id: u64,
     members: Vec<Arc<dyn Member>>,
 }
 
-impl Drop for Asked {
+impl Drop for BroadcastReceivers {
     fn drop(&mut self) {
         for member in &self.members {
             member.forget_ack(self.id);
@@ -387,8 +397,8 @@ impl Drop for Asked {
     }
 }
 
-impl fmt::Debug for Hub {
+impl fmt::Debug for NamespaceNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("NamespaceNode").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Requests of this node that others answer: who still owes an answer, and who never will.
+//! Requests of this node to other nodes: collected replies and outstanding nodes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,48 +12,48 @@ use tokio::time::Instant;
 use super::details::SocketDetails;
 use crate::id::{NodeId, RequestId};
 
-/// The open requests of one namespace.
+/// The pending requests of one namespace.
 #[derive(Debug, Default)]
 pub(super) struct Requests(Mutex<HashMap<RequestId, mpsc::UnboundedSender<Reply>>>);
 
-/// What a request brings.
+/// A reply to a request.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// The node's sockets.
+    /// The sockets of a node.
     Sockets(NodeId, Vec<SocketDetails>),
-    /// How many clients of the node were asked.
+    /// Number of clients of the node that received the broadcast.
     Count(NodeId, usize),
-    /// A server's answer.
+    /// The answer of a server.
     Server(NodeId, Option<RawValue>),
-    /// A client's answer.
+    /// The acknowledgement of a client.
     Client(Option<RawValue>),
-    /// The node is gone.
-    Lost(NodeId),
+    /// The node has left or timed out.
+    NodeLost(NodeId),
 }
 
-/// The answer of a client of this node or another one.
+/// The acknowledgement of a client, on this node or another one.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Here(RawArgs),
-    Elsewhere(Option<RawValue>),
+    Local(RawArgs),
+    Remote(Option<RawValue>),
 }
 
-/// Who has to answer a request.
+/// Outstanding replies to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Owing {
-    /// These nodes.
+pub(super) enum ExpectedReplies {
+    /// Replies of these nodes.
     Nodes(BTreeSet<NodeId>),
-    /// So many nodes.
+    /// Replies of this number of nodes.
     Count(usize),
 }
 
-/// What was gathered until everybody had answered or the time was over.
+/// Answers that were gathered before all had arrived or the deadline passed.
 #[derive(Debug)]
 pub(crate) struct Gathered<T> {
     pub(crate) answers: Vec<T>,
-    /// How many did not answer.
+    /// Number of missing answers.
     pub(crate) missing: usize,
-    /// The nodes among them, as far as their names are known.
+    /// The nodes among them, if their names are known.
     pub(crate) silent: Vec<NodeId>,
 }
 
@@ -64,7 +64,7 @@ impl<T> Default for Gathered<T> {
 }
 
 impl<T> Gathered<T> {
-    /// Adds what was gathered elsewhere.
+    /// Adds the result of another namespace.
     pub(crate) fn add(&mut self, other: Self) {
         self.answers.extend(other.answers);
         self.missing = self.missing.saturating_add(other.missing);
@@ -72,35 +72,35 @@ impl<T> Gathered<T> {
     }
 }
 
-/// An open request. Dropping it closes it.
+/// A pending request. Dropping it removes it from the table.
 #[derive(Debug)]
-pub(super) struct Open<'a> {
+pub(super) struct PendingRequest<'a> {
     requests: &'a Requests,
     id: RequestId,
     replies: mpsc::UnboundedReceiver<Reply>,
-    owing: Owing,
+    expected: ExpectedReplies,
 }
 
 impl Requests {
     /// Opens a request, before it is published.
-    pub(super) fn open(&self, owing: Owing) -> Open<'_> {
+    pub(super) fn open(&self, expected: ExpectedReplies) -> PendingRequest<'_> {
         let id = RequestId::random();
         let (sender, replies) = mpsc::unbounded_channel();
         self.lock().insert(id.clone(), sender);
-        Open { requests: self, id, replies, owing }
+        PendingRequest { requests: self, id, replies, expected }
     }
 
-    /// A reply came. One to a request that is closed, or was never made, is dropped.
+    /// Passes a reply to its request. A reply to an unknown or closed request is dropped.
     pub(super) fn reply(&self, request: &RequestId, reply: Reply) {
         if let Some(sender) = self.lock().get(request) {
             let _ = sender.send(reply);
         }
     }
 
-    /// A node is gone: nobody waits for it any more.
-    pub(super) fn lost(&self, node: &NodeId) {
+    /// Removes a lost node from all pending requests.
+    pub(super) fn node_lost(&self, node: &NodeId) {
         for sender in self.lock().values() {
-            let _ = sender.send(Reply::Lost(node.clone()));
+            let _ = sender.send(Reply::NodeLost(node.clone()));
         }
     }
 
@@ -109,90 +109,91 @@ impl Requests {
     }
 }
 
-impl Open<'_> {
+impl PendingRequest<'_> {
     pub(super) fn id(&self) -> &RequestId {
         &self.id
     }
 
-    /// One answer of each node.
+    /// Gathers one answer of each node.
     pub(super) async fn gather<T>(
         mut self,
         deadline: Instant,
         mut take: impl FnMut(Reply) -> Option<T>,
     ) -> Gathered<T> {
         let mut answers = Vec::new();
-        while !self.owing.is_settled() {
+        while !self.expected.is_settled() {
             let Ok(Some(reply)) = tokio::time::timeout_at(deadline, self.replies.recv()).await else { break };
             if let Some(node) = reply.node() {
-                self.owing.settle(node, matches!(reply, Reply::Lost(_)));
+                self.expected.settle(node, matches!(reply, Reply::NodeLost(_)));
             }
             answers.extend(take(reply));
         }
-        let (missing, silent) = self.owing.rest();
+        let (missing, silent) = self.expected.missing();
         Gathered { answers, missing, silent }
     }
 
-    /// The answers of other nodes' clients, of which there are as many as these nodes say.
-    async fn next_client(&mut self, expected: &mut usize) -> Option<Answer> {
+    /// The next acknowledgement of a client on another node. Each node reports the number of its clients.
+    async fn next_client(&mut self, remote_receivers: &mut usize) -> Option<Answer> {
         loop {
             match self.replies.recv().await? {
-                Reply::Client(answer) => return Some(Answer::Elsewhere(answer)),
+                Reply::Client(answer) => return Some(Answer::Remote(answer)),
                 Reply::Count(node, count) => {
-                    // Another process says so.
-                    *expected = expected.saturating_add(count);
-                    self.owing.settle(&node, false);
+                    // The count comes from another process, so it may be wrong.
+                    *remote_receivers = remote_receivers.saturating_add(count);
+                    self.expected.settle(&node, false);
                 }
-                Reply::Lost(node) => self.owing.settle(&node, true),
+                Reply::NodeLost(node) => self.expected.settle(&node, true),
                 Reply::Sockets(..) | Reply::Server(..) => {}
             }
-            if self.owing.is_settled() {
+            if self.expected.is_settled() {
                 return None;
             }
         }
     }
 }
 
-/// When a wait that begins now and takes so long is over; in thirty years, if that cannot be said.
+/// The deadline of a wait that starts now; 30 years ahead if `timeout` overflows.
 pub(super) fn deadline(timeout: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or(now + FAR)
 }
 
-/// Gathers the answers to a broadcast: of the `asked` clients of this node, and those of a request to the others.
+/// Gathers the acknowledgements of a broadcast: from `receivers` clients of this node, and from the request
+/// to other nodes.
 pub(super) async fn gather_clients(
-    mut here: mpsc::UnboundedReceiver<RawArgs>,
-    asked: usize,
-    elsewhere: Option<Open<'_>>,
+    mut local: mpsc::UnboundedReceiver<RawArgs>,
+    receivers: usize,
+    remote: Option<PendingRequest<'_>>,
     deadline: Instant,
 ) -> Gathered<Answer> {
-    let mut answers = Vec::with_capacity(asked);
-    while answers.len() < asked {
-        // When the last sender is gone no more answers can come.
-        let Ok(Some(args)) = tokio::time::timeout_at(deadline, here.recv()).await else { break };
-        answers.push(Answer::Here(args));
+    let mut answers = Vec::with_capacity(receivers);
+    while answers.len() < receivers {
+        // When the last sender is dropped no more acknowledgements can arrive.
+        let Ok(Some(args)) = tokio::time::timeout_at(deadline, local.recv()).await else { break };
+        answers.push(Answer::Local(args));
     }
-    let mut missing = asked - answers.len();
-    let Some(mut open) = elsewhere else { return Gathered { answers, missing, silent: Vec::new() } };
-    // The others' answers wait in their channel meanwhile.
-    let (mut expected, mut came) = (0, 0);
-    while !open.owing.is_settled() || came < expected {
-        match tokio::time::timeout_at(deadline, open.next_client(&mut expected)).await {
+    let mut missing = receivers - answers.len();
+    let Some(mut open) = remote else { return Gathered { answers, missing, silent: Vec::new() } };
+    // Remote acknowledgements wait in their channel meanwhile.
+    let (mut remote_receivers, mut received) = (0, 0);
+    while !open.expected.is_settled() || received < remote_receivers {
+        match tokio::time::timeout_at(deadline, open.next_client(&mut remote_receivers)).await {
             Ok(Some(answer)) => {
-                came += 1;
+                received += 1;
                 answers.push(answer);
             }
             Ok(None) => {}
             Err(_) => break,
         }
     }
-    // A node that never said how many clients it asked counts as one that is missing.
-    let (nodes, silent) = open.owing.rest();
-    missing = missing.saturating_add(expected.saturating_sub(came)).saturating_add(nodes);
+    // A node that never reported its number of clients counts as one missing answer.
+    let (nodes, silent) = open.expected.missing();
+    missing = missing.saturating_add(remote_receivers.saturating_sub(received)).saturating_add(nodes);
     Gathered { answers, missing, silent }
 }
 
-impl Drop for Open<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         self.requests.lock().remove(&self.id);
     }
@@ -201,7 +202,7 @@ impl Drop for Open<'_> {
 impl Reply {
     fn node(&self) -> Option<&NodeId> {
         match self {
-            Self::Sockets(node, _) | Self::Count(node, _) | Self::Server(node, _) | Self::Lost(node) => {
+            Self::Sockets(node, _) | Self::Count(node, _) | Self::Server(node, _) | Self::NodeLost(node) => {
                 Some(node)
             }
             Self::Client(_) => None,
@@ -209,7 +210,7 @@ impl Reply {
     }
 }
 
-impl Owing {
+impl ExpectedReplies {
     fn len(&self) -> usize {
         match self {
             Self::Nodes(nodes) => nodes.len(),
@@ -226,13 +227,14 @@ impl Owing {
             Self::Nodes(nodes) => {
                 nodes.remove(node);
             }
-            // Who was counted is not known by name, so a node that goes away cannot be told from one that came later.
+            // Counted nodes are not known by name, so a lost node cannot be distinguished from one that
+            // joined later.
             Self::Count(_) if lost => {}
             Self::Count(count) => *count = count.saturating_sub(1),
         }
     }
 
-    fn rest(&self) -> (usize, Vec<NodeId>) {
+    fn missing(&self) -> (usize, Vec<NodeId>) {
         match self {
             Self::Nodes(nodes) => (nodes.len(), nodes.iter().cloned().collect()),
             Self::Count(count) => (*count, Vec::new()),
@@ -241,12 +243,12 @@ impl Owing {
 }
 
 impl Answer {
-    /// The first argument.
+    /// The first argument, deserialized.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, ArgError> {
         match self {
-            Self::Here(args) => args.parse(0),
-            Self::Elsewhere(Some(value)) => value.parse(),
-            Self::Elsewhere(None) => RawArgs::empty().parse(0),
+            Self::Local(args) => args.parse(0),
+            Self::Remote(Some(value)) => value.parse(),
+            Self::Remote(None) => RawArgs::empty().parse(0),
         }
     }
 }

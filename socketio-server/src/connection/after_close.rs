@@ -1,8 +1,7 @@
-//! What goes on after a client's connection has ended: handlers that have begun, and events that had come before the end
-//! and wait for their turn.
+//! Work after the end of a connection: running handlers, and received events that still wait.
 //!
-//! The sockets stay in their namespaces until the last of these events has begun, so that handlers find their socket and a
-//! DISCONNECT among the events is the reason for which it leaves.
+//! The sockets stay in their namespaces until the last waiting event has started. Handlers therefore find
+//! their socket, and a DISCONNECT among the events determines the reason.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,20 +10,20 @@ use std::task::{Context, Poll, Waker};
 use engineio::CloseReason;
 use socketio_parser::{Packet, Payload};
 
-use super::{Client, Slot};
-use crate::socket::detached::Share;
+use super::{Connection, Slot};
+use crate::socket::detached::DetachedCount;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::trace;
 
-impl Client {
-    /// The connection has ended.
+impl Connection {
+    /// Ends the connection.
     pub(super) fn end(&mut self, reason: CloseReason) {
         for joining in self.joining.drain(..) {
             joining.give_up();
         }
         self.slots.retain(|slot| !matches!(slot, Slot::Joining(_)));
-        // Mostly all that waits can begin at once.
-        let all_begun = self.poll_rest(&mut Context::from_waker(Waker::noop())).is_ready();
+        // Usually all waiting events can start at once.
+        let all_started = self.poll_remaining(&mut Context::from_waker(Waker::noop())).is_ready();
         let is_closing = self.server.is_closing();
         let by_server = is_closing || matches!(reason, CloseReason::ForcedClose | CloseReason::ParseError);
         let reason = if is_closing {
@@ -32,7 +31,7 @@ impl Client {
         } else {
             DisconnectReason::Connection(reason)
         };
-        if all_begun || by_server {
+        if all_started || by_server {
             self.leave_all(reason);
             if self.running.is_none() {
                 return;
@@ -40,53 +39,53 @@ impl Client {
             self.inbox.clear();
             self.screening = None;
         }
-        // Handlers that have begun are not cut off because their client went away.
-        let mut rest = Self::new(Arc::clone(&self.server), &self.session);
-        rest.connect_by = None;
-        rest.siblings = Arc::clone(&self.siblings);
-        rest.slots = std::mem::take(&mut self.slots);
-        rest.visits = std::mem::take(&mut self.visits);
-        rest.inbox = std::mem::take(&mut self.inbox);
-        rest.screening = self.screening.take();
-        rest.running = self.running.take();
-        let mut share = self.server.unfinished.share();
-        share.set(rest.unfinished());
-        tokio::spawn(rest.finish(reason, share));
+        // Running handlers continue after the client has disconnected.
+        let mut remaining = Self::new(Arc::clone(&self.server), &self.session);
+        remaining.connect_by = None;
+        remaining.siblings = Arc::clone(&self.siblings);
+        remaining.slots = std::mem::take(&mut self.slots);
+        remaining.occupancies = std::mem::take(&mut self.occupancies);
+        remaining.inbox = std::mem::take(&mut self.inbox);
+        remaining.screening = self.screening.take();
+        remaining.running = self.running.take();
+        let mut detached = self.server.detached_handlers.counter();
+        detached.set(remaining.unfinished());
+        tokio::spawn(remaining.finish(reason, detached));
     }
 
-    /// Handlers that have begun, and events for which some will.
+    /// Number of running handlers and waiting events.
     fn unfinished(&self) -> usize {
         let running = self.running.as_ref().map_or(0, |running| running.len());
         running + self.inbox.len() + usize::from(self.screening.is_some())
     }
 
-    async fn finish(mut self, reason: DisconnectReason, mut share: Share) {
+    async fn finish(mut self, reason: DisconnectReason, mut detached: DetachedCount) {
         let timeout = self.server.config.waiting_events_timeout;
-        let rest = poll_fn(|cx| {
-            let all_begun = self.poll_rest(cx);
-            share.set(self.unfinished());
-            all_begun
+        let remaining = poll_fn(|cx| {
+            let all_started = self.poll_remaining(cx);
+            detached.set(self.unfinished());
+            all_started
         });
-        if tokio::time::timeout(timeout, rest).await.is_err() {
-            trace::unfinished(self.inbox.len() + usize::from(self.screening.is_some()));
+        if tokio::time::timeout(timeout, remaining).await.is_err() {
+            trace::events_dropped(self.inbox.len() + usize::from(self.screening.is_some()));
             self.inbox.clear();
             self.screening = None;
         }
         self.leave_all(reason);
         poll_fn(|cx| {
             self.poll_running(cx);
-            share.set(self.unfinished());
+            detached.set(self.unfinished());
             if self.unfinished() == 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
 
-    /// Begins with the events that wait, as many at a time as may be. Ready when all have begun.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Starts waiting events within the handler limit. Ready when all have started.
+    fn poll_remaining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            while self.screen(cx) && self.has_room_to_run() {
+            while self.screen(cx) && self.can_start_handler() {
                 let Some(packet) = self.inbox.pop_front() else { return Poll::Ready(()) };
-                self.packet_of_rest(packet, cx);
+                self.remaining_packet(packet, cx);
             }
             if !self.poll_running(cx) {
                 return Poll::Pending;
@@ -94,10 +93,11 @@ impl Client {
         }
     }
 
-    /// Nobody joins any more, and what is for a namespace that the client is not in is nobody's.
-    fn packet_of_rest(&mut self, packet: Packet, cx: &mut Context<'_>) {
+    /// Handles a packet after the end of the connection. CONNECT is ignored, and so are packets for
+    /// namespaces without a socket.
+    fn remaining_packet(&mut self, packet: Packet, cx: &mut Context<'_>) {
         let name = self.name(&packet.namespace);
-        let is_in = self.slots.iter().any(|slot| slot.name() == name && matches!(slot, Slot::In(..)));
+        let is_in = self.slots.iter().any(|slot| slot.name() == name && matches!(slot, Slot::Joined(..)));
         if is_in && !matches!(packet.payload, Payload::Connect(_) | Payload::ConnectError(_)) {
             self.packet(packet, cx);
         }

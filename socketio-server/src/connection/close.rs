@@ -5,50 +5,50 @@ use std::task::Context;
 
 use socketio_parser::DecodeError;
 
-use super::{Client, Slot};
+use super::{Connection, Slot};
 use crate::error::HandlerError;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::trace;
 
-impl Client {
-    /// What the client sent is no packet: its connection is closed.
+impl Connection {
+    /// Closes the connection after an invalid packet.
     pub(super) fn undecodable(&mut self, error: DecodeError) {
         let error = HandlerError::Protocol(error);
         for slot in &self.slots {
-            if let Slot::In(socket, _) = slot {
-                socket.space().report(socket, &error);
+            if let Slot::Joined(socket, _) = slot {
+                socket.namespace_state().report(socket, &error);
             }
         }
-        trace::hung_up("it sent what is no packet");
-        self.hang_up();
+        trace::connection_closed("invalid packet");
+        self.close_connection();
     }
 
-    /// The client sent a packet that it must not send now: its connection is closed.
+    /// Closes the connection after a packet that is not allowed in this state.
     pub(super) fn violation(&mut self) {
         self.leave_all(DisconnectReason::ForcedServerClose);
-        trace::hung_up("it sent a packet that it must not send now");
-        self.hang_up();
+        trace::connection_closed("packet not allowed in this state");
+        self.close_connection();
     }
 
-    pub(super) fn hang_up(&mut self) {
-        self.over = true;
+    pub(super) fn close_connection(&mut self) {
+        self.closed_by_server = true;
         self.inbox.clear();
         self.session.close();
     }
 
     pub(super) fn leave_all(&mut self, reason: DisconnectReason) {
         for slot in std::mem::take(&mut self.slots) {
-            if let Slot::In(socket, _) = slot {
+            if let Slot::Joined(socket, _) = slot {
                 socket.leave_namespace(reason);
             }
         }
         for joining in self.joining.drain(..) {
             joining.give_up();
         }
-        self.visits.clear();
+        self.occupancies.clear();
     }
 
-    /// Closes the connection of a client that keeps us waiting.
+    /// Closes the connection if a deadline has passed.
     pub(super) fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
         if !self.decoder.is_pending() {
             self.attachments_by = None;
@@ -57,13 +57,13 @@ impl Client {
             self.attachments_by = Some(Box::pin(tokio::time::sleep(timeout)));
         }
         let deadlines = [
-            (&mut self.connect_by, "it joined no namespace in time"),
-            (&mut self.attachments_by, "its attachments did not come in time"),
+            (&mut self.connect_by, "no namespace joined before the connect timeout"),
+            (&mut self.attachments_by, "attachments missing after the attachment timeout"),
         ];
         for (deadline, fault) in deadlines {
             if deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
                 *deadline = None;
-                trace::hung_up(fault);
+                trace::connection_closed(fault);
                 self.session.close();
             }
         }

@@ -6,14 +6,14 @@ use engineio::Protocol;
 use serde_json::json;
 use socketio_parser::{Parser, RawValue};
 
-use super::join::{self, Admission, Joining, Verdict};
-use super::{Client, Slot};
-use crate::emit;
+use super::join::{self, Admission, JoinOutcome, PendingJoin};
+use super::{Connection, Slot};
+use crate::encode;
 use crate::error::ConnectError;
 use crate::socket::{ConnectContext, Snapshot};
 use crate::trace;
 
-impl Client {
+impl Connection {
     pub(super) fn connect(
         &mut self,
         namespace: &socketio_parser::Namespace,
@@ -21,7 +21,7 @@ impl Client {
         cx: &mut Context<'_>,
     ) {
         if self.slots.len() >= self.server.config.max_namespaces {
-            self.slots.retain(|slot| !matches!(slot, Slot::Left(_)));
+            self.slots.retain(|slot| !matches!(slot, Slot::Disconnected(_)));
             if self.slots.len() >= self.server.config.max_namespaces {
                 return self.violation();
             }
@@ -34,7 +34,7 @@ impl Client {
         if auth.as_ref().is_some_and(|auth| auth.as_bytes().len() > self.server.config.max_auth_bytes) {
             return self.refuse(name, &ConnectError::new("the credentials are too large"));
         }
-        if self.server.unfinished.now() >= self.server.config.max_detached_handlers {
+        if self.server.detached_handlers.total() >= self.server.config.max_detached_handlers {
             let busy = ConnectError::new("the server is busy").with_data(json!({"code": "busy"}));
             return self.refuse(name, &busy);
         }
@@ -44,23 +44,23 @@ impl Client {
         if !self.connects.admits(now, burst, config.connects_per_second) {
             return self.refuse(name, &ConnectError::new("too many connects"));
         }
-        // They are kept for as long as the socket lives.
+        // Detached, because the credentials live as long as the socket.
         let auth = auth.map(RawValue::detach);
-        // Reserved before anything is awaited.
+        // The slot is reserved before the first await point.
         self.slots.push(Slot::Joining(name.into()));
-        let mut joining = Joining::new(&self.server, name, &self.session, &self.siblings, auth);
+        let mut joining = PendingJoin::new(&self.server, name, &self.session, &self.siblings, auth);
         match joining.poll(cx) {
-            Poll::Ready(verdict) => self.joined(joining.name(), verdict, cx),
+            Poll::Ready(outcome) => self.joined(joining.name(), outcome, cx),
             Poll::Pending => self.joining.push(joining),
         }
     }
 
-    pub(super) fn joined(&mut self, name: &str, verdict: Verdict, cx: &mut Context<'_>) {
+    pub(super) fn joined(&mut self, name: &str, outcome: JoinOutcome, cx: &mut Context<'_>) {
         let slot = self.slots.iter().position(|slot| slot.name() == name);
-        match (verdict, slot) {
-            (Verdict::Welcome(admission), Some(at)) => self.welcome(*admission, at, cx),
-            (Verdict::Welcome(admission), None) => admission.give_up(),
-            (Verdict::Refused(error), at) => {
+        match (outcome, slot) {
+            (JoinOutcome::Admitted(admission), Some(at)) => self.admit(*admission, at, cx),
+            (JoinOutcome::Admitted(admission), None) => admission.give_up(),
+            (JoinOutcome::Refused(error), at) => {
                 if let Some(at) = at {
                     self.slots.swap_remove(at);
                 }
@@ -69,14 +69,14 @@ impl Client {
         }
     }
 
-    pub(super) fn welcome(&mut self, admission: Admission, at: usize, cx: &mut Context<'_>) {
-        let Some((socket, visit)) = admission.admit() else {
+    pub(super) fn admit(&mut self, admission: Admission, at: usize, cx: &mut Context<'_>) {
+        let Some((socket, occupancy)) = admission.admit() else {
             self.slots.swap_remove(at);
             return;
         };
-        self.slots[at] = Slot::In(socket.clone(), Snapshot::new(socket.space()));
-        if visit.is_counted() {
-            self.visits.push(visit);
+        self.slots[at] = Slot::Joined(socket.clone(), Snapshot::new(socket.namespace_state()));
+        if occupancy.is_counted() {
+            self.occupancies.push(occupancy);
         }
         self.connect_by = None;
         trace::connected(
@@ -85,7 +85,7 @@ impl Client {
             socket.recovered(),
             socket.not_recovered().as_ref(),
         );
-        let handlers = socket.space().handlers();
+        let handlers = socket.namespace_state().handlers();
         for call in handlers.connect.calls() {
             self.start(at, call(ConnectContext { socket: socket.clone() }), cx);
         }
@@ -93,10 +93,11 @@ impl Client {
 
     pub(super) fn refuse(&mut self, namespace: &str, error: &ConnectError) {
         self.refused += 1;
-        trace::refused(namespace, error);
+        trace::connection_refused(namespace, error);
         let (parser, protocol) = (self.server.config.parser, self.session.protocol());
         if let Ok(packet) = join::refusal(parser, protocol, namespace, error) {
-            // Otherwise the client waits for ever. How many there are is limited, here.
+            // Sent even if the outbox is full, because the client waits for it. The number of refusals is
+            // limited below.
             self.session.send_regardless(packet);
         }
         if self.refused > self.server.config.max_refused_connects {
@@ -108,9 +109,9 @@ impl Client {
         let mut at = 0;
         while at < self.joining.len() {
             match self.joining[at].poll(cx) {
-                Poll::Ready(verdict) => {
+                Poll::Ready(outcome) => {
                     let joining = self.joining.swap_remove(at);
-                    self.joined(joining.name(), verdict, cx);
+                    self.joined(joining.name(), outcome, cx);
                 }
                 Poll::Pending => at += 1,
             }
@@ -118,10 +119,10 @@ impl Client {
     }
 }
 
-/// The credentials of a client of Socket.IO v2, as later ones would send them.
+/// The credentials of a Socket.IO v2 client, converted to the form of later versions.
 fn query_as_auth(query: &str) -> Option<RawValue> {
     let query = engineio::Query::from(query);
     let auth: serde_json::Map<_, _> =
         query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    emit::to_value(Parser::Json, &auth).ok().flatten()
+    encode::to_value(Parser::Json, &auth).ok().flatten()
 }

@@ -1,4 +1,4 @@
-//! Packets to handlers: each packet goes to the socket of its namespace.
+//! Dispatch of packets to the handlers of their namespace.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -10,29 +10,29 @@ use socketio_events::table::List;
 use socketio_parser::{Packet, Payload};
 
 use super::screening::Screening;
-use super::{Client, Slot};
+use super::{Connection, Slot};
 use crate::error::HandlerError;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::{AckSender, EventContext, Socket};
 
-impl Client {
+impl Connection {
     pub(super) fn packet(&mut self, packet: Packet, cx: &mut Context<'_>) {
         let namespace = self.name(&packet.namespace);
         let slot = self.slots.iter().position(|slot| slot.name() == namespace);
         match (packet.payload, slot) {
             (Payload::Connect(auth), None) => self.connect(&packet.namespace, auth, cx),
             (Payload::Connect(auth), Some(at)) if self.slots[at].has_left() => {
-                self.forget(at);
+                self.remove_slot(at);
                 self.connect(&packet.namespace, auth, cx);
             }
             (Payload::ConnectError(_) | Payload::Connect(_), _) | (_, None) => self.violation(),
             (payload, Some(at)) => match &self.slots[at] {
                 Slot::Joining(_) => self.violation(),
-                Slot::Left(_) => {}
-                Slot::In(socket, _) => {
+                Slot::Disconnected(_) => {}
+                Slot::Joined(socket, _) => {
                     if matches!(payload, Payload::Disconnect) {
                         socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
-                        self.forget(at);
+                        self.remove_slot(at);
                     } else if socket.is_connected() {
                         let socket = socket.clone();
                         self.socket_packet(at, socket, packet.ack_id, payload, cx);
@@ -71,29 +71,29 @@ impl Client {
         }
     }
 
-    /// Goes on with the event that is with the middlewares. `false` if they still decide.
+    /// Polls the event that is with the middlewares. Returns `false` while they are pending.
     pub(super) fn screen(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(screening) = &mut self.screening else { return true };
         let Poll::Ready(passed) = screening.poll(cx) else { return false };
         self.screening = None;
         let Some(context) = passed else { return true };
-        // It may have been put out in the meantime.
+        // The socket may have been disconnected in the meantime.
         let at = self
             .slots
             .iter()
-            .position(|slot| matches!(slot, Slot::In(socket, _) if *socket == context.socket));
+            .position(|slot| matches!(slot, Slot::Joined(socket, _) if *socket == context.socket));
         if let Some(at) = at.filter(|_| context.socket.is_connected()) {
             self.event(at, context, cx);
         }
         true
     }
 
-    /// Calls an event's handlers: those for any event, then the namespace's, then the socket's own.
+    /// Calls the handlers of an event: those of all events, then the namespace's, then the socket's own.
     pub(super) fn event(&mut self, at: usize, mut context: EventContext, cx: &mut Context<'_>) {
         let Some(handlers) = self.slots[at].handlers() else { return };
         let named = handlers.events.event(context.event.name());
         if !context.socket.has_extras() && handlers.events.any.is_empty() {
-            // The usual case: one handler, which gets the context itself.
+            // The common case: a single handler, which takes the context without a clone.
             let work = {
                 let mut named = named.into_iter().flat_map(List::calls);
                 match (named.next().or(handlers.fallback.as_ref()), named.next()) {
@@ -120,34 +120,34 @@ impl Client {
         }
     }
 
-    /// Begins with what a handler of the socket at this place does. What waits goes on with the others.
+    /// Starts the future of a handler. A pending future continues with the others.
     pub(super) fn start(&mut self, at: usize, work: Option<Work>, cx: &mut Context<'_>) {
-        let (Some(work), Some(Slot::In(socket, _))) = (work, self.slots.get(at)) else { return };
+        let (Some(work), Some(Slot::Joined(socket, _))) = (work, self.slots.get(at)) else { return };
         match Running::start(work, || socket.clone(), cx) {
             Ok(None) => {}
             Ok(Some(running)) => self.running.get_or_insert_default().push(running),
-            Err(failure) => tell(Some((socket.clone(), failure))),
+            Err(failure) => report_failure(Some((socket.clone(), failure))),
         }
     }
 
-    pub(super) fn has_room_to_run(&self) -> bool {
+    pub(super) fn can_start_handler(&self) -> bool {
         let limit = self.server.config.max_handlers_in_flight;
         self.running.as_ref().is_none_or(|running| running.len() < limit)
     }
 
-    /// Says whether a handler has ended.
+    /// Polls the running handlers. Returns whether one has finished.
     pub(super) fn poll_running(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(running) = &mut self.running else { return false };
         let mut ended = false;
         while let Poll::Ready(Some(done)) = running.poll_next_unpin(cx) {
-            tell(done);
+            report_failure(done);
             ended = true;
         }
         ended
     }
 
     pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) {
-        while self.screen(cx) && self.has_room_to_run() {
+        while self.screen(cx) && self.can_start_handler() {
             let Some(packet) = self.inbox.pop_front() else { break };
             self.packet(packet, cx);
         }
@@ -157,8 +157,8 @@ impl Client {
     }
 }
 
-/// Tells the application of a handler that failed, if there was one.
-fn tell(failed: Option<(Socket, Failure)>) {
+/// Reports a failed handler to the application.
+fn report_failure(failed: Option<(Socket, Failure)>) {
     let Some((socket, Failure { event, error })) = failed else { return };
-    socket.space().report(&socket, &HandlerError::Failed { event: event.to_string(), error });
+    socket.namespace_state().report(&socket, &HandlerError::Failed { event: event.to_string(), error });
 }

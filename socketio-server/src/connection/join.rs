@@ -1,5 +1,4 @@
-//! A client asks to join a namespace: the search for it, its middlewares one after the other, and what the client is
-//! told.
+//! Joining a namespace: search, middlewares, and the answer to the client.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,17 +7,17 @@ use engineio::{Prepared, Protocol, Session};
 use serde::{Deserialize, Serialize};
 use socketio_parser::{EncodeError, Parser, RawValue, Revision};
 
-use crate::emit;
+use crate::encode;
 use crate::error::ConnectError;
 use crate::id::{NoRandomness, random_id};
-use crate::namespace::registry::{Namespaces, Search, Visit};
-use crate::recovery::Claim;
+use crate::namespace::registry::{NamespaceRegistry, Occupancy, Search};
+use crate::recovery::PendingRecovery;
 use crate::socket::handshake::Handshake;
-use crate::socket::{Asked, ConnectContext, Handlers, Siblings, Socket, Start};
+use crate::socket::{ConnectContext, Handlers, MiddlewareFuture, Siblings, Socket, Start};
 
-/// A client on its way into a namespace.
-pub(crate) struct Joining {
-    /// The name as the client wrote it, which its answer carries.
+/// A client that is joining a namespace.
+pub(crate) struct PendingJoin {
+    /// The name as the client sent it; the answer repeats it.
     name: Arc<str>,
     session: Session,
     siblings: Arc<Siblings>,
@@ -29,38 +28,38 @@ pub(crate) struct Joining {
 
 enum Stage {
     Searching(Search),
-    Asking(Asking),
-    /// The verdict was given.
-    Over,
+    Middlewares(MiddlewareRun),
+    /// The outcome was returned.
+    Done,
 }
 
-/// The middlewares are asked.
-struct Asking {
-    visit: Visit,
+/// The middlewares of the namespace, called one after the other.
+struct MiddlewareRun {
+    occupancy: Occupancy,
     socket: Socket,
-    claim: Option<Claim>,
+    pending: Option<PendingRecovery>,
     handlers: Arc<Handlers>,
-    /// How many middlewares were called, the current one included.
+    /// Number of called middlewares, including the current one.
     called: usize,
-    current: Option<Asked>,
+    current: Option<MiddlewareFuture>,
 }
 
-/// What became of it.
-pub(crate) enum Verdict {
-    Welcome(Box<Admission>),
+/// Outcome of a CONNECT.
+pub(crate) enum JoinOutcome {
+    Admitted(Box<Admission>),
     Refused(ConnectError),
 }
 
-/// A socket whose middlewares agreed.
+/// A socket that all middlewares accepted.
 pub(crate) struct Admission {
-    pub(crate) visit: Visit,
+    pub(crate) occupancy: Occupancy,
     pub(crate) socket: Socket,
-    pub(crate) claim: Option<Claim>,
+    pub(crate) pending: Option<PendingRecovery>,
 }
 
-impl Joining {
+impl PendingJoin {
     pub(crate) fn new(
-        server: &Arc<Namespaces>,
+        server: &Arc<NamespaceRegistry>,
         name: &str,
         session: &Session,
         siblings: &Arc<Siblings>,
@@ -82,49 +81,50 @@ impl Joining {
         &self.name
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<JoinOutcome> {
         if let Stage::Searching(search) = &mut self.stage {
             let found = match std::mem::replace(search, Search::Unknown) {
-                Search::Found(visit) => Some(visit),
+                Search::Found(occupancy) => Some(occupancy),
                 Search::Unknown => None,
-                Search::Asking(mut asking) => match asking.as_mut().poll(cx) {
+                Search::Deciding(mut deciding) => match deciding.as_mut().poll(cx) {
                     Poll::Ready(found) => found,
                     Poll::Pending => {
-                        *search = Search::Asking(asking);
+                        *search = Search::Deciding(deciding);
                         return Poll::Pending;
                     }
                 },
             };
-            let Some(visit) = found else {
-                self.stage = Stage::Over;
-                return Poll::Ready(Verdict::Refused(ConnectError::new("Invalid namespace")));
+            let Some(occupancy) = found else {
+                self.stage = Stage::Done;
+                return Poll::Ready(JoinOutcome::Refused(ConnectError::new("Invalid namespace")));
             };
-            self.stage = match self.ask(visit) {
-                Ok(asking) => Stage::Asking(asking),
+            self.stage = match self.start_middlewares(occupancy) {
+                Ok(run) => Stage::Middlewares(run),
                 Err(error) => {
-                    self.stage = Stage::Over;
-                    return Poll::Ready(Verdict::Refused(ConnectError::new(error.to_string())));
+                    self.stage = Stage::Done;
+                    return Poll::Ready(JoinOutcome::Refused(ConnectError::new(error.to_string())));
                 }
             };
         }
-        let Stage::Asking(asking) = &mut self.stage else { return Poll::Pending };
-        let answer = match asking.poll(cx) {
-            Poll::Ready(answer) => answer,
+        let Stage::Middlewares(run) = &mut self.stage else { return Poll::Pending };
+        let result = match run.poll(cx) {
+            Poll::Ready(result) => result,
             Poll::Pending => return Poll::Pending,
         };
-        let Stage::Asking(asking) = std::mem::replace(&mut self.stage, Stage::Over) else {
+        let Stage::Middlewares(run) = std::mem::replace(&mut self.stage, Stage::Done) else {
             return Poll::Pending;
         };
-        Poll::Ready(match answer {
-            Ok(()) => Verdict::Welcome(Box::new(asking.granted())),
+        Poll::Ready(match result {
+            Ok(()) => JoinOutcome::Admitted(Box::new(run.into_admission())),
             Err(error) => {
-                asking.give_up();
-                Verdict::Refused(error)
+                run.give_up();
+                JoinOutcome::Refused(error)
             }
         })
     }
 
-    /// A socket's public id. Clients of Socket.IO v2 make theirs up from the session's id, so by default it is that.
+    /// The public id of the socket. Socket.IO v2 clients derive it from the session id, so that is the
+    /// default for them.
     fn new_id(&self, namespace: &str) -> Result<Arc<str>, NoRandomness> {
         Ok(match (self.session.protocol(), namespace) {
             (Protocol::V3, "/") if !self.random_ids_for_v2 => self.session.id().as_str().into(),
@@ -135,42 +135,43 @@ impl Joining {
         })
     }
 
-    fn ask(&self, visit: Visit) -> Result<Asking, NoRandomness> {
-        let space = visit.namespace.space();
-        let recovery = space.hub.log().zip(wish(&self.handshake));
-        let (claim, outcome) = match recovery.map(|(log, wish)| log.claim(&wish.pid, &wish.offset)) {
-            Some(Ok(claim)) => (Some(claim), None),
+    fn start_middlewares(&self, occupancy: Occupancy) -> Result<MiddlewareRun, NoRandomness> {
+        let namespace = occupancy.namespace.namespace_state();
+        let recovery = namespace.node.log().zip(recovery_request(&self.handshake));
+        let (pending, outcome) = match recovery.map(|(log, request)| log.claim(&request.pid, &request.offset))
+        {
+            Some(Ok(pending)) => (Some(pending), None),
             Some(Err(reason)) => (None, Some(reason)),
             None => (None, None),
         };
-        let start = match &claim {
-            Some(claim) => Start::Again(claim),
-            None => Start::New(self.new_id(visit.namespace.name())?, outcome),
+        let start = match &pending {
+            Some(pending) => Start::Recovered(pending),
+            None => Start::New(self.new_id(occupancy.namespace.name())?, outcome),
         };
         let socket = Socket::new(
             &start,
             self.session.clone(),
-            Arc::clone(space),
+            Arc::clone(namespace),
             &self.siblings,
             self.handshake.clone(),
         );
-        let mut handlers = space.handlers();
-        let skips = |log: &crate::recovery::Log| log.settings().skip_middlewares;
-        if claim.is_some() && space.hub.log().is_some_and(skips) {
+        let mut handlers = namespace.handlers();
+        let skips = |log: &crate::recovery::RecoveryLog| log.settings().skip_middlewares;
+        if pending.is_some() && namespace.node.log().is_some_and(skips) {
             handlers = Arc::default();
         }
-        Ok(Asking { visit, socket, claim, handlers, called: 0, current: None })
+        Ok(MiddlewareRun { occupancy, socket, pending, handlers, called: 0, current: None })
     }
 
-    /// The client went away in the meantime.
+    /// Cancels the join, because the client has disconnected.
     pub(crate) fn give_up(self) {
-        if let Stage::Asking(asking) = self.stage {
-            asking.give_up();
+        if let Stage::Middlewares(run) = self.stage {
+            run.give_up();
         }
     }
 }
 
-impl Asking {
+impl MiddlewareRun {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         loop {
             if let Some(current) = &mut self.current {
@@ -188,63 +189,63 @@ impl Asking {
         }
     }
 
-    fn granted(self) -> Admission {
-        Admission { visit: self.visit, socket: self.socket, claim: self.claim }
+    fn into_admission(self) -> Admission {
+        Admission { occupancy: self.occupancy, socket: self.socket, pending: self.pending }
     }
 
     fn give_up(self) {
-        Admission { visit: self.visit, socket: self.socket, claim: self.claim }.give_up();
+        Admission { occupancy: self.occupancy, socket: self.socket, pending: self.pending }.give_up();
     }
 }
 
 impl Admission {
-    /// Tells the client and puts the socket into its rooms. `None` if the client is gone.
-    pub(crate) fn admit(self) -> Option<(Socket, Visit)> {
-        let Self { visit, socket, claim } = self;
-        let hub = &socket.space().hub;
+    /// Confirms the CONNECT and adds the socket to its rooms. `None` if the client has disconnected.
+    pub(crate) fn admit(self) -> Option<(Socket, Occupancy)> {
+        let Self { occupancy, socket, pending } = self;
+        let node = &socket.namespace_state().node;
         let is_v2 = socket.session().protocol() == Protocol::V3;
-        let welcome = |pid: Option<&str>| {
-            let welcome = Welcome { sid: socket.id(), pid };
-            emit::connect(hub.parser(), hub.name(), Some(&welcome).filter(|_| !is_v2))
+        let confirmation = |pid: Option<&str>| {
+            let payload = ConnectPayload { sid: socket.id(), pid };
+            encode::connect(node.parser(), node.name(), Some(&payload).filter(|_| !is_v2))
         };
-        if socket.admit(claim, welcome) {
-            Some((socket, visit))
+        if socket.admit(pending, confirmation) {
+            Some((socket, occupancy))
         } else {
             socket.give_up();
             None
         }
     }
 
-    /// The client went away, or was refused. It may come back as who it was.
+    /// Cancels the join, because the client has disconnected or was refused. A recovery may be tried again.
     pub(crate) fn give_up(self) {
         self.socket.give_up();
-        if let Some((log, claim)) = self.socket.space().hub.log().zip(self.claim) {
-            log.put_back(claim);
+        if let Some((log, pending)) = self.socket.namespace_state().node.log().zip(self.pending) {
+            log.put_back(pending);
         }
     }
 }
 
-/// The answer to a CONNECT that was granted.
+/// Payload of the answer to a granted CONNECT.
 #[derive(Serialize)]
-struct Welcome<'a> {
+struct ConnectPayload<'a> {
     sid: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<&'a str>,
 }
 
-/// What a client that wants to be who it was puts into its CONNECT.
+/// Recovery fields in the payload of a CONNECT.
 #[derive(Deserialize)]
-struct Wish {
+struct RecoveryRequest {
     pid: String,
     offset: String,
 }
 
-/// Only a client that names both can be recovered; whatever else they are is not our business.
-fn wish(handshake: &Handshake) -> Option<Wish> {
+/// Recovery requires both fields; invalid payloads count as a new connection.
+fn recovery_request(handshake: &Handshake) -> Option<RecoveryRequest> {
     handshake.auth().ok()
 }
 
-/// The answer to a CONNECT that was refused.
+/// The answer to a refused CONNECT.
 pub(crate) fn refusal(
     parser: Parser,
     protocol: Protocol,
@@ -255,5 +256,5 @@ pub(crate) fn refusal(
         Protocol::V3 => Revision::V4,
         Protocol::V4 => Revision::V5,
     };
-    emit::connect_error(parser, revision, namespace, &error.message, error.data.as_ref())
+    encode::connect_error(parser, revision, namespace, &error.message, error.data.as_ref())
 }

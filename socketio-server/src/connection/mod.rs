@@ -1,8 +1,9 @@
-//! A client: one session as Socket.IO sees it. Packets in, to the sockets of their namespaces.
+//! A client's connection: one Engine.IO session whose packets are dispatched to the sockets of its
+//! namespaces.
 //!
-//! Everything happens in the session's task and in the order in which the packets came: a handler is called and
-//! polled once when its event comes. What then waits goes on beside the others; while too many wait, nothing
-//! is read.
+//! All work happens in the session's task, in the order of the packets. A handler is called, and its future
+//! polled once, when its event arrives. Pending futures continue concurrently. While too many are pending,
+//! the connection is not read.
 
 mod after_close;
 mod close;
@@ -23,77 +24,77 @@ use socketio_events::handler::Running;
 use socketio_parser::{Decoder, Packet, Payload};
 use tokio::time::Sleep;
 
-use self::join::Joining;
-use self::rate_limiter::Pace;
+use self::join::PendingJoin;
+use self::rate_limiter::RateLimiter;
 use self::screening::Screening;
-use crate::namespace::registry::{Namespaces, Visit};
+use crate::namespace::registry::{NamespaceRegistry, Occupancy};
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::{Handlers, Siblings, Snapshot, Socket};
 
-/// One connected client.
-pub(crate) struct Client {
-    server: Arc<Namespaces>,
+/// The connection of a client.
+pub(crate) struct Connection {
+    server: Arc<NamespaceRegistry>,
     session: Session,
     decoder: Decoder,
     siblings: Arc<Siblings>,
     slots: Vec<Slot>,
-    /// Keeps the namespaces alive that a pattern or function made.
-    visits: Vec<Visit>,
-    /// Packets that wait because a middleware still decides about an earlier one.
+    /// Keeps dynamic namespaces alive.
+    occupancies: Vec<Occupancy>,
+    /// Packets that wait while a middleware decides about an earlier event.
     inbox: VecDeque<Packet>,
-    /// An event that a middleware still decides about. Those behind it wait.
+    /// An event that a middleware has not decided about. Later packets wait.
     screening: Option<Box<Screening>>,
-    /// Handlers that wait for something. Made when the first one does.
+    /// Pending handlers. Allocated for the first one.
     running: Option<Box<FuturesUnordered<Running<Socket>>>>,
-    joining: Vec<Joining>,
+    joining: Vec<PendingJoin>,
     refused: usize,
-    connects: Pace,
-    /// The client broke the protocol. What it said in the same breath is not heard any more.
-    over: bool,
-    /// When a client that has joined nothing is put out.
+    connects: RateLimiter,
+    /// The server has closed the connection. Further packets of the same read are ignored.
+    closed_by_server: bool,
+    /// Deadline for the first joined namespace.
     connect_by: Option<Pin<Box<Sleep>>>,
-    /// When a client whose attachments do not arrive is put out.
+    /// Deadline for the attachments of a packet.
     attachments_by: Option<Pin<Box<Sleep>>>,
 }
 
-/// What the client is in a namespace.
+/// State of the client in a namespace.
 enum Slot {
-    /// It is on its way into it.
+    /// Middlewares have not decided yet.
     Joining(Box<str>),
-    In(Socket, Snapshot),
-    /// The server put it out. What was on its way by then is nobody's, and no offence.
-    Left(Box<str>),
+    Joined(Socket, Snapshot),
+    /// The server disconnected the socket. Packets that were under way are ignored; they are no violation.
+    Disconnected(Box<str>),
 }
 
-impl Client {
-    pub(crate) fn new(server: Arc<Namespaces>, session: &Session) -> Self {
+impl Connection {
+    pub(crate) fn new(server: Arc<NamespaceRegistry>, session: &Session) -> Self {
         let connect_by = Box::pin(tokio::time::sleep(server.config.connect_timeout));
         let mut inbox = VecDeque::new();
         if session.protocol() == Protocol::V3 {
-            // Clients of Socket.IO v2 are in the namespace / without asking for it.
+            // Socket.IO v2 clients join the namespace `/` without a CONNECT packet.
             let payload = Payload::Connect(None);
             inbox.push_back(Packet { namespace: "/".into(), ack_id: None, payload });
         }
         Self {
             decoder: Decoder::new(server.config.parser, server.config.limits),
-            siblings: Arc::new(Siblings::new(Arc::clone(&server.unfinished))),
+            siblings: Arc::new(Siblings::new(Arc::clone(&server.detached_handlers))),
             server,
             session: session.clone(),
             slots: Vec::new(),
-            visits: Vec::new(),
+            occupancies: Vec::new(),
             inbox,
             screening: None,
             running: None,
             joining: Vec::new(),
             refused: 0,
-            connects: Pace::default(),
-            over: false,
+            connects: RateLimiter::default(),
+            closed_by_server: false,
             connect_by: Some(connect_by),
             attachments_by: None,
         }
     }
 
-    /// Clients of Socket.IO v2 put into a query string what later became the CONNECT packet's payload.
+    /// The name of a namespace. Socket.IO v2 clients append their credentials as a query string.
     fn name<'a>(&self, namespace: &'a socketio_parser::Namespace) -> &'a str {
         match self.session.protocol() {
             Protocol::V3 => namespace.path(),
@@ -101,28 +102,28 @@ impl Client {
         }
     }
 
-    /// Lets go of a namespace, even if the application is still putting the socket out.
-    fn forget(&mut self, at: usize) {
+    /// Removes the slot of a namespace, even while the application still disconnects the socket.
+    fn remove_slot(&mut self, at: usize) {
         let slot = self.slots.swap_remove(at);
-        self.visits.retain(|visit| visit.namespace.name() != slot.name());
+        self.occupancies.retain(|occupancy| occupancy.namespace.name() != slot.name());
     }
 
-    /// Lets go of the sockets that have left, and of the namespaces that only they kept.
-    fn forget_left(&mut self) {
+    /// Releases disconnected sockets, and the dynamic namespaces that only they used.
+    fn release_disconnected(&mut self) {
         for slot in &mut self.slots {
-            let Slot::In(socket, _) = slot else { continue };
+            let Slot::Joined(socket, _) = slot else { continue };
             if !socket.is_connected() {
                 let name = socket.namespace();
-                self.visits.retain(|visit| visit.namespace.name() != name);
-                *slot = Slot::Left(name.into());
+                self.occupancies.retain(|occupancy| occupancy.namespace.name() != name);
+                *slot = Slot::Disconnected(name.into());
             }
         }
     }
 }
 
-impl Handler for Client {
+impl Handler for Connection {
     fn on_message(&mut self, _: &Session, message: Message) {
-        if self.over {
+        if self.closed_by_server {
             return;
         }
         let decoded = match message {
@@ -133,51 +134,53 @@ impl Handler for Client {
             Ok(Some(packet)) => {
                 self.attachments_by = None;
                 if self.inbox.is_empty() && self.screening.is_none() {
-                    // What waits after this is polled again, with a waker, when all that was read is handled.
+                    // A pending future is polled again with a real waker in `poll`, after everything was
+                    // read.
                     self.packet(packet, &mut Context::from_waker(Waker::noop()));
                 } else {
                     self.inbox.push_back(packet);
                 }
             }
-            // Attachments are still to come.
+            // Attachments are missing.
             Ok(None) => {}
             Err(error) => self.undecodable(error),
         }
     }
 
     fn on_close(&mut self, _: &Session, reason: CloseReason) {
-        // What the client said before it hung up counts, its goodbye above all: often one read brings them all.
+        // Packets before the end count, above all a DISCONNECT: often one read returns all of them.
         self.end(reason);
     }
 
     fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_inbox(cx);
         self.poll_joining(cx);
-        // Each handler that ends makes room for an event that waits.
+        // A finished handler makes room for a waiting event.
         while self.poll_running(cx) && !self.inbox.is_empty() {
             self.poll_inbox(cx);
         }
-        // The application may have put sockets out.
-        self.forget_left();
+        // The application may have disconnected sockets.
+        self.release_disconnected();
         self.poll_deadlines(cx);
         Poll::Ready(())
     }
 
     fn is_ready(&self) -> bool {
-        self.inbox.len() < self.server.config.max_waiting_events && self.has_room_to_run()
+        self.inbox.len() < self.server.config.max_waiting_events && self.can_start_handler()
     }
 }
 
-/// A session ends without [`on_close`](Handler::on_close) when a handler panics. Its sockets must not stay in their rooms.
-impl Drop for Client {
+/// A panic in a handler drops the session without [`on_close`](Handler::on_close). Its sockets must still
+/// leave their rooms.
+impl Drop for Connection {
     fn drop(&mut self) {
         for joining in self.joining.drain(..) {
             joining.give_up();
         }
-        // In tasks, as this thread may be unwinding: a second panic would be the end of the process.
+        // In separate tasks, because this thread may be unwinding and a second panic would abort the process.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         for slot in self.slots.drain(..) {
-            if let Slot::In(socket, _) = slot {
+            if let Slot::Joined(socket, _) = slot {
                 runtime.spawn(async move { socket.leave_namespace(DisconnectReason::ForcedServerClose) });
             }
         }
@@ -185,26 +188,26 @@ impl Drop for Client {
 }
 
 impl Slot {
-    /// The handlers of the namespace that the client is in.
+    /// The handlers of the namespace, if the client has joined it.
     fn handlers(&mut self) -> Option<&Handlers> {
         match self {
-            Self::In(socket, snapshot) => Some(snapshot.current(socket.space())),
-            Self::Joining(_) | Self::Left(_) => None,
+            Self::Joined(socket, snapshot) => Some(snapshot.current(socket.namespace_state())),
+            Self::Joining(_) | Self::Disconnected(_) => None,
         }
     }
 
     fn name(&self) -> &str {
         match self {
-            Self::Joining(name) | Self::Left(name) => name,
-            Self::In(socket, _) => socket.namespace(),
+            Self::Joining(name) | Self::Disconnected(name) => name,
+            Self::Joined(socket, _) => socket.namespace(),
         }
     }
 
     fn has_left(&self) -> bool {
         match self {
             Self::Joining(_) => false,
-            Self::In(socket, _) => !socket.is_connected(),
-            Self::Left(_) => true,
+            Self::Joined(socket, _) => !socket.is_connected(),
+            Self::Disconnected(_) => true,
         }
     }
 }

@@ -1,16 +1,16 @@
-//! How often something may happen: so many times at once, and then so many a second.
+//! Rate limiter: a burst, and then a constant rate.
 
 use std::time::{Duration, Instant};
 
-/// What is left of a burst. Until the first time it costs nothing but its place.
+/// Limiter state in a single instant (GCRA). A new limiter allows the whole burst.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
-    /// When the whole burst is there again.
+pub(crate) struct RateLimiter {
+    /// Time at which the whole burst is available again.
     full_at: Option<Instant>,
 }
 
-impl Pace {
-    /// Whether it may happen `now`, which counts if so. A rate of 0 is no limit.
+impl RateLimiter {
+    /// Whether an event is allowed at `now`; an allowed event is counted. A rate of 0 disables the limit.
     pub(crate) fn admits(&mut self, now: Instant, burst: usize, per_second: u32) -> bool {
         if per_second == 0 {
             return true;
@@ -31,10 +31,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_refilled_as_time_goes_by() {
-        let mut pace = Pace::default();
+    fn a_burst_is_refilled_over_time() {
+        let mut limiter = RateLimiter::default();
         let mut now = Instant::now();
-        let mut admitted = |now| (0..1000).filter(|_| pace.admits(now, 64, 16)).count();
+        let mut admitted = |now| (0..1000).filter(|_| limiter.admits(now, 64, 16)).count();
         assert_eq!(admitted(now), 64);
         now += Duration::from_millis(62);
         assert_eq!(admitted(now), 0);
@@ -43,13 +43,13 @@ mod tests {
         now += Duration::from_secs(1);
         assert_eq!(admitted(now), 16);
         now += Duration::from_secs(3600);
-        assert_eq!(admitted(now), 64, "no more than a burst is saved up");
+        assert_eq!(admitted(now), 64, "unused events do not accumulate beyond a burst");
     }
 
     #[test]
-    fn a_rate_of_none_is_no_limit() {
-        let mut pace = Pace::default();
+    fn a_rate_of_zero_disables_the_limit() {
+        let mut limiter = RateLimiter::default();
         let now = Instant::now();
-        assert!((0..1000).all(|_| pace.admits(now, 0, 0)));
+        assert!((0..1000).all(|_| limiter.admits(now, 0, 0)));
     }
 }

@@ -1,4 +1,4 @@
-//! An event passes the middlewares for events, one after the other, before its handlers are called.
+//! Event middlewares: each event passes them, one after the other, before its handlers are called.
 
 use std::task::{Context, Poll};
 
@@ -9,17 +9,17 @@ use crate::error::HandlerError;
 use crate::socket::rewrite::Screened;
 use crate::socket::{EventContext, EventMiddleware, Handlers};
 
-/// An event on its way through the middlewares.
+/// An event that passes through the middlewares.
 pub(crate) struct Screening {
     context: Option<EventContext>,
     middlewares: Vec<EventMiddleware>,
-    /// How many were called, the current one included.
+    /// Number of called middlewares, including the current one.
     called: usize,
     current: Option<Screened>,
 }
 
 impl Screening {
-    /// The middlewares of the event's namespace and of its socket. `None` if there are none.
+    /// Collects the middlewares of the namespace and of the socket. `None` if there are none.
     pub(crate) fn new(context: &EventContext, handlers: Option<&Handlers>) -> Option<Self> {
         let shared = handlers.map_or(&[][..], |handlers| &handlers.event_middlewares);
         let own = context.socket.extras(|extras| extras.middlewares.clone()).unwrap_or_default();
@@ -30,7 +30,8 @@ impl Screening {
         Some(Self { context: Some(context.clone()), middlewares, called: 0, current: None })
     }
 
-    /// The event as the middlewares left it; `None` if one of them refused it, which has been reported and answered.
+    /// Resolves to the event after all middlewares; `None` if one of them refused it, which was reported and
+    /// answered.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<EventContext>> {
         loop {
             let Some(context) = &mut self.context else { return Poll::Ready(None) };
@@ -43,7 +44,7 @@ impl Screening {
                         let event = context.event.name().to_owned();
                         reject(std::mem::replace(&mut context.ack, AckSlot::empty()).into_inner(), &refusal);
                         let error = HandlerError::Refused { event, refusal };
-                        context.socket.space().report(&context.socket, &error);
+                        context.socket.namespace_state().report(&context.socket, &error);
                         self.context = None;
                         return Poll::Ready(None);
                     }

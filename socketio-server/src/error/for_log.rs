@@ -1,20 +1,21 @@
-//! Errors as a log may have them: in one line and short, whatever a client sent.
+//! Errors in a form for logs: one short line, whatever the client sent.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::{ExtractError, HandlerError};
 
-/// So many bytes of an event's name are shown.
+/// Maximum number of bytes of the event name.
 const MAX_NAME: usize = 64;
-/// And so many of the text of an error, which may repeat what a client sent.
+/// Maximum number of bytes of the error text, which may contain data of the client.
 const MAX_TEXT: usize = 128;
 
 /// See [`HandlerError::for_log`].
 struct ForLog<'a>(&'a HandlerError);
 
 impl HandlerError {
-    /// The error for a log. What a client sent may be in it: control characters are escaped, the name of the event is cut
-    /// to 64 bytes and the rest to 128, and nothing is shown of credentials. [`Display`] shows everything as it is.
+    /// The error for a log. The text may contain data of the client: control characters are escaped, the
+    /// event name is cut to 64 bytes and the rest to 128, and credentials are left out. [`Display`] shows
+    /// everything unchanged.
     pub fn for_log(&self) -> impl Display + '_ {
         ForLog(self)
     }
@@ -23,7 +24,7 @@ impl HandlerError {
 impl Display for ForLog<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (event, text): (_, &dyn Display) = match self.0 {
-            // The text of serde repeats a value of the wrong type.
+            // serde's error text contains the value of the wrong type.
             HandlerError::Extract { event, source: ExtractError::Auth(_) } => {
                 (Some(event), &"the credentials are of another type")
             }
@@ -41,7 +42,7 @@ impl Display for ForLog<'_> {
     }
 }
 
-/// So many bytes of a text, escaped, and whether that is all.
+/// Writes at most `max` bytes of a text, escaped, and an ellipsis if it was cut.
 fn short(f: &mut Formatter<'_>, text: &dyn Display, max: usize) -> fmt::Result {
     let mut short = Short { f, left: max };
     match write!(short, "{text}") {
@@ -50,7 +51,7 @@ fn short(f: &mut Formatter<'_>, text: &dyn Display, max: usize) -> fmt::Result {
     }
 }
 
-/// Writes until there is no room, and then fails.
+/// Writer with a limited capacity; it fails when the capacity is exhausted.
 struct Short<'a, 'f> {
     f: &'a mut Formatter<'f>,
     left: usize,
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_is_one_short_line() {
+    fn log_texts_are_one_short_line() {
         assert_eq!(refused("an \"event\"", "too fast"), "an \"event\": too fast");
         assert_eq!(refused("a\n\u{1b}[31m\u{202e}b", "c\r"), r"a\n\u{1b}[31m\u{202e}b: c\r");
         let long = "é".repeat(500_000);

@@ -1,4 +1,4 @@
-//! What a caller gets back, and what a client is told when a namespace refuses it.
+//! Errors of the API, and refusals of clients.
 
 mod for_log;
 
@@ -13,20 +13,20 @@ use thiserror::Error;
 
 use crate::id::NodeId;
 
-/// Why an emit did not go out.
+/// An emit failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The arguments or the event name cannot be written.
+    /// The event name or the arguments cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The socket has left its namespace, or more waits for it than its outbox takes.
+    /// The socket has left its namespace, or its outbox is full.
     #[error(transparent)]
     Send(#[from] engineio::SendError),
-    /// The event can be written, but no other server would read it: it is nested too deeply.
-    #[error("the event cannot be shared with other servers: {0}")]
-    Share(#[from] DecodeError),
-    /// This server's own sockets have got the event, those of other servers may not.
+    /// The event is nested too deeply for other servers to decode.
+    #[error("the event cannot be sent to other servers: {0}")]
+    DetachedCount(#[from] DecodeError),
+    /// Sockets of this server received the event, sockets of other servers possibly not.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
 }
@@ -35,24 +35,24 @@ impl From<UnreadableError> for EmitError {
     fn from(error: UnreadableError) -> Self {
         match error {
             UnreadableError::Encode(error) => Self::Encode(error),
-            UnreadableError::Nested(error) => Self::Share(error),
+            UnreadableError::Nested(error) => Self::DetachedCount(error),
         }
     }
 }
 
-/// Why other nodes could not be reached. What concerns this node's own sockets has been done all the same.
+/// Other nodes could not be reached. The operation was applied to this node's own sockets.
 #[derive(Clone, Debug, Error)]
 #[error("the other nodes cannot be reached: {0}")]
 pub struct AdapterError(Arc<dyn std::error::Error + Send + Sync>);
 
 impl AdapterError {
-    /// With what went wrong.
+    /// An error with this cause.
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(source.into().into())
     }
 }
 
-/// Why an emit with acknowledgement brought no answer.
+/// An emit with acknowledgement failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AckError {
@@ -62,34 +62,35 @@ pub enum AckError {
     /// The socket left before it answered.
     #[error("socket has been disconnected")]
     Disconnected,
-    /// The event did not go out.
+    /// The event was not sent.
     #[error(transparent)]
     Emit(#[from] EmitError),
-    /// The answer is not of the type that was asked for.
+    /// The answer does not deserialize into the requested type.
     #[error(transparent)]
     Decode(#[from] socketio_parser::ArgError),
-    /// The socket owes more answers than [`Config::max_pending_acks`](crate::Config::max_pending_acks) allows.
+    /// The socket has more pending acknowledgements than
+    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks) allows.
     #[error("too many acknowledgements are pending")]
     TooMany,
 }
 
-/// Why not everything that was asked for came.
+/// An operation on many sockets or servers is incomplete.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GatherError<T> {
-    /// Some did not answer in time, or left before they did.
+    /// Some receivers did not answer in time, or left before they answered.
     #[error("operation has timed out: {0}")]
     Partial(Partial<T>),
-    /// The event did not go out, or not everywhere.
+    /// The event was not sent, or not to all servers.
     #[error(transparent)]
     Emit(#[from] EmitError),
-    /// An answer is not of the type that was asked for.
+    /// An answer does not deserialize into the requested type.
     #[error(transparent)]
     Decode(#[from] socketio_parser::ArgError),
 }
 
 impl<T> GatherError<T> {
-    /// What came all the same.
+    /// The answers that were received.
     pub fn partial(self) -> Option<Partial<T>> {
         match self {
             Self::Partial(partial) => Some(partial),
@@ -98,14 +99,14 @@ impl<T> GatherError<T> {
     }
 }
 
-/// What came, and how many did not.
+/// An incomplete result.
 #[derive(Debug)]
 pub struct Partial<T> {
-    /// What came.
+    /// The received answers.
     pub answers: Vec<T>,
-    /// How many sockets or servers did not answer.
+    /// Number of sockets or servers that did not answer.
     pub missing: usize,
-    /// The servers among them, where the adapter knows their names.
+    /// The servers among them, if the adapter knows their names.
     pub silent: Vec<NodeId>,
 }
 
@@ -125,7 +126,7 @@ impl<T> From<AdapterError> for GatherError<T> {
     }
 }
 
-/// A middleware's refusal: the client gets it as its `connect_error`.
+/// A refusal by a middleware; the client receives it as `connect_error`.
 #[derive(Clone, Debug, Error)]
 #[error("{message}")]
 pub struct ConnectError {
@@ -139,7 +140,7 @@ impl ConnectError {
         Self { message: message.into(), data: None }
     }
 
-    /// Adds what the client reads as `err.data`. What cannot be serialised is left out.
+    /// Adds data that the client reads as `err.data`. A value that cannot be serialized is left out.
     #[must_use]
     pub fn with_data(mut self, data: impl Serialize) -> Self {
         self.data = serde_json::to_value(data).ok();
@@ -159,39 +160,39 @@ impl From<String> for ConnectError {
     }
 }
 
-/// Why what a client sent reached no handler, or the handler's answer not the client.
+/// An event did not reach its handler, or an answer did not reach the client.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// It does not fit what the handler takes.
+    /// The event does not match the handler's arguments.
     #[error("{event}: {source}")]
     Extract {
-        /// The event's name; "connect", "disconnecting" or "disconnect" for handlers of these.
+        /// Name of the event; "connect", "disconnecting" or "disconnect" for lifecycle handlers.
         event: String,
-        /// What does not fit.
+        /// The argument that could not be extracted.
         source: ExtractError,
     },
-    /// A middleware for events refused it.
+    /// An event middleware refused the event.
     #[error("{event}: {refusal}")]
     Refused {
-        /// The event's name.
+        /// Name of the event.
         event: String,
-        /// What the middleware's error says.
+        /// Text of the middleware's error.
         refusal: String,
     },
-    /// It is no packet. The connection is closed.
+    /// The message is no valid packet. The connection is closed.
     #[error(transparent)]
     Protocol(#[from] DecodeError),
-    /// What a handler returned as its answer did not leave. There was no room for it, or it cannot be written; then the
-    /// client has got an error in its place.
+    /// The answer of a handler was not sent. Either the outbox is full, or the answer cannot be encoded; in
+    /// the second case the client received an error instead.
     #[error("an answer was not sent: {0}")]
     Answer(EmitError),
-    /// A handler returned an error, and the client has asked for no answer.
+    /// A handler returned an error, but the client requested no acknowledgement.
     #[error("{event}: {error}")]
     Failed {
-        /// The event's name.
+        /// Name of the event.
         event: String,
-        /// What the error says.
+        /// Text of the error.
         error: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Emits and operations that reach all sockets of a namespace.
+//! Emits and operations on all sockets of a namespace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use super::Namespace;
 use crate::broadcast::remote_socket::RemoteSocket;
 use crate::broadcast::{Broadcast, whole};
 use crate::cluster::{AdapterError, Answer, Gathered};
-use crate::emit;
+use crate::encode;
 use crate::error::{EmitError, GatherError};
 use crate::rooms::IntoRooms;
 use crate::socket::Kind;
 
 impl Namespace {
-    fn everybody(&self) -> Broadcast {
+    fn all_sockets(&self) -> Broadcast {
         let timeout = self.0.config.ack_timeout;
         match self.0.kind() {
             Kind::Parent(family) => Broadcast::to_family(Arc::clone(family), timeout),
-            Kind::Static | Kind::Child { .. } => Broadcast::new(Arc::clone(&self.0.hub), timeout),
+            Kind::Static | Kind::Child { .. } => Broadcast::new(Arc::clone(&self.0.node), timeout),
         }
     }
 
-    /// Everybody on this server.
+    /// All sockets on this server.
     pub fn local(&self) -> Broadcast {
-        self.everybody().local()
+        self.all_sockets().local()
     }
 
-    /// Everybody in a room, or in several.
+    /// The members of a room, or of several.
     pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
-        self.everybody().to(rooms)
+        self.all_sockets().to(rooms)
     }
 
     /// The same as [`to`](Self::to).
@@ -39,81 +39,81 @@ impl Namespace {
         self.to(rooms)
     }
 
-    /// Everybody but the members of a room, or of several. The id of a socket is a room too.
+    /// All sockets except the members of a room, or of several. The id of a socket is a room too.
     pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
-        self.everybody().except(rooms)
+        self.all_sockets().except(rooms)
     }
 
-    /// Everybody who can take the event at once.
+    /// All sockets that can take the event at once.
     pub fn volatile(&self) -> Broadcast {
-        self.everybody().volatile()
+        self.all_sockets().volatile()
     }
 
-    /// Whether the next event may be compressed, where compression is on.
+    /// Whether the next event may be compressed, if compression is enabled.
     pub fn compress(&self, compress: bool) -> Broadcast {
-        self.everybody().compress(compress)
+        self.all_sockets().compress(compress)
     }
 
-    /// How long the next emit waits for answers.
+    /// Maximum wait of the next emit for acknowledgements.
     pub fn timeout(&self, timeout: Duration) -> Broadcast {
-        self.everybody().timeout(timeout)
+        self.all_sockets().timeout(timeout)
     }
 
-    /// Sends an event to everybody in the namespace.
+    /// Sends an event to all sockets of the namespace.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        self.everybody().emit(event, args).await
+        self.all_sockets().emit(event, args).await
     }
 
-    /// Sends the event `message` to everybody in the namespace.
+    /// Sends the event `message` to all sockets of the namespace.
     pub async fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
-        self.everybody().send(args).await
+        self.all_sockets().send(args).await
     }
 
-    /// Sends an event to everybody in the namespace and collects the answers.
+    /// Sends an event to all sockets of the namespace and collects the acknowledgements.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<Vec<T>, GatherError<T>> {
-        self.everybody().emit_with_ack(event, args).await
+        self.all_sockets().emit_with_ack(event, args).await
     }
 
-    /// Finds everybody, also on other servers.
+    /// Finds all sockets, including those of other servers.
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
-        self.everybody().fetch_sockets().await
+        self.all_sockets().fetch_sockets().await
     }
 
-    /// Puts everybody into rooms. An error says that other servers were not told.
+    /// Adds all sockets to rooms. An error means that other servers were not reached.
     pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
-        self.everybody().sockets_join(rooms).await
+        self.all_sockets().sockets_join(rooms).await
     }
 
-    /// Takes everybody out of rooms. An error says that other servers were not told.
+    /// Removes all sockets from rooms. An error means that other servers were not reached.
     pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
-        self.everybody().sockets_leave(rooms).await
+        self.all_sockets().sockets_leave(rooms).await
     }
 
-    /// Puts everybody out of the namespace, and with `close` off the server. An error says that other servers were
-    /// not told.
+    /// Disconnects all sockets from the namespace; with `close`, closes their connections. An error means
+    /// that other servers were not reached.
     pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
-        self.everybody().disconnect_sockets(close).await
+        self.all_sockets().disconnect_sockets(close).await
     }
 
-    /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event). Without
-    /// a cluster there are none.
+    /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event).
+    /// Without a cluster it has no effect.
     pub async fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        let event = emit::to_event(self.0.hub.parser(), event, args)?;
-        Ok(self.0.hub.server_side_emit(event).await?)
+        let event = encode::to_event(self.0.node.parser(), event, args)?;
+        Ok(self.0.node.server_side_emit(event).await?)
     }
 
-    /// Sends an event to the other servers of the cluster and collects their answers, within 5 s.
+    /// Sends an event to the other servers of the cluster and collects their answers, for at most 5 s.
     pub async fn server_side_emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<Vec<T>, GatherError<T>> {
-        let event = emit::to_event(self.0.hub.parser(), event, args)?;
-        let Gathered { answers, missing, silent } = self.0.hub.server_side_emit_with_ack(event).await?;
+        let event = encode::to_event(self.0.node.parser(), event, args)?;
+        let Gathered { answers, missing, silent } = self.0.node.server_side_emit_with_ack(event).await?;
         let answers = answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
         whole(Gathered { answers, missing, silent })
     }

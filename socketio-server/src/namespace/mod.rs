@@ -1,4 +1,4 @@
-//! A namespace, as the application holds it: handlers, middlewares, and emits to everybody in it.
+//! Namespaces: registration of handlers, middlewares and hooks.
 
 mod emit;
 pub(crate) mod params;
@@ -14,8 +14,8 @@ use socketio_events::table::HandlerId;
 
 use self::params::Params;
 use crate::broadcast::Family;
-use crate::cluster::Hub;
-use crate::cluster::server_events::ServerEventContext;
+use crate::cluster::NamespaceNode;
+use crate::cluster::server_event::ServerEventContext;
 use crate::config::Config;
 use crate::error::{ConnectError, HandlerError};
 use crate::extensions::Extensions;
@@ -23,23 +23,23 @@ use crate::extract::handler;
 use crate::rooms::{Delivered, Room, RoomEvent, Target};
 use crate::socket::middleware;
 use crate::socket::rewrite::Screen;
-use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Socket, Space};
+use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, NamespaceState, Socket};
 
-/// A namespace, or the parent of those that a pattern or function makes. This is a handle: clones are the same
-/// namespace.
+/// A namespace, or the parent of the namespaces that are created from a pattern or function. This is a
+/// handle: clones refer to the same namespace.
 ///
-/// Handlers are registered here once for all of its sockets, before the first one comes or later; a socket can have
-/// further ones of its own. A namespace that comes to be below a parent starts with the parent's handlers, and what
-/// is sent by a parent goes to all namespaces below it.
+/// Handlers are registered here for all sockets of the namespace, before the first one connects or later; a
+/// socket can have additional handlers of its own. A namespace below a parent starts with a copy of the
+/// parent's handlers. Events sent by a parent reach all namespaces below it.
 #[derive(Clone)]
-pub struct Namespace(Arc<Space>);
+pub struct Namespace(Arc<NamespaceState>);
 
 impl Namespace {
     pub(crate) fn new(name: &str, config: &Arc<Config>, state: &Arc<Extensions>, clustered: bool) -> Self {
         Self::of_kind(name, Kind::Static, config, state, clustered)
     }
 
-    /// A parent has no sockets itself, so other nodes need not know of it.
+    /// A parent has no sockets, so it is not announced to other nodes.
     pub(crate) fn parent(
         name: &str,
         config: &Arc<Config>,
@@ -56,20 +56,21 @@ impl Namespace {
         state: &Arc<Extensions>,
         clustered: bool,
     ) -> Self {
-        let hub = Hub::new(name.into(), config, Arc::clone(state), clustered);
-        Self(Arc::new(Space::new(hub, Arc::clone(config), Arc::clone(state), Arc::default(), kind)))
+        let node = NamespaceNode::new(name.into(), config, Arc::clone(state), clustered);
+        Self(Arc::new(NamespaceState::new(node, Arc::clone(config), Arc::clone(state), Arc::default(), kind)))
     }
 
-    /// A namespace below this parent.
+    /// Creates a namespace below this parent.
     pub(crate) fn child(&self, name: &str, params: Params, clustered: bool) -> Self {
-        let space = &self.0;
-        let hub = Hub::new(name.into(), &space.config, Arc::clone(&space.state), clustered);
-        hub.inherit(&space.hub);
+        let namespace = &self.0;
+        let node =
+            NamespaceNode::new(name.into(), &namespace.config, Arc::clone(&namespace.state), clustered);
+        node.inherit(&namespace.node);
         let family = self.family();
-        family.add(&hub);
+        family.add(&node);
         let kind = Kind::Child { family, params, occupants: AtomicUsize::new(0) };
-        let (config, state) = (Arc::clone(&space.config), Arc::clone(&space.state));
-        Self(Arc::new(Space::new(hub, config, state, space.handlers(), kind)))
+        let (config, state) = (Arc::clone(&namespace.config), Arc::clone(&namespace.state));
+        Self(Arc::new(NamespaceState::new(node, config, state, namespace.handlers(), kind)))
     }
 
     fn family(&self) -> Arc<Family> {
@@ -79,33 +80,33 @@ impl Namespace {
         }
     }
 
-    pub(crate) fn space(&self) -> &Arc<Space> {
+    pub(crate) fn namespace_state(&self) -> &Arc<NamespaceState> {
         &self.0
     }
 
-    /// Other nodes are told that this one is gone.
+    /// Announces to other nodes that this one leaves.
     pub(crate) fn close(&self) {
-        if self.0.hub.is_clustered() {
-            let hub = Arc::clone(&self.0.hub);
-            // Without a runtime nothing can be said; the others find out by themselves.
+        if self.0.node.is_clustered() {
+            let node = Arc::clone(&self.0.node);
+            // Without a runtime no message can be sent; other nodes detect the loss by timeout.
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { hub.close().await });
+                runtime.spawn(async move { node.close().await });
             }
         }
     }
 
-    /// Its name, with the slash; of a parent its pattern.
+    /// The name, with its leading slash; for a parent the pattern.
     pub fn name(&self) -> &str {
-        self.0.hub.name()
+        self.0.node.name()
     }
 
-    /// What the pattern that made it captured.
+    /// The parameters that the pattern captured.
     pub fn params(&self) -> Params {
         self.0.params()
     }
 
-    /// Asks `middleware` whether a client may join. Middlewares run in the order in which they were added; the first
-    /// error refuses the client, which reads it as its `connect_error`.
+    /// Adds a middleware that decides whether a client may join. Middlewares run in the order of
+    /// registration. The first error refuses the client, which receives it as `connect_error`.
     pub fn middleware<H, M, E>(&self, middleware: H) -> &Self
     where
         H: HandlerFn<ConnectContext, M, Output = Result<(), E>>,
@@ -116,12 +117,12 @@ impl Namespace {
         self
     }
 
-    /// Shows each event of a client to `middleware` before its handlers (`socket.use`). It takes what a handler
-    /// takes, and returns `Result<(), E>` to let the event pass or refuse it, or `Result<Rewrite, E>` to put
-    /// another one in its place. A refused event reaches [`on_error`](Self::on_error), and its answer, if the client
-    /// wants one, is the error.
+    /// Adds a middleware for events (`socket.use`), which runs before the handlers. It takes the same
+    /// arguments as a handler, and returns `Result<(), E>` to pass or refuse the event, or `Result<Rewrite,
+    /// E>` to replace it. A refused event is reported to [`on_error`](Self::on_error), and answered with the
+    /// error if the client requested an acknowledgement.
     ///
-    /// While a middleware waits, the later events of the same client wait too, so their order stays.
+    /// While a middleware is pending, later events of the same client wait, so the order is preserved.
     pub fn event_middleware<H, M>(&self, middleware: H) -> &Self
     where
         H: HandlerFn<EventContext, M>,
@@ -141,9 +142,8 @@ impl Namespace {
         self.0.register(|handlers| handlers.connect.push(call))
     }
 
-    /// Calls `handler` for each event of this name. Handlers of one socket start in the order in which its events
-    /// arrived; what waits inside one does not hold up the others. What it returns is the answer, see
-    /// [`Reply`].
+    /// Calls `handler` for each event with this name. The handlers of one socket start in the order of its
+    /// events; a pending handler does not delay the others. The return value is the answer, see [`Reply`].
     pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
@@ -153,7 +153,7 @@ impl Namespace {
         self.0.register(|handlers| handlers.events.on(event, call))
     }
 
-    /// Calls `handler` for each event of any name, before the event's own handlers.
+    /// Calls `handler` for each event of any name, before the handlers of the event's name.
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M, Output = ()>,
@@ -162,8 +162,8 @@ impl Namespace {
         self.0.register(|handlers| handlers.events.any.push(call))
     }
 
-    /// Calls `handler` for each event that no other handler is for by its name. What it returns is the answer, as with
-    /// [`on`](Self::on). There is one: it takes the place of the one before.
+    /// Calls `handler` for each event without a handler for its name. The return value is the answer, as with
+    /// [`on`](Self::on). A namespace has one fallback: a second call replaces it.
     ///
     /// ```no_run
     /// # use socketio_server::{EventName, Server};
@@ -189,7 +189,7 @@ impl Namespace {
         self.0.register(|handlers| handlers.disconnecting.push(call))
     }
 
-    /// Calls `handler` when a socket has left.
+    /// Calls `handler` after a socket has left.
     pub fn on_disconnect<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
@@ -198,93 +198,94 @@ impl Namespace {
         self.0.register(|handlers| handlers.disconnect.push(call))
     }
 
-    /// Calls `hook` when what a client sent reaches no handler: it does not fit, a middleware refused it, or it broke
-    /// the protocol. The client, if it asked for an answer, has been told. Also when what a handler returned as its
-    /// answer does not leave, because it cannot be written or a full outbox refuses it, and when a handler returns an
-    /// error although the client has asked for no answer.
+    /// Calls `hook` for each error of a client's event: the event does not match the handler's arguments, a
+    /// middleware refused it, or it violates the protocol. A client that requested an acknowledgement was
+    /// answered with the error. The hook is also called when the answer of a handler is not sent, because it
+    /// cannot be encoded or the outbox is full, and when a handler returns an error although no
+    /// acknowledgement was requested.
     pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) {
         self.0.register(|handlers| handlers.on_error = Some(Arc::new(hook)));
     }
 
-    /// How many events so far fitted no handler's arguments, or were refused by a middleware.
+    /// Number of events that did not match their handler's arguments or that were refused by a middleware.
     pub fn refused_events(&self) -> u64 {
         self.0.refused_events.load(Ordering::Relaxed)
     }
 
-    /// How many answers that handlers returned so far did not leave, although the client was there: see
+    /// Number of handlers' answers that were not sent to a connected client: see
     /// [`on_error`](Self::on_error).
     pub fn lost_answers(&self) -> u64 {
         self.0.lost_answers.load(Ordering::Relaxed)
     }
 
-    /// Calls `hook` for each room that comes or goes, and each socket that joins or leaves one. Only the first hook
-    /// that is set counts.
+    /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. Only
+    /// the first hook counts.
     pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) {
-        self.0.hub.local.on_room_event(Arc::new(hook));
+        self.0.node.rooms.on_room_event(Arc::new(hook));
     }
 
-    /// Calls `hook` for each broadcast that somebody on this server is meant by, for those who count. It is called
-    /// while the event is being sent, and must not send anything itself. Only the first hook that is set counts; it
-    /// costs a look at the clock before and after each broadcast.
+    /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics.
+    /// The call happens during the broadcast, so the hook must not send. Only the first hook counts; it costs
+    /// two clock reads per broadcast.
     pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) {
-        self.0.hub.local.on_broadcast(Arc::new(hook));
+        self.0.node.rooms.on_broadcast(Arc::new(hook));
     }
 
-    /// Calls `handler` for each event of this name that another server of the cluster sends. What it returns is the
-    /// answer.
+    /// Calls `handler` for each event with this name that another server of the cluster sends. The return
+    /// value is the answer.
     pub fn on_server_event<H, M>(&self, event: &str, handler: H) -> HandlerId
     where
         H: HandlerFn<ServerEventContext, M>,
         H::Output: Reply,
     {
-        self.0.hub.on_server_event(event, handler::server_event(handler))
+        self.0.node.on_server_event(event, handler::server_event(handler))
     }
 
-    /// Takes all handlers of an event out.
+    /// Removes all handlers of an event.
     pub fn off_event(&self, event: &str) {
         self.0.register(|handlers| handlers.events.remove_event(event));
     }
 
-    /// Takes a handler out again.
+    /// Removes a handler.
     pub fn off(&self, id: HandlerId) -> bool {
         self.0.register(|handlers| {
             handlers.events.remove(id)
                 || handlers.connect.remove(id)
                 || handlers.disconnecting.remove(id)
                 || handlers.disconnect.remove(id)
-        }) || self.0.hub.off_server_event(id)
+        }) || self.0.node.off_server_event(id)
     }
 
     /// The socket with this id, if it is on this server.
     pub fn socket(&self, id: &str) -> Option<Socket> {
-        let member = self.0.hub.local.read().find(id).cloned();
+        let member = self.0.node.rooms.read().find(id).cloned();
         member.and_then(Socket::from_member)
     }
 
     /// All sockets of the namespace on this server.
     pub fn sockets(&self) -> Vec<Socket> {
-        let members = self.0.hub.local.members(&Target::default());
+        let members = self.0.node.rooms.members(&Target::default());
         members.into_iter().filter_map(Socket::from_member).collect()
     }
 
-    /// How many sockets are in the namespace on this server.
+    /// Number of sockets of the namespace on this server.
     pub fn len(&self) -> usize {
-        self.0.hub.local.read().len()
+        self.0.node.rooms.read().len()
     }
 
-    /// Whether nobody is in the namespace on this server.
+    /// Whether the namespace has no sockets on this server.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The names of the rooms that somebody on this server joined.
+    /// Names of the rooms that sockets of this server have joined.
     pub fn rooms(&self) -> Vec<Room> {
-        self.0.hub.local.read().names()
+        self.0.node.rooms.read().names()
     }
 
-    /// How many sockets of this server are in a room.
+    /// Number of sockets of this server in a room.
     pub fn room_len(&self, room: &str) -> usize {
-        self.0.hub.local.read().room_len(room)
+        self.0.node.rooms.read().room_len(room)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Patterns for the names of namespaces, and what they capture.
+//! Patterns for the names of namespaces, and their parameters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-/// What the pattern that made a namespace captured from its name. A handler can take it as an argument.
+/// The parameters that a pattern captured from the name of a namespace. Handlers can take them as an
+/// argument.
 ///
 /// ```no_run
 /// # use socketio_server::{Params, Server, Socket};
@@ -20,27 +21,27 @@ use thiserror::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params(Option<Arc<[Captured]>>);
 
-/// The name of a parameter, and what it stands for.
+/// Name and value of a parameter.
 type Captured = (Arc<str>, Box<str>);
 
 impl Params {
-    /// What was captured under this name.
+    /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// What was captured under this name, if it reads as a `T`.
+    /// The value of a parameter, parsed as a `T`.
     pub fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
         self.get(name)?.parse().ok()
     }
 
-    /// All names and what was captured, in the order of the pattern.
+    /// All names and values, in the order of the pattern.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|all| all.iter()).map(|(name, value)| (&**name, &**value))
     }
 }
 
-/// A pattern for names: text, `{name}` for a part without slash, and `{*name}` at the end for the rest.
+/// A pattern for names: text, `{name}` for a part without a slash, and a final `{*name}` for the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(Vec<Piece>);
 
@@ -51,21 +52,21 @@ enum Piece {
     Rest(Arc<str>),
 }
 
-/// Why a pattern is none.
+/// The pattern is invalid.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// An opening brace without a closing one, or the other way round.
-    #[error("braces do not match")]
+    /// Unbalanced braces.
+    #[error("unbalanced braces in a namespace pattern")]
     Braces,
     /// `{}` without a name.
-    #[error("a parameter has no name")]
+    #[error("a parameter of a namespace pattern has no name")]
     Unnamed,
-    /// Two parameters with nothing in between: nobody could tell where the one ends.
-    #[error("two parameters follow each other without text between them")]
+    /// Two adjacent parameters, whose boundary would be ambiguous.
+    #[error("two parameters of a namespace pattern have no text between them")]
     Adjacent,
-    /// `{*name}` that is not the end.
-    #[error("a parameter for the rest has to be the last part")]
+    /// `{*name}` before the end of the pattern.
+    #[error("a parameter for the rest must be the last part of a namespace pattern")]
     RestInside,
 }
 
@@ -108,7 +109,7 @@ impl Pattern {
         Ok(Self(pieces))
     }
 
-    /// What is captured, if the name fits. A part ends where the text that follows it comes first.
+    /// The parameters, if the name matches. A part ends at the first occurrence of the text that follows it.
     pub(crate) fn capture(&self, name: &str) -> Option<Params> {
         let mut captured = Vec::new();
         let mut rest = name;
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_pattern() {
+    fn invalid_patterns_are_rejected() {
         for (pattern, error) in [
             ("/{a", PatternError::Braces),
             ("/a}", PatternError::Braces),

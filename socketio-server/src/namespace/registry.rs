@@ -1,4 +1,4 @@
-//! The namespaces of a server, those that come to be when a client asks for them, and what all its clients share.
+//! The namespaces of a server, including those that are created on request of a client.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,34 +12,34 @@ use tokio::sync::Notify;
 use super::Namespace;
 use super::params::{Params, Pattern};
 use crate::broadcast::Family;
-use crate::cluster::{Adapter, Inbound};
+use crate::cluster::{Adapter, ClusterInbox};
 use crate::config::Config;
 use crate::extensions::Extensions;
 use crate::socket::Kind;
-use crate::socket::detached::Unfinished;
+use crate::socket::detached::DetachedHandlers;
 use crate::socket::handshake::Handshake;
 use crate::trace;
 
 /// The namespaces of a server.
-pub(crate) struct Namespaces {
+pub(crate) struct NamespaceRegistry {
     pub(crate) config: Arc<Config>,
     state: Arc<Extensions>,
     adapter: Option<Arc<dyn Adapter>>,
     by_name: RwLock<HashMap<Box<str>, Namespace>>,
     parents: RwLock<Vec<Arc<Parent>>>,
-    on_new: RwLock<Vec<NewHook>>,
-    /// Told whenever a namespace has been announced.
+    on_new: RwLock<Vec<NamespaceHook>>,
+    /// Notified when a namespace has been announced.
     announced: Notify,
     closing: AtomicBool,
-    /// Handlers of clients that have left.
-    pub(crate) unfinished: Arc<Unfinished>,
+    /// Counter of the handlers of disconnected clients.
+    pub(crate) detached_handlers: Arc<DetachedHandlers>,
 }
 
-type NewHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
+type NamespaceHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
 type Decision = Pin<Box<dyn Future<Output = bool> + Send>>;
-type Ask = Box<dyn Fn(NamespaceRequest) -> Decision + Send + Sync>;
+type Predicate = Box<dyn Fn(NamespaceRequest) -> Decision + Send + Sync>;
 
-/// Namespaces that come to be when a client asks for one that fits.
+/// The parent of dynamic namespaces.
 struct Parent {
     matcher: Matcher,
     namespace: Namespace,
@@ -47,11 +47,11 @@ struct Parent {
 
 enum Matcher {
     Pattern(Pattern),
-    Function(Ask),
+    Function(Predicate),
 }
 
-/// A client asks for a namespace that does not exist: what a function of
-/// [`Server::of_function`](crate::Server::of_function) decides about.
+/// A client's request for a namespace that does not exist; the argument of a function for
+/// [`Server::of_function`](crate::Server::of_function).
 #[derive(Clone, Debug)]
 pub struct NamespaceRequest {
     name: Arc<str>,
@@ -59,54 +59,55 @@ pub struct NamespaceRequest {
 }
 
 impl NamespaceRequest {
-    /// The name, with the slash.
+    /// The name, with its leading slash.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How the client came, and its credentials.
+    /// The handshake of the client, with its credentials.
     pub fn handshake(&self) -> &Handshake {
         &self.handshake
     }
 }
 
-/// The search for a namespace.
+/// State of the search for a namespace.
 pub(crate) enum Search {
-    Found(Visit),
-    Asking(Pin<Box<dyn Future<Output = Option<Visit>> + Send>>),
+    Found(Occupancy),
+    Deciding(Pin<Box<dyn Future<Output = Option<Occupancy>> + Send>>),
     Unknown,
 }
 
 impl Search {
-    /// A client is let in when the namespace has been announced.
-    fn of(visit: Visit) -> Self {
-        match visit.namespace.space().announced() {
-            Some(true) => Self::Found(visit),
+    /// A client may join when the namespace has been announced.
+    fn of(occupancy: Occupancy) -> Self {
+        match occupancy.namespace.namespace_state().announced() {
+            Some(true) => Self::Found(occupancy),
             Some(false) => Self::Unknown,
-            None => Self::Asking(Box::pin(visit.announced())),
+            None => Self::Deciding(Box::pin(occupancy.announced())),
         }
     }
 }
 
-/// A client in a namespace, or on its way into it. A namespace that a pattern or function made goes with the last.
-pub(crate) struct Visit {
+/// Guard of a client that has joined a namespace or is joining it. A dynamic namespace is removed with its
+/// last guard.
+pub(crate) struct Occupancy {
     pub(crate) namespace: Namespace,
-    server: Arc<Namespaces>,
+    server: Arc<NamespaceRegistry>,
 }
 
-impl Visit {
-    /// Whether the namespace counts who is in it.
+impl Occupancy {
+    /// Whether the namespace counts its occupants.
     pub(crate) fn is_counted(&self) -> bool {
-        matches!(self.namespace.space().kind(), Kind::Child { .. })
+        matches!(self.namespace.namespace_state().kind(), Kind::Child { .. })
     }
 
-    /// Waits until the namespace has been announced. `None` if it never came to be.
+    /// Waits until the namespace has been announced. `None` if its setup failed.
     async fn announced(self) -> Option<Self> {
         let server = Arc::clone(&self.server);
         loop {
-            // Asked for before the look, so that none is missed.
+            // Created before the check, so that a notification in between is not missed.
             let announced = server.announced.notified();
-            match self.namespace.space().announced() {
+            match self.namespace.namespace_state().announced() {
                 Some(true) => return Some(self),
                 Some(false) => return None,
                 None => announced.await,
@@ -115,13 +116,13 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
+impl Drop for Occupancy {
     fn drop(&mut self) {
         self.server.leave(&self.namespace);
     }
 }
 
-impl Namespaces {
+impl NamespaceRegistry {
     pub(crate) fn new(
         config: Arc<Config>,
         state: Arc<Extensions>,
@@ -136,17 +137,17 @@ impl Namespaces {
             on_new: RwLock::default(),
             announced: Notify::new(),
             closing: AtomicBool::new(false),
-            unfinished: Arc::default(),
+            detached_handlers: Arc::default(),
         }
     }
 
-    /// The namespace that a client asks for.
+    /// Searches the namespace that a client requested.
     pub(crate) fn search(self: &Arc<Self>, name: &str, handshake: &Handshake) -> Search {
         {
-            // Counted under the lock, so that it cannot be removed in between.
+            // Counted under the lock, so that the namespace cannot be removed in between.
             let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(namespace) = by_name.get(name) {
-                return Search::of(self.visit(namespace));
+                return Search::of(self.occupancy(namespace));
             }
         }
         let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -160,18 +161,22 @@ impl Namespaces {
                 Matcher::Function(_) => {
                     let request = NamespaceRequest { name: name.into(), handshake: handshake.clone() };
                     let parents = parents[at..].to_vec();
-                    return Search::Asking(Box::pin(Arc::clone(self).ask(parents, request)));
+                    return Search::Deciding(Box::pin(Arc::clone(self).find_parent(parents, request)));
                 }
             }
         }
         Search::Unknown
     }
 
-    async fn ask(self: Arc<Self>, parents: Vec<Arc<Parent>>, request: NamespaceRequest) -> Option<Visit> {
+    async fn find_parent(
+        self: Arc<Self>,
+        parents: Vec<Arc<Parent>>,
+        request: NamespaceRequest,
+    ) -> Option<Occupancy> {
         for parent in parents {
             let params = match &parent.matcher {
                 Matcher::Pattern(pattern) => pattern.capture(request.name()),
-                Matcher::Function(ask) => ask(request.clone()).await.then(Params::default),
+                Matcher::Function(predicate) => predicate(request.clone()).await.then(Params::default),
             };
             if let Some(params) = params {
                 return self.child(&parent, request.name(), params).announced().await;
@@ -180,60 +185,60 @@ impl Namespaces {
         None
     }
 
-    /// The namespace of this name below a parent, made if nobody was faster.
-    fn child(self: &Arc<Self>, parent: &Parent, name: &str, params: Params) -> Visit {
-        let (visit, new) = {
+    /// The namespace of this name below a parent; created unless another client was faster.
+    fn child(self: &Arc<Self>, parent: &Parent, name: &str, params: Params) -> Occupancy {
+        let (occupancy, new) = {
             let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
             let new = !by_name.contains_key(name);
             let make = || self.make_child(parent, name, params);
             let namespace = by_name.entry(name.into()).or_insert_with(make);
-            (self.visit(namespace), new)
+            (self.occupancy(namespace), new)
         };
         if new {
-            self.begin(&visit.namespace);
+            self.set_up(&occupancy.namespace);
         }
-        visit
+        occupancy
     }
 
     fn make_child(&self, parent: &Parent, name: &str, params: Params) -> Namespace {
         parent.namespace.child(name, params, self.adapter.is_some())
     }
 
-    fn visit(self: &Arc<Self>, namespace: &Namespace) -> Visit {
-        if let Kind::Child { occupants, .. } = namespace.space().kind() {
+    fn occupancy(self: &Arc<Self>, namespace: &Namespace) -> Occupancy {
+        if let Kind::Child { occupants, .. } = namespace.namespace_state().kind() {
             occupants.fetch_add(1, Ordering::Relaxed);
         }
-        Visit { namespace: namespace.clone(), server: Arc::clone(self) }
+        Occupancy { namespace: namespace.clone(), server: Arc::clone(self) }
     }
 
     fn leave(&self, namespace: &Namespace) {
-        let Kind::Child { occupants, family, .. } = namespace.space().kind() else { return };
+        let Kind::Child { occupants, family, .. } = namespace.namespace_state().kind() else { return };
         if occupants.fetch_sub(1, Ordering::AcqRel) > 1 || !self.config.cleanup_empty_child_namespaces {
             return;
         }
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody may have come before we had the lock.
+        // Another client may have joined before the lock was acquired.
         if occupants.load(Ordering::Acquire) == 0 && by_name.get(namespace.name()) == Some(namespace) {
             by_name.remove(namespace.name());
             family.remove(namespace.name());
             drop(by_name);
-            trace::removed(namespace.name());
+            trace::namespace_removed(namespace.name());
             namespace.close();
         }
     }
 
-    /// Does for a namespace that was just made what calls the application: opens the adapter, runs the hooks. Nothing is
-    /// locked, so they may use the server as they like; clients that ask for the namespace wait for the end of it.
-    fn begin(&self, namespace: &Namespace) {
-        Beginning { server: self, namespace, opened: false }.run();
+    /// Runs the application's code for a new namespace: opens the adapter and calls the hooks. No lock is
+    /// held, so this code may use the server. Clients that request the namespace wait until it is done.
+    fn set_up(&self, namespace: &Namespace) {
+        NamespaceSetup { server: self, namespace, opened: false }.run();
     }
 
-    /// The namespace of this name, if there is one.
+    /// The namespace of this name, if it exists.
     pub(crate) fn existing(&self, name: &str) -> Option<Namespace> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The namespace that the application names, made if it does not exist.
+    /// The namespace of this name for the application; created if it does not exist.
     pub(crate) fn of(&self, name: &str) -> Namespace {
         let slash = if name.starts_with('/') { "" } else { "/" };
         let name = format!("{slash}{name}");
@@ -244,12 +249,13 @@ impl Namespaces {
             (by_name.entry(name.as_str().into()).or_insert_with(make).clone(), new)
         };
         if new {
-            self.begin(&namespace);
+            self.set_up(&namespace);
         }
         namespace
     }
 
-    /// A namespace whose name fits a pattern belongs to that parent, whoever names it first.
+    /// A namespace whose name matches a pattern belongs to that parent, whether the application or a client
+    /// requests it first.
     fn make(&self, name: &str) -> Namespace {
         for parent in self.parents.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if let Matcher::Pattern(pattern) = &parent.matcher {
@@ -261,19 +267,19 @@ impl Namespaces {
         Namespace::new(name, &self.config, &self.state, self.adapter.is_some())
     }
 
-    /// The parent of namespaces whose names fit a pattern.
+    /// Adds the parent of the namespaces whose names match a pattern.
     pub(crate) fn of_pattern(&self, pattern: Pattern) -> Namespace {
         self.add_parent(&pattern.to_string(), Matcher::Pattern(pattern))
     }
 
-    /// The parent of namespaces that a function agrees to.
+    /// Adds the parent of the namespaces that a function accepts.
     pub(crate) fn of_function<F, Fut>(&self, function: F) -> Namespace
     where
         F: Fn(NamespaceRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        let ask: Ask = Box::new(move |request| Box::pin(function(request)));
-        self.add_parent("/*", Matcher::Function(ask))
+        let predicate: Predicate = Box::new(move |request| Box::pin(function(request)));
+        self.add_parent("/*", Matcher::Function(predicate))
     }
 
     fn add_parent(&self, name: &str, matcher: Matcher) -> Namespace {
@@ -283,18 +289,18 @@ impl Namespaces {
         namespace
     }
 
-    /// Calls `hook` for each namespace that comes to be from now on.
-    pub(crate) fn on_new(&self, hook: NewHook) {
+    /// Calls `hook` for each namespace that is created from now on.
+    pub(crate) fn on_new(&self, hook: NamespaceHook) {
         self.on_new.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
-    /// The names of the namespaces that are there.
+    /// The names of all namespaces.
     pub(crate) fn names(&self) -> Vec<String> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
         by_name.keys().map(|name| name.to_string()).collect()
     }
 
-    /// The server is shutting down: that is why sockets leave from now on.
+    /// Marks the server as closing, which determines the disconnect reason of its sockets.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         for namespace in self.by_name.read().unwrap_or_else(PoisonError::into_inner).values() {
@@ -307,43 +313,43 @@ impl Namespaces {
     }
 }
 
-/// A namespace between its making and its announcement.
-struct Beginning<'a> {
-    server: &'a Namespaces,
+/// Setup of a namespace between creation and announcement.
+struct NamespaceSetup<'a> {
+    server: &'a NamespaceRegistry,
     namespace: &'a Namespace,
     opened: bool,
 }
 
-impl Beginning<'_> {
+impl NamespaceSetup<'_> {
     fn run(mut self) {
         if let Some(adapter) = &self.server.adapter {
-            Inbound::open(&self.namespace.space().hub, &**adapter);
+            ClusterInbox::open(&self.namespace.namespace_state().node, &**adapter);
         }
         self.opened = true;
-        trace::made(self.namespace.name());
+        trace::namespace_created(self.namespace.name());
         let hooks = self.server.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
         hooks.iter().for_each(|hook| hook(self.namespace));
     }
 }
 
-/// Those who wait must hear of the end even if a hook panics. A namespace whose adapter did is none.
-impl Drop for Beginning<'_> {
+/// Waiting clients are notified even if a hook panics. If the adapter panics, the namespace is removed again.
+impl Drop for NamespaceSetup<'_> {
     fn drop(&mut self) {
         if !self.opened {
             let name = self.namespace.name();
             self.server.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-            if let Kind::Child { family, .. } = self.namespace.space().kind() {
+            if let Kind::Child { family, .. } = self.namespace.namespace_state().kind() {
                 family.remove(name);
             }
-            self.namespace.space().hub.stay_alone();
+            self.namespace.namespace_state().node.stay_alone();
         }
-        self.namespace.space().announce(self.opened);
+        self.namespace.namespace_state().announce(self.opened);
         self.server.announced.notify_waiters();
     }
 }
 
-impl fmt::Debug for Visit {
+impl fmt::Debug for Occupancy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Visit").field(&self.namespace).finish()
+        f.debug_tuple("Occupancy").field(&self.namespace).finish()
     }
 }

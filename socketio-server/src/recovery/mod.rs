@@ -1,8 +1,8 @@
-//! What a client that comes back may have missed: the last events of one namespace, and the sockets that went away.
+//! Recovery: the recent events and the disconnected sockets of one namespace.
 //!
-//! While recovery is on, every event that a client could recover goes through [`Log::emit`]: it gets its offset,
-//! leaves for those who are there, and is kept for those who are not, all under one lock. So every client sees the
-//! offsets grow, and nothing can fall between a socket's leaving and its coming back.
+//! With recovery enabled, every recoverable event passes through [`RecoveryLog::emit`]: it gets an offset, is
+//! sent to the connected sockets, and is kept for the disconnected ones, all under one lock. Offsets
+//! therefore grow for every client, and no event is lost between disconnection and recovery.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write};
@@ -16,48 +16,49 @@ use crate::id::log_id;
 use crate::rooms::{Room, Target};
 use crate::socket_data::SocketData;
 
-/// Why a client that asked for its old state starts anew.
+/// Reason why a client was not recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotRecovered {
-    /// No socket with this `pid` went away here, or it has come back already, or too long ago.
+    /// The `pid` is unknown on this server, already recovered, or expired.
     UnknownSession,
-    /// The last event that the client saw is not kept any more, or never was one of ours.
+    /// The events since the offset are not all kept, or the offset is from another log.
     UnknownOffset,
 }
 
 impl fmt::Display for NotRecovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnknownSession => "the session is not known or has expired",
-            Self::UnknownOffset => "the events since the offset are not all kept",
+            Self::UnknownSession => "the session is unknown or has expired",
+            Self::UnknownOffset => "some events since the offset are no longer kept",
         })
     }
 }
 
-/// A socket that went away and may come back.
+/// A disconnected socket that may be recovered.
 #[derive(Debug)]
-pub(crate) struct Away {
+pub(crate) struct AwaySocket {
     pub(crate) sid: Arc<str>,
     pub(crate) pid: Arc<str>,
     pub(crate) rooms: Vec<Room>,
     pub(crate) data: SocketData,
 }
 
-/// A socket that has come back, and what it missed so far.
+/// A recovery in progress, with the missed events so far.
 #[derive(Debug)]
-pub(crate) struct Claim {
-    pub(crate) away: Away,
+pub(crate) struct PendingRecovery {
+    pub(crate) away: AwaySocket,
     missed: Vec<Prepared>,
-    /// The first event that was not looked at yet.
+    /// The number of the next event to examine.
     next: u64,
     left: Instant,
 }
 
-/// The recovery of one namespace.
-pub(crate) struct Log {
+/// The recovery log of one namespace.
+pub(crate) struct RecoveryLog {
     settings: Recovery,
-    /// Offsets of another log, or of this server before it was restarted, are not ours.
+    /// Prefix of the offsets. It distinguishes them from the offsets of other logs and of earlier runs of
+    /// this server.
     prefix: Arc<str>,
     state: Mutex<State>,
 }
@@ -65,11 +66,11 @@ pub(crate) struct Log {
 #[derive(Default)]
 struct State {
     entries: VecDeque<Entry>,
-    /// The number of the first entry that is kept.
+    /// The number of the oldest kept event.
     first: u64,
     bytes: usize,
-    away: HashMap<Arc<str>, (Instant, Away)>,
-    /// The same in the order of time; one that has come back in the meantime is only skipped.
+    away: HashMap<Arc<str>, (Instant, AwaySocket)>,
+    /// The keys of `away` by time. An entry of a recovered socket stays and is skipped.
     departures: VecDeque<(Instant, Arc<str>)>,
 }
 
@@ -80,7 +81,7 @@ struct Entry {
     bytes: usize,
 }
 
-impl Log {
+impl RecoveryLog {
     pub(crate) fn new(settings: Recovery) -> Self {
         Self { settings, prefix: log_id(), state: Mutex::default() }
     }
@@ -89,19 +90,19 @@ impl Log {
         &self.settings
     }
 
-    /// Makes an event with the offset that it is given, delivers it to those who are there, and keeps it. Nothing is
-    /// made if nobody is there and nobody can come back.
+    /// Encodes an event with its offset, sends it, and keeps it. Nothing is encoded if no socket is selected
+    /// and none may be recovered.
     pub(crate) fn emit<E>(
         &self,
         target: &Target,
-        anybody: impl FnOnce() -> bool,
+        has_receivers: impl FnOnce() -> bool,
         make: impl FnOnce(&str) -> Result<Prepared, E>,
         deliver: impl FnOnce(&Prepared),
     ) -> Result<(), E> {
         let mut state = self.lock();
         let now = Instant::now();
         state.forget(now, &self.settings);
-        if state.away.is_empty() && !anybody() {
+        if state.away.is_empty() && !has_receivers() {
             return Ok(());
         }
         let message = make(&self.offset(state.next()))?;
@@ -110,8 +111,8 @@ impl Log {
         Ok(())
     }
 
-    /// Runs `leave`, which takes a socket out of its rooms, and remembers the socket if it may come back.
-    pub(crate) fn leave(&self, away: Option<Away>, leave: impl FnOnce()) {
+    /// Runs `leave`, which removes a socket from its rooms, and keeps the socket if it may be recovered.
+    pub(crate) fn leave(&self, away: Option<AwaySocket>, leave: impl FnOnce()) {
         let mut state = self.lock();
         leave();
         let Some(away) = away else { return };
@@ -122,8 +123,8 @@ impl Log {
         state.trim(self.settings.max_sessions);
     }
 
-    /// A client says who it was and what it saw last.
-    pub(crate) fn claim(&self, pid: &str, offset: &str) -> Result<Claim, NotRecovered> {
+    /// Starts the recovery of a client by its `pid` and its last offset.
+    pub(crate) fn claim(&self, pid: &str, offset: &str) -> Result<PendingRecovery, NotRecovered> {
         let mut state = self.lock();
         state.forget(Instant::now(), &self.settings);
         let seen = self.number(offset);
@@ -132,31 +133,31 @@ impl Log {
             Some(seen) if seen < state.next() && seen + 1 >= state.first => seen + 1,
             _ => return Err(NotRecovered::UnknownOffset),
         };
-        let mut claim = Claim { away, missed: Vec::new(), next, left };
-        state.catch_up(&mut claim);
-        Ok(claim)
+        let mut pending = PendingRecovery { away, missed: Vec::new(), next, left };
+        state.catch_up(&mut pending);
+        Ok(pending)
     }
 
-    /// Runs `admit`, which puts the socket into its rooms, with everything that it missed. `Err` says that the last
-    /// part of it is lost because middlewares took too long.
+    /// Runs `admit`, which adds the socket to its rooms, with all missed events. `Err` means that middlewares
+    /// took too long and the last part of the events is lost.
     pub(crate) fn admit<R>(
         &self,
-        claim: Option<Claim>,
-        admit: impl FnOnce(Result<Option<Claim>, NotRecovered>, &[Prepared]) -> R,
+        pending: Option<PendingRecovery>,
+        admit: impl FnOnce(Result<Option<PendingRecovery>, NotRecovered>, &[Prepared]) -> R,
     ) -> R {
         let state = self.lock();
-        let Some(mut claim) = claim else { return admit(Ok(None), &[]) };
-        if !state.catch_up(&mut claim) {
+        let Some(mut pending) = pending else { return admit(Ok(None), &[]) };
+        if !state.catch_up(&mut pending) {
             return admit(Err(NotRecovered::UnknownOffset), &[]);
         }
-        let missed = std::mem::take(&mut claim.missed);
-        admit(Ok(Some(claim)), &missed)
+        let missed = std::mem::take(&mut pending.missed);
+        admit(Ok(Some(pending)), &missed)
     }
 
-    /// A middleware refused the client, which may try again for as long as it could have before.
-    pub(crate) fn put_back(&self, Claim { away, left, .. }: Claim) {
+    /// Returns a recovery that a middleware refused. The client may try again until the original deadline.
+    pub(crate) fn put_back(&self, PendingRecovery { away, left, .. }: PendingRecovery) {
         let mut state = self.lock();
-        // Its departure stayed where it was, unless its time was up in the meantime.
+        // The entry in `departures` still exists, unless it expired in the meantime.
         if state.departed(left, &away.pid) {
             state.away.insert(Arc::clone(&away.pid), (left, away));
             state.trim(self.settings.max_sessions);
@@ -198,7 +199,8 @@ impl State {
         self.entries.push_back(entry);
     }
 
-    /// Forgets what is too old or too much. Without traffic nothing is forgotten, and nothing grows either.
+    /// Removes expired events and sockets, and events beyond the size limit. No timer is needed: without
+    /// traffic nothing grows.
     fn forget(&mut self, now: Instant, settings: &Recovery) {
         let too_old = |at: Instant| now.duration_since(at) > settings.max_disconnection_duration;
         while let Some(oldest) = self.entries.front() {
@@ -220,7 +222,7 @@ impl State {
         }
     }
 
-    /// Whether this departure is still remembered.
+    /// Whether this disconnection is still recorded.
     fn departed(&self, left: Instant, pid: &str) -> bool {
         let first = self.departures.partition_point(|(at, _)| *at < left);
         self.departures.range(first..).take_while(|(at, _)| *at == left).any(|(_, other)| **other == *pid)
@@ -228,29 +230,29 @@ impl State {
 
     fn forget_oldest(&mut self) {
         let Some((left, pid)) = self.departures.pop_front() else { return };
-        // It may have come back, and even left again.
+        // The socket may have been recovered, and may have left again.
         if self.away.get(&pid).is_some_and(|(at, _)| *at == left) {
             self.away.remove(&pid);
         }
     }
 
-    /// Adds what came since the claim was last looked at. `false` if a part of it is gone.
-    fn catch_up(&self, claim: &mut Claim) -> bool {
-        let Some(skip) = claim.next.checked_sub(self.first) else { return false };
-        let rooms = &claim.away.rooms;
+    /// Adds the events since the last call. `false` if a part of them is lost.
+    fn catch_up(&self, pending: &mut PendingRecovery) -> bool {
+        let Some(skip) = pending.next.checked_sub(self.first) else { return false };
+        let rooms = &pending.away.rooms;
         let missed = self.entries.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
-        claim
+        pending
             .missed
-            .extend(missed.filter(|entry| entry.target.means(rooms)).map(|entry| entry.message.clone()));
-        claim.next = self.next();
+            .extend(missed.filter(|entry| entry.target.matches(rooms)).map(|entry| entry.message.clone()));
+        pending.next = self.next();
         true
     }
 }
 
-impl fmt::Debug for Log {
+impl fmt::Debug for RecoveryLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
-        f.debug_struct("Log")
+        f.debug_struct("RecoveryLog")
             .field("entries", &state.entries.len())
             .field("bytes", &state.bytes)
             .field("away", &state.away.len())

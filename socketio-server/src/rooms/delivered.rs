@@ -1,33 +1,34 @@
-//! What became of a broadcast on this server.
+//! Delivery statistics of a broadcast.
 
 use std::time::Duration;
 
 use engineio::SendError;
 
-/// What became of a broadcast on this server, for those who count: see
+/// Delivery statistics of a broadcast on this server: see
 /// [`Namespace::on_broadcast`](crate::Namespace::on_broadcast).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivered {
-    /// To how many sockets it was sent.
+    /// Number of sockets whose outbox accepted the event.
     pub receivers: usize,
-    /// How many did not get it, since it was volatile and they could not take it at once.
+    /// Number of sockets that were skipped, because the event was volatile and they could not take it at
+    /// once.
     pub dropped: usize,
-    /// How many did not get it, since too much waits for them already, or on the whole server:
-    /// [`SlowConsumer`](engineio::SlowConsumer) says what else comes of that.
+    /// Number of sockets that refused the event, because their outbox or the server's budget was full. The
+    /// consequences depend on [`SlowConsumer`](engineio::SlowConsumer).
     pub refused: usize,
-    /// How long it took to put it into their outboxes. Writing it comes later.
+    /// Time to fill the outboxes. Writing to the network happens later.
     pub took: Duration,
 }
 
 impl Delivered {
-    /// Counts what became of it for one socket.
+    /// Counts the result of one socket.
     pub(crate) fn count(&mut self, sent: Result<bool, SendError>) {
         match sent {
             Ok(true) => self.receivers += 1,
             Ok(false) => self.dropped += 1,
             Err(SendError::Full | SendError::ServerFull) => self.refused += 1,
-            // It is no receiver any more.
+            // The socket has disconnected and is no receiver.
             Err(_) => {}
         }
     }

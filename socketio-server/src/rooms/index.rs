@@ -1,8 +1,9 @@
-//! Who is in which room: the index of one namespace.
+//! The index of one namespace: which member is in which room.
 //!
-//! A room is a dense vector of seats, each with everything that a broadcast needs, so the hot loop follows no map.
-//! A seat knows its place in the member's list and the other way round: joining and leaving cost the same however
-//! large the room is. The room that every socket has under its own id takes no seat; it is found by the id.
+//! A room is a dense vector of entries. An entry holds everything that a broadcast needs, so the hot loop
+//! looks up no map. Entry and membership refer to each other by index, so joining and leaving a room cost the
+//! same for rooms of any size. Every socket has a room under its own id, which needs no entry; it is found by
+//! the id.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,18 +11,18 @@ use std::sync::Arc;
 use super::dense::{Dense, Key, number, shrink, shrink_map};
 use super::target::{Room, RoomEvent, Target};
 
-/// A member of the index. Once that member is removed the key means nobody, whoever takes the place.
+/// Key of a member. After the removal of the member the key is invalid, even if the slot is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MemberKey {
     pub(super) at: Key,
     pub(super) generation: u32,
 }
 
-/// The rooms and members of a namespace. `S` is how a member is reached, `M` what else is known of it.
+/// Rooms and members of a namespace. `S` is the handle for sending to a member, `M` its further data.
 #[derive(Debug)]
 pub(crate) struct Rooms<S, M> {
     pub(super) members: Dense<Member<S, M>>,
-    pub(super) rooms: Dense<RoomSeats<S>>,
+    pub(super) rooms: Dense<RoomMembers<S>>,
     generation: u32,
     pub(super) by_id: HashMap<Arc<str>, Key>,
     pub(super) by_name: HashMap<Room, RoomKey>,
@@ -36,28 +37,28 @@ pub(super) struct Member<S, M> {
     id: Arc<str>,
     pub(super) session: S,
     pub(super) data: M,
-    places: Vec<Place>,
+    memberships: Vec<Membership>,
 }
 
-/// Where a member sits: the seat with this number in this room.
+/// Position of a member in a room: the index of its entry.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Membership {
     room: RoomKey,
-    seat: u32,
+    entry: u32,
 }
 
 #[derive(Debug)]
-pub(super) struct RoomSeats<S> {
+pub(super) struct RoomMembers<S> {
     name: Room,
-    pub(super) seats: Vec<Seat<S>>,
+    pub(super) entries: Vec<RoomEntry<S>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Seat<S> {
+pub(super) struct RoomEntry<S> {
     pub(super) session: S,
     pub(super) member: Key,
-    /// Where the member's list says so.
-    place: u32,
+    /// Index in the member's list of memberships.
+    membership: u32,
 }
 
 impl<S, M> Default for Rooms<S, M> {
@@ -73,11 +74,11 @@ impl<S, M> Default for Rooms<S, M> {
 }
 
 impl<S: Clone, M> Rooms<S, M> {
-    /// Adds a member. Ids are unique; a second member with the same id takes the first one's place in look-ups.
+    /// Adds a member. Ids are unique; a second member with the same id replaces the first one in look-ups.
     pub(crate) fn insert(&mut self, id: Arc<str>, session: S, data: M) -> MemberKey {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let member = Member { generation, id: Arc::clone(&id), session, data, places: Vec::new() };
+        let member = Member { generation, id: Arc::clone(&id), session, data, memberships: Vec::new() };
         let at = self.members.insert(member);
         self.by_id.insert(id, at);
         MemberKey { at, generation }
@@ -99,7 +100,7 @@ impl<S: Clone, M> Rooms<S, M> {
         self.members.get(key.at).filter(|member| member.generation == key.generation)
     }
 
-    /// Puts a member into a room. `false` if it was there.
+    /// Adds a member to a room. Returns `false` if it was in the room before.
     pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
         let member = self.members.get_mut(key.at);
         let Some(member) = member.filter(|member| member.generation == key.generation) else { return false };
@@ -110,67 +111,67 @@ impl<S: Clone, M> Rooms<S, M> {
             Some(room) => *room,
             None => {
                 let name: Room = name.into();
-                let seats = RoomSeats { name: Arc::clone(&name), seats: Vec::new() };
-                let room = RoomKey(self.rooms.insert(seats));
+                let entries = RoomMembers { name: Arc::clone(&name), entries: Vec::new() };
+                let room = RoomKey(self.rooms.insert(entries));
                 self.by_name.insert(Arc::clone(&name), room);
                 events.push(RoomEvent::Created(name));
                 room
             }
         };
-        if member.places.iter().any(|place| place.room == room) {
+        if member.memberships.iter().any(|membership| membership.room == room) {
             return false;
         }
-        let seats = &mut self.rooms[room.0];
-        let place = Place { room, seat: number(seats.seats.len()) };
-        seats.seats.push(Seat {
+        let entries = &mut self.rooms[room.0];
+        let membership = Membership { room, entry: number(entries.entries.len()) };
+        entries.entries.push(RoomEntry {
             session: member.session.clone(),
             member: key.at,
-            place: number(member.places.len()),
+            membership: number(member.memberships.len()),
         });
-        events.push(RoomEvent::Joined(Arc::clone(&seats.name), Arc::clone(&member.id)));
-        member.places.push(place);
+        events.push(RoomEvent::Joined(Arc::clone(&entries.name), Arc::clone(&member.id)));
+        member.memberships.push(membership);
         true
     }
 
-    /// Takes a member out of a room. `false` if it was not there.
+    /// Removes a member from a room. Returns `false` if it was not in the room.
     pub(crate) fn leave(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
         let Some(&room) = self.by_name.get(name) else { return false };
         let Some(member) = self.member(key) else { return false };
-        match member.places.iter().position(|place| place.room == room) {
+        match member.memberships.iter().position(|membership| membership.room == room) {
             Some(at) => {
-                self.vacate(key.at, at, events);
+                self.remove_membership(key.at, at, events);
                 true
             }
             None => false,
         }
     }
 
-    /// Takes a member out of all rooms, the last one joined first.
+    /// Removes a member from all rooms, the last joined room first.
     pub(crate) fn leave_all(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) {
-        while let Some(at) = self.member(key).and_then(|member| member.places.len().checked_sub(1)) {
-            self.vacate(key.at, at, events);
+        while let Some(at) = self.member(key).and_then(|member| member.memberships.len().checked_sub(1)) {
+            self.remove_membership(key.at, at, events);
         }
     }
 
-    fn vacate(&mut self, member: Key, at: usize, events: &mut Vec<RoomEvent>) {
+    fn remove_membership(&mut self, member: Key, at: usize, events: &mut Vec<RoomEvent>) {
         let member = &mut self.members[member];
-        let place = member.places.swap_remove(at);
+        let membership = member.memberships.swap_remove(at);
         let id = Arc::clone(&member.id);
-        // The place that moved up has to be known to its seat.
-        if let Some(moved) = member.places.get(at) {
-            self.rooms[moved.room.0].seats[moved.seat as usize].place = number(at);
+        // `swap_remove` moved the last membership, so its entry needs the new index.
+        if let Some(moved) = member.memberships.get(at) {
+            self.rooms[moved.room.0].entries[moved.entry as usize].membership = number(at);
         }
-        let room = &mut self.rooms[place.room.0];
-        room.seats.swap_remove(place.seat as usize);
-        shrink(&mut room.seats);
+        let room = &mut self.rooms[membership.room.0];
+        room.entries.swap_remove(membership.entry as usize);
+        shrink(&mut room.entries);
         let name = Arc::clone(&room.name);
-        // And the seat that moved up has to be known to its member.
-        if let Some(moved) = room.seats.get(place.seat as usize) {
-            self.members[moved.member].places[moved.place as usize].seat = place.seat;
+        // `swap_remove` moved the last entry, so its membership needs the new index.
+        if let Some(moved) = room.entries.get(membership.entry as usize) {
+            self.members[moved.member].memberships[moved.membership as usize].entry = membership.entry;
         }
         events.push(RoomEvent::Left(Arc::clone(&name), id));
-        if self.rooms[place.room.0].seats.is_empty() {
-            self.rooms.remove(place.room.0);
+        if self.rooms[membership.room.0].entries.is_empty() {
+            self.rooms.remove(membership.room.0);
             self.by_name.remove(&name);
             shrink_map(&mut self.by_name);
             events.push(RoomEvent::Deleted(name));
@@ -182,7 +183,7 @@ impl<S: Clone, M> Rooms<S, M> {
         self.by_id.get(id).and_then(|at| self.members.get(*at)).map(|member| &member.data)
     }
 
-    /// How many members there are.
+    /// Number of members.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
@@ -190,24 +191,25 @@ impl<S: Clone, M> Rooms<S, M> {
     /// The rooms of a member, its own id first.
     pub(crate) fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
         let Some(member) = self.member(key) else { return Vec::new() };
-        let joined = member.places.iter().map(|place| Arc::clone(&self.rooms[place.room.0].name));
+        let joined =
+            member.memberships.iter().map(|membership| Arc::clone(&self.rooms[membership.room.0].name));
         std::iter::once(Arc::clone(&member.id)).chain(joined).collect()
     }
 
-    /// The names of all rooms that were joined.
+    /// The names of all rooms with members, without the rooms of single ids.
     pub(crate) fn names(&self) -> Vec<Room> {
         self.by_name.keys().cloned().collect()
     }
 
-    /// How many members a room has.
+    /// Number of members of a room.
     pub(crate) fn room_len(&self, name: &str) -> usize {
         match self.by_name.get(name) {
-            Some(room) => self.rooms[room.0].seats.len(),
+            Some(room) => self.rooms[room.0].entries.len(),
             None => usize::from(self.by_id.contains_key(name)),
         }
     }
 
-    /// Whether nobody is meant. Asked before a broadcast is encoded.
+    /// Whether the target selects no member. Checked before a broadcast is encoded.
     pub(crate) fn is_empty(&self, target: &Target) -> bool {
         if target.rooms.is_empty() {
             self.members.is_empty()

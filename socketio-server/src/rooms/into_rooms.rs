@@ -1,10 +1,10 @@
-//! The names of rooms as people write them.
+//! Conversion of room names.
 
 use super::target::Room;
 
 /// The names of one room or several: a `&str`, a `String`, or an array, slice or `Vec` of them.
 pub trait IntoRooms {
-    /// The names.
+    /// Converts into a list of names.
     fn into_rooms(self) -> Vec<Room>;
 }
 

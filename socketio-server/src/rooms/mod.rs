@@ -4,7 +4,7 @@ mod delivered;
 mod dense;
 mod index;
 mod into_rooms;
-mod local;
+mod local_rooms;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -13,5 +13,5 @@ mod walk;
 pub use self::delivered::Delivered;
 pub(crate) use self::index::MemberKey;
 pub use self::into_rooms::IntoRooms;
-pub(crate) use self::local::{Local, Member};
+pub(crate) use self::local_rooms::{LocalRooms, Member};
 pub use self::target::{Room, RoomEvent, Target};

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::index::{MemberKey, Rooms};
 use super::target::{Room, RoomEvent, Target};
 
-/// What the index has to agree with: the rooms of each member, written down plainly.
+/// Reference model: the rooms of each member in plain sets.
 #[derive(Default)]
 struct Plain {
     members: BTreeMap<usize, BTreeSet<String>>,
@@ -22,7 +22,7 @@ impl Plain {
     }
 }
 
-/// Numbers that look random and are the same each time.
+/// Deterministic pseudo-random numbers.
 struct Numbers(u64);
 
 impl Numbers {
@@ -33,7 +33,7 @@ impl Numbers {
 }
 
 #[test]
-fn agrees_with_a_plain_list_whatever_happens() {
+fn the_index_agrees_with_a_reference_model() {
     let mut numbers = Numbers(7);
     let mut rooms: Rooms<usize, usize> = Rooms::default();
     let mut keys: BTreeMap<usize, MemberKey> = BTreeMap::new();
@@ -78,19 +78,19 @@ fn agrees_with_a_plain_list_whatever_happens() {
         let mut met = Vec::new();
         rooms.for_each_session(&target, |session| met.push(*session));
         let once: BTreeSet<usize> = met.iter().copied().collect();
-        assert_eq!(met.len(), once.len(), "nobody twice");
+        assert_eq!(met.len(), once.len(), "no member is visited twice");
         assert_eq!(once, plain.meant(&target), "{target:?}");
     }
-    // Every room that was created and is not there any more was deleted.
+    // Every created room that does not exist any more was deleted.
     let count = |wanted: fn(&RoomEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
     let created = count(|event| matches!(event, RoomEvent::Created(_)));
     let deleted = count(|event| matches!(event, RoomEvent::Deleted(_)));
     assert_eq!(created - deleted, rooms.names().len());
 }
 
-/// A socket that left and still joins rooms must not put whoever took its place into them.
+/// A removed socket that still joins rooms must not affect the new owner of its slot.
 #[test]
-fn a_key_dies_with_its_member() {
+fn a_key_is_invalid_after_its_member_was_removed() {
     let mut rooms: Rooms<(), ()> = Rooms::default();
     let mut events = Vec::new();
     let gone = rooms.insert("gone".into(), (), ());
@@ -106,7 +106,7 @@ fn a_key_dies_with_its_member() {
 }
 
 #[test]
-fn an_empty_target_is_known_beforehand() {
+fn an_empty_target_is_detected_before_encoding() {
     let mut rooms: Rooms<(), ()> = Rooms::default();
     assert!(rooms.is_empty(&Target::default()));
     let key = rooms.insert("a".into(), (), ());

@@ -7,12 +7,12 @@ use super::index::{MemberKey, Rooms};
 use super::target::Target;
 
 impl<S: Clone, M> Rooms<S, M> {
-    /// Calls `visit` once for each session that a target means.
+    /// Calls `visit` once for each selected session.
     pub(crate) fn for_each_session(&self, target: &Target, mut visit: impl FnMut(&S)) {
         self.walk(target, |_, session| visit(session));
     }
 
-    /// Calls `visit` once for each member that a target means.
+    /// Calls `visit` once for each selected member.
     pub(crate) fn for_each(&self, target: &Target, mut visit: impl FnMut(MemberKey, &S, &M)) {
         self.walk(target, |at, session| {
             if let Some(member) = self.members.get(at) {
@@ -25,7 +25,7 @@ impl<S: Clone, M> Rooms<S, M> {
         match (&*target.rooms, &*target.except) {
             ([], []) => self.walk_all(visit),
             ([room], []) => self.walk_room(room, visit),
-            // What a socket sends to its room: nobody is in there twice, and only the one is left out.
+            // A socket sends to its room: a room has no duplicates, and only the sender is skipped.
             ([room], [one]) if !self.by_name.contains_key(one) => {
                 let left_out = self.by_id.get(one);
                 self.walk_room(room, |at, session| {
@@ -43,9 +43,9 @@ impl<S: Clone, M> Rooms<S, M> {
                 });
             }
             (rooms, except) => {
-                // A member may sit in several of the rooms, and only the first time counts.
-                let seats = rooms.iter().chain(except).map(|room| self.room_len(room)).sum();
-                let mut seen = Marks::new(self.members.bound(), seats);
+                // A member of several rooms is visited once.
+                let entries = rooms.iter().chain(except).map(|room| self.room_len(room)).sum();
+                let mut seen = Visited::new(self.members.bound(), entries);
                 for room in except {
                     self.walk_room(room, |at, _| {
                         seen.mark(at);
@@ -72,29 +72,29 @@ impl<S: Clone, M> Rooms<S, M> {
         }
     }
 
-    /// A room by name, or the one member whose id it is. Both, should somebody have joined a room of that name; the
-    /// one member only once, as it cannot join the room of its own id.
+    /// The members of a room, and the one member with this id. Both exist if other members joined a room of
+    /// that name; the member itself is visited once, because it cannot join the room of its own id.
     fn walk_room(&self, name: &str, mut visit: impl FnMut(Key, &S)) {
         let own = self.by_id.get(name).copied();
         if let Some((at, member)) = own.and_then(|at| Some((at, self.members.get(at)?))) {
             visit(at, &member.session);
         }
         if let Some(room) = self.by_name.get(name) {
-            for seat in &self.rooms[room.0].seats {
-                visit(seat.member, &seat.session);
+            for entry in &self.rooms[room.0].entries {
+                visit(entry.member, &entry.session);
             }
         }
     }
 }
 
-/// The members that were met: a bit for each member there is, or a set when few are looked at. So what a broadcast
-/// costs does not grow with those whom it does not concern.
-enum Marks {
+/// Set of visited members: one bit per member, or a hash set for few members. The cost of a broadcast does
+/// not grow with members that it does not select.
+enum Visited {
     Bits(Vec<u64>),
     Set(HashSet<Key>),
 }
 
-impl Marks {
+impl Visited {
     fn new(members: usize, looked_at: usize) -> Self {
         if looked_at < members / 64 {
             Self::Set(HashSet::with_capacity(looked_at))
@@ -103,7 +103,7 @@ impl Marks {
         }
     }
 
-    /// `true` the first time.
+    /// Returns `true` for the first visit.
     fn mark(&mut self, at: Key) -> bool {
         match self {
             Self::Set(set) => set.insert(at),

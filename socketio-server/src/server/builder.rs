@@ -1,4 +1,4 @@
-//! The settings of a server.
+//! Builder of a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use socketio_parser::{Limits, Parser};
 use super::Server;
 use crate::cluster::Adapter;
 use crate::config::{Config, Recovery};
-use crate::connection::Client;
+use crate::connection::Connection;
 use crate::extensions::Extensions;
-use crate::namespace::registry::Namespaces;
+use crate::namespace::registry::NamespaceRegistry;
 
-/// Collects the settings of a [`Server`].
+/// Builder with the settings of a [`Server`].
 #[derive(Debug)]
 #[must_use]
 pub struct ServerBuilder {
@@ -24,7 +24,7 @@ pub struct ServerBuilder {
     adapter: Option<AdapterBox>,
 }
 
-/// Only so that the builder can be printed.
+/// Wrapper with a `Debug` implementation.
 struct AdapterBox(Arc<dyn Adapter>);
 
 impl fmt::Debug for AdapterBox {
@@ -43,8 +43,8 @@ impl ServerBuilder {
         }
     }
 
-    /// Changes the settings of the transport below: everything that `engineio` can be told, under the names that the
-    /// official server has for it.
+    /// Changes settings of the transport. The methods of `engineio::ServerBuilder` have the names of the
+    /// official server's options.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -58,35 +58,36 @@ impl ServerBuilder {
         self
     }
 
-    /// Replaces all settings of the Socket.IO layer at once; the methods below change single ones.
+    /// Replaces all settings of the Socket.IO layer; the methods below change single ones. Call it before
+    /// them.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Which requests are ours when the server stands in front of other routes. Default `/socket.io`.
+    /// Path of the server's requests, used if it is combined with other routes. Default `/socket.io`.
     pub fn path(self, path: impl Into<String>) -> Self {
         let path = path.into();
         self.engine(|engine| engine.path(path))
     }
 
-    /// How long the server waits between a heartbeat's answer and the next ping. Default 25 s.
+    /// Time between the answer to a ping and the next ping. Default 25 s.
     pub fn ping_interval(self, interval: Duration) -> Self {
         self.engine(|engine| engine.ping_interval(interval))
     }
 
-    /// How long the answer to a ping may take. Default 20 s.
+    /// Maximum time for the answer to a ping. Default 20 s.
     pub fn ping_timeout(self, timeout: Duration) -> Self {
         self.engine(|engine| engine.ping_timeout(timeout))
     }
 
-    /// The largest message in bytes (`maxHttpBufferSize`). Default 1,000,000.
+    /// Maximum size of a message in bytes (`maxHttpBufferSize`). Default 1,000,000.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.limits = Limits { max_packet_bytes: bytes, ..self.config.limits };
         self.engine(|engine| engine.max_payload(bytes))
     }
 
-    /// Lets pages of other origins connect. Default: no CORS headers are sent.
+    /// Allows pages of other origins to connect. Default: no CORS headers are sent.
     pub fn cors(self, cors: engineio::Cors) -> Self {
         self.engine(|engine| engine.cors(cors))
     }
@@ -103,12 +104,12 @@ impl ServerBuilder {
         self
     }
 
-    /// Lets clients come back as who they were: see [`Config::connection_state_recovery`]. Default off.
+    /// Enables connection state recovery: see [`Config::connection_state_recovery`]. Default off.
     ///
-    /// A client that lost its connection and comes back in time has its id, its rooms and its
-    /// [`data`](crate::Socket::data) again, gets the events that it missed, and [`Socket::recovered`] says so. This
-    /// is for clients of Socket.IO 4.6 and later; others start anew. Every event carries its offset as a last
-    /// argument, which these clients keep to themselves.
+    /// A client that reconnects in time has its previous id, rooms and [`data`](crate::Socket::data), and
+    /// receives the missed events; [`Socket::recovered`] returns `true`. Requires clients of Socket.IO 4.6 or
+    /// later; other clients get a new socket. Every event carries its offset as a last argument, which these
+    /// clients hide from the application.
     ///
     /// [`Socket::recovered`]: crate::Socket::recovered
     pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
@@ -128,8 +129,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Connects this server with others. Default: it is alone. The server has to be built inside a Tokio runtime
-    /// then.
+    /// Connects this server with the others of a cluster. Default: no cluster. The server must then be built
+    /// inside a Tokio runtime.
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.adapter = Some(AdapterBox(Arc::new(adapter)));
         self
@@ -141,28 +142,29 @@ impl ServerBuilder {
         self
     }
 
-    /// How packets are written. Default JSON; all clients have to use the same.
+    /// Encoding of packets. Default JSON; all clients must use the same.
     pub fn parser(mut self, parser: Parser) -> Self {
         self.config.parser = parser;
         self
     }
 
-    /// A value that handlers take as [`State`](crate::State). One of each type; it is cloned for each handler call,
-    /// so keep what is large behind an `Arc`.
+    /// Adds a value that handlers take as [`State`](crate::State). One value per type. It is cloned for each
+    /// handler call, so large values belong behind an `Arc`.
     pub fn state<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
         self.state.insert(value);
         self
     }
 
-    /// The server.
+    /// Builds the server.
     pub fn build(self) -> Result<Server, engineio::ConfigError> {
         let config = Arc::new(self.config);
         let state = Arc::new(self.state);
-        let namespaces = Arc::new(Namespaces::new(config, state, self.adapter.map(|adapter| adapter.0)));
+        let namespaces =
+            Arc::new(NamespaceRegistry::new(config, state, self.adapter.map(|adapter| adapter.0)));
         let root = namespaces.of("/");
         let clients = Arc::clone(&namespaces);
         let engine =
-            self.engine.build(move |session: &Session| Client::new(Arc::clone(&clients), session))?;
+            self.engine.build(move |session: &Session| Connection::new(Arc::clone(&clients), session))?;
         Ok(Server { namespaces, engine, root })
     }
 }

@@ -1,4 +1,4 @@
-//! The client bundle: the scripts that pages load, served as the official server serves them.
+//! The client bundle: scripts for browsers, served like the official server serves them.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 
 use super::ServerBuilder;
 
-/// The names that are served, and no others.
+/// Names of the served files.
 const NAMES: [&str; 8] = [
     "socket.io.esm.min.js",
     "socket.io.esm.min.js.map",
@@ -30,23 +30,24 @@ const NAMES: [&str; 8] = [
     "socket.io.msgpack.min.js",
     "socket.io.msgpack.min.js.map",
 ];
-/// The npm packages that a bundle comes from.
+/// npm packages that contain a bundle.
 const PACKAGES: [&str; 2] = ["socket.io", "socket.io-client"];
-/// Bytes of a check sum in an ETag.
+/// Number of checksum bytes in an ETag.
 const DIGEST: usize = 10;
 
 impl ServerBuilder {
-    /// Serves the client bundle (`serveClient`), so that a page needs no more than
-    /// `<script src="/socket.io/socket.io.js"></script>`. Default: it is not served.
+    /// Serves the client bundle (`serveClient`), so that a page can load `<script
+    /// src="/socket.io/socket.io.js"></script>`. Default: not served.
     ///
-    /// `folder` is where the files are: `client-dist` of the npm package `socket.io`, or `dist` of `socket.io-client`.
-    /// They are read here, all eight of them, and stay in memory: 1.2 MB, and half as much again once each has been
-    /// asked for in each coding. The first request for a file in `br`, `gzip` or `deflate` waits until it is
-    /// compressed, which takes up to half a second on a thread for blocking work; it is then kept.
+    /// `folder` contains the files: `client-dist` of the npm package `socket.io`, or `dist` of
+    /// `socket.io-client`. All eight files are read at once and stay in memory: 1.2 MB, and half as much
+    /// again when each has been requested in each encoding. The first request for a file in `br`, `gzip` or
+    /// `deflate` waits for its compression, which takes up to half a second on a blocking thread; the result
+    /// is kept.
     ///
-    /// Beyond what the official server sends, answers say that they vary by Accept-Encoding, without which a cache may
-    /// hand a page what it cannot read. The ETag is the version in the `package.json` beside the folder; where none of
-    /// these packages is beside it, a check sum of the file.
+    /// In addition to the official server's headers, responses contain `Vary: Accept-Encoding`; without it a
+    /// cache may serve an encoding that the page does not accept. The ETag is the version in the
+    /// `package.json` next to the folder; if there is none of these packages, a checksum of the file.
     ///
     /// ```no_run
     /// # use socketio_server::Server;
@@ -59,24 +60,25 @@ impl ServerBuilder {
     }
 }
 
-/// Why a folder cannot be served as the client bundle.
+/// A folder cannot be served as the client bundle.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// Files of the bundle are not there. It is another folder, or another version of the package.
-    #[error("{} is not the folder of a client bundle: it lacks {}", folder.display(), files.join(", "))]
+    /// Files of the bundle are missing. The folder is another one, or belongs to another version of the
+    /// package.
+    #[error("{} is not the folder of a client bundle: missing {}", folder.display(), files.join(", "))]
     Missing {
-        /// The folder that was named.
+        /// The given folder.
         folder: PathBuf,
-        /// The files that it has not.
+        /// Names of the missing files.
         files: Vec<&'static str>,
     },
     /// The folder, or a file in it, cannot be read.
     #[error("{}: {error}", path.display())]
     Read {
-        /// What cannot be read.
+        /// The unreadable path.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         error: io::Error,
     },
 }
@@ -86,12 +88,12 @@ struct Bundle {
     files: Vec<Arc<File>>,
 }
 
-/// One file, in each coding that was asked for.
+/// One file, in each requested encoding.
 struct File {
     name: &'static str,
     etag: HeaderValue,
     plain: Bytes,
-    /// By [`Coding`]. `None` inside when it cannot be compressed.
+    /// Index: [`Coding`]. An inner `None` means that compression failed.
     coded: [OnceCell<Option<Bytes>>; Coding::ALL.len()],
 }
 
@@ -126,7 +128,7 @@ impl Bundle {
         }
     }
 
-    /// The answer, if the request is for one of the files. The official server also sends them in answer to a POST.
+    /// The response, if the request is for a file of the bundle. The official server also responds to POST.
     fn answer(
         &self,
         below: &str,
@@ -149,11 +151,12 @@ impl Bundle {
 impl File {
     fn new(name: &'static str, plain: Bytes, version: Option<String>) -> Self {
         let tag = version.unwrap_or_else(|| checksum(&plain));
-        let etag = HeaderValue::try_from(format!("\"{tag}\"")).expect("both leave visible ASCII only");
+        let etag =
+            HeaderValue::try_from(format!("\"{tag}\"")).expect("version and checksum are visible ASCII");
         Self { name, etag, plain, coded: Default::default() }
     }
 
-    /// What RFC 9110, section 15.4.5, asks for: the headers of the whole answer that are about caching.
+    /// RFC 9110, section 15.4.5, requires the caching headers of the full response.
     fn not_modified(&self) -> Response<Body> {
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -195,8 +198,8 @@ impl File {
         if let Some(coded) = self.coded[coding as usize].get() {
             return coded.clone();
         }
-        // In a task of its own, so that it goes on when the client does not wait: otherwise clients that come and go
-        // could keep the server compressing one file for ever.
+        // In a separate task, so that it completes even if the client disconnects; otherwise clients that
+        // connect and disconnect could make the server compress one file again and again.
         let file = Arc::clone(self);
         let compressed = tokio::spawn(async move {
             let plain = file.plain.clone();
@@ -211,7 +214,7 @@ impl File {
 }
 
 impl Coding {
-    /// In the order of the official server, for clients that like them equally.
+    /// In the official server's order of preference, for clients without a preference.
     const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Deflate];
 
     fn name(self) -> &'static str {
@@ -222,7 +225,7 @@ impl Coding {
         }
     }
 
-    /// As small as can be: it is done once.
+    /// With the highest compression level, because it happens once.
     fn compress(self, plain: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Brotli => {
@@ -251,8 +254,8 @@ impl fmt::Debug for File {
     }
 }
 
-/// Whether the client has what the tag stands for. "A recipient MUST use the weak comparison function" here, says RFC
-/// 9110 in section 13.1.2, and so does the official server.
+/// Whether an `If-None-Match` header matches the ETag. "A recipient MUST use the weak comparison function"
+/// (RFC 9110, section 13.1.2); the official server does the same.
 fn names(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).iter();
     let mut tags =
@@ -260,9 +263,10 @@ fn names(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
 }
 
-/// The version of the npm package that the folder belongs to.
+/// The version of the npm package that contains the folder.
 ///
-/// Only of the packages that are known to change with their version: the files of somebody's own build may not.
+/// Only for packages whose files change with their version; the files of a custom build may change without
+/// it.
 fn version(folder: &Path) -> Option<String> {
     #[derive(Deserialize)]
     struct Package {
@@ -276,7 +280,7 @@ fn version(folder: &Path) -> Option<String> {
     (fits && PACKAGES.contains(&name.as_str())).then_some(version)
 }
 
-/// What stands for a content whose version nobody knows.
+/// ETag of a file without a known version.
 fn checksum(content: &[u8]) -> String {
     Sha1::digest(content)[..DIGEST].iter().map(|byte| format!("{byte:02x}")).collect()
 }

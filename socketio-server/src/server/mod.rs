@@ -1,4 +1,4 @@
-//! The server: namespaces, and the Engine.IO server below them.
+//! The server: its namespaces, and the Engine.IO server.
 
 mod builder;
 #[cfg(feature = "serve-client")]
@@ -16,34 +16,34 @@ use tokio::net::TcpListener;
 pub use self::builder::ServerBuilder;
 use crate::namespace::Namespace;
 use crate::namespace::params::{Pattern, PatternError};
-use crate::namespace::registry::{NamespaceRequest, Namespaces};
+use crate::namespace::registry::{NamespaceRegistry, NamespaceRequest};
 
 /// A Socket.IO server.
 ///
-/// This is a handle: clones are the same server. Everything that a [`Namespace`] can do it does for the default
-/// namespace `/` too.
+/// This is a handle: clones refer to the same server. It dereferences to the default namespace `/`, so all
+/// methods of [`Namespace`] are available.
 #[derive(Clone)]
 pub struct Server {
-    namespaces: Arc<Namespaces>,
+    namespaces: Arc<NamespaceRegistry>,
     engine: engineio::Server,
     /// The namespace `/`, which always exists.
     root: Namespace,
 }
 
 impl Server {
-    /// Starts with the official server's defaults.
+    /// A builder with the official server's defaults.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::new()
     }
 
-    /// The namespace of this name, which comes to be if it did not exist. The slash in front may be left out.
+    /// The namespace of this name; created if it does not exist. The leading slash is optional.
     pub fn of(&self, name: &str) -> Namespace {
         self.namespaces.of(name)
     }
 
-    /// The parent of all namespaces whose names fit a pattern: text, `{name}` for a part without slash, and
-    /// `{*name}` at the end for the rest. Such a namespace comes to be when the first client asks for it, with the
-    /// handlers that its parent has then; what the pattern captured is in its [`Params`](crate::Params).
+    /// The parent of all namespaces whose names match a pattern: text, `{name}` for a part without a slash,
+    /// and a final `{*name}` for the rest. Such a namespace is created on the first request of a client, with
+    /// a copy of its parent's handlers; the captured parts are its [`Params`](crate::Params).
     ///
     /// ```
     /// # use socketio_server::{Params, Server, Socket};
@@ -58,8 +58,8 @@ impl Server {
         Ok(self.namespaces.of_pattern(Pattern::new(pattern)?))
     }
 
-    /// The parent of all namespaces that `function` agrees to. It is asked when no namespace and no parent that was
-    /// made earlier fits.
+    /// The parent of all namespaces that `function` accepts. The function is called if no namespace and no
+    /// earlier parent matches.
     ///
     /// ```
     /// # use socketio_server::{NamespaceRequest, Server};
@@ -77,29 +77,29 @@ impl Server {
         self.namespaces.of_function(function)
     }
 
-    /// Calls `hook` for each namespace that comes to be from now on (`new_namespace`), before any client is let into it.
-    /// The hook may use the server; while it runs, clients that ask for the namespace wait.
+    /// Calls `hook` for each namespace that is created from now on (`new_namespace`), before the first client
+    /// joins it. The hook may use the server; clients that request the namespace wait for it.
     pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
         self.namespaces.on_new(Arc::new(hook));
     }
 
-    /// The names of the namespaces that are there.
+    /// The names of all namespaces.
     pub fn namespaces(&self) -> Vec<String> {
         self.namespaces.names()
     }
 
-    /// The namespace of this name if it is there. Unlike [`of`](Self::of) this makes none.
+    /// The namespace of this name, if it exists. Unlike [`of`](Self::of) this method creates none.
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
         self.namespaces.existing(name)
     }
 
-    /// How many handlers run for clients that have left, with the events of such clients that wait for theirs:
-    /// [`Config::max_detached_handlers`] bounds them.
+    /// Number of running handlers and waiting events of disconnected clients; limited by
+    /// [`Config::max_detached_handlers`].
     pub fn detached_handlers(&self) -> usize {
-        self.namespaces.unfinished.now()
+        self.namespaces.detached_handlers.total()
     }
 
-    /// The Engine.IO server below: its sessions, its counts, and its service.
+    /// The Engine.IO server: sessions, counters and the HTTP service.
     pub fn engine(&self) -> &engineio::Server {
         &self.engine
     }
@@ -109,23 +109,24 @@ impl Server {
         self.engine.serve(listener).await
     }
 
-    /// A layer that answers the requests below the path and passes all others on.
+    /// A tower layer that serves the requests below the path and forwards all others.
     pub fn layer(&self) -> EngineLayer {
         self.engine.layer()
     }
 
-    /// A service that takes every request for its own, to be mounted by a router.
+    /// A tower service that serves every request, for mounting in a router.
     pub fn service(&self) -> engineio::Server {
         self.engine.service()
     }
 
-    /// Disconnects everybody at once and takes nobody new.
+    /// Closes all connections at once and accepts no new ones.
     pub fn close(&self) {
         self.namespaces.close();
         self.engine.close();
     }
 
-    /// Disconnects everybody in good order, spread over `spread`; what is left after `deadline` at once.
+    /// Closes all connections gracefully, distributed over `spread`; the remaining ones are closed at
+    /// `deadline`.
     pub async fn drain(&self, deadline: Duration, spread: Duration) {
         self.namespaces.close();
         self.engine.drain(deadline, spread).await;

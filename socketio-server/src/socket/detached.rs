@@ -1,31 +1,31 @@
-//! How many handlers still run for clients that have left.
+//! Handlers of disconnected clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counts the handlers of clients that have left, and the events of such clients that still wait for theirs.
+/// Counts running handlers and waiting events of disconnected clients.
 #[derive(Debug, Default)]
-pub(crate) struct Unfinished(AtomicUsize);
+pub(crate) struct DetachedHandlers(AtomicUsize);
 
-/// What one client has of them, until it is dropped.
+/// The part of one client in the total, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
-    all: Arc<Unfinished>,
+pub(crate) struct DetachedCount {
+    all: Arc<DetachedHandlers>,
     count: usize,
 }
 
-impl Unfinished {
-    pub(crate) fn now(&self) -> usize {
+impl DetachedHandlers {
+    pub(crate) fn total(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn share(self: &Arc<Self>) -> Share {
-        Share { all: Arc::clone(self), count: 0 }
+    pub(crate) fn counter(self: &Arc<Self>) -> DetachedCount {
+        DetachedCount { all: Arc::clone(self), count: 0 }
     }
 }
 
-impl Share {
-    /// There are so many now.
+impl DetachedCount {
+    /// Sets the number of this client.
     pub(crate) fn set(&mut self, count: usize) {
         if count > self.count {
             self.all.0.fetch_add(count - self.count, Ordering::Relaxed);
@@ -36,7 +36,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for DetachedCount {
     fn drop(&mut self) {
         self.set(0);
     }

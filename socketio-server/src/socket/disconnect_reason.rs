@@ -1,27 +1,28 @@
-//! Why a socket left its namespace, in the words of the official server.
+//! Disconnect reasons, with the official server's names.
 
 use std::fmt;
 
 use engineio::CloseReason;
 
-/// Why a socket left its namespace. `Display` gives the official server's string.
+/// Reason why a socket left its namespace. `Display` prints the official server's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisconnectReason {
     /// The client called `socket.disconnect()`.
     ClientNamespaceDisconnect,
-    /// The connection under all of the client's namespaces ended.
+    /// The connection of the client ended.
     Connection(CloseReason),
-    /// The server closed the client's connection, because the application said so or the client broke the protocol.
+    /// The server closed the client's connection, on request of the application or after a protocol
+    /// violation.
     ForcedServerClose,
-    /// The application disconnected this socket from this namespace.
+    /// The application disconnected the socket from this namespace.
     ServerNamespaceDisconnect,
     /// The server is shutting down.
     ServerShuttingDown,
 }
 
 impl DisconnectReason {
-    /// The official server's name of this reason.
+    /// The official server's name of the reason.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientNamespaceDisconnect => "client namespace disconnect",
@@ -32,8 +33,8 @@ impl DisconnectReason {
         }
     }
 
-    /// Whether a client that comes back may go on where it was. One that left by itself, or was put out of the
-    /// namespace, starts anew.
+    /// Whether the client may recover afterwards. A socket that left by itself, or was disconnected from the
+    /// namespace, is not recoverable.
     pub fn is_recoverable(self) -> bool {
         match self {
             Self::Connection(reason) => !matches!(reason, CloseReason::ParseError),

@@ -1,4 +1,4 @@
-//! What a socket knows of how its client came.
+//! The handshake of a socket.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use socketio_parser::{ArgError, RawValue};
 
 use crate::cluster::HandshakeDetails;
 
-/// The handshake of a socket: the request that opened the connection, and what the CONNECT packet brought.
+/// The handshake of a socket: the opening request of the connection, and the payload of CONNECT.
 #[derive(Clone, Debug)]
 pub struct Handshake {
     session: Session,
@@ -23,7 +23,7 @@ impl Handshake {
         Self { session, auth, issued: SystemTime::now() }
     }
 
-    /// The payload of the CONNECT packet, read as a type. A client that sent none counts as one that sent `{}`.
+    /// The payload of CONNECT, deserialized. A missing payload counts as `{}`.
     pub fn auth<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
         match &self.auth {
             Some(auth) => auth.parse(),
@@ -31,12 +31,12 @@ impl Handshake {
         }
     }
 
-    /// The payload of the CONNECT packet, unread.
+    /// The payload of CONNECT, undecoded.
     pub fn raw_auth(&self) -> Option<&RawValue> {
         self.auth.as_ref()
     }
 
-    /// The request that opened the connection, with all its headers.
+    /// The opening request of the connection, with all its headers.
     pub fn request(&self) -> &RequestHead {
         self.session.request()
     }
@@ -56,27 +56,27 @@ impl Handshake {
         self.request().target()
     }
 
-    /// The peer's address, if the server knows it.
+    /// The client's address, if the server knows it.
     pub fn address(&self) -> Option<SocketAddr> {
         self.session.remote_addr()
     }
 
-    /// Whether the request named an origin, as browsers do when the page comes from elsewhere (`xdomain`).
+    /// Whether the request has an Origin header, as browsers send for cross-origin requests (`xdomain`).
     pub fn is_cross_domain(&self) -> bool {
         self.header("origin").is_some()
     }
 
-    /// Whether the client reached us over TLS, as far as the last proxy says.
+    /// Whether the client used TLS, according to the last proxy.
     pub fn is_secure(&self) -> bool {
         self.header("x-forwarded-proto") == Some("https")
     }
 
-    /// When the socket was made (`issued`, `time`).
+    /// Creation time of the socket (`issued`, `time`).
     pub fn issued(&self) -> SystemTime {
         self.issued
     }
 
-    /// The same as plain data, for other servers.
+    /// The handshake as plain data, for other servers.
     pub fn details(&self) -> HandshakeDetails {
         let mut headers = BTreeMap::<String, String>::new();
         for (name, value) in self.request().headers() {

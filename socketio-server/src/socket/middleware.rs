@@ -1,4 +1,4 @@
-//! Middlewares, from an async function to what is called.
+//! Type erasure of middlewares.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::namespace_state::{EventMiddleware, Middleware};
 use super::rewrite::{Rewrite, Screen};
 use crate::error::ConnectError;
 
-/// A middleware for events: what it takes has to fit, or the event is refused.
+/// A middleware for events. An event that does not match its arguments is refused.
 pub(crate) fn event<H, M>(middleware: H) -> EventMiddleware
 where
     H: HandlerFn<EventContext, M>,
@@ -26,7 +26,7 @@ where
     })
 }
 
-/// A middleware: an error of it, or arguments that do not fit, refuse the client.
+/// A middleware for joining clients. Its error, or arguments that cannot be extracted, refuse the client.
 pub(crate) fn connect<H, M, E>(handler: H) -> Middleware
 where
     H: HandlerFn<ConnectContext, M, Output = Result<(), E>>,

@@ -1,4 +1,4 @@
-//! What a namespace shares with its sockets.
+//! State of a namespace that its sockets share.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use socketio_events::table::{Calls, Table};
 use super::Socket;
 use super::context::{ConnectContext, DisconnectContext, EventContext};
 use crate::broadcast::Family;
-use crate::cluster::Hub;
+use crate::cluster::NamespaceNode;
 use crate::config::Config;
 use crate::error::{ConnectError, HandlerError};
 use crate::extensions::Extensions;
@@ -19,65 +19,65 @@ use crate::namespace::params::Params;
 use crate::socket::rewrite::Screened;
 use crate::trace;
 
-/// A middleware at work.
-pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
-pub(crate) type Middleware = Arc<dyn Fn(ConnectContext) -> Asked + Send + Sync>;
+/// The future of a middleware.
+pub(crate) type MiddlewareFuture = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
+pub(crate) type Middleware = Arc<dyn Fn(ConnectContext) -> MiddlewareFuture + Send + Sync>;
 /// A middleware for events.
 pub(crate) type EventMiddleware = Arc<dyn Fn(EventContext) -> Screened + Send + Sync>;
-/// Told of what a client sent and no handler got, and of answers that did not leave.
+/// Hook for refused events and for answers that were not sent.
 pub(crate) type ErrorHook = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
 
-/// What a namespace shares with its sockets.
-pub(crate) struct Space {
-    pub(crate) hub: Arc<Hub>,
+/// State of a namespace that its sockets share.
+pub(crate) struct NamespaceState {
+    pub(crate) node: Arc<NamespaceNode>,
     pub(crate) config: Arc<Config>,
     pub(crate) state: Arc<Extensions>,
-    /// Registered once for all sockets, mostly before the first one comes: read on every event, seldom changed.
+    /// Read for every event and rarely changed.
     handlers: RwLock<Arc<Handlers>>,
-    /// Counts the changes of the handlers, for those who keep a copy.
+    /// Version of the handlers, for the snapshots of connections.
     version: AtomicU32,
     kind: Kind,
-    /// Whether the application knows of it. `false` if it could not be connected with the other nodes.
+    /// Whether the setup is complete; `false` if it failed.
     announced: OnceLock<bool>,
-    /// Events that no handler got because they did not fit, or a middleware refused them.
+    /// Counter of events that did not match their handler, or that a middleware refused.
     pub(crate) refused_events: AtomicU64,
-    /// What handlers returned, clients waited for, and did not leave.
+    /// Counter of answers that were not sent to a waiting client.
     pub(crate) lost_answers: AtomicU64,
 }
 
-/// The handlers of a namespace as a client keeps them, so that an event need not lock anything.
+/// A connection's copy of a namespace's handlers, so that an event takes no lock.
 pub(crate) struct Snapshot {
     handlers: Arc<Handlers>,
     version: u32,
 }
 
 impl Snapshot {
-    pub(crate) fn new(space: &Space) -> Self {
-        // A change in between makes the copy newer than its version, and the next look renews it.
-        let version = space.version.load(Ordering::Acquire);
-        Self { handlers: space.handlers(), version }
+    pub(crate) fn new(namespace: &NamespaceState) -> Self {
+        // A change in between makes the copy newer than its version, and the next check renews it.
+        let version = namespace.version.load(Ordering::Acquire);
+        Self { handlers: namespace.handlers(), version }
     }
 
-    /// The handlers as they are now.
-    pub(crate) fn current(&mut self, space: &Space) -> &Handlers {
-        if self.version != space.version.load(Ordering::Acquire) {
-            *self = Self::new(space);
+    /// The current handlers.
+    pub(crate) fn current(&mut self, namespace: &NamespaceState) -> &Handlers {
+        if self.version != namespace.version.load(Ordering::Acquire) {
+            *self = Self::new(namespace);
         }
         &self.handlers
     }
 }
 
-/// Where a namespace comes from.
+/// Origin of a namespace.
 pub(crate) enum Kind {
-    /// The application named it.
+    /// Created by the application.
     Static,
-    /// It stands for those that a pattern or function makes, and has no sockets itself.
+    /// Parent of dynamic namespaces; it has no sockets.
     Parent(Arc<Family>),
-    /// A pattern or function made it.
+    /// Created from a pattern or function.
     Child {
         family: Arc<Family>,
         params: Params,
-        /// The sockets in it, and the clients that ask to join.
+        /// Number of sockets, and of clients that are joining.
         occupants: AtomicUsize,
     },
 }
@@ -86,7 +86,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) events: Table<EventContext>,
-    /// For the events that none of them is for.
+    /// Handler of events without a handler for their name.
     pub(crate) fallback: Option<Call<EventContext>>,
     pub(crate) connect: Calls<ConnectContext>,
     pub(crate) disconnecting: Calls<DisconnectContext>,
@@ -96,16 +96,16 @@ pub(crate) struct Handlers {
     pub(crate) on_error: Option<ErrorHook>,
 }
 
-impl Space {
+impl NamespaceState {
     pub(crate) fn new(
-        hub: Arc<Hub>,
+        node: Arc<NamespaceNode>,
         config: Arc<Config>,
         state: Arc<Extensions>,
         handlers: Arc<Handlers>,
         kind: Kind,
     ) -> Self {
         Self {
-            hub,
+            node,
             config,
             state,
             handlers: RwLock::new(handlers),
@@ -117,22 +117,22 @@ impl Space {
         }
     }
 
-    /// Whether the application knows of the namespace by now, and clients may be let in.
+    /// Result of the setup, or `None` while it runs. Clients may join after it.
     pub(crate) fn announced(&self) -> Option<bool> {
         self.announced.get().copied()
     }
 
-    /// The application knows of it, or never will.
+    /// Sets the result of the setup.
     pub(crate) fn announce(&self, is_there: bool) {
         let _ = self.announced.set(is_there);
     }
 
-    /// The handlers as they are now.
+    /// The current handlers.
     pub(crate) fn handlers(&self) -> Arc<Handlers> {
         Arc::clone(&self.handlers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the handlers for the events to come.
+    /// Changes the handlers; connections see the change with their next event.
     pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Handlers) -> R) -> R {
         let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
         let result = change(Arc::make_mut(&mut handlers));
@@ -144,7 +144,7 @@ impl Space {
         &self.kind
     }
 
-    /// What the pattern that made this namespace captured.
+    /// The parameters of a dynamic namespace.
     pub(crate) fn params(&self) -> Params {
         match &self.kind {
             Kind::Child { params, .. } => params.clone(),
@@ -152,7 +152,7 @@ impl Space {
         }
     }
 
-    /// Tells the application of what no handler got, or of what a client did not get from one.
+    /// Reports an error to the application's hook, or to the log if there is no hook.
     pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
         match error {
             HandlerError::Answer(_) => drop(self.lost_answers.fetch_add(1, Ordering::Relaxed)),
@@ -161,9 +161,11 @@ impl Space {
         }
         match (self.handlers().on_error.clone(), error) {
             (Some(hook), error) => hook(socket, error),
-            (None, HandlerError::Answer(error)) => trace::unanswered(socket.namespace(), socket.id(), error),
-            (None, HandlerError::Failed { .. }) => trace::failed(socket.namespace(), socket.id(), error),
-            (None, error) => trace::unheard(socket.namespace(), socket.id(), error),
+            (None, HandlerError::Answer(error)) => trace::answer_lost(socket.namespace(), socket.id(), error),
+            (None, HandlerError::Failed { .. }) => {
+                trace::handler_failed(socket.namespace(), socket.id(), error)
+            }
+            (None, error) => trace::event_refused(socket.namespace(), socket.id(), error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a middleware for events decides.
+//! Results of event middlewares.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -6,32 +6,31 @@ use std::pin::Pin;
 
 use socketio_parser::{Event, Parser, ToArgs};
 
-use crate::emit;
+use crate::encode;
 use crate::error::EmitError;
 
-/// A middleware for events at work. An error refuses the event; a new event takes its place.
+/// The future of an event middleware. An error refuses the event; a new event replaces it.
 pub(crate) type Screened = Pin<Box<dyn Future<Output = Result<Option<Event>, String>> + Send>>;
 
-/// An event that takes the place of the one that came: see
-/// [`Namespace::event_middleware`](crate::Namespace::event_middleware).
+/// A replacement for an event: see [`Namespace::event_middleware`](crate::Namespace::event_middleware).
 #[derive(Clone, Debug)]
 pub struct Rewrite(Event);
 
 impl Rewrite {
     /// An event with this name and these arguments.
     pub fn new<A: ToArgs + ?Sized>(event: &str, args: &A) -> Result<Self, EmitError> {
-        emit::to_event(Parser::Json, event, args).map(Self)
+        encode::to_event(Parser::Json, event, args).map(Self)
     }
 }
 
-/// What a middleware for events may return: `()` or [`Rewrite`], alone or as the `Ok` of a `Result` whose error
+/// A return value of an event middleware: `()` or [`Rewrite`], alone or as the `Ok` of a `Result` whose error
 /// refuses the event.
 #[diagnostic::on_unimplemented(
     message = "a middleware for events cannot return `{Self}`",
     note = "return `Result<(), E>` to let events pass or refuse them, or `Result<Rewrite, E>` to change them"
 )]
 pub trait Screen {
-    /// The event that takes the place of the one that came, if any, or what the client is told.
+    /// The replacement of the event, if any, or the text of the refusal.
     fn screen(self) -> Result<Option<Rewrite>, String>;
 }
 

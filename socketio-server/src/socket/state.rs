@@ -1,4 +1,4 @@
-//! How a socket comes into its namespace and its rooms, and how it leaves.
+//! Life cycle of a socket: joining, rooms, leaving.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,25 +10,26 @@ use engineio::{Prepared, Session};
 use socketio_events::handler::Work;
 use socketio_parser::{EncodeError, Event};
 
-use super::{DisconnectContext, Inner, Siblings, Socket, Space};
-use crate::acks::{PendingAcks, Refused, Waiting};
+use super::{DisconnectContext, Inner, NamespaceState, Siblings, Socket};
+use crate::acks::{AckRefused, AckWaiter, PendingAcks};
 use crate::cluster::SocketDetails;
 use crate::extensions::Extensions;
 use crate::id::random_id;
-use crate::recovery::{Away, Claim, NotRecovered};
+use crate::recovery::{AwaySocket, NotRecovered, PendingRecovery};
 use crate::rooms::{Member, MemberKey, Room};
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::trace;
 
-/// A socket is made before its namespace's middlewares run, and is not connected before they agree.
+/// Before the namespace's middlewares have accepted the client.
 const JOINING: u8 = 0;
 const DISCONNECTED: u8 = 1;
-/// The handlers of "disconnecting" run. For them it is still there, but it cannot be put out once more.
+/// The "disconnecting" handlers run. The socket is still connected for them, but cannot be disconnected
+/// again.
 const LEAVING: u8 = 2;
 const CONNECTED: u8 = 3;
 
-/// What became of a client's wish to be who it was: nothing, if it had none.
+/// Result of the recovery request: none was made.
 const NEW: u8 = 0;
 pub(super) const RECOVERED: u8 = 1;
 const UNKNOWN_SESSION: u8 = 2;
@@ -50,30 +51,30 @@ fn recovery(outcome: Option<NotRecovered>) -> u8 {
     }
 }
 
-/// How a socket begins.
+/// Start of a socket.
 pub(crate) enum Start<'a> {
-    /// As a new one with this id. The client may have wished for more.
+    /// As a new socket with this id, with the result of a failed recovery request.
     New(Arc<str>, Option<NotRecovered>),
-    /// As the one that it was.
-    Again(&'a Claim),
+    /// As a recovered socket.
+    Recovered(&'a PendingRecovery),
 }
 
 impl Socket {
     pub(crate) fn new(
         start: &Start<'_>,
         session: Session,
-        space: Arc<Space>,
+        namespace: Arc<NamespaceState>,
         siblings: &Arc<Siblings>,
         handshake: Handshake,
     ) -> Self {
         let (id, outcome) = match start {
             Start::New(id, outcome) => (id, recovery(*outcome)),
-            Start::Again(claim) => (&claim.away.sid, RECOVERED),
+            Start::Recovered(pending) => (&pending.away.sid, RECOVERED),
         };
         let socket = Self(Arc::new(Inner {
             id: Arc::clone(id),
             session,
-            space,
+            namespace,
             siblings: Arc::clone(siblings),
             handshake,
             phase: AtomicU8::new(JOINING),
@@ -86,14 +87,14 @@ impl Socket {
             pid: OnceLock::new(),
             recovery: AtomicU8::new(outcome),
         }));
-        if let Start::Again(claim) = start {
-            socket.0.data.replace(claim.away.data.to_map());
-            socket.join_rooms(claim.away.rooms.clone());
+        if let Start::Recovered(pending) = start {
+            socket.0.data.replace(pending.away.data.to_map());
+            socket.join_rooms(pending.away.rooms.clone());
         }
         socket
     }
 
-    /// The socket that a member of the rooms is.
+    /// The socket of a room member.
     pub(crate) fn from_member(member: Arc<dyn Member>) -> Option<Self> {
         member.into_any().downcast().ok().map(Self)
     }
@@ -107,30 +108,32 @@ impl Socket {
         self.0.phase.load(Ordering::Acquire) == DISCONNECTED
     }
 
-    /// The middlewares agreed: the client gets what it missed and then `welcome`, which is given its new `pid`, and
-    /// the socket is in, and in the rooms that middlewares put it into. `false` if the client is gone.
+    /// Connects the socket after the middlewares: sends the missed events and then `confirmation`, which
+    /// receives the new `pid`, and adds the socket to the rooms that middlewares joined. `false` if the
+    /// client has disconnected.
     pub(crate) fn admit(
         &self,
-        claim: Option<Claim>,
-        welcome: impl FnOnce(Option<&str>) -> Result<Prepared, EncodeError>,
+        pending: Option<PendingRecovery>,
+        confirmation: impl FnOnce(Option<&str>) -> Result<Prepared, EncodeError>,
     ) -> bool {
-        let log = self.0.space.hub.log();
+        let log = self.0.namespace.node.log();
         let mut room_events = Vec::new();
-        // A broadcast must come either before all of this, and be among the missed, or after it.
-        let enter = |claim: Result<Option<Claim>, NotRecovered>, missed: &[Prepared]| {
-            // Without random numbers the client cannot come back as who it was.
+        // A broadcast must be either before all of this, and among the missed events, or after it.
+        let enter = |pending: Result<Option<PendingRecovery>, NotRecovered>, missed: &[Prepared]| {
+            // Without random numbers the socket is not recoverable.
             let new_pid = || log.and_then(|_| random_id().ok());
-            let pid = match claim {
-                Ok(Some(claim)) => Some(claim.away.pid),
+            let pid = match pending {
+                Ok(Some(pending)) => Some(pending.away.pid),
                 Ok(None) => new_pid(),
                 Err(reason) => {
                     self.0.recovery.store(recovery(Some(reason)), Ordering::Relaxed);
                     new_pid()
                 }
             };
-            let Ok(packet) = welcome(pid.as_deref()) else { return false };
+            let Ok(packet) = confirmation(pid.as_deref()) else { return false };
             if missed.iter().any(|message| self.0.session.send(message.clone()).is_err()) {
-                // It does not fit, and a client must not take a part of it for all.
+                // The missed events do not fit into the outbox. A client must not take a part of them for
+                // all.
                 self.0.session.abort();
                 return false;
             }
@@ -144,7 +147,7 @@ impl Socket {
                 let member: Arc<dyn Member> = Arc::clone(&self.0) as _;
                 let session = self.0.session.clone();
                 let (key, events) =
-                    self.0.space.hub.local.insert(Arc::clone(&self.0.id), session, member, early);
+                    self.0.namespace.node.rooms.insert(Arc::clone(&self.0.id), session, member, early);
                 let _ = self.0.member.set(key);
                 room_events = events;
                 self.0.phase.store(CONNECTED, Ordering::Release);
@@ -153,14 +156,14 @@ impl Socket {
             true
         };
         let admitted = match log {
-            Some(log) => log.admit(claim, enter),
+            Some(log) => log.admit(pending, enter),
             None => enter(Ok(None), &[]),
         };
-        self.0.space.hub.local.tell_room_events(&room_events);
+        self.0.namespace.node.rooms.notify_room_events(&room_events);
         admitted
     }
 
-    /// A middleware refused, or the client went away in the meantime.
+    /// Ends a socket that never connected: a middleware refused the client, or the client has disconnected.
     pub(crate) fn give_up(&self) {
         self.0.phase.store(DISCONNECTED, Ordering::Release);
     }
@@ -176,29 +179,29 @@ impl Socket {
         });
         if let Some(key) = member {
             for room in rooms {
-                self.0.space.hub.local.join(key, &room);
+                self.0.namespace.node.rooms.join(key, &room);
             }
         }
     }
 
     pub(super) fn leave_room(&self, room: &str) {
         if let Some(key) = self.member_or(|early| early.retain(|early| **early != *room)) {
-            self.0.space.hub.local.leave(key, room);
+            self.0.namespace.node.rooms.leave(key, room);
         }
     }
 
     pub(super) fn leave_all_rooms(&self) {
         if let Some(key) = self.member_or(Vec::clear) {
-            self.0.space.hub.local.leave_all(key);
+            self.0.namespace.node.rooms.leave_all(key);
         }
     }
 
-    /// The socket's place in the rooms. While it has none, its early rooms are changed.
+    /// The socket's key in the rooms. Before it has one, `change` is applied to its early rooms.
     fn member_or(&self, change: impl FnOnce(&mut Vec<Room>)) -> Option<MemberKey> {
         if let Some(&key) = self.0.member.get() {
             return Some(key);
         }
-        // Under the lock of the early rooms it cannot come in between.
+        // The lock of the early rooms excludes a concurrent `admit`.
         self.change_extras(|extras| match self.0.member.get() {
             Some(&key) => Some(key),
             None => {
@@ -210,24 +213,24 @@ impl Socket {
 
     pub(super) fn all_rooms(&self) -> Vec<Room> {
         match self.0.member.get() {
-            Some(key) => self.0.space.hub.local.rooms_of(*key),
+            Some(key) => self.0.namespace.node.rooms.rooms_of(*key),
             None => self.extras(|extras| extras.early.clone()).unwrap_or_default(),
         }
     }
 
-    /// Runs `enter` with the early rooms, of which there are none afterwards. Who joins at the same time waits.
+    /// Runs `enter` with the early rooms and clears them. Concurrent joins wait for the lock.
     fn change_early(&self, enter: impl FnOnce(&[Room])) {
         let mut extras = self.0.extras.write().unwrap_or_else(PoisonError::into_inner);
         let early = extras.as_mut().map(|extras| std::mem::take(&mut extras.early)).unwrap_or_default();
         enter(&early);
     }
 
-    /// The socket leaves its namespace, for whatever reason and only once.
+    /// Disconnects the socket from its namespace. Later calls have no effect.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
         self.leave_after(reason, || {});
     }
 
-    /// The same, and what is to be done `first` if it is still there.
+    /// The same, with a call of `first` if the socket is still connected.
     pub(super) fn leave_after(&self, reason: DisconnectReason, first: impl FnOnce()) {
         let leaving = self.0.phase.compare_exchange(CONNECTED, LEAVING, Ordering::AcqRel, Ordering::Acquire);
         if leaving.is_err() {
@@ -235,13 +238,13 @@ impl Socket {
         }
         first();
         let context = || DisconnectContext { socket: self.clone(), reason };
-        let handlers = self.0.space.handlers();
-        // They still see the rooms.
+        let handlers = self.0.namespace.handlers();
+        // The rooms are still available to these handlers.
         for call in handlers.disconnecting.calls() {
             self.detach(|| call(context()));
         }
         self.0.phase.store(DISCONNECTED, Ordering::Release);
-        self.drop_outgoing(|_| true);
+        self.remove_outgoing(|_| true);
         self.leave_rooms(reason);
         self.0.acks.close();
         self.0.siblings.remove(&self.0);
@@ -251,17 +254,17 @@ impl Socket {
         }
     }
 
-    /// Runs what a handler begins: at once as far as it goes, the rest in a task. A panic ends only the handler, as it
-    /// would in a task: the socket must leave all the same.
+    /// Runs a handler of a leaving socket: its first poll here, the rest in a task. A panic ends only the
+    /// handler, as it would in a task, because the socket must leave in any case.
     fn detach(&self, begin: impl FnOnce() -> Option<Work>) {
         let begun = panic::catch_unwind(AssertUnwindSafe(|| {
             let mut work = begin()?;
             let mut cx = Context::from_waker(Waker::noop());
             work.as_mut().poll(&mut cx).is_pending().then_some(work)
         }));
-        let Ok(begun) = begun else { return trace::panicked(self.namespace(), self.id()) };
+        let Ok(begun) = begun else { return trace::handler_panicked(self.namespace(), self.id()) };
         let Some(work) = begun else { return };
-        // Without a runtime nothing that waits would ever go on.
+        // Without a runtime a pending future could not continue.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let counted = self.0.siblings.count_handler();
             runtime.spawn(async move {
@@ -273,12 +276,12 @@ impl Socket {
 
     fn leave_rooms(&self, reason: DisconnectReason) {
         let Some(&key) = self.0.member.get() else { return };
-        let local = &self.0.space.hub.local;
-        let events = match self.0.space.hub.log() {
+        let local = &self.0.namespace.node.rooms;
+        let events = match self.0.namespace.node.log() {
             None => local.remove(key),
             Some(log) => {
                 let pid = self.0.pid.get().filter(|_| reason.is_recoverable());
-                let away = pid.map(|pid| Away {
+                let away = pid.map(|pid| AwaySocket {
                     sid: Arc::clone(&self.0.id),
                     pid: Arc::clone(pid),
                     rooms: local.rooms_of(key),
@@ -289,13 +292,13 @@ impl Socket {
                 events
             }
         };
-        local.tell_room_events(&events);
+        local.notify_room_events(&events);
     }
 }
 
 impl Member for Inner {
-    fn expect_ack(&self, id: u64, waiting: Waiting) -> Result<(), Refused> {
-        self.acks.expect(id, waiting, self.space.config.max_pending_acks)
+    fn expect_ack(&self, id: u64, waiting: AckWaiter) -> Result<(), AckRefused> {
+        self.acks.expect(id, waiting, self.namespace.config.max_pending_acks)
     }
 
     fn forget_ack(&self, id: u64) {
@@ -307,7 +310,7 @@ impl Member for Inner {
     }
 
     fn outgoing(self: Arc<Self>, event: &Event) {
-        Socket(self).tell_outgoing(event);
+        Socket(self).notify_outgoing(event);
     }
 
     fn details(&self) -> SocketDetails {

@@ -1,4 +1,4 @@
-//! What a server has to say beside what both sides say alike.
+//! Encoding of events that only a server sends, with offsets for recovery.
 
 use engineio::Prepared;
 use socketio_events::message;
@@ -7,7 +7,7 @@ use socketio_parser::{ArgWriter, EncodeError, Event, Parser, RawValue, ToArgs};
 
 use crate::error::EmitError;
 
-/// An event, ready for every session that gets it. An offset, which a client that recovers needs, is its last
+/// An event, encoded once for all its sessions. The offset, which a recovering client needs, is its last
 /// argument.
 pub(crate) fn event<A: ToArgs + ?Sized>(
     parser: Parser,
@@ -23,17 +23,17 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
     }
 }
 
-/// An event as other servers get it, and listeners of outgoing events.
+/// An event in its decoded form, for other servers and for listeners of outgoing events.
 pub(crate) fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Result<Event, EmitError> {
     Ok(message::to_event(parser, name, args)?)
 }
 
-/// One value as another server gets it.
+/// One value in its decoded form, for another server.
 pub(crate) fn to_value<A: ToArgs + ?Sized>(parser: Parser, args: &A) -> Result<Option<RawValue>, EmitError> {
     Ok(to_event(parser, "answer", args)?.args().get(0).map(|first| first.to_owned()))
 }
 
-/// Arguments, and the offset behind them.
+/// Arguments followed by an offset.
 struct WithOffset<'a, A: ?Sized>(&'a A, &'a str);
 
 impl<A: ToArgs + ?Sized> ToArgs for WithOffset<'_, A> {

@@ -1,4 +1,4 @@
-//! The sockets of one namespace on this server, and what can be done to many of them at once.
+//! The sockets of one namespace on this server, and operations on many of them at once.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,22 +10,22 @@ use socketio_parser::Event;
 use super::delivered::Delivered;
 use super::index::{MemberKey, Rooms};
 use super::target::{Room, RoomEvent, Target};
-use crate::acks::{Refused, Waiting};
-use crate::cluster::{Link, SocketDetails};
+use crate::acks::{AckRefused, AckWaiter};
+use crate::cluster::{ClusterLink, SocketDetails};
 
-/// What the rooms know of a socket.
+/// A socket, as the rooms see it.
 pub(crate) trait Member: Send + Sync {
-    /// Makes the socket wait for the answer to a broadcast.
-    fn expect_ack(&self, id: u64, waiting: Waiting) -> Result<(), Refused>;
-    /// Forgets that answer.
+    /// Registers a waiter for the acknowledgement of a broadcast.
+    fn expect_ack(&self, id: u64, waiting: AckWaiter) -> Result<(), AckRefused>;
+    /// Removes that waiter.
     fn forget_ack(&self, id: u64);
-    /// Puts the socket out of the namespace, and its client off the server if `close`.
+    /// Disconnects the socket from the namespace; with `close`, closes the client's connection.
     fn disconnect(self: Arc<Self>, close: bool);
-    /// Tells the listeners of outgoing events.
+    /// Calls the listeners of outgoing events.
     fn outgoing(self: Arc<Self>, event: &Event);
-    /// What others may know of it. The rooms are filled in by the caller.
+    /// Details for other servers. The caller fills in the rooms.
     fn details(&self) -> SocketDetails;
-    /// The socket itself, for those who know its type.
+    /// The concrete socket, for downcasts.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -35,15 +35,15 @@ pub(crate) type BroadcastHook = Arc<dyn Fn(&Delivered) + Send + Sync>;
 
 /// The sockets of one namespace on this server.
 #[derive(Default)]
-pub(crate) struct Local {
+pub(crate) struct LocalRooms {
     rooms: RwLock<Members>,
     on_room_event: OnceLock<RoomHook>,
     on_broadcast: OnceLock<BroadcastHook>,
-    /// Wants to know of rooms too, when there are other nodes.
-    link: OnceLock<Arc<dyn Link>>,
+    /// Link to other nodes, which receives room events too.
+    link: OnceLock<Arc<dyn ClusterLink>>,
 }
 
-impl Local {
+impl LocalRooms {
     /// Tells `hook` of rooms that come and go. Only the first one that is set counts.
     pub(crate) fn on_room_event(&self, hook: RoomHook) {
         let _ = self.on_room_event.set(hook);
@@ -62,11 +62,11 @@ impl Local {
         self.on_broadcast.get().cloned()
     }
 
-    pub(crate) fn tell(&self, link: &Arc<dyn Link>) {
+    pub(crate) fn set_link(&self, link: &Arc<dyn ClusterLink>) {
         let _ = self.link.set(Arc::clone(link));
     }
 
-    /// A socket comes, and into these rooms. The caller tells of it when nothing is locked any more.
+    /// Adds a socket with these rooms. The caller reports the events after it has released its locks.
     pub(crate) fn insert(
         &self,
         id: Arc<str>,
@@ -83,7 +83,7 @@ impl Local {
         (key, events)
     }
 
-    /// A socket goes. The caller tells of it when nothing is locked any more.
+    /// Removes a socket. The caller reports the events after it has released its locks.
     pub(crate) fn remove(&self, key: MemberKey) -> Vec<RoomEvent> {
         let mut events = Vec::new();
         self.write().remove(key, &mut events);
@@ -114,61 +114,61 @@ impl Local {
         self.rooms.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody may be meant. Asked before anything is encoded.
-    pub(crate) fn has(&self, target: &Target) -> bool {
+    /// Whether the target may select a socket. Checked before an event is encoded.
+    pub(crate) fn has_receivers(&self, target: &Target) -> bool {
         !self.read().is_empty(target)
     }
 
-    /// Sends to everybody meant.
+    /// Sends to all selected sockets.
     ///
-    /// A socket whose outbox is full is dealt with by its own policy; the others are not held up.
+    /// A socket with a full outbox is handled by its own policy and does not delay the others.
     pub(crate) fn send(&self, target: &Target, message: &Prepared, volatile: bool) {
         if let Some(hook) = self.on_broadcast.get() {
             return hook(&self.send_counted(target, message, volatile));
         }
         self.read().for_each_session(target, |session| {
-            let _ = hand(session, message, volatile);
+            let _ = send_to(session, message, volatile);
         });
     }
 
-    /// The same, with an eye on what becomes of it.
+    /// Sends and counts the results.
     fn send_counted(&self, target: &Target, message: &Prepared, volatile: bool) -> Delivered {
         let begun = Instant::now();
         let mut delivered = Delivered::default();
-        self.read().for_each_session(target, |session| delivered.count(hand(session, message, volatile)));
+        self.read().for_each_session(target, |session| delivered.count(send_to(session, message, volatile)));
         delivered.took = begun.elapsed();
         delivered
     }
 
-    /// Sends to everybody meant and makes each of them wait for an answer. Returns who was asked, and how many could not
-    /// be, because they owe too many answers.
-    pub(crate) fn ask(
+    /// Sends to all selected sockets and registers a waiter for each acknowledgement. Returns the receivers,
+    /// and the number of sockets that were skipped because they have too many pending acknowledgements.
+    pub(crate) fn send_with_ack(
         &self,
         target: &Target,
         id: u64,
         message: &Prepared,
         volatile: bool,
-        waiting: impl Fn() -> Waiting,
+        waiting: impl Fn() -> AckWaiter,
     ) -> (Vec<Arc<dyn Member>>, usize) {
         let begun = Instant::now();
-        let (mut asked, mut passed_over, mut delivered) = (Vec::new(), 0, Delivered::default());
+        let (mut receivers, mut over_limit, mut delivered) = (Vec::new(), 0, Delivered::default());
         self.read().for_each(target, |_, session, member| match member.expect_ack(id, waiting()) {
             Ok(()) => {
-                asked.push(Arc::clone(member));
-                // Who does not get it does not answer, and is missing in the end.
-                delivered.count(hand(session, message, volatile));
+                receivers.push(Arc::clone(member));
+                // A socket that did not get the event never answers and is reported as missing.
+                delivered.count(send_to(session, message, volatile));
             }
-            Err(Refused::TooMany) => passed_over += 1,
-            Err(Refused::Closed) => {}
+            Err(AckRefused::TooMany) => over_limit += 1,
+            Err(AckRefused::Closed) => {}
         });
         if let Some(hook) = self.on_broadcast.get() {
             delivered.took = begun.elapsed();
             hook(&delivered);
         }
-        (asked, passed_over)
+        (receivers, over_limit)
     }
 
-    /// Puts everybody meant into rooms.
+    /// Adds the selected sockets to rooms.
     pub(crate) fn join_all(&self, target: &Target, names: &[Room]) {
         let keys = self.keys(target);
         self.change(|rooms, events| {
@@ -180,7 +180,7 @@ impl Local {
         });
     }
 
-    /// Takes everybody meant out of rooms.
+    /// Removes the selected sockets from rooms.
     pub(crate) fn leave_rooms(&self, target: &Target, names: &[Room]) {
         let keys = self.keys(target);
         self.change(|rooms, events| {
@@ -192,14 +192,14 @@ impl Local {
         });
     }
 
-    /// Everybody meant, to be dealt with while the rooms are free to change.
+    /// The selected sockets, collected so that the rooms are unlocked while the caller works on them.
     pub(crate) fn members(&self, target: &Target) -> Vec<Arc<dyn Member>> {
         let mut members = Vec::new();
         self.read().for_each(target, |_, _, member| members.push(Arc::clone(member)));
         members
     }
 
-    /// What others may know of everybody meant.
+    /// The details of the selected sockets.
     pub(crate) fn details(&self, target: &Target) -> Vec<SocketDetails> {
         let rooms = self.read();
         let mut details = Vec::new();
@@ -215,16 +215,16 @@ impl Local {
         keys
     }
 
-    /// Changes the rooms, and tells of it when they are free again.
+    /// Changes the rooms, and reports the events after the lock is released.
     fn change<R>(&self, change: impl FnOnce(&mut Members, &mut Vec<RoomEvent>) -> R) -> R {
         let mut events = Vec::new();
         let result = change(&mut self.write(), &mut events);
-        self.tell_room_events(&events);
+        self.notify_room_events(&events);
         result
     }
 
-    /// Tells those who want to know of rooms.
-    pub(crate) fn tell_room_events(&self, events: &[RoomEvent]) {
+    /// Reports room events to the hooks and to the cluster link.
+    pub(crate) fn notify_room_events(&self, events: &[RoomEvent]) {
         for event in events {
             if let Some(hook) = self.on_room_event.get() {
                 hook(event);
@@ -236,8 +236,8 @@ impl Local {
     }
 }
 
-/// Hands a message to one session. `Ok(false)` says that it was volatile and dropped.
-fn hand(session: &Session, message: &Prepared, volatile: bool) -> Result<bool, SendError> {
+/// Sends a message to one session. `Ok(false)` means that it was volatile and was dropped.
+fn send_to(session: &Session, message: &Prepared, volatile: bool) -> Result<bool, SendError> {
     if volatile {
         session.send_volatile(message.clone())
     } else {

@@ -1,4 +1,4 @@
-//! Events that the servers of a cluster send each other (`serverSideEmit`).
+//! Events between the servers of a cluster (`serverSideEmit`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ pub struct ServerEventContext {
     pub(crate) state: Arc<Extensions>,
 }
 
-/// The right to answer another server, once. Copies answer together only once.
+/// The right to answer another server, once. All clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerReply {
     sender: Arc<Mutex<Option<oneshot::Sender<Option<RawValue>>>>>,
@@ -27,11 +27,11 @@ impl ServerReply {
         Self { sender: Arc::new(Mutex::new(Some(sender))) }
     }
 
-    /// Answers. Without effect if another handler has answered already.
+    /// Sends the answer. Has no effect if another handler has answered.
     pub(crate) fn send(&self, answer: Option<RawValue>) {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
-            // Nobody may wait any more.
+            // The receiver may have been dropped.
             let _ = sender.send(answer);
         }
     }

@@ -4,3 +4,4 @@ pub(crate) mod placeholders;
 pub(crate) mod scan;
 pub(crate) mod spans;
 pub(crate) mod text;
+mod tokens;

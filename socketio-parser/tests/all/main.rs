@@ -7,6 +7,7 @@ mod allocations;
 mod arguments;
 mod binary;
 mod common;
+mod limits;
 #[cfg(feature = "msgpack")]
 mod msgpack;
 mod packets;

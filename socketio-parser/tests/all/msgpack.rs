@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio_parser::{
-    Args, Binary, DecodeError, Decoder, Limit, Limits, Packet, PacketType, Parser, Payload, RawArgs,
-    Revision, Then, ToArgs,
+    Args, Binary, DecodeError, Decoder, Limits, Packet, PacketType, Parser, Payload, RawArgs, Revision, Then,
+    ToArgs,
 };
 
 use crate::common::{affordable, event};
 
-fn try_decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
+pub(crate) fn try_decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
     let mut decoder = Parser::Msgpack.decoder(Limits::default());
     decoder.binary(Bytes::copy_from_slice(bytes)).map(|packet| packet.expect("one message is one packet"))
 }
@@ -23,7 +23,7 @@ fn encode(args: &(impl ToArgs + ?Sized)) -> Vec<u8> {
 }
 
 /// The bytes of an event with one argument in msgpack.
-fn event_with(argument: &[u8]) -> Vec<u8> {
+pub(crate) fn event_with(argument: &[u8]) -> Vec<u8> {
     [b"\x83\xa4type\x02\xa4data\x92\xa1a", argument, b"\xa3nsp\xa1/"].concat()
 }
 
@@ -356,40 +356,6 @@ fn malformed_bytes_are_refused() {
     ] {
         try_decode(&event_with(argument)).unwrap_err();
     }
-}
-
-#[test]
-fn limits_are_named() {
-    let refused = |limits: Limits, bytes: &[u8]| {
-        let error = Parser::Msgpack.decoder(limits).binary(Bytes::copy_from_slice(bytes)).unwrap_err();
-        match error {
-            DecodeError::Limit(limit) => limit,
-            other => panic!("{other}"),
-        }
-    };
-    let limits = Limits::default();
-    let nested = |depth: usize| event_with(&[&b"\x91".repeat(depth)[..], b"\xc0"].concat());
-    try_decode(&nested(127)).unwrap();
-    assert_eq!(refused(limits, &nested(128)), Limit::Depth);
-    assert_eq!(refused(limits, &nested(500_000)), Limit::Depth);
-    let maps = |depth: usize| event_with(&[&b"\x81\xa1k".repeat(depth)[..], b"\xc0"].concat());
-    try_decode(&maps(127)).unwrap();
-    assert_eq!(refused(limits, &maps(128)), Limit::Depth);
-    assert_eq!(refused(Limits { max_packet_bytes: 9, ..limits }, &nested(1)), Limit::PacketBytes);
-    assert_eq!(refused(Limits { max_arguments: 1, ..limits }, &nested(1)), Limit::Arguments);
-    let named = b"\x82\xa4type\x00\xa3nsp\xa5/abcd";
-    assert_eq!(refused(Limits { max_namespace_bytes: 4, ..limits }, named), Limit::NamespaceBytes);
-    let id = b"\x84\xa4type\x03\xa3nsp\xa1/\xa4data\x90\xa2id\xcf\x00\x20\0\0\0\0\0\0";
-    assert_eq!(refused(limits, id), Limit::AckId);
-
-    // Deserialization is limited to serde_json's depth; the rest of the packet is unaffected.
-    let mut decoder = Parser::Msgpack.decoder(Limits { max_depth: 1000, ..limits });
-    let packet = decoder.binary(nested(900).into()).unwrap().unwrap();
-    let args = event(packet).into_args();
-    args.parse::<serde_json::Value>(0).unwrap_err();
-    let mut text = Vec::new();
-    Parser::Json.encode_event(&mut text, "/", None, "a", &args).unwrap();
-    assert_eq!(text.len(), "2[\"a\",null]".len() + 1800);
 }
 
 /// Found by fuzzing: in msgpack a namespace may be any text, which the JSON encoding cannot represent.

@@ -218,3 +218,9 @@ impl<S: Clone, M> Rooms<S, M> {
         }
     }
 }
+
+/// A key for tests that need no index.
+#[cfg(test)]
+pub(crate) fn test_key() -> MemberKey {
+    MemberKey { at: 0, generation: 0 }
+}

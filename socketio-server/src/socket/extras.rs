@@ -1,14 +1,12 @@
 //! Handlers, middlewares and listeners of a single socket. Allocated on first use, because few sockets have
 //! any.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, RawArgs};
 
 use super::{EventContext, Socket};
-use crate::rooms::Room;
 use crate::socket::EventMiddleware;
 
 /// Listener of outgoing events, with name and arguments.
@@ -20,8 +18,6 @@ pub(crate) struct SocketExtras {
     pub(crate) handlers: Table<EventContext>,
     pub(crate) middlewares: Vec<EventMiddleware>,
     outgoing: Vec<(HandlerId, OutgoingListener)>,
-    /// Rooms joined by middlewares, before the socket is in its namespace.
-    pub(super) early: Vec<Room>,
 }
 
 impl Socket {
@@ -47,11 +43,12 @@ impl Socket {
         front: bool,
     ) -> HandlerId {
         let id = HandlerId::next();
+        let listener: OutgoingListener = Arc::new(listener);
         self.change_extras(|extras| {
             // No events are sent to a disconnected socket.
             if !self.has_left() {
                 let at = if front { 0 } else { extras.outgoing.len() };
-                extras.outgoing.insert(at, (id, Arc::new(listener)));
+                extras.outgoing.insert(at, (id, Arc::clone(&listener)));
                 self.namespace_state().node.count_outgoing(1, 0);
             }
         });
@@ -73,13 +70,15 @@ impl Socket {
         if !self.has_extras() {
             return 0;
         }
-        self.change_extras(|extras| {
-            let before = extras.outgoing.len();
-            extras.outgoing.retain(|(id, _)| !which(*id));
-            let removed = before - extras.outgoing.len();
-            self.namespace_state().node.count_outgoing(0, removed);
+        // The listeners are dropped after the lock is released.
+        let removed: Vec<_> = self.change_extras(|extras| {
+            let listeners = std::mem::take(&mut extras.outgoing);
+            let (removed, kept) = listeners.into_iter().partition(|(id, _)| which(*id));
+            extras.outgoing = kept;
             removed
-        })
+        });
+        self.namespace_state().node.count_outgoing(0, removed.len());
+        removed.len()
     }
 
     /// Calls this socket's listeners of outgoing events.
@@ -92,21 +91,18 @@ impl Socket {
 
     /// Whether the extras were ever allocated.
     pub(crate) fn has_extras(&self) -> bool {
-        self.0.has_extras.load(Ordering::Acquire)
+        self.0.extras.get().is_some()
     }
 
     /// Reads the extras, if they were allocated.
     pub(crate) fn extras<R>(&self, look: impl FnOnce(&SocketExtras) -> R) -> Option<R> {
-        if !self.has_extras() {
-            return None;
-        }
-        self.0.extras.read().unwrap_or_else(PoisonError::into_inner).as_deref().map(look)
+        let extras = self.0.extras.get()?.read().unwrap_or_else(PoisonError::into_inner);
+        Some(look(&extras))
     }
 
-    /// Changes the extras; allocates them if necessary.
+    /// Changes the extras; allocates them if necessary. `change` must not drop handlers or listeners, because
+    /// their destructors may use the socket.
     pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut SocketExtras) -> R) -> R {
-        let mut extras = self.0.extras.write().unwrap_or_else(PoisonError::into_inner);
-        self.0.has_extras.store(true, Ordering::Release);
-        change(extras.get_or_insert_default())
+        change(&mut self.0.extras.get_or_init(Box::default).write().unwrap_or_else(PoisonError::into_inner))
     }
 }

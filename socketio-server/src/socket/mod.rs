@@ -6,6 +6,7 @@ pub(crate) mod disconnect_reason;
 mod emitter;
 mod extras;
 pub(crate) mod handshake;
+mod lifecycle;
 pub(crate) mod middleware;
 mod namespace_state;
 mod on;
@@ -14,7 +15,6 @@ mod siblings;
 mod state;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -24,13 +24,14 @@ use socketio_parser::ToArgs;
 
 pub use self::context::{AckSender, ConnectContext, DisconnectContext, EventContext};
 pub use self::emitter::Emitter;
+pub(crate) use self::lifecycle::Start;
 pub(crate) use self::namespace_state::{
     EventMiddleware, Handlers, Kind, MiddlewareFuture, NamespaceState, Snapshot,
 };
 pub(crate) use self::siblings::Siblings;
-pub(crate) use self::state::Start;
 
 use self::extras::SocketExtras;
+use self::state::{RecoveryOutcome, SocketState};
 use crate::acks::PendingAcks;
 use crate::broadcast::Broadcast;
 use crate::encode;
@@ -39,7 +40,7 @@ use crate::extensions::Extensions;
 use crate::namespace::params::Params;
 use crate::recovery::NotRecovered;
 use crate::rooms::IntoRooms;
-use crate::rooms::{MemberKey, Room};
+use crate::rooms::Room;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::socket_data::SocketData;
@@ -56,18 +57,12 @@ pub(crate) struct Inner {
     namespace: Arc<NamespaceState>,
     siblings: Arc<Siblings>,
     handshake: Handshake,
-    phase: AtomicU8,
-    /// Key in the rooms; set when the socket is connected.
-    member: OnceLock<MemberKey>,
+    state: SocketState,
     acks: PendingAcks,
-    extras: RwLock<Option<Box<SocketExtras>>>,
-    has_extras: AtomicBool,
+    /// Allocated on first use.
+    extras: OnceLock<Box<RwLock<SocketExtras>>>,
     extensions: Extensions,
     data: SocketData,
-    /// The secret for a later recovery of this socket.
-    pid: OnceLock<Arc<str>>,
-    /// Result of the client's recovery request.
-    recovery: AtomicU8,
 }
 
 impl Socket {
@@ -100,12 +95,15 @@ impl Socket {
     /// events. See
     /// [`ServerBuilder::connection_state_recovery`](crate::ServerBuilder::connection_state_recovery).
     pub fn recovered(&self) -> bool {
-        self.0.recovery.load(Ordering::Relaxed) == state::RECOVERED
+        self.0.state.recovery() == RecoveryOutcome::Recovered
     }
 
     /// Reason why a recovery request failed, if the client made one.
     pub fn not_recovered(&self) -> Option<NotRecovered> {
-        state::not_recovered(self.0.recovery.load(Ordering::Relaxed))
+        match self.0.state.recovery() {
+            RecoveryOutcome::Failed(reason) => Some(reason),
+            RecoveryOutcome::NotRequested | RecoveryOutcome::Recovered => None,
+        }
     }
 
     /// Application data that other servers can read and that survives a recovery.

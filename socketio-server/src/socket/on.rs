@@ -18,7 +18,8 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.change(|table| table.on(event, handler::event(Some(event), handler)))
+        let call = handler::event(Some(event), handler);
+        self.change(|table| table.on(event, call))
     }
 
     /// Calls `handler` for the next event with this name.
@@ -27,7 +28,8 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
-        self.change(|table| table.once(event, handler::event(Some(event), handler)))
+        let call = handler::event(Some(event), handler);
+        self.change(|table| table.once(event, call))
     }
 
     /// Calls `handler` for each event of any name, before the handlers of the event's name.
@@ -35,7 +37,8 @@ impl Socket {
     where
         H: HandlerFn<EventContext, M, Output = ()>,
     {
-        self.change(|table| table.any.push(handler::any(handler)))
+        let call = handler::any(handler);
+        self.change(|table| table.any.push(call))
     }
 
     /// The same as [`on_any`](Self::on_any), but before the existing handlers.
@@ -43,22 +46,23 @@ impl Socket {
     where
         H: HandlerFn<EventContext, M, Output = ()>,
     {
-        self.change(|table| table.any.push_front(handler::any(handler)))
+        let call = handler::any(handler);
+        self.change(|table| table.any.push_front(call))
     }
 
     /// Removes a handler.
     pub fn off(&self, id: HandlerId) -> bool {
-        self.change(|table| table.remove(id))
+        self.remove(|table| table.remove(id))
     }
 
     /// Removes all handlers of an event from this socket.
     pub fn off_event(&self, event: &str) {
-        self.change(|table| table.remove_event(event));
+        self.remove(|table| table.remove_event(event));
     }
 
     /// Removes all handlers of any event from this socket.
     pub fn off_any(&self) {
-        self.change(|table| table.any.clear());
+        self.remove(|table| table.any.clear());
     }
 
     /// Adds a middleware for the events of this socket, after the namespace's middlewares. See
@@ -68,7 +72,8 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Screen,
     {
-        self.change_extras(|extras| extras.middlewares.push(middleware::event(middleware)));
+        let middleware = middleware::event(middleware);
+        self.change_extras(|extras| extras.middlewares.push(middleware));
     }
 
     /// Whether the socket has a handler of its own for this event name.
@@ -86,6 +91,13 @@ impl Socket {
             self.change(|table| table.remove_once(event));
         }
         calls
+    }
+
+    /// Removes handlers. They are dropped after the lock is released.
+    fn remove<R>(&self, remove: impl FnOnce(&mut Table<EventContext>) -> R) -> R {
+        let (before, result) = self.change(|table| (table.clone(), remove(table)));
+        drop(before);
+        result
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Table<EventContext>) -> R) -> R {

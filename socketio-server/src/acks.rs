@@ -76,7 +76,9 @@ impl PendingAcks {
 
     /// Removes an acknowledgement that no caller awaits any more.
     pub(crate) fn forget(&self, id: u64) {
-        self.lock().remove(id);
+        // Dropped after the table is unlocked, because a dropped sender wakes the waiting task.
+        let waiting = self.lock().remove(id);
+        drop(waiting);
     }
 
     /// Fails all acknowledgements of a socket that has left: their waiters see a dropped sender.

@@ -57,6 +57,7 @@ mod encode;
 mod error;
 mod extensions;
 mod extract;
+mod hooks;
 mod id;
 mod namespace;
 mod recovery;

@@ -148,8 +148,10 @@ async fn a_broadcast_is_the_same_for_everybody_it_is_for() {
 async fn rooms_that_come_and_go_are_told() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&events);
-    let running =
-        start(builder(), |io| io.on_room_event(move |event| heard.lock().unwrap().push(event.clone()))).await;
+    let running = start(builder(), |io| {
+        io.on_room_event(move |event| heard.lock().unwrap().push(event.clone()));
+    })
+    .await;
     let mut both = sockets(&running, 2).await;
     let (one, two) = (both[0].1.clone(), both[1].1.clone());
     let told = || std::mem::take(&mut *events.lock().unwrap());

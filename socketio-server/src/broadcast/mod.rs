@@ -115,7 +115,7 @@ impl Broadcast {
     /// The method is async because other servers of a cluster may be involved.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         for node in &*self.nodes() {
-            if self.reaches_cluster(node) || node.has_outgoing() {
+            if self.reaches_cluster(node) || node.has_outgoing() || node.is_recoverable(self.flags) {
                 let event = encode::to_event(node.parser(), event, args)?;
                 node.broadcast(&self.target, self.flags, event, self.local_only).await?;
             } else {

@@ -76,12 +76,8 @@ impl NamespaceNode {
     pub(crate) fn inherit(&self, parent: &Self) {
         let events = parent.server_events.read().unwrap_or_else(PoisonError::into_inner).clone();
         *self.server_events.write().unwrap_or_else(PoisonError::into_inner) = events;
-        if let Some(hook) = parent.rooms.room_hook() {
-            self.rooms.on_room_event(hook);
-        }
-        if let Some(hook) = parent.rooms.broadcast_hook() {
-            self.rooms.on_broadcast(hook);
-        }
+        self.rooms.on_room_event.copy_from(&parent.rooms.on_room_event);
+        self.rooms.on_broadcast.copy_from(&parent.rooms.on_broadcast);
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -141,6 +137,12 @@ impl NamespaceNode {
         }
     }
 
+    /// Whether an event is recoverable. It is then encoded under the lock of the log, so its arguments must be
+    /// in decoded form: the application's `Serialize` must not run under a lock.
+    pub(crate) fn is_recoverable(&self, flags: Flags) -> bool {
+        self.log.is_some() && !flags.volatile
+    }
+
     /// Sends to the selected sockets of this server. The event is encoded only if a socket may receive it;
     /// with recovery enabled, with its offset.
     pub(crate) fn deliver(
@@ -149,21 +151,24 @@ impl NamespaceNode {
         flags: Flags,
         make: impl FnOnce(Option<&str>) -> Result<Prepared, EmitError>,
     ) -> Result<(), EmitError> {
+        let mut delivered = None;
         match &self.log {
             Some(log) if !flags.volatile => log.emit(
                 target,
                 || self.rooms.has_receivers(target),
-                |offset| Ok(make(Some(offset))?.compress(flags.compress)),
-                |message| self.rooms.send(target, message, false),
-            ),
+                |offset| Ok::<_, EmitError>(make(Some(offset))?.compress(flags.compress)),
+                |message| delivered = self.rooms.send(target, message, false),
+            )?,
             _ => {
                 if self.rooms.has_receivers(target) {
                     let message = make(None)?.compress(flags.compress);
-                    self.rooms.send(target, &message, flags.volatile);
+                    delivered = self.rooms.send(target, &message, flags.volatile);
                 }
-                Ok(())
             }
         }
+        // After the log is unlocked, because the hooks may use the namespace.
+        self.rooms.report_broadcast(delivered);
+        Ok(())
     }
 
     /// Sends an event to the selected sockets of all servers, or with `local_only` of this server.
@@ -337,9 +342,14 @@ impl NamespaceNode {
         self.server_events.write().unwrap_or_else(PoisonError::into_inner).on(event, call)
     }
 
-    /// Removes a handler of server events.
-    pub(crate) fn off_server_event(&self, id: HandlerId) -> bool {
-        self.server_events.write().unwrap_or_else(PoisonError::into_inner).remove(id)
+    /// Removes a handler of server events or a hook, which is dropped after the lock is released.
+    pub(crate) fn off(&self, id: HandlerId) -> bool {
+        let (before, removed) = {
+            let mut events = self.server_events.write().unwrap_or_else(PoisonError::into_inner);
+            (events.clone(), events.remove(id))
+        };
+        drop(before);
+        removed || self.rooms.on_room_event.remove(id) || self.rooms.on_broadcast.remove(id)
     }
 
     /// Handles an event of another server. The receiver resolves when a handler answers; without a handler it

@@ -92,14 +92,17 @@ impl Requests {
 
     /// Passes a reply to its request. A reply to an unknown or closed request is dropped.
     pub(super) fn reply(&self, request: &RequestId, reply: Reply) {
-        if let Some(sender) = self.lock().get(request) {
+        let sender = self.lock().get(request).cloned();
+        // Sent after the table is unlocked, because it wakes the waiting task.
+        if let Some(sender) = sender {
             let _ = sender.send(reply);
         }
     }
 
     /// Removes a lost node from all pending requests.
     pub(super) fn node_lost(&self, node: &NodeId) {
-        for sender in self.lock().values() {
+        let senders: Vec<_> = self.lock().values().cloned().collect();
+        for sender in senders {
             let _ = sender.send(Reply::NodeLost(node.clone()));
         }
     }
@@ -195,7 +198,8 @@ pub(super) async fn gather_clients(
 
 impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
-        self.requests.lock().remove(&self.id);
+        let sender = self.requests.lock().remove(&self.id);
+        drop(sender);
     }
 }
 

@@ -94,17 +94,20 @@ impl Connection {
         let named = handlers.events.event(context.event.name());
         if !context.socket.has_extras() && handlers.events.any.is_empty() {
             // The common case: a single handler, which takes the context without a clone.
-            let work = {
-                let mut named = named.into_iter().flat_map(List::calls);
-                match (named.next().or(handlers.fallback.as_ref()), named.next()) {
-                    (None, _) => return,
+            let started = {
+                let mut calls = named.into_iter().flat_map(List::calls);
+                match (calls.next(), calls.next()) {
+                    (None, _) => match &handlers.fallback {
+                        Some(fallback) => Ok(fallback(context)),
+                        None => return,
+                    },
                     (Some(only), None) => Ok(only(context)),
                     (Some(_), Some(_)) => Err(context),
                 }
             };
-            match work {
+            match started {
                 Ok(work) => return self.start(at, work, cx),
-                Err(back) => context = back,
+                Err(several) => context = several,
             }
         }
         let mut calls = handlers.events.calls(context.event.name());

@@ -177,7 +177,9 @@ impl Namespace {
         H::Output: Reply,
     {
         let call = socketio_events::handler::event(None, handler);
-        self.0.register(|handlers| handlers.fallback = Some(call));
+        let before = self.0.register(|handlers| handlers.fallback.replace(call));
+        // Dropped without a lock, because its destructor may use the namespace.
+        drop(before);
     }
 
     /// Calls `handler` before a socket leaves, while it is still in its rooms.
@@ -203,8 +205,11 @@ impl Namespace {
     /// answered with the error. The hook is also called when the answer of a handler is not sent, because it
     /// cannot be encoded or the outbox is full, and when a handler returns an error although no
     /// acknowledgement was requested.
-    pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) {
-        self.0.register(|handlers| handlers.on_error = Some(Arc::new(hook)));
+    ///
+    /// All hooks are called, in the order of registration. Without a hook the error is logged.
+    pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) -> HandlerId {
+        let hook = Arc::new(hook);
+        self.0.register(|handlers| handlers.on_error.push(hook))
     }
 
     /// Number of events that did not match their handler's arguments or that were refused by a middleware.
@@ -218,17 +223,17 @@ impl Namespace {
         self.0.lost_answers.load(Ordering::Relaxed)
     }
 
-    /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. Only
-    /// the first hook counts.
-    pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) {
-        self.0.node.rooms.on_room_event(Arc::new(hook));
+    /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. All
+    /// hooks are called, in the order of registration.
+    pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> HandlerId {
+        self.0.node.rooms.on_room_event.add(Arc::new(hook))
     }
 
-    /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics.
-    /// The call happens during the broadcast, so the hook must not send. Only the first hook counts; it costs
-    /// two clock reads per broadcast.
-    pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) {
-        self.0.node.rooms.on_broadcast(Arc::new(hook));
+    /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics. All
+    /// hooks are called, in the order of registration, after the event is in the outboxes. The first hook adds
+    /// two clock reads to each broadcast. An event that a hook sends must not cause another call without end.
+    pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) -> HandlerId {
+        self.0.node.rooms.on_broadcast.add(Arc::new(hook))
     }
 
     /// Calls `handler` for each event with this name that another server of the cluster sends. The return
@@ -243,17 +248,18 @@ impl Namespace {
 
     /// Removes all handlers of an event.
     pub fn off_event(&self, event: &str) {
-        self.0.register(|handlers| handlers.events.remove_event(event));
+        self.0.unregister(|handlers| handlers.events.remove_event(event));
     }
 
-    /// Removes a handler.
+    /// Removes a handler or a hook.
     pub fn off(&self, id: HandlerId) -> bool {
-        self.0.register(|handlers| {
+        self.0.unregister(|handlers| {
             handlers.events.remove(id)
                 || handlers.connect.remove(id)
                 || handlers.disconnecting.remove(id)
                 || handlers.disconnect.remove(id)
-        }) || self.0.node.off_server_event(id)
+                || handlers.on_error.remove(id)
+        }) || self.0.node.off(id)
     }
 
     /// The socket with this id, if it is on this server.

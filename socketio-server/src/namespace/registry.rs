@@ -143,12 +143,13 @@ impl NamespaceRegistry {
 
     /// Searches the namespace that a client requested.
     pub(crate) fn search(self: &Arc<Self>, name: &str, handshake: &Handshake) -> Search {
-        {
+        let existing = {
             // Counted under the lock, so that the namespace cannot be removed in between.
             let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(namespace) = by_name.get(name) {
-                return Search::of(self.occupancy(namespace));
-            }
+            by_name.get(name).map(|namespace| self.occupancy(namespace))
+        };
+        if let Some(occupancy) = existing {
+            return Search::of(occupancy);
         }
         let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
         for (at, parent) in parents.iter().enumerate() {

@@ -12,6 +12,7 @@ use super::index::{MemberKey, Rooms};
 use super::target::{Room, RoomEvent, Target};
 use crate::acks::{AckRefused, AckWaiter};
 use crate::cluster::{ClusterLink, SocketDetails};
+use crate::hooks::Hooks;
 
 /// A socket, as the rooms see it.
 pub(crate) trait Member: Send + Sync {
@@ -30,38 +31,20 @@ pub(crate) trait Member: Send + Sync {
 }
 
 type Members = Rooms<Session, Arc<dyn Member>>;
-pub(crate) type RoomHook = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
-pub(crate) type BroadcastHook = Arc<dyn Fn(&Delivered) + Send + Sync>;
+type RoomHook = dyn Fn(&RoomEvent) + Send + Sync;
+type BroadcastHook = dyn Fn(&Delivered) + Send + Sync;
 
 /// The sockets of one namespace on this server.
 #[derive(Default)]
 pub(crate) struct LocalRooms {
     rooms: RwLock<Members>,
-    on_room_event: OnceLock<RoomHook>,
-    on_broadcast: OnceLock<BroadcastHook>,
+    pub(crate) on_room_event: Hooks<RoomHook>,
+    pub(crate) on_broadcast: Hooks<BroadcastHook>,
     /// Link to other nodes, which receives room events too.
     link: OnceLock<Arc<dyn ClusterLink>>,
 }
 
 impl LocalRooms {
-    /// Tells `hook` of rooms that come and go. Only the first one that is set counts.
-    pub(crate) fn on_room_event(&self, hook: RoomHook) {
-        let _ = self.on_room_event.set(hook);
-    }
-
-    pub(crate) fn room_hook(&self) -> Option<RoomHook> {
-        self.on_room_event.get().cloned()
-    }
-
-    /// Tells `hook` of broadcasts. Only the first one that is set counts.
-    pub(crate) fn on_broadcast(&self, hook: BroadcastHook) {
-        let _ = self.on_broadcast.set(hook);
-    }
-
-    pub(crate) fn broadcast_hook(&self) -> Option<BroadcastHook> {
-        self.on_broadcast.get().cloned()
-    }
-
     pub(crate) fn set_link(&self, link: &Arc<dyn ClusterLink>) {
         let _ = self.link.set(Arc::clone(link));
     }
@@ -122,13 +105,25 @@ impl LocalRooms {
     /// Sends to all selected sockets.
     ///
     /// A socket with a full outbox is handled by its own policy and does not delay the others.
-    pub(crate) fn send(&self, target: &Target, message: &Prepared, volatile: bool) {
-        if let Some(hook) = self.on_broadcast.get() {
-            return hook(&self.send_counted(target, message, volatile));
+    ///
+    /// With hooks for broadcasts it returns the statistics, which the caller passes to
+    /// [`report_broadcast`](Self::report_broadcast) after it has released its locks.
+    #[must_use = "the hooks are called by `report_broadcast`"]
+    pub(crate) fn send(&self, target: &Target, message: &Prepared, volatile: bool) -> Option<Delivered> {
+        if self.on_broadcast.current().is_some() {
+            return Some(self.send_counted(target, message, volatile));
         }
         self.read().for_each_session(target, |session| {
             let _ = send_to(session, message, volatile);
         });
+        None
+    }
+
+    /// Calls the hooks for broadcasts.
+    pub(crate) fn report_broadcast(&self, delivered: Option<Delivered>) {
+        if let Some((delivered, hooks)) = delivered.zip(self.on_broadcast.current()) {
+            hooks.calls().for_each(|hook| hook(&delivered));
+        }
     }
 
     /// Sends and counts the results.
@@ -161,9 +156,9 @@ impl LocalRooms {
             Err(AckRefused::TooMany) => over_limit += 1,
             Err(AckRefused::Closed) => {}
         });
-        if let Some(hook) = self.on_broadcast.get() {
+        if self.on_broadcast.current().is_some() {
             delivered.took = begun.elapsed();
-            hook(&delivered);
+            self.report_broadcast(Some(delivered));
         }
         (receivers, over_limit)
     }
@@ -225,11 +220,15 @@ impl LocalRooms {
 
     /// Reports room events to the hooks and to the cluster link.
     pub(crate) fn notify_room_events(&self, events: &[RoomEvent]) {
+        if events.is_empty() {
+            return;
+        }
+        let (hooks, link) = (self.on_room_event.current(), self.link.get());
         for event in events {
-            if let Some(hook) = self.on_room_event.get() {
-                hook(event);
+            if let Some(hooks) = &hooks {
+                hooks.calls().for_each(|hook| hook(event));
             }
-            if let Some(link) = self.link.get() {
+            if let Some(link) = link {
                 link.on_room_event(event);
             }
         }

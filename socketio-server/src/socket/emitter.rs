@@ -52,7 +52,11 @@ impl Emitter {
     pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         let node = &self.socket.namespace_state().node;
         let Some(log) = node.log().filter(|_| !self.volatile) else { return self.send(None, event, args) };
-        self.notify_outgoing(event, args)?;
+        // The application's `Serialize` must not run under the lock of the log.
+        let event = encode::to_event(node.parser(), event, args)?;
+        if node.has_outgoing() {
+            self.socket.notify_outgoing(&event);
+        }
         // A recoverable event needs an offset and is kept, like a broadcast.
         if !self.socket.is_connected() {
             return Err(engineio::SendError::Closed.into());
@@ -63,7 +67,8 @@ impl Emitter {
             &target,
             || true,
             |offset| {
-                let message = encode::event(node.parser(), node.name(), None, event, args, Some(offset))?;
+                let (name, args) = (event.name(), event.args());
+                let message = encode::event(node.parser(), node.name(), None, name, args, Some(offset))?;
                 Ok::<_, EmitError>(message.compress(self.compress))
             },
             |message| sent = self.socket.send_prepared(message.clone(), false),

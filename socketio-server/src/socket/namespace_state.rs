@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use socketio_events::handler::Call;
-use socketio_events::table::{Calls, Table};
+use socketio_events::table::{Calls, List, Table};
 
 use super::Socket;
 use super::context::{ConnectContext, DisconnectContext, EventContext};
@@ -25,7 +25,7 @@ pub(crate) type Middleware = Arc<dyn Fn(ConnectContext) -> MiddlewareFuture + Se
 /// A middleware for events.
 pub(crate) type EventMiddleware = Arc<dyn Fn(EventContext) -> Screened + Send + Sync>;
 /// Hook for refused events and for answers that were not sent.
-pub(crate) type ErrorHook = Arc<dyn Fn(&Socket, &HandlerError) + Send + Sync>;
+pub(crate) type ErrorHook = dyn Fn(&Socket, &HandlerError) + Send + Sync;
 
 /// State of a namespace that its sockets share.
 pub(crate) struct NamespaceState {
@@ -93,7 +93,7 @@ pub(crate) struct Handlers {
     pub(crate) disconnect: Calls<DisconnectContext>,
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) event_middlewares: Vec<EventMiddleware>,
-    pub(crate) on_error: Option<ErrorHook>,
+    pub(crate) on_error: List<ErrorHook>,
 }
 
 impl NamespaceState {
@@ -132,7 +132,17 @@ impl NamespaceState {
         Arc::clone(&self.handlers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the handlers; connections see the change with their next event.
+    /// Removes handlers; connections see the change with their next event. Removed handlers are dropped after
+    /// the lock is released, because their destructors may use the namespace.
+    pub(crate) fn unregister<R>(&self, remove: impl FnOnce(&mut Handlers) -> R) -> R {
+        // The clone keeps all handlers alive until the lock is released.
+        let before = self.handlers();
+        let result = self.register(remove);
+        drop(before);
+        result
+    }
+
+    /// Adds handlers; connections see the change with their next event.
     pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Handlers) -> R) -> R {
         let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
         let result = change(Arc::make_mut(&mut handlers));
@@ -152,20 +162,22 @@ impl NamespaceState {
         }
     }
 
-    /// Reports an error to the application's hook, or to the log if there is no hook.
+    /// Reports an error to the application's hooks, or to the log if there are none.
     pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
         match error {
             HandlerError::Answer(_) => drop(self.lost_answers.fetch_add(1, Ordering::Relaxed)),
             HandlerError::Failed { .. } => {}
             _ => drop(self.refused_events.fetch_add(1, Ordering::Relaxed)),
         }
-        match (self.handlers().on_error.clone(), error) {
-            (Some(hook), error) => hook(socket, error),
-            (None, HandlerError::Answer(error)) => trace::answer_lost(socket.namespace(), socket.id(), error),
-            (None, HandlerError::Failed { .. }) => {
-                trace::handler_failed(socket.namespace(), socket.id(), error)
+        let handlers = self.handlers();
+        if handlers.on_error.is_empty() {
+            let (namespace, id) = (socket.namespace(), socket.id());
+            match error {
+                HandlerError::Answer(error) => trace::answer_lost(namespace, id, error),
+                HandlerError::Failed { .. } => trace::handler_failed(namespace, id, error),
+                error => trace::event_refused(namespace, id, error),
             }
-            (None, error) => trace::event_refused(socket.namespace(), socket.id(), error),
         }
+        handlers.on_error.calls().for_each(|hook| hook(socket, error));
     }
 }

@@ -9,7 +9,8 @@ use socketio_events::table::{HandlerId, List};
 /// Hooks of one kind. All of them are called, in the order of registration, and never under a lock.
 pub(crate) struct Hooks<T: ?Sized> {
     list: RwLock<Arc<List<T>>>,
-    /// Whether the list has entries. Set only by [`change`](Self::change); without hooks a call takes no lock.
+    /// Whether the list has entries. Set only by [`change`](Self::change). Without
+    /// hooks a call takes no lock.
     has_hooks: AtomicBool,
 }
 

@@ -152,10 +152,10 @@ impl Broadcast {
                 node.notify_outgoing(&self.target, decoded);
             }
             let decoded = decoded.filter(|_| for_cluster);
-            let asked = node.broadcast_with_ack(&self.target, self.flags, self.timeout, decoded, |id| {
+            let gathering = node.broadcast_with_ack(&self.target, self.flags, self.timeout, decoded, |id| {
                 Ok(encode::event(node.parser(), node.name(), Some(id), event, args, None)?)
             });
-            all.add(asked.await?);
+            all.add(gathering.await?);
         }
         let answers = all.answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
         whole(Gathered { answers, missing: all.missing, silent: all.silent })

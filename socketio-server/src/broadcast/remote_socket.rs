@@ -72,10 +72,10 @@ impl RemoteSocket {
         if node.has_outgoing() {
             node.notify_outgoing(&target, &decoded);
         }
-        let asked = node.broadcast_with_ack(&target, Flags::default(), self.timeout, remote, |id| {
+        let gathering = node.broadcast_with_ack(&target, Flags::default(), self.timeout, remote, |id| {
             Ok(encode::event(node.parser(), node.name(), Some(id), event, decoded.args(), None)?)
         });
-        let gathered = asked.await?;
+        let gathered = gathering.await?;
         match gathered.answers.first() {
             Some(answer) => Ok(Answer::parse(answer)?),
             None if gathered.missing > 0 => Err(AckError::Timeout),

@@ -11,6 +11,7 @@ mod node;
 mod peers;
 mod requests;
 pub(crate) mod server_event;
+mod server_side;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -6,10 +6,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use engineio::Prepared;
-use socketio_events::handler::Call;
 use socketio_events::table::{HandlerId, Table};
-use socketio_parser::{Event, Parser, RawValue};
-use tokio::sync::{Notify, mpsc, oneshot};
+use socketio_parser::{Event, Parser};
+use tokio::sync::{Notify, mpsc};
 
 use super::details::SocketDetails;
 use super::message::{Flags, Message};
@@ -17,19 +16,18 @@ use super::peers::ClusterPeers;
 use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
 use super::{AdapterError, ClusterLink};
 use crate::acks::AckWaiter;
-use crate::cluster::server_event::{ServerEventContext, ServerReply};
+use crate::cluster::server_event::ServerEventContext;
 use crate::config::Config;
 use crate::encode;
 use crate::error::EmitError;
 use crate::extensions::Extensions;
 use crate::recovery::RecoveryLog;
 use crate::rooms::{LocalRooms, Member, Room, Target};
-use crate::trace;
 
 /// One namespace on this node.
 pub(crate) struct NamespaceNode {
-    name: Arc<str>,
-    parser: Parser,
+    pub(super) name: Arc<str>,
+    pub(super) parser: Parser,
     pub(crate) rooms: LocalRooms,
     log: Option<RecoveryLog>,
     /// The other nodes. Unset until the adapter has opened the link; `None` without an adapter.
@@ -38,8 +36,8 @@ pub(crate) struct NamespaceNode {
     next_ack: AtomicU64,
     /// Number of listeners of outgoing events. While it is 0, events are not decoded for them.
     outgoing: AtomicUsize,
-    server_events: RwLock<Table<ServerEventContext>>,
-    state: Arc<Extensions>,
+    pub(super) server_events: RwLock<Table<ServerEventContext>>,
+    pub(super) state: Arc<Extensions>,
 }
 
 impl NamespaceNode {
@@ -137,8 +135,8 @@ impl NamespaceNode {
         }
     }
 
-    /// Whether an event is recoverable. It is then encoded under the lock of the log, so its arguments must be
-    /// in decoded form: the application's `Serialize` must not run under a lock.
+    /// Whether an event is recoverable. It is then encoded under the lock of the log, so its arguments must
+    /// be in decoded form: the application's `Serialize` must not run under a lock.
     pub(crate) fn is_recoverable(&self, flags: Flags) -> bool {
         self.log.is_some() && !flags.volatile
     }
@@ -282,7 +280,11 @@ impl NamespaceNode {
     }
 
     /// Publishes a message to the other nodes, unless the operation is local.
-    async fn publish(&self, local_only: bool, message: impl FnOnce() -> Message) -> Result<(), AdapterError> {
+    pub(super) async fn publish(
+        &self,
+        local_only: bool,
+        message: impl FnOnce() -> Message,
+    ) -> Result<(), AdapterError> {
         if local_only {
             return Ok(());
         }
@@ -316,32 +318,6 @@ impl NamespaceNode {
         Ok(Gathered { answers: found.answers, missing: others.missing, silent: others.silent })
     }
 
-    /// Sends an event to the other servers.
-    pub(crate) async fn server_side_emit(&self, event: Event) -> Result<(), AdapterError> {
-        self.publish(false, || Message::ServerSideEmit { event, request: None }).await
-    }
-
-    /// Sends an event to the other servers and gathers their answers.
-    pub(crate) async fn server_side_emit_with_ack(
-        &self,
-        event: Event,
-    ) -> Result<Gathered<Answer>, AdapterError> {
-        let Some(cluster) = self.cluster_opened().await else { return Ok(Gathered::default()) };
-        let deadline = cluster.deadline();
-        let open = cluster.open_request().await?;
-        cluster.publish(&Message::ServerSideEmit { event, request: Some(open.id().clone()) }).await?;
-        let answers = open.gather(deadline, |reply| match reply {
-            Reply::Server(_, answer) => Some(Answer::Remote(answer)),
-            _ => None,
-        });
-        Ok(answers.await)
-    }
-
-    /// Adds a handler for the events of other servers with this name.
-    pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEventContext>) -> HandlerId {
-        self.server_events.write().unwrap_or_else(PoisonError::into_inner).on(event, call)
-    }
-
     /// Removes a handler of server events or a hook, which is dropped after the lock is released.
     pub(crate) fn off(&self, id: HandlerId) -> bool {
         let (before, removed) = {
@@ -350,38 +326,6 @@ impl NamespaceNode {
         };
         drop(before);
         removed || self.rooms.on_room_event.remove(id) || self.rooms.on_broadcast.remove(id)
-    }
-
-    /// Handles an event of another server. The receiver resolves when a handler answers; without a handler it
-    /// fails.
-    pub(super) fn server_event(
-        &self,
-        event: &Event,
-        wants_answer: bool,
-    ) -> oneshot::Receiver<Option<RawValue>> {
-        let (sender, answer) = oneshot::channel();
-        let reply = wants_answer.then(|| ServerReply::new(sender));
-        let calls: Vec<_> = {
-            let table = self.server_events.read().unwrap_or_else(PoisonError::into_inner);
-            table.event(event.name()).into_iter().flat_map(|list| list.calls()).cloned().collect()
-        };
-        for call in calls {
-            let context = ServerEventContext {
-                event: event.clone(),
-                reply: reply.clone(),
-                parser: self.parser,
-                state: Arc::clone(&self.state),
-            };
-            if let Some(work) = call(context) {
-                let namespace = Arc::clone(&self.name);
-                tokio::spawn(async move {
-                    if let Some(failure) = work.await {
-                        trace::server_event_failed(&namespace, &failure.event, &failure.error);
-                    }
-                });
-            }
-        }
-        answer
     }
 
     /// Closes the link of the namespace.

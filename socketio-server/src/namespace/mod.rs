@@ -229,9 +229,9 @@ impl Namespace {
         self.0.node.rooms.on_room_event.add(Arc::new(hook))
     }
 
-    /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics. All
-    /// hooks are called, in the order of registration, after the event is in the outboxes. The first hook adds
-    /// two clock reads to each broadcast. An event that a hook sends must not cause another call without end.
+    /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics.
+    /// All hooks are called, in the order of registration, after the event is in the outboxes. The first
+    /// hook adds two clock reads to each broadcast. An event that a hook sends must not cause another call without end.
     pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) -> HandlerId {
         self.0.node.rooms.on_broadcast.add(Arc::new(hook))
     }

@@ -116,9 +116,9 @@ mod tests {
     fn keys_are_stable_and_values_are_dense() {
         let mut dense = Dense::default();
         let keys: Vec<Key> = (0..10).map(|value| dense.insert(value)).collect();
-        for gone in [0, 9, 4] {
-            assert_eq!(dense.remove(keys[gone]), Some(gone));
-            assert_eq!(dense.remove(keys[gone]), None);
+        for removed in [0, 9, 4] {
+            assert_eq!(dense.remove(keys[removed]), Some(removed));
+            assert_eq!(dense.remove(keys[removed]), None);
         }
         for left in [1, 2, 3, 5, 6, 7, 8] {
             assert_eq!(dense[keys[left]], left);

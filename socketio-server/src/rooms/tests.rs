@@ -10,7 +10,7 @@ struct Plain {
 }
 
 impl Plain {
-    fn meant(&self, target: &Target) -> BTreeSet<usize> {
+    fn selected(&self, target: &Target) -> BTreeSet<usize> {
         let in_any = |id: usize, rooms: &BTreeSet<String>, names: &[Room]| {
             names.iter().any(|name| rooms.contains(&**name) || format!("id{id}") == **name)
         };
@@ -79,7 +79,7 @@ fn the_index_agrees_with_a_reference_model() {
         rooms.for_each_session(&target, |session| met.push(*session));
         let once: BTreeSet<usize> = met.iter().copied().collect();
         assert_eq!(met.len(), once.len(), "no member is visited twice");
-        assert_eq!(once, plain.meant(&target), "{target:?}");
+        assert_eq!(once, plain.selected(&target), "{target:?}");
     }
     // Every created room that does not exist any more was deleted.
     let count = |wanted: fn(&RoomEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -93,15 +93,15 @@ fn the_index_agrees_with_a_reference_model() {
 fn a_key_is_invalid_after_its_member_was_removed() {
     let mut rooms: Rooms<(), ()> = Rooms::default();
     let mut events = Vec::new();
-    let gone = rooms.insert("gone".into(), (), ());
-    rooms.remove(gone, &mut events);
+    let removed = rooms.insert("removed".into(), (), ());
+    rooms.remove(removed, &mut events);
     let next = rooms.insert("next".into(), (), ());
     rooms.join(next, "room", &mut events);
-    assert!(!rooms.join(gone, "other", &mut events));
-    assert!(!rooms.leave(gone, "room", &mut events));
-    rooms.leave_all(gone, &mut events);
-    assert!(rooms.remove(gone, &mut events).is_none());
-    assert_eq!(rooms.rooms_of(gone), Vec::<Room>::new());
+    assert!(!rooms.join(removed, "other", &mut events));
+    assert!(!rooms.leave(removed, "room", &mut events));
+    rooms.leave_all(removed, &mut events);
+    assert!(rooms.remove(removed, &mut events).is_none());
+    assert_eq!(rooms.rooms_of(removed), Vec::<Room>::new());
     assert_eq!(rooms.rooms_of(next), ["next".into(), "room".into()] as [Room; 2]);
 }
 

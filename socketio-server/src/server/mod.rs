@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// Number of running handlers and waiting events of disconnected clients; limited by
-    /// [`Config::max_detached_handlers`].
+    /// [`Config::max_detached_handlers`](crate::Config::max_detached_handlers).
     pub fn detached_handlers(&self) -> usize {
         self.namespaces.detached_handlers.total()
     }

@@ -1,4 +1,4 @@
-//! What handlers take as arguments.
+//! Extractors: what handlers take as arguments.
 
 use serde::de::DeserializeOwned;
 use socketio_parser::{Event, RawArgs};
@@ -6,7 +6,7 @@ use socketio_parser::{Event, RawArgs};
 use crate::error::ExtractError;
 use crate::reply::Answer;
 
-/// Something that a handler takes as an argument, made from what the handler is called with.
+/// An argument of a handler, extracted from the context of the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of this handler",
     label = "not available here",
@@ -14,72 +14,75 @@ use crate::reply::Answer;
     note = "in `on_server_event`: `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `State<T>`"
 )]
 pub trait Extract<C>: Sized {
-    /// Takes it out of the context.
+    /// Extracts the argument from the context.
     fn extract(context: &mut C) -> Result<Self, ExtractError>;
 }
 
-/// What carries an event, for extractors that can be had wherever there is one.
+/// A context that carries an event. Extractors for events are implemented once, for every `Carrier`.
 pub trait Carrier {
-    /// The right to answer it.
+    /// Type of the right to answer the event.
     type Ack: Answer;
 
     /// The event.
     fn event(&self) -> &Event;
-    /// Takes the right to answer out, if an answer is wanted.
+    /// Takes the right to answer, if the sender requested an acknowledgement.
     fn take_ack(&mut self) -> Option<Self::Ack>;
 }
 
-/// The right to answer an event, if an answer is wanted, until a handler or what it returns makes use of it.
+/// The right to answer an event, until the handler or its return value uses it. Empty if no acknowledgement
+/// was requested.
 #[derive(Clone, Debug)]
-pub struct Owed<A> {
+pub struct AckSlot<A> {
     ack: Option<A>,
     taken: bool,
 }
 
-impl<A> Owed<A> {
-    /// The right to answer, if an answer is wanted.
+impl<A> AckSlot<A> {
+    /// A slot with the right to answer; `None` if no acknowledgement was requested.
     pub fn new(ack: Option<A>) -> Self {
         Self { ack, taken: false }
     }
 
-    /// Nobody wants an answer, or nobody but others gives it.
-    pub fn nothing() -> Self {
+    /// An empty slot: no acknowledgement was requested, or another handler gives it.
+    pub fn empty() -> Self {
         Self::new(None)
     }
 
-    /// The right itself, whoever may have taken it.
+    /// The right to answer, even after a handler has taken it.
     pub fn as_mut(&mut self) -> Option<&mut A> {
         self.ack.as_mut()
     }
 
-    /// For a handler whose function was not called: whatever it has taken, it cannot answer.
-    pub fn reclaim(self) -> Option<A> {
+    /// The right to answer for an error report, after extraction failed. It is available even if an extractor
+    /// has taken it, because the handler was not called and cannot answer.
+    pub fn into_inner(self) -> Option<A> {
         self.ack
     }
 
-    /// For what a handler returns, unless the handler has taken it.
-    pub fn rest(self) -> Option<A> {
+    /// The right to answer for the handler's return value. `None` if the handler has taken it.
+    pub fn unclaimed(self) -> Option<A> {
         self.ack.filter(|_| !self.taken)
     }
 }
 
-impl<A: Clone> Owed<A> {
-    /// For a handler that decides when, and whether, it answers. The first has it.
+impl<A: Clone> AckSlot<A> {
+    /// Takes the right to answer for a handler that decides itself when, and whether, to answer. The first
+    /// caller gets it.
     pub fn take(&mut self) -> Option<A> {
         let taken = std::mem::replace(&mut self.taken, true);
         self.ack.as_ref().filter(|_| !taken).cloned()
     }
 }
 
-/// The first argument of the event. One that the other side did not send is read as `null`, so an `Option` takes it.
+/// The first argument of the event. A missing argument is read as `null`, so an `Option` accepts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Data<T>(pub T);
 
-/// All arguments of the event, read into a tuple or a `Vec`.
+/// All arguments of the event, deserialized into a tuple or a `Vec`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arguments<T>(pub T);
 
-/// The name of the event, for handlers of any.
+/// The name of the event, for handlers that receive all events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventName(pub String);
 

@@ -1,4 +1,4 @@
-//! From an async function to a [`Call`]: the one place where a handler's type is known.
+//! Type erasure: an async function becomes a [`Call`]. This is the only place that knows the handler's type.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,81 +6,81 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::error::ExtractError;
-use crate::extract::{Carrier, Extract, Owed};
+use crate::extract::{AckSlot, Carrier, Extract};
 use crate::reply::{Reply, reject};
 
-/// What a handler has begun.
+/// The future of a handler that was called.
 pub type Work = Pin<Box<dyn Future<Output = Option<Failure>> + Send>>;
 
-/// A handler returned an error, and nobody is there to whom it would be the answer.
+/// Error of a handler that cannot be sent as an answer, because no acknowledgement was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The event's name.
     pub event: Arc<str>,
-    /// What the error says.
+    /// Text of the error.
     pub error: String,
 }
 
-/// Work that goes on beside other things, and whose it is.
+/// A handler's future that is still pending, with its owner.
 pub struct Running<W> {
     work: Work,
-    whose: Option<W>,
+    owner: Option<W>,
 }
 
 impl<W> Running<W> {
-    /// Polls what a handler has begun, once and now: most handlers are done with that, or have failed. What is left goes
-    /// on, and is that of `whose`.
+    /// Polls a new future once: most handlers complete or fail in this first poll. A pending future is
+    /// returned together with its owner.
     pub fn start(
         mut work: Work,
-        whose: impl FnOnce() -> W,
+        owner: impl FnOnce() -> W,
         cx: &mut Context<'_>,
     ) -> Result<Option<Self>, Failure> {
         match work.as_mut().poll(cx) {
-            Poll::Pending => Ok(Some(Self { work, whose: Some(whose()) })),
+            Poll::Pending => Ok(Some(Self { work, owner: Some(owner()) })),
             Poll::Ready(None) => Ok(None),
             Poll::Ready(Some(failure)) => Err(failure),
         }
     }
 
-    /// Work that is nobody's.
-    pub fn nobodys(work: Work) -> Self {
-        Self { work, whose: None }
+    /// A future without an owner.
+    pub fn without_owner(work: Work) -> Self {
+        Self { work, owner: None }
     }
 }
 
-/// The failure and whose it is, if it fails.
+/// Resolves to the failure and its owner if the handler failed.
 impl<W: Unpin> Future for Running<W> {
     type Output = Option<(W, Failure)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let failure = ready!(self.work.as_mut().poll(cx));
-        Poll::Ready(self.whose.take().zip(failure))
+        Poll::Ready(self.owner.take().zip(failure))
     }
 }
 
-/// A handler. `None` says that it could not be called, which has been reported.
-pub type Called<C> = dyn Fn(C) -> Option<Work> + Send + Sync;
+/// An erased handler. `None` means that the arguments could not be extracted; the error has been reported.
+pub type CallFn<C> = dyn Fn(C) -> Option<Work> + Send + Sync;
 
-/// A handler that is shared.
-pub type Call<C> = Arc<Called<C>>;
+/// A shared handler.
+pub type Call<C> = Arc<CallFn<C>>;
 
-/// An async function whose arguments can all be taken out of the context `C`.
+/// An async function whose arguments can all be extracted from the context `C`.
 ///
-/// `M` is only there to tell the implementations apart.
+/// `M` is a marker that keeps the implementations for different numbers of arguments apart.
 #[diagnostic::on_unimplemented(
-    message = "this cannot handle what happens here",
-    label = "not a handler for it",
+    message = "this function cannot be a handler here",
+    label = "not a handler of this event",
     note = "a handler is an async function or closure of up to eight arguments, each an extractor: `|socket: Socket, Data(text): Data<String>| async move {{ … }}`",
-    note = "what the other side sends is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
+    note = "data of the event is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
     note = "of sockets there are also `Socket`, and in servers `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`"
 )]
 pub trait HandlerFn<C, M>: Send + Sync + 'static {
-    /// What the function returns in the end.
+    /// Output of the function's future.
     type Output;
-    /// The function at work.
+    /// Future of the function.
     type Future: Future<Output = Self::Output> + Send + 'static;
 
-    /// Takes the arguments out of the context and calls the function.
+    /// Extracts the arguments and calls the function.
     fn call(&self, context: &mut C) -> Result<Self::Future, ExtractError>;
 }
 
@@ -113,16 +113,16 @@ handler_fn!(A1, A2, A3, A4, A5, A6);
 handler_fn!(A1, A2, A3, A4, A5, A6, A7);
 handler_fn!(A1, A2, A3, A4, A5, A6, A7, A8);
 
-/// An event of the other side, with what its handler needs around the call.
+/// Context of a received event, with what the erased handler needs around the call.
 pub trait Incoming: Carrier + Send + 'static {
-    /// The answer that is owed to the other side.
-    fn owed(&mut self) -> &mut Owed<Self::Ack>;
-    /// Tells the application that the event does not fit what its handler takes.
-    fn misfit(&self, error: ExtractError);
+    /// The right to answer the event.
+    fn ack_slot(&mut self) -> &mut AckSlot<Self::Ack>;
+    /// Reports to the application that the event does not match the handler's arguments.
+    fn report_mismatch(&self, error: ExtractError);
 }
 
-/// A handler of the event `name`, or of any: what it returns is the answer, and what does not fit its arguments is
-/// reported and answered with an error.
+/// A handler of the event `name`, or of all events if `None`. Its return value is the answer. An event that
+/// does not match its arguments is reported, and answered with an error.
 pub fn event<C, H, M>(name: Option<&str>, handler: H) -> Call<C>
 where
     C: Incoming,
@@ -133,9 +133,9 @@ where
     let name: Option<Arc<str>> = name.map(Into::into);
     Arc::new(move |mut context: C| {
         let called = handler.call(&mut context);
-        let owed = std::mem::replace(context.owed(), Owed::nothing());
+        let slot = std::mem::replace(context.ack_slot(), AckSlot::empty());
         match called {
-            Ok(work) => Some(match owed.rest() {
+            Ok(work) => Some(match slot.unclaimed() {
                 None if H::Output::MAY_FAIL => {
                     let event = name.clone().unwrap_or_else(|| context.event().name().into());
                     Box::pin(async move {
@@ -144,41 +144,42 @@ where
                     }) as Work
                 }
                 ack => Box::pin(async move {
-                    // Somebody hears of an error, or there can be none.
+                    // The sender receives an error, or the handler cannot fail.
                     work.await.reply(ack);
                     None
                 }),
             }),
             Err(error) => {
-                reject(owed.reclaim(), &error.to_string());
-                context.misfit(error);
+                reject(slot.into_inner(), &error.to_string());
+                context.report_mismatch(error);
                 None
             }
         }
     })
 }
 
-/// A handler that looks at events of any name; what it returns does not matter.
+/// A handler of all events, such as a logger. It has no return value and never answers.
 pub fn any<C, H, M>(handler: H) -> Call<C>
 where
     C: Incoming,
     H: HandlerFn<C, M, Output = ()>,
 {
     Arc::new(move |mut context: C| {
-        // The answer belongs to the event's own handler.
-        *context.owed() = Owed::nothing();
+        // Only handlers of the event's name answer.
+        *context.ack_slot() = AckSlot::empty();
         match handler.call(&mut context) {
             Ok(work) => Some(silent(work)),
             Err(error) => {
-                context.misfit(error);
+                context.report_mismatch(error);
                 None
             }
         }
     })
 }
 
-/// A handler of a socket that came or left. What does not fit its arguments goes to `misfit`.
-pub fn lifecycle<C, H, M>(handler: H, misfit: impl Fn(&C, ExtractError) + Send + Sync + 'static) -> Call<C>
+/// A handler of "connect", "disconnecting" or "disconnect". `report` receives arguments that could not be
+/// extracted.
+pub fn lifecycle<C, H, M>(handler: H, report: impl Fn(&C, ExtractError) + Send + Sync + 'static) -> Call<C>
 where
     C: 'static,
     H: HandlerFn<C, M, Output = ()>,
@@ -186,13 +187,13 @@ where
     Arc::new(move |mut context: C| match handler.call(&mut context) {
         Ok(work) => Some(silent(work)),
         Err(error) => {
-            misfit(&context, error);
+            report(&context, error);
             None
         }
     })
 }
 
-/// What cannot fail.
+/// A future that cannot fail.
 fn silent(work: impl Future<Output = ()> + Send + 'static) -> Work {
     Box::pin(async move {
         work.await;
@@ -212,7 +213,7 @@ mod tests {
     use crate::message;
     use crate::reply::{Ack, Answer};
 
-    /// What happened, in order.
+    /// Log of calls, in order.
     #[derive(Clone, Debug, Default)]
     struct Journal(Arc<Mutex<Vec<String>>>);
 
@@ -233,13 +234,13 @@ mod tests {
         }
     }
 
-    struct Came {
+    struct TestContext {
         event: Event,
-        ack: Owed<Journal>,
+        ack: AckSlot<Journal>,
         journal: Journal,
     }
 
-    impl Carrier for Came {
+    impl Carrier for TestContext {
         type Ack = Journal;
 
         fn event(&self) -> &Event {
@@ -251,28 +252,28 @@ mod tests {
         }
     }
 
-    impl Incoming for Came {
-        fn owed(&mut self) -> &mut Owed<Journal> {
+    impl Incoming for TestContext {
+        fn ack_slot(&mut self) -> &mut AckSlot<Journal> {
             &mut self.ack
         }
 
-        fn misfit(&self, error: ExtractError) {
-            self.journal.write(format!("misfit: {error}"));
+        fn report_mismatch(&self, error: ExtractError) {
+            self.journal.write(format!("mismatch: {error}"));
         }
     }
 
-    impl Extract<Came> for Option<Journal> {
-        fn extract(context: &mut Came) -> Result<Self, ExtractError> {
+    impl Extract<TestContext> for Option<Journal> {
+        fn extract(context: &mut TestContext) -> Result<Self, ExtractError> {
             Ok(context.take_ack())
         }
     }
 
-    /// What comes of an event with the argument 1.
-    fn comes_of(call: &Call<Came>) -> Vec<String> {
+    /// Log after an event with the argument 1 and a requested acknowledgement.
+    fn log_of(call: &Call<TestContext>) -> Vec<String> {
         let journal = Journal::default();
-        let ack = Owed::new(Some(journal.clone()));
+        let ack = AckSlot::new(Some(journal.clone()));
         let event = message::to_event(Parser::Json, "number", &1).unwrap();
-        if let Some(work) = call(Came { event, ack, journal: journal.clone() }) {
+        if let Some(work) = call(TestContext { event, ack, journal: journal.clone() }) {
             match Running::start(work, || (), &mut Context::from_waker(Waker::noop())) {
                 Ok(running) => assert!(running.is_none()),
                 Err(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
@@ -282,43 +283,43 @@ mod tests {
     }
 
     #[test]
-    fn what_a_handler_returns_is_the_answer_unless_it_answers_itself() {
+    fn the_return_value_is_the_answer_unless_the_handler_answers() {
         let call = event(Some("number"), |Data(number): Data<u32>| async move { Ack(number + 1) });
-        assert_eq!(comes_of(&call), ["2"]);
+        assert_eq!(log_of(&call), ["2"]);
         let call = event(None, |_: EventName| async { Err::<(), _>("no") });
-        assert_eq!(comes_of(&call), [r#"{"error":"no"}"#]);
+        assert_eq!(log_of(&call), [r#"{"error":"no"}"#]);
         let call =
             event(None, |ack: Option<Journal>| async { ack.map_or(Ok(()), |_| Err("taken, and now this")) });
-        assert_eq!(comes_of(&call), ["number failed: taken, and now this"]);
+        assert_eq!(log_of(&call), ["number failed: taken, and now this"]);
         let call = event(Some("number"), |ack: Option<Journal>| async move {
             let ack = ack.unwrap();
             ack.answer("mine");
             Ack("not this")
         });
-        assert_eq!(comes_of(&call), [r#""mine""#]);
+        assert_eq!(log_of(&call), [r#""mine""#]);
         let call = event(Some("number"), |first: Option<Journal>, second: Option<Journal>| async move {
             assert!(first.is_some() && second.is_none());
         });
-        assert!(comes_of(&call).is_empty());
+        assert!(log_of(&call).is_empty());
     }
 
     #[test]
-    fn what_does_not_fit_is_answered_whatever_the_handler_took_before() {
+    fn a_mismatch_is_answered_even_after_the_ack_was_taken() {
         for call in [
             event(None, |_: Data<String>, _: Option<Journal>| async {}),
             event(None, |_: Option<Journal>, _: Data<String>| async {}),
         ] {
-            let came = comes_of(&call);
+            let came = log_of(&call);
             assert!(came.len() == 2 && came[0].starts_with(r#"{"error":""#), "{came:?}");
-            assert!(came[1].starts_with("misfit: "), "{came:?}");
+            assert!(came[1].starts_with("mismatch: "), "{came:?}");
         }
     }
 
     #[test]
-    fn whoever_looks_at_any_event_answers_none() {
+    fn handlers_of_any_event_do_not_answer() {
         let call = any(|ack: Option<Journal>| async move { assert!(ack.is_none()) });
-        assert!(comes_of(&call).is_empty());
-        let came = comes_of(&any(|_: Data<String>| async {}));
-        assert!(came.len() == 1 && came[0].starts_with("misfit: "), "{came:?}");
+        assert!(log_of(&call).is_empty());
+        let came = log_of(&any(|_: Data<String>| async {}));
+        assert!(came.len() == 1 && came[0].starts_with("mismatch: "), "{came:?}");
     }
 }

@@ -1,17 +1,18 @@
-//! What a Socket.IO server and a client do alike with events.
+//! Event handling that a Socket.IO server and a Socket.IO client share.
 //!
-//! Applications use it through `socketio-server` and `socketio-client`, which have all of its names that a handler needs.
-//! A socket of the one has little in common with a socket of the other, but people write their handlers the same way:
+//! Applications use this crate through `socketio-server` and `socketio-client`, which re-export everything
+//! that a handler needs. A server's socket differs from a client's, but handlers are written the same way:
 //!
-//! - [`handler`]: async functions, checked and erased when they are registered;
-//! - [`extract`]: what they take as arguments, made from the context that they are called with;
-//! - [`object`]: data that has to be an object;
-//! - [`reply`]: what they return, and what the other side gets of it;
-//! - [`table`]: the handlers that are registered, by the names of their events;
-//! - [`message`]: packets as messages of the session, which is where both sides encode.
+//! - [`handler`]: async functions, type-checked and erased at registration;
+//! - [`extract`]: arguments of handlers, extracted from the context of a call;
+//! - [`object`]: data that must be a JSON object;
+//! - [`reply`]: return values of handlers, and the answers they become;
+//! - [`table`]: registered handlers by event name;
+//! - [`message`]: encoding of Socket.IO packets into Engine.IO messages, for both sides.
 //!
-//! A context is the crates' own. One that carries an event is a [`Carrier`](extract::Carrier); what else a handler may
-//! take from it is said where it is, by an implementation of [`Extract`](extract::Extract).
+//! Each side defines its own contexts. A context that carries an event implements
+//! [`Carrier`](extract::Carrier); each further extractor is an implementation of
+//! [`Extract`](extract::Extract).
 
 mod error;
 pub mod extract;

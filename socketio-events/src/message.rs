@@ -1,4 +1,4 @@
-//! Packets to messages: the only place that encodes.
+//! Encoding of packets into messages. This module is the only place that encodes.
 
 use bytes::Bytes;
 use engineio::{Prepared, TextBuf};
@@ -6,7 +6,7 @@ use serde::Serialize;
 use socketio_parser::{DecodeError, Decoder, EncodeError, Event, Limits, Parser, Payload, Revision, ToArgs};
 use thiserror::Error;
 
-/// What the application itself sends is not limited.
+/// Limits apply to received packets, not to what the application sends.
 const UNLIMITED: Limits = Limits {
     max_attachments: u32::MAX,
     max_attachment_bytes: usize::MAX,
@@ -16,21 +16,21 @@ const UNLIMITED: Limits = Limits {
     max_namespace_bytes: usize::MAX,
 };
 
-/// Room that most events fit into without growing.
+/// Initial capacity in bytes. Most events fit without reallocation.
 const CAPACITY: usize = 128;
 
-/// Why arguments are no event that others can read. Each side makes an error of its own of either.
+/// Event that no peer could decode. Server and client convert it into their own error types.
 #[derive(Debug, Error)]
 pub enum UnreadableError {
-    /// They or the name cannot be written.
+    /// The event name or the arguments cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// They can be written, but nobody could read them: they are nested too deeply.
+    /// The arguments are nested more deeply than decoders allow.
     #[error(transparent)]
     Nested(#[from] DecodeError),
 }
 
-/// An event, ready for every session that gets it.
+/// An EVENT packet, encoded once for any number of sessions.
 pub fn event<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
@@ -41,8 +41,8 @@ pub fn event<A: ToArgs + ?Sized>(
     encode(parser, |out| parser.encode_event(out, namespace, ack_id, name, args))
 }
 
-/// An event as the other side will read it: for those who look at outgoing events, for other servers, and to be sent
-/// more than once.
+/// An event in its decoded form, as the peer will read it: for listeners of outgoing events, for other
+/// cluster nodes, and for retries.
 pub fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Result<Event, UnreadableError> {
     let mut packet = Vec::with_capacity(CAPACITY);
     let attachments = parser.encode_event(&mut packet, "/", None, name, args)?;
@@ -58,7 +58,7 @@ pub fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Res
     }
 }
 
-/// The answer to an event.
+/// An ACK packet.
 pub fn ack<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
@@ -68,7 +68,7 @@ pub fn ack<A: ToArgs + ?Sized>(
     encode(parser, |out| parser.encode_ack(out, namespace, id, args))
 }
 
-/// Asks for a namespace, or confirms that it was joined.
+/// A CONNECT packet: a client's request to join a namespace, or the server's confirmation.
 pub fn connect<T: Serialize + ?Sized>(
     parser: Parser,
     namespace: &str,
@@ -77,7 +77,7 @@ pub fn connect<T: Serialize + ?Sized>(
     encode(parser, |out| parser.encode_connect(out, namespace, data).map(|()| Vec::new()))
 }
 
-/// Refuses a client.
+/// A CONNECT_ERROR packet: the server refuses a client.
 pub fn connect_error<T: Serialize + ?Sized>(
     parser: Parser,
     revision: Revision,
@@ -90,7 +90,7 @@ pub fn connect_error<T: Serialize + ?Sized>(
     })
 }
 
-/// Leaves a namespace.
+/// A DISCONNECT packet: one side leaves a namespace.
 pub fn disconnect(parser: Parser, namespace: &str) -> Result<Prepared, EncodeError> {
     encode(parser, |out| parser.encode_disconnect(out, namespace).map(|()| Vec::new()))
 }

@@ -1,4 +1,4 @@
-//! A value that has to be written as an object.
+//! Values that must be JSON objects.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// A value that has to be written as an object: `Data<Object<Message>>`, or a field of a larger type.
+/// A value that must be a JSON object: `Data<Object<Message>>`, or a field of a larger type.
 ///
-/// Where a struct is expected serde takes a list as well, whose items are the fields in their order, so that somebody who
-/// sends `["lobby", "hi"]` may be taken for somebody who sends `{"room": "lobby", "content": "hi"}`. This says what was
-/// expected.
+/// serde also reads a struct from an array, with the fields in declaration order. A peer that sends
+/// `["lobby", "hi"]` would then be read as `{"room": "lobby", "content": "hi"}`. `Object` rejects the array
+/// and reports the expected shape.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_is_one() {
+    fn only_objects_are_accepted() {
         assert_eq!(read(r#"2["e",{"x":1}]"#).unwrap().0, Point { x: 1, y: None });
         for other in [r#"2["e",[1,2]]"#, r#"2["e",[]]"#, r#"2["e",1]"#, r#"2["e","{}"]"#, r#"2["e",null]"#] {
             let error = read(other).unwrap_err();

@@ -1,4 +1,4 @@
-//! What a handler returns, and what the other side gets of it.
+//! Return values of handlers, and the answers they become.
 
 use std::fmt::Display;
 
@@ -7,29 +7,30 @@ use socketio_parser::{Args, ToArgs};
 
 /// The right to answer an event.
 pub trait Answer {
-    /// Answers. Whoever has gone, or has an answer already, needs none.
+    /// Sends the answer. Has no effect if the sender of the event has disconnected or already has an answer.
     fn answer<A: ToArgs + ?Sized>(self, args: &A);
 }
 
-/// The answer to an event, returned by its handler: see [`Reply`].
+/// The answer to an event, as the return value of its handler: see [`Reply`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ack<T>(pub T);
 
-/// What an event handler may return. If the other side asked for an acknowledgement, it gets
+/// A return value of an event handler. If the sender requested an acknowledgement, the answer is
 ///
-/// - of `()`: one without arguments;
-/// - of [`Ack`]`(value)`: the value;
-/// - of an `Err(error)`: an object `{"error": "…"}` with what the error says. If no acknowledgement was asked for, the
-///   hook for errors hears of it instead.
+/// - for `()`: without arguments;
+/// - for [`Ack`]`(value)`: the value;
+/// - for `Err(error)`: an object `{"error": "…"}` with the text of the error. If no acknowledgement was
+///   requested, the error hook receives it instead.
 #[diagnostic::on_unimplemented(
     message = "an event handler cannot return `{Self}`",
     note = "return `()`, `Ack(value)`, or a `Result` of one of them"
 )]
 pub trait Reply {
-    /// Whether it may be an error.
+    /// Whether the return value can be an error.
     const MAY_FAIL: bool;
 
-    /// Answers the event, if the other side asked for it. What an error says that nobody has heard by that is returned.
+    /// Answers the event if an acknowledgement was requested. Returns the text of an error that was not sent
+    /// as an answer.
     fn reply(self, ack: Option<impl Answer>) -> Option<String>;
 }
 
@@ -73,7 +74,7 @@ impl<T: Reply, E: Display> Reply for Result<T, E> {
     }
 }
 
-/// Answers with an error, so that the other side does not wait for what never comes.
+/// Answers with an error, so that the sender does not wait for its timeout.
 pub fn reject(ack: Option<impl Answer>, error: &str) {
     #[derive(Serialize)]
     struct Rejection<'a> {

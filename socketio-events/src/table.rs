@@ -1,6 +1,6 @@
-//! Tables of handlers, their arguments out of sight.
+//! Tables of erased handlers.
 //!
-//! Everything here is generic over what is called, so that it need not know what a socket is.
+//! The tables are generic over the context and know nothing of sockets.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,21 +8,21 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::handler::{Call, Called};
+use crate::handler::{Call, CallFn};
 
-/// Names a registered handler, to take it out again.
+/// Identifies a registered handler, to remove it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
 impl HandlerId {
-    /// One that no other handler has.
+    /// A new id, unique in this process.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Handlers, hooks or listeners of one kind, in the order in which they are called.
+/// Handlers, hooks or listeners of one kind, in the order of the calls.
 pub struct List<T: ?Sized>(Vec<Entry<T>>);
 
 struct Entry<T: ?Sized> {
@@ -31,23 +31,23 @@ struct Entry<T: ?Sized> {
     once: bool,
 }
 
-/// Handlers that are called with the context `C`.
-pub type Calls<C> = List<Called<C>>;
+/// Handlers with the context `C`.
+pub type Calls<C> = List<CallFn<C>>;
 
 /// Handlers by event name.
 pub struct Table<C> {
     events: HashMap<Box<str>, Calls<C>, BuildHasherDefault<NameHasher>>,
-    /// Those that are called for every event, before its own.
+    /// Handlers of all events. They are called before those of the event's name.
     pub any: Calls<C>,
 }
 
 impl<T: ?Sized> List<T> {
-    /// Adds one behind the others.
+    /// Appends a handler.
     pub fn push(&mut self, call: Arc<T>) -> HandlerId {
         self.insert(self.0.len(), call, false)
     }
 
-    /// Adds one before the others.
+    /// Prepends a handler.
     pub fn push_front(&mut self, call: Arc<T>) -> HandlerId {
         self.insert(0, call, false)
     }
@@ -55,43 +55,43 @@ impl<T: ?Sized> List<T> {
     fn insert(&mut self, at: usize, call: Arc<T>, once: bool) -> HandlerId {
         let id = HandlerId::next();
         if self.0.is_empty() {
-            // Most lists have one entry, and a vector that grows by itself begins with room for four.
+            // Most lists have one entry. The default growth of a vector would allocate four.
             self.0.reserve_exact(1);
         }
         self.0.insert(at, Entry { id, call, once });
         id
     }
 
-    /// Takes one out. `false` if it is not there.
+    /// Removes a handler. Returns `false` if the list does not contain it.
     pub fn remove(&mut self, id: HandlerId) -> bool {
         let before = self.0.len();
         self.0.retain(|entry| entry.id != id);
         self.0.len() < before
     }
 
-    /// Takes all out.
+    /// Removes all handlers.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The handlers to call now.
+    /// The handlers, in the order of the calls.
     pub fn calls(&self) -> impl DoubleEndedIterator<Item = &Arc<T>> + ExactSizeIterator {
         self.0.iter().map(|entry| &entry.call)
     }
 }
 
 impl<C> Table<C> {
-    /// Adds a handler of an event.
+    /// Adds a handler of an event name.
     pub fn on(&mut self, event: &str, call: Call<C>) -> HandlerId {
         self.insert(event, call, false)
     }
 
-    /// Adds a handler of the next event of a name: see [`retire`](Self::retire).
+    /// Adds a handler of the next event with this name: see [`remove_once`](Self::remove_once).
     pub fn once(&mut self, event: &str, call: Call<C>) -> HandlerId {
         self.insert(event, call, true)
     }
@@ -101,23 +101,23 @@ impl<C> Table<C> {
         list.insert(list.0.len(), call, once)
     }
 
-    /// An event's own handlers.
+    /// The handlers of an event name.
     pub fn event(&self, event: &str) -> Option<&Calls<C>> {
         self.events.get(event)
     }
 
-    /// The handlers to call for an event: those of any event, then its own.
+    /// The handlers to call for an event: those of all events, then those of its name.
     pub fn calls(&self, event: &str) -> Vec<Call<C>> {
         self.any.calls().chain(self.event(event).into_iter().flat_map(List::calls)).cloned().collect()
     }
 
-    /// Whether one of an event's handlers wanted to be called only once.
+    /// Whether an event name has handlers for a single call.
     pub fn has_once(&self, event: &str) -> bool {
         self.event(event).is_some_and(|list| list.0.iter().any(|entry| entry.once))
     }
 
-    /// Forgets those.
-    pub fn retire(&mut self, event: &str) {
+    /// Removes the handlers of an event name that were registered for a single call.
+    pub fn remove_once(&mut self, event: &str) {
         if let Some(list) = self.events.get_mut(event) {
             list.0.retain(|entry| !entry.once);
             if list.is_empty() {
@@ -126,26 +126,25 @@ impl<C> Table<C> {
         }
     }
 
-    /// Takes one handler out, whichever event it was for.
+    /// Removes one handler, of any event name.
     pub fn remove(&mut self, id: HandlerId) -> bool {
         let removed = self.any.remove(id) || self.events.values_mut().any(|list| list.remove(id));
         self.events.retain(|_, list| !list.is_empty());
         removed
     }
 
-    /// Takes all handlers of an event out.
+    /// Removes all handlers of an event name.
     pub fn remove_event(&mut self, event: &str) {
         self.events.remove(event);
     }
 
-    /// The names that have a handler.
+    /// The event names that have handlers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.events.keys().map(AsRef::as_ref)
     }
 }
 
-/// A quick hash for names. Only the application's names are ever in the table, so a peer that looks others up can make
-/// nothing slow.
+/// A fast hash for event names. Keys come only from the application, so a peer cannot provoke collisions.
 #[derive(Default)]
 struct NameHasher(u64);
 
@@ -159,7 +158,7 @@ impl Hasher for NameHasher {
     }
 
     fn finish(&self) -> u64 {
-        // The multiplication leaves the best bits on top, and the table looks at both ends.
+        // The multiplication mixes best into the upper bits, and the hash table uses both ends.
         self.0.rotate_left(26)
     }
 }
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_any_event_come_first() {
+    fn handlers_of_any_event_come_first() {
         let mut table = Table::default();
         let (a, b, c) = (call(), call(), call());
         table.on("event", Arc::clone(&a));
@@ -232,15 +231,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_name_that_was_waited_for_once() {
+    fn handlers_for_a_single_call_leave_nothing_behind() {
         let mut table = Table::default();
         table.once("answer 1", call());
         assert!(table.has_once("answer 1") && !table.has_once("answer 2"));
-        table.retire("answer 1");
+        table.remove_once("answer 1");
         assert_eq!(table.names().count(), 0);
         table.on("answer 1", call());
         table.once("answer 1", call());
-        table.retire("answer 1");
+        table.remove_once("answer 1");
         assert_eq!(table.calls("answer 1").len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! An argument list as serde sees it: a sequence whose elements are read one by one from their slices.
+//! An argument list as a serde sequence, whose elements are deserialized one by one from their slices.
 
 use std::marker::PhantomData;
 
@@ -8,7 +8,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::json::spans::Spans;
 
-/// How one argument is read; one implementation per encoding, told apart by its error.
+/// Deserializes one argument. Each encoding has its own implementation, selected by the error type.
 pub(crate) trait ReadArg: Error {
     fn read<'de, S: DeserializeSeed<'de>>(bytes: &'de [u8], seed: S) -> Result<S::Value, Self>;
 }
@@ -19,26 +19,26 @@ impl ReadArg for serde_json::Error {
     }
 }
 
-/// The arguments that are still to be read.
+/// The remaining arguments.
 pub(crate) struct ArgList<'a, E> {
     packet: &'a [u8],
     spans: &'a Spans,
-    /// The element that is read next.
+    /// The next element.
     next: usize,
-    /// How many of the elements are no arguments.
+    /// Number of elements before the first argument.
     skip: usize,
-    /// Up to this many elements, missing arguments are made up: a tuple has a length, a `Vec` has not.
+    /// Up to this index missing arguments are read as `null`. A tuple has a length, a `Vec` has not.
     padded: usize,
     error: PhantomData<E>,
 }
 
 impl<'a, E> ArgList<'a, E> {
-    /// The elements of a list that lie at these places of a packet, the first `skip` of them left out.
+    /// The elements at these positions of a packet, without the first `skip` ones.
     pub(crate) fn new(packet: &'a [u8], spans: &'a Spans, skip: usize) -> Self {
         Self { packet, spans, next: skip, skip, padded: 0, error: PhantomData }
     }
 
-    /// The argument that was read last.
+    /// Index of the most recent argument.
     pub(crate) fn current(&self) -> usize {
         (self.next - self.skip).saturating_sub(1)
     }

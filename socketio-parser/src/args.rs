@@ -1,4 +1,4 @@
-//! The arguments of an event or an acknowledgement, unread until somebody asks for a type.
+//! Arguments of an event or an acknowledgement, which stay undecoded until the application requests a type.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::json::spans::{Span, Spans};
 use crate::value::Value;
 use crate::{ArgError, Parser};
 
-/// The arguments of a received packet: slices of it, checked but not parsed.
+/// The arguments of a received packet: slices of it, validated but not deserialized.
 ///
-/// Handing them on copies their bytes and changes none of them, so integers beyond 2^53, the order of keys and every
-/// other detail survive: wherever arguments are sent, these can be given as they are, all of them or single ones. They
-/// take their attachments along. Cloning shares the packet.
+/// Forwarding arguments copies their bytes unchanged, so integers beyond 2^53, the order of keys and every
+/// other detail survive. All arguments, or single ones, can be passed wherever arguments are sent; their
+/// attachments are sent with them. A clone shares the packet.
 ///
 /// ```
 /// use socketio_parser::{Decoder, Parser, Payload};
@@ -37,9 +37,9 @@ use crate::{ArgError, Parser};
 pub struct RawArgs {
     /// The whole packet.
     packet: Bytes,
-    /// Where the elements of its argument list lie, the event name included.
+    /// Positions of the elements of the argument list, including the event name.
     spans: Spans,
-    /// How many of them come before the first argument: 1 with a name, otherwise 0.
+    /// Number of elements before the first argument: 1 with an event name, otherwise 0.
     skip: u8,
     attachments: Attachments,
     parser: Parser,
@@ -56,27 +56,27 @@ impl RawArgs {
         Self { packet, spans, skip, attachments, parser }
     }
 
-    /// No arguments at all.
+    /// An empty argument list.
     pub fn empty() -> Self {
         Self::new(Bytes::new(), Spans::default(), 0, Attachments::default(), Parser::Json)
     }
 
-    /// How many arguments there are, the event name not counted.
+    /// Number of arguments, without the event name.
     pub fn len(&self) -> usize {
         self.spans.len().saturating_sub(usize::from(self.skip))
     }
 
-    /// Whether there are none.
+    /// Whether there are no arguments.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The argument with this index, unread.
+    /// The argument with this index, undecoded.
     pub fn get(&self, index: usize) -> Option<RawArg<'_>> {
         self.spans.get(index + usize::from(self.skip)).map(|span| RawArg { args: self, span, index })
     }
 
-    /// All of them, unread.
+    /// All arguments, undecoded.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RawArg<'_>> {
         let skip = usize::from(self.skip);
         (0..self.len()).map(move |index| RawArg {
@@ -86,8 +86,8 @@ impl RawArgs {
         })
     }
 
-    /// Reads one argument. One that the peer did not send is read as `null`, as JavaScript would have it
-    /// undefined; where that does not fit either, the error is [`ArgError::Missing`].
+    /// Deserializes one argument. A missing argument is read as `null`, like `undefined` in JavaScript; if
+    /// the type does not accept `null`, the error is [`ArgError::Missing`].
     ///
     /// ```
     /// # use socketio_parser::{Decoder, Payload};
@@ -112,7 +112,7 @@ impl RawArgs {
         }
     }
 
-    /// Reads all arguments at once, into a tuple or a `Vec` for instance.
+    /// Deserializes all arguments at once, into a tuple or a `Vec` for instance.
     ///
     /// ```
     /// # use socketio_parser::{Decoder, Payload};
@@ -123,7 +123,7 @@ impl RawArgs {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Arguments that a tuple has room for and the peer did not send are read as `null`.
+    /// Missing arguments of a tuple are read as `null`.
     pub fn parse_all<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
         self.read(|args| match args.parser {
             Parser::Json => {
@@ -139,18 +139,18 @@ impl RawArgs {
         })
     }
 
-    /// The attachments that the placeholders in the text refer to. A msgpack packet has its binary data in place,
-    /// and no attachments.
+    /// The attachments that the placeholders in the text refer to. A msgpack packet holds its binary data in
+    /// place and has no attachments.
     pub fn attachments(&self) -> &Attachments {
         &self.attachments
     }
 
-    /// How these arguments are encoded.
+    /// Encoding of these arguments.
     pub fn parser(&self) -> Parser {
         self.parser
     }
 
-    /// All arguments as they came: for JSON the text between the brackets, without the event name.
+    /// All arguments as received: for JSON the text between the brackets, without the event name.
     pub fn as_bytes(&self) -> &[u8] {
         let first = self.spans.get(usize::from(self.skip));
         let last = self.spans.get(self.spans.len().wrapping_sub(1));
@@ -160,7 +160,7 @@ impl RawArgs {
         }
     }
 
-    /// The bytes of the name, a string's quotes left out.
+    /// The bytes of the event name; for a string without its quotes.
     #[inline]
     pub(crate) fn name_bytes(&self) -> &[u8] {
         let name = self.spans.get(0).unwrap_or_default().of(&self.packet);
@@ -174,7 +174,7 @@ impl RawArgs {
         ArgList::new(&self.packet, &self.spans, usize::from(self.skip))
     }
 
-    /// The same list with the event name as the first argument.
+    /// The same list with the event name as its first argument.
     pub(crate) fn with_name(&self) -> Self {
         Self { skip: 0, ..self.clone() }
     }
@@ -183,7 +183,7 @@ impl RawArgs {
         self.attachments = attachments;
     }
 
-    /// Runs `parse` so that binary data is found.
+    /// Runs `parse` with the attachments of this packet in scope.
     #[inline]
     fn read<R>(&self, parse: impl FnOnce(&Self) -> R) -> R {
         attachments::reading(source(self.parser, &self.packet, &self.attachments), || parse(self))
@@ -202,7 +202,7 @@ impl fmt::Debug for RawArgs {
     }
 }
 
-/// One argument, unread.
+/// One argument, undecoded.
 #[derive(Clone, Copy)]
 pub struct RawArg<'a> {
     args: &'a RawArgs,
@@ -211,39 +211,39 @@ pub struct RawArg<'a> {
 }
 
 impl<'a> RawArg<'a> {
-    /// The bytes as they came.
+    /// The bytes as received.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.span.of(&self.args.packet)
     }
 
-    /// The JSON text as it came; `None` if the packet is msgpack.
+    /// The JSON text as received; `None` for a msgpack packet.
     pub fn as_json(&self) -> Option<&'a str> {
         as_json(self.args.parser, self.as_bytes())
     }
 
-    /// How this argument is encoded.
+    /// Encoding of this argument.
     pub fn parser(&self) -> Parser {
         self.args.parser
     }
 
-    /// The attachments of its packet, which the placeholders in the text refer to.
+    /// The attachments of the packet, which the placeholders in the text refer to.
     pub fn attachments(&self) -> &'a Attachments {
         &self.args.attachments
     }
 
-    /// Reads it as a type.
+    /// Deserializes the argument.
     #[inline]
     pub fn parse<T: Deserialize<'a>>(&self) -> Result<T, ArgError> {
         let (bytes, index) = (self.as_bytes(), self.index);
         self.args.read(|args| parse(args.parser, bytes, index))
     }
 
-    /// Reads it as a value of any shape.
+    /// Reads the argument as a value of any shape.
     pub fn value(&self) -> Result<Value, ArgError> {
         self.to_owned().value_at(self.index)
     }
 
-    /// The same argument on its own, which shares the packet.
+    /// The argument as an owned value, which shares the packet.
     pub fn to_owned(&self) -> RawValue {
         RawValue::new(&self.args.packet, self.span, self.args.attachments.clone(), self.args.parser)
     }
@@ -255,7 +255,7 @@ impl fmt::Debug for RawArg<'_> {
     }
 }
 
-/// A value of a packet on its own, unread: what a CONNECT packet carries, or an argument that was set aside.
+/// A single value of a packet, undecoded: the payload of a CONNECT packet, or an argument that is kept.
 #[derive(Clone)]
 pub struct RawValue {
     bytes: Bytes,
@@ -265,23 +265,23 @@ pub struct RawValue {
 
 impl RawValue {
     pub(crate) fn new(packet: &Bytes, span: Span, attachments: Attachments, parser: Parser) -> Self {
-        // The spans of a packet lie in it; a slice that did not would have to be empty.
+        // All spans of a packet lie inside it.
         let inside = span.start <= span.end && span.end as usize <= packet.len();
         let bytes = if inside { packet.slice(span.start as usize..span.end as usize) } else { Bytes::new() };
         Self { bytes, attachments, parser }
     }
 
-    /// The bytes as they came.
+    /// The bytes as received.
     pub fn as_bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The JSON text as it came; `None` if the packet is msgpack.
+    /// The JSON text as received; `None` for a msgpack packet.
     pub fn as_json(&self) -> Option<&str> {
         as_json(self.parser, &self.bytes)
     }
 
-    /// How this value is encoded.
+    /// Encoding of this value.
     pub fn parser(&self) -> Parser {
         self.parser
     }
@@ -291,25 +291,25 @@ impl RawValue {
         &self.attachments
     }
 
-    /// The same value in a buffer of its own. A value shares the buffer that its packet came in, and that of the
-    /// packets that came with it: one that is kept for long should not keep them too.
+    /// A copy of the value in a buffer of its own. A value shares the receive buffer with its packet and with
+    /// neighbouring packets; a value that is kept for long should not keep that buffer alive.
     pub fn detach(self) -> Self {
         Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self }
     }
 
-    /// Reads it as a type.
+    /// Deserializes the value.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
         attachments::reading(source(self.parser, &self.bytes, &self.attachments), || {
             parse(self.parser, &self.bytes, 0)
         })
     }
 
-    /// Reads it as a value of any shape.
+    /// Reads the value as a value of any shape.
     pub fn value(&self) -> Result<Value, ArgError> {
         self.value_at(0)
     }
 
-    /// As [`value`](Self::value), for JSON, which cannot fail any more.
+    /// As [`value`](Self::value), for JSON, where it cannot fail.
     pub(crate) fn json_value(&self) -> Value {
         Value::from_json(self.bytes.clone(), self.attachments.clone())
     }
@@ -359,12 +359,12 @@ fn parse<'a, T: Deserialize<'a>>(parser: Parser, bytes: &'a [u8], index: usize) 
     }
 }
 
-/// One check of the whole text is cheaper than one per string, which is what `from_slice` does.
+/// One UTF-8 check of the whole text is cheaper than one per string, as in `from_slice`.
 #[inline]
 fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
     match std::str::from_utf8(bytes) {
         Ok(text) => serde_json::from_str(text),
-        // The decoder has checked the text; this only keeps the error serde_json's own.
+        // The decoder has validated the text; this branch keeps serde_json's own error.
         Err(_) => serde_json::from_slice(bytes),
     }
 }

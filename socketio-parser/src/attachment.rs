@@ -1,6 +1,6 @@
-//! `#[serde(with = "socketio_parser::attachment")]`: fields of other types than [`Binary`] as attachments.
+//! `#[serde(with = "socketio_parser::attachment")]`: fields of types other than [`Binary`] as attachments.
 //!
-//! Works on `Bytes` and `Vec<u8>`, and on `Option` and `Vec` of those.
+//! Supports `Bytes` and `Vec<u8>`, and `Option` and `Vec` of those.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -22,15 +22,15 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::Binary;
 
-/// A type whose bytes can travel as attachments.
+/// A type whose bytes can be sent as attachments.
 pub trait Attach: Sized {
-    /// What serde sees in its place.
+    /// The representation for serde.
     type Wire: Serialize + for<'de> Deserialize<'de>;
 
-    /// The form in which it is serialised.
+    /// Converts into the serialized form.
     fn to_wire(&self) -> Self::Wire;
 
-    /// Back from the form in which it was deserialised.
+    /// Converts from the deserialized form.
     fn from_wire(wire: Self::Wire) -> Self;
 }
 
@@ -46,7 +46,7 @@ impl Attach for Bytes {
     }
 }
 
-/// Copies, since an attachment is shared and a vector is not.
+/// Copies, because an attachment is shared and a vector is not.
 impl Attach for Vec<u8> {
     type Wire = Binary;
 

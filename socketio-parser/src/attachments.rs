@@ -1,4 +1,5 @@
-//! The binary messages that belong to a packet, and the scope in which a [`Binary`](crate::Binary) finds them.
+//! Attachments: the binary messages of a packet, and the scope in which a [`Binary`](crate::Binary) finds
+//! them.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -8,7 +9,7 @@ use std::thread::LocalKey;
 
 use bytes::Bytes;
 
-/// The attachments of a packet, in the order in which they came. Cloning shares them.
+/// The attachments of a packet in the order of arrival. A clone shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Attachments(Option<Arc<Vec<Bytes>>>);
 
@@ -26,18 +27,18 @@ impl Deref for Attachments {
     }
 }
 
-/// Where a `Binary` that is being deserialised finds its bytes.
+/// Source of the bytes of a `Binary` during deserialization.
 pub(crate) enum Source {
-    /// By the index in its placeholder.
+    /// By the index in the placeholder.
     Attachments(Attachments),
-    /// In the packet itself: a borrowed slice of it can be turned into a shared one.
+    /// In the packet itself: a borrowed slice can be converted into a shared one.
     #[cfg(feature = "msgpack")]
     Packet(Bytes),
 }
 
-/// Where a `Binary` that is being serialised leaves its bytes.
+/// Destination of the bytes of a `Binary` during serialization.
 pub(crate) enum Sink {
-    /// Here, and a placeholder in the text.
+    /// This list, with a placeholder in the text.
     Attachments(Vec<Bytes>),
     /// In the packet itself.
     #[cfg(feature = "msgpack")]
@@ -45,19 +46,20 @@ pub(crate) enum Sink {
 }
 
 thread_local! {
-    // Every scope puts back what it found, so these are empty when the thread ends. Without anything to drop, they
-    // need no destructor, and looking at them costs no check whether they still live.
+    // Every scope restores the former value, so the cells are empty when the thread ends. `ManuallyDrop`
+    // needs no destructor, so an access does not check whether the thread-local is still alive.
     static SOURCE: RefCell<ManuallyDrop<Option<Source>>> = const { RefCell::new(ManuallyDrop::new(None)) };
     static SINK: RefCell<ManuallyDrop<Option<Sink>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// Puts a value into its scope and gives back the one that was there.
+/// Enters a scope and returns the former value.
 #[inline]
 fn swap<T>(scope: &'static LocalKey<RefCell<ManuallyDrop<Option<T>>>>, value: Option<T>) -> Option<T> {
     scope.with(|cell| ManuallyDrop::into_inner(cell.replace(ManuallyDrop::new(value))))
 }
 
-/// Runs `parse` with `source` in scope. Scopes may be nested; the former one comes back even if `parse` panics.
+/// Runs `parse` with `source` in scope. Scopes may be nested; the former one is restored even if `parse`
+/// panics.
 #[inline]
 pub(crate) fn reading<R>(source: Source, parse: impl FnOnce() -> R) -> R {
     struct Restore(Option<Source>);
@@ -70,7 +72,7 @@ pub(crate) fn reading<R>(source: Source, parse: impl FnOnce() -> R) -> R {
     parse()
 }
 
-/// Runs `serialise` with a sink in scope, and gives the sink back filled.
+/// Runs `serialise` with a sink in scope, and returns the filled sink.
 #[inline]
 pub(crate) fn writing<R>(sink: Sink, serialise: impl FnOnce() -> R) -> (R, Option<Sink>) {
     struct Restore(Option<Sink>);
@@ -86,7 +88,7 @@ pub(crate) fn writing<R>(sink: Sink, serialise: impl FnOnce() -> R) -> (R, Optio
     (result, filled)
 }
 
-/// What [`take`] and [`leave`] found.
+/// Result of [`take`] and [`leave`].
 pub(crate) enum Found<T> {
     /// No packet is being read or written on this thread.
     NoScope,
@@ -106,7 +108,7 @@ pub(crate) fn take(index: usize) -> Found<Bytes> {
     SOURCE.with(look)
 }
 
-/// The same bytes, without a copy if they lie in the packet that is being read.
+/// The same bytes; without a copy if they lie in the packet that is being read.
 pub(crate) fn share(slice: &[u8]) -> Bytes {
     #[cfg(feature = "msgpack")]
     {
@@ -126,7 +128,7 @@ pub(crate) fn share(slice: &[u8]) -> Bytes {
     Bytes::copy_from_slice(slice)
 }
 
-/// How a `Binary` has to write itself.
+/// Representation of a `Binary` that is being serialized.
 pub(crate) enum Form {
     /// As a placeholder with this index.
     Placeholder(usize),
@@ -135,7 +137,7 @@ pub(crate) enum Form {
     Inline,
 }
 
-/// Leaves bytes with the packet that is being written.
+/// Adds bytes to the packet that is being written.
 pub(crate) fn leave(bytes: &Bytes) -> Option<Form> {
     let put = |sink: &RefCell<ManuallyDrop<Option<Sink>>>| match &mut **sink.borrow_mut() {
         None => None,
@@ -149,14 +151,14 @@ pub(crate) fn leave(bytes: &Bytes) -> Option<Form> {
     SINK.with(put)
 }
 
-/// Whether what is being serialised on this thread becomes JSON text.
+/// Whether the serializer on this thread writes JSON text.
 pub(crate) fn writing_json() -> bool {
     let look =
         |sink: &RefCell<ManuallyDrop<Option<Sink>>>| matches!(&**sink.borrow(), Some(Sink::Attachments(_)));
     SINK.with(look)
 }
 
-/// Whether a packet that is being written on this thread has attachments already.
+/// Whether the packet that is being written on this thread already has attachments.
 pub(crate) fn written() -> usize {
     let look = |sink: &RefCell<ManuallyDrop<Option<Sink>>>| match &**sink.borrow() {
         Some(Sink::Attachments(list)) => list.len(),

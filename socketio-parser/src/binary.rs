@@ -9,14 +9,14 @@ use serde::ser::{Error as _, Serialize, SerializeStruct, Serializer};
 
 use crate::attachments::{self, Form, Found};
 
-/// Binary data in an argument, at any depth of any type that serde can serialise.
+/// Binary data in an argument, at any depth of any serializable type.
 ///
-/// When a packet is encoded it becomes an attachment, and when an argument is read it is filled from one; msgpack
-/// packets hold it in place. Nothing is copied either way. Outside of a packet (in `serde_json::to_string`, say)
-/// there is nowhere to put the bytes, and serialising or deserialising is an error.
+/// Encoding a packet turns it into an attachment, and reading an argument fills it from one; msgpack packets
+/// hold it in place. Neither direction copies the bytes. Outside of a packet, such as in
+/// `serde_json::to_string`, serialization and deserialization fail, because there is no place for the bytes.
 ///
-/// As it becomes an object on the wire, it cannot itself be the content of an internally tagged enum's newtype
-/// variant; a struct variant with a `Binary` field can.
+/// On the wire it is an object, so it cannot be the content of an internally tagged enum's newtype variant; a
+/// struct variant with a `Binary` field can.
 ///
 /// ```
 /// use socketio_parser::{Binary, Parser};
@@ -35,7 +35,7 @@ use crate::attachments::{self, Form, Found};
 pub struct Binary(pub Bytes);
 
 impl Binary {
-    /// Binary data that lives as long as the program.
+    /// Binary data with static lifetime.
     pub const fn from_static(bytes: &'static [u8]) -> Self {
         Self(Bytes::from_static(bytes))
     }
@@ -98,7 +98,7 @@ impl Serialize for Binary {
 
 impl<'de> Deserialize<'de> for Binary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not `deserialize_bytes`: a placeholder is a map, and only the input knows which of the two it has.
+        // Not `deserialize_bytes`: a placeholder is a map, and only the input determines which form it has.
         deserializer.deserialize_any(BinaryVisitor).map(Self)
     }
 }
@@ -148,7 +148,7 @@ impl<'de> Visitor<'de> for BinaryVisitor {
     }
 }
 
-/// A key of what may be a placeholder.
+/// A key of a possible placeholder.
 enum Key {
     Placeholder,
     Num,
@@ -250,7 +250,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// The index of an attachment, if a value is one.
+/// The attachment index of a value, if it is one.
 struct Index(Option<usize>);
 
 impl<'de> Deserialize<'de> for Index {

@@ -1,4 +1,4 @@
-//! From messages to packets: a text, then as many binary messages as it announces.
+//! Decoding of messages into packets: a text message, then as many binary messages as it announces.
 
 use bytes::Bytes;
 
@@ -8,11 +8,12 @@ use crate::json::{placeholders, scan};
 use crate::limits::Limit;
 use crate::{DecodeError, Event, Limits, Namespace, Packet, PacketType, Parser, Payload, RawArgs, RawValue};
 
-/// Puts the messages of one connection together to packets.
+/// Assembles the messages of one connection into packets.
 ///
-/// Give it every message in the order of arrival: [`text`](Self::text) and [`binary`](Self::binary) answer
-/// `Ok(Some(packet))` when one is complete and `Ok(None)` while attachments are due. On an error the official server
-/// closes the connection, and so should its user; the decoder itself starts afresh.
+/// The decoder must receive every message in the order of arrival. [`text`](Self::text) and
+/// [`binary`](Self::binary) return `Ok(Some(packet))` for a complete packet, and `Ok(None)` while attachments
+/// are missing. On an error the connection must be closed, as the official server does; the decoder itself
+/// resets to its initial state.
 ///
 /// ```
 /// use socketio_parser::{Binary, Decoder, Payload};
@@ -39,11 +40,11 @@ pub struct Decoder {
     pending: Option<Box<Pending>>,
 }
 
-/// A packet that still waits for attachments.
+/// A packet whose attachments are incomplete.
 #[derive(Debug)]
 struct Pending {
     packet: Packet,
-    /// Its text, to check the placeholders in the end.
+    /// The text of the packet, for the validation of its placeholders.
     text: Bytes,
     payload: usize,
     announced: usize,
@@ -52,12 +53,12 @@ struct Pending {
 }
 
 impl Decoder {
-    /// A decoder for what this parser encodes.
+    /// A decoder for packets of this parser.
     pub fn new(parser: Parser, limits: Limits) -> Self {
         Self { parser, limits, pending: None }
     }
 
-    /// Takes a text message.
+    /// Decodes a text message.
     pub fn text(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         if self.pending.take().is_some() {
             return Err(DecodeError::UnexpectedText);
@@ -72,7 +73,7 @@ impl Decoder {
         }
     }
 
-    /// Takes a binary message: the next attachment, or with the msgpack parser a whole packet.
+    /// Decodes a binary message: the next attachment, or with the msgpack parser a whole packet.
     pub fn binary(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         #[cfg(feature = "msgpack")]
         if self.parser == Parser::Msgpack {
@@ -93,12 +94,12 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Whether a packet waits for attachments. Whoever owns the connection limits for how long it may.
+    /// Whether a packet waits for attachments. The owner of the connection must limit the duration.
     pub fn is_pending(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// Forgets the packet that waits for attachments, if there is one.
+    /// Discards the packet that waits for attachments, if any.
     pub fn reset(&mut self) {
         self.pending = None;
     }
@@ -121,7 +122,8 @@ impl Decoder {
             text,
             payload: header.payload,
             announced,
-            // As many as are announced, but not more than come with the default limit: the peer chose the number.
+            // Capacity for the announced number, capped at the default limit because the peer chose the
+            // number.
             attachments: Vec::with_capacity(announced.min(16)),
             bytes: 0,
         }));
@@ -137,14 +139,15 @@ impl Pending {
         match &mut self.packet.payload {
             Payload::Event(event) => event.set_attachments(attachments),
             Payload::Ack(args) => args.set_attachments(attachments),
-            // Without a payload there is no place for them: dropped, as by the official decoder.
+            // An event without a payload has no place for attachments. They are dropped, as by the official
+            // decoder.
             _ => {}
         }
         Ok(self.packet)
     }
 }
 
-/// The shapes that a payload must have are the official decoder's `isPayloadValid`.
+/// The accepted shapes of a payload are those of the official decoder's `isPayloadValid`.
 #[inline(always)]
 fn payload(message: Bytes, header: &Header, limits: &Limits) -> Result<Payload, DecodeError> {
     let kind = header.kind;
@@ -189,7 +192,7 @@ fn value(message: &Bytes, header: &Header, limits: &Limits) -> Result<RawValue, 
     Ok(RawValue::new(message, span, Attachments::default(), Parser::Json))
 }
 
-/// Whether a payload of the wrong shape is at least JSON, for the error to say the more helpful thing.
+/// Whether a payload of the wrong shape is valid JSON, which determines the more helpful error.
 #[cold]
 fn shape(message: &Bytes, header: &Header, limits: &Limits) -> DecodeError {
     match scan::single(message, header.payload, limits) {

@@ -1,4 +1,4 @@
-//! What can be sent as the arguments of an event: one value, several said explicitly, or arguments as they came.
+//! Arguments of an event to send: one value, several explicit values, or received arguments.
 
 use bytes::Bytes;
 use serde::ser::Serialize;
@@ -7,7 +7,7 @@ use crate::attachments::{self, Attachments};
 use crate::value;
 use crate::{EncodeError, Parser, RawArg, RawArgs, RawValue};
 
-/// Something that can be sent as the arguments of an event or an acknowledgement.
+/// Arguments of an event or an acknowledgement that can be sent.
 ///
 /// | given | arguments |
 /// |---|---|
@@ -17,8 +17,8 @@ use crate::{EncodeError, Parser, RawArg, RawArgs, RawValue};
 /// | [`RawArg`] or [`RawValue`], one of them | that, unchanged |
 /// | [`Then`]`(first, more)` | those of the one, then those of the other |
 ///
-/// The last three are how a received event is handed on: not a byte of its arguments changes, but for the numbers of
-/// placeholders when there are other attachments before, or not all of its attachments go along.
+/// The last three forms forward a received event. Its bytes stay unchanged, except for the numbers of
+/// placeholders if the packet has other attachments before, or only some attachments are sent.
 ///
 /// ```
 /// use socketio_parser::{Args, Parser};
@@ -39,10 +39,10 @@ use crate::{EncodeError, Parser, RawArg, RawArgs, RawValue};
     note = "one argument is any value that implements `serde::Serialize`; several are written `Args((a, b))`"
 )]
 pub trait ToArgs {
-    /// How many arguments these are.
+    /// Number of arguments.
     fn count(&self) -> usize;
 
-    /// Writes them, one after the other.
+    /// Writes the arguments in order.
     fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError>;
 }
 
@@ -57,7 +57,8 @@ impl<T: Serialize + ?Sized> ToArgs for T {
     }
 }
 
-/// Several arguments, as a tuple of up to eight. Each of them may be a received one, and also several itself.
+/// Several arguments, as a tuple of up to eight. Each element may be a received argument, or a list of
+/// arguments itself.
 ///
 /// ```
 /// use socketio_parser::{Args, Decoder, Parser, Payload};
@@ -103,7 +104,7 @@ several!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
 macro_rules! elements {
     ($($list:ty)*) => {
         $(
-            /// The arguments of its elements.
+            /// The arguments of the tuple's elements.
             impl<T: ToArgs> ToArgs for Args<$list> {
                 fn count(&self) -> usize {
                     self.0.iter().map(T::count).sum()
@@ -142,7 +143,8 @@ received! {
     &RawValue: |_| 1, raw_value;
 }
 
-/// The arguments of the first, followed by those of the second: a received event with something appended, say.
+/// The arguments of the first element, then those of the second: for instance a received event with an
+/// appended argument.
 ///
 /// ```
 /// use socketio_parser::{Decoder, Parser, Payload, Then};
@@ -168,12 +170,12 @@ impl<A: ToArgs, B: ToArgs> ToArgs for Then<A, B> {
     }
 }
 
-/// Where the arguments of one packet are written.
+/// Output for the arguments of one packet.
 #[derive(Debug)]
 pub struct ArgWriter<'a> {
     out: &'a mut Vec<u8>,
     parser: Parser,
-    /// Whether something stands before the next argument.
+    /// Whether the next argument needs a separator.
     more: bool,
 }
 
@@ -196,14 +198,14 @@ impl<'a> ArgWriter<'a> {
         Ok(())
     }
 
-    /// Writes arguments that were received, as they are if they are encoded in the same way.
+    /// Writes received arguments; unchanged if they have the same encoding.
     pub fn raw(&mut self, args: &RawArgs) -> Result<(), EncodeError> {
         if args.is_empty() {
             return Ok(());
         }
         match (args.parser(), self.parser) {
             (Parser::Json, Parser::Json) if attachments::written() == 0 => {
-                // With all of its attachments, and in front of others: they keep their numbers.
+                // All attachments are sent, and before any others, so their numbers stay valid.
                 self.json(args.as_bytes(), &[]);
                 args.attachments().iter().for_each(|attachment| {
                     attachments::leave(attachment);
@@ -220,8 +222,8 @@ impl<'a> ArgWriter<'a> {
         Ok(())
     }
 
-    /// Writes one argument that was received, as it is if it is encoded in the same way. Of the attachments of its
-    /// packet those go along that it refers to.
+    /// Writes one received argument; unchanged if it has the same encoding. Only the attachments that it
+    /// refers to are sent.
     pub fn raw_arg(&mut self, arg: &RawArg<'_>) -> Result<(), EncodeError> {
         if arg.parser() == self.parser {
             self.copied(arg.as_bytes(), arg.attachments());
@@ -230,8 +232,8 @@ impl<'a> ArgWriter<'a> {
         self.converted(&arg.to_owned())
     }
 
-    /// Writes one value that was received, as it is if it is encoded in the same way. Of the attachments of its
-    /// packet those go along that it refers to.
+    /// Writes one received value; unchanged if it has the same encoding. Only the attachments that it refers
+    /// to are sent.
     pub fn raw_value(&mut self, value: &RawValue) -> Result<(), EncodeError> {
         if value.parser() == self.parser {
             self.copied(value.as_bytes(), value.attachments());
@@ -240,7 +242,7 @@ impl<'a> ArgWriter<'a> {
         self.converted(value)
     }
 
-    /// A value that is encoded as this packet is.
+    /// A value in the encoding of this packet.
     fn copied(&mut self, bytes: &[u8], attachments: &Attachments) {
         match self.parser {
             Parser::Json => self.json(bytes, attachments),
@@ -249,7 +251,7 @@ impl<'a> ArgWriter<'a> {
         }
     }
 
-    /// A value that is encoded in the other way.
+    /// A value in the other encoding.
     fn converted(&mut self, value: &RawValue) -> Result<(), EncodeError> {
         match value.parser() {
             Parser::Json => self.value(&value.json_value()),

@@ -1,4 +1,4 @@
-//! What encodes a packet.
+//! Encoding of packets.
 
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -10,7 +10,7 @@ use crate::header;
 use crate::{Decoder, EncodeError, Limits, Packet, PacketType, Parser, Payload, RawValue, Revision};
 
 impl Parser {
-    /// A decoder for what this parser encodes.
+    /// A decoder for packets of this parser.
     pub fn decoder(self, limits: Limits) -> Decoder {
         Decoder::new(self, limits)
     }
@@ -30,8 +30,8 @@ impl Parser {
         self.encode_plain::<()>(out, PacketType::Disconnect, namespace, None, None)
     }
 
-    /// Encodes CONNECT_ERROR: an object of the message and, if there is any, the data; in revision 4 the data, or
-    /// else the message.
+    /// Encodes CONNECT_ERROR: an object of the message and the optional data; in revision 4 the data, or else
+    /// the message.
     pub fn encode_connect_error<T: Serialize + ?Sized>(
         self,
         out: &mut Vec<u8>,
@@ -50,8 +50,8 @@ impl Parser {
         }
     }
 
-    /// Encodes EVENT. With an `ack_id` the other side is asked for an answer; in a broadcast all receivers may have
-    /// the same, so that it is encoded once.
+    /// Encodes EVENT. An `ack_id` requests an acknowledgement. All receivers of a broadcast may share one id,
+    /// so that it is encoded once.
     ///
     /// ```
     /// use socketio_parser::{Args, Parser};
@@ -78,7 +78,7 @@ impl Parser {
         self.encode_args(out, PacketType::Event, namespace, ack_id, Some(name), args)
     }
 
-    /// Encodes ACK, the answer to the event that had this id.
+    /// Encodes ACK, the answer to the event with this id.
     #[inline]
     pub fn encode_ack<A: ToArgs + ?Sized>(
         self,
@@ -90,16 +90,16 @@ impl Parser {
         self.encode_args(out, PacketType::Ack, namespace, Some(ack_id), None, args)
     }
 
-    /// Encodes a packet that was received, by either parser. If it was by this one, the payload is copied as it is.
+    /// Encodes a received packet of either encoding. In the same encoding the payload is copied unchanged.
     pub fn encode_packet(self, out: &mut Vec<u8>, packet: &Packet) -> Result<Vec<Bytes>, EncodeError> {
         let (namespace, ack_id) = (packet.namespace.as_str(), packet.ack_id);
         match &packet.payload {
-            // The name goes along as it came: it may be a number, or have escapes.
+            // The name is copied unchanged: it may be a number, or contain escapes.
             Payload::Event(event) if event.args().parser() == self => {
                 let all = event.args().with_name();
                 self.encode_args(out, PacketType::Event, namespace, ack_id, None, &all)
             }
-            // From the other encoding it is taken over as the text that it is to listeners: msgpack has the number NaN.
+            // From the other encoding the name is copied in its text form: msgpack has the number NaN.
             Payload::Event(event) => {
                 self.encode_args(out, PacketType::Event, namespace, ack_id, Some(event.name()), event.args())
             }
@@ -153,7 +153,7 @@ impl Parser {
         }
     }
 
-    /// A packet that never has attachments.
+    /// A packet type without attachments.
     fn encode_plain<T: Serialize + ?Sized>(
         self,
         out: &mut Vec<u8>,
@@ -182,7 +182,7 @@ impl Parser {
         })
     }
 
-    /// A packet whose data was received.
+    /// A packet with received data.
     fn encode_value(
         self,
         out: &mut Vec<u8>,
@@ -218,7 +218,7 @@ impl Parser {
     }
 }
 
-/// Leaves the buffer as it was if `write` fails.
+/// Restores the buffer if `write` fails.
 fn restored(
     out: &mut Vec<u8>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
@@ -250,7 +250,7 @@ fn json_args<A: ToArgs + ?Sized>(
     Ok(())
 }
 
-/// What CONNECT_ERROR carries: data that is undefined is left out, as `JSON.stringify` does.
+/// Payload of CONNECT_ERROR: undefined data is left out, as by `JSON.stringify`.
 struct Refusal<'a, T: ?Sized> {
     message: &'a str,
     data: Option<&'a T>,

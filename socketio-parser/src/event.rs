@@ -1,4 +1,4 @@
-//! An event: its name, and its arguments.
+//! An event: its name and its arguments.
 
 use std::fmt;
 
@@ -7,19 +7,20 @@ use crate::json::scan::First;
 use crate::json::text::{number_name, unescape_into};
 use crate::{DecodeError, RawArgs};
 
-/// Names that an event must not have: they mean something to the library on one side or the other, or to the
-/// event emitter of a Node server.
+/// Reserved event names. They have a meaning for the library on one side or the other, or for the event
+/// emitter of a Node server.
 pub const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// The reserved name that this is, if it is one.
+/// The reserved name that equals `name`, if any.
 pub fn reserved_event(name: &str) -> Option<&'static str> {
     reserved(name.as_bytes())
 }
 
 #[inline]
 fn reserved(name: &[u8]) -> Option<&'static str> {
-    // All of them start with one of four letters and have 7 to 14 bytes; most names stop here.
+    // All reserved names start with one of four letters and have 7 to 14 bytes, so most names are ruled out
+    // here.
     let candidate = matches!(name.first(), Some(b'c' | b'd' | b'n' | b'r')) && name.len() >= 7;
     if !candidate {
         return None;
@@ -30,13 +31,13 @@ fn reserved(name: &[u8]) -> Option<&'static str> {
 /// A received event.
 #[derive(Clone)]
 pub struct Event {
-    /// Only if the name is not a plain slice of the packet.
+    /// Set only if the name is not a plain slice of the packet.
     name: Option<Box<str>>,
     args: RawArgs,
 }
 
 impl Event {
-    /// From an argument list that still begins with the name.
+    /// From an argument list that still starts with the name.
     #[inline]
     pub(crate) fn from_json(first: First, args: RawArgs) -> Result<Self, DecodeError> {
         let name = match first {
@@ -49,7 +50,7 @@ impl Event {
             First::Number => number_name(args.name_bytes()).map(String::into_boxed_str),
             First::Missing | First::Other => return Err(DecodeError::EventName),
         };
-        // The official decoder compares with strings only, and no number looks like a reserved name.
+        // The official decoder compares strings only, and a number never equals a reserved name.
         let plain = name.as_deref().map_or_else(|| args.name_bytes(), str::as_bytes);
         if reserved(plain).is_some() {
             return Err(DecodeError::ReservedEvent);
@@ -57,7 +58,7 @@ impl Event {
         Ok(Self { name, args })
     }
 
-    /// From an argument list whose name has been read.
+    /// From an argument list whose name was already extracted.
     #[cfg(feature = "msgpack")]
     pub(crate) fn from_msgpack(name: Box<str>, args: RawArgs) -> Result<Self, DecodeError> {
         match reserved_event(&name) {
@@ -66,7 +67,7 @@ impl Event {
         }
     }
 
-    /// The name. Numbers are names too; they read as JavaScript prints them.
+    /// The name. A name may also be a number, which is printed as JavaScript prints it.
     #[inline]
     pub fn name(&self) -> &str {
         match &self.name {

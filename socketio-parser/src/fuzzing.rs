@@ -1,7 +1,7 @@
-//! What the fuzz targets do with their bytes. It lives here so that ordinary builds keep it compiling, and it only
-//! uses what users can use as well.
+//! Bodies of the fuzz targets. They live in this crate so that ordinary builds compile them, and use only the
+//! public API.
 //!
-//! A finding is a panic: each of these checks what must hold for any input.
+//! A panic is a finding: each body asserts properties that must hold for any input.
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -10,7 +10,8 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use crate::value::Kind;
 use crate::{Args, Binary, DecodeError, Decoder, Limits, Packet, Parser, Payload, RawArgs, ValueRef};
 
-/// One text: what is taken is what serde_json takes, can be looked at, and is forwarded unchanged.
+/// One text message: an accepted packet is valid for serde_json, can be inspected, and is forwarded
+/// unchanged.
 pub fn decode(data: &[u8]) {
     let limits = Limits { max_depth: 100, ..Limits::default() };
     let mut decoder = Decoder::new(Parser::Json, limits);
@@ -21,7 +22,7 @@ pub fn decode(data: &[u8]) {
             let mut text = Vec::new();
             let attachments = Parser::Json.encode_packet(&mut text, &packet).expect("what was received");
             assert!(attachments.is_empty(), "a text packet has no attachments");
-            // The header may be written in other ways, the payload may not.
+            // The header has several notations, the payload must be identical.
             if let Payload::Event(event) = &packet.payload {
                 let raw = event.args().as_bytes();
                 assert!(data.windows(raw.len().max(1)).any(|window| window == raw) || raw.is_empty());
@@ -32,7 +33,7 @@ pub fn decode(data: &[u8]) {
         }
         Ok(None) => assert!(decoder.is_pending(), "what is incomplete waits"),
         Err(DecodeError::Json { at }) => {
-            // From some place on it is no JSON: serde_json agrees, wherever the payload begins.
+            // serde_json also rejects the text, wherever the payload starts.
             assert!(at as usize <= data.len());
             let begin = data.iter().position(|&byte| matches!(byte, b'[' | b'{'));
             if let (Some(begin), Some(b'2' | b'3')) = (begin, data.first()) {
@@ -45,7 +46,7 @@ pub fn decode(data: &[u8]) {
     }
 }
 
-/// Several messages, text and binary: the first byte of each says which and how long.
+/// Several messages, text and binary: the first byte of each encodes its kind and length.
 pub fn decode_sequence(data: &[u8]) {
     let limits = Limits { max_attachments: 5, max_attachment_bytes: 200, max_depth: 20, ..Limits::default() };
     let mut decoder = Decoder::new(Parser::Json, limits);
@@ -80,7 +81,8 @@ pub fn decode_sequence(data: &[u8]) {
     }
 }
 
-/// One msgpack packet: what is taken can be looked at, is forwarded unchanged, and can go to JSON and back.
+/// One msgpack packet: an accepted packet can be inspected, is forwarded unchanged, and survives conversion
+/// to JSON and back.
 pub fn msgpack(data: &[u8]) {
     let limits = Limits { max_depth: 100, ..Limits::default() };
     let Ok(Some(packet)) = Parser::Msgpack.decoder(limits).binary(Bytes::copy_from_slice(data)) else {
@@ -94,7 +96,8 @@ pub fn msgpack(data: &[u8]) {
 
     let mut text = Vec::new();
     let Ok(attachments) = Parser::Json.encode_packet(&mut text, &packet) else { return };
-    // A map may hold what JSON takes for a placeholder; with attachments beside it, that is another packet.
+    // A map may look like a JSON placeholder; with attachments in the same packet, the converted packet
+    // differs.
     let unlimited = Limits { max_attachments: u32::MAX, max_packet_bytes: usize::MAX, ..Limits::default() };
     let mut decoder = Parser::Json.decoder(unlimited);
     let mut answer = decoder.text(text.into());
@@ -108,7 +111,7 @@ pub fn msgpack(data: &[u8]) {
     }
 }
 
-/// A value made of the bytes, through both parsers and back.
+/// A value generated from the input, through both parsers and back.
 pub fn round_trip(data: &[u8]) {
     let mut maker = Maker { data };
     let name = maker.string();
@@ -141,7 +144,7 @@ pub fn round_trip(data: &[u8]) {
     }
 }
 
-/// Touches everything that there is in a packet.
+/// Accesses every part of a packet.
 fn look(packet: &Packet) {
     let _ = (packet.namespace.path(), packet.namespace.query(), format!("{packet:?}").len());
     match &packet.payload {
@@ -172,7 +175,7 @@ fn look_at(args: &RawArgs) {
     }
 }
 
-/// Equal, but for the last bit of a float: serde_json rounds some of them differently, unless told otherwise.
+/// Equality except for the last bit of a float: serde_json rounds some floats differently by default.
 fn alike(ours: &serde_json::Value, theirs: &serde_json::Value) -> bool {
     use serde_json::Value as Json;
     match (ours, theirs) {
@@ -221,7 +224,7 @@ fn assert_same(one: &Packet, other: &Packet) {
     }
 }
 
-/// A value of a user's type.
+/// A value of a user-defined type.
 #[derive(Debug, Clone)]
 enum Made {
     Null,
@@ -265,7 +268,7 @@ impl Serialize for Made {
             Self::String(value) => serializer.serialize_str(value),
             Self::Binary(value) => Binary(value.clone()).serialize(serializer),
             Self::List(list) => {
-                // Sometimes without saying how many there will be.
+                // Sometimes without a length hint.
                 let len = (list.len() % 2 == 0).then_some(list.len());
                 let mut seq = serializer.serialize_seq(len)?;
                 list.iter().try_for_each(|made| seq.serialize_element(made))?;
@@ -280,7 +283,7 @@ impl Serialize for Made {
     }
 }
 
-/// Makes values of bytes; when they run out, of zeros.
+/// Generates values from bytes; after the end of the input, from zeros.
 struct Maker<'a> {
     data: &'a [u8],
 }
@@ -321,7 +324,7 @@ impl Maker<'_> {
                 let mut entries: Vec<(String, Made)> = Vec::new();
                 for _ in 0..self.byte() % 20 {
                     let key = self.string();
-                    // What looks like a placeholder is taken for one.
+                    // An object in the shape of a placeholder is read as a placeholder.
                     if key != "_placeholder" && entries.iter().all(|(name, _)| *name != key) {
                         let made = self.value(depth + 1);
                         entries.push((key, made));
@@ -353,7 +356,8 @@ mod tests {
         seeds("round_trip", super::round_trip);
     }
 
-    /// The bodies run on what the other tests know to be interesting, so that they work before anybody fuzzes.
+    /// The bodies run on the interesting inputs of the other tests, so that they are known to work before
+    /// fuzzing.
     #[test]
     fn bodies() {
         for text in [

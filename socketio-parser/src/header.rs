@@ -1,4 +1,4 @@
-//! What stands before the payload: `<type>[<attachments>-][<namespace>,][<ack id>]`.
+//! The header before the payload: `<type>[<attachments>-][<namespace>,][<ack id>]`.
 
 use std::ops::Range;
 
@@ -6,19 +6,19 @@ use crate::json::text::push_decimal;
 use crate::limits::Limit;
 use crate::{DecodeError, EncodeError, Limits, PacketType};
 
-/// The last integer that a JavaScript peer can tell from its neighbours, 2^53 - 1.
+/// The largest safe integer of JavaScript, 2^53 - 1.
 pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
 
 /// The header of a received packet.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) kind: PacketType,
-    /// How many attachments follow; 0 for the types that have none.
+    /// Number of attachments; 0 for types without attachments.
     pub(crate) attachments: u32,
-    /// Where the namespace stands, if it is not the default one.
+    /// Position of the namespace, unless it is the default one.
     pub(crate) namespace: Option<Range<usize>>,
     pub(crate) ack_id: Option<u64>,
-    /// Where the payload begins; the end of the text if there is none.
+    /// Start of the payload; the end of the text if there is none.
     pub(crate) payload: usize,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn scan(text: &[u8], limits: &Limits) -> Result<Header, DecodeError> 
     }
     let mut namespace = None;
     if text.get(at) == Some(&b'/') {
-        // The name ends at the comma, or with the packet.
+        // The name ends at a comma or at the end of the packet.
         let rest = text.get(at..).unwrap_or_default();
         let searched = rest.get(..=limits.max_namespace_bytes).unwrap_or(rest);
         let length = match searched.iter().position(|&byte| byte == b',') {
@@ -104,8 +104,8 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Turns the header that begins at `start` into that of a packet with attachments. Their number is known only
-/// when the payload has been written, and stands before it.
+/// Rewrites the header that starts at `start` for a packet with attachments. The header contains their
+/// number, which is known only after the payload.
 pub(crate) fn announce(out: &mut Vec<u8>, start: usize, attachments: usize) {
     if attachments == 0 {
         return;
@@ -121,7 +121,7 @@ pub(crate) fn announce(out: &mut Vec<u8>, start: usize, attachments: usize) {
     }
 }
 
-/// Refuses an id that not every peer can hold.
+/// Rejects an id that a JavaScript peer cannot represent.
 pub(crate) fn check_ack_id(ack_id: Option<u64>) -> Result<(), EncodeError> {
     match ack_id {
         Some(id) if id > MAX_ACK_ID => Err(EncodeError::AckId),

@@ -1,17 +1,18 @@
 //! Socket.IO packets: text with binary attachments, and msgpack.
 //!
-//! This crate turns the messages of a connection into packets and back, and nothing else: no I/O, no async, no clock.
-//! It speaks protocol revision 5 (Socket.IO v3 and later), which v1 and v2 differ from only in what
-//! [`Revision`] says, and is as strict as the official server.
+//! This crate converts the messages of a connection into packets and back: no I/O, no async, no clock. It
+//! implements protocol revision 5 (Socket.IO v3 and later). v1 and v2 differ only in what [`Revision`]
+//! describes. It is as strict as the official server.
 //!
-//! Three things are different from other parsers:
+//! It differs from other parsers in three ways:
 //!
-//! - **Arguments are not parsed until somebody asks for a type.** Decoding checks the text once and keeps slices of it.
-//!   An event that is only handed on costs that check and a copy of its bytes, and arrives as it was sent: big integers,
-//!   the order of keys and all.
-//! - **Binary data is a type.** A [`Binary`] anywhere in a type that serde can serialise becomes an attachment, and is
-//!   filled from one; placeholders are never seen. See also [`attachment`] for `Bytes` and `Vec<u8>`.
-//! - **One value is one argument**, also when it is a `Vec` or a tuple. Several are said explicitly, with [`Args`].
+//! - **Arguments stay undecoded until the application requests a type.** Decoding validates the text once and
+//!   keeps slices of it. Forwarding an event costs this validation and a copy of its bytes; big integers, the
+//!   order of keys and all other details are preserved.
+//! - **Binary data is a type.** A [`Binary`] anywhere in a serializable type becomes an attachment, and is
+//!   filled from an attachment; the application sees no placeholders. For `Bytes` and `Vec<u8>` see
+//!   [`attachment`].
+//! - **One value is one argument**, also a `Vec` or a tuple. Several arguments are explicit, with [`Args`].
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -54,31 +55,34 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # How it hangs together
+//! # Structure
 //!
-//! In: `decoder` takes a message. `header` reads what stands before the payload; `json::scan` goes over the payload once
-//! and says whether it is JSON and where its arguments lie; `event` looks at the name. When attachments have come,
-//! `json::placeholders` checks that they are the ones the text refers to. The result is a [`Packet`] whose [`RawArgs`]
-//! (`args`) are read by serde_json, or as a [`Value`], in the scope of its `attachments`.
+//! Decoding: `decoder` receives a message. `header` reads the part before the payload; `json::scan` passes
+//! over the payload once, validates the JSON and records the positions of the arguments; `event` checks the
+//! name. When the attachments are complete, `json::placeholders` checks that they are those that the text
+//! refers to. The result is a [`Packet`], whose [`RawArgs`] (`args`) are deserialized by serde_json, or read
+//! as a [`Value`], in the scope of its `attachments`.
 //!
-//! Out: `encoder` writes a header and lets [`ToArgs`] (`emit`) write the arguments behind it, with serde_json straight into the
-//! buffer. A [`Binary`] that is met on the way leaves its bytes with `attachments`; only when there are any is the header
-//! put right.
+//! Encoding: `encoder` writes a header, then [`ToArgs`] (`emit`) writes the arguments, with serde_json
+//! directly into the buffer. A [`Binary`] in the arguments moves its bytes to `attachments`; only then is the
+//! header corrected.
 //!
-//! `msgpack` (the feature of that name) has the same two ways for the other encoding, with binary data in place. A server
-//! is set to one [`Parser`] at run time; arguments that came by one can be sent by the other.
+//! `msgpack` (the feature of that name) implements both directions for the other encoding, with binary data
+//! in place. A server selects one [`Parser`] at run time; arguments received in one encoding can be sent in
+//! the other.
 //!
 //! # Limits
 //!
-//! Every count and size that a peer chooses has a limit in [`Limits`], and [`DecodeError::Limit`] names it. Nothing that a peer
-//! sends makes the crate recurse without bound or panic. What the crate does not know is time: how long to wait for
-//! attachments ([`Decoder::is_pending`]) is for the owner of the connection.
+//! Every count and size that a peer chooses has a limit in [`Limits`], and [`DecodeError::Limit`] names it.
+//! No input causes unbounded recursion or a panic. The crate has no clock: the owner of the connection must
+//! limit the wait for attachments ([`Decoder::is_pending`]).
 //!
 //! # Numbers and strings
 //!
-//! Numbers may have any size; the type that is asked for says whether it can hold one (`1e999` is no `f64`). Of several equal
-//! keys the last counts in a [`Value`], and a struct refuses them. Unpaired surrogates (`"\ud800"`) are handed on as they
-//! are, and are no `String`. Types are followed 128 levels deep, even where [`Limits::max_depth`] lets more pass.
+//! Numbers may have any size; the requested type decides whether it can hold one (`1e999` is no `f64`). Of
+//! several equal keys the last one counts in a [`Value`]; a struct rejects them. Unpaired surrogates
+//! (`"\ud800"`) are forwarded unchanged, but are no `String`. Deserialization is limited to 128 levels, even
+//! if [`Limits::max_depth`] allows more.
 
 mod arg_list;
 mod args;

@@ -1,6 +1,6 @@
-//! How much a peer may ask for: every count and size that it chooses has a limit here.
+//! Limits: every count and size that a peer chooses has a limit here.
 
-/// What a [`Decoder`](crate::Decoder) accepts. Past a limit it answers
+/// Limits of a [`Decoder`](crate::Decoder). A packet beyond a limit fails with
 /// [`DecodeError::Limit`](crate::DecodeError::Limit), which names the limit.
 ///
 /// ```
@@ -11,37 +11,37 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Attachments that one packet may announce.
+    /// Maximum number of attachments of one packet.
     ///
-    /// Default 10, as the official decoder; unit: messages. Cost: until the last one arrives, all of them are
-    /// held, so the memory that one connection can pin is this number times the transport's message size, and
-    /// at most [`max_attachment_bytes`](Self::max_attachment_bytes).
+    /// Default 10, as the official decoder; unit: messages. Cost: an incomplete packet holds its attachments,
+    /// so one connection can pin this number times the transport's message size, and at most
+    /// [`max_attachment_bytes`](Self::max_attachment_bytes).
     pub max_attachments: u32,
 
-    /// Bytes that the attachments of one packet may have together.
+    /// Maximum size of all attachments of one packet together.
     ///
-    /// Default 10 000 000 (ten messages of the default `maxHttpBufferSize`); unit: bytes. Cost: memory held
-    /// while the packet is incomplete.
+    /// Default 10 000 000 (ten messages of the default `maxHttpBufferSize`); unit: bytes. Cost: memory while
+    /// the packet is incomplete.
     pub max_attachment_bytes: usize,
 
-    /// Bytes of one text packet, or of one msgpack packet.
+    /// Maximum size of one text packet, or of one msgpack packet.
     ///
-    /// Default 1 000 000, as the official `maxHttpBufferSize`; unit: bytes. The transport refuses larger messages
-    /// anyway: set both together. Never more than `u32::MAX`, whatever is written here.
+    /// Default 1 000 000, as the official `maxHttpBufferSize`; unit: bytes. The transport has its own limit
+    /// for messages: set both together. Larger values than `u32::MAX` have no effect.
     pub max_packet_bytes: usize,
 
-    /// How deep arrays and objects may be nested, the argument list itself being the first level.
+    /// Maximum depth of nested arrays and objects; the argument list is the first level.
     ///
-    /// Default 128; unit: levels; 1000 at most, whatever is written here. Cost: none to decode, which never
-    /// recurses. serde_json follows 128 levels and refuses to build a type from more.
+    /// Default 128; unit: levels; larger values than 1000 have no effect. Cost: none for decoding, which does
+    /// not recurse. serde_json deserializes at most 128 levels.
     pub max_depth: u32,
 
-    /// Arguments of one event or acknowledgement.
+    /// Maximum number of arguments of one event or acknowledgement.
     ///
     /// Default 1 000 000, more than fits into the default packet; unit: arguments. Cost: 8 bytes each.
     pub max_arguments: u32,
 
-    /// Bytes of a namespace's name, its query string included.
+    /// Maximum size of a namespace name, including its query string.
     ///
     /// Default 512; unit: bytes.
     pub max_namespace_bytes: usize,
@@ -60,22 +60,22 @@ impl Default for Limits {
     }
 }
 
-/// The greatest depth that can be configured; it fixes the size of the validators' stacks.
+/// The largest configurable depth. It determines the size of the validators' stacks.
 pub(crate) const DEPTH_CEILING: u32 = 1000;
 
 impl Limits {
-    /// The depth that is really applied.
+    /// The effective depth limit.
     pub(crate) fn depth(&self) -> u32 {
         self.max_depth.min(DEPTH_CEILING)
     }
 
-    /// The packet size that is really applied: offsets into a packet are kept in 32 bits.
+    /// The effective packet size limit: offsets into a packet have 32 bits.
     pub(crate) fn packet_bytes(&self) -> usize {
         self.max_packet_bytes.min(u32::MAX as usize)
     }
 }
 
-/// The name of a limit, as an error reports it.
+/// Name of a limit in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
@@ -91,7 +91,7 @@ pub enum Limit {
     Arguments,
     /// [`Limits::max_namespace_bytes`]
     NamespaceBytes,
-    /// Ack ids end at 2^53 - 1, the last integer that a JavaScript peer can hold; not configurable.
+    /// The ack id limit of 2^53 - 1, the largest safe integer of JavaScript; not configurable.
     AckId,
 }
 

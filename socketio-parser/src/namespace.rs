@@ -8,8 +8,8 @@ use crate::DecodeError;
 
 /// The name of a namespace: `/`, or `/chat`.
 ///
-/// It is a slice of the packet, so taking it out of a packet copies nothing; the default namespace does not even
-/// hold on to the packet.
+/// A name is a slice of its packet, so extracting it copies nothing. The default namespace holds no reference
+/// to the packet.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Namespace(Bytes);
 
@@ -19,7 +19,7 @@ impl Namespace {
         Self(Bytes::from_static(b"/"))
     }
 
-    /// The bytes must come from a peer that meant them as text.
+    /// `bytes` must come from text; a binary message may contain anything.
     pub(crate) fn from_wire(name: Bytes) -> Result<Self, DecodeError> {
         match std::str::from_utf8(&name) {
             Ok(_) => Ok(Self(name)),
@@ -27,9 +27,10 @@ impl Namespace {
         }
     }
 
-    /// The whole name, as it was sent.
+    /// The whole name, as received.
     pub fn as_str(&self) -> &str {
-        // It was checked when it was made; asking again costs a few nanoseconds and keeps the crate free of unsafe.
+        // The bytes were validated at construction. A second check costs a few nanoseconds and avoids
+        // `unsafe`.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
@@ -38,13 +39,13 @@ impl Namespace {
         self.0 == b"/"[..]
     }
 
-    /// The name without its query string. Clients of Socket.IO v2 send what later became the CONNECT packet's
-    /// payload this way: `0/chat?token=abc`.
+    /// The name without its query string. Clients of Socket.IO v2 send their credentials in the query string,
+    /// later versions in the payload of CONNECT: `0/chat?token=abc`.
     pub fn path(&self) -> &str {
         self.as_str().split_once('?').map_or(self.as_str(), |(path, _)| path)
     }
 
-    /// What follows the first question mark, still percent-encoded.
+    /// The query string after the first question mark, still percent-encoded.
     pub fn query(&self) -> Option<&str> {
         self.as_str().split_once('?').map(|(_, query)| query)
     }

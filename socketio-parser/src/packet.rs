@@ -1,39 +1,41 @@
-//! The packet: its namespace, its ack id and what it carries.
+//! The packet: namespace, ack id and payload.
 
 use crate::{Event, Namespace, PacketType, RawArgs, RawValue};
 
-/// A complete packet, its attachments included.
+/// A complete packet, including its attachments.
 #[derive(Debug, Clone)]
 pub struct Packet {
-    /// The namespace that it belongs to.
+    /// The namespace of the packet.
     pub namespace: Namespace,
-    /// The id that an answer to this event must carry, or that this answer carries.
+    /// The acknowledgement id: for an event the id that its answer must carry, for an answer the id of the
+    /// event.
     pub ack_id: Option<u64>,
-    /// What it carries.
+    /// The payload.
     pub payload: Payload,
 }
 
-/// What a packet carries.
+/// The payload of a packet.
 #[derive(Debug, Clone)]
 pub enum Payload {
-    /// A client asks to join a namespace, with its credentials if it has any; or a server confirms, with the
-    /// socket's id.
+    /// CONNECT: a client requests to join a namespace, with optional credentials; or the server confirms,
+    /// with the socket's id.
     Connect(Option<RawValue>),
-    /// The sender leaves the namespace.
+    /// DISCONNECT: the sender leaves the namespace.
     Disconnect,
-    /// An event.
+    /// EVENT.
     Event(Event),
-    /// An EVENT packet without a payload. The official decoder lets it pass and the official server finds no
-    /// listener for it: it is to be ignored.
+    /// An EVENT packet without a payload. The official decoder accepts it and the official server finds no
+    /// listener for it, so receivers must ignore it.
     EmptyEvent,
-    /// The answer to an event.
+    /// ACK: the answer to an event.
     Ack(RawArgs),
-    /// The server refuses the namespace, with an object that has a `message`, or (revision 4) with a string.
+    /// CONNECT_ERROR: the server refuses the client, with an object that has a `message`, or (revision 4)
+    /// with a string.
     ConnectError(Option<RawValue>),
 }
 
 impl Packet {
-    /// The type of this packet; never one of the two binary types.
+    /// Type of this packet; never one of the two binary types.
     pub fn kind(&self) -> PacketType {
         match self.payload {
             Payload::Connect(_) => PacketType::Connect,

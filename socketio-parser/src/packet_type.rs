@@ -1,13 +1,13 @@
-//! The types of packets, and the digits that stand for them.
+//! Packet types and their digits on the wire.
 
 /// The packet types of protocol revision 5.
 ///
-/// On the wire a packet with attachments has a type of its own; a decoded [`Packet`](crate::Packet) says
-/// [`Event`](PacketType::Event) or [`Ack`](PacketType::Ack) either way.
+/// On the wire a packet with attachments has a separate type; a decoded [`Packet`](crate::Packet) has
+/// [`Event`](PacketType::Event) or [`Ack`](PacketType::Ack) in both cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {
-    /// Joins a namespace, or confirms that.
+    /// Requests or confirms to join a namespace.
     Connect = 0,
     /// Leaves a namespace.
     Disconnect = 1,
@@ -15,7 +15,7 @@ pub enum PacketType {
     Event = 2,
     /// Answers an event.
     Ack = 3,
-    /// Refuses a namespace. Revision 4 calls it ERROR.
+    /// Refuses to join a namespace. Revision 4 calls it ERROR.
     ConnectError = 4,
     /// Carries an event with attachments.
     BinaryEvent = 5,
@@ -24,7 +24,7 @@ pub enum PacketType {
 }
 
 impl PacketType {
-    /// The type that a digit of the wire stands for.
+    /// The packet type of a digit on the wire.
     pub fn from_digit(digit: u8) -> Option<Self> {
         Some(match digit {
             b'0' => Self::Connect,
@@ -38,7 +38,7 @@ impl PacketType {
         })
     }
 
-    /// The digit that stands for this type on the wire.
+    /// The digit of this packet type on the wire.
     pub fn digit(self) -> u8 {
         b'0' + self as u8
     }

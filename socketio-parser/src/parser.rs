@@ -1,24 +1,25 @@
-//! What a server and its clients have to agree on.
+//! Settings that a server and its clients must agree on.
 
-/// How packets are encoded. Client and server must be set to the same.
+/// Encoding of packets. Client and server must use the same.
 ///
-/// Every `encode_` function appends to a buffer, which may already hold what the transport puts in front, and
-/// gives back the attachments that must follow as binary messages. Encoding a text allocates nothing but what
-/// that buffer needs, and after an error the buffer is as it was.
+/// Every `encode_` function appends to a buffer, which may already contain the header of the transport, and
+/// returns the attachments that must follow as binary messages. Encoding text allocates only in that buffer.
+/// On an error the buffer is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Parser {
     /// The default: text messages, each followed by its attachments.
     #[default]
     Json,
-    /// One binary message per packet, as `socket.io-msgpack-parser` has it. There are never attachments.
+    /// One binary message per packet, as in `socket.io-msgpack-parser`. Packets have no attachments.
     #[cfg(feature = "msgpack")]
     Msgpack,
 }
 
-/// The revision of the Socket.IO protocol that the other side speaks.
+/// The revision of the Socket.IO protocol that the peer speaks.
 ///
-/// Both have the same packets. What differs is what a server puts into the two that open a namespace.
+/// Both revisions have the same packets. They differ in the payloads of CONNECT and CONNECT_ERROR that a
+/// server sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Revision {
     /// Socket.IO v3 and later.
@@ -30,7 +31,7 @@ pub enum Revision {
 }
 
 impl Parser {
-    /// Whether a packet travels as a binary message rather than as a text.
+    /// Whether a packet is a binary message rather than text.
     pub fn is_binary(self) -> bool {
         match self {
             Self::Json => false,

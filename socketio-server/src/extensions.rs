@@ -1,35 +1,49 @@
-//! Values by their type.
+//! Application values, one per type.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// Values by their type, one of each.
+/// Application values, one per type.
 #[derive(Default)]
 pub struct Extensions(RwLock<Option<Box<Values>>>);
 
-type Values = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
+/// Behind an `Arc`, so that the application's `Clone` and `Drop` never run under the lock.
+type Values = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 impl Extensions {
-    /// Puts a value in, and gives back the one that was there.
+    /// Inserts a value and returns the previous one.
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) -> Option<T> {
-        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let before = map.get_or_insert_default().insert(TypeId::of::<T>(), Box::new(value));
-        before.and_then(|before| before.downcast().ok()).map(|before| *before)
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        let before = {
+            let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            map.get_or_insert_default().insert(TypeId::of::<T>(), value)
+        };
+        before.and_then(unwrap)
     }
 
-    /// A clone of the value of this type. Keep what is large behind an `Arc`.
+    /// A clone of the value of this type. Large values belong behind an `Arc`.
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        map.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref().cloned()
+        let value = {
+            let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(map.as_ref()?.get(&TypeId::of::<T>())?)
+        };
+        value.downcast_ref().cloned()
     }
 
-    /// Takes the value of this type out.
+    /// Removes the value of this type.
     pub fn remove<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        map.as_mut()?.remove(&TypeId::of::<T>())?.downcast().ok().map(|value| *value)
+        let value = {
+            let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            map.as_mut()?.remove(&TypeId::of::<T>())?
+        };
+        unwrap(value)
     }
+}
+
+fn unwrap<T: Clone + Send + Sync + 'static>(value: Arc<dyn Any + Send + Sync>) -> Option<T> {
+    value.downcast().ok().map(Arc::unwrap_or_clone)
 }
 
 impl fmt::Debug for Extensions {

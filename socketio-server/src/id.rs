@@ -1,4 +1,4 @@
-//! Public ids: of sockets, of the sessions that recover, of nodes and their requests.
+//! Ids of sockets, recoverable sessions, cluster nodes and their requests.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,29 +10,29 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 
-/// One server of a cluster, as far as one namespace is concerned.
+/// Id of a cluster node, separate for each namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(Arc<str>);
 
-/// A request that others answer. It means something only to the node that made it.
+/// Id of a request to other nodes. It has a meaning only for the requesting node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(Arc<str>);
 
-/// The system has no random numbers.
+/// The system provides no random numbers.
 #[derive(Debug, Error)]
 #[error("the system has no random numbers")]
 pub(crate) struct NoRandomness;
 
-/// 15 random bytes as 20 characters, as long as the official server's ids. Some are secrets, so without random numbers
-/// there is none.
+/// 15 random bytes as 20 characters, the length of the official server's ids. Some ids are secrets, so the
+/// function fails without random numbers.
 pub(crate) fn random_id() -> Result<Arc<str>, NoRandomness> {
     let mut bits = [0; 15];
     fill(&mut bits)?;
     Ok(URL_SAFE_NO_PAD.encode(bits).into())
 }
 
-/// 8 random bytes as 16 hexadecimal digits, as the official cluster adapter names its nodes and requests. They are no
-/// secrets, but differ from each other without random numbers too.
+/// 8 random bytes as 16 hexadecimal digits, the official cluster adapter's form of node and request ids.
+/// These ids are not secret, but must be unique even without random numbers.
 fn random_hex() -> Arc<str> {
     let mut bits = [0; 8];
     let number = match fill(&mut bits) {
@@ -42,12 +42,12 @@ fn random_hex() -> Arc<str> {
     format!("{number:016x}").into()
 }
 
-/// The name of a log of events: no secret either.
+/// Name of a recovery log; not secret.
 pub(crate) fn log_id() -> Arc<str> {
     random_id().unwrap_or_else(|NoRandomness| random_hex())
 }
 
-/// A number that depends on the process, the time, and how many were made before.
+/// A number derived from the process id, the time and a counter.
 #[cold]
 fn unlike_others() -> u64 {
     static MADE: AtomicU64 = AtomicU64::new(0);
@@ -66,24 +66,24 @@ fn fill(bits: &mut [u8]) -> Result<(), NoRandomness> {
 }
 
 impl NodeId {
-    /// A new one that no other node has.
+    /// A new unique id.
     pub(crate) fn random() -> Self {
         Self(random_hex())
     }
 
-    /// As it goes over the wire.
+    /// The id as it is sent to other nodes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl RequestId {
-    /// A new one.
+    /// A new unique id.
     pub(crate) fn random() -> Self {
         Self(random_hex())
     }
 
-    /// As it goes over the wire.
+    /// The id as it is sent to other nodes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -119,7 +119,7 @@ mod tests {
     use crate::Server;
 
     thread_local! {
-        /// The system has no random numbers any more, as far as this thread is concerned.
+        /// Simulates a system without random numbers, for the current thread.
         pub(super) static EXHAUSTED: Cell<bool> = const { Cell::new(false) };
     }
 
@@ -147,14 +147,14 @@ mod tests {
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    /// Ids of sockets would be alike, and those by which clients come back could be guessed.
+    /// Otherwise sockets would share ids, and the ids for recovery could be guessed.
     #[tokio::test]
-    async fn without_random_numbers_nobody_is_let_in() {
+    async fn without_random_numbers_every_connect_is_refused() {
         let io = Server::builder().build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let serving = io.clone();
-        // Everything runs on this thread.
+        // The server runs on this thread.
         tokio::spawn(async move { serving.serve(listener).await });
         let talk = async {
             let open = request(addr, "GET", "", "").await;

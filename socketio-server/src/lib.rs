@@ -1,11 +1,11 @@
-//! A Socket.IO server: named events with answers, namespaces, rooms and broadcasts, over `engineio`.
+//! A Socket.IO server over `engineio`: events with acknowledgements, namespaces, rooms and broadcasts.
 //!
 //! ```no_run
 //! use serde::{Deserialize, Serialize};
 //! use socketio_server::{Data, DisconnectReason, Server, Socket};
 //!
 //! #[derive(Deserialize, Serialize)]
-//! struct Line {
+//! struct ChatMessage {
 //!     from: String,
 //!     text: String,
 //! }
@@ -15,8 +15,8 @@
 //!     let io = Server::builder().build()?;
 //!     let chat = io.of("/chat");
 //!     chat.on_connect(|socket: Socket| async move { socket.join("lobby") });
-//!     chat.on("message", |socket: Socket, Data(line): Data<Line>| async move {
-//!         socket.to("lobby").emit("message", &line).await
+//!     chat.on("message", |socket: Socket, Data(message): Data<ChatMessage>| async move {
+//!         socket.to("lobby").emit("message", &message).await
 //!     });
 //!     chat.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
 //!         println!("{} left: {reason}", socket.id());
@@ -30,68 +30,64 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `msgpack` | no | packets as msgpack, for servers that choose `Parser::Msgpack` |
-//! | `serve-client` | no | `ServerBuilder::serve_client`: the scripts that pages load |
-//! | `tracing` | no | what happens can be seen by `tracing`: clients refused, sockets that come and leave, trouble with other nodes |
+//! | `msgpack` | no | packets in msgpack, for servers with `Parser::Msgpack` |
+//! | `serve-client` | no | `ServerBuilder::serve_client`: the client scripts for browsers |
+//! | `tracing` | no | log events for `tracing`: refused clients, connected and disconnected sockets, errors of a cluster |
+//!
+//! # Layout
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `server` | [`Server`] and its builder |
+//! | `connection` | one client connection: packets are dispatched to the sockets of its namespaces |
+//! | `namespace` | [`Namespace`]: registration of handlers, emits; the registry of all namespaces |
+//! | `extract` | arguments of handlers |
+//! | `socket` | [`Socket`]: state, emits, contexts |
+//! | `broadcast` | [`Broadcast`]: selection of sockets, acknowledgements of many |
+//! | `cluster` | one namespace on this node, and the adapters that connect nodes |
+//! | `recovery` | connection state recovery: kept events and disconnected sockets |
+//! | `rooms` | the index of rooms |
 
-mod ack;
-pub mod adapter;
+mod acks;
 mod broadcast;
-#[cfg(feature = "serve-client")]
-mod bundle;
-mod client;
+pub mod cluster;
 mod config;
-mod connect;
-mod delivered;
-mod dense;
-mod disconnect_reason;
-mod emit;
+mod connection;
+mod encode;
 mod error;
 mod extensions;
 mod extract;
-mod for_log;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod handshake;
+mod hooks;
 mod id;
-mod into_rooms;
 mod namespace;
-mod namespaces;
-mod pace;
-mod params;
 mod recovery;
-mod remote_socket;
-mod rewrite;
-mod room;
-mod screening;
+mod rooms;
 mod server;
-mod server_events;
 mod socket;
 mod socket_data;
 mod trace;
-mod unfinished;
 
 pub use self::broadcast::Broadcast;
-#[cfg(feature = "serve-client")]
-pub use self::bundle::BundleError;
+pub use self::broadcast::remote_socket::RemoteSocket;
+pub use self::cluster::server_event::ServerEventContext;
 pub use self::config::{Config, Recovery};
-pub use self::delivered::Delivered;
-pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
 pub use self::extensions::Extensions;
 pub use self::extract::{Auth, Context, State, Stateful};
-pub use self::handshake::Handshake;
-pub use self::into_rooms::IntoRooms;
 pub use self::namespace::Namespace;
-pub use self::namespaces::NamespaceRequest;
-pub use self::params::{Params, PatternError};
+pub use self::namespace::params::{Params, PatternError};
+pub use self::namespace::registry::NamespaceRequest;
 pub use self::recovery::NotRecovered;
-pub use self::remote_socket::RemoteSocket;
-pub use self::rewrite::{Rewrite, Screen};
-pub use self::room::{Room, RoomEvent, Target};
+pub use self::rooms::{Delivered, IntoRooms, Room, RoomEvent, Target};
+#[cfg(feature = "serve-client")]
+pub use self::server::client_bundle::BundleError;
 pub use self::server::{Server, ServerBuilder};
-pub use self::server_events::ServerEventContext;
+pub use self::socket::disconnect_reason::DisconnectReason;
+pub use self::socket::handshake::Handshake;
+pub use self::socket::rewrite::{Rewrite, Screen};
 pub use self::socket::{AckSender, ConnectContext, DisconnectContext, Emitter, EventContext, Socket};
 pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Data, EventName, Extract};

@@ -1,6 +1,6 @@
-//! What can be seen of namespaces and sockets, with the feature `tracing`. Without it these functions do nothing, so that
-//! their callers need not ask. The table of targets and levels is docs/tracing.md.
-#![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is done with them"))]
+//! Log events of namespaces and sockets, with the feature `tracing`. Without the feature these functions are
+//! empty, so that call sites need no `cfg`. The table of targets and levels is docs/tracing.md.
+#![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "unused without the feature"))]
 
 use std::fmt::Display;
 #[cfg(feature = "tracing")]
@@ -11,29 +11,28 @@ use engineio::log_limit::LogLimit;
 
 use crate::error::HandlerError;
 
-/// A client that sends what means nothing must not fill the log.
 #[cfg(feature = "tracing")]
-static UNHEARD: LogLimit = LogLimit::new();
+static EVENT_REFUSED: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
-static UNANSWERED: LogLimit = LogLimit::new();
+static ANSWER_LOST: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
-static FAILED: LogLimit = LogLimit::new();
+static HANDLER_FAILED: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
-static UNFINISHED: LogLimit = LogLimit::new();
+static EVENTS_DROPPED: LogLimit = LogLimit::new();
 
-/// A namespace has come to be.
-pub(crate) fn made(namespace: &str) {
+/// A namespace was created.
+pub(crate) fn namespace_created(namespace: &str) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "socketio_server", namespace = ?namespace, "namespace made");
+    tracing::debug!(target: "socketio_server", namespace = ?namespace, "namespace created");
 }
 
-/// A namespace that a pattern or function made has gone with its last socket.
-pub(crate) fn removed(namespace: &str) {
+/// A namespace that was created from a pattern or function was removed with its last socket.
+pub(crate) fn namespace_removed(namespace: &str) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "socketio_server", namespace = ?namespace, "namespace removed");
 }
 
-/// A client was let into a namespace, as who it was, or as somebody new although it wished otherwise.
+/// A client joined a namespace; with the result of its recovery request, if it made one.
 pub(crate) fn connected(namespace: &str, id: &str, recovered: bool, not_recovered: Option<&impl Display>) {
     #[cfg(feature = "tracing")]
     {
@@ -42,95 +41,95 @@ pub(crate) fn connected(namespace: &str, id: &str, recovered: bool, not_recovere
     }
 }
 
-/// A client was not let into a namespace.
-pub(crate) fn refused(namespace: &str, error: &impl Display) {
+/// A client was refused by a namespace.
+pub(crate) fn connection_refused(namespace: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
     {
         let error = error.to_string();
-        // Both may be what a client has chosen, so they are escaped.
+        // A client chooses the name and can influence the error, so both are escaped.
         tracing::debug!(target: "socketio_server", namespace = ?namespace, error = ?error, "connection refused");
     }
 }
 
-/// A socket has left its namespace.
+/// A socket left its namespace.
 pub(crate) fn disconnected(namespace: &str, id: &str, reason: &impl Display) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "socketio_server", namespace = ?namespace, id, %reason, "disconnected");
 }
 
-/// What a client sent reached no handler, and no hook of the application was told.
-pub(crate) fn unheard(namespace: &str, id: &str, error: &HandlerError) {
+/// An event reached no handler, and the application has no error hook.
+pub(crate) fn event_refused(namespace: &str, id: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    if let Some(suppressed) = UNHEARD.admits(Instant::now()) {
+    if let Some(suppressed) = EVENT_REFUSED.admits(Instant::now()) {
         let error = error.for_log();
         tracing::warn!(target: "socketio_server", namespace = ?namespace, id, %error, suppressed, "event refused");
     }
 }
 
-/// What a handler answered did not leave, and no hook of the application was told.
-pub(crate) fn unanswered(namespace: &str, id: &str, error: &impl Display) {
+/// The answer of a handler was not sent, and the application has no error hook.
+pub(crate) fn answer_lost(namespace: &str, id: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
-    if let Some(suppressed) = UNANSWERED.admits(Instant::now()) {
+    if let Some(suppressed) = ANSWER_LOST.admits(Instant::now()) {
         let error = error.to_string();
         tracing::warn!(target: "socketio_server", namespace = ?namespace, id, ?error, suppressed, "answer not sent");
     }
 }
 
-/// A handler has failed, and neither the client nor a hook of the application was told.
-pub(crate) fn failed(namespace: &str, id: &str, error: &HandlerError) {
+/// A handler failed; neither the client nor an error hook received the error.
+pub(crate) fn handler_failed(namespace: &str, id: &str, error: &HandlerError) {
     #[cfg(feature = "tracing")]
-    if let Some(suppressed) = FAILED.admits(Instant::now()) {
+    if let Some(suppressed) = HANDLER_FAILED.admits(Instant::now()) {
         let error = error.for_log();
         tracing::warn!(target: "socketio_server", namespace = ?namespace, id, %error, suppressed, "handler failed");
     }
 }
 
-/// A handler of another server's event has failed, and that server has asked for no answer.
+/// A handler of another server's event failed, and that server requested no answer.
 pub(crate) fn server_event_failed(namespace: &str, event: &str, error: &str) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server::adapter", namespace = ?namespace, event = ?event, error = ?error, "handler failed");
+    tracing::warn!(target: "socketio_server::cluster", namespace = ?namespace, event = ?event, error = ?error, "handler failed");
 }
 
-/// A client's connection is closed because of what it did, or did not.
-pub(crate) fn hung_up(fault: &str) {
+/// The server closed a connection because of the client's behaviour.
+pub(crate) fn connection_closed(fault: &str) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "socketio_server", fault, "client put out");
+    tracing::debug!(target: "socketio_server", fault, "connection closed by the server");
 }
 
-/// Events that had come before their connection ended did not begin in time.
-pub(crate) fn unfinished(events: usize) {
+/// Waiting events of a closed connection did not start in time.
+pub(crate) fn events_dropped(events: usize) {
     #[cfg(feature = "tracing")]
-    if let Some(suppressed) = UNFINISHED.admits(Instant::now()) {
-        tracing::warn!(target: "socketio_server", events, suppressed, "events dropped after the end of their connection");
+    if let Some(suppressed) = EVENTS_DROPPED.admits(Instant::now()) {
+        tracing::warn!(target: "socketio_server", events, suppressed, "events dropped after disconnect");
     }
 }
 
-/// A handler of a socket that leaves has panicked.
-pub(crate) fn panicked(namespace: &str, id: &str) {
+/// A handler of a leaving socket panicked.
+pub(crate) fn handler_panicked(namespace: &str, id: &str) {
     #[cfg(feature = "tracing")]
-    tracing::error!(target: "socketio_server", namespace = ?namespace, id, "a handler panicked");
+    tracing::error!(target: "socketio_server", namespace = ?namespace, id, "handler panicked");
 }
 
-/// Another node was heard for the first time.
+/// A cluster node was seen for the first time.
 pub(crate) fn node_found(node: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "socketio_server::adapter", %node, "node found");
+    tracing::debug!(target: "socketio_server::cluster", %node, "node found");
 }
 
-/// Another node has said that it leaves.
+/// A cluster node announced that it leaves.
 pub(crate) fn node_left(node: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "socketio_server::adapter", %node, "node left");
+    tracing::debug!(target: "socketio_server::cluster", %node, "node left");
 }
 
-/// Another node was silent for too long.
+/// A cluster node was silent for longer than its timeout.
 pub(crate) fn node_lost(node: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server::adapter", %node, "node lost");
+    tracing::warn!(target: "socketio_server::cluster", %node, "node lost");
 }
 
-/// Other nodes could not be told something, and nobody else gets to know of it.
-pub(crate) fn unsaid(what: &str, error: &impl Display) {
+/// A message to other nodes failed, and no caller receives the error.
+pub(crate) fn publish_failed(what: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "socketio_server::adapter", what, %error, "other nodes were not told");
+    tracing::warn!(target: "socketio_server::cluster", what, %error, "publishing to other nodes failed");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engineio::SlowConsumer;
 use serde_json::json;
-use socketio_server::{Args, Config, Data, Room, RoomEvent, Server, Socket};
+use socketio_server::{Args, Config, Data, Namespace, Room, RoomEvent, Server, Socket};
 
 use crate::support::{Running, builder, nothing_else, start};
 use tests::raw::{WebSocket, soon};
@@ -277,6 +277,89 @@ async fn room_events_are_seen() {
     ];
     assert_eq!(*events.lock().unwrap(), expected);
     drop(ws);
+}
+
+/// A second hook does not replace the first, in no kind of hooks.
+#[tokio::test]
+async fn all_hooks_are_called_until_they_are_removed() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let running = start(builder(), |io| {
+        io.on("number", |Data(_): Data<u8>| async {});
+    })
+    .await;
+    let mut ids = Vec::new();
+    for name in ["first", "second"] {
+        let note = |kind: &'static str| {
+            let calls = Arc::clone(&calls);
+            move || calls.lock().unwrap().push((kind, name))
+        };
+        let (error, room, broadcast) = (note("error"), note("room"), note("broadcast"));
+        ids.push(running.io.on_error(move |_, _| error()));
+        ids.push(running.io.on_room_event(move |_| room()));
+        ids.push(running.io.on_broadcast(move |_| broadcast()));
+    }
+    let (mut ws, id) = running.connect().await;
+    let socket = running.io.socket(&id).unwrap();
+    let taken = || std::mem::take(&mut *calls.lock().unwrap());
+
+    socket.join("room");
+    let both = |kind| [(kind, "first"), (kind, "second")];
+    // One event for the new room, one for its member.
+    assert_eq!(taken(), [both("room"), both("room")].concat());
+    running.io.emit("all", &1).await.unwrap();
+    assert_eq!(taken(), both("broadcast"));
+    assert_eq!(ws.text().await, r#"42["all",1]"#);
+    ws.send(r#"421["number","none"]"#).await;
+    assert!(ws.text().await.starts_with(r#"431[{"error":"#));
+    assert_eq!(taken(), both("error"));
+
+    for id in &ids[..3] {
+        assert!(running.io.off(*id) && !running.io.off(*id));
+    }
+    socket.leave("room");
+    running.io.emit("all", &2).await.unwrap();
+    assert_eq!(taken(), [("room", "second"), ("room", "second"), ("broadcast", "second")]);
+}
+
+/// A handler whose destructor uses the namespace, as a captured handle may.
+#[tokio::test]
+async fn removed_handlers_are_dropped_without_a_lock() {
+    struct Reenter(Namespace, Option<Socket>);
+    impl Drop for Reenter {
+        fn drop(&mut self) {
+            self.0.on("added", || async {});
+            if let Some(socket) = &self.1 {
+                socket.on("added", || async {});
+            }
+        }
+    }
+    let running = start(builder(), |_| {}).await;
+    let (_ws, id) = running.connect().await;
+    let io = &running.io;
+    let socket = io.socket(&id).unwrap();
+    let guard = |socket: Option<&Socket>| {
+        let guard = Arc::new(Reenter(io.of("/"), socket.cloned()));
+        move || {
+            let _ = &guard;
+            async {}
+        }
+    };
+    let removed = tokio::task::spawn_blocking({
+        let (io, socket) = (io.clone(), socket.clone());
+        let handlers = [io.on("event", guard(None)), io.on("other", guard(None))];
+        let own = [socket.on("event", guard(Some(&socket))), socket.on_any(guard(Some(&socket)))];
+        let outgoing = Reenter(io.of("/"), Some(socket.clone()));
+        let outgoing = socket.on_any_outgoing(move |_, _| {
+            let _ = &outgoing;
+        });
+        move || {
+            let removed = io.off(handlers[0]);
+            io.off_event("other");
+            let own = own.map(|id| socket.off(id));
+            removed && own == [true; 2] && socket.off_any_outgoing(outgoing)
+        }
+    });
+    assert!(soon(removed).await.unwrap());
 }
 
 /// A client that keeps its session although it is too slow misses what is for all, and who counts hears of it.

@@ -404,7 +404,7 @@ async fn a_folder_without_the_bundle_is_an_error_at_start() {
     );
     let text = error.to_string();
     assert!(
-        text.contains("client-dist") && text.ends_with("it lacks socket.io.js, socket.io.min.js.map"),
+        text.contains("client-dist") && text.ends_with("missing socket.io.js, socket.io.min.js.map"),
         "{text}"
     );
 

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socketio_server::adapter::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, NodeId, Presence};
+use socketio_server::cluster::{
+    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, NodeId, Presence,
+};
 use tokio::sync::mpsc;
 
 type Post = (NodeId, Message);
@@ -81,7 +83,7 @@ impl Bus {
 }
 
 impl Adapter for Bus {
-    fn open(&self, inbound: Inbound) -> Arc<dyn Link> {
+    fn open(&self, inbound: ClusterInbox) -> Arc<dyn ClusterLink> {
         let (sender, mut posts) = mpsc::unbounded_channel::<Post>();
         let (node, namespace) = (inbound.node().clone(), inbound.namespace().to_owned());
         self.seats.lock().unwrap().push(Seat { node: node.clone(), namespace: namespace.clone(), sender });
@@ -94,7 +96,7 @@ impl Adapter for Bus {
     }
 }
 
-impl Link for Wire {
+impl ClusterLink for Wire {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async move { self.bus.send(self, None, message) })
     }

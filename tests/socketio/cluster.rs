@@ -7,7 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::adapter::{Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence};
+use socketio_server::cluster::{
+    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, Presence,
+};
 use socketio_server::{
     Ack, AckSender, Args, Arguments, Binary, Data, EmitError, GatherError, Server, ServerBuilder, Socket,
 };
@@ -550,14 +552,14 @@ struct Opening<F>(F, mpsc::UnboundedSender<Message>);
 
 struct Published(mpsc::UnboundedSender<Message>);
 
-impl<F: Fn(&Inbound) + Send + Sync + 'static> Adapter for Opening<F> {
-    fn open(&self, inbound: Inbound) -> Arc<dyn Link> {
+impl<F: Fn(&ClusterInbox) + Send + Sync + 'static> Adapter for Opening<F> {
+    fn open(&self, inbound: ClusterInbox) -> Arc<dyn ClusterLink> {
         self.0(&inbound);
         Arc::new(Published(self.1.clone()))
     }
 }
 
-impl Link for Published {
+impl ClusterLink for Published {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async {
             let _ = self.0.send(message.clone());
@@ -576,7 +578,7 @@ async fn an_adapter_may_use_the_server_while_it_opens() {
     let server = Arc::new(OnceLock::<Server>::new());
     let (published, _) = mpsc::unbounded_channel();
     let used = Arc::clone(&server);
-    let open = move |inbound: &Inbound| {
+    let open = move |inbound: &ClusterInbox| {
         let Some(io) = used.get().filter(|_| inbound.namespace() != "/of-the-adapter") else { return };
         io.of("/of-the-adapter").on("x", || async {});
         io.of(inbound.namespace()).on_connect(|socket: Socket| async move { socket.join("opened") });
@@ -606,7 +608,7 @@ async fn what_is_said_while_an_adapter_opens_is_said_when_it_has() {
     let (entered, mut opening) = mpsc::unbounded_channel();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);
-    let open = move |inbound: &Inbound| {
+    let open = move |inbound: &ClusterInbox| {
         if inbound.namespace() == "/slow" {
             entered.send(()).unwrap();
             wait.lock().unwrap().recv().unwrap();

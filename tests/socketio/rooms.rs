@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use socketio_server::adapter::{
-    Adapter, AdapterError, BoxFuture, Inbound, Link, Message, Presence, SocketDetails,
+use socketio_server::cluster::{
+    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, Presence, SocketDetails,
 };
 use socketio_server::{Binary, RoomEvent, Server, Socket};
 
@@ -148,8 +148,10 @@ async fn a_broadcast_is_the_same_for_everybody_it_is_for() {
 async fn rooms_that_come_and_go_are_told() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&events);
-    let running =
-        start(builder(), |io| io.on_room_event(move |event| heard.lock().unwrap().push(event.clone()))).await;
+    let running = start(builder(), |io| {
+        io.on_room_event(move |event| heard.lock().unwrap().push(event.clone()));
+    })
+    .await;
     let mut both = sockets(&running, 2).await;
     let (one, two) = (both[0].1.clone(), both[1].1.clone());
     let told = || std::mem::take(&mut *events.lock().unwrap());
@@ -204,15 +206,15 @@ async fn a_hook_may_change_rooms_and_emit() {
 /// A cluster of which the other node is made up.
 struct Elsewhere;
 
-struct Answering(Inbound);
+struct Answering(ClusterInbox);
 
 impl Adapter for Elsewhere {
-    fn open(&self, inbound: Inbound) -> Arc<dyn Link> {
+    fn open(&self, inbound: ClusterInbox) -> Arc<dyn ClusterLink> {
         Arc::new(Answering(inbound))
     }
 }
 
-impl Link for Answering {
+impl ClusterLink for Answering {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async move {
             if let Message::FetchSockets { request, .. } = message {

@@ -145,7 +145,7 @@ async fn what_happens_can_be_seen() {
     seen.find("DEBUG socketio_client connection refused", &["namespace=\"/no\"", "Auth failed"]).await;
     let tenant = manager.socket("/tenant/a\u{202e}b");
     soon(tenant.connect().connected()).await.unwrap();
-    seen.find("DEBUG socketio_server namespace made", &["a\\u{202e}b"]).await;
+    seen.find("DEBUG socketio_server namespace created", &["a\\u{202e}b"]).await;
 
     // The connection breaks, and is opened again.
     socket.emit("leave", &()).unwrap();

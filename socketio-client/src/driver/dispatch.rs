@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::handler::{Failure, Running, Work};
 use socketio_parser::Event;
 
@@ -27,7 +27,7 @@ impl Driver {
         let calls = namespace.event_calls(event.name());
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls {
-            let (socket, event, ack) = (socket.clone(), event.clone(), Owed::new(ack.clone()));
+            let (socket, event, ack) = (socket.clone(), event.clone(), AckSlot::new(ack.clone()));
             self.start_handler(namespace, call(EventContext { socket, event, ack }));
         }
         push_to_stream(namespace, || SocketEvent::Event { event, ack });

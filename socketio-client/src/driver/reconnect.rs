@@ -16,7 +16,7 @@ impl Driver {
         if let Connection::Open(client) = std::mem::replace(&mut self.connection, Connection::Closed) {
             // After a violation of the protocol the server still considers the connection open.
             if matches!(reason, DisconnectReason::ParseError(_)) {
-                self.handlers.push(Running::nobodys(Box::pin(async move {
+                self.handlers.push(Running::without_owner(Box::pin(async move {
                     let _ = client.close().await;
                     None
                 })));

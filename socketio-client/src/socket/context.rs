@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::message;
 use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, ToArgs};
@@ -17,7 +17,7 @@ use crate::error::{ConnectError, EmitError, HandlerError};
 pub struct EventContext {
     pub(crate) socket: Socket,
     pub(crate) event: Event,
-    pub(crate) ack: Owed<AckSender>,
+    pub(crate) ack: AckSlot<AckSender>,
 }
 
 /// Context of a `connect` handler.

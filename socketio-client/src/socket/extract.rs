@@ -1,6 +1,6 @@
 //! Extractors that only clients have. `socketio-events` has those that clients and servers share.
 
-use socketio_events::extract::{Carrier, Extract, Owed};
+use socketio_events::extract::{AckSlot, Carrier, Extract};
 use socketio_events::handler::Incoming;
 use socketio_parser::Event;
 
@@ -48,11 +48,11 @@ impl Carrier for EventContext {
 }
 
 impl Incoming for EventContext {
-    fn owed(&mut self) -> &mut Owed<AckSender> {
+    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
         &mut self.ack
     }
 
-    fn misfit(&self, error: ExtractError) {
+    fn report_mismatch(&self, error: ExtractError) {
         self.socket.report_mismatch(self.event.name(), error);
     }
 }

@@ -38,7 +38,7 @@ impl Namespace {
         let mut handlers = self.handlers();
         let calls = handlers.events.calls(event);
         if handlers.events.has_once(event) {
-            handlers.events.retire(event);
+            handlers.events.remove_once(event);
         }
         calls
     }

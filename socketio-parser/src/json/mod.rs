@@ -1,6 +1,7 @@
-//! JSON as bytes: checking it, finding the arguments in it, undoing its escapes.
+//! JSON as bytes: validation, positions of arguments, escapes.
 
 pub(crate) mod placeholders;
 pub(crate) mod scan;
 pub(crate) mod spans;
 pub(crate) mod text;
+mod tokens;

@@ -1,23 +1,24 @@
-//! Do the placeholders of a binary packet name attachments that exist?
+//! Validation of the placeholders in a binary packet: every placeholder refers to an existing attachment.
 //!
-//! An object is a placeholder when its `_placeholder` is `true`, whatever else is in it; it is then replaced as a
-//! whole, so what is nested in it does not count. As with `JSON.parse`, the last of several equal keys decides.
+//! An object is a placeholder if its `_placeholder` is `true`, whatever its other members are. It is replaced
+//! as a whole, so placeholders nested in it do not count. The last of several equal keys decides, as with
+//! `JSON.parse`.
 
 use super::text::unescape_into;
 use crate::DecodeError;
 
-/// What is known of an object that is still open.
+/// State of an object that is still open.
 #[derive(Clone, Copy, Default)]
 struct Object {
     is_object: bool,
     placeholder: bool,
-    /// `num` is a whole number below the number of attachments.
+    /// Whether `num` is an integer below the number of attachments.
     index: Option<u32>,
-    /// Something inside is a placeholder without an attachment.
+    /// Whether a nested placeholder refers to a missing attachment.
     broken: bool,
 }
 
-/// What the key before a value was.
+/// The key before a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Placeholder,
@@ -25,7 +26,7 @@ enum Key {
     Other,
 }
 
-/// Checks `json`, which is known to be well-formed.
+/// Checks `json`, which must be well-formed.
 pub(crate) fn check(json: &[u8], attachments: usize) -> Result<(), DecodeError> {
     let mut open: Vec<Object> = Vec::with_capacity(8);
     let mut current = Object::default();
@@ -72,8 +73,8 @@ pub(crate) fn check(json: &[u8], attachments: usize) -> Result<(), DecodeError> 
     if current.broken { Err(DecodeError::Placeholder) } else { Ok(()) }
 }
 
-/// Remembers the value of a key that makes a placeholder. A value that is no number, `true`, `false` or `null`
-/// comes as `None`.
+/// Stores the value of a key that identifies a placeholder. `None` stands for a value that is no number,
+/// `true`, `false` or `null`.
 fn note(object: &mut Object, key: Key, scalar: Option<&[u8]>, attachments: usize) {
     match key {
         Key::Placeholder => object.placeholder = scalar == Some(b"true"),
@@ -82,14 +83,14 @@ fn note(object: &mut Object, key: Key, scalar: Option<&[u8]>, attachments: usize
     }
 }
 
-/// The attachment that a `num` stands for. A whole number may be written in any way, `1e0` for instance.
+/// The attachment index in `num`. An integer may be written in any notation, such as `1e0`.
 pub(crate) fn index(number: &[u8], attachments: usize) -> Option<u32> {
     if let [digit @ b'0'..=b'9'] = number {
         let index = u32::from(digit - b'0');
         return ((index as usize) < attachments).then_some(index);
     }
     let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;
-    // `attachments` is a small count; a float holds it exactly.
+    // `attachments` is small enough for an exact float.
     let valid = value >= 0.0 && value < attachments as f64 && value.fract() == 0.0;
     valid.then_some(value as u32)
 }
@@ -110,11 +111,11 @@ fn key_of(inside: &[u8]) -> Key {
     }
 }
 
-/// Where the closing quote of a string is, whose inside begins at `at`.
+/// Position of the closing quote of a string whose content starts at `at`.
 #[inline]
 pub(crate) fn string_end(json: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // Eight bytes at a time, as in `scan`; what is left, and escapes, byte by byte.
+    // Eight bytes at a time, as in `scan`; the remainder and escapes byte by byte.
     while let Some(chunk) = json.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * u64::from(b'"'));
@@ -163,15 +164,15 @@ mod tests {
             r#"["a",{ "_placeholder" : true , "num" : 1 , "more":[1,{}] }]"#,
             r#"["a",{"_placeholder":true,"num":1e0}]"#,
             r#"["a",{"_placeholder":true,"num":-0}]"#,
-            // No placeholder, so its number means nothing.
+            // The object is no placeholder, so `num` has no meaning.
             r#"["a",{"_placeholder":false,"num":9}]"#,
             r#"["a",{"_placeholder":"true","num":9}]"#,
             r#"["a",{"_placeholder":[true],"num":9}]"#,
             r#"["a","_placeholder",true,"num",9]"#,
-            // The last of several keys decides.
+            // The last of several equal keys decides.
             r#"["a",{"_placeholder":true,"_placeholder":1,"num":9}]"#,
             r#"["a",{"_placeholder":true,"num":9,"num":0}]"#,
-            // What is inside a placeholder is thrown away.
+            // The content of a placeholder is discarded.
             r#"["a",{"_placeholder":true,"x":{"_placeholder":true,"num":9},"num":0}]"#,
             r#"["a","\"",{"_placeholder":true,"num":0}]"#,
         ] {

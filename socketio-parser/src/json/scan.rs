@@ -1,19 +1,20 @@
-//! The one pass over a packet's JSON: is it well-formed, how deep is it, where does each argument lie.
+//! The single pass over a packet's JSON: well-formedness, depth, and the position of each argument.
 //!
-//! It never recurses and never allocates for text that has up to three arguments. What it lets pass is the grammar
-//! of RFC 8259, which is also what `JSON.parse` accepts: numbers of any size and unpaired surrogate escapes
-//! are text like any other, and it is for the type that somebody asks for to say whether it can hold them.
+//! The scanner does not recurse, and does not allocate for text with up to three arguments. It accepts the
+//! grammar of RFC 8259, as `JSON.parse` does. Numbers of any size and unpaired surrogate escapes pass; the
+//! requested type decides later whether it can hold them.
 
+use super::tokens::{escape, fraction, long};
 use crate::json::spans::{Span, Spans};
 use crate::limits::Limit;
 use crate::{DecodeError, Limits};
 
-/// What the first element of an argument list is, as far as an event name is concerned.
+/// Kind of the first element of an argument list, as a possible event name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
-    /// There is none.
+    /// The list is empty.
     Missing,
-    /// A string without escapes: the span without its quotes is the name.
+    /// A string without escapes. The span without its quotes is the name.
     Plain,
     /// A string with escapes.
     Escaped,
@@ -21,14 +22,14 @@ pub(crate) enum First {
     Other,
 }
 
-/// An argument list that was found well-formed.
+/// A well-formed argument list.
 #[derive(Debug)]
 pub(crate) struct Array {
     pub(crate) spans: Spans,
     pub(crate) first: First,
 }
 
-/// Checks an array that fills `text` from `at` to its end.
+/// Checks an array that extends from `at` to the end of `text`.
 #[inline(always)]
 pub(crate) fn array(text: &[u8], at: usize, limits: &Limits) -> Result<Array, DecodeError> {
     let mut cursor = Cursor { text, at, high: 0 };
@@ -77,7 +78,7 @@ pub(crate) fn array(text: &[u8], at: usize, limits: &Limits) -> Result<Array, De
     Ok(Array { spans, first })
 }
 
-/// Checks a value that fills `text` from `at` to its end, and says where it lies.
+/// Checks a value that extends from `at` to the end of `text`, and returns its position.
 pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, DecodeError> {
     let mut cursor = Cursor { text, at, high: 0 };
     cursor.space();
@@ -88,7 +89,7 @@ pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, De
     Ok(Span { start: offset(start), end: offset(end) })
 }
 
-/// Packets are never longer than `u32::MAX`: the decoder has checked.
+/// The decoder has checked that a packet is not longer than `u32::MAX`.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
@@ -99,20 +100,21 @@ const QUOTES: u64 = ONES * b'"' as u64;
 const BACKSLASHES: u64 = ONES * b'\\' as u64;
 const SPACES: u64 = ONES * b' ' as u64;
 
-/// A place in the text.
+/// Position in the text.
 ///
-/// Everything that runs per byte is inlined into the two loops that own a cursor, so that its place stays in a
-/// register; what is rare takes it by value.
+/// Code that runs per byte is inlined into the two loops that own a cursor, so that the position stays in a
+/// register. Rare cases take the cursor by value.
 #[derive(Clone, Copy)]
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
-    /// The high bits of every byte seen in strings. While they are zero the text is ASCII and needs no UTF-8 check.
+    /// The combined high bits of all bytes in strings. While they are zero the text is ASCII and needs no
+    /// UTF-8 check.
     high: u64,
 }
 
 impl Cursor<'_> {
-    /// The byte here. The end of the text reads as NUL, which no JSON token begins or goes on with.
+    /// The current byte. The end of the text reads as NUL, which is part of no JSON token.
     #[inline(always)]
     fn peek(&self) -> u8 {
         self.text.get(self.at).copied().unwrap_or(0)
@@ -140,7 +142,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Only white space may follow; and what was skipped as the inside of strings must be UTF-8.
+    /// Only white space may follow. The content of strings was skipped, so it is checked for UTF-8 here.
     #[inline(always)]
     fn finish(&mut self, begin: usize) -> Result<(), DecodeError> {
         self.space();
@@ -154,7 +156,8 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Steps over one value that starts here, `depth` containers deep. For a string, says whether it has escapes.
+    /// Steps over the value at the cursor, inside `depth` containers. For a string, returns whether it has
+    /// escapes.
     #[inline(always)]
     fn value(&mut self, depth: u32, max_depth: u32) -> Result<bool, DecodeError> {
         match self.peek() {
@@ -177,7 +180,7 @@ impl Cursor<'_> {
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.word(*b"true"),
             b'n' => self.word(*b"null"),
-            // "false" has five letters; what comes before them was read.
+            // "false" has five letters; the first one was consumed before.
             b'f' => {
                 self.at += 1;
                 self.word(*b"alse")
@@ -186,7 +189,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// An object's key, its colon and the space before the value.
+    /// The key of an object, its colon and the white space before the value.
     #[inline(always)]
     fn key(&mut self) -> Result<(), DecodeError> {
         self.expect(b'"')?;
@@ -197,7 +200,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// The rest of a string whose opening quote was taken. Says whether it has escapes.
+    /// The rest of a string after its opening quote. Returns whether it has escapes.
     #[inline(always)]
     fn string(&mut self) -> Result<bool, DecodeError> {
         let mut escaped = false;
@@ -220,8 +223,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Steps over bytes that mean themselves, eight at a time, up to the quote, backslash or control character
-    /// that ends them.
+    /// Steps over literal bytes, eight at a time, up to the next quote, backslash or control character.
     #[inline(always)]
     fn plain(&mut self) {
         for _ in 0..4 {
@@ -230,8 +232,8 @@ impl Cursor<'_> {
             };
             let word = u64::from_le_bytes(*chunk);
             self.high |= word;
-            // The classic test for a zero byte, after turning what is sought into zero. A borrow can only make
-            // bytes above the first hit look like hits, and the first is the one that is used.
+            // The classic zero-byte test, after an XOR that turns the sought byte into zero. A borrow can
+            // produce false hits only above the first hit, and only the first hit is used.
             let quote = word ^ QUOTES;
             let backslash = word ^ BACKSLASHES;
             let hits = ((quote.wrapping_sub(ONES) & !quote)
@@ -253,12 +255,12 @@ impl Cursor<'_> {
             self.at += 1;
         }
         match self.peek() {
-            // A leading zero stands alone: 010 is no number.
+            // RFC 8259 allows no digits after a leading zero: 010 is invalid.
             b'0' => self.at += 1,
             b'1'..=b'9' => self.digits(),
             _ => return Err(self.fault()),
         }
-        // Most numbers are whole, and end here.
+        // Most numbers are integers and end here.
         if matches!(self.peek(), b'.' | b'e' | b'E') {
             match fraction(self.text, self.at) {
                 Ok(at) => self.at = at,
@@ -287,14 +289,14 @@ impl Cursor<'_> {
     }
 }
 
-/// An array or an object that starts here and everything in it, with one bit per open container.
+/// The array or object at the cursor with all its content, with one bit per open container.
 #[inline(never)]
 fn container<'a>(from: Cursor<'a>, base: u32, max_depth: u32) -> Result<Cursor<'a>, DecodeError> {
     let mut cursor = from;
     let mut open = Open::default();
     let mut depth = base;
     'value: loop {
-        // A value starts here.
+        // Next: the start of a value.
         match cursor.peek() {
             b'"' => {
                 cursor.at += 1;
@@ -319,7 +321,7 @@ fn container<'a>(from: Cursor<'a>, base: u32, max_depth: u32) -> Result<Cursor<'
             }
             _ => cursor.scalar()?,
         }
-        // A value has ended here, or an empty container is about to.
+        // Next: the end of a value, or of an empty container.
         loop {
             cursor.space();
             match cursor.peek() {
@@ -345,74 +347,7 @@ fn container<'a>(from: Cursor<'a>, base: u32, max_depth: u32) -> Result<Cursor<'
     }
 }
 
-/// The rest of a string that has shown to be long, or ends near the end of the text: blocks that the compiler turns
-/// into vector instructions, then byte by byte. Gives back where it stopped and the high bits.
-#[inline(never)]
-fn long(text: &[u8], mut at: usize, mut high: u64) -> (usize, u64) {
-    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<64>()) {
-        let mut stop = 0u8;
-        let mut seen = 0u8;
-        for &byte in block {
-            stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < b' ');
-            seen |= byte;
-        }
-        if stop != 0 {
-            break;
-        }
-        high |= u64::from(seen);
-        at += 64;
-    }
-    while let Some(&byte) = text.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < b' ' {
-            break;
-        }
-        high |= u64::from(byte);
-        at += 1;
-    }
-    (at, high)
-}
-
-/// An escape, from its backslash on. Gives back what is behind it, or where it goes wrong.
-#[cold]
-fn escape(text: &[u8], at: usize) -> Result<usize, usize> {
-    match text.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-        Some(b'u') => {
-            let digits = text.get(at + 2..at + 6);
-            if digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                Ok(at + 6)
-            } else {
-                Err(at)
-            }
-        }
-        _ => Err(at),
-    }
-}
-
-/// The fraction and the exponent of a number. Gives back what is behind them, or where they go wrong.
-#[inline(never)]
-fn fraction(text: &[u8], mut at: usize) -> Result<usize, usize> {
-    let digits = |mut at: usize| {
-        let start = at;
-        while text.get(at).is_some_and(u8::is_ascii_digit) {
-            at += 1;
-        }
-        if at > start { Ok(at) } else { Err(at) }
-    };
-    if text.get(at) == Some(&b'.') {
-        at = digits(at + 1)?;
-    }
-    if let Some(b'e' | b'E') = text.get(at) {
-        at += 1;
-        if let Some(b'+' | b'-') = text.get(at) {
-            at += 1;
-        }
-        at = digits(at)?;
-    }
-    Ok(at)
-}
-
-/// Which of the open containers are objects, one bit each.
+/// Kind of each open container, one bit each: set for an object.
 #[derive(Default)]
 struct Open {
     objects: [u64; 16],
@@ -420,7 +355,7 @@ struct Open {
 }
 
 impl Open {
-    /// `depth` is at most `DEPTH_CEILING`, which is less than the 1024 bits.
+    /// `depth` is at most `DEPTH_CEILING`, which is below 1024 bits.
     #[inline(always)]
     fn push(&mut self, depth: u32, object: bool) {
         self.in_object = object;

@@ -1,6 +1,7 @@
-//! Where the arguments of a packet lie.
+//! Positions of the arguments in a packet.
 
-/// Where an argument lies: from its first byte to the one after its last, white space around it left out.
+/// Position of an argument: from its first byte to the byte after its last one, without surrounding white
+/// space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     pub(crate) start: u32,
@@ -18,7 +19,7 @@ impl Span {
 pub(crate) struct Spans {
     len: u32,
     inline: [Span; 3],
-    /// Behind a pointer of its own, as most lists have no more and all of them are moved about.
+    /// Boxed, because most lists have at most three spans and lists are moved often.
     more: Option<Box<More>>,
 }
 

@@ -1,9 +1,9 @@
-//! Strings and numbers of JSON text that is known to be well-formed, as JavaScript would read them.
+//! Strings and numbers of well-formed JSON text, as JavaScript reads them.
 
 use std::fmt::Write;
 
-/// Undoes the escapes of the inside of a JSON string and appends the result. `None` when an escaped surrogate
-/// has no partner: then no Rust string can hold it.
+/// Decodes the escapes of a JSON string's content and appends the result. `None` if an escaped surrogate is
+/// unpaired, because a Rust string cannot hold it.
 pub(crate) fn unescape_into(inside: &[u8], out: &mut String) -> Option<()> {
     let mut rest = std::str::from_utf8(inside).ok()?;
     while let Some((plain, escape)) = rest.split_once('\\') {
@@ -45,7 +45,8 @@ fn unit(text: &str) -> Option<u32> {
     u32::from_str_radix(text.get(..4)?, 16).ok()
 }
 
-/// What JavaScript makes of a number that is used as an event name: `1.50` is `"1.5"`, `1e21` is `"1e+21"`.
+/// JavaScript's string form of a number that is used as an event name: `1.50` is `"1.5"`, `1e21` is
+/// `"1e+21"`.
 pub(crate) fn number_name(number: &[u8]) -> Option<String> {
     let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;
     Some(js_number(value))
@@ -62,7 +63,7 @@ pub(crate) fn js_number(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    // Rust prints the shortest digits that read back as the same number, which is what the standard asks for.
+    // Rust prints the shortest digits that parse back to the same number, as the standard requires.
     let shortest = format!("{:e}", value.abs());
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let digits = digits.replace('.', "");
@@ -73,7 +74,7 @@ pub(crate) fn js_number(value: f64) -> String {
     if value < 0.0 {
         out.push('-');
     }
-    // `write!` to a String cannot fail.
+    // `write!` into a `String` cannot fail.
     if (count..=21).contains(&point) {
         let zeros = usize::try_from(point - count).unwrap_or_default();
         let _ = write!(out, "{digits}{}", "0".repeat(zeros));
@@ -98,7 +99,7 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut at = digits.len();
     loop {
         at -= 1;
-        // A remainder by ten fits into a byte.
+        // A remainder modulo ten fits into a byte.
         digits[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn numbers_print_as_javascript_prints_them() {
-        // Left as JSON text, right as `String(JSON.parse(text))` says.
+        // Left: JSON text. Right: the result of `String(JSON.parse(text))`.
         for (text, name) in [
             ("0", "0"),
             ("-0", "0"),

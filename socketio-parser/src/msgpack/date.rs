@@ -1,9 +1,9 @@
-//! Dates as JavaScript prints them in JSON.
+//! Dates in JavaScript's JSON notation.
 
-/// The farthest that a JavaScript date can be from 1970, in milliseconds.
+/// The largest distance of a JavaScript date from 1970, in milliseconds.
 const FARTHEST: i64 = 8_640_000_000_000_000;
 
-/// `Date.prototype.toJSON`: `None` for what is no valid date.
+/// `Date.prototype.toJSON`: `None` for an invalid date.
 pub(super) fn iso(milliseconds: i64) -> Option<String> {
     if !(-FARTHEST..=FARTHEST).contains(&milliseconds) {
         return None;
@@ -14,15 +14,16 @@ pub(super) fn iso(milliseconds: i64) -> Option<String> {
     let (hour, minute, second, milli) = (time / 3_600_000, time / 60_000 % 60, time / 1000 % 60, time % 1000);
     let year = match year {
         0..=9999 => format!("{year:04}"),
-        // ECMA-262: years beyond four digits have a sign and six.
+        // ECMA-262: a year beyond four digits has a sign and six digits.
         _ => format!("{}{:06}", if year < 0 { '-' } else { '+' }, year.abs()),
     };
     Some(format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+/// Year, month and day of a day number relative to 1970-01-01, in the Gregorian calendar.
 fn civil(day: i64) -> (i64, i64, i64) {
-    // Counted from 0000-03-01, so that a leap day is the last of its year; 400 years always have 146,097 days.
+    // Relative to 0000-03-01, so that a leap day is the last day of its year; 400 years always have 146,097
+    // days.
     let shifted = day + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

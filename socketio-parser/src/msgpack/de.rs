@@ -1,4 +1,4 @@
-//! Types out of msgpack.
+//! Deserialization from msgpack.
 
 use serde::de::{self, Deserialize, DeserializeSeed, Visitor};
 use serde::forward_to_deserialize_any;
@@ -9,10 +9,10 @@ use super::key::KeyDeserializer;
 use super::token::{Token, token};
 use crate::arg_list::ReadArg;
 
-/// As many levels as serde_json follows, for the same reason: a type may recurse on the stack.
+/// The same depth as serde_json's, for the same reason: a type may recurse on the stack.
 const MAX_DEPTH: u32 = 128;
 
-/// Reads a value that fills `bytes`.
+/// Deserializes a value that fills `bytes`.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ValueError> {
     T::deserialize(&mut Deserializer { bytes, at: 0, depth: 0 })
 }
@@ -37,7 +37,7 @@ impl<'de> Deserializer<'de> {
         Ok(token)
     }
 
-    /// Hands a token that was read, and what belongs to it, to a visitor.
+    /// Passes a token and its content to a visitor.
     fn visit<V: Visitor<'de>>(&mut self, token: Token<'de>, visitor: V) -> Result<V::Value, ValueError> {
         match token {
             Token::Nil | Token::Undefined => visitor.visit_unit(),
@@ -47,7 +47,7 @@ impl<'de> Deserializer<'de> {
             Token::Float(value) => visitor.visit_f64(value),
             Token::Str(value) => visitor.visit_borrowed_str(text(value)?),
             Token::Bin(value) => visitor.visit_borrowed_bytes(value),
-            // In JSON a date is its text, and one that is invalid is null.
+            // In JSON a date is its text, and an invalid date is null.
             Token::Date(milliseconds) => match date::iso(milliseconds) {
                 Some(text) => visitor.visit_string(text),
                 None => visitor.visit_unit(),
@@ -58,7 +58,8 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// Runs `visit` one level deeper; what it has not read of the container is an error, as with serde_json.
+    /// Runs `visit` one level deeper. Content of the container that `visit` has not consumed is an error, as
+    /// with serde_json.
     fn nested<T>(
         &mut self,
         length: u64,
@@ -86,7 +87,7 @@ macro_rules! bytes_are_no_text {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             match self.next()? {
-                // serde's strings would take any bytes that happen to be UTF-8.
+                // serde's string visitors would accept any bytes that happen to be UTF-8.
                 Token::Bin(content) => Err(de::Error::invalid_type(de::Unexpected::Bytes(content), &visitor)),
                 token => self.visit(token, visitor),
             }
@@ -162,7 +163,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 }
 
-/// The rest of an array or a map.
+/// The remaining content of an array or a map.
 struct Container<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
     left: u64,
@@ -214,7 +215,7 @@ impl<'de> de::MapAccess<'de> for &mut Container<'_, 'de> {
     }
 }
 
-/// A variant with content: a map with one entry, whose header was read.
+/// A variant with content: a map with one entry, whose header was consumed before.
 struct Variant<'a, 'de>(&'a mut Deserializer<'de>);
 
 impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
@@ -250,7 +251,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
     }
 }
 
-/// An extension that nobody knows: an array of its type and its bytes, as notepack has it.
+/// An unknown extension: an array of its type and its bytes, as in notepack.
 struct Extension<'de> {
     kind: i8,
     content: &'de [u8],

@@ -1,4 +1,4 @@
-//! From a binary message to a packet.
+//! Decoding of a binary message into a packet.
 
 use bytes::Bytes;
 
@@ -11,13 +11,13 @@ use crate::json::text::js_number;
 use crate::limits::Limit;
 use crate::{DecodeError, Event, Limits, Namespace, Packet, PacketType, Parser, Payload, RawArgs, RawValue};
 
-/// What of the packet's map has been found so far. Of several equal keys the last counts.
+/// The members of the packet's map found so far. Of several equal keys the last one counts.
 #[derive(Default)]
 struct Fields {
     kind: Option<Span>,
     namespace: Option<Span>,
     data: Option<Span>,
-    /// If the data is an array, where its elements lie.
+    /// Positions of the elements, if the data is an array.
     elements: Option<Spans>,
     id: Option<Span>,
 }
@@ -41,7 +41,7 @@ fn fields(message: &[u8], limits: &Limits) -> Result<Fields, DecodeError> {
     for _ in 0..entries {
         let Some((key, start)) = token(message, next) else { return Err(malformed(next)) };
         let Token::Str(key) = key else { return Err(malformed(next)) };
-        // The argument list is the first level, as in JSON: the map around it does not count.
+        // The argument list is the first level, as in JSON; the surrounding map does not count.
         let mut elements = None;
         next = match token(message, start) {
             Some((Token::Array(length), first)) if key == b"data" => {
@@ -67,7 +67,7 @@ fn at(message: &[u8], span: Span) -> Option<Token<'_>> {
     token(message, span.start as usize).map(|(token, _)| token)
 }
 
-/// A whole number from 0 on, however it is encoded.
+/// A non-negative integer in any encoding.
 fn whole(token: Token<'_>) -> Option<u64> {
     match token {
         Token::Unsigned(number) => Some(number),
@@ -79,7 +79,7 @@ fn whole(token: Token<'_>) -> Option<u64> {
 }
 
 fn kind(message: &[u8], span: Option<Span>) -> Option<PacketType> {
-    // There are no types 5 and 6 here: binary data is in place.
+    // The types 5 and 6 do not exist in msgpack, because binary data is in place.
     match whole(at(message, span?)?)? {
         0 => Some(PacketType::Connect),
         1 => Some(PacketType::Disconnect),
@@ -145,7 +145,7 @@ fn payload(
     }
 }
 
-/// Where the elements of the argument list lie, and where it ends.
+/// Positions of the elements of the argument list, and its end.
 fn array(message: &[u8], length: u64, first: usize, limits: &Limits) -> Result<(Spans, usize), DecodeError> {
     if length > u64::from(limits.max_arguments) {
         return Err(DecodeError::Limit(Limit::Arguments));
@@ -163,11 +163,11 @@ fn array(message: &[u8], length: u64, first: usize, limits: &Limits) -> Result<(
     Ok((spans, next))
 }
 
-/// The name of an event: as strict as in JSON, where the official msgpack parser takes anything.
+/// The name of an event, with the same rules as in JSON; the official msgpack parser accepts any value.
 fn name(message: &[u8], span: Option<Span>) -> Result<Box<str>, DecodeError> {
     match span.and_then(|span| at(message, span)) {
         Some(Token::Str(name)) => std::str::from_utf8(name).map(Box::from).map_err(|_| DecodeError::Unicode),
-        // The names of numbers are JavaScript's, whose numbers are doubles.
+        // A number as a name is printed as JavaScript prints it, as a double.
         Some(Token::Unsigned(number)) => Ok(js_number(number as f64).into()),
         Some(Token::Signed(number)) => Ok(js_number(number as f64).into()),
         Some(Token::Float(number)) => Ok(js_number(number).into()),

@@ -1,11 +1,11 @@
-//! Writing packets.
+//! Encoding of packets.
 
 use super::ser;
 use crate::emit::{ArgWriter, ToArgs};
 use crate::header;
 use crate::{EncodeError, PacketType, Parser};
 
-/// Appends an EVENT or ACK packet, its keys in the order in which the official server has them.
+/// Appends an EVENT or ACK packet, with its keys in the order of the official server.
 pub(crate) fn write_args<A: ToArgs + ?Sized>(
     out: &mut Vec<u8>,
     kind: PacketType,
@@ -41,10 +41,10 @@ pub(crate) fn write_args<A: ToArgs + ?Sized>(
     Ok(())
 }
 
-/// What appends a packet's data.
+/// Function that appends a packet's data.
 pub(crate) type Write<'a> = &'a dyn Fn(&mut Vec<u8>) -> Result<(), EncodeError>;
 
-/// Appends a packet of another type, whose data `write` appends.
+/// Appends a packet of another type; `write` appends its data.
 pub(crate) fn write_plain(
     out: &mut Vec<u8>,
     kind: PacketType,

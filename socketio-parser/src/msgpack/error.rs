@@ -1,6 +1,6 @@
-//! What can be wrong with a value.
+//! Errors of msgpack values.
 
-/// A value does not fit a type, or a type does not fit msgpack.
+/// A value does not match a type, or a type has no msgpack representation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValueError(Box<str>);
@@ -10,7 +10,7 @@ impl ValueError {
         Self(message.to_string().into_boxed_str())
     }
 
-    /// Cannot happen to a value out of a packet, which was checked.
+    /// Unreachable for a value of a packet, which the decoder has validated.
     pub(crate) fn malformed() -> Self {
         Self::new("not msgpack")
     }

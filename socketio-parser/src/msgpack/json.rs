@@ -1,7 +1,7 @@
-//! From msgpack to JSON, for servers that are set to one and clients that are set to the other.
+//! Conversion of msgpack to JSON, for servers that use one encoding and clients that use the other.
 //!
-//! JSON has less: `undefined` becomes `null` and is left out of objects, numbers that are not finite become `null`,
-//! dates become text. It is what `JSON.stringify` would make of it.
+//! JSON has fewer types: `undefined` becomes `null` and is left out of objects, non-finite numbers become
+//! `null`, dates become text. The result equals that of `JSON.stringify`.
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ pub(crate) fn to_json(value: &Bytes) -> Result<(Vec<u8>, Vec<Bytes>), ValueError
     }
 }
 
-/// Appends the JSON text of a value, and leaves its binary data with the packet that is being written.
+/// Appends the JSON text of a value, and moves its binary data into the packet that is being written.
 pub(crate) fn write_json(value: &Bytes, out: &mut Vec<u8>) -> Result<(), ValueError> {
     let mut writer = Writer { value, at: 0, out };
     writer.value(0)
@@ -47,7 +47,7 @@ impl<'a> Writer<'a> {
         self.token(token, depth)
     }
 
-    /// Recurses as deep as the decoder let the value be.
+    /// The recursion is as deep as the decoder's depth limit.
     fn token(&mut self, token: Token<'a>, depth: u32) -> Result<(), ValueError> {
         if depth > DEPTH_CEILING {
             return Err(ValueError::new("recursion limit exceeded"));

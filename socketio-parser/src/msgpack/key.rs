@@ -1,4 +1,5 @@
-//! The keys of maps: strings on the wire, as JavaScript has no others; what looks like a number can be read as one.
+//! Keys of maps. They are strings on the wire, as in JavaScript; a key that looks like a number can be
+//! deserialized as one.
 
 use serde::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -6,7 +7,7 @@ use serde::ser::{self, Impossible, Serialize};
 
 use super::error::ValueError;
 
-/// Makes a string of a key.
+/// Serializes a key to a string.
 pub(super) struct KeySerializer;
 
 macro_rules! printed {
@@ -139,7 +140,7 @@ impl ser::Serializer for KeySerializer {
     }
 }
 
-/// Reads a key that was a string.
+/// Deserializes a key from a string.
 pub(super) struct KeyDeserializer<'de>(pub(super) &'de str);
 
 macro_rules! parsed {
@@ -147,7 +148,7 @@ macro_rules! parsed {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             match self.0.parse() {
                 Ok(value) => visitor.$visit(value),
-                // Let the visitor say what it wanted instead.
+                // The visitor reports the expected type.
                 Err(_) => visitor.visit_borrowed_str(self.0),
             }
         })*
@@ -194,7 +195,7 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
     }
 }
 
-/// A string is also the variant of an enum that has nothing in it.
+/// A string is also a unit variant of an enum.
 impl<'de> EnumAccess<'de> for KeyDeserializer<'de> {
     type Error = ValueError;
     type Variant = Bare;
@@ -204,7 +205,7 @@ impl<'de> EnumAccess<'de> for KeyDeserializer<'de> {
     }
 }
 
-/// A variant without content.
+/// A unit variant.
 pub(super) struct Bare;
 
 fn no_content<T>() -> Result<T, ValueError> {

@@ -1,9 +1,9 @@
-//! The parser that is byte-compatible with npm's `socket.io-msgpack-parser`.
+//! Msgpack packets, byte-compatible with npm's `socket.io-msgpack-parser`.
 //!
-//! A packet is one map `{type, nsp, data, id}` in one binary message, with binary data in place. That package uses
-//! notepack.io 2.2, which has forms of its own for what JavaScript has and msgpack has not: `undefined` is an
-//! extension of type 0 with one byte, a `Date` one of type 0 with eight, an `ArrayBuffer` one of type 0 of any
-//! other length. All of them are read here.
+//! A packet is one map `{type, nsp, data, id}` in one binary message, with binary data in place. That package
+//! uses notepack.io 2.2, which encodes JavaScript values without a msgpack type in its own way: `undefined`
+//! is an extension of type 0 with one byte, a `Date` an extension of type 0 with eight bytes, an
+//! `ArrayBuffer` an extension of type 0 with any other length. This module reads all of them.
 
 mod date;
 pub(crate) mod de;

@@ -1,4 +1,4 @@
-//! Stepping over msgpack values, and checking them on the way: well-formed, UTF-8, not too deep.
+//! Skipping and validation of msgpack values: well-formedness, UTF-8, depth.
 
 use super::token::{Token, token};
 use crate::DecodeError;
@@ -6,29 +6,30 @@ use crate::limits::Limit;
 
 /// A container that is still open.
 struct Open {
-    /// How many values are still to come; keys count.
+    /// Number of missing values, keys included.
     left: u64,
     map: bool,
 }
 
-/// Where the value at `at` ends, which is `depth` containers deep. Never recurses.
+/// End of the value at `at`, which is inside `depth` containers. Does not recurse.
 pub(super) fn skip(bytes: &[u8], mut at: usize, depth: u32, max_depth: u32) -> Result<usize, DecodeError> {
-    // The containers around the innermost one, which is `current`; outside of all there is one value.
+    // The containers around the innermost one, which is `current`. Outside of all containers exactly one
+    // value is expected.
     let mut outer: Vec<Open> = Vec::new();
     let mut current = Open { left: 1, map: false };
     loop {
         let (token, next) = token(bytes, at).ok_or_else(|| malformed(at))?;
-        // In a map keys and values take turns, keys first, so an even number is left where a key stands.
+        // In a map keys and values alternate, keys first, so the remaining number is even before a key.
         let is_key = current.map && current.left % 2 == 0;
         current.left -= 1;
         match token {
-            // Most are short and ASCII, and a loop is quicker than a call.
+            // Most keys are short ASCII, and a loop is faster than a call.
             Token::Str(text) if text.len() <= 32 && text.iter().all(u8::is_ascii) => {}
             Token::Str(text) => {
                 std::str::from_utf8(text).map_err(|_| DecodeError::Unicode)?;
             }
             Token::Unsigned(_) | Token::Signed(_) => {}
-            // JavaScript makes strings of other keys too; no object that it encodes has any.
+            // JavaScript converts other keys to strings; the keys of an encoded object are always strings.
             _ if is_key => return Err(malformed(at)),
             Token::Array(length) | Token::Map(length) => {
                 if depth as usize + outer.len() >= max_depth as usize {
@@ -36,7 +37,7 @@ pub(super) fn skip(bytes: &[u8], mut at: usize, depth: u32, max_depth: u32) -> R
                 }
                 let map = matches!(token, Token::Map(_));
                 let left = length * if map { 2 } else { 1 };
-                // Every value takes a byte at least: do not begin what cannot end.
+                // Every value takes at least one byte, so a larger count cannot be satisfied.
                 if left > (bytes.len() - next) as u64 {
                     return Err(malformed(at));
                 }

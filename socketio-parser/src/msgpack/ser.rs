@@ -1,4 +1,4 @@
-//! Types into msgpack, in the forms that notepack.io chooses: the shortest header, numbers as JavaScript has them.
+//! Serialization into msgpack, in the forms of notepack.io: the shortest header, numbers as in JavaScript.
 
 use serde::ser::{self, Serialize};
 
@@ -11,7 +11,7 @@ pub(crate) fn to_writer<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> 
     value.serialize(&mut Serializer::new(out))
 }
 
-/// Appends values to a buffer. Structs become maps; enums are written as serde_json writes them.
+/// Serializer that appends to a buffer. Structs become maps; enums have serde_json's representation.
 pub(super) struct Serializer<'a> {
     out: &'a mut Vec<u8>,
 }
@@ -22,7 +22,7 @@ impl<'a> Serializer<'a> {
     }
 }
 
-// Big-endian, as msgpack has it; the casts cut off what the range of the arm leaves at zero.
+// Big-endian, as msgpack requires. The casts drop only bytes that the range of the match arm makes zero.
 pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
     match value {
         0..=0x7f => out.push(value as u8),
@@ -44,7 +44,7 @@ fn signed(out: &mut Vec<u8>, value: i64) {
     }
 }
 
-/// A whole number is written as an integer: JavaScript knows only one kind of number.
+/// An integral float is written as an integer, because JavaScript has one number type.
 fn float(out: &mut Vec<u8>, value: f64) {
     let whole = value.fract() == 0.0 && value.abs() <= MAX_ACK_ID as f64;
     if whole { signed(out, value as i64) } else { wide(out, 0xcb, &value.to_be_bytes()) }
@@ -90,7 +90,7 @@ pub(super) fn map_header(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// Nothing in one message comes near 4 GiB; what does is cut off by the limit of the transport.
+/// A message is far below 4 GiB; the transport's limit rejects anything larger.
 fn length_32(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
@@ -239,8 +239,8 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     }
 }
 
-/// An array or a map whose content is being written. Its header says how much that will be; if it was told wrong,
-/// or not at all, it is put right in the end.
+/// An array or a map whose content is being written. A wrong or missing length in its header is corrected at
+/// the end.
 pub(super) struct Compound<'s, 'a> {
     serializer: &'s mut Serializer<'a>,
     header: fn(&mut Vec<u8>, usize),
@@ -276,7 +276,7 @@ impl<'s, 'a> Compound<'s, 'a> {
         let end = out.len();
         (self.header)(out, self.count);
         let header = out.len() - end;
-        // The right header to the front, then the wrong one out.
+        // Inserts the correct header in front, then removes the wrong one.
         if let Some(tail) = out.get_mut(self.start..) {
             tail.rotate_right(header);
         }

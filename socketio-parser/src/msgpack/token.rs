@@ -1,6 +1,6 @@
 //! One msgpack token: a scalar with its content, or the header of a container.
 
-/// What stands at a place.
+/// The token at a position.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Token<'a> {
     Nil,
@@ -8,25 +8,25 @@ pub(super) enum Token<'a> {
     Undefined,
     Bool(bool),
     Unsigned(u64),
-    /// Below zero.
+    /// A negative integer.
     Signed(i64),
     Float(f64),
-    /// Not yet checked to be UTF-8.
+    /// Not yet validated as UTF-8.
     Str(&'a [u8]),
     /// Also notepack's extension of type 0, an `ArrayBuffer`.
     Bin(&'a [u8]),
     /// notepack's extension of type 0 with eight bytes: milliseconds since 1970.
     Date(i64),
-    /// Any other extension. notepack makes an array of its type and its bytes.
+    /// Any other extension. notepack decodes it as an array of its type and its bytes.
     Ext(i8, &'a [u8]),
-    // As wide as the numbers: the processor waits when it reads eight bytes that were written as four and four.
-    /// The header of an array of so many elements.
+    // As wide as the numbers: reading eight bytes that were written as four and four stalls the processor.
+    /// The header of an array, with the number of its elements.
     Array(u64),
-    /// The header of a map of so many entries.
+    /// The header of a map, with the number of its entries.
     Map(u64),
 }
 
-/// The token at `at`, and where the next one begins. `None` if there is none.
+/// The token at `at` and the position of the next one. `None` if there is no valid token.
 #[inline(always)]
 pub(super) fn token(bytes: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     let mut reader = Reader { bytes, at };

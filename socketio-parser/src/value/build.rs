@@ -1,13 +1,13 @@
-//! Marking a JSON text that is known to be well-formed.
+//! Building the nodes of well-formed JSON text.
 
 use super::{Node, Tag, Unescaped};
 use crate::json::placeholders::{index, string_end};
 use crate::json::text::unescape_into;
 
-/// The nodes of a text, and its strings that had escapes.
+/// The nodes of a text, and the decoded content of its strings with escapes.
 pub(super) fn build(text: &[u8], attachments: usize) -> (Vec<Node>, Unescaped) {
-    // A node for every eight bytes is what typical JSON needs. The rest grows, so that one long string does not
-    // reserve many times its size.
+    // Typical JSON needs one node per eight bytes. Further nodes grow on demand, so that one long string does
+    // not reserve a multiple of its size.
     let mut nodes: Vec<Node> = Vec::with_capacity((text.len() / 8 + 2).min(8192));
     let mut unescaped = Unescaped::default();
     let mut open: Vec<u32> = Vec::new();
@@ -64,12 +64,12 @@ fn string(text: &[u8], start: usize, end: usize, unescaped: &mut Unescaped) -> N
         return Node { tag: Tag::Unpaired, start, end, next: 0 };
     }
     let index = unescaped.ends.len() as u32;
-    // Text without its escapes is shorter than with them, and that fits into 32 bits.
+    // Decoded text is shorter than escaped text, which fits into 32 bits.
     unescaped.ends.push(unescaped.strings.len() as u32);
     Node { tag: Tag::Unescaped, start, end, next: index }
 }
 
-/// Completes a container; a placeholder becomes the attachment that it stands for.
+/// Completes a container. A placeholder becomes the attachment that it refers to.
 fn close(
     text: &[u8],
     nodes: &mut Vec<Node>,

@@ -1,7 +1,7 @@
-//! A value of any shape, for those who do not know the type beforehand.
+//! A value of any shape, for applications that do not know its type in advance.
 //!
-//! It is a list of marks on the packet's own text, not a tree: building it allocates once or twice, whatever the
-//! size, and dropping it is as cheap. [`ValueRef`] is the view that looks around in it.
+//! A value is a list of nodes that point into the packet's text, not a tree: building it takes one or two
+//! allocations of any size, and dropping it is as cheap. [`ValueRef`] is the view for navigation.
 
 mod build;
 mod forward;
@@ -17,7 +17,7 @@ use crate::attachments::Attachments;
 pub(crate) use forward::forward;
 pub use view::{Elements, Entries, Kind, ValueRef};
 
-/// A value of any shape, which shares the packet that it came with.
+/// A value of any shape, which shares the buffer of its packet.
 ///
 /// ```
 /// use socketio_parser::{Decoder, Payload};
@@ -29,7 +29,7 @@ pub use view::{Elements, Entries, Kind, ValueRef};
 /// let value = value.view();
 /// assert_eq!(value.get("by").as_str(), Some("Zoé"));
 /// assert_eq!(value.get("to").at(1).as_f64(), Some(-4.5));
-/// assert!(value.get("nobody").get("home").is_missing());
+/// assert!(value.get("missing").get("missing").is_missing());
 /// assert_eq!(value.entries().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), ["to", "by"]);
 /// assert_eq!(value.as_json(), Some(r#"{"to":[3,-4.5],"by":"Zoé"}"#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,11 +42,11 @@ pub struct Value {
     unescaped: Unescaped,
 }
 
-/// The strings of a text that had escapes, without them.
+/// Decoded content of the strings with escapes.
 #[derive(Debug, Clone, Default)]
 struct Unescaped {
     strings: String,
-    /// Where each of them ends in `strings`.
+    /// End of each string in `strings`.
     ends: Vec<u32>,
 }
 
@@ -58,18 +58,18 @@ impl Unescaped {
     }
 }
 
-/// What a node marks.
+/// Type of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {
     Null,
     True,
     False,
     Number,
-    /// The inside of a string without escapes.
+    /// The content of a string without escapes.
     Plain,
-    /// The inside of a string with escapes; `next` is its index in [`Unescaped`].
+    /// The content of a string with escapes; `next` is its index in [`Unescaped`].
     Unescaped,
-    /// The inside of a string that no Rust string can hold.
+    /// The content of a string with an unpaired surrogate, which a Rust string cannot hold.
     Unpaired,
     Array,
     Object,
@@ -77,18 +77,18 @@ pub(crate) enum Tag {
     Binary,
 }
 
-/// A mark on the text. The children of a container follow it; in an object keys and values take turns.
+/// A position in the text. The children of a container follow it; in an object keys and values alternate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node {
     tag: Tag,
     start: u32,
     end: u32,
-    /// For a container: the node behind its last child.
+    /// For a container: index of the node after its last child.
     next: u32,
 }
 
 impl Value {
-    /// The text must be one well-formed JSON value.
+    /// `text` must be one well-formed JSON value.
     pub(crate) fn from_json(text: Bytes, attachments: Attachments) -> Self {
         let (nodes, unescaped) = build::build(&text, attachments.len());
         Self { text, attachments, nodes, unescaped }
@@ -99,12 +99,14 @@ impl Value {
         ValueRef::new(self, 0)
     }
 
-    /// The member of an object; a missing one if there is none or this is no object.
+    /// A member of an object. The result is missing if the object has no such member or the value is no
+    /// object.
     pub fn get(&self, key: &str) -> ValueRef<'_> {
         self.view().get(key)
     }
 
-    /// The element of an array; a missing one if there is none or this is no array.
+    /// An element of an array. The result is missing if the array has no such element or the value is no
+    /// array.
     pub fn at(&self, index: usize) -> ValueRef<'_> {
         self.view().at(index)
     }

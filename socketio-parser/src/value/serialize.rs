@@ -1,4 +1,4 @@
-//! Sending a [`Value`] on.
+//! Serialization of a [`Value`].
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ impl Serialize for Value {
     }
 }
 
-/// In a JSON packet the text is written exactly as it came, but for the numbers of its attachments.
-/// A missing value is `null`.
+/// In a JSON packet the text is written as received, except for the numbers of its attachments. A missing
+/// value is `null`.
 impl Serialize for ValueRef<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if attachments::writing_json() {

@@ -1,4 +1,4 @@
-//! Looking around in a [`Value`].
+//! Navigation in a [`Value`].
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::forward::renumber;
 use super::{Node, Tag, Value};
 use crate::Binary;
 
-/// What a value is.
+/// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// There is no such value: the answer of [`ValueRef::get`] and [`ValueRef::at`] where nothing is.
+    /// No value: the result of [`ValueRef::get`] and [`ValueRef::at`] for a missing member or element.
     Missing,
     /// `null`
     Null,
@@ -46,7 +46,7 @@ impl<'a> ValueRef<'a> {
         Self { node: None, ..self }
     }
 
-    /// What this is.
+    /// Type of the value.
     pub fn kind(self) -> Kind {
         match self.node.map(|node| node.tag) {
             None => Kind::Missing,
@@ -60,31 +60,31 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The member of an object; a missing one if there is none or this is no object. Of several equal keys the last
-    /// counts, as with `JSON.parse`. This walks over the object: for many keys of a large one, use
-    /// [`entries`](Self::entries).
+    /// A member of an object. The result is missing if the object has no such member or the value is no
+    /// object. Of several equal keys the last one counts, as with `JSON.parse`. The cost is linear in the
+    /// size of the object; for many keys of a large object use [`entries`](Self::entries).
     pub fn get(self, key: &str) -> Self {
         let found = self.entries().filter(|(name, _)| *name == key).last();
         found.map_or(self.missing(), |(_, value)| value)
     }
 
-    /// The element of an array; a missing one if there is none or this is no array. This walks over the array up to
-    /// there: for all elements, use [`elements`](Self::elements).
+    /// An element of an array. The result is missing if the array has no such element or the value is no
+    /// array. The cost is linear in the index; for all elements use [`elements`](Self::elements).
     pub fn at(self, index: usize) -> Self {
         self.elements().nth(index).unwrap_or(self.missing())
     }
 
-    /// Whether there is nothing here, not even `null`.
+    /// Whether there is no value, not even `null`.
     pub fn is_missing(self) -> bool {
         self.node.is_none()
     }
 
-    /// Whether this is `null`.
+    /// Whether the value is `null`.
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
 
-    /// The boolean, if it is one.
+    /// The boolean; `None` for other types.
     pub fn as_bool(self) -> Option<bool> {
         match self.node?.tag {
             Tag::True => Some(true),
@@ -93,7 +93,8 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The string, if it is one. One with an unpaired surrogate is none that Rust can hold.
+    /// The string; `None` for other types, and for a string with an unpaired surrogate, which a Rust string
+    /// cannot hold.
     pub fn as_str(self) -> Option<&'a str> {
         let node = self.node?;
         let range = node.start as usize..node.end as usize;
@@ -104,28 +105,28 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The number as it was written, if it is one.
+    /// The number as written; `None` for other types.
     pub fn as_number(self) -> Option<&'a str> {
         let node = self.node.filter(|node| node.tag == Tag::Number)?;
         std::str::from_utf8(self.value.text.get(node.start as usize..node.end as usize)?).ok()
     }
 
-    /// The number, if it was written as an integer and fits.
+    /// The number, if it was written as an integer and is in range.
     pub fn as_i64(self) -> Option<i64> {
         self.as_number()?.parse().ok()
     }
 
-    /// The number, if it was written as an integer without a sign and fits.
+    /// The number, if it was written as an integer without a sign and is in range.
     pub fn as_u64(self) -> Option<u64> {
         self.as_number()?.parse().ok()
     }
 
-    /// The number, if it is one; rounded to what a double can hold, as JavaScript does.
+    /// The number, rounded to a double as in JavaScript; `None` for other types.
     pub fn as_f64(self) -> Option<f64> {
         self.as_number()?.parse().ok()
     }
 
-    /// The bytes of an attachment, if it is one.
+    /// The bytes of an attachment; `None` for other types.
     pub fn as_binary(self) -> Option<Binary> {
         self.as_bytes().cloned().map(Binary)
     }
@@ -135,7 +136,7 @@ impl<'a> ValueRef<'a> {
         self.value.attachments.get(node.next as usize)
     }
 
-    /// How many elements an array or members an object has; 0 for anything else. Walks over them.
+    /// Number of elements of an array or members of an object; 0 for other types. The cost is linear.
     pub fn len(self) -> usize {
         match self.kind() {
             Kind::Array => self.elements().count(),
@@ -144,24 +145,24 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// Whether an array or object has nothing in it, or this is neither.
+    /// Whether an array or object is empty, or the value has another type.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// The elements of an array; none for anything else.
+    /// The elements of an array; empty for other types.
     pub fn elements(self) -> Elements<'a> {
         Elements(self.children(Tag::Array))
     }
 
-    /// The keys and values of an object in the order in which they were written; none for anything else. Keys
-    /// with an unpaired surrogate are left out.
+    /// The keys and values of an object in their written order; empty for other types. Keys with an unpaired
+    /// surrogate are left out.
     pub fn entries(self) -> Entries<'a> {
         Entries(self.members())
     }
 
-    /// The JSON text, byte for byte as it came; `None` if there is nothing here. Attachments in it are placeholders;
-    /// where this is itself an attachment, there is no text.
+    /// The JSON text, byte for byte as received; `None` for a missing value. Attachments inside it are
+    /// placeholders. An attachment itself has no text.
     pub fn as_json(self) -> Option<&'a str> {
         let node = self.node?;
         let (start, end) = (node.start as usize, node.end as usize);
@@ -173,8 +174,8 @@ impl<'a> ValueRef<'a> {
         std::str::from_utf8(self.value.text.get(range)?).ok()
     }
 
-    /// The same as a value of serde_json. It fails where serde_json cannot hold it: numbers beyond the range of a
-    /// double, unpaired surrogates, attachments, more than 128 levels.
+    /// Converts to a serde_json value. Fails for values that serde_json cannot hold: numbers beyond the range
+    /// of a double, unpaired surrogates, attachments, more than 128 levels.
     pub fn to_json(self) -> serde_json::Result<serde_json::Value> {
         serde_json::to_value(self)
     }
@@ -183,8 +184,8 @@ impl<'a> ValueRef<'a> {
         Members(self.children(Tag::Object))
     }
 
-    /// The JSON text with its attachments left with the packet that is being written, and numbered as they are there;
-    /// `None` if no attachment is in here.
+    /// The JSON text with its attachments moved to the packet that is being written, and renumbered for it;
+    /// `None` if the text refers to no attachment.
     pub(super) fn renumbered(self) -> Option<String> {
         let node = self.node?;
         let end = match node.tag {
@@ -261,7 +262,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Keys and values, the keys not yet strings.
+/// Keys and values as nodes, before the keys become strings.
 #[derive(Debug, Clone)]
 pub(super) struct Members<'a>(Children<'a>);
 

@@ -1,4 +1,4 @@
-//! What the hot path must not allocate.
+//! Allocations of the hot path.
 
 use allocation_counter::measure;
 use bytes::Bytes;
@@ -37,7 +37,7 @@ fn receiving_and_forwarding_a_text_event_allocates_nothing() {
 #[test]
 fn attachments_cost_their_list_and_not_their_bytes() {
     let value = vec![Binary::from(vec![1u8; 100_000]), Binary::from(vec![2u8; 100_000])];
-    // The first clone of bytes that came from a vector makes them shareable.
+    // The first clone of bytes from a vector allocates the shared header.
     let shared = value.clone();
     let mut out = Vec::with_capacity(1024);
     let allocations = measure(|| {

@@ -1,4 +1,4 @@
-//! Arguments: one or several when sent, unread until asked for when received.
+//! Arguments: one or several when sent, undecoded until a type is requested when received.
 
 use crate::common::{affordable, decode, event};
 use serde::Deserialize;
@@ -69,7 +69,7 @@ fn typed_arguments() {
     assert_eq!(args.parse::<Point<'_>>(0).unwrap(), Point { x: 1, name: "p" });
     assert_eq!(args.parse::<&str>(1).unwrap(), "two");
     assert_eq!(args.parse_all::<(Point<'_>, &str, u8)>().unwrap().2, 3);
-    // Fewer than were sent, as a JavaScript function takes them; and more, if they may be absent.
+    // Fewer arguments than were sent are accepted, as by a JavaScript function; more, if they are optional.
     assert_eq!(args.parse_all::<(Point<'_>,)>().unwrap().0.x, 1);
     let all = args.parse_all::<(serde_json::Value, String, u8, Option<u8>, ())>().unwrap();
     assert_eq!(all.3, None);
@@ -96,7 +96,7 @@ fn errors_name_the_argument() {
     event.args().parse_all::<u8>().unwrap_err();
 }
 
-/// Whether a type can hold a value is for the type to say; the packet is sound.
+/// The requested type decides whether it can hold a value; the packet itself is valid.
 #[test]
 fn numbers_and_strings_beyond_rust() {
     let event = event(decode(r#"2["a",1e999,"\ud800",-0,123456789012345678901234567890]"#));

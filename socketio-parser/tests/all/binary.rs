@@ -1,4 +1,4 @@
-//! Binary data: out of a type into attachments, and out of attachments into a type.
+//! Binary data: from a type into attachments, and from attachments into a type.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn bin(bytes: &'static [u8]) -> Binary {
     Binary::from_static(bytes)
 }
 
-/// Through the wire and back as the same type.
+/// A round trip through the wire, with the same type.
 fn there_and_back<T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(
     value: &T,
 ) -> usize {
@@ -125,7 +125,7 @@ fn encoding_leaves_the_value_alone() {
     let before = value.clone();
     assert_eq!(encode(&value).0, encode(&value).0);
     assert_eq!(value, before);
-    // And it shares the bytes.
+    // The received value shares the bytes.
     assert_eq!(encode(&value).1[0].as_ptr(), value[0].as_ptr());
 }
 
@@ -228,7 +228,8 @@ fn attachments_are_shared_not_copied() {
     let attachment = Bytes::from(vec![7u8; 4096]);
     let mut decoder = socketio_parser::Decoder::default();
     let placeholder = r#"{"_placeholder":true,"num":0}"#;
-    // The same one twice, and one that nothing refers to: dropped, as by the official decoder.
+    // Two references to the same attachment, and one unreferenced attachment: dropped, as by the official
+    // decoder.
     decoder.text(format!(r#"52-["a",{placeholder},{{"b":{placeholder}}}]"#).into()).unwrap();
     decoder.binary(attachment.clone()).unwrap();
     let event = event(decoder.binary(Bytes::from_static(b"unused")).unwrap().unwrap());
@@ -239,7 +240,7 @@ fn attachments_are_shared_not_copied() {
 }
 
 #[test]
-fn what_is_no_binary_says_so() {
+fn other_values_are_rejected_as_binary() {
     let refused = |text: &str| event(decode(text)).args().parse::<Binary>(0).unwrap_err().to_string();
     assert!(refused(r#"2["a","text"]"#).contains("invalid type: string \"text\", expected binary data"));
     assert!(refused(r#"2["a",1]"#).contains("expected binary data"));
@@ -267,7 +268,7 @@ fn outside_of_a_packet_there_is_no_binary() {
     let error = serde_json::from_str::<Binary>(placeholder).unwrap_err().to_string();
     assert!(error.contains("argument of a Socket.IO packet"), "{error}");
 
-    // Not in the payloads that never have attachments either; and nothing is left in the buffer.
+    // Payloads without attachments reject binary data too, and the buffer stays unchanged.
     let mut out = Vec::new();
     assert!(matches!(
         Parser::Json.encode_connect(&mut out, "/", Some(&bin(b"x"))),
@@ -280,7 +281,7 @@ fn outside_of_a_packet_there_is_no_binary() {
 
 #[test]
 fn scopes_end_with_the_packet() {
-    /// Serialises a packet while it is being serialised itself.
+    /// Serializes a packet during its own serialization.
     struct Nested;
     impl Serialize for Nested {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -293,7 +294,7 @@ fn scopes_end_with_the_packet() {
     assert_eq!(attachments, [&b"1"[..], b"2"]);
     assert!(text.ends_with(r#"{"_placeholder":true,"num":1}]"#), "{text}");
 
-    /// Fails after it has left an attachment.
+    /// Fails after it has added an attachment.
     struct Failing;
     impl Serialize for Failing {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -306,7 +307,7 @@ fn scopes_end_with_the_packet() {
     assert_eq!(encode(&bin(b"x")).1.len(), 1);
     serde_json::to_string(&bin(b"abc")).unwrap_err();
 
-    /// Panics in the middle.
+    /// Panics during serialization.
     struct Panicking;
     impl Serialize for Panicking {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -326,7 +327,7 @@ fn a_single_argument_is_forwarded_too() {
     let kept = event.args().get(1).unwrap().to_owned().detach();
     assert_eq!(encode(&Then(&kept, kept.clone())).0, r#"2["a","second","second"]"#);
 
-    // Of several attachments only its own go with it, and are counted from 0.
+    // Only the referenced attachments are sent, numbered from 0.
     let text = r#"52-["a",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1},1.0]]"#;
     let event = self::event(decode_all(text, &[b"zero", b"one"]));
     let (text, attachments) = encode(&event.args().get(1).unwrap());
@@ -348,7 +349,7 @@ fn forwarding_keeps_attachments_and_bytes() {
     assert_eq!(text, r#"52-["a",{"b":{"_placeholder":true,"num":1}} ,12345678901234567890, 1.0,"offset"]"#);
     assert_eq!(attachments, [&b"0"[..], b"1"]);
 
-    // Behind other attachments the placeholders are numbered anew; only those that are used go along.
+    // After other attachments the placeholders are renumbered; only referenced attachments are sent.
     let (text, attachments) = encode(&Then(bin(b"first"), event.args()));
     let expected = concat!(
         r#"52-["a",{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}} ,"#,

@@ -1,9 +1,9 @@
-//! What the tests of this crate share.
+//! Shared helpers of the tests.
 
 use bytes::Bytes;
 use socketio_parser::{DecodeError, Decoder, Event, Packet, Parser, Payload};
 
-/// The packet of one text.
+/// The packet of one text message.
 pub(crate) fn decode(text: &str) -> Packet {
     match Decoder::default().text(text.to_owned().into()) {
         Ok(Some(packet)) => packet,
@@ -11,12 +11,12 @@ pub(crate) fn decode(text: &str) -> Packet {
     }
 }
 
-/// The packet of a text and its attachments.
+/// The packet of a text message and its attachments.
 pub(crate) fn decode_all(text: &str, attachments: &[&[u8]]) -> Packet {
     try_decode(text, attachments).unwrap()
 }
 
-/// As [`decode_all`], where an error is expected.
+/// The error of [`decode_all`].
 pub(crate) fn try_decode(text: &str, attachments: &[&[u8]]) -> Result<Packet, DecodeError> {
     let mut decoder = Decoder::default();
     let mut packet = decoder.text(text.to_owned().into())?;
@@ -27,7 +27,7 @@ pub(crate) fn try_decode(text: &str, attachments: &[&[u8]]) -> Result<Packet, De
     Ok(packet.expect("complete"))
 }
 
-/// The error that a text is answered with.
+/// The error of a text message.
 pub(crate) fn refused(text: &str) -> DecodeError {
     match Decoder::default().text(text.to_owned().into()) {
         Err(error) => error,
@@ -35,7 +35,7 @@ pub(crate) fn refused(text: &str) -> DecodeError {
     }
 }
 
-/// The packet of a text; encoded again, it must be the same text.
+/// The packet of a text message, whose encoding must equal the text.
 pub(crate) fn round_trip(text: &[u8]) -> Packet {
     let packet = decode(std::str::from_utf8(text).unwrap());
     let mut again = Vec::new();
@@ -52,8 +52,8 @@ pub(crate) fn event(packet: Packet) -> Event {
     }
 }
 
-/// Whether this run can afford an input of so many items. Miri needs a minute for what takes a millisecond elsewhere, and
-/// finds what it can find on small inputs, which take the same paths.
+/// Whether this run can process an input of this size. Miri needs a minute for a millisecond of work, and
+/// covers the same paths with small inputs.
 pub(crate) fn affordable(items: &usize) -> bool {
     !cfg!(miri) || *items <= 512
 }

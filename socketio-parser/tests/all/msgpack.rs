@@ -1,17 +1,17 @@
-//! The msgpack parser: its bytes, its strictness, and the forms that only notepack.io has.
+//! The msgpack parser: encoding, strictness, and notepack.io's own forms.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio_parser::{
-    Args, Binary, DecodeError, Decoder, Limit, Limits, Packet, PacketType, Parser, Payload, RawArgs,
-    Revision, Then, ToArgs,
+    Args, Binary, DecodeError, Decoder, Limits, Packet, PacketType, Parser, Payload, RawArgs, Revision, Then,
+    ToArgs,
 };
 
 use crate::common::{affordable, event};
 
-fn try_decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
+pub(crate) fn try_decode(bytes: &[u8]) -> Result<Packet, DecodeError> {
     let mut decoder = Parser::Msgpack.decoder(Limits::default());
     decoder.binary(Bytes::copy_from_slice(bytes)).map(|packet| packet.expect("one message is one packet"))
 }
@@ -22,8 +22,8 @@ fn encode(args: &(impl ToArgs + ?Sized)) -> Vec<u8> {
     out
 }
 
-/// The bytes of an event with one argument, which is given as msgpack.
-fn event_with(argument: &[u8]) -> Vec<u8> {
+/// The bytes of an event with one argument in msgpack.
+pub(crate) fn event_with(argument: &[u8]) -> Vec<u8> {
     [b"\x83\xa4type\x02\xa4data\x92\xa1a", argument, b"\xa3nsp\xa1/"].concat()
 }
 
@@ -70,7 +70,7 @@ fn numbers_have_the_shortest_form() {
         assert_eq!(encode(&value), event_with(bytes), "{value}");
         assert_eq!(argument(bytes).parse::<i64>(0).unwrap(), value);
     }
-    // JavaScript has one kind of number.
+    // JavaScript has one number type.
     assert_eq!(encode(&3.0), event_with(b"\x03"));
     assert_eq!(encode(&-0.0), event_with(b"\x00"));
     assert_eq!(encode(&1.5), event_with(b"\xcb\x3f\xf8\0\0\0\0\0\0"));
@@ -79,7 +79,7 @@ fn numbers_have_the_shortest_form() {
 }
 
 #[test]
-fn headers_grow_with_what_they_announce() {
+fn header_size_depends_on_the_length() {
     for length in [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536].into_iter().filter(affordable) {
         let text = "x".repeat(length);
         let list = vec![1u8; length];
@@ -104,7 +104,7 @@ fn lengths_that_serde_does_not_know_are_put_right() {
     impl Serialize for Lazy {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             use serde::ser::SerializeSeq;
-            // Told wrong: none, where there are some.
+            // A wrong length hint: zero for a non-empty sequence.
             let mut seq = serializer.serialize_seq(Some(1))?;
             for number in 0..self.0 {
                 seq.serialize_element(&number)?;
@@ -214,7 +214,7 @@ fn the_forms_of_notepack() {
     for bytes in [&b"\xc7\x02\x00hi"[..], b"\xc8\x00\x02\x00hi", b"\xc9\x00\x00\x00\x02\x00hi"] {
         assert_eq!(argument(bytes).parse::<Binary>(0).unwrap(), Binary::from_static(b"hi"));
     }
-    // Any other extension is an array of its type and its bytes.
+    // Any other extension is read as an array of its type and its bytes.
     for bytes in [&b"\xd5\x05hi"[..], b"\xc7\x02\x05hi"] {
         let (kind, content): (i8, Binary) = argument(bytes).parse(0).unwrap();
         assert_eq!((kind, &content[..]), (5, &b"hi"[..]));
@@ -239,7 +239,7 @@ fn forwarding_changes_no_byte() {
     let expected = [b"\x83\xa4type\x02\xa4data\x93\xa1a", &forms[..], b"\xa6offset\xa3nsp\xa1/"].concat();
     assert_eq!(appended, expected);
 
-    // To a client that is set to JSON it goes as JSON.stringify has it.
+    // A client that uses JSON receives the result of JSON.stringify.
     let mut text = Vec::new();
     let attachments = Parser::Json.encode_event(&mut text, "/", None, "a", event.args()).unwrap();
     let expected = concat!(
@@ -313,8 +313,8 @@ fn packets_of_the_wrong_shape() {
 }
 
 #[test]
-fn what_the_official_decoder_takes_as_well() {
-    // A float that is whole; undefined for what is not there; keys that nobody knows; the last of equal keys.
+fn accepts_what_the_official_decoder_accepts() {
+    // An integral float, undefined for missing values, unknown keys, the last of equal keys.
     for bytes in [
         &b"\x82\xa4type\xcb\0\0\0\0\0\0\0\0\xa3nsp\xa1/"[..],
         b"\x83\xa4type\x00\xa3nsp\xa1/\xa4data\xd4\x00\x00",
@@ -358,41 +358,7 @@ fn malformed_bytes_are_refused() {
     }
 }
 
-#[test]
-fn limits_are_named() {
-    let refused = |limits: Limits, bytes: &[u8]| {
-        let error = Parser::Msgpack.decoder(limits).binary(Bytes::copy_from_slice(bytes)).unwrap_err();
-        match error {
-            DecodeError::Limit(limit) => limit,
-            other => panic!("{other}"),
-        }
-    };
-    let limits = Limits::default();
-    let nested = |depth: usize| event_with(&[&b"\x91".repeat(depth)[..], b"\xc0"].concat());
-    try_decode(&nested(127)).unwrap();
-    assert_eq!(refused(limits, &nested(128)), Limit::Depth);
-    assert_eq!(refused(limits, &nested(500_000)), Limit::Depth);
-    let maps = |depth: usize| event_with(&[&b"\x81\xa1k".repeat(depth)[..], b"\xc0"].concat());
-    try_decode(&maps(127)).unwrap();
-    assert_eq!(refused(limits, &maps(128)), Limit::Depth);
-    assert_eq!(refused(Limits { max_packet_bytes: 9, ..limits }, &nested(1)), Limit::PacketBytes);
-    assert_eq!(refused(Limits { max_arguments: 1, ..limits }, &nested(1)), Limit::Arguments);
-    let named = b"\x82\xa4type\x00\xa3nsp\xa5/abcd";
-    assert_eq!(refused(Limits { max_namespace_bytes: 4, ..limits }, named), Limit::NamespaceBytes);
-    let id = b"\x84\xa4type\x03\xa3nsp\xa1/\xa4data\x90\xa2id\xcf\x00\x20\0\0\0\0\0\0";
-    assert_eq!(refused(limits, id), Limit::AckId);
-
-    // A type is followed as deep as by serde_json; the rest of the packet is not in danger.
-    let mut decoder = Parser::Msgpack.decoder(Limits { max_depth: 1000, ..limits });
-    let packet = decoder.binary(nested(900).into()).unwrap().unwrap();
-    let args = event(packet).into_args();
-    args.parse::<serde_json::Value>(0).unwrap_err();
-    let mut text = Vec::new();
-    Parser::Json.encode_event(&mut text, "/", None, "a", &args).unwrap();
-    assert_eq!(text.len(), "2[\"a\",null]".len() + 1800);
-}
-
-/// Found by fuzzing: in msgpack a namespace may be any text, and only JSON cannot say it.
+/// Found by fuzzing: in msgpack a namespace may be any text, which the JSON encoding cannot represent.
 #[test]
 fn namespaces_that_have_no_slash() {
     let packet = try_decode(b"\x84\xa4type\x00\xa4data\x80\xa2id\x05\xa3nsp\xa3a,b").unwrap();
@@ -408,7 +374,7 @@ fn namespaces_that_have_no_slash() {
 
 /// Found by fuzzing: JSON has no such number, and its event names are not null.
 #[test]
-fn a_name_that_is_not_a_number() {
+fn the_number_nan_as_an_event_name() {
     let packet = try_decode(b"\x83\xa4type\x02\xa4data\x91\xca\x7f\xc0\x00\x00\xa3nsp\xa1/").unwrap();
     let mut text = Vec::new();
     Parser::Json.encode_packet(&mut text, &packet).unwrap();

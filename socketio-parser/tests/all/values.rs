@@ -1,4 +1,4 @@
-//! The dynamic value against serde_json's.
+//! [`Value`](socketio_parser::Value) compared with serde_json's.
 
 use crate::common::{decode, decode_all, event};
 use socketio_parser::value::Kind;
@@ -28,7 +28,7 @@ const SAMPLES: [&str; 16] = [
 ];
 
 #[test]
-fn it_is_what_serde_json_says() {
+fn values_equal_those_of_serde_json() {
     for json in SAMPLES {
         let expected: serde_json::Value = serde_json::from_str(json).unwrap();
         let value = value(json);
@@ -108,7 +108,7 @@ fn the_last_of_equal_keys_counts() {
 }
 
 #[test]
-fn nothing_is_found_in_what_is_no_container() {
+fn scalars_have_no_members() {
     for json in ["null", "1", "\"a\"", "true"] {
         let value = value(json);
         assert!(value.get("a").at(0).get("b").is_missing());

@@ -1,23 +1,22 @@
-//! Handlers as people write them: async functions whose arguments say what they need.
+//! Extractors that only a server has.
 //!
-//! A handler is erased when it is registered; until then the compiler checks that each argument can be had where the
-//! handler is called: a [`DisconnectReason`] only in `on_disconnect`, `Data` only in `on`. What clients have too is in
-//! `socketio-events`; here is what only servers can give.
+//! The type of a handler is erased at registration. The compiler checks before that each argument is
+//! available where the handler is called: a [`DisconnectReason`] only in `on_disconnect`, `Data` only in
+//! `on`. Extractors that clients have too are in `socketio-events`.
 
 pub(crate) mod handler;
-mod on;
 
 use serde::de::DeserializeOwned;
-use socketio_events::extract::{Carrier, Extract, Owed};
+use socketio_events::extract::{AckSlot, Carrier, Extract};
 use socketio_events::handler::Incoming;
 use socketio_parser::Event;
 
-use crate::disconnect_reason::DisconnectReason;
+use crate::cluster::server_event::ServerEventContext;
 use crate::error::ExtractError;
 use crate::extensions::Extensions;
-use crate::handshake::Handshake;
-use crate::params::Params;
-use crate::server_events::ServerEventContext;
+use crate::namespace::params::Params;
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::handshake::Handshake;
 use crate::socket::{AckSender, ConnectContext, DisconnectContext, EventContext, Socket};
 
 /// A context that belongs to a socket.
@@ -44,7 +43,7 @@ impl Context for DisconnectContext {
     }
 }
 
-/// What the client's CONNECT packet said (`auth`).
+/// The payload of the CONNECT packet (`auth`), deserialized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Auth<T>(pub T);
 
@@ -70,7 +69,7 @@ impl<C: Context, T: DeserializeOwned> Extract<C> for Auth<T> {
     }
 }
 
-/// Where the server's state is known: everywhere.
+/// A context with access to the server's state.
 pub trait Stateful {
     /// The state.
     fn state(&self) -> &Extensions;
@@ -78,7 +77,7 @@ pub trait Stateful {
 
 impl<C: Context> Stateful for C {
     fn state(&self) -> &Extensions {
-        &self.socket().space().state
+        &self.socket().namespace_state().state
     }
 }
 
@@ -110,19 +109,19 @@ impl Carrier for EventContext {
 
     fn take_ack(&mut self) -> Option<AckSender> {
         let mut ack = self.ack.take()?;
-        // Whoever has it may make copies.
+        // The handler may clone it.
         ack.share();
         Some(ack)
     }
 }
 
 impl Incoming for EventContext {
-    fn owed(&mut self) -> &mut Owed<AckSender> {
+    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
         &mut self.ack
     }
 
-    fn misfit(&self, error: ExtractError) {
-        handler::misfit(&self.socket, self.event.name(), error);
+    fn report_mismatch(&self, error: ExtractError) {
+        handler::report_mismatch(&self.socket, self.event.name(), error);
     }
 }
 
@@ -140,14 +139,14 @@ impl Carrier for ServerEventContext {
     }
 }
 
-/// `None` when no answer is wanted.
+/// `None` if no acknowledgement was requested.
 impl Extract<EventContext> for Option<AckSender> {
     fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
         Ok(context.take_ack())
     }
 }
 
-/// `None` when no answer is wanted.
+/// `None` if no acknowledgement was requested.
 impl Extract<ServerEventContext> for Option<AckSender> {
     fn extract(context: &mut ServerEventContext) -> Result<Self, ExtractError> {
         Ok(context.take_ack())
@@ -155,7 +154,7 @@ impl Extract<ServerEventContext> for Option<AckSender> {
 }
 
 impl ServerEventContext {
-    /// The right to answer, if an answer is wanted.
+    /// The right to answer, if an answer was requested.
     pub(crate) fn ack(&self) -> Option<AckSender> {
         self.reply.clone().map(|reply| AckSender::to_server(reply, self.parser))
     }

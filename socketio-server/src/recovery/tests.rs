@@ -15,8 +15,8 @@ fn target(rooms: &[&str], except: &[&str]) -> Target {
     }
 }
 
-fn away(rooms: &[&str]) -> Away {
-    Away {
+fn away(rooms: &[&str]) -> AwaySocket {
+    AwaySocket {
         sid: "sid".into(),
         pid: "pid".into(),
         rooms: rooms.iter().copied().map(room).collect(),
@@ -24,8 +24,8 @@ fn away(rooms: &[&str]) -> Away {
     }
 }
 
-/// Emits an event of which the text is the offset, and gives that offset.
-fn emit(log: &Log, to: &Target) -> String {
+/// Emits an event with its offset as text, and returns the offset.
+fn emit(log: &RecoveryLog, to: &Target) -> String {
     let mut offset = String::new();
     log.emit::<Infallible>(
         to,
@@ -40,10 +40,10 @@ fn emit(log: &Log, to: &Target) -> String {
     offset
 }
 
-fn missed(log: &Log, pid: &str, offset: &str) -> Result<Vec<String>, NotRecovered> {
-    let claim = log.claim(pid, offset)?;
-    Ok(log.admit(Some(claim), |claim, missed| {
-        assert_eq!(&*claim.unwrap().unwrap().away.sid, "sid");
+fn missed(log: &RecoveryLog, pid: &str, offset: &str) -> Result<Vec<String>, NotRecovered> {
+    let pending = log.claim(pid, offset)?;
+    Ok(log.admit(Some(pending), |pending, missed| {
+        assert_eq!(&*pending.unwrap().unwrap().away.sid, "sid");
         let text = |message: &Prepared| String::from_utf8(message.text_packet()[1..].to_vec()).unwrap();
         missed.iter().map(text).collect()
     }))
@@ -51,17 +51,17 @@ fn missed(log: &Log, pid: &str, offset: &str) -> Result<Vec<String>, NotRecovere
 
 /// ADAPTER-18
 #[test]
-fn a_client_that_missed_nothing_gets_nothing() {
-    let log = Log::new(Recovery::default());
+fn a_client_without_missed_events_receives_none() {
+    let log = RecoveryLog::new(Recovery::default());
     let last = emit(&log, &Target::default());
     log.leave(Some(away(&["sid"])), || {});
     assert_eq!(missed(&log, "pid", &last), Ok(vec![]));
 }
 
-/// ADAPTER-19: what has an ack id, is volatile or is no event never comes here.
+/// ADAPTER-19: events with an ack id, volatile events and other packets never reach the log.
 #[test]
-fn a_client_gets_what_it_was_due() {
-    let log = Log::new(Recovery::default());
+fn a_client_receives_the_events_it_missed() {
+    let log = RecoveryLog::new(Recovery::default());
     let seen = emit(&log, &Target::default());
     log.leave(Some(away(&["sid", "r1"])), || {});
     let all = emit(&log, &Target::default());
@@ -76,8 +76,8 @@ fn a_client_gets_what_it_was_due() {
 
 /// ADAPTER-20, ADAPTER-21
 #[test]
-fn what_is_not_known_is_not_recovered() {
-    let log = Log::new(Recovery::default());
+fn unknown_sessions_and_offsets_are_not_recovered() {
+    let log = RecoveryLog::new(Recovery::default());
     let last = emit(&log, &Target::default());
     assert_eq!(missed(&log, "pid", &last), Err(NotRecovered::UnknownSession));
     for unknown in [
@@ -87,7 +87,7 @@ fn what_is_not_known_is_not_recovered() {
         ".0",
         &format!("{last}f"),
         &last[..last.len() - 1],
-        &Log::new(Recovery::default()).offset(0),
+        &RecoveryLog::new(Recovery::default()).offset(0),
     ] {
         log.leave(Some(away(&["sid"])), || {});
         assert_eq!(missed(&log, "pid", unknown), Err(NotRecovered::UnknownOffset), "{unknown:?}");
@@ -95,52 +95,52 @@ fn what_is_not_known_is_not_recovered() {
 }
 
 #[test]
-fn a_session_comes_back_once() {
-    let log = Log::new(Recovery::default());
+fn a_session_is_recovered_once() {
+    let log = RecoveryLog::new(Recovery::default());
     let last = emit(&log, &Target::default());
     log.leave(Some(away(&["sid"])), || {});
     assert!(log.claim("pid", &last).is_ok());
     assert_eq!(log.claim("pid", &last).unwrap_err(), NotRecovered::UnknownSession);
-    // Unless it was refused, and tries again.
+    // A refused recovery can be repeated.
     log.leave(Some(away(&["sid"])), || {});
     log.put_back(log.claim("pid", &last).unwrap());
     assert!(log.claim("pid", &last).is_ok());
 }
 
-fn named(pid: &str) -> Away {
-    Away { pid: pid.into(), ..away(&["sid"]) }
+fn named(pid: &str) -> AwaySocket {
+    AwaySocket { pid: pid.into(), ..away(&["sid"]) }
 }
 
-/// Refused or not, it went away when it went away.
+/// A refusal does not extend the deadline.
 #[test]
-fn a_refused_session_is_not_kept_longer_for_it() {
-    let log = Log::new(Recovery { max_sessions: 2, ..Recovery::default() });
+fn a_refusal_does_not_extend_the_lifetime_of_a_session() {
+    let log = RecoveryLog::new(Recovery { max_sessions: 2, ..Recovery::default() });
     let last = emit(&log, &Target::default());
     log.leave(Some(named("a")), || {});
-    let claim = log.claim("a", &last).unwrap();
+    let pending = log.claim("a", &last).unwrap();
     for pid in ["b", "c", "d"] {
         log.leave(Some(named(pid)), || {});
     }
-    // Older than those who were forgotten in the meantime.
-    log.put_back(claim);
+    // Older than the sockets that were removed in the meantime.
+    log.put_back(pending);
     log.leave(Some(named("e")), || {});
     assert_eq!(log.claim("a", &last).unwrap_err(), NotRecovered::UnknownSession);
     assert!(log.claim("d", &last).is_ok() && log.claim("e", &last).is_ok());
 
-    let log = Log::new(Recovery::default());
+    let log = RecoveryLog::new(Recovery::default());
     let last = emit(&log, &Target::default());
     log.leave(Some(named("a")), || {});
-    let claim = log.claim("a", &last).unwrap();
+    let pending = log.claim("a", &last).unwrap();
     let later = Instant::now() + 2 * log.settings.max_disconnection_duration;
     log.lock().forget(later, &log.settings);
-    log.put_back(claim);
-    assert!(log.lock().away.is_empty(), "its time was up");
+    log.put_back(pending);
+    assert!(log.lock().away.is_empty(), "the session has expired");
 }
 
-/// Refused again and again it still has one place, at its time.
+/// Repeated refusals keep a single entry, at its original time.
 #[test]
-fn a_refused_session_takes_no_more_room_for_it() {
-    let log = Log::new(Recovery::default());
+fn repeated_refusals_take_no_more_memory() {
+    let log = RecoveryLog::new(Recovery::default());
     let last = emit(&log, &Target::default());
     log.leave(Some(named("a")), || {});
     log.leave(Some(named("b")), || {});
@@ -151,20 +151,20 @@ fn a_refused_session_takes_no_more_room_for_it() {
 }
 
 #[test]
-fn what_comes_while_middlewares_wait_is_not_lost() {
-    let log = Log::new(Recovery::default());
+fn events_during_pending_middlewares_are_not_lost() {
+    let log = RecoveryLog::new(Recovery::default());
     let seen = emit(&log, &Target::default());
     log.leave(Some(away(&["sid"])), || {});
     let first = emit(&log, &Target::default());
-    let claim = log.claim("pid", &seen).unwrap();
+    let pending = log.claim("pid", &seen).unwrap();
     let second = emit(&log, &Target::default());
-    let got = log.admit(Some(claim), |_, missed| missed.len());
+    let got = log.admit(Some(pending), |_, missed| missed.len());
     assert_eq!(got, 2, "{first} {second}");
 }
 
 #[test]
 fn memory_is_bounded_by_bytes_and_by_sessions() {
-    let log = Log::new(Recovery { max_bytes: 2000, max_sessions: 2, ..Recovery::default() });
+    let log = RecoveryLog::new(Recovery { max_bytes: 2000, max_sessions: 2, ..Recovery::default() });
     let first = emit(&log, &Target::default());
     let offsets: Vec<_> = (0..1000).map(|_| emit(&log, &Target::default())).collect();
     assert!(log.lock().bytes <= 2500 && log.lock().entries.len() < 30);
@@ -181,8 +181,9 @@ fn memory_is_bounded_by_bytes_and_by_sessions() {
 }
 
 #[test]
-fn what_is_too_old_is_forgotten() {
-    let log = Log::new(Recovery { max_disconnection_duration: Duration::ZERO, ..Recovery::default() });
+fn expired_sessions_and_events_are_removed() {
+    let log =
+        RecoveryLog::new(Recovery { max_disconnection_duration: Duration::ZERO, ..Recovery::default() });
     let last = emit(&log, &Target::default());
     log.leave(Some(away(&["sid"])), || {});
     while Instant::now() == log.lock().departures[0].0 {}
@@ -191,9 +192,9 @@ fn what_is_too_old_is_forgotten() {
 }
 
 #[test]
-fn nothing_is_made_for_nobody() {
-    let log = Log::new(Recovery::default());
-    let made = |log: &Log| {
+fn without_receivers_no_event_is_encoded() {
+    let log = RecoveryLog::new(Recovery::default());
+    let made = |log: &RecoveryLog| {
         let mut made = false;
         let make = |_: &str| {
             made = true;
@@ -204,5 +205,5 @@ fn nothing_is_made_for_nobody() {
     };
     assert!(!made(&log));
     log.leave(Some(away(&["sid"])), || {});
-    assert!(made(&log), "somebody may come back");
+    assert!(made(&log), "a socket may be recovered");
 }

@@ -1,44 +1,44 @@
-//! What a handler is called with, before its arguments are taken out of it.
+//! Contexts: the data of a handler call, from which extractors take the arguments.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::SendError;
-use socketio_events::extract::Owed;
+use socketio_events::extract::AckSlot;
 use socketio_events::reply::{Answer, reject};
 use socketio_parser::{Event, Parser, ToArgs};
 
 use super::Socket;
-use crate::disconnect_reason::DisconnectReason;
-use crate::emit;
+use crate::cluster::server_event::ServerReply;
+use crate::encode;
 use crate::error::{EmitError, HandlerError};
-use crate::server_events::ServerReply;
+use crate::socket::disconnect_reason::DisconnectReason;
 
-/// An event that arrived.
+/// Context of a received event.
 #[derive(Clone, Debug)]
 pub struct EventContext {
     pub(crate) socket: Socket,
     pub(crate) event: Event,
-    pub(crate) ack: Owed<AckSender>,
+    pub(crate) ack: AckSlot<AckSender>,
 }
 
-/// A client that asks to join, or has joined.
+/// Context of a client that is joining or has joined.
 #[derive(Clone, Debug)]
 pub struct ConnectContext {
     pub(crate) socket: Socket,
 }
 
-/// A socket that leaves.
+/// Context of a socket that is leaving or has left.
 #[derive(Clone, Debug)]
 pub struct DisconnectContext {
     pub(crate) socket: Socket,
     pub(crate) reason: DisconnectReason,
 }
 
-/// The right to answer an event, once.
+/// The right to answer an event once.
 ///
-/// A handler that takes it decides when, and whether, the other side gets its answer; otherwise what the handler
-/// returns is the answer.
+/// A handler that takes it decides when, and whether, the event is answered; otherwise the handler's return
+/// value is the answer.
 #[derive(Clone, Debug)]
 pub struct AckSender(To);
 
@@ -47,7 +47,7 @@ enum To {
     Client {
         socket: Socket,
         id: u64,
-        /// Shared by all who have got the event, if there may be more than one: the first answer counts.
+        /// Shared by all handlers of the event, if there are several. The first answer counts.
         sent: Option<Arc<AtomicBool>>,
     },
     /// Another server of the cluster.
@@ -63,24 +63,25 @@ impl AckSender {
         Self(To::Server(reply, parser))
     }
 
-    /// Makes copies answer together only once.
+    /// Makes all clones share the right to one answer.
     pub(crate) fn share(&mut self) {
         if let To::Client { sent, .. } = &mut self.0 {
             sent.get_or_insert_default();
         }
     }
 
-    /// Answers. Without effect if another handler has answered already. Another server gets the first argument.
+    /// Sends the answer. Has no effect if another handler has answered. Another server receives the first
+    /// argument.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
         self.try_send(args)
     }
 
-    /// What does not leave leaves the right to answer as it was.
+    /// On an error the right to answer remains.
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         match &self.0 {
             To::Client { socket, id, sent } => {
-                let hub = &socket.space().hub;
-                let message = emit::ack(hub.parser(), hub.name(), *id, args)?;
+                let node = &socket.namespace_state().node;
+                let message = encode::ack(node.parser(), node.name(), *id, args)?;
                 if sent.as_ref().is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
                     return Ok(());
                 }
@@ -91,21 +92,22 @@ impl AckSender {
                 outcome
             }
             To::Server(reply, parser) => {
-                reply.send(emit::to_value(*parser, args)?);
+                reply.send(encode::to_value(*parser, args)?);
                 Ok(())
             }
         }
     }
 
-    /// Nobody but the application's hook hears that a client that is there does not get what a handler returned.
+    /// Reports an answer that a connected client does not receive. Only the error hook of the application is
+    /// informed.
     #[cold]
     fn lost(self, error: EmitError) {
         if let EmitError::Encode(error) = &error {
-            // It must not wait for what nobody can write.
+            // The client should not wait for its timeout because the answer cannot be encoded.
             reject(Some(self.clone()), &error.to_string());
         }
         if let To::Client { socket, .. } = &self.0 {
-            socket.space().report(socket, &HandlerError::Answer(error));
+            socket.namespace_state().report(socket, &HandlerError::Answer(error));
         }
     }
 }
@@ -113,7 +115,7 @@ impl AckSender {
 impl Answer for AckSender {
     fn answer<A: ToArgs + ?Sized>(self, args: &A) {
         match self.try_send(args) {
-            // A client that is gone needs no answer.
+            // A disconnected client needs no answer.
             Ok(()) | Err(EmitError::Send(SendError::Closed)) => {}
             Err(error) => self.lost(error),
         }

@@ -1,37 +1,35 @@
-//! What few sockets have: handlers, middlewares and listeners of their own. Made when first needed.
+//! Handlers, middlewares and listeners of a single socket. Allocated on first use, because few sockets have
+//! any.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, RawArgs};
 
 use super::{EventContext, Socket};
-use crate::room::Room;
 use crate::socket::EventMiddleware;
 
-/// Told of what goes out: the name and the arguments.
+/// Listener of outgoing events, with name and arguments.
 type OutgoingListener = Arc<dyn Fn(&str, &RawArgs) + Send + Sync>;
 
-/// What few sockets have.
+/// Rarely used parts of a socket.
 #[derive(Default)]
-pub(crate) struct Extras {
+pub(crate) struct SocketExtras {
     pub(crate) handlers: Table<EventContext>,
     pub(crate) middlewares: Vec<EventMiddleware>,
     outgoing: Vec<(HandlerId, OutgoingListener)>,
-    /// The rooms that middlewares put the socket into before it is in its namespace.
-    pub(super) early: Vec<Room>,
 }
 
 impl Socket {
-    /// Calls `listener` with each event that goes to this socket, broadcasts too, before it is sent.
+    /// Calls `listener` for each event to this socket, including broadcasts, before it is sent.
     ///
-    /// While a socket of a namespace has a listener, every broadcast there looks for it and is decoded for it.
+    /// While any socket of a namespace has a listener, every broadcast in it is decoded and checked for
+    /// listeners.
     pub fn on_any_outgoing(&self, listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static) -> HandlerId {
         self.add_outgoing(listener, false)
     }
 
-    /// The same as [`on_any_outgoing`](Self::on_any_outgoing), before the listeners that are there.
+    /// The same as [`on_any_outgoing`](Self::on_any_outgoing), but before the existing listeners.
     pub fn prepend_any_outgoing(
         &self,
         listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static,
@@ -45,66 +43,66 @@ impl Socket {
         front: bool,
     ) -> HandlerId {
         let id = HandlerId::next();
+        let listener: OutgoingListener = Arc::new(listener);
         self.change_extras(|extras| {
-            // Nothing goes to a socket that has left.
+            // No events are sent to a disconnected socket.
             if !self.has_left() {
                 let at = if front { 0 } else { extras.outgoing.len() };
-                extras.outgoing.insert(at, (id, Arc::new(listener)));
-                self.space().hub.count_outgoing(1, 0);
+                extras.outgoing.insert(at, (id, Arc::clone(&listener)));
+                self.namespace_state().node.count_outgoing(1, 0);
             }
         });
         id
     }
 
-    /// Takes a listener of outgoing events out again.
+    /// Removes a listener of outgoing events.
     pub fn off_any_outgoing(&self, id: HandlerId) -> bool {
-        self.drop_outgoing(|listener| listener == id) > 0
+        self.remove_outgoing(|listener| listener == id) > 0
     }
 
-    /// Takes all listeners of outgoing events out.
+    /// Removes all listeners of outgoing events.
     pub fn off_all_outgoing(&self) {
-        self.drop_outgoing(|_| true);
+        self.remove_outgoing(|_| true);
     }
 
-    /// How many were taken out.
-    pub(super) fn drop_outgoing(&self, which: impl Fn(HandlerId) -> bool) -> usize {
+    /// Returns the number of removed listeners.
+    pub(super) fn remove_outgoing(&self, which: impl Fn(HandlerId) -> bool) -> usize {
         if !self.has_extras() {
             return 0;
         }
-        self.change_extras(|extras| {
-            let before = extras.outgoing.len();
-            extras.outgoing.retain(|(id, _)| !which(*id));
-            let gone = before - extras.outgoing.len();
-            self.space().hub.count_outgoing(0, gone);
-            gone
-        })
+        // The listeners are dropped after the lock is released.
+        let removed: Vec<_> = self.change_extras(|extras| {
+            let listeners = std::mem::take(&mut extras.outgoing);
+            let (removed, kept) = listeners.into_iter().partition(|(id, _)| which(*id));
+            extras.outgoing = kept;
+            removed
+        });
+        self.namespace_state().node.count_outgoing(0, removed.len());
+        removed.len()
     }
 
-    /// Tells this socket's listeners of an event that goes to it.
-    pub(crate) fn tell_outgoing(&self, event: &Event) {
+    /// Calls this socket's listeners of outgoing events.
+    pub(crate) fn notify_outgoing(&self, event: &Event) {
         let listeners = self.extras(|extras| extras.outgoing.clone()).unwrap_or_default();
         for (_, listener) in listeners {
             listener(event.name(), event.args());
         }
     }
 
-    /// Whether this socket has, or had, anything of its own.
+    /// Whether the extras were ever allocated.
     pub(crate) fn has_extras(&self) -> bool {
-        self.0.has_extras.load(Ordering::Acquire)
+        self.0.extras.get().is_some()
     }
 
-    /// Looks at what this socket has of its own, if anything.
-    pub(crate) fn extras<R>(&self, look: impl FnOnce(&Extras) -> R) -> Option<R> {
-        if !self.has_extras() {
-            return None;
-        }
-        self.0.extras.read().unwrap_or_else(PoisonError::into_inner).as_deref().map(look)
+    /// Reads the extras, if they were allocated.
+    pub(crate) fn extras<R>(&self, look: impl FnOnce(&SocketExtras) -> R) -> Option<R> {
+        let extras = self.0.extras.get()?.read().unwrap_or_else(PoisonError::into_inner);
+        Some(look(&extras))
     }
 
-    /// Changes what this socket has of its own.
-    pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
-        let mut extras = self.0.extras.write().unwrap_or_else(PoisonError::into_inner);
-        self.0.has_extras.store(true, Ordering::Release);
-        change(extras.get_or_insert_default())
+    /// Changes the extras; allocates them if necessary. `change` must not drop handlers or listeners, because
+    /// their destructors may use the socket.
+    pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut SocketExtras) -> R) -> R {
+        change(&mut self.0.extras.get_or_init(Box::default).write().unwrap_or_else(PoisonError::into_inner))
     }
 }

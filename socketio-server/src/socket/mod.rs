@@ -1,14 +1,20 @@
-//! A socket: a client in a namespace, as the application holds it.
+//! A socket: the application's handle of a client in a namespace.
 
 mod context;
+pub(crate) mod detached;
+pub(crate) mod disconnect_reason;
 mod emitter;
 mod extras;
-mod life;
+pub(crate) mod handshake;
+mod lifecycle;
+pub(crate) mod middleware;
+mod namespace_state;
+mod on;
+pub(crate) mod rewrite;
 mod siblings;
-mod space;
+mod state;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -18,106 +24,109 @@ use socketio_parser::ToArgs;
 
 pub use self::context::{AckSender, ConnectContext, DisconnectContext, EventContext};
 pub use self::emitter::Emitter;
-pub(crate) use self::life::Start;
+pub(crate) use self::lifecycle::Start;
+pub(crate) use self::namespace_state::{
+    EventMiddleware, Handlers, Kind, MiddlewareFuture, NamespaceState, Snapshot,
+};
 pub(crate) use self::siblings::Siblings;
-pub(crate) use self::space::{Asked, EventMiddleware, Handlers, Kind, Middleware, Snapshot, Space};
 
-use self::extras::Extras;
-use crate::ack::PendingAcks;
+use self::extras::SocketExtras;
+use self::state::{RecoveryOutcome, SocketState};
+use crate::acks::PendingAcks;
 use crate::broadcast::Broadcast;
-use crate::disconnect_reason::DisconnectReason;
-use crate::emit;
+use crate::encode;
 use crate::error::{AckError, EmitError};
 use crate::extensions::Extensions;
-use crate::handshake::Handshake;
-use crate::into_rooms::IntoRooms;
-use crate::params::Params;
+use crate::namespace::params::Params;
 use crate::recovery::NotRecovered;
-use crate::room::{MemberKey, Room};
+use crate::rooms::IntoRooms;
+use crate::rooms::Room;
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::handshake::Handshake;
 use crate::socket_data::SocketData;
 
 /// A client in a namespace.
 ///
-/// This is a handle: clones are the same socket, and all methods may be called from anywhere.
+/// This is a handle: clones refer to the same socket, and all methods may be called from any thread.
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
 pub(crate) struct Inner {
     id: Arc<str>,
     session: Session,
-    space: Arc<Space>,
+    namespace: Arc<NamespaceState>,
     siblings: Arc<Siblings>,
     handshake: Handshake,
-    phase: AtomicU8,
-    /// The place in the rooms, from the moment that the socket is connected.
-    member: OnceLock<MemberKey>,
+    state: SocketState,
     acks: PendingAcks,
-    extras: RwLock<Option<Box<Extras>>>,
-    has_extras: AtomicBool,
+    /// Allocated on first use.
+    extras: OnceLock<Box<RwLock<SocketExtras>>>,
     extensions: Extensions,
     data: SocketData,
-    /// The secret by which the client can come back as this socket.
-    pid: OnceLock<Arc<str>>,
-    /// What became of the client's wish to be who it was.
-    recovery: AtomicU8,
 }
 
 impl Socket {
-    /// The socket's public id. It is not the session's id, which is a secret.
+    /// The socket's public id. It differs from the session id, which is a secret.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
     /// The name of the namespace.
     pub fn namespace(&self) -> &str {
-        self.0.space.hub.name()
+        self.0.namespace.node.name()
     }
 
-    /// How the client came: its request and what its CONNECT packet said.
+    /// The handshake: the opening request and the payload of CONNECT.
     pub fn handshake(&self) -> &Handshake {
         &self.0.handshake
     }
 
-    /// The connection under the socket, shared with the client's other namespaces (`conn`).
+    /// The connection of the socket, shared with the client's other namespaces (`conn`).
     pub fn session(&self) -> &Session {
         &self.0.session
     }
 
-    /// What the pattern of a dynamic namespace captured: see [`Server::of_pattern`](crate::Server::of_pattern).
+    /// The parameters of a dynamic namespace: see [`Server::of_pattern`](crate::Server::of_pattern).
     pub fn params(&self) -> Params {
-        self.0.space.params()
+        self.0.namespace.params()
     }
 
-    /// Whether the client came back as the socket that it was, with its id, rooms and data, and has got what it
-    /// missed. See [`ServerBuilder::connection_state_recovery`](crate::ServerBuilder::connection_state_recovery).
+    /// Whether the socket was recovered, with its id, rooms and data, and the client has received the missed
+    /// events. See
+    /// [`ServerBuilder::connection_state_recovery`](crate::ServerBuilder::connection_state_recovery).
     pub fn recovered(&self) -> bool {
-        self.0.recovery.load(Ordering::Relaxed) == life::RECOVERED
+        self.0.state.recovery() == RecoveryOutcome::Recovered
     }
 
-    /// Why the client did not, if it wanted to.
+    /// Reason why a recovery request failed, if the client made one.
     pub fn not_recovered(&self) -> Option<NotRecovered> {
-        life::not_recovered(self.0.recovery.load(Ordering::Relaxed))
+        match self.0.state.recovery() {
+            RecoveryOutcome::Failed(reason) => Some(reason),
+            RecoveryOutcome::NotRequested | RecoveryOutcome::Recovered => None,
+        }
     }
 
-    /// The application's values that other servers see and that survive a recovery.
+    /// Application data that other servers can read and that survives a recovery.
     pub fn data(&self) -> &SocketData {
         &self.0.data
     }
 
-    /// Values that belong to this socket, by type. They stay on this server.
+    /// Application values of this socket by type, on this server only.
     pub fn extensions(&self) -> &Extensions {
         &self.0.extensions
     }
 
-    /// Sends an event to the client. One value is one argument; several are said with [`Args`](crate::Args).
+    /// Sends an event to the client. One value is one argument; for several arguments see
+    /// [`Args`](crate::Args).
     ///
-    /// The event is queued and leaves in order.
+    /// The event is queued, in order, without waiting. Unlike a broadcast the call is not async, because no
+    /// other server is involved.
     pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         self.emitter().emit(event, args)
     }
 
-    /// Waits until the client has room for the event, then sends it. For those who would rather send at the client's
-    /// pace than lose a slow client.
+    /// Waits for space in the client's outbox, then sends the event. For producers that adapt to a slow
+    /// client instead of losing it.
     pub async fn emit_when_ready<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         self.emitter().emit_when_ready(event, args).await
     }
@@ -127,8 +136,9 @@ impl Socket {
         self.emit("message", args)
     }
 
-    /// Sends an event and waits for the client's answer, of which the first argument is read as `T`. At most
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout), unless [`timeout`](Self::timeout) says otherwise.
+    /// Sends an event and waits for the client's acknowledgement, whose first argument is deserialized as
+    /// `T`. The wait is limited by [`Config::ack_timeout`](crate::Config::ack_timeout), or by
+    /// [`timeout`](Self::timeout).
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -141,33 +151,33 @@ impl Socket {
         Emitter::new(self.clone())
     }
 
-    /// The next event is dropped if the client cannot take it at once.
+    /// Drops the next event if the client cannot take it at once.
     pub fn volatile(&self) -> Emitter {
         self.emitter().volatile()
     }
 
-    /// Whether the next event may be compressed, where compression is on.
+    /// Whether the next event may be compressed, if compression is enabled.
     pub fn compress(&self, compress: bool) -> Emitter {
         self.emitter().compress(compress)
     }
 
-    /// How long the next emit waits for its answer.
+    /// Maximum wait of the next emit for its acknowledgement.
     pub fn timeout(&self, timeout: Duration) -> Emitter {
         self.emitter().timeout(timeout)
     }
 
-    /// Everybody in the namespace but this socket.
+    /// All sockets of the namespace except this one.
     pub fn broadcast(&self) -> Broadcast {
-        Broadcast::new(Arc::clone(&self.0.space.hub), self.0.space.config.ack_timeout)
+        Broadcast::new(Arc::clone(&self.0.namespace.node), self.0.namespace.config.ack_timeout)
             .except(self.shared_id())
     }
 
-    /// Everybody on this server but this socket.
+    /// All sockets of this server except this one.
     pub fn local(&self) -> Broadcast {
         self.broadcast().local()
     }
 
-    /// Everybody in a room, or in several, but this socket.
+    /// The members of a room, or of several, except this socket.
     pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
         self.broadcast().to(rooms)
     }
@@ -177,12 +187,12 @@ impl Socket {
         self.to(rooms)
     }
 
-    /// Everybody but the members of a room, or of several, and this socket.
+    /// All sockets except this one and the members of a room, or of several.
     pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
         self.broadcast().except(rooms)
     }
 
-    /// Joins a room, or several. Without effect once the socket is disconnected.
+    /// Joins a room, or several. Has no effect on a disconnected socket.
     pub fn join(&self, rooms: impl IntoRooms) {
         self.join_rooms(rooms.into_rooms());
     }
@@ -192,27 +202,28 @@ impl Socket {
         self.leave_room(room);
     }
 
-    /// Leaves all rooms but the one that every socket has under its own id.
+    /// Leaves all rooms except the one under its own id.
     pub fn leave_all(&self) {
         self.leave_all_rooms();
     }
 
-    /// The rooms that the socket is in: its own id first, then those that it
-    /// [joined](Self::joined_rooms). Empty once it is disconnected.
+    /// The rooms of the socket: its own id first, then those that it [joined](Self::joined_rooms). Empty
+    /// after the disconnection.
     pub fn rooms(&self) -> Vec<Room> {
         self.all_rooms()
     }
 
-    /// The rooms that the socket was put into: all but the one under its own id.
+    /// The joined rooms: all except the one under its own id.
     pub fn joined_rooms(&self) -> Vec<Room> {
         let mut rooms = self.all_rooms();
-        // Not simply all but the first: before the socket is let in, its own is not among them.
+        // Skipping the first room would be wrong: before the socket is connected its own id is not in the
+        // list.
         rooms.retain(|room| **room != *self.id());
         rooms
     }
 
-    /// Puts the socket out of its namespace. With `close` all sockets of the client leave, and its connection is
-    /// closed.
+    /// Disconnects the socket from its namespace. With `close` all sockets of the client leave, and its
+    /// connection is closed.
     pub fn disconnect(&self, close: bool) {
         if close {
             for sibling in self.0.siblings.all() {
@@ -221,16 +232,17 @@ impl Socket {
             self.0.session.close();
         } else {
             self.leave_after(DisconnectReason::ServerNamespaceDisconnect, || {
-                let hub = &self.0.space.hub;
-                if let Ok(packet) = emit::disconnect(hub.parser(), hub.name()) {
-                    // Otherwise the client goes on as if it were there. To be put out again it has to come in again.
+                let node = &self.0.namespace.node;
+                if let Ok(packet) = encode::disconnect(node.parser(), node.name()) {
+                    // Sent even if the outbox is full, because the client would otherwise assume to be
+                    // connected. The number is limited by the CONNECTs of the client.
                     self.0.session.send_regardless(packet);
                 }
             });
         }
     }
 
-    /// Sends what was encoded for this socket.
+    /// Sends an encoded message to this socket.
     pub(crate) fn send_prepared(&self, message: Prepared, volatile: bool) -> Result<(), EmitError> {
         if !self.is_connected() {
             return Err(engineio::SendError::Closed.into());
@@ -243,8 +255,8 @@ impl Socket {
         Ok(())
     }
 
-    pub(crate) fn space(&self) -> &Arc<Space> {
-        &self.0.space
+    pub(crate) fn namespace_state(&self) -> &Arc<NamespaceState> {
+        &self.0.namespace
     }
 
     pub(crate) fn acks(&self) -> &PendingAcks {

@@ -1,26 +1,26 @@
-//! All sockets of one client.
+//! The sockets of one client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{Inner, Socket};
-use crate::unfinished::{Share, Unfinished};
+use crate::socket::detached::{DetachedCount, DetachedHandlers};
 
-/// All sockets of one client: they share a connection, and leave together when it is closed.
+/// The sockets of one client. They share a connection and leave together when it is closed.
 pub(crate) struct Siblings {
     sockets: Mutex<Vec<Weak<Inner>>>,
-    unfinished: Arc<Unfinished>,
+    detached_handlers: Arc<DetachedHandlers>,
 }
 
 impl Siblings {
-    pub(crate) fn new(unfinished: Arc<Unfinished>) -> Self {
-        Self { sockets: Mutex::default(), unfinished }
+    pub(crate) fn new(detached_handlers: Arc<DetachedHandlers>) -> Self {
+        Self { sockets: Mutex::default(), detached_handlers }
     }
 
-    /// Counts one handler for as long as the result is kept.
-    pub(super) fn count_handler(&self) -> Share {
-        let mut share = self.unfinished.share();
-        share.set(1);
-        share
+    /// Counts one detached handler until the result is dropped.
+    pub(super) fn count_handler(&self) -> DetachedCount {
+        let mut count = self.detached_handlers.counter();
+        count.set(1);
+        count
     }
 
     pub(super) fn add(&self, socket: &Arc<Inner>) {

@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use socketio_server::adapter::AdapterError;
+use socketio_server::cluster::AdapterError;
 use socketio_server::{Extract, ExtractError, IntoRooms, Server, Stateful};
 
 /// The Socket.IO server of the application. It can do what [`Server`] can: `api.emit(…)` reaches everybody,

@@ -1,5 +1,5 @@
 //! A handler that is not async.
-//@ this cannot handle what happens here
+//@ this function cannot be a handler here
 //@ a handler is an async function or closure of up to eight arguments
 
 use socketio_server::{Server, Socket};

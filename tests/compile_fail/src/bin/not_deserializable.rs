@@ -1,5 +1,5 @@
 //! What is received has to be something that serde can read.
-//@ this cannot handle what happens here
+//@ this function cannot be a handler here
 //@ where `T` implements `serde::Deserialize`
 
 use socketio_server::{Data, Server};

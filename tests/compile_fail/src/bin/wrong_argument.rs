@@ -1,6 +1,6 @@
-//! A handler takes a plain type. What comes from the client is taken as `Data<T>`.
-//@ this cannot handle what happens here
-//@ what the other side sends is taken as `Data<T>`
+//! A handler takes a plain type. Data of the event is taken as `Data<T>`.
+//@ this function cannot be a handler here
+//@ data of the event is taken as `Data<T>`
 
 use socketio_server::{Server, Socket};
 

@@ -1,5 +1,5 @@
 //! Nobody has left when an event comes.
-//@ this cannot handle what happens here
+//@ this function cannot be a handler here
 //@ in `on_disconnect` and `on_disconnecting` also `DisconnectReason`
 
 use socketio_server::{DisconnectReason, Server};

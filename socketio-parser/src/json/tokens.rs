@@ -1,0 +1,68 @@
+//! Rare parts of JSON tokens: long strings, escapes, fractions. They stay out of the scanner's hot loops.
+
+/// The rest of a long string, or of one near the end of the text: first in blocks that the compiler
+/// vectorizes, then byte by byte. Returns the position of the stop byte and the combined high bits.
+#[inline(never)]
+pub(super) fn long(text: &[u8], mut at: usize, mut high: u64) -> (usize, u64) {
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<64>()) {
+        let mut stop = 0u8;
+        let mut seen = 0u8;
+        for &byte in block {
+            stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < b' ');
+            seen |= byte;
+        }
+        if stop != 0 {
+            break;
+        }
+        high |= u64::from(seen);
+        at += 64;
+    }
+    while let Some(&byte) = text.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < b' ' {
+            break;
+        }
+        high |= u64::from(byte);
+        at += 1;
+    }
+    (at, high)
+}
+
+/// An escape sequence, from its backslash. Returns the position after it, or the position of the error.
+#[cold]
+pub(super) fn escape(text: &[u8], at: usize) -> Result<usize, usize> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => {
+            let digits = text.get(at + 2..at + 6);
+            if digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                Ok(at + 6)
+            } else {
+                Err(at)
+            }
+        }
+        _ => Err(at),
+    }
+}
+
+/// The fraction and the exponent of a number. Returns the position after them, or the position of the error.
+#[inline(never)]
+pub(super) fn fraction(text: &[u8], mut at: usize) -> Result<usize, usize> {
+    let digits = |mut at: usize| {
+        let start = at;
+        while text.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        if at > start { Ok(at) } else { Err(at) }
+    };
+    if text.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = text.get(at) {
+            at += 1;
+        }
+        at = digits(at)?;
+    }
+    Ok(at)
+}

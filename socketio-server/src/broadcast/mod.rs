@@ -1,0 +1,222 @@
+//! Broadcasts: an emit or an operation on many sockets.
+
+pub(crate) mod remote_socket;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use socketio_parser::ToArgs;
+
+use self::remote_socket::RemoteSocket;
+use crate::cluster::{AdapterError, Answer, Flags, Gathered, NamespaceNode};
+use crate::encode;
+use crate::error::{EmitError, GatherError, Partial};
+use crate::rooms::IntoRooms;
+use crate::rooms::Target;
+
+/// Builder of a broadcast or of another operation on many sockets. Each method returns a new builder, so a
+/// builder can be kept and reused.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Broadcast {
+    scope: Scope,
+    target: Target,
+    flags: Flags,
+    /// Whether only sockets of this server are selected.
+    local_only: bool,
+    timeout: Duration,
+}
+
+/// The namespaces of a broadcast.
+#[derive(Clone, Debug)]
+enum Scope {
+    Namespace(Arc<NamespaceNode>),
+    /// All namespaces that were created from one pattern or function.
+    Family(Arc<Family>),
+}
+
+/// The namespaces of one parent, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Family(RwLock<BTreeMap<Arc<str>, Arc<NamespaceNode>>>);
+
+impl Family {
+    pub(crate) fn add(&self, node: &Arc<NamespaceNode>) {
+        let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        nodes.insert(Arc::clone(node.name()), Arc::clone(node));
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn all(&self) -> Vec<Arc<NamespaceNode>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+impl Broadcast {
+    pub(crate) fn new(node: Arc<NamespaceNode>, timeout: Duration) -> Self {
+        Self::of(Scope::Namespace(node), timeout)
+    }
+
+    pub(crate) fn to_family(family: Arc<Family>, timeout: Duration) -> Self {
+        Self::of(Scope::Family(family), timeout)
+    }
+
+    fn of(scope: Scope, timeout: Duration) -> Self {
+        Self { scope, target: Target::default(), flags: Flags::default(), local_only: false, timeout }
+    }
+
+    /// Adds rooms. A socket in several of them receives the event once.
+    pub fn to(mut self, rooms: impl IntoRooms) -> Self {
+        self.target.rooms.extend(rooms.into_rooms());
+        self
+    }
+
+    /// The same as [`to`](Self::to).
+    pub fn r#in(self, rooms: impl IntoRooms) -> Self {
+        self.to(rooms)
+    }
+
+    /// Excludes the members of rooms. The id of a socket is a room too.
+    pub fn except(mut self, rooms: impl IntoRooms) -> Self {
+        self.target.except.extend(rooms.into_rooms());
+        self
+    }
+
+    /// Selects only sockets of this server.
+    pub fn local(mut self) -> Self {
+        self.local_only = true;
+        self
+    }
+
+    /// Skips sockets that cannot take the event at once.
+    pub fn volatile(mut self) -> Self {
+        self.flags.volatile = true;
+        self
+    }
+
+    /// Whether the event may be compressed, if compression is enabled.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.flags.compress = compress;
+        self
+    }
+
+    /// Maximum wait for acknowledgements.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends the event to all selected sockets. It is encoded once, or not at all if no socket is selected.
+    /// The method is async because other servers of a cluster may be involved.
+    pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        for node in &*self.nodes() {
+            if self.reaches_cluster(node) || node.has_outgoing() || node.is_recoverable(self.flags) {
+                let event = encode::to_event(node.parser(), event, args)?;
+                node.broadcast(&self.target, self.flags, event, self.local_only).await?;
+            } else {
+                node.deliver(&self.target, self.flags, |offset| {
+                    Ok(encode::event(node.parser(), node.name(), None, event, args, offset)?)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the event `message`.
+    pub async fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
+        self.emit("message", args).await
+    }
+
+    /// Sends the event and collects the acknowledgements, each one's first argument deserialized as `T`. An
+    /// error contains those that arrived in time. Acknowledgements beyond
+    /// [`max_gathered_bytes`](crate::Config::max_gathered_bytes) are dropped and count as missing.
+    pub async fn emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        args: &(impl ToArgs + ?Sized),
+    ) -> Result<Vec<T>, GatherError<T>> {
+        let mut all = Gathered::default();
+        for node in &*self.nodes() {
+            let for_cluster = self.reaches_cluster(node);
+            let outgoing = node.has_outgoing();
+            let decoded = if for_cluster || outgoing {
+                Some(encode::to_event(node.parser(), event, args)?)
+            } else {
+                None
+            };
+            if let Some(decoded) = decoded.as_ref().filter(|_| outgoing) {
+                node.notify_outgoing(&self.target, decoded);
+            }
+            let decoded = decoded.filter(|_| for_cluster);
+            let gathering = node.broadcast_with_ack(&self.target, self.flags, self.timeout, decoded, |id| {
+                Ok(encode::event(node.parser(), node.name(), Some(id), event, args, None)?)
+            });
+            all.add(gathering.await?);
+        }
+        let answers = all.answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
+        whole(Gathered { answers, missing: all.missing, silent: all.silent })
+    }
+
+    /// Finds all selected sockets, including those of other servers. An error contains those that were found
+    /// in time.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
+        let mut all = Gathered::default();
+        for node in &*self.nodes() {
+            let Gathered { answers, missing, silent } = node.fetch(&self.target, self.local_only).await?;
+            let answers =
+                answers.into_iter().map(|details| RemoteSocket::new(node, details, self.timeout)).collect();
+            all.add(Gathered { answers, missing, silent });
+        }
+        whole(all)
+    }
+
+    /// Adds all selected sockets to rooms. An error means that other servers were not reached.
+    pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        let rooms = rooms.into_rooms();
+        for node in &*self.nodes() {
+            node.join(&self.target, &rooms, self.local_only).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes all selected sockets from rooms. An error means that other servers were not reached.
+    pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        let rooms = rooms.into_rooms();
+        for node in &*self.nodes() {
+            node.leave(&self.target, &rooms, self.local_only).await?;
+        }
+        Ok(())
+    }
+
+    /// Disconnects all selected sockets from the namespace; with `close`, closes their connections. An error
+    /// means that other servers were not reached.
+    pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
+        for node in &*self.nodes() {
+            node.disconnect(&self.target, close, self.local_only).await?;
+        }
+        Ok(())
+    }
+
+    fn nodes(&self) -> Cow<'_, [Arc<NamespaceNode>]> {
+        match &self.scope {
+            Scope::Namespace(node) => Cow::Borrowed(std::slice::from_ref(node)),
+            Scope::Family(family) => Cow::Owned(family.all()),
+        }
+    }
+
+    /// Whether the operation includes other servers.
+    fn reaches_cluster(&self, node: &NamespaceNode) -> bool {
+        !self.local_only && node.is_clustered()
+    }
+}
+
+/// The gathered answers, or an error if some are missing.
+pub(crate) fn whole<T>(gathered: Gathered<T>) -> Result<Vec<T>, GatherError<T>> {
+    let Gathered { answers, missing, silent } = gathered;
+    if missing == 0 { Ok(answers) } else { Err(GatherError::Partial(Partial { answers, missing, silent })) }
+}

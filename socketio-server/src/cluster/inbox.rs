@@ -1,0 +1,243 @@
+//! Messages of other cluster nodes, and their effect on this node.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use socketio_parser::RawArgs;
+use tokio::sync::mpsc;
+
+use super::message::{Flags, Message};
+use super::node::NamespaceNode;
+use super::peers::{ClusterPeers, REQUEST_TIMEOUT};
+use super::requests::{Reply, deadline};
+use super::{Adapter, Presence};
+use crate::acks::{AckCollector, AckWaiter};
+use crate::encode;
+use crate::id::{NodeId, RequestId};
+use crate::rooms::Target;
+
+/// Entry point for messages of other nodes, used by an adapter. The handle does not keep the namespace alive.
+#[derive(Clone)]
+pub struct ClusterInbox {
+    namespace_node: Weak<NamespaceNode>,
+    namespace: Arc<str>,
+    node: NodeId,
+}
+
+impl ClusterInbox {
+    /// Connects a namespace with the other nodes.
+    pub(crate) fn open(namespace_node: &Arc<NamespaceNode>, adapter: &dyn Adapter) {
+        let inbox = Self {
+            namespace_node: Arc::downgrade(namespace_node),
+            namespace: Arc::clone(namespace_node.name()),
+            node: NodeId::random(),
+        };
+        namespace_node.connect(adapter.open(inbox.clone()));
+        inbox.start();
+    }
+
+    /// Name of the namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Id of this node. Messages of this node that the medium echoes are ignored.
+    pub fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    /// Whether the namespace still exists.
+    pub fn is_open(&self) -> bool {
+        self.namespace_node.strong_count() > 0
+    }
+
+    /// Whether this node has sockets in the room. If not, the adapter may skip the decoding of a broadcast to
+    /// it.
+    pub fn has_room(&self, room: &str) -> bool {
+        let target = Target { rooms: vec![room.into()], except: Vec::new() };
+        self.namespace_node
+            .upgrade()
+            .is_some_and(|namespace_node| namespace_node.rooms.has_receivers(&target))
+    }
+
+    /// Handles a message of a node. The adapter must pass the messages of one node one after the other, in
+    /// their order.
+    pub async fn receive(&self, from: NodeId, message: Message) {
+        if from == self.node {
+            return;
+        }
+        let Some(namespace_node) = self.namespace_node.upgrade() else { return };
+        // A message that arrives while the adapter still opens the link waits for it.
+        let opened = namespace_node.cluster_opened().await;
+        let Some(cluster) = opened.filter(|cluster| !cluster.is_closed()) else { return };
+        cluster.seen(&from);
+        match message {
+            Message::InitialHeartbeat => {
+                cluster.announce(&Message::Heartbeat).await;
+            }
+            Message::Heartbeat => {}
+            Message::Close => cluster.node_left(&from),
+            Message::Broadcast { target, flags, event, request: None } => {
+                // An event that cannot be encoded here could not be encoded on the sending node either.
+                let _ = namespace_node.deliver_event(&target, flags, &event);
+            }
+            Message::Broadcast { target, flags, event, request: Some(request) } => {
+                if namespace_node.has_outgoing() {
+                    namespace_node.notify_outgoing(&target, &event);
+                }
+                let id = namespace_node.next_ack_id();
+                let (collector, answers) = AckCollector::new(namespace_node.ack_budget());
+                let message = encode::event(
+                    namespace_node.parser(),
+                    namespace_node.name(),
+                    Some(id),
+                    event.name(),
+                    event.args(),
+                    None,
+                );
+                let (receivers, over_limit) = match message {
+                    Ok(message) => {
+                        let message = message.compress(flags.compress);
+                        let waiting = || AckWaiter::Many(collector.clone());
+                        namespace_node.rooms.send_with_ack(&target, id, &message, flags.volatile, waiting)
+                    }
+                    Err(_) => (Vec::new(), 0),
+                };
+                drop(collector);
+                let count = receivers.len() + over_limit;
+                let count = Message::BroadcastClientCount { request: request.clone(), count };
+                cluster.respond(&from, count).await;
+                if !receivers.is_empty() {
+                    tokio::spawn(async move {
+                        relay(&namespace_node, &from, &request, answers, flags, receivers.len()).await;
+                        receivers.iter().for_each(|member| member.forget_ack(id));
+                    });
+                }
+            }
+            Message::SocketsJoin { target, rooms } => namespace_node.rooms.join_all(&target, &rooms),
+            Message::SocketsLeave { target, rooms } => namespace_node.rooms.leave_rooms(&target, &rooms),
+            Message::DisconnectSockets { target, close } => namespace_node.disconnect_here(&target, close),
+            Message::FetchSockets { target, request } => {
+                let sockets = namespace_node.rooms.details(&target);
+                cluster.respond(&from, Message::FetchSocketsResponse { request, sockets }).await;
+            }
+            Message::ServerSideEmit { event, request } => {
+                let answer = namespace_node.server_event(&event, request.is_some());
+                if let Some(request) = request {
+                    tokio::spawn(async move {
+                        // A handler that never answers is covered by the timeout of the requesting node.
+                        if let (Ok(answer), Some(cluster)) = (answer.await, namespace_node.cluster()) {
+                            cluster.respond(&from, Message::ServerSideEmitResponse { request, answer }).await;
+                        }
+                    });
+                }
+            }
+            Message::FetchSocketsResponse { request, sockets } => {
+                cluster.reply(&request, Reply::Sockets(from, sockets));
+            }
+            Message::ServerSideEmitResponse { request, answer } => {
+                cluster.reply(&request, Reply::Server(from, answer));
+            }
+            Message::BroadcastClientCount { request, count } => {
+                cluster.reply(&request, Reply::Count(from, count));
+            }
+            Message::BroadcastAck { request, answer } => {
+                cluster.reply(&request, Reply::Client(answer));
+            }
+        }
+    }
+
+    /// Announces this node and starts its heartbeats.
+    fn start(&self) {
+        let Some(namespace_node) = self.namespace_node.upgrade() else { return };
+        let Some(Presence::Heartbeats { interval, timeout }) =
+            namespace_node.cluster().map(ClusterPeers::presence)
+        else {
+            return;
+        };
+        let weak = self.namespace_node.clone();
+        tokio::spawn(async move {
+            if let Some(cluster) = namespace_node.cluster() {
+                cluster.announce(&Message::InitialHeartbeat).await;
+            }
+            drop(namespace_node);
+            // A timer without a period panics.
+            let period = (interval.min(timeout) / 5).max(Duration::from_millis(1));
+            let mut ticks = tokio::time::interval(period);
+            loop {
+                ticks.tick().await;
+                let Some(namespace_node) = weak.upgrade() else { return };
+                let Some(cluster) = namespace_node.cluster().filter(|cluster| !cluster.is_closed()) else {
+                    return;
+                };
+                cluster.heartbeat(interval, timeout).await;
+            }
+        });
+    }
+}
+
+/// Forwards the acknowledgements of this node's clients to the requesting node.
+async fn relay(
+    namespace_node: &NamespaceNode,
+    to: &NodeId,
+    request: &RequestId,
+    mut answers: mpsc::UnboundedReceiver<RawArgs>,
+    flags: Flags,
+    receivers: usize,
+) {
+    let Some(cluster) = namespace_node.cluster() else { return };
+    let deadline = deadline(flags.timeout.unwrap_or(REQUEST_TIMEOUT));
+    for _ in 0..receivers {
+        let Ok(Some(args)) = tokio::time::timeout_at(deadline, answers.recv()).await else { return };
+        let answer = args.get(0).map(|first| first.to_owned());
+        cluster.respond(to, Message::BroadcastAck { request: request.clone(), answer }).await;
+    }
+}
+
+impl fmt::Debug for ClusterInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterInbox")
+            .field("namespace", &self.namespace)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{AdapterError, BoxFuture, ClusterLink};
+    use crate::config::Config;
+
+    struct Hasty(mpsc::UnboundedSender<u8>);
+
+    impl Adapter for Hasty {
+        fn open(&self, _: ClusterInbox) -> Arc<dyn ClusterLink> {
+            Arc::new(Self(self.0.clone()))
+        }
+    }
+
+    impl ClusterLink for Hasty {
+        fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
+            let _ = self.0.send(message.kind());
+            Box::pin(async { Ok(()) })
+        }
+
+        fn presence(&self) -> Presence {
+            Presence::Heartbeats { interval: Duration::ZERO, timeout: Duration::ZERO }
+        }
+    }
+
+    /// A timer without a period would panic, and this node would send no heartbeats.
+    #[tokio::test]
+    async fn heartbeats_are_sent_even_with_a_zero_interval() {
+        let (sender, mut published) = mpsc::unbounded_channel();
+        let namespace_node = NamespaceNode::new("/".into(), &Config::default(), Arc::default(), true);
+        ClusterInbox::open(&namespace_node, &Hasty(sender));
+        for kind in [1, 2, 2, 2] {
+            let next = tokio::time::timeout(Duration::from_secs(20), published.recv()).await;
+            assert_eq!(next, Ok(Some(kind)));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! One namespace on this node: its sockets, its recovery log and its link to the other nodes.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use engineio::Prepared;
+use socketio_events::table::{HandlerId, Table};
+use socketio_parser::{Event, Parser};
+use tokio::sync::Notify;
+
+use super::details::SocketDetails;
+use super::message::{Flags, Message};
+use super::peers::ClusterPeers;
+use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
+use super::{AdapterError, ClusterLink};
+use crate::acks::{AckBudget, AckCollector, AckWaiter};
+use crate::cluster::server_event::ServerEventContext;
+use crate::config::Config;
+use crate::encode;
+use crate::error::EmitError;
+use crate::extensions::Extensions;
+use crate::recovery::RecoveryLog;
+use crate::rooms::{LocalRooms, Member, Room, Target};
+
+/// One namespace on this node.
+pub(crate) struct NamespaceNode {
+    pub(super) name: Arc<str>,
+    pub(super) parser: Parser,
+    pub(crate) rooms: LocalRooms,
+    log: Option<RecoveryLog>,
+    /// The other nodes. Unset until the adapter has opened the link; `None` without an adapter.
+    cluster: OnceLock<Option<ClusterPeers>>,
+    opened: Notify,
+    next_ack: AtomicU64,
+    /// Size limit in bytes of the acknowledgements of one broadcast.
+    max_gathered_bytes: usize,
+    /// Number of listeners of outgoing events. While it is 0, events are not decoded for them.
+    outgoing: AtomicUsize,
+    pub(super) server_events: RwLock<Table<ServerEventContext>>,
+    pub(super) state: Arc<Extensions>,
+}
+
+impl NamespaceNode {
+    pub(crate) fn new(name: Arc<str>, config: &Config, state: Arc<Extensions>, clustered: bool) -> Arc<Self> {
+        let cluster = if clustered { OnceLock::new() } else { OnceLock::from(None) };
+        Arc::new(Self {
+            name,
+            parser: config.parser,
+            rooms: LocalRooms::default(),
+            log: config.connection_state_recovery.clone().map(RecoveryLog::new),
+            cluster,
+            opened: Notify::new(),
+            next_ack: AtomicU64::new(0),
+            max_gathered_bytes: config.max_gathered_bytes,
+            outgoing: AtomicUsize::new(0),
+            server_events: RwLock::default(),
+            state,
+        })
+    }
+
+    /// Sets the link to the other nodes.
+    pub(super) fn connect(&self, link: Arc<dyn ClusterLink>) {
+        self.rooms.set_link(&link);
+        let _ = self.cluster.set(Some(ClusterPeers::new(link)));
+        self.opened.notify_waiters();
+    }
+
+    /// Marks the namespace as local: no link will be opened.
+    pub(crate) fn stay_alone(&self) {
+        let _ = self.cluster.set(None);
+        self.opened.notify_waiters();
+    }
+
+    /// Copies the handlers of server events and the hooks of a parent.
+    pub(crate) fn inherit(&self, parent: &Self) {
+        let events = parent.server_events.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.server_events.write().unwrap_or_else(PoisonError::into_inner) = events;
+        self.rooms.on_room_event.copy_from(&parent.rooms.on_room_event);
+        self.rooms.on_broadcast.copy_from(&parent.rooms.on_broadcast);
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn parser(&self) -> Parser {
+        self.parser
+    }
+
+    pub(crate) fn log(&self) -> Option<&RecoveryLog> {
+        self.log.as_ref()
+    }
+
+    /// The other nodes, if the link is open.
+    pub(super) fn cluster(&self) -> Option<&ClusterPeers> {
+        self.cluster.get()?.as_ref()
+    }
+
+    /// The other nodes. Waits while the adapter opens the link, so that no message is lost.
+    pub(super) async fn cluster_opened(&self) -> Option<&ClusterPeers> {
+        loop {
+            // Created before the check, so that a notification in between is not missed.
+            let opened = self.opened.notified();
+            if let Some(cluster) = self.cluster.get() {
+                return cluster.as_ref();
+            }
+            opened.await;
+        }
+    }
+
+    /// Whether operations include other nodes.
+    pub(crate) fn is_clustered(&self) -> bool {
+        !matches!(self.cluster.get(), Some(None))
+    }
+
+    /// An acknowledgement id that is unique in this namespace on this server.
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.next_ack.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Adjusts the number of listeners of outgoing events.
+    pub(crate) fn count_outgoing(&self, more: usize, less: usize) {
+        self.outgoing.fetch_add(more, Ordering::Relaxed);
+        self.outgoing.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    /// Whether there are listeners of outgoing events.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        self.outgoing.load(Ordering::Relaxed) > 0
+    }
+
+    /// Calls the listeners of outgoing events of the selected sockets.
+    pub(crate) fn notify_outgoing(&self, target: &Target, event: &Event) {
+        for member in self.rooms.members(target) {
+            member.outgoing(event);
+        }
+    }
+
+    /// Whether an event is recoverable. It is then encoded under the lock of the log, so its arguments must
+    /// be in decoded form: the application's `Serialize` must not run under a lock.
+    pub(crate) fn is_recoverable(&self, flags: Flags) -> bool {
+        self.log.is_some() && !flags.volatile
+    }
+
+    /// Sends to the selected sockets of this server. The event is encoded only if a socket may receive it;
+    /// with recovery enabled, with its offset.
+    pub(crate) fn deliver(
+        &self,
+        target: &Target,
+        flags: Flags,
+        make: impl FnOnce(Option<&str>) -> Result<Prepared, EmitError>,
+    ) -> Result<(), EmitError> {
+        let mut delivered = None;
+        match &self.log {
+            Some(log) if !flags.volatile => log.emit(
+                target,
+                || self.rooms.has_receivers(target),
+                |offset| Ok::<_, EmitError>(make(Some(offset))?.compress(flags.compress)),
+                |message| delivered = self.rooms.send(target, message, false),
+            )?,
+            _ => {
+                if self.rooms.has_receivers(target) {
+                    let message = make(None)?.compress(flags.compress);
+                    delivered = self.rooms.send(target, &message, flags.volatile);
+                }
+            }
+        }
+        // After the log is unlocked, because the hooks may use the namespace.
+        self.rooms.report_broadcast(delivered);
+        Ok(())
+    }
+
+    /// Sends an event to the selected sockets of all servers, or with `local_only` of this server.
+    pub(crate) async fn broadcast(
+        &self,
+        target: &Target,
+        flags: Flags,
+        event: Event,
+        local_only: bool,
+    ) -> Result<(), EmitError> {
+        self.deliver_event(target, flags, &event)?;
+        let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
+        Ok(self.publish(local_only, message).await?)
+    }
+
+    /// Sends an event to the selected sockets of this server.
+    pub(super) fn deliver_event(
+        &self,
+        target: &Target,
+        flags: Flags,
+        event: &Event,
+    ) -> Result<(), EmitError> {
+        if self.has_outgoing() {
+            self.notify_outgoing(target, event);
+        }
+        self.deliver(target, flags, |offset| {
+            Ok(encode::event(self.parser, &self.name, None, event.name(), event.args(), offset)?)
+        })
+    }
+
+    /// Sends an event and gathers the acknowledgements. `make` encodes it with the given ack id; `event` is
+    /// its form for the other nodes, if they are included.
+    pub(crate) async fn broadcast_with_ack(
+        &self,
+        target: &Target,
+        flags: Flags,
+        timeout: Duration,
+        event: Option<Event>,
+        make: impl FnOnce(u64) -> Result<Prepared, EmitError>,
+    ) -> Result<Gathered<Answer>, EmitError> {
+        let deadline = deadline(timeout);
+        let id = self.next_ack_id();
+        let budget = self.ack_budget();
+        let (collector, answers) = AckCollector::new(budget.clone());
+        let mut receivers = BroadcastReceivers { id, members: Vec::new() };
+        let mut over_limit = 0;
+        if self.rooms.has_receivers(target) {
+            let message = make(id)?.compress(flags.compress);
+            let waiting = || AckWaiter::Many(collector.clone());
+            (receivers.members, over_limit) =
+                self.rooms.send_with_ack(target, id, &message, flags.volatile, waiting);
+        }
+        // The remaining collectors are in the receivers' tables. When the last one is dropped no acknowledgement
+        // can arrive.
+        drop(collector);
+        let mut remote = None;
+        let for_cluster = match event {
+            Some(event) => self.cluster_opened().await.zip(Some(event)),
+            None => None,
+        };
+        if let Some((cluster, event)) = for_cluster {
+            let open = cluster.open_request().await?;
+            open.limit(budget);
+            let request = Some(open.id().clone());
+            let flags = Flags { timeout: Some(timeout), ..flags };
+            cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
+            remote = Some(open);
+        }
+        let mut gathered = gather_clients(answers, receivers.members.len(), remote, deadline).await;
+        gathered.missing = gathered.missing.saturating_add(over_limit);
+        Ok(gathered)
+    }
+
+    /// Budget for the acknowledgements of one broadcast.
+    pub(super) fn ack_budget(&self) -> AckBudget {
+        AckBudget::new(self.max_gathered_bytes)
+    }
+
+    /// Adds the selected sockets to rooms.
+    pub(crate) async fn join(
+        &self,
+        target: &Target,
+        rooms: &[Room],
+        local_only: bool,
+    ) -> Result<(), AdapterError> {
+        self.rooms.join_all(target, rooms);
+        self.publish(local_only, || Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() })
+            .await
+    }
+
+    /// Removes the selected sockets from rooms.
+    pub(crate) async fn leave(
+        &self,
+        target: &Target,
+        rooms: &[Room],
+        local_only: bool,
+    ) -> Result<(), AdapterError> {
+        self.rooms.leave_rooms(target, rooms);
+        self.publish(local_only, || Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() })
+            .await
+    }
+
+    /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
+    pub(crate) async fn disconnect(
+        &self,
+        target: &Target,
+        close: bool,
+        local_only: bool,
+    ) -> Result<(), AdapterError> {
+        self.disconnect_here(target, close);
+        self.publish(local_only, || Message::DisconnectSockets { target: target.clone(), close }).await
+    }
+
+    pub(super) fn disconnect_here(&self, target: &Target, close: bool) {
+        for member in self.rooms.members(target) {
+            member.disconnect(close);
+        }
+    }
+
+    /// Publishes a message to the other nodes, unless the operation is local.
+    pub(super) async fn publish(
+        &self,
+        local_only: bool,
+        message: impl FnOnce() -> Message,
+    ) -> Result<(), AdapterError> {
+        if local_only {
+            return Ok(());
+        }
+        match self.cluster_opened().await {
+            Some(cluster) => cluster.publish(&message()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The selected sockets of all servers, or with `local_only` of this server.
+    pub(crate) async fn fetch(
+        &self,
+        target: &Target,
+        local_only: bool,
+    ) -> Result<Gathered<SocketDetails>, AdapterError> {
+        let mut found = Gathered { answers: self.rooms.details(target), missing: 0, silent: Vec::new() };
+        if local_only {
+            return Ok(found);
+        }
+        let Some(cluster) = self.cluster_opened().await else { return Ok(found) };
+        let open = cluster.open_request().await?;
+        cluster
+            .publish(&Message::FetchSockets { target: target.clone(), request: open.id().clone() })
+            .await?;
+        let others = open.gather(cluster.deadline(), |reply| match reply {
+            Reply::Sockets(_, sockets) => Some(sockets),
+            _ => None,
+        });
+        let others = others.await;
+        found.answers.extend(others.answers.into_iter().flatten());
+        Ok(Gathered { answers: found.answers, missing: others.missing, silent: others.silent })
+    }
+
+    /// Removes a handler of server events or a hook, which is dropped after the lock is released.
+    pub(crate) fn off(&self, id: HandlerId) -> bool {
+        let (before, removed) = {
+            let mut events = self.server_events.write().unwrap_or_else(PoisonError::into_inner);
+            (events.clone(), events.remove(id))
+        };
+        drop(before);
+        removed || self.rooms.on_room_event.remove(id) || self.rooms.on_broadcast.remove(id)
+    }
+
+    /// Closes the link of the namespace.
+    pub(crate) async fn close(&self) {
+        if let Some(cluster) = self.cluster_opened().await {
+            cluster.close().await;
+        }
+    }
+}
+
+/// The sockets that received a broadcast with acknowledgements. On drop, also of a cancelled future, their
+/// pending acknowledgements are removed.
+struct BroadcastReceivers {
+    id: u64,
+    members: Vec<Arc<dyn Member>>,
+}
+
+impl Drop for BroadcastReceivers {
+    fn drop(&mut self) {
+        for member in &self.members {
+            member.forget_ack(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for NamespaceNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceNode").field("name", &self.name).finish_non_exhaustive()
+    }
+}

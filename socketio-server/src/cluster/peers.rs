@@ -1,0 +1,175 @@
+//! The other nodes of a cluster, for one namespace: presence, requests and messages to them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::message::Message;
+use super::requests::{ExpectedReplies, PendingRequest, Reply, Requests};
+use super::{AdapterError, ClusterLink, Presence};
+use crate::id::{NodeId, RequestId};
+use crate::trace;
+
+/// Default timeout of a request to other nodes (`requestsTimeout`).
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Node name of processes that only send. They never reply.
+const EMITTER: &str = "emitter";
+
+/// The other nodes of a cluster, for one namespace.
+pub(super) struct ClusterPeers {
+    link: Arc<dyn ClusterLink>,
+    requests: Requests,
+    nodes: Mutex<HashMap<NodeId, Instant>>,
+    /// Time of this node's last message.
+    last_published: Mutex<Instant>,
+    closed: AtomicBool,
+}
+
+impl ClusterPeers {
+    pub(super) fn new(link: Arc<dyn ClusterLink>) -> Self {
+        Self {
+            link,
+            requests: Requests::default(),
+            nodes: Mutex::default(),
+            last_published: Mutex::new(Instant::now()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Sends a message to all other nodes.
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), AdapterError> {
+        *self.last_published.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.link.publish(message).await
+    }
+
+    /// Opens a request that all other nodes must answer.
+    pub(super) async fn open_request(&self) -> Result<PendingRequest<'_>, AdapterError> {
+        let expected = match self.link.presence() {
+            Presence::Heartbeats { .. } => ExpectedReplies::Nodes(self.nodes().keys().cloned().collect()),
+            Presence::Counted => ExpectedReplies::Count(self.link.count_others().await?),
+        };
+        Ok(self.requests.open(expected))
+    }
+
+    /// Deadline of a request that starts now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + REQUEST_TIMEOUT
+    }
+
+    pub(super) async fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            // Other nodes detect the loss by timeout if this message does not reach them.
+            report("close", self.publish(&Message::Close).await);
+            self.link.close();
+        }
+    }
+
+    /// Whether this node has announced that it leaves. It must send nothing afterwards.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) async fn respond(&self, to: &NodeId, message: Message) {
+        // The requesting node has a timeout; no caller here could handle the error.
+        report("reply", self.link.respond(to, &message).await);
+    }
+
+    /// Passes a reply to its request.
+    pub(super) fn reply(&self, request: &RequestId, reply: Reply) {
+        self.requests.reply(request, reply);
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        self.link.presence()
+    }
+
+    /// Records that a node is alive.
+    pub(super) fn seen(&self, from: &NodeId) {
+        // If the medium counts the nodes, no timeout would remove a recorded node again.
+        let remembered = matches!(self.presence(), Presence::Heartbeats { .. }) && from.as_str() != EMITTER;
+        if remembered && self.nodes().insert(from.clone(), Instant::now()).is_none() {
+            trace::node_found(from);
+        }
+    }
+
+    /// A node announced that it leaves.
+    pub(super) fn node_left(&self, node: &NodeId) {
+        trace::node_left(node);
+        self.node_lost(node);
+    }
+
+    fn node_lost(&self, node: &NodeId) {
+        self.nodes().remove(node);
+        self.requests.node_lost(node);
+    }
+
+    /// Sends a heartbeat if this node was silent for `interval`, and drops nodes that were silent for
+    /// `timeout`.
+    pub(super) async fn heartbeat(&self, interval: Duration, timeout: Duration) {
+        let silent: Vec<NodeId> = {
+            let nodes = self.nodes();
+            nodes
+                .iter()
+                .filter(|(_, heard)| heard.elapsed() > timeout)
+                .map(|(node, _)| node.clone())
+                .collect()
+        };
+        for node in silent {
+            trace::node_lost(&node);
+            self.node_lost(&node);
+        }
+        let last_published = *self.last_published.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_published.elapsed() >= interval {
+            self.announce(&Message::Heartbeat).await;
+        }
+    }
+
+    /// Announces that this node is alive.
+    pub(super) async fn announce(&self, heartbeat: &Message) {
+        report("heartbeat", self.publish(heartbeat).await);
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs a failed message whose error no caller receives.
+fn report(what: &str, result: Result<(), AdapterError>) {
+    if let Err(error) = result {
+        trace::publish_failed(what, &error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::BoxFuture;
+
+    struct Silent(Presence);
+
+    impl ClusterLink for Silent {
+        fn publish<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn presence(&self) -> Presence {
+            self.0
+        }
+    }
+
+    #[test]
+    fn nodes_are_recorded_only_with_heartbeats() {
+        for (presence, known) in [(Presence::default(), 100), (Presence::Counted, 0)] {
+            let cluster = ClusterPeers::new(Arc::new(Silent(presence)));
+            for node in 0..100 {
+                cluster.seen(&NodeId::from(node.to_string().as_str()));
+            }
+            assert_eq!(cluster.nodes().len(), known, "{presence:?}");
+        }
+    }
+}

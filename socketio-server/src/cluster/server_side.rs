@@ -1,0 +1,75 @@
+//! Events between the servers of a cluster, on one node: handlers, emits and answers.
+
+use std::sync::{Arc, PoisonError};
+
+use socketio_events::handler::Call;
+use socketio_events::table::HandlerId;
+use socketio_parser::{Event, RawValue};
+use tokio::sync::oneshot;
+
+use super::AdapterError;
+use super::message::Message;
+use super::node::NamespaceNode;
+use super::requests::{Answer, Gathered, Reply};
+use super::server_event::{ServerEventContext, ServerReply};
+use crate::trace;
+
+impl NamespaceNode {
+    /// Sends an event to the other servers.
+    pub(crate) async fn server_side_emit(&self, event: Event) -> Result<(), AdapterError> {
+        self.publish(false, || Message::ServerSideEmit { event, request: None }).await
+    }
+
+    /// Sends an event to the other servers and gathers their answers.
+    pub(crate) async fn server_side_emit_with_ack(
+        &self,
+        event: Event,
+    ) -> Result<Gathered<Answer>, AdapterError> {
+        let Some(cluster) = self.cluster_opened().await else { return Ok(Gathered::default()) };
+        let deadline = cluster.deadline();
+        let open = cluster.open_request().await?;
+        cluster.publish(&Message::ServerSideEmit { event, request: Some(open.id().clone()) }).await?;
+        let answers = open.gather(deadline, |reply| match reply {
+            Reply::Server(_, answer) => Some(Answer::Remote(answer)),
+            _ => None,
+        });
+        Ok(answers.await)
+    }
+
+    /// Adds a handler for the events of other servers with this name.
+    pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEventContext>) -> HandlerId {
+        self.server_events.write().unwrap_or_else(PoisonError::into_inner).on(event, call)
+    }
+
+    /// Handles an event of another server. The receiver resolves when a handler answers; without a handler it
+    /// fails.
+    pub(super) fn server_event(
+        &self,
+        event: &Event,
+        wants_answer: bool,
+    ) -> oneshot::Receiver<Option<RawValue>> {
+        let (sender, answer) = oneshot::channel();
+        let reply = wants_answer.then(|| ServerReply::new(sender));
+        let calls: Vec<_> = {
+            let table = self.server_events.read().unwrap_or_else(PoisonError::into_inner);
+            table.event(event.name()).into_iter().flat_map(|list| list.calls()).cloned().collect()
+        };
+        for call in calls {
+            let context = ServerEventContext {
+                event: event.clone(),
+                reply: reply.clone(),
+                parser: self.parser,
+                state: Arc::clone(&self.state),
+            };
+            if let Some(work) = call(context) {
+                let namespace = Arc::clone(&self.name);
+                tokio::spawn(async move {
+                    if let Some(failure) = work.await {
+                        trace::server_event_failed(&namespace, &failure.event, &failure.error);
+                    }
+                });
+            }
+        }
+        answer
+    }
+}

@@ -1,0 +1,167 @@
+//! Dispatch of packets to the handlers of their namespace.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use futures_util::StreamExt;
+use socketio_events::extract::AckSlot;
+use socketio_events::handler::{Failure, Running, Work};
+use socketio_events::table::List;
+use socketio_parser::{Packet, Payload};
+
+use super::screening::Screening;
+use super::{Connection, Slot};
+use crate::error::HandlerError;
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::{AckSender, EventContext, Socket};
+
+impl Connection {
+    pub(super) fn packet(&mut self, packet: Packet, cx: &mut Context<'_>) {
+        let namespace = self.name(&packet.namespace);
+        let slot = self.slots.iter().position(|slot| slot.name() == namespace);
+        match (packet.payload, slot) {
+            (Payload::Connect(auth), None) => self.connect(&packet.namespace, auth, cx),
+            (Payload::Connect(auth), Some(at)) if self.slots[at].has_left() => {
+                self.remove_slot(at);
+                self.connect(&packet.namespace, auth, cx);
+            }
+            (Payload::ConnectError(_) | Payload::Connect(_), _) | (_, None) => self.violation(),
+            (payload, Some(at)) => match &self.slots[at] {
+                Slot::Joining(_) => self.violation(),
+                Slot::Disconnected(_) => {}
+                Slot::Joined(socket, _) => {
+                    if matches!(payload, Payload::Disconnect) {
+                        socket.leave_namespace(DisconnectReason::ClientNamespaceDisconnect);
+                        self.remove_slot(at);
+                    } else if socket.is_connected() {
+                        let socket = socket.clone();
+                        self.socket_packet(at, socket, packet.ack_id, payload, cx);
+                    }
+                }
+            },
+        }
+    }
+
+    pub(super) fn socket_packet(
+        &mut self,
+        at: usize,
+        socket: Socket,
+        ack_id: Option<u64>,
+        payload: Payload,
+        cx: &mut Context<'_>,
+    ) {
+        match payload {
+            Payload::Event(event) => {
+                let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
+                let context = EventContext { socket, event, ack: AckSlot::new(ack) };
+                match Screening::new(&context, self.slots[at].handlers()) {
+                    None => self.event(at, context, cx),
+                    Some(screening) => {
+                        self.screening = Some(Box::new(screening));
+                        self.screen(cx);
+                    }
+                }
+            }
+            Payload::Ack(args) => {
+                if let Some(id) = ack_id {
+                    socket.acks().resolve(id, args);
+                }
+            }
+            Payload::Disconnect | Payload::EmptyEvent | Payload::Connect(_) | Payload::ConnectError(_) => {}
+        }
+    }
+
+    /// Polls the event that is with the middlewares. Returns `false` while they are pending.
+    pub(super) fn screen(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(screening) = &mut self.screening else { return true };
+        let Poll::Ready(passed) = screening.poll(cx) else { return false };
+        self.screening = None;
+        let Some(context) = passed else { return true };
+        // The socket may have been disconnected in the meantime.
+        let at = self
+            .slots
+            .iter()
+            .position(|slot| matches!(slot, Slot::Joined(socket, _) if *socket == context.socket));
+        if let Some(at) = at.filter(|_| context.socket.is_connected()) {
+            self.event(at, context, cx);
+        }
+        true
+    }
+
+    /// Calls the handlers of an event: those of all events, then the namespace's, then the socket's own.
+    pub(super) fn event(&mut self, at: usize, mut context: EventContext, cx: &mut Context<'_>) {
+        let Some(handlers) = self.slots[at].handlers() else { return };
+        let named = handlers.events.event(context.event.name());
+        if !context.socket.has_extras() && handlers.events.any.is_empty() {
+            // The common case: a single handler, which takes the context without a clone.
+            let started = {
+                let mut calls = named.into_iter().flat_map(List::calls);
+                match (calls.next(), calls.next()) {
+                    (None, _) => match &handlers.fallback {
+                        Some(fallback) => Ok(fallback(context)),
+                        None => return,
+                    },
+                    (Some(only), None) => Ok(only(context)),
+                    (Some(_), Some(_)) => Err(context),
+                }
+            };
+            match started {
+                Ok(work) => return self.start(at, work, cx),
+                Err(several) => context = several,
+            }
+        }
+        let mut calls = handlers.events.calls(context.event.name());
+        if named.is_none() && !context.socket.handles(context.event.name()) {
+            calls.extend(handlers.fallback.clone());
+        }
+        calls.extend(context.socket.own_handlers(context.event.name()));
+        if let Some(ack) = context.ack.as_mut() {
+            ack.share();
+        }
+        for call in calls {
+            self.start(at, call(context.clone()), cx);
+        }
+    }
+
+    /// Starts the future of a handler. A pending future continues with the others.
+    pub(super) fn start(&mut self, at: usize, work: Option<Work>, cx: &mut Context<'_>) {
+        let (Some(work), Some(Slot::Joined(socket, _))) = (work, self.slots.get(at)) else { return };
+        match Running::start(work, || socket.clone(), cx) {
+            Ok(None) => {}
+            Ok(Some(running)) => self.running.get_or_insert_default().push(running),
+            Err(failure) => report_failure(Some((socket.clone(), failure))),
+        }
+    }
+
+    pub(super) fn can_start_handler(&self) -> bool {
+        let limit = self.server.config.max_handlers_in_flight;
+        self.running.as_ref().is_none_or(|running| running.len() < limit)
+    }
+
+    /// Polls the running handlers. Returns whether one has finished.
+    pub(super) fn poll_running(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        let mut ended = false;
+        while let Poll::Ready(Some(done)) = running.poll_next_unpin(cx) {
+            report_failure(done);
+            ended = true;
+        }
+        ended
+    }
+
+    pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) {
+        while self.screen(cx) && self.can_start_handler() {
+            let Some(packet) = self.inbox.pop_front() else { break };
+            self.packet(packet, cx);
+        }
+        if self.inbox.is_empty() && self.inbox.capacity() > 16 {
+            self.inbox = VecDeque::new();
+        }
+    }
+}
+
+/// Reports a failed handler to the application.
+fn report_failure(failed: Option<(Socket, Failure)>) {
+    let Some((socket, Failure { event, error })) = failed else { return };
+    socket.namespace_state().report(&socket, &HandlerError::Failed { event: event.to_string(), error });
+}

@@ -1,0 +1,213 @@
+//! A client's connection: one Engine.IO session whose packets are dispatched to the sockets of its
+//! namespaces.
+//!
+//! All work happens in the session's task, in the order of the packets. A handler is called, and its future
+//! polled once, when its event arrives. Pending futures continue concurrently. While too many are pending,
+//! the connection is not read.
+
+mod after_close;
+mod close;
+mod connect;
+mod dispatch;
+mod join;
+mod rate_limiter;
+mod screening;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use engineio::{CloseReason, Handler, Message, Protocol, Session};
+use futures_util::stream::FuturesUnordered;
+use socketio_events::handler::Running;
+use socketio_parser::{Decoder, Packet, Payload};
+use tokio::time::Sleep;
+
+use self::join::PendingJoin;
+use self::rate_limiter::RateLimiter;
+use self::screening::Screening;
+use crate::namespace::registry::{NamespaceRegistry, Occupancy};
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::{Handlers, Siblings, Snapshot, Socket};
+
+/// The connection of a client.
+pub(crate) struct Connection {
+    server: Arc<NamespaceRegistry>,
+    session: Session,
+    decoder: Decoder,
+    siblings: Arc<Siblings>,
+    slots: Vec<Slot>,
+    /// Keeps dynamic namespaces alive.
+    occupancies: Vec<Occupancy>,
+    /// Packets that wait while a middleware decides about an earlier event.
+    inbox: VecDeque<Packet>,
+    /// An event that a middleware has not decided about. Later packets wait.
+    screening: Option<Box<Screening>>,
+    /// Pending handlers. Allocated for the first one.
+    running: Option<Box<FuturesUnordered<Running<Socket>>>>,
+    joining: Vec<PendingJoin>,
+    refused: usize,
+    connects: RateLimiter,
+    /// The server has closed the connection. Further packets of the same read are ignored.
+    closed_by_server: bool,
+    /// Deadline for the first joined namespace.
+    connect_by: Option<Pin<Box<Sleep>>>,
+    /// Deadline for the attachments of a packet.
+    attachments_by: Option<Pin<Box<Sleep>>>,
+}
+
+/// State of the client in a namespace.
+enum Slot {
+    /// Middlewares have not decided yet.
+    Joining(Box<str>),
+    Joined(Socket, Snapshot),
+    /// The server disconnected the socket. Packets that were under way are ignored; they are no violation.
+    Disconnected(Box<str>),
+}
+
+impl Connection {
+    pub(crate) fn new(server: Arc<NamespaceRegistry>, session: &Session) -> Self {
+        let connect_by = Box::pin(tokio::time::sleep(server.config.connect_timeout));
+        let mut inbox = VecDeque::new();
+        if session.protocol() == Protocol::V3 {
+            // Socket.IO v2 clients join the namespace `/` without a CONNECT packet.
+            let payload = Payload::Connect(None);
+            inbox.push_back(Packet { namespace: "/".into(), ack_id: None, payload });
+        }
+        Self {
+            decoder: Decoder::new(server.config.parser, server.config.limits),
+            siblings: Arc::new(Siblings::new(Arc::clone(&server.detached_handlers))),
+            server,
+            session: session.clone(),
+            slots: Vec::new(),
+            occupancies: Vec::new(),
+            inbox,
+            screening: None,
+            running: None,
+            joining: Vec::new(),
+            refused: 0,
+            connects: RateLimiter::default(),
+            closed_by_server: false,
+            connect_by: Some(connect_by),
+            attachments_by: None,
+        }
+    }
+
+    /// The name of a namespace. Socket.IO v2 clients append their credentials as a query string.
+    fn name<'a>(&self, namespace: &'a socketio_parser::Namespace) -> &'a str {
+        match self.session.protocol() {
+            Protocol::V3 => namespace.path(),
+            Protocol::V4 => namespace.as_str(),
+        }
+    }
+
+    /// Removes the slot of a namespace, even while the application still disconnects the socket.
+    fn remove_slot(&mut self, at: usize) {
+        let slot = self.slots.swap_remove(at);
+        self.occupancies.retain(|occupancy| occupancy.namespace.name() != slot.name());
+    }
+
+    /// Releases disconnected sockets, and the dynamic namespaces that only they used.
+    fn release_disconnected(&mut self) {
+        for slot in &mut self.slots {
+            let Slot::Joined(socket, _) = slot else { continue };
+            if !socket.is_connected() {
+                let name = socket.namespace();
+                self.occupancies.retain(|occupancy| occupancy.namespace.name() != name);
+                *slot = Slot::Disconnected(name.into());
+            }
+        }
+    }
+}
+
+impl Handler for Connection {
+    fn on_message(&mut self, _: &Session, message: Message) {
+        if self.closed_by_server {
+            return;
+        }
+        let decoded = match message {
+            Message::Text(text) => self.decoder.text(text.into_bytes()),
+            Message::Binary(data) => self.decoder.binary(data),
+        };
+        match decoded {
+            Ok(Some(packet)) => {
+                self.attachments_by = None;
+                if self.inbox.is_empty() && self.screening.is_none() {
+                    // A pending future is polled again with a real waker in `poll`, after everything was
+                    // read.
+                    self.packet(packet, &mut Context::from_waker(Waker::noop()));
+                } else {
+                    self.inbox.push_back(packet);
+                }
+            }
+            // Attachments are missing.
+            Ok(None) => {}
+            Err(error) => self.undecodable(error),
+        }
+    }
+
+    fn on_close(&mut self, _: &Session, reason: CloseReason) {
+        // Packets before the end count, above all a DISCONNECT: often one read returns all of them.
+        self.end(reason);
+    }
+
+    fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_inbox(cx);
+        self.poll_joining(cx);
+        // A finished handler makes room for a waiting event.
+        while self.poll_running(cx) && !self.inbox.is_empty() {
+            self.poll_inbox(cx);
+        }
+        // The application may have disconnected sockets.
+        self.release_disconnected();
+        self.poll_deadlines(cx);
+        Poll::Ready(())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.inbox.len() < self.server.config.max_waiting_events && self.can_start_handler()
+    }
+}
+
+/// A panic in a handler drops the session without [`on_close`](Handler::on_close). Its sockets must still
+/// leave their rooms.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for joining in self.joining.drain(..) {
+            joining.give_up();
+        }
+        // In separate tasks, because this thread may be unwinding and a second panic would abort the process.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        for slot in self.slots.drain(..) {
+            if let Slot::Joined(socket, _) = slot {
+                runtime.spawn(async move { socket.leave_namespace(DisconnectReason::ForcedServerClose) });
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// The handlers of the namespace, if the client has joined it.
+    fn handlers(&mut self) -> Option<&Handlers> {
+        match self {
+            Self::Joined(socket, snapshot) => Some(snapshot.current(socket.namespace_state())),
+            Self::Joining(_) | Self::Disconnected(_) => None,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Joining(name) | Self::Disconnected(name) => name,
+            Self::Joined(socket, _) => socket.namespace(),
+        }
+    }
+
+    fn has_left(&self) -> bool {
+        match self {
+            Self::Joining(_) => false,
+            Self::Joined(socket, _) => !socket.is_connected(),
+            Self::Disconnected(_) => true,
+        }
+    }
+}

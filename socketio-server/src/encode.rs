@@ -1,0 +1,48 @@
+//! Encoding of events that only a server sends, with offsets for recovery.
+
+use engineio::Prepared;
+use socketio_events::message;
+pub(crate) use socketio_events::message::{ack, connect, connect_error, disconnect};
+use socketio_parser::{ArgWriter, EncodeError, Event, Parser, RawValue, ToArgs};
+
+use crate::error::EmitError;
+
+/// An event, encoded once for all its sessions. The offset, which a recovering client needs, is its last
+/// argument.
+pub(crate) fn event<A: ToArgs + ?Sized>(
+    parser: Parser,
+    namespace: &str,
+    ack_id: Option<u64>,
+    name: &str,
+    args: &A,
+    offset: Option<&str>,
+) -> Result<Prepared, EncodeError> {
+    match offset {
+        None => message::event(parser, namespace, ack_id, name, args),
+        Some(offset) => message::event(parser, namespace, ack_id, name, &WithOffset(args, offset)),
+    }
+}
+
+/// An event in its decoded form, for other servers and for listeners of outgoing events.
+pub(crate) fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Result<Event, EmitError> {
+    Ok(message::to_event(parser, name, args)?)
+}
+
+/// One value in its decoded form, for another server.
+pub(crate) fn to_value<A: ToArgs + ?Sized>(parser: Parser, args: &A) -> Result<Option<RawValue>, EmitError> {
+    Ok(to_event(parser, "answer", args)?.args().get(0).map(|first| first.to_owned()))
+}
+
+/// Arguments followed by an offset.
+struct WithOffset<'a, A: ?Sized>(&'a A, &'a str);
+
+impl<A: ToArgs + ?Sized> ToArgs for WithOffset<'_, A> {
+    fn count(&self) -> usize {
+        self.0.count() + 1
+    }
+
+    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+        self.0.write(writer)?;
+        self.1.write(writer)
+    }
+}

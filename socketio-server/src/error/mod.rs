@@ -1,0 +1,198 @@
+//! Errors of the API, and refusals of clients.
+
+mod for_log;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+pub use socketio_events::ExtractError;
+use socketio_events::message::UnreadableError;
+use socketio_parser::{DecodeError, EncodeError};
+use thiserror::Error;
+
+use crate::id::NodeId;
+
+/// An emit failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The event name or the arguments cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The socket has left its namespace, or its outbox is full.
+    #[error(transparent)]
+    Send(#[from] engineio::SendError),
+    /// The event is nested too deeply for other servers to decode.
+    #[error("the event cannot be sent to other servers: {0}")]
+    DetachedCount(#[from] DecodeError),
+    /// Sockets of this server received the event, sockets of other servers possibly not.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+}
+
+impl From<UnreadableError> for EmitError {
+    fn from(error: UnreadableError) -> Self {
+        match error {
+            UnreadableError::Encode(error) => Self::Encode(error),
+            UnreadableError::Nested(error) => Self::DetachedCount(error),
+        }
+    }
+}
+
+/// Other nodes could not be reached. The operation was applied to this node's own sockets.
+#[derive(Clone, Debug, Error)]
+#[error("the other nodes cannot be reached: {0}")]
+pub struct AdapterError(Arc<dyn std::error::Error + Send + Sync>);
+
+impl AdapterError {
+    /// An error with this cause.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(source.into().into())
+    }
+}
+
+/// An emit with acknowledgement failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The client did not answer in time.
+    #[error("operation has timed out")]
+    Timeout,
+    /// The socket left before it answered.
+    #[error("socket has been disconnected")]
+    Disconnected,
+    /// The event was not sent.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// The answer does not deserialize into the requested type.
+    #[error(transparent)]
+    Decode(#[from] socketio_parser::ArgError),
+    /// The socket has more pending acknowledgements than
+    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks) allows.
+    #[error("too many acknowledgements are pending")]
+    TooMany,
+}
+
+/// An operation on many sockets or servers is incomplete.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GatherError<T> {
+    /// Some receivers did not answer in time, or left before they answered.
+    #[error("operation has timed out: {0}")]
+    Partial(Partial<T>),
+    /// The event was not sent, or not to all servers.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// An answer does not deserialize into the requested type.
+    #[error(transparent)]
+    Decode(#[from] socketio_parser::ArgError),
+}
+
+impl<T> GatherError<T> {
+    /// The answers that were received.
+    pub fn partial(self) -> Option<Partial<T>> {
+        match self {
+            Self::Partial(partial) => Some(partial),
+            Self::Emit(_) | Self::Decode(_) => None,
+        }
+    }
+}
+
+/// An incomplete result.
+#[derive(Debug)]
+pub struct Partial<T> {
+    /// The received answers.
+    pub answers: Vec<T>,
+    /// Number of sockets or servers that did not answer.
+    pub missing: usize,
+    /// The servers among them, if the adapter knows their names.
+    pub silent: Vec<NodeId>,
+}
+
+impl<T> fmt::Display for Partial<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} came, {} missing", self.answers.len(), self.missing)?;
+        for (n, node) in self.silent.iter().enumerate() {
+            write!(f, "{} {node}", if n == 0 { ", silent:" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl<T> From<AdapterError> for GatherError<T> {
+    fn from(error: AdapterError) -> Self {
+        Self::Emit(error.into())
+    }
+}
+
+/// A refusal by a middleware; the client receives it as `connect_error`.
+#[derive(Clone, Debug, Error)]
+#[error("{message}")]
+pub struct ConnectError {
+    pub(crate) message: String,
+    pub(crate) data: Option<serde_json::Value>,
+}
+
+impl ConnectError {
+    /// A refusal with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), data: None }
+    }
+
+    /// Adds data that the client reads as `err.data`. A value that cannot be serialized is left out.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Serialize) -> Self {
+        self.data = serde_json::to_value(data).ok();
+        self
+    }
+}
+
+impl From<&str> for ConnectError {
+    fn from(message: &str) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<String> for ConnectError {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+/// An event did not reach its handler, or an answer did not reach the client.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// The event does not match the handler's arguments.
+    #[error("{event}: {source}")]
+    Extract {
+        /// Name of the event; "connect", "disconnecting" or "disconnect" for lifecycle handlers.
+        event: String,
+        /// The argument that could not be extracted.
+        source: ExtractError,
+    },
+    /// An event middleware refused the event.
+    #[error("{event}: {refusal}")]
+    Refused {
+        /// Name of the event.
+        event: String,
+        /// Text of the middleware's error.
+        refusal: String,
+    },
+    /// The message is no valid packet. The connection is closed.
+    #[error(transparent)]
+    Protocol(#[from] DecodeError),
+    /// The answer of a handler was not sent. Either the outbox is full, or the answer cannot be encoded; in
+    /// the second case the client received an error instead.
+    #[error("an answer was not sent: {0}")]
+    Answer(EmitError),
+    /// A handler returned an error, but the client requested no acknowledgement.
+    #[error("{event}: {error}")]
+    Failed {
+        /// Name of the event.
+        event: String,
+        /// Text of the error.
+        error: String,
+    },
+}

@@ -1,0 +1,120 @@
+//! Emits and operations on all sockets of a namespace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use socketio_parser::ToArgs;
+
+use super::Namespace;
+use crate::broadcast::remote_socket::RemoteSocket;
+use crate::broadcast::{Broadcast, whole};
+use crate::cluster::{AdapterError, Answer, Gathered};
+use crate::encode;
+use crate::error::{EmitError, GatherError};
+use crate::rooms::IntoRooms;
+use crate::socket::Kind;
+
+impl Namespace {
+    fn all_sockets(&self) -> Broadcast {
+        let timeout = self.0.config.ack_timeout;
+        match self.0.kind() {
+            Kind::Parent(family) => Broadcast::to_family(Arc::clone(family), timeout),
+            Kind::Static | Kind::Child { .. } => Broadcast::new(Arc::clone(&self.0.node), timeout),
+        }
+    }
+
+    /// All sockets on this server.
+    pub fn local(&self) -> Broadcast {
+        self.all_sockets().local()
+    }
+
+    /// The members of a room, or of several.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.all_sockets().to(rooms)
+    }
+
+    /// The same as [`to`](Self::to).
+    pub fn r#in(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// All sockets except the members of a room, or of several. The id of a socket is a room too.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.all_sockets().except(rooms)
+    }
+
+    /// All sockets that can take the event at once.
+    pub fn volatile(&self) -> Broadcast {
+        self.all_sockets().volatile()
+    }
+
+    /// Whether the next event may be compressed, if compression is enabled.
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.all_sockets().compress(compress)
+    }
+
+    /// Maximum wait of the next emit for acknowledgements.
+    pub fn timeout(&self, timeout: Duration) -> Broadcast {
+        self.all_sockets().timeout(timeout)
+    }
+
+    /// Sends an event to all sockets of the namespace.
+    pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        self.all_sockets().emit(event, args).await
+    }
+
+    /// Sends the event `message` to all sockets of the namespace.
+    pub async fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
+        self.all_sockets().send(args).await
+    }
+
+    /// Sends an event to all sockets of the namespace and collects the acknowledgements.
+    pub async fn emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        args: &(impl ToArgs + ?Sized),
+    ) -> Result<Vec<T>, GatherError<T>> {
+        self.all_sockets().emit_with_ack(event, args).await
+    }
+
+    /// Finds all sockets, including those of other servers.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
+        self.all_sockets().fetch_sockets().await
+    }
+
+    /// Adds all sockets to rooms. An error means that other servers were not reached.
+    pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        self.all_sockets().sockets_join(rooms).await
+    }
+
+    /// Removes all sockets from rooms. An error means that other servers were not reached.
+    pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
+        self.all_sockets().sockets_leave(rooms).await
+    }
+
+    /// Disconnects all sockets from the namespace; with `close`, closes their connections. An error means
+    /// that other servers were not reached.
+    pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
+        self.all_sockets().disconnect_sockets(close).await
+    }
+
+    /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event).
+    /// Without a cluster it has no effect.
+    pub async fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
+        let event = encode::to_event(self.0.node.parser(), event, args)?;
+        Ok(self.0.node.server_side_emit(event).await?)
+    }
+
+    /// Sends an event to the other servers of the cluster and collects their answers, for at most 5 s.
+    pub async fn server_side_emit_with_ack<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        args: &(impl ToArgs + ?Sized),
+    ) -> Result<Vec<T>, GatherError<T>> {
+        let event = encode::to_event(self.0.node.parser(), event, args)?;
+        let Gathered { answers, missing, silent } = self.0.node.server_side_emit_with_ack(event).await?;
+        let answers = answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
+        whole(Gathered { answers, missing, silent })
+    }
+}

@@ -1,0 +1,310 @@
+//! Namespaces: registration of handlers, middlewares and hooks.
+
+mod emit;
+pub(crate) mod params;
+pub(crate) mod registry;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use socketio_events::handler::HandlerFn;
+use socketio_events::reply::Reply;
+use socketio_events::table::HandlerId;
+
+use self::params::Params;
+use crate::broadcast::Family;
+use crate::cluster::NamespaceNode;
+use crate::cluster::server_event::ServerEventContext;
+use crate::config::Config;
+use crate::error::{ConnectError, HandlerError};
+use crate::extensions::Extensions;
+use crate::extract::handler;
+use crate::rooms::{Delivered, Room, RoomEvent, Target};
+use crate::socket::middleware;
+use crate::socket::rewrite::Screen;
+use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, NamespaceState, Socket};
+
+/// A namespace, or the parent of the namespaces that are created from a pattern or function. This is a
+/// handle: clones refer to the same namespace.
+///
+/// Handlers are registered here for all sockets of the namespace, before the first one connects or later; a
+/// socket can have additional handlers of its own. A namespace below a parent starts with a copy of the
+/// parent's handlers. Events sent by a parent reach all namespaces below it.
+#[derive(Clone)]
+pub struct Namespace(Arc<NamespaceState>);
+
+impl Namespace {
+    pub(crate) fn new(name: &str, config: &Arc<Config>, state: &Arc<Extensions>, clustered: bool) -> Self {
+        Self::of_kind(name, Kind::Static, config, state, clustered)
+    }
+
+    /// A parent has no sockets, so it is not announced to other nodes.
+    pub(crate) fn parent(
+        name: &str,
+        config: &Arc<Config>,
+        state: &Arc<Extensions>,
+        family: Arc<Family>,
+    ) -> Self {
+        Self::of_kind(name, Kind::Parent(family), config, state, false)
+    }
+
+    fn of_kind(
+        name: &str,
+        kind: Kind,
+        config: &Arc<Config>,
+        state: &Arc<Extensions>,
+        clustered: bool,
+    ) -> Self {
+        let node = NamespaceNode::new(name.into(), config, Arc::clone(state), clustered);
+        Self(Arc::new(NamespaceState::new(node, Arc::clone(config), Arc::clone(state), Arc::default(), kind)))
+    }
+
+    /// Creates a namespace below this parent.
+    pub(crate) fn child(&self, name: &str, params: Params, clustered: bool) -> Self {
+        let namespace = &self.0;
+        let node =
+            NamespaceNode::new(name.into(), &namespace.config, Arc::clone(&namespace.state), clustered);
+        node.inherit(&namespace.node);
+        let family = self.family();
+        family.add(&node);
+        let kind = Kind::Child { family, params, occupants: AtomicUsize::new(0) };
+        let (config, state) = (Arc::clone(&namespace.config), Arc::clone(&namespace.state));
+        Self(Arc::new(NamespaceState::new(node, config, state, namespace.handlers(), kind)))
+    }
+
+    fn family(&self) -> Arc<Family> {
+        match self.0.kind() {
+            Kind::Parent(family) | Kind::Child { family, .. } => Arc::clone(family),
+            Kind::Static => Arc::default(),
+        }
+    }
+
+    pub(crate) fn namespace_state(&self) -> &Arc<NamespaceState> {
+        &self.0
+    }
+
+    /// Announces to other nodes that this one leaves.
+    pub(crate) fn close(&self) {
+        if self.0.node.is_clustered() {
+            let node = Arc::clone(&self.0.node);
+            // Without a runtime no message can be sent; other nodes detect the loss by timeout.
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { node.close().await });
+            }
+        }
+    }
+
+    /// The name, with its leading slash; for a parent the pattern.
+    pub fn name(&self) -> &str {
+        self.0.node.name()
+    }
+
+    /// The parameters that the pattern captured.
+    pub fn params(&self) -> Params {
+        self.0.params()
+    }
+
+    /// Adds a middleware that decides whether a client may join. Middlewares run in the order of
+    /// registration. The first error refuses the client, which receives it as `connect_error`.
+    pub fn middleware<H, M, E>(&self, middleware: H) -> &Self
+    where
+        H: HandlerFn<ConnectContext, M, Output = Result<(), E>>,
+        E: Into<ConnectError> + 'static,
+    {
+        let middleware = middleware::connect(middleware);
+        self.0.register(|handlers| handlers.middlewares.push(middleware));
+        self
+    }
+
+    /// Adds a middleware for events (`socket.use`), which runs before the handlers. It takes the same
+    /// arguments as a handler, and returns `Result<(), E>` to pass or refuse the event, or `Result<Rewrite,
+    /// E>` to replace it. A refused event is reported to [`on_error`](Self::on_error), and answered with the
+    /// error if the client requested an acknowledgement.
+    ///
+    /// While a middleware is pending, later events of the same client wait, so the order is preserved.
+    pub fn event_middleware<H, M>(&self, middleware: H) -> &Self
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Screen,
+    {
+        let middleware = middleware::event(middleware);
+        self.0.register(|handlers| handlers.event_middlewares.push(middleware));
+        self
+    }
+
+    /// Calls `handler` for each socket that has joined.
+    pub fn on_connect<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<ConnectContext, M, Output = ()>,
+    {
+        let call = handler::lifecycle("connect", handler);
+        self.0.register(|handlers| handlers.connect.push(call))
+    }
+
+    /// Calls `handler` for each event with this name. The handlers of one socket start in the order of its
+    /// events; a pending handler does not delay the others. The return value is the answer, see [`Reply`].
+    pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        let call = socketio_events::handler::event(Some(event), handler);
+        self.0.register(|handlers| handlers.events.on(event, call))
+    }
+
+    /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    pub fn on_any<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M, Output = ()>,
+    {
+        let call = socketio_events::handler::any(handler);
+        self.0.register(|handlers| handlers.events.any.push(call))
+    }
+
+    /// Calls `handler` for each event without a handler for its name. The return value is the answer, as with
+    /// [`on`](Self::on). A namespace has one fallback: a second call replaces it.
+    ///
+    /// ```no_run
+    /// # use socketio_server::{EventName, Server};
+    /// # let io = Server::builder().build()?;
+    /// io.fallback(|EventName(name): EventName| async move { Err::<(), _>(format!("there is no event {name}")) });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fallback<H, M>(&self, handler: H)
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        let call = socketio_events::handler::event(None, handler);
+        let before = self.0.register(|handlers| handlers.fallback.replace(call));
+        // Dropped without a lock, because its destructor may use the namespace.
+        drop(before);
+    }
+
+    /// Calls `handler` before a socket leaves, while it is still in its rooms.
+    pub fn on_disconnecting<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<DisconnectContext, M, Output = ()>,
+    {
+        let call = handler::lifecycle("disconnecting", handler);
+        self.0.register(|handlers| handlers.disconnecting.push(call))
+    }
+
+    /// Calls `handler` after a socket has left.
+    pub fn on_disconnect<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<DisconnectContext, M, Output = ()>,
+    {
+        let call = handler::lifecycle("disconnect", handler);
+        self.0.register(|handlers| handlers.disconnect.push(call))
+    }
+
+    /// Calls `hook` for each error of a client's event: the event does not match the handler's arguments, a
+    /// middleware refused it, or it violates the protocol. A client that requested an acknowledgement was
+    /// answered with the error. The hook is also called when the answer of a handler is not sent, because it
+    /// cannot be encoded or the outbox is full, and when a handler returns an error although no
+    /// acknowledgement was requested.
+    ///
+    /// All hooks are called, in the order of registration. Without a hook the error is logged.
+    pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) -> HandlerId {
+        let hook = Arc::new(hook);
+        self.0.register(|handlers| handlers.on_error.push(hook))
+    }
+
+    /// Number of events that did not match their handler's arguments or that were refused by a middleware.
+    pub fn refused_events(&self) -> u64 {
+        self.0.refused_events.load(Ordering::Relaxed)
+    }
+
+    /// Number of handlers' answers that were not sent to a connected client: see
+    /// [`on_error`](Self::on_error).
+    pub fn lost_answers(&self) -> u64 {
+        self.0.lost_answers.load(Ordering::Relaxed)
+    }
+
+    /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. All
+    /// hooks are called, in the order of registration.
+    pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> HandlerId {
+        self.0.node.rooms.on_room_event.add(Arc::new(hook))
+    }
+
+    /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics.
+    /// All hooks are called, in the order of registration, after the event is in the outboxes. The first
+    /// hook adds two clock reads to each broadcast. An event that a hook sends must not cause another call without end.
+    pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) -> HandlerId {
+        self.0.node.rooms.on_broadcast.add(Arc::new(hook))
+    }
+
+    /// Calls `handler` for each event with this name that another server of the cluster sends. The return
+    /// value is the answer.
+    pub fn on_server_event<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<ServerEventContext, M>,
+        H::Output: Reply,
+    {
+        self.0.node.on_server_event(event, handler::server_event(handler))
+    }
+
+    /// Removes all handlers of an event.
+    pub fn off_event(&self, event: &str) {
+        self.0.unregister(|handlers| handlers.events.remove_event(event));
+    }
+
+    /// Removes a handler or a hook.
+    pub fn off(&self, id: HandlerId) -> bool {
+        self.0.unregister(|handlers| {
+            handlers.events.remove(id)
+                || handlers.connect.remove(id)
+                || handlers.disconnecting.remove(id)
+                || handlers.disconnect.remove(id)
+                || handlers.on_error.remove(id)
+        }) || self.0.node.off(id)
+    }
+
+    /// The socket with this id, if it is on this server.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        let member = self.0.node.rooms.read().find(id).cloned();
+        member.and_then(Socket::from_member)
+    }
+
+    /// All sockets of the namespace on this server.
+    pub fn sockets(&self) -> Vec<Socket> {
+        let members = self.0.node.rooms.members(&Target::default());
+        members.into_iter().filter_map(Socket::from_member).collect()
+    }
+
+    /// Number of sockets of the namespace on this server.
+    pub fn len(&self) -> usize {
+        self.0.node.rooms.read().len()
+    }
+
+    /// Whether the namespace has no sockets on this server.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names of the rooms that sockets of this server have joined.
+    pub fn rooms(&self) -> Vec<Room> {
+        self.0.node.rooms.read().names()
+    }
+
+    /// Number of sockets of this server in a room.
+    pub fn room_len(&self, room: &str) -> usize {
+        self.0.node.rooms.read().room_len(room)
+    }
+}
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,356 @@
+//! The namespaces of a server, including those that are created on request of a client.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use super::Namespace;
+use super::params::{Params, Pattern};
+use crate::broadcast::Family;
+use crate::cluster::{Adapter, ClusterInbox};
+use crate::config::Config;
+use crate::extensions::Extensions;
+use crate::socket::Kind;
+use crate::socket::detached::DetachedHandlers;
+use crate::socket::handshake::Handshake;
+use crate::trace;
+
+/// The namespaces of a server.
+pub(crate) struct NamespaceRegistry {
+    pub(crate) config: Arc<Config>,
+    state: Arc<Extensions>,
+    adapter: Option<Arc<dyn Adapter>>,
+    by_name: RwLock<HashMap<Box<str>, Namespace>>,
+    parents: RwLock<Vec<Arc<Parent>>>,
+    on_new: RwLock<Vec<NamespaceHook>>,
+    /// Notified when a namespace has been announced.
+    announced: Notify,
+    closing: AtomicBool,
+    /// Counter of the handlers of disconnected clients.
+    pub(crate) detached_handlers: Arc<DetachedHandlers>,
+}
+
+type NamespaceHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
+type Decision = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Predicate = Box<dyn Fn(NamespaceRequest) -> Decision + Send + Sync>;
+
+/// The parent of dynamic namespaces.
+struct Parent {
+    matcher: Matcher,
+    namespace: Namespace,
+}
+
+enum Matcher {
+    Pattern(Pattern),
+    Function(Predicate),
+}
+
+/// A client's request for a namespace that does not exist; the argument of a function for
+/// [`Server::of_function`](crate::Server::of_function).
+#[derive(Clone, Debug)]
+pub struct NamespaceRequest {
+    name: Arc<str>,
+    handshake: Handshake,
+}
+
+impl NamespaceRequest {
+    /// The name, with its leading slash.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The handshake of the client, with its credentials.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+}
+
+/// State of the search for a namespace.
+pub(crate) enum Search {
+    Found(Occupancy),
+    Deciding(Pin<Box<dyn Future<Output = Option<Occupancy>> + Send>>),
+    Unknown,
+}
+
+impl Search {
+    /// A client may join when the namespace has been announced.
+    fn of(occupancy: Occupancy) -> Self {
+        match occupancy.namespace.namespace_state().announced() {
+            Some(true) => Self::Found(occupancy),
+            Some(false) => Self::Unknown,
+            None => Self::Deciding(Box::pin(occupancy.announced())),
+        }
+    }
+}
+
+/// Guard of a client that has joined a namespace or is joining it. A dynamic namespace is removed with its
+/// last guard.
+pub(crate) struct Occupancy {
+    pub(crate) namespace: Namespace,
+    server: Arc<NamespaceRegistry>,
+}
+
+impl Occupancy {
+    /// Whether the namespace counts its occupants.
+    pub(crate) fn is_counted(&self) -> bool {
+        matches!(self.namespace.namespace_state().kind(), Kind::Child { .. })
+    }
+
+    /// Waits until the namespace has been announced. `None` if its setup failed.
+    async fn announced(self) -> Option<Self> {
+        let server = Arc::clone(&self.server);
+        loop {
+            // Created before the check, so that a notification in between is not missed.
+            let announced = server.announced.notified();
+            match self.namespace.namespace_state().announced() {
+                Some(true) => return Some(self),
+                Some(false) => return None,
+                None => announced.await,
+            }
+        }
+    }
+}
+
+impl Drop for Occupancy {
+    fn drop(&mut self) {
+        self.server.leave(&self.namespace);
+    }
+}
+
+impl NamespaceRegistry {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        state: Arc<Extensions>,
+        adapter: Option<Arc<dyn Adapter>>,
+    ) -> Self {
+        Self {
+            config,
+            state,
+            adapter,
+            by_name: RwLock::default(),
+            parents: RwLock::default(),
+            on_new: RwLock::default(),
+            announced: Notify::new(),
+            closing: AtomicBool::new(false),
+            detached_handlers: Arc::default(),
+        }
+    }
+
+    /// Searches the namespace that a client requested.
+    pub(crate) fn search(self: &Arc<Self>, name: &str, handshake: &Handshake) -> Search {
+        let existing = {
+            // Counted under the lock, so that the namespace cannot be removed in between.
+            let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+            by_name.get(name).map(|namespace| self.occupancy(namespace))
+        };
+        if let Some(occupancy) = existing {
+            return Search::of(occupancy);
+        }
+        let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for (at, parent) in parents.iter().enumerate() {
+            match &parent.matcher {
+                Matcher::Pattern(pattern) => {
+                    if let Some(params) = pattern.capture(name) {
+                        return Search::of(self.child(parent, name, params));
+                    }
+                }
+                Matcher::Function(_) => {
+                    let request = NamespaceRequest { name: name.into(), handshake: handshake.clone() };
+                    let parents = parents[at..].to_vec();
+                    return Search::Deciding(Box::pin(Arc::clone(self).find_parent(parents, request)));
+                }
+            }
+        }
+        Search::Unknown
+    }
+
+    async fn find_parent(
+        self: Arc<Self>,
+        parents: Vec<Arc<Parent>>,
+        request: NamespaceRequest,
+    ) -> Option<Occupancy> {
+        for parent in parents {
+            let params = match &parent.matcher {
+                Matcher::Pattern(pattern) => pattern.capture(request.name()),
+                Matcher::Function(predicate) => predicate(request.clone()).await.then(Params::default),
+            };
+            if let Some(params) = params {
+                return self.child(&parent, request.name(), params).announced().await;
+            }
+        }
+        None
+    }
+
+    /// The namespace of this name below a parent; created unless another client was faster.
+    fn child(self: &Arc<Self>, parent: &Parent, name: &str, params: Params) -> Occupancy {
+        let (occupancy, new) = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            let new = !by_name.contains_key(name);
+            let make = || self.make_child(parent, name, params);
+            let namespace = by_name.entry(name.into()).or_insert_with(make);
+            (self.occupancy(namespace), new)
+        };
+        if new {
+            self.set_up(&occupancy.namespace);
+        }
+        occupancy
+    }
+
+    fn make_child(&self, parent: &Parent, name: &str, params: Params) -> Namespace {
+        parent.namespace.child(name, params, self.adapter.is_some())
+    }
+
+    fn occupancy(self: &Arc<Self>, namespace: &Namespace) -> Occupancy {
+        if let Kind::Child { occupants, .. } = namespace.namespace_state().kind() {
+            occupants.fetch_add(1, Ordering::Relaxed);
+        }
+        Occupancy { namespace: namespace.clone(), server: Arc::clone(self) }
+    }
+
+    fn leave(&self, namespace: &Namespace) {
+        let Kind::Child { occupants, family, .. } = namespace.namespace_state().kind() else { return };
+        if occupants.fetch_sub(1, Ordering::AcqRel) > 1 || !self.config.cleanup_empty_child_namespaces {
+            return;
+        }
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        // Another client may have joined before the lock was acquired.
+        if occupants.load(Ordering::Acquire) == 0 && by_name.get(namespace.name()) == Some(namespace) {
+            by_name.remove(namespace.name());
+            family.remove(namespace.name());
+            drop(by_name);
+            trace::namespace_removed(namespace.name());
+            namespace.close();
+        }
+    }
+
+    /// Runs the application's code for a new namespace: opens the adapter and calls the hooks. No lock is
+    /// held, so this code may use the server. Clients that request the namespace wait until it is done.
+    fn set_up(&self, namespace: &Namespace) {
+        NamespaceSetup { server: self, namespace, opened: false }.run();
+    }
+
+    /// The namespace of this name, if it exists.
+    pub(crate) fn existing(&self, name: &str) -> Option<Namespace> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// The namespace of this name for the application; created if it does not exist.
+    pub(crate) fn of(&self, name: &str) -> Namespace {
+        let slash = if name.starts_with('/') { "" } else { "/" };
+        let name = format!("{slash}{name}");
+        let (namespace, new) = {
+            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            let new = !by_name.contains_key(name.as_str());
+            let make = || self.make(&name);
+            (by_name.entry(name.as_str().into()).or_insert_with(make).clone(), new)
+        };
+        if new {
+            self.set_up(&namespace);
+        }
+        namespace
+    }
+
+    /// A namespace whose name matches a pattern belongs to that parent, whether the application or a client
+    /// requests it first.
+    fn make(&self, name: &str) -> Namespace {
+        for parent in self.parents.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Matcher::Pattern(pattern) = &parent.matcher {
+                if let Some(params) = pattern.capture(name) {
+                    return self.make_child(parent, name, params);
+                }
+            }
+        }
+        Namespace::new(name, &self.config, &self.state, self.adapter.is_some())
+    }
+
+    /// Adds the parent of the namespaces whose names match a pattern.
+    pub(crate) fn of_pattern(&self, pattern: Pattern) -> Namespace {
+        self.add_parent(&pattern.to_string(), Matcher::Pattern(pattern))
+    }
+
+    /// Adds the parent of the namespaces that a function accepts.
+    pub(crate) fn of_function<F, Fut>(&self, function: F) -> Namespace
+    where
+        F: Fn(NamespaceRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        let predicate: Predicate = Box::new(move |request| Box::pin(function(request)));
+        self.add_parent("/*", Matcher::Function(predicate))
+    }
+
+    fn add_parent(&self, name: &str, matcher: Matcher) -> Namespace {
+        let namespace = Namespace::parent(name, &self.config, &self.state, Arc::new(Family::default()));
+        let parent = Arc::new(Parent { matcher, namespace: namespace.clone() });
+        self.parents.write().unwrap_or_else(PoisonError::into_inner).push(parent);
+        namespace
+    }
+
+    /// Calls `hook` for each namespace that is created from now on.
+    pub(crate) fn on_new(&self, hook: NamespaceHook) {
+        self.on_new.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+    }
+
+    /// The names of all namespaces.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name.keys().map(|name| name.to_string()).collect()
+    }
+
+    /// Marks the server as closing, which determines the disconnect reason of its sockets.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        for namespace in self.by_name.read().unwrap_or_else(PoisonError::into_inner).values() {
+            namespace.close();
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
+
+/// Setup of a namespace between creation and announcement.
+struct NamespaceSetup<'a> {
+    server: &'a NamespaceRegistry,
+    namespace: &'a Namespace,
+    opened: bool,
+}
+
+impl NamespaceSetup<'_> {
+    fn run(mut self) {
+        if let Some(adapter) = &self.server.adapter {
+            ClusterInbox::open(&self.namespace.namespace_state().node, &**adapter);
+        }
+        self.opened = true;
+        trace::namespace_created(self.namespace.name());
+        let hooks = self.server.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
+        hooks.iter().for_each(|hook| hook(self.namespace));
+    }
+}
+
+/// Waiting clients are notified even if a hook panics. If the adapter panics, the namespace is removed again.
+impl Drop for NamespaceSetup<'_> {
+    fn drop(&mut self) {
+        if !self.opened {
+            let name = self.namespace.name();
+            self.server.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+            if let Kind::Child { family, .. } = self.namespace.namespace_state().kind() {
+                family.remove(name);
+            }
+            self.namespace.namespace_state().node.stay_alone();
+        }
+        self.namespace.namespace_state().announce(self.opened);
+        self.server.announced.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Occupancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Occupancy").field(&self.namespace).finish()
+    }
+}

@@ -1,0 +1,245 @@
+//! The sockets of one namespace on this server, and operations on many of them at once.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use engineio::{Prepared, SendError, Session};
+use socketio_parser::Event;
+
+use super::delivered::Delivered;
+use super::index::{MemberKey, Rooms};
+use super::target::{Room, RoomEvent, Target};
+use crate::acks::{AckRefused, AckWaiter};
+use crate::cluster::{ClusterLink, SocketDetails};
+use crate::hooks::Hooks;
+
+/// A socket, as the rooms see it.
+pub(crate) trait Member: Send + Sync {
+    /// Registers a waiter for the acknowledgement of a broadcast.
+    fn expect_ack(&self, id: u64, waiting: AckWaiter) -> Result<(), AckRefused>;
+    /// Removes that waiter.
+    fn forget_ack(&self, id: u64);
+    /// Disconnects the socket from the namespace; with `close`, closes the client's connection.
+    fn disconnect(self: Arc<Self>, close: bool);
+    /// Calls the listeners of outgoing events.
+    fn outgoing(self: Arc<Self>, event: &Event);
+    /// Details for other servers. The caller fills in the rooms.
+    fn details(&self) -> SocketDetails;
+    /// The concrete socket, for downcasts.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+type Members = Rooms<Session, Arc<dyn Member>>;
+type RoomHook = dyn Fn(&RoomEvent) + Send + Sync;
+type BroadcastHook = dyn Fn(&Delivered) + Send + Sync;
+
+/// The sockets of one namespace on this server.
+#[derive(Default)]
+pub(crate) struct LocalRooms {
+    rooms: RwLock<Members>,
+    pub(crate) on_room_event: Hooks<RoomHook>,
+    pub(crate) on_broadcast: Hooks<BroadcastHook>,
+    /// Link to other nodes, which receives room events too.
+    link: OnceLock<Arc<dyn ClusterLink>>,
+}
+
+impl LocalRooms {
+    pub(crate) fn set_link(&self, link: &Arc<dyn ClusterLink>) {
+        let _ = self.link.set(Arc::clone(link));
+    }
+
+    /// Adds a socket with these rooms. The caller reports the events after it has released its locks.
+    pub(crate) fn insert(
+        &self,
+        id: Arc<str>,
+        session: Session,
+        member: Arc<dyn Member>,
+        names: &[Room],
+    ) -> (MemberKey, Vec<RoomEvent>) {
+        let mut events = Vec::new();
+        let mut rooms = self.write();
+        let key = rooms.insert(id, session, member);
+        for name in names {
+            rooms.join(key, name, &mut events);
+        }
+        (key, events)
+    }
+
+    /// Removes a socket. The caller reports the events after it has released its locks.
+    pub(crate) fn remove(&self, key: MemberKey) -> Vec<RoomEvent> {
+        let mut events = Vec::new();
+        self.write().remove(key, &mut events);
+        events
+    }
+
+    pub(crate) fn join(&self, key: MemberKey, room: &str) -> bool {
+        self.change(|rooms, events| rooms.join(key, room, events))
+    }
+
+    pub(crate) fn leave(&self, key: MemberKey, room: &str) -> bool {
+        self.change(|rooms, events| rooms.leave(key, room, events))
+    }
+
+    pub(crate) fn leave_all(&self, key: MemberKey) {
+        self.change(|rooms, events| rooms.leave_all(key, events));
+    }
+
+    pub(crate) fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
+        self.read().rooms_of(key)
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Members> {
+        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Members> {
+        self.rooms.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the target may select a socket. Checked before an event is encoded.
+    pub(crate) fn has_receivers(&self, target: &Target) -> bool {
+        !self.read().is_empty(target)
+    }
+
+    /// Sends to all selected sockets.
+    ///
+    /// A socket with a full outbox is handled by its own policy and does not delay the others.
+    ///
+    /// With hooks for broadcasts it returns the statistics, which the caller passes to
+    /// [`report_broadcast`](Self::report_broadcast) after it has released its locks.
+    #[must_use = "the hooks are called by `report_broadcast`"]
+    pub(crate) fn send(&self, target: &Target, message: &Prepared, volatile: bool) -> Option<Delivered> {
+        if self.on_broadcast.current().is_some() {
+            return Some(self.send_counted(target, message, volatile));
+        }
+        self.read().for_each_session(target, |session| {
+            let _ = send_to(session, message, volatile);
+        });
+        None
+    }
+
+    /// Calls the hooks for broadcasts.
+    pub(crate) fn report_broadcast(&self, delivered: Option<Delivered>) {
+        if let Some((delivered, hooks)) = delivered.zip(self.on_broadcast.current()) {
+            hooks.calls().for_each(|hook| hook(&delivered));
+        }
+    }
+
+    /// Sends and counts the results.
+    fn send_counted(&self, target: &Target, message: &Prepared, volatile: bool) -> Delivered {
+        let begun = Instant::now();
+        let mut delivered = Delivered::default();
+        self.read().for_each_session(target, |session| delivered.count(send_to(session, message, volatile)));
+        delivered.took = begun.elapsed();
+        delivered
+    }
+
+    /// Sends to all selected sockets and registers a waiter for each acknowledgement. Returns the receivers,
+    /// and the number of sockets that were skipped because they have too many pending acknowledgements.
+    pub(crate) fn send_with_ack(
+        &self,
+        target: &Target,
+        id: u64,
+        message: &Prepared,
+        volatile: bool,
+        waiting: impl Fn() -> AckWaiter,
+    ) -> (Vec<Arc<dyn Member>>, usize) {
+        let begun = Instant::now();
+        let (mut receivers, mut over_limit, mut delivered) = (Vec::new(), 0, Delivered::default());
+        self.read().for_each(target, |_, session, member| match member.expect_ack(id, waiting()) {
+            Ok(()) => {
+                receivers.push(Arc::clone(member));
+                // A socket that did not get the event never answers and is reported as missing.
+                delivered.count(send_to(session, message, volatile));
+            }
+            Err(AckRefused::TooMany) => over_limit += 1,
+            Err(AckRefused::Closed) => {}
+        });
+        if self.on_broadcast.current().is_some() {
+            delivered.took = begun.elapsed();
+            self.report_broadcast(Some(delivered));
+        }
+        (receivers, over_limit)
+    }
+
+    /// Adds the selected sockets to rooms.
+    pub(crate) fn join_all(&self, target: &Target, names: &[Room]) {
+        let keys = self.keys(target);
+        self.change(|rooms, events| {
+            for key in keys {
+                for name in names {
+                    rooms.join(key, name, events);
+                }
+            }
+        });
+    }
+
+    /// Removes the selected sockets from rooms.
+    pub(crate) fn leave_rooms(&self, target: &Target, names: &[Room]) {
+        let keys = self.keys(target);
+        self.change(|rooms, events| {
+            for key in keys {
+                for name in names {
+                    rooms.leave(key, name, events);
+                }
+            }
+        });
+    }
+
+    /// The selected sockets, collected so that the rooms are unlocked while the caller works on them.
+    pub(crate) fn members(&self, target: &Target) -> Vec<Arc<dyn Member>> {
+        let mut members = Vec::new();
+        self.read().for_each(target, |_, _, member| members.push(Arc::clone(member)));
+        members
+    }
+
+    /// The details of the selected sockets.
+    pub(crate) fn details(&self, target: &Target) -> Vec<SocketDetails> {
+        let rooms = self.read();
+        let mut details = Vec::new();
+        rooms.for_each(target, |key, _, member| {
+            details.push(SocketDetails { rooms: rooms.rooms_of(key), ..member.details() });
+        });
+        details
+    }
+
+    fn keys(&self, target: &Target) -> Vec<MemberKey> {
+        let mut keys = Vec::new();
+        self.read().for_each(target, |key, _, _| keys.push(key));
+        keys
+    }
+
+    /// Changes the rooms, and reports the events after the lock is released.
+    fn change<R>(&self, change: impl FnOnce(&mut Members, &mut Vec<RoomEvent>) -> R) -> R {
+        let mut events = Vec::new();
+        let result = change(&mut self.write(), &mut events);
+        self.notify_room_events(&events);
+        result
+    }
+
+    /// Reports room events to the hooks and to the cluster link.
+    pub(crate) fn notify_room_events(&self, events: &[RoomEvent]) {
+        if events.is_empty() {
+            return;
+        }
+        let (hooks, link) = (self.on_room_event.current(), self.link.get());
+        for event in events {
+            if let Some(hooks) = &hooks {
+                hooks.calls().for_each(|hook| hook(event));
+            }
+            if let Some(link) = link {
+                link.on_room_event(event);
+            }
+        }
+    }
+}
+
+/// Sends a message to one session. `Ok(false)` means that it was volatile and was dropped.
+fn send_to(session: &Session, message: &Prepared, volatile: bool) -> Result<bool, SendError> {
+    if volatile {
+        session.send_volatile(message.clone())
+    } else {
+        session.send(message.clone()).map(|()| true)
+    }
+}

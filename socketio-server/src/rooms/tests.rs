@@ -1,0 +1,120 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::index::{MemberKey, Rooms};
+use super::target::{Room, RoomEvent, Target};
+
+/// Reference model: the rooms of each member in plain sets.
+#[derive(Default)]
+struct Plain {
+    members: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl Plain {
+    fn selected(&self, target: &Target) -> BTreeSet<usize> {
+        let in_any = |id: usize, rooms: &BTreeSet<String>, names: &[Room]| {
+            names.iter().any(|name| rooms.contains(&**name) || format!("id{id}") == **name)
+        };
+        let members = self.members.iter().filter(|(id, rooms)| {
+            (target.rooms.is_empty() || in_any(**id, rooms, &target.rooms))
+                && !in_any(**id, rooms, &target.except)
+        });
+        members.map(|(id, _)| *id).collect()
+    }
+}
+
+/// Deterministic pseudo-random numbers.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or(0) % limit
+    }
+}
+
+#[test]
+fn the_index_agrees_with_a_reference_model() {
+    let mut numbers = Numbers(7);
+    let mut rooms: Rooms<usize, usize> = Rooms::default();
+    let mut keys: BTreeMap<usize, MemberKey> = BTreeMap::new();
+    let mut plain = Plain::default();
+    let mut events = Vec::new();
+    let mut next = 0;
+    for _ in 0..20_000 {
+        let room = format!("r{}", numbers.below(6));
+        let member = keys.keys().copied().nth(numbers.below(keys.len().max(1)));
+        match (numbers.below(10), member) {
+            (0 | 1, _) | (_, None) => {
+                keys.insert(next, rooms.insert(format!("id{next}").into(), next, next));
+                plain.members.insert(next, BTreeSet::new());
+                next += 1;
+            }
+            (2, Some(id)) => {
+                assert_eq!(rooms.remove(keys.remove(&id).unwrap(), &mut events), Some(id));
+                plain.members.remove(&id);
+            }
+            (3, Some(id)) => {
+                rooms.leave_all(keys[&id], &mut events);
+                plain.members.get_mut(&id).unwrap().clear();
+            }
+            (4 | 5, Some(id)) => {
+                let left = rooms.leave(keys[&id], &room, &mut events);
+                assert_eq!(left, plain.members.get_mut(&id).unwrap().remove(&room));
+            }
+            (_, Some(id)) => {
+                let joined = rooms.join(keys[&id], &room, &mut events);
+                assert_eq!(joined, plain.members.get_mut(&id).unwrap().insert(room));
+            }
+        }
+        let pick = |numbers: &mut Numbers| -> Vec<Room> {
+            (0..numbers.below(3))
+                .map(|_| match numbers.below(8) {
+                    7 => format!("id{}", numbers.below(next.max(1))).into(),
+                    room => format!("r{room}").into(),
+                })
+                .collect()
+        };
+        let target = Target { rooms: pick(&mut numbers), except: pick(&mut numbers) };
+        let mut met = Vec::new();
+        rooms.for_each_session(&target, |session| met.push(*session));
+        let once: BTreeSet<usize> = met.iter().copied().collect();
+        assert_eq!(met.len(), once.len(), "no member is visited twice");
+        assert_eq!(once, plain.selected(&target), "{target:?}");
+    }
+    // Every created room that does not exist any more was deleted.
+    let count = |wanted: fn(&RoomEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
+    let created = count(|event| matches!(event, RoomEvent::Created(_)));
+    let deleted = count(|event| matches!(event, RoomEvent::Deleted(_)));
+    assert_eq!(created - deleted, rooms.names().len());
+}
+
+/// A removed socket that still joins rooms must not affect the new owner of its slot.
+#[test]
+fn a_key_is_invalid_after_its_member_was_removed() {
+    let mut rooms: Rooms<(), ()> = Rooms::default();
+    let mut events = Vec::new();
+    let removed = rooms.insert("removed".into(), (), ());
+    rooms.remove(removed, &mut events);
+    let next = rooms.insert("next".into(), (), ());
+    rooms.join(next, "room", &mut events);
+    assert!(!rooms.join(removed, "other", &mut events));
+    assert!(!rooms.leave(removed, "room", &mut events));
+    rooms.leave_all(removed, &mut events);
+    assert!(rooms.remove(removed, &mut events).is_none());
+    assert_eq!(rooms.rooms_of(removed), Vec::<Room>::new());
+    assert_eq!(rooms.rooms_of(next), ["next".into(), "room".into()] as [Room; 2]);
+}
+
+#[test]
+fn an_empty_target_is_detected_before_encoding() {
+    let mut rooms: Rooms<(), ()> = Rooms::default();
+    assert!(rooms.is_empty(&Target::default()));
+    let key = rooms.insert("a".into(), (), ());
+    assert!(!rooms.is_empty(&Target::default()));
+    let target = |name: &str| Target { rooms: vec![name.into()], except: Vec::new() };
+    assert!(!rooms.is_empty(&target("a")), "the room under its own id");
+    assert!(rooms.is_empty(&target("x")));
+    rooms.join(key, "x", &mut Vec::new());
+    assert!(!rooms.is_empty(&target("x")));
+    assert_eq!((rooms.room_len("x"), rooms.room_len("a"), rooms.len()), (1, 1, 1));
+}

@@ -1,0 +1,170 @@
+//! Builder of a server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engineio::Session;
+use socketio_parser::{Limits, Parser};
+
+use super::Server;
+use crate::cluster::Adapter;
+use crate::config::{Config, Recovery};
+use crate::connection::Connection;
+use crate::extensions::Extensions;
+use crate::namespace::registry::NamespaceRegistry;
+
+/// Builder with the settings of a [`Server`].
+#[derive(Debug)]
+#[must_use]
+pub struct ServerBuilder {
+    config: Config,
+    engine: engineio::ServerBuilder,
+    state: Extensions,
+    adapter: Option<AdapterBox>,
+}
+
+/// Wrapper with a `Debug` implementation.
+struct AdapterBox(Arc<dyn Adapter>);
+
+impl fmt::Debug for AdapterBox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Adapter")
+    }
+}
+
+impl ServerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            config: Config::default(),
+            engine: engineio::Server::builder().path("/socket.io").outside_path(http::StatusCode::NOT_FOUND),
+            state: Extensions::default(),
+            adapter: None,
+        }
+    }
+
+    /// Changes settings of the transport. The methods of `engineio::ServerBuilder` have the names of the
+    /// official server's options.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let io = socketio_server::Server::builder()
+    ///     .engine(|engine| engine.ping_interval(Duration::from_secs(10)).max_payload(100_000))
+    ///     .build()?;
+    /// # Ok::<(), engineio::ConfigError>(())
+    /// ```
+    pub fn engine(mut self, change: impl FnOnce(engineio::ServerBuilder) -> engineio::ServerBuilder) -> Self {
+        self.engine = change(self.engine);
+        self
+    }
+
+    /// Replaces all settings of the Socket.IO layer; the methods below change single ones. Call it before
+    /// them.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Path of the server's requests, used if it is combined with other routes. Default `/socket.io`.
+    pub fn path(self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        self.engine(|engine| engine.path(path))
+    }
+
+    /// Time between the answer to a ping and the next ping. Default 25 s.
+    pub fn ping_interval(self, interval: Duration) -> Self {
+        self.engine(|engine| engine.ping_interval(interval))
+    }
+
+    /// Maximum time for the answer to a ping. Default 20 s.
+    pub fn ping_timeout(self, timeout: Duration) -> Self {
+        self.engine(|engine| engine.ping_timeout(timeout))
+    }
+
+    /// Maximum size of a message in bytes (`maxHttpBufferSize`). Default 1,000,000.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.limits = Limits { max_packet_bytes: bytes, ..self.config.limits };
+        self.engine(|engine| engine.max_payload(bytes))
+    }
+
+    /// Allows pages of other origins to connect. Default: no CORS headers are sent.
+    pub fn cors(self, cors: engineio::Cors) -> Self {
+        self.engine(|engine| engine.cors(cors))
+    }
+
+    /// See [`Config::connect_timeout`]. Default 45 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// See [`Config::ack_timeout`]. Default 30 s.
+    pub fn ack_timeout(mut self, timeout: Duration) -> Self {
+        self.config.ack_timeout = timeout;
+        self
+    }
+
+    /// Enables connection state recovery: see [`Config::connection_state_recovery`]. Default off.
+    ///
+    /// A client that reconnects in time has its previous id, rooms and [`data`](crate::Socket::data), and
+    /// receives the missed events; [`Socket::recovered`] returns `true`. Requires clients of Socket.IO 4.6 or
+    /// later; other clients get a new socket. Every event carries its offset as a last argument, which these
+    /// clients hide from the application.
+    ///
+    /// [`Socket::recovered`]: crate::Socket::recovered
+    pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
+        self.config.connection_state_recovery = Some(recovery);
+        self
+    }
+
+    /// See [`Config::cleanup_empty_child_namespaces`]. Default `false`.
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.config.cleanup_empty_child_namespaces = cleanup;
+        self
+    }
+
+    /// See [`Config::random_ids_for_v2`]. Default `false`.
+    pub fn random_ids_for_v2(mut self, random: bool) -> Self {
+        self.config.random_ids_for_v2 = random;
+        self
+    }
+
+    /// Connects this server with the others of a cluster. Default: no cluster. The server must then be built
+    /// inside a Tokio runtime.
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.adapter = Some(AdapterBox(Arc::new(adapter)));
+        self
+    }
+
+    /// See [`Config::limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Encoding of packets. Default JSON; all clients must use the same.
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.config.parser = parser;
+        self
+    }
+
+    /// Adds a value that handlers take as [`State`](crate::State). One value per type. It is cloned for each
+    /// handler call, so large values belong behind an `Arc`.
+    pub fn state<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Builds the server.
+    pub fn build(self) -> Result<Server, engineio::ConfigError> {
+        let config = Arc::new(self.config);
+        let state = Arc::new(self.state);
+        let namespaces =
+            Arc::new(NamespaceRegistry::new(config, state, self.adapter.map(|adapter| adapter.0)));
+        let root = namespaces.of("/");
+        let clients = Arc::clone(&namespaces);
+        let engine =
+            self.engine.build(move |session: &Session| Connection::new(Arc::clone(&clients), session))?;
+        Ok(Server { namespaces, engine, root })
+    }
+}

@@ -1,0 +1,148 @@
+//! The server: its namespaces, and the Engine.IO server.
+
+mod builder;
+#[cfg(feature = "serve-client")]
+pub(crate) mod client_bundle;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engineio::EngineLayer;
+use tokio::net::TcpListener;
+
+pub use self::builder::ServerBuilder;
+use crate::namespace::Namespace;
+use crate::namespace::params::{Pattern, PatternError};
+use crate::namespace::registry::{NamespaceRegistry, NamespaceRequest};
+
+/// A Socket.IO server.
+///
+/// This is a handle: clones refer to the same server. It dereferences to the default namespace `/`, so all
+/// methods of [`Namespace`] are available.
+#[derive(Clone)]
+pub struct Server {
+    namespaces: Arc<NamespaceRegistry>,
+    engine: engineio::Server,
+    /// The namespace `/`, which always exists.
+    root: Namespace,
+}
+
+impl Server {
+    /// A builder with the official server's defaults.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
+    }
+
+    /// The namespace of this name; created if it does not exist. The leading slash is optional.
+    pub fn of(&self, name: &str) -> Namespace {
+        self.namespaces.of(name)
+    }
+
+    /// The parent of all namespaces whose names match a pattern: text, `{name}` for a part without a slash,
+    /// and a final `{*name}` for the rest. Such a namespace is created on the first request of a client, with
+    /// a copy of its parent's handlers; the captured parts are its [`Params`](crate::Params).
+    ///
+    /// ```
+    /// # use socketio_server::{Params, Server, Socket};
+    /// # let io = Server::builder().build()?;
+    /// let tenants = io.of_pattern("/tenant/{tenant}")?;
+    /// tenants.on_connect(|socket: Socket, params: Params| async move {
+    ///     socket.join(params.get("tenant").unwrap_or_default());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
+        Ok(self.namespaces.of_pattern(Pattern::new(pattern)?))
+    }
+
+    /// The parent of all namespaces that `function` accepts. The function is called if no namespace and no
+    /// earlier parent matches.
+    ///
+    /// ```
+    /// # use socketio_server::{NamespaceRequest, Server};
+    /// # let io = Server::builder().build()?;
+    /// let rooms = io.of_function(|request: NamespaceRequest| async move {
+    ///     request.name().starts_with("/room-") && request.handshake().query().get("token") == Some("secret")
+    /// });
+    /// # Ok::<(), engineio::ConfigError>(())
+    /// ```
+    pub fn of_function<F, Fut>(&self, function: F) -> Namespace
+    where
+        F: Fn(NamespaceRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.namespaces.of_function(function)
+    }
+
+    /// Calls `hook` for each namespace that is created from now on (`new_namespace`), before the first client
+    /// joins it. The hook may use the server; clients that request the namespace wait for it.
+    pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
+        self.namespaces.on_new(Arc::new(hook));
+    }
+
+    /// The names of all namespaces.
+    pub fn namespaces(&self) -> Vec<String> {
+        self.namespaces.names()
+    }
+
+    /// The namespace of this name, if it exists. Unlike [`of`](Self::of) this method creates none.
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.namespaces.existing(name)
+    }
+
+    /// Number of running handlers and waiting events of disconnected clients; limited by
+    /// [`Config::max_detached_handlers`](crate::Config::max_detached_handlers).
+    pub fn detached_handlers(&self) -> usize {
+        self.namespaces.detached_handlers.total()
+    }
+
+    /// The Engine.IO server: sessions, counters and the HTTP service.
+    pub fn engine(&self) -> &engineio::Server {
+        &self.engine
+    }
+
+    /// Serves the connections of a listener until [`close`](Self::close).
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.engine.serve(listener).await
+    }
+
+    /// A tower layer that serves the requests below the path and forwards all others.
+    pub fn layer(&self) -> EngineLayer {
+        self.engine.layer()
+    }
+
+    /// A tower service that serves every request, for mounting in a router.
+    pub fn service(&self) -> engineio::Server {
+        self.engine.service()
+    }
+
+    /// Closes all connections at once and accepts no new ones.
+    pub fn close(&self) {
+        self.namespaces.close();
+        self.engine.close();
+    }
+
+    /// Closes all connections gracefully, distributed over `spread`; the remaining ones are closed at
+    /// `deadline`.
+    pub async fn drain(&self, deadline: Duration, spread: Duration) {
+        self.namespaces.close();
+        self.engine.drain(deadline, spread).await;
+    }
+}
+
+impl std::ops::Deref for Server {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.root
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("config", &self.namespaces.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! The handshake of a socket.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use engineio::{Query, RequestHead, Session};
+use serde::Deserialize;
+use socketio_parser::{ArgError, RawValue};
+
+use crate::cluster::HandshakeDetails;
+
+/// The handshake of a socket: the opening request of the connection, and the payload of CONNECT.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    session: Session,
+    auth: Option<RawValue>,
+    issued: SystemTime,
+}
+
+impl Handshake {
+    pub(crate) fn new(session: Session, auth: Option<RawValue>) -> Self {
+        Self { session, auth, issued: SystemTime::now() }
+    }
+
+    /// The payload of CONNECT, deserialized. A missing payload counts as `{}`.
+    pub fn auth<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
+        match &self.auth {
+            Some(auth) => auth.parse(),
+            None => serde_json::from_str("{}").map_err(|source| ArgError::Json { index: 0, source }),
+        }
+    }
+
+    /// The payload of CONNECT, undecoded.
+    pub fn raw_auth(&self) -> Option<&RawValue> {
+        self.auth.as_ref()
+    }
+
+    /// The opening request of the connection, with all its headers.
+    pub fn request(&self) -> &RequestHead {
+        self.session.request()
+    }
+
+    /// The first value of a header of that request; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request().header(name)
+    }
+
+    /// The query parameters of that request.
+    pub fn query(&self) -> &Query {
+        self.request().query()
+    }
+
+    /// Path and query of that request.
+    pub fn url(&self) -> &str {
+        self.request().target()
+    }
+
+    /// The client's address, if the server knows it.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.session.remote_addr()
+    }
+
+    /// Whether the request has an Origin header, as browsers send for cross-origin requests (`xdomain`).
+    pub fn is_cross_domain(&self) -> bool {
+        self.header("origin").is_some()
+    }
+
+    /// Whether the client used TLS, according to the last proxy.
+    pub fn is_secure(&self) -> bool {
+        self.header("x-forwarded-proto") == Some("https")
+    }
+
+    /// Creation time of the socket (`issued`, `time`).
+    pub fn issued(&self) -> SystemTime {
+        self.issued
+    }
+
+    /// The handshake as plain data, for other servers.
+    pub fn details(&self) -> HandshakeDetails {
+        let mut headers = BTreeMap::<String, String>::new();
+        for (name, value) in self.request().headers() {
+            let value = String::from_utf8_lossy(value);
+            headers
+                .entry(name.to_owned())
+                .and_modify(|before| {
+                    before.push_str(", ");
+                    before.push_str(&value);
+                })
+                .or_insert_with(|| value.into_owned());
+        }
+        let issued = self.issued.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        HandshakeDetails {
+            headers,
+            time: httpdate::fmt_http_date(self.issued),
+            address: self.address().map(|address| address.ip().to_string()).unwrap_or_default(),
+            xdomain: self.is_cross_domain(),
+            secure: self.is_secure(),
+            issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
+            url: self.url().to_owned(),
+            query: self.query().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            auth: self.auth().unwrap_or_default(),
+        }
+    }
+}

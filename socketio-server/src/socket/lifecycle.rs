@@ -1,0 +1,266 @@
+//! Life cycle of a socket: joining, rooms, leaving.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Waker};
+
+use engineio::{Prepared, Session};
+use socketio_events::handler::Work;
+use socketio_parser::{EncodeError, Event};
+
+use super::state::{Membership, RecoveryOutcome, SocketState};
+use super::{DisconnectContext, Inner, NamespaceState, Siblings, Socket};
+use crate::acks::{AckRefused, AckWaiter, PendingAcks};
+use crate::cluster::SocketDetails;
+use crate::extensions::Extensions;
+use crate::id::random_id;
+use crate::recovery::{AwaySocket, NotRecovered, PendingRecovery};
+use crate::rooms::{Member, Room};
+use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::handshake::Handshake;
+use crate::trace;
+
+/// Start of a socket.
+pub(crate) enum Start<'a> {
+    /// As a new socket with this id, with the result of a failed recovery request.
+    New(Arc<str>, Option<NotRecovered>),
+    /// As a recovered socket.
+    Recovered(&'a PendingRecovery),
+}
+
+impl Socket {
+    pub(crate) fn new(
+        start: &Start<'_>,
+        session: Session,
+        namespace: Arc<NamespaceState>,
+        siblings: &Arc<Siblings>,
+        handshake: Handshake,
+    ) -> Self {
+        let (id, recovery) = match start {
+            Start::New(id, None) => (id, RecoveryOutcome::NotRequested),
+            Start::New(id, Some(reason)) => (id, RecoveryOutcome::Failed(*reason)),
+            Start::Recovered(pending) => (&pending.away.sid, RecoveryOutcome::Recovered),
+        };
+        let socket = Self(Arc::new(Inner {
+            id: Arc::clone(id),
+            session,
+            namespace,
+            siblings: Arc::clone(siblings),
+            handshake,
+            state: SocketState::new(recovery),
+            acks: PendingAcks::default(),
+            extras: OnceLock::new(),
+            extensions: Extensions::default(),
+            data: crate::socket_data::SocketData::default(),
+        }));
+        if let Start::Recovered(pending) = start {
+            socket.0.data.replace(pending.away.data.to_map());
+            socket.join_rooms(pending.away.rooms.clone());
+        }
+        socket
+    }
+
+    /// The socket of a room member.
+    pub(crate) fn from_member(member: Arc<dyn Member>) -> Option<Self> {
+        member.into_any().downcast().ok().map(Self)
+    }
+
+    /// Whether the socket is in its namespace.
+    pub fn is_connected(&self) -> bool {
+        self.0.state.is_connected()
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.is_disconnected()
+    }
+
+    /// Connects the socket after the middlewares: sends the missed events and then `confirmation`, which
+    /// receives the new `pid`, and adds the socket to the rooms that middlewares joined. `false` if the
+    /// client has disconnected.
+    pub(crate) fn admit(
+        &self,
+        pending: Option<PendingRecovery>,
+        confirmation: impl FnOnce(Option<&str>) -> Result<Prepared, EncodeError>,
+    ) -> bool {
+        let log = self.0.namespace.node.log();
+        let mut room_events = Vec::new();
+        // A broadcast must be either before all of this, and among the missed events, or after it.
+        let enter = |pending: Result<Option<PendingRecovery>, NotRecovered>, missed: &[Prepared]| {
+            // Without random numbers the socket is not recoverable.
+            let new_pid = || log.and_then(|_| random_id().ok());
+            let pid = match pending {
+                Ok(Some(pending)) => Some(pending.away.pid),
+                Ok(None) => new_pid(),
+                Err(reason) => {
+                    self.0.state.recovery_failed(reason);
+                    new_pid()
+                }
+            };
+            let Ok(packet) = confirmation(pid.as_deref()) else { return false };
+            if missed.iter().any(|message| self.0.session.send(message.clone()).is_err()) {
+                // The missed events do not fit into the outbox. A client must not take a part of them for
+                // all.
+                self.0.session.abort();
+                return false;
+            }
+            if self.0.session.send(packet).is_err() {
+                return false;
+            }
+            let connected = self.0.state.connect(pid, |early_rooms| {
+                let member: Arc<dyn Member> = Arc::clone(&self.0) as _;
+                let (id, session) = (Arc::clone(&self.0.id), self.0.session.clone());
+                let (key, events) = self.0.namespace.node.rooms.insert(id, session, member, early_rooms);
+                room_events = events;
+                key
+            });
+            if connected {
+                self.0.siblings.add(&self.0);
+            }
+            connected
+        };
+        let admitted = match log {
+            Some(log) => log.admit(pending, enter),
+            None => enter(Ok(None), &[]),
+        };
+        self.0.namespace.node.rooms.notify_room_events(&room_events);
+        admitted
+    }
+
+    /// Ends a socket that never connected: a middleware refused the client, or the client has disconnected.
+    pub(crate) fn give_up(&self) {
+        self.0.state.disconnect();
+    }
+
+    pub(super) fn join_rooms(&self, rooms: Vec<Room>) {
+        if rooms.is_empty() {
+            return;
+        }
+        let member = self.0.state.member_or(|early| early.extend(rooms.iter().cloned()));
+        if let Some(key) = member {
+            for room in rooms {
+                self.0.namespace.node.rooms.join(key, &room);
+            }
+        }
+    }
+
+    pub(super) fn leave_room(&self, room: &str) {
+        if let Some(key) = self.0.state.member_or(|early| early.retain(|early| **early != *room)) {
+            self.0.namespace.node.rooms.leave(key, room);
+        }
+    }
+
+    pub(super) fn leave_all_rooms(&self) {
+        if let Some(key) = self.0.state.member_or(Vec::clear) {
+            self.0.namespace.node.rooms.leave_all(key);
+        }
+    }
+
+    pub(super) fn all_rooms(&self) -> Vec<Room> {
+        let mut early_rooms = Vec::new();
+        match self.0.state.member_or(|early| early_rooms.clone_from(early)) {
+            Some(key) => self.0.namespace.node.rooms.rooms_of(key),
+            None => early_rooms,
+        }
+    }
+
+    /// Disconnects the socket from its namespace. Later calls have no effect.
+    pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
+        self.leave_after(reason, || {});
+    }
+
+    /// The same, with a call of `first` if the socket is still connected.
+    pub(super) fn leave_after(&self, reason: DisconnectReason, first: impl FnOnce()) {
+        if !self.0.state.leave() {
+            return;
+        }
+        first();
+        let context = || DisconnectContext { socket: self.clone(), reason };
+        let handlers = self.0.namespace.handlers();
+        // The rooms are still available to these handlers.
+        for call in handlers.disconnecting.calls() {
+            self.detach(|| call(context()));
+        }
+        let Some(membership) = self.0.state.disconnect() else { return };
+        self.remove_outgoing(|_| true);
+        self.leave_rooms(&membership, reason);
+        self.0.acks.close();
+        self.0.siblings.remove(&self.0);
+        trace::disconnected(self.namespace(), self.id(), &reason);
+        for call in handlers.disconnect.calls() {
+            self.detach(|| call(context()));
+        }
+    }
+
+    /// Runs a handler of a leaving socket: its first poll here, the rest in a task. A panic ends only the
+    /// handler, as it would in a task, because the socket must leave in any case.
+    fn detach(&self, begin: impl FnOnce() -> Option<Work>) {
+        let begun = panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut work = begin()?;
+            let mut cx = Context::from_waker(Waker::noop());
+            work.as_mut().poll(&mut cx).is_pending().then_some(work)
+        }));
+        let Ok(begun) = begun else { return trace::handler_panicked(self.namespace(), self.id()) };
+        let Some(work) = begun else { return };
+        // Without a runtime a pending future could not continue.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let counted = self.0.siblings.count_handler();
+            runtime.spawn(async move {
+                let _counted = counted;
+                work.await
+            });
+        }
+    }
+
+    fn leave_rooms(&self, membership: &Membership, reason: DisconnectReason) {
+        let key = membership.member;
+        let local = &self.0.namespace.node.rooms;
+        let events = match self.0.namespace.node.log() {
+            None => local.remove(key),
+            Some(log) => {
+                let pid = membership.pid.as_ref().filter(|_| reason.is_recoverable());
+                let away = pid.map(|pid| AwaySocket {
+                    sid: Arc::clone(&self.0.id),
+                    pid: Arc::clone(pid),
+                    rooms: local.rooms_of(key),
+                    data: self.0.data.copy(),
+                });
+                let mut events = Vec::new();
+                log.leave(away, || events = local.remove(key));
+                events
+            }
+        };
+        local.notify_room_events(&events);
+    }
+}
+
+impl Member for Inner {
+    fn expect_ack(&self, id: u64, waiting: AckWaiter) -> Result<(), AckRefused> {
+        self.acks.expect(id, waiting, self.namespace.config.max_pending_acks)
+    }
+
+    fn forget_ack(&self, id: u64) {
+        self.acks.forget(id);
+    }
+
+    fn disconnect(self: Arc<Self>, close: bool) {
+        Socket(self).disconnect(close);
+    }
+
+    fn outgoing(self: Arc<Self>, event: &Event) {
+        Socket(self).notify_outgoing(event);
+    }
+
+    fn details(&self) -> SocketDetails {
+        SocketDetails {
+            id: self.id.to_string(),
+            handshake: self.handshake.details(),
+            rooms: Vec::new(),
+            data: self.data.to_map(),
+        }
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}

@@ -1,0 +1,106 @@
+//! Registration of handlers of a single socket.
+
+use socketio_events::handler::{self, Call, HandlerFn};
+use socketio_events::reply::Reply;
+use socketio_events::table::{HandlerId, Table};
+
+use super::middleware;
+use crate::socket::rewrite::Screen;
+use crate::socket::{EventContext, Socket};
+
+impl Socket {
+    /// Calls `handler` for each event of this socket with this name, after the namespace's handlers. See
+    /// [`Namespace::on`](crate::Namespace::on).
+    ///
+    /// A handler that is registered in `on_connect`, before the first await point, misses no event.
+    pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        let call = handler::event(Some(event), handler);
+        self.change(|table| table.on(event, call))
+    }
+
+    /// Calls `handler` for the next event with this name.
+    pub fn once<H, M>(&self, event: &str, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Reply,
+    {
+        let call = handler::event(Some(event), handler);
+        self.change(|table| table.once(event, call))
+    }
+
+    /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    pub fn on_any<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M, Output = ()>,
+    {
+        let call = handler::any(handler);
+        self.change(|table| table.any.push(call))
+    }
+
+    /// The same as [`on_any`](Self::on_any), but before the existing handlers.
+    pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M, Output = ()>,
+    {
+        let call = handler::any(handler);
+        self.change(|table| table.any.push_front(call))
+    }
+
+    /// Removes a handler.
+    pub fn off(&self, id: HandlerId) -> bool {
+        self.remove(|table| table.remove(id))
+    }
+
+    /// Removes all handlers of an event from this socket.
+    pub fn off_event(&self, event: &str) {
+        self.remove(|table| table.remove_event(event));
+    }
+
+    /// Removes all handlers of any event from this socket.
+    pub fn off_any(&self) {
+        self.remove(|table| table.any.clear());
+    }
+
+    /// Adds a middleware for the events of this socket, after the namespace's middlewares. See
+    /// [`Namespace::event_middleware`](crate::Namespace::event_middleware).
+    pub fn event_middleware<H, M>(&self, middleware: H)
+    where
+        H: HandlerFn<EventContext, M>,
+        H::Output: Screen,
+    {
+        let middleware = middleware::event(middleware);
+        self.change_extras(|extras| extras.middlewares.push(middleware));
+    }
+
+    /// Whether the socket has a handler of its own for this event name.
+    pub(crate) fn handles(&self, event: &str) -> bool {
+        self.extras(|extras| extras.handlers.event(event).is_some_and(|list| !list.is_empty()))
+            .unwrap_or_default()
+    }
+
+    /// The handlers to call for an event: those of any event, then those of its name. Handlers for a single
+    /// call are removed.
+    pub(crate) fn own_handlers(&self, event: &str) -> Vec<Call<EventContext>> {
+        let found = self.extras(|extras| (extras.handlers.calls(event), extras.handlers.has_once(event)));
+        let Some((calls, has_once)) = found else { return Vec::new() };
+        if has_once {
+            self.change(|table| table.remove_once(event));
+        }
+        calls
+    }
+
+    /// Removes handlers. They are dropped after the lock is released.
+    fn remove<R>(&self, remove: impl FnOnce(&mut Table<EventContext>) -> R) -> R {
+        let (before, result) = self.change(|table| (table.clone(), remove(table)));
+        drop(before);
+        result
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Table<EventContext>) -> R) -> R {
+        self.change_extras(|extras| change(&mut extras.handlers))
+    }
+}

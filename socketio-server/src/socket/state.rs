@@ -1,0 +1,207 @@
+//! The state of a socket, and the only place that changes it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::recovery::NotRecovered;
+use crate::rooms::{MemberKey, Room};
+
+/// The state of a socket.
+///
+/// ```text
+/// Joining ───► Connected ───► Leaving ───► Disconnected
+///    │                                          ▲
+///    └──────────────────────────────────────────┘
+/// ```
+#[derive(Debug)]
+enum State {
+    /// The middlewares of the namespace have not decided yet. Rooms that they join are kept until the socket
+    /// is connected.
+    Joining { early_rooms: Vec<Room> },
+    /// The socket is in its namespace and in its rooms.
+    Connected(Membership),
+    /// The "disconnecting" handlers run. The socket is still connected for them, but cannot be disconnected
+    /// again.
+    Leaving(Membership),
+    /// The socket has left its namespace, or was never admitted. This state is final.
+    Disconnected,
+}
+
+/// Data of a connected socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Membership {
+    /// Key in the rooms.
+    pub(super) member: MemberKey,
+    /// The secret for a later recovery; `None` if the socket is not recoverable.
+    pub(super) pid: Option<Arc<str>>,
+}
+
+/// Result of the client's recovery request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RecoveryOutcome {
+    NotRequested,
+    Recovered,
+    Failed(NotRecovered),
+}
+
+/// The state of a socket behind its lock, with a mirror for checks that take no lock.
+///
+/// The lock may be held while the rooms are locked, but not the other way round.
+#[derive(Debug)]
+pub(super) struct SocketState {
+    inner: Mutex<Inner>,
+    /// Mirror of [`State::is_connected`], set only by [`transition`](Self::transition).
+    is_connected: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    /// Kept in all states. Changed only before the socket is connected.
+    recovery: RecoveryOutcome,
+}
+
+impl State {
+    fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected(_) | Self::Leaving(_))
+    }
+
+    /// Whether `next` may follow this state.
+    fn allows(&self, next: &Self) -> bool {
+        match self {
+            Self::Joining { .. } => matches!(next, Self::Connected(_) | Self::Disconnected),
+            Self::Connected(_) => matches!(next, Self::Leaving(_)),
+            Self::Leaving(_) => matches!(next, Self::Disconnected),
+            Self::Disconnected => false,
+        }
+    }
+}
+
+impl SocketState {
+    pub(super) fn new(recovery: RecoveryOutcome) -> Self {
+        let state = State::Joining { early_rooms: Vec::new() };
+        Self { inner: Mutex::new(Inner { state, recovery }), is_connected: AtomicBool::new(false) }
+    }
+
+    /// Changes the state and its mirror. Returns the former state, or `None` if the transition is not
+    /// allowed.
+    fn transition(&self, state: &mut State, next: State) -> Option<State> {
+        if !state.allows(&next) {
+            return None;
+        }
+        self.is_connected.store(next.is_connected(), Ordering::Release);
+        Some(std::mem::replace(state, next))
+    }
+
+    /// Whether the socket is in its namespace. Takes no lock.
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Acquire)
+    }
+
+    /// Whether the socket has left, or was never admitted.
+    pub(super) fn is_disconnected(&self) -> bool {
+        matches!(self.lock().state, State::Disconnected)
+    }
+
+    pub(super) fn recovery(&self) -> RecoveryOutcome {
+        self.lock().recovery
+    }
+
+    /// Records that the recovery failed after it had started.
+    pub(super) fn recovery_failed(&self, reason: NotRecovered) {
+        self.lock().recovery = RecoveryOutcome::Failed(reason);
+    }
+
+    /// The socket's key in the rooms. Before it is connected, `change` is applied to its early rooms instead.
+    pub(super) fn member_or(&self, change: impl FnOnce(&mut Vec<Room>)) -> Option<MemberKey> {
+        match &mut self.lock().state {
+            State::Joining { early_rooms } => {
+                change(early_rooms);
+                None
+            }
+            State::Connected(Membership { member, .. }) | State::Leaving(Membership { member, .. }) => {
+                Some(*member)
+            }
+            State::Disconnected => None,
+        }
+    }
+
+    /// Connects the socket: `enter` receives the early rooms and returns the key in the rooms. Concurrent
+    /// joins wait. `false` if the socket was not joining.
+    pub(super) fn connect(&self, pid: Option<Arc<str>>, enter: impl FnOnce(&[Room]) -> MemberKey) -> bool {
+        let mut inner = self.lock();
+        let State::Joining { early_rooms } = &mut inner.state else { return false };
+        let member = enter(&std::mem::take(early_rooms));
+        self.transition(&mut inner.state, State::Connected(Membership { member, pid })).is_some()
+    }
+
+    /// Starts to leave. `false` if the socket was not connected, or is leaving already.
+    pub(super) fn leave(&self) -> bool {
+        let mut inner = self.lock();
+        let State::Connected(membership) = &inner.state else { return false };
+        let membership = membership.clone();
+        self.transition(&mut inner.state, State::Leaving(membership)).is_some()
+    }
+
+    /// Ends the socket. Returns its membership if it was leaving.
+    pub(super) fn disconnect(&self) -> Option<Membership> {
+        let mut inner = self.lock();
+        match self.transition(&mut inner.state, State::Disconnected)? {
+            State::Leaving(membership) => Some(membership),
+            State::Joining { .. } | State::Connected(_) | State::Disconnected => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::test_key;
+
+    fn socket() -> SocketState {
+        SocketState::new(RecoveryOutcome::NotRequested)
+    }
+
+    fn connect(state: &SocketState) -> bool {
+        state.connect(Some("pid".into()), |_| test_key())
+    }
+
+    #[test]
+    fn a_socket_connects_leaves_and_disconnects_once() {
+        let state = socket();
+        assert!(!state.leave(), "not connected yet");
+        assert!(connect(&state) && state.is_connected());
+        assert!(!connect(&state), "connected already");
+        assert_eq!(state.disconnect(), None, "it has to leave first");
+        assert!(state.leave() && state.is_connected(), "still connected for the handlers");
+        assert!(!state.leave(), "leaving already");
+        let membership = Membership { member: test_key(), pid: Some("pid".into()) };
+        assert_eq!(state.disconnect(), Some(membership));
+        assert!(!state.is_connected() && state.is_disconnected());
+        assert!(!connect(&state) && !state.leave() && state.disconnect().is_none(), "the state is final");
+    }
+
+    #[test]
+    fn a_refused_socket_never_connects() {
+        let state = socket();
+        assert_eq!(state.disconnect(), None);
+        assert!(state.is_disconnected() && !connect(&state) && !state.is_connected());
+    }
+
+    #[test]
+    fn early_rooms_are_joined_with_the_connection() {
+        let state = socket();
+        assert_eq!(state.member_or(|rooms| rooms.push("early".into())), None);
+        assert!(state.connect(None, |rooms| {
+            assert_eq!(rooms, ["early".into()] as [Room; 1]);
+            test_key()
+        }));
+        assert_eq!(state.member_or(|_| panic!("no early rooms any more")), Some(test_key()));
+        assert!(state.leave() && state.disconnect().is_some());
+        assert_eq!(state.member_or(|_| panic!("no rooms any more")), None);
+    }
+}

@@ -16,13 +16,11 @@ use tokio::task::JoinSet;
 
 use super::address_limit::{AddressLimit, Place};
 use super::connection::{self, Answering, Deadlines};
-use super::reserve::{Descriptors, Reserve, is_out_of_descriptors};
+use super::reserve::{ACCEPT_PAUSE, Descriptors, Reserve, is_out_of_descriptors};
 use super::routes::Routes;
 use super::stats::{Count, Gauge};
 use crate::net::Io;
 
-/// How long accepting pauses when the process is out of file descriptors.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection may take that a reserved descriptor was used for.
 const RESERVED_TIME: Duration = Duration::from_secs(2);
 

@@ -4,10 +4,12 @@ use std::future::{pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::http_server::ACCEPT_PAUSE;
+/// How long accepting pauses when the process is out of file descriptors.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether the process can open what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::Server;
 use super::address_limit::Place;
 use super::connection::{self, Answering, Deadlines};
-use super::http_server::ACCEPT_PAUSE;
+use super::reserve::ACCEPT_PAUSE;
 use super::trace;
 use crate::net::Io;
 

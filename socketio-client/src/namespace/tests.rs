@@ -13,7 +13,7 @@ use super::NamespaceState;
 use super::state::{Input, Membership, State};
 use crate::error::ConnectError;
 
-/// What distinguishes the states: kind, pending reply, error.
+/// Abstract state: kind, pending reply, error.
 type Key = (&'static str, bool, bool);
 
 fn key(state: &State) -> Key {

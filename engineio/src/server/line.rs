@@ -228,7 +228,7 @@ mod tests {
     use super::*;
     use crate::packet::Protocol;
 
-    /// A client that asks again and again without reading: one answer to its probes waits, and one pong.
+    /// A client that sends probes and pings without reading: one answer to its probes waits, and 16 pongs.
     #[tokio::test]
     async fn one_answer_to_all_probes_waits() {
         let (ours, mut theirs) = tokio::io::duplex(1024);
@@ -239,6 +239,7 @@ mod tests {
             dialect: Dialect { protocol: Protocol::V4, base64: false },
             blocked: false,
             rest: None,
+            broken: false,
         };
         for _ in 0..10_000 {
             line.answer_probe();
@@ -249,6 +250,6 @@ mod tests {
         drop(line);
         let mut written = Vec::new();
         theirs.read_to_end(&mut written).await.unwrap();
-        assert_eq!(written, b"\x8a\x01x\x81\x063probe");
+        assert_eq!(written, [&b"\x8a\x01x".repeat(16)[..], b"\x81\x063probe"].concat());
     }
 }

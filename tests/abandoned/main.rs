@@ -1,7 +1,7 @@
-//! Clients that vanish without a word leave nothing behind.
+//! The server retains nothing of clients that disappear without a close packet.
 //!
-//! They go in waves; at the end the server's own counts have to be zero. How many there are in all says the
-//! environment variable `ABANDONED_CLIENTS`, 20,000 by default.
+//! The clients come in waves; at the end all counters of the server must be zero. The environment variable
+//! `ABANDONED_CLIENTS` sets the total number of clients, 20,000 by default.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,31 +12,31 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Open at one time.
+/// Clients that are connected at the same time.
 const WAVE: usize = 500;
 
-/// One client that disappears in the way of its number.
+/// One client, which disappears in the way that its number selects.
 async fn vanish(addr: SocketAddr, number: usize) {
     let open = || Polling::open(addr, "/engine.io/?EIO=4&transport=polling");
     let websocket = || WebSocket::open(addr, "/engine.io/?EIO=4&transport=websocket");
     match number % 9 {
-        // Polls and is never heard of again.
+        // Disappears after a poll.
         0 => drop(open().await),
-        // Vanishes while a GET waits.
+        // Disappears while a GET waits.
         1 => {
             let client = open().await;
             let mut stream = TcpStream::connect(addr).await.expect("the server listens");
             let request = Request::new("GET", &client.target).bytes();
             stream.write_all(&request).await.expect("the server reads");
         }
-        // In the middle of a POST.
+        // Disappears in the middle of a POST.
         2 => {
             let client = open().await;
             let mut stream = TcpStream::connect(addr).await.expect("the server listens");
             let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n4a", client.target);
             stream.write_all(head.as_bytes()).await.expect("the server reads");
         }
-        // In the middle of an upgrade, in three places.
+        // Disappears in the middle of an upgrade, at three different points.
         3 => drop(open().await.probe().await),
         4 => {
             let mut probe = open().await.probe().await.expect("accepted");
@@ -52,7 +52,7 @@ async fn vanish(addr: SocketAddr, number: usize) {
         // After the upgrade, and as a WebSocket from the start.
         6 => open().await.upgrade().await.cut(),
         7 => websocket().await.expect("accepted").cut(),
-        // Asks for much and does not read it.
+        // Requests a large amount of data and does not read it.
         _ => {
             let mut ws = websocket().await.expect("accepted");
             ws.send("4much").await;
@@ -94,7 +94,7 @@ async fn nothing_is_left_of_clients_that_vanish() {
     while let Some(vanished) = wave.join_next().await {
         vanished.expect("no client failed");
     }
-    // All deadlines together are far below this; a leak waits in vain.
+    // All deadlines together are far below this limit; with a leak the loop runs to its end.
     for _ in 0..600 {
         if server.stats() == Stats::default() {
             return;

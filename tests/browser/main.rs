@@ -1,6 +1,7 @@
-//! The official client bundle in a real Chromium: each test opens a page that loads it from the server under test.
+//! The official client bundle in a real Chromium: each test opens a page that loads the bundle from the
+//! server under test.
 //!
-//! The page runs the case of its name in `page.js` and tells the test how it goes.
+//! The page runs the case of the same name in `page.js` and reports its progress to the test.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod page;
@@ -21,7 +22,7 @@ use tokio::sync::mpsc;
 use self::page::Page;
 use self::site::{Site, builder, dist};
 
-/// What pages ask of every server.
+/// Registers the handlers that pages expect on every server.
 fn answering(io: &Server) {
     io.on("echo", |args: RawArgs| async move { Ack(args) });
     io.on("sum", |Arguments((a, b)): Arguments<(i32, i32)>| async move { Ack(a + b) });
@@ -180,13 +181,14 @@ async fn events_with_acks_both_ways() {
     page.done().await;
 }
 
-/// How a server goes.
+/// Kinds of server shutdown.
 enum End {
     Orderly,
     Crash,
 }
 
-/// What the page's client says about the end of its connection comes back, and what the new server thinks of it.
+/// Returns the disconnect reason that the page's client reports, and the result of the recovery at the new
+/// server.
 async fn restart(
     transports: &[&str],
     end: End,
@@ -237,7 +239,7 @@ fn recovering() -> ServerBuilder {
     builder().connection_state_recovery(Recovery::default())
 }
 
-/// A client that wants its old state from a server that has lost it starts anew.
+/// A client that requests recovery from a server without its state gets a new session.
 #[tokio::test]
 async fn a_crash_ends_recovery() {
     let (_, not_recovered) = restart(&["websocket"], End::Crash, recovering).await;
@@ -268,7 +270,7 @@ async fn recovery_with_missed_messages() {
     io.emit("news", "for all").await.unwrap();
     away.answer(Value::Null);
 
-    // Some of these are missed and some are not; it makes no difference.
+    // Some of these events are missed and some are not; the result is the same.
     let back = page.told("back").await;
     let socket = io.socket(&id).unwrap();
     assert!(socket.recovered() && socket.rooms().iter().any(|room| &**room == "room"));
@@ -282,7 +284,7 @@ async fn recovery_with_missed_messages() {
     page.done().await;
 }
 
-/// A page may talk to a server of another origin that allows it, and to no other.
+/// A page may connect to a server of another origin only if that server allows the origin.
 #[tokio::test]
 async fn cors_as_the_browser_enforces_it() {
     let home = Site::start(builder(), answering);

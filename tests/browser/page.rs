@@ -1,4 +1,4 @@
-//! The page in the browser, and what it tells the test.
+//! The page in the browser, and its reports to the test.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use tests::chromium::Chromium;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-/// Longer than anything takes, the start of a browser on a busy machine included.
+/// Longer than any step takes, including the start of a browser on a busy machine.
 const LONG: Duration = Duration::from_secs(90);
-/// How often it is looked whether the browser is still there.
+/// Interval of the checks that the browser is still running.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A page that runs one case.
@@ -20,11 +20,12 @@ pub(crate) struct Page {
     case: String,
     chromium: Chromium,
     told: mpsc::UnboundedReceiver<(String, Told)>,
-    /// Where the page tells things. Not the server under test, which may go.
+    /// Server that receives the reports of the page. It is separate from the server under test, which may
+    /// stop.
     stand: engineio::Server,
 }
 
-/// Something that the page tells. It waits for an answer, and gets none but `null` when this is dropped.
+/// A report of the page. The page waits for an answer, which is `null` when this value is dropped.
 pub(crate) struct Told {
     pub(crate) value: Value,
     answer: oneshot::Sender<Value>,
@@ -37,7 +38,7 @@ impl Told {
 }
 
 impl Page {
-    /// Opens the page of a site, for it to run a case with these parameters.
+    /// Opens the page of a site and runs a case with these parameters.
     pub(crate) async fn open(site: SocketAddr, case: &str, parameters: &[(&str, &str)]) -> Self {
         let (sender, told) = mpsc::unbounded_channel();
         let stand = stand(sender);
@@ -56,7 +57,7 @@ impl Page {
         Self { case: case.to_owned(), chromium: Chromium::open(&url), told, stand }
     }
 
-    /// Waits until the page tells this, which has to be the next thing that it tells.
+    /// Waits for the next report of the page, which must be this one.
     pub(crate) async fn told(&mut self, what: &str) -> Told {
         let limit = Instant::now() + LONG;
         let wrong = loop {
@@ -78,7 +79,7 @@ impl Page {
         );
     }
 
-    /// Waits until the page is through with its case.
+    /// Waits until the page has finished its case.
     pub(crate) async fn done(mut self) {
         self.told("done").await;
     }

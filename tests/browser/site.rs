@@ -1,4 +1,4 @@
-//! A server as pages meet it: Socket.IO, the real client bundle, and the page of the tests.
+//! A server for pages: Socket.IO, the real client bundle, and the test page.
 
 use std::future::ready;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,12 +14,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// The folder of the bundle that npm installed.
+/// Directory of the bundle that npm installed.
 pub(crate) fn dist() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser/node_modules/socket.io-client/dist")
 }
 
-/// A server on a runtime of its own, so that it can vanish as a process does.
+/// A server on a runtime of its own, so that it can end abruptly like a process.
 pub(crate) struct Site {
     pub(crate) addr: SocketAddr,
     pub(crate) io: Server,
@@ -27,7 +27,7 @@ pub(crate) struct Site {
     runtime: Option<Runtime>,
 }
 
-/// What pages need. Heartbeats stay out of the way.
+/// Server settings for pages. The heartbeat is too slow to interfere.
 pub(crate) fn builder() -> ServerBuilder {
     Server::builder()
         .ping_interval(Duration::from_secs(60))
@@ -69,13 +69,13 @@ impl Site {
         Self { addr, io, serving, runtime: Some(runtime) }
     }
 
-    /// Says goodbye to everybody, and gives the port back.
+    /// Closes all sessions and releases the port.
     pub(crate) async fn close(mut self) {
         self.io.drain(LONG, Duration::ZERO).await;
         (&mut self.serving).await.unwrap().unwrap();
     }
 
-    /// Is gone from one moment to the next, and with it all connections and the port.
+    /// Ends the server abruptly, with all connections and the port.
     pub(crate) async fn crash(mut self) {
         let runtime = self.runtime.take().unwrap();
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(LONG)).await.unwrap();
@@ -85,7 +85,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // Without waiting, as a test has to that drops it.
+        // Does not wait, since a test that drops the site must not block.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

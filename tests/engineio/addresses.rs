@@ -1,4 +1,4 @@
-//! What one address may have at once.
+//! Limits per client address.
 
 use engineio::{AddressLimit, Server};
 use tests::raw::{WebSocket, soon, start};
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 const TARGET: &str = "/engine.io/?EIO=4&transport=polling";
 
-/// Waits until an address has so many.
+/// Waits until this number of connections of an address is counted.
 async fn has(limit: &AddressLimit, number: usize) {
     soon(async {
         while limit.now([127, 0, 0, 1].into()) != number {

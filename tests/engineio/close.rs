@@ -1,4 +1,4 @@
-//! How sessions end.
+//! Ends of sessions.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn the_server_closes_in_good_order() {
     running.emptied().await;
 }
 
-/// A poll that comes after the close gets a noop in front of the close packet, as from the official server.
+/// A poll that arrives after the close gets a noop before the close packet, as from the official server.
 #[tokio::test]
 async fn a_late_poll_is_closed_with_a_noop() {
     let mut running = start(Server::builder()).await;
@@ -106,7 +106,8 @@ async fn what_was_sent_before_a_close_arrives() {
     .await;
     let client = running.polling().await;
     assert_eq!(client.poll().await, "4a\u{1e}4b\u{1e}4c");
-    // Alone: the official client of Socket.IO loses the events of a payload that ends with the close.
+    // In a payload of its own: the official Socket.IO client loses the events of a payload that ends with the
+    // close packet.
     assert_eq!(client.poll().await, "6\u{1e}1");
     let mut ws = running.websocket().await;
     for message in ["4a", "4b", "4c"] {
@@ -168,7 +169,7 @@ async fn a_close_ends_the_post_that_is_under_way() {
     running.emptied().await;
 }
 
-/// A POST that is cut ends the session.
+/// A POST whose connection breaks ends the session.
 #[tokio::test]
 async fn a_cut_post_ends_the_session() {
     let mut running = start(Server::builder()).await;
@@ -225,7 +226,7 @@ async fn a_trial_that_is_cut_at_once_harms_nobody() {
     assert_eq!(client.poll().await, "4a");
 }
 
-/// New sessions are refused while the server drains, and the others are closed in good order.
+/// A draining server refuses new sessions and closes the others in order.
 #[tokio::test]
 async fn a_drain_closes_everybody_and_refuses_newcomers() {
     let mut running = start(Server::builder()).await;
@@ -245,7 +246,7 @@ async fn a_drain_closes_everybody_and_refuses_newcomers() {
     drop(stays);
 }
 
-/// The time over which a drain is spread is for sessions, and none is left here.
+/// A drain spread over time ends as soon as no session is left.
 #[tokio::test]
 async fn a_drain_ends_when_everybody_has_gone() {
     let running = start(Server::builder()).await;
@@ -264,7 +265,7 @@ async fn a_drain_ends_when_everybody_has_gone() {
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
-/// A peer that does not answer a close frame, and a WebSocket on trial whose peer says nothing.
+/// A peer that does not answer a close frame, and a WebSocket on trial whose peer sends nothing.
 #[tokio::test]
 async fn a_drain_ends_at_its_deadline() {
     let running = start(Server::builder()).await;
@@ -281,7 +282,7 @@ async fn a_drain_ends_at_its_deadline() {
     assert_eq!(silent.closed().await, None, "it was told");
 }
 
-/// Clients that poll come on new connections until the last of them is gone.
+/// Polling clients open new connections until the last session has ended.
 #[tokio::test]
 async fn a_server_that_drains_goes_on_listening() {
     let server = Server::builder()
@@ -304,7 +305,8 @@ async fn a_server_that_drains_goes_on_listening() {
     soon(serving).await.unwrap().unwrap();
 }
 
-/// A process ends when `serve` or `drain` has returned. The last client to go hears of it all the same.
+/// The process may end as soon as `serve` or `drain` returns. The last client still receives its close
+/// packet.
 #[test]
 fn a_server_has_said_its_last_word_when_it_returns() {
     let server = Server::builder()
@@ -358,7 +360,7 @@ fn a_server_has_said_its_last_word_when_it_returns() {
     assert_eq!(process.join().unwrap(), (0, 0));
 }
 
-/// A session that opens while the server is being closed does not survive it, or a drain would wait for it for ever.
+/// A session that opens while the server closes must not survive, or a drain would wait for it forever.
 #[tokio::test]
 async fn nobody_slips_in_while_the_server_closes() {
     let handle = std::sync::Arc::new(std::sync::OnceLock::<Server>::new());
@@ -376,7 +378,7 @@ async fn nobody_slips_in_while_the_server_closes() {
     assert_eq!(running.server.stats().sessions, 0);
 }
 
-/// A handler that panics takes its own session down, and nothing else.
+/// A panic of a handler ends only its own session.
 #[tokio::test]
 async fn a_panic_ends_one_session() {
     struct Panicking;
@@ -403,7 +405,8 @@ async fn a_panic_ends_one_session() {
     assert_eq!((server.stats().sessions, server.stats().panics), (1, 1));
 }
 
-/// A client that does not take what was sent before an orderly close holds it up, and the memory, only so long.
+/// A client that does not read the messages sent before an orderly close delays the close, and holds memory,
+/// only until the deadline.
 #[tokio::test]
 async fn an_orderly_close_has_a_deadline() {
     let mut config = Config::default();

@@ -8,7 +8,7 @@ async fn start() -> Running {
 }
 
 async fn open(running: &Running, extra: &str) -> Polling {
-    // Revision 3 frames the open packet too; the shared client expects it bare.
+    // Revision 3 frames the open packet too; the shared client expects it without a frame.
     let target = format!("/engine.io/?EIO=3&transport=polling{extra}");
     let response = running.get(&target).await;
     let text = response.text().to_owned();
@@ -34,8 +34,8 @@ async fn polling_speaks_revision_3() {
     assert_eq!(running.closed().await, CloseReason::TransportError(fault));
 }
 
-/// The client chooses how many pings it sends and how large they are; pongs that it does not take have the limit of
-/// messages.
+/// The client chooses the number and size of its pings; pongs that it does not read count towards the limit
+/// of messages.
 #[tokio::test]
 async fn pongs_that_are_not_taken_have_a_limit() {
     let builder = Server::builder().allow_eio3(true).max_buffered(1000, SlowConsumer::Disconnect);
@@ -46,7 +46,7 @@ async fn pongs_that_are_not_taken_have_a_limit() {
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
 }
 
-/// Binary payloads both ways, or base64 for a client that asks for it.
+/// Binary payloads in both directions, or base64 for a client that requests it.
 #[tokio::test]
 async fn polling_carries_binary_in_revision_3() {
     let mut running = start().await;
@@ -65,7 +65,7 @@ async fn polling_carries_binary_in_revision_3() {
     assert_eq!(client.poll().await, "6:b4AQI=");
 }
 
-/// The packet type stands in front of binary data.
+/// The packet type precedes binary data.
 #[tokio::test]
 async fn websocket_speaks_revision_3() {
     let running = start().await;
@@ -79,7 +79,7 @@ async fn websocket_speaks_revision_3() {
     assert_eq!(ws.text().await, "3");
 }
 
-/// A missing revision counts as 3.
+/// A missing revision counts as revision 3.
 #[tokio::test]
 async fn no_revision_is_revision_3() {
     let mut running = start().await;
@@ -109,7 +109,7 @@ async fn a_silent_revision_3_client_times_out() {
     assert_eq!(running.closed().await, CloseReason::PingTimeout);
 }
 
-/// A client that takes no binary gets base64 on WebSocket too, and may send it.
+/// A client without binary support gets base64 on WebSocket too, and may send it.
 #[tokio::test]
 async fn base64_is_understood_on_a_websocket() {
     let running = start().await;
@@ -119,7 +119,7 @@ async fn base64_is_understood_on_a_websocket() {
     assert_eq!(ws.text().await, "bAQIDBA==");
 }
 
-/// JSONP: a script out, a form in.
+/// JSONP: the response is a script, the request is a form.
 #[tokio::test]
 async fn jsonp_wraps_payloads() {
     let mut running = start_echo(Server::builder().jsonp(true)).await;

@@ -114,7 +114,7 @@ async fn an_id_that_cannot_be_made_refuses() {
     assert_eq!(case.name(), "ID_GENERATION_ERROR");
 }
 
-/// An id that is taken is as bad as none: the session that has it is not disturbed.
+/// An id that is already in use refuses the new session and does not disturb the existing one.
 #[tokio::test]
 async fn a_taken_id_refuses_the_second_session() {
     let same =
@@ -166,7 +166,7 @@ async fn an_origin_with_an_illegal_character_is_refused() {
     assert_eq!(running.server.stats().sessions, 0);
 }
 
-/// The revision is pinned at the handshake; a later request may leave it out.
+/// The revision is fixed at the handshake; a later request may omit it.
 #[tokio::test]
 async fn a_later_request_may_not_change_the_revision() {
     let running = start(Server::builder().allow_eio3(true)).await;
@@ -180,7 +180,7 @@ async fn a_later_request_may_not_change_the_revision() {
     assert_eq!(post.status, 200);
 }
 
-/// A method that polling does not know.
+/// HTTP methods that polling does not support.
 #[tokio::test]
 async fn other_methods_on_a_session_are_refused() {
     let running = start(Server::builder()).await;

@@ -1,4 +1,4 @@
-//! Streams that are not TCP: what TLS, or any other wrapper, hands to us or to hyper works the same.
+//! Streams that are not TCP: the server and hyper accept the streams of TLS or of any other wrapper.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-/// Who speaks HTTP.
+/// The HTTP implementation that serves a connection.
 #[derive(Clone, Copy, Debug)]
 enum By {
     Us,
@@ -66,7 +66,7 @@ async fn polling_needs_no_tcp() {
     }
 }
 
-/// WebSocket over a pipe that holds less than one message.
+/// WebSocket over a pipe whose buffer is smaller than one message.
 #[tokio::test]
 async fn websocket_needs_no_tcp() {
     for by in [By::Us, By::Hyper] {
@@ -90,7 +90,8 @@ async fn websocket_needs_no_tcp() {
     }
 }
 
-/// A client that asks again before it has read the answer gets one answer, or its questions would fill our memory.
+/// A client that repeats its probe before it has read the answer gets one answer; a queue of answers would
+/// fill the memory.
 #[tokio::test]
 async fn a_probe_has_one_answer_at_a_time() {
     let server = echo();
@@ -100,7 +101,7 @@ async fn a_probe_has_one_answer_at_a_time() {
     let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a sid");
     let url = format!("ws://localhost/engine.io/?EIO=4&transport=websocket&sid={sid}");
     let (mut ws, _) = tokio_tungstenite::client_async(url, connect(&server, By::Us)).await.unwrap();
-    // In one write, so that they are read at once.
+    // One write, so that one read receives them all.
     for _ in 0..3 {
         ws.feed(WsMessage::text("2probe")).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Opening a session.
+//! Opening of sessions.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -126,7 +126,7 @@ async fn requests_outside_the_path_are_answered_and_ended() {
     let running = start(Server::builder()).await;
     assert_eq!(running.get("/").await.status, 501);
     assert_eq!(running.get("/engine.iox/").await.status, 501);
-    // An upgrade that nobody handles does not leave the connection open.
+    // An upgrade without a handler does not leave the connection open.
     let upgrade = Request::new("GET", "/").header("upgrade", "IRC/6.9").header("connection", "upgrade");
     assert_eq!(upgrade.body("later").send(running.addr).await.status, 501);
     running.emptied().await;
@@ -182,7 +182,7 @@ async fn the_peers_address_is_known() {
 #[tokio::test]
 async fn polling_works_with_a_connection_per_request() {
     let running = start_echo(Server::builder()).await;
-    // Every request of this client says "Connection: close".
+    // Every request of this client has the header "Connection: close".
     let client = running.polling().await;
     assert_eq!(client.post("4a").await.both(), (200, "ok"));
     assert_eq!(client.poll().await, "4a");
@@ -227,7 +227,8 @@ where
     }
 }
 
-/// What a handler's `accept` sends comes behind the open packet, and not in the handshake's answer.
+/// Messages that a handler sends in `accept` follow the open packet and are not part of the handshake's
+/// response.
 #[tokio::test]
 async fn greetings_follow_the_handshake() {
     let running = start_greeting(Server::builder(), |session| session.send("hi").unwrap()).await;

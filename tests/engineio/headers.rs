@@ -1,4 +1,4 @@
-//! What polling answers carry, and their compression.
+//! Headers of polling responses, and compression.
 
 use bytes::Bytes;
 use engineio::{Compression, Prepared, Server, ServerBuilder};

@@ -1,4 +1,4 @@
-//! Pings, pongs, and what happens without them.
+//! Heartbeats, and sessions without them.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_silent_websocket_is_closed() {
 /// EIO-SRV-085
 #[tokio::test]
 async fn a_session_lives_for_interval_and_timeout() {
-    // The ping itself shows that the interval is over and the session lives.
+    // The ping itself shows that the interval has passed and the session is alive.
     let mut running = start(beating(100, 100)).await;
     let mut ws = running.websocket().await;
     assert_eq!(ws.text().await, "2");
@@ -120,7 +120,7 @@ async fn a_client_that_vanishes_during_the_close_times_out() {
     running.emptied().await;
 }
 
-/// A client of revision 4 must not ping.
+/// A client of revision 4 must not send pings.
 #[tokio::test]
 async fn a_ping_from_the_client_is_a_fault() {
     let mut running = start_echo(Server::builder()).await;

@@ -112,11 +112,11 @@ async fn header_hooks_see_websockets_too() {
     let client = running.polling().await;
     client.post("4x").await;
     client.upgrade().await;
-    // The handshake, one more polling answer, and the 101.
+    // The handshake, one more polling response, and the 101.
     assert_eq!((*initial.lock().unwrap(), *all.lock().unwrap()), (2, 4));
 }
 
-/// A target that is longer than any client's.
+/// A target that is longer than any client sends.
 #[tokio::test]
 async fn a_very_long_target_is_refused() {
     let running = start(Server::builder()).await;
@@ -124,7 +124,8 @@ async fn a_very_long_target_is_refused() {
     assert_eq!(Request::new("GET", &long).send(running.addr).await.status, 414);
 }
 
-/// A builder with one resource, which says what it was asked for, and a middleware that lets nothing pass.
+/// A builder with one resource, which returns the requested path, and a middleware that refuses every
+/// request.
 fn with_resource() -> engineio::ServerBuilder {
     Server::builder()
         .resource(|below, request| {
@@ -155,13 +156,13 @@ async fn a_resource_answers_below_the_path() {
     }
     let posted = Request::new("POST", "/engine.io/file").body("x").send(running.addr).await;
     assert_eq!(posted.both(), (200, "POST file "));
-    // What it does not know goes on to the middlewares and Engine.IO.
+    // A path that the resource does not know reaches the middlewares and Engine.IO.
     assert_eq!(running.get("/engine.io/unknown").await.status, 400);
     assert_eq!(running.get(POLLING).await.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
     assert_eq!(running.get("/file").await.status, 501, "outside of the path");
 }
 
-/// Below a router that cuts the path off, the rest of the path is all there is.
+/// Below a router that removes the prefix, the server sees only the rest of the path.
 #[tokio::test]
 async fn a_resource_is_found_behind_a_router() {
     use http_body_util::{BodyExt, Empty};

@@ -1,5 +1,5 @@
-//! HTTP/1.1 as `serve` speaks it: several requests over one connection, bodies however they come, and clients that break
-//! off or break the rules.
+//! HTTP/1.1 of `serve`: several requests per connection, all forms of bodies, and clients that disconnect
+//! early or violate the protocol.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn post(target: &str, body: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// Everything until the server ends the connection.
+/// Reads until the server ends the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut rest = Vec::new();
     soon(stream.read_to_end(&mut rest)).await.unwrap();
@@ -95,14 +95,14 @@ async fn who_waits_to_be_told_is_told() {
     assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(ask(&mut stream, "4a").await.text(), "ok");
 
-    // Whose body is not wanted hears that instead, and the connection is not used for it.
+    // A refused request with a body gets the refusal, and the connection is not reused.
     let unknown = head.replace(client.sid(), "unknown");
     let refused = ask(&mut stream, &unknown).await;
     assert_eq!((refused.status, refused.header("connection")), (400, Some("close")));
     assert_eq!(rest(&mut stream).await, "");
 }
 
-/// The rest of a body that nobody wanted must not be taken for a request.
+/// The rest of an unread body must not be parsed as a request.
 #[tokio::test]
 async fn a_body_that_is_not_wanted_is_skipped() {
     let (_running, client, mut stream) = polling().await;
@@ -121,7 +121,7 @@ async fn a_body_that_is_not_wanted_is_skipped() {
     assert_eq!(rest(&mut stream).await, "");
 }
 
-/// RFC 9112, 11.2: a message with two ends ends the connection.
+/// RFC 9112, 11.2: a message with two lengths ends the connection.
 #[tokio::test]
 async fn a_request_that_can_be_read_in_two_ways_is_refused() {
     let (running, client, _) = polling().await;
@@ -168,16 +168,16 @@ async fn a_body_that_breaks_off_ends_the_session() {
     running.emptied().await;
 }
 
-/// As with the official server: a message that went into the broken GET would be lost.
+/// As with the official server: a message written to the broken GET would be lost.
 #[tokio::test]
 async fn a_poll_that_breaks_off_ends_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let session = running.opened().await;
     let mut stream = connect(&running).await;
-    // With something behind it that nobody waits for.
+    // Followed by a request that is not expected.
     stream.write_all(format!("{}{}", get(&client.target), get("/")).as_bytes()).await.unwrap();
-    // Only while a GET waits something could be sent at once.
+    // A message can be sent at once only while a GET waits.
     soon(async {
         while !session.can_send_now() {
             tokio::task::yield_now().await;
@@ -236,13 +236,13 @@ async fn what_is_no_request_is_refused() {
         let mut stream = connect(&running).await;
         assert_eq!(ask(&mut stream, request).await.status, status, "{:.40}", request);
     }
-    // A target that is no URI reaches whoever knows what is wrong with it.
+    // A target that is not a URI reaches the code that reports the error.
     let mut stream = connect(&running).await;
     let refused = ask(&mut stream, &get("/engine.io/?EIO=4&transport=<script>")).await;
     assert_eq!(refused.both(), (400, r#"{"code":0,"message":"Transport unknown"}"#));
 }
 
-/// A connection that says nothing more is closed without a word.
+/// An idle connection is closed without a response.
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
     let running = start(Server::builder().head_timeout(Duration::from_millis(20))).await;
@@ -252,7 +252,7 @@ async fn an_idle_connection_is_closed() {
     running.emptied().await;
 }
 
-/// Not even with an answer that it does not take can a client keep a connection.
+/// A client cannot hold a connection open with a response that it does not read.
 #[tokio::test]
 async fn an_answer_that_is_not_taken_is_given_up() {
     let builder = Server::builder().body_timeout(Duration::from_millis(50)).http_compression(None);
@@ -274,7 +274,7 @@ async fn an_answer_that_is_not_taken_is_given_up() {
     drop(stream);
 }
 
-/// Frames that follow the request for a WebSocket at once are not lost.
+/// Frames that directly follow the request for a WebSocket are not lost.
 #[tokio::test]
 async fn frames_may_come_right_behind_the_request() {
     let mut running = start(Server::builder()).await;
@@ -283,7 +283,7 @@ async fn frames_may_come_right_behind_the_request() {
         "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\n",
         "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
-    // A masked text frame with "4hi", the mask being zeros.
+    // A masked text frame with "4hi"; the mask is zero.
     let mut bytes = head.as_bytes().to_vec();
     bytes.extend_from_slice(b"\x81\x83\0\0\0\x004hi");
     stream.write_all(&bytes).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a peer chooses has a limit, and a defined answer past it.
+//! Limits on values that a peer chooses, and the response when a limit is exceeded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ async fn a_post_over_the_limit_is_refused_and_the_session_lives() {
     assert_eq!(client.post("4abcde").await.both(), (413, ""));
     assert_eq!(client.post("4abcd").await.both(), (200, "ok"), "the limit itself is fine");
     assert_eq!(running.message().await, Message::from("abcd"));
-    // Chunked, so that only the bytes themselves tell.
+    // Chunked, so that the length is known only from the bytes themselves.
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", client.target);
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_second_poll_ends_the_session() {
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PollOverlap));
 }
 
-/// A second POST while one is being read.
+/// A second POST while the first one is being read.
 #[tokio::test]
 async fn a_second_post_ends_the_session() {
     let mut running = start(Server::builder()).await;
@@ -59,7 +59,7 @@ async fn a_second_post_ends_the_session() {
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n4abc", client.target);
     stream.write_all(head.as_bytes()).await.unwrap();
-    // Only once the first has reached the session is the second one an overlap.
+    // The second POST is an overlap only after the first one has reached the session.
     let second = soon(async {
         loop {
             let response = client.post("4x").await;
@@ -84,8 +84,7 @@ async fn an_octet_stream_is_for_revision_3_only() {
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::InvalidContent));
 }
 
-/// What follows the end of a session in the same breath hears that there is no such session, as it would a moment
-/// later.
+/// A request that directly follows the end of a session is refused as unknown session, as a later one is.
 #[tokio::test]
 async fn what_follows_the_end_finds_no_session() {
     let running = start(Server::builder()).await;
@@ -104,7 +103,7 @@ async fn what_follows_the_end_finds_no_session() {
     }
 }
 
-/// What we cannot read is not taken for text.
+/// A body with an unsupported content coding is not parsed as text.
 #[tokio::test]
 async fn a_compressed_post_is_refused() {
     let mut running = start(Server::builder()).await;
@@ -125,7 +124,7 @@ async fn a_payload_has_at_most_so_many_packets() {
     assert_eq!(running.closed().await, CloseReason::ParseError);
 }
 
-/// Too many frames in one message, and how many there may be is a setting.
+/// Too many frames in one message; the limit is a setting.
 #[tokio::test]
 async fn a_message_has_at_most_so_many_fragments() {
     let parts = |count: usize| (0..count).map(|part| if part % 1000 == 0 { vec![7] } else { Vec::new() });
@@ -142,7 +141,7 @@ async fn a_message_has_at_most_so_many_fragments() {
     }
 }
 
-/// A body that does not come.
+/// A body that does not arrive.
 #[tokio::test]
 async fn a_slow_post_is_given_up() {
     let mut running = start(Server::builder().body_timeout(Duration::from_millis(20))).await;
@@ -154,7 +153,7 @@ async fn a_slow_post_is_given_up() {
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PostAborted));
 }
 
-/// A head that does not come.
+/// A head that does not arrive.
 #[tokio::test]
 async fn a_slow_head_is_given_up() {
     let running = start(Server::builder().head_timeout(Duration::from_millis(20))).await;
@@ -165,7 +164,7 @@ async fn a_slow_head_is_given_up() {
     running.emptied().await;
 }
 
-/// Full is full.
+/// The server refuses sessions above its limit.
 #[tokio::test]
 async fn more_sessions_than_allowed_are_turned_away() {
     let running = start(Server::builder().max_sessions(1)).await;
@@ -175,7 +174,7 @@ async fn more_sessions_than_allowed_are_turned_away() {
     assert_eq!(WebSocket::open(running.addr, "/engine.io/?EIO=4&transport=websocket").await.err(), Some(503));
 }
 
-/// However many ask while an id is being made for each of them.
+/// The limit also holds for requests that arrive while ids are being generated.
 #[tokio::test]
 async fn nobody_slips_in_while_an_id_is_made() {
     let both = Arc::new(Barrier::new(2));
@@ -196,14 +195,14 @@ async fn nobody_slips_in_while_an_id_is_made() {
     assert_eq!(running.server.stats().sessions, 1);
 }
 
-/// An answer that is on its way, for as long as the client likes, holds memory as a message in the queue does.
+/// A response that is being written holds memory as long as a message in the outbox does.
 #[tokio::test]
 async fn what_a_client_does_not_take_counts_until_it_does() {
     let builder = Server::builder().max_buffered(1 << 20, SlowConsumer::Refuse).http_compression(None);
     let mut running = start(builder).await;
     let client = running.polling().await;
     let session = running.opened().await;
-    // More than the kernel takes for us; a single message may be as large as it likes.
+    // More than the kernel buffers; a single message may have any size.
     session.send("x".repeat(32 << 20)).unwrap();
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
@@ -218,7 +217,7 @@ async fn what_a_client_does_not_take_counts_until_it_does() {
     soon(session.send_when_ready("z".repeat(32 << 20))).await.unwrap();
 }
 
-/// Waits until so much is counted on the whole server.
+/// Waits until the server counts this many queued bytes.
 async fn queued(running: &Running, is: impl Fn(usize) -> bool) {
     soon(async {
         while !is(running.server.stats().queued_bytes) {
@@ -228,7 +227,8 @@ async fn queued(running: &Running, is: impl Fn(usize) -> bool) {
     .await;
 }
 
-/// Clients that take nothing hold no more than the server has for them, and the others still get what is for them.
+/// Clients that read nothing hold at most the budget of the server, and the other clients still receive their
+/// messages.
 #[tokio::test]
 async fn clients_that_take_nothing_do_not_fill_the_server() {
     let mut running = start(Server::builder().max_queued_bytes(4_000_000)).await;
@@ -240,7 +240,7 @@ async fn clients_that_take_nothing_do_not_fill_the_server() {
     let victim = running.polling().await;
     let little = running.opened().await;
     let text = "x".repeat(100_000);
-    // The client of the last session is slow too, but not much waits for it.
+    // The client of the last session is slow too, but little data waits for it.
     sessions[3].send("little").unwrap();
     for session in &sessions[..2] {
         for _ in 0..8 {
@@ -258,7 +258,7 @@ async fn clients_that_take_nothing_do_not_fill_the_server() {
     little.send(text.as_str()).unwrap();
     sessions[3].send("more").unwrap();
     assert_eq!(victim.poll().await, format!("4{text}"));
-    // Who had most is closed, which makes room.
+    // The session with the most queued data is closed, which frees budget.
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
     queued(&running, |bytes| bytes < 2_000_000).await;
     sessions[1].send(text.as_str()).unwrap();
@@ -269,7 +269,7 @@ async fn clients_that_take_nothing_do_not_fill_the_server() {
     assert_eq!(running.server.stats().queued_bytes, 0);
 }
 
-/// The answer that a client does not take counts after its session has ended, until the connection ends.
+/// A response that the client does not read counts after its session has ended, until the connection ends.
 #[tokio::test]
 async fn an_answer_counts_on_the_server_after_its_session() {
     let mut running = start(Server::builder().http_compression(None)).await;
@@ -292,7 +292,7 @@ async fn an_answer_counts_on_the_server_after_its_session() {
     queued(&running, |bytes| bytes == 0).await;
 }
 
-/// The default policy: a client that cannot keep up is closed, and told so.
+/// The default policy: a slow client is closed, and the close carries the reason.
 #[tokio::test]
 async fn a_slow_consumer_is_disconnected() {
     let mut running = start(Server::builder().max_buffered(1000, SlowConsumer::Disconnect)).await;
@@ -327,7 +327,7 @@ async fn a_full_outbox_may_refuse_or_make_the_sender_wait() {
     assert_eq!(client.poll().await, format!("4{}", "d".repeat(900)));
 }
 
-/// A handler that is busy from its first message on until it is released.
+/// A handler that is busy from its first message until it is released.
 struct Busy {
     taken: usize,
     release: tokio::sync::oneshot::Receiver<()>,
@@ -365,7 +365,7 @@ impl Handler for Busy {
     }
 }
 
-/// A handler that is not ready makes the peer wait: over polling for the answer to its POST.
+/// A handler that is not ready blocks the peer: with polling, the response to its POST is delayed.
 #[tokio::test]
 async fn a_busy_handler_holds_posts_back() {
     let (addr, sender) = Busy::serve().await;
@@ -387,13 +387,13 @@ async fn a_busy_handler_holds_the_reader_back() {
     ws.send("4a").await;
     assert_eq!(ws.text().await, "41");
     ws.send("4b").await;
-    // The second message is not taken before the handler is released.
+    // The second message is not read before the handler is released.
     assert!(tokio::time::timeout(Duration::from_millis(50), ws.next()).await.is_err());
     sender.send(()).unwrap();
     assert_eq!(tokio::time::timeout(LONG, ws.text()).await.unwrap(), "411");
 }
 
-/// Sessions that ended leave nothing, also when their clients do not say goodbye.
+/// Ended sessions leave nothing, even without a close packet of the client.
 #[tokio::test]
 async fn nothing_is_left_of_sessions_that_are_gone() {
     let builder =

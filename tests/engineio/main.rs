@@ -1,4 +1,5 @@
-//! Engine.IO on the wire and through the API: the behaviours that the official suites check, each with its id.
+//! Engine.IO on the wire and through the API: the behaviours that the official suites check, each with its
+//! id.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod addresses;

@@ -1,4 +1,4 @@
-//! Messages both ways.
+//! Messages in both directions.
 
 use std::time::Duration;
 
@@ -210,7 +210,7 @@ async fn garbage_behind_an_upgrade_request_is_a_protocol_error() {
     assert_eq!(bystander.poll().await, "4a");
 }
 
-/// Messages and their attachments stay together, whoever else sends.
+/// A message and its attachments stay together when other senders interleave.
 #[tokio::test]
 async fn attachments_follow_their_text() {
     let mut running = start(Server::builder()).await;
@@ -233,7 +233,7 @@ async fn attachments_follow_their_text() {
     }
 }
 
-/// Heartbeats and the upgrade's probes are no messages.
+/// Heartbeats and the probes of an upgrade do not count as messages.
 #[tokio::test]
 async fn what_goes_through_is_counted() {
     let running = start_echo(Server::builder().ping_interval(Duration::from_millis(200))).await;
@@ -243,11 +243,11 @@ async fn what_goes_through_is_counted() {
     let mut ws = running.websocket().await;
     ws.send_binary(&[1, 2, 3]).await;
     assert_eq!(ws.binary().await, [1, 2, 3]);
-    // A heartbeat is a later turn of the session, so what came before is counted.
+    // A heartbeat is a later turn of the session, so the previous traffic is counted.
     assert_eq!(ws.text().await, "2");
     let traffic = running.server.traffic();
     assert_eq!(traffic.opened, 2);
     assert_eq!((traffic.received.messages, traffic.received.bytes), (3, 4 + 6 + 3));
-    // Two frames of text have two bytes of header and one of type; the binary one has no type.
+    // Each text frame has two bytes of header and one byte of type; the binary frame has no type.
     assert_eq!((traffic.sent.messages, traffic.sent.bytes), (3, 7 + 9 + 5));
 }

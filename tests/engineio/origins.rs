@@ -1,4 +1,4 @@
-//! Which requests are taken, by their origin and their host, and JSONP.
+//! Acceptance of requests by origin and host, and JSONP.
 
 use engineio::{BadRequest, Message, OriginPolicy, Origins, Server};
 use tests::raw::{Request, WebSocket, start_echo};
@@ -29,7 +29,7 @@ async fn handshakes_of_foreign_pages_are_refused() {
     }
 }
 
-/// A session is known to whoever has its id; a page of another origin may not use it all the same.
+/// The id of a session gives access to it; a page of a foreign origin still may not use it.
 #[tokio::test]
 async fn requests_of_foreign_pages_do_not_reach_a_session() {
     let mut running = start_echo(Server::builder().origins(Origins::SameHost)).await;
@@ -81,7 +81,8 @@ async fn an_origin_that_is_required_has_to_be_there() {
     assert_eq!(named.status, 200);
 }
 
-/// DNS rebinding: the name of a foreign host points at 127.0.0.1, and the page and the request agree on it.
+/// DNS rebinding: the name of a foreign host resolves to 127.0.0.1, and the page and the request agree on the
+/// name.
 #[tokio::test]
 async fn a_foreign_name_of_this_machine_is_not_the_same_host() {
     let running = start_echo(Server::builder().origins(OriginPolicy::default().local_hosts())).await;
@@ -113,7 +114,7 @@ async fn jsonp_is_refused_unless_it_is_turned_on() {
     assert_eq!(client.poll().await, "4a");
 }
 
-/// A script tag of a foreign page names no origin.
+/// A request from a script tag of a foreign page has no Origin header.
 #[tokio::test]
 async fn jsonp_of_foreign_pages_is_for_servers_that_take_all() {
     for (origins, status) in [(Origins::SameHost, 403), (Origins::Any, 200)] {

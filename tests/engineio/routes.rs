@@ -1,4 +1,4 @@
-//! An application's own routes on connections of the server.
+//! Routes of an application on connections of the server.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-/// Serves these routes, and gives a client.
+/// Serves these routes and returns a client.
 async fn connect(body_timeout: Duration, routes: impl FnOnce(Server) -> Routes) -> TcpStream {
     let server = Server::builder().build(|_: &Session| engineio::handler_fn(|_, _| {})).unwrap();
     let http = HttpServer::new(routes(server)).body_timeout(body_timeout);
@@ -66,7 +66,7 @@ async fn routes_answer_beside_the_server() {
     assert!(open.contains("\r\n\r\n0{\"sid\":"), "{open}");
 }
 
-/// A body whose pieces come from a channel.
+/// A body whose chunks come from a channel.
 fn stream(pieces: mpsc::Receiver<&'static str>) -> impl http_body::Body<Data = Bytes, Error = Infallible> {
     let stream = futures_util::stream::unfold(pieces, |mut pieces| async {
         let piece = pieces.recv().await?;
@@ -94,14 +94,14 @@ async fn a_stream_leaves_piece_by_piece() {
     assert_eq!(ask(&mut client, "", "two\r\n").await, "7\r\nand two\r\n");
     drop(sender);
     assert_eq!(ask(&mut client, "", "0\r\n\r\n").await, "0\r\n\r\n");
-    // The connection goes on; with HTTP/1.0 the end of the body is that of the connection.
+    // The connection stays open; with HTTP/1.0 the end of the body is the end of the connection.
     client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
     let mut rest = String::new();
     soon(client.read_to_string(&mut rest)).await.unwrap();
     assert!(rest.contains("connection: close\r\n") && rest.ends_with("\r\n\r\n"), "{rest}");
 }
 
-/// An application that streams to nobody would do so for ever.
+/// Without this check, an application would stream forever after its client has disconnected.
 #[tokio::test]
 async fn a_stream_ends_with_its_client() {
     let (sender, receiver) = mpsc::channel(1);
@@ -142,7 +142,7 @@ async fn a_body_that_does_not_come_is_given_up() {
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("connection: close\r\n"), "{answer}");
 }
 
-/// A service that is never ready before it was asked, as some are.
+/// A service that must be polled for readiness before a call, as some require.
 #[derive(Clone)]
 struct Hello(bool);
 
@@ -199,7 +199,7 @@ async fn a_server_has_a_limit_of_connections_and_an_end() {
     assert_eq!((soon(first.read(&mut [0])).await.unwrap_or(0), connections.now()), (0, 0));
 }
 
-/// TLS that is never begun, and HTTP that is idle.
+/// Connections without a TLS handshake, and idle HTTP connections.
 #[tokio::test]
 async fn connections_of_an_address_are_counted_from_their_first_moment() {
     let (told, mut tells) = mpsc::unbounded_channel();
@@ -234,7 +234,7 @@ async fn connections_of_an_address_are_counted_from_their_first_moment() {
     assert_eq!(soon(third.read(&mut [0])).await.unwrap_or(0), 0, "closed at once");
     assert_eq!(soon(tells.recv()).await, Some(addr.ip()));
     assert_eq!(limit.now(addr.ip()), 2);
-    // A place is free when its connection is gone.
+    // The capacity is free again when the connection has ended.
     drop(idle);
     soon(async {
         while limit.now(addr.ip()) > 1 {
@@ -247,7 +247,7 @@ async fn connections_of_an_address_are_counted_from_their_first_moment() {
     ask(&mut fourth, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hi").await;
 }
 
-/// Whoever stands in front of the server on the same machine is one address for many clients.
+/// A proxy on the same machine has one address for many clients.
 #[tokio::test]
 async fn connections_of_loopback_addresses_do_not_count() {
     let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
@@ -276,7 +276,7 @@ async fn a_handshake_has_a_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     tokio::spawn(async move {
-        // TLS that is never begun.
+        // The TLS handshake never begins.
         let handshake = |stream: TcpStream, _| async {
             std::future::pending::<()>().await;
             Ok(stream)

@@ -1,4 +1,4 @@
-//! From polling to WebSocket.
+//! Upgrades from polling to WebSocket.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn a_session_upgrades() {
     ws.send("2probe").await;
     assert_eq!(ws.text().await, "3probe");
     assert_eq!(parked.await.unwrap().both(), (200, "6"));
-    // A poll that comes later is released too.
+    // A later poll is released too.
     assert_eq!(client.poll().await, "6");
     ws.send("5").await;
     ws.send("4hello").await;
@@ -25,8 +25,8 @@ async fn a_session_upgrades() {
     assert_eq!(session.request().query().get("transport"), Some("polling"));
 }
 
-/// A client that leaves polling when its session is aborted comes over, and finds it closed. Were it cut off before, it
-/// would have nothing left to notice by.
+/// A client that leaves polling while its session is aborted completes the upgrade and finds the session
+/// closed. An earlier cut would leave it no connection on which to notice the end.
 #[tokio::test]
 async fn an_abort_reaches_a_client_on_its_way() {
     let mut running = start(Server::builder()).await;
@@ -49,7 +49,7 @@ async fn an_abort_reaches_a_client_on_its_way() {
     ws.send("5").await;
     ws.closed().await;
 
-    // One that does not come is not waited for.
+    // The server does not wait for a WebSocket that does not arrive.
     let client = running.polling().await;
     let mut ws = client.probe().await.unwrap();
     ws.send("2probe").await;
@@ -64,7 +64,7 @@ async fn after_the_upgrade_polling_is_over() {
     let mut running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     let mut ws = client.probe().await.unwrap();
-    // Both at once: the answer to the probe still comes.
+    // Both at once: the answer to the probe still arrives.
     ws.send("2probe").await;
     ws.send("5").await;
     assert_eq!(ws.text().await, "3probe");
@@ -86,7 +86,7 @@ async fn nobody_takes_a_session_over() {
     ws.send("4hello").await;
     assert_eq!(ws.text().await, "4hello");
 
-    // Nor one that is on trial, nor one that opened on WebSocket.
+    // The same holds for a session on trial, and for one that opened on WebSocket.
     let client = running.polling().await;
     let mut first = client.probe().await.unwrap();
     client.probe().await.expect("a WebSocket, to be closed").closed().await;
@@ -118,13 +118,13 @@ async fn an_upgrade_that_never_ends_costs_only_the_trial() {
     assert_eq!(probed.closed().await, None);
     client.post("4a").await;
     assert_eq!(client.poll().await, "4a");
-    // And the next trial may succeed.
+    // The next trial may succeed.
     let mut ws = client.upgrade().await;
     ws.send("4b").await;
     assert_eq!(ws.text().await, "4b");
 }
 
-/// Anything but a probe or an upgrade ends the trial; the session goes on.
+/// Any message other than a probe or an upgrade ends the trial; the session continues.
 #[tokio::test]
 async fn a_trial_that_says_something_else_is_dropped() {
     let running = start_echo(Server::builder()).await;
@@ -163,7 +163,7 @@ async fn traffic_crosses_an_upgrade_in_order_and_once() {
     let mut ws = client.probe().await.unwrap();
     ws.send("2probe").await;
     assert_eq!(ws.text().await, "3probe");
-    // As clients do: the poll under way is taken to its end, then nothing is asked over polling any more.
+    // As clients do: the waiting poll is read to its end, then no further poll is sent.
     take(&client.poll().await);
     ws.send("5").await;
     for number in 25..50 {

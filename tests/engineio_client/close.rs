@@ -1,4 +1,4 @@
-//! Orderly ends, and ends that nobody ordered.
+//! Orderly and unexpected ends of the client's session.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tests::raw::{Seen, soon, start};
 
 use crate::support::{builder, closed, connect, connect_on, without_websocket};
 
-/// Closes a client at some point of its upgrade, and gives back what the server has seen of it.
+/// Closes a client at a given point of its upgrade and returns the events that the server has seen.
 async fn closed_after(polls: usize, addr: std::net::SocketAddr, running: &mut tests::raw::Running) {
     let mut client = connect(addr).await;
     let sender = client.sender();
@@ -93,7 +93,7 @@ async fn a_deadline_that_passed_unseen_closes_once() {
     let running = start(server).await;
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut client = connect_on(running.addr, transport).await;
-        // Nobody drives the session, as in a laptop that sleeps.
+        // The session is not polled, as in a suspended laptop.
         tokio::time::sleep(Duration::from_millis(100)).await;
         for _ in 0..2 {
             assert!(matches!(soon(client.recv()).await, Err(Closed::PingTimeout)));

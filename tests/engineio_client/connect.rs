@@ -1,4 +1,4 @@
-//! How sessions come to be, and why they do not.
+//! Opening of client sessions, and failures to open.
 
 use std::sync::{Arc, Mutex};
 

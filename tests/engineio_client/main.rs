@@ -1,4 +1,4 @@
-//! The Engine.IO client against our server, and against peers that misbehave.
+//! The Engine.IO client against our server, and against peers that violate the protocol.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod close;

@@ -9,7 +9,7 @@ use crate::support::{builder, closed, connect, connect_on, message, upgraded};
 
 const BOTH: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
 
-/// Sends all, and expects them back in order.
+/// Sends all messages and expects them back in order.
 async fn echoed(client: &mut engineio::client::Client, messages: Vec<Message>) {
     for message in &messages {
         client.sender().send(message.clone()).unwrap();
@@ -125,7 +125,7 @@ async fn what_waits_for_the_server_is_bounded() {
     assert_eq!(sent, 9, "with their headers and places");
     assert_eq!(sender.send("x".repeat(100)), Err(SendError::Full));
     assert_eq!(sender.send_volatile("x"), Ok(false));
-    // There is room again when somebody moves the bytes.
+    // The capacity is free again as soon as the bytes are written.
     let waiting = tokio::spawn({
         let sender = sender.clone();
         async move { sender.send_when_ready("y".repeat(100)).await }
@@ -141,7 +141,7 @@ async fn what_waits_for_the_server_is_bounded() {
 async fn many_messages_at_once_arrive_in_order() {
     let running = start_echo(Server::builder()).await;
     let mut client = connect(running.addr).await;
-    // The session moves to WebSocket in the middle of it.
+    // The session upgrades to WebSocket during the transfer.
     let numbers = (0..2000).map(|number: u32| {
         if number % 3 == 0 { number.to_be_bytes().to_vec().into() } else { number.to_string().into() }
     });
@@ -169,10 +169,10 @@ async fn what_waits_leaves_before_more_is_read() {
     })
     .await;
     let mut client = connect_on(running.addr, Transport::WebSocket).await;
-    // All of it lies in the system's buffers, so there is more to read whenever the client looks.
+    // All data is in the buffers of the system, so every read of the client finds more.
     soon(running.opened().await.drained()).await.unwrap();
     client.sender().send("hello").unwrap();
-    // Several reads. From then on nobody waits for the client any more.
+    // Several reads. From then on the client is not polled any more.
     for _ in 0..15 {
         message(&mut client).await;
     }

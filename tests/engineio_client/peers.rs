@@ -1,4 +1,4 @@
-//! Peers that are no good Engine.IO servers: none of them brings a client down.
+//! Peers that violate Engine.IO: none of them crashes or blocks a client.
 
 use engineio::client::{Closed, FrameError, HttpError, OpenError, TransportError};
 use engineio::ws::inbound::WsError;
@@ -68,13 +68,13 @@ async fn a_websocket_with_the_wrong_answer_is_none() {
 
 #[tokio::test]
 async fn a_server_that_falls_silent_is_given_up() {
-    // It answers the handshake, and nothing after that.
+    // The peer answers only the handshake.
     let addr = peer(|head| if head.contains("sid=") { String::new() } else { ok(OPEN) }).await;
     let mut client = soon(builder(addr).connect()).await.unwrap();
     assert!(matches!(closed(&mut client).await, Closed::PingTimeout));
 }
 
-/// Its heartbeat is answered, but the answers do not fill our memory.
+/// The client answers the heartbeats of such a server, but the answers do not fill its memory.
 #[tokio::test]
 async fn a_server_that_asks_and_does_not_listen_costs_one_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -114,7 +114,7 @@ async fn packets_of_the_server_that_mean_nothing_to_us_are_passed_over() {
     assert!(matches!(closed(&mut client).await, Closed::TransportClose(None)));
 }
 
-/// Too many frames in one message, and how many there may be is a setting.
+/// Too many frames in one message; the limit is a setting.
 #[tokio::test]
 async fn a_message_of_the_server_has_at_most_so_many_fragments() {
     for (setting, limit) in [(None, 16_384), (Some(65_536), 65_536)] {
@@ -147,7 +147,7 @@ async fn a_message_of_the_server_has_at_most_so_many_fragments() {
     }
 }
 
-/// A server can make the client hold one answer to a poll; the packets in it are counted.
+/// A server can make the client hold one response to a poll; the number of packets in it is limited.
 #[tokio::test]
 async fn an_answer_has_at_most_so_many_packets() {
     let addr = peer(|_| ok(&format!("{OPEN}{}", "\u{1e}4a".repeat(10)))).await;

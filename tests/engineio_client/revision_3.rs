@@ -1,4 +1,4 @@
-//! Revision 3 of the protocol, as servers of Socket.IO v2 speak it.
+//! Revision 3 of the protocol, which servers of Socket.IO v2 speak.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Clients of a test, and peers that say exactly what it wants.
+//! Clients for tests, and peers with scripted responses.
 
 use std::net::SocketAddr;
 
@@ -34,7 +34,7 @@ pub(crate) async fn upgraded(client: &mut Client) {
     while !matches!(soon(client.recv()).await.unwrap(), Event::Upgraded) {}
 }
 
-/// Why the session ends.
+/// The reason for the end of the session.
 pub(crate) async fn closed(client: &mut Client) -> Closed {
     loop {
         if let Err(closed) = soon(client.recv()).await {
@@ -43,7 +43,8 @@ pub(crate) async fn closed(client: &mut Client) -> Closed {
     }
 }
 
-/// A peer that answers each connection's first request, as `answer` says, and then does nothing.
+/// A peer that answers the first request of each connection with the result of `answer`, and then does
+/// nothing.
 pub(crate) async fn peer(answer: impl Fn(&str) -> String + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -58,12 +59,12 @@ pub(crate) async fn peer(answer: impl Fn(&str) -> String + Send + 'static) -> So
     addr
 }
 
-/// An HTTP answer with this body.
+/// An HTTP response with this body.
 pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// The head of a request, and nothing behind it.
+/// The head of a request, without a body.
 pub(crate) async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -75,7 +76,7 @@ pub(crate) async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A proxy that does not know WebSocket: it answers each of its requests itself, and hands on all others.
+/// A proxy without WebSocket support: it answers upgrade requests itself and forwards all others.
 pub(crate) async fn without_websocket(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Through proxies, and through TLS.
+//! Connections through proxies and TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{builder, head, message, peer, upgraded};
 
-/// How often a proxy was asked for what.
+/// Counters of the proxy's requests, per kind.
 #[derive(Default)]
 struct Asked {
     tunnels: AtomicUsize,
     requests: AtomicUsize,
 }
 
-/// A proxy on the way to one server. It wants to know who asks.
+/// A proxy in front of one server. It requires authentication.
 async fn proxy(server: SocketAddr) -> (Proxies, Arc<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

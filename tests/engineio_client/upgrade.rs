@@ -1,4 +1,4 @@
-//! From polling to WebSocket, or not.
+//! Upgrades from polling to WebSocket, and failed upgrades.
 
 use std::time::Duration;
 

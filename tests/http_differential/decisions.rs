@@ -12,7 +12,7 @@ pub(crate) fn decide(reader: &str, differ: Differ, input: &[u8], ours: &Reading)
     }
 }
 
-/// We refuse, or close, and they go on.
+/// Our reader refuses or closes, and the other one continues.
 fn less(input: &[u8], ours: &Reading) -> Option<&'static str> {
     let found = match ours.refused {
         Some(417) => "L1-expectation",
@@ -32,7 +32,7 @@ fn less(input: &[u8], ours: &Reading) -> Option<&'static str> {
     Some(found)
 }
 
-/// They refuse, and we go on.
+/// The other reader refuses, and ours continues.
 fn more(reader: &str, input: &[u8]) -> Option<&'static str> {
     let requests = || lines(input).filter(|line| is_request(line));
     let known = |line: &[u8]| KNOWN.iter().any(|known| line.starts_with(known));
@@ -49,7 +49,7 @@ fn more(reader: &str, input: &[u8]) -> Option<&'static str> {
     Some(found)
 }
 
-/// Methods that Node knows, of those that are generated.
+/// The generated methods that Node knows.
 const KNOWN: &[&[u8]] =
     &[b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"PURGE ", b"M-SEARCH "];
 
@@ -61,13 +61,13 @@ fn is_request(line: &[u8]) -> bool {
     [&b"http/"[..], b"rtsp/", b"ice/"].iter().any(|name| has(line, name)) || line.starts_with(b"GET ")
 }
 
-/// Three words with one space between them, the last of them a version that we speak.
+/// Three words with one space between them; the last one is a supported version.
 fn plain_request(line: &[u8]) -> bool {
     line.iter().filter(|byte| byte.is_ascii_whitespace()).count() == 2
         && (line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
 }
 
-/// A target that is a path, and a sound one.
+/// A target that is a valid path.
 fn plain_target(line: &[u8]) -> bool {
     let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     target.starts_with(b"/")
@@ -78,7 +78,7 @@ fn plain_target(line: &[u8]) -> bool {
         })
 }
 
-/// An end of a line that is not CRLF.
+/// A line end other than CRLF.
 fn line_ends(input: &[u8]) -> bool {
     let after_cr = |at: usize| at > 0 && input[at - 1] == b'\r';
     input.iter().enumerate().any(|(at, byte)| match byte {
@@ -88,7 +88,7 @@ fn line_ends(input: &[u8]) -> bool {
     })
 }
 
-/// A head without a host, or with two.
+/// A head with no Host header, or with two.
 fn hosts(input: &[u8]) -> bool {
     let is_host = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
     let lines: Vec<&[u8]> = lines(input).collect();
@@ -98,7 +98,7 @@ fn hosts(input: &[u8]) -> bool {
     counts.any(|count| count != 1)
 }
 
-/// A chunk with a size of more digits than a size has, or of another length than its size.
+/// A chunk with too many digits in its size, or whose length differs from its size.
 fn chunks(input: &[u8]) -> bool {
     let lines: Vec<&[u8]> = lines(input).collect();
     has(input, b"chunked")
@@ -106,7 +106,7 @@ fn chunks(input: &[u8]) -> bool {
             || lines.windows(2).any(|two| two[0] == b"3" && two[1].len() != 3))
 }
 
-/// A length or coding that is not said once and plainly.
+/// A length or coding that is repeated or not in its plain form.
 fn framings(input: &[u8]) -> bool {
     lines(input).any(|line| {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
@@ -138,7 +138,7 @@ fn odd_host(line: &[u8]) -> bool {
         && !matches!(&line[5..], b" a" | b"a" | b" A:80" | b" [::1]")
 }
 
-/// Whether it contains this, in any case.
+/// Whether the input contains this text, in any case.
 fn has(input: &[u8], what: &[u8]) -> bool {
     input.windows(what.len()).any(|piece| piece.eq_ignore_ascii_case(what))
 }

@@ -1,5 +1,5 @@
-//! Requests as clients send them, and as nobody should: each part is picked from what is right and what readers are
-//! known to disagree about, and then bytes may change.
+//! Valid and invalid requests: each part is picked from valid forms and from forms on which readers are known
+//! to disagree, and then bytes may be changed.
 
 use crate::random::Random;
 
@@ -235,16 +235,16 @@ const TRAILERS: &[&[u8]] = &[
     b"Host: b\r\n",
     b": b\r\n",
 ];
-/// What bytes are changed to.
+/// Replacement bytes for mutations.
 const BYTES: &[u8] = b"\r\n \t:;,0139af\x00\x0b\x0c\x7f\x80\xff#?/%\"-+_xG";
 
-/// Some requests one behind the other, as one client sends them.
+/// Several requests in a row, as one client sends them.
 pub(crate) fn input(random: &mut Random) -> Vec<u8> {
     let mut out = Vec::new();
     if random.once_in(20) {
         out.extend_from_slice(random.pick(&[&b"\r\n"[..], b"\r\n\r\n", b"\n", b"\r", b" "]));
     }
-    // How likely something unusual is, per part: one difference at a time says most.
+    // Rarity of unusual parts: an input with a single difference is the most informative.
     let rarity = random.pick(&[&[4usize][..], &[12], &[12], &[40], &[1000]])[0];
     for _ in 0..1 + random.below(3) {
         request(random, rarity, &mut out);
@@ -254,7 +254,7 @@ pub(crate) fn input(random: &mut Random) -> Vec<u8> {
             mutate(random, &mut out);
         }
     }
-    // Whoever finds another end of what is in front does not see this.
+    // A reader that finds another end of the previous request does not see this one.
     out.extend_from_slice(b"GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
     out
 }

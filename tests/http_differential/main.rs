@@ -1,4 +1,4 @@
-//! Our reader of HTTP/1.1 against hyper's, Node's and nginx's: the same bytes have to be the same requests.
+//! Our reader of HTTP/1.1 against hyper, Node and nginx: the same bytes must be parsed as the same requests.
 //!
 //! `HTTP_DIFFERENTIAL_SEED` sets the seed, `HTTP_DIFFERENTIAL_ROUNDS` multiplies the number of inputs.
 
@@ -18,7 +18,7 @@ use random::Random;
 use readers::{Reading, Seen};
 
 const INPUTS: usize = 10_000;
-/// How many connections to each reader there are at a time.
+/// Number of simultaneous connections to each reader.
 const TOGETHER: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,14 +80,14 @@ async fn everybody_sees_the_same_requests() {
     assert!(taken > INPUTS && refused > INPUTS / 5, "the inputs are not what this test needs");
 }
 
-/// How two readings are unlike.
+/// Kinds of difference between two readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Differ {
-    /// We end earlier; what we saw is the beginning of what they saw.
+    /// Our reader ends earlier; our requests are a prefix of theirs.
     Less,
-    /// They end earlier.
+    /// The other reader ends earlier.
     More,
-    /// A request is another one. Nothing justifies that.
+    /// A request differs. No decision justifies that.
     Split,
 }
 
@@ -102,8 +102,9 @@ fn differ(ours: &Reading, theirs: &Reading) -> Option<Differ> {
     }
 }
 
-/// Whether these are the same request. How a target is spelled is not the same everywhere: we and hyper's `Uri` encode
-/// what no URI may have and write an empty path as `/`, and nginx leaves scheme and host away.
+/// Whether two requests are the same. The spelling of a target may differ: our reader and hyper's `Uri`
+/// encode characters that a URI may not contain and write an empty path as `/`, and nginx omits scheme and
+/// host.
 pub(crate) fn same(theirs: &Seen, ours: &Seen) -> bool {
     let target = |target: &[u8]| {
         let mut plain = Vec::new();

@@ -1,4 +1,5 @@
-//! The readers: servers that say in a header of each answer what they were asked, and what a client hears of them.
+//! The readers: servers that return the received request in a header of each response, and the client that
+//! records the responses.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -26,17 +27,17 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
-/// What came of one connection.
+/// The result of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) seen: Vec<Seen>,
-    /// The ids of those that came through nginx.
+    /// The ids of the requests that came through nginx.
     pub(crate) ids: Vec<String>,
-    /// The status of a refusal, which is the last answer.
+    /// The status of a refusal, which is the last response.
     pub(crate) refused: Option<u16>,
 }
 
-/// The requests that a reader behind nginx saw, by the ids that nginx gave them.
+/// The requests that a reader behind nginx saw, by the ids that nginx assigned.
 pub(crate) type Behind = Arc<Mutex<HashMap<String, String>>>;
 
 /// Our reader.
@@ -173,12 +174,12 @@ pub(crate) async fn nginx(behind: SocketAddr) -> (SocketAddr, Child, tempfile::T
     (addr, child, folder)
 }
 
-/// Sends an input over a connection of its own, ends the writing side, and listens to the end.
+/// Sends an input over a connection of its own, closes the writing side, and reads to the end.
 pub(crate) async fn read(addr: SocketAddr, input: &[u8]) -> Reading {
     let mut heard = Vec::new();
     let talk = async {
         let mut stream = TcpStream::connect(addr).await.unwrap();
-        // A server that refuses may have closed by now.
+        // A server that refuses may already have closed the connection.
         if stream.write_all(input).await.is_ok() {
             let _ = stream.shutdown().await;
         }

@@ -1,6 +1,8 @@
-//! Official clients against our server: npm's `engine.io-client` of today, and of the line that speaks revision 3.
+//! Official clients against our server: the current `engine.io-client` of npm, and the last one that speaks
+//! revision 3.
 //!
-//! How often each exchange is repeated says the environment variable `INTEROP_REPETITIONS`, 5 by default.
+//! The environment variable `INTEROP_REPETITIONS` sets the number of repetitions of each exchange, 5 by
+//! default.
 
 use bytes::Bytes;
 use engineio::{Handler, Message, Prepared, Server, Session};
@@ -8,7 +10,7 @@ use tokio::net::TcpListener;
 
 const MESSAGES: usize = 1000;
 
-/// Echoes what comes in the right order, and closes the session otherwise.
+/// Echoes messages that arrive in the right order, and closes the session otherwise.
 struct Peer {
     next: usize,
 }

@@ -1,4 +1,4 @@
-//! Many events at once: none is lost, none overtakes another.
+//! Event order under load: no event is lost, and no event overtakes another.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
@@ -24,10 +24,10 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |number| number.parse().unwrap())
 }
 
-/// Clients that emit right after their CONNECT was answered find
+/// Events that a client emits directly after the response to its CONNECT reach
 /// their handlers: those of the namespace, and those that `on_connect` registers.
 ///
-/// `FIRST_EVENTS` sets how many clients come.
+/// `FIRST_EVENTS` sets the number of clients.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_events_are_not_lost() {
     const AT_A_TIME: u64 = 64;
@@ -48,7 +48,7 @@ async fn first_events_are_not_lost() {
         tokio::task::yield_now().await;
     });
     let addr = serve(&io).await;
-    // Load: somebody broadcasts all the time.
+    // Load: a task broadcasts continuously.
     let noise = tokio::spawn({
         let io = io.clone();
         async move {
@@ -80,7 +80,7 @@ async fn first_events(addr: SocketAddr) {
     let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;
     ws.send("40").await;
-    // A broadcast may come first, but not before the answer.
+    // A broadcast may arrive first, but not before the response to the CONNECT.
     assert!(ws.text().await.starts_with("40{"));
     ws.send(r#"421["shared",1]"#).await;
     ws.send(r#"422["own",2]"#).await;
@@ -92,14 +92,15 @@ async fn first_events(addr: SocketAddr) {
     ws.cut();
 }
 
-/// Eight producers, text and binary, polling and then WebSocket: each event once and each producer's in order.
+/// Eight producers, text and binary, polling and then WebSocket: each event arrives once and in the order of
+/// its producer.
 ///
-/// `ORDERED_EVENTS` sets how many there are.
+/// `ORDERED_EVENTS` sets the number of events.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_keep_their_order_across_an_upgrade() {
     const PRODUCERS: u64 = 8;
     let events = number("ORDERED_EVENTS", 1_000_000) / PRODUCERS;
-    // Little fits into the outbox, so every poll brings little and the producers wait for each other all the time.
+    // The outbox is small, so every poll returns little and the producers wait for each other continuously.
     let io = Server::builder()
         .engine(|engine| engine.max_buffered(64 * 1024, SlowConsumer::Refuse))
         .build()
@@ -131,7 +132,7 @@ async fn events_keep_their_order_across_an_upgrade() {
             }
         }
     }
-    // The poll that waits while the WebSocket is tried brings what was sent before, and is then released.
+    // The poll that waits during the probe returns the messages sent before, and is then released.
     let mut ws = polling.probe().await.unwrap();
     ws.send("2probe").await;
     assert_eq!(ws.text().await, "3probe");
@@ -163,11 +164,11 @@ async fn events_keep_their_order_across_an_upgrade() {
     assert_eq!(ws.text().await, r#"42["end",null]"#, "nothing twice");
 }
 
-/// What has come so far.
+/// The events received so far.
 struct Order {
     /// The next number of each producer.
     next: Vec<u64>,
-    /// The text of a binary event came; nothing may come before its data.
+    /// Whether the text of a binary event has arrived; its data must come next.
     awaits_data: bool,
 }
 

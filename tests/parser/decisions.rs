@@ -1,10 +1,11 @@
-//! Where we differ on purpose. README.md says why, under the same names.
+//! Intentional differences from the official parser. README.md gives the reasons under the same names.
 
 use socketio_parser::{DecodeError, Limit, PacketType, Parser};
 
 use crate::packet::Message;
 
-/// The decision by which our decoder refuses what the official one takes; `None` if there is no such decision.
+/// The decision by which our decoder refuses input that the official one accepts; `None` if there is no such
+/// decision.
 pub(crate) fn refusal(parser: Parser, error: DecodeError, messages: &[Message]) -> Option<&'static str> {
     let text = match messages.first() {
         Some(Message::Text(text)) => text.as_str(),
@@ -13,7 +14,8 @@ pub(crate) fn refusal(parser: Parser, error: DecodeError, messages: &[Message]) 
     if parser == Parser::Msgpack {
         return match error {
             DecodeError::Unicode => Some("M1-invalid-utf8"),
-            // The official decoder took it, so it is well-formed; what is left is a key that is no string.
+            // The official decoder accepted it, so it is well-formed; the only remaining reason is a key that
+            // is not a string.
             DecodeError::Msgpack { .. } => Some("M2-keys"),
             DecodeError::EventName | DecodeError::ReservedEvent => Some("M3-event-names"),
             DecodeError::MsgpackId | DecodeError::Limit(Limit::AckId) => Some("B1-ack-id"),
@@ -48,17 +50,17 @@ fn has_fraction(text: &str) -> bool {
     })
 }
 
-/// What stands where the number of attachments belongs.
+/// The text in the place of the number of attachments.
 fn count(text: &str) -> &str {
     text.get(1..).and_then(|rest| rest.split_once('-')).map_or("", |(count, _)| count)
 }
 
-/// What JavaScript takes for white space, and turns into the number 0.
+/// The characters that JavaScript treats as white space and converts to the number 0.
 fn js_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
 
-/// Whether white space stands where the ack id belongs.
+/// Whether there is white space in the place of the ack id.
 fn header_has_space(text: &str) -> bool {
     let mut rest = text.get(1..).unwrap_or_default();
     if text.starts_with(['5', '6']) {

@@ -1,4 +1,5 @@
-//! Well-formed packets: nested, with binary data at any depth, with characters of all lengths, empty and large.
+//! Well-formed packets: nested, with binary data at any depth, with characters of all lengths, empty and
+//! large.
 
 use crate::packet::Packet;
 use crate::random::Random;
@@ -67,7 +68,7 @@ const INTEGERS: [i64; 20] = [
     -9_007_199_254_740_991,
 ];
 
-/// A packet that both encoders may be given.
+/// A packet for both encoders.
 pub(crate) fn packet(random: &mut Random) -> Packet {
     let namespace = random.pick(&NAMESPACES).to_owned();
     let kind = match random.below(20) {
@@ -94,7 +95,7 @@ pub(crate) fn packet(random: &mut Random) -> Packet {
             Some(Value::Object(object))
         }
         _ => {
-            // A third of them has binary data.
+            // A third of the packets has binary data.
             let binary = random.once_in(3);
             let count = if random.once_in(100) { 200 } else { random.below(4) };
             let mut list: Vec<Value> = (0..count).map(|_| value(random, 0, binary)).collect();
@@ -147,7 +148,7 @@ fn value(random: &mut Random, depth: usize, binary: bool) -> Value {
     }
 }
 
-/// Fractions that both languages print in the same way; for whole numbers there are the integers.
+/// Fractions that both languages print in the same way; whole numbers are covered by the integers.
 fn float(random: &mut Random) -> Value {
     let thousandths = i64::try_from(random.next() % 2_000_000).unwrap() - 1_000_000;
     if thousandths % 1000 == 0 {
@@ -157,12 +158,13 @@ fn float(random: &mut Random) -> Value {
     }
 }
 
-/// The entries of an object, no key twice. JavaScript puts keys that look like numbers first: none here does.
+/// The entries of an object, without duplicate keys. JavaScript moves keys that look like numbers to the
+/// front, so there are none.
 fn entries(random: &mut Random, depth: usize, binary: bool) -> Vec<(String, Value)> {
     let mut entries: Vec<(String, Value)> = Vec::new();
     for _ in 0..random.below(5) {
         let key = string(random);
-        // An object that looks like a placeholder would be taken for one, by the official decoder as well.
+        // The official decoder too would treat an object that looks like a placeholder as one.
         if key != "_placeholder" && entries.iter().all(|(name, _)| *name != key) {
             entries.push((key, value(random, depth + 1, binary)));
         }
@@ -170,7 +172,7 @@ fn entries(random: &mut Random, depth: usize, binary: bool) -> Vec<(String, Valu
     entries
 }
 
-/// The official decoder takes ten attachments.
+/// The official decoder accepts at most ten attachments.
 fn limit_binary(list: &mut [Value], left: &mut usize) {
     for value in list {
         match value {

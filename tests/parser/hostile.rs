@@ -1,9 +1,9 @@
-//! Packets that are wrong: well-formed ones with something changed, and ones that attackers are known to send.
+//! Invalid packets: mutations of well-formed packets, and known attacks.
 
 use crate::packet::Message;
 use crate::random::Random;
 
-/// Texts, each followed by as many one-byte attachments as it announces, to begin with.
+/// Initial texts, each followed by as many one-byte attachments as it announces.
 const SEEDS: [&str; 34] = [
     "2[\"a\",1,{}]",
     "2/chat,12[\"name\",{\"k\":[1,2.5,null,true,\"x\"]}]",
@@ -41,7 +41,7 @@ const SEEDS: [&str; 34] = [
     "51-",
 ];
 
-/// What is put into a text.
+/// Fragments that are inserted into a text.
 const FRAGMENTS: [&str; 60] = [
     "[",
     "]",
@@ -121,7 +121,7 @@ pub(crate) fn texts(random: &mut Random) -> Vec<Message> {
             }
             1 => text.truncate(at),
             2 if at < text.len() => {
-                // Something from another place of the same text.
+                // A part from another place of the same text.
                 let from = random.below(text.len());
                 let to = (from + 1 + random.below(12)).min(text.len());
                 let piece = text[from..to].to_vec();
@@ -149,7 +149,7 @@ pub(crate) fn texts(random: &mut Random) -> Vec<Message> {
     messages
 }
 
-/// How many attachments JavaScript reads out of a header.
+/// The number of attachments that JavaScript parses from a header.
 fn announced(text: &str) -> usize {
     match text.strip_prefix(['5', '6']).and_then(|rest| rest.split_once('-')) {
         Some((digits, _)) => digits.trim().parse().unwrap_or(1).min(12),
@@ -213,8 +213,8 @@ pub(crate) fn binaries(random: &mut Random) -> Vec<Message> {
     }
 }
 
-/// The official decoder makes room for as many elements or bytes as are announced, in JavaScript and one by one, and
-/// up to 4 GiB of them. It would only cost time here.
+/// The official decoder allocates as many elements or bytes as are announced, one by one in JavaScript, up to
+/// 4 GiB. Such input only costs time.
 fn exhausts_the_oracle(bytes: &[u8]) -> bool {
     bytes.windows(3).any(|window| matches!(window, [0xc9 | 0xdd | 0xdf, high, low] if *high > 0 || *low > 0))
 }

@@ -1,1 +1,1 @@
-//! Our parser against the official ones; everything is in the test program beside this file.
+//! Our parser against the official ones; the code is in the test program beside this file.

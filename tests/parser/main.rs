@@ -1,4 +1,4 @@
-//! Our parser against npm's `socket.io-parser` and `socket.io-msgpack-parser`, which a Node program holds.
+//! Our parser against npm's `socket.io-parser` and `socket.io-msgpack-parser`, which run in a Node program.
 //!
 //! `PARSER_DIFFERENTIAL_SEED` sets the seed, `PARSER_DIFFERENTIAL_ROUNDS` multiplies the number of packets.
 
@@ -27,7 +27,7 @@ const GENERATED_MSGPACK: usize = 40_000;
 const HOSTILE_JSON: usize = 60_000;
 const HOSTILE_MSGPACK: usize = 40_000;
 
-/// Encoded by one side and decoded by the other, in both directions: the same meaning, and the same bytes.
+/// Encoded by one side and decoded by the other, in both directions: the meaning and the bytes are the same.
 #[test]
 fn both_sides_say_and_understand_the_same() {
     let seed = seed("generated");
@@ -63,7 +63,7 @@ fn both_sides_say_and_understand_the_same() {
     println!("{compared} packets compared in both directions");
 }
 
-/// What one side refuses, the other does too, and what both take means the same to both; but for the decisions in
+/// Both sides refuse the same input, and accepted input has the same meaning, except for the decisions in
 /// README.md.
 #[test]
 fn both_sides_refuse_the_same() {
@@ -112,14 +112,14 @@ fn both_sides_refuse_the_same() {
     assert!(taken > 10_000 && refused > 10_000, "the packets are not what this test needs");
 }
 
-/// What was asked.
+/// The input of a request to the oracle.
 struct Case {
     parser: Parser,
     packet: Option<Packet>,
     messages: Vec<Message>,
 }
 
-/// Asks on one thread and listens on this one, a bounded number of questions apart.
+/// Sends requests on one thread and reads responses on this one, with a bounded number of requests in flight.
 fn converse(
     ask: impl FnOnce(&mut Questions, &mut dyn FnMut(Case)) + Send,
     mut check: impl FnMut(&Case, &Answer),
@@ -128,11 +128,11 @@ fn converse(
     let (sender, cases) = sync_channel(10_000);
     thread::scope(move |scope| {
         scope.spawn(move || {
-            // If the listener has given up, there is nobody to tell.
+            // If the reader has stopped, the case is dropped.
             ask(&mut questions, &mut |case| drop(sender.send(case)));
         });
-        // The listener owns the oracle and its end of the channel: when a check fails, both go before the other
-        // thread is waited for, and nothing holds it up.
+        // The reader owns the oracle and its end of the channel: when a check fails, both are dropped before
+        // the other thread is joined, so the join does not block.
         let mut oracle = oracle;
         for case in cases {
             let answer = oracle.answer();

@@ -1,4 +1,4 @@
-//! The Node program that holds the official parsers.
+//! The Node program that runs the official parsers.
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -14,12 +14,12 @@ pub(crate) struct Oracle {
     answers: std::io::Lines<BufReader<ChildStdout>>,
 }
 
-/// Where the questions go; another thread may ask while this one listens.
+/// The input of the oracle; another thread may write while this one reads.
 pub(crate) struct Questions(BufWriter<ChildStdin>);
 
 impl Oracle {
-    /// Installs the packages if they are not there, and starts the program. Without Node there is nothing to compare
-    /// with, and the test has failed.
+    /// Installs the packages if they are missing, and starts the program. Without Node the comparison is
+    /// impossible and the test fails.
     pub(crate) fn start() -> (Self, Questions) {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         if !here.join("node_modules/.package-lock.json").exists() {
@@ -45,7 +45,7 @@ impl Oracle {
         (Self { child, answers }, questions)
     }
 
-    /// The next answer, in the order of the questions.
+    /// The next response, in the order of the requests.
     pub(crate) fn answer(&mut self) -> Answer {
         let line = self.answers.next().expect("the oracle has ended early").unwrap();
         let answer: Json = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -67,20 +67,20 @@ fn decoded(answer: &Json) -> Result<Option<Packet>, String> {
 
 impl Drop for Oracle {
     fn drop(&mut self) {
-        // It ends by itself when the questions do; after a failed test they may not.
+        // The process ends with its input; after a failed test the input may still be open.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What the official parser makes of a question.
+/// The result of the official parser for one request.
 pub(crate) struct Answer {
     pub(crate) encoded: Option<Vec<Message>>,
     pub(crate) decoded: Vec<Result<Option<Packet>, String>>,
 }
 
 impl Questions {
-    /// Asks to decode `messages`, and to encode `packet` if there is one.
+    /// Sends a request to decode `messages`, and to encode `packet` if there is one.
     pub(crate) fn ask(&mut self, parser: Parser, packet: Option<&Packet>, messages: &[Message]) {
         let name = if parser.is_binary() { "msgpack" } else { "json" };
         let messages: Json = messages.iter().map(Message::to_pipe).collect();
@@ -90,7 +90,7 @@ impl Questions {
             packet.write_pipe(&mut line);
         }
         line.push_str("}\n");
-        // If the oracle is gone, the listener says so.
+        // If the oracle has ended, the reader reports it.
         let _ = self.0.write_all(line.as_bytes());
     }
 }

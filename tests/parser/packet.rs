@@ -6,7 +6,7 @@ use socketio_parser::{Args, DecodeError, Decoder, Parser, Payload, RawArgs, RawV
 
 use crate::value::{Value, hex, unhex};
 
-/// What an encoder is given, and what a decoder finds.
+/// The input of an encoder and the output of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Packet {
     pub(crate) kind: u64,
@@ -39,7 +39,8 @@ impl Message {
 }
 
 impl Packet {
-    /// As the oracle is told: the keys in the order of the official server, which msgpack shows.
+    /// Writes the packet for the oracle: the keys are in the order of the official server, which is visible
+    /// in msgpack.
     pub(crate) fn write_pipe(&self, out: &mut String) {
         let id = |out: &mut String| {
             if let Some(id) = self.id {
@@ -64,7 +65,7 @@ impl Packet {
 
     pub(crate) fn from_pipe(pipe: &Json) -> Self {
         let kind = pipe["type"].as_u64().unwrap();
-        // The official server calls back with what `undefined` spreads to: no arguments.
+        // The official server spreads `undefined`, which gives no arguments.
         let absent = (kind == 3).then(|| Value::Array(Vec::new()));
         Self {
             kind,
@@ -74,7 +75,7 @@ impl Packet {
         }
     }
 
-    /// As our decoder has it.
+    /// Converts a packet of our decoder.
     pub(crate) fn from_ours(packet: &socketio_parser::Packet) -> Self {
         let value = |raw: &RawValue| Value::from_ours(raw.value().unwrap().view(), 0);
         let list = |args: &RawArgs, name: Option<&str>| {
@@ -91,7 +92,7 @@ impl Packet {
         Self { kind: packet.kind() as u64, namespace: packet.namespace.to_string(), id: packet.ack_id, data }
     }
 
-    /// By our encoder, as a user of it would.
+    /// Encodes with our encoder, through its public API.
     pub(crate) fn encode(&self, parser: Parser) -> Vec<Message> {
         let mut out = Vec::new();
         let namespace = &self.namespace;
@@ -132,7 +133,7 @@ impl Packet {
     }
 }
 
-/// What each message is answered with by our decoder, up to the first error.
+/// Returns the result of our decoder for each message, up to the first error.
 pub(crate) fn decode(parser: Parser, messages: &[Message]) -> Vec<Result<Option<Packet>, DecodeError>> {
     let mut decoder = Decoder::new(parser, socketio_parser::Limits::default());
     let mut answers = Vec::new();

@@ -1,6 +1,6 @@
-//! A small generator of numbers: the same seed gives the same packets everywhere.
+//! A small random number generator: the same seed gives the same packets on every machine.
 
-/// SplitMix64, by its published constants.
+/// SplitMix64, with its published constants.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -16,12 +16,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).unwrap()
     }
 
-    /// True once in `times`.
+    /// True once in `times` calls on average.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

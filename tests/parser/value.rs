@@ -1,14 +1,14 @@
-//! A value that both sides understand, and the form in which it crosses the pipe.
+//! A value that both sides understand, and its form on the pipe.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 use socketio_parser::value::Kind;
 use socketio_parser::{Binary, ValueRef};
 
-/// As deep as the oracle follows values.
+/// The depth limit of the oracle.
 const MAX_DEPTH: usize = 30;
 
-/// A value out of which packets are made.
+/// A value of a packet.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
@@ -18,14 +18,14 @@ pub(crate) enum Value {
     String(String),
     /// A string with an unpaired surrogate, which no Rust string can hold.
     Unpaired,
-    /// Whatever is too deep to cross the pipe.
+    /// Any value that is too deep for the pipe.
     Deep,
     Binary(Vec<u8>),
     Array(Vec<Self>),
     Object(Vec<(String, Self)>),
 }
 
-/// Meaning, not form: one kind of number, the last of equal keys, no order of keys.
+/// Compares the meaning, not the form: numbers of one kind, the last of equal keys, no order of keys.
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -59,7 +59,7 @@ impl Value {
         }
     }
 
-    /// As the oracle is told: JSON text, the entries of objects in their order.
+    /// Writes the value for the oracle: JSON text, with the entries of objects in their order.
     pub(crate) fn write_pipe(&self, out: &mut String) {
         match self {
             Self::Null | Self::Unpaired | Self::Deep => out.push_str("null"),
@@ -93,7 +93,7 @@ impl Value {
         }
     }
 
-    /// As the oracle answers.
+    /// Reads the value from the response of the oracle.
     pub(crate) fn from_pipe(pipe: &Json) -> Self {
         match pipe {
             Json::Null => Self::Null,
@@ -106,7 +106,7 @@ impl Value {
             Json::Array(list) => Self::Array(list.iter().map(Self::from_pipe).collect()),
             Json::Object(object) => match object.iter().next().map(|(key, value)| (key.as_str(), value)) {
                 Some(("$b", bytes)) => Self::Binary(unhex(bytes.as_str().unwrap_or_default())),
-                // Rust reads all that JavaScript writes, "Infinity" as well.
+                // Rust parses all numbers that JavaScript writes, including "Infinity".
                 Some(("$n", number)) => Self::Float(number.as_str().unwrap_or_default().parse().unwrap()),
                 Some(("$d", _)) => Self::Deep,
                 Some(("$u", _)) => Self::Unpaired,
@@ -124,7 +124,7 @@ impl Value {
         }
     }
 
-    /// As our decoder has it.
+    /// Converts a value of our decoder.
     pub(crate) fn from_ours(view: ValueRef<'_>, depth: usize) -> Self {
         if depth > MAX_DEPTH {
             return Self::Deep;
@@ -150,7 +150,7 @@ impl Value {
     }
 }
 
-/// How a user's type would be serialised.
+/// Serialises the value as a user's type would be.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

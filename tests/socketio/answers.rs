@@ -1,4 +1,4 @@
-//! What handlers take, what they return, and who answers whom.
+//! Arguments and return values of handlers, and acknowledgements in both directions.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn handlers_take_typed_arguments() {
     }
 }
 
-/// What does not fit is reported and answered, never silent; the socket lives on.
+/// An argument of the wrong type is reported and acknowledged with an error; the socket stays connected.
 #[tokio::test]
 async fn a_misfit_reaches_the_hook_and_the_client() {
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -103,8 +103,8 @@ async fn what_a_handler_returns_is_the_answer() {
     assert_eq!(ws.binary().await, [9]);
 }
 
-/// An error that a handler returns is the answer, and if there is to be none the hook hears of it: at once, and from a
-/// handler that had to wait.
+/// An error that a handler returns is the ack. If the event requests no ack, the error hook receives it: at
+/// once, and also from a handler that had to wait.
 #[tokio::test]
 async fn an_error_that_is_no_answer_reaches_the_hook() {
     let (sender, mut heard) = mpsc::unbounded_channel();
@@ -173,7 +173,7 @@ async fn the_server_asks_and_the_client_answers() {
     assert_eq!(ws.text().await, r#"420["question",1]"#);
     ws.send("430[42]").await;
     assert_eq!(answer.await.unwrap().unwrap(), 42);
-    // A late, doubled or invented answer changes nothing.
+    // A late, duplicate or unknown ack is ignored.
     ws.send("430[43]").await;
     ws.send("4399[1]").await;
     let asking = socket.clone();

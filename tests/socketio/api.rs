@@ -1,4 +1,4 @@
-//! Namespaces, state and the server itself, as an application uses them.
+//! Namespaces, state and the server itself through the API of an application.
 
 use std::sync::{Arc, Mutex};
 
@@ -79,7 +79,7 @@ async fn a_socket_has_handlers_of_its_own() {
     nothing_else(&mut ws).await;
 }
 
-/// State is the server's, by type.
+/// State belongs to the server and is looked up by type.
 #[tokio::test]
 async fn handlers_share_state() {
     let running = start(builder().state(Arc::new(Mutex::new(0))), |io| {
@@ -100,7 +100,7 @@ async fn handlers_share_state() {
     assert!(ws.text().await.contains("no state of type"));
 }
 
-/// With msgpack a packet is one binary message, its binary data in place.
+/// With msgpack a packet is one binary message with the binary data in place.
 #[tokio::test]
 async fn msgpack_is_a_parser_too() {
     let running = start(builder().parser(socketio_server::Parser::Msgpack), |io| {

@@ -1,4 +1,4 @@
-//! The client bundle: what pages load from the server.
+//! The client bundle, which pages load from the server.
 
 use std::collections::HashSet;
 use std::future::{Ready, ready};
@@ -33,7 +33,7 @@ const FILES: [(&str, &str); 8] = [
 const PACKAGE: &str = r#"{"name": "socket.io", "version": "4.9.1-rc.2"}"#;
 const ETAG: &str = "\"4.9.1-rc.2\"";
 
-/// A folder that looks like an npm package with a bundle.
+/// A directory that looks like an npm package with a bundle.
 struct Package(TempDir);
 
 impl Package {
@@ -58,7 +58,7 @@ impl Package {
     }
 }
 
-/// Each file has its own content, long enough to be worth compressing.
+/// Each file has its own content, long enough for compression to pay off.
 fn content(name: &str) -> String {
     format!("/* {name} */ ").repeat(500)
 }
@@ -115,7 +115,7 @@ async fn the_client_chooses_the_coding() {
         ("identity", None),
         ("gzip;q=0", None),
     ] {
-        // The second one is answered with what was kept of the first.
+        // The second request is answered from the cache of the first.
         for _ in 0..2 {
             let response = get(&running, "/socket.io/socket.io.js", &[("accept-encoding", accept)]).await;
             assert_eq!(response.header("content-encoding"), expected, "{accept}");
@@ -144,7 +144,8 @@ fn decoded(coding: Option<&str>, body: &[u8]) -> String {
     text
 }
 
-/// A file is compressed though nobody waits for it, or clients that come and go could keep the server busy for ever.
+/// A compression continues after its client has disconnected; otherwise clients that disconnect early could
+/// keep the server busy forever.
 #[tokio::test]
 async fn impatient_clients_spoil_nothing() {
     let package = Package::new(Some(PACKAGE));
@@ -278,7 +279,7 @@ async fn head_has_the_headers_alone() {
 /// SIO-SRV-016
 #[tokio::test]
 async fn it_is_served_in_front_of_other_routes() {
-    /// Knows nothing.
+    /// Answers every request with 404.
     struct NotFound;
 
     impl tower_service::Service<HttpRequest<Empty<bytes::Bytes>>> for NotFound {
@@ -307,7 +308,7 @@ async fn it_is_served_in_front_of_other_routes() {
         let response = tower_service::Service::call(&mut host, request).await.unwrap();
         assert_eq!(response.status(), expected, "{target}");
     }
-    // A router may have cut the path off before it hands the request on.
+    // A router may have removed the prefix before it forwards the request.
     let request = HttpRequest::get("/socket.io.js").body(Empty::<bytes::Bytes>::new()).unwrap();
     assert_eq!(io.service().handle(request).await.status(), StatusCode::OK);
 }
@@ -358,7 +359,7 @@ async fn cors_holds_below_the_path() {
     assert_eq!(opened.header("access-control-allow-credentials"), Some("true"));
 }
 
-/// Without a version that can be relied on, the tag is the content's own.
+/// Without a reliable version, the ETag is derived from the content.
 #[tokio::test]
 async fn a_bundle_of_unknown_version_is_tagged_by_its_content() {
     let mut tags = HashSet::new();

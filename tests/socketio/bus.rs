@@ -1,4 +1,4 @@
-//! A cluster in one process: an adapter as somebody outside of the crate would write it.
+//! A cluster in one process: an adapter written outside of the crate.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 
 type Post = (NodeId, Message);
 
-/// What connects the nodes. Clones are the same bus.
+/// The connection between the nodes. Clones share one bus.
 #[derive(Clone)]
 pub(crate) struct Bus {
     seats: Arc<Mutex<Vec<Seat>>>,
     presence: Presence,
-    /// While set, nothing can be published.
+    /// While set, publishing fails.
     pub(crate) broken: Arc<AtomicBool>,
-    /// Nodes that nobody hears any more.
+    /// Nodes that are cut off.
     lost: Arc<Mutex<Vec<NodeId>>>,
 }
 
@@ -35,7 +35,7 @@ struct Wire {
 }
 
 impl Bus {
-    /// Nodes know of each other by heartbeats.
+    /// The nodes detect each other by heartbeats.
     pub(crate) fn with_heartbeats() -> Self {
         let mut presence = Presence::default();
         if let Presence::Heartbeats { interval, timeout, .. } = &mut presence {
@@ -44,7 +44,7 @@ impl Bus {
         Self::new(presence)
     }
 
-    /// One whose nodes tell each other that they are there, and one that counts them.
+    /// One bus with heartbeats, and one that counts its nodes.
     pub(crate) fn of_each_kind() -> [Self; 2] {
         [Self::with_heartbeats(), Self::new(Presence::Counted)]
     }
@@ -53,14 +53,14 @@ impl Bus {
         Self { seats: Arc::default(), presence, broken: Arc::default(), lost: Arc::default() }
     }
 
-    /// Cuts a node off without anybody being told: the one that came in this place to this namespace.
+    /// Cuts off, without notice, the node that joined this namespace at this position.
     pub(crate) fn lose(&self, namespace: &str, at: usize) {
         let mut seats = self.seats.lock().unwrap();
         let places: Vec<_> = (0..seats.len()).filter(|place| seats[*place].namespace == namespace).collect();
         self.lost.lock().unwrap().push(seats.remove(places[at]).node);
     }
 
-    /// How many nodes are connected, for one namespace.
+    /// The number of connected nodes of a namespace.
     pub(crate) fn nodes(&self, namespace: &str) -> usize {
         self.seats.lock().unwrap().iter().filter(|seat| seat.namespace == namespace).count()
     }
@@ -75,7 +75,7 @@ impl Bus {
         let seats = self.seats.lock().unwrap();
         let others = seats.iter().filter(|seat| seat.namespace == from.namespace && seat.node != from.node);
         for seat in others.filter(|seat| to.is_none_or(|to| *to == seat.node)) {
-            // Who is gone hears nothing.
+            // A disconnected node receives nothing.
             let _ = seat.sender.send((from.node.clone(), message.clone()));
         }
         Ok(())

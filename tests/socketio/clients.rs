@@ -1,4 +1,4 @@
-//! Clients of other houses against our server: those of npm, PyPI and crates.io.
+//! Third-party clients against our server: those of npm, PyPI and crates.io.
 
 mod house;
 
@@ -9,7 +9,7 @@ use crate::support::builder;
 
 const TRANSPORTS: [&str; 3] = ["polling", "websocket", "polling,websocket"];
 
-/// How the visitors of the scripts leave. Eve does twice: she is cut off, and comes back.
+/// Disconnect reasons of the clients of the scripts. Eve has two: her connection is cut, and she reconnects.
 const DEPARTURES: [&str; 6] = [
     "ada /chat: client namespace disconnect",
     "bob /chat: server namespace disconnect",
@@ -36,11 +36,11 @@ async fn npm(version: &str, builder: fn() -> ServerBuilder, more: &[&str]) {
 
 /// PyPI's `python-socketio`.
 async fn pypi(script: &str, parser: Parser) {
-    // It writes its goodbye and may close the connection before that has left.
+    // The client writes its close packet and may close the connection before the packet has been sent.
     let (more, goodbye) = if parser == Parser::Json {
         (None, "ada /chat: client namespace disconnect or transport close")
     } else {
-        // Here its goodbye has the key `data`, with nothing in it, which makes it an invalid packet.
+        // Here the packet has the key `data` without a value, which makes it invalid.
         (Some("msgpack"), "ada /chat: forced close or transport close")
     };
     for transports in TRANSPORTS {
@@ -71,7 +71,7 @@ async fn npm_version_2() {
     npm("2", with_eio3, &[]).await;
 }
 
-/// What only version 2 does.
+/// Behaviour that only version 2 has.
 async fn npm_2(wanted: &str, builder: fn() -> ServerBuilder) {
     for transports in TRANSPORTS {
         let house = House::open(builder()).await;
@@ -117,7 +117,7 @@ async fn pypi_with_threads_and_msgpack() {
     pypi("sync_client.py", Parser::Msgpack).await;
 }
 
-/// It cannot do what the others do, so it leaves in other ways.
+/// The client lacks features of the others, so its disconnect reasons differ.
 #[tokio::test]
 async fn crates_io_rust_socketio() {
     for transports in TRANSPORTS {

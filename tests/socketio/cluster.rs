@@ -1,5 +1,5 @@
-//! Several servers that are one: each behaviour with nodes that know each other by heartbeats, and with a bus that
-//! counts them.
+//! Several servers as one cluster: each behaviour with nodes that detect each other by heartbeats, and with a
+//! bus that counts them.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -63,7 +63,7 @@ impl Cluster {
         cluster
     }
 
-    /// Every node knows of all others.
+    /// Waits until every node knows all others.
     async fn settled(&self, namespace: &str) {
         for node in &self.nodes {
             let everybody = async || node.io.of(namespace).fetch_sockets().await.map(|all| all.len());
@@ -80,7 +80,7 @@ impl Cluster {
         &self.nodes[number].io
     }
 
-    /// Everybody answers the event `question` with what `answers` has for it.
+    /// Every client acknowledges the event `question` with its element of `answers`.
     async fn answer(&mut self, answers: &[Option<&str>]) {
         for (ws, answer) in self.clients.iter_mut().zip(answers) {
             let event = ws.text().await;
@@ -91,7 +91,7 @@ impl Cluster {
         }
     }
 
-    /// After this everything that any node said before has been handled.
+    /// After this call all earlier messages of all nodes have been handled.
     async fn flushed(&mut self) {
         for number in 0..3 {
             self.io(number).fetch_sockets().await.unwrap();
@@ -269,7 +269,7 @@ async fn a_socket_of_another_node_answers_too() {
     }
 }
 
-/// Wherever it was sent, and whether an answer is wanted or not.
+/// The node of the sender does not matter, nor whether an ack is requested.
 #[tokio::test]
 async fn listeners_of_outgoing_events_hear_what_other_nodes_send() {
     for bus in Bus::of_each_kind() {
@@ -444,7 +444,8 @@ async fn servers_answer_each_other() {
         let mut answers: Vec<String> = answers.unwrap().iter().map(ToString::to_string).collect();
         answers.sort();
         assert_eq!(answers, [r#""1""#, "3"]);
-        // What does not fit is answered with an error. Nobody else has a handler, and waiting costs no time.
+        // An argument of the wrong type is acknowledged with an error. No other node has a handler, and no
+        // time passes while waiting.
         tokio::time::pause();
         let answers = cluster.io(1).server_side_emit_with_ack::<serde_json::Value>("sum", &"x").await;
         let error = answers.unwrap_err();
@@ -454,7 +455,7 @@ async fn servers_answer_each_other() {
     }
 }
 
-/// A node that cannot be heard any more does not hold up requests for ever, and is named.
+/// A request does not wait forever for a node that is unreachable, and names it.
 #[tokio::test]
 async fn a_node_that_leaves_is_not_waited_for() {
     for bus in Bus::of_each_kind() {
@@ -514,7 +515,7 @@ async fn a_server_that_leaves_while_it_is_asked_is_not_waited_for() {
     assert_eq!(soon(asking).await.unwrap().unwrap(), [1]);
 }
 
-/// Nodes that fall silent are forgotten; those that speak are not.
+/// Silent nodes are removed; nodes that send heartbeats are not.
 #[tokio::test]
 async fn heartbeats_tell_the_living_from_the_dead() {
     let cluster = Cluster::new(Bus::with_heartbeats()).await;
@@ -523,14 +524,14 @@ async fn heartbeats_tell_the_living_from_the_dead() {
     let io = cluster.io(0);
     assert_eq!(io.fetch_sockets().await.unwrap().len(), 3, "all nodes stayed in touch");
     cluster.bus.lose("/", 2);
-    // It is waited for, and named, until it has been silent for too long.
+    // Requests wait for the node, and name it, until it has been silent for too long.
     let partial = io.fetch_sockets().await.unwrap_err().partial().unwrap();
     assert_eq!((partial.answers.len(), partial.missing, partial.silent.len()), (2, 1, 1));
     tokio::time::sleep(Duration::from_secs(12)).await;
     assert_eq!(io.fetch_sockets().await.unwrap().len(), 2);
 }
 
-/// With recovery each node gives the event an offset of its own.
+/// With recovery each node assigns an offset of its own to the event.
 #[tokio::test]
 async fn offsets_are_each_nodes_own() {
     let recovering = || builder().connection_state_recovery(socketio_server::Recovery::default());
@@ -547,7 +548,7 @@ async fn offsets_are_each_nodes_own() {
     }
 }
 
-/// An adapter whose `open` does as it likes.
+/// An adapter with a custom `open`.
 struct Opening<F>(F, mpsc::UnboundedSender<Message>);
 
 struct Published(mpsc::UnboundedSender<Message>);
@@ -572,7 +573,7 @@ impl ClusterLink for Published {
     }
 }
 
-/// As one does that keeps something in a namespace of its own.
+/// Some adapters store state in a namespace of their own.
 #[tokio::test]
 async fn an_adapter_may_use_the_server_while_it_opens() {
     let server = Arc::new(OnceLock::<Server>::new());
@@ -590,7 +591,7 @@ async fn an_adapter_may_use_the_server_while_it_opens() {
     server.set(running.io.clone()).unwrap();
     let (io, runtime) = (running.io.clone(), tokio::runtime::Handle::current());
     let (done, named) = tokio::sync::oneshot::channel();
-    // In a thread that nobody has to wait for, should it never come back.
+    // On a separate thread, which is not joined in case it never returns.
     std::thread::spawn(move || {
         let _entered = runtime.enter();
         io.of("/named");
@@ -601,7 +602,8 @@ async fn an_adapter_may_use_the_server_while_it_opens() {
     assert_eq!(running.io.of("/named").socket(&id).unwrap().rooms().len(), 2);
 }
 
-/// Others have the namespace already, but neither is a client let in nor a word lost.
+/// Other nodes already have the namespace, but until the adapter is open no client is accepted and no message
+/// is lost.
 #[tokio::test]
 async fn what_is_said_while_an_adapter_opens_is_said_when_it_has() {
     let (published, mut heard) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! Namespaces that come to be when a client asks for one.
+//! Namespaces that are created when a client connects to them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -152,7 +152,7 @@ async fn clients_that_come_at_once_meet() {
     assert_eq!(two.text().await, r#"42/dynamic,["both",null]"#);
 }
 
-/// A hook may still add a middleware, which then has to be asked about whoever comes.
+/// A hook may still add a middleware, which must then decide about each new client.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn nobody_is_let_in_while_a_namespace_is_being_announced() {
     let (entered, mut announcing) = mpsc::unbounded_channel();
@@ -171,7 +171,7 @@ async fn nobody_is_let_in_while_a_namespace_is_being_announced() {
     first.send("40/dynamic-1,").await;
     soon(announcing.recv()).await.unwrap();
     second.send("40/dynamic-1,").await;
-    // Which is answered although it was asked for later.
+    // This CONNECT is answered although it was sent later.
     join(&mut second, "/").await;
     go_on.send(()).unwrap();
     for client in [&mut first, &mut second] {
@@ -186,14 +186,14 @@ fn dynamic(io: &Server) {
     });
 }
 
-/// The client left, and the server has noticed.
+/// Disconnects the client and waits until the server has noticed.
 async fn left(
     running: &crate::support::Running,
     mut ws: tests::raw::WebSocket,
     gone: impl Fn(&Server) -> bool,
 ) {
     ws.send("41/dynamic-1,").await;
-    // What a client sends after it left is handled after the leaving.
+    // The packets that a client sends after its disconnect are handled after it.
     join(&mut ws, "/").await;
     assert!(gone(&running.io));
 }
@@ -211,7 +211,7 @@ async fn an_empty_child_goes_and_can_come_again() {
     }
 }
 
-/// However its last socket leaves.
+/// The way in which the last socket disconnects does not matter.
 #[tokio::test]
 async fn an_empty_child_goes_when_the_server_put_the_last_one_out() {
     let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;

@@ -1,4 +1,4 @@
-//! What stands between a client's event and its handlers, and between an emit and the wire.
+//! Middlewares for received events, and listeners of outgoing events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -119,7 +119,7 @@ async fn a_middleware_may_refuse_an_event() {
     assert_eq!(running.io.refused_events(), 2);
 }
 
-/// While a middleware waits, what came later waits too.
+/// While a middleware waits, later events wait too.
 #[tokio::test]
 async fn a_middleware_that_waits_keeps_the_order() {
     let go = Arc::new(Notify::new());
@@ -150,7 +150,7 @@ async fn a_middleware_that_waits_keeps_the_order() {
     }
 }
 
-/// A client that leaves while a middleware waits takes the event with it.
+/// The event is dropped when the client disconnects while a middleware waits.
 #[tokio::test]
 async fn an_event_of_a_socket_that_left_is_nobodys() {
     let go = Arc::new(Notify::new());
@@ -199,7 +199,7 @@ async fn what_is_no_packet_reaches_the_hook_before_the_end() {
     }
 }
 
-/// What stands behind a packet that is none, in the same read, is not heard any more.
+/// Packets behind an invalid packet in the same read are ignored.
 #[tokio::test]
 async fn nothing_is_heard_behind_what_is_no_packet() {
     for packet in ["45woooot", "440", "42/nowhere,[\"x\"]"] {
@@ -219,7 +219,7 @@ async fn nothing_is_heard_behind_what_is_no_packet() {
         let client = running.polling().await;
         assert_eq!(client.post("40").await.status, 200);
         client.post(format!("{packet}\u{1e}42[\"late\"]")).await;
-        // The session waits for GETs: one takes what was said before, another the close.
+        // The session needs two GETs: one reads the earlier messages, the other the close packet.
         assert!(client.poll().await.starts_with("40{"));
         assert!(client.poll().await.ends_with('1'), "{packet}");
         assert_eq!(soon(seen.recv()).await.unwrap(), "left", "{packet}");
@@ -227,7 +227,7 @@ async fn nothing_is_heard_behind_what_is_no_packet() {
     }
 }
 
-/// SIO-SRV-121, SIO-SRV-122: other clients never notice.
+/// SIO-SRV-121, SIO-SRV-122: other clients are not affected.
 #[tokio::test]
 async fn a_client_that_breaks_the_protocol_is_put_out_alone() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
@@ -274,7 +274,7 @@ async fn attachments_that_come_after_the_leaving_are_nobodys() {
     nothing_else(&mut ws).await;
 }
 
-/// Attachments that do not come close the connection.
+/// Attachments that do not arrive in time close the connection.
 #[tokio::test]
 async fn attachments_may_take_only_so_long() {
     let mut config = socketio_server::Config::default();
@@ -286,7 +286,7 @@ async fn attachments_may_take_only_so_long() {
     ws.closed().await;
 }
 
-/// A client that has no room may leave meanwhile, and come back on the same connection.
+/// A client without outbox capacity may disconnect meanwhile, and reconnect on the same connection.
 #[tokio::test]
 async fn what_waits_for_room_is_not_for_whoever_comes_next() {
     let full = |engine: engineio::ServerBuilder| engine.max_buffered(1200, SlowConsumer::Refuse);
@@ -444,7 +444,7 @@ async fn over_polling_a_volatile_event_needs_a_waiting_get() {
     let id =
         serde_json::from_str::<serde_json::Value>(&answer[2..]).unwrap()["sid"].as_str().unwrap().to_owned();
     let socket = running.io.socket(&id).unwrap();
-    // No GET waits: nothing volatile is taken, before or after something that is not.
+    // No GET waits: no volatile event is sent, neither before nor after a regular one.
     socket.volatile().emit("lost", &1).unwrap();
     socket.emit("regular", &2).unwrap();
     socket.volatile().emit("lost", &3).unwrap();
@@ -555,7 +555,8 @@ async fn an_emit_to_a_socket_that_left_is_an_error() {
     assert!(running.io.rooms().is_empty());
 }
 
-/// Who is put out or refused is told so however much waits: a client would wait for ever, or speak to nobody.
+/// Disconnect packets and refusals are sent even if the outbox is full; without them a client would wait
+/// forever or send to a closed socket.
 #[tokio::test]
 async fn goodbyes_find_room() {
     let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
@@ -571,7 +572,7 @@ async fn goodbyes_find_room() {
     let client = running.polling().await;
     client.post("40").await;
     assert!(client.poll().await.starts_with("40{"));
-    // Nothing leaves before the client asks for it.
+    // Nothing is sent before the client polls.
     client.post(r#"42["leave"]"#).await;
     client.post("40/no,").await;
     let waited = client.poll().await;
@@ -580,7 +581,7 @@ async fn goodbyes_find_room() {
     assert_eq!(packets[1..], ["41", r#"44/no,{"message":"no"}"#]);
 }
 
-/// Whoever has the right to answer may make copies of it, which are still one answer.
+/// Clones of an ack sender still send a single ack.
 #[tokio::test]
 async fn an_event_is_answered_once() {
     let running = start(builder(), |io| {
@@ -598,7 +599,7 @@ async fn an_event_is_answered_once() {
     nothing_else(&mut ws).await;
 }
 
-/// What a handler returns and nobody can write is no reason to leave the client waiting.
+/// The client receives an error as ack if the return value of the handler cannot be serialized.
 #[tokio::test]
 async fn an_answer_that_cannot_be_written_is_told() {
     struct Unwritable;
@@ -633,8 +634,8 @@ async fn an_answer_that_cannot_be_written_is_told() {
     assert_eq!((running.io.lost_answers(), running.io.refused_events()), (2, 0));
 }
 
-/// Where a full outbox refuses, what a handler returned is lost, and so is the error in its place. The application hears
-/// of it, once for each.
+/// With the policy to refuse when the outbox is full, the return value of a handler is lost, and so is the
+/// error in its place. The hook receives one error for each.
 #[tokio::test]
 async fn an_answer_that_there_is_no_room_for_is_told() {
     let notes = Notes::default();
@@ -643,7 +644,7 @@ async fn an_answer_that_there_is_no_room_for_is_told() {
     let running = start(small, |io| {
         answering(io);
         io.on_error(move |_, error| note(&heard, error.to_string()));
-        // The first message is taken however large it is.
+        // The first message may have any size.
         io.on("no room", |socket: Socket| async move {
             socket.emit("fill", &"x".repeat(2000)).unwrap();
             Ack("lost")
@@ -651,7 +652,7 @@ async fn an_answer_that_there_is_no_room_for_is_told() {
         io.on("no answer wanted", |socket: Socket| async move {
             socket.emit("fill", &"x".repeat(2000)).unwrap();
         });
-        // A socket that has left has nobody who could answer.
+        // A disconnected socket has no client that could receive the ack.
         io.on("gone", |socket: Socket| async move {
             socket.disconnect(false);
             Ack("not sent")
@@ -671,7 +672,8 @@ async fn an_answer_that_there_is_no_room_for_is_told() {
     assert_eq!(running.io.lost_answers(), 1);
 }
 
-/// One read may bring thousands of events. They wait until handlers have ended, and keep their order.
+/// One read may contain thousands of events. They wait until earlier handlers have ended, and keep their
+/// order.
 #[tokio::test]
 async fn events_of_one_read_wait_for_handlers_in_flight() {
     for over_websocket in [true, false] {

@@ -1,4 +1,4 @@
-//! How sockets leave.
+//! Disconnects of sockets.
 
 use socketio_server::{Data, DisconnectReason, Socket};
 use tests::raw::soon;
@@ -55,7 +55,8 @@ async fn a_socket_leaves_its_rooms_between_disconnecting_and_disconnect() {
     assert_eq!(DisconnectReason::ClientNamespaceDisconnect.to_string(), "client namespace disconnect");
 }
 
-/// A handler that panics ends its session. The sockets leave all the same, whatever their handlers of that do.
+/// A handler that panics ends its session. The sockets disconnect in any case, even if their disconnect
+/// handlers panic.
 #[tokio::test]
 async fn a_panic_leaves_no_ghosts() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
@@ -84,7 +85,7 @@ async fn a_panic_leaves_no_ghosts() {
     nothing_else(&mut other).await;
 }
 
-/// A socket that is leaving cannot be put out once more: its handlers are called once.
+/// A disconnecting socket cannot be disconnected again: its handlers are called once.
 #[tokio::test]
 async fn a_socket_leaves_once() {
     let (sender, mut seen) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! Limits for what a client makes the server do and hold, during its connection and after it.
+//! Limits on the work and the memory that a client causes, during its connection and after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{Running, builder, join, nothing_else, start};
 
-/// Waits until so many handlers of clients that have left are counted.
+/// Waits until this many handlers of disconnected clients are counted.
 async fn detached(running: &Running, count: usize) {
     soon(async {
         while running.io.detached_handlers() != count {
@@ -20,7 +20,7 @@ async fn detached(running: &Running, count: usize) {
     .await;
 }
 
-/// Handlers of "n" tell their number and wait for a permit.
+/// Handlers of "n" that report their number and wait for a permit.
 struct Slow {
     begun: mpsc::UnboundedReceiver<String>,
     go: Arc<Semaphore>,
@@ -73,7 +73,7 @@ fn events(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
     numbers.map(|number| format!(r#"42["n",{number}]"#))
 }
 
-/// A client sends more events than may run at a time, says goodbye and hangs up.
+/// A client sends more events than may run at a time, sends a close packet and closes the connection.
 #[tokio::test]
 async fn events_that_wait_when_the_client_closes_are_handled_before_it_leaves() {
     let (running, mut slow) = start_slow(Config::default(), |_| {}).await;
@@ -92,7 +92,8 @@ async fn events_that_wait_when_the_client_closes_are_handled_before_it_leaves() 
     detached(&running, 0).await;
 }
 
-/// A middleware holds the first event up until the connection has ended, so all wait in the server's memory.
+/// A middleware delays the first event until the connection has ended, so all events wait in the server's
+/// memory.
 #[tokio::test]
 async fn events_behind_a_middleware_are_handled_after_the_end_within_the_bound() {
     for (goodbye, reason) in [(Some("41"), "client namespace disconnect"), (None, "transport close")] {
@@ -131,7 +132,7 @@ async fn events_behind_a_middleware_are_handled_after_the_end_within_the_bound()
     }
 }
 
-/// A middleware that never decides does not keep a client for ever that has gone.
+/// A middleware that never decides does not hold the state of a disconnected client forever.
 #[tokio::test]
 async fn events_that_do_not_begin_in_time_are_dropped() {
     let mut config = Config::default();
@@ -147,7 +148,7 @@ async fn events_that_do_not_begin_in_time_are_dropped() {
     detached(&running, 0).await;
 }
 
-/// Clients that come back again and again must not multiply the handlers of one connection.
+/// Repeated reconnects must not multiply the number of handlers that one connection may run.
 #[tokio::test]
 async fn handlers_of_clients_that_left_are_bounded() {
     let mut config = Config::default();
@@ -175,7 +176,7 @@ async fn handlers_of_clients_that_left_are_bounded() {
     detached(&running, 0).await;
 }
 
-/// A client may come and go in a namespace, but not as often as it likes: each time calls the application.
+/// The rate of connects to a namespace is limited, since each one calls the application.
 #[tokio::test]
 async fn connects_are_paced() {
     let came = Arc::new(AtomicUsize::new(0));
@@ -206,7 +207,7 @@ async fn connects_are_paced() {
     assert!((64..=64 + refilled as usize).contains(&came), "{came}, {refilled}");
 }
 
-/// One more namespace than a connection may be in ends it, and frees those that it was in.
+/// A connection that joins more namespaces than the limit is closed, and its sockets disconnect.
 #[tokio::test]
 async fn a_connection_is_in_so_many_namespaces() {
     let mut config = Config::default();
@@ -235,7 +236,7 @@ async fn a_connection_is_in_so_many_namespaces() {
     .await;
 }
 
-/// Who asks again and again for what there is not is told so a number of times.
+/// Repeated connects to an unknown namespace are refused up to a limit.
 #[tokio::test]
 async fn refused_connects_are_counted() {
     let mut config = Config::default();
@@ -251,8 +252,8 @@ async fn refused_connects_are_counted() {
     ws.closed().await;
 }
 
-/// What a client sends while a middleware holds its first event up waits in the server up to a number, and beyond it
-/// with the client.
+/// While a middleware delays the first event of a client, further events wait in the server up to a limit,
+/// and beyond it at the client.
 #[tokio::test]
 async fn events_that_wait_for_a_middleware_are_bounded() {
     let mut config = Config::default();
@@ -265,8 +266,8 @@ async fn events_that_wait_for_a_middleware_are_bounded() {
     .await;
     let (mut ws, _) = running.connect().await;
     ws.send_together(events(0..100)).await;
-    // Nothing more is read, not even its pongs. What it held when that ended it is counted until it is dropped: those that
-    // wait, and the one that the middleware has.
+    // Nothing more is read, not even pongs. After the end of the connection the held events are counted until
+    // they are dropped: the waiting ones, and the one in the middleware.
     soon(async {
         while running.io.detached_handlers() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -1,4 +1,4 @@
-//! Who is let in, and by whom.
+//! Middlewares of namespaces and of the handshake.
 
 use std::sync::Arc;
 

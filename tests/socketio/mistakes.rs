@@ -1,5 +1,5 @@
-//! Usual mistakes, and what the compiler says of them: each program of `tests/compile_fail` names in its head, behind
-//! `//@`, what has to be said.
+//! Common mistakes, and the errors of the compiler: each program of `tests/compile_fail` lists the expected
+//! messages in its head, after `//@`.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,14 @@ use std::process::Command;
 #[test]
 fn mistakes_are_explained() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("compile_fail");
-    // The workspace's own versions, so that no second lock file has to follow what the crates come to use.
+    // The versions of the workspace, so that no second lock file has to be updated.
     fs::copy(package.join("../../Cargo.lock"), package.join("Cargo.lock")).unwrap();
     let checked = Command::new(env!("CARGO"))
         .args(["check", "--bins", "--keep-going", "--quiet", "--message-format=json", "--offline"])
         .arg("--manifest-path")
         .arg(package.join("Cargo.toml"))
-        // Its own, as the one of this build is locked while tests may still be compiled.
+        // A target directory of its own, since the one of this build is locked while tests are being
+        // compiled.
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/mistakes"))
         .output()
         .unwrap();

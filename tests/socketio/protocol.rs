@@ -236,7 +236,7 @@ async fn events_are_acknowledged() {
     assert_eq!(ws.binary().await, [2]);
 }
 
-/// A client that says goodbye often hangs up in the same breath.
+/// A client often disconnects immediately after its last packet.
 #[tokio::test]
 async fn what_comes_with_the_end_counts() {
     let (sender, mut seen) = mpsc::unbounded_channel();
@@ -264,8 +264,8 @@ async fn what_comes_with_the_end_counts() {
     }
 }
 
-/// What a socket keeps for as long as it lives has a limit. Nothing of what is beyond it is kept, and whoever sends it
-/// sends nothing more.
+/// Data that a socket holds for its lifetime has a limit. Data beyond it is not stored, and the connection
+/// that sent it is closed.
 #[tokio::test]
 async fn credentials_beyond_the_limit_are_refused_and_end_the_connection() {
     let mut config = Config::default();

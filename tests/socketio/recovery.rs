@@ -1,4 +1,4 @@
-//! Clients that come back as who they were.
+//! Connection state recovery.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{Running, builder, start};
 
-/// What a client has to remember.
+/// The identity that a client needs for a recovery.
 struct Identity {
     sid: String,
     pid: String,
@@ -22,7 +22,7 @@ fn recovering() -> ServerBuilder {
     builder().connection_state_recovery(Recovery::default())
 }
 
-/// Reads the answer to a CONNECT.
+/// Reads the response to a CONNECT.
 fn identity(answer: &str) -> (String, String) {
     let answer: Value = serde_json::from_str(answer.strip_prefix("40").unwrap()).unwrap();
     (answer["sid"].as_str().unwrap().to_owned(), answer["pid"].as_str().unwrap().to_owned())
@@ -48,7 +48,7 @@ fn comeback(who: &Identity) -> String {
     format!("40{}", json!({"pid": who.pid, "offset": who.offset}))
 }
 
-/// Every socket that leaves, in order.
+/// Every socket that disconnects, in order.
 fn watch(io: &socketio_server::Server) -> mpsc::UnboundedReceiver<String> {
     let (sender, left) = mpsc::unbounded_channel();
     io.on_disconnect(move |socket: Socket| {
@@ -88,7 +88,7 @@ async fn what_was_missed_comes_first_and_the_socket_is_as_it_was() {
     let (sid, pid) = identity(&polling.poll().await);
     running.io.emit("hello", &json!([1])).await.unwrap();
     let offset = offset(&polling.poll().await);
-    // The client goes away, and the world goes on.
+    // The client disconnects, and events continue.
     polling.post("1").await;
     assert_eq!(soon(left.as_mut().unwrap().recv()).await.unwrap(), sid);
     running.io.emit("all", &()).await.unwrap();
@@ -113,7 +113,7 @@ async fn what_was_missed_comes_first_and_the_socket_is_as_it_was() {
     assert_eq!(*seen, [(false, None, vec![]), (true, Some("ada".to_owned()), rooms)]);
 }
 
-/// A client does not take a part of what it missed for all of it.
+/// A client must not take a part of the missed events for all of them.
 #[tokio::test]
 async fn more_than_fits_is_no_recovery() {
     let mut left = None;
@@ -163,7 +163,7 @@ async fn middlewares_are_asked_again_only_if_wanted() {
     }
 }
 
-/// A client that a middleware refuses can come back later.
+/// A client whose recovery a middleware refuses can try again later.
 #[tokio::test]
 async fn a_refused_comeback_may_be_tried_again() {
     let mut left = None;
@@ -206,7 +206,7 @@ async fn who_is_not_known_starts_anew_and_the_server_knows_why() {
     let (_still_here, who) = first_visit(&running).await;
     for (auth, reason) in [
         (json!({"pid": "nobody", "offset": who.offset}), Some(NotRecovered::UnknownSession)),
-        // Its socket has not left.
+        // Its socket has not disconnected.
         (json!({"pid": who.pid, "offset": who.offset}), Some(NotRecovered::UnknownSession)),
         (json!({"pid": who.pid}), None),
         (json!({"pid": 1, "offset": 2}), None),
@@ -222,7 +222,7 @@ async fn who_is_not_known_starts_anew_and_the_server_knows_why() {
     }
 }
 
-/// Who leaves for good does not come back as who it was.
+/// A client that disconnects on purpose cannot recover its state.
 #[tokio::test]
 async fn only_a_lost_connection_is_recovered() {
     let running = start(recovering(), |_| {}).await;
@@ -254,7 +254,7 @@ async fn without_the_option_nothing_of_it_shows() {
     assert_eq!(ws.text().await, "431[[false,true]]");
 }
 
-/// What asks for an answer or may be dropped has no offset; binary events have one.
+/// Volatile events and events that request an ack have no offset; binary events have one.
 #[tokio::test]
 async fn only_what_can_be_missed_has_an_offset() {
     let running = start(recovering(), |io| {
@@ -276,7 +276,7 @@ async fn only_what_can_be_missed_has_an_offset() {
     assert_eq!(ws.text().await, r#"420["ask",1]"#);
 }
 
-/// Clients that drop again and again under load get each event once and in order.
+/// Clients that lose their connection repeatedly under load receive each event once and in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn drops_in_a_row_lose_nothing() {
     const EVENTS: u64 = 3000;
@@ -286,7 +286,7 @@ async fn drops_in_a_row_lose_nothing() {
     .await;
     let io = running.io.clone();
     let clients: Vec<_> = (0..8).map(|client| tokio::spawn(unsteady(running.addr, client))).collect();
-    // Nobody may miss the beginning: events start when all are in.
+    // Events start when all clients are in the room, so that no client misses the first ones.
     while io.room_len("all") < 8 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -304,7 +304,7 @@ async fn drops_in_a_row_lose_nothing() {
     }
 }
 
-/// Reads until the end, and cuts its connection all the time.
+/// Reads until the last event, and cuts its connection repeatedly.
 async fn unsteady(addr: std::net::SocketAddr, client: u64) -> (Vec<u64>, u32) {
     let mut numbers = Vec::new();
     let (mut who, mut drops): (Option<Identity>, _) = (None, 0);
@@ -320,8 +320,8 @@ async fn unsteady(addr: std::net::SocketAddr, client: u64) -> (Vec<u64>, u32) {
             if text.starts_with("40") {
                 let (sid, pid) = identity(&text);
                 match &mut who {
-                    // A server that has not noticed yet that the old connection is gone makes a new socket; the
-                    // client then asks again.
+                    // A server that has not yet noticed the end of the old connection creates a new socket;
+                    // the client then tries again.
                     Some(who) if who.sid != sid => break,
                     Some(_) => {}
                     None => who = Some(Identity { sid, pid, offset: String::new() }),
@@ -337,7 +337,8 @@ async fn unsteady(addr: std::net::SocketAddr, client: u64) -> (Vec<u64>, u32) {
             left -= 1;
         }
         drops += 1;
-        // An orderly goodbye of the transport is as good a drop as any, and the server notices it at once.
+        // An orderly close of the transport counts as a lost connection too, and the server notices it at
+        // once.
         ws.close().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Who is in which room, and who is told of it.
+//! Rooms, their members, and the hooks that report changes.
 
 use std::sync::{Arc, Mutex};
 
@@ -203,7 +203,7 @@ async fn a_hook_may_change_rooms_and_emit() {
     }
 }
 
-/// A cluster of which the other node is made up.
+/// A cluster whose other node is simulated.
 struct Elsewhere;
 
 struct Answering(ClusterInbox);

@@ -1,4 +1,4 @@
-//! A Socket.IO server, and clients that show every packet.
+//! A Socket.IO server, and clients that return every packet.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) struct Running {
     pub(crate) io: Server,
 }
 
-/// Heartbeats stay out of the way, unless a test wants them.
+/// The heartbeat is too slow to interfere, unless a test sets another one.
 pub(crate) fn builder() -> ServerBuilder {
     Server::builder().ping_interval(Duration::from_secs(60))
 }
@@ -28,7 +28,7 @@ pub(crate) async fn start(builder: ServerBuilder, set_up: impl FnOnce(&Server)) 
     Running { addr, io }
 }
 
-/// A server that says that it is there.
+/// Registers a handler by which a test checks that the server still responds.
 pub(crate) fn answering(io: &Server) {
     io.on("still there?", |socket: Socket| async move { socket.emit("yes", &Args(())) });
 }
@@ -68,13 +68,13 @@ pub(crate) async fn join(ws: &mut WebSocket, namespace: &str) -> String {
     answer["sid"].as_str().unwrap().to_owned()
 }
 
-/// Shows that nothing else was sent before: the answer to this event comes next.
+/// Checks that nothing else was sent before: the next message is the ack of this event.
 pub(crate) async fn nothing_else(ws: &mut WebSocket) {
     ws.send(r#"42["still there?"]"#).await;
     assert_eq!(ws.text().await, r#"42["yes"]"#);
 }
 
-/// Asks for a namespace and is refused: what the client is told.
+/// Connects to a namespace and returns the data of the refusal.
 pub(crate) async fn refused(ws: &mut WebSocket, namespace: &str, auth: &str) -> serde_json::Value {
     ws.send(&format!("40{namespace},{auth}")).await;
     let answer = ws.text().await;

@@ -1,4 +1,4 @@
-//! Answers: that they come, that they do not, and that nothing stays of those that nobody waits for.
+//! Acknowledgements: their arrival, their timeouts, and the state of those that are no longer awaited.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn an_answer_does_not_come_in_time() {
         assert!(matches!(error, AckError::Timeout));
         assert_eq!(error.to_string(), "operation has timed out");
     }
-    // One that comes late is no harm.
+    // A late ack is ignored.
     let late = socket.timeout(Duration::ZERO).emit_with_ack::<u32>("echo", &1).await;
     assert!(matches!(late, Err(AckError::Timeout)));
     assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &2)).await.unwrap(), 2);
@@ -83,7 +83,7 @@ async fn an_event_that_waits_keeps_its_answer_until_nobody_wants_it() {
     socket.disconnect();
     let error = soon(socket.timeout(SHORT).emit_with_ack::<u32>("echo", &1)).await.unwrap_err();
     assert!(matches!(error, AckError::Timeout));
-    // That one is not sent any more: the id of the next is the first that the server sees.
+    // That event is not sent any more: the next id is the first that the server sees.
     let later = socket.emit_with_ack::<u32>("echo", &2);
     let connect = async {
         tokio::task::yield_now().await;

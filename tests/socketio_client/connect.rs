@@ -1,4 +1,4 @@
-//! How namespaces are joined and left, several of them over one connection.
+//! Connecting and disconnecting of namespaces, several of them over one connection.
 
 use std::time::Duration;
 
@@ -216,7 +216,7 @@ async fn a_port_without_server_is_an_error() {
     let Some(SocketEvent::ConnectError(error)) = soon(events.recv()).await else { panic!("no error") };
     assert!(matches!(error, ConnectError::Open(_)), "{error}");
     assert!(socket.is_active());
-    // A socket that leaves while it is being connected hears no error.
+    // A socket that disconnects during its connect receives no error.
     let running = start().await;
     let manager = builder(running.addr).build();
     let socket = manager.socket("/");
@@ -257,7 +257,7 @@ async fn the_server_may_put_a_socket_out() {
     assert_eq!(reason.to_string(), "io server disconnect");
     assert!(soon(events.recv()).await.is_none());
     assert!(!chat.is_active() && root.is_connected());
-    // It stays out until the application wants it back.
+    // It stays disconnected until the application connects it again.
     soon(chat.connect().connected()).await.unwrap();
     assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Connect { .. })));
 }

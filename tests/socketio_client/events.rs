@@ -1,4 +1,4 @@
-//! Events in both directions, with everything that they may carry.
+//! Events in both directions, with all types of arguments.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn connect(addr: std::net::SocketAddr) -> Socket {
     socket
 }
 
-/// What the server sends back.
+/// The arguments that the server sends back.
 fn sent_back(socket: &Socket) -> Log<RawArgs> {
     let log = Log::new();
     let write = log.writer();
@@ -119,7 +119,7 @@ async fn a_handler_s_return_value_is_the_answer() {
     assert_eq!(log.next().await, json!([5, { "test": true }]));
     socket.off(id);
 
-    // An error is an answer too, and so is what does not fit.
+    // Errors and arguments of the wrong type are acknowledged too.
     let id = socket.on("question", || async { Err::<(), _>("no idea") });
     socket.emit("ask me", &Args(())).unwrap();
     assert_eq!(log.next().await, json!([{ "error": "no idea" }]));
@@ -136,7 +136,8 @@ async fn a_handler_s_return_value_is_the_answer() {
     assert_eq!(errors.next().await, "question");
 }
 
-/// Neither what there is no room for nor what nobody can write is lost in silence, nor an error that nobody waits for.
+/// The hook receives an error if an ack has no outbox capacity, if it cannot be serialized, and if an event
+/// without ack fails.
 #[tokio::test]
 async fn an_answer_that_does_not_leave_is_told() {
     struct Unwritable;
@@ -158,7 +159,7 @@ async fn an_answer_that_does_not_leave_is_told() {
         assert!(matches!(error, HandlerError::Answer(_) | HandlerError::Failed { .. }));
         write(error.to_string());
     });
-    // The first message is taken however large it is.
+    // The first message may have any size.
     socket.on("no room", |socket: Socket| async move {
         socket.emit("fill", &"x".repeat(2000)).unwrap();
         Ack("lost")
@@ -199,7 +200,7 @@ async fn an_answer_that_does_not_leave_is_told() {
     assert_eq!(errors.next().await, "fail later: not even later");
     session.send(r#"24["gone"]"#).unwrap();
     assert_eq!(running.message().await, "1".into());
-    // Nothing comes behind that: a server would close the connection.
+    // Nothing may follow: a server would close the connection.
     socket.connect();
     assert_eq!(running.message().await, "0".into());
     assert!(errors.rest().is_empty());
@@ -244,7 +245,7 @@ async fn handlers_begin_in_order_and_wait_beside_each_other() {
         let write = write.clone();
         write(number);
         async move {
-            // An answer that can only come while this waits.
+            // An ack that can arrive only while this handler waits.
             let echo: u32 = socket.emit_with_ack("echo", &(number + 100)).await.unwrap();
             write(echo);
         }

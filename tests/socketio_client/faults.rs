@@ -1,4 +1,4 @@
-//! A network that fails all the time, between a client with retries and a server that knows what it has seen.
+//! A network with continuous faults, between a client with retries and a server that removes duplicates.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,26 +13,26 @@ use tokio::task::JoinSet;
 
 use crate::support::{Running, builder, emptied, serve};
 
-/// How often something goes wrong.
+/// Number of faults.
 const FAULTS: usize = 500;
-/// How many messages are on their way, or wait to be.
+/// Number of messages that are in flight or queued.
 const WINDOW: usize = 20;
-/// How long all of it may take; it ends when the faults are used up, which takes a tenth of that.
+/// Time limit of the whole test; it ends when the faults are used up, after about a tenth of this time.
 const LIMIT: Duration = Duration::from_secs(240);
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Both ends see the connection go, in the middle of whatever was under way.
+    /// Both ends see the end of the connection, during any operation.
     Cut,
-    /// Nothing moves for a while.
+    /// No data is forwarded for a while.
     Stall,
-    /// Nothing moves any more, and nobody is told.
+    /// No data is forwarded any more, and neither end is notified.
     Silence,
-    /// The server goes away, and another one comes.
+    /// The server stops, and another one starts.
     Restart,
 }
 
-/// What all connections of the proxy share.
+/// State shared by all connections of the proxy.
 struct Weather {
     /// Xorshift: the same faults in each run, as far as the network is the same.
     random: Mutex<u64>,
@@ -71,7 +71,7 @@ impl Weather {
         drop(self.server.lock().unwrap().replace(next));
     }
 
-    /// Carries one connection until it ends or a fault ends it.
+    /// Forwards one connection until it ends or a fault ends it.
     async fn carry(&self, mut client: TcpStream) -> std::io::Result<()> {
         let mut server = TcpStream::connect(self.server()).await?;
         let (mut up, mut down) = ([0; 2048], [0; 2048]);
@@ -96,7 +96,7 @@ impl Weather {
                 Some(Fault::Cut) => return Ok(()),
                 Some(Fault::Stall) => tokio::time::sleep(Duration::from_millis(self.below(30))).await,
                 Some(Fault::Silence) => {
-                    // Until the client gives up.
+                    // Until the client closes the connection.
                     while client.read(&mut up).await? > 0 {}
                     return Ok(());
                 }
@@ -120,7 +120,7 @@ async fn proxy(weather: Arc<Weather>) -> (SocketAddr, tokio::task::JoinHandle<()
             let weather = Arc::clone(&weather);
             weather.open.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
-                // A connection that fails is what this is for.
+                // Failing connections are the purpose of this proxy.
                 let _ = weather.carry(client).await;
                 weather.open.fetch_sub(1, Ordering::Relaxed);
             });
@@ -132,7 +132,7 @@ async fn proxy(weather: Arc<Weather>) -> (SocketAddr, tokio::task::JoinHandle<()
 /// Sends numbered messages through faults until these are used up.
 async fn traffic(transports: &[Transport], seed: u64) {
     let tasks_before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    // What is handled, and the number of the last: it outlives the servers, as a database does.
+    // The numbers of the handled messages: they outlive the servers, as in a database.
     let handled = Arc::new(Mutex::new(Vec::<u64>::new()));
     let record = Arc::clone(&handled);
     let make = move || {
@@ -179,7 +179,7 @@ async fn traffic(transports: &[Transport], seed: u64) {
                     socket.emit_with_ack("order", &Args((order, "x".repeat(size)))).await.unwrap();
                 assert_eq!(answer, order);
             });
-            // Each takes its place in the queue in turn.
+            // Each message enters the queue in its order.
             tokio::task::yield_now().await;
             continue;
         }

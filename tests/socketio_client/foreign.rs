@@ -1,4 +1,4 @@
-//! Servers that are not ours, as programs of their own, and what applications do with each of them.
+//! Third-party servers as separate processes, and the exchanges of an application with each of them.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -14,18 +14,18 @@ use tokio::process::{Child, Command};
 
 use crate::support::{Log, builder};
 
-/// Every way to begin and to go on.
+/// All combinations of transports.
 const WAYS: [&[Transport]; 3] =
     [&[Transport::Polling], &[Transport::WebSocket], &[Transport::Polling, Transport::WebSocket]];
 
-/// A program with a server in it, for as long as this lives.
+/// A server process, which ends when this value is dropped.
 pub(crate) struct Foreign {
     pub(crate) addr: SocketAddr,
     program: Child,
 }
 
 impl Foreign {
-    /// Starts a program that prints the port that it listens on.
+    /// Starts a program that prints the port on which it listens.
     pub(crate) async fn start(mut program: Command, needed: &str) -> Self {
         let started =
             program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
@@ -35,23 +35,24 @@ impl Foreign {
         Self { addr: ([127, 0, 0, 1], port).into(), program }
     }
 
-    /// Ends it as a crash does.
+    /// Kills the process.
     pub(crate) async fn crash(mut self) {
         soon(self.program.kill()).await.unwrap();
     }
 }
 
-/// What a server says to those that it does not let in.
+/// Refusal messages of a server.
 pub(crate) struct Wording {
-    /// When a middleware of `/no` refuses with the message `not today` and data.
+    /// Message when a middleware of `/no` refuses with the message `not today` and data.
     pub(crate) no: &'static str,
-    /// Whether the data comes too.
+    /// Whether the refusal includes the data.
     pub(crate) has_data: bool,
-    /// When there is no such namespace.
+    /// Message for an unknown namespace.
     pub(crate) nowhere: &'static str,
 }
 
-/// Connects with credentials, sends and answers text and binary events, is refused, and is put out: for which reason.
+/// Connects with credentials, exchanges text and binary events with acks, is refused, and is disconnected by
+/// the server. Returns the reason of the disconnect.
 pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> DisconnectReason {
     let manager = builder.build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
@@ -93,7 +94,8 @@ pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> Disc
     reason
 }
 
-/// Does all that over every transport. In the end the server puts the socket out, and says so.
+/// Runs `exchange` over every transport. At the end the server disconnects the socket and sends a packet for
+/// it.
 pub(crate) async fn exchange_every_way(
     server: &Foreign,
     wording: &Wording,
@@ -114,8 +116,8 @@ async fn refused(manager: &Manager, wording: &Wording) {
     assert_eq!(refused.to_string(), wording.nowhere);
 }
 
-/// Loses the connection, which the server closes, over every transport; comes back by itself, and what was sent in between
-/// arrives.
+/// Over every transport, the server closes the connection; the client reconnects by itself, and the events
+/// emitted in between arrive.
 pub(crate) async fn be_closed(server: &Foreign, set_up: impl Fn(ManagerBuilder) -> ManagerBuilder) {
     for transports in WAYS {
         let socket = set_up(builder(server.addr)).transports(transports).build().socket("/foo");
@@ -127,8 +129,8 @@ pub(crate) async fn be_closed(server: &Foreign, set_up: impl Fn(ManagerBuilder) 
     }
 }
 
-/// Loses the whole server, over every transport; comes back by itself to the next one, which `start` starts on the same
-/// port.
+/// Over every transport, the server process is lost; the client reconnects by itself to the next one, which
+/// `start` starts on the same port.
 pub(crate) async fn be_abandoned(
     start: impl AsyncFn(u16) -> Foreign,
     set_up: impl Fn(ManagerBuilder) -> ManagerBuilder,

@@ -1,4 +1,4 @@
-//! Listeners of any event, in both directions, and handlers that come and go.
+//! Catch-all listeners in both directions, and handlers that are added and removed.
 
 use serde_json::Value;
 use socketio_client::{Args, Binary, EventName, RawArgs, Socket};
@@ -69,7 +69,7 @@ async fn events_of_any_name_that_leave() {
     socket.off_all_outgoing();
     socket.emit("my-event", "123").unwrap();
     assert!(log.rest().is_empty());
-    // What waits is told when it leaves.
+    // Listeners receive a queued event when it is sent.
     socket.on_any_outgoing(any(1));
     socket.disconnect();
     socket.emit("echo", "later").unwrap();

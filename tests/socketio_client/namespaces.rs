@@ -1,4 +1,4 @@
-//! Namespaces that come and go on one connection, and what is left of them.
+//! Namespaces that are created and removed on one connection, and the state that remains.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn connected() -> (Running, Manager, Socket, engineio::Session) {
     (running, manager, root, session)
 }
 
-/// Something that is there while the socket's handlers are.
+/// A value that lives as long as the handlers of the socket.
 fn owned_by_a_handler_of(socket: &Socket, token: &Arc<()>) {
     let token = Arc::clone(token);
     socket.on("x", move || {
@@ -29,7 +29,8 @@ fn owned_by_a_handler_of(socket: &Socket, token: &Arc<()>) {
     });
 }
 
-/// Waits until the handlers of all namespaces are gone. The connection's task is on this thread, and needs its turns.
+/// Waits until the handlers of all namespaces are dropped. The connection's task runs on this thread and
+/// needs its turns.
 async fn forgotten(token: &Arc<()>) {
     soon(async {
         while Arc::strong_count(token) > 1 {
@@ -54,7 +55,7 @@ async fn nothing_is_left_of_a_thousand_namespaces() {
         assert_eq!(running.message().await, format!("1/{number},").into());
     }
     forgotten(&token).await;
-    // Neither of those that were never connected, whether there is a connection or not.
+    // The same holds for sockets that were never connected, with or without a connection.
     for number in 0..1000 {
         owned_by_a_handler_of(&manager.socket(&format!("/{number}")), &token);
     }
@@ -89,7 +90,7 @@ async fn it_is_the_same_as_long_as_somebody_needs_it() {
     });
     chat.connect();
     assert_eq!(running.message().await, "0/chat,".into());
-    // It wants to be connected, which needs no handle.
+    // The socket is to be connected, which needs no handle.
     drop(chat);
     session.send(r#"0/chat,{"sid":"a"}"#).unwrap();
     session.send(r#"2/chat,["y"]"#).unwrap();
@@ -99,7 +100,7 @@ async fn it_is_the_same_as_long_as_somebody_needs_it() {
     assert_eq!(log.next().await, "/chat io server disconnect");
     forgotten(&token).await;
 
-    // The next one is new: nobody has told it what to do with an event.
+    // The next socket is new and has no handlers.
     let chat = manager.socket("/chat");
     assert!(!chat.is_active());
     chat.connect();
@@ -112,7 +113,8 @@ async fn it_is_the_same_as_long_as_somebody_needs_it() {
     assert!(log.rest().is_empty());
 }
 
-/// A server that is asked twice closes the connection, whoever it was that asked.
+/// A server closes the connection after two CONNECT packets for one namespace, even if they come from
+/// different sockets.
 #[tokio::test]
 async fn an_answer_that_is_owed_is_waited_for() {
     let (mut running, manager, root, session) = connected().await;
@@ -135,7 +137,7 @@ async fn an_answer_that_is_owed_is_waited_for() {
     session.send(r#"4/chat,{"message":"no"}"#).unwrap();
     forgotten(&token).await;
 
-    // Nor is anything owed by a connection that is lost.
+    // A lost connection owes no response either.
     let chat = manager.socket("/chat");
     owned_by_a_handler_of(&chat, &token);
     chat.connect();
@@ -147,7 +149,7 @@ async fn an_answer_that_is_owed_is_waited_for() {
     forgotten(&token).await;
 }
 
-/// What the server answers to an event of the socket that was there before is not for the one that is there now.
+/// The ack of an event of the previous socket must not reach the socket that replaced it.
 #[tokio::test]
 async fn answers_to_a_namespace_that_was_forgotten_are_nobody_s() {
     let (mut running, manager, _root, session) = connected().await;
@@ -173,7 +175,7 @@ async fn answers_to_a_namespace_that_was_forgotten_are_nobody_s() {
     assert_ne!(asked[0], asked[1]);
 }
 
-/// A handler may be the only one who knows of its socket, and bring it back.
+/// A handler may hold the only handle of its socket, and reconnect it.
 #[tokio::test]
 async fn a_handler_may_bring_its_socket_back() {
     let running = start().await;
@@ -186,7 +188,7 @@ async fn a_handler_may_bring_its_socket_back() {
         async move { socket.emit("kick", &0).unwrap() }
     });
     socket.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
-        // Nobody else has it while this waits.
+        // No other handle exists while this waits.
         tokio::task::yield_now().await;
         if matches!(reason, DisconnectReason::ServerDisconnect) {
             socket.connect();

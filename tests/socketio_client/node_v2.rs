@@ -7,7 +7,7 @@ use tests::raw::soon;
 use crate::foreign::{Foreign, Wording, be_abandoned, be_closed, exchange_every_way};
 use crate::support::builder;
 
-/// Its errors have a message or data, not both.
+/// Its errors have either a message or data.
 const WORDING: Wording = Wording { no: "", has_data: true, nowhere: "Invalid namespace" };
 
 async fn start(port: u16) -> Foreign {
@@ -40,14 +40,14 @@ async fn the_root_namespace_is_there_without_being_asked_for() {
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
     for is_ours in [true, false] {
         soon(chat.connect().connected()).await.unwrap();
-        // By now it has been confirmed, and nobody wanted it.
+        // By now the server has confirmed it, without a local handle.
         soon(root.connect().connected()).await.unwrap();
         let id = root.id().unwrap();
         assert_eq!(chat.id(), Some(format!("/foo#{id}")));
         let who: Value = soon(root.emit_with_ack("who", &Args(()))).await.unwrap();
         assert_eq!(who, json!({ "id": id, "auth": { "token": "from the query" } }));
 
-        // Without a middleware the server lets a client in again, and does not say so.
+        // Without a middleware the server accepts the client again and sends no packet for it.
         if is_ours {
             root.disconnect();
         } else {

@@ -1,4 +1,4 @@
-//! What is emitted while nobody is there to take it.
+//! Events that are emitted while the client is disconnected.
 
 use socketio_client::{AckError, Data, EmitError, Overflow, Socket};
 use tests::raw::soon;
@@ -38,12 +38,12 @@ async fn volatile_events_leave_at_once_or_never() {
     let mut log = numbers(&socket);
     socket.volatile().emit("send back", &1).unwrap();
     soon(socket.connect().connected()).await.unwrap();
-    // The connection is idle when it has answered.
+    // After the ack the connection is idle.
     let _: u32 = soon(socket.emit_with_ack("echo", &1)).await.unwrap();
     socket.volatile().emit("send back", &2).unwrap();
     assert_eq!(log.next().await, 2);
     socket.emit("send back", &3).unwrap();
-    // Nothing has run since, so the one before has not left.
+    // No task has run since, so the previous event has not been sent.
     socket.volatile().emit("send back", &4).unwrap();
     socket.emit("send back", &5).unwrap();
     assert_eq!(log.take(2).await, [3, 5]);

@@ -24,11 +24,11 @@ async fn everything_that_applications_do() {
 async fn the_same_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
     let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
-    // Its goodbye has the key `data` with nothing in it, which makes it an invalid packet for the official client too.
+    // The disconnect packet has the key `data` without a value, which the official client rejects as well.
     assert!(matches!(end, DisconnectReason::ParseError(_)), "{end:?}");
 }
 
-/// By itself the server takes 16 packets a request, and drops all of a request with more.
+/// By default the server accepts 16 packets per request, and drops a larger request as a whole.
 #[tokio::test]
 async fn much_at_once_in_requests_that_are_small_enough() {
     let server = start(0, &[]).await;
@@ -43,13 +43,13 @@ async fn much_at_once_in_requests_that_are_small_enough() {
         write((number, data));
         async {}
     });
-    // These wait for the connection, and each is two packets.
+    // These events wait for the connection, and each one is two packets.
     for number in 0..100 {
         socket.emit("send back", &Args((number, Binary::from(vec![7])))).unwrap();
     }
     soon(socket.connect().connected()).await.unwrap();
     let mut numbers: Vec<_> = log.take(100).await.into_iter().map(|(number, _)| number).collect();
-    // The server handles events beside one another.
+    // The server handles events concurrently.
     numbers.sort_unstable();
     assert_eq!(numbers, Vec::from_iter(0..100));
 }

@@ -1,4 +1,4 @@
-//! Connections that are lost and found, or given up.
+//! Reconnection: attempts, their limits, and their end.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ async fn attempts_are_numbered_and_may_be_limited() {
         builder(nowhere().await).reconnection(|reconnection| reconnection.attempts = Some(2)).build();
     let mut log = record(&manager);
     let socket = manager.socket("/");
-    // A connect after that begins anew.
+    // A later connect starts again with the first attempt.
     for _ in 0..2 {
         assert!(matches!(soon(socket.connect().connected()).await, Err(ConnectError::Open(_))));
         let seen: Vec<_> =
@@ -140,7 +140,7 @@ async fn a_socket_that_leaves_in_the_middle_stops_them_too() {
     soon(manager.close()).await;
     assert_eq!(log.rest().len(), 1);
 
-    // In the attempt itself, and back at once: the next attempt is the first again.
+    // Disconnects during the attempt and connects again at once: the next attempt is the first again.
     let manager = builder(nowhere().await).build();
     let mut log = record(&manager);
     let socket = manager.socket("/");
@@ -218,7 +218,7 @@ async fn a_server_that_is_restarted_is_found_again() {
     let mut events = chat.events();
     drop(running);
     assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
-    // What is emitted in the meantime waits.
+    // Events emitted in the meantime wait.
     let waiting = chat.clone();
     let waiting = tokio::spawn(async move { waiting.emit_with_ack::<u32>("echo", &5).await });
     let _running = serve(Server::builder().build().unwrap(), addr).await;
@@ -269,7 +269,7 @@ async fn a_server_may_bring_back_what_was_missed() {
     assert_eq!(socket.id(), id);
 }
 
-/// Who comes back before the connection is closed gets another one.
+/// A connect before the connection has closed opens a new connection.
 #[tokio::test]
 async fn a_close_ends_with_its_connection() {
     let mut running = start_engine(engineio::Server::builder()).await;

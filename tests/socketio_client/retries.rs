@@ -1,4 +1,4 @@
-//! Events that are sent until they are answered.
+//! Events that are sent until they are acknowledged.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn one_event_is_on_its_way_at_a_time() {
     assert_eq!(running.message().await, "1".into());
 }
 
-/// What is due while the connection takes nothing leaves as soon as it does.
+/// An event that is due while the outbox is full is sent as soon as there is capacity.
 #[tokio::test]
 async fn an_event_that_there_is_no_room_for_waits_for_it() {
     let mut running = start_engine(engineio::Server::builder()).await;
@@ -54,7 +54,7 @@ async fn an_event_that_there_is_no_room_for_waits_for_it() {
         .retries(1)
         .build();
     let socket = manager.socket("/");
-    // The outbox takes one message, however large it is.
+    // The outbox takes one message of any size.
     socket.on("fill", |socket: Socket| async move {
         socket.volatile().emit("full", "more than ten bytes").unwrap();
     });
@@ -66,7 +66,7 @@ async fn an_event_that_there_is_no_room_for_waits_for_it() {
     assert_eq!(running.message().await, "0".into());
     session.send(r#"0{"sid":"a"}"#).unwrap();
     assert_eq!(running.message().await, r#"20["echo",1]"#.into());
-    // Both come with one read, behind which the outbox leaves.
+    // Both arrive with one read, after which the outbox is sent.
     session.send(r#"2["fill"]"#).unwrap();
     session.send("30[1]").unwrap();
     assert_eq!(running.message().await, r#"2["full","more than ten bytes"]"#.into());
@@ -142,7 +142,7 @@ async fn a_lost_connection_does_not_count_as_a_try() {
                   socketio_server::Data(number): socketio_server::Data<u32>| {
                 write(number);
                 async move {
-                    // Cut before the answer leaves, for the first few times.
+                    // For the first ten numbers, the connection is cut before the ack is sent.
                     if number < 10 {
                         peer.session().abort();
                     }
@@ -166,7 +166,7 @@ async fn a_lost_connection_does_not_count_as_a_try() {
     assert_eq!(socket.queued(), 1);
 }
 
-/// Those that wait for their turn, because the server is away or does not answer, hold so many bytes.
+/// The queued events, while the server is unreachable or does not acknowledge, have a limit in bytes.
 #[tokio::test]
 async fn events_that_wait_for_their_answers_are_bounded() {
     let running = start().await;

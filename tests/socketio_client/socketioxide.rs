@@ -27,7 +27,7 @@ async fn the_same_with_msgpack() {
     assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
 }
 
-/// The server keeps the closing of a connection to itself.
+/// The server sends no packet when it closes a connection.
 #[tokio::test]
 async fn servers_that_are_lost() {
     be_abandoned(|port| start(port, &[]), |builder| builder).await;

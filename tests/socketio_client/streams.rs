@@ -1,4 +1,4 @@
-//! Events for those who ask.
+//! Events as streams.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ async fn a_reader_may_answer() {
             Some(SocketEvent::Event { event, ack: Some(ack) }) => {
                 let number: u32 = event.args().parse(0).unwrap();
                 ack.clone().send(&(number + 1)).unwrap();
-                // Only the first answer counts.
+                // Only the first ack counts.
                 ack.send(&0).unwrap();
             }
             Some(SocketEvent::Event { event, ack: None }) => {
@@ -71,7 +71,7 @@ async fn a_reader_that_does_not_keep_up_makes_the_server_wait() {
     for number in 0..200 {
         socket.emit("send back", &number).unwrap();
     }
-    // The connection is not read, so this answer comes only when all but the last few events were taken.
+    // The connection is not read, so this ack arrives only after all but the last few events have been taken.
     let answering = socket.clone();
     let answer = tokio::spawn(async move { answering.emit_with_ack::<u32>("echo", &1).await });
     let mut numbers = Vec::new();
@@ -91,7 +91,7 @@ async fn a_reader_that_does_not_keep_up_makes_the_server_wait() {
 #[tokio::test]
 async fn a_reader_that_has_gone_holds_nobody_up() {
     let mut running = start_engine(engineio::Server::builder()).await;
-    // A session that is about to move reads in any case.
+    // A session during an upgrade reads in any case.
     let manager = builder(running.addr)
         .path("/engine.io/")
         .transports([Transport::WebSocket])
@@ -115,7 +115,7 @@ async fn a_reader_that_has_gone_holds_nobody_up() {
             number += 1;
             session.send(format!(r#"2["x",{number}]"#)).unwrap();
         }
-        // Two fill it, and the third is not read.
+        // Two events fill the buffer, and the third is not read.
         assert_eq!(log.take(2).await, [number - 2, number - 1]);
         tokio::task::yield_now().await;
         assert!(log.rest().is_empty());
@@ -125,7 +125,7 @@ async fn a_reader_that_has_gone_holds_nobody_up() {
     }
 }
 
-/// A server that sends faster than handlers work has to wait.
+/// A server that sends faster than the handlers run has to wait.
 #[tokio::test]
 async fn handlers_that_wait_are_bounded() {
     let mut running = start_engine(engineio::Server::builder()).await;

@@ -1,4 +1,4 @@
-//! Servers to connect to, and clients that come back quickly.
+//! Servers for the client's tests, and clients that reconnect quickly.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// A server that goes away with it.
+/// A running server, which stops when this value is dropped.
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
     pub(crate) io: Server,
@@ -85,7 +85,7 @@ fn set_up(io: &Server, name: &str) {
     });
 }
 
-/// Heartbeats and delays stay out of the way.
+/// Heartbeats and delays are set so that they do not interfere.
 pub(crate) fn builder(addr: SocketAddr) -> ManagerBuilder {
     builder_of(&format!("http://{addr}"))
 }
@@ -98,7 +98,7 @@ pub(crate) fn builder_of(url: &str) -> ManagerBuilder {
     })
 }
 
-/// What happens, in order.
+/// A log of events, in order.
 pub(crate) struct Log<T> {
     sender: mpsc::UnboundedSender<T>,
     receiver: mpsc::UnboundedReceiver<T>,
@@ -110,7 +110,7 @@ impl<T: Send + 'static> Log<T> {
         Self { sender, receiver }
     }
 
-    /// Writes it down.
+    /// Returns a handler that appends to the log.
     pub(crate) fn writer(&self) -> impl Fn(T) + Clone + Send + Sync + 'static {
         let sender = self.sender.clone();
         move |entry| drop(sender.send(entry))
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Log<T> {
         taken
     }
 
-    /// Everything that is there now.
+    /// All entries that are in the log now.
     pub(crate) fn rest(&mut self) -> Vec<T> {
         std::iter::from_fn(|| self.receiver.try_recv().ok()).collect()
     }
@@ -154,7 +154,7 @@ pub(crate) fn record(manager: &Manager) -> Log<String> {
     log
 }
 
-/// Waits until nothing is left of any session.
+/// Waits until the server holds no state of any session.
 pub(crate) async fn emptied(io: &Server) {
     soon(async {
         loop {
@@ -168,12 +168,12 @@ pub(crate) async fn emptied(io: &Server) {
     .await;
 }
 
-/// Begins something that does not finish at once.
+/// Polls a future once and returns whether it is pending.
 pub(crate) async fn waits<F: Future>(mut what: std::pin::Pin<&mut F>) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(what.as_mut().poll(cx).is_pending())).await
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 pub(crate) async fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

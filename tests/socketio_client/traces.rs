@@ -1,4 +1,4 @@
-//! What can be seen with the feature `tracing`, of a client and a server in one process.
+//! Output of the feature `tracing` for a client and a server in one process.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -13,14 +13,14 @@ use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::support::{builder, start_with};
 
-/// Everything that is seen on this thread, a line each: level, target, message and fields, in what span.
+/// All spans and events of this thread, one line each: level, target, message, fields and span.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     lines: Vec<String>,
-    /// Of all spans, by their numbers; and those that were entered.
+    /// The descriptions of all spans by number, and the spans that were entered.
     spans: Vec<String>,
     entered: Vec<usize>,
 }
@@ -71,22 +71,22 @@ impl Subscriber for Seen {
 }
 
 impl Seen {
-    /// Until the guards are dropped.
+    /// Records until the guards are dropped.
     fn on_this_thread() -> (Self, (DefaultGuard, Dispatch)) {
         let seen = Self::default();
-        // Of a single subscriber `tracing` asks whichever thread comes first whether it is interested, and other tests have
-        // none. With a second one all are asked.
+        // With a single subscriber, `tracing` caches the interest of whichever thread comes first, and other
+        // tests have no subscriber. With a second one it queries all of them.
         let second = Dispatch::new(Self::default());
         (seen.clone(), (tracing::subscriber::set_default(seen), second))
     }
 
-    /// The lines that begin so.
+    /// The lines with this prefix.
     fn lines(&self, beginning: &str) -> Vec<String> {
         let state = self.0.lock().unwrap();
         state.lines.iter().filter(|line| line.starts_with(beginning)).cloned().collect()
     }
 
-    /// Waits for a line that begins so and has all these parts.
+    /// Waits for a line with this prefix that contains all these parts.
     async fn find(&self, beginning: &str, parts: &[&str]) -> String {
         let there = |line: &String| parts.iter().all(|part| line.contains(part));
         let found = tokio::time::timeout(LONG, async {
@@ -133,13 +133,13 @@ async fn what_happens_can_be_seen() {
     seen.find("DEBUG engineio::server session upgraded", &["transport=\"websocket\""]).await;
     seen.find("DEBUG engineio::client session upgraded", &[]).await;
 
-    // What fits no handler, on either side, and nobody has a hook for it.
+    // Arguments of the wrong type on either side, without an error hook.
     socket.emit("number", "none").unwrap();
     seen.find("WARN socketio_server event refused", &["namespace=\"/\"", "number", &sid]).await;
     running.io.emit("echo", "none").await.unwrap();
     seen.find("WARN socketio_client event refused", &["event=\"echo\""]).await;
 
-    // Namespaces that refuse, and one that comes to be.
+    // Namespaces that refuse, and one that is created on demand.
     manager.socket("/no").connect();
     seen.find("DEBUG socketio_server connection refused", &["namespace=\"/no\"", "Auth failed"]).await;
     seen.find("DEBUG socketio_client connection refused", &["namespace=\"/no\"", "Auth failed"]).await;
@@ -147,7 +147,7 @@ async fn what_happens_can_be_seen() {
     soon(tenant.connect().connected()).await.unwrap();
     seen.find("DEBUG socketio_server namespace created", &["a\\u{202e}b"]).await;
 
-    // The connection breaks, and is opened again.
+    // The connection is lost, and reopened.
     socket.emit("leave", &()).unwrap();
     soon(closed.notified()).await;
     seen.find("DEBUG engineio::server session closed", &["reason=\"forced close\""]).await;
@@ -157,7 +157,7 @@ async fn what_happens_can_be_seen() {
     seen.find("DEBUG socketio_client reconnecting", &["attempt=1"]).await;
     seen.find("DEBUG socketio_client reconnected", &["attempts=1"]).await;
 
-    // Requests that are none.
+    // Invalid requests.
     Request::new("GET", "/socket.io/?EIO=4&transport=pigeon").send(running.addr).await;
     seen.find("DEBUG engineio::server request refused", &["code=0", "pigeon", "127.0.0.1"]).await;
     Request::new("GET", "/socket.io/?EIO=4&transport=polling&sid=not-to-be-seen").send(running.addr).await;

@@ -1,4 +1,4 @@
-//! What goes over the wire, packet by packet, and what a server should not send.
+//! The client's packets on the wire, and its behaviour when the server violates the protocol.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_namespace_is_asked_for_once() {
     socket.connect().disconnect();
     let packets = packets_until_close(&mut running).await;
     assert_eq!(packets, ["0", "1"]);
-    // The same socket may be connected again, and there is still one of it.
+    // The same socket may be connected again, and remains a single socket.
     assert!(manager.socket("/") == socket && !socket.is_active());
     socket.connect();
     assert!(socket.is_active());
@@ -133,7 +133,7 @@ async fn events_before_the_confirmation_are_kept_and_bounded() {
     for _ in 0..3 {
         session.send("2[\"x\",1]").unwrap();
     }
-    // Never confirmed, so there is nothing to be disconnected from; another attempt follows.
+    // The namespace was never confirmed, so there is no disconnect; another attempt follows.
     running.opened().await;
     assert!(socket.is_active());
 }
@@ -151,7 +151,7 @@ async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connecti
     assert_eq!(running.message().await, "0".into());
     session.send(r#"0{"sid":"a"}"#).unwrap();
     soon(socket.connected()).await.unwrap();
-    // As when a laptop sleeps: nothing of this program runs.
+    // As in a suspended laptop: no code of this process runs.
     std::thread::sleep(3 * heartbeat);
     assert!(socket.is_connected());
     socket.emit("x", &1).unwrap();
@@ -161,7 +161,8 @@ async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connecti
     assert_eq!(running.message().await, r#"2["x",1]"#.into());
 }
 
-/// A server that is asked twice, or is told anything before it has answered, closes the connection for all namespaces.
+/// A server that receives a second CONNECT, or any other packet before it has answered the first one, closes
+/// the connection for all namespaces.
 #[tokio::test]
 async fn who_leaves_before_the_server_answers_leaves_when_it_does() {
     let mut running = start_engine(engineio::Server::builder()).await;
@@ -179,7 +180,7 @@ async fn who_leaves_before_the_server_answers_leaves_when_it_does() {
     session.send(r#"0/foo,{"sid":"b"}"#).unwrap();
     assert_eq!(running.message().await, "1/foo,".into());
 
-    // It comes back meanwhile, and waits for its turn.
+    // The socket connects again meanwhile, and waits for the response.
     for answer in [r#"0/foo,{"sid":"c"}"#, r#"4/foo,{"message":"not today"}"#] {
         chat.connect();
         assert_eq!(running.message().await, "0/foo,".into());
@@ -252,7 +253,7 @@ async fn servers_of_version_2_are_asked_in_their_way() {
     assert_eq!(running.message().await, "0/foo?token=a%20b,".into());
     session.send("0/foo,").unwrap();
     soon(chat.connected()).await.unwrap();
-    // The root namespace may refuse, and is asked only when we come back.
+    // The root namespace may refuse, and is joined again only after the reconnect.
     session.send(r#"4"no""#).unwrap();
     assert_eq!(soon(root.connected()).await.unwrap_err().to_string(), "no");
     root.connect();

@@ -1,4 +1,4 @@
-//! A Chromium without a window, showing one page.
+//! A headless Chromium that shows one page.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// No window, nothing that needs privileges or hardware, and no network but ours.
+/// Headless, without privileges or hardware, and without network access except to the test.
 const ARGUMENTS: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
@@ -24,16 +24,16 @@ const ARGUMENTS: &[&str] = &[
     "--no-first-run",
     "--no-proxy-server",
 ];
-/// How much of what it said a failure shows.
+/// Length of the output that a failure shows.
 const SHOWN: usize = 4000;
-/// Longer than its processes take to notice that they are to end.
+/// Longer than the processes of the browser take to exit.
 const LONG: Duration = Duration::from_secs(20);
 
 /// A running browser with a profile of its own. Dropping it ends it.
 pub struct Chromium {
     process: Child,
     said: Arc<Mutex<Vec<u8>>>,
-    /// Disconnected when no process of the browser is left.
+    /// Disconnected when all processes of the browser have ended.
     gone: Receiver<()>,
     profile: TempDir,
 }
@@ -79,7 +79,7 @@ impl Chromium {
             let _alive = alive;
             let mut lines = BufReader::new(pipe);
             let mut line = Vec::new();
-            // All processes of the browser write into the pipe, so its end is theirs.
+            // All processes of the browser write to the pipe, so it ends with the last of them.
             while lines.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
                 heard.lock().expect("nobody panics with it").append(&mut line);
             }
@@ -87,20 +87,20 @@ impl Chromium {
         Self { process, said, gone, profile }
     }
 
-    /// How it ended, if it did.
+    /// The exit status, if the browser has ended.
     ///
     /// # Panics
     ///
-    /// Not while the process is ours.
+    /// When the status of the process cannot be read.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("it is our own process")
     }
 
-    /// The end of what it and the page's console said.
+    /// The last output of the browser and of the page's console.
     ///
     /// # Panics
     ///
-    /// When the thread that reads it did.
+    /// When the thread that reads the output has panicked.
     pub fn said(&self) -> String {
         let said = self.said.lock().expect("nobody panics with it");
         String::from_utf8_lossy(&said[said.len().saturating_sub(SHOWN)..]).into_owned()
@@ -109,10 +109,10 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The browser may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        // Its other processes notice, and write into the profile until then.
+        // Its other processes end later, and write to the profile until then.
         if self.gone.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
             eprintln!("Chromium still writes into {}", self.profile.path().display());
         }

@@ -1,4 +1,4 @@
-//! A Chromium whose tabs are driven by a test: what DevTools speak, as far as tests need it.
+//! A Chromium whose tabs are driven by a test: the part of the DevTools protocol that tests need.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::chromium::Chromium;
 
-/// Longer than anything takes, the start of a browser on a busy machine included.
+/// Longer than any step takes, including the start of a browser on a busy machine.
 const LONG: Duration = Duration::from_secs(90);
-/// How often it is looked whether something is so.
+/// Polling interval for conditions.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A browser that listens for DevTools.
 pub struct Browser {
     chromium: Chromium,
     addr: SocketAddr,
-    /// Where the browser as a whole is asked.
+    /// The endpoint of the browser as a whole.
     path: String,
 }
 
-/// One of its tabs.
+/// A tab of the browser.
 pub struct Tab {
     line: WebSocketStream<TcpStream>,
     calls: u64,
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts a browser.
     ///
     /// # Panics
     ///
@@ -41,7 +41,7 @@ impl Browser {
         Self::start_with(&[]).await
     }
 
-    /// Starts one with further arguments.
+    /// Starts a browser with further arguments.
     ///
     /// # Panics
     ///
@@ -78,7 +78,7 @@ impl Browser {
         Tab::open(self.addr, &format!("devtools/page/{target}")).await
     }
 
-    /// What it said, for a test that fails.
+    /// The output of the browser, for a test that fails.
     pub fn said(&self) -> String {
         self.chromium.said()
     }
@@ -119,7 +119,7 @@ impl Tab {
         tokio::time::timeout(LONG, answered).await.expect("the tab answers")
     }
 
-    /// The value of an expression, or what its promise becomes.
+    /// The value of an expression; a promise is awaited.
     ///
     /// # Panics
     ///
@@ -130,15 +130,15 @@ impl Tab {
         result["result"]["value"].take()
     }
 
-    /// Waits until an expression is true. A page that is still loading may throw, or not be there yet.
+    /// Waits until an expression is true. A page that is still loading may throw, or not exist yet.
     ///
     /// # Panics
     ///
-    /// When it does not become true; then the text of the page is shown.
+    /// When the expression does not become true in time; the message shows the text of the page.
     pub async fn until(&mut self, expression: &str) {
         let guarded = format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()");
         let limit = tokio::time::Instant::now() + LONG;
-        // Between two documents there is nothing that could evaluate it.
+        // Between two documents there is no context that could evaluate it.
         while self.answer("Runtime.evaluate", evaluated(&guarded)).await["result"]["result"]["value"] != true
         {
             if tokio::time::Instant::now() > limit {
@@ -149,22 +149,22 @@ impl Tab {
         }
     }
 
-    /// Clicks on an element, as a mouse would.
+    /// Clicks on an element with the mouse.
     pub async fn click(&mut self, selector: &str) {
         self.evaluate(&format!("document.querySelector({}).click()", json!(selector))).await;
     }
 
-    /// Gives a field a value.
+    /// Sets the value of a field.
     pub async fn fill(&mut self, selector: &str, value: &str) {
         let (selector, value) = (json!(selector), json!(value));
         self.evaluate(&format!("document.querySelector({selector}).value = {value}")).await;
     }
 
-    /// What it looks like, as PNG.
+    /// A screenshot as PNG.
     ///
     /// # Panics
     ///
-    /// When it does not come.
+    /// When the browser does not return one.
     pub async fn screenshot(&mut self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
         let data = shot["data"].as_str().expect("a picture");

@@ -1,4 +1,4 @@
-//! What the servers of the official suites and the tests across crates share.
+//! Code shared by the servers of the official suites and the tests across crates.
 
 pub mod chromium;
 pub mod devtools;

@@ -1,4 +1,4 @@
-//! Scripts that run clients and servers of npm.
+//! Scripts with clients and servers of npm.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::script;
 
-/// What is missing when Node.js cannot be started.
+/// Error message when Node.js cannot be started.
 pub const NEEDED: &str = "Node.js 20 or newer is needed on the PATH";
 
 /// Node.js with the packages of `tests/interop`; a script of that folder and its arguments follow.
@@ -18,21 +18,22 @@ pub fn command() -> Command {
     command_in(&folder())
 }
 
-/// Runs a script of `tests/interop`, which prints `ok` when all is well and what is wrong otherwise.
+/// Runs a script of `tests/interop`, which prints `ok` on success and the error otherwise.
 ///
 /// # Panics
 ///
-/// When something is wrong, Node.js included.
+/// When the script fails or Node.js cannot be started.
 pub async fn run(script: &str, arguments: &[&str]) {
     let folder = folder();
     run_with(&folder, &folder.join(script), arguments).await;
 }
 
-/// Runs a script that uses the packages installed in a folder. It lies in that folder or below it.
+/// Runs a script that uses the packages installed in a directory. The script must be in that directory or
+/// below it.
 ///
 /// # Panics
 ///
-/// When something is wrong, Node.js included.
+/// When the script fails or Node.js cannot be started.
 pub async fn run_with(packages: &Path, script: &Path, arguments: &[&str]) {
     script::run(command_in(packages).arg(script).args(arguments), NEEDED).await;
 }

@@ -1,4 +1,4 @@
-//! Scripts that run clients and servers of PyPI.
+//! Scripts with clients and servers of PyPI.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::script;
 
-/// What is missing when Python cannot be started.
+/// Error message when Python cannot be started.
 pub const NEEDED: &str = "Python 3.11 or newer is needed";
 
 /// Python with a script of `tests/python`, whose arguments may follow.
@@ -18,25 +18,25 @@ pub fn command(script: &str) -> Command {
     command_of(&folder().join(script))
 }
 
-/// Runs a script of `tests/python`, which prints `ok` when all is well and what is wrong otherwise.
+/// Runs a script of `tests/python`, which prints `ok` on success and the error otherwise.
 ///
 /// # Panics
 ///
-/// When something is wrong, Python included.
+/// When the script fails or Python cannot be started.
 pub async fn run(script: &str, arguments: &[&str]) {
     run_file(&folder().join(script), arguments).await;
 }
 
-/// Runs a script that lies anywhere, with the packages of `tests/python/requirements.txt`.
+/// Runs a script at any path, with the packages of `tests/python/requirements.txt`.
 ///
 /// # Panics
 ///
-/// When something is wrong, Python included.
+/// When the script fails or Python cannot be started.
 pub async fn run_file(script: &Path, arguments: &[&str]) {
     script::run(command_of(script).args(arguments), NEEDED).await;
 }
 
-/// A program of PyPI, from an environment of its own that `cargo xtask test` makes.
+/// A program of PyPI, from a separate environment that `cargo xtask test` creates.
 ///
 /// # Panics
 ///

@@ -1,5 +1,5 @@
-//! Clients that send exactly what a test says: plain HTTP, Engine.IO polling, and WebSocket; and a server that tells
-//! the test what it sees.
+//! Clients that send exactly the bytes of a test: plain HTTP, Engine.IO polling, and WebSocket; and a server
+//! that reports its events to the test.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{self, Error as WsError, Message as WsMessage};
 
-/// Longer than anything in a test takes; waiting ends as soon as what is awaited happens.
+/// Longer than any step of a test; a wait ends as soon as its condition holds.
 pub const LONG: Duration = Duration::from_secs(20);
 
-/// Waits for what has to happen.
+/// Waits for a future that must complete.
 pub async fn soon<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(LONG, what).await.expect("did not happen")
 }
 
-/// What a server's sessions did.
+/// Events of a server's sessions.
 #[derive(Debug)]
 pub enum Seen {
     /// A session opened.
@@ -43,9 +43,9 @@ pub enum Seen {
     Close(CloseReason, usize),
 }
 
-/// A running server, and what it sees.
+/// A running server and its events.
 pub struct Running {
-    /// Where it listens.
+    /// The address on which it listens.
     pub addr: SocketAddr,
     /// The server.
     pub server: Server,
@@ -88,7 +88,7 @@ pub async fn start_echo(builder: ServerBuilder) -> Running {
     launch(builder, true, |_| ()).await
 }
 
-/// Starts a server that records, and greets each new session.
+/// Starts a server that records, and sends a message to each new session.
 pub async fn start_greeting(
     builder: ServerBuilder,
     greet: impl Fn(&Session) + Send + Sync + 'static,
@@ -126,12 +126,12 @@ impl Running {
         self.find(|seen| if let Seen::Message(_, message) = seen { Some(message) } else { None }).await
     }
 
-    /// Why the next session to end ended.
+    /// The close reason of the next session that ends.
     pub async fn closed(&mut self) -> CloseReason {
         self.find(|seen| if let Seen::Close(reason, _) = seen { Some(reason) } else { None }).await
     }
 
-    /// The next thing seen that `pick` takes; what comes before it is skipped.
+    /// The next event that `pick` accepts; earlier ones are skipped.
     pub async fn find<T>(&mut self, mut pick: impl FnMut(Seen) -> Option<T>) -> T {
         loop {
             let seen = soon(self.seen.recv()).await.expect("the server is there");
@@ -141,7 +141,7 @@ impl Running {
         }
     }
 
-    /// Waits until nothing is left of any session.
+    /// Waits until the server holds no state of any session.
     pub async fn emptied(&self) {
         soon(async {
             loop {
@@ -220,7 +220,7 @@ impl Request {
         [&self.head[..], b"\r\n", &self.body].concat()
     }
 
-    /// Sends it and reads the answer to its end.
+    /// Sends the request and reads the response to its end.
     pub async fn send(&self, addr: SocketAddr) -> Response {
         let mut stream = TcpStream::connect(addr).await.expect("the server listens");
         stream.write_all(&self.bytes()).await.expect("the server reads");
@@ -243,14 +243,14 @@ impl Response {
     /// Reads until the server closes the connection.
     pub async fn read(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
-        // A reset behind the answer is a close too.
+        // A reset after the response counts as a close too.
         let _ = soon(stream.read_to_end(&mut bytes)).await;
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
         let body = bytes.split_off(end + 4);
         Self::new(&bytes, body)
     }
 
-    /// Reads one answer of a connection that stays open.
+    /// Reads one response from a connection that stays open.
     pub async fn read_one(stream: &mut TcpStream) -> Self {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -299,9 +299,9 @@ impl Response {
 #[derive(Clone, Debug)]
 pub struct Polling {
     addr: SocketAddr,
-    /// What the open packet says.
+    /// The content of the open packet.
     pub open: serde_json::Value,
-    /// The answer to the handshake.
+    /// The response to the handshake.
     pub response: Response,
     /// The target of all further requests.
     pub target: String,
@@ -319,7 +319,7 @@ impl Polling {
         Self { addr, open, response, target }
     }
 
-    /// A client of a session that was opened by hand.
+    /// A client of a session that the test opened itself.
     pub fn from_parts(addr: SocketAddr, open: serde_json::Value, response: Response, target: String) -> Self {
         Self { addr, open, response, target }
     }
@@ -329,12 +329,12 @@ impl Polling {
         self.open["sid"].as_str().unwrap_or_default()
     }
 
-    /// Asks for packets, and returns the whole answer.
+    /// Polls for packets, and returns the whole response.
     pub async fn get(&self) -> Response {
         Request::new("GET", &self.target).send(self.addr).await
     }
 
-    /// Asks for packets.
+    /// Polls for packets.
     pub async fn poll(&self) -> String {
         let response = self.get().await;
         assert_eq!(response.status, 200, "{response:?}");
@@ -376,7 +376,7 @@ impl Polling {
     }
 }
 
-/// A WebSocket client that shows every message as it came.
+/// A WebSocket client that returns every message unchanged.
 pub struct WebSocket {
     stream: WebSocketStream<TcpStream>,
     /// The headers of the 101.
@@ -410,7 +410,7 @@ impl WebSocket {
         self.stream.send(WsMessage::text(text)).await.expect("the server reads");
     }
 
-    /// Sends text messages with as few writes as they fit into.
+    /// Sends text messages with as few writes as possible.
     pub async fn send_together(&mut self, texts: impl IntoIterator<Item = String>) {
         for text in texts {
             self.stream.feed(WsMessage::text(text)).await.expect("the server reads");
@@ -441,12 +441,12 @@ impl WebSocket {
         drop(self.stream);
     }
 
-    /// The next message, whatever it is; `None` at the end of the connection.
+    /// The next message of any type; `None` at the end of the connection.
     pub async fn next(&mut self) -> Option<WsMessage> {
         soon(self.stream.next()).await.and_then(Result::ok)
     }
 
-    /// The next message, which has to be text.
+    /// The next message, which must be text.
     pub async fn text(&mut self) -> String {
         match self.next().await {
             Some(WsMessage::Text(text)) => text.to_string(),
@@ -454,7 +454,7 @@ impl WebSocket {
         }
     }
 
-    /// The next message, which has to be binary.
+    /// The next message, which must be binary.
     pub async fn binary(&mut self) -> Vec<u8> {
         match self.next().await {
             Some(WsMessage::Binary(data)) => data.to_vec(),
@@ -462,7 +462,7 @@ impl WebSocket {
         }
     }
 
-    /// Skips messages until the server closes. The close code, if it sent one.
+    /// Skips messages until the server closes. Returns the close code, if it sent one.
     pub async fn closed(&mut self) -> Option<u16> {
         loop {
             match self.next().await {

@@ -4,11 +4,11 @@ use tokio::process::Command;
 
 use crate::script;
 
-/// Runs `tests/rust_socketio`, which prints `ok` when all is well and what is wrong otherwise.
+/// Runs `tests/rust_socketio`, which prints `ok` on success and the error otherwise.
 ///
 /// # Panics
 ///
-/// When something is wrong, or it was not built.
+/// When the program fails, or was not built.
 pub async fn run(arguments: &[&str]) {
     let program = script::target().join("tools/rust_socketio/debug/visit-with-rust-socketio");
     assert!(

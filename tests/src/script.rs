@@ -1,4 +1,4 @@
-//! Programs that visit a server with a client that is not ours.
+//! Programs that connect a third-party client to a server.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-/// Longer than any of them takes. They have time limits of their own for everything that they wait for; this one
-/// ends those that are stuck in a client.
+/// Longer than any program takes. The programs have their own timeouts for every wait; this one ends programs
+/// whose client is stuck.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Runs a program that prints `ok` when all is well, and what is wrong otherwise.
+/// Runs a program that prints `ok` on success, and the error otherwise.
 ///
 /// # Panics
 ///
-/// When something is wrong, the program cannot be started, or it takes too long.
+/// When the program fails, cannot be started, or takes too long.
 pub async fn run(command: &mut Command, needed: &str) {
     let shown = format!("{:?}", command.as_std());
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
@@ -26,7 +26,7 @@ pub async fn run(command: &mut Command, needed: &str) {
     assert!(output.status.success() && said.trim() == "ok", "{shown}: {said}{wrong}");
 }
 
-/// Where cargo builds, and `cargo xtask` keeps what it installs.
+/// The target directory of cargo, in which `cargo xtask` installs its tools.
 pub(crate) fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target)

@@ -1,4 +1,4 @@
-//! Programs that say where they listen.
+//! Programs that print the address on which they listen.
 
 use std::process::Stdio;
 
@@ -7,11 +7,11 @@ use tokio::process::{Child, Command};
 
 use crate::raw::soon;
 
-/// Starts a program that says `listening on URL` in its first line. It ends when it is dropped.
+/// Starts a program that prints `listening on URL` in its first line. It is killed when it is dropped.
 ///
 /// # Panics
 ///
-/// When it says something else.
+/// When the program prints something else.
 pub async fn start(program: &mut Command) -> (Child, String) {
     let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it can be started");
     let mut lines = BufReader::new(program.stdout.take().expect("it is piped")).lines();

@@ -4,7 +4,7 @@ use tokio::process::Command;
 
 use crate::script;
 
-/// What is wrong when it cannot be started.
+/// Error message when the server cannot be started.
 pub const NEEDED: &str = "it was built for this machine";
 
 /// The server; its arguments follow.

@@ -1,4 +1,4 @@
-//! Clients that begin something and do not go on with it, or read nothing of what they asked for.
+//! Clients that stop in the middle of a request, or do not read the response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,44 +12,44 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// The segments and the buffer of a client are small, so that the kernel keeps little of what it does not read: about 50
-/// KiB on the side of the server, instead of megabytes.
+/// The segments and the receive buffer of a client are small, so that the kernel buffers little unread data:
+/// about 50 KiB at the server, instead of megabytes.
 const SEGMENT: u32 = 536;
 const RECEIVED: usize = 4096;
-/// How much is asked for and not read.
+/// Size of the response that is requested and not read.
 pub const LARGE: usize = 150_000;
-/// Between two bytes of those who send, or read, one at a time.
+/// Interval between two bytes of clients that send or read byte by byte.
 const DRIP: Duration = Duration::from_millis(200);
 
 /// A connection, with or without TLS.
 pub type Line = Box<dyn Stream>;
 
-/// What bytes go through.
+/// A byte stream.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// What a client does, or does not.
+/// Kinds of stuck clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It connects, and sends nothing.
+    /// The client connects, and sends nothing.
     Silent,
-    /// It sends half of its first TLS message.
+    /// The client sends half of its first TLS message.
     HalfTlsHandshake,
-    /// It sends half of a request's head.
+    /// The client sends half of a request's head.
     HalfHead,
-    /// It sends a head byte by byte.
+    /// The client sends a head byte by byte.
     HeadByByte,
-    /// It sends a body byte by byte.
+    /// The client sends a body byte by byte.
     BodyByByte,
-    /// It polls for a large answer, and reads nothing of it.
+    /// The client polls for a large response, and reads nothing of it.
     PollNotRead,
-    /// It reads such an answer byte by byte.
+    /// The client reads such a response byte by byte.
     PollByByte,
-    /// It asks for something large over WebSocket, and reads nothing.
+    /// The client requests a large message over WebSocket, and reads nothing.
     WebSocketNotRead,
     /// The same in the gateway's native protocol.
     NativeNotRead,
-    /// It sends many requests at once, and reads no answer.
+    /// The client sends many requests at once, and reads no response.
     Pipelined,
 }
 
@@ -68,7 +68,7 @@ pub const KINDS: [Kind; 10] = [
 ];
 
 impl Kind {
-    /// Whether it has something large wait for it in a session.
+    /// Whether a large message waits for the client in a session.
     pub fn is_asking(self) -> bool {
         matches!(self, Self::PollNotRead | Self::PollByByte | Self::WebSocketNotRead | Self::NativeNotRead)
     }
@@ -77,9 +77,9 @@ impl Kind {
 /// The port of a gateway with its default paths.
 #[derive(Clone)]
 pub struct Port {
-    /// Where it is.
+    /// The address of the port.
     pub addr: SocketAddr,
-    /// How TLS is spoken, if it is.
+    /// The TLS connector, if the port uses TLS.
     pub tls: Option<TlsConnector>,
 }
 
@@ -100,7 +100,7 @@ impl Port {
         Ok(Box::new(tls.connect(name, stream).await?))
     }
 
-    /// A session that polls and has joined, and the target of its requests.
+    /// A polling session that has joined the namespace `/`, and the target of its requests.
     pub async fn polling(&self) -> io::Result<(Line, String)> {
         let mut line = self.line().await?;
         let target = "/socket.io/?EIO=4&transport=polling";
@@ -119,8 +119,9 @@ impl Port {
         Ok(line)
     }
 
-    /// Does what a client of this kind does, and comes back with its connection when it is stuck. Those that go on byte
-    /// by byte do so while `going_on`, and come back without one. An error says that it did not come so far.
+    /// Runs a client of this kind and returns its connection when it is stuck. A client that works byte by
+    /// byte runs while `going_on` is true, and returns no connection. An error means that the client did not
+    /// reach this state.
     pub async fn begin(&self, kind: Kind, going_on: &AtomicBool) -> io::Result<Option<Line>> {
         let large = || "x".repeat(LARGE);
         let mut line: Line = match kind {
@@ -160,7 +161,8 @@ impl Port {
                 write(&mut line, head).await?;
             }
             Kind::Pipelined => {
-                // The server stops reading, too. What is written then waits until it closes the connection.
+                // The server stops reading, too. Further writes then wait until the server closes the
+                // connection.
                 let _ = line.write_all(get("/page.js").repeat(2000).as_bytes()).await;
             }
             _ => {}
@@ -216,7 +218,7 @@ async fn write(line: &mut Line, what: impl AsRef<[u8]>) -> io::Result<()> {
     line.flush().await
 }
 
-/// Sends a request and reads the answer: the head, and a body of the length that it names. Refusals are errors.
+/// Sends a request and reads the response: the head, and a body of the announced length. Refusals are errors.
 pub async fn ask(line: &mut Line, request: &str) -> io::Result<String> {
     write(line, request).await?;
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! TLS in front of servers that know of none, as a proxy would do it.
+//! TLS termination in front of servers without TLS, as a proxy does it.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;

@@ -1,13 +1,13 @@
-//! crates.io's rust_socketio goes through what applications do, against our server.
+//! crates.io's rust_socketio runs the exchanges of a typical application against our server.
 //!
 //! ```text
 //! visit-with-rust-socketio URL TRANSPORT
 //! ```
 //!
-//! TRANSPORT is `polling`, `websocket`, or `polling,websocket`. The names of the visitors are those that the server
-//! writes down when they leave. What the other clients do and this one cannot: be in several namespaces over one
-//! connection, answer an event, attach binary data to an event that wants an answer, see binary data inside of
-//! something else, and say why it was disconnected.
+//! TRANSPORT is `polling`, `websocket`, or `polling,websocket`. The names of the clients are those that the
+//! server logs when they disconnect. Unlike the other clients, this one cannot join several namespaces over
+//! one connection, acknowledge an event, attach binary data to an event that requests an ack, receive nested
+//! binary data, or report why it was disconnected.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ struct Place {
     transport: fn() -> TransportType,
 }
 
-/// A client in a namespace, and what it gets.
+/// A client in a namespace, and its received events.
 struct Visitor {
     client: Client,
     heard: Mutex<mpsc::UnboundedReceiver<(Event, Payload)>>,
@@ -69,7 +69,7 @@ impl Place {
         visitor
     }
 
-    /// What a refused client is told.
+    /// The error that a refused client receives.
     async fn refusal(&self, namespace: &str, token: &str) -> String {
         let visitor = self.open("nobody", namespace, token, false).await;
         let Payload::Text(said) = visitor.next(Event::Error).await else { panic!("the error is text") };
@@ -78,7 +78,7 @@ impl Place {
 }
 
 impl Visitor {
-    /// What comes with the next event, which has to be this one.
+    /// The payload of the next event, which must be this one.
     async fn next(&self, wanted: impl Into<Event>) -> Payload {
         let wanted = wanted.into();
         let (event, payload) =
@@ -87,7 +87,7 @@ impl Visitor {
         payload
     }
 
-    /// What comes with the next event of this name. Others may come before.
+    /// The payload of the next event of this name. Other events may come before it.
     async fn find(&self, wanted: impl Into<Event>) -> Payload {
         let wanted = wanted.into();
         let find = async {
@@ -122,7 +122,7 @@ async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("{what} did not come"))
 }
 
-/// The arguments of an answer: the client hands them over as one array.
+/// The arguments of an ack: the client passes them as one array.
 fn answer(arguments: Value) -> Payload {
     Payload::Text(vec![arguments])
 }
@@ -139,7 +139,7 @@ async fn main() {
     };
     let place = Place { url: url.clone(), transport };
 
-    // Refused with data and without, then let in.
+    // Refused with data and without, then accepted.
     let refusal = place.refusal("/chat", "bad").await;
     assert!(refusal.ends_with(r#"{"message":"not allowed","data":{"code":7}}"#), "{refusal}");
     let refusal = place.refusal("/nowhere", "good").await;
@@ -149,7 +149,7 @@ async fn main() {
     assert_ne!(ada.ask("who am I", NOTHING).await, bob.ask("who am I", NOTHING).await);
     assert_eq!(ada.ask("credentials", NOTHING).await, answer(json!([{"token": "good", "name": "ada"}])));
 
-    // Events with answers and without, text and binary.
+    // Events with acks and without, text and binary.
     let several = json!([1, "2", {"3": [true, null]}]);
     let Value::Array(arguments) = several.clone() else { unreachable!() };
     assert_eq!(ada.ask("echo", arguments).await, answer(several));
@@ -170,11 +170,11 @@ async fn main() {
     keep_order(&place).await;
     come_back(&place).await;
 
-    // Another namespace, which asks for no credentials.
+    // Another namespace, which requires no credentials.
     let dan = place.join("dan", "/news", false).await;
     assert_eq!(dan.ask("echo", json!("hello")).await, answer(json!(["hello"])));
 
-    // Ways to leave.
+    // Kinds of disconnect.
     bob.emit("throw me out", NOTHING).await;
     bob.next(Event::Close).await;
     ada.client.disconnect().await.expect("it is connected");
@@ -193,7 +193,7 @@ async fn keep_order(place: &Place) {
     eve.client.disconnect().await.expect("it is connected");
 }
 
-/// A client that is cut off comes back by itself.
+/// A client whose connection is cut reconnects by itself.
 async fn come_back(place: &Place) {
     let eve = place.join("eve", "/chat", true).await;
     let before = eve.ask("who am I", NOTHING).await;

@@ -1,4 +1,4 @@
-//! The server that clients of other houses visit, and its book of who left and why.
+//! The server for third-party clients, which logs the disconnects with their reasons.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::support::start;
 
-/// Who a visitor says it is: in its CONNECT packet, or in the query string of the namespace.
+/// The name of a client: from its CONNECT packet, or from the query string of the namespace.
 #[derive(Deserialize)]
 struct Visitor {
     #[serde(default)]
@@ -34,8 +34,8 @@ impl House {
         Self { url: format!("http://{}", running.addr), departures }
     }
 
-    /// These left, in any order, and nobody else. A line names the visitor, the namespace and the reason; where a
-    /// client does not always manage to send what it means to, two reasons with ` or ` between them.
+    /// Expects exactly these disconnects, in any order. A line names the client, the namespace and the
+    /// reason; if a client cannot always send its close packet, the line has two reasons separated by ` or `.
     pub(super) async fn left(mut self, expected: &[&str]) {
         let mut left = Vec::new();
         while left.len() < expected.len() {
@@ -75,7 +75,7 @@ fn furnish(io: &Server, book: &mpsc::UnboundedSender<String>) {
     }
 }
 
-/// Events both ways, with answers from us.
+/// Events in both directions, acknowledged by the server.
 fn talk(namespace: &Namespace) {
     namespace.on("who am I", |socket: Socket| async move {
         Ack(Args((socket.id().to_owned(), socket.session().id().as_str().to_owned())))
@@ -96,7 +96,7 @@ fn talk(namespace: &Namespace) {
     });
 }
 
-/// Answers from the client.
+/// Events acknowledged by the client.
 fn ask(namespace: &Namespace) {
     namespace.on("ask me", |socket: Socket| async move {
         let sum: i32 = socket.emit_with_ack("question", &Args((40, 2))).await?;
@@ -109,7 +109,7 @@ fn ask(namespace: &Namespace) {
     });
 }
 
-/// Rooms, and answers from everybody in one.
+/// Rooms, and acks from all sockets of one.
 fn gather(namespace: &Namespace) {
     namespace.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
     namespace.on("say", |socket: Socket, Data(room): Data<String>, args: RawArgs| async move {
@@ -128,7 +128,7 @@ fn gather(namespace: &Namespace) {
     });
 }
 
-/// Ways out.
+/// Kinds of disconnect.
 fn leave(namespace: &Namespace, io: &Server, book: &mpsc::UnboundedSender<String>) {
     namespace.on("throw me out", |socket: Socket| async move { socket.disconnect(false) });
     namespace.on("cut me off", |socket: Socket| async move { socket.session().abort() });
@@ -139,7 +139,7 @@ fn leave(namespace: &Namespace, io: &Server, book: &mpsc::UnboundedSender<String
     });
     let book = book.clone();
     namespace.on_disconnect(move |socket: Socket, Auth(visitor): Auth<Visitor>, reason: DisconnectReason| {
-        // Clients of version 2 are in the namespace / without wanting to.
+        // Clients of version 2 always join the namespace /.
         if socket.namespace() != "/" {
             let _ = book.send(format!("{} {}: {reason}", visitor.name, socket.namespace()));
         }

@@ -1,10 +1,10 @@
-//! crates.io's socketioxide on axum, for clients that are not.
+//! crates.io's socketioxide on axum, as a server for third-party clients.
 //!
 //! ```text
 //! socketioxide-server PORT [msgpack]
 //! ```
 //!
-//! It prints the port that it listens on, any free one for 0, and lives until it is ended.
+//! It prints the port on which it listens (port 0 selects a free one), and runs until it is killed.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,8 +21,7 @@ use socketioxide::handler::ConnectHandler;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::net::TcpListener;
 
-/// All arguments of an event or an answer, however many there are: a tuple to socketioxide, as a list would be one
-/// argument.
+/// All arguments of an event or an ack: a tuple for socketioxide, since a list would be a single argument.
 struct Arguments(Vec<Value>);
 
 impl<'de> Deserialize<'de> for Arguments {
@@ -67,7 +66,7 @@ struct Who {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().ok_or("which port?")?.parse()?;
-    // As much as the official server takes in a request.
+    // The limit of the official server per request.
     let builder = SocketIo::builder().ping_interval(Duration::from_secs(1)).max_payload(1_000_000);
     let builder = match arguments.next().as_deref() {
         Some("msgpack") => builder.with_parser(ParserConfig::msgpack()),
@@ -87,7 +86,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn nothing(_: SocketRef) {}
 
-/// A middleware, as the handler of a namespace may begin after the client has sent something already.
+/// A middleware, since the handler of a namespace may start after the client's first event.
 async fn welcome(socket: SocketRef, TryData(auth): TryData<Value>) -> Result<(), Infallible> {
     let auth = auth.ok();
     socket.join("room");

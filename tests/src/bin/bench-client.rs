@@ -1,4 +1,4 @@
-//! Our client, for the comparison of clients: see the contract in benches/whole/README.md.
+//! Our client for the comparison of clients; benches/whole/README.md has the contract.
 
 #[path = "../../../benches/whole/clients/commands.rs"]
 mod commands;

@@ -1,8 +1,9 @@
 //! The server of the benchmarks: echo, acknowledgement, broadcast and rooms on the port that `PORT` names.
 //!
-//! The data of an echo is handed on unread, unless `ECHO` says how to read it: `typed` as the object that the load
-//! generator sends with `--kind json`, `dynamic` as a value of any shape. With `EVENTS=gateway`, the events are those
-//! that the gateway has without a backend, byte for byte, so that the gateway can be compared with the library alone.
+//! The data of an echo is forwarded without parsing, unless `ECHO` selects a type: `typed` for the object
+//! that the load generator sends with `--kind json`, `dynamic` for a value of any shape. With
+//! `EVENTS=gateway`, the events are those of the gateway without a backend, byte for byte, so that the
+//! gateway can be compared with the library alone.
 
 use std::net::Ipv4Addr;
 use std::time::SystemTime;
@@ -15,11 +16,11 @@ use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
-/// Gives the memory of a crowd that is gone back to the system, which the allocator of glibc seldom does.
+/// Returns the memory of disconnected clients to the system, which the allocator of glibc seldom does.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// What the load generator sends with `--kind json`.
+/// The object that the load generator sends with `--kind json`.
 #[derive(Deserialize, Serialize)]
 struct Page {
     a: String,
@@ -87,7 +88,7 @@ fn contract(io: &Server) {
     io.on("room", move |Data(room): Data<String>, args: RawArgs| {
         let rooms = rooms.clone();
         async move {
-            // The second argument is handed on unread.
+            // The second argument is forwarded without parsing.
             let data = args.get(1).ok_or("room needs data")?;
             rooms.to(room).emit("room", &data).await.map_err(|_| "not sent")
         }

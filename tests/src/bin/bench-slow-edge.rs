@@ -1,9 +1,9 @@
-//! What clients that get stuck cost a gateway and its other clients: `bench-slow-edge GATEWAY plain|tls CLIENTS ROUNDS`
-//! prints one JSON object.
+//! Cost of stuck clients for a gateway and its other clients: `bench-slow-edge GATEWAY plain|tls CLIENTS
+//! ROUNDS` prints one JSON object.
 //!
-//! Twenty clients have something echoed all the time. In turns they are alone, and beside stuck clients of every kind,
-//! which a process of its own brings (`bench-slow-edge stuck ADDR plain|tls CLIENTS`), since what that costs should not
-//! count as the gateway's.
+//! Twenty clients send echo requests continuously. They run alternately alone and beside stuck clients of
+//! every kind. A separate process runs the stuck clients (`bench-slow-edge stuck ADDR plain|tls CLIENTS`), so
+//! that their cost does not count as the gateway's.
 
 use std::error::Error;
 use std::io::Read;
@@ -29,7 +29,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The limits of the gateway that is measured. The longest is the heartbeat's, of its two times together.
+/// The limits of the measured gateway. The longest is the heartbeat's, interval and timeout together.
 const LIMITS: [&str; 5] = [
     "transport.ping_interval_ms=5000",
     "transport.ping_timeout_ms=5000",
@@ -38,14 +38,14 @@ const LIMITS: [&str; 5] = [
     "transport.body_timeout_ms=5000",
 ];
 const LONGEST: Duration = Duration::from_secs(10);
-/// Clients that read everything, and how often each has something echoed.
+/// Number of clients that read everything and send echo requests.
 const OTHERS: usize = 20;
 const EVERY: Duration = Duration::from_millis(40);
-/// How long they are alone.
+/// Duration of the phase without stuck clients.
 const ALONE: Duration = Duration::from_secs(20);
-/// How many stuck clients begin at a time.
+/// Number of stuck clients that start at a time.
 const AT_ONCE: usize = 64;
-/// How often memory and descriptors are looked at.
+/// Sampling interval of memory and descriptors.
 const LOOK: Duration = Duration::from_millis(250);
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,7 +64,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// TLS that trusts the certificate in a file; `plain` is none.
+/// A TLS connector that trusts the certificate in a file; none for `plain`.
 fn connector(certificate: &str) -> Result<Option<TlsConnector>> {
     if certificate == "plain" {
         return Ok(None);
@@ -78,8 +78,8 @@ fn connector(certificate: &str) -> Result<Option<TlsConnector>> {
     Ok(Some(TlsConnector::from(Arc::new(config))))
 }
 
-/// The other process: brings clients of every kind, says `begun` when all are stuck, and keeps them until its standard
-/// input ends.
+/// The other process: starts clients of every kind, prints `begun` when all are stuck, and holds them until
+/// its standard input ends.
 async fn stuck(port: Port, clients: usize) -> Result<()> {
     let kinds: Vec<Kind> =
         KINDS.into_iter().filter(|kind| port.tls.is_some() || *kind != Kind::HalfTlsHandshake).collect();
@@ -108,7 +108,7 @@ async fn stuck(port: Port, clients: usize) -> Result<()> {
     Ok(())
 }
 
-/// A gateway that runs.
+/// A running gateway.
 struct Gateway {
     process: Child,
     addr: SocketAddr,
@@ -137,7 +137,7 @@ impl Gateway {
         Ok(Self { process, addr })
     }
 
-    /// Its resident memory in bytes, and how many descriptors it has open.
+    /// Resident memory in bytes, and number of open descriptors.
     fn held(&self) -> Result<(u64, usize)> {
         let pid = self.process.id().ok_or("the gateway ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -147,7 +147,7 @@ impl Gateway {
     }
 }
 
-/// When something was asked for, and how long the answer took.
+/// Start time and latency of each request.
 type Latencies = Arc<Mutex<Vec<(Instant, Duration)>>>;
 
 async fn measure(program: &str, tls: bool, clients: &str, rounds: usize) -> Result<Value> {
@@ -179,13 +179,13 @@ async fn measure(program: &str, tls: bool, clients: &str, rounds: usize) -> Resu
         if let Ok(error) = failure.try_recv() {
             return Err(format!("a client that reads everything: {error}").into());
         }
-        // What jemalloc still keeps of one round should not be the next one's.
+        // Memory that jemalloc still retains of one round must not count in the next one.
         tokio::time::sleep(LONGEST).await;
     }
     Ok(json!({"tls": tls, "rounds": results}))
 }
 
-/// Once alone, and once beside stuck clients.
+/// One phase without stuck clients, and one beside them.
 async fn round(gateway: &Gateway, certificate: &str, clients: &str, latencies: &Latencies) -> Result<Value> {
     let alone = Instant::now();
     tokio::time::sleep(ALONE).await;
@@ -247,13 +247,13 @@ async fn line(addr: SocketAddr, tls: Option<TlsConnector>) -> Result<Line> {
     Ok(Box::new(tls.connect(ServerName::try_from("localhost")?, stream).await?))
 }
 
-/// A client that has something echoed all the time.
+/// A client that sends echo requests continuously.
 async fn echo(line: Line, number: usize, latencies: Latencies) -> Result<std::convert::Infallible> {
     let url = "ws://localhost/socket.io/?EIO=4&transport=websocket";
     let (mut ws, _) = tokio_tungstenite::client_async(url, line).await?;
     ws.send(Message::text("40")).await?;
     let request = format!("42{}", json!(["echo", "x".repeat(32)]));
-    // Not all in the same moment.
+    // The clients start at different times.
     let start = tokio::time::Instant::now() + EVERY * u32::try_from(number)? / u32::try_from(OTHERS)?;
     let mut ticks = tokio::time::interval_at(start + Duration::from_secs(1), EVERY);
     let mut asked = None;
@@ -277,7 +277,7 @@ async fn echo(line: Line, number: usize, latencies: Latencies) -> Result<std::co
     }
 }
 
-/// The p99 of what was asked for between two moments, in microseconds.
+/// The p99 latency of the requests between two times, in microseconds.
 fn p99(latencies: &Latencies, from: Instant, to: Instant) -> Option<f64> {
     let all = lock(latencies);
     let within = all.iter().filter(|(asked, _)| (from..to).contains(asked)).map(|(_, took)| *took);

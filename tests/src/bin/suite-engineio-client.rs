@@ -1,4 +1,4 @@
-//! The server that the official Engine.IO client's own suite is run against, on port 3000.
+//! The server for the test suite of the official Engine.IO client, on port 3000.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

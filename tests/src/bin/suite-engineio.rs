@@ -1,13 +1,13 @@
-//! The server that the official Engine.IO protocol suite is run against: an echo on port 3000 with short
-//! heartbeats, and nothing else.
+//! The server for the official Engine.IO protocol suite: an echo on port 3000 with short heartbeats, and
+//! nothing else.
 
 use std::time::Duration;
 
 use engineio::{Cors, Message, Server, Session, handler_fn};
 use tests::{listen_on_loopback, serve_all};
 
-// One thread, as the official server has: the suite sends requests that depend on each other at the same time, over two
-// connections, and expects them to be handled in the order in which they came.
+// One thread, as the official server has: the suite sends requests that depend on each other at the same
+// time, over two connections, and expects them to be handled in order of arrival.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::builder()

@@ -1,4 +1,4 @@
-//! The server that the official Socket.IO client's suite is run against, on port 3210.
+//! The server for the test suite of the official Socket.IO client, on port 3210.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -10,13 +10,13 @@ use socketio_server::{
 };
 use tests::{listen_on_loopback, serve_all};
 
-/// A client that sets no timeout at all has to time out first.
+/// Delay of each handshake: a client with a timeout of zero must time out before its end.
 const HANDSHAKE: Duration = Duration::from_millis(10);
 
-/// What the suite expects of a text in several scripts.
+/// The text in several scripts that the suite expects.
 const UTF8: [&str; 5] = ["てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "utf8 — string"];
 
-/// Remembered of a socket that has sent its first buffer.
+/// Marks a socket that has sent its first buffer.
 #[derive(Clone)]
 struct FirstBuffer;
 
@@ -39,7 +39,7 @@ fn root(io: &Server) {
     });
     io.on("hi", |socket: Socket| async move { socket.emit("hi", &Args(())) });
     io.on("echo", |args: RawArgs| async move { Ack(args) });
-    // A client that repeats it with an id of its own gets no answer.
+    // A retransmission by the client with an id of its own gets no ack.
     io.on("ack", |socket: Socket, _unanswered: Option<AckSender>| async move {
         let timeout = Duration::from_secs(10);
         let answer = socket.timeout(timeout).emit_with_ack_args("ack", &Args(())).await;
@@ -96,7 +96,7 @@ fn other_namespaces(io: &Server) {
         io.of(name);
     }
     io.of("/abc").on_connect(|socket: Socket, found: Handshake| async move {
-        // The client may be gone already, which is not the suite's concern.
+        // The client may already be disconnected, which does not matter to the suite.
         let _ = socket.emit("handshake", &handshake(&found));
     });
     io.of("/no").middleware(|| async { Err(ConnectError::new("Auth failed (custom namespace)")) });

@@ -1,4 +1,4 @@
-//! The server that the official Socket.IO protocol suite is run against, on port 3000.
+//! The server for the official Socket.IO protocol suite, on port 3000.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use engineio::Cors;
 use socketio_server::{Ack, Auth, Namespace, RawArgs, Server, Socket};
 use tests::{listen_on_loopback, serve_all};
 
-/// Tells each client what it said in its CONNECT packet.
+/// Sends each client the payload of its CONNECT packet.
 fn greet(namespace: &Namespace) {
     namespace.on_connect(|socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
-        // The client may be gone already, which is not the suite's concern.
+        // The client may already be disconnected, which does not matter to the suite.
         let _ = socket.emit("auth", &auth);
     });
 }
 
-// One thread, as the official server has: the suite sends requests that depend on each other at the same time, over two
-// connections, and expects them to be handled in the order in which they came.
+// One thread, as the official server has: the suite sends requests that depend on each other at the same
+// time, over two connections, and expects them to be handled in order of arrival.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder()

@@ -1,4 +1,4 @@
-//! A handler that could not go on in another thread.
+//! A handler whose future is not `Send`.
 //@ future cannot be sent between threads safely
 //@ `Rc<str>`
 

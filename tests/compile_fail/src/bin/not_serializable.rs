@@ -1,4 +1,4 @@
-//! What is sent has to be something that serde can write.
+//! The type of a sent value must implement `Serialize`.
 //@ `Secret` cannot be sent as the arguments of an event
 //@ one argument is any value that implements `serde::Serialize`; several are written `Args((a, b))`
 

@@ -1,4 +1,4 @@
-//! An event handler returns a value as it is. A value is answered as `Ack(value)`.
+//! An event handler returns a plain value. A value is acknowledged as `Ack(value)`.
 //@ an event handler cannot return `{integer}`
 //@ return `()`, `Ack(value)`, or a `Result` of one of them
 

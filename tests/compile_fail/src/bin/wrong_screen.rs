@@ -1,4 +1,4 @@
-//! A middleware for events lets pass, refuses or rewrites.
+//! An event middleware must return its decision: accept, refuse or rewrite.
 //@ a middleware for events cannot return `bool`
 //@ return `Result<(), E>` to let events pass or refuse them, or `Result<Rewrite, E>` to change them
 

@@ -19,7 +19,8 @@ fn refusal(code: u8, message: &str) -> String {
     format!(r#"{{"code":{code},"message":"{message}"}}"#)
 }
 
-/// EIO-PROTO-02, EIO-PROTO-03, EIO-PROTO-04, EIO-SRV-008, EIO-SRV-027, EIO-SRV-028, EIO-SRV-029, EIO-SRV-035, EIO-SRV-065, EIO-SRV-066
+/// EIO-PROTO-02, EIO-PROTO-03, EIO-PROTO-04, EIO-SRV-008, EIO-SRV-027, EIO-SRV-028, EIO-SRV-029, EIO-SRV-035,
+/// EIO-SRV-065, EIO-SRV-066
 #[tokio::test]
 async fn each_refusal_has_its_code_and_context() {
     let transport =

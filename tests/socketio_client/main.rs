@@ -1,5 +1,5 @@
-//! The Socket.IO client against our server, against peers that send exactly what a test says, and against servers that
-//! are not ours.
+//! The Socket.IO client against our server, against peers that send exactly what a test says, and against
+//! servers that are not ours.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod acks;

@@ -345,7 +345,8 @@ impl Polling {
     pub async fn park(&self, running: &Running) -> tokio::task::JoinHandle<Response> {
         let this = self.clone();
         let parked = tokio::spawn(async move { this.get().await });
-        // The session's own counters do not show a waiting GET; a volatile message is taken only when one waits.
+        // The session's own counters do not show a waiting GET; a volatile message is taken only when one
+        // waits.
         let session = running.server.session(self.sid()).expect("it is open");
         soon(async {
             while !session.can_send_now() {

@@ -45,7 +45,8 @@ struct Line {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A single core needs no scheduler that shares work between cores; see "Which runtime" in docs/performance.md.
+    // A single core needs no scheduler that shares work between cores; see "Which runtime" in
+    // docs/performance.md.
     let mut runtime = match std::thread::available_parallelism() {
         Ok(cores) if cores.get() == 1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
@@ -95,7 +96,8 @@ fn contract(io: &Server) {
     });
 }
 
-/// The events of the gateway that the load generator uses: `connected`, `echo`, `join`, and the relay of `room`.
+/// The events of the gateway that the load generator uses: `connected`, `echo`, `join`, and the relay of
+/// `room`.
 fn gateway_events(io: &Server) {
     io.on_connect(|socket: Socket| async move {
         let connected =

@@ -1,8 +1,8 @@
-//! Which behaviours of the official test suites have a test of ours.
+//! Coverage of the behaviours of the official test suites by our tests.
 //!
-//! `tests/conformance/rows.tsv` has a row for each behaviour. It is covered when its id stands in the comment
-//! directly above a test, and not applicable when `tests/conformance/*.md` says why: `- EIO-SRV-006: reason`, or a
-//! range, `- EIO-SRV-180..197: reason`.
+//! `tests/conformance/rows.tsv` has a row for each behaviour. A behaviour is covered if its id is in the
+//! comment directly above a test, and not applicable if `tests/conformance/*.md` gives the reason: `-
+//! EIO-SRV-006: reason`, or a range, `- EIO-SRV-180..197: reason`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::root;
 
-/// Packages of which nothing may be missing.
+/// Packages that must be complete.
 const DONE: &str = "tests/conformance/done.txt";
 
 #[derive(Default)]
@@ -20,8 +20,8 @@ struct Package {
     missing: Vec<String>,
 }
 
-/// Prints the state of each package, or the missing ids of one. An error if a finished package misses something, or
-/// an id is said to be both, or is unknown.
+/// Prints the state of each package, or the missing ids of one. It is an error if a complete package lacks an
+/// id, if an id is both covered and not applicable, or if an id is unknown.
 pub(crate) fn report(only: Option<&str>) -> Result<(), String> {
     let root = root();
     let rows = fs::read_to_string(root.join("tests/conformance/rows.tsv"))
@@ -111,7 +111,7 @@ fn above_tests(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// A line that begins a test, in Rust, JavaScript or Python.
+/// Whether a line begins a test, in Rust, JavaScript or Python.
 fn is_test(line: &str) -> bool {
     line.starts_with("#[test]")
         || line.starts_with("#[tokio::test")
@@ -140,7 +140,7 @@ fn expand(id: &str) -> Vec<String> {
     (begin..=end).map(|number| format!("{package}-{number:0width$}", width = from.len())).collect()
 }
 
-/// Words that look like an id: capitals, a dash, digits at the end.
+/// Words with the form of an id: capitals, a dash, digits at the end.
 fn ids_in(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')).filter_map(|word| {
         let (package, number) = word.rsplit_once('-')?;

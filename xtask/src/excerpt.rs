@@ -1,21 +1,21 @@
-//! What of a long output says why a program failed.
+//! Excerpt of a long output for the report of a failure.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Of the end of the output, this many lines.
+/// Number of lines from the end of the output.
 const TAIL: usize = 25;
-/// Of what tests say of their failures, this many lines.
+/// Maximum number of lines from the failures that tests print.
 const FAILURES: usize = 150;
-/// A line is cut after this many characters.
+/// Maximum number of characters per line.
 const WIDTH: usize = 300;
 
-/// The failures that tests tell in the middle of an output, and its last lines.
+/// The failures that tests print in the middle of an output, and its last lines.
 #[derive(Debug, Default)]
 pub(crate) struct Excerpt {
     failures: Vec<String>,
     tail: VecDeque<String>,
-    /// Between a test binary's word that there are failures and its summary.
+    /// Whether the current line is between the `failures:` line of a test binary and its summary.
     telling: bool,
 }
 

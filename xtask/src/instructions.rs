@@ -1,7 +1,8 @@
-//! How many instructions the hot paths take, counted by callgrind and held against `benches/instructions.txt`.
+//! Instruction counts of the hot paths, measured by callgrind and compared with `benches/instructions.txt`.
 //!
-//! Counts do not depend on how busy the machine is, so a regression shows on any. They do depend on the compiler, the
-//! C library and the processor's features: what was counted elsewhere is not compared.
+//! The counts do not depend on the load of the machine, so a regression is visible on any machine. They do
+//! depend on the compiler, the C library and the processor's features: counts from another environment are
+//! not compared.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,20 +10,20 @@ use std::fs;
 use crate::run::Run;
 use crate::{root, tools};
 
-/// Where the counts are kept.
+/// File with the reference counts.
 const KEPT: &str = "benches/instructions.txt";
-/// How many percent more is a regression.
+/// Increase in percent that counts as a regression.
 const TOLERANCE: f64 = 3.0;
 
-/// What came out of comparing.
+/// Result of a comparison.
 pub(crate) enum Compared {
-    /// No path takes more than it did.
+    /// No path exceeds its reference.
     Held,
-    /// The counts that are kept were taken with something else, which is named.
+    /// The reference counts come from another environment, which is described.
     Unlike(String),
 }
 
-/// Counts, once or `--runs N` times, and compares; with `--update` keeps the new counts instead.
+/// Measures once or `--runs N` times, and compares; with `--update` stores the new counts as the reference.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let usage = "cargo xtask instructions [--update] [--runs N]";
     match arguments {
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Counts, and holds the counts against those that are kept.
+/// Measures and compares with the reference.
 pub(crate) fn check() -> Result<Compared, String> {
     let kept = fs::read_to_string(root().join(KEPT)).map_err(|error| format!("{KEPT}: {error}"))?;
     let (before, kept) = parse(&kept)?;
@@ -62,14 +63,14 @@ pub(crate) fn check() -> Result<Compared, String> {
     ))
 }
 
-/// A path, and its instructions for one time.
+/// The paths, and their instructions per iteration.
 type Counts = Vec<(String, f64)>;
 
 /// The program whose paths are counted.
 struct Paths {
     valgrind: String,
     program: String,
-    /// Their names, and how often the program runs each.
+    /// Their names, and the number of iterations of each.
     names: Vec<(String, f64)>,
 }
 
@@ -103,7 +104,7 @@ impl Paths {
     }
 }
 
-/// What the counts depend on besides the code.
+/// The properties of the environment on which the counts depend.
 fn environment() -> Result<Vec<String>, String> {
     let first = |program: &str, arguments: &[&str]| {
         let output = Run::new(program, arguments, &root()).output()?;
@@ -119,7 +120,7 @@ fn environment() -> Result<Vec<String>, String> {
     ])
 }
 
-/// The features for which libraries have code of their own.
+/// The processor features for which libraries have specialized code.
 fn processor() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
@@ -141,7 +142,7 @@ fn written(environment: &[String], counts: &Counts) -> String {
     text
 }
 
-/// The environment and the counts of a file as [`written`] makes it.
+/// Parses the environment and the counts from the output of [`written`].
 fn parse(text: &str) -> Result<(Vec<String>, Counts), String> {
     let mut environment = Vec::new();
     let mut counts = Counts::new();
@@ -186,7 +187,7 @@ fn compare(kept: &Counts, counts: &Counts) -> Verdicts {
     verdicts
 }
 
-/// Counts several times, and says how far apart the counts are.
+/// Measures several times, and reports the spread of the counts.
 fn spread(runs: usize) -> Result<(), String> {
     let paths = Paths::build()?;
     let rounds = (0..runs.max(1)).map(|_| paths.count()).collect::<Result<Vec<_>, _>>()?;

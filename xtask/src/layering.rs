@@ -1,14 +1,14 @@
-//! Who uses whom: crates, and the modules inside a crate.
+//! Dependencies between crates, and between the modules of a crate.
 //!
-//! `tests/layering.txt` lists, for each crate, its layers from the top to the bottom, one per line, the modules of a
-//! layer separated by spaces. A module may use modules of lower layers, and of its own layer only where the line
-//! ends in `*`. The modules of a crate may not form a cycle in any case.
+//! `tests/layering.txt` lists, for each crate, its layers from the top to the bottom, one per line, the
+//! modules of a layer separated by spaces. A module may use modules of lower layers, and of its own layer
+//! only if the line ends in `*`. The modules of a crate must not form a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// What uses what inside a crate, by module.
+/// The dependencies between the modules of a crate.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 struct Layers {
@@ -16,7 +16,7 @@ struct Layers {
     places: BTreeMap<String, (usize, bool)>,
 }
 
-/// Checks all crates that the table names.
+/// Checks all crates of the table.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     let table = fs::read_to_string(root.join("tests/layering.txt"))
         .map_err(|error| format!("tests/layering.txt: {error}"))?;
@@ -69,7 +69,7 @@ fn violations(layers: &Layers, graph: &Graph) -> Vec<String> {
     errors
 }
 
-/// The layer of a module: its own line, or that of the folder it lies in.
+/// The layer of a module: from its own line, or from the line of its folder.
 fn place(layers: &Layers, module: &str) -> Option<(usize, bool)> {
     let mut name = module;
     loop {
@@ -84,7 +84,7 @@ fn top(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }
 
-/// A way that leads back to where it began.
+/// A path that ends at its start.
 fn cycle(graph: &Graph) -> Option<Vec<String>> {
     fn visit(
         module: &str,
@@ -108,9 +108,9 @@ fn cycle(graph: &Graph) -> Option<Vec<String>> {
     graph.keys().find_map(|module| visit(module, graph, &mut Vec::new(), &mut done))
 }
 
-/// Reads the `crate::`, `super::` and `self::` paths of all modules below a `src` folder. Modules are files; the
-/// file `a/mod.rs` is the module `a`. What the root re-exports counts as a use of the module it comes from; what a
-/// folder re-exports, as a use of the folder.
+/// Collects the `crate::`, `super::` and `self::` paths of all modules below a `src` folder. Modules are
+/// files; the file `a/mod.rs` is the module `a`. A re-export of the root counts as a use of its module of
+/// origin; a re-export of a folder, as a use of the folder.
 fn read(src: &Path) -> Graph {
     let mut texts = BTreeMap::new();
     collect(src, "", &mut texts);
@@ -135,7 +135,7 @@ fn read(src: &Path) -> Graph {
         .collect()
 }
 
-/// What the root re-exports, and the module that each name comes from.
+/// The re-exports of the root: each name, and its module of origin.
 fn exports(root: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let code: String =
@@ -168,14 +168,14 @@ fn collect(folder: &Path, module: &str, texts: &mut BTreeMap<String, String>) {
         {
             let name = if stem == "mod" { module.to_owned() } else { inside };
             let text = fs::read_to_string(&path).unwrap_or_default();
-            // Tests may look at everything.
+            // Tests may use every module.
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             texts.insert(name, code.to_owned());
         }
     }
 }
 
-/// The paths of a file that stay in the crate, from the root.
+/// The paths of a file within its crate, from the root.
 fn paths<'a>(text: &'a str, module: &'a str) -> impl Iterator<Item = String> + 'a {
     let is_folder = |module: &str| module.to_owned();
     let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent).to_owned();
@@ -202,7 +202,8 @@ fn paths<'a>(text: &'a str, module: &'a str) -> impl Iterator<Item = String> + '
     found.into_iter()
 }
 
-/// What follows a `crate::`: one path, or the paths of a group in braces (one level, which is all we write).
+/// The paths after a `crate::`: one path, or the paths of a group in braces (one level, which is all that the
+/// code uses).
 fn names(rest: &str) -> Vec<String> {
     let end = |text: &str| {
         text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len())
@@ -220,7 +221,7 @@ fn names(rest: &str) -> Vec<String> {
     }
 }
 
-/// The module that a path leads to: its longest beginning that is one.
+/// The module of a path: its longest prefix that is a module.
 fn resolve(path: &str, modules: &BTreeSet<String>) -> Option<String> {
     let mut name = path;
     loop {

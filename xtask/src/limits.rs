@@ -1,21 +1,21 @@
 //! The tables of limits in SECURITY.md: each row names the tests that reach its limit.
 //!
-//! A table is one of limits if its last column is called `test`. Each cell of that column holds names in backticks,
-//! `folder::module::name`: the folder of a crate (`engineio`) or of a test target (`tests/engineio`), the modules as
-//! `cargo test` prints them, and the function. A name that no test bears that is run is an error, and so is a row
-//! without a name.
+//! A table lists limits if its last column is called `test`. Each cell of that column contains names in
+//! backticks, `folder::module::name`: the folder of a crate (`engineio`) or of a test target
+//! (`tests/engineio`), the modules as `cargo test` prints them, and the function. A name without a matching
+//! enabled test is an error, and so is a row without a name.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The name of the column that makes a table one of limits.
+/// Name of the column that identifies a table of limits.
 const COLUMN: &str = "test";
 
 /// A row of a table of limits.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
-    /// The number of its line, from 1.
+    /// Line number, from 1.
     line: usize,
     /// Its first cell.
     what: String,
@@ -60,7 +60,7 @@ fn cells(line: &str) -> Vec<&str> {
     line.trim().trim_matches('|').split(" | ").map(str::trim).collect()
 }
 
-/// What stands in backticks.
+/// The texts in backticks.
 fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -89,7 +89,7 @@ fn folder(name: &str) -> &str {
     name.split("::").next().unwrap_or(name)
 }
 
-/// The names of all tests below a folder that are run.
+/// The names of all enabled tests below a folder.
 fn tests_of(root: &Path, folder: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let own = root.join(folder);
@@ -115,7 +115,7 @@ fn collect(at: &Path, module: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The tests in the text of a file, with the modules that begin in it (one level, which is all we write).
+/// The tests in a file, with the modules that are defined in it (one level, which is all that the code uses).
 fn tests_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut module = None;
@@ -141,7 +141,7 @@ fn tests_in(text: &str) -> Vec<String> {
     found
 }
 
-/// The name of the function that a line begins.
+/// The name of the function that starts on a line.
 fn function(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
     rest.split(['(', '<']).next()

@@ -1,4 +1,4 @@
-//! The oldest Rust that the libraries build with, held against what their dependencies say.
+//! The minimum Rust version of the libraries, compared with the requirements of their dependencies.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::run::Run;
 
-/// What `cargo metadata` knows.
+/// The output of `cargo metadata`.
 pub(crate) fn metadata() -> Result<Value, String> {
     let text = Run::cargo(&["metadata", "--format-version", "1", "--locked"]).output()?;
     serde_json::from_str(&text).map_err(|error| error.to_string())
@@ -20,7 +20,8 @@ pub(crate) fn name(package: &Value) -> &str {
     package["name"].as_str().unwrap_or_default()
 }
 
-/// Follows the normal dependencies of the libraries; each must be content with their `rust-version`.
+/// Follows the normal dependencies of the libraries; the `rust-version` of each must allow the minimum
+/// version.
 pub(crate) fn check(libraries: &[&str]) -> Result<(), String> {
     let metadata = metadata()?;
     let by_id: HashMap<&str, &Value> =

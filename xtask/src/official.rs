@@ -1,4 +1,4 @@
-//! The official suites, from a checkout of the user's, against our servers.
+//! The official suites, from a local checkout, against our servers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,17 @@ use crate::tools::target;
 
 struct Suite {
     name: &'static str,
-    /// The binary of the package `tests` that keeps this suite's contract, and the port that the suite expects.
+    /// The binary of the package `tests` that implements the server of this suite, and the port that the
+    /// suite expects.
     server: &'static str,
     port: u16,
-    /// Where the suite lies in the checkout.
+    /// Folder of the suite in the checkout.
     folder: &'static str,
     repository: &'static str,
-    /// The npm package whose published form the suite tests; the protocol suites stand alone.
+    /// The npm package whose published form the suite tests; the protocol suites need none.
     package: Option<&'static str>,
     mocha: &'static [&'static str],
-    /// Tests that pass when nothing is wrong.
+    /// Number of tests that must pass.
     tests: usize,
 }
 
@@ -66,7 +67,7 @@ const SUITES: &[Suite] = &[
     },
 ];
 
-/// What the client suites need around the package.
+/// Packages that the client suites need besides the tested one.
 const CLIENT_PACKAGES: &[&str] = &[
     "engine.io-client@6.6.6",
     "socket.io-client@4.8.3",
@@ -79,7 +80,8 @@ const CLIENT_PACKAGES: &[&str] = &[
     "base64-arraybuffer",
 ];
 
-/// The suites start their own server in a hook; ours starts none and only puts the clock right after each test.
+/// The suites start their own server in a hook; this hook starts none and only restores the clock after each
+/// test.
 const HOOKS: &str = "\
 exports.mochaHooks = {
   afterEach() {
@@ -118,7 +120,7 @@ fn usage() -> String {
     format!("cargo xtask official {} --checkout DIR [--runs N] [--retries N]", names.join("|"))
 }
 
-/// A copy of the suite with what it needs from npm, under the target folder.
+/// A copy of the suite with its npm packages, under the target folder.
 fn prepare(suite: &Suite, checkout: &Path) -> Result<PathBuf, String> {
     let source = checkout.join(suite.folder);
     if !source.is_dir() {
@@ -166,7 +168,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// One run of the suite against a fresh server. Returns how many tests passed.
+/// One run of the suite against a new server. Returns the number of passed tests.
 fn once(suite: &Suite, folder: &Path, retries: u32) -> Result<usize, String> {
     let server = target().join("release").join(suite.server);
     let mut server = Server(
@@ -193,7 +195,7 @@ fn once(suite: &Suite, folder: &Path, retries: u32) -> Result<usize, String> {
     usize::try_from(passes).map_err(|error| error.to_string())
 }
 
-/// The server of one run, ended with it.
+/// The server of one run, killed on drop.
 struct Server(Child);
 
 impl Server {

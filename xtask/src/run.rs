@@ -1,4 +1,4 @@
-//! Running programs.
+//! Execution of programs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) struct Run {
     limit: Duration,
 }
 
-/// Longer than anything that is not stuck.
+/// Default time limit, far above the duration of any program that is not stuck.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 impl Run {
@@ -26,7 +26,7 @@ impl Run {
     }
 
     pub(crate) fn cargo(arguments: &[&str]) -> Self {
-        // The cargo that runs us, so that a toolchain chosen with `+` stays chosen.
+        // The cargo that runs this process, so that a toolchain chosen with `+` is used.
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         Self::new(&cargo, arguments, &crate::root())
     }
@@ -36,13 +36,13 @@ impl Run {
         self
     }
 
-    /// Ends the program when it takes longer.
+    /// Sets the time limit after which the program is killed.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Runs it with its output on ours. When it fails, the error has what it said of that.
+    /// Runs the program with its output forwarded. The error of a failure contains an excerpt of the output.
     pub(crate) fn status(mut self) -> Result<(), String> {
         println!("$ {}", self.shown);
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -64,7 +64,8 @@ impl Run {
     ) -> Result<ExitStatus, String> {
         let begun = Instant::now();
         loop {
-            // Something that it started and left behind may hold its output open, so its end is asked for as well.
+            // A background process that the program left behind may hold its output open, so its exit is
+            // checked as well.
             let ended = child.try_wait().map_err(|error| error.to_string())?;
             match (lines.recv_timeout(Duration::from_millis(20)), ended) {
                 (Ok(line), _) => {
@@ -85,7 +86,7 @@ impl Run {
         }
     }
 
-    /// Runs it and returns what it prints.
+    /// Runs the program and returns its output.
     pub(crate) fn output(mut self) -> Result<String, String> {
         let output = self.command.output().map_err(|error| format!("{}: {error}", self.shown))?;
         if output.status.success() {
@@ -96,7 +97,7 @@ impl Run {
     }
 }
 
-/// What it prints on both of its outputs, as it comes.
+/// The lines of both outputs, as they are written.
 fn lines(child: &mut Child) -> Receiver<String> {
     let (sender, receiver) = channel();
     if let Some(output) = child.stdout.take() {

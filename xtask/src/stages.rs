@@ -6,10 +6,10 @@ use crate::instructions::{self, Compared};
 use crate::run::Run;
 use crate::{bench, coverage, layering, limits, msrv, root, tools};
 
-/// What a stage that did not fail says of itself.
+/// The result of a stage that did not fail.
 enum Done {
     Passed,
-    /// It could not look, for a reason that is not the project's, which does not count as passed.
+    /// The stage could not run, for a reason outside of the project; this does not count as passed.
     Skipped(String),
 }
 
@@ -61,7 +61,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "fuzz", about: "the seeds and 15 seconds of each fuzz target", run: fuzz },
 ];
 
-/// Folders with npm packages that tests use.
+/// Folders with npm packages for tests.
 const NPM_FOLDERS: &[&str] = &["systems", "tests/browser", "tests/interop", "tests/parser"];
 /// Packages that are workspaces of their own.
 const APART: &[&str] = &[
@@ -72,7 +72,7 @@ const APART: &[&str] = &[
     "benches/whole/peers/socketioxide/Cargo.toml",
     "benches/whole/clients/rust_socketio/Cargo.toml",
 ];
-/// The crates that others link.
+/// The library crates.
 const LIBRARIES: &[&str] =
     &["engineio", "socketio-parser", "socketio-events", "socketio-server", "socketio-client"];
 
@@ -109,7 +109,8 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
         };
         rows.push(format!("{:<14}{seconds:>5} s  {said}", stage.name));
     }
-    // Said once more at the end, which is where one looks, and all that some hosts keep of a long log.
+    // Repeated at the end, which is the most visible place, and the only part of a long log that some hosts
+    // keep.
     println!("{}", failures.join("\n"));
     let failed = failures.len();
     let passed = rows.len() - failed - skipped;
@@ -201,7 +202,7 @@ fn unit() -> Outcome {
     if Run::new(program, &["--version"], &root()).output().is_err() {
         return Ok(Done::Skipped(format!("{program} is not on the PATH")));
     }
-    // It looks whether the program is there that a unit starts, so it is told of one that is.
+    // The verification checks that the program of a unit exists, so it gets the path of an existing one.
     let wanted = "/usr/local/bin/socketio-gateway";
     let unit = root().join("gateway/deploy/socketio-gateway.service");
     let text = std::fs::read_to_string(&unit).map_err(|error| format!("{}: {error}", unit.display()))?;
@@ -258,12 +259,13 @@ fn fuzz() -> Outcome {
             Run::new(&cargo_fuzz, &arguments, folder).env("RUSTC_BOOTSTRAP", "1")
         };
         let targets = fuzz(&["list", "--fuzz-dir", "."]).output()?;
-        // In one folder for all, so that what they have in common is built once.
+        // One target folder for all, so that shared dependencies are built once.
         let shared = ["--fuzz-dir", ".", "--target-dir", "../target"];
         fuzz(&[&["build"], &shared[..]].concat()).status()?;
         for target in targets.lines() {
             let limits = ["-max_total_time=15", "-rss_limit_mb=2048", "-verbosity=0"];
-            // What is found goes into the first folder; the second one is in the repository. All of it is tried first.
+            // New inputs are written to the first folder; the second one is in the repository. All inputs of
+            // both are run first.
             let (corpus, seeds) = (format!("corpus/{target}"), format!("seeds/{target}"));
             if !folder.join(&seeds).is_dir() {
                 return Err(format!("{}: the target has no seeds", folder.join(&seeds).display()));
@@ -271,7 +273,7 @@ fn fuzz() -> Outcome {
             std::fs::create_dir_all(folder.join(&corpus)).map_err(|error| format!("{corpus}: {error}"))?;
             let inputs = [target, &corpus, &seeds, "--"];
             let run = fuzz(&[&["run"], &shared[..], &inputs, &limits].concat());
-            // The handlers of a gateway hold it, so one that is dropped stays in memory until the process ends.
+            // The handlers of a gateway own it, so a dropped gateway stays in memory until the process ends.
             let run =
                 if folder.ends_with("gateway") { run.env("ASAN_OPTIONS", "detect_leaks=0") } else { run };
             run.status()?;

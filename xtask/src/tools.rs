@@ -1,11 +1,12 @@
-//! Tools that a stage needs: found, or installed in an ordinary way, or a clear message.
+//! Tools that a stage needs: located, or installed by the usual package manager, or reported with a clear
+//! message.
 
 use std::path::PathBuf;
 
 use crate::root;
 use crate::run::Run;
 
-/// A cargo subcommand, from the path or built into `target/tools`.
+/// A cargo subcommand, from the PATH or built into `target/tools`.
 pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, String> {
     if Run::new(name, &["--version"], &root()).output().is_ok() {
         return Ok(name.to_owned());
@@ -23,7 +24,7 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, String> {
     Ok(binary.to_string_lossy().into_owned())
 }
 
-/// Installs the npm packages of a folder as its lock file names them.
+/// Installs the npm packages of a folder according to its lock file.
 pub(crate) fn npm_packages(folder: &str) -> Result<(), String> {
     let folder = root().join(folder);
     let node = Run::new("node", &["--version"], &folder).output();
@@ -64,12 +65,12 @@ pub(crate) fn valgrind() -> Result<String, String> {
     Ok("valgrind".to_owned())
 }
 
-/// A virtual environment in `target/tools/python`, with the packages that `tests/python` asks for.
+/// A virtual environment in `target/tools/python`, with the packages of `tests/python`.
 pub(crate) fn python_packages() -> Result<(), String> {
     python_environment("python", "tests/python/requirements.txt").map(drop)
 }
 
-/// A virtual environment in `target/tools`, with the packages of a list; its Python.
+/// Creates a virtual environment in `target/tools` with the packages of a list, and returns its Python.
 pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<String, String> {
     let needed = "Python 3.11 or newer is needed on the PATH, with its modules venv and ensurepip";
     let check = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
@@ -82,7 +83,7 @@ pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<Strin
     }
     let folder = target().join("tools").join(name);
     let python = folder.join("bin").join("python").to_string_lossy().into_owned();
-    // One that was left half made, or whose Python is gone, is made anew.
+    // An incomplete environment, or one whose Python has been removed, is recreated.
     if Run::new(&python, &["-m", "pip", "--version"], &root()).output().is_err() {
         Run::new("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()], &root()).status()?;
     }
@@ -94,7 +95,7 @@ pub(crate) fn python_environment(name: &str, requirements: &str) -> Result<Strin
     Ok(python)
 }
 
-/// The program of OpenSSL, with which tests make keys as operators do.
+/// The program of OpenSSL, with which tests create keys as operators do.
 pub(crate) fn openssl() -> Result<(), String> {
     if Run::new("openssl", &["version"], &root()).output().is_err() {
         debian(&["openssl"], "the program openssl is needed on the PATH, to make keys for tests")?;
@@ -102,7 +103,7 @@ pub(crate) fn openssl() -> Result<(), String> {
     Ok(())
 }
 
-/// The reverse proxies that the gateway is put behind. Apache is `apache2-bin`, which is the program without a service.
+/// The reverse proxies for the tests of the gateway. Apache is `apache2-bin`, the program without a service.
 pub(crate) fn proxies() -> Result<(), String> {
     for (program, version, package) in [
         ("nginx", "-v", "nginx"),
@@ -117,18 +118,18 @@ pub(crate) fn proxies() -> Result<(), String> {
     Ok(())
 }
 
-/// PyPI's schemathesis, which asks the gateway's HTTP API what nobody thought of.
+/// PyPI's schemathesis, which sends generated requests to the gateway's HTTP API.
 pub(crate) fn schemathesis() -> Result<(), String> {
     python_environment("schemathesis", "tests/python/schemathesis.txt").map(drop)
 }
 
-/// Builds the program that visits our server with crates.io's rust_socketio, which is a workspace of its own.
+/// Builds the program that connects crates.io's rust_socketio to our server; it is a workspace of its own.
 pub(crate) fn rust_socketio() -> Result<(), String> {
     openssl_headers()?;
     peer("rust_socketio")
 }
 
-/// The headers of OpenSSL, which crates.io's rust_socketio is built with.
+/// The headers of OpenSSL, which crates.io's rust_socketio needs for its build.
 pub(crate) fn openssl_headers() -> Result<(), String> {
     let openssl = || Run::new("pkg-config", &["--exists", "openssl"], &root()).output().is_ok();
     if cfg!(target_os = "linux") && !openssl() {
@@ -145,13 +146,14 @@ pub(crate) fn peer(name: &str) -> Result<(), String> {
     Run::cargo(&["build", "--locked", "--target-dir", &folder, "--manifest-path", &manifest]).status()
 }
 
-/// Installs packages of Debian, where that is possible and allowed. `needed` is the error where it is not.
+/// Installs packages of Debian, if possible and allowed. `needed` is the error otherwise.
 fn debian(packages: &[&str], needed: &str) -> Result<(), String> {
     let user = Run::new("id", &["-u"], &root()).output().unwrap_or_default();
     if user.trim() != "0" || Run::new("apt-get", &["--version"], &root()).output().is_err() {
         return Err(format!("{needed}; in Debian: {}", packages.join(", ")));
     }
-    // Another package manager may be at work, as on a machine that has just started; then apt-get waits up to 5 minutes.
+    // Another package manager may be running, as on a machine that has just started; apt-get waits for it up
+    // to 5 minutes.
     let apt = |arguments: &[&str]| {
         let arguments = [&["-o", "DPkg::Lock::Timeout=300"], arguments].concat();
         Run::new("apt-get", &arguments, &root()).env("DEBIAN_FRONTEND", "noninteractive").status()
@@ -161,7 +163,7 @@ fn debian(packages: &[&str], needed: &str) -> Result<(), String> {
         .map_err(|error| format!("{needed}, and Debian's packages could not be installed\n{error}"))
 }
 
-/// Where cargo builds.
+/// The target folder of cargo.
 pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask bench --clients`: clients beside each other, against our server.
+//! `cargo xtask bench --clients`: clients against our server, side by side.
 //!
-//! A client is a program that does what it is told by lines, see benches/whole/README.md; what it uses is read from the
-//! outside, the same way for each. The server runs on one core and the client on another, and rounds are interleaved.
+//! A client is a program controlled by lines on its standard input, see benches/whole/README.md; its resource
+//! usage is read from outside, in the same way for each. The server runs on one core and the client on
+//! another, and rounds are interleaved.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,12 +18,12 @@ use super::servers::{apart, installed, locked, ours, program_of};
 use crate::run::Run;
 use crate::{root, tools};
 
-/// How many connections say nothing, when memory is measured.
+/// Number of idle connections for the measurement of memory.
 const CONNECTIONS: usize = 5000;
-/// How many echoes are counted, and how many come before.
+/// Number of measured echoes, and of echoes before the measurement.
 const ECHOES: usize = 40_000;
 const WARM_UP: usize = 4000;
-/// What is opened at once is at work for a while after the last has connected.
+/// Settling time: background work continues for a while after the last connection has opened.
 const SETTLE: Duration = Duration::from_secs(1);
 
 struct Client {
@@ -36,17 +37,17 @@ const CLIENTS: &[Client] = &[
     Client { name: "node", prepare: node },
 ];
 
-/// What one round with one client found.
+/// The figures of one round with one client.
 struct Figures {
-    /// Microseconds of the client's CPU for an echo.
+    /// Microseconds of the client's CPU per echo.
     echo: f64,
-    /// Microseconds of the client's CPU for a connection.
+    /// Microseconds of the client's CPU per connection.
     connect: f64,
-    /// Bytes of the client's memory for a connection.
+    /// Bytes of the client's memory per connection.
     memory: f64,
 }
 
-/// Measures all, and writes `benches/CLIENTS.md`.
+/// Measures all clients, and writes `benches/CLIENTS.md`.
 pub(super) fn run(rounds: usize) -> Result<(), String> {
     let server = ours()?;
     let launches: Vec<(&str, Launch)> =
@@ -97,7 +98,7 @@ fn measure(server: &Launch, client: &Launch) -> Result<Figures, String> {
     let echo = (running.cpu() - before) * 1e6 / ECHOES as f64;
     drop(running);
 
-    // Another process, in which nothing has been freed that connections could use.
+    // A new process, without freed memory that connections could reuse.
     let mut running = Running::start(client, port)?;
     running.tell("connect 1")?;
     let (cpu, resident) = (running.cpu(), running.resident());
@@ -108,7 +109,7 @@ fn measure(server: &Launch, client: &Launch) -> Result<Figures, String> {
     Ok(Figures { echo, connect: each(connect), memory: each(memory) })
 }
 
-/// A client that runs; it ends with the value.
+/// A running client process, killed on drop.
 struct Running {
     child: Child,
     commands: ChildStdin,
@@ -131,7 +132,7 @@ impl Running {
         Ok(Self { child, commands, answers })
     }
 
-    /// Tells it to do something, and waits until it has.
+    /// Sends a command, and waits for its completion.
     fn tell(&mut self, command: &str) -> Result<(), String> {
         let mut answer = String::new();
         let told = writeln!(self.commands, "{command}").and_then(|()| self.answers.read_line(&mut answer));
@@ -141,7 +142,7 @@ impl Running {
         }
     }
 
-    /// CPU time so far, in seconds, to the nanosecond.
+    /// CPU time so far, in seconds, with a resolution of nanoseconds.
     fn cpu(&self) -> f64 {
         let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
         let nanos = threads.filter_map(|thread| {

@@ -11,7 +11,7 @@ use super::scenarios::SCENARIOS;
 use super::{Measured, servers};
 use crate::root;
 
-/// How often each scenario is measured.
+/// Number of rounds per scenario.
 const ROUNDS: usize = 3;
 
 /// Measures all scenarios, and writes `benches/CORES.md`.

@@ -1,4 +1,4 @@
-//! The gateway beside the library alone, with the same messages on the wire.
+//! The gateway compared with the library alone, with the same messages on the wire.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::root;
 use crate::run::Run;
 use crate::tools;
 
-/// How often each scenario is measured.
+/// Number of rounds per scenario.
 const ROUNDS: usize = 5;
 
-/// A name, and what the load generator is told.
+/// Names, and the arguments of the load generator.
 const SCENARIOS: &[(&str, &str)] = &[
     ("echo-32", "echo --size 32 --window 8"),
     ("echo-32-w1", "echo --size 32 --window 1"),
@@ -77,7 +77,7 @@ pub(super) fn run() -> Result<(), String> {
     fs::write(root().join("benches/GATEWAY.md"), text).map_err(|error| format!("benches/GATEWAY.md: {error}"))
 }
 
-/// The program that people install, with its default settings.
+/// The released program with its default settings.
 fn gateway() -> Result<Launch, String> {
     Run::cargo(&["build", "--release", "-p", "socketio-gateway", "--bin", "socketio-gateway"]).status()?;
     let program = tools::target().join("release").join("socketio-gateway").to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! How the cost of our server grows with what there is of something, and the power that fits it best.
+//! Growth of our server's cost with the size of the input, and the exponent of the best fit.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,17 +8,17 @@ use super::report::{machine, shown};
 use super::{median, servers};
 use crate::root;
 
-/// How often each size is measured.
+/// Number of rounds per size.
 const ROUNDS: usize = 3;
 
-/// One thing of which there is more and more.
+/// A quantity that grows.
 struct Axis {
     name: &'static str,
     about: &'static str,
     /// The generator's arguments; `%` is the size.
     load: &'static str,
     sizes: &'static [u64],
-    /// What is looked at, and how it is called.
+    /// The figure that is read, and its label.
     figure: &'static str,
     unit: &'static str,
 }
@@ -77,7 +77,7 @@ const AXES: &[Axis] = &[
 /// Measures all, and writes `benches/GROWTH.md`.
 pub(super) fn run() -> Result<(), String> {
     let load = servers::load_generator()?;
-    // Ours and the limit: what grows for both is the kernel's, or the processor's caches.
+    // Our server and the limit: growth of both is due to the kernel, or to the processor's caches.
     let launches: Vec<(&str, Launch)> = servers::SERVERS
         .iter()
         .take(2)
@@ -136,7 +136,7 @@ fn table(text: &mut String, axis: &Axis, names: &[&str], rows: &[(f64, Vec<f64>)
     let _ = writeln!(text, "| fitted power | {} |", fits.join(" | "));
 }
 
-/// The slope of the straight line through the logarithms, by least squares.
+/// Slope of the least-squares line through the logarithms.
 fn fit(points: &[(f64, f64)]) -> f64 {
     let points: Vec<(f64, f64)> = points.iter().map(|(size, figure)| (size.ln(), figure.ln())).collect();
     let count = points.len() as f64;

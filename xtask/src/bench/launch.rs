@@ -1,4 +1,4 @@
-//! Starting a server, driving it, and ending it.
+//! Starts, loads, and stops servers.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long a server may take until it listens.
+/// Timeout for the start of a server.
 const START: Duration = Duration::from_secs(20);
 
-/// A server that is ready to be started.
+/// The command of a server.
 pub(super) struct Launch {
     pub(super) program: String,
     pub(super) arguments: Vec<String>,
     pub(super) folder: PathBuf,
     pub(super) environment: Vec<(&'static str, &'static str)>,
     pub(super) version: String,
-    /// The cores that it runs on, as `taskset` names them.
+    /// The cores of the server, in the syntax of `taskset`.
     pub(super) cores: &'static str,
 }
 
 impl Launch {
-    /// Starts the server, runs the load generator against it, and ends it. What goes wrong with the server is part of
-    /// the result; an error is ours.
+    /// Starts the server, runs the load generator against it, and stops it. Failures of the server are part
+    /// of the result; an error is a failure of the benchmark itself.
     pub(super) fn measure(&self, load: &str, arguments: &[&str]) -> Result<Value, String> {
         let (server, port) = match self.serve()? {
             Ok(serving) => serving,
@@ -38,7 +38,7 @@ impl Launch {
             .map_err(|error| format!("{load}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
-    /// Starts the server on a free port, or says why it does not serve.
+    /// Starts the server on a free port, or returns the reason why it does not serve.
     pub(super) fn serve(&self) -> Result<Result<(Server, u16), String>, String> {
         let port = free_port()?;
         let mut server = Server(self.start(port)?);
@@ -58,7 +58,7 @@ impl Launch {
     }
 }
 
-/// A server that runs; it ends with the value.
+/// A running server, killed on drop.
 pub(super) struct Server(Child);
 
 impl Server {
@@ -84,7 +84,7 @@ impl Drop for Server {
     }
 }
 
-/// A program on some cores, where there is more than one, with as many files open as it may.
+/// A command on given cores, if there is more than one, with the maximum number of open files.
 pub(super) fn pinned(program: &str, cores: &str) -> Command {
     let there = thread::available_parallelism().map_or(1, usize::from);
     let pin = if there > 1 { "exec taskset -c \"$0\" \"$@\"" } else { "exec \"$@\"" };

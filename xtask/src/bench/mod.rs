@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: whole servers beside each other, ours, the peers, and the limit.
+//! `cargo xtask bench`: whole servers side by side: ours, the peers, and the limit.
 //!
-//! The server runs on one core and the load generator on another. Rounds are interleaved, A B C A B C, so that what the
-//! machine does meanwhile hits all; what counts is the CPU time of the server's process, which hardly depends on it.
+//! The server runs on one core and the load generator on another. Rounds are interleaved, A B C A B C, so
+//! that other load on the machine affects all servers; the main figure is the CPU time of the server's
+//! process, which depends little on other load.
 
 mod clients;
 mod cores;
@@ -41,7 +42,7 @@ cargo xtask bench --gateway      the gateway beside the library alone, into benc
 cargo xtask bench --clients [ROUNDS]
                                  clients beside each other, into benches/CLIENTS.md";
 
-/// What the command line says.
+/// The options of the command line.
 struct Options {
     quick: bool,
     add: bool,
@@ -100,7 +101,7 @@ impl Options {
     }
 }
 
-/// The entries of a table that a list of names asks for.
+/// The entries of a table that a list of names selects.
 fn named<T>(table: &'static [T], names: &str, name: fn(&T) -> &str) -> Result<Vec<&'static T>, String> {
     names
         .split(',')
@@ -142,7 +143,7 @@ fn compare(options: &Options) -> Result<(), String> {
     measured.held()
 }
 
-/// The servers that can be had, and the names of the others.
+/// The available servers, and the names of the others.
 fn available(asked: &[&'static Server]) -> (Vec<(&'static str, Launch)>, Vec<&'static str>) {
     let mut launches = Vec::new();
     let mut missing = Vec::new();
@@ -158,7 +159,7 @@ fn available(asked: &[&'static Server]) -> (Vec<(&'static str, Launch)>, Vec<&'s
     (launches, missing)
 }
 
-/// That our server does what the generator checks. Nothing is judged by how long it took.
+/// Checks that our server handles every scenario of the generator. Times are not evaluated.
 pub(crate) fn check() -> Result<(), String> {
     run(&["--quick", "--rounds", "1", "--servers", "ours,limit"])
 }
@@ -170,7 +171,7 @@ fn one_line(result: &Value) -> String {
     }
 }
 
-/// All rounds that were measured, which are kept in a file so that they can be added to.
+/// All measured rounds, stored in a file to which further runs append.
 #[derive(Default)]
 struct Measured {
     file: PathBuf,
@@ -178,7 +179,7 @@ struct Measured {
     rounds: Vec<Round>,
 }
 
-/// One scenario, once with each server.
+/// One scenario with one server.
 struct Round {
     scenario: String,
     results: Map<String, Value>,
@@ -230,7 +231,7 @@ impl Measured {
         median(self.of(scenario).filter_map(|round| round.results.get(server)?[figure].as_f64()).collect())
     }
 
-    /// The median of what the rounds say about two servers: a figure of one divided by that of the other.
+    /// The median over the rounds of the ratio of a figure of two servers.
     fn ratio(&self, scenario: &str, server: &str, other: &str, figure: &str) -> Option<f64> {
         let ratio = |round: &Round| {
             Some(round.results.get(server)?[figure].as_f64()? / round.results.get(other)?[figure].as_f64()?)
@@ -238,12 +239,12 @@ impl Measured {
         median(self.of(scenario).filter_map(ratio).collect())
     }
 
-    /// Why rounds failed.
+    /// The errors of failed rounds.
     fn failures(&self, scenario: &str, server: &str) -> Vec<&str> {
         self.of(scenario).filter_map(|round| round.results.get(server)?["error"].as_str()).collect()
     }
 
-    /// Whether ours delivered everything, everywhere.
+    /// Checks that our server delivered every message in every scenario.
     fn held(&self) -> Result<(), String> {
         let failures = SCENARIOS.iter().flat_map(|scenario| {
             self.failures(scenario.name, "ours").into_iter().map(|why| format!("{}: {why}", scenario.name))

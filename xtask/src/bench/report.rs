@@ -1,4 +1,4 @@
-//! What is written down: the summary, a table for each scenario, and whose machine it was.
+//! The report: the summary, a table per scenario, and the machine.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,11 +9,11 @@ use super::{Measured, plot};
 use crate::root;
 use crate::run::Run;
 
-/// What everything is a multiple of.
+/// The server to which all figures are relative.
 const LIMIT: &str = "limit";
 const OURS: &str = "ours";
 
-/// The document, and the drawing in it.
+/// The document and its plot.
 pub(super) fn write(measured: &Measured, missing: &[&str]) -> (String, String) {
     let scenarios: Vec<&Scenario> =
         SCENARIOS.iter().filter(|scenario| measured.of(scenario.name).next().is_some()).collect();
@@ -64,7 +64,7 @@ fn environment(text: &mut String, measured: &Measured, servers: &[&str], missing
     let _ = writeln!(text, "| machine | {} |\n| rounds | {rounds} |", machine());
 }
 
-/// The machine that this runs on.
+/// A description of the machine.
 pub(super) fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -94,7 +94,7 @@ fn summary(text: &mut String, measured: &Measured, scenarios: &[&Scenario], serv
     }
 }
 
-/// What we would rather not say.
+/// The section about scenarios in which our server is slower.
 fn slower(text: &mut String, measured: &Measured, scenarios: &[&Scenario], servers: &[&str]) {
     text.push_str("\n## Where ours costs more than a peer\n\n");
     let before = text.len();
@@ -158,7 +158,7 @@ fn details(text: &mut String, measured: &Measured, scenario: &Scenario, servers:
     }
 }
 
-/// A figure as people read it: two digits behind the point where there are few in front.
+/// A figure for the report: small figures have two decimal places.
 pub(super) fn shown(figure: Option<f64>) -> String {
     let Some(figure) = figure else { return "–".to_owned() };
     if figure.abs() < 100.0 {

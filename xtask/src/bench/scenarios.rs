@@ -1,13 +1,13 @@
-//! What is measured.
+//! The scenarios.
 
 /// A scenario of the load generator.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// What the generator is told.
+    /// The arguments of the load generator.
     pub(super) load: &'static str,
-    /// What it is told besides when it has to be quick.
+    /// Additional arguments for a quick run.
     pub(super) quick: &'static str,
-    /// What is counted.
+    /// The counted unit.
     pub(super) unit: &'static str,
     pub(super) about: &'static str,
 }

@@ -1,4 +1,4 @@
-//! Who is measured, and how to get them. All keep the contract in `benches/whole/README.md`.
+//! The measured servers, and how to build them. All implement the contract in `benches/whole/README.md`.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub(super) struct Server {
     pub(super) prepare: fn() -> Result<Launch, String>,
 }
 
-/// Ours first, and what all are measured by second.
+/// Our server first, the reference second.
 pub(super) const SERVERS: &[Server] = &[
     Server { name: "ours", about: "tests/src/bin/bench-server.rs", colour: "#d1495b", prepare: ours },
     Server {
@@ -32,7 +32,7 @@ pub(super) const SERVERS: &[Server] = &[
 
 const FOLDER: &str = "benches/whole";
 
-/// Builds the load generator; its program.
+/// Builds the load generator and returns its path.
 pub(super) fn load_generator() -> Result<String, String> {
     apart("load", "bench-load")
 }
@@ -41,7 +41,7 @@ pub(super) fn ours() -> Result<Launch, String> {
     Run::cargo(&["build", "--release", "-p", "tests", "--bin", "bench-server"]).status()?;
     let program = tools::target().join("release").join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
-    // It says so because the others keep their platform's allocator.
+    // The version names the allocator, because the others use the default one of their platform.
     let allocator =
         locked(".", "tikv-jemallocator").map(|version| format!(", allocating with jemalloc {version}"));
     let version = format!("commit {}{}", commit.trim(), allocator.unwrap_or_default());
@@ -125,7 +125,7 @@ pub(super) fn program_of(program: String) -> Launch {
     }
 }
 
-/// Builds a package that is a workspace of its own; its program.
+/// Builds a package that is a workspace of its own, and returns the path of its program.
 pub(super) fn apart(folder: &str, program: &str) -> Result<String, String> {
     let manifest = format!("{FOLDER}/{folder}/Cargo.toml");
     let target = tools::target().join("tools").join("bench");
@@ -135,7 +135,7 @@ pub(super) fn apart(folder: &str, program: &str) -> Result<String, String> {
     Ok(target.join("release").join(program).to_string_lossy().into_owned())
 }
 
-/// The version of a package that a Cargo.lock names.
+/// The locked version of a package in a Cargo.lock.
 pub(super) fn locked(folder: &str, package: &str) -> Result<String, String> {
     let path = format!("{folder}/Cargo.lock");
     let lock = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
@@ -147,7 +147,7 @@ pub(super) fn locked(folder: &str, package: &str) -> Result<String, String> {
     Ok(version.trim_matches('"').to_owned())
 }
 
-/// The version of an npm package that is installed.
+/// The installed version of an npm package.
 pub(super) fn installed(folder: &str, package: &str) -> Result<String, String> {
     let path = format!("{folder}/node_modules/{package}/package.json");
     let text = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;

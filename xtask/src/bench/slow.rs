@@ -1,4 +1,4 @@
-//! One client that stops reading: what that costs the server and the others.
+//! Cost of one client that stops reading, for the server and the other clients.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,9 +12,9 @@ use crate::root;
 
 const LOAD: &str = "slow --conns 20 --size 1024 --window 4 --total 100000";
 const FILE: &str = "benches/SLOW.md";
-/// How the part about the gateway begins.
+/// Heading of the section about the gateway.
 pub(super) const EDGE: &str = "## Clients that get stuck";
-/// How often each server is measured.
+/// Number of rounds per server.
 const ROUNDS: usize = 3;
 
 /// Measures these servers, and writes `benches/SLOW.md`.
@@ -47,13 +47,14 @@ pub(super) fn run(asked: &[&'static Server]) -> Result<(), String> {
     write(&format!("{text}{edge}"))
 }
 
-/// Writes the part about the gateway, and keeps the other.
+/// Writes the section about the gateway, and leaves the rest unchanged.
 pub(super) fn write_edge(edge: &str) -> Result<(), String> {
     let first = parts()?.0;
     write(&format!("{}\n\n{edge}", first.trim_end()))
 }
 
-/// The file's part about one client of many servers, and the one about the gateway with a blank line before it.
+/// The section of the file about one slow client of several servers, and the section about the gateway with a
+/// blank line before it.
 fn parts() -> Result<(String, String), String> {
     let text = fs::read_to_string(root().join(FILE)).map_err(|error| format!("{FILE}: {error}"))?;
     Ok(match text.find(&format!("\n{EDGE}")) {

@@ -1,4 +1,4 @@
-//! Clients that get stuck, of every kind: what they cost the gateway and its other clients.
+//! Stuck clients of every kind, and their cost for the gateway and its other clients.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::{root, tools};
 const CLIENTS: &str = "1000";
 const ROUNDS: &str = "3";
 
-/// Measures the gateway, and writes its part of `benches/SLOW.md`.
+/// Measures the gateway, and writes its section of `benches/SLOW.md`.
 pub(super) fn run() -> Result<(), String> {
     Run::cargo(&[
         "build",

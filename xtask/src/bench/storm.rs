@@ -1,4 +1,4 @@
-//! What a crowd leaves behind: the memory of each server before it comes and after it is gone.
+//! Memory that a server retains after many clients: its size before they connect and after they disconnect.
 
 use std::fmt::Write as _;
 use std::fs;

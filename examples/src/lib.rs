@@ -1,8 +1,8 @@
-//! What the examples share: where they listen.
+//! Shared code of the examples: the listener.
 
 use tokio::net::TcpListener;
 
-/// Listens where the environment variable `ADDRESS` says, 127.0.0.1:3000 if it does not, and says so.
+/// Listens at the address in the environment variable `ADDRESS`, 127.0.0.1:3000 by default, and prints it.
 pub async fn listen() -> std::io::Result<TcpListener> {
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(address).await?;
@@ -10,22 +10,22 @@ pub async fn listen() -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// The code in the documents compiles.
+/// The code of the migration guide compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-the-official-server.md")]
 struct ComingFromTheOfficialServer;
 
-/// The same for those from socketioxide.
+/// The code of the guide for socketioxide compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-socketioxide.md")]
 struct ComingFromSocketioxide;
 
-/// The same for those from Python.
+/// The code of the guide for python-socketio compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-python-socketio.md")]
 struct ComingFromPythonSocketio;
 
-/// The same for the client's.
+/// The code of the client's guide compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/client.md")]
 struct TheClient;

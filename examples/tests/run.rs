@@ -1,4 +1,4 @@
-//! Each example starts, and does what it says.
+//! Each example starts and works as documented.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use tests::raw::{Request, WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// A running example. It ends with this.
+/// A running example, killed on drop.
 struct Example {
     addr: SocketAddr,
     _process: Child,
@@ -24,13 +24,13 @@ async fn run(program: &str) -> Example {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let line = soon(lines.next_line()).await.unwrap().unwrap();
     let addr = line.strip_prefix("listening on http://").unwrap().parse().unwrap();
-    // Whatever it prints later has to go somewhere.
+    // Later output must be read, or the example would block.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Example { addr, _process: process }
 }
 
 impl Example {
-    /// A client in a namespace, which brought these credentials.
+    /// A client in a namespace, connected with these credentials.
     async fn connect(&self, namespace: &str, auth: &str) -> WebSocket {
         let mut ws = self.open("/socket.io/").await;
         let answer = join(&mut ws, namespace, auth).await;
@@ -52,7 +52,7 @@ async fn join(ws: &mut WebSocket, namespace: &str, auth: &str) -> String {
     ws.text().await
 }
 
-/// Sends an event with the ack id 1 and gives its answer.
+/// Sends an event with the ack id 1 and returns its acknowledgement.
 async fn ask(ws: &mut WebSocket, event: &str) -> String {
     ws.send(&format!("421{event}")).await;
     ws.text().await.strip_prefix("431").unwrap().to_owned()
@@ -162,7 +162,7 @@ async fn recovery() {
     let answer = join(&mut ws, "/", "").await;
     let identity: serde_json::Value = serde_json::from_str(&answer[2..]).unwrap();
     let tick: Vec<serde_json::Value> = serde_json::from_str(&ws.text().await[2..]).unwrap();
-    // A goodbye of the transport, which the server notices at once.
+    // A close of the transport, which the server notices at once.
     ws.close().await;
     ws.closed().await;
     let mut ws = example.open("/socket.io/").await;

@@ -1,5 +1,5 @@
-//! Answers in all four directions: a client asks the server, the server asks one client, the server asks many, and
-//! what happens when nobody answers.
+//! Acknowledgements in both directions: a client requests one from the server, the server from one client,
+//! the server from many, and a timeout when a client does not acknowledge.
 //!
 //! `cargo run -p examples --bin acks`, then from a Socket.IO client:
 //!
@@ -19,7 +19,7 @@ use socketio_server::{Ack, AckError, AckSender, Arguments, GatherError, Server, 
 #[derive(Serialize)]
 struct Round {
     guesses: Vec<u32>,
-    /// How many players did not answer in time.
+    /// Number of players that did not answer in time.
     silent: usize,
 }
 
@@ -27,13 +27,13 @@ struct Round {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().build()?;
 
-    // What a handler returns is the answer. An error becomes `{ error: "…" }`, and so does a payload that does not
-    // fit the handler's arguments.
+    // The return value of a handler is the acknowledgement. An error becomes `{ error: "…" }`, and so does a
+    // payload that does not match the handler's arguments.
     io.on("divide", |Arguments((a, b)): Arguments<(i64, i64)>| async move {
         a.checked_div(b).map(Ack).ok_or("that cannot be divided")
     });
 
-    // A handler that takes the right to answer decides itself when it does.
+    // A handler with an `AckSender` sends the acknowledgement itself, at any time.
     io.on("later", |ack: Option<AckSender>| async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
         if let Some(ack) = ack {
@@ -41,13 +41,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    // The server asks this client, and waits for at most a second.
+    // The server emits to this client with an acknowledgement, and waits for at most a second.
     io.on("play", |socket: Socket| async move {
         let guess: u32 = socket.timeout(Duration::from_secs(1)).emit_with_ack("guess", &10).await?;
         Ok::<_, AckError>(Ack(format!("you guessed {guess}")))
     });
 
-    // The server asks everybody. Those who answered in time count, even if others did not.
+    // The server emits to all clients with an acknowledgement. The answers that arrive in time count, even if
+    // others are missing.
     let all = io.of("/");
     io.on("play together", move || {
         let all = all.clone();
@@ -62,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    // What a client sends and no handler can take is not lost silently.
+    // Events that no handler can take are reported here.
     io.on_error(|socket, error| println!("{}: {error}", socket.id()));
     io.serve(examples::listen().await?).await?;
     Ok(())

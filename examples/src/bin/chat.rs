@@ -1,4 +1,4 @@
-//! A chat: everybody in the namespace `/chat` hears what the others say.
+//! A chat: all clients in the namespace `/chat` receive the messages of the others.
 //!
 //! `cargo run -p examples --bin chat`, then from a Socket.IO client:
 //!
@@ -11,13 +11,13 @@
 use serde::{Deserialize, Serialize};
 use socketio_server::{Ack, Auth, ConnectError, Data, DisconnectReason, Server, Socket};
 
-/// What a client says of itself when it connects.
+/// The credentials of a client.
 #[derive(Deserialize)]
 struct Credentials {
     name: String,
 }
 
-/// The name of a socket, kept with it.
+/// The name of a socket, stored in its extensions.
 #[derive(Clone)]
 struct Name(String);
 
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().build()?;
     let chat = io.of("/chat");
 
-    // A client without a name is refused, and reads why as its connect_error.
+    // A client without a name is refused, and receives the reason as its connect_error.
     chat.middleware(|socket: Socket, Auth(credentials): Auth<Credentials>| async move {
         if credentials.name.trim().is_empty() {
             return Err(ConnectError::new("please give a name"));
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         async move {
             let line = Line { from: name(&socket), text: said.text };
             socket.to("lobby").emit("message", &line).await?;
-            // What a handler returns is the acknowledgement.
+            // The return value of a handler is the acknowledgement.
             Ok::<_, socketio_server::EmitError>(Ack(Heard {
                 heard: lobby.room_len("lobby").saturating_sub(1),
             }))

@@ -1,7 +1,7 @@
-//! Inside axum: beside other routes, with a route that emits.
+//! Socket.IO in axum: next to other routes, with a route that emits.
 //!
-//! `cargo run -p examples --bin in_axum`, then `curl -d hello http://127.0.0.1:3000/announce` while a Socket.IO client
-//! of `http://127.0.0.1:3000` listens to the event `announcement`.
+//! `cargo run -p examples --bin in_axum`, then `curl -d hello http://127.0.0.1:3000/announce` while a
+//! Socket.IO client of `http://127.0.0.1:3000` listens to the event `announcement`.
 
 use axum::Router;
 use axum::extract::State;
@@ -21,8 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().build()?;
     io.on("echo", |args: RawArgs| async move { Ack(args) });
 
-    // The layer takes what is below /socket.io, with or without a slash at the end, and passes the rest on. A second
-    // server, mounted by the router, has another path.
+    // The layer handles requests below /socket.io, with or without a slash at the end, and passes all others
+    // on. A second server, mounted by the router, has another path.
     let nested = Server::builder().build()?;
     nested.on("where", || async { Ack("nested") });
     let app = Router::new()

@@ -1,4 +1,4 @@
-//! With plain hyper: the server is a hyper service too, so one function decides which requests are its.
+//! Socket.IO with plain hyper: the server is a hyper service, and one function dispatches the requests.
 //!
 //! `cargo run -p examples --bin in_hyper`
 

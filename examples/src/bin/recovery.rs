@@ -1,5 +1,5 @@
-//! Connection state recovery: a client that loses its connection and comes back in time is who it was, with its id,
-//! rooms and data, and gets what it missed.
+//! Connection state recovery: a client that reconnects in time keeps its id, rooms and data, and receives the
+//! events that it missed.
 //!
 //! `cargo run -p examples --bin recovery`, then from a Socket.IO client of version 4.6 or later:
 //!
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         if let Some(reason) = socket.not_recovered() {
             println!("{} could not go on where it was: {reason}", socket.id());
         }
-        // Done once; a recovered socket is still in its rooms and has its data.
+        // Needed once; a recovered socket is still in its rooms and has its data.
         socket.join("clock");
         let _ = socket.data().set("since", std::process::id());
     });
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         for number in 0_u64.. {
             seconds.tick().await;
-            // Volatile events, and those that ask for an answer, are not made up for.
+            // Volatile events, and events with an acknowledgement, are not recovered.
             let _ = clock.to("clock").emit("tick", &number).await;
         }
     });

@@ -1,4 +1,5 @@
-//! Rooms: sockets come and go, events go to the members of one room or several, and somebody watches.
+//! Rooms: sockets join and leave, events go to the members of one room or several, and hooks report room
+//! changes.
 //!
 //! `cargo run -p examples --bin rooms`, then from a Socket.IO client:
 //!
@@ -25,18 +26,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     io.on("join", |socket: Socket, Data(room): Data<String>| async move {
         socket.join(room);
-        // The room of a socket's own id comes first.
+        // The room of a socket's own id is the first.
         Ack(socket.rooms().iter().map(|room| room.to_string()).collect::<Vec<_>>())
     });
     io.on("leave", |socket: Socket, Data(room): Data<String>| async move { socket.leave(&room) });
 
-    // Who is in several of the rooms gets it once; the sender, who is left out, gets an answer instead.
+    // A socket in several of the rooms receives the event once; the sender is excluded and gets an
+    // acknowledgement.
     io.on("tell", |socket: Socket, Data(news): Data<News>| async move {
         socket.to(news.rooms).emit("news", &news.text).await?;
         Ok::<_, EmitError>(Ack("told"))
     });
 
-    // With a cluster adapter this finds the members on all servers.
+    // With a cluster adapter this returns the members on all servers.
     let all = io.of("/");
     io.on("members", move |Data(room): Data<String>| {
         let all = all.clone();

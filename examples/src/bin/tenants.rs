@@ -1,4 +1,4 @@
-//! Dynamic namespaces: each tenant has one of its own, which comes to be with its first client and goes with the
+//! Dynamic namespaces: each tenant has its own namespace, created with its first client and removed with the
 //! last.
 //!
 //! `cargo run -p examples --bin tenants`, then from a Socket.IO client:
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tenants.on("say", |socket: Socket, Data(text): Data<String>| async move {
         socket.broadcast().emit("said", &text).await
     });
-    // What the parent sends goes to all tenants.
+    // Events that the parent emits go to all tenants.
     tenants.on("shout", {
         let tenants = tenants.clone();
         move |Data(text): Data<String>| {
@@ -32,7 +32,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    // A function decides where a pattern cannot: it knows the client's credentials too, and may ask others.
+    // A function covers cases beyond a pattern: it has access to the client's credentials, and may query
+    // other services.
     io.of_function(|request: NamespaceRequest| async move {
         request.name().starts_with("/private-") && request.handshake().query().get("key") == Some("secret")
     });

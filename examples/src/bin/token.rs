@@ -1,4 +1,4 @@
-//! A middleware that lets in only who brings a token, and handlers that know who it is.
+//! A middleware that accepts only clients with a token, and handlers that know the user.
 //!
 //! `cargo run -p examples --bin token`, then from a Socket.IO client:
 //!
@@ -26,7 +26,7 @@ struct User {
     admin: bool,
 }
 
-/// In real life this asks a database, or checks a signature.
+/// A real application queries a database here, or verifies a signature.
 type Users = Arc<HashMap<String, User>>;
 
 #[tokio::main]
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     ]));
     let io = Server::builder().state(users).build()?;
 
-    // Runs before the client is in. A client whose credentials do not even fit the type is refused too.
+    // Runs before the client has joined. A client whose credentials do not match the type is refused too.
     io.middleware(|socket: Socket, Auth(said): Auth<Credentials>, State(users): State<Users>| async move {
         let Some(user) = users.get(&said.token) else {
             return Err(ConnectError::new("not allowed").with_data(json!({ "reason": "unknown token" })));

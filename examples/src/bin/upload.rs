@@ -1,5 +1,5 @@
-//! Binary data: a client uploads a file in pieces, and downloads it again. Bytes are a type; nobody sees how they
-//! travel.
+//! Binary data: a client uploads a file in pieces, and downloads it again. Bytes are a plain type; the
+//! attachments are transparent to the application.
 //!
 //! `cargo run -p examples --bin upload`, then from a Socket.IO client:
 //!
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use socketio_server::{Ack, Binary, Data, Server, State};
 
-/// What one client may fill our memory with.
+/// Memory limit per client.
 const LARGEST: usize = 10_000_000;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct File {
     data: Binary,
 }
 
-/// The files so far. State is cloned for each call, so what is large is behind an `Arc`.
+/// The uploaded files. State is cloned for each call, so large values are behind an `Arc`.
 type Files = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
 #[tokio::main]

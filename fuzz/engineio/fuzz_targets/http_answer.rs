@@ -1,4 +1,4 @@
-//! The head of an answer as the client reads it, and the body behind it.
+//! The head of a response as the client parses it, and the body after it.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| engineio::fuzzing::http_answer(data));

@@ -1,4 +1,4 @@
-//! A WebSocket stream, whole and in pieces.
+//! A WebSocket stream, as a whole and in fragments.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| engineio::fuzzing::ws_inbound(data));

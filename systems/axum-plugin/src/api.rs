@@ -10,14 +10,15 @@ use http::request::Parts;
 use socketio_server::cluster::AdapterError;
 use socketio_server::{Extract, ExtractError, IntoRooms, Server, Stateful};
 
-/// The Socket.IO server of the application. It can do what [`Server`] can: `api.emit(…)` reaches everybody,
-/// `api.to("lobby").emit(…)` a room, `api.to(sid).emit(…)` one client, `api.of("/chat")` is another namespace.
+/// The Socket.IO server of the application, with the methods of [`Server`]: `api.emit(…)` reaches all
+/// clients, `api.to("lobby").emit(…)` a room, `api.to(sid).emit(…)` one client, `api.of("/chat")` is another
+/// namespace.
 ///
 /// HTTP handlers and event handlers alike take it as an argument.
 #[derive(Clone, Debug)]
 pub struct SocketApi(Server);
 
-/// The application has no Socket.IO plug-in, or it is switched off. HTTP clients get a 503.
+/// The application has no Socket.IO plug-in, or the plug-in is disabled. HTTP clients get a 503.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the Socket.IO plug-in is not enabled")]
 pub struct NoSocketPlugin;
@@ -32,7 +33,7 @@ impl SocketApi {
         &self.0
     }
 
-    /// Puts a client of a namespace into rooms. Without effect if it is not there.
+    /// Adds a client of a namespace to rooms. No effect if the client is not connected.
     pub async fn enter_room(
         &self,
         namespace: &str,
@@ -42,7 +43,7 @@ impl SocketApi {
         self.of(namespace).to(sid).sockets_join(rooms).await
     }
 
-    /// Takes a client of a namespace out of rooms. Without effect if it is not there.
+    /// Removes a client of a namespace from rooms. No effect if the client is not connected.
     pub async fn leave_room(
         &self,
         namespace: &str,
@@ -52,7 +53,7 @@ impl SocketApi {
         self.of(namespace).to(sid).sockets_leave(rooms).await
     }
 
-    /// Puts a client out of a namespace. Without effect if it is not there.
+    /// Disconnects a client from a namespace. No effect if the client is not connected.
     pub async fn disconnect(&self, namespace: &str, sid: &str) -> Result<(), AdapterError> {
         self.of(namespace).to(sid).disconnect_sockets(false).await
     }
@@ -87,7 +88,8 @@ impl<C: Stateful> Extract<C> for SocketApi {
     }
 }
 
-/// Where event handlers find the server that they belong to. It is emptied in the end, because the server holds it.
+/// Reference of event handlers to their server. It is cleared at shutdown, because the server owns the
+/// handlers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot(Arc<RwLock<Option<SocketApi>>>);
 

@@ -1,4 +1,4 @@
-//! The application: an axum router whose routes are known by name, and the plug-ins that stand in it.
+//! The application: an axum router with named routes, and its plug-ins.
 
 use std::any::type_name;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::enabled::Enabled;
 use crate::events::HandlerInfo;
 use crate::plugin::{Plugin, PluginError, Route};
 
-/// An application that is being put together.
+/// The builder of an application.
 #[must_use = "an application does nothing before it is built"]
 pub struct App {
     title: String,
@@ -24,7 +24,7 @@ pub struct App {
     enabled: Enabled,
 }
 
-/// An application that can serve.
+/// An application that is ready to serve.
 pub struct Application {
     title: String,
     router: Router,
@@ -50,38 +50,38 @@ impl App {
         self
     }
 
-    /// Says which plug-ins are switched on. Default: all.
+    /// Sets the enabled plug-ins. Default: all.
     pub fn enabled(mut self, enabled: Enabled) -> Self {
         self.enabled = enabled;
         self
     }
 
-    /// Answers GET (and HEAD) requests for a path.
+    /// Adds a handler of GET (and HEAD) requests for a path.
     pub fn get<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
         self.route("GET", MethodFilter::GET, path, handler)
     }
 
-    /// Answers POST requests for a path.
+    /// Adds a handler of POST requests for a path.
     pub fn post<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
         self.route("POST", MethodFilter::POST, path, handler)
     }
 
-    /// Answers PUT requests for a path.
+    /// Adds a handler of PUT requests for a path.
     pub fn put<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
         self.route("PUT", MethodFilter::PUT, path, handler)
     }
 
-    /// Answers PATCH requests for a path.
+    /// Adds a handler of PATCH requests for a path.
     pub fn patch<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
         self.route("PATCH", MethodFilter::PATCH, path, handler)
     }
 
-    /// Answers DELETE requests for a path.
+    /// Adds a handler of DELETE requests for a path.
     pub fn delete<H: Handler<T, ()>, T: 'static>(self, path: &str, handler: H) -> Self {
         self.route("DELETE", MethodFilter::DELETE, path, handler)
     }
 
-    /// Gives a value to all handlers of routes that were added before, as axum's `Extension`.
+    /// Passes a value to all handlers of the routes added so far, as axum's `Extension`.
     pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.router = self.router.layer(Extension(value));
         self
@@ -101,7 +101,7 @@ impl App {
         self
     }
 
-    /// Calls the plug-ins that are switched on, first all for what is registered, then all to get ready.
+    /// Calls the enabled plug-ins: first `on_registered` of all, then `on_ready` of all.
     pub fn build(self) -> Result<Application, PluginError> {
         let Self { title, mut router, mut routes, plugins, enabled } = self;
         let mut plugins: Vec<_> =
@@ -124,23 +124,23 @@ impl App {
 }
 
 impl Application {
-    /// What the application calls itself.
+    /// The title of the application.
     pub fn title(&self) -> &str {
         &self.title
     }
 
-    /// Everything as one router, for applications that serve it themselves. They call
-    /// [`shutdown`](Self::shutdown) in the end.
+    /// The whole application as one router, for embedders that serve it themselves. They must call
+    /// [`shutdown`](Self::shutdown) at the end.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 
-    /// All routes, those of the plug-ins too.
+    /// All routes, including those of the plug-ins.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// The names of the plug-ins that are switched on.
+    /// The names of the enabled plug-ins.
     pub fn plugins(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.plugins.iter().map(|plugin| plugin.name())
     }
@@ -150,8 +150,8 @@ impl Application {
         self.plugins.iter().find(|known| known.name() == plugin).map(|plugin| plugin.handlers())
     }
 
-    /// Serves until `stop` is done; then the plug-ins shut down while requests are still answered, and what is
-    /// under way comes to its end, or is cut off after ten seconds.
+    /// Serves until `stop` completes. Then the plug-ins shut down while requests are still answered, and
+    /// requests in flight have ten seconds to finish.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -165,7 +165,7 @@ impl Application {
         program::serve(listener, self.router, stop, program::PATIENCE).await
     }
 
-    /// Shuts the plug-ins down, the last one first.
+    /// Shuts the plug-ins down in reverse order.
     pub async fn shutdown(&self) {
         shutdown(&self.plugins).await;
     }

@@ -8,8 +8,8 @@
 //! plugins disable NAME           switches it off
 //! ```
 //!
-//! The environment variable `PLUGINS_FILE` names the file that remembers what is switched off; `plugins.json` if it
-//! does not.
+//! The environment variable `PLUGINS_FILE` names the file with the disabled plug-ins; the default is
+//! `plugins.json`.
 
 use std::fmt::Write as _;
 use std::io;
@@ -23,17 +23,17 @@ use crate::plugin::PluginError;
 const USAGE: &str = "\
 usage: serve | list routes | list plugins [--plugin NAME] | plugins enable NAME | plugins disable NAME";
 
-/// Why a command failed.
+/// Errors of a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CliError {
-    /// There is no such command.
+    /// The command does not exist.
     #[error("{USAGE}")]
     Usage,
-    /// There is no such plug-in, or it is switched off.
+    /// The plug-in does not exist, or is disabled.
     #[error("there is no plug-in {0}")]
     UnknownPlugin(String),
-    /// The file of the plug-ins cannot be used.
+    /// The file of the plug-ins cannot be read or written.
     #[error(transparent)]
     Enabled(#[from] EnabledError),
     /// The application cannot be built.
@@ -44,7 +44,7 @@ pub enum CliError {
     Io(#[from] io::Error),
 }
 
-/// What is to be done after the arguments were read.
+/// The action of a command line.
 #[must_use]
 pub enum Command {
     /// Serve this application.
@@ -53,7 +53,7 @@ pub enum Command {
     Print(String),
 }
 
-/// Reads the arguments after the program's name, and does what they say but for serving.
+/// Parses the arguments after the program's name, and runs the command unless it is `serve`.
 pub fn command(app: App, arguments: &[String]) -> Result<Command, CliError> {
     let file = PathBuf::from(std::env::var_os("PLUGINS_FILE").unwrap_or_else(|| "plugins.json".into()));
     let mut enabled = Enabled::load(&file)?;
@@ -68,7 +68,7 @@ pub fn command(app: App, arguments: &[String]) -> Result<Command, CliError> {
             Ok(Command::Print(list_handlers(&handlers)))
         }
         ["plugins", verb @ ("enable" | "disable"), name] => {
-            // The application knows its plug-ins when all of them are switched on.
+            // An application with all plug-ins enabled knows all their names.
             if !app.enabled(Enabled::default()).build()?.plugins().any(|known| known == *name) {
                 return Err(unknown(name));
             }
@@ -107,7 +107,7 @@ fn list_handlers(handlers: &[HandlerInfo]) -> String {
     table(handlers.iter().map(|info| [info.namespace.as_str(), &info.event, info.handler]))
 }
 
-/// Three columns, the first two as wide as they have to be.
+/// Three columns, the first two as wide as their contents.
 fn table<'a>(rows: impl Iterator<Item = [&'a str; 3]> + Clone) -> String {
     let width = |column: usize| rows.clone().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));

@@ -1,4 +1,4 @@
-//! Which plug-ins are switched on, kept in a small JSON file.
+//! The enabled plug-ins, stored in a small JSON file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,49 +6,49 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-/// Which plug-ins are switched on. Default: all that the application configures.
+/// The enabled plug-ins. Default: all that the application configures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enabled {
-    /// Those that are not.
+    /// The names of the disabled plug-ins.
     #[serde(default)]
     disabled: BTreeSet<String>,
 }
 
-/// Why the file cannot be used.
+/// Errors of the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnabledError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{path}: {source}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What went wrong.
+        /// The I/O error.
         source: io::Error,
     },
-    /// It is not what it should be.
+    /// The content of the file is invalid.
     #[error("{path}: {source}")]
     Format {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// The JSON error.
         source: serde_json::Error,
     },
 }
 
 impl Enabled {
-    /// Whether a plug-in is switched on.
+    /// Whether a plug-in is enabled.
     pub fn contains(&self, plugin: &str) -> bool {
         !self.disabled.contains(plugin)
     }
 
-    /// Switches a plug-in on or off. `false` if it was so before.
+    /// Enables or disables a plug-in. Returns `false` if nothing changed.
     pub fn set(&mut self, plugin: &str, on: bool) -> bool {
         if on { self.disabled.remove(plugin) } else { self.disabled.insert(plugin.to_owned()) }
     }
 
-    /// Reads the file. One that does not exist switches everything on.
+    /// Reads the file. Without a file all plug-ins are enabled.
     pub fn load(path: &Path) -> Result<Self, EnabledError> {
         match fs::read(path) {
             Ok(text) => serde_json::from_slice(&text)

@@ -6,22 +6,23 @@ use socketio_server::{
     ConnectContext, ConnectError, DisconnectContext, EventContext, HandlerFn, Namespace, Reply, Screen,
 };
 
-/// The handlers of one namespace. Nothing happens until a [`SocketPlugin`](crate::SocketPlugin) takes them; then
-/// they are bound when the application is ready.
+/// The handlers of one namespace. A [`SocketPlugin`](crate::SocketPlugin) registers them when the application
+/// is ready.
 #[must_use = "handlers are called once a plug-in has them"]
 pub struct SocketEvents {
     namespace: String,
     declared: Vec<Declared>,
 }
 
-/// A handler, for people who want to see which there are.
+/// Description of a handler, for listings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerInfo {
     /// The namespace.
     pub namespace: String,
-    /// The event; `connect`, `disconnect` and the like for those, and `(connect)` or `(event)` for middlewares.
+    /// The event; `connect`, `disconnect` and similar for lifecycle handlers, and `(connect)` or `(event)`
+    /// for middlewares.
     pub event: String,
-    /// The function.
+    /// The name of the function.
     pub handler: &'static str,
 }
 
@@ -34,13 +35,14 @@ struct Declared {
 type Bind = Box<dyn FnOnce(&Namespace) + Send + Sync>;
 
 impl SocketEvents {
-    /// Starts with none. The slash in front may be left out; the default namespace is `/`.
+    /// An empty set of handlers. The leading slash may be omitted; the default namespace is `/`.
     pub fn of(namespace: &str) -> Self {
         let slash = if namespace.starts_with('/') { "" } else { "/" };
         Self { namespace: format!("{slash}{namespace}"), declared: Vec::new() }
     }
 
-    /// Asks whether a client may join: see [`Namespace::middleware`]. This is the place to look at tokens.
+    /// Adds a middleware that accepts or refuses clients: see [`Namespace::middleware`]. It is the place for
+    /// token checks.
     pub fn middleware<H, M, E>(self, middleware: H) -> Self
     where
         H: HandlerFn<ConnectContext, M, Output = Result<(), E>>,
@@ -51,7 +53,7 @@ impl SocketEvents {
         })
     }
 
-    /// Shows each event to a middleware first: see [`Namespace::event_middleware`].
+    /// Adds a middleware that runs before the event handlers: see [`Namespace::event_middleware`].
     pub fn event_middleware<H, M>(self, middleware: H) -> Self
     where
         H: HandlerFn<EventContext, M>,
@@ -62,7 +64,7 @@ impl SocketEvents {
         })
     }
 
-    /// Calls the handler for each client that has joined.
+    /// Adds a handler for connected clients.
     pub fn on_connect<H, M>(self, handler: H) -> Self
     where
         H: HandlerFn<ConnectContext, M, Output = ()>,
@@ -72,7 +74,7 @@ impl SocketEvents {
         })
     }
 
-    /// Calls the handler for each client that has left.
+    /// Adds a handler for disconnected clients.
     pub fn on_disconnect<H, M>(self, handler: H) -> Self
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
@@ -82,7 +84,7 @@ impl SocketEvents {
         })
     }
 
-    /// Calls the handler for each event of this name. What it returns is the acknowledgement.
+    /// Adds a handler for events of this name. Its return value is the acknowledgement.
     pub fn on<H, M>(self, event: &str, handler: H) -> Self
     where
         H: HandlerFn<EventContext, M>,
@@ -99,7 +101,7 @@ impl SocketEvents {
         &self.namespace
     }
 
-    /// What was declared.
+    /// The declared handlers.
     pub fn handlers(&self) -> impl Iterator<Item = HandlerInfo> + '_ {
         self.declared.iter().map(|declared| HandlerInfo {
             namespace: self.namespace.clone(),

@@ -27,16 +27,16 @@
 //! # }
 //! ```
 //!
-//! | file | what it is about |
+//! | file | content |
 //! | --- | --- |
 //! | `app` | the application: routes, plug-ins, serving, shutting down |
-//! | `plugin` | what a plug-in is, and when it is called |
+//! | `plugin` | the interface of plug-ins, and the order of the calls |
 //! | `socket` | the Socket.IO plug-in |
 //! | `options` | its options, all in one place |
 //! | `events` | handlers, declared next to their namespace |
 //! | `api` | the accessor, for HTTP handlers and event handlers |
 //! | `logs` | the two loggers |
-//! | `enabled` | which plug-ins are switched on, kept in a file |
+//! | `enabled` | the enabled plug-ins, stored in a file |
 //! | `cli` | the command line of an application |
 
 mod api;

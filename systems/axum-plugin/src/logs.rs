@@ -1,9 +1,9 @@
-//! The two loggers: what clients do, and what reaches the transport below.
+//! The two loggers: one for the namespaces, one for the transport.
 
 use socketio_server::{DisconnectReason, EventName, Namespace, Server, ServerBuilder, Socket};
 use tracing::{debug, warn};
 
-/// Logs what happens in all namespaces, those that come to be later too.
+/// Logs the events of all namespaces, including dynamic ones.
 pub(crate) fn log_sockets(io: &Server) {
     log_namespace(&io.of("/"));
     io.on_new_namespace(log_namespace);
@@ -28,7 +28,7 @@ fn log_namespace(namespace: &Namespace) {
     });
 }
 
-/// Logs requests and refusals. The ids of sessions are secrets and are not logged.
+/// Logs requests and refusals. Session ids are secrets and are not logged.
 pub(crate) fn log_transport(builder: ServerBuilder) -> ServerBuilder {
     builder.engine(|engine| {
         engine

@@ -5,39 +5,41 @@ use std::time::Duration;
 use engineio::{Origins, Transport};
 use socketio_server::{Recovery, Server, ServerBuilder};
 
-/// The options of a [`SocketPlugin`](crate::SocketPlugin). What is not here is reached by
-/// [`SocketPlugin::server`](crate::SocketPlugin::server).
+/// The options of a [`SocketPlugin`](crate::SocketPlugin).
+/// [`SocketPlugin::server`](crate::SocketPlugin::server) gives access to all other settings.
 #[derive(Clone, Debug)]
 pub struct SocketOptions {
-    /// Whose pages may connect. Default [`Origins::SameHost`]. Costs a look at three headers per request.
+    /// The origins that may connect. Default [`Origins::SameHost`]. Cost: reading three headers per request.
     pub origins: Origins,
-    /// Whether pages of other origins may send cookies. Default `false`; [`Origins::Any`] then lets every page on
-    /// the web act as the user who looks at it.
+    /// Whether pages of other origins may send cookies. Default `false`. With [`Origins::Any`] any page on
+    /// the web could then act with the cookies of its visitor.
     pub credentials: bool,
-    /// How long the server waits between a heartbeat's answer and the next ping. Default 25 s. Shorter finds lost
-    /// clients sooner and costs a packet each way per client.
+    /// Interval between the answer to a heartbeat and the next ping. Default 25 s. A shorter interval detects
+    /// lost clients sooner and costs a packet in each direction per client.
     pub ping_interval: Duration,
-    /// How long the answer to a ping may take. Default 20 s; then the client counts as lost.
+    /// Timeout of a ping. Default 20 s; then the client counts as lost.
     pub ping_timeout: Duration,
-    /// Where the endpoint is mounted, with or without slashes around it. Default `socket.io`.
+    /// Path of the endpoint, with or without surrounding slashes. Default `socket.io`.
     pub path: String,
-    /// What clients may connect with. Default polling and WebSocket.
+    /// The transports that clients may use. Default polling and WebSocket.
     pub transports: Vec<Transport>,
-    /// Whether a client that polls may go over to WebSocket. Default `true`.
+    /// Whether a polling client may upgrade to WebSocket. Default `true`.
     pub allow_upgrades: bool,
-    /// The largest message in bytes. Default 1,000,000. A client may make the server hold this much.
+    /// Maximum message size in bytes. Default 1,000,000. The server may have to hold this much per client.
     pub max_http_buffer_size: usize,
-    /// Whether clients that were away may come back as who they were. Default `None`: no. See [`Recovery`] for what
-    /// it costs.
+    /// Connection state recovery: clients that reconnect in time resume their session. Default `None`, which
+    /// disables it. See [`Recovery`] for its cost.
     pub connection_state_recovery: Option<Recovery>,
-    /// Whether connections, events and errors are logged, at `debug` and `warn` with the target `socketio`. Default
-    /// `false`. While it is on every broadcast is decoded again to be logged.
+    /// Whether connections, events and errors are logged, at `debug` and `warn` with the target `socketio`.
+    /// Default `false`. When enabled, every broadcast is decoded again for the log.
     pub logger: bool,
     /// Whether requests and refusals are logged, with the target `engineio`. Default `false`.
     pub engineio_logger: bool,
-    /// How long a shutdown may take until clients that do not take their goodbye are cut off. Default 10 s.
+    /// Deadline of a shutdown, after which clients that do not read their close packet are disconnected.
+    /// Default 10 s.
     pub shutdown_deadline: Duration,
-    /// Over how long the goodbyes are spread, so that not everybody comes back at once. Default 0 s.
+    /// Period over which a shutdown spreads the closes, so that the clients do not all reconnect at once.
+    /// Default 0 s.
     pub shutdown_spread: Duration,
 }
 
@@ -62,7 +64,7 @@ impl Default for SocketOptions {
 }
 
 impl SocketOptions {
-    /// The path with one slash in front and none behind.
+    /// The path with a leading slash and no trailing slash.
     pub fn mount_point(&self) -> String {
         format!("/{}", self.path.trim_matches('/'))
     }
@@ -82,7 +84,8 @@ impl SocketOptions {
         let (origins, transports, upgrades) =
             (self.origins.clone(), self.transports.clone(), self.allow_upgrades);
         builder.engine(move |engine| {
-            // Browsers ask nobody before they open a WebSocket, so the CORS headers alone keep nobody out.
+            // Browsers open WebSockets without a CORS preflight, so CORS headers alone do not block foreign
+            // pages.
             engine.origins(origins).transports(transports).allow_upgrades(upgrades)
         })
     }

@@ -1,4 +1,4 @@
-//! What a plug-in is, and when the application calls it.
+//! The interface of plug-ins, and the order of the calls.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,14 +7,14 @@ use axum::Router;
 
 use crate::events::HandlerInfo;
 
-/// What a plug-in does while the application shuts down.
+/// The future of a plug-in's shutdown.
 pub type ShutdownFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Something that stands in an application and lives as long as it does. The application calls
-/// [`on_registered`](Self::on_registered) and [`on_ready`](Self::on_ready) when it is built, in this order, and
-/// [`on_shutdown`](Self::on_shutdown) when it is told to stop.
+/// A part of an application with the same lifetime. The application calls
+/// [`on_registered`](Self::on_registered) and [`on_ready`](Self::on_ready) in this order while it is built,
+/// and [`on_shutdown`](Self::on_shutdown) when it stops.
 pub trait Plugin: Send + Sync + 'static {
-    /// By what name the command line knows it.
+    /// The name of the plug-in on the command line.
     fn name(&self) -> &'static str;
 
     /// All handlers and routes are declared. Nothing is served yet.
@@ -22,52 +22,52 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The application is about to serve: the plug-in puts its part in front of the routes, or beside them.
+    /// The application is about to serve: the plug-in adds its layers and routes to the router.
     fn on_ready(&mut self, router: Router) -> Result<Router, PluginError>;
 
-    /// The application is about to stop. It goes on answering until this is done.
+    /// The application is about to stop. It continues to answer requests until this future completes.
     fn on_shutdown(&self) -> ShutdownFuture<'_> {
         Box::pin(async {})
     }
 
-    /// The event handlers that were declared with it.
+    /// The event handlers that were declared with the plug-in.
     fn handlers(&self) -> Vec<HandlerInfo> {
         Vec::new()
     }
 
-    /// The routes that it adds.
+    /// The routes that the plug-in adds.
     fn routes(&self) -> Vec<Route> {
         Vec::new()
     }
 }
 
-/// A route of the application, for people who want to see them.
+/// Description of a route of the application, for listings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The methods, separated by commas.
     pub methods: String,
     /// The path, as axum writes it.
     pub path: String,
-    /// The function that answers, or the plug-in.
+    /// The name of the handler function or of the plug-in.
     pub handler: String,
 }
 
-/// Why an application cannot be built.
+/// Errors while an application is built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
     /// Two plug-ins have the same name.
     #[error("there are two plug-ins with the name {0}")]
     Twice(&'static str),
-    /// An option of the Socket.IO plug-in is wrong.
+    /// An option of the Socket.IO plug-in is invalid.
     #[error("the Socket.IO plug-in: {0}")]
     Socket(#[from] engineio::ConfigError),
-    /// A plug-in of the application's own says no.
+    /// A plug-in of the application failed.
     #[error("the plug-in {name}: {source}")]
     Other {
-        /// Its name.
+        /// The name of the plug-in.
         name: &'static str,
-        /// What it says.
+        /// The error of the plug-in.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -29,7 +29,7 @@ type OnRegistered = Box<dyn FnOnce(&[HandlerInfo]) + Send + Sync>;
 type OnReady = Box<dyn FnOnce(&SocketApi) + Send + Sync>;
 type OnShutdown = Arc<dyn Fn(SocketApi) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What the application wants to be told.
+/// Lifecycle hooks of the application.
 #[derive(Default)]
 struct Hooks {
     registered: Option<OnRegistered>,
@@ -56,8 +56,9 @@ impl SocketPlugin {
         self
     }
 
-    /// Changes what [`SocketOptions`] does not name: adapters, the parser, state for handlers, hooks of the transport.
-    /// It comes after the options, so it wins; an `allow_request` is asked after the check of origins.
+    /// Changes settings that [`SocketOptions`] lacks: adapters, the parser, state for handlers, hooks of the
+    /// transport. These changes are applied after the options and override them; an `allow_request` runs
+    /// after the check of origins.
     pub fn server(
         mut self,
         tune: impl FnOnce(ServerBuilder) -> ServerBuilder + Send + Sync + 'static,
@@ -66,7 +67,7 @@ impl SocketPlugin {
         self
     }
 
-    /// Calls `hook` when all handlers are declared, with the list of them.
+    /// Calls `hook` with the list of handlers when all of them are declared.
     pub fn when_registered(mut self, hook: impl FnOnce(&[HandlerInfo]) + Send + Sync + 'static) -> Self {
         self.hooks.registered = Some(Box::new(hook));
         self
@@ -78,8 +79,8 @@ impl SocketPlugin {
         self
     }
 
-    /// Calls `hook` when the application is told to stop, while everybody is still connected. Clients are
-    /// disconnected when it is done.
+    /// Calls `hook` at the start of a shutdown, while all clients are still connected. The clients are
+    /// disconnected when the future of the hook completes.
     pub fn before_shutdown<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(SocketApi) -> Fut + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The program, visited by npm's client, and its command line.
+//! The program with npm's client, and its command line.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_axum-plugin");
 
-/// The program ends by itself, without an error, when its clients are gone.
+/// The program exits without an error after its clients have disconnected.
 async fn visit(transports: &str) {
     let mut program = Command::new(PROGRAM);
     program.env("ADDRESS", "127.0.0.1:0").env("TOKEN", "open sesame").env("RUST_LOG", "off");
@@ -17,7 +17,8 @@ async fn visit(transports: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/visit.mjs");
     let pid = program.id().unwrap().to_string();
     let visited = async { tests::node::run_with(&systems, &script, &[&url, &pid, transports]).await };
-    // The script looks whether the process is there, which it is until somebody has waited for it.
+    // The script checks whether the process exists; an exited process exists until the test has waited for
+    // it.
     let (status, ()) = tokio::join!(program.wait(), visited);
     assert!(status.unwrap().success());
 }

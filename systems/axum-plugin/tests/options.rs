@@ -1,4 +1,4 @@
-//! Every option does what it says, and the life-cycle hooks are called in their order.
+//! Tests of every option, and of the order of the lifecycle hooks.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Who answers.
+//! The interface of agents.
 
 use std::error::Error;
 use std::future::Future;
@@ -7,15 +7,16 @@ use std::pin::Pin;
 use crate::message::UserMessage;
 use crate::replies::Replies;
 
-/// An agent could not answer. The user gets an apology, the log the reason.
+/// Error of an agent. The user receives an apology, and the log the error.
 pub type AgentError = Box<dyn Error + Send + Sync>;
 
-/// What an agent is at.
+/// The future of an agent's answer.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<(), AgentError>> + Send + 'a>>;
 
-/// Answers what users say. The messages of a conversation come one after the other: the next when this is done.
+/// Answers the messages of users. The messages of one conversation are processed in sequence: the next one
+/// starts when this future completes.
 pub trait Agent: Send + Sync + 'static {
-    /// Answers a message, as soon as there is something to say and as often as there is.
+    /// Answers a message with any number of replies, each sent as soon as it is ready.
     fn answer(&self, message: UserMessage, replies: Replies) -> Answering<'_>;
 }
 

@@ -1,4 +1,4 @@
-//! The application around a channel: its health, its agent from the settings, and its end.
+//! The application around a channel: health endpoints, the agent of the settings, and the shutdown.
 
 use axum::Json;
 use axum_plugin::{App, Application, PluginError};
@@ -11,17 +11,17 @@ use crate::config::{AgentConfig, Config};
 use crate::rules::RuleAgent;
 use crate::token::TokenConfigError;
 
-/// An application cannot be built.
+/// Errors while an application is built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The settings of tokens are wrong.
+    /// The settings of tokens are invalid.
     #[error(transparent)]
     Token(#[from] TokenConfigError),
-    /// The settings of the backend are wrong.
+    /// The settings of the backend are invalid.
     #[error(transparent)]
     Backend(#[from] BackendConfigError),
-    /// The settings of the Socket.IO server are wrong.
+    /// The settings of the Socket.IO server are invalid.
     #[error(transparent)]
     Plugin(#[from] PluginError),
 }

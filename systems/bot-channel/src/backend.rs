@@ -1,7 +1,8 @@
-//! An agent that asks an HTTP backend, and passes on what it says while it says it.
+//! An agent that queries an HTTP backend, and forwards its replies as they arrive.
 //!
-//! The backend gets `{"sender", "message", "metadata", "input_channel"}` and answers with replies: a JSON array of
-//! them, a single one, or one in each line as soon as it is there (also as server-sent events).
+//! The request body is `{"sender", "message", "metadata", "input_channel"}`. The response contains replies: a
+//! JSON array, a single reply, or one reply per line, each sent as soon as it is ready (also as server-sent
+//! events).
 
 use std::time::Duration;
 
@@ -24,23 +25,23 @@ use crate::message::UserMessage;
 use crate::replies::Replies;
 use crate::reply::Reply;
 
-/// Where the backend is.
+/// Settings of the HTTP backend.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendConfig {
-    /// What is asked, by POST.
+    /// URL of the backend, which receives POST requests.
     pub url: String,
     /// The value of the `Authorization` header. Default none.
     pub authorization: Option<String>,
-    /// How long the backend may be silent, in milliseconds. Default 30,000. A conversation waits that long.
+    /// Idle timeout of the response, in milliseconds. Default 30,000. A conversation waits for this long.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
-    /// The longest reply in bytes. Default 1,000,000. The backend may make the channel hold this much.
+    /// Maximum reply size in bytes. Default 1,000,000. The channel may have to hold this much per request.
     #[serde(default = "default_max_reply")]
     pub max_reply_bytes: usize,
 }
 
-/// An agent that asks an HTTP backend.
+/// An agent that queries an HTTP backend.
 #[derive(Clone, Debug)]
 pub struct BackendAgent {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -50,14 +51,14 @@ pub struct BackendAgent {
     max_reply: usize,
 }
 
-/// The settings of a backend cannot be used.
+/// Invalid settings of a backend.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendConfigError {
-    /// It is not an address of HTTP.
+    /// The URL is not an HTTP URL.
     #[error("agent.url: {0:?} is not the URL of an HTTP server")]
     Url(String),
-    /// It cannot stand in a header.
+    /// The value is not a valid header value.
     #[error("agent.authorization: it cannot stand in a header")]
     Authorization,
     /// The certificates of the system cannot be read.
@@ -65,26 +66,26 @@ pub enum BackendConfigError {
     Certificates(#[source] std::io::Error),
 }
 
-/// A backend has not answered as it should.
+/// Errors of a request to the backend.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
-    /// It cannot be reached.
+    /// The backend is unreachable.
     #[error("the backend cannot be reached")]
     Connect(#[source] hyper_util::client::legacy::Error),
-    /// It says that something is wrong.
+    /// The backend responded with an error status.
     #[error("the backend answered {0}")]
     Status(StatusCode),
-    /// The connection broke.
+    /// The connection failed while the body was read.
     #[error("the backend broke off")]
     Body(#[source] hyper::Error),
-    /// It was silent for too long.
+    /// The idle timeout expired.
     #[error("the backend is silent")]
     Silent,
-    /// It says more than allowed.
+    /// A reply exceeds the maximum size.
     #[error("the backend's reply is too long")]
     TooLong,
-    /// It says something that is no reply.
+    /// The body is not a valid reply.
     #[error("the backend's reply cannot be read")]
     Reply(#[source] serde_json::Error),
 }
@@ -98,7 +99,7 @@ fn default_max_reply() -> usize {
 }
 
 impl BackendAgent {
-    /// Asks this backend, over HTTP or HTTPS. Connections are kept for the next question.
+    /// An agent for this backend, over HTTP or HTTPS. Connections are reused for later requests.
     pub fn new(config: &BackendConfig) -> Result<Self, BackendConfigError> {
         let uri: Uri = config.url.parse().map_err(|_| BackendConfigError::Url(config.url.clone()))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
@@ -111,7 +112,7 @@ impl BackendAgent {
             authorization = Some(value);
         }
         let connector = HttpsConnectorBuilder::new()
-            // Named, because another crate in the same program may bring another one along.
+            // The provider is explicit, because another crate of the program may enable a second one.
             .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
             .map_err(BackendConfigError::Certificates)?
             .https_or_http()
@@ -176,14 +177,14 @@ impl BackendAgent {
         Ok(())
     }
 
-    /// The next piece of the body.
+    /// The next chunk of the body.
     async fn more(&self, body: &mut Incoming) -> Result<Option<Bytes>, BackendError> {
         while !body.is_end_stream() {
             let frame = timeout(self.silence, body.frame()).await.map_err(|_| BackendError::Silent)?;
             match frame {
                 None => break,
                 Some(Err(error)) => return Err(BackendError::Body(error)),
-                // Trailers say nothing.
+                // Trailers are ignored.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Ok(Some(data));
@@ -217,7 +218,7 @@ fn parse(json: &[u8]) -> Result<Vec<Reply>, BackendError> {
     Ok(replies.into_iter().map(|Object(reply)| reply).collect())
 }
 
-/// One line of a stream. Server-sent events have `data:` in front, and lines that are no data.
+/// One line of a stream. Server-sent events have the prefix `data:`, and their other lines carry no data.
 fn parse_line(line: &[u8]) -> Result<Vec<Reply>, BackendError> {
     let line = line.trim_ascii();
     let about = [b"event:".as_slice(), b"id:", b"retry:", b":"];

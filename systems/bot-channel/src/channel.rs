@@ -1,4 +1,5 @@
-//! The channel: what clients do becomes messages for the agent, and what the agent says goes to them.
+//! The channel: events of clients become messages for the agent, and the replies of the agent go to the
+//! clients.
 
 use std::sync::Arc;
 
@@ -15,10 +16,10 @@ use crate::reply::Reply;
 use crate::token::{Claims, TokenConfigError, Tokens, expired};
 use crate::turns::Turns;
 
-/// The longest session id that a client may bring, in bytes.
+/// Maximum length of a session id from a client, in bytes.
 const MAX_SESSION: usize = 128;
 
-/// A conversational channel. Cloning gives another handle of the same.
+/// A conversational channel. Clones share the same channel.
 #[derive(Clone)]
 pub struct Channel(Arc<Shared>);
 
@@ -30,12 +31,12 @@ struct Shared {
     turns: Arc<Turns>,
 }
 
-/// The session that a client asked for last.
+/// The session that the client requested most recently.
 #[derive(Clone)]
 struct Session(Arc<str>);
 
 impl Channel {
-    /// Clients talk with this agent.
+    /// A channel whose clients talk with this agent.
     pub fn new(config: ChannelConfig, agent: impl Agent) -> Result<Self, TokenConfigError> {
         let tokens = Tokens::new(config.jwt_key.as_deref(), &config.jwt_method)?;
         let bot_event = config.bot_message_evt.as_str().into();
@@ -57,7 +58,7 @@ impl Channel {
         })
     }
 
-    /// The handlers alone, for applications that have a Socket.IO plug-in already.
+    /// The handlers alone, for applications that already have a Socket.IO plug-in.
     pub fn events(&self) -> SocketEvents {
         let (check, channel, goes) = (self.clone(), self.clone(), self.clone());
         let confirm = self.clone();
@@ -76,7 +77,7 @@ impl Channel {
                 move |socket: Socket, api: SocketApi, Data(data): Data<Value>| {
                     let answered = channel.user_uttered(&socket, &api, data);
                     async move {
-                        // While too many wait nothing more is read from the client.
+                        // While the queue is full, nothing more is read from the client.
                         if let Some(answered) = answered {
                             let _ = answered.await;
                         }
@@ -89,8 +90,8 @@ impl Channel {
             })
     }
 
-    /// For saying something unasked: to a session where sessions persist, otherwise to a connection. `None`, and a
-    /// warning, where nobody is there to hear it.
+    /// Replies without a preceding message: to a session if sessions persist, otherwise to a connection.
+    /// Returns `None` and logs a warning if no client is connected.
     pub fn replies_to(&self, api: &SocketApi, sender: &str) -> Option<Replies> {
         let replies = self.replies(api, &sender.into());
         let room = self.room(sender);
@@ -139,11 +140,11 @@ impl Channel {
             }
             socket.join(session_room(&id));
         }
-        // It may be gone already.
+        // The client may already be disconnected.
         let _ = socket.emit("session_confirm", &id);
     }
 
-    /// Hands a message to the agent. `None` if it was ignored.
+    /// Passes a message to the agent. `None` if the message was ignored.
     fn user_uttered(
         &self,
         socket: &Socket,
@@ -192,7 +193,7 @@ impl Channel {
         if let Err(error) = self.0.agent.answer(message, replies.clone()).await {
             warn!(sender = replies.sender(), error = &*error, "the agent has failed");
             if !self.0.config.apology.is_empty() {
-                // It was written by people, so it can be encoded; and nobody may be there.
+                // The apology is plain text, so it can be encoded; the client may already be disconnected.
                 let _ = replies.send(&Reply::text(self.0.config.apology.as_str())).await;
             }
         }
@@ -208,7 +209,8 @@ impl Channel {
     }
 }
 
-/// Sessions have rooms of their own, so that nobody gets into a connection's room by naming a session like it.
+/// Sessions have rooms with a prefix: a session id that equals a socket id must not reach the room of that
+/// socket.
 fn session_room(id: &str) -> String {
     format!("session:{id}")
 }

@@ -1,4 +1,4 @@
-//! What a channel can be told, in a file or by a program.
+//! Settings of a channel, from a file or from code.
 
 use std::path::Path;
 
@@ -8,68 +8,70 @@ use serde::Deserialize;
 use crate::backend::BackendConfig;
 use crate::rules::RulesConfig;
 
-/// The sample with which the program starts when it is given no file.
+/// The sample configuration, which the program uses without a file.
 pub const SAMPLE: &str = include_str!("../bot.toml");
 
-/// Everything: the channel, and who answers.
+/// All settings: the channel and its agent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// How clients talk with it.
+    /// Settings of the channel.
     #[serde(default)]
     pub socketio: ChannelConfig,
-    /// Who answers.
+    /// Settings of the agent.
     pub agent: AgentConfig,
 }
 
-/// How clients talk with the channel.
+/// Settings of the channel.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelConfig {
-    /// The event by which users say something. Default `user_uttered`.
+    /// Event name of user messages. Default `user_uttered`.
     pub user_message_evt: String,
-    /// The event by which the bot answers. Default `bot_uttered`.
+    /// Event name of bot messages. Default `bot_uttered`.
     pub bot_message_evt: String,
     /// The namespace. Default `/`.
     pub namespace: String,
-    /// Whether a conversation goes on when its client comes back with the same session id, also beside another one.
-    /// Default `false`: a conversation is a connection. Costs a room per client.
+    /// Whether a conversation continues when its client reconnects with the same session id, also beside
+    /// another client. Default `false`: each connection is a conversation of its own. Cost: a room per
+    /// client.
     pub session_persistence: bool,
-    /// Where the endpoint is mounted. Default `/socket.io`.
+    /// Path of the endpoint. Default `/socket.io`.
     pub socketio_path: String,
-    /// With it only those come in who bring a token that this key proves: a secret of at least 16 bytes for the HS methods, a
-    /// public key in PEM for the others. A token without `exp` is good for as long as the key is. Default none. Costs a signature check per handshake.
+    /// Key that verifies the tokens of clients: a secret of at least 16 bytes for the HS methods, a public
+    /// key in PEM for the others. With a key, clients without a valid token are refused. A token without
+    /// `exp` is valid as long as the key is. Default none. Cost: a signature check per handshake.
     pub jwt_key: Option<String>,
-    /// How tokens are signed: `HS256`, `RS256`, `ES256`, `EdDSA` and their like. Default `HS256`.
+    /// Signature algorithm of the tokens: `HS256`, `RS256`, `ES256`, `EdDSA` and similar. Default `HS256`.
     pub jwt_method: String,
-    /// Where in a user's message its metadata are. Default `metadata`.
+    /// Key of the metadata in a user's message. Default `metadata`.
     pub metadata_key: String,
-    /// Whose pages may connect; `["*"]` is everybody's. Default none but those of the same host.
+    /// Origins that may connect; `["*"]` allows all. Default: only pages of the same host.
     pub cors_origins: Vec<String>,
-    /// The largest message in bytes. Default 65,536. A client may make the server hold this much.
+    /// Maximum message size in bytes. Default 65,536. The server may have to hold this much per client.
     pub max_message_bytes: usize,
-    /// What the bot says when the agent fails; nothing if empty. Default an apology.
+    /// Reply of the bot when the agent fails; no reply if empty. Default an apology.
     pub apology: String,
 }
 
-/// Who answers.
+/// Kind and settings of the agent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AgentConfig {
-    /// Rules: words, and what is answered to them.
+    /// Rules: words and the replies to them.
     Rules(RulesConfig),
     /// An HTTP backend.
     Http(BackendConfig),
 }
 
-/// A file of settings cannot be used.
+/// Errors of a settings file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
-    /// It says something that means nothing, a setting that does not exist for example.
+    /// The content is invalid, for example a setting that does not exist.
     #[error("{0}: {1}")]
     Toml(String, #[source] toml::de::Error),
 }
@@ -93,7 +95,7 @@ impl Default for ChannelConfig {
 }
 
 impl ChannelConfig {
-    /// The options of the Socket.IO plug-in that say the same.
+    /// The equivalent options of the Socket.IO plug-in.
     pub(crate) fn options(&self) -> SocketOptions {
         SocketOptions {
             origins: self.cors_origins.iter().collect(),
@@ -105,7 +107,7 @@ impl ChannelConfig {
 }
 
 impl Config {
-    /// Reads settings in TOML; `name` says where they come from.
+    /// Parses settings in TOML; `name` is their source, for error messages.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::Toml(name.to_owned(), error))
     }

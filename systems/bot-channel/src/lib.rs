@@ -1,5 +1,5 @@
-//! A conversational channel over Socket.IO: users say something, an agent answers, and a conversation goes on when its
-//! client comes back.
+//! A conversational channel over Socket.IO: users say something, an agent answers, and a conversation goes on
+//! when its client comes back.
 //!
 //! ```no_run
 //! use bot_channel::{Channel, ChannelConfig, Replies, Reply, UserMessage, application};
@@ -16,16 +16,16 @@
 //! # }
 //! ```
 //!
-//! | file | what it is about |
+//! | file | content |
 //! | --- | --- |
 //! | `app` | the application around a channel |
 //! | `channel` | clients, sessions, messages |
-//! | `config` | everything that can be set |
-//! | `agent` | who answers |
-//! | `rules`, `backend` | two who do: by rules, and by asking an HTTP backend |
-//! | `message`, `reply`, `replies` | what users say, what the bot says, and to whom |
-//! | `token` | who may talk |
-//! | `turns` | one message of a conversation at a time |
+//! | `config` | all settings |
+//! | `agent` | the interface of agents |
+//! | `rules`, `backend` | two agents: one with rules, one with an HTTP backend |
+//! | `message`, `reply`, `replies` | messages of users, replies of the bot, and their receivers |
+//! | `token` | authentication |
+//! | `turns` | sequential processing of a conversation |
 
 mod agent;
 mod app;

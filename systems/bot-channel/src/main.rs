@@ -1,7 +1,7 @@
-//! A bot on a port.
+//! A bot that listens on a port.
 //!
-//! `bot-channel [CONFIG]` reads settings from a file in TOML, or takes the sample. `ADDRESS` says where it listens
-//! (127.0.0.1:5005), `JWT_KEY` takes the place of the key in the file, and `RUST_LOG` says what is logged.
+//! `bot-channel [CONFIG]` reads settings from a TOML file, or uses the sample. `ADDRESS` sets the listen
+//! address (127.0.0.1:5005), `JWT_KEY` replaces the key of the file, and `RUST_LOG` sets the log filter.
 
 use std::path::Path;
 use std::process::ExitCode;

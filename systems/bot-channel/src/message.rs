@@ -1,4 +1,4 @@
-//! What a user says, as the agent gets it.
+//! Messages of users, as the agent receives them.
 
 use serde_json::{Map, Value};
 use tracing::warn;
@@ -8,19 +8,19 @@ use crate::token::Claims;
 /// A message of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserMessage {
-    /// What was said.
+    /// The text of the message.
     pub text: String,
-    /// The conversation: the session where sessions persist, otherwise the connection.
+    /// The conversation: the session if sessions persist, otherwise the connection.
     pub sender: String,
-    /// The channel that it came by: always `socketio` here.
+    /// The input channel: always `socketio` here.
     pub input_channel: &'static str,
-    /// What else the client says of it.
+    /// Further data that the client sent with the message.
     pub metadata: Map<String, Value>,
-    /// What the user's token says, where one is asked for.
+    /// The claims of the user's token, if tokens are required.
     pub claims: Option<Claims>,
 }
 
-/// A message means nothing.
+/// Reasons why a message is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
     #[error("it is no object")]
@@ -29,7 +29,7 @@ pub(crate) enum Invalid {
     NoMessage,
 }
 
-/// What a client sent, taken apart.
+/// The parsed payload of a user's message.
 pub(crate) struct Uttered {
     pub(crate) text: String,
     pub(crate) session: Option<String>,
@@ -50,7 +50,7 @@ impl Uttered {
     }
 }
 
-/// Metadata may come as an object, or as text that is one in JSON.
+/// Metadata may be an object, or a string that contains an object in JSON.
 fn metadata(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(object) => return object,

@@ -1,4 +1,4 @@
-//! Where answers go: to everybody in a conversation.
+//! Replies to all clients of a conversation.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use socketio_server::{EmitError, Namespace, Room};
 
 use crate::reply::Reply;
 
-/// Says things to the clients of one conversation. Cloning gives another of the same.
+/// Sends replies to the clients of one conversation. Clones send to the same conversation.
 #[derive(Clone, Debug)]
 pub struct Replies {
     namespace: Namespace,
@@ -20,12 +20,12 @@ impl Replies {
         Self { namespace, event, sender, room }
     }
 
-    /// The conversation.
+    /// The id of the conversation.
     pub fn sender(&self) -> &str {
         &self.sender
     }
 
-    /// Sends a reply, in as many messages as it takes. Where nobody is left to hear it, it is lost.
+    /// Sends a reply as one or more messages. The reply is lost if no client is connected.
     pub async fn send(&self, reply: &Reply) -> Result<(), EmitError> {
         for message in reply.messages() {
             self.namespace.to(Room::clone(&self.room)).emit(&self.event, &message).await?;

@@ -1,47 +1,47 @@
-//! What the bot says: text, pictures, buttons and the like, and how each looks to clients.
+//! Replies of the bot: text, images, buttons and similar, and their form on the wire.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use socketio_server::Object;
 
-/// An answer. It may be several things at once, which are sent one after the other.
+/// A reply. It may have several parts, which are sent in sequence.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Reply {
-    /// Text. An empty line parts it into several messages.
+    /// Text. Empty lines split it into several messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Buttons under the last part of the text.
+    /// Buttons below the last part of the text.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "objects")]
     pub buttons: Vec<Button>,
-    /// Buttons that go away when one was chosen.
+    /// Buttons that disappear after a choice.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "objects")]
     pub quick_replies: Vec<Button>,
-    /// The URL of a picture.
+    /// The URL of an image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Anything that clients know how to show: see [`Reply::video`] and [`Reply::file`].
+    /// An attachment of any type that the clients support: see [`Reply::video`] and [`Reply::file`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachment: Option<Value>,
-    /// Cards of a generic template, each with a title, a picture and buttons for example.
+    /// Cards of a generic template, for example with a title, an image and buttons.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub elements: Vec<Value>,
-    /// JSON that goes as it is.
+    /// JSON that is sent unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom: Option<Value>,
 }
 
-/// Something to choose.
+/// A choice for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Button {
-    /// What the user reads.
+    /// The label of the button.
     pub title: String,
-    /// What the user says by choosing it.
+    /// The message that the button sends.
     pub payload: String,
 }
 
 impl Reply {
-    /// Text, in as many messages as it has parts.
+    /// Text, with one message per part.
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..Self::default() }
     }
@@ -51,12 +51,12 @@ impl Reply {
         Self { buttons: buttons.into_iter().collect(), ..Self::text(text) }
     }
 
-    /// Text with buttons that go away when one was chosen.
+    /// Text with buttons that disappear after a choice.
     pub fn quick_replies(text: impl Into<String>, buttons: impl IntoIterator<Item = Button>) -> Self {
         Self { quick_replies: buttons.into_iter().collect(), ..Self::text(text) }
     }
 
-    /// A picture.
+    /// An image.
     pub fn image(url: impl Into<String>) -> Self {
         Self { image: Some(url.into()), ..Self::default() }
     }
@@ -81,18 +81,18 @@ impl Reply {
         Self { elements: elements.into_iter().collect(), ..Self::default() }
     }
 
-    /// JSON that goes as it is.
+    /// JSON that is sent unchanged.
     pub fn custom(json: Value) -> Self {
         Self { custom: Some(json), ..Self::default() }
     }
 
-    /// The messages that clients get, in their order.
+    /// The messages for the clients, in order.
     pub(crate) fn messages(&self) -> Vec<Value> {
         let mut messages = Vec::new();
         let buttons: Vec<_> = self.quick_replies.iter().chain(&self.buttons).collect();
         let mut parts: Vec<_> = self.text.iter().flat_map(|text| parts(text)).collect();
         if parts.is_empty() && !buttons.is_empty() {
-            // There has to be a message that they can hang on.
+            // Buttons need a message that carries them.
             parts.push("");
         }
         let last = parts.len().saturating_sub(1);
@@ -122,13 +122,13 @@ impl Reply {
     }
 }
 
-/// serde would take a list for a button too.
+/// By default serde would also accept a list as a button.
 fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Button>, D::Error> {
     let buttons = Vec::<Object<Button>>::deserialize(deserializer)?;
     Ok(buttons.into_iter().map(|Object(button)| button).collect())
 }
 
-/// The parts of a text: what lies between empty lines.
+/// The parts of a text, which are separated by empty lines.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.trim().split("\n\n").map(str::trim).filter(|part| !part.is_empty())
 }

@@ -1,4 +1,4 @@
-//! An agent that goes by rules: what is said, and what is answered to it.
+//! An agent with rules, which map words to replies.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,29 +8,29 @@ use crate::message::UserMessage;
 use crate::replies::Replies;
 use crate::reply::Reply;
 
-/// Rules, and what is answered where none of them fits.
+/// Rules, and the replies when no rule matches.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulesConfig {
-    /// The first that fits is taken.
+    /// The rules; the first match is used.
     pub rules: Vec<Rule>,
-    /// For everything else.
+    /// The replies when no rule matches.
     #[serde(default)]
     pub fallback: Vec<Reply>,
 }
 
-/// What is answered to what.
+/// Words and the replies to them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// It fits when one of these occurs: words, or a payload such as `/start`. Large and small letters are the same.
+    /// The rule matches when one of these occurs: words, or a payload such as `/start`. Case is ignored.
     pub words: Vec<String>,
-    /// In texts `{message}` stands for what was said, `{sender}` for the conversation, and `{metadata.name}` for
-    /// something of its metadata.
+    /// Placeholders in texts: `{message}` is the message, `{sender}` the conversation, and `{metadata.name}`
+    /// a field of the metadata.
     pub replies: Vec<Reply>,
 }
 
-/// An agent that goes by rules.
+/// An agent that applies rules.
 #[derive(Clone, Debug)]
 pub struct RuleAgent {
     rules: Vec<(Vec<Vec<String>>, Vec<Reply>)>,
@@ -38,13 +38,13 @@ pub struct RuleAgent {
 }
 
 impl RuleAgent {
-    /// Goes by these.
+    /// An agent with these rules.
     pub fn new(config: RulesConfig) -> Self {
         let split = |rule: Rule| (rule.words.iter().map(|phrase| words(phrase)).collect(), rule.replies);
         Self { rules: config.rules.into_iter().map(split).collect(), fallback: config.fallback }
     }
 
-    /// What it says to a message.
+    /// The replies to a message.
     pub fn replies(&self, message: &UserMessage) -> Vec<Reply> {
         let said = words(&message.text);
         let occurs = |phrase: &Vec<String>| {
@@ -67,7 +67,7 @@ impl Agent for RuleAgent {
     }
 }
 
-/// The words of a text, in small letters. A slash and an underline belong to a word, as payloads have them.
+/// The words of a text, in lower case. Slashes and underscores belong to a word, as in payloads.
 fn words(text: &str) -> Vec<String> {
     let inside = |letter: char| letter.is_alphanumeric() || matches!(letter, '/' | '_' | '\'');
     let words = text.split(|letter| !inside(letter)).filter(|word| !word.is_empty());
@@ -81,7 +81,7 @@ fn fill(reply: &Reply, message: &UserMessage) -> Reply {
     Reply { text: Some(fill_text(template, message)), ..reply.clone() }
 }
 
-/// What is filled in is not looked at again, so a user cannot say something that is filled in.
+/// Inserted values are not expanded again, so a user cannot inject placeholders.
 fn fill_text(template: &str, message: &UserMessage) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;

@@ -1,4 +1,4 @@
-//! Tokens: who may talk, as a JWT says.
+//! JWTs that authenticate users.
 
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,38 +6,38 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Map, Value};
 
-/// A secret that is shorter can be guessed by whoever has one token.
+/// Minimum secret length: with a token at hand, a shorter secret can be found by brute force.
 const MIN_SECRET: usize = 16;
 
-/// What a token says.
+/// The claims of a token.
 pub type Claims = Map<String, Value>;
 
-/// The key or the method of tokens cannot be used.
+/// Invalid key or signature method.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenConfigError {
-    /// There is no such method.
+    /// The method does not exist.
     #[error("jwt_method: there is no method {0}")]
     Method(String),
-    /// The key does not go with the method.
+    /// The key does not match the method.
     #[error("jwt_key: {0}")]
     Key(#[from] jsonwebtoken::errors::Error),
-    /// The key is empty, so that everybody could sign.
+    /// The key is empty, so that any client could sign tokens.
     #[error("jwt_key: the key is empty")]
     Empty,
-    /// The secret can be guessed.
+    /// The secret is short enough for brute force.
     #[error("jwt_key: a secret of at least 16 bytes is expected, such as `openssl rand -hex 32` prints")]
     Short,
 }
 
-/// Checks tokens.
+/// Verifies tokens.
 pub(crate) struct Tokens {
     key: DecodingKey,
     validation: Validation,
 }
 
 impl Tokens {
-    /// `None` where nobody needs a token.
+    /// Returns `None` if no key is configured.
     pub(crate) fn new(key: Option<&str>, method: &str) -> Result<Option<Self>, TokenConfigError> {
         let Some(key) = key else {
             return Ok(None);
@@ -57,18 +57,19 @@ impl Tokens {
             Algorithm::EdDSA => DecodingKey::from_ed_pem(key.as_bytes())?,
             _ => DecodingKey::from_rsa_pem(key.as_bytes())?,
         };
-        // Only this one method: a token does not choose how it is checked. Whoever says when a token begins and ends
-        // is held to it; who it is for is not this channel's to know.
+        // Only this one method: a token must not choose its verification. `nbf` and `exp` are enforced if
+        // present; the audience is unknown to this channel and not checked.
         let mut validation = Validation::new(method);
         validation.required_spec_claims.clear();
-        // The same end at the door as inside: who comes in may say something.
+        // No leeway, so that the expiry at the handshake equals the later checks: an accepted client may send
+        // a message.
         validation.leeway = 0;
         validation.validate_nbf = true;
         validation.validate_aud = false;
         Ok(Some(Self { key, validation }))
     }
 
-    /// What a token says, if it is a good one. `Bearer` in front of it is allowed.
+    /// The claims of a token, if it is valid. The prefix `Bearer` is allowed.
     pub(crate) fn check(&self, token: &str) -> Option<Claims> {
         let token = match token.split_at_checked(7) {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer ") => rest.trim(),
@@ -78,7 +79,7 @@ impl Tokens {
     }
 }
 
-/// Whether a token that was good is no more.
+/// Whether the claims of a verified token have expired.
 pub(crate) fn expired(claims: &Claims) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     claims.get("exp").and_then(Value::as_f64).is_some_and(|end| end <= now)

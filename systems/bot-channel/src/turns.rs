@@ -1,4 +1,5 @@
-//! One at a time: the messages of a conversation wait for one another, those of others do not.
+//! Sequential processing: messages of one conversation wait for one another, those of different conversations
+//! do not.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -7,23 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// How many messages of a conversation may wait. More are from somebody who does not want an answer.
+/// Maximum number of waiting messages per conversation. A client that sends more does not wait for answers.
 const MAX_WAITING: usize = 100;
 
-/// What waits, by conversation. Those in which nothing happens are forgotten.
+/// The waiting jobs, by conversation. Idle conversations are removed.
 #[derive(Default)]
 pub(crate) struct Turns(Mutex<HashMap<Arc<str>, VecDeque<Job>>>);
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Too many messages of the conversation wait already.
+/// The queue of the conversation is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many messages wait for their answers")]
 pub(crate) struct TooMany;
 
 impl Turns {
-    /// Does a job when all that came before in this conversation are done, whatever becomes of the caller. What is
-    /// returned is done when the job is.
+    /// Runs a job after all earlier ones of the conversation, even if the caller is dropped. The returned
+    /// future completes with the job.
     pub(crate) fn take(
         self: &Arc<Self>,
         conversation: &Arc<str>,
@@ -32,7 +33,7 @@ impl Turns {
         let (done, is_done) = oneshot::channel();
         let job: Job = Box::pin(async move {
             job.await;
-            // The client may be gone.
+            // The client may already be disconnected.
             let _ = done.send(());
         });
         let mut waiting = self.waiting();
@@ -51,7 +52,7 @@ impl Turns {
     async fn run(self: Arc<Self>, conversation: Arc<str>, first: Job) {
         let mut next = Some(first);
         while let Some(job) = next {
-            // In a task of its own, so that one that panics does not take those behind it along.
+            // A task of its own, so that a panic does not affect the following jobs.
             let _ = tokio::spawn(job).await;
             next = self.next(&conversation);
         }

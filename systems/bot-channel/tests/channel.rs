@@ -1,4 +1,4 @@
-//! Channels inside programs: agents of one's own, and things said unasked.
+//! Channels embedded in programs: custom agents, and messages that the bot sends on its own.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::sync::{Arc, OnceLock};
@@ -25,7 +25,7 @@ async fn start(config: ChannelConfig) -> (std::net::SocketAddr, Channel, SocketA
     (addr, channel, api.get().unwrap().clone())
 }
 
-/// A client, and its id.
+/// A connected client, and its id.
 async fn join(addr: std::net::SocketAddr) -> (WebSocket, String) {
     let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;
@@ -40,7 +40,7 @@ async fn without_persistence_a_conversation_is_a_connection() {
     let (mut ws, sid) = join(addr).await;
     ws.send(r#"42["user_uttered",{"message":"hi","session_id":"ignored"}]"#).await;
     assert_eq!(ws.text().await, format!(r#"42["bot_uttered",{{"text":"hi to {sid}"}}]"#));
-    // An agent that panics does not end the conversation.
+    // A panic of the agent does not end the conversation.
     ws.send(r#"42["user_uttered",{"message":"panic"}]"#).await;
     ws.send(r#"42["user_uttered",{"message":"still there"}]"#).await;
     assert_eq!(ws.text().await, format!(r#"42["bot_uttered",{{"text":"still there to {sid}"}}]"#));
@@ -62,7 +62,7 @@ async fn what_is_said_unasked_reaches_a_session() {
     unasked.send(&Reply::text("a\n\nb")).await.unwrap();
     assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"a"}]"#);
     assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"b"}]"#);
-    // A connection is no session.
+    // A connection is not a session.
     assert!(channel.replies_to(&api, &sid).is_none());
     ws.close().await;
     soon(async {

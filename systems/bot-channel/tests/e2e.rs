@@ -1,4 +1,4 @@
-//! The program, visited by npm's socket.io-client and PyPI's python-socketio, with agents of both kinds.
+//! The program with npm's socket.io-client and PyPI's python-socketio, with both kinds of agent.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The HTTP API of the main port. Socket.IO lives beside it.
+//! The HTTP API of the main port, next to Socket.IO.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use gateway::Gateway;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-/// What the API offers, in OpenAPI.
+/// The OpenAPI description of the API.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
-/// The API, with Socket.IO in front.
+/// The API, with Socket.IO as the outer layer.
 pub(crate) fn router(gateway: &Gateway) -> Router {
     let origins: Origins = gateway.config().origins.allowed.iter().collect();
     Router::new()
@@ -66,7 +66,7 @@ async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-/// A session of nobody in particular.
+/// Creates an anonymous session.
 async fn acquire_session(State(gateway): State<Gateway>) -> Response {
     match gateway.acquire_session(None) {
         Ok(session) => {
@@ -82,7 +82,7 @@ async fn acquire_session(State(gateway): State<Gateway>) -> Response {
     }
 }
 
-/// Lets pages of the listed origins read the answers. No cookie plays a part, so reading is all there is to allow.
+/// CORS headers for the listed origins. Cookies are not used, so read access is the only permission.
 async fn allow_origins(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN).filter(|_| origins.allow(headers)).cloned();

@@ -1,4 +1,4 @@
-//! `ai:chat`: a question to a model, whose answer is passed on while it comes.
+//! `ai:chat`: a question to a model, whose answer is forwarded as it is generated.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,16 +12,17 @@ use socketio_server::{ConnectError, Data, EmitError, Namespace, Object, Socket};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-/// The longest question, in bytes.
+/// Maximum size of a question, in bytes.
 const MAX_QUESTION: usize = 16 * 1024;
-/// How long a model may be silent.
+/// Idle timeout of a model.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What clients may ask of a model.
+/// Limits of `ai:chat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChatOptions {
-    /// How many answers a connection may have under way. Who asks for more hears `ai:response:error` at once. Default 4.
-    /// Each costs what the model holds for it, and up to 16 pieces that wait for the client.
+    /// Maximum number of concurrent answers per connection. Further questions get `ai:response:error` at
+    /// once. Default 4. Cost: the memory of the model per answer, and up to 16 pieces that wait for the
+    /// client.
     pub answers_per_connection: usize,
 }
 
@@ -31,7 +32,7 @@ impl Default for ChatOptions {
     }
 }
 
-/// The answers that a connection may still ask for.
+/// Permits for the concurrent answers of a connection.
 #[derive(Clone)]
 struct Answers(Arc<Semaphore>);
 
@@ -39,27 +40,27 @@ struct Answers(Arc<Semaphore>);
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Question {
-    /// What is asked.
+    /// The text of the question.
     pub message: String,
-    /// What was said before, as the client keeps it.
+    /// The previous messages, as stored by the client.
     #[serde(default)]
     pub conversation_history: Vec<Value>,
 }
 
-/// A model cannot answer. The client is told why.
+/// Error of a model. The client receives the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ModelError(pub String);
 
-/// Where a model puts the pieces of its answer. When nobody wants them any more, it fails.
+/// Channel for the pieces of an answer. Sending fails when the client no longer needs them.
 pub type Pieces = mpsc::Sender<String>;
 
-/// What a model is at.
+/// The future of a model's answer.
 pub type Thinking = Pin<Box<dyn Future<Output = Result<(), ModelError>> + Send>>;
 
-/// Answers questions, piece by piece. It is dropped when the client goes.
+/// Answers questions piece by piece. The future is dropped when the client disconnects.
 pub trait Model: Send + Sync + 'static {
-    /// Answers one.
+    /// Answers a question.
     fn answer(&self, question: Question, pieces: Pieces) -> Thinking;
 }
 
@@ -74,7 +75,7 @@ where
     }
 }
 
-/// A model for trying things out: it says what it was told, word by word.
+/// A model for experiments: it repeats the question word by word.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parrot;
 
@@ -93,7 +94,8 @@ impl Model for Parrot {
     }
 }
 
-/// Answers `ai:chat` by `ai:response:start`, `:chunk`, and `:complete` or `:error`.
+/// Registers the handler that answers `ai:chat` with `ai:response:start`, `:chunk`, and `:complete` or
+/// `:error`.
 pub(crate) fn register(namespace: &Namespace, options: ChatOptions, model: Arc<dyn Model>) {
     let count = Arc::new(AtomicU64::new(0));
     let most = options.answers_per_connection.min(Semaphore::MAX_PERMITS);
@@ -109,7 +111,7 @@ pub(crate) fn register(namespace: &Namespace, options: ChatOptions, model: Arc<d
             let place = answers.as_ref().and_then(|Answers(free)| free.try_acquire().ok());
             let too_many = || ModelError(format!("more than {most} answers at a time"));
             let asked = read(data).and_then(|question| Ok((question, place.ok_or_else(too_many)?)));
-            // A client that is gone needs no answer.
+            // A disconnected client needs no answer.
             let _ = match asked {
                 Ok((question, place)) => {
                     answer(&socket, &*model, question, &format!("msg-{number}"), place).await
@@ -153,7 +155,7 @@ async fn answer(
         };
         match timeout(SILENCE, next).await {
             Err(_) => break Some("the model is silent".to_owned()),
-            // What it said before is still to be read.
+            // The pieces sent before are still to be read.
             Ok(Err(done)) => thought = Some(done),
             Ok(Ok(Some(chunk))) => {
                 full.push_str(&chunk);
@@ -163,7 +165,7 @@ async fn answer(
             }
             Ok(Ok(None)) => match thought {
                 Some(done) => break done.err().map(|error| error.0),
-                // It says no more, but may have something to do yet.
+                // The model sends no more pieces, but its future may not have completed yet.
                 None => match timeout(SILENCE, &mut thinking).await {
                     Ok(done) => thought = Some(done),
                     Err(_) => break Some("the model is silent".to_owned()),
@@ -171,7 +173,7 @@ async fn answer(
             },
         }
     };
-    // Who hears of the end may ask again.
+    // The permit is released first: a client that receives the end may send the next question.
     drop(place);
     match error {
         None => socket.emit("ai:response:complete", &json!({ "messageId": id, "fullResponse": full })),

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! | file | what it is about |
+//! | file | content |
 //! | --- | --- |
 //! | `ports` | the two ports |
 //! | `api` | the HTTP API of the main port |

@@ -1,17 +1,17 @@
 //! Both ports as a program.
 //!
-//! `dual-gateway` serves; `dual-gateway token USER` prints a token for somebody who has logged in.
+//! `dual-gateway` serves; `dual-gateway token USER` prints a token for a user that has logged in.
 //!
 //! | variable | default | |
 //! | --- | --- | --- |
-//! | `HOST` | 127.0.0.1 | where it listens |
+//! | `HOST` | 127.0.0.1 | listen address |
 //! | `PORT` | 3000 | API and Socket.IO |
 //! | `WEBSOCKET_PORT` | 3500 | Socket.IO and plain WebSocket |
-//! | `CORS_ORIGIN` | none | whose pages may connect: a comma-separated list, or `*` |
-//! | `SESSION_SECRET` | a new one at each start | what proves tokens, at least 16 bytes |
-//! | `SESSION_SECONDS` | 86400 | how long they are good, in seconds |
-//! | `MAX_ANSWERS` | 4 | how many answers of `ai:chat` a connection may have under way |
-//! | `RUST_LOG` | info | what is logged |
+//! | `CORS_ORIGIN` | none | origins that may connect: a comma-separated list, or `*` |
+//! | `SESSION_SECRET` | a new one at each start | key that signs tokens, at least 16 bytes |
+//! | `SESSION_SECONDS` | 86400 | lifetime of a token, in seconds |
+//! | `MAX_ANSWERS` | 4 | maximum number of concurrent `ai:chat` answers per connection |
+//! | `RUST_LOG` | info | log filter |
 
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ use program::{Failure, parsed, variable};
 use tokio::net::TcpListener;
 use tracing::warn;
 
-/// Whoever sees a token can try out shorter secrets until one fits.
+/// Minimum secret length: with a token at hand, a shorter secret can be found by brute force.
 const MIN_SECRET: usize = 16;
 
 #[tokio::main]
@@ -64,7 +64,7 @@ fn token(user: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The settings of the gateway, as the environment has them.
+/// The settings of the gateway, from the environment.
 fn settings() -> Result<Config, Failure> {
     let mut config = Config::default();
     let origins = variable("CORS_ORIGIN").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The two ports: an API with Socket.IO, and a gateway for both protocols. What lives behind them is the same.
+//! The two ports: an API with Socket.IO, and a gateway for both protocols. Both share the same gateway.
 
 use std::future::Future;
 use std::io;
@@ -16,27 +16,27 @@ pub struct DualGateway {
     gateway: Gateway,
 }
 
-/// Why there is nothing to open ports for.
+/// Errors while the gateway is built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DualError {
-    /// Sessions could not be proved, and without one nobody comes in.
+    /// No session secret is set: sessions could not be verified, so no client could connect.
     #[error("auth.session_secret is empty")]
     NoSecret,
-    /// The gateway cannot be what its settings say.
+    /// The gateway cannot start with its settings.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
 impl DualGateway {
-    /// With the gateway's settings, and this model for `ai:chat`. Only those come in who bring a token, whatever
-    /// `auth.anonymous` says: of a session, for which `auth.session_secret` has to be set, or a JWT, if there is a key
-    /// for those.
+    /// A server with the gateway's settings, and this model for `ai:chat`. Clients need a token, whatever
+    /// `auth.anonymous` says: a session token, for which `auth.session_secret` must be set, or a JWT, if a
+    /// key for JWTs is set.
     pub fn new(config: Config, model: impl Model) -> Result<Self, DualError> {
         Self::with_options(config, ChatOptions::default(), model)
     }
 
-    /// The same, with other limits for `ai:chat`.
+    /// The same, with custom limits for `ai:chat`.
     pub fn with_options(
         mut config: Config,
         options: ChatOptions,
@@ -51,13 +51,13 @@ impl DualGateway {
         Ok(Self { gateway })
     }
 
-    /// The gateway, for handlers and emits of one's own: they reach the clients of both ports and protocols.
+    /// The gateway, for custom handlers and emits: they reach the clients of both ports and protocols.
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
     }
 
-    /// Serves the API and Socket.IO on the one, both protocols on the other, until `stop` is done; then clients are
-    /// told to go.
+    /// Serves the API and Socket.IO on `main`, and both protocols on `websocket`, until `stop` completes;
+    /// then the clients are disconnected.
     pub async fn serve(
         &self,
         main: TcpListener,

@@ -1,4 +1,4 @@
-//! The program, visited over both protocols and both ports by clients of npm and PyPI; and models of one's own.
+//! The program with clients of npm and PyPI over both protocols and both ports; and custom models.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ async fn one_client_does_not_take_all_of_the_model() {
             assert_eq!(next(ws).await, said);
         }
     }
-    // One is complete, and there is room for another.
+    // One answer is complete, so another one may start.
     gate.add_permits(1);
     assert_eq!(next(&mut greedy).await, "ai:response:complete");
     greedy.send(&ask).await;
@@ -186,7 +186,7 @@ async fn a_model_of_ones_own_answers_and_fails() {
         assert!(ids.len() == 4 && ids.iter().all(|id| *id == ids[0] && id.is_string()), "{ids:?}");
     }
 
-    // Every route of the file is there, with an answer that it names.
+    // Every documented route exists and returns a documented status.
     let described: Value = serde_json::from_str(OPENAPI).unwrap();
     for (path, methods) in described["paths"].as_object().unwrap() {
         for (method, about) in methods.as_object().unwrap() {
@@ -198,7 +198,7 @@ async fn a_model_of_ones_own_answers_and_fails() {
     }
     assert_eq!(Request::new("GET", "/openapi.json").send(api).await.text(), OPENAPI);
     assert_eq!(Request::new("GET", "/nothing").send(api).await.status, 404);
-    // The other port says what it is to whoever does not speak WebSocket.
+    // The other port returns its description to clients that do not use WebSocket.
     let told = Request::new("GET", "/anything").send(addr).await;
     assert_eq!(told.status, 200);
     assert!(told.text().contains(r#""native":{"path":"any other"}"#), "{}", told.text());

@@ -1,12 +1,12 @@
-//! What the programs of the systems have in common.
+//! Code that the programs of the systems share.
 //!
-//! | file | what it is about |
+//! | file | content |
 //! | --- | --- |
-//! | `settings` | variables of the environment |
-//! | `log` | what is logged, to the standard error |
-//! | `secret` | whether two secrets are the same |
-//! | `serve` | an axum router on a port, until its end |
-//! | `stop` | being told to stop, and how a program ends |
+//! | `settings` | environment variables |
+//! | `log` | log output to the standard error |
+//! | `secret` | comparison of secrets |
+//! | `serve` | an axum router on a port, with graceful shutdown |
+//! | `stop` | stop signals, and the exit code |
 
 mod log;
 mod secret;

@@ -1,8 +1,8 @@
-//! Secrets that somebody brings.
+//! Comparison of secrets.
 
 use subtle::ConstantTimeEq;
 
-/// Whether two secrets are the same. How long it takes says nothing of where they differ.
+/// Whether two secrets are equal, in a time that does not depend on the position of a difference.
 pub fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

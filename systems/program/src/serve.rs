@@ -1,7 +1,7 @@
-//! An axum router on a port, until its end.
+//! An axum router on a port, with graceful shutdown.
 //!
-//! `axum::serve` waits for its clients as long as they like, and at the end for all of them. The server of `engineio` has
-//! a deadline for each wait on a client, and a limit of connections.
+//! `axum::serve` has no timeouts for clients, and at shutdown waits for all of them. The server of `engineio`
+//! has a deadline for each wait on a client, and a limit of connections.
 
 use std::future::Future;
 use std::io;
@@ -18,11 +18,11 @@ use engineio::{HttpServer, PeerAddr, RequestBody, Routes};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-/// How long requests may take that are under way at the end, if nobody says otherwise.
+/// Default deadline for requests in flight at shutdown.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` is done; until then everything is answered. What is under way then may take as long as
-/// `patience`, and is cut off after that.
+/// Serves until `stop` completes. Requests in flight then have `patience` to finish, and are cut off after
+/// that.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -48,8 +48,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Lets a Socket.IO server in the router know from axum who the peer is. The layer stands in front of it, so it is
-/// added last.
+/// Passes the peer address from axum to a Socket.IO server in the router. It must be the outermost layer, so
+/// it is added last.
 pub fn name_peers(router: Router) -> Router {
     router.layer(from_fn(name_peer))
 }

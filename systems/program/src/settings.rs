@@ -2,16 +2,16 @@
 
 use std::str::FromStr;
 
-/// A variable says something that it cannot say.
+/// Invalid value of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingError {
     /// A number was expected.
     #[error("{name}: {value:?} is not a number that fits")]
     Number {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
-        /// What it says.
+        /// The value of the variable.
         value: String,
     },
     /// A secret was expected.
@@ -19,12 +19,12 @@ pub enum SettingError {
     Empty(&'static str),
 }
 
-/// What a variable says. One that is empty counts as not set.
+/// The value of a variable. An empty variable counts as not set.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A secret, if there is one. One that is empty was meant to be something.
+/// A secret, if the variable is set. An empty secret is an error, since it is most likely a mistake.
 pub fn secret(name: &'static str) -> Result<Option<String>, SettingError> {
     match std::env::var(name) {
         Ok(secret) if secret.is_empty() => Err(SettingError::Empty(name)),
@@ -33,7 +33,7 @@ pub fn secret(name: &'static str) -> Result<Option<String>, SettingError> {
     }
 }
 
-/// A number, or the default where the variable is not set.
+/// A number, or the default if the variable is not set.
 pub fn parsed<T: FromStr>(name: &'static str, default: T) -> Result<T, SettingError> {
     read(name, variable(name), default)
 }

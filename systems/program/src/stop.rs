@@ -1,14 +1,14 @@
-//! The end of a program.
+//! The shutdown of a program.
 
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::process::ExitCode;
 
-/// Why a program ends before its time.
+/// Error that ends a program.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a program's `main` returns; what went wrong is printed.
+/// The exit code of a program's `main`; the error is printed.
 pub fn exit_code<E: Display>(done: Result<(), E>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -19,8 +19,9 @@ pub fn exit_code<E: Display>(done: Result<(), E>) -> ExitCode {
     }
 }
 
-/// Done when the process is told to stop, from the keyboard or by a service manager. It listens from the call on, not
-/// from the first poll: whoever prints that it is ready afterwards can be told to stop at once.
+/// Completes when the process receives a stop signal, from the keyboard or from a service manager. Signals
+/// are received from this call on, not from the first poll, so a program that afterwards prints that it is
+/// ready can be stopped at once.
 pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -34,7 +35,7 @@ pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
         }
         #[cfg(not(unix))]
         if tokio::signal::ctrl_c().await.is_err() {
-            // Where nobody can tell it, the process is ended from outside.
+            // Without signals the process can only be killed.
             std::future::pending::<()>().await;
         }
     })

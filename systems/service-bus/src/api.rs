@@ -17,9 +17,9 @@ use tokio::net::TcpListener;
 use crate::bus::Bus;
 use crate::command::{Command, CommandError};
 
-/// The largest body, in bytes: as large as a message of Socket.IO.
+/// Maximum body size in bytes: the maximum size of a Socket.IO message.
 const MAX_BODY: usize = 1_000_000;
-/// How long it may take, and how long it is read where nothing of it is wanted.
+/// Deadline for reading a body, also for a body that is discarded.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Bus {
@@ -36,8 +36,8 @@ impl Bus {
         program::name_peers(router)
     }
 
-    /// Serves until `stop` is done; then everybody is told to go, and requests that are under way may take ten seconds
-    /// more.
+    /// Serves until `stop` completes. Then all clients are disconnected, and requests in flight have ten
+    /// seconds to finish.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -70,7 +70,7 @@ async fn obeyed(bus: &Bus, op: &str, headers: &HeaderMap, body: &mut Body) -> Re
     if let Err(refused) = admit(bus, headers) {
         return *refused;
     }
-    // Nothing is kept of somebody who may not ask.
+    // The key is checked first, so that no body of an unauthorized client is held.
     let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     let body = match read.map(|read| read.map(Collected::to_bytes)) {
         Ok(Ok(body)) => body,
@@ -105,8 +105,8 @@ async fn obeyed(bus: &Bus, op: &str, headers: &HeaderMap, body: &mut Body) -> Re
     }
 }
 
-/// Reads what is left of a body, if it is not too much. A connection that is closed with something unread is reset, and
-/// who still writes never sees the answer.
+/// Reads the rest of a body up to a limit. Closing a connection with unread data resets it, and a client that
+/// is still writing would never see the response.
 async fn discard(body: &mut Body) {
     let rest = async {
         let mut left = MAX_BODY;
@@ -117,7 +117,7 @@ async fn discard(body: &mut Body) {
             }
         }
     };
-    // Whoever writes slower than that has not read our answer in time anyway.
+    // A client that writes more slowly is cut off, even if it loses the response.
     let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
@@ -136,7 +136,7 @@ async fn rooms(State(bus): State<Bus>, headers: HeaderMap) -> Response {
     }
 }
 
-/// For services that want to know whether they could ask for something.
+/// Readiness check: whether the bus accepts requests with these credentials.
 async fn ready(State(bus): State<Bus>, headers: HeaderMap) -> Response {
     match admit(&bus, &headers) {
         Ok(()) => Json(json!({ "success": true })).into_response(),
@@ -144,7 +144,7 @@ async fn ready(State(bus): State<Bus>, headers: HeaderMap) -> Response {
     }
 }
 
-/// Those who have the key, and come from no foreign page.
+/// Accepts clients with the key, and refuses foreign pages.
 fn admit(bus: &Bus, headers: &HeaderMap) -> Result<(), Box<Response>> {
     if !bus.origins().allow(headers) {
         return Err(Box::new(failure(StatusCode::FORBIDDEN, "pages of this origin may not do that")));
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::bus::BusOptions;
 
-    /// A body that does not come.
+    /// A body that never arrives.
     struct Never;
 
     impl http_body::Body for Never {

@@ -1,4 +1,4 @@
-//! The bus: services and users on one Socket.IO server, and what services may do there.
+//! The bus: services and users on one Socket.IO server, and the commands of services.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,34 +15,35 @@ use crate::command::{Command, CommandError, Outcome};
 use crate::event::{Event, EventType};
 use crate::present::{Present, SERVICES, USER_ROOM, Who};
 
-/// The longest name of a room, a user or a service, in bytes.
+/// Maximum length of the name of a room, a user or a service, in bytes.
 const MAX_NAME: usize = 256;
 
-/// What the bus may be told before it starts.
+/// Options of the bus.
 #[derive(Clone, Debug, Default)]
 pub struct BusOptions {
-    /// What services have to know: as `auth.key`, or in the API as a bearer token. Default none: everybody who can
-    /// reach the bus may act as a service, which is for one's own machine.
+    /// Key of services: as `auth.key`, or in the API as a bearer token. Default none: every client that can
+    /// reach the bus may act as a service, which is suitable for a single machine only.
     pub key: Option<String>,
-    /// What users have to bring for their name to be believed. Default [`Users::Believed`].
+    /// Trust in the user ids of clients. Default [`Users::Believed`].
     pub users: Users,
-    /// Whose pages may connect, and call the API. Default [`Origins::SameHost`](engineio::Origins::SameHost): no page of
-    /// another host, which without a key could act as a service of whoever looks at it. A bus on a loopback address should
-    /// have [`OriginPolicy::local_hosts`] too.
+    /// Origins that may connect, and call the API. Default
+    /// [`Origins::SameHost`](engineio::Origins::SameHost): no page of another host; without a key such a page
+    /// could act as a service in the browser of its visitor. A bus on a loopback address should set
+    /// [`OriginPolicy::local_hosts`] too.
     pub origins: OriginPolicy,
 }
 
-/// Whether clients may say who they are.
+/// Trust in the user ids that clients send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Users {
-    /// Clients name themselves by `auth.user_id`: for buses that only one's own programs reach.
+    /// Clients name themselves by `auth.user_id`: for a bus that only trusted programs reach.
     #[default]
     Believed,
-    /// They are nobody until a service, which knows who one is, puts it into the room `user:ID`.
+    /// Clients are anonymous until a service, which knows the user, adds them to the room `user:ID`.
     Unknown,
 }
 
-/// A bus. Cloning gives another handle of the same.
+/// A bus. Clones share the same bus.
 #[derive(Clone)]
 pub struct Bus {
     io: Server,
@@ -51,11 +52,12 @@ pub struct Bus {
     slot: Slot,
 }
 
-/// Where handlers find the namespace that they belong to. It is emptied in the end, because the namespace holds them.
+/// Reference of handlers to their namespace. It is cleared at shutdown, because the namespace owns the
+/// handlers.
 #[derive(Clone, Default)]
 struct Slot(Arc<RwLock<Option<Home>>>);
 
-/// Where everybody is.
+/// The shared state of the bus.
 #[derive(Clone)]
 struct Home {
     namespace: Namespace,
@@ -73,7 +75,7 @@ impl Slot {
 }
 
 impl Bus {
-    /// A bus that nobody can reach yet.
+    /// A bus that does not listen yet.
     pub fn new(options: BusOptions) -> Result<Self, engineio::ConfigError> {
         let origins = options.origins.clone();
         let mut builder = Server::builder();
@@ -119,23 +121,23 @@ impl Bus {
         Ok(Self { io, key, origins: options.origins, slot })
     }
 
-    /// The server, for handlers and emits of one's own.
+    /// The server, for custom handlers and emits.
     pub fn io(&self) -> &Server {
         &self.io
     }
 
-    /// Does what a service asks for. `source` says which.
+    /// Executes a command of the service `source`.
     pub async fn carry_out(&self, command: Command, source: &str) -> Result<Outcome, CommandError> {
         carry_out(&self.slot.get()?, command, source, None).await
     }
 
-    /// Tells everybody to go, and lets go of what it holds.
+    /// Disconnects all clients and releases the shared state.
     pub async fn close(&self) {
         self.io.drain(Duration::from_secs(5), Duration::ZERO).await;
         self.slot.set(None);
     }
 
-    /// All rooms with the clients in them.
+    /// All rooms and the clients in them.
     pub fn rooms(&self) -> BTreeMap<String, Vec<String>> {
         let mut rooms = BTreeMap::<String, Vec<String>>::new();
         for socket in self.io.of("/").sockets() {
@@ -146,7 +148,7 @@ impl Bus {
         rooms
     }
 
-    /// Whose pages may call.
+    /// The origins that may call the API.
     pub(crate) fn origins(&self) -> &OriginPolicy {
         &self.origins
     }
@@ -177,13 +179,13 @@ fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Wh
     }
 }
 
-/// Without a key everything is one.
+/// Without a configured key every value is accepted.
 fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
     key.is_none_or(|key| program::is_same(key, brought.unwrap_or_default()))
 }
 
-/// What anybody says by a standard event goes to all services, with the name of who said it; whether somebody is there
-/// is answered here.
+/// Forwards a standard event of any client to all services, with the sender as its source. The bus itself
+/// answers presence queries.
 async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Result<(), CommandError> {
     let who = Who::of(&socket);
     let Value::Object(mut fields) = data else {
@@ -204,7 +206,7 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
         return Ok(socket.emit(update.kind.name(), &update)?);
     }
     if !matches!(who, Who::Service(_)) {
-        // Nobody speaks as a user that one is not.
+        // A client must not send as another user.
         for ours in ["user_id", "client_id"] {
             event.fields.remove(ours);
         }
@@ -232,7 +234,7 @@ async fn carry_out(
     asking: Option<&Socket>,
 ) -> Result<Outcome, CommandError> {
     if let Some(reserved) = command.event().and_then(|event| reserved_event(event.kind.name())) {
-        // Also where nobody is there to be told.
+        // Also if no client would receive it.
         return Err(CommandError::Invalid(format!("the type {reserved} is reserved")));
     }
     let stamped = |mut event: Event| {

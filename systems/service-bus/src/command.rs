@@ -1,4 +1,4 @@
-//! What services may ask for, over Socket.IO or HTTP, and what becomes of it.
+//! Commands of services, over Socket.IO or HTTP, and their results.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,58 +6,58 @@ use socketio_server::EmitError;
 
 use crate::event::Event;
 
-/// What a service asks for, over Socket.IO or HTTP.
+/// A command of a service, over Socket.IO or HTTP.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Command {
-    /// To one client.
+    /// Sends to one client.
     EmitToClient {
         /// The id of its socket.
         client_id: String,
-        /// What is said.
+        /// The event to send.
         event: Event,
     },
-    /// To a user, on all its clients.
+    /// Sends to a user, on all its clients.
     EmitToUser {
-        /// Who.
+        /// The id of the user.
         user_id: String,
-        /// What is said.
+        /// The event to send.
         event: Event,
     },
-    /// To all clients and services in a room.
+    /// Sends to all clients and services in a room.
     EmitToRoom {
-        /// Which.
+        /// The name of the room.
         room: String,
-        /// What is said.
+        /// The event to send.
         event: Event,
     },
-    /// To all clients and services.
+    /// Sends to all clients and services.
     Broadcast {
-        /// What is said.
+        /// The event to send.
         event: Event,
     },
-    /// Puts a client into a room; a service itself where none is named.
+    /// Adds a client to a room; without a client id, the service itself.
     JoinRoom {
         /// The id of its socket.
         client_id: Option<String>,
-        /// Which room.
+        /// The name of the room.
         room: String,
     },
-    /// Takes a client, or the service itself, out of a room.
+    /// Removes a client, or the service itself, from a room.
     LeaveRoom {
         /// The id of its socket.
         client_id: Option<String>,
-        /// Which room.
+        /// The name of the room.
         room: String,
     },
 }
 
 impl Command {
-    /// The names of what can be asked for.
+    /// The names of the commands.
     pub const OPS: [&str; 6] =
         ["emit_to_client", "emit_to_user", "emit_to_room", "broadcast", "join_room", "leave_room"];
 
-    /// What `data` asks for by this name.
+    /// Parses the command `op` with its `data`.
     pub(crate) fn read(op: &str, mut data: Value) -> Result<Self, CommandError> {
         let object =
             data.as_object_mut().ok_or_else(|| CommandError::Invalid("expected an object".to_owned()))?;
@@ -65,7 +65,7 @@ impl Command {
         serde_json::from_value(data).map_err(|error| CommandError::Invalid(error.to_string()))
     }
 
-    /// What is to be said by it.
+    /// The event that the command sends.
     pub(crate) fn event(&self) -> Option<&Event> {
         match self {
             Self::EmitToClient { event, .. }
@@ -76,7 +76,7 @@ impl Command {
         }
     }
 
-    /// The name by which it is asked for.
+    /// The name of the command.
     pub(crate) fn op(&self) -> &'static str {
         match self {
             Self::EmitToClient { .. } => "emit_to_client",
@@ -89,18 +89,18 @@ impl Command {
     }
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// How many sockets it reached.
+    /// The number of sockets that it reached.
     pub reached: usize,
 }
 
-/// A command was not carried out.
+/// Errors of a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// It says nothing that can be done.
+    /// The command is invalid.
     #[error("{0}")]
     Invalid(String),
     /// The client is not connected.
@@ -109,10 +109,10 @@ pub enum CommandError {
     /// The bus is closed.
     #[error("the bus is closed")]
     Closed,
-    /// It is for services.
+    /// The command is for services only.
     #[error("only services may do this")]
     NotAService,
-    /// It cannot be sent.
+    /// The event cannot be sent.
     #[error(transparent)]
     Emit(#[from] EmitError),
 }

@@ -1,4 +1,5 @@
-//! What a service holds: its connection to the bus, which comes back by itself, and the API where there is none.
+//! The client of a service: its connection to the bus, which reconnects by itself, and the HTTP API as a
+//! fallback.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -17,19 +18,19 @@ use crate::command::{Command, Outcome};
 use crate::event::{Event, EventType};
 use crate::fallback::{Fallback, FallbackError};
 
-/// How a service reaches the bus.
+/// Options of a connector.
 #[derive(Clone, Debug)]
 pub struct ConnectorOptions {
     /// The key of services. Default none.
     pub key: Option<String>,
-    /// Where Socket.IO is. Default `/socket.io/`.
+    /// Path of Socket.IO. Default `/socket.io/`.
     pub path: String,
-    /// How TLS is spoken where the URL begins with `https://`. Default: with the certificates that the operating system
-    /// trusts; reading them takes some milliseconds, once in a process.
+    /// TLS settings for URLs with `https://`. Default: the certificates that the operating system trusts;
+    /// reading them takes some milliseconds, once per process.
     pub tls: Tls,
-    /// How long the first connection, and each answer, may take. Default 5 seconds.
+    /// Timeout of the first connection, and of each ack. Default 5 seconds.
     pub timeout: Duration,
-    /// How long to wait before a lost connection is tried again; it doubles up to ten times that. Default 500 ms.
+    /// Delay before the first reconnection attempt; it doubles up to ten times that value. Default 500 ms.
     pub reconnection_delay: Duration,
 }
 
@@ -45,26 +46,26 @@ impl Default for ConnectorOptions {
     }
 }
 
-/// By which way the bus is reached.
+/// State of the link to the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// A connection.
     Socket,
-    /// The API: events can be sent, but not received. The connection is still tried.
+    /// The HTTP API: events can be sent, but not received. Connection attempts continue.
     Http,
-    /// None: the bus has refused the service, most likely because of its key. It would refuse it again, so nothing is
-    /// tried before [`initialize`](ServiceConnector::initialize) is called again.
+    /// None: the bus has refused the service, most likely because of its key. Another attempt would be
+    /// refused too, so none is made until [`initialize`](ServiceConnector::initialize) is called again.
     Refused,
 }
 
-/// A connector cannot be made.
+/// Errors while a connector is built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectorError {
-    /// The URL cannot be used.
+    /// The URL is invalid.
     #[error("{0} is not the URL of a bus: http://HOST:PORT, or https")]
     Url(String),
-    /// The key cannot stand in a header.
+    /// The key is not a valid header value.
     #[error("the key cannot stand in a header")]
     Key,
     /// The certificates of the system cannot be used.
@@ -72,23 +73,23 @@ pub enum ConnectorError {
     Tls(#[source] std::io::Error),
 }
 
-/// The bus did not do what was asked.
+/// Errors of a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
-    /// It said no.
+    /// The bus refused the command.
     #[error("the bus refused: {0}")]
     Refused(String),
-    /// It does not take this service at all, most likely because of its key. See [`Link::Refused`].
+    /// The bus refuses this service, most likely because of its key. See [`Link::Refused`].
     #[error("the bus does not take this service: {0}")]
     Denied(String),
-    /// The connection was lost, or the answer did not come in time: it may have been done.
+    /// The connection was lost, or the ack did not arrive in time: the command may have been executed.
     #[error("the bus did not answer")]
     Unanswered(#[source] AckError),
-    /// There is no connection, and the API did not help.
+    /// There is no connection, and the request to the API failed.
     #[error(transparent)]
     Http(FallbackError),
-    /// Rooms are for those who are connected. It is joined when there is a connection.
+    /// Rooms require a connection. The room is joined as soon as there is one.
     #[error("there is no connection")]
     NotConnected,
 }
@@ -102,7 +103,7 @@ impl From<FallbackError> for BusError {
     }
 }
 
-/// A service's end of the bus. Cloning gives another handle of the same.
+/// The client of a service. Clones share the same connection.
 #[derive(Clone)]
 pub struct ServiceConnector {
     name: Arc<str>,
@@ -110,15 +111,16 @@ pub struct ServiceConnector {
     socket: Socket,
     fallback: Fallback,
     rooms: Arc<Mutex<BTreeSet<String>>>,
-    /// Why the bus does not take the service, if it does not.
+    /// The reason why the bus refuses the service, if it does.
     denied: Arc<Mutex<Option<String>>>,
-    /// Held by those who wait for an answer.
+    /// Read-locked by commands that wait for an ack.
     asking: Arc<RwLock<()>>,
     limit: Duration,
 }
 
 impl ServiceConnector {
-    /// A service of this name, with default options; `url` is that of the bus, such as `http://localhost:8000`.
+    /// A service of this name, with default options; `url` is that of the bus, such as
+    /// `http://localhost:8000`.
     pub fn new(name: &str, url: &str) -> Result<Self, ConnectorError> {
         Self::with_options(name, url, ConnectorOptions::default())
     }
@@ -145,7 +147,7 @@ impl ServiceConnector {
             })
             .build();
         let socket = manager.socket("/");
-        // Strings can be written as JSON.
+        // Strings can always be serialized.
         let auth = json!({ "service": name, "key": key });
         socket.auth(&auth).map_err(|_| ConnectorError::Key)?;
         let fallback = Fallback::new(url, &fallback_tls, bearer.as_ref(), name, timeout);
@@ -154,7 +156,7 @@ impl ServiceConnector {
         let denied = Arc::<Mutex<Option<String>>>::default();
         let (joined, taken, refused) = (Arc::clone(&rooms), Arc::clone(&denied), Arc::clone(&denied));
         socket.on_connect_error(move |error: ConnectError| {
-            // A bus that has come back may have got another key.
+            // A restarted bus may have another key.
             if let ConnectError::Refused(refusal) = error {
                 warn!(why = refusal.message, "the bus does not take this service");
                 *locked(&refused) = Some(refusal.message);
@@ -165,7 +167,7 @@ impl ServiceConnector {
             *locked(&taken) = None;
             let rooms = locked(&joined).clone();
             async move {
-                // The bus has forgotten them with the connection before.
+                // The bus has lost the rooms with the previous connection.
                 for room in rooms {
                     if let Err(error) = socket.emit("join_room", &json!({ "room": room })) {
                         warn!(%error, room, "a room was not joined again");
@@ -182,8 +184,9 @@ impl ServiceConnector {
         &self.name
     }
 
-    /// Connects. Where that does not work in time the API does, if it can be reached, and the connection is still
-    /// tried. [`BusError::Denied`] says that the bus answers but does not take the service: then neither is.
+    /// Connects. If there is no connection in time, the API is used as long as it is reachable, and
+    /// connection attempts continue. [`BusError::Denied`] means that the bus refuses the service: then
+    /// neither works.
     pub async fn initialize(&self) -> Result<Link, BusError> {
         *locked(&self.denied) = None;
         self.socket.connect();
@@ -208,7 +211,7 @@ impl ServiceConnector {
         }
     }
 
-    /// By which way the bus is reached now.
+    /// The current state of the link.
     pub fn link(&self) -> Link {
         match (self.socket.is_connected(), self.why_denied()) {
             (true, _) => Link::Socket,
@@ -217,7 +220,7 @@ impl ServiceConnector {
         }
     }
 
-    /// Calls the handler for each event of a type.
+    /// Adds a handler for events of a type.
     pub fn on_event<F, Fut>(&self, kind: impl Into<EventType>, handler: F) -> HandlerId
     where
         F: Fn(Event) -> Fut + Send + Sync + 'static,
@@ -226,7 +229,7 @@ impl ServiceConnector {
         self.socket.on(kind.into().name(), move |Data(event): Data<Event>| handler(event))
     }
 
-    /// Takes a handler off.
+    /// Removes a handler.
     pub fn off(&self, id: HandlerId) -> bool {
         self.socket.off(id)
     }
@@ -241,54 +244,56 @@ impl ServiceConnector {
         self.ask(Command::EmitToClient { client_id: client_id.to_owned(), event }).await
     }
 
-    /// Sends to all in a room. `service:NAME` is the room of a service, `services` that of all.
+    /// Sends to all sockets in a room. `service:NAME` is the room of a service, `services` the room of all
+    /// services.
     pub async fn emit_to_room(&self, room: &str, event: Event) -> Result<Outcome, BusError> {
         self.ask(Command::EmitToRoom { room: room.to_owned(), event }).await
     }
 
-    /// Sends to everybody.
+    /// Sends to all clients and services.
     pub async fn broadcast(&self, event: Event) -> Result<Outcome, BusError> {
         self.ask(Command::Broadcast { event }).await
     }
 
-    /// Puts this service into a room, now or when there is a connection, and again after each reconnection.
+    /// Adds this service to a room, now or when there is a connection, and again after each reconnection.
     pub async fn join(&self, room: &str) -> Result<(), BusError> {
         locked(&self.rooms).insert(room.to_owned());
         let joined = self.in_person(Command::JoinRoom { client_id: None, room: room.to_owned() }).await;
         if let Err(BusError::Refused(_)) = joined {
-            // It would be refused after each reconnection too.
+            // The room would be refused after each reconnection too.
             locked(&self.rooms).remove(room);
         }
         joined
     }
 
-    /// Takes this service out of a room.
+    /// Removes this service from a room.
     pub async fn leave(&self, room: &str) -> Result<(), BusError> {
         locked(&self.rooms).remove(room);
         self.in_person(Command::LeaveRoom { client_id: None, room: room.to_owned() }).await
     }
 
-    /// Puts a client into a room, `user:ID` for one.
+    /// Adds a client to a room, for example `user:ID`.
     pub async fn join_client(&self, client_id: &str, room: &str) -> Result<(), BusError> {
         let command = Command::JoinRoom { client_id: Some(client_id.to_owned()), room: room.to_owned() };
         self.ask(command).await.map(drop)
     }
 
-    /// Takes a client out of a room.
+    /// Removes a client from a room.
     pub async fn leave_client(&self, client_id: &str, room: &str) -> Result<(), BusError> {
         let command = Command::LeaveRoom { client_id: Some(client_id.to_owned()), room: room.to_owned() };
         self.ask(command).await.map(drop)
     }
 
-    /// Says something as a client would: by a standard type it reaches all other services, and `presence:query` is
-    /// answered by `presence:update`.
+    /// Sends an event as a client would: an event of a standard type reaches all other services, and the bus
+    /// answers `presence:query` with `presence:update`.
     pub fn say(&self, event: &Event) -> Result<(), socketio_client::EmitError> {
         self.socket.emit(event.kind.name(), event)
     }
 
-    /// Ends the connection. What was sent before leaves, and what was asked is answered, in the time that answers have.
+    /// Ends the connection. Events sent before are written, and pending commands have the ack timeout to
+    /// complete.
     pub async fn shutdown(&self) {
-        // Whoever asks now has to wait, and goes over HTTP then.
+        // Later commands wait for the lock, and then use HTTP.
         let _asked = timeout(self.limit, self.asking.write()).await;
         self.manager.close().await;
     }
@@ -301,7 +306,7 @@ impl ServiceConnector {
         self.over_socket(&command).await.map(drop)
     }
 
-    /// What was sent over the connection is not sent over HTTP too, so nothing arrives twice.
+    /// A command that was sent over the connection is not repeated over HTTP, so no event arrives twice.
     async fn ask(&self, command: Command) -> Result<Outcome, BusError> {
         let _asking = self.asking.read().await;
         if self.socket.is_connected() {

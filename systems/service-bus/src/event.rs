@@ -7,13 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What an event is about.
+/// The type of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum EventType {
-    /// `user:connected`: a user's first connection is there.
+    /// `user:connected`: the first connection of a user has opened.
     UserConnected,
-    /// `user:disconnected`: a user's last connection is gone.
+    /// `user:disconnected`: the last connection of a user has closed.
     UserDisconnected,
     /// `user:status_changed`
     UserStatusChanged,
@@ -23,7 +23,7 @@ pub enum EventType {
     ChatTyping,
     /// `chat:read`
     ChatRead,
-    /// `presence:update`: whether a user is there; the bus answers `presence:query` by it.
+    /// `presence:update`: whether a user is connected; the bus answers `presence:query` with it.
     PresenceUpdate,
     /// `presence:query`
     PresenceQuery,
@@ -33,7 +33,7 @@ pub enum EventType {
     SystemError,
     /// `system:info`
     SystemInfo,
-    /// One of the application's own.
+    /// A type of the application.
     Other(String),
 }
 
@@ -53,7 +53,7 @@ impl EventType {
         Self::SystemInfo,
     ];
 
-    /// Its name, by which it is sent.
+    /// The name on the wire.
     pub fn name(&self) -> &str {
         match self {
             Self::UserConnected => "user:connected",
@@ -97,25 +97,25 @@ impl fmt::Display for EventType {
     }
 }
 
-/// An event: what it is about, when and by whom it was said, and fields of its own.
+/// An event: its type, time, source, and further fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// What it is about.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// When it was said, in seconds since 1970. Whoever leaves it out gets the time at the bus.
+    /// The time, in seconds since 1970. The bus sets it if it is missing.
     #[serde(default = "now")]
     pub timestamp: f64,
-    /// Who said it. The bus fills it in, so nobody speaks for another.
+    /// The sender. The bus sets it, so a sender cannot pretend to be another one.
     #[serde(default)]
     pub source: String,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
 
 impl Event {
-    /// An event of now, without fields.
+    /// An event with the current time and without fields.
     pub fn new(kind: impl Into<EventType>) -> Self {
         Self { kind: kind.into(), timestamp: now(), source: String::new(), fields: Map::new() }
     }
@@ -126,7 +126,7 @@ impl Event {
         self
     }
 
-    /// A field as a type; `None` if it is missing or does not fit.
+    /// A field, deserialized; `None` if it is missing or of another type.
     pub fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.fields.get(name).and_then(|value| T::deserialize(value).ok())
     }

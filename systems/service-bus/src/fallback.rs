@@ -1,4 +1,4 @@
-//! The HTTP API from the other side, for when there is no connection.
+//! The client of the HTTP API, for services without a connection.
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::command::{Command, Outcome};
 
-/// The longest answer, in bytes.
+/// Maximum response size, in bytes.
 const MAX_ANSWER: usize = 1_000_000;
 
 /// A request to the API failed.
@@ -27,10 +27,10 @@ pub enum FallbackError {
     /// The bus cannot be reached over HTTP either.
     #[error("the bus cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It did not answer in time.
+    /// The response did not arrive in time.
     #[error("the bus did not answer in time")]
     Timeout,
-    /// It said no.
+    /// The bus refused the request.
     #[error("the bus answered {0}: {1}")]
     Refused(StatusCode, String),
 }
@@ -76,7 +76,7 @@ impl Fallback {
         Ok(Outcome { reached: reached.unwrap_or_default() })
     }
 
-    /// Whether the bus can be reached over HTTP, and takes the key.
+    /// Whether the bus is reachable over HTTP, and accepts the key.
     pub(crate) async fn is_there(&self) -> Result<(), FallbackError> {
         self.ask(Method::GET, "/api/ready", Full::default()).await.map(drop)
     }
@@ -99,7 +99,7 @@ impl Fallback {
             Ok((status, body.to_bytes()))
         });
         let (status, body) = answered.await.map_err(|_| FallbackError::Timeout)??;
-        // What is no JSON says nothing more than its status.
+        // A response that is not JSON carries no information besides its status.
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() {
             Ok(answer)

@@ -1,4 +1,5 @@
-//! A central Socket.IO service through which the services of an application talk to one another, and to users.
+//! A central Socket.IO service through which the services of an application talk to one another, and to
+//! users.
 //!
 //! ```no_run
 //! use service_bus::{Event, EventType, ServiceConnector};
@@ -20,15 +21,15 @@
 //! # }
 //! ```
 //!
-//! | file | what it is about |
+//! | file | content |
 //! | --- | --- |
 //! | `event` | the envelope of every event, and the standard types |
-//! | `command` | what services may ask for |
-//! | `present` | who is who, and which users are there |
-//! | `bus` | the server: it hears users and obeys services |
+//! | `command` | the commands of services |
+//! | `present` | the identities of sockets, and the connected users |
+//! | `bus` | the server: events of users, and commands of services |
 //! | `api` | the same over HTTP |
-//! | `connector` | a service's end of it |
-//! | `fallback` | the API from that end |
+//! | `connector` | the client of a service |
+//! | `fallback` | the client of the HTTP API |
 
 mod api;
 mod bus;

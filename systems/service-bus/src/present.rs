@@ -1,4 +1,4 @@
-//! Who is who on the bus, and which users are there.
+//! The identities of sockets, and the connected users.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::event::{Event, EventType};
 
 /// The room of all services.
 pub(crate) const SERVICES: &str = "services";
-/// The rooms of users are named by this and the user's id.
+/// Prefix of the rooms of users, followed by the user's id.
 pub(crate) const USER_ROOM: &str = "user:";
 
-/// What a socket turned out to be.
+/// The identity of a socket.
 #[derive(Clone)]
 pub(crate) enum Who {
     Service(String),
@@ -27,7 +27,7 @@ impl Who {
         socket.extensions().get().unwrap_or(Self::Nobody)
     }
 
-    /// As the source of what it says.
+    /// The source of the events that it sends.
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::Service(name) => name,
@@ -36,13 +36,13 @@ impl Who {
     }
 }
 
-/// How many connections each user has. Whoever changes it tells of the change before the next one may: otherwise a user
-/// who goes and comes back could be told of as coming first and gone then.
+/// Number of connections per user. The lock is held until a change has been announced: otherwise a quick
+/// reconnect could be announced in the wrong order.
 #[derive(Clone, Default)]
 pub(crate) struct Present(Arc<Mutex<HashMap<String, usize>>>);
 
 impl Present {
-    /// A socket has come.
+    /// Records the connect of a socket.
     pub(crate) async fn arrive(&self, socket: &Socket) {
         match Who::of(socket) {
             Who::Service(name) => {
@@ -57,7 +57,7 @@ impl Present {
         }
     }
 
-    /// A service says who somebody is. Who is somebody already stays that.
+    /// A service assigns a user to a socket. A socket that has an identity keeps it.
     pub(crate) async fn introduce(&self, socket: &Socket, user: &str) {
         self.come(socket, user, |who| matches!(who, Who::Nobody)).await;
     }
@@ -68,7 +68,7 @@ impl Present {
             return;
         }
         if !socket.is_connected() {
-            // It has been taken leave of already, or will be as nobody.
+            // The socket is already leaving; `leave` has seen no user, or will see none.
             socket.extensions().insert(Who::Nobody);
             return;
         }
@@ -80,7 +80,7 @@ impl Present {
         }
     }
 
-    /// A socket has gone.
+    /// Records the disconnect of a socket.
     pub(crate) async fn leave(&self, socket: &Socket) {
         if let Who::Service(name) = Who::of(socket) {
             info!(service = name, "disconnected");
@@ -89,7 +89,7 @@ impl Present {
         self.go(socket, |_| true).await;
     }
 
-    /// A service says that somebody is not this user any more.
+    /// A service withdraws the user of a socket.
     pub(crate) async fn forget(&self, socket: &Socket, user: &str) {
         self.go(socket, |known| known == user).await;
     }

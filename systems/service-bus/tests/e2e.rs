@@ -1,4 +1,4 @@
-//! The program, with services of this library, and users and services of npm and PyPI.
+//! The program with services of this library, and with users and services of npm and PyPI.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn service(name: &str, url: &str) -> ServiceConnector {
     ServiceConnector::with_options(name, url, options()).unwrap()
 }
 
-/// What a service hears of some types.
+/// The events of some types that a service receives.
 fn hears(service: &ServiceConnector, kinds: &[EventType]) -> mpsc::UnboundedReceiver<Event> {
     let (tell, told) = mpsc::unbounded_channel();
     for kind in kinds {
@@ -80,7 +80,7 @@ async fn the_demonstration_shows_three_services_that_talk() {
 async fn three_services_talk_to_one_another() {
     let (_program, url) = start("0").await;
     let [chat, presence, mail] = ["chat", "presence", "mail"].map(|name| service(name, &url));
-    // What is said in the chat goes to the service that knows who is there, and from there to the one for mail.
+    // A chat message goes to the presence service, and from there to the mail service.
     let asking = chat.clone();
     chat.on_event(EventType::ChatMessage, move |event| {
         let chat = asking.clone();
@@ -108,7 +108,7 @@ async fn three_services_talk_to_one_another() {
     assert_eq!((sent.source.as_str(), sent.field::<String>("to").as_deref()), ("presence", Some("user123")));
     assert!(sent.timestamp > 1.6e9);
 
-    // Rooms, and everybody.
+    // Rooms, and broadcasts.
     mail.join("letters").await.unwrap();
     let info = Event::new(EventType::SystemInfo).with("n", 1);
     assert_eq!(chat.emit_to_room("letters", info.clone()).await.unwrap().reached, 1);
@@ -138,7 +138,7 @@ async fn without_a_connection_the_api_is_used() {
     let listener = service("listener", &url);
     let mut told = hears(&listener, &[EventType::Notification]);
     assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
-    // A service that is kept from Socket.IO, as by a proxy that knows of HTTP only.
+    // A service that cannot use Socket.IO, as behind a proxy that supports HTTP only.
     let blocked =
         ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..options() };
     let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
@@ -158,7 +158,7 @@ async fn without_a_connection_the_api_is_used() {
     }
 }
 
-/// A link that is down comes back; a key that is wrong stays wrong.
+/// A lost link is restored; a wrong key is final.
 #[tokio::test]
 async fn those_without_the_key_are_told_so_on_either_way() {
     let (_program, url) = start("0").await;
@@ -227,7 +227,7 @@ async fn both_ways_go_through_tls() {
     let event = Event::new(EventType::Notification).with("text", "by HTTPS");
     assert_eq!(blocked.emit_to_room("service:listener", event).await.unwrap(), Outcome { reached: 1 });
     assert_eq!(soon(told.recv()).await.unwrap().source, "blocked");
-    // A server for which nobody vouches is not talked to.
+    // A server with an untrusted certificate is refused.
     let strict = ConnectorOptions { timeout: Duration::from_secs(2), ..options() };
     let strict = ServiceConnector::with_options("strict", &url, strict).unwrap();
     assert!(soon(strict.initialize()).await.is_err());
@@ -252,7 +252,7 @@ async fn a_service_comes_back_when_the_bus_does() {
     let info = Event::new(EventType::SystemInfo);
     assert!(matches!(one.broadcast(info.clone()).await, Err(BusError::Http(_))));
     let (_program, _) = start(url.rsplit(':').next().unwrap()).await;
-    // The room is joined again with the connection, a moment after it.
+    // The room is joined again shortly after the reconnect.
     soon(async {
         while !matches!(one.emit_to_room("letters", info.clone()).await, Ok(Outcome { reached: 1 })) {
             tokio::task::yield_now().await;
@@ -314,7 +314,8 @@ async fn the_last_word_on_a_user_is_the_true_one() {
     for visit in visits {
         visit.await.unwrap();
     }
-    // One comes when nobody is there, and the last one goes: these alternate, and the end is that nobody is there.
+    // A user connects as the first and disconnects as the last: both events alternate, and the last one is
+    // the disconnect.
     let mut is_there = false;
     loop {
         let event = soon(heard.recv()).await.unwrap();
@@ -343,7 +344,7 @@ async fn a_service_says_who_somebody_is() {
     assert_eq!(soon(door.initialize()).await.unwrap(), Link::Socket);
     let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;
-    // What it says of itself is not believed.
+    // The user id that the client sends is not trusted.
     ws.send(r#"40{"user_id":"ada"}"#).await;
     let joined: Value = serde_json::from_str(&ws.text().await[2..]).unwrap();
     let id = joined["sid"].as_str().unwrap();
@@ -414,7 +415,7 @@ async fn the_api_says_what_is_wrong() {
     assert_eq!(Request::new("GET", "/health").send(addr).await.both(), (200, r#"{"status":"ok"}"#));
 }
 
-/// A browser would let any page act as a service of a bus that has no key.
+/// A browser would let any page act as a service of a bus without a key.
 #[tokio::test]
 async fn foreign_pages_are_kept_out() {
     let origins: engineio::Origins = ["https://good.test"].into_iter().collect();
@@ -437,7 +438,8 @@ async fn foreign_pages_are_kept_out() {
     }
 }
 
-/// A script tag and a `no-cors` request name no origin, and a page whose name points at this machine names its own.
+/// Requests of a script tag and `no-cors` requests have no Origin header, and a page whose host name resolves
+/// to this machine has its own origin.
 #[tokio::test]
 async fn foreign_pages_find_no_way_around_the_origin() {
     let origins = service_bus::OriginPolicy::default().local_hosts();

@@ -1,9 +1,9 @@
-//! How long a client waits before it tries again.
+//! Backoff of reconnection attempts.
 
 use std::time::Duration;
 
-/// Doubles from the first wait to the longest. Each is made up to a fifth shorter or longer, so that the clients of a
-/// server that went away do not all come back at once.
+/// Doubles from the first delay to the longest. A jitter of up to a fifth in both directions keeps the
+/// clients of a restarted server from reconnecting at the same time.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -16,12 +16,12 @@ impl Backoff {
         Self { first, longest, tried: 0 }
     }
 
-    /// How often it was waited.
+    /// Number of attempts so far.
     pub(crate) fn tried(&self) -> u32 {
         self.tried
     }
 
-    /// The next wait. `chance` is between 0 and 1.
+    /// The next delay. `chance` is between 0 and 1.
     pub(crate) fn next(&mut self, chance: f64) -> Duration {
         let factor = 2u32.saturating_pow(self.tried.min(31));
         self.tried = self.tried.saturating_add(1);
@@ -30,7 +30,8 @@ impl Backoff {
     }
 }
 
-/// A number between 0 and 1. Without random numbers all clients wait equally long, which does no harm.
+/// A random number between 0 and 1. Without random numbers all clients have the same delay, which is
+/// harmless.
 pub(crate) fn chance() -> f64 {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_or(0.5, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))

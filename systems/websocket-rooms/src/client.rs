@@ -1,4 +1,4 @@
-//! The client: connects, comes back when the connection is lost, and tells what happens.
+//! The client: connects, reconnects when the connection is lost, and emits events.
 
 use std::fmt;
 use std::future::Future;
@@ -25,22 +25,22 @@ use crate::wire;
 /// The options of a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Whether to come back when the connection is lost, or cannot be made. Default: yes.
+    /// Whether to reconnect after the connection is lost, or could not be opened. Default: yes.
     pub auto_reconnect: bool,
-    /// How long to wait before trying again. It doubles from one attempt to the next. Default: 5 seconds.
+    /// Delay before the first reconnection attempt. It doubles with every attempt. Default: 5 seconds.
     pub reconnect_interval: Duration,
-    /// The longest wait. Default: 60 seconds.
+    /// Maximum delay. Default: 60 seconds.
     pub reconnect_interval_max: Duration,
-    /// After how many failed attempts in a row to give up; `None` is never. Default: 10.
+    /// Number of failed attempts in a row after which the client gives up; `None` is unlimited. Default: 10.
     pub max_reconnect_attempts: Option<u32>,
-    /// How long an attempt may take. Default: 10 seconds.
+    /// Timeout of an attempt. Default: 10 seconds.
     pub connect_timeout: Duration,
-    /// What to send along with the request: `Authorization`, for example. Default: nothing.
+    /// Additional headers of the request, for example `Authorization`. Default: none.
     pub headers: HeaderMap,
-    /// How TLS is spoken where the URL begins with `wss://`. Default: with the certificates that the operating system
-    /// trusts; reading them takes some milliseconds, once in a process.
+    /// TLS settings for URLs with `wss://`. Default: the certificates that the operating system trusts;
+    /// reading them takes some milliseconds, once per process.
     pub tls: Tls,
-    /// How a connection is kept.
+    /// Limits and timeouts of a connection.
     pub line: LineOptions,
 }
 
@@ -59,44 +59,44 @@ impl Default for ClientOptions {
     }
 }
 
-/// A connection could not be made.
+/// Errors of an attempt to connect.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL begins neither with `ws://` nor with `wss://`, or names no host.
+    /// The URL has another scheme than `ws://` and `wss://`, or no host.
     #[error("this is not the URL of a WebSocket: {0}")]
     Url(Uri),
-    /// The text is no URL.
+    /// The text is not a URL.
     #[error("this is not a URL")]
     NoUrl,
-    /// The network said no.
+    /// An I/O error of the network.
     #[error("cannot connect: {0}")]
     Io(#[source] Arc<io::Error>),
-    /// The server is not the one that it should be, or speaks no TLS.
+    /// The certificate of the server is not valid for the host, or the server does not support TLS.
     #[error("no secure connection: {0}")]
     Tls(#[source] Arc<io::Error>),
     /// The server refused, with this status.
     #[error("the server refused with {0}")]
     Refused(http::StatusCode),
-    /// The server speaks something else.
+    /// The response of the server is not a valid WebSocket handshake.
     #[error("the server does not speak WebSocket: {0}")]
     Protocol(#[source] Arc<tungstenite::Error>),
-    /// It took too long.
+    /// The attempt timed out.
     #[error("the server did not answer in time")]
     Timeout,
-    /// The client was closed meanwhile.
+    /// The client was closed during the attempt.
     #[error("the client was closed")]
     Closed,
-    /// The client is connected, or about to be.
+    /// The client is already connected, or connecting.
     #[error("the client is connected already")]
     AlreadyConnected,
 }
 
-/// What happens at a client. Each carries the client, so that a handler need not own one.
+/// Events of a client. Each contains the client, so that a handler need not own one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// Connected, for the first time or again.
+    /// A connection was opened, for the first time or again.
     Open(Client),
     /// A text or binary message was received.
     Message(Client, Message),
@@ -104,11 +104,11 @@ pub enum ClientEvent {
     Sent(Client, Message),
     /// An attempt to connect failed.
     Error(Client, ConnectError),
-    /// The connection is over. If the client comes back, `Open` follows.
+    /// The connection has ended. If the client reconnects, `Open` follows.
     Close(Client, CloseReason),
 }
 
-/// The names of what happens at a client.
+/// The kinds of client events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientEventKind {
@@ -138,7 +138,7 @@ impl Event for ClientEvent {
     }
 }
 
-/// A WebSocket client that comes back. Cloning gives another handle of the same. Once connected it runs until
+/// A WebSocket client that reconnects. Clones share the same client. Once connected it runs until
 /// [`close`](Self::close), or until it gives up.
 #[derive(Clone)]
 pub struct Client(Arc<Shared>);
@@ -156,18 +156,19 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// What a client is at.
+/// The state of a client's connection.
 enum Link {
-    /// Nothing: it was not connected yet, or is closed.
+    /// No connection: not connected yet, or closed.
     Idle,
-    /// On its way to a connection, or waiting before it tries again; it stops when it is told.
+    /// Connecting, or waiting for the next attempt; the sender stops it.
     Trying(watch::Sender<bool>),
-    /// Connected, or taking leave. It is told too, as it would try again otherwise.
+    /// Connected, or closing. The sender prevents a reconnect.
     Up(watch::Sender<bool>, Line),
 }
 
 impl Client {
-    /// A client of a server, such as `ws://127.0.0.1:8080/chat` or `wss://example.com/chat`, that is not connected yet.
+    /// A client of a server, for example `ws://127.0.0.1:8080/chat` or `wss://example.com/chat`. It is not
+    /// connected yet.
     pub fn new(url: &str, options: ClientOptions) -> Result<Self, ConnectError> {
         let uri: Uri = url.parse().map_err(|_| ConnectError::NoUrl)?;
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) || uri.host().is_none_or(str::is_empty) {
@@ -178,7 +179,7 @@ impl Client {
         Ok(Self(Arc::new(Shared { uri, options, events: Emitter::new(), link, changed })))
     }
 
-    /// Connects. Done when the connection is open; or when it cannot be made and will not be tried again.
+    /// Connects. Returns when the connection is open, or when it has failed without further attempts.
     pub async fn connect(&self) -> Result<(), ConnectError> {
         let (stop, stopped) = watch::channel(false);
         {
@@ -193,7 +194,7 @@ impl Client {
         done.await.unwrap_or(Err(ConnectError::Closed))
     }
 
-    /// Ends the connection: what was sent before goes out. It does not come back.
+    /// Closes the connection after the queued messages have been sent. The client does not reconnect.
     pub fn close(&self) {
         match &*self.link() {
             Link::Idle => {}
@@ -207,23 +208,23 @@ impl Client {
         }
     }
 
-    /// Waits until there is no connection and none will be made; the handlers of the last one are done then.
+    /// Waits until the client is closed for good; the handlers of its last connection have then returned.
     pub async fn closed(&self) {
         let mut changes = self.0.changed.subscribe();
         while !matches!(*self.link(), Link::Idle) {
-            // The sender is ours, so it is there.
+            // This struct owns the sender, so it exists.
             if changes.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    /// The URL that it connects to.
+    /// The URL of the server.
     pub fn url(&self) -> &Uri {
         &self.0.uri
     }
 
-    /// The state that it is in.
+    /// The current state.
     pub fn state(&self) -> ConnectionState {
         match &*self.link() {
             Link::Idle => ConnectionState::Closed,
@@ -232,7 +233,7 @@ impl Client {
         }
     }
 
-    /// How long the last ping and its answer took. `None` before the first.
+    /// Round-trip time of the last ping. `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         match &*self.link() {
             Link::Up(_, line) => line.pulse().latency,
@@ -240,7 +241,7 @@ impl Client {
         }
     }
 
-    /// Sends a message. Nothing is waited for; without an open connection it is refused.
+    /// Queues a message without waiting. Fails if no connection is open.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         match &*self.link() {
             Link::Up(_, line) => line.send(message.into()),
@@ -253,12 +254,12 @@ impl Client {
         self.send(Message::json(value).map_err(|_| SendError::Json)?)
     }
 
-    /// The handlers, for adding and taking off those of any event.
+    /// The handlers: adds and removes those of any event.
     pub fn events(&self) -> &Emitter<ClientEvent> {
         &self.0.events
     }
 
-    /// Adds a handler for open connections.
+    /// Adds a handler for opened connections.
     pub fn on_open<F, Fut>(&self, handler: F) -> HandlerId
     where
         F: Fn(Self) -> Fut + Send + Sync + 'static,
@@ -282,7 +283,7 @@ impl Client {
         })
     }
 
-    /// Adds a handler for messages that were written. The next is not written before it is done.
+    /// Adds a handler for written messages. The next message is written after the handler has returned.
     pub fn on_sent<F, Fut>(&self, handler: F) -> HandlerId
     where
         F: Fn(Self, Message) -> Fut + Send + Sync + 'static,
@@ -306,7 +307,7 @@ impl Client {
         })
     }
 
-    /// Adds a handler for connections that are over.
+    /// Adds a handler for ended connections.
     pub fn on_close<F, Fut>(&self, handler: F) -> HandlerId
     where
         F: Fn(Self, CloseReason) -> Fut + Send + Sync + 'static,
@@ -322,13 +323,13 @@ impl Client {
         &self.0.options
     }
 
-    /// There is nothing any more.
+    /// Sets the state to idle.
     pub(crate) fn idle(&self) {
         *self.link() = Link::Idle;
         self.0.changed.send_replace(());
     }
 
-    /// There is a connection. Returns false if the client was closed just before.
+    /// Sets the state to connected. Returns false if the client was closed just before.
     pub(crate) fn up(&self, line: &Line) -> bool {
         let mut link = self.link();
         let stop = match &*link {
@@ -340,8 +341,8 @@ impl Client {
         true
     }
 
-    /// There is no connection any more. Returns whether there shall be another one: not if the client was closed,
-    /// were it while the server said goodbye.
+    /// Ends the state of being connected. Returns whether to reconnect: not if the client was closed, even
+    /// while the server sent its close frame.
     pub(crate) fn down(&self) -> bool {
         let mut link = self.link();
         let stop = match &*link {
@@ -352,7 +353,7 @@ impl Client {
         true
     }
 
-    /// One attempt.
+    /// Runs one attempt to connect.
     pub(crate) async fn attempt(&self) -> Result<WebSocketStream<Box<dyn Stream>>, ConnectError> {
         match tokio::time::timeout(self.0.options.connect_timeout, self.dial()).await {
             Ok(connected) => connected,
@@ -369,12 +370,12 @@ impl Client {
         let config = wire::config(&self.0.options.line);
         let uri = &self.0.uri;
         let is_secure = uri.scheme_str() == Some("wss");
-        // An address of IPv6 stands in brackets.
+        // IPv6 addresses are in brackets.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let tcp = TcpStream::connect((host, port)).await;
         let tcp = tcp.map_err(|error| ConnectError::Io(Arc::new(error)))?;
-        // What waits is written together already.
+        // Queued messages are already written together.
         let _ = tcp.set_nodelay(true);
         let stream: Box<dyn Stream> = if is_secure {
             let secured = self.0.options.tls.connect(host, tcp).await;

@@ -1,4 +1,4 @@
-//! One client, as the server sees it.
+//! One client, from the view of the server.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,10 +13,10 @@ use crate::line::{Line, SendError};
 use crate::message::Message;
 use crate::state::{CloseReason, ConnectionState};
 
-/// What is known of a connection besides its bytes: names and values of the application's choice.
+/// Metadata of a connection: names and values chosen by the application.
 pub type Metadata = Map<String, Value>;
 
-/// A client's connection. Cloning gives another handle of the same.
+/// A client's connection. Clones share the same connection.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
@@ -49,27 +49,27 @@ impl Connection {
         }))
     }
 
-    /// Its id: unique, and not to be guessed.
+    /// The id: unique and unguessable.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// Whose connection it is, if it was said when it was made. A user may have several.
+    /// The user of the connection, if it was authenticated. A user may have several connections.
     pub fn user(&self) -> Option<&str> {
         self.0.user.as_deref()
     }
 
-    /// The rooms that it is in.
+    /// The rooms of the connection.
     pub fn rooms(&self) -> BTreeSet<Arc<str>> {
         self.joined().clone()
     }
 
-    /// Since when it is there.
+    /// Time at which the connection was accepted.
     pub fn connected_at(&self) -> SystemTime {
         self.0.connected_at
     }
 
-    /// Where it comes from, if that is known.
+    /// The address of the peer, if known.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.0.peer
     }
@@ -79,43 +79,43 @@ impl Connection {
         self.0.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets a value of its metadata; the one before is returned.
+    /// Sets a value of its metadata and returns the previous one.
     pub fn set_metadata(&self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         self.0.metadata.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), value.into())
     }
 
-    /// The state that it is in.
+    /// The current state.
     pub fn state(&self) -> ConnectionState {
         self.0.line.state()
     }
 
-    /// How long the last ping and its answer took. `None` before the first.
+    /// Round-trip time of the last ping. `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         self.0.line.pulse().latency
     }
 
-    /// How many bytes wait to be sent to it.
+    /// Number of bytes in its outbox.
     pub fn queued_bytes(&self) -> usize {
         self.0.line.queued_bytes()
     }
 
-    /// Sends it a message. Nothing is waited for: what cannot be written at once waits within the limits of
+    /// Queues a message without waiting. Messages that cannot be written at once wait within the limits of
     /// [`LineOptions`](crate::LineOptions).
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.0.line.send(message.into())
     }
 
-    /// Sends it a value as JSON.
+    /// Sends a value as JSON.
     pub fn send_json(&self, value: &impl Serialize) -> Result<(), SendError> {
         self.send(Message::json(value).map_err(|_| SendError::Json)?)
     }
 
-    /// Ends it: what was sent before goes out, then the code and the reason.
+    /// Closes the connection: the queued messages are sent, then a close frame with the code and the reason.
     pub fn close(&self, code: u16, reason: &str) {
         self.0.line.close_with(code, reason);
     }
 
-    /// Waits until it is over, and says why.
+    /// Waits for the end of the connection, and returns its reason.
     pub async fn closed(&self) -> CloseReason {
         self.0.line.ended().await
     }

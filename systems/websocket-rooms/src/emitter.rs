@@ -1,4 +1,4 @@
-//! Handlers of events: added, removed, and called one after the other.
+//! Event handlers: added, removed, and called in sequence.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,20 +7,20 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Something that happens and that handlers can be added for.
+/// An event for which handlers can be added.
 pub trait Event: Clone + Send + 'static {
-    /// What distinguishes one event from another.
+    /// The kind of the event, which selects its handlers.
     type Kind: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 
-    /// What happened.
+    /// The kind of this event.
     fn kind(&self) -> Self::Kind;
 }
 
-/// Calls handlers when something happens: those that were added first are called first, and each is waited for
-/// before the next is called.
+/// Calls the handlers of events in the order in which they were added; each call completes before the next
+/// one starts.
 pub struct Emitter<E: Event>(RwLock<Table<E>>);
 
-/// A handler that was added, for taking it off again.
+/// The id of a handler, for its removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
@@ -38,7 +38,7 @@ struct Entry<E> {
 }
 
 impl<E: Event> Emitter<E> {
-    /// Without handlers.
+    /// An emitter without handlers.
     pub fn new() -> Self {
         Self(RwLock::new(Table { next: 0, handlers: HashMap::new() }))
     }
@@ -52,7 +52,7 @@ impl<E: Event> Emitter<E> {
         self.add(kind, false, Arc::new(move |event| Box::pin(handler(event))))
     }
 
-    /// Adds a handler of those events of which `handler` makes a call.
+    /// Adds a handler for the events for which `handler` returns a future.
     pub(crate) fn on_those<F, Fut>(&self, kind: E::Kind, handler: F) -> HandlerId
     where
         F: Fn(E) -> Option<Fut> + Send + Sync + 'static,
@@ -77,7 +77,7 @@ impl<E: Event> Emitter<E> {
         self.add(kind, true, Arc::new(move |event| Box::pin(handler(event))))
     }
 
-    /// Takes a handler off. False if it was not there (any more).
+    /// Removes a handler. Returns false if it does not exist (any more).
     pub fn off(&self, id: HandlerId) -> bool {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut found = false;
@@ -90,7 +90,7 @@ impl<E: Event> Emitter<E> {
         found
     }
 
-    /// How many handlers an event has.
+    /// Number of handlers of an event.
     pub fn len(&self, kind: E::Kind) -> usize {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.handlers.get(&kind).map_or(0, Vec::len)
@@ -101,7 +101,7 @@ impl<E: Event> Emitter<E> {
         self.len(kind) == 0
     }
 
-    /// Calls the handlers, and waits for each.
+    /// Calls the handlers in sequence, and waits for each.
     pub async fn emit(&self, event: E) {
         for handler in self.called(event.kind()) {
             handler(event.clone()).await;
@@ -116,8 +116,8 @@ impl<E: Event> Emitter<E> {
         id
     }
 
-    /// Those to be called now. What is to be called once is taken out here, so that two events at the same time
-    /// do not both have it.
+    /// The handlers of one event. Handlers for a single call are removed here, so that two simultaneous
+    /// events do not both call them.
     fn called(&self, kind: E::Kind) -> Vec<Handler<E>> {
         let read = |table: &Table<E>| {
             let entries = table.handlers.get(&kind)?;

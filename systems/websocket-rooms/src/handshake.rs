@@ -1,4 +1,4 @@
-//! The HTTP request that becomes a WebSocket: read, judged, and answered.
+//! The HTTP request of the WebSocket handshake: parsing, authentication, and response.
 
 use std::fmt;
 use std::future::Future;
@@ -22,41 +22,41 @@ use crate::connection::Metadata;
 /// The largest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// A client that asks to be let in.
+/// The handshake of a client.
 #[derive(Clone, Debug)]
 pub struct Handshake {
-    /// What it asked for: path and query.
+    /// The requested path and query.
     pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Where it comes from, if that is known.
+    /// The address of the peer, if known.
     pub peer: Option<SocketAddr>,
 }
 
-/// Who a client is, as [`Server::authenticate`](crate::Server::authenticate) found out.
+/// The identity of a client, as determined by [`Server::authenticate`](crate::Server::authenticate).
 #[derive(Clone, Debug, Default)]
 pub struct Identity {
-    /// Whose connection it is. Default: nobody's.
+    /// The user of the connection. Default: none.
     pub user: Option<String>,
-    /// What else is known of it. Default: nothing.
+    /// Further data about the client. Default: empty.
     pub metadata: Metadata,
 }
 
-/// A client that is not let in, and what it is told.
+/// The response to a refused client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status of the answer.
+    /// The status of the response.
     pub status: StatusCode,
-    /// Its text.
+    /// The body of the response.
     pub text: String,
 }
 
-/// Finds out who a client is.
+/// The authentication function.
 pub(crate) type Authenticate =
     Arc<dyn Fn(Handshake) -> Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>> + Send + Sync>;
 
 impl Handshake {
-    /// A parameter of the query, decoded; the first of that name.
+    /// The first query parameter of this name, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let query = self.uri.query()?.as_bytes();
         form_urlencoded::parse(query).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
@@ -70,12 +70,12 @@ impl Handshake {
 }
 
 impl Refusal {
-    /// A status and a text.
+    /// A refusal with a status and a text.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
     }
 
-    /// 401, for those who have not shown who they are.
+    /// A refusal with status 401, for clients without valid credentials.
     pub fn unauthorized(text: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, text)
     }
@@ -87,7 +87,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A request that was read, with what came behind it.
+/// A parsed request, and the bytes that followed it.
 pub(crate) struct Asked<S> {
     stream: S,
     request: HttpRequest,
@@ -95,7 +95,7 @@ pub(crate) struct Asked<S> {
     handshake: Handshake,
 }
 
-/// Reads a request. `None` if there is none to be answered.
+/// Reads a request. `None` if there is none that needs a response.
 pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     peer: Option<SocketAddr>,
@@ -127,12 +127,12 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
-    /// Says no.
+    /// Sends the refusal.
     pub(crate) async fn refuse(mut self, refusal: &Refusal) {
         answer(&mut self.stream, refusal).await;
     }
 
-    /// Finds out who asks, and whether that may come in.
+    /// Authenticates the client, and accepts or refuses it.
     pub(crate) async fn judge(
         &self,
         path: Option<&str>,
@@ -154,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
         }
     }
 
-    /// Says yes.
+    /// Accepts the handshake.
     pub(crate) async fn accept(mut self, config: WebSocketConfig) -> Option<WebSocketStream<S>> {
         let mut head = Vec::new();
         write_response(&mut head, &create_response(&self.request).ok()?).ok()?;
@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
     }
 }
 
-/// The answer that ends a connection before it began. Who does not want to hear it does not.
+/// Writes the response that refuses a connection. Write errors are ignored.
 async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, refusal: &Refusal) {
     let mut response = Response::new(());
     *response.status_mut() = refusal.status;

@@ -1,4 +1,4 @@
-//! A server and several named clients in one place.
+//! A server and several named clients as one unit.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::server::{Server, ServerStats};
 use crate::state::ConnectionState;
 
-/// A server, and clients of other servers, each with a name. Cloning gives another handle of the same.
+/// A server, and named clients of other servers. Clones share the same hub.
 #[derive(Clone, Debug, Default)]
 pub struct Hub(Arc<Shared>);
 
@@ -20,35 +20,35 @@ struct Shared {
     clients: Mutex<BTreeMap<String, Client>>,
 }
 
-/// A client could not be added.
+/// Errors of adding a client.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// There is one of that name.
+    /// There is already a client of that name.
     #[error("there is a client of that name already")]
     NameTaken,
-    /// Its URL cannot be used.
+    /// The URL of the client is invalid.
     #[error(transparent)]
     Client(#[from] ConnectError),
 }
 
-/// How much there is.
+/// Statistics of a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HubStats {
-    /// At the server.
+    /// Statistics of the server.
     pub server: ServerStats,
-    /// Clients, connected or not.
+    /// Number of clients, connected or not.
     pub clients: usize,
-    /// Clients with an open connection.
+    /// Number of clients with an open connection.
     pub clients_open: usize,
 }
 
-/// How many got a message.
+/// Numbers of receivers of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// Connections of the server.
     pub connections: usize,
-    /// Clients, who passed it on to their servers.
+    /// Clients, which sent the message to their servers.
     pub clients: usize,
 }
 
@@ -63,7 +63,7 @@ impl Hub {
         &self.0.server
     }
 
-    /// Adds a client with the options that clients have by default. It connects when it is told to.
+    /// Adds a client with the default options. It connects when [`Client::connect`] is called.
     pub fn create_client(&self, url: &str, name: &str) -> Result<Client, CreateError> {
         self.create_client_with(url, name, ClientOptions::default())
     }
@@ -94,13 +94,13 @@ impl Hub {
         self.clients().iter().map(|(name, client)| (name.clone(), client.clone())).collect()
     }
 
-    /// Closes a client and forgets it. False if there is none of this name.
+    /// Closes and removes a client. Returns false if there is none of this name.
     pub fn remove_client(&self, name: &str) -> bool {
         let client = self.clients().remove(name);
         client.inspect(Client::close).is_some()
     }
 
-    /// Sends to all connections of the server, and over all clients that are connected.
+    /// Sends to all connections of the server, and through all connected clients.
     pub fn broadcast_all(&self, message: impl Into<Message>) -> Reached {
         let message = message.into();
         let connections = self.0.server.broadcast(&message);
@@ -108,12 +108,12 @@ impl Hub {
         Reached { connections, clients }
     }
 
-    /// Sends to a room of the server, and says to how many.
+    /// Sends to a room of the server, and returns the number of receivers.
     pub fn send_to_room(&self, room: &str, message: impl Into<Message>) -> usize {
         self.0.server.broadcast_to_room(room, message)
     }
 
-    /// How much there is.
+    /// Statistics of the hub.
     pub fn stats(&self) -> HubStats {
         let clients = self.clients();
         let open = clients.values().filter(|client| client.state() == ConnectionState::Open).count();

@@ -1,4 +1,4 @@
-//! Plain WebSocket with rooms, users and broadcasts: a server, and a client that comes back by itself.
+//! Plain WebSocket with rooms, users and broadcasts: a server, and a client that reconnects.
 //!
 //! ```no_run
 //! use websocket_rooms::{Client, ClientOptions, Server};
@@ -23,18 +23,18 @@
 //! # }
 //! ```
 //!
-//! | file | what it is about |
+//! | file | content |
 //! | --- | --- |
-//! | `hub` | a server and several named clients in one place |
-//! | `server`, `serve` | the server's API, and the life of its connections |
-//! | `client`, `run` | the client's API, and its life |
-//! | `handshake` | the request that becomes a WebSocket: who may come in |
-//! | `registry` | who is connected, in which room, and whose connections they are |
-//! | `connection` | one client, as the server sees it |
-//! | `wire` | one WebSocket at work, on either side |
-//! | `line` | its state, and what waits to be sent |
+//! | `hub` | a server and several named clients as one unit |
+//! | `server`, `serve` | the server's API, and the tasks of its connections |
+//! | `client`, `run` | the client's API, and its task |
+//! | `handshake` | the WebSocket handshake and the authentication |
+//! | `registry` | the tables of connections, rooms and users |
+//! | `connection` | one client, from the view of the server |
+//! | `wire` | the task of one WebSocket, on either side |
+//! | `line` | its state and its outbox |
 //! | `emitter` | handlers of events |
-//! | `message`, `state`, `options`, `backoff` | what their names say |
+//! | `message`, `state`, `options`, `backoff` | small types |
 
 mod backoff;
 mod client;

@@ -1,5 +1,5 @@
-//! What both ends of the library keep for one connection: the state it is in, what waits to be sent, and when the
-//! other side was heard last.
+//! State of a connection at both ends of the library: its phase, its outbox, and the time of the last
+//! received frame.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,39 +11,40 @@ use tokio::time::Instant;
 use crate::message::{Farewell, Message};
 use crate::state::{CloseReason, ConnectionState};
 
-/// A message was not taken.
+/// Errors of sending a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// There is no open connection.
     #[error("the connection is not open")]
     NotOpen,
-    /// More waits for the other side than allowed. The connection ends for it.
+    /// The outbox exceeds its limit. The connection is closed for it.
     #[error("the other side does not take its messages")]
     SlowConsumer,
-    /// The value cannot be written as JSON.
+    /// The value cannot be serialized as JSON.
     #[error("the value has no form in JSON")]
     Json,
 }
 
-/// How a connection is kept.
+/// Limits and timeouts of a connection.
 #[derive(Clone, Debug)]
 pub struct LineOptions {
-    /// After this time without a word a ping is sent. Default: 25 seconds. Cost: a frame of two bytes, and its answer.
+    /// Idle time after which a ping is sent. Default: 25 seconds. Cost: a frame of two bytes, and its answer.
     pub ping_interval: Duration,
-    /// How long the answer may take, and how long nothing may be writable. Default: 20 seconds.
+    /// Timeout of a ping, and of writes that make no progress. Default: 20 seconds.
     pub ping_timeout: Duration,
-    /// How long the end of a connection may take: what was sent before still goes out, and the other side says
-    /// goodbye. Default: 5 seconds.
+    /// Timeout of the close: the queued messages are sent, and the peer answers the close frame. Default: 5
+    /// seconds.
     pub close_timeout: Duration,
-    /// The largest message that is taken, in bytes. Default: 1,000,000. Cost: as much memory per connection while
-    /// one arrives.
+    /// Maximum size of a received message, in bytes. Default: 1,000,000. Cost: as much memory per connection
+    /// while one arrives.
     pub max_message_bytes: usize,
-    /// How many bytes may wait for the other side before it counts as too slow and the connection ends.
-    /// Default: 1,000,000. Cost: as much memory per slow connection; what a broadcast sends exists once for all.
+    /// Maximum size of the outbox in bytes, beyond which the peer counts as too slow and the connection is
+    /// closed. Default: 1,000,000. Cost: as much memory per slow connection; a broadcast is stored once for
+    /// all connections.
     pub max_queued_bytes: usize,
-    /// How many messages may wait for the handlers before nothing more is read. Default: 64. Cost: the memory of
-    /// as many messages per busy connection.
+    /// Number of messages that may wait for the handlers before reading pauses. Default: 64. Cost: the memory
+    /// of as many messages per busy connection.
     pub max_unhandled: usize,
 }
 
@@ -60,20 +61,20 @@ impl Default for LineOptions {
     }
 }
 
-/// The life of a connection, from the top to the bottom; it never goes back.
+/// The phases of a connection, in order; a connection never returns to an earlier one.
 #[derive(Clone, Debug)]
 pub(crate) enum Phase {
-    /// The other side is not there yet.
+    /// The connection is not open yet.
     Connecting,
-    /// Messages go both ways.
+    /// Messages flow in both directions.
     Open,
-    /// No more is taken; what waits goes out, if the reason leaves time for it.
+    /// No more messages are queued; the outbox is still written, if the reason leaves time for it.
     Closing(CloseReason),
-    /// It is over.
+    /// The connection has ended.
     Closed(CloseReason),
 }
 
-/// One end of a connection, as the application's side holds it.
+/// One end of a connection, as held by the application.
 #[derive(Clone, Debug)]
 pub(crate) struct Line(Arc<Shared>);
 
@@ -86,18 +87,18 @@ struct Shared {
     pulse: Mutex<Pulse>,
 }
 
-/// Signs of life.
+/// Activity of the peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pulse {
-    /// When something was read last.
+    /// Time of the last read.
     pub(crate) heard: Instant,
-    /// Whether anybody reads: not while the handlers have too much to do.
+    /// Whether the connection is being read: not while the handlers have too many messages.
     pub(crate) reading: bool,
     pub(crate) pinged: Option<Instant>,
     pub(crate) latency: Option<Duration>,
 }
 
-/// What waits to be sent, as the connection's task holds it.
+/// The receiving end of the outbox, held by the connection's task.
 pub(crate) struct Outgoing {
     messages: mpsc::UnboundedReceiver<Message>,
     queued: Arc<AtomicUsize>,
@@ -118,13 +119,13 @@ impl Line {
         (Self(Arc::new(shared)), Outgoing { messages, queued })
     }
 
-    /// Queues a message. Nothing is waited for.
+    /// Queues a message without waiting.
     pub(crate) fn send(&self, message: Message) -> Result<(), SendError> {
         if !matches!(*self.0.phase.borrow(), Phase::Open) {
             return Err(SendError::NotOpen);
         }
         let cost = message.cost();
-        // A single large message may always go when nothing else waits.
+        // A single message of any size is accepted if the outbox is empty.
         let before = self.0.queued.fetch_add(cost, Ordering::Relaxed);
         if before > 0 && before.saturating_add(cost) > self.0.max_queued {
             self.0.queued.fetch_sub(cost, Ordering::Relaxed);
@@ -134,7 +135,7 @@ impl Line {
         self.0.outgoing.send(message).map_err(|_| SendError::NotOpen)
     }
 
-    /// How many bytes wait.
+    /// Number of bytes in the outbox.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.0.queued.load(Ordering::Relaxed)
     }
@@ -148,7 +149,7 @@ impl Line {
         }
     }
 
-    /// Messages may go from now on, unless the end was ordered before.
+    /// Enters the phase `Open`, unless the close was requested before.
     pub(crate) fn open(&self) {
         self.0.phase.send_if_modified(|phase| {
             let connecting = matches!(phase, Phase::Connecting);
@@ -159,7 +160,7 @@ impl Line {
         });
     }
 
-    /// Orders the end. The first reason counts.
+    /// Requests the close. The first reason counts.
     pub(crate) fn close(&self, reason: CloseReason) {
         self.0.phase.send_if_modified(|phase| {
             let alive = matches!(phase, Phase::Connecting | Phase::Open);
@@ -174,12 +175,12 @@ impl Line {
         self.close(CloseReason::Local(Farewell::new(code, reason)));
     }
 
-    /// It is over.
+    /// Enters the phase `Closed`.
     pub(crate) fn closed(&self, reason: CloseReason) {
         self.0.phase.send_replace(Phase::Closed(reason));
     }
 
-    /// Waits until the end is ordered, or there.
+    /// Waits until the close is requested or complete.
     pub(crate) async fn ending(&self) -> CloseReason {
         self.until(|phase| match phase {
             Phase::Closing(reason) | Phase::Closed(reason) => Some(reason.clone()),
@@ -188,7 +189,7 @@ impl Line {
         .await
     }
 
-    /// Waits until it is over.
+    /// Waits until the connection has ended.
     pub(crate) async fn ended(&self) -> CloseReason {
         self.until(|phase| match phase {
             Phase::Closed(reason) => Some(reason.clone()),
@@ -203,7 +204,7 @@ impl Line {
             if let Some(reason) = pick(&phases.borrow_and_update()) {
                 return reason;
             }
-            // The sender is ours, so it is there.
+            // This struct owns the sender, so it exists.
             if phases.changed().await.is_err() {
                 return CloseReason::Lost;
             }
@@ -215,13 +216,13 @@ impl Line {
     }
 }
 
-/// Waits until a flag is raised; also when nobody is left to raise it.
+/// Waits until a flag is set, or until its sender is dropped.
 pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 
 impl Outgoing {
-    /// The next message; what it costs is free again.
+    /// The next message; its cost is subtracted from the outbox.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         let message = self.messages.recv().await?;
         Some(self.take(message))

@@ -1,4 +1,4 @@
-//! Messages: what goes over a connection, in both directions.
+//! Messages of a connection, in both directions.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,43 +9,43 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 pub use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// What kind of message it is.
+/// The type of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageType {
-    /// Text, which JSON is too.
+    /// Text, including JSON.
     Text,
-    /// Bytes.
+    /// Binary data.
     Binary,
-    /// Asks the other side whether it is there. It answers by itself.
+    /// A ping. The peer answers it automatically.
     Ping,
-    /// The answer.
+    /// The answer to a ping.
     Pong,
     /// The last message of a connection.
     Close,
 }
 
-/// One message. Cloning it is cheap, however long it is: all who get a broadcast share its bytes.
+/// A message. Clones are cheap at any size: all receivers of a broadcast share its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Text, which JSON is too.
+    /// Text, including JSON.
     Text(Utf8Bytes),
-    /// Bytes.
+    /// Binary data.
     Binary(Bytes),
-    /// Asks the other side whether it is there: at most 125 bytes, which come back.
+    /// A ping with at most 125 bytes of data, which the peer returns.
     Ping(Bytes),
     /// The answer to a ping.
     Pong(Bytes),
-    /// The last message of a connection: why it ends, if that was said.
+    /// The close frame, with its code and reason if it has any.
     Close(Option<Farewell>),
 }
 
-/// Why a connection ends, as it is said to the other side.
+/// Code and reason of a close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Farewell {
     /// A code of [RFC 6455, section 7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4), or one of the
     /// application's own, from 4000 to 4999.
     pub code: u16,
-    /// The same for people: at most 123 bytes, longer ones are cut.
+    /// A description of at most 123 bytes; longer ones are truncated.
     pub reason: Utf8Bytes,
 }
 
@@ -55,7 +55,7 @@ impl Message {
         Ok(Self::Text(serde_json::to_string(value)?.into()))
     }
 
-    /// What kind of message it is.
+    /// The type of the message.
     pub fn kind(&self) -> MessageType {
         match self {
             Self::Text(_) => MessageType::Text,
@@ -66,7 +66,7 @@ impl Message {
         }
     }
 
-    /// The text, if it is one.
+    /// The text of a text message.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text.as_str()),
@@ -88,14 +88,14 @@ impl Message {
         serde_json::from_slice(self.data())
     }
 
-    /// What it costs to keep it: its bytes, and a little for the frame.
+    /// Size of the message in the outbox: its bytes, plus an allowance for the frame.
     pub(crate) fn cost(&self) -> usize {
         self.data().len() + 16
     }
 }
 
 impl Farewell {
-    /// A code and what it means.
+    /// A code and its description.
     pub fn new(code: u16, reason: &str) -> Self {
         let mut end = reason.len().min(123);
         while !reason.is_char_boundary(end) {
@@ -135,7 +135,7 @@ impl From<&[u8]> for Message {
     }
 }
 
-/// A JSON value goes as text.
+/// A JSON value is sent as text.
 impl From<serde_json::Value> for Message {
     fn from(value: serde_json::Value) -> Self {
         Self::Text(value.to_string().into())
@@ -148,7 +148,7 @@ impl From<&Self> for Message {
     }
 }
 
-/// `None` for what never comes out of a connection: raw frames.
+/// `None` for raw frames, which a connection never returns.
 pub(crate) fn from_wire(message: tungstenite::Message) -> Option<Message> {
     match message {
         tungstenite::Message::Text(text) => Some(Message::Text(text)),
@@ -172,13 +172,14 @@ pub(crate) fn into_wire(message: Message) -> tungstenite::Message {
     }
 }
 
-/// A control frame has 125 bytes at most; one that is longer would end the connection.
+/// A control frame has at most 125 bytes; the peer would close the connection for a longer one.
 fn short(data: &Bytes) -> Bytes {
     let end = data.len().min(125);
     data.slice(..end)
 }
 
-/// Codes that may not be sent, such as 1005 and 1006, become 1000; the reason is cut to what fits.
+/// Codes that must not be sent, such as 1005 and 1006, become 1000; the reason is truncated to the maximum
+/// length.
 fn close_frame(farewell: &Farewell) -> CloseFrame {
     let Farewell { code, reason } = Farewell::new(farewell.code, &farewell.reason);
     let code = CloseCode::from(code);

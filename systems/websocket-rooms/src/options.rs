@@ -1,4 +1,4 @@
-//! What a server can be told before it starts.
+//! Options of a server.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::line::LineOptions;
 /// The options of a [`Server`](crate::Server).
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// The path that clients ask for. Default: any.
+    /// The path of the endpoint. Default: any.
     pub path: Option<String>,
-    /// Whose pages may connect. Default: those of the same host.
+    /// The origins that may connect. Default: the same host.
     pub origins: Origins,
-    /// How many connections there may be; others get a 503. Default: 10,000. Cost: about 20 KB each.
+    /// Maximum number of connections; further clients get a 503. Default: 10,000. Cost: about 20 KB each.
     pub max_connections: usize,
-    /// In how many rooms a connection may be. Default: 100. Cost: an entry in two tables each.
+    /// Maximum number of rooms per connection. Default: 100. Cost: an entry in two tables each.
     pub max_rooms_per_connection: usize,
-    /// How long a client may take to ask for a WebSocket, and the application to let it in. Default: 10 seconds.
+    /// Timeout of the handshake, including the authentication by the application. Default: 10 seconds.
     pub handshake_timeout: Duration,
-    /// How a connection is kept.
+    /// Limits and timeouts of a connection.
     pub line: LineOptions,
 }
 

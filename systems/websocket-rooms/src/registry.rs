@@ -1,4 +1,4 @@
-//! Who is connected, who is in which room, and whose connections they are.
+//! The tables of connections, rooms and users.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -7,31 +7,30 @@ use std::time::SystemTime;
 use crate::connection::Connection;
 use crate::message::Message;
 
-/// A room, as it was when it was looked at. Rooms come to be with the first who joins, and go with the last who
-/// leaves.
+/// A snapshot of a room. A room is created with its first member, and removed with its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Its name.
+    /// The name.
     pub name: Arc<str>,
-    /// Since when it is there.
+    /// Time at which the room was created.
     pub created_at: SystemTime,
-    /// How many connections are in it.
+    /// Number of connections in the room.
     pub len: usize,
 }
 
-/// A connection could not join a room.
+/// Errors of joining a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// There is no such connection (any more).
+    /// The connection does not exist (any more).
     #[error("the connection is gone")]
     Gone,
-    /// It is in as many rooms as it may be.
+    /// The connection is in the maximum number of rooms.
     #[error("the connection is in too many rooms")]
     TooManyRooms,
 }
 
-/// The connections of a server. The rooms know their members by id, and so do the users.
+/// The connections of a server. Rooms and users refer to their connections by id.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     connections: HashMap<Arc<str>, Connection>,
@@ -52,7 +51,7 @@ impl Members {
     }
 }
 
-/// Who gets a message.
+/// The receivers of a message.
 pub(crate) enum Target<'a> {
     All,
     Room(&'a str),
@@ -60,7 +59,7 @@ pub(crate) enum Target<'a> {
 }
 
 impl Registry {
-    /// False when nobody is let in, because there is no place or no server any more.
+    /// Adds a connection. Returns false if the limit is reached or the server is closed.
     pub(crate) fn insert(&mut self, connection: &Connection, max: usize) -> bool {
         if self.closed || self.connections.len() >= max {
             return false;
@@ -72,7 +71,7 @@ impl Registry {
         true
     }
 
-    /// Takes a connection out, of its rooms too, and returns those as they are without it.
+    /// Removes a connection, also from its rooms, and returns these rooms without it.
     pub(crate) fn remove(&mut self, connection: &Connection) -> Vec<Room> {
         self.connections.remove(connection.id());
         if let Some(user) = connection.user() {
@@ -87,7 +86,7 @@ impl Registry {
         joined.iter().filter_map(|name| self.take_out(name, connection.id())).collect()
     }
 
-    /// `Ok(None)` if the connection is in the room already.
+    /// Returns `Ok(None)` if the connection is already in the room.
     pub(crate) fn join(
         &mut self,
         id: &str,
@@ -112,7 +111,7 @@ impl Registry {
         Ok(Some(Joined { connection, room }))
     }
 
-    /// `None` if the connection was not in the room.
+    /// Returns `None` if the connection was not in the room.
     pub(crate) fn leave(&mut self, id: &str, room: &str) -> Option<Joined> {
         let connection = self.connections.get(id)?.clone();
         let name = connection.joined().take(room)?;
@@ -130,7 +129,7 @@ impl Registry {
         Some(room)
     }
 
-    /// Nobody is let in from now on.
+    /// Refuses all further connections.
     pub(crate) fn close(&mut self) {
         self.closed = true;
     }
@@ -155,7 +154,7 @@ impl Registry {
         self.users.len()
     }
 
-    /// The connections that a target means.
+    /// The connections of a target.
     pub(crate) fn meant(&self, target: &Target<'_>) -> Vec<&Connection> {
         let by_ids = |ids: Option<&HashSet<Arc<str>>>| {
             ids.into_iter().flatten().filter_map(|id| self.connections.get(id)).collect()
@@ -167,15 +166,15 @@ impl Registry {
         }
     }
 
-    /// Sends one message to all that are meant, and says to how many. It is not called without the lock, so that two
-    /// messages arrive everywhere in the same order.
+    /// Sends one message to all connections of a target, and returns their number. The caller must hold the
+    /// lock, so that two messages arrive in the same order everywhere.
     pub(crate) fn send(&self, target: &Target<'_>, message: &Message, exclude: &HashSet<String>) -> usize {
         let meant = self.meant(target).into_iter().filter(|connection| !exclude.contains(connection.id()));
         meant.filter(|connection| connection.send(message).is_ok()).count()
     }
 }
 
-/// Who joined or left what.
+/// A connection and the room that it joined or left.
 pub(crate) struct Joined {
     pub(crate) connection: Connection,
     pub(crate) room: Room,

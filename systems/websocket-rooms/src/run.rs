@@ -1,4 +1,4 @@
-//! The life of a client: attempts, connections, waits between them, and the end.
+//! The task of a client: attempts, connections, delays, and the end.
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
@@ -12,7 +12,7 @@ use crate::state::CloseReason;
 use crate::wire::{self, Sent};
 
 impl Client {
-    /// Runs until the client is closed or gives up. `opened` hears how the first connection went.
+    /// Runs until the client is closed or gives up. `opened` receives the result of the first attempts.
     pub(crate) async fn run(
         self,
         mut stopped: watch::Receiver<bool>,
@@ -34,7 +34,7 @@ impl Client {
                         break ConnectError::Closed;
                     }
                     if let Some(opened) = opened.take() {
-                        // Who does not wait for it any more need not know.
+                        // The caller may have stopped waiting.
                         let _ = opened.send(Ok(()));
                     }
                     debug!(url = %self.url(), "open");
@@ -46,7 +46,7 @@ impl Client {
                     debug!(url = %self.url(), %reason, "closed");
                     let again =
                         options.auto_reconnect && !matches!(reason, CloseReason::Local(_)) && self.down();
-                    // What a handler broke has been reported by its panic.
+                    // A panic of a handler has already been reported by the panic hook.
                     let _ = handlers.await;
                     self.events().emit(ClientEvent::Close(self.clone(), reason)).await;
                     if !again {
@@ -87,7 +87,8 @@ impl Client {
     }
 }
 
-/// A client whose life goes on. Whatever ends it, a handler that panics for one, the client can be connected again.
+/// Guard of a running client. When the task ends, even by a panic of a handler, the client can be connected
+/// again.
 struct Running(Client);
 
 impl Drop for Running {
@@ -96,7 +97,7 @@ impl Drop for Running {
     }
 }
 
-/// Calls the handlers for what happens on one connection, in its order.
+/// Calls the handlers for the events of one connection, in order.
 async fn handle(client: Client, mut messages: mpsc::Receiver<Message>) {
     client.events().emit(ClientEvent::Open(client.clone())).await;
     while let Some(message) = messages.recv().await {

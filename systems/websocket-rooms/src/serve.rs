@@ -1,4 +1,4 @@
-//! The life of a server's connections: accepted, kept, and taken leave of.
+//! The server's connections, from the accept to the close.
 
 use std::fmt::Write;
 use std::io;
@@ -24,7 +24,7 @@ use crate::state::{CloseReason, ConnectionState};
 use crate::wire;
 
 impl Server {
-    /// Lets clients in until the server is closed, then waits until all connections are over.
+    /// Accepts connections until the server is closed, then waits until all of them have ended.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         let mut closing = self.closing();
         let mut connections = JoinSet::new();
@@ -34,13 +34,14 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        // What waits is written together already.
+                        // Queued messages are already written together.
                         let _ = stream.set_nodelay(true);
                         let server = self.clone();
                         connections.spawn(async move { server.accept(stream, Some(peer)).await });
                     }
                     Err(error) => {
-                        // No file descriptors, or a client that went at once. Accepting again at once would spin.
+                        // The process has no free file descriptors, or the client disconnected at once. The
+                        // pause prevents a busy loop.
                         warn!(%error, "a connection was not accepted");
                         sleep(Duration::from_millis(100)).await;
                     }
@@ -52,8 +53,8 @@ impl Server {
         Ok(())
     }
 
-    /// Takes a connection that came in some other way, through TLS for example, reads its request, and keeps it until
-    /// its end.
+    /// Serves a connection of any other kind, for example over TLS: reads its request, and runs it to its
+    /// end.
     pub async fn accept<S>(&self, stream: S, peer: Option<SocketAddr>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -80,7 +81,7 @@ impl Server {
         let mut closing = self.closing();
         let accepted = tokio::select! {
             accepted = timeout(options.handshake_timeout, asked) => accepted,
-            // Who has not been let in yet is not waited for.
+            // A pending handshake does not delay the shutdown.
             () = raised(&mut closing) => return,
         };
         let Ok(Some((ws, guest, outgoing))) = accepted else {
@@ -94,7 +95,8 @@ impl Server {
         let reason = wire::drive(ws, connection.line(), outgoing, inbox, &options.line, None).await;
         let left = guest.leave(reason.clone());
         debug!(id = connection.id(), %reason, "disconnected");
-        // What a handler broke has been reported by its panic; the others are told of the end all the same.
+        // A panic of a handler has already been reported by the panic hook; the other handlers still receive
+        // the disconnect.
         let _ = handlers.await;
         for room in left {
             self.events().emit(ServerEvent::RoomLeave(self.clone(), connection.clone(), room)).await;
@@ -102,7 +104,7 @@ impl Server {
         self.events().emit(ServerEvent::Disconnect(self.clone(), connection, reason)).await;
     }
 
-    /// Makes place for a connection.
+    /// Registers a connection.
     fn admit(&self, identity: Identity, peer: Option<SocketAddr>) -> Result<(Guest, Outgoing), Refusal> {
         let unavailable = |text: &str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text);
         let id = new_id().ok_or_else(|| unavailable("no random numbers"))?;
@@ -115,14 +117,14 @@ impl Server {
     }
 }
 
-/// A connection that has its place. It loses it whatever happens to the task that keeps it.
+/// A registered connection. It is removed from the registry however its task ends.
 struct Guest {
     server: Server,
     connection: Connection,
 }
 
 impl Guest {
-    /// It is over. Returns the rooms that the connection was in.
+    /// Removes the connection. Returns the rooms that it was in.
     fn leave(self, reason: CloseReason) -> Vec<Room> {
         let left = self.server.registry().remove(&self.connection);
         self.connection.line().closed(reason);
@@ -139,7 +141,7 @@ impl Drop for Guest {
     }
 }
 
-/// Calls the handlers for what happens to one connection, in its order.
+/// Calls the handlers for the events of one connection, in order.
 async fn handle(server: Server, connection: Connection, mut messages: mpsc::Receiver<Message>) {
     server.events().emit(ServerEvent::Connect(server.clone(), connection.clone())).await;
     while let Some(message) = messages.recv().await {

@@ -1,4 +1,4 @@
-//! The server: events, rooms, broadcasts, and who is there.
+//! The server: events, rooms, broadcasts, and connections.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::options::ServerOptions;
 use crate::registry::{JoinError, Joined, Registry, Room, Target};
 use crate::state::CloseReason;
 
-/// A WebSocket server with rooms. Cloning gives another handle of the same.
+/// A WebSocket server with rooms. Clones share the same server.
 #[derive(Clone)]
 pub struct Server(Arc<Shared>);
 
@@ -29,25 +29,25 @@ struct Shared {
     closing: watch::Sender<bool>,
 }
 
-/// What happens at a server. Each carries the server, so that a handler need not own one.
+/// Events of a server. Each contains the server, so that a handler need not own one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ServerEvent {
     /// A new connection.
     Connect(Server, Connection),
-    /// A connection is over, and all that it said has been handled.
+    /// A connection has ended, and all its messages have been handled.
     Disconnect(Server, Connection, CloseReason),
     /// A message was received.
     Message(Server, Connection, Message),
-    /// A ping, a pong or a goodbye was received. Pings are answered by themselves.
+    /// A ping, a pong or a close frame was received. Pings are answered automatically.
     Control(Server, Connection, Message),
     /// A connection joined a room.
     RoomJoin(Server, Connection, Room),
-    /// A connection left a room, by its end too.
+    /// A connection left a room, or ended while it was in the room.
     RoomLeave(Server, Connection, Room),
 }
 
-/// The names of what happens at a server.
+/// The kinds of server events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerEventKind {
@@ -65,14 +65,14 @@ pub enum ServerEventKind {
     RoomLeave,
 }
 
-/// How much there is.
+/// Statistics of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServerStats {
-    /// Connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Rooms.
+    /// Number of rooms.
     pub rooms: usize,
-    /// Users that have a connection.
+    /// Number of users with a connection.
     pub users: usize,
 }
 
@@ -92,7 +92,8 @@ impl Event for ServerEvent {
 }
 
 impl Server {
-    /// A server without handlers that nobody can reach yet: see [`serve`](Self::serve) and [`accept`](Self::accept).
+    /// A server without handlers that does not listen yet: see [`serve`](Self::serve) and
+    /// [`accept`](Self::accept).
     pub fn new(options: ServerOptions) -> Self {
         Self(Arc::new(Shared {
             options,
@@ -103,7 +104,8 @@ impl Server {
         }))
     }
 
-    /// Says who a client is, and whether it is let in. Without it everybody is, and nobody has a name.
+    /// Sets the authentication function, which identifies and accepts or refuses clients. Without it all
+    /// clients are accepted, without a user.
     pub fn authenticate<F, Fut>(&self, decide: F)
     where
         F: Fn(Handshake) -> Fut + Send + Sync + 'static,
@@ -113,8 +115,8 @@ impl Server {
         *self.0.authenticate.write().unwrap_or_else(PoisonError::into_inner) = Some(decide);
     }
 
-    /// The handlers, for adding and taking off those of any event. What concerns one connection is handled in the
-    /// order in which it happened; different connections do not wait for one another.
+    /// The handlers: adds and removes those of any event. The events of one connection are handled in order;
+    /// different connections do not wait for one another.
     pub fn events(&self) -> &Emitter<ServerEvent> {
         &self.0.events
     }
@@ -131,7 +133,7 @@ impl Server {
         })
     }
 
-    /// Adds a handler for connections that are over.
+    /// Adds a handler for ended connections.
     pub fn on_disconnect<F, Fut>(&self, handler: F) -> HandlerId
     where
         F: Fn(Self, Connection, CloseReason) -> Fut + Send + Sync + 'static,
@@ -179,7 +181,8 @@ impl Server {
         })
     }
 
-    /// Puts a connection into a room, and waits for the handlers of that. False if it is in there already.
+    /// Adds a connection to a room, and waits for the handlers of the event. Returns false if it is already
+    /// in the room.
     pub async fn join_room(&self, id: &str, room: &str) -> Result<bool, JoinError> {
         let joined = self.registry().join(id, room, self.0.options.max_rooms_per_connection)?;
         let Some(Joined { connection, room }) = joined else {
@@ -189,7 +192,8 @@ impl Server {
         Ok(true)
     }
 
-    /// Takes a connection out of a room, and waits for the handlers of that. False if it was not in there.
+    /// Removes a connection from a room, and waits for the handlers of the event. Returns false if it was not
+    /// in the room.
     pub async fn leave_room(&self, id: &str, room: &str) -> bool {
         let left = self.registry().leave(id, room);
         let Some(Joined { connection, room }) = left else {
@@ -199,12 +203,12 @@ impl Server {
         true
     }
 
-    /// Sends to all connections, and says to how many.
+    /// Sends to all connections, and returns their number.
     pub fn broadcast(&self, message: impl Into<Message>) -> usize {
         self.send_all(&Target::All, &message.into(), &HashSet::new())
     }
 
-    /// Sends to all connections but those with these ids.
+    /// Sends to all connections except those with these ids.
     pub fn broadcast_except<I: AsRef<str>>(
         &self,
         message: impl Into<Message>,
@@ -213,12 +217,12 @@ impl Server {
         self.send_all(&Target::All, &message.into(), &ids(exclude))
     }
 
-    /// Sends to all connections of a room, and says to how many.
+    /// Sends to all connections of a room, and returns their number.
     pub fn broadcast_to_room(&self, room: &str, message: impl Into<Message>) -> usize {
         self.send_all(&Target::Room(room), &message.into(), &HashSet::new())
     }
 
-    /// Sends to all connections of a room but those with these ids.
+    /// Sends to all connections of a room except those with these ids.
     pub fn broadcast_to_room_except<I: AsRef<str>>(
         &self,
         room: &str,
@@ -228,7 +232,7 @@ impl Server {
         self.send_all(&Target::Room(room), &message.into(), &ids(exclude))
     }
 
-    /// Sends to a user over all its connections, and says over how many.
+    /// Sends to a user over all its connections, and returns their number.
     pub fn send_to_user(&self, user: &str, message: impl Into<Message>) -> usize {
         self.send_all(&Target::User(user), &message.into(), &HashSet::new())
     }
@@ -242,7 +246,7 @@ impl Server {
         self.registry().send(target, message, exclude)
     }
 
-    /// Ends a connection. False if there is none with this id.
+    /// Closes a connection. Returns false if there is none with this id.
     pub fn disconnect(&self, id: &str) -> bool {
         let registry = self.registry();
         registry.connection(id).inspect(|connection| connection.close(1000, "")).is_some()
@@ -278,7 +282,7 @@ impl Server {
         self.registry().rooms().collect()
     }
 
-    /// How much there is.
+    /// Statistics of the server.
     pub fn stats(&self) -> ServerStats {
         let registry = self.registry();
         ServerStats {
@@ -288,8 +292,8 @@ impl Server {
         }
     }
 
-    /// Ends the server: nobody is let in any more, and all connections end with the code 1001. Wait for
-    /// [`serve`](Self::serve) to know that all is over.
+    /// Closes the server: new connections are refused, and all connections are closed with the code 1001.
+    /// [`serve`](Self::serve) returns when all of them have ended.
     pub fn close(&self) {
         let connections: Vec<_> = {
             let mut registry = self.registry();
@@ -318,7 +322,7 @@ impl Server {
         self.0.closing.subscribe()
     }
 
-    /// Messages and what is not one have events of their own.
+    /// Text and binary messages, and control frames, have different events.
     pub(crate) async fn heard(&self, connection: &Connection, message: Message) {
         let (server, connection) = (self.clone(), connection.clone());
         let event = match message.kind() {

@@ -1,47 +1,47 @@
-//! The states of a connection, and why one ends.
+//! The states of a connection, and the reasons for its end.
 
 use std::fmt;
 
 use crate::message::Farewell;
 
-/// Where a connection is in its life.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectionState {
-    /// It is being made. A client is in this state too while it waits before it tries again.
+    /// The connection is being opened. A client is in this state also while it waits for the next attempt.
     Connecting,
-    /// Messages go both ways.
+    /// Messages flow in both directions.
     Open,
-    /// Its end has been ordered; what was sent before still goes out.
+    /// The close was requested; the queued messages are still sent.
     Closing,
-    /// It is over.
+    /// The connection has ended.
     Closed,
 }
 
-/// Why a connection ended.
+/// The reason for the end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The other side said goodbye.
+    /// The peer sent a close frame.
     Remote(Option<Farewell>),
-    /// This side did.
+    /// This side closed the connection.
     Local(Farewell),
-    /// The network did, without a goodbye.
+    /// The connection was lost without a close frame.
     Lost,
-    /// The other side has not answered a ping in time.
+    /// The peer did not answer a ping in time.
     PingTimeout,
-    /// The other side does not take its messages: more than allowed wait for it, or nothing could be written for
-    /// too long.
+    /// The peer does not read its messages: the outbox exceeds its limit, or a write made no progress for too
+    /// long.
     SlowConsumer,
-    /// The other side sent what no WebSocket sends.
+    /// The peer violated the WebSocket protocol.
     ProtocolError,
-    /// The other side sent a message that is larger than allowed.
+    /// The peer sent a message above the size limit.
     TooLarge,
     /// A handler panicked.
     HandlerFailed,
 }
 
 impl CloseReason {
-    /// What is said to the other side, if it can still hear.
+    /// The close frame for the peer, if one can still be sent.
     pub(crate) fn farewell(&self) -> Option<Farewell> {
         match self {
             Self::Local(farewell) => Some(farewell.clone()),

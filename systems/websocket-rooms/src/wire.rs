@@ -1,8 +1,8 @@
-//! One WebSocket at work, on either side: reads, writes, pings, and the end.
+//! The task of one WebSocket, on either side: reads, writes, pings, and the close.
 //!
-//! Reading and writing go on beside each other in one task, so that a side that does not take its messages is still
-//! heard. Messages are handed to whoever calls the handlers through a short queue; while that is full nothing is
-//! read, which in the end makes the other side wait.
+//! One task reads and writes concurrently, so that a peer that does not read its messages is still read.
+//! Received messages go through a short queue to the task that calls the handlers; while the queue is full
+//! nothing is read, which applies backpressure to the peer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,13 +20,13 @@ use crate::line::{Line, LineOptions, Outgoing};
 use crate::message::{Farewell, Message, from_wire, into_wire};
 use crate::state::CloseReason;
 
-/// So many messages are written before what was written is flushed, and somebody else has a turn.
+/// Number of messages that are written before a flush and a yield to other tasks.
 const BATCH: usize = 64;
 
-/// Told of each message that was written.
+/// Callback for each written message.
 pub(crate) type Sent = Box<dyn Fn(Message) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// The settings of tungstenite: its own buffers are laid out for few connections.
+/// The settings of tungstenite: its default buffers are too large for many connections.
 pub(crate) fn config(options: &LineOptions) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
@@ -35,7 +35,7 @@ pub(crate) fn config(options: &LineOptions) -> WebSocketConfig {
         .max_frame_size(Some(options.max_message_bytes))
 }
 
-/// Keeps the connection until its end, which it returns.
+/// Runs the connection to its end, and returns the reason.
 pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     ws: WebSocketStream<S>,
     line: &Line,
@@ -49,7 +49,7 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     let reason = {
         let read = read(&mut stream, line, &inbox);
         let write = write(&mut sink, line, &mut outgoing, options, sent.as_ref());
-        // Whoever is too slow does not get what waits either.
+        // A slow consumer does not receive the rest of its outbox.
         let cut = async {
             match line.ending().await {
                 CloseReason::SlowConsumer => CloseReason::SlowConsumer,
@@ -62,10 +62,10 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
             reason = cut => reason,
         }
     };
-    // Nothing is taken any more. Where the end was ordered before it came, the order is the reason.
+    // No more messages are queued. If a close was requested earlier, its reason counts.
     line.close(reason);
     let reason = line.ending().await;
-    // The handlers get no more, but may still be at it.
+    // The handlers receive no more messages, but may still be running.
     drop(inbox);
     let goodbye = async {
         if let Some(farewell) = reason.farewell() {
@@ -73,13 +73,14 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         } else if !matches!(reason, CloseReason::Remote(_)) {
             return Ok(());
         }
-        // The answer of the other side, or, where it began, the end of the connection after our answer.
+        // The close frame of the peer, or, if the peer closed first, the end of the connection after our
+        // close frame.
         while let Some(frame) = stream.next().await {
             frame?;
         }
         Ok::<(), Error>(())
     };
-    // Whatever goes wrong here, it is the end.
+    // Errors are ignored, since the connection ends here in any case.
     let _ = timeout(options.close_timeout, goodbye).await;
     reason
 }
@@ -129,7 +130,8 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Writes what was sent, pings who is silent, and returns when the end is ordered and what waited is written.
+/// Writes the queued messages, pings a silent peer, and returns when the close is requested and the outbox is
+/// written.
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     sink: &mut SplitSink<WebSocketStream<S>, tungstenite::Message>,
     line: &Line,
@@ -165,7 +167,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
                 Err(_) => Err(CloseReason::SlowConsumer),
                 Ok(Err(error)) => Err(reason_of(&error)),
                 Ok(Ok(Put { farewell, written })) => {
-                    // How long the handlers take says nothing of the other side.
+                    // The time spent in handlers does not count as silence of the peer.
                     if let Some(sent) = sent {
                         for message in written {
                             sent(message).await;
@@ -183,7 +185,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
             }
             continue;
         };
-        // What was sent before goes out too, in the time that there is.
+        // The queued messages are sent too, within the timeout.
         let end = Instant::now() + options.close_timeout;
         let mut next = first;
         while let Some(first) = next {
@@ -199,15 +201,15 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
 
 type Sink<S> = SplitSink<WebSocketStream<S>, tungstenite::Message>;
 
-/// What became of some messages.
+/// The result of writing some messages.
 struct Put {
-    /// A goodbye that was among them. It is left to the end of the connection.
+    /// A close frame among them. It is sent at the end of the connection.
     farewell: Option<Farewell>,
-    /// The others, but for those that only keep the connection alive.
+    /// The other messages, without those that only keep the connection alive.
     written: Vec<Message>,
 }
 
-/// Writes a message and some of those that wait behind it, with as few system calls as the buffer allows.
+/// Writes a message and some of the queued ones, with as few system calls as the buffer allows.
 async fn put<S: AsyncRead + AsyncWrite + Unpin>(
     sink: &mut Sink<S>,
     first: Message,
@@ -229,7 +231,7 @@ async fn put<S: AsyncRead + AsyncWrite + Unpin>(
                 sink.feed(into_wire(message)).await?;
             }
         }
-        // Nothing is taken that is not written.
+        // A message is taken from the queue only if it is written.
         next = if left == 0 { None } else { outgoing.try_next() };
     }
     sink.flush().await?;
@@ -237,11 +239,11 @@ async fn put<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 enum Beat {
-    /// There was a sign of life; look again then.
+    /// The peer was active; check again at this time.
     Quiet(Instant),
-    /// There was none, and it was asked.
+    /// The peer was silent after a ping.
     Dead,
-    /// Ask.
+    /// Send a ping.
     Ping,
 }
 
@@ -251,7 +253,7 @@ fn beat(line: &Line, waits_since: Option<Instant>, options: &LineOptions) -> Bea
         (pulse.heard, pulse.reading)
     };
     match waits_since {
-        // Who is not listened to cannot be heard.
+        // Silence does not count while nothing is read.
         Some(_) if !reading => Beat::Quiet(Instant::now() + options.ping_interval),
         Some(since) if heard < since => Beat::Dead,
         None if heard + options.ping_interval <= Instant::now() => Beat::Ping,

@@ -1,4 +1,4 @@
-//! The client comes back, gives up, and tells what happens; a hub knows several by name.
+//! The client: reconnects, gives up, and emits events; a hub manages several named clients.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ fn quick() -> ClientOptions {
     }
 }
 
-/// Tells of everything that happens at a client.
+/// Collects all events of a client.
 fn listen(client: &Client) -> mpsc::UnboundedReceiver<String> {
     let (tell, told) = mpsc::unbounded_channel();
     let say = |tell: &mpsc::UnboundedSender<String>| {
@@ -117,7 +117,7 @@ async fn a_client_comes_back_when_the_server_does() {
 
 #[tokio::test]
 async fn a_client_gives_up_after_its_attempts() {
-    // A port that nobody listens at, because the listener is gone.
+    // A port without a listener, because the listener is dropped.
     let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for (options, attempts) in [
         (ClientOptions { max_reconnect_attempts: Some(3), ..quick() }, 4),
@@ -201,7 +201,7 @@ async fn a_client_comes_through_tls_to_the_server_that_it_means() {
     assert_eq!(both, [format!("message {large}"), format!("sent {large}")]);
     client.close();
     soon(client.closed()).await;
-    // Nobody vouches for this certificate.
+    // An untrusted certificate.
     let strict = ClientOptions { auto_reconnect: false, ..ClientOptions::default() };
     let refused = soon(Client::new(&url, strict).unwrap().connect()).await;
     assert!(matches!(refused, Err(ConnectError::Tls(_))), "{refused:?}");
@@ -211,7 +211,7 @@ async fn a_client_comes_through_tls_to_the_server_that_it_means() {
 async fn a_client_that_is_closed_during_the_servers_goodbye_stays_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    // It says goodbye, and leaves the connection open as long as it can.
+    // The server sends a close frame, and keeps the connection open as long as it can.
     let (tell, told) = tokio::sync::oneshot::channel();
     let serving = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
@@ -318,7 +318,7 @@ async fn a_hub_has_a_server_and_clients_with_names() {
     for expected in ["open Open", "message to all", "message to all", "message to the room"] {
         assert_eq!(soon(seen.recv()).await.unwrap(), expected);
     }
-    // What a client passed on comes back from the server that it is connected to.
+    // A message that a client sent is echoed by its server.
     let mut rest = Vec::new();
     while rest.len() < 5 {
         rest.push(soon(told.recv()).await.unwrap());

@@ -1,4 +1,4 @@
-//! The program, visited by clients of npm and PyPI; and its own clients at a server of npm.
+//! The program with clients of npm and PyPI; and its own clients at a server of npm.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::{Path, PathBuf};

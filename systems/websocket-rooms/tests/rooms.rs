@@ -1,4 +1,4 @@
-//! The server: events in their order, rooms, users, exclusions, metadata, states, and its limits.
+//! The server: event order, rooms, users, exclusions, metadata, states, and limits.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
@@ -159,7 +159,7 @@ async fn events_come_in_their_order() {
     server.on_message(move |server, connection, got| {
         message(&format!("{:?} {}", got.kind(), String::from_utf8_lossy(got.data())));
         async move {
-            // What comes later waits for this.
+            // Later events wait for this one.
             tokio::task::yield_now().await;
             server.leave_room(connection.id(), "other").await;
             connection.send("handled").unwrap();
@@ -221,7 +221,7 @@ async fn who_may_not_come_in_is_told_why() {
     assert_eq!(nonsense.status, StatusCode::BAD_REQUEST.as_u16());
     let large = Request::new("GET", "/live").header("x", &"x".repeat(20_000)).send(running.addr).await;
     assert_eq!(large.status, 431);
-    // Those who were refused have taken no place.
+    // Refused clients do not count towards the limit.
     let ws = WebSocket::open_with(running.addr, "/live", &[("origin", "https://good.test")]).await.unwrap();
     let there = soon(running.connected.recv()).await.unwrap();
     assert_eq!(WebSocket::open(running.addr, "/live").await.err(), Some(503));
@@ -258,7 +258,7 @@ async fn limits_hold() {
     ws.cut();
     assert_eq!(soon(there.closed()).await, CloseReason::TooLarge);
 
-    // Nothing is read, so that what is sent waits, until it is too much.
+    // The client reads nothing, so messages queue up to the limit.
     let (_deaf, there) = running.join("/").await;
     let message = Message::from(vec![0; 20_000]);
     let mut refused = Ok(());
@@ -317,7 +317,7 @@ async fn a_handler_that_panics_ends_its_connection_only() {
 async fn a_server_that_closes_says_goodbye_to_all() {
     let mut running = start(ServerOptions::default()).await;
     let (mut ws, there) = running.join("/").await;
-    // One that has connected and asks for nothing does not hold it up.
+    // A connection without a request does not delay the shutdown.
     let _silent = tokio::net::TcpStream::connect(running.addr).await.unwrap();
     let (gone, mut is_gone) = mpsc::unbounded_channel();
     running.server.on_disconnect(move |_, _, _| {

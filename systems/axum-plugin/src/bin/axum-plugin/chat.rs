@@ -42,7 +42,7 @@ async fn message(
     api: SocketApi,
     Data(Object(Message { room, message })): Data<Object<Message>>,
 ) -> Result<Ack<usize>, Failure> {
-    // Only who is in a room may talk there.
+    // Only members of a room may send to it.
     if !socket.rooms().iter().any(|joined| **joined == *room) {
         return Err("join the room first".into());
     }

@@ -1,4 +1,4 @@
-//! The default namespace: everybody hears what one says, and rooms may be joined.
+//! The default namespace: messages go to all clients, and rooms may be joined.
 
 use axum_plugin::{SocketApi, SocketEvents};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ pub(crate) fn events() -> SocketEvents {
 
 async fn connect(socket: Socket) {
     info!(sid = socket.id(), "connected");
-    // It may be gone already.
+    // The client may already be disconnected.
     let _ = socket.emit("welcome", &json!({ "msg": "Welcome!" }));
 }
 

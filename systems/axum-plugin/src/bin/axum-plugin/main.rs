@@ -1,8 +1,8 @@
-//! An application with a few routes, a chat, and a namespace for those who have a token.
+//! An application with a few routes, a chat, and a namespace that requires a token.
 //!
-//! `axum-plugin [COMMAND]`, see [`axum_plugin::cli`]. `ADDRESS` says where it listens (127.0.0.1:3000), `CORS_ORIGINS`
-//! which pages may connect (a comma-separated list, or `*`), `TOKEN` what the namespace `/private` asks for, and
-//! `RUST_LOG` what is logged.
+//! `axum-plugin [COMMAND]`, see [`axum_plugin::cli`]. `ADDRESS` sets the listen address (127.0.0.1:3000),
+//! `CORS_ORIGINS` the origins that may connect (a comma-separated list, or `*`), `TOKEN` the token of the
+//! namespace `/private`, and `RUST_LOG` the log filter.
 
 mod chat;
 mod lobby;
@@ -35,7 +35,7 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
 fn app() -> Result<App, SettingError> {
     let options = SocketOptions {
         origins: variable("CORS_ORIGINS").unwrap_or_default().split(',').collect(),
-        // The loggers are switched on for those who look.
+        // The loggers are enabled only if the filter selects their output.
         logger: enabled!(target: "socketio", Level::DEBUG),
         engineio_logger: enabled!(target: "engineio", Level::DEBUG),
         ..SocketOptions::default()

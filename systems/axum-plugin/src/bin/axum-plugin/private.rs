@@ -1,4 +1,4 @@
-//! The namespace `/private`, for those who bring a token: in the query string, or as `auth.token`.
+//! The namespace `/private`, for clients with a token: in the query string, or as `auth.token`.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum_plugin::SocketEvents;
 use serde::Deserialize;
 use socketio_server::{ConnectError, Handshake, Socket, State};
 
-/// The token that lets in.
+/// The token that clients must present.
 #[derive(Clone)]
 pub(crate) struct Token(pub(crate) Arc<str>);
 
@@ -29,6 +29,6 @@ async fn authenticate(handshake: Handshake, State(expected): State<Token>) -> Re
 }
 
 async fn greet(socket: Socket) {
-    // It may be gone already.
+    // The client may already be disconnected.
     let _ = socket.emit("authenticated", &socketio_server::Args(()));
 }

@@ -1,14 +1,14 @@
-//! Which rooms clients may join by themselves.
+//! Checks of the rooms that a client wants to join.
 
 use socketio_server::{Namespace, Socket};
 
-/// The longest name, in bytes.
+/// Maximum length of a room name, in bytes.
 const MAX_NAME: usize = 100;
-/// In how many rooms a client may be.
+/// Maximum number of rooms per client.
 const MAX_ROOMS: usize = 32;
 
-/// Names and numbers are the client's choice, so they have limits. And whoever is in the room under another's id hears
-/// what is meant for that one alone.
+/// The client chooses the names and the number, so both have limits. A room named like another socket's id is
+/// refused: its members would receive the private events of that socket.
 pub(crate) fn may_join(namespace: &Namespace, socket: &Socket, room: &str) -> Result<(), String> {
     if room.is_empty() || room.len() > MAX_NAME {
         return Err(format!("a room's name has 1 to {MAX_NAME} bytes"));

@@ -13,18 +13,18 @@ pub(crate) async fn about(api: SocketApi) -> Json<Value> {
     )
 }
 
-/// To everybody.
+/// Emits to all clients.
 pub(crate) async fn notify(api: SocketApi, Json(message): Json<Value>) -> Response {
     answer(&api.emit("notification", &json!({ "message": message })).await, api.len())
 }
 
-/// To a room.
+/// Emits to a room.
 pub(crate) async fn tell_room(api: SocketApi, Path(room): Path<String>, Json(data): Json<Value>) -> Response {
     let members = api.room_len(&room);
     answer(&api.to(room).emit("room_event", &json!({ "data": data })).await, members)
 }
 
-/// To one client.
+/// Emits to one client.
 pub(crate) async fn tell_client(
     api: SocketApi,
     Path(sid): Path<String>,
@@ -46,7 +46,7 @@ pub(crate) async fn put_out(api: SocketApi, Path(sid): Path<String>) -> StatusCo
     }
 }
 
-/// How many were reached, or that some may not have been.
+/// A response with the number of reached clients, or with the error.
 fn answer<E>(emitted: &Result<(), E>, reached: usize) -> Response {
     match emitted {
         Ok(()) => Json(json!({ "reached": reached })).into_response(),

@@ -1,9 +1,9 @@
-//! The chat: passes on what users say to one another. What somebody misses it gives to the service for mail.
+//! The chat: forwards messages between users. Messages to absent users go to the mail service.
 
 use program::Failure;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
 
-/// Starts it at a bus.
+/// Starts the service.
 pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
     let chat = ServiceConnector::new("chat", url)?;
     for kind in [EventType::ChatMessage, EventType::ChatTyping, EventType::ChatRead] {

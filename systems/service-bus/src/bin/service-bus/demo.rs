@@ -1,4 +1,4 @@
-//! Three services that talk to one another through the bus, because of what two users do.
+//! Three services that communicate through the bus, driven by two users.
 
 use program::Failure;
 use service_bus::{Event, EventType};
@@ -6,33 +6,34 @@ use service_bus::{Event, EventType};
 use crate::user::User;
 use crate::{chat, mail, presence};
 
-/// Starts the services at a bus, lets two users talk, and ends the services again.
+/// Starts the services, runs the exchange of two users, and stops the services.
 pub(crate) async fn show(url: &str) -> Result<(), Failure> {
     let services = [chat::start(url).await?, presence::start(url).await?, mail::start(url).await?];
     let told = tell(url).await;
     for service in &services {
         service.shutdown().await;
     }
-    // The last one goes when nobody has to be told of it any more.
+    // The last user leaves when no further events are expected.
     told?.leaves().await;
     Ok(())
 }
 
-/// Each step waits until its consequences have come to the users, over whichever services they took.
+/// Each step waits until the users have received its consequences, through whichever services.
 async fn tell(url: &str) -> Result<User, Failure> {
     let mut ada = User::join("ada", url).await?;
     ada.hears(EventType::PresenceUpdate, |event| is(event, "user_id", "ada")).await?;
 
-    // Bob is not there: the chat asks the service for mail, and that one tells Ada.
+    // Bob is absent: the chat sends the message to the mail service, which notifies Ada.
     ada.says(&Event::new(EventType::ChatMessage).with("recipient_id", "bob").with("content", "Lunch?"))?;
     ada.hears(EventType::Notification, |event| is(event, "text", "bob gets it by mail")).await?;
 
-    // When he comes, the service for presence tells everybody, and so the one for mail has something for him.
+    // When Bob connects, the presence service notifies all services, and the mail service delivers his
+    // message.
     let mut bob = User::join("bob", url).await?;
     bob.hears(EventType::Notification, |event| is(event, "text", "1 message came by mail")).await?;
     ada.hears(EventType::PresenceUpdate, |event| is(event, "user_id", "bob")).await?;
 
-    // Now both are there.
+    // Now both users are connected.
     bob.says(&Event::new(EventType::ChatTyping).with("recipient_id", "ada"))?;
     ada.hears(EventType::ChatTyping, |_| true).await?;
     bob.says(&Event::new(EventType::ChatMessage).with("recipient_id", "ada").with("content", "On my way"))?;

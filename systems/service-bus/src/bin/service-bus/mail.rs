@@ -1,4 +1,4 @@
-//! Mail: keeps what somebody missed until that one is there again.
+//! Mail: stores missed messages until the user is connected again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use program::Failure;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
 
-/// How many letters each user has.
+/// Number of stored messages per user.
 type Letters = Arc<Mutex<HashMap<String, usize>>>;
 
-/// Starts it at a bus.
+/// Starts the service.
 pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
     let mail = ServiceConnector::new("mail", url)?;
     let letters = Letters::default();

@@ -1,12 +1,13 @@
 //! The bus as a program.
 //!
-//! `service-bus [serve]` is the bus. `SOCKET_IO_PORT` (8000) and `SOCKET_IO_HOST` (127.0.0.1) say where it listens,
-//! `LOG_LEVEL` (INFO) what is logged, `BUS_KEY` (none) what services have to know, and `USERS` whether clients may name
-//! themselves (`believed`) or not (`unknown`); the default is `believed` without a key, and `unknown` with one.
-//! `CORS_ORIGIN` says whose pages may connect: a comma-separated list, or `*`; the default is those of the same host.
-//! `ALLOWED_HOSTS` (none) names further hosts that a request may be for, when the bus listens on a loopback address.
+//! `service-bus [serve]` runs the bus. `SOCKET_IO_PORT` (8000) and `SOCKET_IO_HOST` (127.0.0.1) set the
+//! listen address, `LOG_LEVEL` (INFO) the log level, `BUS_KEY` (none) the key of services, and `USERS`
+//! whether the user ids of clients are trusted (`believed`) or not (`unknown`); the default is `believed`
+//! without a key, and `unknown` with one. `CORS_ORIGIN` sets the origins that may connect: a comma-separated
+//! list, or `*`; the default is the same host. `ALLOWED_HOSTS` (none) lists further valid hosts of requests
+//! when the bus listens on a loopback address.
 //!
-//! `service-bus demo` is a bus on a free port, three services, and two users, who talk to one another and end.
+//! `service-bus demo` runs a bus on a free port, three services, and an exchange of two users, and exits.
 
 mod chat;
 mod demo;
@@ -32,7 +33,7 @@ async fn main() -> ExitCode {
     })
 }
 
-/// Logs what `LOG_LEVEL` says.
+/// Starts logging at the level of `LOG_LEVEL`.
 fn log(default: &str) -> Result<(), Failure> {
     let level = variable("LOG_LEVEL").unwrap_or_else(|| default.to_owned());
     let filter = match level.to_ascii_uppercase().as_str() {
@@ -64,7 +65,8 @@ async fn serve() -> Result<(), Failure> {
     if listener.local_addr()?.ip().is_loopback() {
         let hosts = variable("ALLOWED_HOSTS").unwrap_or_default();
         let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
-        // A page can have its own name point at this machine, and would be of the same host then.
+        // DNS rebinding: a page can point its own host name at this machine, and would then count as same
+        // host.
         origins = origins.local_hosts().allowed_hosts(hosts);
     }
     let bus = Bus::new(BusOptions { key, users, origins })?;
@@ -74,7 +76,7 @@ async fn serve() -> Result<(), Failure> {
 }
 
 async fn demo() -> Result<(), Failure> {
-    // What is told is what is shown.
+    // The demonstration prints its own output.
     log("WARNING")?;
     let bus = Bus::new(BusOptions::default())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -83,7 +85,7 @@ async fn demo() -> Result<(), Failure> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         let stopped = async {
-            // Whichever way the demonstration ends.
+            // The result of the demonstration does not matter here.
             let _ = stopped.await;
         };
         bus.serve(listener, stopped).await

@@ -1,9 +1,9 @@
-//! Presence: tells everybody who comes, who goes, and what they are at.
+//! Presence: notifies all clients of connected and disconnected users and of their status.
 
 use program::Failure;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
 
-/// Starts it at a bus.
+/// Starts the service.
 pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
     let presence = ServiceConnector::new("presence", url)?;
     for kind in [EventType::UserConnected, EventType::UserDisconnected, EventType::UserStatusChanged] {

@@ -1,4 +1,4 @@
-//! A user of the demonstration: a Socket.IO client as a browser would be one.
+//! A user of the demonstration: a Socket.IO client like one in a browser.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use socketio_client::{Data, Manager, Socket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// How long anything may take before the demonstration has failed.
+/// Time limit of every step of the demonstration.
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) struct User {
@@ -29,7 +29,7 @@ impl User {
         for kind in EventType::STANDARD {
             let tell = tell.clone();
             socket.on(kind.name(), move |Data(event): Data<Event>| {
-                // Who does not listen any more need not be told.
+                // The receiver may have been dropped.
                 let _ = tell.send(event);
                 async {}
             });
@@ -40,13 +40,13 @@ impl User {
         Ok(Self { name, manager, socket, heard })
     }
 
-    /// Says something to the services.
+    /// Sends an event to the services.
     pub(crate) fn says(&self, event: &Event) -> Result<(), Failure> {
         println!("{:<10}says {}", self.name, event.kind);
         Ok(self.socket.emit(event.kind.name(), event)?)
     }
 
-    /// Waits for an event that is meant.
+    /// Waits for a matching event.
     pub(crate) async fn hears(
         &mut self,
         kind: EventType,
@@ -67,7 +67,7 @@ impl User {
         Ok(())
     }
 
-    /// Goes.
+    /// Disconnects the user.
     pub(crate) async fn leaves(self) {
         println!("{:<10}goes", self.name);
         self.manager.close().await;

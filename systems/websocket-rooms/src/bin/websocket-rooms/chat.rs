@@ -1,4 +1,4 @@
-//! The chat: commands in JSON, each named by its `type`. Everything else is echoed.
+//! The chat: commands in JSON with a `type`. All other messages are echoed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -7,25 +7,25 @@ use websocket_rooms::{
     Connection, Handshake, Identity, JoinError, Message, Metadata, Refusal, Server, ServerStats,
 };
 
-/// The longest name of a room, in bytes.
+/// Maximum length of a room name, in bytes.
 const MAX_NAME: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
-    /// Into a room.
+    /// Joins a room.
     Join { room: String },
-    /// Out of a room.
+    /// Leaves a room.
     Leave { room: String },
-    /// To all others in a room.
+    /// Sends to all others in a room.
     Say { room: String, text: String },
-    /// To a user, on all its connections.
+    /// Sends to a user, on all its connections.
     Tell { user: String, text: String },
-    /// To all others.
+    /// Sends to all others.
     Announce { text: String },
-    /// What the server knows of this connection.
+    /// Requests the data of this connection.
     Me,
-    /// How much there is.
+    /// Requests the numbers of connections, rooms and users.
     Stats,
 }
 
@@ -40,7 +40,7 @@ enum Answer<'a> {
     Error { error: String },
 }
 
-/// Gives a server its handlers.
+/// Adds the handlers of the chat to a server.
 pub(crate) fn set_up(server: &Server, token: Option<String>) {
     server.authenticate(move |handshake| {
         let decided = identify(&handshake, token.as_deref());
@@ -48,7 +48,7 @@ pub(crate) fn set_up(server: &Server, token: Option<String>) {
     });
     server.on_connect(|server, connection| async move {
         info!(id = connection.id(), user = connection.user(), "connected");
-        // It may be gone already.
+        // The client may already be disconnected.
         let _ = server.join_room(connection.id(), "lobby").await;
     });
     server.on_message(|server, connection, message| async move {
@@ -70,7 +70,7 @@ pub(crate) fn set_up(server: &Server, token: Option<String>) {
     });
 }
 
-/// Users name themselves here, which is good enough where everybody who has the token is trusted.
+/// Clients name themselves, which is sufficient if every holder of the token is trusted.
 fn identify(handshake: &Handshake, token: Option<&str>) -> Result<Identity, Refusal> {
     if let Some(token) = token {
         let brought = handshake.bearer().map(str::to_owned).or_else(|| handshake.query("token"));

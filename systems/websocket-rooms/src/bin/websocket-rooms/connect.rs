@@ -1,4 +1,4 @@
-//! Clients, each with a name: what is read goes to all of them, and what happens is printed.
+//! Named clients: each line of the input is sent by all of them, and their events are printed.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) async fn run(urls: &[&str]) -> Result<(), Failure> {
         let options = ClientOptions { reconnect_interval: interval, ..ClientOptions::default() };
         let client = hub.create_client_with(url, name, options)?;
         report(&client, name);
-        // Each connects for itself; how it goes is reported.
+        // Each client connects in a task of its own; its events report the result.
         tokio::spawn(async move { client.connect().await });
     }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();

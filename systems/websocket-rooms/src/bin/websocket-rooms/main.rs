@@ -1,12 +1,13 @@
-//! A server with a chat on it, or clients of such servers.
+//! A server with a chat, or clients of such servers.
 //!
-//! `websocket-rooms [serve]` listens at `ADDRESS` (127.0.0.1:8080). With `TOKEN` only those come in who bring it, as
-//! `?token=` or as `Authorization: Bearer`. `ORIGINS` says whose pages may connect (a comma-separated list, or `*`).
+//! `websocket-rooms [serve]` listens at `ADDRESS` (127.0.0.1:8080). With `TOKEN` set, clients need that
+//! token, as `?token=` or as `Authorization: Bearer`. `ORIGINS` sets the origins that may connect (a
+//! comma-separated list, or `*`).
 //!
-//! `websocket-rooms connect NAME=URL…` sends each line that it reads over all of these connections, and prints what
-//! happens. `RECONNECT_INTERVAL` is the first wait before it tries again, in milliseconds (5000).
+//! `websocket-rooms connect NAME=URL…` sends each line of its input over all of these connections, and prints
+//! their events. `RECONNECT_INTERVAL` is the first reconnection delay, in milliseconds (5000).
 //!
-//! `RUST_LOG` says what is logged, in both cases.
+//! `RUST_LOG` sets the log filter, in both cases.
 
 mod chat;
 mod connect;

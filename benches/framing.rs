@@ -1,4 +1,4 @@
-//! WebSocket frames: taking them in and unmasking them, and writing headers.
+//! WebSocket frames: parsing and unmasking, and writing of headers.
 
 use std::hint::black_box;
 
@@ -23,7 +23,7 @@ fn inbound(c: &mut Criterion) {
             });
         }
     }
-    // What a pipelining client's read looks like.
+    // One read of a pipelining client.
     let many = frame(TEXT, br#"42["echo","the quick brown fox jumps over"]"#).repeat(64);
     group.throughput(Throughput::Elements(64));
     group.bench_function("64-in-one-read", |b| {

@@ -23,7 +23,7 @@ fn packets(c: &mut Criterion) {
                 out.len()
             });
         });
-        // What sending does: the packet, and the WebSocket frame in front of it.
+        // The work of a send: the packet, and the header of its WebSocket frame.
         group.bench_function("prepare", |b| b.iter(|| Prepared::text(black_box(&packet))));
         group.finish();
     }

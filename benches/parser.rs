@@ -1,13 +1,14 @@
-//! The parser's codecs, beside the main Rust peer's and the floor that plain serde_json sets.
+//! The parser's codecs, compared with the main Rust peer and with plain serde_json as the lower bound.
 //!
-//! `cargo bench --bench parser` prints everything. Names are `operation/case/who`; what counts are the ratios between
-//! the lines of one case:
+//! `cargo bench --bench parser` prints everything. Names are `operation/case/implementation`; the relevant
+//! figures are the ratios between the lines of one case:
 //!
-//! - `floor-validate`: serde_json's `IgnoredAny` over the packet's JSON, the least that checking costs with it.
+//! - `floor-validate`: serde_json's `IgnoredAny` over the packet's JSON, the minimum cost of a validation
+//!   with it.
 //! - `floor-typed`, `floor-value`: serde_json reads name and argument as a tuple, a `serde_json::Value`.
 //! - `floor-print`: serde_json prints the same tuple into a reused buffer.
 
-// Everything in here is known to be well-formed; a panic is how a bench fails.
+// All inputs are well-formed; a panic is how a bench fails.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -56,7 +57,7 @@ struct Upload {
     second: Binary,
 }
 
-/// The same for the peer, which takes `Bytes` as they are.
+/// The same for the peer, which takes `Bytes` without conversion.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PeerUpload {
     name: String,
@@ -112,7 +113,7 @@ fn peer_value(packet: &mut PeerPacket) -> (&mut PeerValue, bool) {
     }
 }
 
-/// All ways to decode a text packet whose first argument is a `T`.
+/// All variants of decoding a text packet whose first argument is a `T`.
 fn decode<T: DeserializeOwned>(
     c: &mut Criterion,
     case: &str,
@@ -193,7 +194,7 @@ fn decode<T: DeserializeOwned>(
     group.bench_function("floor-value", |b| {
         b.iter(|| serde_json::from_str::<serde_json::Value>(black_box(&json)).unwrap());
     });
-    // The dynamic value alone, against the one of serde_json alone.
+    // The dynamic value alone, compared with the one of serde_json alone.
     let packet = decoded(&ours);
     let raw = args(&packet).get(0).unwrap().to_owned();
     group.bench_function("ours-dynamic-alone", |b| b.iter(|| black_box(&raw).value().unwrap()));
@@ -203,7 +204,7 @@ fn decode<T: DeserializeOwned>(
     group.finish();
 }
 
-/// All ways to encode a text packet with one argument.
+/// All variants of encoding a text packet with one argument.
 fn encode<T: Serialize>(c: &mut Criterion, case: &str, name: &str, arg: &T) {
     let mut group = c.benchmark_group(format!("encode/{case}"));
     let mut out = Vec::with_capacity(256 * 1024);

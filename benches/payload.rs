@@ -1,4 +1,4 @@
-//! Polling payloads: many packets in one HTTP body, taken apart and put together.
+//! Polling payloads: decoding and encoding of many packets in one HTTP body.
 
 use std::hint::black_box;
 

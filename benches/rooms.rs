@@ -1,5 +1,5 @@
-//! Joining and leaving: 1,000, 10,000 and 100,000 sockets, each in ten of so many rooms that a room has a hundred
-//! members.
+//! Joining and leaving: 1,000, 10,000 and 100,000 sockets, each in ten rooms; the number of rooms is chosen
+//! so that a room has a hundred members.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use benches::{NEVER, runtime};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use socketio_server::Server;
 
-/// Rooms that a socket is in.
+/// Rooms per socket.
 const EACH: usize = 10;
-/// Sockets in a room.
+/// Sockets per room.
 const MEMBERS: usize = 100;
 
 fn rooms(c: &mut Criterion) {
@@ -22,7 +22,7 @@ fn rooms(c: &mut Criterion) {
         let sockets = io.sockets();
         assert_eq!(sockets.len(), count);
         let names: Vec<String> = (0..count * EACH / MEMBERS).map(|room| format!("room {room}")).collect();
-        // The rooms of a socket are spread over all, as are the sockets of a room.
+        // The rooms of a socket are spread over all rooms, as are the sockets of a room.
         let room = |socket: usize, nth: usize| {
             names[((socket + nth * count / MEMBERS) * EACH + nth) % names.len()].as_str()
         };

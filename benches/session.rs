@@ -1,4 +1,5 @@
-//! A whole session in memory: frames go in, the handler echoes, frames come out. Engine.IO alone, and Socket.IO on it.
+//! A whole session in memory: frames are received, echoed by the handler, and sent. Engine.IO alone, and
+//! Socket.IO on top.
 
 use benches::client::Clients;
 use benches::samples::{TEXT, binary_event, binary_frames, frame, large_event, small_event, text_frame};
@@ -7,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use engineio::{Message, Session, handler_fn};
 use socketio_server::{Ack, RawArgs, Server, Socket};
 
-/// How many messages one read brings when a client pipelines.
+/// Number of messages per read with a pipelining client.
 const PIPELINED: usize = 16;
 
 fn engine(c: &mut Criterion) {
@@ -39,7 +40,7 @@ fn socket(c: &mut Criterion) {
     }
 }
 
-/// One message a read, and many.
+/// One message per read, and many.
 fn measure(c: &mut Criterion, case: &str, server: &engineio::Server, path: &str, message: &[u8]) {
     let runtime = runtime();
     let clients = runtime.block_on(Clients::open(server, path, 1, path == "socket.io"));

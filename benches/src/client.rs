@@ -1,4 +1,4 @@
-//! Clients on connections in memory: they open a session, and then push bytes that were laid out before.
+//! Clients on connections in memory: they open a session, and then send prepared bytes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
@@ -44,12 +44,12 @@ impl Clients {
         &self.wires[index]
     }
 
-    /// How many bytes arrived at all clients together.
+    /// Total number of bytes that arrived at all clients.
     pub fn arrived(&self) -> usize {
         self.arrived.load(Ordering::Relaxed)
     }
 
-    /// Lets the server work until `bytes` more have arrived than `before`.
+    /// Runs the server until `bytes` more than `before` have arrived.
     pub async fn until(&self, before: usize, bytes: usize) {
         while self.arrived() - before < bytes {
             tokio::task::yield_now().await;
@@ -57,8 +57,8 @@ impl Clients {
         assert_eq!(self.arrived() - before, bytes, "the server wrote something that nobody expects");
     }
 
-    /// Pushes `bytes` from the first client, and returns how many bytes the server writes for it: once everything is
-    /// quiet, there is nothing more to come.
+    /// Pushes `bytes` from the first client, and returns the number of bytes in the server's response; the
+    /// response is complete when the server is idle.
     pub async fn answer_len(&self, bytes: &[u8]) -> usize {
         let before = self.arrived();
         self.wires[0].push(bytes);

@@ -1,9 +1,9 @@
-//! What the benchmarks share: a transport in memory, clients that speak just enough, and samples of what they say.
+//! Shared code of the benchmarks: a transport in memory, minimal clients, and sample messages.
 //!
-//! `cargo bench -p benches` runs the criterion benches, `cargo xtask instructions` counts the instructions of the hot
-//! paths.
+//! `cargo bench -p benches` runs the criterion benches, `cargo xtask instructions` counts the instructions of
+//! the hot paths.
 
-// A benchmark that cannot go on panics; there is nobody to hand an error to.
+// A benchmark that cannot continue panics; there is no caller for an error.
 #![allow(clippy::unwrap_used)]
 
 pub mod client;
@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-/// A runtime with one thread, so that nothing moves between threads while the clock runs.
+/// A runtime with one thread, so that no task moves between threads during a measurement.
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// Longer than any measurement: no heartbeat comes in between.
+/// Longer than any measurement, so that no heartbeat interferes.
 pub const NEVER: Duration = Duration::from_secs(24 * 60 * 60);

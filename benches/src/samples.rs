@@ -1,8 +1,8 @@
-//! What clients say in the benchmarks.
+//! Messages of the clients in the benchmarks.
 
 use bytes::Bytes;
 
-/// A WebSocket frame as clients write it: masked.
+/// A WebSocket frame of a client: masked.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![0x80 | opcode];
@@ -52,7 +52,7 @@ pub fn binary_event(name: &str) -> (String, Bytes) {
     (format!(r#"51-["{name}",{{"_placeholder":true,"num":0}}]"#), data.into())
 }
 
-/// A Socket.IO packet as the frame of a client.
+/// A Socket.IO packet as a client's frame.
 pub fn text_frame(packet: &str) -> Vec<u8> {
     frame(TEXT, format!("4{packet}").as_bytes())
 }

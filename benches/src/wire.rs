@@ -1,5 +1,5 @@
-//! A connection in memory. The server's end reads what the client pushed; what it writes is counted, and kept only
-//! when somebody wants to read it, so that a benchmark measures the server and not a pipe.
+//! A connection in memory. The server's end reads the bytes that the client pushed; written bytes are
+//! counted, and stored only on demand, so that a benchmark measures the server and not a pipe.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,23 +9,23 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Both ends of a connection; clones are the same connection.
+/// Both ends of a connection; clones share the same connection.
 #[derive(Clone, Default)]
 pub struct Wire {
     state: Arc<Mutex<State>>,
-    /// How many bytes arrived on all connections of a meter.
+    /// Number of bytes that arrived on all connections of a meter.
     arrived: Meter,
 }
 
-/// Counts what arrives on many connections.
+/// Counts the bytes that arrive on many connections.
 pub type Meter = Arc<AtomicUsize>;
 
 #[derive(Default)]
 struct State {
-    /// What the server has not read yet.
+    /// Bytes that the server has not read yet.
     inbound: Vec<u8>,
     reader: Option<Waker>,
-    /// What the server wrote, while it is kept.
+    /// Bytes that the server wrote, if they are stored.
     outbound: Option<Vec<u8>>,
 }
 
@@ -35,7 +35,7 @@ impl Wire {
         Self { state: Arc::default(), arrived: Arc::clone(meter) }
     }
 
-    /// Hands bytes to the server.
+    /// Sends bytes to the server.
     pub fn push(&self, bytes: &[u8]) {
         let mut state = self.state.lock().unwrap();
         state.inbound.extend_from_slice(bytes);
@@ -44,12 +44,12 @@ impl Wire {
         }
     }
 
-    /// Keeps what the server writes from now on, or stops keeping it.
+    /// Starts or stops storing the bytes that the server writes.
     pub fn keep(&self, keep: bool) {
         self.state.lock().unwrap().outbound = keep.then(Vec::new);
     }
 
-    /// What was kept since the last call.
+    /// The bytes stored since the last call.
     pub fn take(&self) -> Vec<u8> {
         self.state.lock().unwrap().outbound.as_mut().map(std::mem::take).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! Runs one hot path some times, for callgrind to count what it takes: see `cargo xtask instructions`.
+//! Runs one hot path a number of times, for callgrind: see `cargo xtask instructions`.
 //!
-//! Counts start when [`measured`] is entered and end when it is left, so neither setting up nor warming up counts.
+//! Counting starts at the entry of [`measured`] and ends at its return, so set-up and warm-up do not count.
 
-// A measurement that cannot go on panics; there is nobody to hand an error to.
+// A measurement that cannot continue panics; there is no caller for an error.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -21,10 +21,10 @@ use socketio_server::{Binary, RawArgs as Data, Server, Socket};
 
 type Work = Box<dyn FnMut()>;
 
-/// A path: its name, how often it is counted, and what makes it.
+/// A path: its name, the number of counted iterations, and its constructor.
 type Path = (&'static str, usize, fn() -> Work);
 
-/// How often a path is run before counting, so that buffers have grown.
+/// Number of iterations before the count, so that buffers have grown.
 const WARM: usize = 50;
 
 const PATHS: &[Path] = &[
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What callgrind counts; it knows it by its name.
+/// The counted function; callgrind finds it by its name.
 #[inline(never)]
 fn measured(times: usize, work: &mut dyn FnMut()) {
     for _ in 0..times {
@@ -115,7 +115,7 @@ fn frame_in(packet: &str) -> Work {
     let mut inbound = Inbound::new(1 << 20);
     let mut read = bytes.clone();
     Box::new(move || {
-        // Unmasking is done in place.
+        // Unmasking modifies the buffer in place.
         read.copy_from_slice(&bytes);
         let mut progress = Progress::default();
         let messages = inbound.decode(black_box(&mut read), &mut progress);

@@ -1,4 +1,4 @@
-//! What the comparison of clients asks of a program on tokio: see the contract in benches/whole/README.md.
+//! The commands of the comparison of clients for programs on tokio; benches/whole/README.md has the contract.
 
 use std::error::Error;
 use std::io::stdin;
@@ -13,7 +13,7 @@ const AT_ONCE: usize = 50;
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
-/// The echoes that are still to come.
+/// The remaining echoes.
 #[derive(Default)]
 pub(crate) struct Echoes {
     left: AtomicI64,
@@ -21,7 +21,7 @@ pub(crate) struct Echoes {
 }
 
 impl Echoes {
-    /// One has come. Whether it is to be sent again.
+    /// Counts an arrived echo. Returns whether to send another one.
     pub(crate) fn came(&self) -> bool {
         let left = self.left.fetch_sub(1, Ordering::Relaxed) - 1;
         if left == 0 {
@@ -31,12 +31,13 @@ impl Echoes {
     }
 }
 
-/// What is sent and comes back.
+/// The text of the echo.
 pub(crate) fn text() -> String {
     "x".repeat(32)
 }
 
-/// Does what standard input says with clients that `open` connects, and that say the text by `talk`.
+/// Executes the commands of the standard input, with clients that `open` connects, and that send the text
+/// with `talk`.
 pub(crate) async fn serve<C>(
     open: impl AsyncFn(&str, &Arc<Echoes>) -> Result<C, Failure>,
     talk: impl AsyncFn(&C) -> Result<(), Failure>,

@@ -1,4 +1,4 @@
-//! The bytes of one connection: HTTP requests, then frames; what they ask of the hub, and what is answered.
+//! The protocol of one connection: HTTP requests, then frames; their effects on the hub, and the responses.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ const OPEN: &str = r#""upgrades":[],"pingInterval":25000,"pingTimeout":20000,"ma
 pub struct Connection {
     peer: Arc<Peer>,
     hub: Arc<Hub>,
-    /// Frames, no more requests.
+    /// Whether the connection carries frames instead of requests.
     upgraded: bool,
     attachment: Attachment,
     rooms: Vec<String>,
 }
 
-/// What the next binary frame is for.
+/// The purpose of the next binary frame.
 #[derive(Clone, Copy)]
 enum Attachment {
     None,
@@ -37,7 +37,7 @@ impl Connection {
         &self.rooms
     }
 
-    /// Handles what is whole, and says how many bytes that were; `None` is the end.
+    /// Handles the complete requests or frames, and returns the number of their bytes; `None` is the end.
     pub fn handle(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) -> Option<usize> {
         let mut used = 0;
         while !self.upgraded {
@@ -126,7 +126,7 @@ impl Connection {
         }
     }
 
-    /// Answers one request, and says how many bytes it has; 0 if it is not whole.
+    /// Answers one request, and returns its number of bytes; 0 if it is incomplete.
     fn request(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Some(0) };
         let head = std::str::from_utf8(&bytes[..end]).ok()?;

@@ -1,5 +1,5 @@
-//! Who is there, who is in which room, and what waits for polling sessions. Messages to others are written at the end
-//! of the scheduler's turn, all that a peer gets in one write.
+//! Connections, rooms, and the queues of polling sessions. Messages to other connections are written at the
+//! end of the scheduler's turn, with one write per peer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -10,7 +10,7 @@ use crate::peer::Peer;
 #[derive(Default)]
 pub struct Hub {
     tables: RwLock<Tables>,
-    /// Peers with something to be written. Whoever finds it empty starts the flush.
+    /// Peers with queued data. The task that finds the list empty starts the flush.
     dirty: Mutex<Vec<Arc<Peer>>>,
 }
 
@@ -22,7 +22,7 @@ struct Tables {
     numbers: usize,
 }
 
-/// A polling session: what waits for it, and the connection on which its GET waits.
+/// A polling session: its queue, and the connection of its waiting GET.
 #[derive(Default)]
 struct Waiting {
     packets: Vec<u8>,
@@ -30,7 +30,7 @@ struct Waiting {
 }
 
 impl Hub {
-    /// A number for a connection.
+    /// Assigns a number to a connection.
     pub fn number(&self) -> usize {
         let mut tables = self.write();
         tables.numbers += 1;
@@ -65,7 +65,7 @@ impl Hub {
         }
     }
 
-    /// A new polling session's id.
+    /// Opens a polling session and returns its id.
     pub fn open(&self) -> String {
         let mut tables = self.write();
         let sid = format!("p{:019}", tables.polling.len());
@@ -73,7 +73,7 @@ impl Hub {
         sid
     }
 
-    /// Packets for a polling session, each with a separator behind it.
+    /// Queues packets for a polling session, each followed by a separator.
     pub fn queue(&self, sid: &str, packets: &[u8]) {
         let mut tables = self.write();
         let Some(session) = tables.polling.get_mut(sid) else { return };
@@ -86,7 +86,7 @@ impl Hub {
         }
     }
 
-    /// Answers a GET, now or when there is something.
+    /// Answers a GET, at once or when packets are queued.
     pub fn poll(&self, sid: &str, peer: &Arc<Peer>, out: &mut Vec<u8>) {
         let mut tables = self.write();
         let Some(session) = tables.polling.get_mut(sid) else { return };
@@ -109,7 +109,7 @@ impl Hub {
         if first && !dirty.is_empty() {
             let hub = Arc::clone(self);
             tokio::spawn(async move {
-                // Behind the tasks that are ready now.
+                // After the tasks that are ready now.
                 tokio::task::yield_now().await;
                 let dirty = std::mem::take(&mut *lock(&hub.dirty));
                 dirty.iter().for_each(|peer| peer.send_kept());

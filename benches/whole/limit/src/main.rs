@@ -1,6 +1,5 @@
-//! What a server cannot be cheaper than: the same bytes on the wire as the servers that are compared, with no Socket.IO
-//! behind them. It looks at prefixes, reads no JSON, checks nothing, and forgets what it does not need; it is what is
-//! left of a server when everything useful is taken away.
+//! Lower bound for the cost of a server: the same bytes on the wire as the compared servers, without
+//! Socket.IO. It compares prefixes, parses no JSON, validates nothing, and stores only the necessary state.
 
 mod connection;
 mod hub;
@@ -20,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     let listener = socket.listen(4096)?;
     let hub = Arc::new(Hub::default());
-    // Accepting is a task of the workers too, as it is for the others.
+    // Accepting is a task of the workers too, as in the other servers.
     tokio::spawn(async move {
         loop {
             if let Ok((stream, _)) = listener.accept().await {

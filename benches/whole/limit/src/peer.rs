@@ -1,4 +1,4 @@
-//! A connection: one task that reads; whoever has something for it writes at once if nothing is in the way.
+//! A connection: one task reads; other tasks write to it directly if its queue is empty.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -14,20 +14,20 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use crate::connection::Connection;
 use crate::hub::{Hub, lock};
 
-/// How many pieces one write takes.
+/// Number of buffers per write.
 const PIECES: usize = 64;
 
 thread_local! {
-    /// What a worker reads into, and where it collects the answers.
+    /// The read buffer of a worker, and its buffer for responses.
     static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; 64 * 1024], Vec::new()));
 }
 
 pub struct Peer {
     pub number: usize,
     socket: OwnedWriteHalf,
-    /// What the socket did not take.
+    /// Data that the socket has not accepted.
     unsent: Mutex<Vec<u8>>,
-    /// What is written at the end of the turn.
+    /// Data that is written at the end of the turn.
     kept: Mutex<Vec<Arc<[u8]>>>,
 }
 
@@ -66,7 +66,7 @@ pub async fn run(hub: Arc<Hub>, stream: TcpStream) {
     hub.leave(&peer, connection.rooms());
 }
 
-/// Handles a read behind what the last one left; `None` is the end.
+/// Handles a read together with the rest of the previous one; `None` is the end.
 fn handle(
     connection: &mut Connection,
     partial: &mut Vec<u8>,
@@ -88,12 +88,12 @@ fn handle(
 }
 
 impl Peer {
-    /// Writes at once, or behind what waits already.
+    /// Writes at once, or queues behind earlier data.
     pub fn send(self: &Arc<Self>, bytes: &[u8]) {
         self.write(&[IoSlice::new(bytes)]);
     }
 
-    /// Keeps frames for the end of the turn; whether they are the first.
+    /// Queues frames for the end of the turn; returns whether they are the first.
     pub fn keep(&self, frames: &Arc<[u8]>) -> bool {
         let mut kept = lock(&self.kept);
         kept.push(Arc::clone(frames));
@@ -130,7 +130,7 @@ impl Peer {
         }
     }
 
-    /// Writes the rest as the socket takes it.
+    /// Writes the rest as the socket accepts it.
     async fn drain(self: Arc<Self>) {
         while self.socket.writable().await.is_ok() {
             let mut unsent = lock(&self.unsent);

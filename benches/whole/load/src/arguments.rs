@@ -1,4 +1,4 @@
-//! What the command line says.
+//! Parsing of the command line.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ impl Arguments {
         Ok((scenario, Self(values)))
     }
 
-    /// The value of `name`, or what stands in for it.
+    /// The value of `name`, or the default.
     pub fn value<T: FromStr>(&self, name: &str, default: T) -> Result<T, Failure> {
         match self.0.get(name) {
             Some(value) => value.parse().map_err(|_| Failure(format!("--{name} cannot be {value}"))),

@@ -1,27 +1,27 @@
-//! What the server's processes use: CPU time and memory, as Linux says.
+//! Resource usage of the server's processes: CPU time and memory, from Linux.
 
 use std::collections::HashMap;
 use std::fs;
 
-/// The server's processes: the one that was started and its children.
+/// The server's processes: the started one and its children.
 pub struct Processes(Vec<u32>);
 
-/// CPU time at one moment, in seconds.
+/// CPU time at one point in time, in seconds.
 pub struct Cpu {
     user: f64,
     system: f64,
-    /// Nanoseconds of each thread, which are finer than the clock ticks of the process.
+    /// Nanoseconds of each thread, which are more precise than the clock ticks of the process.
     threads: HashMap<(u32, u32), u64>,
 }
 
-/// CPU time between two moments, in seconds.
+/// CPU time between two points in time, in seconds.
 pub struct Spent {
     pub total: f64,
     pub user: f64,
     pub system: f64,
 }
 
-/// Linux counts the CPU time of processes in hundredths of a second, whatever the kernel's own clock.
+/// Linux reports the CPU time of processes in hundredths of a second, independent of the kernel's own clock.
 const TICKS: f64 = 100.0;
 
 impl Processes {
@@ -75,7 +75,7 @@ impl Processes {
 }
 
 impl Cpu {
-    /// What was spent since. The threads' own counts are used unless one has ended meanwhile.
+    /// The CPU time since `before`. The counts of the threads are used unless a thread has ended in between.
     pub fn since(&self, before: &Self) -> Spent {
         let (user, system) = (self.user - before.user, self.system - before.system);
         let ticks = user + system;
@@ -93,7 +93,7 @@ impl Cpu {
     }
 }
 
-/// The fields of a process behind its name.
+/// The fields of a process after its name.
 fn fields(pid: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;

@@ -1,4 +1,4 @@
-//! Latencies, to about three percent: 32 classes for every power of two.
+//! Histogram of latencies with an accuracy of about three percent: 32 buckets for every power of two.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
-    /// The latency that this share of all did not exceed, in microseconds.
+    /// The quantile `share` of the latencies, in microseconds.
     pub fn micros(&self, share: f64) -> f64 {
         let wanted = ((self.count as f64 * share).ceil() as u64).max(1);
         let mut seen = 0;

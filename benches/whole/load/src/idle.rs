@@ -1,4 +1,5 @@
-//! Scenario `idle`: clients that connect and then say nothing. What connecting costs, and what a connection holds.
+//! Scenario `idle`: clients that connect and then send nothing. It measures the cost of a connect, and the
+//! memory of a connection.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! All connections to the server: one thread, one poll, what is queued for a connection leaves in one write.
+//! All connections to the server: one thread, one poll; data queued for a connection is sent with one write.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,9 +13,9 @@ use crate::wire::{
     BINARY, CLOSE, KEY, PING, PONG, Response, TEXT, frame, parse_frame, parse_response, parse_upgrade,
 };
 
-/// What a scenario makes of what arrives. `at` is when it was read.
+/// Callbacks of a scenario. `at` is the time of the read.
 pub trait Scenario {
-    /// A client is in its namespace, or the connection for requests stands.
+    /// A client has joined its namespace, or a connection for requests is open.
     fn ready(&mut self, links: &mut Links, link: usize) -> Result<(), Failure>;
 
     fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure>;
@@ -40,7 +40,7 @@ pub struct Links {
     events: Events,
     server: SocketAddr,
     links: Vec<Link>,
-    /// Those that have something queued since the last flush.
+    /// The connections with data queued since the last flush.
     queued: Vec<usize>,
     scratch: Vec<u8>,
 }
@@ -48,32 +48,32 @@ pub struct Links {
 struct Link {
     stream: TcpStream,
     stage: Stage,
-    /// What was read and is not whole.
+    /// Data of incomplete messages.
     inbound: Vec<u8>,
     outbound: Vec<u8>,
     queued: bool,
-    /// The socket took less than all.
+    /// Whether the socket accepted less than the queued data.
     full: bool,
-    /// Nothing is read.
+    /// Whether reading is paused.
     stalled: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// TCP's handshake; then a WebSocket, or requests.
+    /// TCP handshake; then a WebSocket, or requests.
     Connecting(Carrier),
-    /// The WebSocket's handshake.
+    /// WebSocket handshake.
     Upgrading,
-    /// Engine.IO's.
+    /// Engine.IO handshake.
     Opening,
-    /// Socket.IO's.
+    /// Socket.IO CONNECT.
     Joining,
     Ready,
     Requests,
     Ended,
 }
 
-/// What goes over a connection.
+/// The protocol of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     WebSocket,
@@ -101,12 +101,12 @@ impl Links {
         self.server.port()
     }
 
-    /// Begins a connection; its number.
+    /// Opens a connection and returns its number.
     pub fn connect(&mut self, carrier: Carrier) -> Result<usize, Failure> {
         let link = self.links.len();
         let mut stream = TcpStream::connect(self.server)?;
         let _ = stream.set_nodelay(true);
-        // Nothing is left behind that would keep the port from being used again.
+        // With linger 0 no closed connection blocks the reuse of the port.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         self.poll.registry().register(&mut stream, Token(link), Interest::READABLE | Interest::WRITABLE)?;
         self.links.push(Link {
@@ -121,25 +121,25 @@ impl Links {
         Ok(link)
     }
 
-    /// Stops reading from a connection.
+    /// Pauses reading from a connection.
     pub fn stall(&mut self, link: usize) {
         self.links[link].stalled = true;
     }
 
-    /// Reads from it again, first of all what has arrived meanwhile.
+    /// Resumes reading, starting with the data that has arrived in the meantime.
     pub fn resume(&mut self, scenario: &mut impl Scenario, link: usize) -> Result<(), Failure> {
         self.readable(scenario, link)?;
         self.links[link].stalled = false;
         self.flush()
     }
 
-    /// Everybody goes, without a word.
+    /// Closes all connections without close packets.
     pub fn close(&mut self) {
         self.links.clear();
         self.queued.clear();
     }
 
-    /// Queues bytes; they leave when what is being handled is handled.
+    /// Queues bytes; they are sent after the current event has been handled.
     #[inline]
     pub fn send(&mut self, link: usize, bytes: &[u8]) {
         let state = &mut self.links[link];
@@ -162,7 +162,7 @@ impl Links {
         Ok(())
     }
 
-    /// Waits at most `patience` for something, and handles it; whether there was anything.
+    /// Waits at most `patience` for an event, and handles it; returns whether there was one.
     pub fn turn(&mut self, scenario: &mut impl Scenario, patience: Duration) -> Result<bool, Failure> {
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         match self.poll.poll(&mut events, Some(patience)) {
@@ -194,7 +194,7 @@ impl Links {
                 Carrier::Requests => {
                     state.stage = Stage::Requests;
                     scenario.ready(self, link)?;
-                    // What was queued before the connection stood.
+                    // Data queued before the connection was open.
                     self.write(link)?;
                 }
                 Carrier::WebSocket => {
@@ -257,8 +257,8 @@ impl Links {
                 inbound.drain(..used);
             }
             self.links[link].inbound = inbound;
-            // A socket that gave less than it was asked for is empty: the next bytes are a new event. Of who did not
-            // read, the event was missed.
+            // A read that returned less than requested has emptied the socket: further bytes cause a new
+            // event. A stalled connection has missed the event.
             if len < scratch.len() && !self.links[link].stalled {
                 break;
             }
@@ -272,7 +272,7 @@ impl Links {
         scenario.ended(link, how)
     }
 
-    /// Handles what is whole, and says how many bytes that were.
+    /// Handles the complete messages, and returns the number of their bytes.
     fn handle(
         &mut self,
         scenario: &mut impl Scenario,
@@ -343,7 +343,7 @@ impl Links {
     }
 }
 
-/// Says what arrived that has no place.
+/// The error for an unexpected packet.
 pub fn unexpected(link: usize, packet: &[u8]) -> Failure {
     let shown = String::from_utf8_lossy(&packet[..packet.len().min(200)]);
     Failure(format!("connection {link} got what nobody expects: {shown}"))

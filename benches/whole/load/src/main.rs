@@ -1,10 +1,11 @@
-//! Loads a Socket.IO server and says what that cost it: one scenario a run, one JSON object on stdout.
+//! Loads a Socket.IO server and reports the server's cost: one scenario per run, one JSON object on stdout.
 //!
 //! `bench-load SCENARIO --port P --pid SERVER [--conns N] [--window N] [--size N] [--kind string|json|binary]
-//! [--secs S] [--warmup S] [--events contract|gateway] ...`; the scenarios are idle, echo, ack, broadcast, rooms, polling, slow and storm.
+//! [--secs S] [--warmup S] [--events contract|gateway] ...`; the scenarios are idle, echo, ack, broadcast,
+//! rooms, polling, slow and storm.
 //!
-//! Every delivery is compared byte for byte with what was sent. A server that answers wrongly, or not at all, fails;
-//! it is not fast.
+//! Every delivery is compared byte for byte with the sent data. A server that sends a wrong response, or
+//! none, fails the run.
 
 mod arguments;
 mod cost;

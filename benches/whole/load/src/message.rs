@@ -1,4 +1,4 @@
-//! What is sent: events whose data says which slot it belongs to, so that every delivery can be checked.
+//! The messages: events whose data contains their slot, so that every delivery can be checked.
 
 use std::str::FromStr;
 
@@ -26,7 +26,7 @@ impl FromStr for Kind {
 }
 
 impl Kind {
-    /// Where the eight digits of the slot stand in the data.
+    /// Offset of the eight digits of the slot in the data.
     const fn mark(self) -> usize {
         match self {
             Self::String => 1,
@@ -35,15 +35,15 @@ impl Kind {
         }
     }
 
-    /// The slot that data says it belongs to.
+    /// The slot in the data of an event.
     pub fn slot(self, data: &[u8]) -> Option<usize> {
         std::str::from_utf8(data.get(self.mark()..)?.get(..8)?).ok()?.parse().ok()
     }
 
-    /// About `size` bytes of data as they are on the wire: JSON, or the attachment's bytes.
+    /// About `size` bytes of data in their form on the wire: JSON, or the attachment's bytes.
     ///
-    /// Objects have their keys in alphabetical order, ASCII and integers only, so that servers which read and print
-    /// them again arrive at the same bytes.
+    /// Objects have their keys in alphabetical order, ASCII and integers only, so that servers that parse and
+    /// print them produce the same bytes.
     pub fn data(self, size: usize, slot: usize) -> Vec<u8> {
         let words =
             |len: usize| "the quick brown fox jumps over the lazy dog 0123456789 ".chars().cycle().take(len);
@@ -84,7 +84,7 @@ impl Kind {
         }
     }
 
-    /// The frames with which a client emits `event`; `before` and `behind` are the text around the data.
+    /// The frames of a client that emit `event`; `before` and `behind` are the text around the data.
     pub fn emit(self, event: &str, before: &str, behind: &str, ack: Option<usize>, data: &[u8]) -> Vec<u8> {
         let id = ack.map(|id| id.to_string()).unwrap_or_default();
         if self == Self::Binary {
@@ -99,9 +99,9 @@ impl Kind {
 /// The events of the server. See `benches/whole/README.md`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Events {
-    /// Those of the contract that all servers of the comparison keep.
+    /// The events of the contract that all servers of the comparison implement.
     Contract,
-    /// Those that the gateway has without a backend.
+    /// The events of the gateway without a backend.
     Gateway,
 }
 
@@ -118,28 +118,28 @@ impl FromStr for Events {
 }
 
 impl Events {
-    /// Whether a packet is an event that no scenario waits for.
+    /// Whether a packet is an event that no scenario expects.
     pub fn ignores(self, packet: &[u8]) -> bool {
         self == Self::Gateway
             && (packet.starts_with(b"42[\"connected\",") || packet.starts_with(b"42[\"joined\","))
     }
 }
 
-/// The text packets by which an event with data comes back.
+/// The text packets with which the data of an event returns.
 pub struct Expected {
-    /// The text in front of the data.
+    /// The text before the data.
     prefix: Vec<u8>,
-    /// The text in front of an attachment.
+    /// The text before an attachment.
     header: Vec<u8>,
-    /// The beginning of the text behind the data. It occurs in no data.
+    /// The beginning of the text after the data. It does not occur in the data.
     suffix: &'static [u8],
 }
 
-/// What a text packet is.
+/// The kinds of text packets.
 pub enum Seen<'a> {
     /// An event with this data.
     Data(&'a [u8]),
-    /// The event's data follows.
+    /// An event whose data follows as an attachment.
     Header,
     /// An acknowledgement: its id and its data.
     Ack(usize, &'a [u8]),
@@ -155,7 +155,7 @@ impl Expected {
         }
     }
 
-    /// An event with an object whose first member has the data as its value.
+    /// An event with an object whose first member is the data.
     pub fn member(event: &str, name: &str, suffix: &'static [u8]) -> Self {
         Self { prefix: format!("42[\"{event}\",{{\"{name}\":").into_bytes(), header: Vec::new(), suffix }
     }
@@ -169,7 +169,7 @@ impl Expected {
         Some(&rest[..end])
     }
 
-    /// Reads a text packet.
+    /// Parses a text packet.
     pub fn read<'a>(&self, packet: &'a [u8]) -> Seen<'a> {
         if let Some(data) = self.data(packet) {
             return Seen::Data(data);

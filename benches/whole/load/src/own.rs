@@ -1,4 +1,4 @@
-//! Scenarios `echo` and `ack`: every client keeps some messages of its own under way.
+//! Scenarios `echo` and `ack`: every client keeps a number of its own messages in flight.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::links::{Links, Scenario, unexpected};
 use crate::message::{Events, Expected, Kind, Seen};
 use crate::run::{Failure, Measured, Run, Tally};
 
-/// Acknowledgement ids begin here, so that they are not one digit only.
+/// First acknowledgement id, chosen so that ids have more than one digit.
 const FIRST_ID: usize = 10;
 
 struct Own {
@@ -19,9 +19,9 @@ struct Own {
     expected: Expected,
     datas: Vec<Vec<u8>>,
     requests: Vec<Vec<u8>>,
-    /// For each client, when each slot was sent, in the order of sending.
+    /// For each client, the slots in flight with their send times, in the order of sending.
     under_way: Vec<VecDeque<(usize, Instant)>>,
-    /// Whose attachment is due.
+    /// The clients that expect an attachment.
     awaits: Vec<bool>,
 }
 

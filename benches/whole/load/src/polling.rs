@@ -1,5 +1,5 @@
-//! Scenario `polling`: echoes over HTTP long-polling. A client has two connections, one with the GET that waits and one
-//! for its POSTs, which bring one message or several.
+//! Scenario `polling`: echoes over HTTP long-polling. A client has two connections, one with the waiting GET
+//! and one for its POSTs, which carry one or several messages.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ struct Polling {
     expected: Expected,
     datas: Vec<Vec<u8>>,
     clients: Vec<Client>,
-    /// Whose connection it is, and whether it is the one for POSTs.
+    /// The client of each connection, and whether it is the one for POSTs.
     owners: Vec<(usize, bool)>,
 }
 
@@ -27,10 +27,10 @@ struct Client {
     get: Vec<u8>,
     post: Vec<u8>,
     pong: Vec<u8>,
-    /// A POST waits for its answer.
+    /// Whether a POST waits for its response.
     posting: bool,
     owes_pong: bool,
-    /// How many echoes of this round are missing, and when it began. The round ends with the POST's answer.
+    /// Number of missing echoes of this round, and its start time. The round ends with the POST's response.
     missing: usize,
     sent: Instant,
 }
@@ -98,7 +98,7 @@ fn request(method: &str, port: u16, sid: &str, body: &str) -> Vec<u8> {
 }
 
 impl Polling {
-    /// Sends what is due on the connection for POSTs.
+    /// Sends the due messages on the connection for POSTs.
     fn next(&mut self, links: &mut Links, number: usize, now: Instant) {
         let client = &mut self.clients[number];
         if client.posting {
@@ -115,7 +115,7 @@ impl Polling {
         }
     }
 
-    /// The handshake's answer.
+    /// Handles the response of the handshake.
     fn opened(&mut self, links: &mut Links, number: usize, body: &[u8]) -> Result<(), Failure> {
         let open = std::str::from_utf8(body).ok().and_then(|body| body.strip_prefix('0'));
         let open: Option<Value> = open.and_then(|open| serde_json::from_str(open).ok());

@@ -1,5 +1,5 @@
-//! Scenarios `broadcast` and `rooms`: a message is done when everybody in the room has it. A broadcast is a room with
-//! everybody in it. The sender is a receiver too, but not with the events of the gateway.
+//! Scenarios `broadcast` and `rooms`: a message is complete when all members of the room have received it. A
+//! broadcast is a room with all clients. The sender is a receiver too, except with the events of the gateway.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +16,20 @@ struct Rooms {
     kind: Kind,
     expected: Expected,
     slots: Vec<Slot>,
-    /// How many get a message.
+    /// Number of receivers per message.
     receivers: u32,
     joined: usize,
-    /// Whose attachment is due.
+    /// The clients that expect an attachment.
     awaits: Vec<bool>,
 }
 
-/// A message that is sent again and again.
+/// A message that is sent repeatedly.
 struct Slot {
     sender: usize,
     request: Vec<u8>,
     data: Vec<u8>,
     sent: Instant,
-    /// Who has not got it yet.
+    /// Number of clients that have not received it yet.
     missing: u32,
 }
 

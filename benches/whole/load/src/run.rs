@@ -1,4 +1,4 @@
-//! One run: connecting, warming up, measuring, and waiting for what is still under way.
+//! One run: connecting, warm-up, measurement, and waiting for the messages in flight.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use crate::histogram::Histogram;
 use crate::links::{Carrier, Links, Scenario};
 use crate::message::Events;
 
-/// Why a run is worth nothing.
+/// The reason why a run is invalid.
 #[derive(Debug)]
 pub struct Failure(pub String);
 
@@ -28,13 +28,13 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// How long connecting may take, and how long what was sent may be under way.
+/// Timeout for connecting, and for the messages in flight.
 const CONNECTING: Duration = Duration::from_secs(120);
 const DELIVERY: Duration = Duration::from_secs(3);
-/// How many clients connect at a time.
+/// Number of clients that connect at the same time.
 const AT_A_TIME: usize = 64;
 
-/// What is counted while a scenario runs.
+/// Counters of a running scenario.
 #[derive(Default)]
 pub struct Tally {
     /// Clients in their namespace.
@@ -42,9 +42,9 @@ pub struct Tally {
     /// Deliveries; for echoes, round trips.
     pub units: u64,
     pub latencies: Histogram,
-    /// Answers that overtook an earlier one of the same client.
+    /// Responses that overtook an earlier one of the same client.
     pub overtaken: u64,
-    /// Whether what arrives is answered with the next message.
+    /// Whether a received message triggers the next one.
     pub going: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct Tally {
 pub trait Measured: Scenario {
     fn tally(&mut self) -> &mut Tally;
 
-    /// How many deliveries are still under way.
+    /// Number of deliveries that are still in flight.
     fn under_way(&self) -> u64;
 }
 
@@ -91,8 +91,8 @@ impl<S: Measured> Run<S> {
         Ok(())
     }
 
-    /// Handles what comes until `done`, at most for a time; how long there was nothing to do. Waits for nothing, so
-    /// that waking up is none of what is measured.
+    /// Handles events until `done`, at most for a given time; returns the idle time. It polls without
+    /// sleeping, so that wake-ups do not affect the measurement.
     pub fn drive(
         &mut self,
         time: Duration,

@@ -1,5 +1,5 @@
-//! Scenario `slow`: everybody gets every broadcast, and one of them stops reading. What that costs the others and the
-//! server, and what becomes of the one.
+//! Scenario `slow`: all clients receive every broadcast, and one of them stops reading. It measures the cost
+//! for the others and the server, and the fate of the slow client.
 
 use std::time::{Duration, Instant};
 
@@ -10,26 +10,26 @@ use crate::links::{Links, Scenario, unexpected};
 use crate::message::{Expected, Kind, Seen};
 use crate::run::{Failure, Measured, Run, Tally};
 
-/// How often memory is looked at.
+/// Sampling interval of memory.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long the one gets for what there still is for it, after it was the last time that it got something.
+/// Time that the slow client has for the rest of its messages, counted from its last receive.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 struct Slow {
     tally: Tally,
     expected: Expected,
     slots: Vec<Slot>,
-    /// How many read everything.
+    /// Number of clients that read everything.
     readers: usize,
-    /// Broadcasts that all readers have got, and that may still be sent.
+    /// Number of broadcasts that all readers have received, and that may still be sent.
     done: u64,
     left: u64,
-    /// What the one has got, and how it ended.
+    /// Messages that the slow client has received, and how it ended.
     got: u64,
     ended: Option<String>,
 }
 
-/// A broadcast that is sent again and again.
+/// A broadcast that is sent repeatedly.
 struct Slot {
     request: Vec<u8>,
     data: Vec<u8>,
@@ -101,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<Value, Failure> {
     }))
 }
 
-/// The p99 latency of a while.
+/// The p99 latency over a period.
 fn period(run: &mut Run<Slow>, time: Duration) -> Result<f64, Failure> {
     run.drive(time, |_| false)?;
     run.scenario.tally.latencies = Default::default();

@@ -1,5 +1,5 @@
-//! Scenario `storm`: a crowd comes, some of it with much to say, and then all of it goes. What the server holds before,
-//! meanwhile, and when it has rested.
+//! Scenario `storm`: many clients connect, some of them request much data, and then all disconnect. It
+//! measures the server's memory before, during, and after a rest.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use crate::links::{Links, Scenario, unexpected};
 use crate::message::{Expected, Kind, Seen};
 use crate::run::{Failure, Measured, Run, Tally};
 
-/// How long the loud ones may take.
+/// Time limit for the responses to the clients that request data.
 const ANSWERS: Duration = Duration::from_secs(120);
-/// How often memory is looked at while they are answered.
+/// Sampling interval of memory while they are answered.
 const LOOK: Duration = Duration::from_millis(50);
 
 struct Storm {
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<Value, Failure> {
     let request = Kind::String.emit("echo", "", "", None, &data);
     let storm = Storm { tally: Tally::default(), expected: Expected::new("echo"), data, loud: loud as u64 };
     let mut run = Run::new(storm, arguments)?;
-    // What comes with the first client belongs to a server that works.
+    // Memory that the first client causes belongs to a working server.
     run.connect(1)?;
     let fresh = run.server.resident();
     run.connect(clients)?;

@@ -1,4 +1,4 @@
-//! Bytes of clients: WebSocket frames out, frames and HTTP responses in. No I/O.
+//! Bytes of clients: WebSocket frames to send, frames and HTTP responses to parse. No I/O.
 
 /// The opcode of text.
 pub const TEXT: u8 = 1;
@@ -11,13 +11,13 @@ pub const PING: u8 = 9;
 /// The opcode of a pong.
 pub const PONG: u8 = 10;
 
-/// The key of every handshake, and what a server makes of it.
+/// The key of every handshake, and the server's accept value for it.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame as clients write it.
+/// A frame of a client.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + 14);
     frame.push(0x80 | opcode);
@@ -37,8 +37,8 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The frame at the start of `bytes`: its opcode, where its payload begins, and where it ends; `None` if it is not all
-/// there. No server has a reason for anything but whole, plain messages at these sizes.
+/// The frame at the start of `bytes`: its opcode, and the start and end of its payload; `None` if it is
+/// incomplete. At these sizes servers send only unfragmented, unmasked messages.
 pub fn parse_frame(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, &'static str> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if second & 0x80 != 0 || first & 0xf0 != 0x80 || *first == 0x80 {
@@ -55,7 +55,7 @@ pub fn parse_frame(bytes: &[u8]) -> Result<Option<(u8, usize, usize)>, &'static 
     Ok((bytes.len() >= begin + len).then_some((first & 15, begin, begin + len)))
 }
 
-/// Where the answer to the handshake ends; `None` if it is not all there.
+/// The end of the handshake's response; `None` if it is incomplete.
 pub fn parse_upgrade(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = String::from_utf8_lossy(&bytes[..end]);
@@ -71,14 +71,14 @@ pub fn parse_upgrade(bytes: &[u8]) -> Result<Option<usize>, String> {
     Ok(Some(end + 4))
 }
 
-/// A whole HTTP response: its status, its body, and where it ends.
+/// A complete HTTP response: its status, its body, and its end.
 pub struct Response {
     pub status: u16,
     pub body: Vec<u8>,
     pub end: usize,
 }
 
-/// The response at the start of `bytes`; `None` if it is not all there.
+/// The response at the start of `bytes`; `None` if it is incomplete.
 pub fn parse_response(bytes: &[u8]) -> Result<Option<Response>, &'static str> {
     let Some(head_end) = find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..head_end]).map_err(|_| "a head is not UTF-8")?;

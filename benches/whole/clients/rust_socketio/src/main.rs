@@ -1,4 +1,5 @@
-//! rust_socketio, its asynchronous client, for the comparison of clients: see the contract in benches/whole/README.md.
+//! rust_socketio with its asynchronous client, for the comparison of clients; benches/whole/README.md has the
+//! contract.
 
 #[path = "../../commands.rs"]
 mod commands;

@@ -1,5 +1,5 @@
-//! The server of the benchmarks on socketioxide, as its own documentation writes servers: axum, async handlers, and
-//! `Data<rmpv::Value>` for any JSON with binary in it. Messages are not held back by Nagle's algorithm.
+//! The server of the benchmarks on socketioxide, written as in its documentation: axum, async handlers, and
+//! `Data<rmpv::Value>` for any JSON with binary data. Nagle's algorithm is disabled.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -141,7 +141,7 @@ const cases = {
     await next(socket, "connect");
     await settled(socket, transport);
     const { id } = socket;
-    // Only who has seen an event can miss others.
+    // Recovery needs an offset, so the client must have received an event.
     const seen = next(socket, "number");
     socket.emit("number", 1);
     await seen;

@@ -25,7 +25,7 @@ server.on("clientError", (_, socket) => {
 server.on("connect", (_, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\n\r\n"));
 const front = net.createServer({ allowHalfOpen: true }, (socket) => {
   socket.on("error", () => {});
-  // After an error behind an upgrade nobody is told.
+  // No event reports an error after an upgrade, so a timeout ends the connection.
   socket.setTimeout(2_000, () => socket.destroy());
   server.emit("connection", socket);
 });

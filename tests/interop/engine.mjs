@@ -13,7 +13,7 @@ const total = Number(count);
 
 const transports = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] }[mode];
 
-/** The number of a message, and who sent it first. */
+/** The number of a message, and its original sender. */
 function read(data) {
   const text = typeof data === "string" ? data : Buffer.from(data).toString("latin1");
   const binary = typeof data !== "string";

@@ -81,7 +81,7 @@ assert.deepEqual(await ask(ada, "ask me"), [42]);
 const [reversed] = await ask(ada, "ask me for bytes");
 assert.deepEqual(Buffer.from(reversed), bytes(3, 2, 1));
 
-// Rooms: an event to the others, and one that everybody answers.
+// Rooms: an event to the others, and one that all sockets acknowledge.
 for (const socket of [ada, bob]) assert.deepEqual(await ask(socket, "join", "lobby"), []);
 const heard = next(bob, "said");
 ada.emit("say", "lobby", { text: "hello", picture: Buffer.from("png") });
@@ -147,7 +147,7 @@ reader.connect();
 await back;
 assert.deepEqual(await ask(reader, "echo", "back again"), ["back again"]);
 
-// A client that is cut off comes back by itself, as somebody else, and sends what had to wait.
+// A client whose connection is cut reconnects by itself with a new id, and sends its queued events.
 const before = eve.id;
 const waiting = soon("an answer to what had to wait", (came) =>
   eve.once("disconnect", (reason) => eve.emit("echo", "late", (answer) => came([reason, answer]))),

@@ -55,11 +55,11 @@ try {
   assert.equal(response.statusCode, 403);
   response.destroy();
 
-  // The backend is killed. Who is connected stays so and hears what happens.
+  // The backend is killed. Connected clients stay connected and receive errors.
   await stop(backend);
   const [{ error }] = await ask(ada, "say", "is anybody there?");
   assert.match(error, /^the (backend|connection)/);
-  // Who comes now hears no refusal, which would be final: it loses the connection and tries again.
+  // A new client is not refused, which would be final: it loses the connection and tries again.
   const late = io(url, { auth: { name: "late" }, forceNew: true, reconnectionDelayMax: 500, transports: ["websocket"] });
   late.on("connect_error", (error) => assert.fail(error));
   assert.equal((await next(late, "disconnect"))[0], "transport close");

@@ -22,7 +22,7 @@ const [ada, welcome] = await join("/", "welcome");
 const [bob] = await join("/", "welcome");
 assert.deepEqual(welcome, [{ msg: "Welcome!" }]);
 
-// What one says reaches everybody, with the name of who said it.
+// A message reaches all clients, with the name of its sender.
 const heard = [ada, bob].map((socket) => next(socket, "response"));
 ada.emit("message", { text: "Hello server!" });
 for (const args of await Promise.all(heard)) {
@@ -43,7 +43,7 @@ assert.match((await ask(ada, "send_to_room", ["lobby", "psst"]))[0].error, /expe
 const [{ error }] = await ask(ada, "send_to_room", { room: 7 });
 assert.match(error, /argument 0/);
 
-// Nobody hears what is meant for another, nor has rooms without end.
+// Clients cannot join the room of another socket, nor an unlimited number of rooms.
 assert.deepEqual(await ask(bob, "join_room", ada.id), [{ error: "this room is somebody's own" }]);
 assert.match((await ask(bob, "join_room", "x".repeat(101)))[0].error, /1 to 100 bytes/);
 for (let number = 1; number < 32; number += 1) {
@@ -72,7 +72,7 @@ bob.emit("leave_room", "lobby");
 assert.deepEqual(await left, [{ room: "lobby" }]);
 assert.deepEqual(await (await post("/rooms/lobby", "Nobody?")).json(), { reached: 0 });
 
-// A namespace of its own. Who is not in a room may not talk there.
+// A namespace of its own. Only members of a room may send to it.
 const [cat] = await join("/chat");
 assert.deepEqual(await ask(cat, "message", { room: "tea", message: "me too" }), [{ error: "join the room first" }]);
 const arrived = next(cat, "joined");
@@ -82,7 +82,7 @@ const spoken = next(cat, "new_message");
 assert.deepEqual(await ask(cat, "message", { room: "tea", message: "hello" }), [1]);
 assert.deepEqual(await spoken, [{ user: cat.id, message: "hello" }]);
 
-// Who has no token is refused; it may come in the query or as credentials.
+// Clients without a token are refused; the token may be in the query or in the credentials.
 for (const more of [{}, { query: { token: "guess" } }, { auth: { token: "guess" } }, { auth: { token: 7 } }]) {
   const refused = io(`${url}/private`, { ...options, ...more });
   const [why] = await next(refused, "connect_error");
@@ -92,7 +92,7 @@ for (const more of [{}, { query: { token: "guess" } }, { auth: { token: "guess" 
 const [dan] = await join("/private", "authenticated", { query: { token: "open sesame" } });
 const [eve] = await join("/private", "authenticated", { auth: { token: "open sesame" } });
 
-// An HTTP handler puts somebody out.
+// An HTTP handler disconnects a client.
 const out = next(bob, "disconnect");
 assert.equal((await fetch(`${url}/clients/${bob.id}`, { method: "DELETE" })).status, 204);
 assert.equal((await out)[0], "io server disconnect");

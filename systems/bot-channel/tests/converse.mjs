@@ -94,7 +94,7 @@ stranger.emit("user_uttered", { message: "hello", session_id: session });
 stranger.on("bot_uttered", () => assert.fail("a stranger hears the bot"));
 const [bob, other] = await join();
 assert.notEqual(other, session);
-// Naming a connection does not let anybody into it.
+// The id of a connection gives no access to its conversation.
 const [spy] = await join(ada.id);
 const [spy2] = await join("x".repeat(129));
 for (const deaf of [bob, spy, spy2]) {
@@ -107,7 +107,7 @@ let heard = next(desk, "bot_uttered");
 assert.deepEqual(await say(ada, session, "hi"), [hello]);
 assert.deepEqual(await heard, [hello]);
 
-// Whoever goes and comes back goes on where the conversation was.
+// A conversation continues after a reconnect.
 ada.close();
 desk.close();
 const [again, still] = await join(session);

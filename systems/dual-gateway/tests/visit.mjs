@@ -21,7 +21,7 @@ for (const [origin, allowed] of [["https://good.test", "https://good.test"], ["h
   assert.equal(response.headers.get("access-control-allow-origin"), allowed);
 }
 
-// Nobody comes in without a good token.
+// Clients without a valid token are refused.
 for (const query of ["", "?token=guess", `?token=${token}x`]) {
   for (const url of [main, websocket]) {
     assert.equal(await new SocketIo(url + "/" + query).refused(), "unauthorized");

@@ -18,7 +18,7 @@ const desk = await join({ user_id: "ada" }, ["polling"]);
 const bob = await join({ user_id: "bob" }, ["websocket"]);
 const nobody = await join({});
 
-// What a user says goes to the services; the one for chats passes it on, to all clients of whom it is for.
+// An event of a user goes to the services; the chat service forwards it to all clients of the recipient.
 const heard = [ada, desk].map((socket) => next(socket, "chat:message"));
 for (const stranger of [bob, nobody]) {
   stranger.on("chat:message", () => assert.fail("this was not for everybody"));
@@ -27,7 +27,7 @@ bob.emit("chat:message", { recipient_id: "ada", content: "Hello, world!", source
 for (const [event] of await Promise.all(heard)) {
   const { timestamp, ...rest } = event;
   assert.ok(Math.abs(timestamp - Date.now() / 1000) < 60);
-  // Nobody speaks for another.
+  // A client cannot send as another user.
   assert.deepEqual(rest, {
     type: "chat:message",
     source: "chat",
@@ -37,7 +37,7 @@ for (const [event] of await Promise.all(heard)) {
   });
 }
 
-// Who is there.
+// Presence.
 for (const [user_id, online] of [["ada", true], ["eve", false]]) {
   const update = next(bob, "presence:update");
   bob.emit("presence:query", { user_id });

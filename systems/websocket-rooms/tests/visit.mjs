@@ -106,7 +106,7 @@ const pong = next(bob.ws, "pong");
 bob.ws.ping("there?");
 assert.equal((await pong)[0].toString(), "there?");
 
-// Who goes is missed.
+// The others are notified of a disconnect.
 desk.ws.close(1000, "bye");
 await next(desk.ws, "close");
 for (const other of [ada, bob]) {

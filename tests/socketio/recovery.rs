@@ -206,7 +206,7 @@ async fn who_is_not_known_starts_anew_and_the_server_knows_why() {
     let (_still_here, who) = first_visit(&running).await;
     for (auth, reason) in [
         (json!({"pid": "nobody", "offset": who.offset}), Some(NotRecovered::UnknownSession)),
-        // Its socket has not disconnected.
+        // The socket of this session is still connected.
         (json!({"pid": who.pid, "offset": who.offset}), Some(NotRecovered::UnknownSession)),
         (json!({"pid": who.pid}), None),
         (json!({"pid": 1, "offset": 2}), None),

@@ -64,8 +64,8 @@ impl Run {
     ) -> Result<ExitStatus, String> {
         let begun = Instant::now();
         loop {
-            // A background process that the program left behind may hold its output open, so its exit is
-            // checked as well.
+            // A background process that the program left behind may hold the output open, so the exit of
+            // the program is checked besides the end of its output.
             let ended = child.try_wait().map_err(|error| error.to_string())?;
             match (lines.recv_timeout(Duration::from_millis(20)), ended) {
                 (Ok(line), _) => {

@@ -77,7 +77,7 @@ impl Channel {
                 move |socket: Socket, api: SocketApi, Data(data): Data<Value>| {
                     let answered = channel.user_uttered(&socket, &api, data);
                     async move {
-                        // While the queue is full, nothing more is read from the client.
+                        // Backpressure: with too many pending answers, nothing more is read from the client.
                         if let Some(answered) = answered {
                             let _ = answered.await;
                         }

@@ -12,7 +12,7 @@ use crate::state::CloseReason;
 use crate::wire::{self, Sent};
 
 impl Client {
-    /// Runs until the client is closed or gives up. `opened` receives the result of the first attempts.
+    /// Runs until the client is closed or gives up. `opened` receives the result of the first connect.
     pub(crate) async fn run(
         self,
         mut stopped: watch::Receiver<bool>,

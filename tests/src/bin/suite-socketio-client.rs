@@ -39,7 +39,7 @@ fn root(io: &Server) {
     });
     io.on("hi", |socket: Socket| async move { socket.emit("hi", &Args(())) });
     io.on("echo", |args: RawArgs| async move { Ack(args) });
-    // A retransmission by the client with an id of its own gets no ack.
+    // The event of the client gets no ack, even if it requests one.
     io.on("ack", |socket: Socket, _unanswered: Option<AckSender>| async move {
         let timeout = Duration::from_secs(10);
         let answer = socket.timeout(timeout).emit_with_ack_args("ack", &Args(())).await;

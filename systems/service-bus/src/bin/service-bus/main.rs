@@ -85,7 +85,7 @@ async fn demo() -> Result<(), Failure> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         let stopped = async {
-            // The result of the demonstration does not matter here.
+            // Also completes if the demonstration fails, which drops the sender.
             let _ = stopped.await;
         };
         bus.serve(listener, stopped).await

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Gives the memory of a crowd that is gone back to the system, which the allocator of glibc seldom does, and is fast
-/// where musl's is not.
+/// Global allocator. jemalloc returns the memory of disconnected clients to the system, which glibc's
+/// allocator seldom does, and it is faster than musl's.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

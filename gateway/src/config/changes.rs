@@ -1,4 +1,4 @@
-//! What changed between two configurations, and which of it needs a restart.
+//! Differences between two configurations, and the settings among them that need a restart.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::Config;
 use super::keys;
 use super::load::template;
 
-/// The settings that are taken while the gateway runs. Of `tls` only the files are read again.
+/// Settings that a reload applies. Of `tls` only the contents of the files are read again.
 const RELOADED: &[&str] = &[
     "api.keys",
     "auth.jwks",
@@ -22,7 +22,8 @@ const RELOADED: &[&str] = &[
     "auth.user_claim",
 ];
 
-/// The settings that are different, but stay as they were until the next start. Keys are compared in no way.
+/// Names of the settings that differ and do not take effect before the next start. Values of keys and secrets
+/// are not compared: they serialize to a mask.
 pub(crate) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
     let [before, after] = [tree(before), tree(after)];
     let differs = |name: &String| {

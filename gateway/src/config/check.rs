@@ -1,35 +1,36 @@
-//! What a configuration has to be beyond the types of its settings, wherever it comes from.
+//! Checks of a configuration beyond the types of its settings. They apply to every source of the
+//! configuration.
 
 use thiserror::Error;
 
 use super::secret::MIN_KEY_LEN;
 use super::{Config, Secret, WATCH, urls};
 
-/// A setting has a value that it cannot have.
+/// Error for a setting with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {message}")]
 #[non_exhaustive]
 pub struct WrongValue {
-    /// The setting, such as `server.path`, or its section.
+    /// Name of the setting, such as `server.path`, or of its section.
     pub key: &'static str,
-    /// What is expected instead. It does not show the value.
+    /// Expected value. The message never contains the actual one, which may be a secret.
     pub message: &'static str,
 }
 
-/// A setting has a value that can be used, and a risk that whoever runs the gateway should know.
+/// Warning about a setting whose value is valid and carries a risk that the operator should know.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {message}")]
 #[non_exhaustive]
 pub struct RiskyValue {
-    /// The setting.
+    /// Name of the setting.
     pub key: &'static str,
-    /// What the risk is. It does not show the value.
+    /// Description of the risk. It never contains the value.
     pub message: &'static str,
 }
 
 impl Config {
-    /// What should be known of the settings before others can reach the gateway. `check-config` prints it, and `serve`
-    /// writes it to the log.
+    /// Risky settings, to be reported before clients can reach the gateway. `check-config` prints them, and
+    /// `serve` writes them to the log.
     pub fn risks(&self) -> Vec<RiskyValue> {
         let mut risks = Vec::new();
         let mut risk = |key, message| risks.push(RiskyValue { key, message });
@@ -48,7 +49,8 @@ impl Config {
         risks
     }
 
-    /// All settings that have a value which they cannot have. [`Gateway::new`](crate::Gateway::new) checks it too.
+    /// Checks all settings and returns every invalid one. [`Gateway::new`](crate::Gateway::new) runs the same
+    /// check.
     pub fn check(&self) -> Result<(), Vec<WrongValue>> {
         let wrong = wrong(self);
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
@@ -171,7 +173,7 @@ mod tests {
         assert_eq!(error.key, "origins.credentials");
     }
 
-    /// Whoever can make tokens of one kind could make those of the other.
+    /// With a shared key, a signer of JWTs could also sign session tokens, and the reverse.
     #[test]
     fn sessions_and_jwts_have_keys_of_their_own() {
         let mut config = Config::default();
@@ -184,7 +186,7 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
     }
 
-    /// They would be in what `check-config` prints, and were never sent.
+    /// A password in a URL would appear in the output of `check-config`, and was never sent.
     #[test]
     fn urls_have_no_passwords() {
         let mut config = Config::default();

@@ -1,59 +1,67 @@
-//! The settings of webhooks: a backend that is asked and told by HTTP.
+//! Settings of webhooks: HTTP requests to a backend.
 
 use serde::{Deserialize, Serialize};
 
 use super::Transport;
 use super::secret::{self, MIN_KEY_LEN, Secret};
 
-/// A backend that is asked whether clients may come, gets their events, and is told when they went.
+/// Backend that decides which clients may connect, handles their events, and is notified when they
+/// disconnect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hooks {
-    /// Where it is, `http://` or `https://`. Default empty: there is none, and nothing of this costs anything.
+    /// URL of the backend, `http://` or `https://`. Default empty: no backend, and no cost.
     pub url: String,
-    /// What the calls are signed with, each of at least 16 bytes; `whsec_…` is read as base64. Default none: calls are
-    /// not signed. With several each call has a signature of each, so that a secret can be replaced.
+    /// Secrets that sign the webhooks, each of at least 16 bytes; `whsec_…` is read as base64. Default none:
+    /// webhooks are not signed. With several secrets each webhook carries one signature per secret, so that a
+    /// secret can be rotated.
     #[serde(deserialize_with = "secret::list")]
     pub secrets: Vec<Secret>,
-    /// Of what the backend is told. Default `connect`, `event` and `disconnect`. Each is one request.
+    /// Moments at which the backend receives a webhook. Default `connect`, `event` and `disconnect`. Each
+    /// webhook is one request.
     pub calls: Vec<Moment>,
-    /// Events of these names are the backend's too, although the gateway would handle them itself (`join`, `message`,
-    /// …). Default none: it gets the others.
+    /// Events that go to the backend although the gateway handles events of these names itself (`join`,
+    /// `message`, …). Default none: the backend receives the events without a built-in handler.
     pub events: Vec<String>,
-    /// The headers of a client's request that `connect` hands on. Default `authorization`, `cookie`, `origin`,
-    /// `user-agent`.
+    /// Headers of a client's handshake request that the `connect` webhook includes. Default `authorization`,
+    /// `cookie`, `origin`, `user-agent`.
     pub headers: Vec<String>,
-    /// How long one try may take, in milliseconds. Default 5,000. A client's later events wait that long.
+    /// Timeout of one attempt, in milliseconds. Default 5,000. Later events of the same client wait that
+    /// long.
     pub timeout_ms: u64,
-    /// How long `connect` may take with all its tries, in milliseconds; less than `transport.connect_timeout_ms`.
-    /// Default 8,000. The client waits that long.
+    /// Deadline of `connect` over all its attempts, in milliseconds; less than
+    /// `transport.connect_timeout_ms`. Default 8,000. The client waits that long.
     pub connect_ms: u64,
-    /// How often a call is tried again. Default 2.
+    /// Number of retries after the first attempt. Default 2.
     pub retries: u32,
-    /// How long before the second try, in milliseconds; each further wait is twice as long, and all are shortened at
-    /// random by up to half. Default 200.
+    /// Backoff before the second attempt, in milliseconds. Each further backoff is twice as long, and each is
+    /// shortened at random by up to half. Default 200.
     pub backoff_ms: u64,
-    /// Whether an event is tried again too when the backend may have handled it already. Default `false`: only when it
-    /// cannot have. A backend that remembers the ids of calls may have `true`.
+    /// Whether an event is retried even if the backend may have handled it already. Default `false`: an event
+    /// is retried only if the backend cannot have received it. `true` suits a backend that remembers the ids
+    /// of webhooks.
     pub repeat_events: bool,
-    /// How many requests may be under way. Default 64. Each may hold a connection.
+    /// Limit of concurrent requests. Default 64. Each may hold a connection.
     pub max_concurrent: usize,
-    /// How many calls may be under way or wait, of each client one event at most. Default 50,000. Further ones fail at
-    /// once. A sixteenth, and at least one, is for `connect` alone.
+    /// Limit of webhooks that are under way or queued; each client counts with at most one event. Default
+    /// 50,000. Webhooks beyond the limit fail at once. A sixteenth of the limit, and at least one webhook, is
+    /// reserved for `connect`.
     pub max_waiting: usize,
-    /// And how many bytes of them. Default 64 MiB. A sixteenth is for `connect` alone.
+    /// Limit of the bytes of these webhooks. Default 64 MiB. A sixteenth is reserved for `connect`.
     pub max_waiting_bytes: usize,
-    /// How many events of one socket may be under way or wait for their turn. Default 128. Further ones fail at once.
+    /// Limit of the events of one socket that are under way or queued. Default 128. Events beyond the limit
+    /// fail at once.
     pub max_waiting_per_socket: usize,
-    /// And how many bytes of them. Default 4 MiB, which each socket may hold in memory.
+    /// Limit of the bytes of these events. Default 4 MiB, which each socket may hold in memory.
     pub max_waiting_bytes_per_socket: usize,
-    /// After how many failed calls in a row the backend is left alone. Default 5. A call has failed when its last try
-    /// has.
+    /// Number of consecutive failed webhooks that opens the circuit breaker. Default 5. A webhook has failed
+    /// when its last attempt has failed.
     pub failures: u32,
-    /// For how long, in milliseconds, before one call tries it again. Default 5,000. Events fail at once in that time;
-    /// clients that connect wait if it is over within `connect_ms`. All wait for the call that tries.
+    /// Time for which the circuit stays open before one webhook tries the backend again, in milliseconds.
+    /// Default 5,000. Meanwhile events fail at once; connecting clients wait if the circuit's time ends
+    /// within `connect_ms`. While the trial webhook is under way, all others wait for its outcome.
     pub open_ms: u64,
-    /// What happens to clients that want to connect while the backend does not answer. Default `refuse`.
+    /// Treatment of connecting clients while the backend is down. Default `refuse`.
     pub when_down: WhenDown,
 }
 
@@ -84,7 +92,7 @@ impl Default for Hooks {
 }
 
 impl Hooks {
-    /// What no type says.
+    /// Checks that types cannot express: the invalid settings of this section, with the expected values.
     pub(super) fn wrong(&self, transport: &Transport) -> Vec<(&'static str, &'static str)> {
         let mut wrong = Vec::new();
         if self.url.is_empty() {
@@ -115,20 +123,20 @@ impl Hooks {
     }
 }
 
-/// What a backend can be told of.
+/// Moment at which the backend can receive a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Moment {
-    /// A client wants to join a namespace. The backend decides.
+    /// A client connects to a namespace. The backend decides whether it may.
     Connect,
     /// A client sent an event.
     Event,
-    /// A client that was let in has gone.
+    /// An admitted client disconnected.
     Disconnect,
 }
 
 impl Moment {
-    /// As the settings, the calls and the metrics have it.
+    /// Name of the moment in settings, webhooks and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -138,14 +146,15 @@ impl Moment {
     }
 }
 
-/// What happens to clients that come while the backend does not answer.
+/// Treatment of connecting clients while the backend is down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenDown {
-    /// They are refused, and may come again.
+    /// Clients are refused, and may connect again later.
     #[default]
     Refuse,
-    /// They are let in, as whoever their tokens say, if the backend is really down: it cannot be reached, does not
-    /// answer in time, answers 5xx, or its circuit is open. Not if too much waits for it, or its answer is wrong.
+    /// Clients are admitted as the user of their token if the backend is really down: it is unreachable,
+    /// times out, answers 5xx, or its circuit is open. A full queue or an invalid response does not count as
+    /// down.
     Allow,
 }

@@ -1,18 +1,18 @@
-//! The keys that there are: those of the defaults, written out as a tree.
+//! Names of the known settings, derived from the serialized defaults.
 
 use serde_json::{Map, Value};
 
-/// How alike a key has to be for us to ask whether it was meant.
+/// Minimum similarity of an unknown key to a known one for a suggestion, by Jaro-Winkler (0 to 1).
 const ALIKE: f64 = 0.7;
 
-/// A key that nobody knows, and the known one that looks most like it.
+/// Unknown key, with the known key that is most similar to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unknown {
     pub(super) key: String,
     pub(super) near: Option<String>,
 }
 
-/// The names of all settings, `section.key`.
+/// Names of all settings, as `section.key`.
 pub(super) fn all(template: &Map<String, Value>) -> Vec<String> {
     let mut names = Vec::new();
     for (section, settings) in template {
@@ -23,12 +23,12 @@ pub(super) fn all(template: &Map<String, Value>) -> Vec<String> {
     names
 }
 
-/// The keys of `given` that are not in the template.
+/// Keys of `given` that the template does not contain.
 pub(super) fn unknown(template: &Map<String, Value>, given: &Map<String, Value>) -> Vec<Unknown> {
     let mut unknown = Vec::new();
     for (section, settings) in given {
         let Some(known) = template.get(section).and_then(Value::as_object) else {
-            // Somebody who forgot the section's heading should hear of the key's real place.
+            // A key without its section heading gets a suggestion with its section.
             let near = nearest(section, template.keys().map(String::as_str))
                 .or_else(|| elsewhere(template, section));
             unknown.push(Unknown { key: section.clone(), near });
@@ -45,12 +45,12 @@ pub(super) fn unknown(template: &Map<String, Value>, given: &Map<String, Value>)
     unknown
 }
 
-/// The setting of this name in whatever section.
+/// Full name of the setting with this key, in any section.
 pub(super) fn elsewhere(template: &Map<String, Value>, key: &str) -> Option<String> {
     all(template).into_iter().find(|name| name.split_once('.').is_some_and(|(_, own)| own == key))
 }
 
-/// Of these names the one that looks most like `name`, if any does.
+/// Known name that is most similar to `name`, if one is similar enough.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let rated = known.map(|known| (strsim::jaro_winkler(name, known), known));
     let best = rated.filter(|(alike, _)| *alike >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b));

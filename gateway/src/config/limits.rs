@@ -1,37 +1,38 @@
-//! How fast clients may talk, and how much one address may have.
+//! Rate limits of clients, and limits per client address.
 
 use serde::{Deserialize, Serialize};
 
-/// How fast each client may talk in a namespace, which heartbeats do not count for, and how much an address may have.
+/// Rate limits of each client in a namespace, and limits per address. Heartbeats do not count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// How many events a second. Default 0: any number. With a limit each client costs about 100 bytes more.
+    /// Events a client may send per second. Default 0: unlimited. With a limit each client costs about 100
+    /// bytes more.
     pub events_per_second: u32,
-    /// How many bytes of arguments a second. Default 0: any number.
+    /// Bytes of event arguments a client may send per second. Default 0: unlimited.
     pub bytes_per_second: u32,
-    /// For how many seconds' worth a client that was quiet may talk at once. Default 5.
+    /// Burst: a client that was idle may send the budget of this many seconds at once. Default 5.
     pub burst_seconds: u32,
-    /// What happens to more. Default `delay`.
+    /// Treatment of events beyond the rate. Default `delay`.
     pub excess: Excess,
-    /// How many connections of a port an address may have in a TLS handshake or speaking HTTP, idle ones included; those
-    /// that became WebSockets count as sessions. Default 1,000; 0: any number. Further ones are closed at once. Here and
-    /// in the next two an address of IPv6 counts as its /64, and those in `exempt_addresses` and
-    /// `server.trusted_proxies` do not count. Costs about 60 bytes for each address.
+    /// Connections per address and port that are in a TLS handshake or speak HTTP, idle ones included;
+    /// connections that became WebSockets count as sessions. Default 1,000; 0: unlimited. Further connections
+    /// are closed at once. For this limit and the next two an IPv6 address counts as its /64, and addresses
+    /// in `exempt_addresses` and `server.trusted_proxies` do not count. Costs about 60 bytes per address.
     pub connections_per_address: u32,
-    /// How many sessions of both protocols an address may have, from the handshake on. The address is the one that a
-    /// trusted proxy names. Default 1,000; 0: any number. Further handshakes get 429. Costs about 60 bytes for each
+    /// Sessions of both protocols per address, from the handshake on. The address is the one that a trusted
+    /// proxy reports. Default 1,000; 0: unlimited. Further handshakes get 429. Costs about 60 bytes per
     /// address.
     pub sessions_per_address: u32,
-    /// How many handshakes an address may begin in a second; what it saves up is that of `burst_seconds`. Default 100; 0:
-    /// any number. Further ones get 429. Each address costs about 60 bytes until it has rested.
+    /// Handshakes per address and second, with the burst of `burst_seconds`. Default 100; 0: unlimited.
+    /// Further handshakes get 429. Each address costs about 60 bytes until its budget is full again.
     pub handshakes_per_second: u32,
-    /// Addresses and nets that have none of these three limits: those of load tests, and of proxies that name no client.
-    /// Default `127.0.0.0/8` and `::1`: programs of this machine, a proxy among them that `server.trusted_proxies` does
-    /// not have.
+    /// Addresses and networks that are exempt from these three limits: load tests, and proxies that report no
+    /// client address. Default `127.0.0.0/8` and `::1`: programs on this machine, including a proxy that
+    /// `server.trusted_proxies` does not list.
     pub exempt_addresses: Vec<String>,
-    /// How many namespaces a connection may be in. Default 0: 64, and who wants more loses the connection; below that
-    /// they are refused.
+    /// Namespaces per connection. Default 0: the 64 of the protocol server, which closes a connection that
+    /// exceeds them. A lower limit refuses the CONNECT instead.
     pub namespaces_per_connection: u32,
 }
 
@@ -51,15 +52,15 @@ impl Default for Limits {
     }
 }
 
-/// What happens to a client that talks too fast.
+/// Treatment of a client that exceeds its rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Excess {
-    /// Its events wait, and when too many do, nothing more is read from it.
+    /// Its events are delayed. When too many are delayed, the gateway stops reading from the client.
     #[default]
     Delay,
-    /// An event is dropped, and answered with an error if it wants an answer.
+    /// The event is dropped. If the client requested an acknowledgement, it receives an error.
     Refuse,
-    /// It is told, and put out.
+    /// The client receives an error and is disconnected.
     Disconnect,
 }

@@ -1,7 +1,8 @@
-//! Where settings come from: the file, then the environment, then the command line. What comes later counts.
+//! Sources of settings: file, environment and command line, in ascending precedence.
 //!
-//! All of them meet in one tree of JSON before it is read as a [`Config`], so a key has the same name everywhere:
-//! `server.port` in the file, `GATEWAY_SERVER_PORT` in the environment, `--set server.port=…` on the command line.
+//! All sources are merged into one JSON tree before it is deserialized as a [`Config`], so a setting has the
+//! same name everywhere: `server.port` in the file, `GATEWAY_SERVER_PORT` in the environment, `--set
+//! server.port=…` on the command line.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use thiserror::Error;
 use super::keys::{self, Unknown};
 use super::{Config, WrongValue};
 
-/// Variables that other programs of this kind read, and what they mean here. Ours count more.
+/// Environment variables that similar programs read, with the setting each maps to. `GATEWAY_…` variables
+/// take precedence.
 const CUSTOMARY: &[(&str, &str)] = &[
     ("PORT", "server.port"),
     ("SOCKET_IO_PORT", "server.port"),
@@ -22,42 +24,42 @@ const CUSTOMARY: &[(&str, &str)] = &[
 ];
 const PREFIX: &str = "GATEWAY_";
 
-/// Why there is no configuration.
+/// Error of loading a configuration.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// I/O error.
         source: std::io::Error,
     },
-    /// The file is not what its name says.
+    /// The file is not valid TOML or JSON, whichever its name says.
     #[error("{}: {message}", path.display())]
     Syntax {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Where and why.
+        /// Position and cause.
         message: String,
     },
-    /// Something is named that does not exist.
+    /// A setting is named that does not exist.
     #[error("{origin}: there is no setting {key}{}", did_you_mean(near.as_deref()))]
     UnknownKey {
-        /// Where it was named.
+        /// Source that names it: the path of the file, the environment, or the command line.
         origin: String,
-        /// What was named.
+        /// Unknown name.
         key: String,
-        /// What may have been meant.
+        /// Most similar known name.
         near: Option<String>,
     },
-    /// A setting has a value that it cannot have.
+    /// A setting has an invalid value.
     #[error("{key}: {message}")]
     Value {
-        /// The setting.
+        /// Name of the setting.
         key: String,
-        /// Why not.
+        /// Expected value.
         message: String,
     },
 }
@@ -72,18 +74,18 @@ fn did_you_mean(near: Option<&str>) -> String {
     near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }
 
-/// Everything that settings are taken from.
+/// All sources of settings.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// A TOML file, or one of JSON if its name ends in `.json`.
+    /// Configuration file: JSON if its name ends in `.json`, otherwise TOML.
     pub file: Option<PathBuf>,
-    /// The variables of the environment.
+    /// Environment variables, as name and value.
     pub environment: Vec<(String, String)>,
-    /// `section.key` and value, as the command line has them.
+    /// Settings of the command line, as `section.key` and value.
     pub flags: Vec<(String, String)>,
 }
 
-/// Only the names: the environment and the command line may bring keys.
+/// Shows names only, because values of the environment and the command line may be keys.
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names =
@@ -97,7 +99,7 @@ impl fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// The configuration, or all that is wrong with it.
+    /// Loads the configuration, or returns all errors found.
     pub fn load(&self) -> Result<Config, Vec<LoadError>> {
         let tree = match self.file.as_deref().map(read) {
             None => Map::new(),
@@ -107,19 +109,19 @@ impl Sources {
         self.merge(tree)
     }
 
-    /// The same with a file that says this.
+    /// Loads the configuration with `text` as the contents of the file.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn load_text(&self, file: &Path, text: &str) -> Result<Config, Vec<LoadError>> {
         self.merge(parse(file, text).map_err(|error| vec![error])?)
     }
 
-    /// The configuration of what the file says, and all the rest.
+    /// Merges the tree of the file with the environment and the command line.
     fn merge(&self, mut tree: Map<String, Value>) -> Result<Config, Vec<LoadError>> {
         let template = template();
         let mut errors = Vec::new();
         let origin = self.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
         errors.extend(keys::unknown(&template, &tree).into_iter().map(|it| unknown(&origin, it)));
-        // A list would be read as the settings in their order.
+        // serde would deserialize a list as the fields of the section in their order.
         errors.extend(tree.iter().filter(|(_, settings)| !settings.is_object()).map(|(section, _)| {
             LoadError::Value { key: section.clone(), message: "a table is expected".to_owned() }
         }));
@@ -150,7 +152,7 @@ impl Sources {
     ) {
         for (variable, key) in CUSTOMARY {
             if let Some((_, value)) = self.environment.iter().find(|(name, _)| name == variable) {
-                // These are meant for others too, and written as those like them.
+                // Other programs read these variables too, and some write the level in upper case.
                 let value = if *key == "log.level" { value.to_lowercase() } else { value.clone() };
                 errors.extend(set(template, tree, variable, key, &value).err());
             }
@@ -176,11 +178,11 @@ impl Sources {
     }
 }
 
-/// The defaults as a tree, which is what says which keys there are.
+/// Defaults as a JSON tree. Its keys are the known settings.
 pub(crate) fn template() -> Map<String, Value> {
     match serde_json::to_value(Config::default()) {
         Ok(Value::Object(tree)) => tree,
-        // A struct with named fields is an object.
+        // Unreachable: a struct with named fields serializes to an object.
         _ => Map::new(),
     }
 }
@@ -204,7 +206,7 @@ fn parse(path: &Path, text: &str) -> Result<Map<String, Value>, LoadError> {
     }
 }
 
-/// Where a file is wrong, without the line itself, which may hold a key.
+/// Position and cause of a TOML error. The line itself is left out, because it may hold a key.
 fn toml_error(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -216,7 +218,7 @@ fn unknown(origin: &str, Unknown { key, near }: Unknown) -> LoadError {
     LoadError::UnknownKey { origin: origin.to_owned(), key, near }
 }
 
-/// Puts a value that came as text where it belongs, as the kind of value that belongs there.
+/// Converts a textual value to the type of the setting's default, and stores it in the tree.
 fn set(
     template: &Map<String, Value>,
     tree: &mut Map<String, Value>,
@@ -392,7 +394,7 @@ mod tests {
         assert!(said(&broken)[0].contains("TOML parse error at line 1"));
     }
 
-    /// Neither what is in force nor what is wrong with it shows a key.
+    /// Neither the printed configuration nor an error shows a key.
     #[test]
     fn keys_are_not_shown() {
         let secret = "6 unguessable words";
@@ -425,7 +427,7 @@ mod tests {
         }
     }
 
-    /// The file that `gen-config` prints has every key, and its values are the defaults.
+    /// The output of `gen-config` contains every setting, with its default value.
     #[test]
     fn the_sample_file_is_true() {
         let sample: toml::Table = toml::from_str(crate::SAMPLE_CONFIG).unwrap();

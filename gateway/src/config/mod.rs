@@ -1,6 +1,7 @@
-//! Every number and switch of the gateway. Each has a default that is safe on a machine of one's own.
+//! Settings of the gateway. Each has a default that is safe on a developer's machine.
 //!
-//! Where they come from, and in which order, is in [`load`]; `gateway.toml` in the crate's folder shows them all.
+//! [`load`] describes the sources of settings and their precedence; `gateway.toml` in the crate's folder
+//! lists all settings.
 
 pub(crate) mod changes;
 mod check;
@@ -19,66 +20,68 @@ pub use self::check::{RiskyValue, WrongValue};
 pub use self::limits::{Excess, Limits};
 pub use self::secret::Secret;
 
-/// The namespace in which operators watch the numbers.
+/// Namespace in which operators receive the live statistics.
 pub(crate) const WATCH: &str = "/gateway";
 
-/// The settings of a gateway. The fields are the sections of the file.
+/// Settings of a gateway. Each field is a section of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Where it listens.
+    /// Listening address, and limits of the whole server.
     pub server: Server,
     /// TLS without a proxy.
     pub tls: Tls,
-    /// A port of its own for operators.
+    /// Separate port for operators.
     pub internal: Internal,
     /// Sessions and messages.
     pub transport: Transport,
-    /// Which pages may connect.
+    /// Origins of pages that may connect.
     pub origins: Origins,
-    /// What clients may do by themselves.
+    /// Events that the gateway handles for clients.
     pub events: Events,
-    /// Who clients are, and how they prove it.
+    /// Authentication of clients.
     pub auth: Auth,
-    /// How fast clients may talk.
+    /// Rate limits of clients, and limits per address.
     pub limits: Limits,
-    /// The backend that is called.
+    /// Backend that receives webhooks.
     pub hooks: hooks::Hooks,
-    /// Who may ask for numbers, and by them for everything else that is an operator's.
+    /// Authentication of operators, and the page.
     pub api: Api,
-    /// What is written to the log.
+    /// Log.
     pub log: Log,
 }
 
-/// Where the gateway listens.
+/// Listening address, and limits of the whole server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Server {
-    /// The address. Default `127.0.0.1`: only programs of this machine; `0.0.0.0` or `::` for everybody.
+    /// IP address to listen on. Default `127.0.0.1`: reachable only from this machine; `0.0.0.0` or `::`:
+    /// reachable from other machines.
     pub host: IpAddr,
-    /// The port. Default 8000; 0 takes a free one.
+    /// Port to listen on. Default 8000; 0 takes a free port.
     pub port: u16,
-    /// Which requests are Socket.IO's. Default `/socket.io`.
+    /// Path of Socket.IO requests. Default `/socket.io`.
     pub path: String,
-    /// The namespaces that clients may join, as names or patterns (`/tenant/{tenant}`). Default `/`.
+    /// Namespaces that clients may join, as names or patterns (`/tenant/{tenant}`). Default `/`.
     pub namespaces: Vec<String>,
-    /// The proxies in front, as addresses or nets (`10.0.0.0/8`): whom they name in `forwarded_by` is the client. Default
-    /// none: the address of the connection is. Trust none that does not write this header itself.
+    /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), that are trusted to report the client
+    /// address in `forwarded_by`. Default none: the address of the connection is the client address. List
+    /// only proxies that write this header themselves; otherwise clients can forge it.
     pub trusted_proxies: Vec<String>,
-    /// In which header they say for whom they come. Default `x-forwarded-for`.
+    /// Header in which the proxies report the client address. Default `x-forwarded-for`.
     pub forwarded_by: ForwardedBy,
-    /// How many sessions may be open at once, both protocols together. Default 250,000; further ones get 503.
+    /// Limit of open sessions, both protocols together. Default 250,000; further handshakes get 503.
     pub max_sessions: usize,
-    /// How many connections of a port may be in a TLS handshake or speak HTTP at once; those that became WebSockets
-    /// count as sessions. Default 20,000; further ones are closed at once. An idle one costs about 1 KiB, with TLS
-    /// about 10 KiB.
+    /// Limit of connections per port that are in a TLS handshake or speak HTTP; connections that became
+    /// WebSockets count as sessions. Default 20,000; further connections are closed at once. An idle
+    /// connection costs about 1 KiB, with TLS about 10 KiB.
     pub max_connections: usize,
-    /// How many bytes of memory may wait for all clients together. Default 536,870,912 (512 MiB), for a machine of 2 GiB;
-    /// beyond three quarters of it, what is sent to those for whom much waits is refused, and those who have an equal
-    /// share or more are disconnected.
+    /// Budget of memory for messages that are queued for all clients together, in bytes. Default 536,870,912
+    /// (512 MiB), for a machine of 2 GiB. Beyond three quarters of the budget, messages to clients with a
+    /// large queue are refused, and clients whose queue has reached an equal share or more are disconnected.
     pub max_queued_bytes: usize,
-    /// How long a shutdown may take, in milliseconds. Default 10,000; clients are told to go evenly over the first
-    /// half of it, so that they do not come back in one moment.
+    /// Deadline of a drain, in milliseconds. Default 10,000. Disconnects are spread evenly over the first
+    /// half, so that clients do not all reconnect at the same moment.
     pub drain_ms: u64,
 }
 
@@ -99,19 +102,20 @@ impl Default for Server {
     }
 }
 
-/// TLS without a proxy. It costs about 8 KiB of memory for each connection.
+/// TLS without a proxy. It costs about 8 KiB of memory per connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tls {
-    /// The file of the certificate, with those that lead to it, as PEM. Default empty: no TLS.
+    /// Path of the PEM file with the certificate and its chain. Default empty: no TLS.
     pub certificate: String,
-    /// The file of its key, as PEM.
+    /// Path of the PEM file with the private key.
     pub key: String,
-    /// How often it is looked whether the files have changed, in milliseconds. Default 10,000; 0: only at SIGHUP. Costs
-    /// the reading of two small files.
+    /// Interval at which the files are checked for changes, in milliseconds. Default 10,000; 0: only at
+    /// SIGHUP. Each check reads two small files.
     pub watch_ms: u64,
-    /// For how many seconds browsers that have been here speak nothing but TLS to this host name, on any port
-    /// (`Strict-Transport-Security`). Default 31,536,000, a year; 0 makes them forget it. Costs a header of 47 bytes.
+    /// `max-age` of `Strict-Transport-Security`, in seconds: a browser that received it uses only TLS for
+    /// this host name, on any port. Default 31,536,000, a year; 0 makes browsers forget it. Costs a header of
+    /// 47 bytes.
     pub hsts_seconds: u64,
 }
 
@@ -121,39 +125,41 @@ impl Default for Tls {
     }
 }
 
-/// A port of its own for operators, without TLS.
+/// Separate port for operators, without TLS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Internal {
-    /// Address and port, such as `10.0.0.1:9000`. Default empty: none. With it, the metrics and the API are here and no
-    /// longer on the port of the clients, except for `/api/auth/acquire-session`, which is on both.
+    /// Address and port, such as `10.0.0.1:9000`. Default empty: no separate port. With it, metrics and the
+    /// API are served here and no longer on the port of the clients, except for `/api/auth/acquire-session`,
+    /// which is served on both.
     pub address: String,
-    /// Whether every program of this machine may use it without a key. Default `false`. Only with a loopback address, and
-    /// not for pages: requests with an `Origin`, or with a `Host` that is neither `localhost` nor a loopback address, need
-    /// a key all the same. A proxy or a tunnel to this port makes operators of all whom it lets through.
+    /// Whether programs on this machine may use the port without a key. Default `false`. It requires a
+    /// loopback address, and does not apply to pages: a request with an `Origin`, or with a `Host` other than
+    /// `localhost` or a loopback address, still needs a key. A proxy or tunnel to this port gives operator
+    /// rights to all callers that it lets through.
     pub allow_without_key: bool,
 }
 
 impl Internal {
-    /// Where it listens, if it does.
+    /// Address to listen on, if one is set and valid.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.address.parse().ok()
     }
 
-    /// Whether it takes programs of this machine without a key.
+    /// Whether programs on this machine are accepted without a key.
     pub(crate) fn is_keyless(&self) -> bool {
         self.allow_without_key && self.listen().is_some_and(|address| address.ip().is_loopback())
     }
 }
 
-/// How proxies say for whom they come.
+/// Header in which proxies report the client address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardedBy {
-    /// `X-Forwarded-For`, as most do.
+    /// `X-Forwarded-For`, the most common one.
     #[default]
     XForwardedFor,
-    /// `Forwarded`, as RFC 7239 has it.
+    /// `Forwarded` of RFC 7239.
     Forwarded,
 }
 
@@ -161,29 +167,31 @@ pub enum ForwardedBy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Transport {
-    /// How long after an answer the next heartbeat is sent. Default 25,000. Costs one small message each way.
+    /// Interval between the answer to a heartbeat and the next heartbeat. Default 25,000. Costs one small
+    /// message each way.
     pub ping_interval_ms: u64,
-    /// How long the answer may take; then the session ends. Default 20,000.
+    /// Timeout of the answer to a heartbeat, after which the session is closed. Default 20,000.
     pub ping_timeout_ms: u64,
-    /// How long a client may stay without joining a namespace. Default 10,000.
+    /// Timeout for a client to join its first namespace. Default 10,000.
     pub connect_timeout_ms: u64,
-    /// The largest message. Default 1,000,000.
+    /// Limit of the size of one message. Default 1,000,000.
     pub max_payload_bytes: usize,
-    /// How much memory may wait for one client before it is put off as too slow; a message counts with an eighth more than
-    /// its bytes and with 128 bytes for its place. Default 8 MiB.
+    /// Limit of the memory queued for one client, beyond which it is disconnected as a slow consumer. A
+    /// message counts with its bytes, an eighth more, and 128 bytes for its queue entry. Default 8 MiB.
     pub max_buffered_bytes: usize,
-    /// How long a client may take for the TLS handshake, and for the head of a request; and how long a connection may be
-    /// idle. Default 10,000; then it is closed.
+    /// Timeout of the TLS handshake, of the head of a request, and of an idle connection. Default 10,000;
+    /// then the connection is closed.
     pub head_timeout_ms: u64,
-    /// How long a client may take for the body of a POST, and for each 16 KiB of an answer. Default 30,000; then its
-    /// connection is closed.
+    /// Timeout for receiving the body of a POST, and for writing each 16 KiB of a response. Default 30,000;
+    /// then the connection is closed.
     pub body_timeout_ms: u64,
-    /// Whether clients of Socket.IO 1 and 2 (Engine.IO 3) may come. Default `false`. They make `socket.id` up from the id
-    /// of their session, which is a secret; the id that the gateway knows them by is another, and the event `connected`
-    /// tells it as `socketId`.
+    /// Whether clients of Socket.IO v1 and v2 (Engine.IO protocol 3) are accepted. Default `false`. These
+    /// clients derive `socket.id` from the id of their session, which is a secret. The gateway uses another
+    /// id for them, which the event `connected` carries as `socketId`.
     pub allow_eio3: bool,
-    /// Whether polls may be JSONP, which browsers without CORS need. Default `false`. Every page on the web can run such an
-    /// answer as a script; the gateway takes it from pages of other origins only if `origins.allowed` is `*`.
+    /// Whether JSONP polling is accepted, which browsers without CORS need. Default `false`. Any page on the
+    /// web can run such a response as a script; the gateway accepts JSONP from pages of other origins only if
+    /// `origins.allowed` is `*`.
     pub jsonp: bool,
 }
 
@@ -203,26 +211,30 @@ impl Default for Transport {
     }
 }
 
-/// Which pages may connect. A request without an `Origin` header is not a page's and is not asked.
+/// Origins of pages that may connect. A request without an `Origin` header does not come from a page and is
+/// not checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Origins {
-    /// Origins besides the gateway's own, such as `https://example.com`; `*` means all. Default none.
+    /// Allowed origins besides the gateway's own, such as `https://example.com`; `*` allows all. Default
+    /// none.
     pub allowed: Vec<String>,
-    /// Whether pages of these origins may send cookies (`withCredentials`). Default `false`. Not possible with `*`.
+    /// Whether pages of these origins may send cookies (`withCredentials`). Default `false`. Not possible
+    /// with `*`.
     pub credentials: bool,
 }
 
-/// What clients may do by themselves.
+/// Events that the gateway handles for clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Events {
-    /// Whether clients join and leave rooms by events (`join`, `leave`). Default `true`.
+    /// Whether clients may join and leave rooms by the events `join` and `leave`. Default `true`.
     pub join: bool,
-    /// How many rooms a client may join by itself. Default 128. Each costs about 50 bytes.
+    /// Limit of rooms that a client may join by events. Default 128. Each costs about 50 bytes.
     pub max_rooms: usize,
-    /// Whether `message` reaches other clients, and whether an event that nobody handles reaches the members of the
-    /// room that its data names (`{"room": …}`), if the sender is one. Default `true`.
+    /// Whether events are relayed between clients. `message` reaches other clients, and an event without a
+    /// handler reaches the members of the room in its data (`{"room": …}`) if the sender is a member. Default
+    /// `true`.
     pub relay: bool,
 }
 
@@ -232,50 +244,53 @@ impl Default for Events {
     }
 }
 
-/// Who clients are, and how they prove it. Without `jwt_key`, `jwks` and `session_secret` nobody looks at tokens.
+/// Authentication of clients. Without `jwt_key`, `jwks` and `session_secret` tokens are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Auth {
-    /// Whether clients without a token are let in. Default `true`.
+    /// Whether clients without a token are admitted. Default `true`.
     pub anonymous: bool,
-    /// By which method JWTs are signed: `HS256`, `RS256`, `ES256`, `EdDSA` or a longer one. Default `HS256`. No other
-    /// one is taken.
+    /// Signature algorithm of JWTs: `HS256`, `RS256`, `ES256`, `EdDSA` or a longer variant. Default `HS256`.
+    /// Tokens of other algorithms are rejected.
     pub jwt_method: String,
-    /// The key of JWTs: the secret, of at least 16 bytes, or the public key as PEM. Default empty: no JWT is taken.
+    /// Key of JWTs: the shared secret, of at least 16 bytes, or the public key as PEM. Default empty: no JWT
+    /// is accepted by such a key.
     pub jwt_key: Secret,
-    /// The public keys of JWTs as a JSON Web Key Set: an `http://` or `https://` URL, or a file. Default empty: there are
-    /// none. Over plain HTTP whoever is in between can name keys of its own; the log says so. A token that names no key
-    /// is tried with up to four of them. The method is that of the key (RSA, ECDSA with P-256 or P-384, Ed25519), and `jwt_method` does not matter.
+    /// Location of the public keys of JWTs, a JSON Web Key Set: an `http://` or `https://` URL, or a file.
+    /// Default empty: none. Over plain HTTP a man in the middle can insert its own keys; the log warns about
+    /// it. A token without a key id is tried with up to four keys. The algorithm is that of the key (RSA,
+    /// ECDSA with P-256 or P-384, Ed25519); `jwt_method` does not apply.
     pub jwks: String,
-    /// How often the set is asked for at most when a token names a key that is not in it, in milliseconds. Default
-    /// 60,000. A new key is known that much too late at most.
+    /// Minimum interval between two fetches of the key set that are caused by tokens with an unknown key id,
+    /// in milliseconds. Default 60,000. A new key is accepted at most that much later.
     pub jwks_interval_ms: u64,
-    /// After how long it is asked for again in any case, in milliseconds. Default 3,600,000, an hour. A key that was
-    /// withdrawn is good that much longer.
+    /// Age after which the key set is fetched again in any case, in milliseconds. Default 3,600,000, an hour.
+    /// A withdrawn key stays accepted that much longer.
     pub jwks_age_ms: u64,
-    /// What `iss` has to be. Default empty: anything.
+    /// Required `iss` of JWTs. Default empty: not checked.
     pub jwt_issuer: String,
-    /// What has to be in `aud`. Default empty: anything.
+    /// Required `aud` of JWTs. Default empty: not checked.
     pub jwt_audience: String,
-    /// The claim with the user's name. Default `sub`.
+    /// Claim that holds the user's name. Default `sub`.
     pub user_claim: String,
-    /// Claims that become metadata of the connection, such as `plan`. Default none.
+    /// Claims that are copied to the metadata of the connection, such as `plan`. Default none.
     pub metadata_claims: Vec<String>,
-    /// By it the gateway signs the tokens of sessions, and knows them again; at least 16 bytes, and not
-    /// `jwt_key`. Default empty: there are none.
+    /// Secret that signs and verifies session tokens; at least 16 bytes, and different from `jwt_key`.
+    /// Default empty: no session tokens.
     pub session_secret: Secret,
-    /// How long a session's token is good, in milliseconds. Default 86,400,000, a day.
+    /// Lifetime of a session token, in milliseconds. Default 86,400,000, a day.
     pub session_ms: u64,
-    /// For how long rooms, metadata and user of a client that lost its connection are kept, in milliseconds, for when it
-    /// comes back with the same session's token. Default 0: they are not.
+    /// Time for which rooms, metadata and user of a disconnected client are kept, in milliseconds, until it
+    /// returns with the same session token. Default 0: they are not kept.
     pub keep_ms: u64,
-    /// How many clients' are kept at most; then the oldest are forgotten. Default 10,000. Each costs about 500 bytes,
-    /// its metadata and the names of its rooms: of 128 rooms 32 KiB at most.
+    /// Limit of disconnected clients that are kept; beyond it the oldest are forgotten. Default 10,000. Each
+    /// costs about 500 bytes, plus its metadata and the names of its rooms: 32 KiB at most for 128 rooms.
     pub max_kept: usize,
-    /// For how long it is remembered that the tokens of a user were taken back, in milliseconds: as long as the longest
-    /// token is good. Default 86,400,000, a day.
+    /// Time for which the revocation of a user's tokens is remembered, in milliseconds. It must be as long as
+    /// the lifetime of the longest token. Default 86,400,000, a day.
     pub revoked_ms: u64,
-    /// Of how many users at most; then no further ones can be. Default 10,000. Each costs about 200 bytes.
+    /// Limit of users with revoked tokens; beyond it further revocations fail. Default 10,000. Each costs
+    /// about 200 bytes.
     pub max_revoked: usize,
 }
 
@@ -302,16 +317,16 @@ impl Default for Auth {
     }
 }
 
-/// What operators may do, and who they are.
+/// Authentication of operators, and the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Api {
-    /// The keys that operators have: any of them opens. Each has at least 16 bytes. Default none: then a random one
-    /// is made at every start, which the program prints once and [`Gateway::generated_key`](crate::Gateway::generated_key)
-    /// tells.
+    /// Keys of operators; any of them gives access. Each has at least 16 bytes. Default none: a random key is
+    /// generated at every start, which the program prints once and
+    /// [`Gateway::generated_key`](crate::Gateway::generated_key) returns.
     #[serde(deserialize_with = "secret::list")]
     pub keys: Vec<Secret>,
-    /// Whether the page is served. Default `true`. It shows numbers to operators only.
+    /// Whether the page is served. Default `true`. It shows statistics to operators only.
     pub page: bool,
 }
 
@@ -321,14 +336,14 @@ impl Default for Api {
     }
 }
 
-/// What is written to the log, which goes to the standard error. Where it is not read fast enough, 1 MiB of lines waits
-/// (2 MiB with what is being written), and further lines are dropped and counted.
+/// Log, written to the standard error. If the reader is too slow, up to 1 MiB of lines is queued (2 MiB with
+/// those being written); further lines are dropped and counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or what `tracing` calls directives. Default `info`.
+    /// `error`, `warn`, `info`, `debug` or `trace`, or directives of `tracing`. Default `info`.
     pub level: String,
-    /// Lines for people, or JSON for programs. Default `human`.
+    /// Format of the lines: text for humans, or JSON for programs. Default `human`.
     pub format: LogFormat,
 }
 
@@ -338,13 +353,13 @@ impl Default for Log {
     }
 }
 
-/// For whom the log is.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Text for humans.
     #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }

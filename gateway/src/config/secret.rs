@@ -1,32 +1,34 @@
-//! Texts that open something: keys and the secrets that tokens are signed with. They are compared and used, never shown.
+//! Secret texts: keys, and the secrets that sign tokens. They can be compared and used, and are never shown.
 
 use std::fmt::{self, Debug, Display, Formatter};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What is shown instead. It is too short to be taken for a key if somebody uses what was shown as a configuration.
+/// Text shown in place of a secret. It is shorter than a valid key, so a printed configuration that is used
+/// as input is rejected.
 const MASK: &str = "(secret)";
 
-/// A key that is shorter can be guessed.
+/// Minimum length of a key in bytes. Shorter keys can be guessed.
 pub(super) const MIN_KEY_LEN: usize = 16;
 
-/// A text that shows itself to nobody who does not ask for it by [`expose`](Self::expose). An empty one is no secret.
+/// Secret text. `Debug`, `Display` and serialization show a mask; only [`expose`](Self::expose) returns the
+/// text. An empty text is not a secret, and is shown as it is.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself.
+    /// Returns the secret text.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Its length in bytes.
+    /// Length of the text in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -70,13 +72,13 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) => Ok(Self(text)),
-            // The error of the format would say what it found.
+            // The error of the deserializer would quote the value.
             _ => Err(D::Error::custom("a text is expected")),
         }
     }
 }
 
-/// Several of them. What is no list is not told back either.
+/// Deserializes a list of secrets. The error for other values does not quote them.
 pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
     serde_json::from_value(serde_json::Value::deserialize(deserializer)?)
         .map_err(|_| D::Error::custom("a list of texts is expected"))

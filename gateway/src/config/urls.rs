@@ -1,19 +1,20 @@
-//! The URLs of the settings, as far as they can be judged without asking anybody.
+//! Checks of the URLs in settings that need no network.
 
 use std::net::IpAddr;
 
-/// Whether a URL names a user or a password.
+/// Whether a URL contains a user name or a password.
 pub(super) fn names_a_user(url: &str) -> bool {
     authority(url).contains('@')
 }
 
-/// Whether it is one of plain HTTP to another machine: whoever is in between can read and change what goes there.
+/// Whether a URL uses plain HTTP to another machine, so that a man in the middle can read and change the
+/// traffic.
 pub(super) fn is_in_the_open(url: &str) -> bool {
     let is_plain = url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"));
     is_plain && !is_of_this_machine(host(authority(url)))
 }
 
-/// What stands between the scheme and the path.
+/// Authority of a URL: the part between the scheme and the path.
 fn authority(url: &str) -> &str {
     let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
     behind.split(['/', '?', '#']).next().unwrap_or_default()

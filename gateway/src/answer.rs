@@ -1,4 +1,4 @@
-//! What HTTP requests are answered with.
+//! Responses to HTTP requests.
 
 use bytes::Bytes;
 use engineio::Body;
@@ -6,10 +6,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-/// An answer to an HTTP request.
+/// HTTP response.
 pub type Answer = Response<Body>;
 
-/// A value as JSON.
+/// Response with a value as JSON.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     match serde_json::to_vec(value) {
         Ok(text) => of(status, "application/json", text),
@@ -17,7 +17,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     }
 }
 
-/// What was asked for is done: `{"success": true, "data": …}`.
+/// Response to a successful request: `{"success": true, "data": …}`.
 pub fn success(data: impl Serialize) -> Answer {
     #[derive(Serialize)]
     struct Success<T> {
@@ -27,15 +27,16 @@ pub fn success(data: impl Serialize) -> Answer {
     json(StatusCode::OK, &Success { success: true, data })
 }
 
-/// It is not: `{"success": false, "error": {"code": …, "message": …}}`. The code is for programs and does not change.
+/// Response to a failed request: `{"success": false, "error": {"code": …, "message": …}}`. The code is for
+/// programs and stable.
 pub fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
     json(status, &json!({"success": false, "error": {"code": code, "message": message}}))
 }
 
-/// Without a policy of its own an answer is nothing that runs, and nobody may frame it.
+/// Default policy of a response: it runs no scripts and may not be framed.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Text of some kind.
+/// Response with a text of the given type.
 pub fn of(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Body::from(text.into()));
     *answer.status_mut() = status;

@@ -1,4 +1,4 @@
-//! Why clients went: how many for each reason, and the last of them.
+//! Statistics of disconnected clients: a counter per reason, and the most recent ones.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use socketio_server::{DisconnectReason, Socket};
 
 use crate::native;
 
-/// So many are remembered one by one.
+/// Number of disconnected clients that are listed individually.
 const REMEMBERED: usize = 20;
-/// What we call it when a client reads too slowly.
+/// Reason of a client that reads too slowly. The official protocol has no word of its own for it.
 pub(crate) const SLOW_CONSUMER: &str = "slow consumer";
 
-/// All that went since the start.
+/// Statistics of disconnected clients since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Closes(Mutex<Inner>);
 
@@ -25,23 +25,23 @@ struct Inner {
     last: VecDeque<Close>,
 }
 
-/// A client that went.
+/// Disconnected client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Close {
-    /// When.
+    /// Time of the disconnect, as RFC 3339 with milliseconds.
     pub at: String,
-    /// The id of its socket.
+    /// Id of the socket.
     pub id: String,
-    /// From which namespace.
+    /// Namespace of the socket.
     pub namespace: String,
     /// `native`, or the transport of Socket.IO.
     pub over: &'static str,
-    /// Why: the official server's word, or `slow consumer`.
+    /// Reason: that of the official server, or `slow consumer`.
     pub reason: &'static str,
 }
 
 impl Closes {
-    /// Remembers one.
+    /// Counts a disconnected client.
     pub(crate) fn add(&self, socket: &Socket, reason: DisconnectReason) {
         let close = Close {
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
@@ -56,23 +56,24 @@ impl Closes {
         inner.last.push_front(close);
     }
 
-    /// How many went for each reason.
+    /// Number of disconnected clients by reason.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.lock().counts.clone()
     }
 
-    /// The last that went, the very last first.
+    /// The most recently disconnected clients, newest first.
     pub(crate) fn last(&self) -> Vec<Close> {
         self.lock().last.iter().cloned().collect()
     }
 
-    /// Counting leaves nothing half done, so a panic elsewhere is no reason to stop.
+    /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The official word says the same of a client that reads too slowly as of a broken cable; operators want to know.
+/// Name of a reason. The official reason is the same for a slow consumer and a broken connection; operators
+/// need the difference.
 fn word(reason: DisconnectReason) -> &'static str {
     match reason {
         DisconnectReason::Connection(CloseReason::TransportError(Fault::SlowConsumer)) => SLOW_CONSUMER,

@@ -1,7 +1,7 @@
-//! The edge: connections come in, and each request goes to whom it is for.
+//! Edge of the gateway: accepts connections and dispatches their requests.
 //!
-//! What lies below the path of Socket.IO is Socket.IO's, any other request that wants a WebSocket gets the native
-//! protocol, and the rest is HTTP.
+//! Requests below the path of Socket.IO go to the Socket.IO server, other WebSocket upgrades to the native
+//! protocol, and the rest to the HTTP routes.
 
 use std::error::Error as _;
 use std::io;
@@ -21,34 +21,36 @@ use crate::log_limit::LogLimiter;
 use crate::protection::Protection;
 use crate::{http as web, native};
 
-/// How many file descriptors each port keeps back, so that its health can be asked for when there are no others left.
+/// Number of file descriptors that each port reserves, so that its health can be checked when all others are
+/// in use.
 const RESERVE: usize = 8;
-/// How long the answers may take that are under way at the end.
+/// Timeout for responses that are in progress when the gateway closes.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 impl Gateway {
-    /// Serves the connections of a listener until the gateway is [drained](Self::drain), by TLS if the settings name a
-    /// certificate.
+    /// Serves the connections of a listener until the gateway is [drained](Self::drain), over TLS if the
+    /// settings name a certificate.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.accept_clients(&listener, Door::Public).await;
         Ok(())
     }
 
-    /// The same on a port that is for clients alone: both protocols, and to whatever else is asked there what this is
-    /// and how it is. There is no API, no page and no metrics.
+    /// Serves a port for clients only, over both protocols. Other requests get information and health checks,
+    /// but no API, page or metrics.
     pub async fn serve_clients(&self, listener: TcpListener) -> io::Result<()> {
         self.accept_clients(&listener, Door::Clients).await;
         Ok(())
     }
 
-    /// Answers a request below `server.path` as the gateway's own ports do, with the same checks of origins and the same
-    /// limits: for programs that have a port of their own. `peer` is whose connection it is.
+    /// Handles a request below `server.path` with the origin checks and limits of the gateway's own ports,
+    /// for programs that listen on a port of their own. `peer` is the remote address of the connection.
     pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> Answer {
-        // Requests with a session id, and those that only ask what they may do, open nothing.
+        // Requests with a session id and CORS preflights open no session.
         let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
         let answer = match admit(self, request.headers(), peer, is_handshake) {
             Ok(client) => {
-                // Only our own native connections have it.
+                // The header marks connections of the native protocol inside this process. Clients must not
+                // be able to forge it.
                 request.headers_mut().remove(native::MARK);
                 request.extensions_mut().insert(PeerAddr(client));
                 let answer = self.io().engine().handle(request).await;
@@ -75,10 +77,11 @@ impl Gateway {
         }
     }
 
-    /// Serves a port of its own for operators: metrics, health and API, without TLS. There are no clients here, so it
-    /// is there until the last of them is gone.
+    /// Serves a separate port for operators: metrics, health and API, without TLS. The port has no clients,
+    /// so it stays open until the drain has ended.
     ///
-    /// With `internal.allow_without_key` the listener has to be on a loopback address; otherwise this is an error.
+    /// With `internal.allow_without_key` the listener must be bound to a loopback address; otherwise this is
+    /// an error.
     pub async fn serve_internal(&self, listener: TcpListener) -> io::Result<()> {
         if self.config().internal.allow_without_key && !listener.local_addr()?.ip().is_loopback() {
             let message = "internal.allow_without_key needs a loopback address";
@@ -136,7 +139,7 @@ impl Gateway {
             .on_descriptors(move |descriptors| watching.descriptors().note(descriptors))
             .shutdown_timeout(LAST_ANSWERS)
             .on_failure(move |failure| match failure {
-                // Whoever looks what is on this port fails in the handshake, too.
+                // Port scanners cause failed handshakes too, so the log level is debug.
                 ConnectionFailure::Handshake(error) => {
                     gateway.tallies().tls_failures.add();
                     tracing::debug!(%error, "TLS");
@@ -149,14 +152,14 @@ impl Gateway {
                 ConnectionFailure::TooManyOfAddress(address) => {
                     gateway.crowd().refuse("connections", *address);
                 }
-                // That they have run out is logged as such.
+                // A separate log line reports that descriptors have run out.
                 failure if failure.is_out_of_descriptors() => gateway.tallies().excess.add("descriptors"),
                 failure => warn(&log, failure),
             })
     }
 }
 
-/// Logs why connections are refused. A line for each would fill the log.
+/// Logs the cause of refused connections, at a limited rate.
 fn warn(log: &LogLimiter, failure: &ConnectionFailure) {
     if let Some(suppressed) = log.admits("accept", Instant::now()) {
         let source = failure.source().map(tracing::field::display);
@@ -189,7 +192,7 @@ async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -
     web::respond(gateway, request, door).await
 }
 
-/// Whether somebody may connect, and who it is.
+/// Checks the origin and the rate of handshakes of a request, and determines the client address.
 fn admit(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -208,7 +211,7 @@ fn admit(
     Ok(client)
 }
 
-/// The answer to a handshake. The engine refuses more sessions than an address may have without a body.
+/// Adds a body to the engine's 429 for too many sessions of an address, which has none.
 fn explained(gateway: &Gateway, answer: Answer, client: IpAddr) -> Answer {
     let headers = answer.headers();
     if answer.status() != StatusCode::TOO_MANY_REQUESTS || headers.contains_key(header::CONTENT_TYPE) {

@@ -1,4 +1,4 @@
-//! The gateway: one server of both protocols, and the settings that made it.
+//! Gateway: one server for both protocols, with its settings and shared state.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ use crate::tls::{Tls, TlsError};
 use crate::tokens::{Keys, Session, SessionError, TokenError, Tokens};
 use crate::{descriptors, events, pace, watch};
 
-/// A gateway. This is a handle: clones are the same gateway.
+/// Handle to a gateway. Clones refer to the same gateway.
 #[derive(Clone, Debug)]
 pub struct Gateway(Arc<Shared>);
 
@@ -50,58 +50,59 @@ struct Shared {
     is_closed: AtomicBool,
 }
 
-/// Why nothing was reloaded.
+/// Error of a reload. Nothing was changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReloadError {
-    /// A setting has a value that it cannot have. It is the first one; [`Config::check`] names all.
+    /// A setting has an invalid value. This is the first one; [`Config::check`] returns all.
     #[error(transparent)]
     Setting(#[from] WrongValue),
-    /// Tokens cannot be checked as the settings say.
+    /// The settings of token authentication are unusable.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The certificate or its key cannot be used.
+    /// The certificate or its key is unusable.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
 }
 
-/// Why a gateway cannot be made from a configuration.
+/// Error of creating a gateway from a configuration.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A setting has a value that it cannot have. It is the first one; [`Config::check`] names all.
+    /// A setting has an invalid value. This is the first one; [`Config::check`] returns all.
     #[error(transparent)]
     Setting(#[from] WrongValue),
-    /// A setting of the transport cannot be.
+    /// The settings of the transport are rejected by the engine.
     #[error(transparent)]
     Transport(#[from] engineio::ConfigError),
-    /// Tokens cannot be checked as the settings say.
+    /// The settings of token authentication are unusable.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// TLS cannot be spoken as the settings say.
+    /// The settings of TLS are unusable.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
-    /// What should be an address or a net is none.
+    /// An entry of an address list is neither an address nor a network.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// The backend cannot be called as the settings say.
+    /// The settings of the backend are unusable.
     #[error(transparent)]
     Hook(#[from] HookError),
-    /// The system has no random bytes for a key of operators.
+    /// The system has no random bytes for a generated key.
     #[error("api.keys is empty, and no key can be made: {0}")]
     Random(#[from] getrandom::Error),
-    /// A namespace's name is no pattern.
+    /// The name of a namespace is not a valid pattern.
     #[error("server.namespaces: {name}: {source}")]
     Namespace {
-        /// What was given.
+        /// Name in the configuration.
         name: String,
-        /// What is wrong with it.
+        /// Error of the pattern.
         source: socketio_server::PatternError,
     },
 }
 
 impl Gateway {
-    /// A gateway that nobody can reach yet. The configuration is [checked](Config::check), wherever it comes from.
+    /// Creates a gateway without listening on a port. The configuration is [checked](Config::check), whatever
+    /// its source.
     pub fn new(config: Config) -> Result<Self, StartError> {
         first_wrong(&config)?;
         let config = Arc::new(config);
@@ -117,11 +118,11 @@ impl Gateway {
         let hooks = Hooks::new(&config.hooks, &io)?;
         let closes = Arc::<Closes>::default();
         let started = Instant::now();
-        // First, so that no pattern takes its name.
+        // Registered first, so that no pattern matches its name.
         watch::register(&io, &operators, &closes, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
-            // First of all, so that nobody else has work with those who are too many.
+            // The limit runs before all other middleware, so that a refused client causes no further work.
             crowd.register(&namespace);
             guard.register(&namespace);
             pace::register(&namespace, &config.limits);
@@ -153,41 +154,42 @@ impl Gateway {
         })))
     }
 
-    /// The Socket.IO server, of which native clients are clients too: for handlers and emits of one's own.
+    /// Socket.IO server, for handlers and emits of the embedding program. Native clients are clients of it
+    /// too.
     pub fn io(&self) -> &Server {
         &self.0.io
     }
 
-    /// The settings that it was made with. [`reload`](Self::reload) does not change them.
+    /// Settings that the gateway was created with. [`reload`](Self::reload) does not change them.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// The key of operators that was made at random, since `api.keys` was empty. It is good until
-    /// [`reload`](Self::reload) brings keys, and whenever they are gone again. Whoever prints it should do so where only
-    /// operators read.
+    /// Key of operators that was generated because `api.keys` was empty. It is valid whenever the settings
+    /// have no keys, also after a [`reload`](Self::reload) that removes them. It is a secret: print it only
+    /// where operators alone can read it.
     pub fn generated_key(&self) -> Option<&str> {
         self.0.operators.generated().map(Secret::expose)
     }
 
-    /// How long it has been there.
+    /// Time since the gateway was created.
     pub fn uptime(&self) -> Duration {
         self.0.started.elapsed()
     }
 
-    /// How things are. Counting takes a walk over all sessions and rooms.
+    /// Current statistics. Collecting them iterates over all sessions and rooms.
     pub fn numbers(&self) -> Numbers {
         Numbers::now(&self.0.io, &self.0.closes, self.uptime())
     }
 
-    /// Whether it takes new clients: not while it says goodbye to those that it has.
+    /// Whether the gateway accepts new clients. It does not during a drain.
     pub fn is_ready(&self) -> bool {
         !self.0.draining.load(Ordering::Relaxed)
     }
 
-    /// Takes no new clients, tells the others to go, evenly over the first half of `server.drain_ms`, and ends the
-    /// connections that are left when that time is over. What is left of it is the backend's, which may still have to
-    /// hear of some. Then [`serve`](Self::serve) returns.
+    /// Drains the gateway. New clients are refused, the others are disconnected evenly over the first half of
+    /// `server.drain_ms`, and connections that are still open at the deadline are closed. If time is left
+    /// before the deadline, pending disconnect webhooks are sent. Then [`serve`](Self::serve) returns.
     pub async fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
         let deadline = Duration::from_millis(self.0.config.server.drain_ms);
@@ -195,7 +197,7 @@ impl Gateway {
         let hooks = &self.0.hooks;
         let lost = hooks.lost();
         self.0.io.drain(deadline, deadline / 2).await;
-        // What the backend has not heard by then it will not hear.
+        // Disconnect webhooks that are still pending at the deadline are lost, and counted below.
         let _ = tokio::time::timeout_at(end, hooks.idle()).await;
         let disconnects = hooks.unheard().saturating_sub(lost);
         if disconnects > 0 {
@@ -205,14 +207,15 @@ impl Gateway {
         self.0.closed.notify_waiters();
     }
 
-    /// Takes the keys of operators and those of tokens from these settings, and reads the files of the certificate
-    /// again. Connections stay as they are, also those that were opened with a key that is good no longer. All of it is
-    /// taken or, with an error, nothing.
+    /// Applies the keys of operators and the keys of tokens from these settings, and reads the certificate
+    /// files again. Open connections are kept, including those that were authenticated by a key that is no
+    /// longer valid. On an error nothing is changed.
     ///
-    /// Without keys of operators in the settings the [generated](Self::generated_key) one is good; if none was generated,
-    /// nobody is an operator until another reload brings a key.
+    /// If the settings have no keys of operators, the [generated](Self::generated_key) key is valid. If none
+    /// was generated, all operator requests are refused until another reload brings a key.
     ///
-    /// Returns the names of the other settings that differ from those that the gateway was made with.
+    /// Returns the names of the other settings that differ from those that the gateway was created with. They
+    /// need a restart.
     pub fn reload(&self, config: &Config) -> Result<Vec<String>, ReloadError> {
         first_wrong(config)?;
         let keys = Keys::new(&config.auth)?;
@@ -224,83 +227,84 @@ impl Gateway {
         Ok(changes::needing_restart(&self.0.config, config))
     }
 
-    /// Those who may do everything.
+    /// Authentication of operators.
     pub(crate) fn operators(&self) -> &Operators {
         &self.0.operators
     }
 
-    /// TLS, where it is spoken.
+    /// TLS, if the settings name a certificate.
     pub(crate) fn tls(&self) -> Option<&Arc<Tls>> {
         self.0.tls.as_ref()
     }
 
-    /// A new session, of a user or of nobody in particular: its token lets in, for as long as `auth.session_ms` says.
-    /// Who asks has proved who it is to whoever calls this.
+    /// Issues a session token, for a user or anonymous. It is valid for `auth.session_ms`. The caller of this
+    /// function must have authenticated the user.
     pub fn acquire_session(&self, user: Option<String>) -> Result<Session, SessionError> {
         self.0.tokens.acquire(user)
     }
 
-    /// Whose pages may connect, and call the API.
+    /// Origins of pages that may connect and call the API.
     pub(crate) fn origins(&self) -> &Origins {
         &self.0.origins
     }
 
-    /// What was counted from the start.
+    /// Counters since the start.
     pub(crate) fn tallies(&self) -> &Tallies {
         &self.0.tallies
     }
 
-    /// The calls of the API that are carried out once.
+    /// Idempotency keys of API calls.
     pub(crate) fn once(&self) -> &Arc<Once> {
         &self.0.once
     }
 
-    /// What proves who a client is.
+    /// Verification of tokens.
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.0.tokens
     }
 
-    /// The backend that is called, if there is one.
+    /// Backend that receives webhooks, if one is configured.
     pub(crate) fn hooks(&self) -> &Hooks {
         &self.0.hooks
     }
 
-    /// How many may come from where.
+    /// Limits per client address and per connection.
     pub(crate) fn crowd(&self) -> &Crowd {
         &self.0.crowd
     }
 
-    /// The proxies whose word counts.
+    /// Trusted proxies.
     pub(crate) fn proxies(&self) -> &Proxies {
         &self.0.proxies
     }
 
-    /// Whether more can be opened.
+    /// State of the file descriptors.
     pub(crate) fn descriptors(&self) -> &descriptors::Watch {
         &self.0.descriptors
     }
 
-    /// Those that went.
+    /// Statistics of disconnected clients.
     pub(crate) fn closes(&self) -> &Closes {
         &self.0.closes
     }
 
-    /// How many connections are in a TLS handshake or speak HTTP, on all ports. Those that became WebSockets are sessions.
+    /// Number of connections that are in a TLS handshake or speak HTTP, on all ports. Connections that became
+    /// WebSockets count as sessions instead.
     pub fn connections(&self) -> usize {
         self.ports().iter().map(ConnectionCount::now).sum()
     }
 
-    /// Counts the connections of one more port.
+    /// Adds a port to those whose connections are counted.
     pub(crate) fn add_port(&self, connections: ConnectionCount) {
         self.ports().push(connections);
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the list of ports. No change can be interrupted, so a poisoned lock is still consistent.
     fn ports(&self) -> MutexGuard<'_, Vec<ConnectionCount>> {
         self.0.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns when the gateway is closed.
+    /// Completes when the gateway is closed.
     pub(crate) async fn closed(&self) {
         let closed = self.0.closed.notified();
         if !self.0.is_closed.load(Ordering::Relaxed) {
@@ -325,7 +329,8 @@ fn server(config: &Config, origins: &Origins, crowd: &Crowd) -> Result<Server, e
         .connect_timeout(Duration::from_millis(transport.connect_timeout_ms))
         .max_payload(transport.max_payload_bytes)
         .cleanup_empty_child_namespaces(true)
-        // Other clients, the backend and the log see ids of sockets.
+        // Ids of sockets are visible to other clients, the backend and the log, so they must not reveal the
+        // session id.
         .random_ids_for_v2(true)
         .engine(|engine| {
             let engine = engine
@@ -345,7 +350,7 @@ fn server(config: &Config, origins: &Origins, crowd: &Crowd) -> Result<Server, e
     builder.build()
 }
 
-/// A namespace by its name, or the parent of those whose names fit the pattern.
+/// Returns the namespace of this name, or, for a pattern, the parent of all namespaces that match it.
 fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
     if name.contains('{') {
         io.of_pattern(name).map_err(|source| StartError::Namespace { name: name.to_owned(), source })
@@ -354,7 +359,7 @@ fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
     }
 }
 
-/// Counts who comes and goes, and what is dropped.
+/// Counts connected and disconnected clients, and dropped events and acknowledgements.
 fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
     let coming = Arc::clone(place);
     namespace.on_connect(move || {
@@ -375,7 +380,8 @@ fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
             place.refused_events.add();
         }
         tracing::debug!(id = socket.id(), error = %error.for_log(), "an event or its answer was dropped");
-        // Those that wait for an answer are told by it.
+        // A client that requested an acknowledgement received the error with it. The event informs all other
+        // clients.
         if let HandlerError::Extract { event, source } = error {
             events::wrong(socket, event, source);
         }

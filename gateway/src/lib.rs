@@ -1,7 +1,7 @@
-//! One program in front of any backend: Socket.IO and plain WebSocket on one port, with the same namespaces, rooms,
-//! users and events behind both.
+//! Gateway for Socket.IO and plain WebSocket clients on one port, in front of any backend. Both protocols
+//! share namespaces, rooms, users and events.
 //!
-//! The binary is `socketio-gateway`; all of its parts are here, for programs that want them inside:
+//! The binary is `socketio-gateway`. This library is for programs that embed the gateway:
 //!
 //! ```no_run
 //! use gateway::{Config, Gateway};
@@ -19,21 +19,26 @@
 //!
 //! # The files
 //!
-//! - [`config`]: every setting, and where it comes from.
-//! - `gateway`: the server of both protocols; `edge`: connections and requests, each to whom it is for; `tls`: what
-//!   they are wrapped in; `door`: which port they came to; `descriptors`: whether more can be opened.
-//! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so everything works for both.
-//! - `guard`: who may come in, as whom and for how long; `tokens`, `revoked`: what proves it;
-//!   `kept`: what is kept for those who come back; `pace`: how fast it may talk;
-//!   `crowd`: how many may come from where; `forwarded`, `nets`: where that is; `refusal`: what those are told who may not.
-//! - `hooks`: webhooks, by which a backend decides, handles events and is told; `person`: who a socket is.
-//! - `events`: what clients can do when nobody has programmed anything.
-//! - `web`: what we ask others for.
-//! - `http`: what is answered to requests that are neither, the page among it; `answer`: how.
-//! - `numbers`, `closes`, `tallies`: how things are; `watch`: the namespace that tells it; `access`: to whom.
-//! - `log_limit`: lines of the log that would be one for each client.
-//! - `once`: calls that may come twice and are carried out once.
-//! - [`command`]: the command line; `log`: what it writes.
+//! - [`config`]: all settings, and the sources that they are loaded from.
+//! - `gateway`: the server of both protocols. `edge`: accepts connections and dispatches their requests.
+//!   `tls`: certificates. `door`: the kinds of ports. `descriptors`: detects that file descriptors have run
+//!   out.
+//! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so all features work for
+//!   both.
+//! - `guard`: authentication of clients. `tokens`, `revoked`: tokens and their revocation. `kept`: state of
+//!   clients that may return. `pace`: rate limits of events. `crowd`: limits per client address. `forwarded`,
+//!   `nets`: the client address behind proxies. `refusal`: the reasons for which a client is refused.
+//! - `hooks`: webhooks, by which a backend admits clients and handles their events. `person`: the user of a
+//!   socket.
+//! - `events`: the built-in events.
+//! - `web`: the HTTP client.
+//! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `answer`: their
+//!   responses.
+//! - `numbers`, `closes`, `tallies`: statistics. `watch`: the namespace that publishes them. `access`:
+//!   authentication of operators.
+//! - `log_limit`: limits log lines that could otherwise be written once per client.
+//! - `once`: idempotency keys of API calls.
+//! - [`command`]: the command line. `log`: the writer of its log.
 
 mod access;
 pub mod answer;
@@ -82,7 +87,7 @@ pub use self::room_name::{RoomError, USER_ROOM};
 pub use self::tls::TlsError;
 pub use self::tokens::{JwksError, Session, SessionError, TokenError};
 
-/// The sample that `gen-config` prints: all settings with their defaults.
+/// Sample configuration that `gen-config` prints: all settings with their defaults.
 pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");
-/// The version of this program.
+/// Version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

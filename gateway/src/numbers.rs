@@ -1,4 +1,4 @@
-//! How things are: what the page shows.
+//! Statistics that the page shows.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,54 +10,54 @@ use socketio_server::Server;
 use crate::closes::{Close, Closes};
 use crate::native;
 
-/// So many rooms are named, the largest first.
+/// Number of rooms that are listed by name, the largest first.
 const NAMED_ROOMS: usize = 50;
 
-/// How things are at one moment. Messages and closes are counted from the start.
+/// Statistics at one moment. Counters of messages and closes start at zero with the gateway.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Numbers {
-    /// How long the gateway has been there.
+    /// Seconds since the gateway was created.
     pub uptime_seconds: u64,
-    /// Open connections: `polling`, `websocket` and `native`.
+    /// Open connections by transport: `polling`, `websocket` and `native`.
     pub connections: BTreeMap<&'static str, usize>,
-    /// Connections that were opened since the start.
+    /// Connections opened since the start.
     pub opened: u64,
-    /// The namespaces with the number of their sockets.
+    /// Sockets per namespace.
     pub namespaces: BTreeMap<String, usize>,
-    /// The largest rooms.
+    /// The largest rooms, largest first.
     pub rooms: Vec<RoomSize>,
-    /// How many rooms there are.
+    /// Number of rooms.
     pub room_count: usize,
-    /// Messages that clients sent.
+    /// Messages received from clients.
     pub received: Counted,
-    /// Messages that were written to clients.
+    /// Messages written to clients.
     pub sent: Counted,
-    /// What waits for clients to read it, in bytes.
+    /// Bytes queued for clients.
     pub queued_bytes: usize,
-    /// How many clients went for each reason.
+    /// Disconnected clients by reason.
     pub closes: BTreeMap<&'static str, u64>,
-    /// The last that went.
+    /// The most recently disconnected clients.
     pub last_closes: Vec<Close>,
 }
 
-/// Messages and their bytes.
+/// Number of messages and of their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Counted {
-    /// How many.
+    /// Number of messages.
     pub messages: u64,
-    /// How large.
+    /// Number of bytes.
     pub bytes: u64,
 }
 
-/// A room and how many are in it.
+/// Room with the number of its members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RoomSize {
-    /// The namespace that it belongs to.
+    /// Namespace of the room.
     pub namespace: String,
-    /// Its name.
+    /// Name of the room.
     pub room: String,
-    /// How many sockets are in it.
+    /// Number of sockets in the room.
     pub members: usize,
 }
 
@@ -67,15 +67,15 @@ impl From<engineio::Flow> for Counted {
     }
 }
 
-/// The connections that are open.
+/// Open connections.
 pub(crate) struct Open {
-    /// How many, by what carries them.
+    /// Number of connections by transport.
     pub(crate) connections: BTreeMap<&'static str, usize>,
-    /// What waits to be written to them.
+    /// Bytes queued for them.
     pub(crate) queued_bytes: usize,
 }
 
-/// Counts the open connections. That takes a walk over all sessions.
+/// Counts the open connections. It iterates over all sessions.
 pub(crate) fn open(io: &Server) -> Open {
     let mut connections = BTreeMap::from([("polling", 0), ("websocket", 0), ("native", 0)]);
     let mut queued_bytes = 0;
@@ -87,7 +87,7 @@ pub(crate) fn open(io: &Server) -> Open {
 }
 
 impl Numbers {
-    /// Counts. That takes a walk over all sessions and rooms.
+    /// Collects the statistics. It iterates over all sessions and rooms.
     pub(crate) fn now(io: &Server, closes: &Closes, uptime: Duration) -> Self {
         let Open { connections, queued_bytes } = open(io);
         let mut namespaces = BTreeMap::new();

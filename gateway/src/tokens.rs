@@ -1,4 +1,5 @@
-//! Tokens: what proves who a client is. JWTs of others, whose key is in the configuration, and our own for sessions.
+//! Tokens that authenticate clients: JWTs of other issuers, whose keys are in the configuration, and session
+//! tokens of the gateway.
 
 mod jwks;
 mod mint;
@@ -20,37 +21,37 @@ use crate::config::Auth;
 use crate::person::is_user;
 use crate::revoked::{Revoked, TooMany};
 
-/// How far the clocks of those who sign may be off, in seconds.
+/// Tolerated clock skew of the issuers, in seconds.
 const LEEWAY: u64 = 60;
-/// The last second of the last year that is written with four digits.
+/// End of the year 9999, the last second that RFC 3339 can express, in seconds since 1970.
 const LAST: u64 = 253_402_300_799;
 
-/// Why tokens cannot be checked as the configuration says.
+/// Error in the settings of token authentication.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// There is no such method.
+    /// The algorithm is unknown.
     #[error("auth.jwt_method: there is no method {0}")]
     Method(String),
-    /// The key does not go with the method.
+    /// The key does not fit the algorithm.
     #[error("auth.jwt_key: {0}")]
     Key(jsonwebtoken::errors::Error),
-    /// There are no keys where they should be.
+    /// The key set cannot be loaded.
     #[error("auth.jwks: {0}")]
     Jwks(#[from] JwksError),
 }
 
-/// Why there is no new session.
+/// Error of issuing a session token.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The settings have no secret for them.
+    /// The settings have no session secret.
     #[error("there are no sessions here without auth.session_secret")]
     Off,
-    /// Nobody can be called that.
+    /// The user's name is invalid.
     #[error("the name of a user has 1 to 256 bytes")]
     User,
-    /// The system gives none.
+    /// The system has no random bytes.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
     /// The secret cannot be used.
@@ -58,25 +59,25 @@ pub enum SessionError {
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// A session that was given out.
+/// Issued session token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
-    /// What proves it; a secret.
+    /// The token itself; a secret.
     pub token: String,
-    /// Whose it is; `None`: nobody's in particular.
+    /// User of the session; `None` if it is anonymous.
     pub user: Option<String>,
-    /// When it ends, in seconds since 1970.
+    /// Expiry time, in seconds since 1970.
     pub until: u64,
 }
 
 impl Session {
-    /// When it ends, as it is written for people and programs.
+    /// Expiry time as RFC 3339.
     pub fn expires_at(&self) -> String {
         date(self.until)
     }
 }
 
-/// The token stays where it is.
+/// `Debug` without the token.
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
@@ -86,25 +87,25 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// Who somebody is.
+/// Identity that a valid token gives to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The user's name; none for somebody of whom nothing else is known.
+    /// The user's name; `None` if the client is anonymous.
     pub(crate) user: Option<String>,
-    /// Until when, in seconds since 1970.
+    /// Expiry time, in seconds since 1970.
     pub(crate) until: u64,
-    /// Since when, if the token says.
+    /// Time of issue, in seconds since 1970, if the token contains it.
     pub(crate) issued: Option<u64>,
-    /// Which session it is, if it is one of ours.
+    /// Id of the session, if it is a session token.
     pub(crate) session: Option<String>,
-    /// What else is said of it.
+    /// Claims that become metadata of the client.
     pub(crate) metadata: Map<String, Value>,
 }
 
-/// What a session's token says.
+/// Claims of a session token.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
-    /// No two sessions have the same.
+    /// Unique id of the session.
     sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
@@ -124,20 +125,20 @@ impl Claims {
     }
 }
 
-/// Checks tokens, and makes those of sessions. The keys can be changed at any time.
+/// Verifies tokens, and issues session tokens. The keys can be replaced at any time.
 pub(crate) struct Tokens {
     keys: RwLock<Arc<Keys>>,
     revoked: Revoked,
 }
 
-/// What tokens are checked with.
+/// Keys that verify tokens.
 pub(crate) struct Keys {
     jwt: Option<Jwt>,
     sessions: Option<Sessions>,
 }
 
 struct Jwt {
-    /// The key of the settings, and the only method that it is for.
+    /// Key of the settings, and the only algorithm that it is used with.
     fixed: Option<(Algorithm, DecodingKey)>,
     jwks: Option<Arc<Jwks>>,
     validation: Validation,
@@ -171,7 +172,7 @@ impl Tokens {
         Ok(Self { keys: RwLock::new(Arc::new(Keys::new(auth)?)), revoked })
     }
 
-    /// Tokens that are good by the keys of this document alone.
+    /// Tokens that are verified by this key set only.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn of_key_set(document: &[u8]) -> Result<Self, TokenError> {
         let jwks = Some(Arc::new(Jwks::of_document(document)?));
@@ -180,18 +181,18 @@ impl Tokens {
         Ok(Self { keys: RwLock::new(Arc::new(keys)), revoked: Revoked::new(0, 0) })
     }
 
-    /// From now on these keys are good, and no others. Who is in stays in.
+    /// Replaces all keys. Connected clients stay connected.
     pub(crate) fn replace(&self, keys: Keys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// Whether any token could be good.
+    /// Whether any keys are configured, so that tokens are checked at all.
     pub(crate) fn are_taken(&self) -> bool {
         let keys = self.keys();
         keys.jwt.is_some() || keys.sessions.is_some()
     }
 
-    /// Who brings this token, if it is a good one.
+    /// Identity of a valid token that has not been revoked.
     pub(crate) async fn check(&self, token: &str) -> Option<Identity> {
         let keys = self.keys();
         let session = keys.sessions.as_ref().and_then(|sessions| sessions.check(token));
@@ -202,18 +203,19 @@ impl Tokens {
         (!self.is_revoked(&identity)).then_some(identity)
     }
 
-    /// Takes back all tokens of a user that there are.
+    /// Revokes all tokens of a user that have been issued so far.
     pub(crate) fn revoke(&self, user: &str) -> Result<(), TooMany> {
         self.revoked.revoke(user, now())
     }
 
-    /// Whether a token that was good has been taken back.
+    /// Whether a valid token has been revoked.
     pub(crate) fn is_revoked(&self, identity: &Identity) -> bool {
         let user = identity.user.as_deref();
         user.is_some_and(|user| self.revoked.is_revoked(user, identity.issued))
     }
 
-    /// Why a token that is no good is none, for operators: clients are not told what was nearly right.
+    /// Reason for which a token is invalid. It is for operators only: a client must not learn how close a
+    /// forged token was.
     pub(crate) async fn doubt(&self, token: &str) -> String {
         let keys = self.keys();
         let session = keys.sessions.as_ref().and_then(|sessions| sessions.read(token).err());
@@ -232,7 +234,7 @@ impl Tokens {
         }
     }
 
-    /// A new session.
+    /// Issues a session token.
     pub(crate) fn acquire(&self, user: Option<String>) -> Result<Session, SessionError> {
         if user.as_ref().is_some_and(|user| !is_user(user)) {
             return Err(SessionError::User);
@@ -240,13 +242,13 @@ impl Tokens {
         self.keys().sessions.as_ref().ok_or(SessionError::Off)?.acquire(user)
     }
 
-    /// Changes are whole, so a panic elsewhere is no reason to stop.
+    /// Current keys. No change can be interrupted, so a poisoned lock is still consistent.
     fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The keys stay where they are.
+/// `Debug` without the keys.
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokens").field("are_taken", &self.are_taken()).finish_non_exhaustive()
@@ -268,7 +270,7 @@ impl Jwt {
                 Some(Jwks::new(place, interval, age)?.into())
             }
         };
-        // Its method is that of the key with which it is used. A token has to say when it ends.
+        // `verify` replaces the algorithm by that of the key it uses. `exp` is required by default.
         let mut validation = Validation::new(method);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -285,8 +287,8 @@ impl Jwt {
         Ok(Self { fixed, jwks, validation, user_claim, metadata_claims })
     }
 
-    /// What the token says, if one of the keys signed it. A key is for its own methods only: a token does not choose
-    /// how it is checked.
+    /// Claims of a token, if one of the keys signed it. Each key is used only with its own algorithms, so a
+    /// token cannot choose how it is verified.
     async fn read(&self, token: &str) -> Result<Map<String, Value>, jsonwebtoken::errors::Error> {
         let header = decode_header(token)?;
         let mut why = ErrorKind::InvalidAlgorithm.into();
@@ -331,7 +333,7 @@ impl Jwt {
         if user.as_ref().is_some_and(|name| !is_user(name)) {
             return None;
         }
-        // What is behind the point does not matter, nor what no calendar has.
+        // Fractions of a second are dropped, and values out of range saturate.
         let end = claims.get("exp")?;
         let end = end.as_u64().or_else(|| end.as_f64().map(|end| end as u64))?;
         let issued =
@@ -359,7 +361,7 @@ impl Sessions {
 
     fn read(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
         let mut validation = Validation::new(Algorithm::HS256);
-        // The clock that set the end is ours.
+        // The gateway's own clock set the expiry time, so there is no skew to tolerate.
         validation.leeway = 0;
         Ok(decode::<Claims>(token, &self.checks, &validation)?.claims)
     }
@@ -377,12 +379,12 @@ impl From<Claims> for Identity {
     }
 }
 
-/// A second as people read it.
+/// Seconds since 1970 as RFC 3339.
 pub(crate) fn date(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST))).to_string()
 }
 
-/// Seconds since 1970.
+/// Current time, in seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -1,8 +1,8 @@
-//! The keys of others, as they publish them: a JSON Web Key Set at an URL or in a file.
+//! JSON Web Key Set of another issuer, at a URL or in a file.
 //!
-//! A key that is not known is asked for, but not more often than `auth.jwks_interval_ms` says, however many tokens name
-//! one; and all are read again when they are older than `auth.jwks_age_ms`, so that one that was withdrawn is forgotten.
-//! While they cannot be read, those that are known stay good.
+//! An unknown key id causes a fetch, at most once per `auth.jwks_interval_ms` however many tokens name one.
+//! The whole set is fetched again when it is older than `auth.jwks_age_ms`, so that withdrawn keys are
+//! dropped. While fetches fail, the known keys stay valid.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -22,15 +22,16 @@ use tokio::sync::Mutex;
 
 use crate::web::{self, WebClient};
 
-/// The largest set.
+/// Limit of the size of a key set, in bytes.
 const MAX_BYTES: usize = 1_000_000;
-/// So many keys of a set are looked at.
+/// Limit of the keys of a set that are read.
 const MAX_KEYS: usize = 100;
-/// A token is tried with so many keys: one that names no key could be of any, and each costs a check of its signature.
+/// Limit of the keys that one token is tried with. A token without a key id could belong to any key, and each
+/// try costs a signature verification.
 const MAX_TRIED: usize = 4;
-/// How long reading may take. Who needs a key that is not known waits for it.
+/// Timeout of a fetch. A client whose token needs an unknown key waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// What RSA keys are for that do not say it.
+/// Algorithms of RSA keys that do not name one.
 const RSA: [Algorithm; 6] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -40,12 +41,12 @@ const RSA: [Algorithm; 6] = [
     Algorithm::PS512,
 ];
 
-/// The keys of others.
+/// Cached key set of another issuer.
 #[derive(Debug)]
 pub(crate) struct Jwks {
     source: Source,
     keys: RwLock<Known>,
-    /// When they were last asked for. Who holds it reads them.
+    /// Time of the last fetch. The lock is held during a fetch, so that only one runs at a time.
     asked: Mutex<Option<Instant>>,
     interval: Duration,
     age: Duration,
@@ -70,23 +71,23 @@ struct Key {
     key: DecodingKey,
 }
 
-/// Why there are no keys.
+/// Error of loading a key set.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum JwksError {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    /// It is no set of keys.
+    /// The document is not a key set.
     #[error("it is no JSON Web Key Set: {0}")]
     Json(#[from] serde_json::Error),
-    /// There is no key in it that could sign tokens.
+    /// The document contains no key that could sign tokens.
     #[error("there is no key for signatures of RSA, ECDSA (P-256, P-384) or Ed25519 in it")]
     Empty,
-    /// The server did not give it.
+    /// The server answered with a status other than 200.
     #[error("the server answered {0}")]
     Status(StatusCode),
-    /// The server cannot be reached, or broke off.
+    /// The server is unreachable, or its response cannot be read.
     #[error("the server cannot be reached")]
     Unreachable,
     /// The server did not answer in time.
@@ -95,8 +96,8 @@ pub enum JwksError {
 }
 
 impl Jwks {
-    /// Keys at an `http` or `https` URL, which are asked for when they are needed, or those of a file, which have to be
-    /// there now.
+    /// Creates a key set for an `http` or `https` URL, which is fetched on demand, or for a file, which is
+    /// read now and must exist.
     pub(crate) fn new(place: &str, interval: Duration, age: Duration) -> Result<Self, JwksError> {
         let (source, known) = match web::address(place) {
             Some(uri) => (Source::Url(Box::new(web::client(1)?), uri), Known::default()),
@@ -105,7 +106,7 @@ impl Jwks {
         Ok(Self { source, keys: RwLock::new(known), asked: Mutex::default(), interval, age })
     }
 
-    /// The keys of a document. They are not asked for again.
+    /// Creates a key set from a document. It is never fetched again.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn of_document(document: &[u8]) -> Result<Self, JwksError> {
         let asked = Mutex::new(Some(Instant::now()));
@@ -114,7 +115,7 @@ impl Jwks {
         Ok(Self { source, keys, asked, interval: Duration::MAX, age: Duration::MAX })
     }
 
-    /// The keys that may have signed a token with this header, after they were asked for if need be.
+    /// Keys that may have signed a token with this header. Fetches the set first if necessary.
     pub(crate) async fn find(self: &Arc<Self>, header: &Header) -> Vec<DecodingKey> {
         let known = self.known();
         let found = known.find(header);
@@ -124,13 +125,13 @@ impl Jwks {
         }
         if known.since.is_none_or(|since| since.elapsed() > self.age) {
             let renewing = Arc::clone(self);
-            // Nobody waits for it: the keys are good until we know better.
+            // The refresh runs in the background: the known keys stay valid until it has finished.
             tokio::spawn(async move { renewing.renew(known.since).await });
         }
         found
     }
 
-    /// Reads the keys again, unless somebody has since, or it is too early.
+    /// Fetches the set, unless another task has done so since `seen`, or the minimum interval has not passed.
     async fn renew(&self, seen: Option<Instant>) {
         let mut asked = self.asked.lock().await;
         let is_early = asked.is_some_and(|asked| asked.elapsed() < self.interval);
@@ -181,7 +182,7 @@ impl Known {
             keys: Vec<Value>,
         }
         let Object(set): Object<Set> = serde_json::from_slice(text)?;
-        // A set may have keys of kinds that nobody has thought of yet; they are not for us.
+        // Keys of unknown kinds are skipped: a set may contain kinds that were defined later.
         let keys = set
             .keys
             .into_iter()
@@ -201,7 +202,7 @@ impl Known {
     }
 }
 
-/// Public keys are no secret, but nobody needs them in a log.
+/// `Debug` without the keys. They are public, but of no use in a log.
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids: Vec<_> = self.keys.iter().map(|key| &key.id).collect();
@@ -222,7 +223,7 @@ impl Key {
                 _ => return None,
             },
             AlgorithmParameters::OctetKeyPair(_) => vec![Algorithm::EdDSA],
-            // A secret that everybody can read proves nothing.
+            // A symmetric key in a published set is not a secret, so it proves nothing.
             AlgorithmParameters::OctetKey(_) => return None,
         };
         let methods = match &jwk.common.key_algorithm {

@@ -1,4 +1,4 @@
-//! Makes tokens for the command line, where operators try out what they have set up.
+//! Creation of tokens on the command line, for operators who test their configuration.
 
 use std::str::FromStr;
 
@@ -9,11 +9,11 @@ use thiserror::Error;
 use super::{Claims, SessionError, TokenError, now};
 use crate::config::Auth;
 
-/// Makes tokens that the gateway takes.
+/// Creates tokens that the gateway accepts.
 pub(crate) enum Mint {
-    /// Of sessions, as the gateway itself does.
+    /// Session tokens, as the gateway itself issues them.
     Sessions(EncodingKey),
-    /// As whoever signs the JWTs does.
+    /// JWTs, as another issuer signs them.
     Jwts(Box<Jwts>),
 }
 
@@ -21,11 +21,11 @@ pub(crate) struct Jwts {
     method: Algorithm,
     key: EncodingKey,
     user_claim: String,
-    /// What is in each of them.
+    /// Claims that are the same in each token.
     claims: Map<String, Value>,
 }
 
-/// Why there is no token.
+/// Error of creating a token.
 #[derive(Debug, Error)]
 pub(crate) enum MintError {
     #[error(transparent)]
@@ -70,7 +70,7 @@ impl Mint {
         Ok(Self::Jwts(Box::new(Jwts { method, key, user_claim: auth.user_claim.clone(), claims })))
     }
 
-    /// A token that is good for so many seconds.
+    /// Creates a token with a lifetime of `seconds`.
     pub(crate) fn token(&self, user: Option<String>, seconds: u64) -> Result<String, MintError> {
         let end = now().saturating_add(seconds);
         match self {

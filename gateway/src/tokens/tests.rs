@@ -106,7 +106,8 @@ async fn every_family_of_methods_is_checked() {
         let set = folder.path().join("keys.json");
         let private = signer(&std::fs::read(path).unwrap()).unwrap();
         let jwk = if method == "EdDSA" {
-            // Which the library does not publish. The key itself is at the end of what is written around it.
+            // `jsonwebtoken` does not export Ed25519 keys as JWK. The public key is the last 32 bytes of the
+            // DER encoding.
             std::process::Command::new("openssl")
                 .args(["pkey", "-in", path, "-pubout", "-outform", "DER", "-out", &format!("{path}.der")])
                 .status()
@@ -122,7 +123,7 @@ async fn every_family_of_methods_is_checked() {
         assert_eq!(published.check(&token).await.unwrap().user, Some("ada".to_owned()), "{method}");
         let tokens = Tokens::new(&auth(method, &public)).unwrap();
         assert_eq!(tokens.check(&token).await.unwrap().user, Some("ada".to_owned()), "{method}");
-        // What everybody knows is no secret to sign with.
+        // A public key is known to attackers, so it must not be accepted as an HMAC secret.
         let forged = EncodingKey::from_secret(public.as_bytes());
         let forged = encode(&Header::new(Algorithm::HS256), &claims, &forged).unwrap();
         assert_eq!(tokens.check(&forged).await, None, "{method}");

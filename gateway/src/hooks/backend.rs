@@ -1,4 +1,4 @@
-//! One request to the backend, and what is wrong if it is not answered as it should be.
+//! One request to the backend, and the errors that it can end with.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,11 +14,11 @@ use crate::config::Secret;
 use crate::config::hooks::Hooks as Settings;
 use crate::web::{self, WebClient};
 
-/// The longest answer.
+/// Limit of the size of a response, in bytes.
 const MAX_ANSWER: usize = 1_000_000;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("socketio-gateway/", env!("CARGO_PKG_VERSION")));
 
-/// The backend.
+/// HTTP client of the backend.
 #[derive(Debug)]
 pub(super) struct Backend {
     client: WebClient,
@@ -27,7 +27,7 @@ pub(super) struct Backend {
     timeout: Duration,
 }
 
-/// Why a try was not answered as it should be.
+/// Error of one attempt.
 #[derive(Debug, Error)]
 pub(super) enum TryError {
     #[error("the backend cannot be reached")]
@@ -43,16 +43,16 @@ pub(super) enum TryError {
 }
 
 impl TryError {
-    /// Whether the backend cannot have seen the call.
+    /// Whether the backend cannot have processed the webhook, so that a retry is safe.
     pub(super) fn is_unseen(&self) -> bool {
-        // Who says that it is busy has not begun.
+        // A backend that reports overload has not begun to process the webhook.
         let is_busy = |status: &StatusCode| {
             matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
         };
         matches!(self, Self::Unreachable(_)) || matches!(self, Self::Status(status) if is_busy(status))
     }
 
-    /// Whether the backend is gone or says that it is broken, whoever called.
+    /// Whether the backend is unreachable or reports an internal error, independently of the webhook.
     pub(super) fn is_down(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TimedOut => true,
@@ -61,7 +61,8 @@ impl TryError {
         }
     }
 
-    /// Whether the backend does not work, and not only this call.
+    /// Whether the error concerns the backend as a whole rather than this webhook. Only such errors count for
+    /// the circuit, and only they are retried.
     pub(super) fn is_failure(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Broken | Self::TimedOut => true,
@@ -79,7 +80,7 @@ impl Backend {
         Ok(Self { client, uri, signer, timeout: Duration::from_millis(settings.timeout_ms) })
     }
 
-    /// Tries once. The answer's body, if it is one of success.
+    /// Makes one attempt. Returns the body of a successful response.
     pub(super) async fn post(&self, id: &str, body: Bytes) -> Result<Bytes, TryError> {
         let answered = tokio::time::timeout(self.timeout, self.exchange(id, body)).await;
         answered.unwrap_or(Err(TryError::TimedOut))

@@ -1,52 +1,53 @@
-//! Whether the backend is worth a call: after several failures in a row it is left alone, and then tried by one call.
+//! Circuit breaker of the backend. After several consecutive failures it opens, and no webhooks are sent for
+//! a while. Then one trial webhook decides whether it closes.
 
 use std::time::{Duration, Instant};
 
-/// See [`State`]. Times are arguments.
+/// State machine of the circuit breaker; see [`State`]. Times are arguments, so that tests need no clock.
 #[derive(Debug)]
 pub(super) struct Circuit {
     state: State,
-    /// So many failures in a row open it.
+    /// Number of consecutive failures that opens the circuit.
     limit: u32,
-    /// For so long it is open.
+    /// Time for which the circuit stays open.
     pause: Duration,
-    /// How often it has opened.
+    /// Number of times the circuit has opened.
     opened: u64,
 }
 
-/// Closed until `limit` calls in a row have failed; then open until its time is over; then half open while one call
-/// tries. That one closes it, or opens it again.
+/// State of the circuit. It is closed until `limit` consecutive webhooks have failed, then open for `pause`,
+/// then half open while one trial webhook is under way. The outcome of the trial closes or reopens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Calls are made; so many have failed since one did not.
+    /// Webhooks are sent. `failures` is the number of failures since the last success.
     Closed { failures: u32 },
-    /// No call is made before this time.
+    /// No webhook is sent before this time.
     Open { until: Instant },
-    /// One call is under way, and no other is made.
+    /// The trial webhook is under way, and no other is sent.
     HalfOpen,
 }
 
-/// Whether a call may be made.
+/// Decision of the circuit about a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It may, with all its tries. Its outcome has to be told after the last one.
+    /// The webhook may be sent, with retries. Its outcome must be reported after the last attempt.
     Call,
-    /// It is the one that tries the backend. Its outcome has to be told after the first try.
+    /// The webhook is the trial. Its outcome must be reported after the first attempt.
     Trial,
-    /// Another call tries the backend.
+    /// The trial is under way; the webhook has to wait for its outcome.
     Undecided,
-    /// No call is made before this time.
+    /// No webhook is sent before this time.
     Open { until: Instant },
 }
 
-/// What came of a call that was let through.
+/// Outcome of an admitted webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The backend answered, whatever it said.
+    /// The backend responded, with any result.
     Answered,
-    /// It did not.
+    /// The backend did not respond, or reported that it does not work.
     Failed,
-    /// The call was given up before anybody could know.
+    /// The webhook was abandoned before its outcome was known.
     Unknown,
 }
 
@@ -55,7 +56,7 @@ impl Circuit {
         Self { state: State::Closed { failures: 0 }, limit, pause, opened: 0 }
     }
 
-    /// Whether a call may be made now.
+    /// Decides about a webhook. Once the pause is over, the first caller becomes the trial.
     pub(super) fn admits(&mut self, now: Instant) -> Admission {
         match self.state {
             State::Closed { .. } => Admission::Call,
@@ -68,7 +69,7 @@ impl Circuit {
         }
     }
 
-    /// A call that was admitted is over.
+    /// Records the outcome of an ordinary webhook.
     pub(super) fn tell(&mut self, outcome: Outcome, now: Instant) {
         self.state = match (self.state, outcome) {
             (_, Outcome::Answered) => State::Closed { failures: 0 },
@@ -76,19 +77,20 @@ impl Circuit {
                 State::Closed { failures: failures + 1 }
             }
             (State::Closed { .. }, Outcome::Failed) => self.open(now),
-            // One that was let through before it opened.
+            // The webhook was admitted before the circuit opened. Its failure neither reopens nor prolongs
+            // anything.
             (state, _) => state,
         };
     }
 
-    /// The call that tries the backend has made its first try.
+    /// Records the outcome of the first attempt of the trial.
     pub(super) fn tell_trial(&mut self, outcome: Outcome, now: Instant) {
         self.state = match (self.state, outcome) {
             (_, Outcome::Answered) => State::Closed { failures: 0 },
             (State::HalfOpen, Outcome::Failed) => self.open(now),
-            // Another one may try at once.
+            // The next webhook may become the trial at once.
             (State::HalfOpen, Outcome::Unknown) => State::Open { until: now },
-            // Another call was answered in the meantime.
+            // Another webhook was answered in the meantime and closed the circuit.
             (state, _) => state,
         };
     }
@@ -102,7 +104,7 @@ impl Circuit {
         matches!(self.state, State::Closed { .. })
     }
 
-    /// For the metrics: 0 closed, 1 half open, 2 open.
+    /// State as the value of the metric: 0 closed, 1 half open, 2 open.
     pub(super) fn number(&self) -> u64 {
         match self.state {
             State::Closed { .. } => 0,
@@ -111,7 +113,7 @@ impl Circuit {
         }
     }
 
-    /// How often it has opened.
+    /// Number of times the circuit has opened.
     pub(super) fn opened(&self) -> u64 {
         self.opened
     }
@@ -123,7 +125,7 @@ mod tests {
 
     const PAUSE: Duration = Duration::from_secs(5);
 
-    /// An open one whose time is over.
+    /// Open circuit whose pause is over.
     fn due(now: Instant) -> Circuit {
         let mut circuit = Circuit::new(1, PAUSE);
         circuit.tell(Outcome::Failed, now.checked_sub(PAUSE).unwrap());
@@ -138,7 +140,7 @@ mod tests {
             assert_eq!(circuit.admits(now), Admission::Call);
             circuit.tell(Outcome::Failed, now);
         }
-        // One that was answered in between, and it begins anew.
+        // A success resets the number of failures.
         circuit.tell(Outcome::Answered, now);
         for _ in 0..3 {
             assert_eq!(circuit.admits(now), Admission::Call);
@@ -164,7 +166,7 @@ mod tests {
         }
         circuit.tell(Outcome::Answered, now);
         assert_eq!(circuit.admits(now), Admission::Call, "whoever is answered shows that it works");
-        // What the trial says now is one failure among others.
+        // The circuit is closed, so the outcome of the late trial is ignored.
         circuit.tell_trial(Outcome::Failed, now);
         circuit.tell_trial(Outcome::Unknown, now);
         assert_eq!((circuit.number(), circuit.opened()), (0, 1));

@@ -1,4 +1,4 @@
-//! What is counted of the calls.
+//! Counters of webhooks.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,22 +7,22 @@ use std::time::Duration;
 use crate::config::hooks::Moment;
 use crate::tallies::Counter;
 
-/// What is counted of the calls.
+/// Counters of webhooks.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     outcomes: Mutex<Outcomes>,
     retries: Counter,
     milliseconds: Counter,
-    /// What the backend said and could not be done.
+    /// Responses of the backend that were invalid.
     misfits: Counter,
 }
 
-/// By call and what came of it.
+/// Number of webhooks by moment and outcome.
 type Outcomes = BTreeMap<(&'static str, &'static str), u64>;
 
 impl Counts {
     pub(super) fn add(&self, moment: Moment, outcome: &'static str) {
-        // Counting leaves nothing half done, so a panic elsewhere is no reason to stop.
+        // No change can be interrupted, so a poisoned lock is still consistent.
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         *outcomes.entry((moment.name(), outcome)).or_default() += 1;
     }

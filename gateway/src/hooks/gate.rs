@@ -1,4 +1,5 @@
-//! The way of a call past the circuit: it is let through, waits for the call that tries the backend, or is refused.
+//! Admission of webhooks by the circuit. A webhook is admitted, waits for the outcome of the trial, or is
+//! refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,40 +9,41 @@ use tokio::sync::Notify;
 
 use super::circuit::{Admission, Circuit, Outcome};
 
-/// The circuit, and who waits for it.
+/// Circuit, with the tasks that wait for a change of its state.
 #[derive(Debug)]
 pub(super) struct Gate {
     circuit: Mutex<Circuit>,
-    /// The circuit opened, closed, or wants another trial.
+    /// Notified when the circuit opens, closes, or needs another trial.
     changed: Notify,
-    /// Calls that were refused since it was closed.
+    /// Webhooks refused since the circuit was last closed.
     refused: AtomicU64,
 }
 
-/// Until when a call may wait.
+/// Limits of the time that a webhook waits for the circuit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) deadline: Instant,
-    /// Whether it waits while the circuit is open, too, and not only while another call tries the backend.
+    /// Whether the webhook also waits for an open circuit, and not only for the outcome of a trial.
     pub(super) while_open: bool,
 }
 
-/// Why a call was not let through.
+/// Reason for which a webhook was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The circuit is open for longer than the call may wait.
+    /// The circuit stays open beyond the deadline, or the webhook does not wait for an open circuit.
     Open,
-    /// The call waited until its deadline.
+    /// The trial had no outcome before the deadline.
     Undecided,
 }
 
-/// What the circuit has to be told of a call that was let through. Dropped, this is told.
+/// Guard of an admitted webhook that reports the outcome to the circuit. The last known outcome is reported
+/// on drop.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
     gate: &'a Gate,
     is_trial: bool,
     outcome: Outcome,
-    /// Why the last try failed.
+    /// Error of the last attempt, for the log.
     reason: Option<String>,
 }
 
@@ -50,12 +52,13 @@ impl Gate {
         Self { circuit: Mutex::new(circuit), changed: Notify::new(), refused: AtomicU64::new(0) }
     }
 
-    /// Every change of it is whole, so a panic elsewhere is no reason to stop.
+    /// Runs `look` on the locked circuit. No change can be interrupted, so a poisoned lock is still
+    /// consistent.
     pub(super) fn circuit<R>(&self, look: impl FnOnce(&mut Circuit) -> R) -> R {
         look(&mut self.circuit.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A call that has not been let through yet.
+    /// Creates the guard of a webhook that has not been admitted yet.
     pub(super) fn report(&self) -> Report<'_> {
         Report { gate: self, is_trial: false, outcome: Outcome::Unknown, reason: None }
     }
@@ -67,16 +70,16 @@ impl Gate {
 }
 
 impl Report<'_> {
-    /// Returns when a try may be made.
+    /// Waits until an attempt is admitted.
     pub(super) async fn pass(&mut self, patience: Patience) -> Result<(), Refusal> {
         loop {
-            // Before the look, so that no change is missed.
+            // The notification is registered before the state is read, so that no change is missed.
             let changed = self.gate.changed.notified();
             let now = Instant::now();
             let wake = match self.gate.circuit(|circuit| circuit.admits(now)) {
                 Admission::Call => return Ok(()),
                 Admission::Trial => {
-                    // What it was before is of no interest to an open circuit.
+                    // Earlier attempts of this webhook do not count for an open circuit.
                     self.is_trial = true;
                     self.outcome = Outcome::Unknown;
                     return Ok(());
@@ -93,13 +96,13 @@ impl Report<'_> {
         }
     }
 
-    /// Whether a call that was let through and then waited for something else may still be made.
+    /// Whether the admission is still valid after the webhook has waited for something else.
     pub(super) fn is_good(&self) -> bool {
         self.is_trial || self.gate.circuit(|circuit| circuit.is_closed())
     }
 
-    /// What came of a try: why it failed, if it did. What came of the trial is told at once, that of another call when
-    /// this is dropped.
+    /// Records the outcome of an attempt, with the error if it failed. The outcome of a trial is reported at
+    /// once, that of another webhook on drop.
     pub(super) fn tried(&mut self, failure: Option<String>) {
         self.outcome = if failure.is_some() { Outcome::Failed } else { Outcome::Answered };
         self.reason = failure;

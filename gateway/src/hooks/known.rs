@@ -1,5 +1,5 @@
-//! What is kept of a socket whose backend knows of it: its events go to the backend one after the other, and its end
-//! behind them.
+//! State of a socket that the backend knows. It keeps the order of the socket's webhooks: events one after
+//! the other, and the disconnect last.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,23 +17,25 @@ use super::told::Told;
 use crate::config::hooks::Moment;
 use crate::events;
 
-/// What is told of a client that the backend let in and that was gone before it was in.
+/// Disconnect reason of a client that the backend admitted and that disconnected before it had joined the
+/// namespace.
 const NOT_IN: &str = "not let in";
 
-/// What is kept of a socket whose backend knows of it.
+/// State of a socket that the backend knows.
 pub(super) struct Known {
     pub(super) shared: Arc<Shared>,
-    /// The socket itself would never go, since this is kept in it.
+    /// Id of the socket. The socket itself would be a reference cycle, since it owns this state.
     id: String,
     namespace: String,
-    /// The session of a socket that was let in.
+    /// Session of the socket, once it has joined the namespace.
     session: Mutex<Option<Sid>>,
     share: Share,
-    /// One call at a time, in the order in which they came.
+    /// Lock that is held during a webhook. It is fair, so webhooks are sent in the order in which they were
+    /// queued.
     turn: tokio::sync::Mutex<()>,
-    /// What the backend wants it to hear when it is in.
+    /// Events of the backend that are emitted when the socket has joined.
     pub(super) welcome: Mutex<Vec<Object<Emit>>>,
-    /// Whether the backend waits for its end.
+    /// Whether the backend knows the socket and has not been notified of its disconnect.
     pub(super) is_open: AtomicBool,
 }
 
@@ -51,21 +53,22 @@ impl Known {
         }
     }
 
-    /// The socket was let in.
+    /// Counts the socket, which has joined the namespace, for its session.
     pub(super) fn is_in(&self, socket: &Socket) {
         let session = socket.session().id().clone();
         *self.shared.sessions().entry(session.clone()).or_default() += 1;
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
-    /// Hands an event on, and does what the backend answers.
+    /// Sends an event to the backend and applies the response.
     pub(super) async fn event(&self, socket: &Socket, event: &str, args: &RawArgs, ack: Option<AckSender>) {
         let shared = &self.shared;
         let handled = async {
             let told = Told::event(socket, event, args, ack.is_some())?;
             let _share = self.share.take(told.body.len()).ok_or(CallError::ShareFull)?;
             let _turn = self.turn.lock().await;
-            // In its turn, so that each client has one place in the line at most.
+            // The place is taken after the turn, so that each client has at most one event in the request
+            // queue.
             let _place = shared.line.place(Moment::Event, told.body.len())?;
             let answer = shared.line.call(Moment::Event, &told.id, told.body, None).await?;
             let mut said = shared.read(&answer)?;
@@ -76,7 +79,7 @@ impl Known {
         match handled.await {
             Ok(said) => {
                 if let Some(ack) = ack {
-                    // A client that is gone needs no answer.
+                    // The error of a disconnected client is ignored: it needs no acknowledgement.
                     let _ = match &said.ack {
                         Some(answer) => ack.send(answer),
                         None => ack.send(&Args(())),
@@ -93,7 +96,7 @@ impl Known {
         }
     }
 
-    /// Tells the backend that the socket has gone.
+    /// Notifies the backend that the socket has disconnected.
     pub(super) async fn gone(&self, socket: &Socket, reason: &str) {
         if self.is_over() {
             return;
@@ -108,7 +111,7 @@ impl Known {
         }
     }
 
-    /// Whether nothing has to be told any more. Asked once.
+    /// Whether no disconnect webhook is needed. The first call claims it, so later calls return `true`.
     fn is_over(&self) -> bool {
         !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&Moment::Disconnect)
     }
@@ -117,7 +120,7 @@ impl Known {
         let shared = &self.shared;
         let parted = async {
             let _place = shared.line.place(Moment::Disconnect, told.body.len())?;
-            // Behind the events that came before.
+            // The lock orders the disconnect after the events that were received before it.
             let _turn = self.turn.lock().await;
             let answer = shared.line.call(Moment::Disconnect, &told.id, told.body, None).await?;
             Ok::<_, EventError>(answer)
@@ -141,7 +144,7 @@ impl Known {
 }
 
 impl Drop for Known {
-    /// The backend knows of a client that never came in.
+    /// Notifies the backend of a client that it admitted and that never joined the namespace.
     fn drop(&mut self) {
         let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(session) = session {
@@ -167,7 +170,7 @@ impl Drop for Known {
             is_open: AtomicBool::new(false),
         };
         let told = Told::never_in(&left.id, &left.namespace, NOT_IN);
-        // Without a runtime nothing can be said any more.
+        // Without a runtime no webhook can be sent.
         if let (Ok(told), Ok(runtime)) = (told, tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { left.part(told).await });
         }

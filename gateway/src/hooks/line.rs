@@ -1,4 +1,4 @@
-//! The line to the backend: how many calls may be under way or wait, when one is tried again, and when none is made.
+//! Request queue of the backend: limits of queued webhooks and concurrent requests, retries, and the circuit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,33 +13,33 @@ use super::counts::Counts;
 use super::gate::{Gate, Patience, Refusal, Report};
 use crate::config::hooks::{Hooks as Settings, Moment};
 
-/// No wait between two tries is longer.
+/// Limit of the backoff between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
-/// One part in so many of the line is for calls of `connect` alone.
+/// Fraction of the queue that is reserved for `connect`: one part in this many.
 const RESERVED: usize = 16;
 
-/// The line to the backend.
+/// Request queue of the backend.
 #[derive(Debug)]
 pub(super) struct Line {
     backend: Backend,
     gate: Gate,
-    /// Requests that may be made beside those that are.
+    /// Permits for concurrent requests.
     free: Semaphore,
     held: watch::Sender<Held>,
-    /// For calls of `connect`.
+    /// Limit for `connect` webhooks.
     limit: Held,
-    /// For the others, so that there is room for `connect`.
+    /// Limit for all other webhooks, which leaves a reserve for `connect`.
     others_limit: Held,
     retries: u32,
     backoff: Duration,
-    /// How long one try may take.
+    /// Timeout of one attempt.
     timeout: Duration,
     repeat_events: bool,
     counts: Counts,
 }
 
-/// Calls that are under way or wait, and their bytes.
+/// Number and bytes of the webhooks that are under way or queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) calls: usize,
@@ -47,7 +47,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes room for a call of so many bytes, if there is some.
+    /// Adds a webhook of `bytes` bytes. Returns `false`, without a change, if it exceeds the limit.
     pub(super) fn take(&mut self, bytes: usize, limit: Self) -> bool {
         let after = Self { calls: self.calls + 1, bytes: self.bytes.saturating_add(bytes) };
         let fits = after.calls <= limit.calls && after.bytes <= limit.bytes;
@@ -62,21 +62,21 @@ impl Held {
         self.bytes -= bytes;
     }
 
-    /// A sixteenth less, and at least one call less, where there is more than one.
+    /// Limit without the reserve: a sixteenth less, and at least one webhook less if there is more than one.
     fn without_reserve(self) -> Self {
         let calls = self.calls.saturating_sub((self.calls / RESERVED).max(1)).max(1);
         Self { calls, bytes: self.bytes - self.bytes / RESERVED }
     }
 }
 
-/// A call's place in the line.
+/// Reservation in the request queue for one webhook, freed on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     line: Arc<Line>,
     bytes: usize,
 }
 
-/// Why a call was not answered.
+/// Error of a webhook, after all its attempts.
 #[derive(Debug, Error)]
 pub(super) enum CallError {
     #[error("too many calls wait for the backend")]
@@ -98,7 +98,7 @@ pub(super) enum CallError {
 }
 
 impl CallError {
-    /// For the metrics.
+    /// Label of the error in the metrics.
     fn word(&self) -> &'static str {
         match self {
             Self::Full | Self::ShareFull => "full",
@@ -112,7 +112,7 @@ impl CallError {
         }
     }
 
-    /// Whether the backend cannot have seen the call.
+    /// Whether the backend cannot have processed the webhook.
     pub(super) fn is_unseen(&self) -> bool {
         match self {
             Self::Full | Self::ShareFull | Self::Open | Self::Undecided | Self::Queued => true,
@@ -121,7 +121,8 @@ impl CallError {
         }
     }
 
-    /// Whether the backend is down, so that its judgement cannot be had. What a client can bring about is not that.
+    /// Whether the backend is down, so that `when_down` applies. Errors that a client can provoke, such as a
+    /// full queue, do not count: otherwise a client could bypass the backend's decision.
     pub(super) fn is_down(&self) -> bool {
         match self {
             Self::Open | Self::Undecided | Self::TooLate => true,
@@ -130,7 +131,7 @@ impl CallError {
         }
     }
 
-    /// Whether the same call may be answered later.
+    /// Whether the same webhook may succeed later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Try(error) => error.is_failure(),
@@ -148,29 +149,30 @@ impl From<Refusal> for CallError {
     }
 }
 
-/// A call that is made, and how far it has come.
+/// Webhook under way, with its progress.
 struct Calling<'a> {
     moment: Moment,
     id: &'a str,
     body: Bytes,
-    /// When it is given up.
+    /// Deadline of all attempts.
     deadline: Option<Instant>,
     report: Report<'a>,
     step: Step,
-    /// Why the tries before failed: if the backend may know of the call by one of them, why that one did.
+    /// Error of the earlier attempts. An error after which the backend may know of the webhook takes
+    /// precedence.
     failed: Option<CallError>,
 }
 
-/// What a call does. One that is cut off is told it.
+/// Current step of a webhook. It decides which error is reported at the deadline.
 #[derive(Clone, Copy)]
 enum Step {
-    /// It waits for the circuit.
+    /// Waits for the circuit.
     Gate,
-    /// It waits until fewer requests are under way.
+    /// Waits for a permit to send a request.
     Queue,
-    /// A request is under way since then.
+    /// A request has been under way since this time.
     Request(Instant),
-    /// It waits before the next try.
+    /// Waits before the next attempt.
     Backoff,
 }
 
@@ -192,7 +194,7 @@ impl Line {
         }
     }
 
-    /// A place for a call of so many bytes.
+    /// Reserves a place for a webhook of `bytes` bytes.
     pub(super) fn place(self: &Arc<Self>, moment: Moment, bytes: usize) -> Result<Place, CallError> {
         let limit = if moment == Moment::Connect { self.limit } else { self.others_limit };
         let taken = self.held.send_if_modified(|held| held.take(bytes, limit));
@@ -203,7 +205,7 @@ impl Line {
         Err(CallError::Full)
     }
 
-    /// Makes a call, several times if need be. All tries have the same id and body.
+    /// Sends a webhook, with retries. All attempts have the same id and body.
     pub(super) async fn call(
         &self,
         moment: Moment,
@@ -225,7 +227,8 @@ impl Line {
                 (Step::Gate | Step::Queue | Step::Backoff, Some(error)) => error,
                 (Step::Gate, None) => CallError::Undecided,
                 (Step::Queue | Step::Backoff, None) => CallError::Queued,
-                // Who waited for most of the time does not know whether the backend is slow.
+                // If the webhook was queued for most of its time, the missing response does not show that the
+                // backend is slow.
                 (Step::Request(since), _) if limit.is_some_and(|limit| since.elapsed() < limit / 2) => {
                     CallError::CutOff
                 }
@@ -245,7 +248,8 @@ impl Line {
                 Err(error) => error,
             };
             if tried == self.retries || !self.may_repeat(calling.moment, &error) {
-                // That the last try was not seen does not mean that none was.
+                // If any attempt may have reached the backend, its error is returned, even if the last
+                // attempt did not.
                 return Err(calling
                     .failed
                     .take()
@@ -271,9 +275,9 @@ impl Line {
             };
             calling.report.pass(patience).await?;
             calling.step = Step::Queue;
-            // It is never closed.
+            // The semaphore is never closed.
             let free = self.free.acquire().await.map_err(|_| CallError::Open)?;
-            // In the meantime those before it may have failed.
+            // Earlier webhooks may have failed and opened the circuit in the meantime.
             if calling.report.is_good() {
                 break free;
             }
@@ -285,8 +289,9 @@ impl Line {
         Ok(done?)
     }
 
-    /// Whoever waits for a call that the circuit refuses would rather know at once; nobody waits for `disconnect`, and
-    /// it should arrive. Whether the backend has seen the call matters for events alone.
+    /// Whether a webhook is retried after this error. If the circuit refuses a webhook for which a client
+    /// waits, it fails at once; no client waits for `disconnect`, so it is retried. Whether the backend may
+    /// have processed the webhook matters for events only.
     fn may_repeat(&self, moment: Moment, error: &CallError) -> bool {
         match error {
             CallError::Open | CallError::Undecided => moment == Moment::Disconnect,
@@ -297,19 +302,20 @@ impl Line {
         }
     }
 
-    /// Twice as long each time, less something up to the half, so that not all calls come back at once.
+    /// Backoff before retry number `tried`. It doubles each time, and is shortened at random by up to half,
+    /// so that retries do not come all at once.
     fn wait_before(&self, tried: u32) -> Duration {
         let longest = self.backoff.saturating_mul(1 << (tried - 1).min(16)).min(MAX_BACKOFF);
         let mut random = [0; 4];
-        // Without random numbers they come back at once.
+        // Without random numbers the backoff is not shortened.
         let _ = getrandom::fill(&mut random);
         let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
         longest.mul_f64(1.0 - part / 2.0)
     }
 
-    /// Returns when no call is under way, and none waits.
+    /// Completes when no webhook is under way or queued.
     pub(super) async fn idle(&self) {
-        // The sender is ours.
+        // The channel cannot be closed, since `self` owns the sender.
         let _ = self.held.subscribe().wait_for(|held| held.calls == 0).await;
     }
 

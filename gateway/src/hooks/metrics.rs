@@ -1,27 +1,27 @@
-//! What operators can know of the line to the backend.
+//! Metrics of the request queue.
 
 use std::collections::BTreeMap;
 
 use super::line::Line;
 
-/// What operators can know.
+/// Metrics of the request queue at one moment.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    /// Calls that are over, by what they were and what came of them.
+    /// Completed webhooks by moment and outcome.
     pub(crate) calls: BTreeMap<(&'static str, &'static str), u64>,
-    /// Tries after the first one.
+    /// Attempts after the first one of a webhook.
     pub(crate) retries: u64,
-    /// How long all calls took together.
+    /// Total time of all webhooks, in milliseconds.
     pub(crate) milliseconds: u64,
-    /// Answers that could not be followed.
+    /// Invalid responses of the backend.
     pub(crate) misfits: u64,
-    /// Calls that are under way or wait.
+    /// Webhooks that are under way or queued.
     pub(crate) waiting: u64,
-    /// Their bytes.
+    /// Bytes of these webhooks.
     pub(crate) waiting_bytes: u64,
-    /// 0 closed, 1 half open, 2 open.
+    /// State of the circuit: 0 closed, 1 half open, 2 open.
     pub(crate) circuit: u64,
-    /// How often it opened.
+    /// Number of times the circuit has opened.
     pub(crate) opened: u64,
 }
 

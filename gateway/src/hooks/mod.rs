@@ -1,11 +1,13 @@
-//! Webhooks: a backend in any language decides who may come, handles events, and is told who went.
+//! Webhooks: a backend in any language admits clients, handles their events, and is notified of disconnects.
 //!
-//! `told` is what it is told and `said` what it answers; `line` is the way to it, with its limits and retries; `gate`
-//! is where calls wait for the `circuit`, and `share` what one socket may have waiting; `backend` is one request, and
-//! `signature` what proves that it is ours. `shared` is what all sockets have in common, and `known` what is kept of one.
+//! `told` is the webhook request and `said` its response. `line` is the request queue with its limits and
+//! retries, `gate` lets webhooks wait for the `circuit`, and `share` limits the queued events of one socket.
+//! `backend` makes one request, and `signature` signs it. `shared` is the state of all sockets together, and
+//! `known` that of one socket.
 //!
-//! What concerns one socket is told in its order: `connect`, then its events one after the other, then `disconnect`. A
-//! backend that is slow holds its own calls back, and in the end the clients that make them; nobody else waits.
+//! The webhooks of one socket are ordered: `connect`, then its events one after the other, then `disconnect`.
+//! A slow backend delays its own webhooks, and eventually the clients that cause them; other clients are not
+//! affected.
 
 mod backend;
 mod circuit;
@@ -44,14 +46,14 @@ use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
 use crate::native;
 use crate::refusal::Refusal;
 
-/// Why no backend can be called as the settings say.
+/// Error in the settings of webhooks.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HookError {
-    /// It is not an address of HTTP.
+    /// The URL is not an HTTP address.
     #[error("hooks.url: {0:?} is not the URL of an HTTP server")]
     Url(String),
-    /// A secret is not what its beginning says.
+    /// A secret with the prefix of base64 is not valid base64.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The certificates of the system cannot be read.
@@ -59,7 +61,7 @@ pub enum HookError {
     Certificates(#[source] std::io::Error),
 }
 
-/// The backend of a gateway, or that there is none.
+/// Webhooks of a gateway; `None` without a backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Hooks(Option<Arc<Shared>>);
 
@@ -71,7 +73,7 @@ impl Hooks {
         Ok(Self(Some(Arc::new(Shared::new(settings, io)?))))
     }
 
-    /// Tells the backend of what happens in the namespace. The gateway's own handlers are there already.
+    /// Registers the webhooks of a namespace, after the gateway's own handlers.
     pub(crate) fn register(&self, namespace: &Namespace) {
         let Some(shared) = &self.0 else { return };
         let asking = Arc::clone(shared);
@@ -95,7 +97,7 @@ impl Hooks {
                 },
             );
         }
-        // While it is in its rooms, of which the backend is told.
+        // At this moment the socket is still in its rooms, which the webhook lists.
         namespace.on_disconnecting(|socket: Socket, reason: DisconnectReason| async move {
             if let Some(known) = socket.extensions().remove::<Arc<Known>>() {
                 known.gone(&socket, reason.as_str()).await;
@@ -103,43 +105,44 @@ impl Hooks {
         });
     }
 
-    /// Returns when the backend has been told everything, or nothing more can be done.
+    /// Completes when no webhook is under way or queued.
     pub(crate) async fn idle(&self) {
         if let Some(shared) = &self.0 {
             shared.line.idle().await;
         }
     }
 
-    /// Disconnects that could not be told so far.
+    /// Disconnect webhooks that have failed so far.
     pub(crate) fn lost(&self) -> u64 {
         self.0.as_ref().map_or(0, |shared| shared.lost.load(Ordering::Relaxed))
     }
 
-    /// The same, and those that still wait to be told.
+    /// Disconnect webhooks that have failed or are still pending.
     pub(crate) fn unheard(&self) -> u64 {
         self.lost() + self.0.as_ref().map_or(0, |shared| shared.leaving.load(Ordering::Relaxed))
     }
 
-    /// What was counted. `None` without a backend.
+    /// Metrics; `None` without a backend.
     pub(crate) fn metrics(&self) -> Option<Metrics> {
         self.0.as_ref().map(|shared| Metrics::of(&shared.line))
     }
 }
 
-/// Whether a client may join.
+/// Middleware that requests the backend's decision about a connecting client.
 async fn ask(shared: Arc<Shared>, socket: Socket) -> Result<(), ConnectError> {
     let known = Arc::new(Known::new(&shared, &socket));
     if shared.calls.contains(&Moment::Connect) {
         let (told, hears) = oneshot::channel();
         let (asked, asking) = (socket.clone(), Arc::clone(&shared));
-        // In a task of its own: a client that goes in the meantime must not leave a backend behind that has heard of
-        // its coming and never hears of its end.
+        // The webhook runs in a task of its own, which completes even if the client disconnects. Otherwise
+        // the backend could know of a client and never be notified of its disconnect.
         tokio::spawn(async move {
             let verdict = asking.connect(&asked, known).await;
-            // Nobody hears it if the client is gone, which its `Known` tells as it is dropped.
+            // The receiver is dropped if the client has disconnected. Then the drop of `Known` notifies the
+            // backend.
             let _ = told.send(verdict);
         });
-        // The task ends without a word only when the whole runtime does.
+        // The sender is dropped without a message only when the runtime shuts down.
         let known = match hears.await.map_err(|_| unavailable())? {
             Ok(known) => known,
             Err(Refused::Final(error)) => return Err(error),
@@ -158,12 +161,12 @@ async fn ask(shared: Arc<Shared>, socket: Socket) -> Result<(), ConnectError> {
     Ok(())
 }
 
-/// Why a client was not let in.
+/// Reason for which a client was refused.
 #[derive(Debug)]
 enum Refused {
-    /// The backend does not want it, or cannot be asked properly.
+    /// The backend refused the client, or the webhook can never succeed.
     Final(ConnectError),
-    /// The backend could not be asked now.
+    /// The backend could not decide now, and may later.
     ForNow,
 }
 
@@ -172,7 +175,7 @@ fn unavailable() -> ConnectError {
 }
 
 impl Shared {
-    /// Asks the backend whether a client may join.
+    /// Requests the backend's decision about a client.
     async fn connect(&self, socket: &Socket, known: Arc<Known>) -> Result<Arc<Known>, Refused> {
         match self.ask(socket, &known).await {
             Ok(Said { allow: Some(false), message, data, .. }) => {
@@ -212,8 +215,9 @@ impl Shared {
         }
     }
 
-    /// Ends the connection of a client that is refused for now, so that it comes again: a library of Socket.IO takes a
-    /// refusal for final. Native clients have their status, and who is in another namespace stays there.
+    /// Closes the session of a client that is refused temporarily, so that it reconnects: Socket.IO clients
+    /// do not retry after a CONNECT_ERROR. Native clients receive a status instead. A session with sockets in
+    /// other namespaces stays open.
     fn turn_away(&self, socket: &Socket) {
         let session = socket.session();
         if !native::is_native(socket.handshake()) && !self.sessions().contains_key(session.id()) {
@@ -225,7 +229,7 @@ impl Shared {
         let told = Told::connect(socket, &self.headers)?;
         let _place = self.line.place(Moment::Connect, told.body.len())?;
         let answer = self.line.call(Moment::Connect, &told.id, told.body, Some(self.connect_limit)).await;
-        // It may have heard of the client even if we have not heard its answer.
+        // The backend may know of the client even if its response was lost.
         let is_unseen = answer.as_ref().is_err_and(CallError::is_unseen);
         known.is_open.store(!is_unseen, Ordering::Relaxed);
         self.read(&answer?)

@@ -1,4 +1,4 @@
-//! What the backend says: what is to be done, and doing it.
+//! Response of the backend: its parsing, and the actions that it requests.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,31 +10,31 @@ use crate::config::WATCH;
 use crate::person;
 use crate::room_name::{self, RoomError, USER_ROOM};
 
-/// The answer to a call. Nothing of it has to be there.
+/// Response to a webhook. All fields are optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Said {
-    /// Whether a client is let in. Only `false` refuses it.
+    /// Whether the client is admitted. Only `false` refuses it.
     pub(super) allow: Option<bool>,
-    /// Why not, for the client.
+    /// Message of the refusal, for humans.
     pub(super) message: Option<String>,
-    /// And for its program.
+    /// `data` of the refusal, for programs.
     pub(super) data: Option<Value>,
-    /// Who it is.
+    /// User of the client.
     user: Option<String>,
-    /// Rooms that it joins.
+    /// Rooms that the client joins.
     rooms: Vec<String>,
-    /// Rooms that it leaves.
+    /// Rooms that the client leaves.
     leave: Vec<String>,
     metadata: Map<String, Value>,
     pub(super) emit: Vec<Object<Emit>>,
-    /// The answer to the client's event.
+    /// Acknowledgement of the client's event.
     pub(super) ack: Option<Box<RawValue>>,
-    /// Whether the client is put out.
+    /// Whether the client is disconnected.
     disconnect: bool,
 }
 
-/// An event to be emitted: to the client itself if nobody else is named.
+/// Event to emit. Without a target it goes to the client of the webhook.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Emit {
@@ -46,12 +46,12 @@ pub(super) struct Emit {
     client_id: Option<String>,
     #[serde(default)]
     broadcast: bool,
-    /// Whether the client itself is left out.
+    /// Whether the client of the webhook is excluded from the receivers.
     #[serde(default)]
     others: bool,
 }
 
-/// Why an answer cannot be followed. Nothing of it was done.
+/// Error in a response. None of its actions are carried out.
 #[derive(Debug, Error)]
 pub(super) enum Misfit {
     #[error(transparent)]
@@ -67,7 +67,7 @@ pub(super) enum Misfit {
 }
 
 impl Said {
-    /// An empty body says nothing.
+    /// Parses and validates a response. An empty body requests no actions.
     pub(super) fn read(body: &[u8]) -> Result<Self, Misfit> {
         if body.is_empty() {
             return Ok(Self::default());
@@ -81,7 +81,7 @@ impl Said {
         Ok(said)
     }
 
-    /// What concerns the client itself.
+    /// Applies the changes of user, metadata and rooms to the client.
     pub(super) fn settle(&mut self, socket: &Socket) {
         if let Some(user) = self.user.take() {
             person::introduce(socket, &user);
@@ -95,7 +95,7 @@ impl Said {
         }
     }
 
-    /// The last that is done.
+    /// Disconnects the client if requested. This is the last action.
     pub(super) fn part(&self, socket: &Socket) {
         if self.disconnect {
             socket.disconnect(true);
@@ -116,11 +116,11 @@ impl Emit {
         }
     }
 
-    /// Emits it. `from` is the client whose call was answered.
+    /// Emits the event. `from` is the client of the webhook.
     pub(super) async fn send(&self, io: &Server, from: &Socket) -> Result<(), EmitError> {
         let data: &RawValue = self.data.as_deref().unwrap_or(RawValue::NULL);
         let name = self.namespace.as_deref().unwrap_or(from.namespace());
-        // Somebody who is not there gets nothing.
+        // Unknown namespaces and the operators' namespace are ignored.
         let Some(namespace) = Some(name).filter(|name| *name != WATCH).and_then(|name| io.namespace(name))
         else {
             return Ok(());

@@ -1,17 +1,18 @@
-//! What one socket may have waiting for the backend, so that nobody fills memory alone.
+//! Limit of the events of one socket that are queued for the backend, so that one client cannot fill the
+//! queue.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::line::Held;
 
-/// The events of a socket that wait or are handled, and their limit.
+/// Queued events of a socket, and their limit.
 #[derive(Debug)]
 pub(super) struct Share {
     held: Mutex<Held>,
     limit: Held,
 }
 
-/// An event's part of the share. Dropped, it is free again.
+/// Reservation for one event, freed on drop.
 #[derive(Debug)]
 pub(super) struct Part<'a> {
     share: &'a Share,
@@ -23,12 +24,12 @@ impl Share {
         Self { held: Mutex::default(), limit }
     }
 
-    /// A part for an event of so many bytes, if there is room.
+    /// Reserves space for an event of `bytes` bytes; `None` if the limit is exceeded.
     pub(super) fn take(&self, bytes: usize) -> Option<Part<'_>> {
         self.change(|held| held.take(bytes, self.limit)).then(|| Part { share: self, bytes })
     }
 
-    /// Every change of it is whole, so a panic elsewhere is no reason to stop.
+    /// Changes the locked state. No change can be interrupted, so a poisoned lock is still consistent.
     fn change<R>(&self, change: impl FnOnce(&mut Held) -> R) -> R {
         change(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! What all sockets of a gateway with a backend have in common: the line to it, and what is done with its answers.
+//! Shared state of all sockets of a gateway with a backend: settings, request queue and counters.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -17,7 +17,7 @@ use super::told::TellError;
 use crate::config::hooks::{Hooks as Settings, Moment, WhenDown};
 use crate::log_limit::LogLimiter;
 
-/// What all sockets of a gateway with a backend have in common.
+/// Shared state of all sockets of a gateway with a backend.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) io: Server,
@@ -27,18 +27,18 @@ pub(super) struct Shared {
     pub(super) headers: Vec<String>,
     pub(super) connect_limit: Duration,
     pub(super) when_down: WhenDown,
-    /// What the events of one socket may have waiting.
+    /// Limit of the queued events of one socket.
     pub(super) share: Held,
-    /// How many sockets of each session were let in.
+    /// Number of joined sockets per session.
     pub(super) sessions: Mutex<HashMap<Sid, usize>>,
     pub(super) log: LogLimiter,
-    /// Disconnects that wait to be told.
+    /// Disconnect webhooks that are pending.
     pub(super) leaving: AtomicU64,
-    /// Disconnects that could not be told.
+    /// Disconnect webhooks that have failed.
     pub(super) lost: AtomicU64,
 }
 
-/// Why an event was not handled.
+/// Error of handling an event by the backend.
 #[derive(Debug, Error)]
 pub(super) enum EventError {
     #[error(transparent)]
@@ -70,7 +70,7 @@ impl Shared {
         })
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the sessions. No change can be interrupted, so a poisoned lock is still consistent.
     pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<Sid, usize>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +87,7 @@ impl Shared {
 
     pub(super) async fn emit(&self, emits: &[Object<Emit>], from: &Socket) {
         for Object(emit) in emits {
-            // A client that takes nothing any more needs nothing.
+            // A failed emit is only logged: the client has disconnected, or its outbox is full.
             if let Err(error) = emit.send(&self.io, from).await {
                 tracing::debug!(%error, "an event of the backend was not emitted");
             }

@@ -1,7 +1,8 @@
-//! How a backend knows that a call is ours, and when it was made: the headers of Standard Webhooks.
+//! Signatures by which a backend verifies the sender and the time of a webhook: the headers of Standard
+//! Webhooks.
 //!
-//! `webhook-signature` is `v1,` and the base64 of HMAC-SHA256 over id, time and body with points between them; with
-//! several secrets there are several signatures with spaces between them.
+//! `webhook-signature` is `v1,` and the base64 of HMAC-SHA256 over id, time and body, joined by points. With
+//! several secrets it contains several signatures, separated by spaces.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -9,20 +10,20 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
-/// By this a secret is known to be base64.
+/// Prefix of a secret that is encoded as base64.
 const PREFIX: &str = "whsec_";
-/// The same for all tries of a call.
+/// Header with the id of the webhook, the same for all attempts.
 pub(super) const ID: HeaderName = HeaderName::from_static("webhook-id");
-/// Seconds since 1970, of this try.
+/// Header with the time of the attempt, in seconds since 1970.
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// A secret is not what its beginning says.
+/// Error of a secret that has the prefix of base64 and is not valid base64.
 #[derive(Debug, Error)]
 #[error("hooks.secrets: what follows whsec_ is no base64")]
 pub struct SecretError;
 
-/// Signs calls.
+/// Signs webhooks with every secret.
 #[derive(Debug)]
 pub(super) struct Signer(Vec<hmac::Key>);
 
@@ -38,7 +39,7 @@ impl Signer {
         secrets.map(key).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Puts id, time and signatures of a call into its headers.
+    /// Adds id, time and signatures of a webhook to its headers.
     pub(super) fn sign(&self, id: &str, seconds: u64, body: &[u8], headers: &mut HeaderMap) {
         let start = format!("{id}.{seconds}.");
         let signed = |key: &hmac::Key| {
@@ -50,7 +51,7 @@ impl Signer {
         let signatures = self.0.iter().map(signed).collect::<Vec<_>>().join(" ");
         let values = [(ID, id), (TIMESTAMP, &seconds.to_string()), (SIGNATURE, &signatures)];
         for (name, value) in values {
-            // Ids are hexadecimal, the rest is digits and base64.
+            // The values are hexadecimal, decimal or base64, so they are valid headers.
             if let Some(value) = HeaderValue::from_str(value).ok().filter(|value| !value.is_empty()) {
                 headers.insert(name, value);
             }
@@ -62,7 +63,7 @@ impl Signer {
 mod tests {
     use super::*;
 
-    /// The numbers are those that Python's `hmac` and `base64` make of it.
+    /// The expected signatures were computed with Python's `hmac` and `base64`.
     #[test]
     fn signatures_are_those_of_standard_webhooks() {
         let secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "a secret as it is"];

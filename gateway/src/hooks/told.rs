@@ -1,4 +1,4 @@
-//! What the backend is told: one JSON object a call.
+//! Webhook request: one JSON object per webhook.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use crate::config::hooks::Moment;
 use crate::native;
 use crate::person;
 
-/// A call: its id and its body.
+/// Webhook request: its id and its body.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) id: String,
@@ -32,7 +32,7 @@ struct Body<'a, T> {
     more: T,
 }
 
-/// Whom it is about.
+/// Description of the socket.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct About<'a> {
@@ -57,7 +57,7 @@ struct Connect<'a> {
 struct Event<'a> {
     event: &'a str,
     args: Vec<&'a RawValue>,
-    /// As base64. In `args` each has its placeholder.
+    /// Attachments as base64. `args` contains a placeholder for each.
     attachments: Vec<String>,
     ack: bool,
 }
@@ -95,7 +95,7 @@ impl Told {
         Self::new(Moment::Disconnect, socket, Disconnect { reason })
     }
 
-    /// The end of a client that was gone before it was in: nothing else is known of it any more.
+    /// Disconnect of a client that never joined the namespace. Only its id and namespace are known.
     pub(super) fn never_in(id: &str, namespace: &str, reason: &str) -> Result<Self, TellError> {
         let about = About { id, namespace, ..About::default() };
         Self::about(Moment::Disconnect, about, Disconnect { reason })
@@ -116,7 +116,7 @@ impl Told {
     }
 }
 
-/// Why there is no call.
+/// Error of building a request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TellError {
     #[error("no random numbers: {0}")]

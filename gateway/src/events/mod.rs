@@ -1,7 +1,8 @@
-//! What clients can do when nobody has programmed anything: ask how things are, join rooms, and talk to each other.
+//! Built-in events of clients: queries, rooms, and messages to other clients. They need no backend and no
+//! program.
 //!
-//! The events are the same for both protocols. Each answers by an event of its own, for clients that cannot ask for
-//! answers, and by an acknowledgement, for those that do.
+//! The events are the same for both protocols. Each is answered by an event, for clients without
+//! acknowledgements, and by an acknowledgement if the client requested one.
 
 mod rooms;
 mod table;
@@ -22,12 +23,12 @@ use crate::native;
 use crate::person::{self, user};
 use crate::tallies::Words;
 
-/// Makes the events known to a namespace.
+/// Registers the built-in events in a namespace.
 pub(crate) fn register(io: &Server, namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
     let started = Instant::now();
     namespace.on_connect(|socket: Socket| async move {
         tracing::debug!(id = socket.id(), namespace = socket.namespace(), "connected");
-        // A client that is gone already needs no welcome; that holds for the other answers too.
+        // Errors are ignored here and in the other handlers: a disconnected client needs no response.
         let _ = socket.emit(
             "connected",
             &json!({"message": "Connected", "socketId": socket.id(), "isLoggedIn": user(&socket).is_some(), "user": user(&socket)}),
@@ -35,7 +36,7 @@ pub(crate) fn register(io: &Server, namespace: &Namespace, config: &Arc<Config>,
     });
     namespace.on("ping", |socket: Socket| async move { both(&socket, "pong", json!({"timestamp": now()})) });
     namespace.on("echo", |socket: Socket, args: RawArgs| async move {
-        // No tree is made of it, which would be many times as large.
+        // The argument is echoed as raw JSON. A parsed tree would use several times the memory.
         let echoed = Echoed { received: first(&args), timestamp: now(), socket_id: socket.id() };
         said(&echoed).map(|answer| both(&socket, "echo_response", answer))
     });
@@ -56,7 +57,7 @@ pub(crate) fn register(io: &Server, namespace: &Namespace, config: &Arc<Config>,
     talk::register(namespace, &config.events);
 }
 
-/// What a socket's client may know of its own connection.
+/// Information for a client about its own connection.
 fn connection(socket: &Socket) -> Value {
     let since = humantime::format_rfc3339_millis(socket.handshake().issued()).to_string();
     let protocol = if native::is_native(socket.handshake()) { "native" } else { "socket.io" };
@@ -72,7 +73,7 @@ fn connection(socket: &Socket) -> Value {
     })
 }
 
-/// What a client sent, as it is sent back.
+/// Argument of a client with its echo, as raw JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Echoed<'a> {
@@ -81,23 +82,23 @@ struct Echoed<'a> {
     timestamp: String,
 }
 
-/// The first argument as it was written.
+/// First argument as raw JSON.
 fn first(args: &RawArgs) -> Option<&RawValue> {
     args.get(0).and_then(|first| serde_json::from_slice(first.as_bytes()).ok())
 }
 
-/// An answer as JSON, written once for the event and for the acknowledgement.
+/// Serializes a response once, for both the event and the acknowledgement.
 fn said(answer: &impl Serialize) -> Result<Box<RawValue>, String> {
     serde_json::value::to_raw_value(answer).map_err(|error| error.to_string())
 }
 
-/// Says it by an event, and as the acknowledgement if one is wanted.
+/// Emits a response as an event, and returns it as the acknowledgement.
 fn both<T: Serialize>(socket: &Socket, event: &str, said: T) -> Ack<T> {
     let _ = socket.emit(event, &said);
     Ack(said)
 }
 
-/// What went wrong, as the acknowledgement has it, and as an event for those that wait for none.
+/// Emits an error as the event `error`, and returns it for the acknowledgement.
 pub(crate) fn wrong(socket: &Socket, event: &str, error: impl std::fmt::Display) -> String {
     let error = error.to_string();
     let _ = socket.emit("error", &json!({"event": event, "message": error}));

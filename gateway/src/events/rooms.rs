@@ -1,4 +1,4 @@
-//! Clients that join and leave rooms by themselves.
+//! Built-in events by which clients join and leave rooms.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::config::Events;
 use crate::tallies::Words;
 use crate::{person, room_name};
 
-/// Which room is meant: its name, alone or in an object.
+/// Argument that names a room: a string, or an object with a `room`.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "the name of a room, or an object {room}, is expected")]
 pub(super) enum Named {
@@ -60,7 +60,8 @@ fn join(
 ) -> Result<Ack<Value>, String> {
     let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
     room_name::check(room).map_err(|error| error.to_string())?;
-    // Who is in the room under another's id gets what is meant for that one alone.
+    // Each socket has a room named by its id. A client in that room would receive the socket's private
+    // events.
     if io.namespace(socket.namespace()).is_some_and(|home| home.socket(room).is_some()) {
         return Err("the name is the id of a socket".to_owned());
     }

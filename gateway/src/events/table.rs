@@ -1,18 +1,18 @@
-//! The events that the gateway handles itself, in one table: for the handlers, for the relay, and for people.
+//! Table of the built-in events. The handlers, the relay and the command line use it.
 
-/// An event of clients that the gateway handles.
+/// Event of clients that the gateway handles.
 #[derive(Debug)]
 pub(crate) struct BuiltIn {
     pub(crate) name: &'static str,
-    /// Other names of the same event.
+    /// Other names of the event.
     pub(crate) aliases: &'static [&'static str],
-    /// The event that answers it; empty if the acknowledgement is the only answer.
+    /// Name of the response event; empty if the acknowledgement is the only response.
     pub(crate) answer: &'static str,
-    /// What it does. For people.
+    /// Description for humans.
     pub(crate) about: &'static str,
 }
 
-/// A client brings a newer token by this event.
+/// Event by which a client presents a newer token.
 pub(crate) const AUTHENTICATE: &str = "authenticate";
 
 pub(crate) const EVENTS: &[BuiltIn] = &[
@@ -61,7 +61,7 @@ pub(crate) const EVENTS: &[BuiltIn] = &[
     },
 ];
 
-/// The events that the gateway, its protocols and their client libraries send or raise without being asked.
+/// Events that the gateway, its protocols and their client libraries emit without a request.
 const SENT: &[&str] = &[
     "connect",
     "connect_error",
@@ -75,23 +75,23 @@ const SENT: &[&str] = &[
 ];
 
 impl BuiltIn {
-    /// The name and its aliases.
+    /// Name and aliases of the event.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 }
 
-/// All names of the event of this name.
+/// Name and aliases of the event with this name.
 pub(super) fn names(name: &str) -> impl Iterator<Item = &'static str> + use<> {
     EVENTS.iter().find(|event| event.name == name).into_iter().flat_map(BuiltIn::names)
 }
 
-/// Whether an event has a handler here.
+/// Whether an event has a built-in handler.
 pub(super) fn is_handled(name: &str) -> bool {
     EVENTS.iter().any(|event| event.names().any(|known| known == name))
 }
 
-/// Whether clients know an event of this name as the server's own.
+/// Whether clients take an event of this name as sent by the server, so that it must not be relayed.
 pub(super) fn is_sent(name: &str) -> bool {
     SENT.contains(&name) || EVENTS.iter().any(|event| !event.answer.is_empty() && event.answer == name)
 }

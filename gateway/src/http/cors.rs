@@ -1,30 +1,30 @@
-//! Pages of other origins that use the API: what their browsers ask before, and what they have to be told.
+//! CORS of the HTTP API: preflight requests, and the headers that let pages of other origins read responses.
 //!
-//! This keeps nobody out. It only lets a browser show an answer to a page; whether the call is carried out is decided
-//! by the origin and the key.
+//! CORS is not access control. It only lets a browser show a response to a page; the origin check and the key
+//! decide whether a call is carried out.
 
 use engineio::Origins;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 use crate::answer::{self, Answer};
 
-/// The paths that pages may use.
+/// Prefix of the paths that pages may call.
 const API: &str = "/api/";
-/// What pages may send with a call.
+/// Request headers that pages may send.
 const HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, idempotency-key, x-api-key");
-/// What they may read of an answer, besides its body.
+/// Response headers that pages may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static("idempotency-replayed");
-/// For how long a browser need not ask again: ten minutes.
+/// Time for which browsers cache the result of a preflight request, in seconds: ten minutes.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// A page that may read the answer.
+/// Permission of a page to read a response.
 pub(super) struct Allowed {
     origin: HeaderValue,
     credentials: bool,
 }
 
-/// The page that a call of the API comes from, if it is of an origin that may use it.
+/// Permission for the page that sent a request to the API, if its origin is allowed.
 pub(super) fn allowed<B>(origins: &Origins, credentials: bool, request: &Request<B>) -> Option<Allowed> {
     let origin = request.headers().get(header::ORIGIN)?;
     if !request.uri().path().starts_with(API) || !origins.allow(request.headers()) {
@@ -37,10 +37,10 @@ pub(super) fn allowed<B>(origins: &Origins, credentials: bool, request: &Request
 }
 
 impl Allowed {
-    /// Says so in an answer.
+    /// Adds the CORS headers to a response.
     pub(super) fn tell(self, headers: &mut HeaderMap) {
         if self.origin != "*" {
-            // Another page would get another answer.
+            // The response depends on the origin, so caches must keep one per origin.
             headers.append(header::VARY, HeaderValue::from_static("origin"));
         }
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin);
@@ -51,7 +51,7 @@ impl Allowed {
     }
 }
 
-/// Whether a browser asks what a page may do.
+/// Whether the request is a CORS preflight for the API.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request.uri().path().starts_with(API)
@@ -59,7 +59,7 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The answer to that. `methods` are those that there are at the path.
+/// Response to a preflight request. `methods` are the methods of the routes at its path.
 pub(super) fn preflight(origins: &Origins, headers: &HeaderMap, methods: &str) -> Answer {
     if !origins.allow(headers) {
         let message = "pages of this origin may not do that";

@@ -1,4 +1,4 @@
-//! What the gateway says of itself.
+//! Information and health endpoints.
 
 use http::StatusCode;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
 
-/// What it is, and how to talk to it.
+/// Response of `/info`: name, version and protocols of the gateway.
 pub(super) fn info(gateway: &Gateway) -> Answer {
     answer::json(
         StatusCode::OK,
@@ -23,12 +23,12 @@ pub(super) fn info(gateway: &Gateway) -> Answer {
     )
 }
 
-/// That it answers is the answer.
+/// Response of `/health/live`. Any response shows that the process is alive.
 pub(super) fn live() -> Answer {
     answer::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// Whether new clients are taken.
+/// Response of `/health/ready`: whether new clients are accepted.
 pub(super) fn ready(gateway: &Gateway) -> Answer {
     let status = |text| answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
     if !gateway.is_ready() {

@@ -1,4 +1,4 @@
-//! The numbers as Prometheus reads them.
+//! Metrics in the text format of Prometheus.
 
 use std::fmt::{Display, Write as _};
 
@@ -12,10 +12,10 @@ use crate::hooks::Metrics;
 use crate::numbers;
 use crate::tallies::{Broadcasts, ByStatus, Histogram};
 
-/// The format's name, as its collectors expect it.
+/// Media type of the text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All numbers. That takes a walk over all sessions.
+/// Response with all metrics. It iterates over all sessions.
 pub(super) fn metrics(gateway: &Gateway) -> Answer {
     answer::of(StatusCode::OK, CONTENT_TYPE, text(gateway))
 }
@@ -53,7 +53,8 @@ fn text(gateway: &Gateway) -> String {
     page.family("sockets", Kind::Gauge, "Clients in a namespace; those that fit a pattern together.");
     let places = tallies.places();
     for place in &places {
-        // Who goes while we count may have gone before it came.
+        // `came` is read before `went`, so a client that connects and disconnects in between is only in
+        // `went`.
         let number = place.came.now().saturating_sub(place.went.now());
         page.sample("sockets", &[("namespace", &place.name)], number);
     }
@@ -128,17 +129,17 @@ enum Kind {
     Histogram,
 }
 
-/// Microseconds as seconds, without the errors of floats.
+/// Microseconds as decimal seconds, without rounding errors.
 fn seconds(micros: &u64) -> String {
     let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The text, as far as it is written.
+/// Buffer for the text of the metrics.
 #[derive(Default)]
 struct Page(String);
 
-// Writing to a string does not fail.
+// Errors are ignored, since writing to a string cannot fail.
 impl Page {
     fn family(&mut self, name: &str, kind: Kind, about: &str) {
         let kind = match kind {

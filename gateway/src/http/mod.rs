@@ -1,4 +1,4 @@
-//! Requests that are neither Socket.IO nor WebSockets.
+//! HTTP requests other than Socket.IO requests and WebSocket upgrades.
 
 mod api;
 mod cors;
@@ -18,7 +18,7 @@ use crate::answer::{self, Answer};
 use crate::door::Door;
 use crate::gateway::Gateway;
 
-/// Answers a request, and says which pages may read the answer.
+/// Handles a request, and adds the CORS headers to the response.
 pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
     if door == Door::Clients {
         return to_client(gateway, &request);
@@ -31,7 +31,8 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, do
     answer
 }
 
-/// Answers a request for which only a reserved file descriptor was left: how it is, and nothing else.
+/// Handles a request on a connection that uses a reserved file descriptor. Only health checks and metrics are
+/// served, so that operators can see the cause.
 pub(crate) async fn respond_reserved(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
     if let Ok(Action::Live | Action::Ready | Action::Metrics) = action(gateway.origins(), &request) {
         return respond(gateway, request, door).await;
@@ -42,12 +43,12 @@ pub(crate) async fn respond_reserved(gateway: &Gateway, request: Request<Request
     answer
 }
 
-/// Answers a request on a port for clients alone: how it is, and what this is.
+/// Handles a request on a port for clients only: health checks, and information about the gateway.
 fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> Answer {
     match action(gateway.origins(), request) {
         Ok(Action::Live) => info::live(),
         Ok(Action::Ready) => info::ready(gateway),
-        // Whoever came to the wrong port learns where it is.
+        // Other paths respond with the information, so that a caller on the wrong port learns where it is.
         _ if matches!(*request.method(), Method::GET | Method::HEAD) => info::info(gateway),
         _ => not_found(),
     }
@@ -82,10 +83,10 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, door: Door) 
     }
 }
 
-/// What the table of routes says to this request.
+/// Finds the route of a request. An error is the response to a request without one, or to a preflight.
 fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, Box<Answer>> {
     let path = request.uri().path();
-    // The server leaves the body out.
+    // HEAD is handled as GET; the HTTP server omits the body.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let mut at_path = ROUTES.iter().filter(|route| route.path == path).peekable();
     if at_path.peek().is_none() {

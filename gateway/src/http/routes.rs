@@ -1,4 +1,4 @@
-//! What there is, by path and method.
+//! Table of the HTTP routes, by path and method.
 
 use http::Method;
 
@@ -6,19 +6,19 @@ use super::api::Call;
 use super::page::{self, File};
 use crate::door::Door;
 
-/// Something that can be asked for over HTTP.
+/// HTTP route.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    /// With which method.
+    /// Method of the requests.
     pub(crate) method: Method,
-    /// At which path.
+    /// Path of the requests.
     pub(crate) path: &'static str,
-    /// What for.
+    /// Description for humans.
     pub(crate) about: &'static str,
     pub(super) action: Action,
 }
 
-/// What answers.
+/// Handler of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Home,
@@ -32,11 +32,12 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Whether it can be had at this door, if operators have (`internal`) one of their own.
+    /// Whether the route is served on ports of this kind. `internal` says whether operators have a separate
+    /// port.
     pub(super) fn is_behind(self, door: Door, internal: bool) -> bool {
         match self {
             Self::PageFile(_) => door == Door::Public,
-            // Clients get their sessions by themselves.
+            // Clients acquire their own session tokens, so the route is on every port.
             Self::Api(Call::AcquireSession) => true,
             Self::Api(_) | Self::Metrics => !internal || door == Door::Internal,
             Self::Home | Self::Info | Self::OpenApi | Self::Live | Self::Ready => true,
@@ -111,7 +112,7 @@ mod tests {
                 methods.as_object().unwrap().keys().map(|method| (path.as_str(), method.to_uppercase()))
             })
             .collect();
-        // The page is for people.
+        // The page and its files are for browsers, so `openapi.json` does not describe them.
         let for_programs = |route: &&Route| !matches!(route.action, Action::Home | Action::PageFile(_));
         let routes = ROUTES.iter().filter(for_programs);
         let routes: BTreeSet<_> = routes.map(|route| (route.path, route.method.to_string())).collect();

@@ -1,4 +1,5 @@
-//! The calls that change something: emits, memberships, goodbyes.
+//! API calls that change state: emits, room membership, disconnects, revocation, metadata, and batches of
+//! these.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use crate::gateway::Gateway;
 use crate::person;
 use crate::room_name::{self, USER_ROOM};
 
-/// So many calls may be in a batch.
+/// Limit of the calls in a batch.
 const MAX_BATCH: usize = 100;
 
 #[derive(Deserialize)]
@@ -97,12 +98,12 @@ struct One {
     body: Box<RawValue>,
 }
 
-/// Does what is asked for.
+/// Carries out a call with the given body.
 pub(super) async fn carry_out(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
     if call == Call::Batch { batch(gateway, body).await } else { one(gateway, call, body).await }
 }
 
-/// One after the other. What is wrong with one does not keep the others from being done.
+/// Carries out the calls of a batch one after the other. A failed call does not stop the others.
 async fn batch(gateway: &Gateway, body: &[u8]) -> Done {
     let Batch { calls } = parse(body)?;
     if calls.len() > MAX_BATCH {
@@ -181,7 +182,8 @@ async fn to_members(namespace: &Namespace, room: &str, event: String, data: Opti
     Ok(json!({"reached": members}))
 }
 
-/// A client, the members of a room, or a user, who is put out of all namespaces unless one is named.
+/// Disconnects a client, the members of a room, or a user. A user without a namespace is disconnected from
+/// all namespaces.
 async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
     let Disconnect { client_id, room, user, namespace, close } = asked;
     let close = close.unwrap_or(true);
@@ -200,7 +202,8 @@ async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
         }
         _ => return Err(Failure::bad_request("one of client_id, room and user is expected")),
     };
-    // Counted before: a connection that is closed takes its clients in the other namespaces along.
+    // The number is determined before the disconnects: closing a connection also disconnects its sockets in
+    // the other namespaces.
     let disconnected: usize = places.iter().map(|namespace| namespace.room_len(&room)).sum();
     for namespace in places {
         namespace.to(room.as_str()).disconnect_sockets(close).await.map_err(EmitError::from)?;
@@ -208,7 +211,8 @@ async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
     Ok(json!({"disconnected": disconnected}))
 }
 
-/// Before it is put out: who comes in the meantime is put out too.
+/// Revokes all tokens of a user, and disconnects the user. The revocation comes first, so that the user
+/// cannot reconnect in between.
 async fn revoke(gateway: &Gateway, user: String) -> Done {
     gateway
         .tokens()
@@ -228,7 +232,7 @@ pub(super) fn user_room(user: &str) -> String {
     format!("{USER_ROOM}{user}")
 }
 
-/// The namespaces that are not the gateway's own.
+/// All namespaces except the one for operators.
 pub(super) fn namespaces(gateway: &Gateway) -> Vec<Namespace> {
     let io = gateway.io();
     io.namespaces().iter().filter(|name| *name != WATCH).filter_map(|name| io.namespace(name)).collect()

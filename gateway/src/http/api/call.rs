@@ -1,6 +1,6 @@
-//! What can be asked for.
+//! Calls of the HTTP API.
 
-/// A call of the API. Calls that change something come with a body, the others with parameters.
+/// Call of the API. Calls that change state have a JSON body, the others have query parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Call {
     EmitToClient,
@@ -19,7 +19,7 @@ pub(in crate::http) enum Call {
     AcquireSession,
 }
 
-/// All of those that can be in a batch.
+/// Calls that are allowed in a batch.
 const BATCHED: [Call; 9] = [
     Call::EmitToClient,
     Call::EmitToRoom,
@@ -33,7 +33,7 @@ const BATCHED: [Call; 9] = [
 ];
 
 impl Call {
-    /// As its path ends, as a batch names it, and as it is counted.
+    /// Name of the call: the end of its path, its name in batches, and its label in the metrics.
     pub(in crate::http) fn name(self) -> &'static str {
         match self {
             Self::EmitToClient => "emit_to_client",
@@ -53,7 +53,7 @@ impl Call {
         }
     }
 
-    /// The call that a batch names so.
+    /// Call with this name, if it is allowed in a batch.
     pub(super) fn in_batch(name: &str) -> Option<Self> {
         BATCHED.into_iter().find(|call| call.name() == name)
     }

@@ -1,4 +1,4 @@
-//! Why a call was not carried out, and how that is said.
+//! Errors of API calls, and the representation of results.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -7,16 +7,16 @@ use socketio_server::EmitError;
 
 use crate::answer::{self, Answer};
 
-/// What comes of a call: what is told under `data`, or why not.
+/// Result of a call: the value of `data` in the response, or an error.
 pub(super) type Done = Result<Value, Failure>;
 
-/// Why not.
+/// Error of a call.
 #[derive(Debug)]
 pub(in crate::http) struct Failure {
     status: StatusCode,
-    /// For programs; it does not change.
+    /// Stable code for programs.
     code: &'static str,
-    /// For people.
+    /// Message for humans.
     message: String,
 }
 
@@ -51,7 +51,7 @@ impl From<EmitError> for Failure {
     }
 }
 
-/// What came of a call, as it is said for itself and among others.
+/// Result as JSON, as it appears alone or in the results of a batch.
 pub(super) fn to_json(done: &Done) -> Value {
     match done {
         Ok(data) => json!({"success": true, "data": data}),
@@ -59,12 +59,12 @@ pub(super) fn to_json(done: &Done) -> Value {
     }
 }
 
-/// The bytes of what was done.
+/// Serialized response to a successful call.
 pub(super) fn to_bytes(data: &Value) -> Bytes {
     json!({"success": true, "data": data}).to_string().into()
 }
 
-/// An answer of such bytes.
+/// Response with a serialized body.
 pub(super) fn of_bytes(bytes: Bytes) -> Answer {
     answer::of(StatusCode::OK, "application/json", bytes)
 }

@@ -1,8 +1,8 @@
-//! The HTTP API: for backends that send events and move clients between rooms without being connected.
+//! HTTP API for backends that emit events and manage clients without a Socket.IO connection.
 //!
-//! It is for operators ([`access`]). What is asked for comes as a JSON object, what was done goes back as
-//! `{"success": true, "data": …}`, and what was wrong as `{"success": false, "error": {"code", "message"}}`.
-//! `openapi.json` says the same for programs.
+//! The API is for operators ([`access`]). A request has a JSON object as its body. The response is
+//! `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message"}}`. `openapi.json`
+//! describes the API for programs.
 
 mod actions;
 mod call;
@@ -28,17 +28,17 @@ use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::once::{Claim, Ticket};
 
-/// All routes, for programs.
+/// OpenAPI description of all routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
-/// How long a body may take.
+/// Timeout for receiving the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// By it a call that is asked for again is known.
+/// Header with the idempotency key of a call.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
-/// Does what an operator asks for.
+/// Handles an API request.
 pub(super) async fn respond(
     gateway: &Gateway,
     call: Call,
@@ -48,7 +48,7 @@ pub(super) async fn respond(
     let (head, mut body) = request.into_parts();
     let answered = async {
         if call == Call::AcquireSession {
-            // Not for operators alone.
+            // Clients may acquire anonymous sessions, so the key is checked there.
             let data = sessions::acquire(gateway, &head, &mut body, door).await?;
             return Ok(failure::of_bytes(failure::to_bytes(&data)));
         }
@@ -62,15 +62,15 @@ pub(super) async fn respond(
         }
     };
     let answered = answered.await;
-    // Who waits to be asked for the body has not sent it.
+    // A client that sent `Expect` waits for 100 Continue and has not sent the body.
     if answered.is_err() && !head.headers.contains_key(header::EXPECT) {
         discard(gateway, &mut body).await;
     }
     answered.unwrap_or_else(Failure::into_answer)
 }
 
-/// Reads what is left of a body. A connection that is closed with something unread is reset, and who still writes, or a
-/// proxy in between, never sees the answer. What is larger than a body may be is not waited for.
+/// Reads and discards the rest of a body. Closing a connection with unread data resets it, and a client or
+/// proxy that is still writing would lose the response. A body beyond the size limit is not read to its end.
 async fn discard(gateway: &Gateway, body: &mut RequestBody) {
     let mut left = gateway.config().transport.max_payload_bytes;
     let rest = async {
@@ -84,7 +84,7 @@ async fn discard(gateway: &Gateway, body: &mut RequestBody) {
     let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
-/// Carries out a call, once if it has a key.
+/// Carries out a call; with an idempotency key at most once.
 async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result<Answer, Failure> {
     let Some(key) = idempotency_key(head)? else {
         let data = actions::carry_out(gateway, call, &body).await?;
@@ -108,7 +108,8 @@ async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result
     }
 }
 
-/// In a task of its own: somebody who asks again, since the connection broke, must not make it happen twice.
+/// Carries out a call in a task of its own, which completes even if the connection breaks. Otherwise a retry
+/// could carry out the call a second time.
 async fn keep(gateway: &Gateway, call: Call, body: Bytes, ticket: Ticket) -> Result<Answer, Failure> {
     let gateway = gateway.clone();
     let work = tokio::spawn(async move {
@@ -130,7 +131,7 @@ fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
     key.map(Some).ok_or_else(wrong)
 }
 
-/// Whether it is an operator who asks.
+/// Checks that a request comes from an operator: its origin, and its key unless the port needs none.
 pub(super) fn admit(gateway: &Gateway, head: &Parts, door: Door) -> Result<(), Failure> {
     check_origin(gateway, head)?;
     let is_keyless = door == Door::Internal && gateway.config().internal.is_keyless();

@@ -1,4 +1,4 @@
-//! The calls that change nothing: rooms, sockets, counts.
+//! API calls that only read: rooms, sockets and counts.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::gateway::Gateway;
 use crate::room_name::USER_ROOM;
 use crate::{native, numbers, person};
 
-/// So many sockets are listed at once, unless fewer are asked for.
+/// Limit of the sockets in one response; `LISTED` is the default.
 const MAX_LISTED: usize = 1000;
 const LISTED: usize = 100;
 
-/// Answers a question.
+/// Handles a reading call.
 pub(super) fn answer(gateway: &Gateway, call: Call, query: &Query) -> Done {
     match call {
         Call::Sockets => sockets(gateway, query),
@@ -26,7 +26,7 @@ pub(super) fn answer(gateway: &Gateway, call: Call, query: &Query) -> Done {
     }
 }
 
-/// All rooms with the ids of their members.
+/// All rooms, with the ids of their members.
 fn rooms(gateway: &Gateway) -> Value {
     let mut rooms = Vec::new();
     for namespace in namespaces(gateway) {
@@ -44,7 +44,7 @@ fn rooms(gateway: &Gateway) -> Value {
     json!({"rooms": rooms})
 }
 
-/// The sockets of a namespace, or of a room or a user in it, in the order of their ids; page by page.
+/// Sockets of a namespace, optionally only those of a room or user, in the order of their ids and in pages.
 fn sockets(gateway: &Gateway, query: &Query) -> Done {
     let (mut name, mut rooms, mut limit, mut after) = (None, Vec::new(), LISTED, "");
     for (parameter, value) in query.iter() {
@@ -88,7 +88,7 @@ fn describe(socket: &Socket) -> Value {
     })
 }
 
-/// How many of everything there are.
+/// Numbers of connections, clients, rooms and users.
 fn counts(gateway: &Gateway) -> Value {
     let count = |namespace: &Namespace| {
         let all = namespace.rooms();

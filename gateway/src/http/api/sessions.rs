@@ -1,4 +1,4 @@
-//! New sessions: of nobody in particular for everybody, and of users for operators.
+//! API call for session tokens: anonymous ones for all callers, those of users for operators.
 
 use engineio::RequestBody;
 use http::StatusCode;
@@ -19,7 +19,7 @@ struct AcquireSession {
     user: Option<String>,
 }
 
-/// A session and its token.
+/// Issues a session token.
 pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: &mut RequestBody, door: Door) -> Done {
     check_origin(gateway, head)?;
     let AcquireSession { user } = if body.is_end_stream() {

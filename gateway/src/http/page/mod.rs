@@ -1,4 +1,4 @@
-//! The page: what browsers see at `/`. It is made of files that lie beside this one, and asks nobody else for anything.
+//! Page at `/` for browsers. Its files lie beside this one, and it loads nothing from other servers.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -6,7 +6,7 @@ use super::info;
 use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
 
-/// A file of the page.
+/// File of the page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct File {
     content_type: &'static str,
@@ -25,12 +25,12 @@ const fn script(text: &'static str) -> File {
     File { content_type: "text/javascript; charset=utf-8", text }
 }
 
-/// What the page may do: load its own files and connect to where it came from. Nobody may frame it, since it has
-/// buttons.
+/// Content security policy of the page. It may load its own files and connect to its own origin. Framing is
+/// forbidden, because a frame would allow clickjacking of its buttons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page for those who want HTML, and the information as JSON for all others.
+/// Response of `/`: the page for callers that accept HTML, the information as JSON for all others.
 pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> Answer {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut answer =
@@ -41,7 +41,7 @@ pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> Answer {
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// A file of the page. A page that opens it gets no hold of its window.
+/// Response with a file of the page. The opener policy denies other pages access to its window.
 pub(super) fn file(file: &File) -> Answer {
     let mut answer = answer::of(StatusCode::OK, file.content_type, file.text);
     let headers = answer.headers_mut();

@@ -1,4 +1,4 @@
-//! `healthcheck`: asks as any program could, by one request and the status of its answer.
+//! `healthcheck`: one HTTP request to the gateway, as any other program could send it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,7 +21,7 @@ use crate::tls;
 const LIMIT: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Exit status 0 if a gateway with these settings takes clients.
+/// Exits with status 0 if a gateway with these settings accepts new clients.
 pub(super) fn healthcheck(config: &Config) -> Result<(), ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let asked = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(config)).await });
@@ -67,7 +67,7 @@ async fn status<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<
     Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
 }
 
-/// Who listens everywhere can be reached at home.
+/// Address that reaches a listener on this machine: loopback in place of an unspecified address.
 pub(super) fn at_home(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -77,8 +77,8 @@ pub(super) fn at_home(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(host, address.port())
 }
 
-/// Takes any certificate: it is for a name, not for the address that is asked, and nothing is told but that the gateway
-/// is expected to be there.
+/// Certificate verifier that accepts any certificate. The certificate is for a host name, not for the
+/// loopback address, and the request contains no secrets.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line of the gateway.
 
 mod healthcheck;
 mod serve;
@@ -104,7 +104,7 @@ impl Settings {
             ("log.format", self.log_format),
         ];
         let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        // Variables that are no text cannot be settings.
+        // Variables that are not UTF-8 cannot be settings, and are skipped.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Sources {
@@ -115,7 +115,7 @@ impl Settings {
     }
 }
 
-/// Does what the command line says.
+/// Runs the command line, and returns the exit status.
 pub fn run() -> ExitCode {
     let Line { command, settings } = Line::parse();
     let done = match command.unwrap_or(Command::Serve) {

@@ -1,4 +1,4 @@
-//! `serve`: the gateway as a process, with its log and the signals that it heeds.
+//! `serve`: runs the gateway as a process, with its log and its signals.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -13,8 +13,8 @@ use crate::config::{Config, Log, LogFormat};
 use crate::gateway::Gateway;
 use crate::log::Lines;
 
-/// Serves until SIGTERM or SIGINT, and takes keys and certificates anew at SIGHUP. A second SIGTERM or SIGINT ends it at
-/// once, as a failure.
+/// Serves until SIGTERM or SIGINT, and reloads keys and certificates at SIGHUP. The first SIGTERM or SIGINT
+/// starts a drain, the second one ends the process at once, as a failure.
 pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
     let config = sources.load().map_err(|errors| {
         errors.iter().for_each(complain);
@@ -23,13 +23,14 @@ pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
     let log = log_to_stderr(&config.log).map_err(failed)?;
     let runtime = runtime().map_err(failed)?;
     let served = runtime.block_on(run(config, sources.clone()));
-    // A name server that does not answer, or a file that cannot be read, holds a thread for as long as it likes.
+    // Threads may be blocked in a name lookup or in reading a file for any time, so the shutdown does not
+    // wait for them.
     runtime.shutdown_background();
     log.finish();
     served
 }
 
-/// A worker for each core. A single one needs nobody to share work with, and the simpler scheduler keeps a fairer order
+/// Runtime with one worker per core. On a single core the current-thread scheduler suffices, and it is fairer
 /// when very many sessions are busy at once.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match std::thread::available_parallelism() {
@@ -51,7 +52,8 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    // Before anybody can know that we are there: a signal that nobody waits for ends the process.
+    // The signal handlers are installed before the port is announced: an unhandled signal would kill the
+    // process.
     let signals = Signals::new().map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(version = crate::VERSION, "listening on {scheme}://{address}");
@@ -82,13 +84,14 @@ fn tell_risks(config: &Config) {
     }
 }
 
-/// Prints the key that was made for this run, once, and apart from the log: logs are kept, and read by many. Whoever
-/// opens the link is an operator; browsers send nobody what stands behind the `#`.
+/// Prints the generated key once, to the standard output rather than the log, because logs are kept and have
+/// many readers. The link logs its user in as an operator; browsers do not send the part behind `#` to
+/// servers.
 fn tell(key: &str, page: Option<&str>) {
     let opens = page.map_or_else(|| format!("x-api-key: {key}"), |page| format!("{page}#key={key}"));
     let about = "api.keys is empty. This is the key of operators until the gateway ends:";
     let text = format!("{about}\n\n  {opens}\n\n");
-    // Where nobody reads, nobody needs it.
+    // Errors are ignored: without a reader of the standard output the key is not needed.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
@@ -97,7 +100,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ExitCode> {
     TcpListener::bind(address).await.map_err(|error| failed(format_args!("{address}: {error}")))
 }
 
-/// What is in the files and the environment now, for a gateway that runs with what was there before.
+/// Loads the settings again and applies those that need no restart.
 async fn reload(gateway: &Gateway, sources: &Sources) {
     let sources = sources.clone();
     let loaded = tokio::task::spawn_blocking(move || sources.load()).await;
@@ -119,14 +122,14 @@ async fn reload(gateway: &Gateway, sources: &Sources) {
     }
 }
 
-/// The signals of the process.
+/// Signals of the process.
 struct Signals {
     stop: Stop,
     #[cfg(unix)]
     hang_up: tokio::signal::unix::Signal,
 }
 
-/// The signals that end the process.
+/// Signals that end the process.
 struct Stop {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -135,13 +138,14 @@ struct Stop {
 }
 
 impl Signals {
-    /// Drains the gateway at the first signal that ends the process, and returns at the second.
+    /// Starts a drain at the first signal that ends the process, and returns at the second.
     async fn heed(mut self, gateway: Gateway, sources: Sources) {
         self.first(&gateway, &sources).await;
         tracing::info!("draining");
         let drain = async {
             gateway.drain().await;
-            // The last answers take a moment more.
+            // `Gateway::serve` returns when the last responses have been written. This future stays pending
+            // until then.
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -160,7 +164,7 @@ impl Signals {
         Ok(Self { stop, hang_up: signal(SignalKind::hangup())? })
     }
 
-    /// Reloads the settings until a signal ends the process, also while files are being read.
+    /// Reloads the settings at each SIGHUP until a signal ends the process, even during a reload.
     async fn first(&mut self, gateway: &Gateway, sources: &Sources) {
         let reloads = async {
             loop {
@@ -185,7 +189,7 @@ impl Stop {
     }
 }
 
-/// Where there are no such signals, Ctrl-C is one, and nothing is reloaded.
+/// Signals on other systems: Ctrl-C ends the process, and nothing is reloaded.
 #[cfg(not(unix))]
 impl Signals {
     fn new() -> std::io::Result<Self> {
@@ -206,7 +210,8 @@ impl Stop {
     }
 }
 
-/// What everything in this process logs goes to the standard error, panics too, and waits for nobody to read it.
+/// Installs a log that writes all events and panics of the process to the standard error, without blocking on
+/// a slow reader.
 fn log_to_stderr(log: &Log) -> Result<Lines, String> {
     let filter: tracing_subscriber::EnvFilter =
         log.level.parse().map_err(|error| format!("log.level: {error}"))?;

@@ -1,4 +1,4 @@
-//! `gen-token` and `check-token`: the tokens of clients, by the keys of the configuration.
+//! `gen-token` and `check-token`: create and verify client tokens with the keys of the configuration.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ pub(super) fn check_token(config: &Config, token: Option<String>) -> Result<(), 
     };
     let tokens = Tokens::new(&config.auth).map_err(failed)?;
     let token = token.trim();
-    // The keys may have to be asked for.
+    // The verification may fetch a key set over HTTP.
     let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
     let identity = runtime.block_on(async {
         match tokens.check(token).await {

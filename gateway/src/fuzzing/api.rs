@@ -1,4 +1,4 @@
-//! Calls of the HTTP API, one after the other, on a gateway with clients.
+//! Fuzz target for the HTTP API: sequences of calls to a gateway with clients.
 
 use bytes::Bytes;
 use engineio::{PeerAddr, RequestBody, Stats};
@@ -12,22 +12,23 @@ use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::http::{self as web, ROUTES};
 
-/// Without a key.
+/// Flag: no key.
 const KEYLESS: u8 = 1;
-/// Twice, with an idempotency key.
+/// Flag: sent twice, with an idempotency key.
 const TWICE: u8 = 2;
-/// As another content type.
+/// Flag: wrong content type.
 const OTHER_TYPE: u8 = 4;
-/// At the port for clients alone.
+/// Flag: on the port for clients only.
 const CLIENTS: u8 = 8;
-/// At the port of the operators.
+/// Flag: on the port for operators.
 const INTERNAL: u8 = 16;
 
-/// Requests for any route, with any bodies: each answer is one that there can be, nothing is done without a key, what comes
-/// twice is done once, and nothing is left of the clients.
+/// Sends requests with arbitrary bodies to arbitrary routes. It asserts that responses are well-formed, that
+/// calls without a key are refused, that a repeated call is carried out once, and that no state of the
+/// clients is left at the end.
 ///
-/// Requests end at a zero byte. The first byte of each is its route, the second how it comes; the rest is its body, or its
-/// parameters. `$` and `~` stand for the ids of two clients.
+/// Zero bytes separate the requests. The first byte of each selects the route, the second the flags; the rest
+/// is its body or its parameters. `$` and `~` are replaced by the ids of two clients.
 pub fn api_body(data: &[u8]) {
     run(requests(data));
 }
@@ -71,7 +72,7 @@ fn with_ids(text: &[u8], ids: &[String]) -> Vec<u8> {
     written
 }
 
-/// Sends a request, and the same again if it comes twice.
+/// Sends a request, twice if its flags say so.
 async fn send(gateway: &Gateway, route: usize, how: u8, text: &[u8], number: usize) {
     let door = match how {
         _ if how & CLIENTS != 0 => Door::Clients,
@@ -95,7 +96,7 @@ async fn send(gateway: &Gateway, route: usize, how: u8, text: &[u8], number: usi
     assert!(!replayed || again == first, "the answer is the same");
 }
 
-/// The request, if it can be written as one.
+/// Builds a request; `None` if its parameters are not a valid URI.
 fn request(route: &web::Route, how: u8, text: &[u8], number: usize) -> Option<Request<RequestBody>> {
     let is_post = route.method == Method::POST;
     let parameters = if is_post { "".into() } else { format!("?{}", String::from_utf8_lossy(text)) };
@@ -114,7 +115,7 @@ fn request(route: &web::Route, how: u8, text: &[u8], number: usize) -> Option<Re
     Some(request)
 }
 
-/// Looks at an answer.
+/// Checks a response.
 async fn check(path: &str, how: u8, door: Door, answer: crate::answer::Answer) -> (StatusCode, Bytes) {
     let status = answer.status();
     let headers: HeaderMap = answer.headers().clone();

@@ -1,4 +1,4 @@
-//! Settings, from files, variables and flags.
+//! Fuzz target for settings from files, environment variables and flags.
 
 use serde_json::Value;
 use tokio::time::sleep;
@@ -8,10 +8,11 @@ use crate::config::load::{self, Sources};
 use crate::config::{Config, Secret};
 use crate::gateway::Gateway;
 
-/// A file and variables: what is taken is right, is read as the same again, and makes a gateway that serves a client, or
-/// none with an error.
+/// Loads a configuration. It asserts that an accepted configuration is valid, survives a round trip, and
+/// makes a gateway that serves a client or returns an error.
 ///
-/// The first byte is the format of the file. Behind a zero byte follow variables, and flags if they begin with `--`.
+/// The first byte selects the format of the file. Zero bytes separate the file and the variables; a part that
+/// begins with `--` is a flag.
 pub fn config(data: &[u8]) {
     let [format, data @ ..] = data else { return };
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -39,7 +40,8 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// Written and read again it is the same, but for the secrets, which nobody can write.
+/// Asserts that the configuration is unchanged after serialization and deserialization, except for the
+/// secrets, which are masked.
 fn check_again(config: &Config) {
     let mut config = config.clone();
     (config.auth.jwt_key, config.auth.session_secret) = (Secret::default(), Secret::default());
@@ -50,7 +52,7 @@ fn check_again(config: &Config) {
     assert_eq!(tree.keys().collect::<Vec<_>>(), load::template().keys().collect::<Vec<_>>());
 }
 
-/// A gateway with these settings comes and goes. Nothing outside is read or asked.
+/// Starts and drains a gateway with these settings. Settings that need files or the network are skipped.
 fn serve(config: Config) {
     if !config.tls.certificate.is_empty() || !config.auth.jwks.is_empty() {
         return;

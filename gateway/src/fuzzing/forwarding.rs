@@ -1,4 +1,4 @@
-//! What requests say of where they come from.
+//! Fuzz target for the headers of proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,24 +12,25 @@ use crate::forwarded::Proxies;
 use crate::gateway::Gateway;
 use crate::http as web;
 
-/// Those who connect. The first two are no proxies.
+/// Addresses of peers. The first two are trusted only by the list that trusts all addresses.
 const PEERS: [&str; 6] =
     ["192.0.2.7", "::ffff:192.0.2.7", "127.0.0.1", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"];
-/// Proxies that are trusted, or not.
+/// Lists of trusted proxies.
 const TRUSTED: [&[&str]; 4] = [
     &["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"],
     &["127.0.0.0/9", "10.1.2.3/32", "2001:db8::1/128"],
     &["0.0.0.0/0", "::/0"],
     &[],
 ];
-/// What gives rights, and where a page comes from.
+/// Headers that give rights, or name the origin of a page.
 const MEANT: [HeaderName; 4] =
     [header::HOST, header::ORIGIN, header::AUTHORIZATION, HeaderName::from_static(crate::access::KEY_HEADER)];
 
-/// Any headers from any peer: whose word does not count changes nothing, what somebody wrote in front of a proxy's own
-/// words changes nothing either, and no header but the key gives rights.
+/// Sends arbitrary headers from arbitrary peers. It asserts that headers of untrusted peers are ignored, that
+/// elements before a proxy's own are ignored, and that no header except the key gives rights.
 ///
-/// The first byte chooses the peer, the proxies and the header that they write; the rest are the lines of the head.
+/// The first byte selects the peer, the trusted proxies and their header; the rest are the lines of the
+/// request head.
 pub fn forwarding(data: &[u8]) {
     let [choice, lines @ ..] = data else { return };
     let peer = PEERS[usize::from(choice & 7) % PEERS.len()].parse().expect("an address");
@@ -59,7 +60,7 @@ fn check_address(server: &Server, peer: IpAddr, headers: &HeaderMap) {
     assert_eq!(client, client.to_canonical());
     let nobody = Proxies::new(&Server { trusted_proxies: Vec::new(), ..server.clone() }).expect("none");
     assert_eq!(nobody.client(peer, headers), peer.to_canonical(), "nobody's word counts");
-    // Whether an address is that of a proxy: only then a header about somebody else counts.
+    // An address is that of a trusted proxy if a header from it changes the client address.
     let is_proxy = |address: IpAddr| {
         let says = |other: &str| HeaderMap::from_iter([line(server.forwarded_by, other)]);
         ["203.0.113.1", "203.0.113.2"].iter().any(|other| proxies.client(address, &says(other)) != address)
@@ -81,7 +82,7 @@ fn check_address(server: &Server, peer: IpAddr, headers: &HeaderMap) {
     }
 }
 
-/// A line that says of whom a request is.
+/// Header line of a proxy that names this client address.
 fn line(by: ForwardedBy, address: &str) -> (HeaderName, HeaderValue) {
     let (name, value) = match by {
         ForwardedBy::XForwardedFor => (HeaderName::from_static("x-forwarded-for"), address.to_owned()),
@@ -90,7 +91,7 @@ fn line(by: ForwardedBy, address: &str) -> (HeaderName, HeaderValue) {
     (name, HeaderValue::from_str(&value).expect("visible characters"))
 }
 
-/// A session has the address that was found.
+/// Asserts that a session has the client address that was determined.
 async fn check_session(server: &Server, peer: IpAddr, request: Request<RequestBody>) {
     let gateway = gateway(Config { server: server.clone(), ..Config::default() });
     let expected = gateway.proxies().client(peer, request.headers());
@@ -101,7 +102,7 @@ async fn check_session(server: &Server, peer: IpAddr, request: Request<RequestBo
     }
 }
 
-/// Who may do what does not depend on where a request says that it comes from.
+/// Asserts that rights do not depend on the client address in the headers.
 async fn check_rights(server: &Server, peer: IpAddr, lines: &[u8]) {
     let mut keyless = Config { server: server.clone(), ..Config::default() };
     keyless.internal.address = "127.0.0.1:9000".to_owned();
@@ -129,7 +130,8 @@ async fn check_rights(server: &Server, peer: IpAddr, lines: &[u8]) {
     }
 }
 
-/// Whether a request may be of a program of this machine: it names `localhost` or an address, and no page.
+/// Whether a request may come from a program on this machine: it names `localhost` or an address as its host,
+/// and has no origin.
 fn is_local(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default().to_ascii_lowercase();
     let behind = host.strip_prefix(b"localhost").unwrap_or(&host);

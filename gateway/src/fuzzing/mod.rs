@@ -1,6 +1,6 @@
-//! What the fuzz targets do with their bytes. Beside the code, so that ordinary builds keep it compiling.
+//! Bodies of the fuzz targets. They are part of the crate, so that ordinary builds keep them compiling.
 //!
-//! Each function takes any bytes and panics if the code under test breaks a promise.
+//! Each function takes arbitrary bytes, and panics if the code under test breaks an invariant.
 
 mod api;
 mod config;
@@ -20,25 +20,25 @@ use tokio::time::timeout;
 use crate::answer::Answer;
 use crate::gateway::Gateway;
 
-/// The key of operators.
+/// Key of the operators.
 const KEY: &str = "the key of the operators";
-/// Longer than every deadline of the default settings together.
+/// Duration that exceeds the sum of all deadlines of the default settings.
 const LONG: Duration = Duration::from_secs(600);
-/// How long the gateway is waited for. The clock is paused, so this passes as soon as it has nothing to do.
+/// Time that the gateway gets for its work. The clock is paused, so it passes as soon as all tasks are idle.
 const STEP: Duration = Duration::from_millis(1);
 
-/// Native messages: see `native::message_check`.
+/// Native messages; see `native::message_check`.
 pub fn native_message(data: &[u8]) {
     crate::native::message_check::check(data);
 }
 
-/// Runs with a clock that moves on when there is nothing to do.
+/// Runs a future with a paused clock, which advances when all tasks are idle.
 fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O needs nothing").block_on(work);
 }
 
-/// A Socket.IO client of a gateway that is in these namespaces.
+/// Connects a Socket.IO client to a gateway, in these namespaces.
 async fn client(gateway: &Gateway, namespaces: &[&str]) -> DuplexStream {
     let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
     gateway.io().engine().connect(ours, ([127, 0, 0, 1], 1).into());
@@ -50,7 +50,7 @@ async fn client(gateway: &Gateway, namespaces: &[&str]) -> DuplexStream {
     .into_bytes();
     for namespace in namespaces {
         let packet = format!("40{namespace},");
-        // A frame of text, masked with zeros.
+        // WebSocket text frame, masked with zeros.
         sent.extend([0x81, 0x80 | packet.len() as u8, 0, 0, 0, 0]);
         sent.extend(packet.bytes());
     }
@@ -59,7 +59,7 @@ async fn client(gateway: &Gateway, namespaces: &[&str]) -> DuplexStream {
     theirs
 }
 
-/// The body of an answer.
+/// Body of a response.
 async fn body(answer: Answer) -> Vec<u8> {
     use http_body_util::BodyExt as _;
 

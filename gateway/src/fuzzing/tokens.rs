@@ -1,4 +1,4 @@
-//! Tokens: whatever somebody makes up, only what was signed with a key is good.
+//! Fuzz target for tokens: only tokens that were signed with a configured key may be accepted.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
@@ -13,17 +13,17 @@ use super::run;
 use crate::config::Auth;
 use crate::tokens::{Tokens, now};
 
-/// What signs the JWTs of others, by HS256.
+/// Key that signs JWTs, by HS256.
 const JWT_KEY: &str = "the key that signs the JWTs";
-/// What signs the tokens of sessions.
+/// Secret that signs session tokens.
 const SESSION_SECRET: &str = "the secret of the sessions";
-/// What signs nothing that is good.
+/// Key that is not configured.
 const WRONG_KEY: &str = "the key of somebody else";
 
-/// How far clocks may be off, in seconds.
+/// Tolerated clock skew, in seconds.
 const LEEWAY: u64 = 60;
 
-/// A token as it comes, one that is signed as the first byte says, or a document of keys with a token.
+/// Checks an arbitrary token, a token that is signed as the first byte selects, or a key set with a token.
 pub fn token(data: &[u8]) {
     let [choice, rest @ ..] = data else { return };
     run(async {
@@ -42,7 +42,7 @@ fn tokens() -> Tokens {
         .expect("the keys are good")
 }
 
-/// A token that somebody made up.
+/// Asserts that an arbitrary token is rejected.
 async fn check_token(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let tokens = tokens();
@@ -60,21 +60,21 @@ fn is_signed(token: &str, key: &str) -> bool {
     BASE64.decode(signature).is_ok_and(|signature| hmac::verify(&key, signed.as_bytes(), &signature).is_ok())
 }
 
-/// What counts of a header. What else is in it need not even be text.
+/// Fields of a header that matter here. Other fields may contain any bytes, even invalid UTF-8.
 #[derive(Deserialize)]
 struct Named {
     alg: String,
 }
 
-/// What counts of a session's claims.
+/// Claims of a session token that matter here.
 #[derive(Deserialize)]
 struct Known {
     sid: String,
     user: Option<String>,
 }
 
-/// A header and claims that are signed here. The token is good only by the method and the key of the settings, within its
-/// time, and says who its claims say.
+/// Signs an arbitrary header and claims. It asserts that the token is accepted only with the configured
+/// algorithm and key and within its lifetime, and that the identity is that of its claims.
 async fn check_signed(choice: u8, parts: &[u8]) {
     let mut parts = parts.split(|byte| *byte == 0);
     let (Some(header), Some(claims)) = (parts.next(), parts.next()) else { return };
@@ -112,7 +112,8 @@ fn sign(header: &[u8], claims: &[u8], method: hmac::Algorithm, key: &[u8]) -> St
     format!("{signed}.{}", BASE64.encode(signature))
 }
 
-/// A document of public keys, and a token behind a zero byte. What anybody can make of what everybody knows is not good.
+/// Checks a key set, and a token after a zero byte. It asserts that a token which can be derived from public
+/// data is rejected.
 async fn check_key_set(parts: &[u8]) {
     let mut parts = parts.split(|byte| *byte == 0);
     let document = parts.next().unwrap_or_default();
@@ -140,14 +141,14 @@ async fn check_key_set(parts: &[u8]) {
     }
 }
 
-/// What somebody could try as a secret who knows the document.
+/// Secrets that an attacker can derive from the public key set.
 fn secrets(document: &[u8], key: &Value) -> Vec<Vec<u8>> {
     let texts = ["n", "x", "y", "k"].iter().filter_map(|name| key[*name].as_str());
     let written = texts.flat_map(|text| [Some(text.as_bytes().to_vec()), BASE64.decode(text).ok()]);
     [document.to_vec(), Vec::new()].into_iter().chain(written.flatten()).collect()
 }
 
-/// Whether this key signed the token, read without the code under test.
+/// Whether this key signed the token. The check is independent of the code under test.
 fn verifies(key: &Value, token: &str) -> bool {
     let bytes = |name: &str| key[name].as_str().and_then(|text| BASE64.decode(text).ok()).unwrap_or_default();
     let Some((signed, signature)) = token.rsplit_once('.') else { return false };

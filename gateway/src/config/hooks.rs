@@ -57,9 +57,9 @@ pub struct Hooks {
     /// Number of consecutive failed webhooks that opens the circuit breaker. Default 5. A webhook has failed
     /// when its last attempt has failed.
     pub failures: u32,
-    /// Time for which the circuit stays open before one webhook tries the backend again, in milliseconds.
-    /// Default 5,000. Meanwhile events fail at once; connecting clients wait if the circuit's time ends
-    /// within `connect_ms`. While the trial webhook is under way, all others wait for its outcome.
+    /// Pause of the open circuit, after which one webhook tries the backend again, in milliseconds. Default
+    /// 5,000. During the pause events fail at once; connecting clients wait if it ends within `connect_ms`.
+    /// While the trial webhook is under way, all others wait for its outcome.
     pub open_ms: u64,
     /// Treatment of connecting clients while the backend is down. Default `refuse`.
     pub when_down: WhenDown,

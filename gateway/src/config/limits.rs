@@ -31,8 +31,8 @@ pub struct Limits {
     /// client address. Default `127.0.0.0/8` and `::1`: programs on this machine, including a proxy that
     /// `server.trusted_proxies` does not list.
     pub exempt_addresses: Vec<String>,
-    /// Namespaces per connection. Default 0: the 64 of the protocol server, which closes a connection that
-    /// exceeds them. A lower limit refuses the CONNECT instead.
+    /// Limit of namespaces per connection. Default 0: the limit of the Socket.IO server, 64, applies, and a
+    /// connection that exceeds it is closed. A lower limit refuses further namespaces instead.
     pub namespaces_per_connection: u32,
 }
 

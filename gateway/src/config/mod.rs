@@ -167,10 +167,9 @@ pub enum ForwardedBy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Transport {
-    /// Interval between the answer to a heartbeat and the next heartbeat. Default 25,000. Costs one small
-    /// message each way.
+    /// Interval between a client's pong and the next ping. Default 25,000. Costs one small message each way.
     pub ping_interval_ms: u64,
-    /// Timeout of the answer to a heartbeat, after which the session is closed. Default 20,000.
+    /// Timeout of the pong, after which the session is closed. Default 20,000.
     pub ping_timeout_ms: u64,
     /// Timeout for a client to join its first namespace. Default 10,000.
     pub connect_timeout_ms: u64,

@@ -1,7 +1,7 @@
-//! Who may see and do what is for operators: the numbers on the page, and the HTTP API.
+//! Authentication of operators, for the statistics on the page and the HTTP API.
 //!
-//! Whoever has one of the keys. Where the configuration has none, a random one is made at the start. Addresses, host
-//! names and headers that are not there give no rights.
+//! An operator presents one of the keys. If the configuration has none, a random key is generated at the
+//! start. Addresses, host names and missing headers never give rights.
 
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
@@ -13,41 +13,41 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::config::Secret;
 
-/// The header that a key comes in.
+/// Header that carries the key.
 pub(crate) const KEY_HEADER: &str = "x-api-key";
-/// How many random bytes a generated key has.
+/// Number of random bytes in a generated key.
 const GENERATED_BYTES: usize = 32;
 
-/// The keys of operators, which can be changed at any time.
+/// Keys of operators. They can be replaced at any time.
 #[derive(Debug)]
 pub(crate) struct Operators {
-    /// The keys of the configuration.
+    /// Keys of the configuration.
     keys: RwLock<Vec<Secret>>,
-    /// The key that is good while the configuration has none.
+    /// Generated key, valid while the configuration has none.
     generated: Option<Secret>,
 }
 
 impl Operators {
-    /// Operators with these keys, or with a random one if there are none.
+    /// Creates the set of keys, with a generated key if `keys` is empty.
     pub(crate) fn new(keys: Vec<Secret>) -> Result<Self, getrandom::Error> {
         let generated = if keys.iter().all(Secret::is_empty) { Some(random()?) } else { None };
         Ok(Self { keys: RwLock::new(keys), generated })
     }
 
-    /// The key that was made since there was none.
+    /// The generated key, if one was needed at the start.
     pub(crate) fn generated(&self) -> Option<&Secret> {
         self.generated.as_ref()
     }
 
-    /// From now on these keys are good, and no others. Without any, it is the generated one again; if none was
-    /// generated, nobody is an operator.
+    /// Replaces all keys. If `keys` is empty, the generated key is valid; if none was generated, all
+    /// operators are refused.
     pub(crate) fn replace(&self, keys: Vec<Secret>) {
-        // A list is changed as a whole, so a panic elsewhere is no reason to stop.
+        // The list is replaced as a whole, so a poisoned lock is still consistent.
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// Whether this key is one of theirs. All keys are compared, and each whole, so that the time says nothing of them
-    /// but their lengths.
+    /// Whether the key is valid. It is compared with all keys, and in constant time, so that the duration
+    /// reveals at most their lengths.
     pub(crate) fn include(&self, offered: Option<&str>) -> bool {
         let Some(offered) = offered.filter(|offered| !offered.is_empty()) else { return false };
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
@@ -58,14 +58,14 @@ impl Operators {
     }
 }
 
-/// A key that nobody guesses.
+/// Generates a key with 256 bits of entropy.
 fn random() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; GENERATED_BYTES];
     getrandom::fill(&mut bytes)?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes).into())
 }
 
-/// The key of a request. A header that is no text holds a wrong key.
+/// Key of a request. A header that is not text counts as a wrong key, not as a missing one.
 pub(crate) fn offered(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get(KEY_HEADER) {
         return Some(key.to_str().unwrap_or_default());
@@ -73,14 +73,15 @@ pub(crate) fn offered(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?))
 }
 
-/// The token of an `Authorization` header, if it has one. The name of the scheme may be written in any case.
+/// Token of an `Authorization` header with the scheme `Bearer`. The scheme is case-insensitive.
 pub(crate) fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whether a request can be of a program of this machine, and not of a page in a browser: it has no `Origin`, and its
-/// `Host` is no name that somebody could have pointed at this machine. Keyless ports refuse all others.
+/// Whether a request may come from a program on this machine rather than from a page in a browser: it has no
+/// `Origin`, and its `Host` is not a name that DNS rebinding could point at this machine. Keyless ports
+/// refuse all other requests.
 pub(crate) fn is_of_program(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     !headers.contains_key(header::ORIGIN) && is_local(host)

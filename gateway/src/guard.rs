@@ -1,8 +1,8 @@
-//! Who may come in, as whom, and for how long.
+//! Authentication of clients: admission, identity, and expiry of their tokens.
 //!
-//! A token comes as `auth.token`, as the parameter `token`, or as `Authorization: Bearer`, which native clients may also
-//! write as a subprotocol. Without any keys in the configuration nobody looks at tokens: a program that embeds the
-//! gateway may have a guard of its own.
+//! A token comes as `auth.token`, as the query parameter `token`, or as `Authorization: Bearer`, which native
+//! clients may also send as a subprotocol. Without any keys in the configuration tokens are ignored, so that
+//! a program which embeds the gateway can authenticate clients itself.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,23 +24,24 @@ use crate::refusal::Refusal;
 use crate::tokens::{self, Identity, Tokens};
 use crate::{events, person};
 
-/// How often it is looked whose time is over. An end comes that much too late at most.
+/// Interval of the search for expired tokens. A client is disconnected at most that late.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// When the time of whom is over.
+/// Expiry times of the clients' tokens.
 struct Ends {
     io: Server,
-    /// The end, the namespace and the id.
+    /// Expiry time, namespace and socket id of each client, soonest first.
     due: Mutex<BTreeSet<(u64, String, String)>>,
-    /// Whether somebody looks.
+    /// Whether the task that disconnects expired clients is running.
     watched: AtomicBool,
 }
 
-/// A client has got what was kept under this number, which stays until it is in.
+/// Number of the saved state that a connecting client has received. The state is kept until the client has
+/// joined.
 #[derive(Clone, Copy)]
 struct Returning(u64);
 
-/// Watches over the namespaces.
+/// Authentication of clients in all namespaces.
 pub(crate) struct Guard {
     tokens: Arc<Tokens>,
     anonymous: bool,
@@ -56,7 +57,7 @@ impl Guard {
         Self { tokens, anonymous: auth.anonymous, ends: Arc::new(ends), kept: Arc::new(kept) }
     }
 
-    /// Lets only those into the namespace who may.
+    /// Registers the middleware and the handlers of a namespace.
     pub(crate) fn register(&self, namespace: &Namespace) {
         let (tokens, kept, anonymous) = (Arc::clone(&self.tokens), Arc::clone(&self.kept), self.anonymous);
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
@@ -65,7 +66,7 @@ impl Guard {
                 if anonymous && !tokens.are_taken() {
                     return Ok::<(), ConnectError>(());
                 }
-                // Whoever means to be somebody should hear that it failed.
+                // A client that presented a token must not silently become anonymous.
                 match token(&handshake).map_err(|_| Refusal::BadToken)? {
                     Some(token) => {
                         let identity = tokens.check(&token).await.ok_or(Refusal::BadToken)?;
@@ -88,7 +89,7 @@ impl Guard {
                     kept.forget(socket.namespace(), session, number);
                 }
                 ends.add(&socket, identity.until);
-                // Its tokens may have been taken back while it was asked who else it is.
+                // The tokens may have been revoked while later middleware, such as a webhook, was running.
                 if tokens.is_revoked(&identity) {
                     socket.disconnect(true);
                 }
@@ -98,7 +99,7 @@ impl Guard {
         self.register_renewal(namespace);
         if self.kept.is_on() {
             let kept = Arc::clone(&self.kept);
-            // While it is in its rooms.
+            // At this moment the socket is still in its rooms.
             namespace.on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
                 if reason.is_recoverable() {
                     leave(&kept, &socket);
@@ -115,7 +116,7 @@ impl Guard {
         });
     }
 
-    /// Clients may bring a newer token without coming again.
+    /// Registers the event by which a connected client presents a newer token.
     fn register_renewal(&self, namespace: &Namespace) {
         let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
         namespace.on(AUTHENTICATE, move |socket: Socket, Data(Object(offered)): Data<Object<Offered>>| {
@@ -133,7 +134,7 @@ impl Guard {
     }
 }
 
-/// A client goes on with another token. It stays who it is, unless it was nobody.
+/// Replaces the identity of a client. The user cannot change, but an anonymous client may become a user.
 fn renew(ends: &Arc<Ends>, socket: &Socket, identity: Identity) -> Result<Value, &'static str> {
     if person::user(socket).is_some_and(|user| identity.user.as_ref() != Some(&user)) {
         return Err("the token is another user's");
@@ -148,7 +149,7 @@ fn renew(ends: &Arc<Ends>, socket: &Socket, identity: Identity) -> Result<Value,
     Ok(renewed)
 }
 
-/// Keeps what a client was in, for when it comes back.
+/// Saves the state of a disconnecting client, until it returns.
 fn leave(kept: &Kept, socket: &Socket) {
     let Some(session) = socket.extensions().get::<Identity>().and_then(|identity| identity.session) else {
         return;
@@ -158,7 +159,7 @@ fn leave(kept: &Kept, socket: &Socket) {
     kept.keep(socket.namespace(), &session, left, Instant::now());
 }
 
-/// Gives a client that came back what it had.
+/// Restores the saved state of a client that returned.
 fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
     let Some(session) = &identity.session else { return };
     let Some((number, left)) = kept.find(socket.namespace(), session, Instant::now()) else { return };
@@ -170,14 +171,14 @@ fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
     socket.join(left.rooms);
 }
 
-/// What a client brings.
+/// Credentials of a client.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Offered {
     token: Option<String>,
 }
 
-/// The token of a handshake. An error says that `auth.token` is no text.
+/// Token of a handshake. An error means that `auth.token` is not a string.
 fn token(handshake: &Handshake) -> Result<Option<String>, ArgError> {
     let Offered { token: auth } = handshake.auth()?;
     let query = || handshake.query().get("token").map(str::to_owned);
@@ -185,7 +186,7 @@ fn token(handshake: &Handshake) -> Result<Option<String>, ArgError> {
     Ok(auth.or_else(query).or_else(bearer))
 }
 
-/// From here on everybody knows who it is.
+/// Applies an identity to a socket: user, metadata and expiry.
 fn introduce(socket: &Socket, identity: Identity) {
     if let Some(user) = &identity.user {
         person::introduce(socket, user);
@@ -199,7 +200,7 @@ fn end(socket: &Socket) -> Option<(u64, String, String)> {
     Some((until, socket.namespace().to_owned(), socket.id().to_owned()))
 }
 
-/// Puts those out whose time is over, until nobody is left whose time ends.
+/// Disconnects clients with expired tokens. The task ends when no expiry time is left.
 async fn watch(ends: Arc<Ends>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -208,17 +209,17 @@ async fn watch(ends: Arc<Ends>) {
         let now = tokens::now();
         for (_, namespace, id) in ends.take_due(now) {
             let socket = ends.io.namespace(&namespace).and_then(|namespace| namespace.socket(&id));
-            // Just now it may have brought a newer token.
+            // The client may have presented a newer token in the meantime.
             let is_over = |socket: &Socket| end(socket).is_some_and(|(until, ..)| until <= now);
             if let Some(socket) = socket.filter(is_over) {
-                // Who takes nothing any more is told by the end itself.
+                // A client with a full outbox misses the event and is disconnected anyway.
                 let _ = socket.emit("error", &json!({"event": "token", "message": "the token has expired"}));
                 socket.disconnect(true);
             }
         }
         if ends.lock().is_empty() {
             ends.watched.store(false, Ordering::SeqCst);
-            // Somebody may have come just now, and seen that somebody looks.
+            // A client may have been added before the flag was cleared, and then it started no task.
             if ends.lock().is_empty() || ends.watched.swap(true, Ordering::SeqCst) {
                 return;
             }
@@ -227,11 +228,11 @@ async fn watch(ends: Arc<Ends>) {
 }
 
 impl Ends {
-    /// Somebody's time ends then.
+    /// Adds the expiry time of a client, and starts the task if necessary.
     fn add(self: &Arc<Self>, socket: &Socket, until: u64) {
         let end = (until, socket.namespace().to_owned(), socket.id().to_owned());
         self.lock().insert(end.clone());
-        // Who has gone in the meantime was taken out before it was put in.
+        // The disconnect handler of the client may have run before the insertion.
         if !socket.is_connected() {
             self.lock().remove(&end);
         }
@@ -240,14 +241,14 @@ impl Ends {
         }
     }
 
-    /// Those whose time is over now.
+    /// Removes and returns the clients whose tokens have expired.
     fn take_due(&self, now: u64) -> BTreeSet<(u64, String, String)> {
         let mut due = self.lock();
         let later = due.split_off(&(now + 1, String::new(), String::new()));
         std::mem::replace(&mut *due, later)
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the expiry times. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, String, String)>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }

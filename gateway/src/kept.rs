@@ -1,4 +1,4 @@
-//! What is kept of clients that went, for when they come back with the same session: rooms, metadata and user.
+//! State of disconnected clients that may return with the same session token: rooms, metadata and user.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-/// What is kept of clients that went.
+/// Saved state of disconnected clients.
 #[derive(Debug)]
 pub(crate) struct Kept {
     inner: Mutex<Inner>,
@@ -16,9 +16,10 @@ pub(crate) struct Kept {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By namespace and session.
+    /// State by namespace and session id.
     left: HashMap<(String, String), Entry>,
-    /// In the order in which they went. One that came back, or went again, is there under a number that is not its own.
+    /// Keys in the order of the disconnects. If the number differs from that of the entry, the client has
+    /// returned or disconnected again since.
     order: VecDeque<(u64, (String, String))>,
     next: u64,
 }
@@ -30,7 +31,7 @@ struct Entry {
     left: Left,
 }
 
-/// What is kept of one.
+/// Saved state of one client.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Left {
     pub(crate) user: Option<String>,
@@ -39,17 +40,17 @@ pub(crate) struct Left {
 }
 
 impl Kept {
-    /// Keeps up to `max` for so long. With no time nothing is kept.
+    /// Creates a store for up to `max` clients. A `lifetime` of zero disables it.
     pub(crate) fn new(lifetime: Duration, max: usize) -> Self {
         Self { inner: Mutex::default(), lifetime, max }
     }
 
-    /// Whether anything is.
+    /// Whether the store is enabled.
     pub(crate) fn is_on(&self) -> bool {
         !self.lifetime.is_zero() && self.max > 0
     }
 
-    /// A client went. When there are too many the oldest is forgotten.
+    /// Saves the state of a disconnected client. Beyond the limit the oldest state is removed.
     pub(crate) fn keep(&self, namespace: &str, session: &str, left: Left, now: Instant) {
         let key = (namespace.to_owned(), session.to_owned());
         let mut inner = self.lock();
@@ -62,7 +63,8 @@ impl Kept {
         inner.left.insert(key, Entry { number, since: now, left });
     }
 
-    /// It wants to come back, which others may have a say in. When it is in, [`forget`](Self::forget) takes the number.
+    /// State of a client that connects, with its number. The client may still be refused, so the state stays
+    /// until [`forget`](Self::forget) is called with the number.
     pub(crate) fn find(&self, namespace: &str, session: &str, now: Instant) -> Option<(u64, Left)> {
         let inner = self.lock();
         let entry = inner.left.get(&(namespace.to_owned(), session.to_owned()))?;
@@ -70,7 +72,8 @@ impl Kept {
         is_kept.then(|| (entry.number, entry.left.clone()))
     }
 
-    /// It came back. What another one of its session has left since stays.
+    /// Removes the state of a client that has joined. State that another client of the session has saved
+    /// since is kept.
     pub(crate) fn forget(&self, namespace: &str, session: &str, number: u64) {
         let key = (namespace.to_owned(), session.to_owned());
         let mut inner = self.lock();
@@ -79,14 +82,14 @@ impl Kept {
         }
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// Forgets the oldest while there is a reason to.
+    /// Removes the oldest entries while the condition holds for them, and stale keys in between.
     fn forget(&mut self, is_too_much: impl Fn(&Self, Instant) -> bool) {
         while let Some((number, key)) = self.order.front() {
             let own = self.left.get(key).filter(|entry| entry.number == *number).map(|entry| entry.since);
@@ -143,7 +146,7 @@ mod tests {
         }
         assert_eq!(sizes(&kept), (3, 3));
         assert_eq!(kept.find("/", "6", now), None);
-        // Those that come and go leave nothing behind.
+        // Clients that disconnect and return leave no stale keys behind.
         for _ in 0..1000 {
             kept.keep("/", "9", left("r"), now);
             let (number, _) = kept.find("/", "9", now).unwrap();

@@ -1,31 +1,31 @@
-//! Users whose tokens were taken back.
+//! Revocation of users' tokens.
 //!
-//! A token that was issued before counts no more, nor does one that does not say when it was. What is remembered is
-//! forgotten when the last of those tokens has ended by itself.
+//! A revocation rejects all tokens that were issued before it, and all that do not contain their time of
+//! issue. It is removed when the last of these tokens has expired anyway.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-/// The users whose tokens were taken back.
+/// Users whose tokens were revoked.
 #[derive(Debug)]
 pub(crate) struct Revoked {
     inner: Mutex<Inner>,
-    /// For so many seconds each is remembered.
+    /// Time for which a revocation is remembered, in seconds.
     lifetime: u64,
     max: usize,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// When the tokens of a user were last taken back, in seconds since 1970.
+    /// Time of the last revocation per user, in seconds since 1970.
     users: HashMap<String, u64>,
-    /// The same in the order in which it was done; who is there twice counts with the later time.
+    /// Revocations in order. If a user appears twice, the later time is valid.
     order: VecDeque<(u64, String)>,
 }
 
-/// There are too many to remember another one.
+/// Error of exceeding the limit of remembered revocations.
 #[derive(Debug, Error)]
 #[error("the tokens of too many users were taken back")]
 pub(crate) struct TooMany;
@@ -35,7 +35,8 @@ impl Revoked {
         Self { inner: Mutex::default(), lifetime, max }
     }
 
-    /// Takes back all tokens of a user that were issued up to now. None is forgotten early to make room.
+    /// Revokes all tokens of a user that were issued up to `now`. At the limit it fails, because dropping an
+    /// older revocation would make its tokens valid again.
     pub(crate) fn revoke(&self, user: &str, now: u64) -> Result<(), TooMany> {
         let mut inner = self.lock();
         inner.forget(now.saturating_sub(self.lifetime));
@@ -47,20 +48,20 @@ impl Revoked {
         Ok(())
     }
 
-    /// Whether a token of the user that was issued then counts no more.
+    /// Whether a token of the user with this time of issue is revoked.
     pub(crate) fn is_revoked(&self, user: &str, issued: Option<u64>) -> bool {
         let revoked = self.lock().users.get(user).copied();
         revoked.is_some_and(|revoked| issued.is_none_or(|issued| issued <= revoked))
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the revocations. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// Forgets what was done before.
+    /// Removes revocations from before this time.
     fn forget(&mut self, before: u64) {
         while let Some((at, user)) = self.order.front().filter(|(at, _)| *at < before) {
             if self.users.get(user) == Some(at) {
@@ -87,7 +88,7 @@ mod tests {
         revoked.revoke("ada", 1050).unwrap();
         revoked.revoke("bob", 1060).unwrap();
         assert!(revoked.revoke("eve", 1100).is_err(), "none is forgotten to make room");
-        // The first of ada is, when its tokens have ended; the second still counts.
+        // The first revocation of ada is removed with its expired tokens; the second one is still valid.
         revoked.revoke("eve", 1101).unwrap();
         assert!(revoked.is_revoked("ada", Some(1050)));
         revoked.revoke("eve", 1151).unwrap();

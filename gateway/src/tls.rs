@@ -1,7 +1,7 @@
-//! TLS without a proxy: the certificate and its key, and what happens when their files change.
+//! TLS without a proxy: the certificate and its key, and their reload when the files change.
 //!
-//! A certificate is taken for the next handshake. Connections that are open keep what they agreed on, so a change
-//! disturbs nobody. What cannot be used is said in the log, and the old certificate stays.
+//! A new certificate applies to later handshakes; open connections are not affected. If the files are
+//! unusable, the error is logged and the current certificate stays.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,56 +19,56 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::config;
 
-/// What we speak on top of it.
+/// ALPN protocol.
 const ALPN: &[u8] = b"http/1.1";
 
-/// Why there is no TLS.
+/// Error of loading the certificate or its key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// I/O error.
         source: std::io::Error,
     },
-    /// A file is not PEM, or has something else in it.
+    /// A file is not PEM, or contains something else.
     #[error("{}: {source}", path.display())]
     Pem {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the PEM parser.
         source: pem::Error,
     },
-    /// There is no certificate in the file.
+    /// The file contains no certificate.
     #[error("{}: there is no certificate in it", path.display())]
     NoCertificate {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The two do not go together, or cannot be used.
+    /// The certificate and the key do not match, or are unusable.
     #[error("the certificate and its key: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
-/// TLS as the settings say.
+/// TLS configuration of the gateway.
 pub(crate) struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     watch: Duration,
-    /// What was in the files at the start.
+    /// Contents of the files at the start.
     first: Pair,
     current: Arc<Current>,
     acceptor: TlsAcceptor,
 }
 
-/// The certificate that is shown to the next client.
+/// Certificate for the next handshake.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
-/// What is in the two files.
+/// Contents of the certificate file and the key file.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Pair {
     certificate: Vec<u8>,
@@ -76,7 +76,7 @@ pub(crate) struct Pair {
 }
 
 impl Tls {
-    /// `None` where the settings name no certificate.
+    /// Loads the certificate; `None` if the settings name none.
     pub(crate) fn new(settings: &config::Tls) -> Result<Option<Self>, TlsError> {
         if settings.certificate.is_empty() {
             return Ok(None);
@@ -95,25 +95,26 @@ impl Tls {
         Ok(Some(Self { certificate, key, watch, first, current, acceptor }))
     }
 
-    /// What makes TLS of a connection.
+    /// Acceptor for TLS handshakes.
     pub(crate) fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
     }
 
-    /// Reads the files again. If they cannot be used, everything stays as it is.
+    /// Reads the files again. On an error the current certificate stays.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
         self.take(&read(&self.certificate, &self.key)?)
     }
 
-    /// Takes what was read from the files.
+    /// Replaces the current certificate by the given file contents.
     fn take(&self, pair: &Pair) -> Result<(), TlsError> {
         let certified = certified(&self.certificate, &self.key, pair)?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(())
     }
 
-    /// Looks at the files again and again, for as long as it is polled. They are compared as a whole: a time says
-    /// little where files are links that are moved, as in containers.
+    /// Checks the files for changes periodically, and never completes unless it is dropped. It compares their
+    /// contents, because modification times are unreliable for symbolic links that are switched, as in
+    /// containers.
     pub(crate) async fn watch(self: Arc<Self>) {
         if self.watch.is_zero() {
             return std::future::pending().await;
@@ -121,21 +122,22 @@ impl Tls {
         let mut seen = None;
         loop {
             tokio::time::sleep(self.watch).await;
-            // A file that is being replaced may be missing for a moment.
+            // A file may be missing for a moment while it is being replaced.
             let Ok(pair) = self.read_aside().await else { continue };
             if *seen.as_ref().unwrap_or(&self.first) == pair {
                 continue;
             }
             match self.take(&pair) {
                 Ok(()) => tracing::info!("the certificate was changed"),
-                // One of the two may be written later; then they are looked at again.
+                // The certificate and the key may be replaced one after the other. The next check sees the
+                // second change.
                 Err(error) => tracing::error!(%error, "the certificate is not changed"),
             }
             seen = Some(pair);
         }
     }
 
-    /// Reads the files where it may take time.
+    /// Reads the files on a thread for blocking work.
     async fn read_aside(self: &Arc<Self>) -> Result<Pair, TlsError> {
         let tls = Arc::clone(self);
         let path = self.certificate.clone();
@@ -144,7 +146,7 @@ impl Tls {
     }
 }
 
-/// The key stays where it is.
+/// `Debug` without the key.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("certificate", &self.certificate).finish_non_exhaustive()
@@ -157,7 +159,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// The cryptography, named, since a program that links more than one of them has no default.
+/// Cryptography provider. It is named explicitly: a program that links several providers has no default.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

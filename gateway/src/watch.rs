@@ -1,6 +1,7 @@
-//! The namespace in which operators watch the numbers: `/gateway`, with an event `numbers` each second.
+//! Namespace `/gateway` for operators, with the current statistics in the event `numbers` each second.
 //!
-//! It takes those that `access` lets in; the key is `auth.key`, or the header `x-api-key`. While nobody watches, nobody counts.
+//! Clients authenticate with an operator's key as `auth.key` or in the header `x-api-key`. While no client is
+//! connected, no statistics are collected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,17 +18,17 @@ use crate::refusal::Refusal;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Everything that there is to be watched.
+/// State of the namespace.
 struct Watched {
     io: Server,
     namespace: Namespace,
     closes: Arc<Closes>,
     started: Instant,
-    /// Whether somebody counts.
+    /// Whether the task that emits the statistics is running.
     counting: AtomicBool,
 }
 
-/// Opens the namespace.
+/// Registers the namespace.
 pub(crate) fn register(io: &Server, operators: &Arc<Operators>, closes: &Arc<Closes>, started: Instant) {
     let namespace = io.of(WATCH);
     let operators = Arc::clone(operators);
@@ -43,7 +44,7 @@ pub(crate) fn register(io: &Server, operators: &Arc<Operators>, closes: &Arc<Clo
         counting: AtomicBool::new(false),
     });
     namespace.on_connect(move |socket: Socket| {
-        // Who is gone already does not miss them.
+        // The error of a disconnected client is ignored.
         let _ = socket.emit("numbers", &watched.numbers());
         if !watched.counting.swap(true, Ordering::SeqCst) {
             tokio::spawn(count(Arc::clone(&watched)));
@@ -62,7 +63,7 @@ fn may_watch(operators: &Operators, socket: &Socket) -> bool {
     operators.include(key.as_deref().or_else(|| handshake.header(access::KEY_HEADER)))
 }
 
-/// Tells the numbers until nobody listens.
+/// Emits the statistics each second, until no client is connected.
 async fn count(watched: Arc<Watched>) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -70,12 +71,12 @@ async fn count(watched: Arc<Watched>) {
         ticks.tick().await;
         if watched.namespace.is_empty() {
             watched.counting.store(false, Ordering::SeqCst);
-            // Somebody may have come just now, and seen that somebody counts.
+            // A client may have connected before the flag was cleared, and then it started no task.
             if watched.namespace.is_empty() || watched.counting.swap(true, Ordering::SeqCst) {
                 return;
             }
         }
-        // Numbers of a second ago are worth nothing to somebody who cannot take them now.
+        // The event is volatile: outdated statistics are of no use to a slow client.
         if let Err(error) = watched.namespace.volatile().emit("numbers", &watched.numbers()).await {
             tracing::debug!(%error, "the numbers were not told");
         }

@@ -1,6 +1,7 @@
-//! How many may come from where: connections, sessions and handshakes of an address, namespaces of a connection.
+//! Limits per client address on connections, sessions and handshakes, and the limit of namespaces per
+//! connection.
 //!
-//! An address of IPv6 counts as its /64, which is what one household or machine has.
+//! An IPv6 address counts as its /64, the usual allocation of one household or machine.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,32 +19,32 @@ use crate::pace::Rate;
 use crate::refusal::Refusal;
 use crate::tallies::Words;
 
-/// So many addresses are remembered before those that have rested are forgotten.
+/// Minimum number of stored addresses that causes those with a full budget to be removed.
 const SWEEP: usize = 1024;
 
-/// What is counted, and up to where.
+/// Limits, and the current counts.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     exempt: Exempt,
-    /// 0 is any number, here and below.
+    /// Limit of connections per address and port. Here and in `namespaces_limit` 0 means unlimited.
     connections_limit: u32,
     namespaces_limit: u32,
     sessions: AddressLimit,
-    /// How many namespaces each connection is in.
+    /// Number of namespaces that each connection has joined.
     namespaces: Mutex<HashMap<Sid, u32>>,
     handshakes: Handshakes,
     refused: Arc<Words>,
     log: LogLimiter,
 }
 
-/// The addresses that have no limits of their own: many clients come from them.
+/// Addresses that are exempt from the limits because many clients share them.
 #[derive(Clone, Debug)]
 struct Exempt {
     nets: Nets,
     proxies: Proxies,
 }
 
-/// A place in a namespace. Dropped, it is free.
+/// Reservation of one namespace for a connection, freed on drop.
 #[derive(Debug)]
 struct Seat {
     crowd: Arc<Crowd>,
@@ -67,17 +68,18 @@ impl Crowd {
         })
     }
 
-    /// The limit of connections of one port.
+    /// Creates a limit of connections per address for one port.
     pub(crate) fn connections(&self) -> AddressLimit {
         self.exempt.limit(self.connections_limit)
     }
 
-    /// The limit of sessions.
+    /// Limit of sessions per address.
     pub(crate) fn sessions(&self) -> AddressLimit {
         self.sessions.clone()
     }
 
-    /// Whether an address may begin one more handshake; if not, how long it has to wait.
+    /// Takes one handshake from the budget of an address. The error is the time until the next one is
+    /// allowed.
     pub(crate) fn knocks(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         if self.exempt.has(address) {
             return Ok(());
@@ -86,7 +88,8 @@ impl Crowd {
         knocked.inspect_err(|_| self.refuse("handshakes", address))
     }
 
-    /// Counts what an address is refused, and logs it now and then: it may be a proxy that the settings do not name.
+    /// Counts a refusal, and logs it at a limited rate, because the address may be a proxy that the settings
+    /// do not list.
     pub(crate) fn refuse(&self, what: &'static str, address: IpAddr) {
         self.refused.add(what);
         if let Some(suppressed) = self.log.admits(what, Instant::now()) {
@@ -95,7 +98,7 @@ impl Crowd {
         }
     }
 
-    /// Lets nobody into the namespace who is in too many already.
+    /// Registers the middleware that enforces the limit of namespaces per connection.
     pub(crate) fn register(self: &Arc<Self>, namespace: &Namespace) {
         if self.namespaces_limit == 0 {
             return;
@@ -127,7 +130,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the counts. No change can be interrupted, so a poisoned lock is still consistent.
     fn namespaces(&self) -> MutexGuard<'_, HashMap<Sid, u32>> {
         self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,7 +161,7 @@ impl Drop for Seat {
     }
 }
 
-/// How often each address has knocked of late.
+/// Rate limiter of handshakes per address.
 #[derive(Debug)]
 struct Handshakes {
     rate: Rate,
@@ -167,9 +170,9 @@ struct Handshakes {
 
 #[derive(Debug)]
 struct Spent {
-    /// When each has its whole budget again.
+    /// Time at which the budget of each address is full again.
     full: HashMap<IpAddr, Instant>,
-    /// At so many it is looked who has rested.
+    /// Number of addresses at which those with a full budget are removed.
     sweep: usize,
 }
 
@@ -241,7 +244,7 @@ mod tests {
         assert!(crowd.knocks(ip("192.0.2.1"), now).is_err());
         crowd.knocks(ip("192.0.2.2"), now).unwrap();
         crowd.knocks(ip("192.0.2.1"), now + Duration::from_secs(1)).unwrap();
-        // Those that rested are forgotten.
+        // Addresses with a full budget are removed.
         for number in 0..100_000u32 {
             let at = now + Duration::from_millis(number.into());
             crowd.knocks(std::net::Ipv4Addr::from_bits(number).into(), at).unwrap();

@@ -1,5 +1,5 @@
-//! Whether the process can open more sockets and files. It is said once when they have run out, and once when there are
-//! some again.
+//! Detection of exhausted file descriptors. It logs once when they have run out, and once when some are
+//! available again.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use engineio::Descriptors;
 
 use crate::log_limit::LogLimiter;
 
-/// How it is, as the ports of the gateway notice.
+/// State of the file descriptors, as the ports report it.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     state: Mutex<State>,
@@ -17,19 +17,19 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many ports have none.
+    /// Number of ports that have no descriptors left.
     ports: usize,
-    /// Whether that was logged.
+    /// Whether the exhaustion was logged.
     logged: bool,
 }
 
 impl Watch {
-    /// Whether there are none.
+    /// Whether descriptors have run out on any port.
     pub(crate) fn have_run_out(&self) -> bool {
         self.state().ports > 0
     }
 
-    /// A port has noticed something.
+    /// Records a report of a port.
     pub(crate) fn note(&self, descriptors: Descriptors) {
         let mut state = self.state();
         match descriptors {
@@ -51,7 +51,7 @@ impl Watch {
         }
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Where a request really comes from: the connection's address, or what a proxy that is trusted says of it.
+//! Client address of a request: the address of the connection, or the one that a trusted proxy reports.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::nets::{NetError, Nets};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word counts.
+/// Trusted proxies.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxies {
     trusted: Nets,
@@ -22,8 +22,8 @@ impl Proxies {
         Ok(Self { trusted, by: server.forwarded_by })
     }
 
-    /// Who sent a request. Each proxy writes down who came to it behind what was there before, so the last one that is
-    /// no proxy of ours is whom we can know of; what stands before may be made up.
+    /// Determines the client address. Each proxy appends the address of its peer to the header, so the last
+    /// address that is not a trusted proxy is the client's. Earlier addresses may be forged.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
@@ -33,7 +33,8 @@ impl Proxies {
             ForwardedBy::XForwardedFor => X_FORWARDED_FOR,
             ForwardedBy::Forwarded => header::FORWARDED,
         };
-        // Split first: what a client wrote in front, in whatever bytes, does not make the proxy's own element unreadable.
+        // The header is split as bytes: invalid UTF-8 from the client must not make the proxy's own element
+        // unreadable.
         let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         for said in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
             let Ok(said) = std::str::from_utf8(said) else { return client };
@@ -41,7 +42,7 @@ impl Proxies {
                 ForwardedBy::XForwardedFor => address(said.trim()),
                 ForwardedBy::Forwarded => forwarded_for(said).and_then(address),
             };
-            // Behind what nobody can read everything may be made up.
+            // Elements before an unreadable one may be forged.
             let Some(address) = address else { return client };
             client = address.to_canonical();
             if !self.trusts(client) {
@@ -51,13 +52,13 @@ impl Proxies {
         client
     }
 
-    /// Whether it is the address of a proxy whose word counts.
+    /// Whether the address is that of a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.have(address)
     }
 }
 
-/// An address, maybe with a port.
+/// Parses an address with an optional port.
 fn address(text: &str) -> Option<IpAddr> {
     if let Some(rest) = text.strip_prefix('[') {
         return rest.split_once(']')?.0.parse().ok();
@@ -67,7 +68,7 @@ fn address(text: &str) -> Option<IpAddr> {
         .or_else(|| text.parse::<std::net::SocketAddrV4>().ok().map(|address| (*address.ip()).into()))
 }
 
-/// The `for` of one element of a `Forwarded` header.
+/// Value of `for` in one element of a `Forwarded` header.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -96,7 +97,7 @@ mod tests {
             (&["127.0.0.1"], "127.0.0.1", &["192.0.2.1"], "192.0.2.1"),
             (&["127.0.0.1"], "::ffff:127.0.0.1", &["192.0.2.1:1234"], "192.0.2.1"),
             (&["127.0.0.1"], "192.0.2.9", &["192.0.2.1"], "192.0.2.9"),
-            // What the client wrote itself stands in front.
+            // The client's own header comes first.
             (&["127.0.0.1"], "127.0.0.1", &["198.51.100.7, 192.0.2.1"], "192.0.2.1"),
             (&["127.0.0.1"], "127.0.0.1", &["198.51.100.7", "192.0.2.1"], "192.0.2.1"),
             (&["127.0.0.0/8", "10.0.0.0/8"], "127.9.9.9", &["192.0.2.1, 10.1.2.3"], "192.0.2.1"),

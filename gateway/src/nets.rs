@@ -1,10 +1,10 @@
-//! Nets: addresses that have a beginning in common.
+//! Lists of IP addresses and networks.
 
 use std::net::IpAddr;
 
 use thiserror::Error;
 
-/// Some addresses and nets.
+/// List of IP addresses and networks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nets(Vec<Net>);
 
@@ -14,7 +14,7 @@ struct Net {
     bits: u8,
 }
 
-/// What should be an address or a net is none.
+/// Error of a list entry that is neither an address nor a network.
 #[derive(Debug, Error)]
 #[error("{setting}: {text:?} is no address such as 10.0.0.1, and no net such as 10.0.0.0/8")]
 pub struct NetError {
@@ -23,13 +23,13 @@ pub struct NetError {
 }
 
 impl Nets {
-    /// Those that a setting lists.
+    /// Parses the entries of a setting.
     pub(crate) fn read(setting: &'static str, list: &[String]) -> Result<Self, NetError> {
         let read = |text: &String| Net::read(text).ok_or_else(|| NetError { setting, text: text.clone() });
         Ok(Self(list.iter().map(read).collect::<Result<_, _>>()?))
     }
 
-    /// Whether the address is in one of them.
+    /// Whether the list contains the address.
     pub(crate) fn have(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.has(address))
     }

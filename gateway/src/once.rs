@@ -1,7 +1,8 @@
-//! Calls that are carried out once, however often they are asked for: each has a key that its caller chose.
+//! Idempotency keys of API calls. A caller chooses a key for a call, and may repeat the call without carrying
+//! it out twice.
 //!
-//! Who asked and heard no answer asks again with the same key, and gets the answer of the first time. Only what was
-//! done is remembered; a call that failed changed nothing, and may be tried again.
+//! A caller that received no response repeats the call with the same key and receives the stored response.
+//! Only successful calls are stored: a failed call changed nothing and may be repeated.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -10,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-/// How long an answer is remembered.
+/// Time for which a response is stored.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// So many are remembered at most; then the oldest are forgotten.
+/// Limit of stored responses; beyond it the oldest are removed.
 const MAX_ANSWERS: usize = 10_000;
-/// And so many bytes of them.
+/// Limit of the bytes of stored responses.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The calls that have a key.
+/// Calls with an idempotency key.
 #[derive(Debug, Default)]
 pub(crate) struct Once {
     inner: Mutex<Inner>,
@@ -27,8 +28,8 @@ pub(crate) struct Once {
 #[derive(Debug, Default)]
 struct Inner {
     calls: HashMap<String, Call>,
-    /// The keys in the order in which they came. One that is forgotten and comes again is there twice, which its
-    /// number tells.
+    /// Keys in the order of their calls. A key that was removed and used again appears twice; the number
+    /// tells which entry is current.
     order: VecDeque<(String, u64)>,
     bytes: usize,
     next: u64,
@@ -38,26 +39,26 @@ struct Inner {
 struct Call {
     number: u64,
     since: Instant,
-    /// What was asked for.
+    /// Hash of the call and its body.
     asked: u64,
-    /// What was answered, once that is known.
+    /// Response, once the call has succeeded.
     answer: Option<Bytes>,
 }
 
-/// What is known of a key.
+/// State of a key.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// Nothing: go ahead.
+    /// The key is new, and the caller has to carry out the call.
     New(Ticket),
-    /// It was done, and this was the answer.
+    /// The call was carried out, with this response.
     Done(Bytes),
-    /// It is being done.
+    /// The call is being carried out.
     Running,
-    /// Something else was asked for with this key.
+    /// The key belongs to a different call.
     Other,
 }
 
-/// The right to carry a call out. Dropped without an answer, the key is free again.
+/// Permission to carry out a call. If it is dropped without a response, the key is free again.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     once: Arc<Once>,
@@ -66,7 +67,7 @@ pub(crate) struct Ticket {
 }
 
 impl Once {
-    /// Somebody asks for something with a key.
+    /// Looks up a key, and reserves it if it is new.
     pub(crate) fn claim(self: &Arc<Self>, key: &str, asked: &impl Hash, now: Instant) -> Claim {
         let asked = self.hasher.hash_one(asked);
         let mut inner = self.lock();
@@ -85,14 +86,14 @@ impl Once {
         Claim::New(Ticket { once: Arc::clone(self), key: key.to_owned(), number })
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// Locks the calls. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// Forgets what is too old or too much.
+    /// Removes expired responses, and the oldest ones beyond the limits.
     fn forget(&mut self, now: Instant) {
         while let Some((key, number)) = self.order.front() {
             let call = self.calls.get(key).filter(|call| call.number == *number);
@@ -120,7 +121,7 @@ impl Inner {
 }
 
 impl Ticket {
-    /// It is done, and this is the answer.
+    /// Stores the response of a successful call.
     pub(crate) fn done(self, answer: Bytes) {
         let mut inner = self.once.lock();
         let len = answer.len();
@@ -192,7 +193,7 @@ mod tests {
         let left = once.lock();
         assert_eq!((left.bytes, left.calls.len()), (0, 0));
         drop(left);
-        // Those that failed leave nothing behind either.
+        // Failed calls leave no entries behind.
         for _ in 0..3 * MAX_ANSWERS {
             drop(ticket(&once, "failed", now));
         }

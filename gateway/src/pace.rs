@@ -1,7 +1,8 @@
-//! How fast a client may talk.
+//! Rate limits of events.
 //!
-//! Each client has a budget of events, and one of bytes, that fills evenly and holds what `limits.burst_seconds` bring.
-//! Who has none left waits, which in the end holds its connection back, or hears an error, or is put out.
+//! Each client has a budget of events and a budget of bytes. Both refill evenly up to the burst of
+//! `limits.burst_seconds`. A client with an exhausted budget is delayed, which eventually stops reading from
+//! its connection, or receives an error, or is disconnected.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,24 +12,24 @@ use socketio_server::{Namespace, RawArgs, Socket};
 
 use crate::config::{Excess, Limits};
 
-/// Nobody is woken earlier than that.
+/// Minimum delay; shorter timers would only cost wakeups.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// What a client has spent, of each budget as the time at which it would be full again.
+/// Budgets of a client, each stored as the time at which it is full again.
 #[derive(Debug)]
 struct Spent {
     events: Instant,
     bytes: Instant,
 }
 
-/// How long it takes until what was spent is there again.
+/// Rate and burst of a budget; `None` means unlimited.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
     per_second: Option<f64>,
     burst: Duration,
 }
 
-/// Holds the clients of the namespace to the limits, before anything else sees their events.
+/// Registers the middleware that enforces the limits, before any other code sees the events.
 pub(crate) fn register(namespace: &Namespace, limits: &Limits) {
     if limits.events_per_second == 0 && limits.bytes_per_second == 0 {
         return;
@@ -61,7 +62,7 @@ pub(crate) fn register(namespace: &Namespace, limits: &Limits) {
                 Excess::Delay => tokio::time::sleep(wait.max(SHORTEST)).await,
                 Excess::Refuse => return Err("too fast"),
                 Excess::Disconnect => {
-                    // Who takes nothing any more is told by the end itself.
+                    // A client with a full outbox misses the event and is disconnected anyway.
                     let _ = socket.emit("error", &json!({"event": "limit", "message": "too fast"}));
                     socket.disconnect(true);
                     return Err("too fast");
@@ -82,12 +83,12 @@ impl Rate {
         Self { per_second: (per_second > 0).then(|| f64::from(per_second)), burst }
     }
 
-    /// Whether there is no limit.
+    /// Whether the rate is unlimited.
     pub(crate) fn is_any(self) -> bool {
         self.per_second.is_none()
     }
 
-    /// How long until something is left.
+    /// Time until the budget is no longer exhausted.
     pub(crate) fn wait(self, full: Instant, now: Instant) -> Duration {
         let missing = full.saturating_duration_since(now);
         if self.per_second.is_none() || missing < self.burst {
@@ -96,7 +97,8 @@ impl Rate {
         (missing - self.burst).max(SHORTEST)
     }
 
-    /// A single thing may cost more than is left: what comes after it waits so much longer.
+    /// Takes `cost` from the budget, and returns the time at which it is full again. A cost beyond the
+    /// remaining budget is allowed; later events wait accordingly longer.
     pub(crate) fn spend(self, full: Instant, cost: u32, now: Instant) -> Instant {
         let Some(per_second) = self.per_second else { return full };
         full.max(now) + Duration::from_secs_f64(f64::from(cost) / per_second)
@@ -118,11 +120,11 @@ mod tests {
         }
         assert_eq!(rate.wait(full, start), SHORTEST);
         assert_eq!(rate.wait(full, start + Duration::from_millis(2)), Duration::ZERO);
-        // What was not used does not heap up.
+        // Unused budget does not accumulate beyond the burst.
         let later = start + Duration::from_secs(1000);
         full = rate.spend(full, 6, later);
         assert_eq!(rate.wait(full, later), SHORTEST);
-        // Something large is let through, and has to be paid for.
+        // A cost beyond the budget is allowed, and delays the following events.
         full = rate.spend(later, 20, later);
         assert_eq!(rate.wait(full, later), Duration::from_secs(7));
     }

@@ -1,11 +1,11 @@
-//! Refusals of the gateway: each has a code for programs, as `data.code` of the `connect_error`, and a status of HTTP for
-//! native clients.
+//! Refusals of clients by the gateway. Each has a code for programs, as `data.code` of the CONNECT_ERROR, and
+//! an HTTP status for native clients.
 
 use http::StatusCode;
 use serde_json::json;
 use socketio_server::ConnectError;
 
-/// Why a client is refused. Codes are for programs and do not change.
+/// Reason for which a client is refused. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     BadToken,
@@ -27,7 +27,7 @@ const ALL: &[Refusal] = &[
 ];
 
 impl Refusal {
-    /// The code, the status and the text for people.
+    /// Code, HTTP status and message.
     const fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::BadToken => ("bad_token", StatusCode::UNAUTHORIZED, "unauthorized"),
@@ -51,7 +51,7 @@ impl From<Refusal> for ConnectError {
     }
 }
 
-/// The status of a refusal with this code. `None` if the code is not the gateway's.
+/// HTTP status of the refusal with this code; `None` for codes that are not the gateway's.
 pub(crate) fn status(code: &str) -> Option<StatusCode> {
     let parts = ALL.iter().map(|refusal| refusal.parts());
     parts.into_iter().find_map(|(known, status, _)| (known == code).then_some(status))

@@ -1,28 +1,28 @@
-//! The names of rooms: which may be joined by those who ask.
+//! Validation of room names.
 
 use thiserror::Error;
 
-/// The rooms of users are named by this and the user's name. Nobody joins them by asking.
+/// Prefix of the rooms of users, followed by the user's name. They cannot be joined by request.
 pub const USER_ROOM: &str = "user:";
-/// Long enough for paths and addresses. The name of a room is kept once for all of its members.
+/// Limit of the length in bytes. It suffices for paths and addresses. All members share one copy of the name.
 const MAX_LEN: usize = 256;
 
-/// Why a room cannot be joined or addressed by this name.
+/// Error of a room name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RoomError {
-    /// It is empty.
+    /// The name is empty.
     #[error("the name of a room is empty")]
     Empty,
-    /// It is too long.
+    /// The name is too long.
     #[error("the name of a room is longer than 256 bytes")]
     TooLong,
-    /// It belongs to a user.
+    /// The name is reserved for the room of a user.
     #[error("rooms named user:… belong to users")]
     Reserved,
 }
 
-/// Whether somebody may ask for a room of this name.
+/// Checks a room name of a request.
 pub(crate) fn check(name: &str) -> Result<(), RoomError> {
     match name {
         "" => Err(RoomError::Empty),

@@ -33,7 +33,7 @@ pub fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
     json(status, &json!({"success": false, "error": {"code": code, "message": message}}))
 }
 
-/// Default policy of a response: it runs no scripts and may not be framed.
+/// Default content security policy of a response: it loads and runs nothing, and may not be framed.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Response with a text of the given type.

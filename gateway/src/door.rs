@@ -1,12 +1,12 @@
-//! Where somebody came in.
+//! Kinds of ports.
 
-/// A port that the gateway listens on.
+/// Kind of the port that a request came in on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
-    /// That of the clients.
+    /// Port for clients. It also serves the page, and the API unless operators have a separate port.
     Public,
-    /// One for clients alone, beside another one.
+    /// Port for clients only.
     Clients,
-    /// That of the operators.
+    /// Port for operators.
     Internal,
 }

@@ -1,5 +1,5 @@
-//! The log, which goes to the standard error and never holds up who writes to it: a thread of its own hands the lines
-//! on, and what waits for it is bounded.
+//! Writer of the log to the standard error. Log events are queued in a bounded buffer, and a thread writes
+//! them, so that a slow reader never blocks the gateway.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,20 +8,21 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many bytes of lines wait at most; further lines are dropped and counted. As many again may be with the system.
+/// Limit of the queue in bytes; further lines are dropped and counted. The batch that is being written may be
+/// as large again.
 const CAPACITY: usize = 1024 * 1024;
-/// How long the last lines have at the end of the process.
+/// Timeout for writing the last lines at the end of the process.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// The lines that the log of this process dropped.
+/// Number of dropped lines.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines were dropped since the start since nobody read the log.
+/// Number of lines dropped since the start because the reader was too slow.
 pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// The place where lines wait to be written.
+/// Queue of lines.
 #[derive(Clone)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -34,15 +35,15 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<u8>,
-    /// The thread has lines that are not written yet.
+    /// Whether the thread is writing a batch.
     writing: bool,
-    /// Lines that were dropped and not told of yet.
+    /// Dropped lines that have not been reported yet.
     dropped: u64,
 }
 
 impl Lines {
-    /// Lines for `out`, which the thread owns. `tell` is called in it, with their number, when lines were dropped and
-    /// there is room again.
+    /// Creates a queue, and a thread that writes its lines to `out`. After lines were dropped and the queue
+    /// has space again, the thread calls `tell` with their number.
     pub(crate) fn to(
         mut out: impl Write + Send + 'static,
         tell: impl Fn(u64) + Send + 'static,
@@ -55,7 +56,7 @@ impl Lines {
                 if dropped > 0 {
                     tell(dropped);
                 }
-                // Where nobody reads any more there is nobody to tell.
+                // Write errors are ignored, since there is nowhere to report them.
                 let _ = out.write_all(&batch).and_then(|()| out.flush());
                 shared.lock().writing = false;
                 shared.changed.notify_all();
@@ -77,7 +78,7 @@ impl Lines {
         self.0.changed.notify_all();
     }
 
-    /// Waits until all lines are written, a second at most.
+    /// Waits until all lines are written, for one second at most.
     pub(crate) fn finish(&self) {
         let queue = self.0.lock();
         let waits = |queue: &mut Queue| queue.writing || !queue.waiting.is_empty();
@@ -86,7 +87,7 @@ impl Lines {
 }
 
 impl Shared {
-    /// The next lines to write, and how many were dropped behind them.
+    /// Waits for lines, and returns them with the number of lines dropped after them.
     fn next(&self) -> (Vec<u8>, u64) {
         let queue = self.lock();
         let mut queue = self
@@ -97,13 +98,13 @@ impl Shared {
         (std::mem::take(&mut queue.waiting), std::mem::take(&mut queue.dropped))
     }
 
-    /// Nothing panics while it is held.
+    /// Locks the queue. No code panics while it is locked, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A line comes in one piece.
+/// `tracing_subscriber` writes each line with one call.
 impl Write for &Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -131,7 +132,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    /// Says what it is to write, and writes it when it may.
+    /// Writer for tests that announces each write and completes it on command.
     struct Held(Sender<Vec<u8>>, Receiver<()>);
 
     impl Write for Held {

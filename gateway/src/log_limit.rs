@@ -1,13 +1,13 @@
-//! Log lines of one kind, of which there are few even if something happens to each client.
+//! Rate limiter of log lines, for events that may happen to each client.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time between two lines of a kind.
+/// Minimum time between two lines of a kind.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Lets one line of a kind through in 10 seconds, and counts the others.
+/// Rate limiter that admits one line of a kind per 10 seconds, and counts the suppressed ones.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimiter(Mutex<HashMap<&'static str, Kind>>);
 
@@ -18,9 +18,10 @@ struct Kind {
 }
 
 impl LogLimiter {
-    /// Whether a line of this kind is to be written now: if so, how many were not since the last one.
+    /// Whether a line of this kind may be written now. `Some` contains the number of lines suppressed since
+    /// the last one.
     pub(crate) fn admits(&self, kind: &'static str, now: Instant) -> Option<u64> {
-        // Every change of it is whole, so a panic elsewhere is no reason to stop.
+        // No change can be interrupted, so a poisoned lock is still consistent.
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = kinds.get_mut(kind) else {
             kinds.insert(kind, Kind { logged: now, suppressed: 0 });

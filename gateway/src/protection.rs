@@ -1,4 +1,4 @@
-//! Headers of every answer that tell browsers what others may not do with it.
+//! Security headers of all responses. They tell browsers to restrict the use of a response.
 
 use engineio::Origins;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -8,12 +8,12 @@ use crate::config::Config;
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
-/// What the answers of a port say.
+/// Security headers of a port.
 #[derive(Clone, Debug)]
 pub(crate) struct Protection {
-    /// Whether any page may run answers of Socket.IO as scripts.
+    /// Whether pages of any origin may run Socket.IO responses as scripts, which JSONP needs.
     scripts: bool,
-    /// How long browsers use TLS only, for a port that speaks it.
+    /// Value of `Strict-Transport-Security`, for ports with TLS.
     transport_security: Option<HeaderValue>,
 }
 
@@ -26,9 +26,10 @@ impl Protection {
         }
     }
 
-    /// Adds the headers to an answer, which is Socket.IO's or not.
+    /// Adds the headers to a response. `is_socketio` says whether it comes from the Socket.IO server.
     ///
-    /// Pages of other origins can embed it in no tag; what CORS lets them read they read by `fetch`.
+    /// Pages of other origins cannot embed the response in any element. Responses that CORS allows remain
+    /// readable by `fetch`.
     pub(crate) fn add(&self, headers: &mut HeaderMap, is_socketio: bool) {
         if !(is_socketio && self.scripts) {
             headers.insert(RESOURCE_POLICY, SAME_ORIGIN);

@@ -1,4 +1,4 @@
-//! What is counted from the start, for those who watch: beside what the server counts itself.
+//! Counters since the start, in addition to those of the Socket.IO server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,39 +7,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use socketio_server::Delivered;
 
-/// Everything that only grows.
+/// Counters of the gateway.
 #[derive(Debug, Default)]
 pub(crate) struct Tallies {
-    /// Requests for a connection, by protocol and the status of the answer.
+    /// Handshakes, by protocol and HTTP status.
     pub(crate) handshakes: ByStatus,
-    /// Calls of the HTTP API, by name and the status of the answer.
+    /// API calls, by name and HTTP status.
     pub(crate) calls: ByStatus,
-    /// Connections that came to no TLS.
+    /// Connections whose TLS handshake failed.
     pub(crate) tls_failures: Counter,
-    /// Events to many.
+    /// Events to several receivers.
     pub(crate) broadcasts: Arc<Broadcasts>,
-    /// Who wanted more than the limits allow, by what.
+    /// Requests beyond a limit, by the name of the limit.
     pub(crate) excess: Arc<Words>,
     places: Mutex<Vec<Arc<Place>>>,
 }
 
-/// Events that were sent to many at once.
+/// Statistics of events to several receivers.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcasts {
-    /// How many they reached.
+    /// Number of receivers per event.
     pub(crate) receivers: Histogram<6>,
-    /// How many microseconds it took to hand them out.
+    /// Time to queue an event for all receivers, in microseconds.
     pub(crate) micros: Histogram<6>,
-    /// How many did not get a volatile one.
+    /// Receivers that missed a volatile event.
     pub(crate) dropped: Counter,
-    /// How many did not get one because too much waits for them.
+    /// Receivers that missed an event because too much was queued for them.
     pub(crate) refused: Counter,
 }
 
 impl Broadcasts {
-    /// The bounds of `receivers`.
+    /// Bucket bounds of `receivers`.
     pub(crate) const RECEIVERS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
-    /// The bounds of `micros`.
+    /// Bucket bounds of `micros`.
     pub(crate) const MICROS: [u64; 6] = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
     pub(crate) fn add(&self, delivered: &Delivered) {
@@ -51,7 +51,7 @@ impl Broadcasts {
     }
 }
 
-/// Counts values by how large they are: up to each of some bounds, or above the last.
+/// Histogram with fixed bucket bounds, each inclusive.
 #[derive(Debug)]
 pub(crate) struct Histogram<const BOUNDS: usize> {
     within: [Counter; BOUNDS],
@@ -73,7 +73,7 @@ impl<const BOUNDS: usize> Histogram<BOUNDS> {
         self.sum.fetch_add(value, Ordering::Relaxed);
     }
 
-    /// How many were up to each bound, those below the others included; how many there were in all; and their sum.
+    /// Cumulative bucket counts, total count, and sum of the values.
     pub(crate) fn now(&self) -> ([u64; BOUNDS], u64, u64) {
         let mut sum = 0;
         let cumulated = self.within.each_ref().map(|counter| {
@@ -84,24 +84,24 @@ impl<const BOUNDS: usize> Histogram<BOUNDS> {
     }
 }
 
-/// What happened in a namespace, or in all that fit a pattern. A name that clients choose never becomes a label, of
-/// which whoever collects them would have to keep every one.
+/// Counters of a namespace, or of all namespaces that match a pattern. A name chosen by a client never
+/// becomes a label, because each would be another time series for the collector.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// As the configuration has it.
+    /// Name or pattern in the configuration.
     pub(crate) name: String,
-    /// Sockets that came.
+    /// Connected sockets.
     pub(crate) came: Counter,
-    /// Sockets that went.
+    /// Disconnected sockets.
     pub(crate) went: Counter,
-    /// What clients sent and was refused, or is not what its handlers take.
+    /// Events that were refused, or whose arguments did not fit their handlers.
     pub(crate) refused_events: Counter,
-    /// What clients were to get as an answer and there was no room for.
+    /// Acknowledgements that were lost because the outbox was full.
     pub(crate) lost_answers: Counter,
 }
 
 impl Tallies {
-    /// A new place.
+    /// Adds counters for a namespace.
     pub(crate) fn place(&self, name: &str) -> Arc<Place> {
         let place = Arc::new(Place {
             name: name.to_owned(),
@@ -114,13 +114,13 @@ impl Tallies {
         place
     }
 
-    /// All places.
+    /// Counters of all namespaces.
     pub(crate) fn places(&self) -> Vec<Arc<Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Counts one by one.
+/// Counter that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -138,13 +138,13 @@ impl Counter {
     }
 }
 
-/// Counts by a word.
+/// Counters by label.
 #[derive(Debug, Default)]
 pub(crate) struct Words(Mutex<BTreeMap<&'static str, u64>>);
 
 impl Words {
     pub(crate) fn add(&self, word: &'static str) {
-        // Counting leaves nothing half done, so a panic elsewhere is no reason to stop.
+        // No change can be interrupted, so a poisoned lock is still consistent.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(word).or_default() += 1;
     }
 
@@ -153,13 +153,13 @@ impl Words {
     }
 }
 
-/// Counts what was asked for, by how it was answered.
+/// Counters by name and HTTP status.
 #[derive(Debug, Default)]
 pub(crate) struct ByStatus(Mutex<BTreeMap<(&'static str, u16), u64>>);
 
 impl ByStatus {
     pub(crate) fn add(&self, what: &'static str, status: StatusCode) {
-        // Counting leaves nothing half done, so a panic elsewhere is no reason to stop.
+        // No change can be interrupted, so a poisoned lock is still consistent.
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry((what, status.as_u16())).or_default() += 1;
     }

@@ -1,4 +1,4 @@
-//! The client side of HTTP: what the gateway asks others for.
+//! HTTP client, for key sets and webhooks.
 
 use std::io;
 
@@ -13,21 +13,21 @@ use std::time::Duration;
 
 use http::Uri;
 
-/// Asks over HTTP and HTTPS.
+/// Client for HTTP and HTTPS.
 pub(crate) type WebClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// How long a connection that nobody needs is kept. Many servers close theirs after five seconds, and a request that
-/// meets the end of a connection cannot always be repeated.
+/// Lifetime of an idle connection in the pool. Many servers close idle connections after five seconds, and a
+/// request that fails on a closing connection cannot always be retried.
 const KEEP: Duration = Duration::from_secs(4);
 
-/// A client that keeps up to so many connections that nobody needs. An error says that the certificates of the system
+/// Creates a client with up to `max_idle` idle connections. An error means that the system's certificates
 /// cannot be read.
 pub(crate) fn client(max_idle: usize) -> io::Result<WebClient> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()
-        // Named, because another crate in the same program may bring another one along.
+        // The provider is named explicitly, because another crate in the same program may link a second one.
         .with_provider_and_native_roots(tokio_rustls::rustls::crypto::ring::default_provider())?
         .https_or_http()
         .enable_http1()
@@ -37,7 +37,7 @@ pub(crate) fn client(max_idle: usize) -> io::Result<WebClient> {
     Ok(builder.build(connector))
 }
 
-/// The address of something on an HTTP server, if it is one.
+/// URI of an `http` or `https` URL with a host; `None` for all others.
 pub(crate) fn address(url: &str) -> Option<Uri> {
     let uri: Uri = url.parse().ok()?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));

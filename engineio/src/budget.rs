@@ -1,57 +1,57 @@
-//! What may wait on a whole server: the sum of its outboxes, bounded in memory.
+//! The memory budget of a whole server: a limit on the sum of all outboxes.
 //!
-//! An outbox counts here what it holds when its session's task pauses, and at once from [`STEP`] bytes or
-//! [`STEP_MESSAGES`] messages on. What is written in the turn that it came in, as most of what is sent is, costs no more
-//! than a look at the sum.
+//! An outbox reports its memory to the budget when its session's task pauses, and at once when it holds
+//! [`STEP`] bytes or [`STEP_MESSAGES`] messages. Most messages are written in the turn in which they were
+//! queued, and cost only one read of the sum.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// An outbox may hold so many bytes more than it has counted here, for as long as its session's task is busy.
+/// The bytes that an outbox may hold beyond its reported count while its session's task is busy.
 pub const STEP: usize = 64 * 1024;
 
-/// The same for messages.
+/// The messages that an outbox may hold beyond its reported count.
 pub const STEP_MESSAGES: u64 = 512;
 
-/// The memory that an outbox may hold and not have counted, with a message of [`STEP`] bytes to come: the bytes with an
-/// eighth more, and the places of messages.
+/// The memory that an outbox may hold without having reported it, plus a message of [`STEP`] bytes: the
+/// bytes, an eighth more, and the queue entries of the messages.
 const UNCOUNTED: usize = 4 * STEP;
 
-/// The memory that all outboxes of a server may hold together.
+/// The limit on the memory of all outboxes of a server together.
 ///
-/// Up to three quarters of it are for whoever needs them. The last quarter is for outboxes that hold less than an equal
-/// share of it, so that few sessions who take nothing cannot silence all others.
+/// Three quarters of it are available to every outbox. The last quarter is reserved for outboxes that hold
+/// less than an equal share of it, so that a few sessions that read nothing cannot silence all others.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
     /// Three quarters of the limit.
     common: usize,
-    /// While no more is held, whatever a busy session has not counted yet fits too.
+    /// Up to this sum, the memory that busy sessions have not reported yet fits too.
     ample: usize,
     held: AtomicUsize,
-    /// Outboxes that have counted something.
+    /// The number of outboxes that have reported memory.
     holders: AtomicUsize,
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let common = limit - limit / 4;
         let ample = common.saturating_sub(UNCOUNTED);
         Self { limit, common, ample, held: AtomicUsize::new(0), holders: AtomicUsize::new(0) }
     }
 
-    /// How many bytes are counted.
+    /// The number of bytes reported.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether there is room for a message of so many bytes in any outbox. Otherwise [`admits`](Self::admits) knows.
+    /// Whether a message of `len` bytes fits for any outbox. If not, [`admits`](Self::admits) decides.
     #[inline]
     pub(crate) fn has_ample_room(&self, len: usize) -> bool {
         len <= STEP && self.held() <= self.ample
     }
 
-    /// Whether an outbox that has counted `counted` here may hold `after`.
+    /// Whether an outbox that has reported `counted` bytes may hold `after`.
     pub(crate) fn admits(&self, counted: usize, after: usize) -> bool {
         let all = self.held().saturating_sub(counted).saturating_add(after);
         let holders = self.holders.load(Ordering::Relaxed);
@@ -59,12 +59,12 @@ impl Budget {
         all <= self.common || (all <= self.limit && after <= share)
     }
 
-    /// Whether an outbox that holds so much has no less than its equal share of what is for all.
+    /// Whether an outbox with this memory holds at least its equal share of the three quarters.
     pub(crate) fn is_large(&self, held: usize) -> bool {
         held >= self.common / self.holders.load(Ordering::Relaxed).max(1)
     }
 
-    /// An outbox that had counted `before` counts `after` now.
+    /// Changes the reported memory of one outbox from `before` to `after`.
     pub(crate) fn change(&self, before: usize, after: usize) {
         if after > before {
             self.held.fetch_add(after - before, Ordering::Relaxed);
@@ -94,7 +94,7 @@ mod tests {
         budget.change(0, 350);
         budget.change(0, 400);
         assert_eq!(budget.held(), 750);
-        // A third one gets a third of the quarter, the two nothing more.
+        // A third outbox gets a third of the quarter; the first two get nothing more.
         assert!(budget.admits(0, 83) && !budget.admits(0, 84));
         assert!(!budget.admits(350, 351));
         assert!(budget.is_large(400) && !budget.is_large(350));

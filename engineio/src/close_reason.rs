@@ -1,11 +1,11 @@
-//! Why a session ended, in the words of the official server.
+//! The reasons for the end of a session, with the official server's names.
 
 use std::fmt;
 
-/// Why a session ended.
+/// The reason for the end of a session.
 ///
-/// `Display` gives the string that the official server hands to its `close` event, so logs and dashboards made
-/// for it keep working.
+/// `Display` gives the string that the official server passes to its `close` event, so logs and dashboards
+/// made for the official server keep working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -15,7 +15,7 @@ pub enum CloseReason {
     ParseError,
     /// The peer did not answer the heartbeat in time.
     PingTimeout,
-    /// The peer closed the transport, or it went away.
+    /// The peer closed the transport, or its connection was lost.
     TransportClose,
     /// The transport failed or the peer misused it.
     TransportError(Fault),
@@ -40,7 +40,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// What exactly went wrong behind [`CloseReason::TransportError`].
+/// The fault behind [`CloseReason::TransportError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -48,24 +48,24 @@ pub enum Fault {
     Io,
     /// A polling request had a content type that its protocol revision does not allow.
     InvalidContent,
-    /// A heartbeat packet came from the side that must only answer it.
+    /// A heartbeat packet arrived from the side that may only answer it.
     InvalidHeartbeatDirection,
-    /// A second poll arrived while one was waiting.
+    /// A second poll arrived while another one was waiting.
     PollOverlap,
-    /// A waiting poll was cut.
+    /// The connection of a waiting poll was lost.
     PollAborted,
-    /// A second POST arrived while one was being read.
+    /// A second POST arrived while another one was being read.
     PostOverlap,
-    /// A POST was cut before its end, or took too long.
+    /// The connection of a POST was lost before its end, or the POST took too long.
     PostAborted,
-    /// More bytes waited for the peer than the configuration allows.
+    /// More bytes waited for the peer than the settings allow.
     SlowConsumer,
-    /// The peer broke the WebSocket protocol or its limits.
+    /// The peer violated the WebSocket protocol or its limits.
     WebSocket,
 }
 
 impl Fault {
-    /// A sentence for logs.
+    /// A description for logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Io => "connection failed",

@@ -1,20 +1,20 @@
-//! Every number and switch of a session, with the official server's defaults.
+//! The settings of a session, with the official server's defaults.
 
 use std::time::Duration;
 
 use crate::error::ConfigError;
 
-/// A client waits for `ping_interval + ping_timeout`, and the timers of JavaScript take 31 bits of milliseconds, some 24
-/// days: one that is set for longer fires at once.
+/// The longest duration of a setting. A client waits for `ping_interval + ping_timeout`, and JavaScript
+/// timers hold 31 bits of milliseconds, about 24 days: a longer timer fires at once.
 const LONGEST: Duration = Duration::from_secs(12 * 24 * 60 * 60);
 
-/// A way of carrying packets.
+/// A transport: how packets are carried.
 ///
 /// WebTransport is the third one of the protocol and will join this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
-    /// HTTP long-polling (JSONP is the same transport in another coat).
+    /// HTTP long-polling. JSONP is the same transport in another encoding.
     Polling,
     /// WebSocket.
     WebSocket,
@@ -43,62 +43,68 @@ impl Transport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlowConsumer {
-    /// The session closes with [`Fault::SlowConsumer`](crate::Fault::SlowConsumer): a client that cannot keep up
-    /// reconnects and knows that it missed something. This is the default.
+    /// The session closes with [`Fault::SlowConsumer`](crate::Fault::SlowConsumer). A client that cannot keep
+    /// up reconnects, and thereby knows that it missed messages. This is the default.
     #[default]
     Disconnect,
-    /// The message is refused with [`SendError::Full`](crate::SendError::Full) and the session goes on. The
-    /// sender has to deal with it: wait with `Session::send_when_ready`, or drop it knowingly. Who sends to many at once
-    /// waits for none of them; a Socket.IO server counts those whom it passed over.
+    /// The message is refused with [`SendError::Full`](crate::SendError::Full) and the session stays open.
+    /// The sender has to handle the error: wait with `Session::send_when_ready`, or drop the message. A
+    /// broadcast waits for no session; a Socket.IO server counts the sessions that it skipped.
     Refuse,
 }
 
 /// The settings of a session.
 ///
-/// The defaults are the official server's. No duration may be zero, or longer than 12 days.
+/// The defaults are the official server's. A duration must be longer than zero and at most 12 days.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long the server waits between a heartbeat's answer and the next ping (`pingInterval`).
+    /// The time between a heartbeat's answer and the server's next ping (`pingInterval`).
     ///
-    /// Default 25 s. Shorter finds dead peers sooner and costs one packet each way per interval and session.
+    /// Default 25 s. A shorter interval detects dead peers sooner, and costs one packet in each direction per
+    /// interval and session.
     pub ping_interval: Duration,
-    /// How long the answer to a ping may take (`pingTimeout`). Default 20 s.
+    /// The time that the answer to a ping may take (`pingTimeout`). Default 20 s.
     ///
     /// A peer that vanishes silently holds its memory for up to `ping_interval + ping_timeout`.
     pub ping_timeout: Duration,
-    /// How long a probing WebSocket may take to become the session's transport (`upgradeTimeout`). Default 10 s.
+    /// The time that a probing WebSocket has to become the session's transport (`upgradeTimeout`). Default 10
+    /// s.
     ///
-    /// On expiry only the WebSocket is dropped; polling goes on.
+    /// On expiry only the WebSocket is dropped. The session stays on polling.
     pub upgrade_timeout: Duration,
-    /// The largest message, in bytes: a POST body, a WebSocket message (`maxHttpBufferSize`). Default 1,000,000.
+    /// The largest message in bytes: a POST body or a WebSocket message (`maxHttpBufferSize`). Default
+    /// 1,000,000.
     ///
     /// A peer can make the server hold this much per connection before a message is complete.
     pub max_payload: usize,
     /// The transports that clients may use. Default polling and WebSocket.
     pub transports: Vec<Transport>,
-    /// Whether a polling session may move to WebSocket (`allowUpgrades`). Default true.
+    /// Whether a polling session may upgrade to WebSocket (`allowUpgrades`). Default true.
     pub allow_upgrades: bool,
-    /// Whether clients of protocol revision 3 (Socket.IO v2) are served (`allowEIO3`). Default false.
+    /// Whether clients of protocol revision 3 (Socket.IO v2) are accepted (`allowEIO3`). Default false.
     pub allow_eio3: bool,
-    /// How many bytes of memory may wait for one peer. Default 8 MiB.
+    /// The largest memory of one session's outbox, in bytes. Default 8 MiB.
     ///
-    /// A message counts with its bytes on the wire, an eighth more for what an allocator rounds up, and 128 bytes for its
-    /// place: about what it holds, so that many short messages are bounded as well as few long ones. Shared broadcasts
-    /// count in full for every peer although they exist once, so the memory really held may be much less. Answers to
-    /// polls count until they have left, if they have 16 KiB or more.
+    /// A message counts with its bytes on the wire, an eighth more for the rounding of allocators, and 128
+    /// bytes for its entry in the queue. That is about its real size, so many short messages are bounded as
+    /// well as a few long ones. Shared broadcasts count in full for every session although they exist once,
+    /// so the memory in use may be much less. Polling responses of 16 KiB or more count until the client has
+    /// taken them.
     pub max_buffered: usize,
-    /// What happens when the outbox is full. Default: the session is closed.
+    /// The policy for a full outbox. Default: the session is closed.
     pub slow_consumer: SlowConsumer,
-    /// How many packets one POST may carry. Default 16,384; more closes the session as a parse error.
+    /// The largest number of packets in one POST. Default 16,384; more packets close the session as a parse
+    /// error.
     pub max_packets_per_payload: usize,
-    /// How many frames a WebSocket message may come in. Default 16,384, as `ws` has it; a message in more of them closes the
-    /// session as [`Fault::WebSocket`](crate::Fault::WebSocket), with close code 1008. With 1 a message has to be one frame.
+    /// The largest number of frames in one WebSocket message. Default 16,384, as in `ws`. A message in more
+    /// frames closes the session as [`Fault::WebSocket`](crate::Fault::WebSocket), with close code 1008. With
+    /// 1, a message has to be one frame.
     ///
-    /// Costs no memory, but time: a frame may be empty, and its 6 bytes have to be read all the same, up to this many times
-    /// for a message that never gets larger than [`max_payload`](Self::max_payload).
+    /// A higher limit costs time, not memory: a frame may be empty, and its 6 bytes are read all the same, up
+    /// to this many times for a message that stays within [`max_payload`](Self::max_payload).
     pub max_fragments: u32,
-    /// How long an orderly close waits for the peer to take what was sent before. Default 30 s.
+    /// The longest wait of an orderly close for the peer to take the messages sent before. Default 30 s.
     pub close_timeout: Duration,
 }
 
@@ -122,7 +128,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that the settings can work together.
+    /// Checks that the settings are valid together.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.transports.is_empty() {
             return Err(ConfigError::NoTransport);
@@ -148,7 +154,7 @@ impl Config {
         self.transports.contains(&transport)
     }
 
-    /// The transports that a session on `transport` may move to, as the open packet lists them.
+    /// The transports that a session on `transport` may upgrade to, as the open packet lists them.
     pub fn upgrades(&self, transport: Transport) -> &'static [&'static str] {
         let possible =
             transport == Transport::Polling && self.allow_upgrades && self.allows(Transport::WebSocket);

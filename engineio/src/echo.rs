@@ -1,5 +1,5 @@
-//! Echoes on bare WebSockets, without Engine.IO: what conformance tests of the WebSocket protocol talk to. They are the
-//! connections of sessions, the server's and the client's, without the sessions.
+//! Echo servers and clients on bare WebSockets, without Engine.IO, for conformance tests of the WebSocket
+//! protocol. They use the connections of the server's and the client's sessions.
 
 pub use crate::client::echo::visit;
 pub use crate::server::echo::serve;

@@ -1,7 +1,8 @@
-//! Engine.IO: a message channel between a client and a server that starts on HTTP long-polling, moves to WebSocket
-//! when it can, and notices when the other side is gone. It is what Socket.IO stands on.
+//! Engine.IO: a message channel between a client and a server. A session starts on HTTP long-polling,
+//! upgrades to WebSocket where possible, and detects a lost peer by its heartbeat. Socket.IO is built on it.
 //!
-//! The server speaks protocol revision 4 and, when [`allow_eio3`](Config::allow_eio3) is on, 3; the client either.
+//! The server speaks protocol revision 4, and revision 3 if [`allow_eio3`](Config::allow_eio3) is on. The
+//! client speaks either.
 //!
 //! # A server
 //!
@@ -22,35 +23,38 @@
 //! }
 //! ```
 //!
-//! In front of another tower service use [`Server::layer`], inside a router [`Server::service`]. For a client see the
-//! module `client` (feature `client`).
+//! [`Server::layer`] places the server in front of another tower service, [`Server::service`] inside a
+//! router. The client is in the module `client` (feature `client`).
 //!
 //! # The files
 //!
-//! The protocol, without I/O and without a clock; all there is without the feature `server`:
+//! The protocol, without I/O and without a clock. These modules are the whole crate without the feature
+//! `server`:
 //!
 //! - [`packet`], [`payload`], [`text`], [`frame`]: bytes to packets and back.
-//! - [`session`]: the state machine of one session. Events and times in, at most one action out.
-//! - [`prepared`]: one message in every wire form, shared by all who get it. [`outbox`]: what waits for one session.
-//! - [`config`], [`close_reason`], [`error`], [`sid`], [`open`]: the words that the others use.
+//! - [`session`]: the state machine of one session. Inputs and times in, at most one action out.
+//! - [`prepared`]: one message in every wire form, shared by all its receivers. [`outbox`]: the send queue of
+//!   one session.
+//! - [`config`], [`close_reason`], [`error`], [`sid`], [`open`]: types that the other modules use.
 //! - [`ws::inbound`]: the WebSocket decoder.
 //!
-//! What moves the bytes (feature `server`): `ws` and `polling` turn packets into frames and payloads, `http1` reads and
-//! writes HTTP, `net` has the connections and takes them out of hyper, and `server` answers requests and drives each session in a task of its own. Start
-//! reading at `server/driver/mod.rs`; the order of its turn is written at the top.
+//! The I/O (feature `server`): `ws` and `polling` turn packets into frames and payloads. `http1` reads and
+//! writes HTTP. `net` holds the connections and takes them out of hyper. `server` answers requests and drives
+//! each session in a task of its own. Start reading at `server/driver/mod.rs`; the order of a turn is written
+//! at the top.
 //!
-//! `client` (feature `client`) is the other side of the same packets and transports.
+//! `client` (feature `client`) is the client's side, with the same packets and transports.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `server` | yes | everything that does I/O: tokio and hyper |
-//! | `compression` | yes | gzip and deflate for polling answers |
+//! | `compression` | yes | gzip and deflate for polling responses |
 //! | `client` | no | the client: tokio and hyper |
 //! | `tls` | no | `https` and `wss` for the client, by rustls |
-//! | `axum` | no | WebSockets served by axum shed its wrappers too; they work without |
-//! | `tracing` | no | what happens can be seen by `tracing`: requests refused, sessions opened, upgraded and closed |
+//! | `axum` | no | removes axum's wrappers from its WebSocket connections too; they work without |
+//! | `tracing` | no | `tracing` events for requests refused, and for sessions opened, upgraded and closed |
 
 pub mod budget;
 pub mod close_reason;
@@ -101,5 +105,6 @@ pub use self::server::{
 pub use self::sid::Sid;
 pub use self::text::Text;
 
-/// The current revision of the Engine.IO protocol: the `EIO` parameter of a client's requests unless it asks for another.
+/// The current revision of the Engine.IO protocol: the `EIO` parameter of a client's requests, unless the
+/// client is set to another revision.
 pub const PROTOCOL: u8 = 4;

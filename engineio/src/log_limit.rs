@@ -1,14 +1,15 @@
-//! Lines of the log that clients can cause: a few of each kind, and then the number of the others.
+//! Rate limit for log lines that clients can cause: a few lines of each kind, then the number of suppressed
+//! lines.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many lines of a kind are written in each [`PERIOD`].
+/// The number of lines of one kind that are written in each [`PERIOD`].
 const LINES: u64 = 10;
-/// The time in which lines of a kind are counted.
+/// The period of the limit.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Lets ten lines through in ten seconds, and counts the others. One for each kind of line.
+/// Lets ten lines pass in ten seconds and counts the others. Each kind of line has its own limit.
 #[derive(Debug)]
 pub struct LogLimit(Mutex<Period>);
 
@@ -20,15 +21,15 @@ struct Period {
 }
 
 impl LogLimit {
-    /// A limit that nothing has reached.
+    /// A limit without any lines counted.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Period { began: None, lines: 0, suppressed: 0 }))
     }
 
-    /// Whether a line is to be written `now`: if so, how many were not since the last one.
+    /// Whether a line may be written `now`. `Some` is the number of lines suppressed since the last one.
     pub fn admits(&self, now: Instant) -> Option<u64> {
-        // Every change of it is whole, so a panic elsewhere is no reason to stop.
+        // No panic can leave the period half changed, so a poisoned lock is still valid.
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if period.began.is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
             period.began = Some(now);

@@ -1,4 +1,4 @@
-//! Setting a server up.
+//! The settings of a server.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::error::ConfigError;
 use crate::packet::Message;
 use crate::sid::Sid;
 
-/// What a server is, apart from its sessions' [`Config`].
+/// The settings of a server beside its sessions' [`Config`].
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) path: String,
@@ -45,7 +45,8 @@ pub(super) struct Options {
     pub(super) hooks: Hooks,
 }
 
-/// Collects the settings of a [`Server`]. Each has the official server's default, but for [`jsonp`](Self::jsonp).
+/// Collects the settings of a [`Server`]. All defaults are the official server's, except that of
+/// [`jsonp`](Self::jsonp).
 #[derive(Debug)]
 #[must_use]
 pub struct ServerBuilder {
@@ -81,7 +82,7 @@ impl Default for ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Replaces all settings of sessions at once; the methods below change single ones.
+    /// Replaces all settings of sessions at once. The methods below change single settings.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -105,7 +106,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The largest message in bytes on either transport (`maxHttpBufferSize`), see [`Config::max_payload`].
+    /// The largest message in bytes on either transport (`maxHttpBufferSize`): see [`Config::max_payload`].
     /// Default 1,000,000.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.max_payload = bytes;
@@ -130,7 +131,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How many bytes may wait for one client, and what happens beyond that: see [`Config::max_buffered`].
+    /// The largest memory of one session's outbox, and the policy beyond it: see [`Config::max_buffered`].
     /// Default 8 MiB and [`SlowConsumer::Disconnect`].
     pub fn max_buffered(mut self, bytes: usize, policy: SlowConsumer) -> Self {
         self.config.max_buffered = bytes;
@@ -138,38 +139,39 @@ impl ServerBuilder {
         self
     }
 
-    /// A message that every client gets right after the open packet (`initialPacket`). Default none.
+    /// A message that every client receives right after the open packet (`initialPacket`). Default none.
     pub fn initial_packet(mut self, message: impl Into<Message>) -> Self {
         self.options.initial_packet = Some(message.into());
         self
     }
 
-    /// Which requests are ours when the server stands in front of other routes. Default `/engine.io`.
+    /// The path of Engine.IO requests when the server is in front of other routes. Default `/engine.io`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.options.path = path.into();
         self
     }
 
-    /// Whether the path must be followed by a slash (`addTrailingSlash`). Default true: `/engine.io/` and below.
+    /// Whether the path must be followed by a slash (`addTrailingSlash`). Default true: `/engine.io/` and
+    /// paths below it.
     pub fn add_trailing_slash(mut self, add: bool) -> Self {
         self.options.trailing_slash = add;
         self
     }
 
-    /// Lets pages of other origins read answers. Default: no CORS headers are sent. It refuses nobody; that is
-    /// [`origins`](Self::origins).
+    /// Lets pages of other origins read responses. Default: no CORS headers are sent. CORS refuses no
+    /// request; use [`origins`](Self::origins) for that.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.options.cors = Some(cors);
         self
     }
 
-    /// Whose pages may send requests: an [`Origins`](crate::Origins), or an [`OriginPolicy`] with further rules. Default:
-    /// all, as with the official server.
+    /// The pages that may send requests: an [`Origins`](crate::Origins), or an [`OriginPolicy`] with further
+    /// rules. Default: all pages, as with the official server.
     ///
-    /// Every request is checked, handshakes and those of sessions alike, before middlewares and
-    /// [`allow_request`](Self::allow_request); only preflights of [`cors`](Self::cors) and requests that a
-    /// [`resource`](Self::resource) answers are not. A refused request is answered with code 4, by 403 or, if it wants a
-    /// WebSocket, by 400; its session does not notice. Costs a look at three headers per request.
+    /// The check covers every request, handshakes and requests of sessions alike, before middlewares and
+    /// [`allow_request`](Self::allow_request). Preflights of [`cors`](Self::cors) and requests that a
+    /// [`resource`](Self::resource) answers are exempt. A refused request gets code 4 with status 403, or 400
+    /// if it is a WebSocket request; its session is not affected. Cost: a look at three headers per request.
     ///
     /// Pages of other origins need [`cors`](Self::cors) too: see [`Origins::cors`](crate::Origins::cors).
     pub fn origins(mut self, origins: impl Into<OriginPolicy>) -> Self {
@@ -177,99 +179,106 @@ impl ServerBuilder {
         self
     }
 
-    /// Whether polls may be JSONP, which browsers without CORS need (the parameter `j`). Default `false`: a poll with `j` is
-    /// refused with 400 and code 3, [`BadRequest::JsonpDisabled`](crate::BadRequest::JsonpDisabled). The official server
-    /// always allows it.
+    /// Whether polls may be JSONP, which browsers without CORS need (the parameter `j`). Default `false`: a
+    /// poll with `j` is refused with 400 and code 3,
+    /// [`BadRequest::JsonpDisabled`](crate::BadRequest::JsonpDisabled). The official server always allows
+    /// JSONP.
     ///
-    /// JSONP lets every page run an answer as a script of its own, which [`cors`](Self::cors) does not prevent. With
-    /// [`origins`](Self::origins) only pages of the same origin may use it, or all with
-    /// [`Origins::Any`](crate::Origins::Any): a script tag names no origin.
+    /// JSONP lets every page run a response as a script of its own, which [`cors`](Self::cors) does not
+    /// prevent. With [`origins`](Self::origins), only pages of the same origin may use it, or all pages with
+    /// [`Origins::Any`](crate::Origins::Any), because a script tag sends no origin.
     pub fn jsonp(mut self, allow: bool) -> Self {
         self.options.jsonp = allow;
         self
     }
 
-    /// Sets a cookie with the session id on polling handshakes, for load balancers that stick by cookie. Default
-    /// none.
+    /// Sets a cookie with the session id on polling handshakes, for load balancers with sticky sessions by
+    /// cookie. Default none.
     pub fn cookie(mut self, cookie: Cookie) -> Self {
         self.options.cookie = Some(cookie);
         self
     }
 
-    /// Compresses polling answers for clients that accept it (`httpCompression`). Default from 1024 bytes on;
-    /// `None` turns it off. Costs CPU on the answering task, and needs the feature `compression`.
+    /// Compresses polling responses for clients that accept it (`httpCompression`). Default: responses of
+    /// 1024 bytes or more. `None` turns compression off. It costs CPU time on the task that answers, and
+    /// needs the feature `compression`.
     pub fn http_compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
         self.options.compression = compression.into();
         self
     }
 
-    /// How long the body of a POST may take to arrive. Default 30 s; then the request is answered with 408 and the
-    /// session ends. For as long, a client of [`serve`](Server::serve) may take over each 16 KiB of an answer; then its
-    /// connection is closed. Behind another HTTP server that is the other server's business; what the client has not
-    /// taken counts towards [`max_buffered`](Self::max_buffered) there too.
+    /// The time that the body of a POST may take to arrive. Default 30 s. On expiry the request is answered
+    /// with 408 and the session ends. A client of [`serve`](Server::serve) may take the same time for each 16
+    /// KiB of a response; then its connection is closed. Another HTTP server has its own timeouts; bytes that
+    /// the client has not taken count towards [`max_buffered`](Self::max_buffered) there too.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.options.body_timeout = timeout;
         self
     }
 
-    /// How long [`serve`](Server::serve) waits for the head of a request. Default 10 s; then the connection is closed,
-    /// after an answer of 408 if the head had begun.
+    /// The time that [`serve`](Server::serve) waits for the head of a request. Default 10 s. On expiry the
+    /// connection is closed, after a response of 408 if the head had begun.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.options.head_timeout = timeout;
         self
     }
 
-    /// How many sessions may be open at once. Default 250,000; further handshakes are answered with 503.
+    /// The largest number of open sessions. Default 250,000; further handshakes are answered with 503.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.options.max_sessions = sessions;
         self
     }
 
-    /// How many sessions each address may have at once, from the handshake on. Default any number, since only the
-    /// application knows whether its clients come through a proxy; further handshakes are answered with 429 and
-    /// `Retry-After`. The address is that of [`PeerAddr`](crate::PeerAddr), which whoever passes requests on can set to what
-    /// a proxy says; without one nothing is counted.
+    /// The largest number of open sessions per address, from the handshake on. Default unlimited, since only
+    /// the application knows whether its clients come through a proxy. Further handshakes are answered with
+    /// 429 and `Retry-After`. The address is that of [`PeerAddr`](crate::PeerAddr); code that forwards
+    /// requests can set it to the address that a proxy reports. Requests without an address are not counted.
     pub fn max_sessions_per_address(mut self, limit: impl Into<AddressLimit>) -> Self {
         self.options.sessions_per_address = limit.into();
         self
     }
 
-    /// How many connections of [`serve`](Server::serve) may speak HTTP at once. Default 20,000; further ones are closed at
-    /// once. Those that became WebSockets do not count. An idle one costs about 1 KiB.
+    /// The largest number of connections of [`serve`](Server::serve) that speak HTTP. Default 20,000; further
+    /// connections are closed at once. WebSocket connections do not count. An idle connection costs about 1
+    /// KiB.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.options.max_connections = connections;
         self
     }
 
-    /// How many of these connections each address may have at once. Default 1,000, which does not count loopback
-    /// addresses; further ones are closed at once. Behind a proxy on another machine all connections have the proxy's
-    /// address, which then has to be [exempt](AddressLimit::exempt).
+    /// The largest number of these connections per address. Default 1,000, without loopback addresses;
+    /// further connections are closed at once. Behind a proxy on another machine all connections have the
+    /// proxy's address, which then has to be [exempt](AddressLimit::exempt).
     pub fn max_connections_per_address(mut self, limit: impl Into<AddressLimit>) -> Self {
         self.options.connections_per_address = limit.into();
         self
     }
 
-    /// How many bytes of memory may wait for all clients together, counted as [`Config::max_buffered`] says and shown by
-    /// [`Stats::queued_bytes`](crate::Stats::queued_bytes). Default 512 MiB, which is for a machine of 2 GiB.
+    /// The largest memory of all outboxes together, in bytes, counted as [`Config::max_buffered`] says and
+    /// reported by [`Stats::queued_bytes`](crate::Stats::queued_bytes). Default 512 MiB, which suits a
+    /// machine of 2 GiB.
     ///
-    /// Three quarters are for whoever needs them; the rest is for sessions for which less than an equal share of it waits.
-    /// What is sent beyond that is refused with [`SendError::ServerFull`](crate::SendError::ServerFull). A session that has
-    /// its equal share of the three quarters or more is treated as slow by the policy of
-    /// [`max_buffered`](Self::max_buffered), the others go on. What leaves in the turn of its session's task that it came in
-    /// is not counted if it is less than 64 KiB, so broadcasts to many who take them cost nothing here.
+    /// Three quarters are available to all sessions. The rest is reserved for sessions that hold less than an
+    /// equal share of it. A message beyond the budget is refused with
+    /// [`SendError::ServerFull`](crate::SendError::ServerFull). A session that holds its equal share of the
+    /// three quarters or more is treated as slow by the policy of [`max_buffered`](Self::max_buffered); the
+    /// others stay open. Messages that are written in the same turn of the session's task in which they were
+    /// queued are not counted if they have less than 64 KiB, so broadcasts to clients that keep up cost
+    /// nothing here.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.options.max_queued_bytes = bytes;
         self
     }
 
-    /// What [`serve`](Server::serve) answers to requests outside the path. Default 501, as the official `listen`.
+    /// The status of [`serve`](Server::serve) for requests outside the path. Default 501, as the official
+    /// `listen`.
     pub fn outside_path(mut self, status: StatusCode) -> Self {
         self.options.outside = status;
         self
     }
 
-    /// Decides on each handshake, before a session exists. The text of an error reaches the client with code 4;
-    /// an empty one reads "Forbidden".
+    /// Decides on each handshake before a session exists. The client receives the text of an error with code
+    /// 4; an empty text becomes "Forbidden".
     pub fn allow_request<F, Fut>(mut self, allow: F) -> Self
     where
         F: Fn(&Parts) -> Fut + Send + Sync + 'static,
@@ -279,12 +288,14 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers requests below [`path`](Self::path) that are not Engine.IO's: for a script that pages load, say.
+    /// Answers requests below [`path`](Self::path) that are not Engine.IO's, such as for a script that pages
+    /// load.
     ///
-    /// It is given what follows the path and its slash, or the whole of a path that a router has shortened before; to
-    /// what it returns `None` for, the next resource and in the end Engine.IO answers. It is asked after
-    /// [`cors`](Self::cors), whose headers its answers get, and before [`origins`](Self::origins) and any middleware, so
-    /// that all pages may load what it answers; never about requests that want a WebSocket. Each request pays for one call, which must not block; the future may take its time.
+    /// The function gets the part of the path behind [`path`](Self::path) and its slash, or the whole path if
+    /// a router has shortened it before. If it returns `None`, the next resource answers, and in the end
+    /// Engine.IO. It runs after [`cors`](Self::cors), whose headers its responses get, and before
+    /// [`origins`](Self::origins) and all middlewares, so all pages may load its responses. It is not called
+    /// for WebSocket requests. Each request costs one call, which must not block; the future may wait.
     ///
     /// ```
     /// # use engineio::Body;
@@ -305,11 +316,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Looks at every request that no [`resource`](Self::resource) answers, in the order in which middlewares were
-    /// added, before Engine.IO does. The headers it returns are added to the answer; an error ends the request.
+    /// Runs for every request that no [`resource`](Self::resource) answers, before Engine.IO and in the order
+    /// of addition. The returned headers are added to the response; an error ends the request.
     ///
-    /// A tower layer around [`Server::service`] can do all this and more; this is the place for what has to know
-    /// that the request is Engine.IO's.
+    /// A tower layer around [`Server::service`] can do the same and more. A middleware is for code that needs
+    /// to know that the request is Engine.IO's.
     pub fn middleware<F, Fut>(mut self, middleware: F) -> Self
     where
         F: Fn(&Parts) -> Fut + Send + Sync + 'static,
@@ -319,7 +330,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes the ids of sessions. They are secrets and have to be unguessable. Default: 128 random bits.
+    /// Makes the ids of sessions. Ids are secrets and must be unguessable. Default: 128 random bits.
     pub fn generate_id<F, Fut, E>(mut self, generate: F) -> Self
     where
         F: Fn(&Parts) -> Fut + Send + Sync + 'static,
@@ -333,7 +344,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Adds headers to the first answer of each session (`initial_headers`).
+    /// Adds headers to the first response of each session (`initial_headers`).
     pub fn on_initial_headers(
         mut self,
         hook: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static,
@@ -342,13 +353,13 @@ impl ServerBuilder {
         self
     }
 
-    /// Adds headers to every answer of a session (`headers`).
+    /// Adds headers to every response of a session (`headers`).
     pub fn on_headers(mut self, hook: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
         self.options.hooks.headers = Some(Box::new(hook));
         self
     }
 
-    /// Is told of every refused request (`connection_error`).
+    /// Runs for every refused request (`connection_error`).
     pub fn on_connection_error(
         mut self,
         hook: impl Fn(&Parts, &RequestError) + Send + Sync + 'static,
@@ -357,7 +368,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The server. `accept` makes the handler of each session: a closure from `&Session`.
+    /// Builds the server. `accept` makes the handler of each session: a closure from `&Session`.
     pub fn build(self, accept: impl Accept) -> Result<Server, ConfigError> {
         self.config.validate()?;
         if !self.options.path.starts_with('/') {

@@ -78,12 +78,13 @@ use crate::config::Config;
 
 /// An Engine.IO server.
 ///
-/// This is a handle: clones are the same server. It listens by itself with [`serve`](Self::serve), or answers the
-/// requests that an HTTP server or framework hands to its [`service`](Self::service) or [`layer`](Self::layer).
+/// This is a handle: clones are the same server. It listens by itself with [`serve`](Self::serve), or answers
+/// the requests that an HTTP server or framework passes to its [`service`](Self::service) or
+/// [`layer`](Self::layer).
 #[derive(Clone, Debug)]
 pub struct Server(Arc<Shared>);
 
-/// What all sessions of a server share.
+/// The state that all sessions of a server share.
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     options: Options,
@@ -91,25 +92,25 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) tasks: Count,
     outboxes: Count,
-    /// What the outboxes hold.
+    /// The memory of all outboxes.
     budget: Arc<Budget>,
     connections: Count,
     pub(crate) panics: Tally,
     pub(crate) meters: Meters,
     /// New sessions are refused.
     closing: AtomicBool,
-    /// Nobody is served any more, which `closed` tells those who wait.
+    /// The server is closed and serves no clients. `closed` notifies tasks that wait for this.
     is_closed: AtomicBool,
     closed: Notify,
     /// The deadline of a drain, the earliest if there are several.
     drained_by: Mutex<Option<Instant>>,
 }
 
-/// How long the last clients may take to hear that they were the last.
+/// The longest wait for the last close packets and close frames to be sent.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Starts with the official server's defaults.
+    /// A builder with the official server's defaults.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -128,12 +129,12 @@ impl Server {
         self.0.registry.find(sid)
     }
 
-    /// All open sessions, in no order.
+    /// All open sessions, in no particular order.
     pub fn sessions(&self) -> Vec<Session> {
         self.0.registry.all()
     }
 
-    /// How many of everything there is right now.
+    /// The current numbers of sessions, tasks, connections and queued bytes.
     pub fn stats(&self) -> Stats {
         Stats {
             sessions: self.0.registry.len(),
@@ -145,13 +146,14 @@ impl Server {
         }
     }
 
-    /// What went through since the start. What a session is doing right now is counted when it pauses.
+    /// The messages and bytes since the start. The traffic of a busy session is counted when its task pauses.
     pub fn traffic(&self) -> Traffic {
         self.0.meters.now()
     }
 
-    /// Refuses new sessions and closes all others at once; what waits in their outboxes is dropped. Returns at
-    /// once: [`stats`](Self::stats) says when everybody is gone. [`serve`](Self::serve) returns when they are.
+    /// Refuses new sessions and closes all others at once. Messages that wait in outboxes are dropped.
+    /// Returns at once: [`stats`](Self::stats) shows when all sessions have ended, and [`serve`](Self::serve)
+    /// returns then.
     pub fn close(&self) {
         self.0.closing.store(true, Ordering::Relaxed);
         self.0.is_closed.store(true, Ordering::Relaxed);
@@ -161,12 +163,13 @@ impl Server {
         }
     }
 
-    /// Refuses new sessions and closes the others in good order, evenly spread over `spread` so that not all
-    /// clients come back elsewhere in one moment. The last quarter of `deadline`, at most two seconds, is for sessions
-    /// that are left then: they are closed at once, and told.
+    /// Drains the server: refuses new sessions and closes the others in order, evenly spread over `spread` so
+    /// that not all clients reconnect elsewhere at the same moment. The last quarter of `deadline`, at most
+    /// two seconds, is for the remaining sessions: they are closed at once, with a close packet or close
+    /// frame.
     ///
-    /// Returns when no session is left and all have been told, or at the deadline. Peers that do not read are not waited
-    /// for any longer.
+    /// Returns when no session is left and all close frames are sent, or at the deadline. Peers that do not
+    /// read delay it no longer than that.
     pub async fn drain(&self, deadline: Duration, spread: Duration) {
         self.0.closing.store(true, Ordering::Relaxed);
         let started = Instant::now();
@@ -183,7 +186,7 @@ impl Server {
             }
             self.0.emptied().await;
         };
-        // Sessions also end by themselves, and when all have there is nobody left to tell.
+        // Sessions also end by themselves, and without sessions there is nothing to wait for.
         tokio::select! {
             biased;
             () = self.0.emptied() => {}
@@ -215,12 +218,12 @@ impl Shared {
         }
     }
 
-    /// Whether the server takes no new sessions.
+    /// Whether the server refuses new sessions.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
     }
 
-    /// Whether nobody is served any more.
+    /// Whether the server is closed and serves no clients.
     fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
@@ -230,15 +233,16 @@ impl Shared {
         *earliest = Some(earliest.map_or(end, |other| other.min(end)));
     }
 
-    /// The end of a wait for a peer at the end of its session: after `patience`, or at the deadline of a drain.
+    /// The end of a wait for a peer at the end of its session: after `patience`, or at the deadline of a
+    /// drain.
     fn patience(&self, patience: Duration) -> Instant {
         let end = Instant::now() + patience;
         let earliest = *self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
         earliest.map_or(end, |other| other.min(end))
     }
 
-    /// Waits until the close frames of the last sessions, and the answers to their polls, are on their way. A process
-    /// that ended before would cut them off.
+    /// Waits until the close frames of the last sessions, and the responses to their polls, are sent. A
+    /// process that exits before would cut them off.
     async fn last_words(&self) {
         let told = async {
             self.tasks.emptied().await;
@@ -247,7 +251,7 @@ impl Shared {
         let _ = tokio::time::timeout_at(self.patience(LAST_WORDS), told).await;
     }
 
-    /// Waits until the last session is gone.
+    /// Waits until the last session has ended.
     async fn emptied(&self) {
         loop {
             let removed = self.registry.removed();

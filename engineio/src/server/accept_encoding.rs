@@ -1,15 +1,15 @@
-//! Which coding of an answer a client would rather have: the header Accept-Encoding.
+//! The content coding that a client prefers: the header Accept-Encoding.
 
 use std::cmp::Ordering;
 
 use http::HeaderValue;
 
-/// Which of the offered codings a client likes best, as its place among them, given its headers Accept-Encoding. None
-/// if it takes none of them, or sent no such header.
+/// The index of the offered coding that a client prefers, given its headers Accept-Encoding. `None` if it
+/// accepts none of them, or sent no such header.
 ///
-/// Of two that it likes equally: the one it names rather than means by `*`, then the one it names first, then the one
-/// that is offered first. `identity` is not among the offered: a coding that is accepted at all is better. Headers are
-/// read as the official server reads them, odd ones too.
+/// Of two codings with equal quality, a coding by its own name precedes one that `*` covers; then the order
+/// in the header decides, then the order of the offer. `identity` is not part of the offer: any accepted
+/// coding is better. The parser reads headers as the official server does, malformed ones included.
 ///
 /// ```
 /// # use http::HeaderValue;
@@ -32,19 +32,19 @@ pub fn preferred_encoding<'h>(
             }
         }
     }
-    // Not a number is not above zero either.
+    // NaN is not above zero either.
     let accepted = preferences.iter().enumerate().filter(|(_, preference)| preference.quality > 0.0);
     let best = accepted.reduce(|best, next| if next.1.comes_before(best.1) { next } else { best });
     best.map(|(place, _)| place)
 }
 
-/// How much a client likes a coding.
+/// The preference of a client for a coding.
 #[derive(Clone, Copy)]
 struct Preference {
-    /// By its own name, which goes before a `*`.
+    /// The coding is listed by its own name, which precedes `*`.
     named: bool,
     quality: f64,
-    /// Where it stands in the header.
+    /// The position in the header.
     place: Option<usize>,
 }
 
@@ -52,7 +52,8 @@ impl Preference {
     /// A coding that is not mentioned.
     const NONE: Self = Self { named: false, quality: 0.0, place: None };
 
-    /// Of two mentions of one coding: the named one counts, then the better, then the later.
+    /// Of two mentions of one coding, the named one counts, then the one of higher quality, then the later
+    /// one.
     fn prefer(&mut self, other: Self) {
         let wins = if self.named != other.named {
             other.named
@@ -60,7 +61,7 @@ impl Preference {
             match self.quality.partial_cmp(&other.quality) {
                 Some(Ordering::Less) => true,
                 Some(Ordering::Greater) => false,
-                // One of them may be not a number.
+                // One of the qualities may be NaN.
                 Some(Ordering::Equal) | None => self.place < other.place,
             }
         };
@@ -69,7 +70,7 @@ impl Preference {
         }
     }
 
-    /// Between two codings.
+    /// Whether this coding is preferred to another one.
     fn comes_before(&self, other: &Self) -> bool {
         match self.quality.partial_cmp(&other.quality) {
             Some(Ordering::Less) => false,
@@ -80,7 +81,7 @@ impl Preference {
     }
 }
 
-/// One item of an Accept-Encoding, such as `gzip;q=0.5`: the coding and how much it is liked.
+/// One item of an Accept-Encoding, such as `gzip;q=0.5`: the coding and its quality.
 fn preference(item: &str) -> Option<(&str, f64)> {
     let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
     let coding = coding.trim_ascii();
@@ -95,7 +96,7 @@ fn preference(item: &str) -> Option<(&str, f64)> {
     Some((coding, quality.unwrap_or(1.0)))
 }
 
-/// The number that a text begins with, as ECMAScript's `parseFloat` finds it, or what is not a number.
+/// The number at the beginning of a text, as ECMAScript's `parseFloat` finds it, or NaN.
 fn number(text: &str) -> f64 {
     let text = text.trim_ascii();
     let bytes = text.as_bytes();
@@ -127,7 +128,7 @@ fn number(text: &str) -> f64 {
 mod tests {
     use super::*;
 
-    /// With the order of the official server's bundle. Two codings are tried out where polling answers are compressed.
+    /// The order is that of the official server's bundle. The tests of polling responses cover two codings.
     #[test]
     fn the_client_chooses_among_three() {
         let offered = ["br", "gzip", "deflate"];

@@ -1,15 +1,16 @@
-//! How much each address may have at once.
+//! Limit per client address.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many connections, or sessions, each address may have at once.
+/// Limit on the connections, or sessions, that each address has at once.
 ///
-/// An address of IPv6 counts as its /64, which is what one household or machine has. Loopback addresses do not count,
-/// as they are those of proxies and programs of the same machine; see [`exempt`](Self::exempt). Each address that has
-/// something costs about 60 bytes. Clones count together.
+/// An IPv6 address counts as its /64, which is the usual network of one household or machine. Loopback
+/// addresses do not count, as they are those of proxies and programs on the same machine; see
+/// [`exempt`](Self::exempt). Each address with a connection or session costs about 60 bytes. Clones count
+/// together.
 ///
 /// A number is a limit too: `max_connections_per_address(100)`.
 #[derive(Clone)]
@@ -19,35 +20,35 @@ pub struct AddressLimit {
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One thing of an address, until it is dropped.
+/// One counted connection or session of an address, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place(Option<(AddressLimit, IpAddr)>);
 
 impl AddressLimit {
-    /// So many for each address.
+    /// A limit of this many per address.
     pub fn new(limit: usize) -> Self {
         Self { limit, exempt: Arc::new(|address| address.is_loopback()), taken: Arc::default() }
     }
 
-    /// Any number. Nothing is counted.
+    /// No limit. Nothing is counted.
     pub fn unlimited() -> Self {
         Self::new(usize::MAX)
     }
 
-    /// Which addresses do not count, instead of the loopback addresses: those of proxies, through which many clients
-    /// come. An IPv4 address that an IPv6 socket has seen is asked about as IPv4.
+    /// Sets the addresses that do not count, in place of the loopback addresses: those of proxies, which many
+    /// clients share. An IPv4 address on an IPv6 socket is passed as IPv4.
     #[must_use]
     pub fn exempt(mut self, exempt: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.exempt = Arc::new(exempt);
         self
     }
 
-    /// How many this address has. Always 0 if it does not count.
+    /// The current count of this address. Always 0 if the address does not count.
     pub fn now(&self, address: IpAddr) -> usize {
         self.taken().get(&Self::network(address)).copied().unwrap_or_default()
     }
 
-    /// What an address counts as: its /64, if it is one of IPv6.
+    /// The network that an address counts as: the /64 of an IPv6 address, otherwise the address itself.
     pub fn network(address: IpAddr) -> IpAddr {
         match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
@@ -55,7 +56,7 @@ impl AddressLimit {
         }
     }
 
-    /// A place for one more, if there is one.
+    /// Counts one more for the address, if the limit allows it.
     pub(super) fn enter(&self, address: IpAddr) -> Option<Place> {
         if self.limit == usize::MAX || (self.exempt)(address.to_canonical()) {
             return Some(Place(None));
@@ -71,7 +72,7 @@ impl AddressLimit {
         Some(Place(Some((self.clone(), address))))
     }
 
-    /// Every change is whole, so a panic elsewhere is no reason to stop.
+    /// No panic can leave the map half changed, so a poisoned lock is still valid.
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! HTTP bodies: the one we answer with, and the request's, read whole within a limit.
+//! HTTP bodies: the body of a response, and the collection of a request's body within a limit.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -8,10 +8,10 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-/// The body of an answer: nothing, or one piece whose length is known.
+/// The body of a response: empty, or one piece of known length.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
-    /// Empty once it has been sent, too.
+    /// Also empty once it has been sent.
     data: Bytes,
 }
 
@@ -58,33 +58,34 @@ impl http_body::Body for Body {
     }
 }
 
-/// Why a request's body could not be read.
+/// The reason why a request's body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CollectError {
     /// The client sent, or announced, more than the limit.
     #[error("the request body is larger than the limit")]
     TooLarge,
-    /// The connection ended, or broke the rules of HTTP, before the body was whole.
+    /// The connection ended, or violated HTTP, before the body was complete.
     #[error("the request body ended early")]
     Aborted,
 }
 
-/// How much is allocated on the word of a Content-Length; more is earned by bytes that arrived.
+/// The largest allocation on the basis of a Content-Length alone. Beyond it, memory follows the bytes that
+/// have arrived.
 const STEP: usize = 64 * 1024;
 
-/// A piece of this size may be kept as it came; a smaller one is copied.
+/// The smallest piece that is kept without a copy.
 ///
-/// A piece that hyper hands out is a slice of its read buffer, and as long as one message of it lives, so does the whole
-/// buffer: up to 408 KiB by default, behind a body of perhaps ten bytes. Copying costs next to nothing below this
-/// size (it is far cheaper than the system call that brought the bytes); above it, the buffer can be at most about
-/// six times as large as what it is kept for.
+/// A piece from hyper is a slice of its read buffer. The buffer lives as long as one message of the piece: up
+/// to 408 KiB by default, behind a body of perhaps ten bytes. Below this size a copy costs next to nothing,
+/// far less than the system call that read the bytes. Above it, the buffer is at most about six times as
+/// large as the kept piece.
 const KEPT: usize = 64 * 1024;
 
 /// Reads a whole request body of at most `limit` bytes. Trailers are ignored.
 ///
-/// `content_length` is what the request announces. An announcement beyond the limit fails before anything is read; one
-/// within it is believed only as far as [`STEP`]. That no fewer bytes come than were announced is for the HTTP
-/// implementation to see to: its body then ends with an error.
+/// `content_length` is the announced length. An announcement beyond the limit fails before anything is read;
+/// one within the limit allocates at most [`STEP`]. The HTTP implementation detects a body that is shorter
+/// than announced: the body then ends with an error.
 pub(crate) async fn collect<B: http_body::Body>(
     body: B,
     content_length: Option<u64>,
@@ -97,7 +98,7 @@ pub(crate) async fn collect<B: http_body::Body>(
     };
 
     let mut body = pin!(body);
-    // A large first piece, which is the whole body unless another follows.
+    // A large first piece is the whole body unless another piece follows.
     let mut kept = Bytes::new();
     let mut copied = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -128,13 +129,14 @@ pub(crate) async fn collect<B: http_body::Body>(
         }
     }
     if kept.is_empty() {
-        // Without the capacity that was left over, which a message would otherwise hold on to.
+        // The exact allocation: spare capacity would stay with the message.
         kept = Bytes::from(copied.into_boxed_slice());
     }
     Ok(kept)
 }
 
-/// Makes room for `needed` bytes in all, and for more to come: up to a step, or as much again as there is.
+/// Reserves capacity for `needed` bytes in all, and for more to come: up to a step, or twice the current
+/// size.
 fn reserve(buffer: &mut Vec<u8>, needed: usize, announced: Option<usize>) {
     if needed > buffer.capacity() {
         let twice = needed.saturating_mul(2);
@@ -232,15 +234,15 @@ mod tests {
             let place = large.as_ptr();
             let collected = collect(pieces([large, Bytes::new()]), announced, KEPT).await.unwrap();
             assert_eq!(collected.len(), KEPT);
-            // An empty piece is none.
+            // An empty piece does not count.
             assert_eq!(collected.as_ptr(), place);
         }
     }
 
-    /// The limit is the last length that is taken, announced or not.
+    /// A body of exactly the limit is accepted, with or without an announced length.
     #[tokio::test]
     async fn more_than_the_limit_is_refused() {
-        // Before a byte is read: this body would never come.
+        // The error comes before the first byte is read: this body never arrives.
         let never = http_body_util::StreamBody::new(futures_util::stream::pending::<
             Result<Frame<Bytes>, Infallible>,
         >());
@@ -251,7 +253,7 @@ mod tests {
         assert_eq!(collect(pieces(ten()), Some(10), 10).await.unwrap(), "0123456789");
         assert_eq!(collect(pieces(ten()), None, 10).await.unwrap(), "0123456789");
         assert_eq!(collect(pieces(ten()), None, 9).await, Err(CollectError::TooLarge));
-        // A header that lies is no way around it.
+        // A false announcement does not bypass the limit.
         assert_eq!(collect(pieces(ten()), Some(1), 9).await, Err(CollectError::TooLarge));
         let large = [of(b'x', KEPT), of(b'y', 1)];
         assert_eq!(collect(pieces(large), None, KEPT).await, Err(CollectError::TooLarge));
@@ -269,7 +271,7 @@ mod tests {
         let mut buffer = Vec::new();
         reserve(&mut buffer, 1, Some(2_000_000_000));
         assert_eq!(buffer.capacity(), STEP);
-        // The rest follows what arrives, and ends where it was announced.
+        // The further growth follows the bytes that arrive, and ends at the announced length.
         buffer.resize(STEP, 0);
         reserve(&mut buffer, STEP + 1, Some(2_000_000_000));
         assert_eq!(buffer.capacity(), 2 * STEP + 2);
@@ -280,7 +282,7 @@ mod tests {
         let mut small = Vec::new();
         reserve(&mut small, 3, Some(10));
         assert_eq!(small.capacity(), 10);
-        // An announcement that was too low is no harm.
+        // An announcement that was too low does no harm.
         reserve(&mut small, 30, Some(10));
         assert!(small.capacity() >= 30);
     }

@@ -1,4 +1,4 @@
-//! A deadline that moves often and passes seldom.
+//! A deadline that moves often and expires seldom.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// One timer for all the waiting of a connection. It is set anew only when it goes off too early, so that a request
-/// costs two looks at the time instead of two entries in the timer wheel.
+/// One timer for all waits of a connection. The timer is reset only when it fires too early, so a request
+/// costs two readings of the time instead of two entries in the timer wheel.
 #[derive(Default)]
 pub(super) struct Clock {
     deadline: Option<Instant>,
@@ -15,7 +15,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Counts from now.
+    /// Starts the deadline, `patience` from now.
     pub(super) fn start(&mut self, patience: Duration) {
         self.deadline = Instant::now().checked_add(patience);
     }

@@ -1,4 +1,4 @@
-//! Compression of polling answers: when, and the doing of it.
+//! Compression of polling responses: the settings, the negotiation and the encoders.
 
 use std::io;
 #[cfg(feature = "compression")]
@@ -9,9 +9,9 @@ use http::HeaderValue;
 #[cfg(feature = "compression")]
 use super::accept_encoding::preferred_encoding;
 
-/// When answers to polls are compressed (`httpCompression` of the official server).
+/// The compression of polling responses (`httpCompression` of the official server).
 ///
-/// Without the feature `compression` it has no effect. WebSocket messages are another matter.
+/// Without the feature `compression` it has no effect. It does not apply to WebSocket messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compression {
     threshold: usize,
@@ -23,16 +23,16 @@ impl Compression {
         Self { threshold: 1024 }
     }
 
-    /// The length from which on an answer is compressed, in bytes. Default 1024.
+    /// The smallest response that is compressed, in bytes. Default 1024.
     ///
-    /// Compressing costs processor time, some 13 ms for a megabyte of JSON, and for that while a quarter of a megabyte
-    /// of memory; a short answer hardly becomes shorter.
+    /// Compression of a megabyte of JSON costs about 13 ms of processor time, and a quarter of a megabyte of
+    /// memory meanwhile. A short response hardly becomes shorter.
     pub fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
     }
 
-    /// Whether an answer of this length is to be compressed, if the client can take it.
+    /// Whether a response of this length is compressed, if the client accepts a coding.
     pub(crate) fn applies_to(self, length: usize) -> bool {
         length >= self.threshold
     }
@@ -44,16 +44,16 @@ impl Default for Compression {
     }
 }
 
-/// A coding of HTTP that we can write.
+/// A content coding that the server can write.
 #[cfg(feature = "compression")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Gzip,
-    /// In the wrapping of zlib, as RFC 9110 has it in section 8.4.1.2.
+    /// With the zlib wrapper, as RFC 9110, section 8.4.1.2 defines it.
     Deflate,
 }
 
-/// There is none.
+/// Without the feature `compression` there is no coding.
 #[cfg(not(feature = "compression"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {}
@@ -74,22 +74,22 @@ impl Encoding {
     }
 }
 
-/// The coding that the client likes best, given its headers Accept-Encoding. Without one it gets none.
+/// The coding that the client prefers, given its headers Accept-Encoding; `None` without such a header.
 #[cfg(not(feature = "compression"))]
 pub(crate) fn negotiate<'h>(_: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Encoding> {
     None
 }
 
-/// The coding that the client likes best, given its headers Accept-Encoding. Without one it gets none.
+/// The coding that the client prefers, given its headers Accept-Encoding; `None` without such a header.
 #[cfg(feature = "compression")]
 pub(crate) fn negotiate<'h>(accept_encoding: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Encoding> {
     let offered = [Encoding::Gzip, Encoding::Deflate];
     preferred_encoding(accept_encoding, &offered.map(Encoding::name)).map(|place| offered[place])
 }
 
-/// The same bytes in fewer, at zlib's default level, as Node's `createGzip` and `createDeflate` do it.
+/// Compresses bytes at zlib's default level, as Node's `createGzip` and `createDeflate` do.
 ///
-/// An error means that the bytes have to go as they are.
+/// On an error the bytes have to be sent uncompressed.
 #[cfg(feature = "compression")]
 pub(crate) fn compress(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
     use flate2::write::{GzEncoder, ZlibEncoder};
@@ -206,11 +206,11 @@ mod tests {
             let lines = [HeaderValue::from_static("br, deflate;q=0.5"), HeaderValue::from_static("gzip")];
             assert_eq!(negotiate(&lines), Some(Encoding::Gzip));
             assert_eq!(negotiate(None), None);
-            // What is not text is not read.
+            // A header that is not text is ignored.
             assert_eq!(negotiate([&HeaderValue::from_bytes(b"gzip\xff").unwrap()]), None);
         }
 
-        /// Both codings say what they are in their first bytes, and end with a check sum.
+        /// Both formats begin with their signature and end with a checksum.
         #[test]
         fn what_was_compressed_comes_back() {
             for bytes in [Vec::new(), vec![7], b"4hello\x1e".repeat(100_000)] {
@@ -237,7 +237,7 @@ mod tests {
             fn any_header_is_read(accept in "([gzip,;=*qQ+.0-9eEI \t-]|gzip|;q=|deflate){0,60}") {
                 let header = HeaderValue::try_from(accept).unwrap();
                 let taken = negotiate(Some(&header));
-                // A coding that is not mentioned is never chosen.
+                // A coding that the header does not mention is never chosen.
                 let text = header.to_str().unwrap().to_ascii_lowercase();
                 if let Some(encoding) = taken {
                     let named = encoding.header_value();

@@ -1,24 +1,24 @@
-//! The session cookie: the session's id in a `Set-Cookie` of the handshake's answer, for load balancers that keep a
-//! session on one node by it. The server itself never reads it.
+//! The session cookie: the session id in a `Set-Cookie` of the handshake's response, for load balancers with
+//! sticky sessions. The server itself never reads it.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
-/// How the session cookie is named and who gets to see it.
+/// The name and the attributes of the session cookie.
 ///
-/// The default is that of the official server: `io=<session id>; Path=/; HttpOnly; SameSite=Lax`. What would break out
-/// of its attribute is refused by the setter, so that a `Cookie` is always one cookie. The cost of sending it is one
-/// header, in the answer to a handshake over polling.
+/// The default is that of the official server: `io=<session id>; Path=/; HttpOnly; SameSite=Lax`. The setters
+/// refuse values that would add attributes of their own, so a `Cookie` is always one cookie. Cost: one header
+/// in the response to a polling handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
     name: String,
     max_age: Option<u64>,
-    /// Empty, as the path: the attribute is left out.
+    /// If empty, the attribute is left out; the same for the path.
     domain: String,
     path: String,
-    /// As it is written.
+    /// In the format of the header.
     expires: Option<String>,
     http_only: bool,
     secure: bool,
@@ -27,24 +27,24 @@ pub struct Cookie {
     same_site: Option<SameSite>,
 }
 
-/// Whether browsers send the cookie along with requests that another site causes.
+/// Whether browsers send the cookie with requests that another site causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SameSite {
     /// Never.
     Strict,
     /// Only when the user follows a link to this site.
     Lax,
-    /// Always. Browsers then insist on [`Cookie::secure`]. Written into the cookie; to leave the attribute out, see
-    /// [`Cookie::without_same_site`].
+    /// Always. Browsers then require [`Cookie::secure`]. The attribute is written into the cookie;
+    /// [`Cookie::without_same_site`] leaves it out.
     None,
 }
 
-/// Which cookies a browser drops last when it has too many.
+/// The order in which a browser drops cookies when it has too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Priority {
     /// Dropped first.
     Low,
-    /// What browsers assume without the attribute.
+    /// The default of browsers for a cookie without the attribute.
     Medium,
     /// Dropped last.
     High,
@@ -54,16 +54,16 @@ pub enum Priority {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// The name is not a token: it is empty, or has a space, a separator or a control character.
+    /// The name is not a token: it is empty, or contains a space, a separator or a control character.
     #[error("the cookie's name is not a token")]
     Name,
     /// The domain is not a host name.
     #[error("the cookie's domain is not a host name")]
     Domain,
-    /// The path has a semicolon, a `<`, a control character, or something outside of ASCII.
+    /// The path contains a semicolon, a `<`, a control character, or a character outside ASCII.
     #[error("the cookie's path has a character that a path cannot have")]
     Path,
-    /// The date lies outside of the years 1 to 9999.
+    /// The date is outside the years 1 to 9999.
     #[error("the cookie's expiry date cannot be written")]
     Expires,
 }
@@ -94,7 +94,8 @@ impl Cookie {
         Ok(self)
     }
 
-    /// The path below which browsers send the cookie. Default `/`; an empty path is [`Cookie::without_path`].
+    /// The path below which browsers send the cookie. Default `/`; an empty path is the same as
+    /// [`Cookie::without_path`].
     pub fn path(mut self, path: &str) -> Result<Self, CookieError> {
         if !path.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';' && byte != b'<') {
             return Err(CookieError::Path);
@@ -103,14 +104,15 @@ impl Cookie {
         Ok(self)
     }
 
-    /// Leaves the path out: browsers then take the directory of the request. (`path: false` of the official server.)
+    /// Leaves the path out: browsers then use the directory of the request. (`path: false` of the official
+    /// server.)
     pub fn without_path(mut self) -> Self {
         self.path.clear();
         self
     }
 
-    /// The host name that gets the cookie, together with all names below it; a leading dot is allowed. Default: none,
-    /// so that only the very host which set it gets it back. An empty domain is none.
+    /// The host name that receives the cookie, with all names below it; a leading dot is allowed. Default
+    /// none, so only the host that set the cookie receives it. An empty domain is none.
     pub fn domain(mut self, domain: &str) -> Result<Self, CookieError> {
         if !domain.is_empty() && !is_domain(domain) {
             return Err(CookieError::Domain);
@@ -119,60 +121,61 @@ impl Cookie {
         Ok(self)
     }
 
-    /// How long browsers keep the cookie, in whole seconds. Default: none, until the browser ends.
+    /// The lifetime of the cookie in browsers, in whole seconds. Default none: the cookie ends with the
+    /// browser session.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age.as_secs());
         self
     }
 
-    /// When browsers forget the cookie, whatever the day on which it was set; [`Cookie::max_age`] goes before it.
-    /// Default: none, when the browser ends.
+    /// The expiry date of the cookie in browsers. [`Cookie::max_age`] precedes it. Default none: the cookie
+    /// ends with the browser session.
     pub fn expires(mut self, expires: SystemTime) -> Result<Self, CookieError> {
         self.expires = Some(http_date(expires).ok_or(CookieError::Expires)?);
         Ok(self)
     }
 
-    /// Whether scripts are kept from reading the cookie. Default true.
+    /// Whether the cookie is hidden from scripts. Default true.
     pub fn http_only(mut self, http_only: bool) -> Self {
         self.http_only = http_only;
         self
     }
 
-    /// Whether browsers send the cookie over TLS only. Default false, as the server does not know what is in front
-    /// of it; set it wherever there is TLS.
+    /// Whether browsers send the cookie over TLS only. Default false, as the server does not know whether a
+    /// proxy adds TLS. Set it wherever TLS is used.
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self
     }
 
-    /// Whether browsers keep a cookie of its own for each site that embeds this one. Default false; it wants
+    /// Whether browsers keep a separate cookie for each site that embeds this one. Default false; requires
     /// [`Cookie::secure`].
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
     }
 
-    /// How dear the cookie is to a browser that has too many. Default: none, which browsers take for
+    /// The priority of the cookie in a browser that has too many. Default none, which browsers treat as
     /// [`Priority::Medium`].
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = Some(priority);
         self
     }
 
-    /// Whether browsers send the cookie along with requests that another site causes. Default [`SameSite::Lax`].
+    /// Whether browsers send the cookie with requests that another site causes. Default [`SameSite::Lax`].
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = Some(same_site);
         self
     }
 
-    /// Leaves SameSite out, and thereby to the browser. (`sameSite: false` of the official server.)
+    /// Leaves SameSite out; the browser then applies its default. (`sameSite: false` of the official server.)
     pub fn without_same_site(mut self) -> Self {
         self.same_site = None;
         self
     }
 
-    /// The value of the `Set-Cookie` header that gives `sid` to the client. What a cookie cannot hold is
-    /// percent-encoded. The value is marked as sensitive: who has the id, has the session.
+    /// The value of the `Set-Cookie` header that sends `sid` to the client. Characters that a cookie may not
+    /// contain are percent-encoded. The value is marked as sensitive: the id gives access to the session.
     pub(crate) fn serialize(&self, sid: &str) -> HeaderValue {
         let mut text = format!("{}=", self.name);
         encode(sid, &mut text);
@@ -226,7 +229,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// RFC 1034, section 3.5, with the digits in front that RFC 1123 allows, and the dot in front of RFC 2109.
+/// RFC 1034, section 3.5, with the leading digits that RFC 1123 allows, and the leading dot of RFC 2109.
 fn is_domain(domain: &str) -> bool {
     domain.strip_prefix('.').unwrap_or(domain).split('.').all(|label| {
         (1..=63).contains(&label.len())
@@ -236,8 +239,8 @@ fn is_domain(domain: &str) -> bool {
     })
 }
 
-/// Percent-encodes all but what ECMAScript's `encodeURIComponent` leaves alone, which is what the official server puts
-/// into its cookies.
+/// Percent-encodes all characters except those of ECMAScript's `encodeURIComponent`, as the official server
+/// does for its cookies.
 fn encode(text: &str, encoded: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
@@ -248,7 +251,7 @@ fn encode(text: &str, encoded: &mut String) {
     }
 }
 
-/// A date as HTTP writes it (RFC 7231, section 7.1.1.1), if its year has four digits.
+/// A date in HTTP's format (RFC 7231, section 7.1.1.1), if its year has four digits.
 fn http_date(time: SystemTime) -> Option<String> {
     const DAY: i64 = 86_400;
     // In whole seconds, rounded down on either side of 1970.
@@ -273,19 +276,20 @@ fn http_date(time: SystemTime) -> Option<String> {
     Some(format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"))
 }
 
-/// The year, the month (from 0) and the day (from 1) that lie `days` after the first of January 1970.
+/// The year, the month (from 0) and the day (from 1) of the date that is `days` after the first of January
+/// 1970.
 ///
-/// Counted in years that begin in March, so that a leap day is the last of its year, and in periods of 400 years, after
-/// which the calendar repeats itself.
+/// The algorithm counts years from March, so that a leap day is the last day of its year, and periods of 400
+/// years, after which the calendar repeats.
 fn civil(days: i64) -> (i64, i64, i64) {
     const PERIOD: i64 = 400 * 365 + 97;
-    // From the first of March of the year 0.
+    // Days since the first of March of the year 0.
     let days = days + 719_468;
     let (period, day) = (days.div_euclid(PERIOD), days.rem_euclid(PERIOD));
-    // Each leap day before this day makes it seem later in the year by one.
+    // Each leap day before this day moves it one day back in the year.
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
-    // From March on, the lengths of the months repeat every five: 153 days.
+    // From March on, the lengths of the months repeat every five months: 153 days.
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
     let (year, month) = (year + 400 * period, month + 2);

@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing: which other sites' pages may read our answers.
+//! Cross-origin resource sharing: the other origins whose pages may read responses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-/// Which other sites' pages may talk to this server by HTTP, and what they may see.
+/// The other origins whose pages may use this server over HTTP, and the headers that they may see.
 ///
-/// It sends what the npm package `cors`, and so the `cors` option of the official server, sends. Browsers alone heed it,
-/// and for WebSocket not even they do: it keeps nobody out.
+/// The headers are those of the npm package `cors`, and so of the `cors` option of the official server. Only
+/// browsers observe them, and not for WebSocket: CORS is no access control.
 ///
-/// The cost is two to four headers in every answer, six at most in the answer to a preflight.
+/// Cost: two to four headers in every response, at most six in the response to a preflight.
 #[derive(Clone, Debug)]
 pub struct Cors {
     origin: Origin,
     methods: HeaderValue,
-    /// `None`: what the preflight asks for.
+    /// `None`: the headers that the preflight requests.
     allowed_headers: Option<HeaderValue>,
     exposed_headers: HeaderValue,
     credentials: bool,
@@ -30,7 +30,7 @@ pub struct Cors {
     options_success_status: StatusCode,
 }
 
-/// The origins whose pages may read an answer.
+/// The origins whose pages may read a response.
 #[derive(Clone)]
 enum Origin {
     Any,
@@ -40,7 +40,7 @@ enum Origin {
     Matching(Arc<dyn Fn(&str) -> bool + Send + Sync>),
 }
 
-/// A value that cannot be sent in a header: it has a control character or something outside of ASCII.
+/// A value that cannot be sent in a header: it contains a control character or a character outside ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the CORS option {option} cannot be sent in a header")]
 pub struct CorsError {
@@ -48,21 +48,22 @@ pub struct CorsError {
 }
 
 impl Cors {
-    /// Every origin, by `*`. Browsers do not combine that with credentials.
+    /// Every origin, by `*`. Browsers do not combine `*` with credentials.
     ///
     /// This is the default of the `cors` package, and of [`Cors::default`].
     pub fn any() -> Self {
         Self::with(Origin::Any)
     }
 
-    /// Every origin, by repeating what the request says (`origin: true` of the official server).
+    /// Every origin, by a copy of the request's origin (`origin: true` of the official server).
     ///
-    /// Together with [`Cors::credentials`], any page on the web can act as the user who is looking at it.
+    /// Together with [`Cors::credentials`], any page on the web can act as its current user.
     pub fn reflect() -> Self {
         Self::with(Origin::Reflect)
     }
 
-    /// One origin, such as `https://example.com`. It is sent whatever the request says. `*` is [`Cors::any`].
+    /// One origin, such as `https://example.com`. It is sent whatever the request's origin is. `*` is
+    /// [`Cors::any`].
     pub fn origin(origin: &str) -> Result<Self, CorsError> {
         Ok(Self::with(match origin {
             "*" => Origin::Any,
@@ -70,8 +71,8 @@ impl Cors {
         }))
     }
 
-    /// Each of these origins, compared as they are written: scheme, host, and the port if it is not the scheme's own.
-    /// No patterns; see [`Cors::matching`] for those.
+    /// Each of these origins, compared literally: scheme, host, and the port if it is not the scheme's
+    /// default. For patterns see [`Cors::matching`].
     pub fn origins<I>(origins: I) -> Self
     where
         I: IntoIterator,
@@ -80,11 +81,11 @@ impl Cors {
         Self::with(Origin::List(origins.into_iter().map(|origin| origin.into().into_boxed_str()).collect()))
     }
 
-    /// Each origin that the function says yes to. It is asked on every request that names an origin, so it should be
-    /// quick.
+    /// Each origin for which the function returns true. It runs for every request with an origin, so it
+    /// should be fast.
     ///
-    /// It takes the place of the regular expressions and of the function of the official server's `origin`. Mind the
-    /// dots and the end: `https://example.com.evil.test` begins well, too.
+    /// It replaces the regular expressions and the function of the official server's `origin`. A pattern has
+    /// to check dots and the end: `https://example.com.evil.test` begins with an allowed origin.
     pub fn matching(allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self::with(Origin::Matching(Arc::new(allows)))
     }
@@ -102,7 +103,8 @@ impl Cors {
         }
     }
 
-    /// The methods that pages may use. Default GET, HEAD, PUT, PATCH, POST and DELETE. None: the header is left out.
+    /// The methods that pages may use. Default GET, HEAD, PUT, PATCH, POST and DELETE. An empty list leaves
+    /// the header out.
     pub fn methods<I>(mut self, methods: I) -> Result<Self, CorsError>
     where
         I: IntoIterator,
@@ -112,8 +114,8 @@ impl Cors {
         Ok(self)
     }
 
-    /// The request headers that pages may set. Default: those that the preflight asks for. None: the header is left
-    /// out, and browsers allow only what needs no permission.
+    /// The request headers that pages may set. Default: the headers that the preflight requests. An empty
+    /// list leaves the header out, and browsers allow only safelisted headers.
     pub fn allowed_headers<I>(mut self, headers: I) -> Result<Self, CorsError>
     where
         I: IntoIterator,
@@ -123,7 +125,7 @@ impl Cors {
         Ok(self)
     }
 
-    /// The response headers that pages may read beyond the harmless ones. Default none.
+    /// The response headers that pages may read beyond the safelisted ones. Default none.
     pub fn exposed_headers<I>(mut self, headers: I) -> Result<Self, CorsError>
     where
         I: IntoIterator,
@@ -133,48 +135,49 @@ impl Cors {
         Ok(self)
     }
 
-    /// Whether pages may send cookies and other credentials. Default false. Clients then set `withCredentials`;
-    /// sticky sessions by cookie need it.
+    /// Whether pages may send cookies and other credentials. Default false. Sticky sessions by cookie need
+    /// it; clients then set `withCredentials`.
     pub fn credentials(mut self, credentials: bool) -> Self {
         self.credentials = credentials;
         self
     }
 
-    /// How long browsers remember a preflight's answer, in whole seconds. Default: not sent, which browsers take for
-    /// five seconds. Each preflight costs the client a round trip.
+    /// The time that browsers cache a preflight's response, in whole seconds. Default: not sent, which
+    /// browsers treat as five seconds. Each preflight costs the client a round trip.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age.as_secs());
         self
     }
 
-    /// Whether a preflight, its headers set, goes on to whoever answers requests. Default false: it is answered here.
+    /// Whether a preflight, with its headers set, is passed on to the next service. Default false: the server
+    /// answers it.
     pub fn preflight_continue(mut self, preflight_continue: bool) -> Self {
         self.preflight_continue = preflight_continue;
         self
     }
 
-    /// The status that answers a preflight. Default 204; some old browsers choke on it and want 200.
+    /// The status of the response to a preflight. Default 204; some old browsers fail with it and need 200.
     pub fn options_success_status(mut self, status: StatusCode) -> Self {
         self.options_success_status = status;
         self
     }
 
-    /// Whether preflights are for others to answer, with the headers of [`Cors::decorate_preflight`].
+    /// Whether preflights are passed on, with the headers of [`Cors::decorate_preflight`].
     pub(crate) fn continues_preflight(&self) -> bool {
         self.preflight_continue
     }
 
-    /// The answer to a preflight, which is any OPTIONS request.
+    /// The response to a preflight, which is any OPTIONS request.
     pub(crate) fn preflight(&self, request: &HeaderMap) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = self.options_success_status;
         self.decorate_preflight(request, response.headers_mut());
-        // Some browsers wait for a body, even behind a 204, unless they are told that there is none.
+        // Some browsers wait for a body, even after a 204, unless a header announces its length.
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         response
     }
 
-    /// Adds the headers of an answer to a preflight.
+    /// Adds the headers of a response to a preflight.
     pub(crate) fn decorate_preflight(&self, request: &HeaderMap, response: &mut HeaderMap) {
         self.decorate_origin(request, response);
         set(response, ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
@@ -192,7 +195,8 @@ impl Cors {
         set(response, ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed_headers.clone());
     }
 
-    /// Adds the headers of an answer to any other request. Refusals need them as well, or the page cannot tell why.
+    /// Adds the headers of a response to any other request. Refusals need them too: otherwise the page cannot
+    /// read the error.
     pub(crate) fn decorate(&self, request: &HeaderMap, response: &mut HeaderMap) {
         self.decorate_origin(request, response);
         set(response, ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed_headers.clone());
@@ -212,11 +216,12 @@ impl Cors {
         if let Some(origin) = allowed {
             set(response, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
-        // Also when the origin is refused: the answer to the next one may differ, and a cache has to know.
+        // Also for a refused origin: the response to the next origin may differ, and caches need to know.
         if !matches!(self.origin, Origin::Any) {
             vary(response, "Origin");
         }
-        // As in the `cors` package, for a refused origin too. Without Access-Control-Allow-Origin it permits nothing.
+        // As in the `cors` package, also for a refused origin. Without Access-Control-Allow-Origin it permits
+        // nothing.
         if self.credentials {
             set(response, ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
@@ -248,7 +253,7 @@ fn header(option: &'static str, value: String) -> Result<HeaderValue, CorsError>
     }
 }
 
-/// A list in one header, without spaces as the official server writes it.
+/// A list in one header, without spaces, as the official server writes it.
 fn list<I>(option: &'static str, items: I) -> Result<HeaderValue, CorsError>
 where
     I: IntoIterator,
@@ -264,16 +269,17 @@ where
     header(option, value)
 }
 
-/// Sets a header, unless to nothing.
+/// Sets a header if the value is not empty.
 fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     if !value.is_empty() {
         headers.insert(name, value);
     }
 }
 
-/// All of a request's headers of one name as one, as Node sees them; so a request with two origins has neither.
+/// All values of one request header joined, as Node joins them. A request with two origins thus matches
+/// neither.
 ///
-/// A copy: a value of the request's own would hold on to the buffer that it was read into.
+/// The value is a copy: the request's own value would keep its whole read buffer in memory.
 fn joined(request: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
     let mut values = request.get_all(name).iter();
     let mut joined = values.next()?.as_bytes().to_vec();
@@ -284,7 +290,7 @@ fn joined(request: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&joined).ok()
 }
 
-/// Names a request header that the answer depends on, beside those that are named already.
+/// Adds a request header that the response depends on to Vary, unless it is there already.
 fn vary(response: &mut HeaderMap, field: &'static str) {
     let Some(present) = joined(response, VARY).filter(|present| !present.is_empty()) else {
         response.insert(VARY, HeaderValue::from_static(field));

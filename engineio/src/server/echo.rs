@@ -24,7 +24,7 @@ use crate::ws::accept::accept;
 use crate::ws::inbound::Event;
 use crate::ws::outbound::Source;
 
-/// Makes a WebSocket of every request and sends each message back, with the limits of these settings.
+/// Accepts every request as a WebSocket and sends each message back, with the limits of these settings.
 pub async fn serve(listener: &TcpListener, config: Config) -> Result<(), ConfigError> {
     let server =
         Server::builder().config(config).build(|_: &Session| handler_fn(|_: &Session, _: Message| {}))?;
@@ -58,7 +58,7 @@ fn respond(request: Request<RequestBody>, server: &Arc<Shared>) -> Response<Body
 async fn echo(mut line: Line, server: Arc<Shared>) {
     let outbox = Outbox::new(usize::MAX, SlowConsumer::Refuse);
     let mut end = None;
-    // What waits is written before more is read, so there are never more answers than to the messages of one read.
+    // The outbox is written before the next read, so it never holds more than the responses to one read.
     let mut waits = false;
     let code = poll_fn(|cx| {
         loop {
@@ -90,7 +90,7 @@ async fn echo(mut line: Line, server: Arc<Shared>) {
     goodbye::spawn(line, code, &server);
 }
 
-/// Answers what came. `Some` says that it was the last, and with which code to close.
+/// Handles one event. `Some` ends the connection with this close code.
 fn event(received: Received, line: &mut Line, outbox: &Outbox) -> Option<Option<CloseCode>> {
     let message = match received {
         Received::Event(Event::Text(text)) => Message::Text(text),

@@ -1,4 +1,4 @@
-//! The application's side: what makes a handler for each session, and what the handler is told.
+//! The application's handlers of sessions, and the trait that makes one for each session.
 
 use std::task::{Context, Poll};
 
@@ -8,56 +8,56 @@ use crate::config::Transport;
 use crate::packet::{Message, PacketType};
 use crate::prepared::Prepared;
 
-/// What an application does with one session.
+/// The application's handler of one session.
 ///
-/// The methods are called one after the other from the session's own task, in the order in which things happened.
-/// They must not block: start work with [`Session::send`] from a spawned task, or in [`poll`](Self::poll).
+/// The session's task calls the methods one after the other, in the order of the events. They must not block:
+/// start work in a spawned task that uses [`Session::send`], or in [`poll`](Self::poll).
 ///
-/// A handler that panics is dropped, and its session ends, without [`on_close`](Self::on_close): what has to be undone in
-/// any case belongs into its `Drop`.
+/// A handler that panics is dropped and its session ends, without [`on_close`](Self::on_close). Cleanup that
+/// must always run belongs in the handler's `Drop`.
 ///
 /// A closure over `(&Session, Message)` is a handler too.
 pub trait Handler: Send + 'static {
     /// A message arrived.
     fn on_message(&mut self, session: &Session, message: Message);
 
-    /// The session ended. Called exactly once, last. The unsent messages are still counted by
-    /// [`Session::queued_messages`]; they are dropped afterwards.
+    /// The session ended. Called exactly once, as the last method. [`Session::queued_messages`] still counts
+    /// the unsent messages; they are dropped afterwards.
     fn on_close(&mut self, session: &Session, reason: CloseReason) {
         let _ = (session, reason);
     }
 
-    /// The session moved to another transport.
+    /// The session upgraded to another transport.
     fn on_upgrade(&mut self, session: &Session, transport: Transport) {
         let _ = (session, transport);
     }
 
-    /// A packet of any type arrived, before it takes effect. A pong is the heartbeat.
+    /// A packet of any type arrived; called before it takes effect. A pong belongs to the heartbeat.
     fn on_packet(&mut self, session: &Session, kind: PacketType) {
         let _ = (session, kind);
     }
 
-    /// These packets are about to be handed to the transport: messages, and the protocol's own such as pings
-    /// ([`Prepared::kind`] tells them apart).
+    /// These packets are about to be passed to the transport: messages, and the protocol's own packets such
+    /// as pings. [`Prepared::kind`] tells them apart.
     fn on_flush(&mut self, session: &Session, messages: &[Prepared]) {
         let _ = (session, messages);
     }
 
-    /// The outbox ran empty.
+    /// The outbox became empty.
     fn on_drain(&mut self, session: &Session) {
         let _ = session;
     }
 
-    /// Makes progress with work of the handler's own: futures that its messages started, say. Called after every
-    /// batch of messages and whenever the waker of `cx` was used. What it returns does not matter for the session.
+    /// Polls the handler's own work, such as futures that its messages started. Called after every batch of
+    /// messages and whenever the waker of `cx` is used. The session ignores the result.
     fn poll(&mut self, session: &Session, cx: &mut Context<'_>) -> Poll<()> {
         let _ = (session, cx);
         Poll::Ready(())
     }
 
-    /// Whether more messages may come. While it says `false` nothing is read from a WebSocket, and over polling a POST
-    /// is not answered before all of its messages are taken; so in the end the peer waits. The handler has to wake the
-    /// task (see [`poll`](Self::poll)) when that changes.
+    /// Whether the handler accepts more messages. While it returns `false`, a WebSocket is not read, and the
+    /// response to a POST waits until all of its messages are handled; so the peer has to wait. The handler
+    /// has to wake the task (see [`poll`](Self::poll)) when this changes.
     fn is_ready(&self) -> bool {
         true
     }
@@ -72,9 +72,9 @@ where
     }
 }
 
-/// Makes the handler of each new session. A closure from `&Session` to a handler is one.
+/// Makes the handler of each new session. A closure from `&Session` to a handler implements it.
 ///
-/// It is called when the handshake was accepted. What it sends follows the open packet.
+/// It is called once the handshake is accepted. Messages that it sends follow the open packet.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not make a handler for a session",
     note = "pass a closure `|session: &Session| ...` that returns a `Handler`, or use `handler_fn` for a closure that takes messages"
@@ -121,7 +121,8 @@ impl Handler for Box<dyn Handler> {
     }
 }
 
-/// Helps the compiler to see a closure as a message handler: `server(|_: &Session| handler_fn(|session, message| ...))`.
+/// Gives a closure the type of a message handler, which type inference needs in `server(|_: &Session|
+/// handler_fn(|session, message| ...))`.
 pub fn handler_fn<F>(f: F) -> F
 where
     F: FnMut(&Session, Message) + Send + 'static,

@@ -1,7 +1,7 @@
 //! The request that opened a session, copied out of the HTTP server's buffers.
 //!
-//! A header value of `http` is a slice of hyper's read buffer; one that is kept pins 16 KiB. A session keeps its
-//! request for as long as it lives, so the parts are copied into one allocation of their exact size.
+//! A header value of `http` is a slice of hyper's read buffer, and keeps 16 KiB in memory. A session keeps
+//! its request for its whole life, so the parts are copied into one allocation of exact size.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,15 +11,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::query::Query;
 
-/// The address of the peer. [`serve`](crate::Server::serve) puts it into the extensions of each request; behind
-/// another HTTP server put it there yourself if [`Session::remote_addr`](crate::Session::remote_addr) should know it.
+/// The address of the peer. [`serve`](crate::Server::serve) adds it to the extensions of each request. Behind
+/// another HTTP server the application has to add it, if
+/// [`Session::remote_addr`](crate::Session::remote_addr) is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
 /// The request that opened a session.
 #[derive(Clone)]
 pub struct RequestHead {
-    /// Target, then name and value of each header, each behind its length.
+    /// The target, then the name and value of each header, each with its length in front.
     text: Box<[u8]>,
     target_len: u32,
     query: Query,
@@ -27,11 +28,11 @@ pub struct RequestHead {
     received: SystemTime,
 }
 
-/// Bytes in front of each header: the lengths of name and value.
+/// The bytes in front of each header: the lengths of its name and value.
 const LENGTHS: usize = 6;
 
 impl RequestHead {
-    /// Copies what a session keeps of its request.
+    /// Copies the parts of a request that a session keeps.
     pub(crate) fn new(uri: &Uri, headers: &HeaderMap, query: Query, peer: Option<SocketAddr>) -> Self {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let len =
@@ -39,7 +40,7 @@ impl RequestHead {
         let mut text = Vec::with_capacity(target.len() + len);
         text.extend_from_slice(target.as_bytes());
         for (name, value) in headers {
-            // hyper limits a header name to 64 KiB and the head to less than 4 GiB; what is longer is not kept.
+            // hyper limits a header name to 64 KiB and the head to less than 4 GiB; longer ones are not kept.
             let (Ok(name_len), Ok(value_len)) =
                 (u16::try_from(name.as_str().len()), u32::try_from(value.len()))
             else {
@@ -59,7 +60,7 @@ impl RequestHead {
         }
     }
 
-    /// Path and query as they came.
+    /// The path and query as received.
     pub fn target(&self) -> &str {
         std::str::from_utf8(&self.text[..self.target_len as usize]).unwrap_or_default()
     }
@@ -69,13 +70,13 @@ impl RequestHead {
         &self.query
     }
 
-    /// The first value of a header; `name` in lower case. `None` too when it is not visible ASCII.
+    /// The first value of a header; `name` in lower case. `None` also if the value is not visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers().find(|(found, _)| *found == name)?;
         std::str::from_utf8(value).ok()
     }
 
-    /// All headers in the order in which they came, names in lower case.
+    /// All headers in the order of the request, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut rest = &self.text[self.target_len as usize..];
         std::iter::from_fn(move || {
@@ -102,7 +103,7 @@ impl RequestHead {
         self.peer
     }
 
-    /// When the request came.
+    /// The time when the request arrived.
     pub fn received(&self) -> SystemTime {
         self.received
     }
@@ -115,7 +116,7 @@ impl RequestHead {
 
 impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Neither the headers (cookies, tokens) nor the query (session id) belong into a log.
+        // Headers (cookies, tokens) and the query (session id) must not appear in a log.
         f.debug_struct("RequestHead").field("peer", &self.peer).finish_non_exhaustive()
     }
 }

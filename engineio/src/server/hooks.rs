@@ -1,4 +1,4 @@
-//! Places where an application can look at requests, answer or refuse them, and add headers.
+//! Hooks that inspect requests, answer or refuse them, and add headers.
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +21,7 @@ pub(super) type GenerateId = Box<dyn Fn(&Parts) -> BoxFuture<Result<Sid, BoxErro
 pub(super) type HeadersHook = Box<dyn Fn(&Parts, &mut HeaderMap) + Send + Sync>;
 pub(super) type ErrorHook = Box<dyn Fn(&Parts, &RequestError) + Send + Sync>;
 
-/// How a middleware stops a request.
+/// The reason why a middleware ends a request.
 #[derive(Debug)]
 pub enum Refusal {
     /// The client gets 400 with code 3.
@@ -31,13 +31,13 @@ pub enum Refusal {
 }
 
 impl<E: std::error::Error> From<E> for Refusal {
-    /// Any error refuses; what it says stays on the server.
+    /// Any error refuses the request. Its text is not sent to the client.
     fn from(_: E) -> Self {
         Self::Failed
     }
 }
 
-/// All hooks of a server. None costs anything while it is not set.
+/// All hooks of a server. A hook that is not set costs nothing.
 #[derive(Default)]
 pub(super) struct Hooks {
     pub(super) allow_request: Option<AllowRequest>,

@@ -21,22 +21,22 @@ use super::routes::Routes;
 use super::stats::{Count, Gauge};
 use crate::net::Io;
 
-/// How long a connection may take that a reserved descriptor was used for.
+/// The longest life of a connection that uses a reserved descriptor.
 const RESERVED_TIME: Duration = Duration::from_secs(2);
 
-/// How many connections may be in a handshake or speak HTTP at once, if nobody says otherwise.
+/// The default limit on connections in a handshake or on HTTP.
 pub(super) const MAX_CONNECTIONS: usize = 20_000;
-/// And of each address.
+/// The default limit on these connections per address.
 pub(super) const MAX_CONNECTIONS_PER_ADDRESS: usize = 1_000;
 
 type FailureHook = Arc<dyn Fn(&ConnectionFailure) + Send + Sync>;
 type DescriptorsHook = Arc<dyn Fn(Descriptors) + Send + Sync>;
 
-/// An HTTP/1.1 server for applications that have routes beside Engine.IO's.
+/// An HTTP/1.1 server for applications with other routes than Engine.IO's.
 ///
-/// It is the server behind [`Server::serve`](super::Server::serve), with the same limits and a deadline for each wait on
-/// a client: for the TLS handshake, for the head of a request, for each 16 KiB of a body, for each 16 KiB of an answer.
-/// Clones are the same server.
+/// [`Server::serve`](super::Server::serve) uses the same server, with the same limits. Each wait for a client
+/// has a deadline: for the TLS handshake, for the head of a request, for each 16 KiB of a body, for each 16
+/// KiB of a response. Clones are the same server.
 ///
 /// ```no_run
 /// use engineio::{Body, HttpServer, RequestBody, Routes, Server};
@@ -66,37 +66,37 @@ pub struct HttpServer {
     per_address: AddressLimit,
     open: Count,
     reserve: usize,
-    /// What answers where a reserved descriptor was used.
+    /// The routes of connections on a reserved descriptor.
     reserved: Option<Routes>,
     on_failure: Option<FailureHook>,
     on_descriptors: Option<DescriptorsHook>,
 }
 
-/// How many connections a server has. Clones count the same server's.
+/// The number of open connections of a server. Clones count the same server.
 #[derive(Clone, Debug)]
 pub struct ConnectionCount(Count);
 
 impl ConnectionCount {
-    /// How many there are now.
+    /// The current number.
     pub fn now(&self) -> usize {
         self.0.now()
     }
 }
 
-/// Why a connection was not served.
+/// The reason why a connection was not served.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectionFailure {
-    /// The operating system did not hand it over. Mostly the process is out of file descriptors.
+    /// The operating system returned an error. Usually the process is out of file descriptors.
     #[error("a connection was not accepted")]
     Accept(#[source] io::Error),
     /// [`HttpServer::max_connections`] are open.
     #[error("as many connections are open as may be")]
     TooMany,
-    /// This address has as many connections as [`HttpServer::max_connections_per_address`] says.
+    /// This address has as many connections as [`HttpServer::max_connections_per_address`] allows.
     #[error("{0} has as many connections as an address may have")]
     TooManyOfAddress(IpAddr),
-    /// The TLS handshake failed, or what else is done before HTTP.
+    /// The TLS handshake failed, or another step before HTTP.
     #[error("the handshake failed")]
     Handshake(#[source] io::Error),
     /// The TLS handshake took longer than [`HttpServer::handshake_timeout`].
@@ -105,14 +105,14 @@ pub enum ConnectionFailure {
 }
 
 impl ConnectionFailure {
-    /// Whether the process has as many files and sockets open as it may.
+    /// Whether the process has reached its limit of open files and sockets.
     pub fn is_out_of_descriptors(&self) -> bool {
         matches!(self, Self::Accept(error) if is_out_of_descriptors(error))
     }
 }
 
 impl HttpServer {
-    /// A server that answers every request by `routes`.
+    /// A server that answers every request with `routes`.
     pub fn new(routes: Routes) -> Self {
         Self {
             routes,
@@ -129,40 +129,41 @@ impl HttpServer {
         }
     }
 
-    /// How long the head of a request may take, and a connection may be idle. Default 10 s.
+    /// The time that the head of a request may take, and that a connection may be idle. Default 10 s.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.deadlines.head = timeout;
         self
     }
 
-    /// How long each 16 KiB of a request's body may take to arrive, and each 16 KiB of an answer to be taken. Default
-    /// 30 s; then the connection is closed.
+    /// The time that each 16 KiB of a request's body may take to arrive, and that the client may take to read
+    /// each 16 KiB of a response. Default 30 s; then the connection is closed.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.deadlines.body = timeout;
         self
     }
 
-    /// How long what is done with a connection before HTTP may take: see [`serve_with`](Self::serve_with). Default 10 s.
+    /// The time that the handshake before HTTP may take: see [`serve_with`](Self::serve_with). Default 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
     }
 
-    /// How long the answers that are under way at the end may take. Default 10 s; then they are cut off.
+    /// The time that responses in progress may take at the shutdown. Default 10 s; then they are cut off.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
     }
 
-    /// How many connections may be in a handshake or speak HTTP at once. Default 20,000; further ones are closed at once.
-    /// Those that became WebSockets do not count. An idle one costs about 1 KiB, with TLS about 10 KiB.
+    /// The largest number of connections in a handshake or on HTTP. Default 20,000; further connections are
+    /// closed at once. WebSocket connections do not count. An idle connection costs about 1 KiB, with TLS
+    /// about 10 KiB.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// How many of these connections each address may have at once. Default 1,000, which does not count loopback
-    /// addresses; further ones are closed at once.
+    /// The largest number of these connections per address. Default 1,000, without loopback addresses;
+    /// further connections are closed at once.
     ///
     /// Behind a proxy on another machine all connections have the proxy's address, which then has to be
     /// [exempt](AddressLimit::exempt).
@@ -171,11 +172,12 @@ impl HttpServer {
         self
     }
 
-    /// Keeps file descriptors back, for when the process has no others left. Default none: then clients wait until
-    /// there are some.
+    /// Reserves file descriptors for times when the process has none left. Default none: clients then wait
+    /// until some are free.
     ///
-    /// With a reserve, connections are accepted even then, as many at a time as the reserve has descriptors. Each has two
-    /// seconds for one request, and `routes` answers it: it should open nothing. Costs these descriptors for each listener.
+    /// With a reserve, connections are accepted even then, as many at a time as the reserve has descriptors.
+    /// Each connection has two seconds for one request, which `routes` answers; `routes` should open no files
+    /// or sockets. Cost: these descriptors, for each listener.
     pub fn reserve(mut self, descriptors: usize, routes: Routes) -> Self {
         self.reserve = descriptors;
         self.reserved = Some(routes.mapped(|headers| {
@@ -184,31 +186,34 @@ impl HttpServer {
         self
     }
 
-    /// Is told once that file descriptors have run out, and once when there are some again. It must not block.
-    /// [`on_failure`](Self::on_failure) is told of each connection meanwhile. Needs a [`reserve`](Self::reserve).
+    /// Runs once when file descriptors have run out, and once when some are free again. It must not block.
+    /// [`on_failure`](Self::on_failure) runs for each connection meanwhile. Needs a
+    /// [`reserve`](Self::reserve).
     pub fn on_descriptors(mut self, hook: impl Fn(Descriptors) + Send + Sync + 'static) -> Self {
         self.on_descriptors = Some(Arc::new(hook));
         self
     }
 
-    /// Is told of connections that are not served. It must not block.
+    /// Runs for each connection that is not served. It must not block.
     pub fn on_failure(mut self, hook: impl Fn(&ConnectionFailure) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Arc::new(hook));
         self
     }
 
-    /// How many connections are in a handshake or speak HTTP: a counter that goes on when the server is dropped.
+    /// The number of connections in a handshake or on HTTP. The counter stays valid after the server is
+    /// dropped.
     pub fn connections(&self) -> ConnectionCount {
         ConnectionCount(self.open.clone())
     }
 
-    /// Serves the connections of a listener until `end` resolves. A request that is being answered then is answered.
+    /// Serves the connections of a listener until `end` resolves. Requests in progress are still answered
+    /// then.
     pub async fn serve(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
         self.serve_with(listener, |stream, _| ready(Ok(stream)), end).await;
     }
 
-    /// The same for connections that something is done with before HTTP: `handshake` makes of a TCP stream what speaks
-    /// HTTP, a TLS stream for example.
+    /// As [`serve`](Self::serve), for connections with a handshake before HTTP: `handshake` turns a TCP
+    /// stream into the stream that carries HTTP, such as a TLS stream.
     pub async fn serve_with<H, F, S>(
         &self,
         listener: &TcpListener,
@@ -243,8 +248,8 @@ impl HttpServer {
                         }
                     };
                     let Some(places) = self.places(peer) else { continue };
-                    // Answers are written whole; waiting to fill a segment would only delay them. A socket that
-                    // refuses still works.
+                    // Responses are written whole, so Nagle's algorithm would only delay them. A socket that
+                    // refuses the option still works.
                     let _ = stream.set_nodelay(true);
                     let is_reserved = reserved.is_some();
                     let routes = reserved.unwrap_or_else(|| self.routes.clone());
@@ -263,17 +268,18 @@ impl HttpServer {
         drop(reserve);
         ending.send_replace(true);
         let answers = async { while connections.join_next().await.is_some() {} };
-        // What is left is cut off as the set is dropped.
+        // Dropping the set cuts off the remaining responses.
         let _ = tokio::time::timeout(self.shutdown_timeout, answers).await;
     }
 
-    /// Accepts with a reserved descriptor what could not be accepted otherwise, and says how it is answered.
+    /// Accepts a connection with a reserved descriptor after a failed accept, and returns the routes that
+    /// answer it.
     async fn accept_reserved(
         &self,
         error: io::Error,
         reserve: &mut Reserve<'_>,
     ) -> Option<((TcpStream, SocketAddr), Routes)> {
-        // One connection's failure, or too many open files: the listener itself is still good.
+        // The failure of one connection, or a lack of file descriptors: the listener itself stays valid.
         let Some(routes) = self.reserved.clone().filter(|_| is_out_of_descriptors(&error)) else {
             self.fail(&ConnectionFailure::Accept(error));
             return None;
@@ -281,13 +287,13 @@ impl HttpServer {
         if reserve.note_ran_out() {
             self.tell(Descriptors::RanOut);
         }
-        // Without a descriptor the system does not say whether a client waits at all.
+        // Without a descriptor the system does not report whether a client waits.
         let accepted = reserve.accept().await?;
         self.fail(&ConnectionFailure::Accept(error));
         Some((accepted, routes))
     }
 
-    /// The places that a connection of this peer takes. `None` if there are none.
+    /// Counts a connection of this peer. `None` if a limit is reached.
     fn places(&self, peer: SocketAddr) -> Option<(Gauge, Place)> {
         if self.open.now() >= self.max_connections {
             self.fail(&ConnectionFailure::TooMany);
@@ -317,7 +323,7 @@ impl HttpServer {
             Err(_) => return self.fail(&ConnectionFailure::HandshakeTimeout),
         };
         let end = async {
-            // The sender goes with the server, which is its end too.
+            // The sender is dropped with the server, which ends the wait too.
             let _ = ended.wait_for(|ended| *ended).await;
         };
         connection::run(Answering::Routes(routes), self.deadlines, Io::new(stream), peer, end).await;

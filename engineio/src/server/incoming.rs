@@ -1,4 +1,4 @@
-//! The body of a request as it arrives over one of our own connections.
+//! The body of a request, as it arrives on a connection of the crate's own HTTP server.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,30 +12,31 @@ use thiserror::Error;
 
 /// The body of a request on a connection of the server.
 ///
-/// It ends with an error when the connection does, when it breaks the rules of HTTP, and when 16 KiB of it take longer
-/// than [`HttpServer::body_timeout`](crate::HttpServer::body_timeout). Its length is the application's to limit.
+/// It ends with an error when the connection ends early, when the body violates HTTP, and when 16 KiB of it
+/// take longer than [`HttpServer::body_timeout`](crate::HttpServer::body_timeout). The application has to
+/// limit its length.
 #[derive(Debug)]
 pub struct RequestBody(Incoming);
 
 enum Incoming {
-    /// It came with the head; empty if there is none, and once it was taken.
+    /// The whole body arrived with the head. Empty if the request has no body, and after it was taken.
     Whole(Bytes),
-    /// It is still on its way.
+    /// The body is still arriving.
     Streamed(Arc<Mutex<State>>),
 }
 
-/// The other end of a streamed body, for who reads the connection.
+/// The writing end of a streamed body, for the task that reads the connection.
 pub(super) struct Feed(Arc<Mutex<State>>);
 
 #[derive(Default)]
 pub(super) struct State {
     pieces: VecDeque<Bytes>,
     end: Option<Result<(), IncompleteBody>>,
-    /// Somebody waits for a piece.
+    /// The waker of a task that waits for a piece.
     reader: Option<Waker>,
 }
 
-/// The connection ended, or broke the rules of HTTP, before the body was whole.
+/// The connection ended, or violated HTTP, before the body was complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the request body did not come whole")]
 pub struct IncompleteBody;
@@ -61,7 +62,7 @@ impl fmt::Debug for Incoming {
 }
 
 impl Feed {
-    /// Whether somebody waits for more.
+    /// Whether a reader waits for more.
     pub(super) fn is_wanted(&self) -> bool {
         lock(&self.0).reader.is_some()
     }
@@ -70,7 +71,7 @@ impl Feed {
         self.change(|state| state.pieces.push_back(piece));
     }
 
-    /// The body is complete, or never will be.
+    /// Ends the body, complete or with an error.
     pub(super) fn end(&self, end: Result<(), IncompleteBody>) {
         self.change(|state| state.end = Some(end));
     }
@@ -120,7 +121,7 @@ impl http_body::Body for RequestBody {
     }
 }
 
-/// Nothing panics while it holds the lock.
+/// No code panics while it holds the lock.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
-//! What a polling answer holds of a session's memory, from when it is made until the client has taken it.
+//! The memory of polling responses, counted from the creation of a response until the client has taken it.
 //!
-//! A client may take as long as it likes for an answer, and ask for the next one over another connection meanwhile. So
-//! what is in answers counts towards the session's limit, like what a WebSocket has not taken.
+//! A client may read a response as slowly as it likes, and poll again on another connection meanwhile.
+//! Responses therefore count towards the session's limit, as bytes do that a WebSocket peer has not taken.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use bytes::Bytes;
 
 use crate::outbox::Outbox;
 
-/// A smaller answer costs no more than the connection that it is written to, and is not counted.
+/// The smallest response that counts. A smaller one costs no more than the connection that carries it.
 const COUNTED: usize = 16 * 1024;
 
-/// Whoever has the outbox that such bytes came out of.
+/// The owner of the outbox from which the bytes were taken.
 pub(crate) trait Lender: Send + Sync {
     fn outbox(&self) -> &Outbox;
 }
 
-/// Bytes of one answer. They are given back when this is dropped.
+/// The bytes of one response. They are returned to the outbox on drop.
 pub(crate) struct Loan {
     lender: Arc<dyn Lender>,
     bytes: usize,
 }
 
 impl Loan {
-    /// Counts an answer of so many bytes.
+    /// Counts a response of `bytes` bytes.
     pub(crate) fn new<L: Lender + 'static>(lender: &Arc<L>, bytes: usize) -> Option<Self> {
         if bytes < COUNTED {
             return None;
@@ -34,7 +34,8 @@ impl Loan {
         Some(Self { lender: Arc::clone(lender) as _, bytes })
     }
 
-    /// Ties it to the bytes of the answer, whoever writes them: the last one who holds them gives them back.
+    /// Ties the loan to the bytes of the response. The loan ends when the last holder of the bytes drops
+    /// them.
     pub(crate) fn attach(self, body: Bytes) -> Bytes {
         Bytes::from_owner(Lent { body, _loan: self })
     }

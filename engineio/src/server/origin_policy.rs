@@ -1,4 +1,4 @@
-//! [`Origins`] with rules for requests without an origin, and for the names that the host may have.
+//! [`Origins`] with further rules: for requests without an origin, and for the host names of the server.
 
 use std::net::IpAddr;
 
@@ -6,8 +6,8 @@ use http::{HeaderMap, header};
 
 use super::origins::{Judgement, Origins};
 
-/// Which requests a server takes, by their `Origin` and `Host`. Every [`Origins`] is one; the default is
-/// [`Origins::SameHost`] without further rules.
+/// The requests that a server accepts, by their `Origin` and `Host`. Every [`Origins`] is a policy; the
+/// default is [`Origins::SameHost`] without further rules.
 ///
 /// ```
 /// use engineio::{OriginPolicy, Origins, Server};
@@ -22,7 +22,7 @@ pub struct OriginPolicy {
     hosts: Option<Hosts>,
 }
 
-/// The names that a `Host` header may have, without ports.
+/// The allowed names in a `Host` header, without ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Hosts {
     is_local_allowed: bool,
@@ -36,21 +36,22 @@ impl From<Origins> for OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Whether requests without an `Origin` are refused. Default `false`: programs that are no browsers send none. Nor do
-    /// browsers with a `GET` of the same origin, which long-polling needs; so this is for servers with WebSocket only,
-    /// or whose pages are all of other origins. [`Origins::Any`] asks for no origin.
+    /// Whether requests without an `Origin` are refused. Default `false`. Programs other than browsers send
+    /// no origin, and browsers send none with a `GET` of the same origin, which long-polling needs. The
+    /// option therefore suits servers with WebSocket only, and servers whose pages are all of other origins.
+    /// [`Origins::Any`] needs no origin.
     #[must_use]
     pub fn require_origin(mut self, require: bool) -> Self {
         self.require_origin = require;
         self
     }
 
-    /// Adds names that the `Host` of a request may have, without ports: `chat.example.com`, `[::1]`. Default: all names
-    /// are allowed. As soon as one is added, a request with another `Host`, or none, is refused, unless its `Origin` is
-    /// listed or the policy is [`Origins::Any`].
+    /// Adds names that the `Host` of a request may have, without ports: `chat.example.com`, `[::1]`. Default:
+    /// all names are allowed. Once a name is added, a request with another `Host`, or none, is refused,
+    /// unless its `Origin` is listed or the policy is [`Origins::Any`].
     ///
-    /// Without it a page can have the name of its own host point at this server (DNS rebinding), and is then of the same
-    /// host. Costs one comparison per name and request.
+    /// Without this list a page can point the name of its own host at this server (DNS rebinding), and then
+    /// counts as a page of the same host. Cost: one comparison per name and request.
     #[must_use]
     pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names = hosts.into_iter().map(|host| normalised(&host.into()).to_ascii_lowercase());
@@ -58,20 +59,21 @@ impl OriginPolicy {
         self
     }
 
-    /// Adds the names of this machine: `localhost` and the loopback addresses. As [`allowed_hosts`](Self::allowed_hosts)
-    /// otherwise. For servers that listen on a loopback address without a proxy that passes another `Host` on.
+    /// Adds the names of this machine, `localhost` and the loopback addresses, to the
+    /// [`allowed_hosts`](Self::allowed_hosts). It suits servers on a loopback address, without a proxy that
+    /// forwards another `Host`.
     #[must_use]
     pub fn local_hosts(mut self) -> Self {
         self.hosts.get_or_insert_default().is_local_allowed = true;
         self
     }
 
-    /// Whose pages may connect.
+    /// The pages that may connect.
     pub fn origins(&self) -> &Origins {
         &self.origins
     }
 
-    /// Whether a request with these headers may be sent. See [`Origins::allow`].
+    /// Whether a request with these headers is allowed. See [`Origins::allow`].
     pub fn allow(&self, headers: &HeaderMap) -> bool {
         let is_host_allowed = || self.hosts.as_ref().is_none_or(|hosts| hosts.allow(headers));
         match self.origins.judge(headers) {
@@ -99,7 +101,7 @@ fn is_local(name: &str) -> bool {
         || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// The name in a `Host`, whose port follows the last colon outside of brackets.
+/// The name in a `Host`. The port follows the last colon outside brackets.
 fn without_port(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -108,7 +110,7 @@ fn without_port(host: &str) -> &str {
     normalised(name)
 }
 
-/// Without the dot that may end a complete name.
+/// The name without the dot that may end a fully qualified name.
 fn normalised(name: &str) -> &str {
     let name = name.trim();
     name.strip_suffix('.').unwrap_or(name)

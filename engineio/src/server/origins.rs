@@ -1,8 +1,9 @@
-//! Which pages may talk to a server.
+//! The pages that may connect to a server.
 //!
-//! A browser says where a page comes from; other programs need not say anything and are not asked. Without this check
-//! any page on the web could open a WebSocket as the user who is looking at it: [`Cors`] alone keeps no WebSocket out.
-//! [`OriginPolicy`](super::OriginPolicy) adds rules for requests without an origin and for the names of the host.
+//! A browser reports the origin of a page; other programs need not send an origin and are not checked.
+//! Without this check any page on the web could open a WebSocket as its current user: [`Cors`] alone does not
+//! stop WebSockets. [`OriginPolicy`](super::OriginPolicy) adds rules for requests without an origin and for
+//! host names.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -11,8 +12,9 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::cors::Cors;
 
-/// Whose pages may connect, for [`ServerBuilder::origins`](crate::ServerBuilder::origins). Programs that are no browsers
-/// name no origin and may always, unless an [`OriginPolicy`](crate::OriginPolicy) says otherwise.
+/// The pages that may connect, for [`ServerBuilder::origins`](crate::ServerBuilder::origins). Programs other
+/// than browsers send no origin and are always allowed, unless an [`OriginPolicy`](crate::OriginPolicy)
+/// refuses them.
 ///
 /// ```
 /// use engineio::{Origins, Server};
@@ -22,22 +24,23 @@ use super::cors::Cors;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// Only pages of the host that they connect to.
+    /// Only pages of the server's own host.
     #[default]
     SameHost,
-    /// Pages of these origins, such as `https://example.com`, compared as written; and of the same host.
+    /// Pages of these origins, such as `https://example.com`, compared literally; and pages of the same host.
     List(Vec<String>),
-    /// All pages. Wrong wherever a browser proves by itself who somebody is, by cookies or by its network.
+    /// All pages. Unsafe wherever a browser authenticates a user by itself, by cookies or by its network.
     Any,
 }
 
 impl Origins {
-    /// Whether a request with these headers comes from a page that may send it, or from no page.
+    /// Whether a request with these headers comes from an allowed page, or from no page.
     ///
-    /// A request without an `Origin` is no page's, unless its `Sec-Fetch-Site` is `cross-site` or `same-site`: browsers
-    /// send both script tags and `no-cors` requests of foreign pages so. Those are allowed by [`Origins::Any`] only.
+    /// A request without an `Origin` counts as a request of no page, unless its `Sec-Fetch-Site` is
+    /// `cross-site` or `same-site`: browsers send this header with script tags and `no-cors` requests of
+    /// foreign pages. Only [`Origins::Any`] allows those.
     ///
-    /// Costs a look at three headers, and at the list for requests that name an origin.
+    /// Cost: a look at three headers, and at the list for requests with an origin.
     pub fn allow(&self, headers: &HeaderMap) -> bool {
         match self.judge(headers) {
             Judgement::Any | Judgement::Listed | Judgement::SameHost | Judgement::NoOrigin => true,
@@ -45,7 +48,7 @@ impl Origins {
         }
     }
 
-    /// What the headers say about where a request comes from.
+    /// Classifies a request by its headers.
     pub(super) fn judge(&self, headers: &HeaderMap) -> Judgement {
         if *self == Self::Any {
             return Judgement::Any;
@@ -54,7 +57,7 @@ impl Origins {
         let Some(origin) = named.next() else {
             return if is_from_another_origin(headers) { Judgement::Refused } else { Judgement::NoOrigin };
         };
-        // Whoever names two would have each of us believe another one.
+        // Two origins are refused: two readers of the request could each use another one.
         let Some(origin) = origin.to_str().ok().filter(|_| named.next().is_none()) else {
             return Judgement::Refused;
         };
@@ -65,13 +68,14 @@ impl Origins {
         }
     }
 
-    /// The headers that let these pages read answers too. `None`: no page of another host may. With `credentials` they
-    /// may send cookies, which with [`Origins::Any`] lets every page on the web act as its visitor.
+    /// The CORS headers that let these pages read responses too. `None`: no page of another host may. With
+    /// `credentials` the pages may send cookies; together with [`Origins::Any`], every page on the web can
+    /// then act as its current user.
     pub fn cors(&self, credentials: bool) -> Option<Cors> {
         let cors = match self {
             Self::SameHost => return None,
             Self::List(origins) => Cors::origins(origins.iter().cloned()),
-            // Browsers do not take the wildcard together with credentials.
+            // Browsers refuse the wildcard together with credentials.
             Self::Any if credentials => Cors::reflect(),
             Self::Any => Cors::any(),
         };
@@ -79,30 +83,30 @@ impl Origins {
     }
 }
 
-/// Where a request comes from.
+/// The class of a request by its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// Every page may send it.
+    /// The policy allows every page.
     Any,
     /// A page whose origin is listed.
     Listed,
     /// A page of the host that the request names.
     SameHost,
-    /// No page, or a page of the same origin: browsers send no origin with its `GET`s.
+    /// No page, or a page of the same origin: browsers send no origin with a same-origin `GET`.
     NoOrigin,
-    /// A page that may not send it.
+    /// A page that is not allowed.
     Refused,
 }
 
-/// Whether a browser says that a page of another origin sends the request. Browsers send the header to `https` and to
-/// local addresses only.
+/// Whether a browser reports that a page of another origin sends the request. Browsers send the header to
+/// `https` and to local addresses only.
 fn is_from_another_origin(headers: &HeaderMap) -> bool {
     let foreign = |site: &HeaderValue| matches!(site.as_bytes(), b"cross-site" | b"same-site");
     headers.get_all("sec-fetch-site").iter().any(foreign)
 }
 
-/// Whether the page was loaded from the host that the request is sent to. The scheme is the affair of the proxy that
-/// does TLS in front of us.
+/// Whether the page was loaded from the host of the request. The scheme is not compared, as a proxy in front
+/// of the server may add TLS.
 fn is_same_host(origin: &str, headers: &HeaderMap) -> bool {
     let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else { return false };
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
@@ -111,7 +115,7 @@ fn is_same_host(origin: &str, headers: &HeaderMap) -> bool {
         || host.strip_suffix(default).is_some_and(|host| host.eq_ignore_ascii_case(authority))
 }
 
-/// None is [`Origins::SameHost`], and `*` among them is [`Origins::Any`].
+/// An empty list is [`Origins::SameHost`]; a list with `*` is [`Origins::Any`].
 impl<O: Into<String>> FromIterator<O> for Origins {
     fn from_iter<I: IntoIterator<Item = O>>(origins: I) -> Self {
         let origins = origins.into_iter().map(Into::into);
@@ -125,7 +129,7 @@ impl<O: Into<String>> FromIterator<O> for Origins {
     }
 }
 
-/// The same, separated by commas.
+/// A list of origins, separated by commas.
 impl FromStr for Origins {
     type Err = Infallible;
 

@@ -1,4 +1,4 @@
-//! The query parameters of a request, decoded once, and what Engine.IO reads from them.
+//! The query parameters of a request, decoded once, and the parameters of Engine.IO among them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,12 +8,12 @@ use crate::packet::Protocol;
 
 /// The decoded query parameters of a request.
 ///
-/// They are read as a form (`application/x-www-form-urlencoded` of the WHATWG URL standard), as the official server
-/// does: `+` is a space, a `%` that two hexadecimal digits do not follow stays as it is, and what is not UTF-8 becomes
-/// U+FFFD. Of a name that comes twice the last value counts, at the place of the first. No name is special.
+/// They are read as a form (`application/x-www-form-urlencoded` of the WHATWG URL standard), as in the
+/// official server: `+` is a space, a `%` without two hexadecimal digits is kept, and invalid UTF-8 becomes
+/// U+FFFD. A repeated name has its last value, at the position of the first. No name is special.
 ///
-/// A session keeps the parameters of its handshake for as long as it lives, hence the form: the decoded text in one
-/// piece, plus eight bytes for each parameter. No parameters, no allocation.
+/// A session keeps the parameters of its handshake for its whole life, so they are compact: the decoded text
+/// in one allocation, and eight bytes per parameter. An empty query allocates nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Query {
     /// Name, value, name, value, ... without separators.
@@ -21,7 +21,7 @@ pub struct Query {
     ends: Box<[Ends]>,
 }
 
-/// Where the name and the value of one parameter end in the text. Each begins where the one before it ends.
+/// The ends of the name and the value of one parameter in the text. Each begins at the end of the one before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Ends {
     name: u32,
@@ -34,7 +34,7 @@ impl Query {
         self.iter().find_map(|(found, value)| (found == name).then_some(value))
     }
 
-    /// All parameters, names and values, in the order in which their names first came.
+    /// All parameters, names and values, in the order of the first appearance of each name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut start = 0;
         self.ends.iter().map(move |ends| {
@@ -45,21 +45,21 @@ impl Query {
         })
     }
 
-    /// Whether a request with these parameters asks for a new session: it names none, and an empty `sid` is none.
+    /// Whether a request with these parameters opens a new session: it has no `sid`, or an empty one.
     ///
-    /// This is what the server itself goes by, for those who count or limit handshakes in front of it.
+    /// The server uses the same rule. Code in front of it can count or limit handshakes by this method.
     pub fn opens_session(&self) -> bool {
         self.handshake().sid.is_none()
     }
 
-    /// What Engine.IO itself reads from the parameters.
+    /// The parameters that Engine.IO reads.
     pub(crate) fn handshake(&self) -> Handshake<'_> {
         let mut handshake =
             Handshake { transport: None, sid: None, protocol: Protocol::V3, jsonp: None, base64: false };
         for (name, value) in self.iter() {
             match name {
                 "transport" => handshake.transport = Some(value),
-                // In the official server an empty string is as good as none, so `sid=` asks for a new session.
+                // An empty string counts as absent in the official server, so `sid=` opens a new session.
                 "sid" => handshake.sid = Some(value).filter(|sid| !sid.is_empty()),
                 "EIO" if value == "4" => handshake.protocol = Protocol::V4,
                 "j" => handshake.jsonp = Some(digits(value)),
@@ -75,7 +75,7 @@ impl From<&str> for Query {
     /// Reads the part of a URI behind its `?`.
     fn from(query: &str) -> Self {
         let pairs = last_of_each(query);
-        // What is decoded is never longer: a byte that becomes U+FFFD (three bytes) was written as `%XX`.
+        // The decoded text is never longer: a byte that becomes U+FFFD (three bytes) was written as `%XX`.
         let mut text =
             String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len()).sum());
         let mut ends = Vec::with_capacity(pairs.len());
@@ -84,7 +84,7 @@ impl From<&str> for Query {
             let name = u32::try_from(text.len());
             text.push_str(&value);
             let value = u32::try_from(text.len());
-            // An HTTP request target is far from 4 GiB; of a text beyond that only the front is read.
+            // An HTTP request target is far shorter than 4 GiB; of a longer text only the beginning is read.
             let (Ok(name), Ok(value)) = (name, value) else {
                 break;
             };
@@ -106,29 +106,30 @@ impl fmt::Debug for Query {
     }
 }
 
-/// The parameters that Engine.IO gives a meaning to. The protocol's names for them are `transport`, `sid`, `EIO`, `j`
-/// and `b64`.
+/// The parameters of Engine.IO. Their names in the protocol are `transport`, `sid`, `EIO`, `j` and `b64`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handshake<'q> {
-    /// The name of the transport, as given and possibly unknown.
+    /// The name of the transport as sent; it may be unknown.
     pub(crate) transport: Option<&'q str>,
-    /// The session that the request belongs to; `None` asks for a new one. Never empty.
+    /// The session of the request; `None` opens a new one. Never empty.
     pub(crate) sid: Option<&'q str>,
-    /// The revision of the protocol that the client speaks: 3 by default, so anything but `EIO=4`.
+    /// The revision of the protocol: 3 unless the parameter is `EIO=4`.
     pub(crate) protocol: Protocol,
-    /// JSONP polling: the index of the callback, its digits alone (so possibly empty). `None` without a parameter `j`.
+    /// The callback index of JSONP polling: only its digits, so it may be empty. `None` without a parameter
+    /// `j`.
     pub(crate) jsonp: Option<Cow<'q, str>>,
-    /// The client cannot take binary data, so revision 3 must write it as base64.
+    /// The client does not accept binary data, so revision 3 has to send it as base64.
     pub(crate) base64: bool,
 }
 
-/// Up to this many parameters a scan finds a repeated name faster than a map; every ordinary request has fewer.
+/// Up to this many parameters, a scan finds a repeated name faster than a map. Every ordinary request has
+/// fewer.
 const SCANNED: usize = 16;
 
-/// The decoded parameters, each name once: at the place of its first appearance, with its last value.
+/// The decoded parameters, each name once: at the position of its first appearance, with its last value.
 fn last_of_each(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
-    // A request line holds thousands of names, so that many must not be compared pair by pair.
+    // A request line can hold thousands of names; a comparison of all pairs would be quadratic.
     let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -154,7 +155,7 @@ fn last_of_each(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     pairs
 }
 
-/// One name or value of a form, without a copy if it says what it means.
+/// One decoded name or value of a form, without a copy if nothing is encoded.
 fn decode(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     if memchr::memchr2(b'+', b'%', bytes).is_none() {
@@ -190,7 +191,7 @@ fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// The digits of a text. What is left cannot be script, whatever page it lands in.
+/// The digits of a text. Digits alone cannot form a script, whatever page contains them.
 fn digits(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         Cow::Borrowed(text)
@@ -247,7 +248,7 @@ mod tests {
         );
         check("a=%F0%9F%98%80%F0%9F%98", &[("a", "😀\u{fffd}")]);
         check("a=%E2é", &[("a", "\u{fffd}é")]);
-        // A byte order mark is data.
+        // A byte order mark counts as data.
         check("%EF%BB%BFk=1&k=%EF%BB%BFv", &[("\u{feff}k", "1"), ("k", "\u{feff}v")]);
     }
 
@@ -255,7 +256,7 @@ mod tests {
     fn the_last_of_a_repeated_name_counts_at_the_place_of_the_first() {
         check("b=1&a=2&b=3", &[("b", "3"), ("a", "2")]);
         check("sid=1&%73id=2", &[("sid", "2")]);
-        // The same beyond what is scanned.
+        // The same with more parameters than the scan limit.
         let many: String = (0..100).chain(0..100).map(|n| format!("k{}={n}&", n % 50)).collect();
         let expected: Vec<_> = (0..50).map(|n| (format!("k{n}"), (n + 50).to_string())).collect();
         assert_eq!(pairs(&many), expected);
@@ -293,7 +294,7 @@ mod tests {
         };
         assert_eq!(query.handshake(), all);
 
-        // Empty is absent, but not for `j`, whose presence alone asks for JSONP.
+        // An empty value counts as absent, except for `j`, whose presence alone requests JSONP.
         let empty = Handshake { transport: Some(""), jsonp: Some(Cow::Borrowed("")), ..none };
         assert_eq!(Query::from("EIO&transport&sid&j&b64").handshake(), empty);
         assert!(Query::from("b64=0").handshake().base64);
@@ -348,7 +349,7 @@ mod tests {
         fn any_text_is_a_query(text in "([&=+%a-f0-4é]|%[0-9A-F]{2}){0,200}") {
             let query = Query::from(text.as_str());
             proptest::prop_assert!(query.text.len() <= text.len());
-            // Written out plainly and read again, it is the same.
+            // Encoding the parameters and parsing them again gives the same.
             let encoded: Vec<String> = query.iter().map(|(name, value)| {
                 let plain = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
                 format!("{}={}", plain(name), plain(value))

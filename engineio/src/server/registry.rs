@@ -1,4 +1,4 @@
-//! Which session has which id.
+//! The open sessions by id.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,7 +12,7 @@ use tokio::sync::futures::Notified;
 use super::session::Session;
 use crate::sid::Sid;
 
-/// Sessions are spread over this many locks, so that requests on different sessions seldom meet.
+/// The number of locks. Sessions are spread over them, so that requests of different sessions seldom contend.
 const SHARDS: usize = 16;
 
 /// The open sessions of a server.
@@ -22,23 +22,23 @@ const SHARDS: usize = 16;
 pub(crate) struct Registry {
     hasher: RandomState,
     shards: [Mutex<HashMap<Sid, Session>>; SHARDS],
-    /// How many there are in all of them, and how many are about to be added.
+    /// The number of sessions in all shards, with those that are about to be added.
     len: AtomicUsize,
-    /// Told of each removal.
+    /// Notified of each removal.
     removals: Notify,
 }
 
-/// Why a session was not added.
+/// The reason why a session was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAdded {
-    /// There are as many as there may be.
+    /// The limit on sessions is reached.
     Full,
-    /// Another session has its id.
+    /// Another session has this id.
     Taken,
 }
 
 impl Registry {
-    /// Adds a session if there are fewer than `max`, and its id is not taken.
+    /// Adds a session, unless `max` sessions are open or its id is in use.
     pub(crate) fn insert(&self, session: &Session, max: usize) -> Result<(), NotAdded> {
         if self.len.fetch_add(1, Ordering::AcqRel) >= max {
             self.len.fetch_sub(1, Ordering::AcqRel);
@@ -65,8 +65,8 @@ impl Registry {
         if shard.remove(session.id()).is_some() {
             self.len.fetch_sub(1, Ordering::AcqRel);
         }
-        // Room for a crowd is given back when the crowd is gone. Half of what is kept must leave before the next time, so
-        // a removal costs the same on average.
+        // A shard shrinks after a peak. Half of its sessions must end before it shrinks again, so the average
+        // cost of a removal stays constant.
         if shard.len() < shard.capacity() / 4 {
             let kept = shard.len() * 2;
             shard.shrink_to(kept);
@@ -75,7 +75,7 @@ impl Registry {
         self.removals.notify_waiters();
     }
 
-    /// Ready after the next removal. Ask before looking, so that none is missed.
+    /// Ready after the next removal. Call it before the check of the registry, so that no removal is missed.
     pub(crate) fn removed(&self) -> Notified<'_> {
         self.removals.notified()
     }
@@ -90,12 +90,12 @@ impl Registry {
 
     fn shard(&self, sid: &str) -> MutexGuard<'_, HashMap<Sid, Session>> {
         let hash = self.hasher.hash_one(sid);
-        // The remainder is below the number of shards, so the cast keeps it.
+        // The remainder is less than the number of shards, so the cast is lossless.
         lock(&self.shards[(hash % SHARDS as u64) as usize])
     }
 }
 
-/// A map operation that panics leaves the map whole.
+/// A panic in a map operation leaves the map consistent.
 fn lock(shard: &Mutex<HashMap<Sid, Session>>) -> MutexGuard<'_, HashMap<Sid, Session>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

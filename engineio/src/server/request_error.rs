@@ -1,28 +1,28 @@
-//! Why a request was refused, with the official server's codes, messages and context.
+//! The errors of refused requests, with the official server's codes, messages and context.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use thiserror::Error;
 
 use super::body::Body;
 
-/// Why a request was refused before it reached a session.
+/// The reason why a request was refused before it reached a session.
 ///
-/// [`code`](Self::code) and `Display` are what the client reads. The fields are the official server's `context`,
-/// for the [`on_connection_error`](crate::ServerBuilder::on_connection_error) hook; they can hold anything that a
-/// client sent, so escape them before they are logged.
+/// The client receives [`code`](Self::code) and `Display`. The fields are the official server's `context`,
+/// for the [`on_connection_error`](crate::ServerBuilder::on_connection_error) hook. They can contain anything
+/// that a client sent, so escape them before logging.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
     /// Code 0: the transport does not exist or is not enabled.
     #[error("Transport unknown")]
     UnknownTransport {
-        /// What the query says.
+        /// The transport in the query.
         transport: Option<String>,
     },
     /// Code 1: no session has this id.
     #[error("Session ID unknown")]
     UnknownSid {
-        /// What the query says.
+        /// The id in the query.
         sid: String,
     },
     /// Code 2: a handshake must be a GET.
@@ -31,13 +31,14 @@ pub enum RequestError {
         /// The method of the request.
         method: String,
     },
-    /// Code 3: the request makes no sense.
+    /// Code 3: the request is invalid.
     #[error("Bad request")]
     BadRequest(BadRequest),
-    /// Code 4: the origin is not allowed, or `allow_request` said no. The client reads the message, if it is not empty.
+    /// Code 4: the origin is not allowed, or `allow_request` refused. The client receives the message unless
+    /// it is empty.
     #[error("Forbidden")]
     Forbidden {
-        /// What `allow_request` said, or that the origin is not allowed.
+        /// The error of `allow_request`, or that the origin is not allowed.
         message: String,
     },
     /// Code 5: the client speaks revision 3 and `allow_eio3` is off.
@@ -48,34 +49,35 @@ pub enum RequestError {
     },
 }
 
-/// What was wrong with a request of code 3.
+/// The reason for a refusal with code 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadRequest {
-    /// `generate_id` failed, or made an id that is taken.
+    /// `generate_id` failed, or made an id that is in use.
     IdGeneration {
-        /// What it said.
+        /// The text of its error.
         error: String,
     },
-    /// A poll asks for JSONP, which [`jsonp`](crate::ServerBuilder::jsonp) does not allow.
+    /// A poll requests JSONP, and [`jsonp`](crate::ServerBuilder::jsonp) is off.
     JsonpDisabled,
-    /// A middleware refused.
+    /// A middleware refused the request.
     MiddlewareFailure,
-    /// The request claims another protocol revision than its session was opened with.
+    /// The request has another protocol revision than its session.
     ProtocolMismatch,
-    /// A WebSocket request that is none, or that the session cannot take.
+    /// An invalid WebSocket request, or one that the session cannot accept.
     TransportHandshake,
     /// The request's transport is not the session's.
     TransportMismatch {
-        /// What the query says.
+        /// The transport in the query.
         transport: &'static str,
-        /// What the session uses.
+        /// The session's transport.
         previous_transport: &'static str,
     },
 }
 
 impl BadRequest {
-    /// The official server's name of this case; JSONP, which it always allows, has one of ours.
+    /// The official server's name of this case. JSONP, which that server always allows, has a name of its
+    /// own.
     pub fn name(&self) -> &'static str {
         match self {
             Self::IdGeneration { .. } => "ID_GENERATION_ERROR",
@@ -101,7 +103,7 @@ impl RequestError {
         }
     }
 
-    /// What the client reads. Nothing of its own request comes back to it.
+    /// The message for the client. It contains nothing of the request.
     fn message(&self) -> String {
         match self {
             Self::Forbidden { message } if !message.is_empty() => message.clone(),
@@ -109,14 +111,14 @@ impl RequestError {
         }
     }
 
-    /// The answer to a plain HTTP request: the code and the message as JSON.
+    /// The response to a plain HTTP request: the code and the message as JSON.
     pub(crate) fn to_response(&self) -> Response<Body> {
         #[derive(serde::Serialize)]
         struct Refusal {
             code: u8,
             message: String,
         }
-        // Numbers and strings always serialise.
+        // Serialization of numbers and strings cannot fail.
         let body =
             serde_json::to_vec(&Refusal { code: self.code(), message: self.message() }).unwrap_or_default();
         let forbidden = matches!(self, Self::Forbidden { .. });
@@ -126,7 +128,7 @@ impl RequestError {
         response
     }
 
-    /// The answer to a request that asked for a WebSocket: always 400, with the message as text.
+    /// The response to a WebSocket request: always 400, with the message as text.
     pub(crate) fn to_upgrade_response(&self) -> Response<Body> {
         let mut response = Response::new(Body::from(bytes::Bytes::from(self.message())));
         *response.status_mut() = StatusCode::BAD_REQUEST;

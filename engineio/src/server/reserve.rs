@@ -1,4 +1,4 @@
-//! File descriptors that are kept back, so that somebody is still answered when the process has no others left.
+//! Reserved file descriptors, so that some requests are answered when the process has no others left.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -11,17 +11,17 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long accepting pauses when the process is out of file descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether the process can open what it needs.
+/// The state of the process's file descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Descriptors {
-    /// It has as many files and sockets open as it may.
+    /// The process has reached its limit of open files and sockets.
     RanOut,
-    /// There are some again.
+    /// Some descriptors are free again.
     Back,
 }
 
-/// The descriptors that the port of a listener keeps back.
+/// The reserved descriptors of one listener.
 pub(super) struct Reserve<'a> {
     listener: &'a TcpListener,
     kept: Vec<Kept>,
@@ -36,14 +36,14 @@ impl<'a> Reserve<'a> {
         reserve
     }
 
-    /// There is no other descriptor left. Returns whether this is news.
+    /// Notes that no other descriptor is left. Returns whether this is a change.
     pub(super) fn note_ran_out(&mut self) -> bool {
         !std::mem::replace(&mut self.ran_out, true)
     }
 
-    /// Puts back what was used, first of all when there are descriptors again. Returns whether that is news.
+    /// Refills the reserve first, once descriptors are free again. Returns whether this is a change.
     pub(super) fn recover(&mut self) -> bool {
-        // One more than what is kept: others need some too.
+        // One more than the reserve, as other code needs descriptors too.
         let recovered = self.ran_out && self.fill() && keep(self.listener).is_ok();
         if recovered {
             self.ran_out = false;
@@ -51,7 +51,7 @@ impl<'a> Reserve<'a> {
         recovered
     }
 
-    /// Returns when it is time to [`recover`](Self::recover); never, if nothing has run out.
+    /// Waits until [`recover`](Self::recover) is due; forever, if nothing has run out.
     pub(super) async fn pause(&self) {
         if self.ran_out {
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -60,13 +60,13 @@ impl<'a> Reserve<'a> {
         }
     }
 
-    /// Accepts a connection with one of the descriptors that are kept.
+    /// Accepts a connection with one of the reserved descriptors.
     pub(super) async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
         drop(self.kept.pop()?);
         let accepted = poll_fn(|cx| Poll::Ready(self.listener.poll_accept(cx))).await;
         match accepted {
             Poll::Ready(Ok(accepted)) => Some(accepted),
-            // The client is gone, or another thread was faster.
+            // The client has disconnected, or another thread has accepted it.
             Poll::Ready(Err(_)) | Poll::Pending => {
                 self.fill();
                 None
@@ -74,7 +74,7 @@ impl<'a> Reserve<'a> {
         }
     }
 
-    /// Whether everything is there that is to be kept.
+    /// Whether the reserve is complete.
     fn fill(&mut self) -> bool {
         while self.kept.len() < self.size {
             match keep(self.listener) {
@@ -88,7 +88,7 @@ impl<'a> Reserve<'a> {
 
 #[cfg(unix)]
 type Kept = std::os::fd::OwnedFd;
-/// Elsewhere a process has as many as memory allows.
+/// Other systems limit descriptors only by memory.
 #[cfg(not(unix))]
 type Kept = ();
 
@@ -103,7 +103,7 @@ fn keep(_: &TcpListener) -> io::Result<Kept> {
     Ok(())
 }
 
-/// Whether the process, or the system, has as many open as it may (`EMFILE`, `ENFILE`).
+/// Whether the process or the system has reached its limit (`EMFILE`, `ENFILE`).
 pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

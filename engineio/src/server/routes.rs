@@ -17,29 +17,30 @@ use super::incoming::RequestBody;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
-/// What answers every request on connections of an [`HttpServer`](super::HttpServer).
+/// The service that answers every request on connections of an [`HttpServer`](super::HttpServer).
 ///
-/// Requests below the server's path are among them: pass them on to [`Server::handle`](super::Server::handle), or put
-/// [`Server::layer`](super::Server::layer) in front of the other routes. The address of the peer is in the extensions,
-/// as [`PeerAddr`](super::PeerAddr).
+/// It also gets the requests below the server's path: pass them to [`Server::handle`](super::Server::handle),
+/// or put [`Server::layer`](super::Server::layer) in front of the other routes. The extensions contain the
+/// peer's address as [`PeerAddr`](super::PeerAddr).
 #[derive(Clone)]
 pub struct Routes(Arc<dyn Fn(Request<RequestBody>) -> Answer + Send + Sync>);
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) enum ResponseBody {
-    /// In one piece.
+    /// One piece.
     Whole(Body),
-    /// In pieces, as they come.
+    /// Pieces as they arrive.
     Stream(Stream),
 }
 
 pub(super) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
 
 impl Routes {
-    /// Routes from a function. Each request costs one allocation for its future, and one for a body that is not a
-    /// [`Body`].
+    /// Routes from a function. Each request costs one allocation for its future, and one for a body that is
+    /// not a [`Body`].
     ///
-    /// Bodies may be streams. One that ends with an error, or is not as long as its size hint says, ends the connection.
+    /// Bodies may be streams. A body that ends with an error, or differs in length from its size hint, ends
+    /// the connection.
     pub fn new<F, Fut, B>(answer: F) -> Self
     where
         F: Fn(Request<RequestBody>) -> Fut + Send + Sync + 'static,
@@ -53,7 +54,7 @@ impl Routes {
         }))
     }
 
-    /// Routes from a tower service, such as a router of axum. It is cloned for each request.
+    /// Routes from a tower service, such as an axum router. The service is cloned for each request.
     pub fn service<S, B>(service: S) -> Self
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
@@ -78,7 +79,7 @@ impl Routes {
         })
     }
 
-    /// The same, with other headers on the answers.
+    /// The same routes, with changed headers on the responses.
     pub(super) fn mapped(self, change: impl Fn(&mut HeaderMap) + Copy + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |request| {
             let answer = self.answer(request);

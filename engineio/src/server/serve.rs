@@ -1,4 +1,4 @@
-//! Listening without a framework.
+//! The server's own listener, without a framework.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,10 +15,11 @@ use super::trace;
 use crate::net::Io;
 
 impl Server {
-    /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). Requests to
-    /// other paths are answered as [`outside_path`](crate::ServerBuilder::outside_path) says.
+    /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). The
+    /// response to other paths is set by [`outside_path`](crate::ServerBuilder::outside_path).
     ///
-    /// Returns when the clients have been told, for which the slowest have five seconds.
+    /// Returns when all close packets and close frames are sent, for which the slowest clients have five
+    /// seconds.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.accept(listener).await;
         self.0.last_words().await;
@@ -42,7 +43,8 @@ impl Server {
                             }
                         }
                     }
-                    // One connection's failure, or too many open files: the listener itself is still good.
+                    // The failure of one connection, or a lack of file descriptors: the listener itself stays
+                    // valid.
                     Err(error) => {
                         trace::not_accepted(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -52,8 +54,8 @@ impl Server {
         }
     }
 
-    /// Serves one connection in a task of its own: HTTP/1.1, over TCP, or over what lies on top of it, as TLS does. It is
-    /// for whoever accepts connections to limit their number.
+    /// Serves one connection in a task of its own: HTTP/1.1 over TCP, or over a stream on top of it, such as
+    /// TLS. The caller accepts the connections and has to limit their number.
     pub fn connect<S>(&self, stream: S, peer: SocketAddr)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -17,18 +17,18 @@ use super::{Server, Shared, upgrade};
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl Server {
-    /// A service that takes every request for its own, whatever the path: to be mounted by a router.
+    /// A service that answers every request, whatever the path, for mounting in a router.
     pub fn service(&self) -> Self {
         self.clone()
     }
 
-    /// A layer that answers the requests below [`ServerBuilder::path`](crate::ServerBuilder::path) and passes all
-    /// others on.
+    /// A layer that answers the requests below [`ServerBuilder::path`](crate::ServerBuilder::path) and passes
+    /// all others on.
     pub fn layer(&self) -> EngineLayer {
         EngineLayer(self.clone())
     }
 
-    /// Answers one request, whatever its path. For HTTP servers that are neither tower's nor hyper's.
+    /// Answers one request, whatever its path. For HTTP servers other than tower's and hyper's.
     pub async fn handle<B>(&self, mut request: Request<B>) -> Response<Body>
     where
         B: http_body::Body,
@@ -37,12 +37,12 @@ impl Server {
         Arc::clone(&self.0).respond(request, upgrading).await
     }
 
-    /// Whether a request's path is ours.
+    /// Whether a path belongs to this server.
     pub fn matches(&self, path: &str) -> bool {
         self.0.matches(path)
     }
 
-    /// The answer as a future that owns all it needs.
+    /// The response as a future that owns all its data.
     fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body>> + Send + use<B>
     where
         B: http_body::Body + Send + 'static,
@@ -54,7 +54,7 @@ impl Server {
 }
 
 impl Shared {
-    /// Whether a request's path is ours.
+    /// Whether a path belongs to this server.
     pub(super) fn matches(&self, path: &str) -> bool {
         let base = self.options.path.trim_end_matches('/');
         match path.strip_prefix(base) {
@@ -99,7 +99,7 @@ where
     }
 }
 
-/// Puts a server in front of another service. See [`Server::layer`].
+/// A layer that puts a server in front of another service. See [`Server::layer`].
 #[derive(Clone, Debug)]
 pub struct EngineLayer(Server);
 

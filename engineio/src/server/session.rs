@@ -1,4 +1,4 @@
-//! The application's end of a session: cheap to clone, usable from anywhere.
+//! The application's handle of a session: cheap to clone, usable from any thread.
 
 use std::fmt;
 use std::future::Future;
@@ -20,22 +20,22 @@ use crate::packet::Protocol;
 use crate::prepared::{Dialect, Prepared};
 use crate::sid::Sid;
 
-/// A session: one client's Engine.IO connection, whatever transport carries it.
+/// A session: one client's Engine.IO connection over any transport.
 ///
-/// This is a handle. Clones are the same session; all methods may be called from any thread, and none blocks.
+/// This is a handle. Clones are the same session. All methods may be called from any thread, and none blocks.
 #[derive(Clone)]
 pub struct Session(Arc<Shared>);
 
-/// What the handles and the driver of a session share.
+/// The state that the handles and the driver of a session share.
 pub(crate) struct Shared {
     sid: Sid,
     protocol: Protocol,
-    /// The client takes no binary (`b64=1`).
+    /// The client does not accept binary data (`b64=1`).
     base64: bool,
     request: RequestHead,
     transport: AtomicU8,
     pub(crate) outbox: Outbox,
-    /// None once the driver is gone.
+    /// `None` once the driver has ended.
     mailbox: Mutex<Option<Vec<Command>>>,
     _counted: Gauge,
 }
@@ -62,7 +62,7 @@ impl Session {
         }))
     }
 
-    /// The session id. It is the client's secret: do not show it to others.
+    /// The session id. It is the client's secret: never show it to others.
     pub fn id(&self) -> &Sid {
         &self.0.sid
     }
@@ -72,7 +72,7 @@ impl Session {
         self.0.protocol
     }
 
-    /// The transport that carries the session now.
+    /// The current transport of the session.
     pub fn transport(&self) -> Transport {
         if self.0.transport.load(Ordering::Relaxed) == Transport::Polling as u8 {
             Transport::Polling
@@ -86,46 +86,47 @@ impl Session {
         &self.0.request
     }
 
-    /// The peer's address, if the server was told it (see [`PeerAddr`](crate::PeerAddr)).
+    /// The peer's address, if the server knows it (see [`PeerAddr`](crate::PeerAddr)).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.request.peer()
     }
 
-    /// Sends a message: text from a `&str` or `String`, binary from `Bytes` or `Vec<u8>`, or a [`Prepared`] one
-    /// that other sessions get too.
+    /// Sends a message: text from a `&str` or `String`, binary from `Bytes` or `Vec<u8>`, or a [`Prepared`]
+    /// message that is shared by several sessions.
     ///
-    /// The message is queued and leaves in order. When the outbox is full,
-    /// [`Config::slow_consumer`](crate::Config::slow_consumer) decides what happens; the caller learns of it by
-    /// [`SendError::Full`]. When too much waits on the whole server, it learns of that by [`SendError::ServerFull`]; only
-    /// sessions for which much waits are treated as slow then.
+    /// The message is queued and sent in order. When the outbox is full,
+    /// [`Config::slow_consumer`](crate::Config::slow_consumer) decides, and the caller gets
+    /// [`SendError::Full`]. When the server's budget is used up, the caller gets [`SendError::ServerFull`];
+    /// only sessions that hold much of it are then treated as slow.
     pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         self.0.outbox.push(message.into()).map(drop)
     }
 
-    /// Queues a message however much waits already: for the few bytes of a protocol above that must not get lost, and of
-    /// which a client cannot cause many. Without effect on a session that takes nothing more.
+    /// Queues a message regardless of the limits: for the short messages of a protocol on top that must not
+    /// get lost, and of which a client cannot cause many. No effect on a session that accepts no more
+    /// messages.
     pub fn send_regardless(&self, message: impl Into<Prepared>) {
         self.0.outbox.push_control(message.into());
     }
 
-    /// Sends a message and returns a future that is ready when the message was handed to the transport.
+    /// Sends a message and returns a future that is ready when the message has been passed to the transport.
     pub fn send_tracked(&self, message: impl Into<Prepared>) -> Result<Sent, SendError> {
         let number = self.0.outbox.push(message.into())?;
         Ok(self.until(Until::Written(number)))
     }
 
-    /// Sends a message if the transport can take it now. `Ok(false)` says that it was dropped.
+    /// Sends a message if the transport accepts it now. `Ok(false)` means that it was dropped.
     pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
         self.0.outbox.push_volatile(message.into())
     }
 
-    /// Waits until the message fits into the outbox, then sends it. Meant for
-    /// [`SlowConsumer::Refuse`](crate::SlowConsumer::Refuse) or a sender that wants the peer's pace.
+    /// Waits until the message fits into the outbox, then sends it. For
+    /// [`SlowConsumer::Refuse`](crate::SlowConsumer::Refuse), and for senders that adapt to the peer's speed.
     pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         let message = message.into();
         loop {
             self.until(Until::Room(message.wire_len())).await?;
-            // Another sender may have taken the room in between; only then is it full again.
+            // Another sender may have used the capacity in between. The outbox is then full again.
             match self.0.outbox.try_push(message.clone()).map(drop) {
                 Err(SendError::Full) => {}
                 other => return other,
@@ -133,23 +134,23 @@ impl Session {
         }
     }
 
-    /// Whether a volatile message would be taken now: nothing waits, and the transport takes more (over polling: a
-    /// GET waits).
+    /// Whether a volatile message would be sent now: nothing is queued, and the transport accepts more (with
+    /// polling: a GET waits).
     pub fn can_send_now(&self) -> bool {
         self.0.outbox.can_send_now()
     }
 
-    /// Ready when everything sent so far was handed to the transport.
+    /// Ready when everything queued so far has been passed to the transport.
     pub fn drained(&self) -> Sent {
         self.until(Until::Written(self.0.outbox.last()))
     }
 
-    /// How many bytes wait for the peer, WebSocket headers included.
+    /// The number of bytes that wait for the peer, with WebSocket headers.
     pub fn queued_bytes(&self) -> usize {
         self.0.outbox.queued_bytes()
     }
 
-    /// How many messages wait for the peer.
+    /// The number of messages that wait for the peer.
     pub fn queued_messages(&self) -> usize {
         self.0.outbox.queued_messages()
     }
@@ -159,15 +160,15 @@ impl Session {
         self.0.outbox.is_open()
     }
 
-    /// Closes the session after what was sent has reached the peer (at most
-    /// [`Config::close_timeout`](crate::Config::close_timeout)). Nothing more can be sent. The session's task does this in
-    /// its next turn; until then messages may still arrive.
+    /// Closes the session after the queued messages have reached the peer, within
+    /// [`Config::close_timeout`](crate::Config::close_timeout). No more messages can be sent. The session's
+    /// task closes in its next turn; messages may still arrive until then.
     pub fn close(&self) {
         self.0.outbox.drain();
         self.command(Command::Close);
     }
 
-    /// Closes the session at once. What waits in the outbox is dropped.
+    /// Closes the session at once. Messages in the outbox are dropped.
     pub fn abort(&self) {
         self.abort_with(CloseReason::ForcedClose);
     }
@@ -193,7 +194,7 @@ impl Session {
         &self.0.outbox
     }
 
-    /// Counts bytes that were taken out of the outbox for as long as the answer to a poll holds them.
+    /// Counts the bytes of a polling response, taken out of the outbox, until the client has taken them.
     pub(crate) fn lend(&self, bytes: usize) -> Option<Loan> {
         Loan::new(&self.0, bytes)
     }
@@ -202,8 +203,8 @@ impl Session {
         self.0.transport.store(transport as u8, Ordering::Relaxed);
     }
 
-    /// Leaves a command for the driver and wakes it. When the driver is gone the command is dropped, and whoever
-    /// waits for its answer sees that.
+    /// Queues a command for the driver and wakes it. After the driver has ended the command is dropped, and
+    /// its response channel with it.
     pub(crate) fn command(&self, command: Command) {
         if let Some(mailbox) = &mut *self.mailbox() {
             mailbox.push(command);
@@ -215,7 +216,7 @@ impl Session {
         self.mailbox().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// The driver ends: commands that came too late are dropped, and so are all later ones.
+    /// Closes the mailbox at the end of the driver: pending and later commands are dropped.
     pub(crate) fn close_mailbox(&self) {
         self.mailbox().take();
     }
@@ -224,9 +225,10 @@ impl Session {
         self.0.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The driver wants to sleep; `false` says that something arrived in the meantime.
+    /// Prepares the driver for sleep. `false` means that a command or a message arrived in the meantime.
     pub(crate) fn park(&self, writable: bool, waker: &Waker) -> bool {
-        // First the promise to be woken, then the look into the mailbox: a command that comes in between wakes.
+        // The order matters: the waker is registered before the look into the mailbox, so a command in
+        // between wakes the driver.
         self.0.outbox.park(writable, waker) && self.mailbox().as_ref().is_none_or(Vec::is_empty)
     }
 }
@@ -246,9 +248,10 @@ impl Lender for Shared {
     }
 }
 
-/// A future that is ready when a message was handed to the transport, or fails when the session closed before.
+/// A future that is ready when a message has been passed to the transport, or fails when the session closes
+/// before.
 ///
-/// Dropping it changes nothing for the message.
+/// Dropping it does not affect the message.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sent {

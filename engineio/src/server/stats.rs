@@ -1,31 +1,32 @@
-//! How many of everything there is right now. What leaks shows here.
+//! The current numbers of sessions, tasks and connections, which also reveal leaks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// The counts of a server at one moment.
+/// The gauges of a server at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Sessions that clients can reach: the official server's `clientsCount`.
+    /// Sessions that accept requests: the official server's `clientsCount`.
     pub sessions: usize,
-    /// Tasks that drive a session, those that are saying goodbye included.
+    /// Tasks that drive a session, with those that send their close packet.
     pub tasks: usize,
-    /// Sessions whose memory is held, be it only by a handle that the application kept.
+    /// Sessions whose memory is in use, even if only by a handle of the application.
     pub outboxes: usize,
-    /// TCP connections that [`serve`](crate::Server::serve) is answering HTTP requests on.
+    /// TCP connections of [`serve`](crate::Server::serve) that speak HTTP.
     pub connections: usize,
-    /// The bytes of memory that wait for clients, counted as [`Config::max_buffered`](crate::Config::max_buffered) says;
-    /// answers to polls that have left their session are included until they are taken. What a session is just writing may
-    /// be missing. [`ServerBuilder::max_queued_bytes`](crate::ServerBuilder::max_queued_bytes) bounds them.
+    /// Bytes of memory that wait for clients, counted as
+    /// [`Config::max_buffered`](crate::Config::max_buffered) says. Polling responses are included until the
+    /// client has taken them. Bytes that a session is currently writing may be missing.
+    /// [`ServerBuilder::max_queued_bytes`](crate::ServerBuilder::max_queued_bytes) bounds them.
     pub queued_bytes: usize,
-    /// Sessions that ended because their handler panicked, since the start.
+    /// Sessions that ended because of a panic in their handler, since the start.
     pub panics: usize,
 }
 
-/// Something that only ever grows.
+/// A counter, which only increases.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(AtomicUsize);
 
@@ -39,18 +40,18 @@ impl Tally {
     }
 }
 
-/// A count that things enter and leave.
+/// A gauge: it counts live guards.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Count(Arc<Crowd>);
 
 #[derive(Debug, Default)]
 struct Crowd {
     size: AtomicUsize,
-    /// Told when the last one leaves.
+    /// Notified when the last guard is dropped.
     left: Notify,
 }
 
-/// One thing in a [`Count`], until it is dropped.
+/// One guard of a [`Count`], counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Gauge(Arc<Crowd>);
 
@@ -64,7 +65,7 @@ impl Count {
         self.0.size.load(Ordering::Relaxed)
     }
 
-    /// Waits until nothing is left.
+    /// Waits until the count is zero.
     pub(crate) async fn emptied(&self) {
         loop {
             let left = self.0.left.notified();

@@ -1,7 +1,8 @@
-//! What can be seen of requests and sessions, with the feature `tracing`. Without it these functions do nothing, so that
-//! their callers need not ask. The table of targets and levels is docs/tracing.md.
+//! Events of requests and sessions, with the feature `tracing`. Without it these functions do nothing, so
+//! their callers need no `cfg`. The table of targets and levels is docs/tracing.md.
 //!
-//! A session's id is a secret, which `Debug` does not show; neither is the query of a request, where ids are.
+//! A session's id is a secret, and `Debug` does not show it. The query of a request is left out too, as it
+//! contains the id.
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is done with them"))]
 
 use std::future::Future;
@@ -17,7 +18,7 @@ use crate::close_reason::CloseReason;
 #[cfg(feature = "tracing")]
 use crate::log_limit::LogLimit;
 
-/// A crowd of clients must not fill the log.
+/// Rate limit for the line below, so that many clients cannot fill the log.
 #[cfg(feature = "tracing")]
 static FULL: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
@@ -45,7 +46,7 @@ pub(super) fn refused(parts: &Parts, error: &RequestError) {
     }
 }
 
-/// A handshake was refused because there are as many sessions as there may be.
+/// A handshake was refused because of the limit on sessions.
 pub(super) fn full(max_sessions: usize) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = FULL.admits(Instant::now()) {
@@ -53,7 +54,7 @@ pub(super) fn full(max_sessions: usize) {
     }
 }
 
-/// A connection could not be accepted. Mostly the process is out of file descriptors.
+/// A connection could not be accepted. Usually the process is out of file descriptors.
 pub(super) fn not_accepted(error: &std::io::Error) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = NOT_ACCEPTED.admits(Instant::now()) {
@@ -61,7 +62,7 @@ pub(super) fn not_accepted(error: &std::io::Error) {
     }
 }
 
-/// A handshake was refused because its address has as many sessions as it may.
+/// A handshake was refused because of the limit on sessions per address.
 pub(super) fn too_many(peer: Option<SocketAddr>) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "engineio::server", ?peer, "too many sessions of this address");
@@ -76,7 +77,7 @@ pub(super) fn opened(session: &Session) {
     }
 }
 
-/// A session has moved to another transport.
+/// A session was upgraded to another transport.
 pub(super) fn upgraded(session: &Session) {
     #[cfg(feature = "tracing")]
     {
@@ -85,7 +86,7 @@ pub(super) fn upgraded(session: &Session) {
     }
 }
 
-/// A session is over. That a client reads too slowly is for the operator to see.
+/// A session has ended. A slow consumer is logged at a higher level, for the operator.
 pub(super) fn closed(session: &Session, reason: CloseReason) {
     #[cfg(feature = "tracing")]
     {
@@ -112,7 +113,7 @@ pub(super) fn panicked(session: &Session) {
     tracing::error!(target: "engineio::server", sid = ?session.id(), "a handler panicked");
 }
 
-/// What belongs to a session.
+/// The span of a session.
 #[cfg(feature = "tracing")]
 pub(super) type Span = tracing::Span;
 #[cfg(not(feature = "tracing"))]
@@ -126,7 +127,7 @@ pub(super) fn span(session: &Session) -> Span {
     Span
 }
 
-/// The task of a session: what is seen in it belongs to the session.
+/// Runs the task of a session in its span.
 pub(super) fn within<F: Future>(span: Span, task: F) -> impl Future<Output = F::Output> {
     #[cfg(feature = "tracing")]
     return tracing::Instrument::instrument(task, span);

@@ -1,25 +1,25 @@
-//! What went through a server since its start.
+//! The traffic of a server since its start.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// So many threads count without getting into each other's way; more of them share places.
+/// The number of cells. Up to this many threads count without contention; further threads share cells.
 const PLACES: usize = 16;
 
 thread_local! {
-    /// The place of this thread, once it has one.
+    /// The cell of this thread, once it is assigned.
     static PLACE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// What went through a server since its start. Heartbeats and the like are no messages.
+/// The traffic of a server since its start. Heartbeats and other control packets do not count as messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Sessions that were opened.
+    /// Sessions opened.
     pub opened: u64,
-    /// Messages that clients sent.
+    /// Messages received from clients.
     pub received: Flow,
-    /// Messages that were written to clients.
+    /// Messages written to clients.
     pub sent: Flow,
 }
 
@@ -27,9 +27,10 @@ pub struct Traffic {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flow {
-    /// How many. A text with its attachments is one when it is sent, and several when they are received.
+    /// The number of messages. A text with its attachments counts as one when sent, and as several when
+    /// received.
     pub messages: u64,
-    /// Their bytes: of those received the content, of those sent what they take on a WebSocket.
+    /// The bytes of the messages: of received ones the content, of sent ones their size on a WebSocket.
     pub bytes: u64,
 }
 
@@ -40,11 +41,11 @@ impl Flow {
     }
 }
 
-/// Counts as many threads at once. Each adds to a place of its own, so that they do not wait for each other.
+/// Counters for many threads. Each thread adds to a cell of its own, so that threads do not contend.
 #[derive(Debug, Default)]
 pub(crate) struct Meters([Place; PLACES]);
 
-/// On cache lines of its own.
+/// One cell, on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Place {

@@ -1,4 +1,4 @@
-//! Connections that leave HTTP, for applications that speak a protocol of their own on them.
+//! Connections that leave HTTP, for applications with a protocol of their own.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,8 +14,8 @@ use crate::net::{Io, NotUpgraded, Upgrading};
 
 /// The pending upgrade of a request on a connection of an [`HttpServer`](super::HttpServer).
 ///
-/// Resolves to the connection when the client has been sent an answer of 101. Resolves to an error when the answer is
-/// another one, or when the connection ends before.
+/// Resolves to the connection when a response of 101 has been sent. Resolves to an error after any other
+/// response, or when the connection ends before.
 #[derive(Debug)]
 pub struct PendingUpgrade(Upgrading);
 
@@ -27,7 +27,7 @@ pub struct Upgraded {
     read: Bytes,
 }
 
-/// A pending upgrade among the extensions of a request, which have to be clonable.
+/// A pending upgrade in the extensions of a request, which have to be `Clone`.
 #[derive(Clone)]
 pub(super) struct Slot(Arc<Mutex<Option<Upgrading>>>);
 
@@ -38,13 +38,14 @@ impl Slot {
 }
 
 impl PendingUpgrade {
-    /// Takes the pending upgrade of a request. `None` if the request does not ask for one, or if it was taken before.
+    /// Takes the pending upgrade of a request. `None` if the request is no upgrade, or if the upgrade was
+    /// already taken.
     pub fn take(extensions: &mut Extensions) -> Option<Self> {
         take(extensions).map(Self)
     }
 }
 
-/// The pending upgrade of a request, from our own HTTP server or from hyper's.
+/// The pending upgrade of a request, from the crate's own HTTP server or from hyper.
 pub(super) fn take(extensions: &mut Extensions) -> Option<Upgrading> {
     match extensions.remove::<Slot>() {
         Some(Slot(slot)) => slot.lock().unwrap_or_else(PoisonError::into_inner).take(),

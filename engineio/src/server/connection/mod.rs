@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection of a server that listens without a framework: requests in, answers out, one after the other.
+//! One HTTP/1.1 connection of a server without a framework: requests in, responses out, one after the other.
 
 mod write;
 
@@ -26,28 +26,28 @@ use super::upgrade::Slot;
 use crate::http1::{After, BodyDecoder, BodyEnd, Framing, Head, HeadError, Scanner, continue_100, encode};
 use crate::net::{Handover, Io, Scratch, Upgrading};
 
-/// How much is read of a client that does not wait for its answer.
+/// The bytes that are read ahead from a client that does not wait for its response.
 const AHEAD: usize = 16 * 1024;
 
-/// How long a client may take.
+/// The time limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// For the head of a request.
     pub(super) head: Duration,
-    /// For each [`PACE`] bytes of an answer, and of a body that routes read.
+    /// For each [`PACE`] bytes of a response, and of a body that routes read.
     pub(super) body: Duration,
 }
 
-/// What answers the requests of a connection.
+/// The service that answers the requests of a connection.
 pub(super) enum Answering {
-    /// The server. Requests outside its path are refused.
+    /// The Engine.IO server. Requests outside its path are refused.
     Server(Arc<Shared>),
-    /// The application.
+    /// The application's routes.
     Routes(Routes),
 }
 
-/// Answers the requests of one connection until either side is done with it, or `end` resolves; a request that is being
-/// answered then is answered.
+/// Serves the requests of one connection until either side closes it, or `end` resolves. A request in
+/// progress is still answered then.
 pub(super) async fn run(
     answering: Answering,
     deadlines: Deadlines,
@@ -59,7 +59,8 @@ pub(super) async fn run(
         Connection { io, read: Vec::new(), scanner: Scanner::default(), clock: Clock::default() };
     let mut end = pin!(end);
     loop {
-        // The end first: a client whose next request is always there already must not keep the connection open.
+        // `end` has priority: a client that always has the next request ready must not keep the connection
+        // open.
         let head = tokio::select! {
             biased;
             () = end.as_mut() => return,
@@ -73,7 +74,7 @@ pub(super) async fn run(
         match next {
             Next::Request => {}
             Next::Upgrade(handover) => {
-                // If the session is gone by now, so is its connection.
+                // If the session has ended by now, the connection ends too.
                 let _ = handover.send((connection.io, connection.read.into()));
                 return;
             }
@@ -86,33 +87,33 @@ pub(super) async fn run(
 
 struct Connection {
     io: Io,
-    /// What was read and not used yet.
+    /// Bytes that were read and are not used yet.
     read: Vec<u8>,
     scanner: Scanner,
-    /// How long the client may still take for what is waited for.
+    /// The deadline of the current wait for the client.
     clock: Clock,
 }
 
-/// What comes behind an answer.
+/// The next step after a response.
 enum Next {
     Request,
     Upgrade(oneshot::Sender<Handover>),
-    /// The end, for a client that has sent nothing more.
+    /// Shut down, for a client that has sent nothing more.
     Shutdown,
-    /// The end, for a client that may still be sending.
+    /// Shut down and linger, for a client that may still be sending.
     Linger,
     Nothing,
 }
 
-/// Why there is no head.
+/// The reason why there is no valid head.
 enum Refused {
     Head(HeadError),
-    /// It began and was not finished in time.
+    /// The head began and was not finished in time.
     TimedOut,
 }
 
 impl Connection {
-    /// Reads the head of the next request; `None` if there will be none.
+    /// Reads the head of the next request; `None` if the connection ends before.
     async fn head(&mut self, patience: Duration) -> Result<Option<Head>, Refused> {
         self.clock.start(patience);
         loop {
@@ -148,7 +149,7 @@ impl Connection {
         let asked = (parts.method.clone(), parts.version);
         parts.extensions.insert(PeerAddr(peer));
         let asks_upgrade = parts.headers.contains_key(header::UPGRADE);
-        // Behind a body nobody could say where the other protocol begins.
+        // With a body, the beginning of the other protocol's bytes would not be defined.
         let (handover, upgrading) = if asks_upgrade && framing == Framing::Length(0) {
             let (handover, upgrading) = oneshot::channel();
             (Some(handover), Some(Upgrading::Own(upgrading)))
@@ -156,12 +157,12 @@ impl Connection {
             (None, None)
         };
         let (body, mut upload) = self.body(framing, expects_continue);
-        // Requests of Engine.IO have a clock of their own, and another answer when it runs out.
+        // Engine.IO's requests have their own timeout, with another response.
         upload.patience = matches!(answering, Answering::Routes(_)).then_some(patience);
 
-        // A client may end its side behind a request and still read the answer. Whether it does cannot be told from a
-        // client that left. A request that changes something is answered either way; a GET may wait for minutes, and
-        // its end has to be known.
+        // A client may end its side behind a request and still read the response. This looks the same as a
+        // client that has disconnected. A request with a side effect is answered either way. A GET may wait
+        // for minutes, so the end of its client has to be noticed.
         let may_end = !matches!(asked.0, Method::GET | Method::HEAD);
         let mut ended = false;
         let answered = {
@@ -172,8 +173,8 @@ impl Connection {
                     if let Poll::Ready(response) = responding.as_mut().poll(cx) {
                         return Poll::Ready(Some(response));
                     }
-                    // The answer may wait for more of the body; if not, this is how we learn that nobody waits for the
-                    // answer any more.
+                    // The response may wait for more of the body. Otherwise this read detects that the client
+                    // has disconnected.
                     if ended {
                         return Poll::Pending;
                     }
@@ -189,8 +190,8 @@ impl Connection {
         let Some(response) = answered else { return Next::Nothing };
 
         let whole = self.skip(&mut upload.decoder);
-        // A proxy that forwards an upgrade may take the connection for a tunnel before it has seen the answer. Behind a
-        // refusal there is no further request.
+        // A proxy that forwards an upgrade may treat the connection as a tunnel before it has seen the
+        // response. After a refusal no further request is read.
         let keep_alive = keep_alive
             && whole
             && !asks_upgrade
@@ -227,7 +228,7 @@ impl Connection {
         }
     }
 
-    /// Answers what cannot be read as a request.
+    /// Answers bytes that are not a valid request.
     async fn refuse(&mut self, refused: Refused, patience: Duration) -> Next {
         let status = status(match refused {
             Refused::Head(error) => error.status(),
@@ -241,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// The body of a request whose head was just read, and what is left to do for it.
+    /// The body of a request whose head was just read, and the rest of its upload.
     fn body(&mut self, framing: Framing, expects_continue: bool) -> (RequestBody, Upload) {
         let upload = |decoder, feed, unsaid| Upload { decoder, feed, unsaid, patience: None, arrived: PACE };
         let done = upload(BodyDecoder::new(Framing::Length(0)), None, &[][..]);
@@ -259,7 +260,8 @@ impl Connection {
         }
     }
 
-    /// Moves the body on if somebody waits for it; otherwise reads ahead a little. An error says that the client is gone.
+    /// Reads on for a body that a reader waits for; otherwise reads ahead a little. An error means that the
+    /// client has disconnected.
     fn poll_upload(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
         loop {
             let Some(feed) = upload.feed.as_ref().filter(|feed| feed.is_wanted()) else {
@@ -290,7 +292,7 @@ impl Connection {
                     written => upload.unsaid.advance(written),
                 }
             }
-            // The clock starts when the body is waited for, and again with each part of it that has come.
+            // The deadline starts when a reader waits for the body, and anew with each part that has arrived.
             if let Some(patience) = upload.patience.filter(|_| upload.arrived >= PACE) {
                 upload.arrived = 0;
                 self.clock.start(patience);
@@ -304,13 +306,13 @@ impl Connection {
             };
             match filled {
                 Ok(more @ 1..) => upload.arrived += more,
-                // Whoever waits for the body is told; the answer is for nobody.
+                // The reader of the body gets an error; the client can receive no response any more.
                 Ok(0) | Err(_) => feed.end(Err(IncompleteBody)),
             }
         }
     }
 
-    /// Reads ahead a little while an answer is being made. Ready when the client sends nothing more.
+    /// Reads ahead a little while the response is being made. Ready when the client has ended its side.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.read.len() < AHEAD {
             if ready!(self.poll_fill(cx))? == 0 {
@@ -320,7 +322,7 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Drops what is here of a body that nobody wanted. Returns whether the next request begins behind it.
+    /// Drops the received bytes of an unread body. Returns whether the next request begins behind it.
     fn skip(&mut self, decoder: &mut BodyDecoder) -> bool {
         match decoder.decode_into(&self.read, &mut Vec::new()) {
             Ok(used) => drop(self.read.drain(..used)),
@@ -329,7 +331,7 @@ impl Connection {
         decoder.is_done()
     }
 
-    /// Reads once, within the time that the clock gives.
+    /// Reads once, within the deadline.
     async fn fill(&mut self) -> io::Result<usize> {
         poll_fn(|cx| match self.poll_fill(cx) {
             Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
@@ -343,13 +345,13 @@ impl Connection {
         let mut buf = ReadBuf::new(&mut scratch);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         let filled = buf.filled();
-        // Mostly this is one whole request, which then needs no other copy.
+        // Usually these bytes are one whole request, which then needs no other copy.
         self.read.reserve_exact(filled.len());
         self.read.extend_from_slice(filled);
         Poll::Ready(Ok(filled.len()))
     }
 
-    /// Takes the first bytes of what was read.
+    /// Takes the first bytes of the read buffer.
     fn split(&mut self, len: usize) -> Bytes {
         if len == self.read.len() {
             return std::mem::take(&mut self.read).into();
@@ -360,24 +362,24 @@ impl Connection {
     }
 }
 
-/// What is still to be done about the body of the request that is being answered.
+/// The unfinished upload of the current request's body.
 struct Upload {
     decoder: BodyDecoder,
-    /// Where it goes; `None` when it is complete.
+    /// The receiver of the body; `None` when the body is complete.
     feed: Option<Feed>,
-    /// What is left of telling the client that we want it.
+    /// The unsent rest of a `100 Continue`.
     unsaid: &'static [u8],
-    /// How long each [`PACE`] bytes of it may take, if they have a clock.
+    /// The time limit of each [`PACE`] bytes, if there is one.
     patience: Option<Duration>,
-    /// How many bytes have come since the clock was started.
+    /// The bytes that have arrived since the deadline was started.
     arrived: usize,
 }
 
-/// What came of reading while an answer is waited for.
+/// The result of reading while a response is awaited.
 enum Moved {
-    /// Whoever waits for the body has something to do.
+    /// The reader of the body can continue.
     On,
-    /// The client sends nothing more.
+    /// The client has ended its side.
     ToTheEnd,
 }
 
@@ -407,7 +409,7 @@ impl Answering {
     }
 }
 
-/// How many bytes of empty lines stand in front.
+/// The length of the leading empty lines in bytes.
 fn empty_lines(bytes: &[u8]) -> usize {
     2 * bytes.chunks_exact(2).take_while(|line| line == b"\r\n").count()
 }
@@ -425,7 +427,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// What a client hears that sends these requests and ends its side. Each answer takes a second.
+    /// The responses that a client receives when it sends these requests and ends its side. Each response
+    /// takes a second.
     async fn answers(requests: &str) -> String {
         let routes = Routes::new(|_| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -455,14 +458,14 @@ mod tests {
         let chunked = "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
         let answers = answers(&format!("{counted}{counted}")).await;
         assert_eq!(answers.matches("late").count(), 2, "{answers}");
-        // A body that is not whole, and a GET, which may be waiting for what would be lost.
+        // An incomplete body, and a GET, which may be waiting for a message that would be lost.
         assert_eq!(self::answers(&chunked[..chunked.len() - 2]).await, "");
         assert_eq!(self::answers(&counted[..counted.len() - 1]).await, "");
         assert_eq!(self::answers("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
     }
 
-    /// A client that does not wait for its answers holds so much memory: what the limit says, and what the read beyond
-    /// it brings.
+    /// The memory that a client can occupy by not waiting for its responses: the limit, and the bytes of the
+    /// read that exceeds it.
     #[tokio::test(start_paused = true)]
     async fn what_is_sent_ahead_of_an_answer_has_a_limit() {
         const PIPE: usize = 256 * 1024;

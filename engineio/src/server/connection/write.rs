@@ -1,4 +1,4 @@
-//! Writing answers, within the time that a client may take for them.
+//! Writing of responses, within the time that a client has for them.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -14,19 +14,19 @@ use super::Connection;
 use crate::http1::BodyEnd;
 use crate::net::Io;
 
-/// A body of at most this size is copied behind its head, and written with it. Copying more costs more than the vector
-/// of a gathering write.
+/// The largest body that is copied behind its head and written with it. A larger copy costs more than the
+/// second slice of a vectored write.
 pub(super) const COPIED: usize = 4 * 1024;
-/// How much of an answer a client has to take before its patience is counted anew. One byte at a time would hold the
-/// rest for as long as it likes.
+/// The bytes of a response after which the client's time starts anew. With a single byte, a client could hold
+/// the rest for as long as it likes.
 pub(super) const PACE: usize = 16 * 1024;
-/// How long, and for how many bytes, a client may go on sending what is refused already. A connection that is closed
-/// with unread bytes in it is reset, and a reset can overtake the answer.
+/// The time, and the bytes, that a client may go on sending after a refusal. Closing a connection with unread
+/// bytes resets it, and the reset can overtake the response.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 impl Connection {
-    /// Writes an answer. The client may take as long as `patience` for each [`PACE`] bytes of it.
+    /// Writes a response. The client may take `patience` for each [`PACE`] bytes of it.
     pub(super) async fn write(
         &mut self,
         head: Vec<u8>,
@@ -66,7 +66,7 @@ impl Connection {
                     self.clock.start(patience);
                 }
             }
-            // TCP has nothing to flush. TLS waits here for a client that reads nothing.
+            // TCP has nothing to flush. TLS waits here for a client that does not read.
             match Pin::new(&mut self.io).poll_flush(cx) {
                 Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
                 flushed => flushed,
@@ -75,14 +75,14 @@ impl Connection {
         .await
     }
 
-    /// Ends the writing side. Dropping a TCP stream does the same; a TLS client wants to be told.
+    /// Ends the writing side. Dropping a TCP stream has the same effect; TLS needs a `close_notify`.
     pub(super) async fn shutdown(&mut self) {
         if matches!(self.io, Io::Other(_)) {
             let _ = self.end_writing().await;
         }
     }
 
-    /// Ends the writing side, and waits for the client to notice.
+    /// Ends the writing side, and waits for the client to close.
     pub(super) async fn linger(mut self) {
         if self.end_writing().await.is_err() {
             return;
@@ -99,7 +99,7 @@ impl Connection {
     }
 
     async fn end_writing(&mut self) -> io::Result<()> {
-        // TLS writes its last message here, which a client that reads nothing does not take.
+        // TLS writes its `close_notify` here, which a client that does not read never takes.
         self.clock.start(LINGER);
         poll_fn(|cx| match Pin::new(&mut self.io).poll_shutdown(cx) {
             Poll::Pending => self.clock.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
@@ -108,7 +108,8 @@ impl Connection {
         .await
     }
 
-    /// Writes an answer whose body comes in pieces. What is there of it leaves whenever the next piece is waited for.
+    /// Writes a response whose body arrives in pieces. Buffered bytes are written whenever the next piece has
+    /// to be awaited.
     pub(super) async fn stream(
         &mut self,
         head: Vec<u8>,
@@ -137,7 +138,7 @@ impl Connection {
             if end == BodyEnd::Chunked {
                 out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
             }
-            // The end of a small chunk leaves with it.
+            // The end of a small chunk is written together with it.
             if end == BodyEnd::Chunked && data.len() <= COPIED {
                 out.extend_from_slice(&data);
                 out.extend_from_slice(b"\r\n");
@@ -157,7 +158,7 @@ impl Connection {
         self.write(out, Bytes::new(), patience).await
     }
 
-    /// The next piece of an answer. An error says that the client is gone, and nobody waits for it.
+    /// The next piece of a response. An error means that the client has disconnected.
     fn poll_frame(&mut self, body: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<Piece>> {
         if let Poll::Ready(piece) = body.as_mut().poll_frame(cx) {
             return Poll::Ready(Ok(piece));
@@ -182,7 +183,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Writes 100 KiB to a client that takes `step` bytes every 10 seconds. Returns how many it took.
+    /// Writes 100 KiB to a client that takes `step` bytes every 10 seconds. Returns the number of bytes
+    /// taken.
     async fn taken(step: usize) -> (io::Result<()>, usize) {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let (scanner, clock) = (Scanner::default(), Clock::default());
@@ -246,7 +248,7 @@ mod tests {
         assert!(taken_of_it < 16 * 1024, "{taken_of_it}");
     }
 
-    /// Whoever goes on sending what is refused is read for so many bytes and so long, and nothing of it is kept.
+    /// Bytes after a refusal are read up to a limit of time and size, and not kept.
     #[tokio::test(start_paused = true)]
     async fn what_is_sent_after_a_refusal_has_a_limit() {
         const PIPE: usize = 1024;

@@ -1,4 +1,4 @@
-//! What the session cookie looks like, and what it refuses.
+//! The format of the session cookie, and the values that it refuses.
 
 use super::*;
 
@@ -73,7 +73,7 @@ fn all_attributes_come_in_the_official_order() {
     assert_eq!(written(&bare), "io=s1");
 }
 
-/// CVE-2024-47764: the `cookie` package let a name, a path or a domain bring attributes of its own.
+/// CVE-2024-47764: in the `cookie` package a name, a path or a domain could add attributes of its own.
 #[test]
 fn nothing_breaks_out_of_its_attribute() {
     for name in ["", "a b", "a=b", "a;", "a,b", "a\"", "a\r\nb", "a\0", "naïve", "io=1; Domain=evil.example"]

@@ -1,4 +1,4 @@
-//! What the headers are, for each kind of origin and each option. The expected headers are those of `cors` 2.8.
+//! The headers for each kind of origin and each option. The expected headers are those of `cors` 2.8.
 
 use super::*;
 
@@ -50,7 +50,7 @@ fn any_origin_is_a_star() {
             assert_eq!(cors.preflight(&request).status(), StatusCode::NO_CONTENT);
         }
     }
-    // A browser refuses this pair, so no user's cookies get out.
+    // A browser refuses this pair, so no user's cookies are sent.
     assert_eq!(
         actual(&Cors::any().credentials(true), &from("http://a.test")),
         ["access-control-allow-credentials: true", "access-control-allow-origin: *"]
@@ -199,7 +199,7 @@ fn credentials_are_never_granted_to_a_refused_origin() {
             cors.decorate(&from(origin), &mut answers[1]);
             for answer in answers {
                 let allowed = answer.get(ACCESS_CONTROL_ALLOW_ORIGIN);
-                // What is configured, or the star that browsers refuse beside credentials.
+                // The configured origin, or the star, which browsers refuse together with credentials.
                 assert!(
                     allowed.is_none_or(|allowed| allowed == "https://good.test"
                         || (allowed == "*" && matches!(cors.origin, Origin::Any))),
@@ -234,7 +234,7 @@ fn without_allowed_headers_those_asked_for_are_allowed() {
             BOTH,
         ]
     );
-    // None at all is another matter.
+    // An empty list leaves the header out.
     let cors = Cors::any().allowed_headers::<[&str; 0]>([]).unwrap();
     assert_eq!(preflight(&cors, &asked), [METHODS, "access-control-allow-origin: *", "content-length: 0"]);
 }

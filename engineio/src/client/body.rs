@@ -1,4 +1,4 @@
-//! The bodies of polling requests and their answers, in either revision of the protocol.
+//! The bodies of polling requests and responses, in either revision of the protocol.
 
 use crate::packet::{Packet, ParseError, Protocol};
 use crate::payload::v3::{self, TextPackets};
@@ -27,7 +27,7 @@ impl Body {
         }
     }
 
-    /// Appends a binary message: `b` and base64. Revision 3 wants its type too.
+    /// Appends a binary message: `b` and base64. Revision 3 adds the packet type.
     pub(crate) fn push_base64(&mut self, packet: &[u8]) {
         match self {
             Self::V4(body) => body.push_encoded(packet),
@@ -38,7 +38,7 @@ impl Body {
         }
     }
 
-    /// How long it is at most with one more packet.
+    /// The largest length of the body with one more packet of this length.
     pub(crate) fn len_with(&self, packet: usize) -> usize {
         match self {
             Self::V4(body) => body.len() + 1 + packet,
@@ -66,7 +66,7 @@ impl Body {
     }
 }
 
-/// The packets of an answer.
+/// The packets of a response.
 pub(crate) enum Packets {
     V4(payload::Packets),
     V3(TextPackets),

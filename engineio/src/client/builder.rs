@@ -1,4 +1,4 @@
-//! The settings of a client, and opening sessions with them.
+//! The settings of a client, and the opening of sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,13 +21,13 @@ use super::websocket::{Received, WebSocket};
 use crate::config::Transport;
 use crate::packet::{Packet, Protocol};
 
-/// Opens sessions, any number of them one after the other: see [`connect`](Self::connect).
+/// Opens sessions, one after the other, as often as needed: see [`connect`](Self::connect).
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
-    // Both are shared with the sessions, which so cost no copy each.
+    // The sessions share both, so a session costs no copy.
     url: Arc<Url>,
     config: Arc<ClientConfig>,
-    /// Whether the last session was on a WebSocket.
+    /// Whether the last session used a WebSocket.
     remembered: Arc<AtomicBool>,
 }
 
@@ -37,7 +37,7 @@ impl ClientBuilder {
         Self { url: Arc::new(url), config: Arc::default(), remembered: Arc::default() }
     }
 
-    /// The server's address.
+    /// The address of the server.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -47,7 +47,7 @@ impl ClientBuilder {
         &self.config
     }
 
-    /// All settings, for those that have no method of their own here.
+    /// Changes any settings, those without a method of their own included.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut ClientConfig)) -> Self {
         change(Arc::make_mut(&mut self.config));
@@ -121,8 +121,8 @@ impl ClientBuilder {
         self.configure(|config| config.tls = tls)
     }
 
-    /// Opens a session. A future that is dropped leaves nothing behind. How long it may take is the caller's to say,
-    /// with `tokio::time::timeout`.
+    /// Opens a session. Dropping the future cancels the attempt completely. There is no timeout; use
+    /// `tokio::time::timeout`.
     pub async fn connect(&self) -> Result<Client, OpenError> {
         let transports = self.transports_to_try();
         let mut failed = OpenError::NoTransports;
@@ -139,8 +139,8 @@ impl ClientBuilder {
         Err(failed)
     }
 
-    /// How the server answers the first request of a polling session, whatever the status: for those who look for what
-    /// is wrong on the way to it. A session that the server opens for that ends by its timeout.
+    /// The head of the server's response to a polling handshake, whatever the status, for the diagnosis of
+    /// connection problems. The session that the server may open for it ends by its timeout.
     pub async fn first_answer(&self) -> Result<http::response::Parts, HttpError> {
         let route = Route::new(Arc::clone(&self.url), Arc::clone(&self.config));
         let request = route.poll(None, None)?;

@@ -1,4 +1,4 @@
-//! The transport that a session is on.
+//! The current transport of a session.
 
 use std::task::{Context, Poll};
 
@@ -22,7 +22,7 @@ impl Carrier {
         }
     }
 
-    /// The next packet, or the end.
+    /// The next packet, or the end of the transport.
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Closed>> {
         match self {
             Self::Polling(polling) => polling.poll_packet(cx).map_err(Closed::from),
@@ -33,8 +33,8 @@ impl Carrier {
         }
     }
 
-    /// Writes what waits if more would be read next: a server that never stops would else never be answered, not even its
-    /// pings. Polling reads and writes beside each other.
+    /// Writes the outbox before the next read. Without this, a server that never stops sending would get no
+    /// response, not even to its pings. Polling reads and writes independently.
     pub(crate) fn clear_the_way(&mut self, outbox: &Outbox, cx: &mut Context<'_>) {
         if let Self::WebSocket(websocket) = self {
             if !websocket.has_received() {
@@ -43,7 +43,7 @@ impl Carrier {
         }
     }
 
-    /// Writes what waits. `true` says that nothing is left.
+    /// Writes the outbox. `true` means that nothing is left.
     pub(crate) fn poll_flush(
         &mut self,
         outbox: &Outbox,
@@ -55,7 +55,7 @@ impl Carrier {
         }
     }
 
-    /// Says goodbye, behind everything else.
+    /// Queues the close packet or close frame, behind everything else.
     pub(crate) fn send_close(&mut self) {
         match self {
             Self::Polling(polling) => polling.send_close(),
@@ -63,7 +63,7 @@ impl Carrier {
         }
     }
 
-    /// Whether the goodbye has arrived. A WebSocket waits for the server's.
+    /// Whether the close has been sent. A WebSocket also waits for the server's close frame.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Self::Polling(polling) => !polling.is_posting(),

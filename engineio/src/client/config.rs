@@ -1,4 +1,4 @@
-//! Every number and switch of a client, with the official client's defaults where it has one.
+//! The settings of a client, with the official client's defaults where it has the setting.
 
 use std::time::Duration;
 
@@ -12,57 +12,64 @@ use crate::packet::Protocol;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// The revision of the protocol that the server speaks. Default [`Protocol::V4`]; servers of Socket.IO v2 want
-    /// [`Protocol::V3`], in which the client sends the heartbeat, and binary messages over polling go as base64.
+    /// The protocol revision of the server. Default [`Protocol::V4`]. Servers of Socket.IO v2 need
+    /// [`Protocol::V3`], in which the client sends the heartbeat, and binary messages over polling are
+    /// base64.
     pub protocol: Protocol,
-    /// Where the server answers (`path`). Default `/engine.io/`.
+    /// The path of the server (`path`). Default `/engine.io/`.
     pub path: String,
-    /// Parameters that go with each request, in front of those of the protocol.
+    /// Query parameters of each request, in front of those of the protocol.
     pub query: Vec<(String, String)>,
-    /// Headers that go with each request (`extraHeaders`), or only with those of one transport.
+    /// Headers of each request (`extraHeaders`), or only of the requests of one transport.
     pub headers: Vec<(Option<Transport>, HeaderName, HeaderValue)>,
-    /// The transports to use, the first one first (`transports`). Default polling and WebSocket.
+    /// The transports, in the order of preference (`transports`). Default polling and WebSocket.
     pub transports: Vec<Transport>,
-    /// Whether to try the other transports of the list if the first does not connect (`tryAllTransports`). Default
-    /// false. Costs a request for each that fails.
+    /// Whether to try the other transports of the list if the first one does not connect
+    /// (`tryAllTransports`). Default false. Cost: a request for each failed transport.
     pub try_all_transports: bool,
-    /// Whether to move from polling to WebSocket if the server offers it (`upgrade`). Default true.
+    /// Whether to upgrade from polling to WebSocket if the server offers it (`upgrade`). Default true.
     pub upgrade: bool,
-    /// Whether to begin with WebSocket when the last session was on one (`rememberUpgrade`). Default false. Saves the
-    /// requests of polling where WebSocket works, and costs a failed attempt where it has stopped to.
+    /// Whether to start with WebSocket if the last session used one (`rememberUpgrade`). Default false. It
+    /// saves the polling requests where WebSocket works, and costs a failed attempt where WebSocket no longer
+    /// works.
     pub remember_upgrade: bool,
-    /// How long the move to WebSocket may take. Default 10 s, as servers have it; then polling goes on.
+    /// The time that the upgrade to WebSocket may take. Default 10 s, as in servers. On expiry the session
+    /// stays on polling.
     pub upgrade_timeout: Duration,
-    /// Whether binary messages go as base64, also over WebSocket (`forceBase64`). Default false. Costs a third more
-    /// bytes.
+    /// Whether binary messages are sent as base64, also over WebSocket (`forceBase64`). Default false. Cost:
+    /// a third more bytes.
     pub force_base64: bool,
-    /// Whether polling requests carry a parameter that makes their URLs unique, so that no cache answers them
-    /// (`timestampRequests`). Default true. Costs eleven bytes a request.
+    /// Whether polling requests have a unique parameter, so that no cache answers them (`timestampRequests`).
+    /// Default true. Cost: eleven bytes per request.
     pub timestamp_requests: bool,
     /// The name of that parameter (`timestampParam`). Default `t`.
     pub timestamp_param: String,
-    /// Whether cookies of the server are kept and sent back (`withCredentials`). Default true, other than in browsers:
-    /// load balancers find the server of a polling session by them.
+    /// Whether the server's cookies are stored and sent back (`withCredentials`). Default true, unlike in
+    /// browsers: load balancers use cookies to find the server of a polling session.
     pub cookies: bool,
-    /// The largest message that is taken, in bytes. Default 1,000,000, as servers have it; for the answer to one poll
-    /// sixteen times that. A server can make the client hold that much.
+    /// The largest message that is accepted, in bytes. Default 1,000,000, as in servers; the limit of one
+    /// polling response is sixteen times that. A server can make the client hold that much memory.
     pub max_payload: usize,
-    /// How many packets one answer to a poll may carry. Default 16,384.
+    /// The largest number of packets in one polling response. Default 16,384.
     pub max_packets_per_payload: usize,
-    /// How many frames a WebSocket message of the server may come in. Default 16,384, as `ws` has it; more ends the session
-    /// as [`WsError::TooManyFragments`](crate::ws::inbound::WsError::TooManyFragments). With 1 a message has to be one frame.
+    /// The largest number of frames in one WebSocket message of the server. Default 16,384, as in `ws`. A
+    /// message in more frames ends the session as
+    /// [`WsError::TooManyFragments`](crate::ws::inbound::WsError::TooManyFragments). With 1, a message has to
+    /// be one frame.
     ///
-    /// Costs no memory, but time: a frame may be empty, and its 2 bytes have to be read all the same.
+    /// A higher limit costs time, not memory: a frame may be empty, and its 2 bytes are read all the same.
     pub max_fragments: u32,
-    /// How many packets one polling request carries at most. Default 1,024. Servers of `python-socketio` drop a request
-    /// with more than 16 without a word, unless they are told to take more; with less the rest waits a round trip.
+    /// The largest number of packets in one polling request. Default 1,024. By default, servers of
+    /// `python-socketio` drop a request with more than 16 packets without an error. With a smaller limit the
+    /// other packets wait a round trip.
     pub max_packets_per_request: usize,
-    /// How many bytes of memory may wait for the server, each message counted with an eighth more than its bytes and with
-    /// 128 bytes for its place. Default 8 MiB; more are refused with [`SendError::Full`](crate::SendError::Full).
+    /// The largest memory of the outbox in bytes, where each message counts with an eighth more than its
+    /// bytes and 128 bytes for its entry. Default 8 MiB; further messages are refused with
+    /// [`SendError::Full`](crate::SendError::Full).
     pub max_buffered: usize,
-    /// How long a close waits for the server to take what was sent before. Default 10 s.
+    /// The longest wait of a close for the server to take the messages sent before. Default 10 s.
     pub close_timeout: Duration,
-    /// The proxy. Default: what the environment says.
+    /// The proxy. Default: the environment variables.
     pub proxy: Proxies,
     /// The TLS settings. Default: the certificates that the operating system trusts.
     #[cfg(feature = "tls")]

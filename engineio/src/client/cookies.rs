@@ -1,16 +1,16 @@
-//! The cookies that a server gave us, for the requests of the sessions that follow. All requests go to one place, so
-//! a cookie's domain and path do not matter.
+//! The cookies of the server, for the requests of the following sessions. All requests have the same server
+//! and path, so the domain and path of a cookie are ignored.
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
-/// More than that no server needs; a hostile one must not fill our memory.
+/// The largest number of cookies. No server needs more, and a hostile one must not fill the memory.
 const MAX_COOKIES: usize = 64;
-/// The longest name and value together that browsers keep.
+/// The longest name and value together that browsers store.
 const MAX_LEN: usize = 4096;
 
-/// Cookies by name, in the order in which they came.
+/// Cookies by name, in the order of arrival.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cookies(Vec<Cookie>);
 
@@ -22,7 +22,7 @@ struct Cookie {
 }
 
 impl Cookies {
-    /// Takes over what the headers of an answer set.
+    /// Stores the cookies in the headers of a response.
     pub(crate) fn store(&mut self, headers: &HeaderMap, now: SystemTime) {
         for line in headers.get_all(SET_COOKIE) {
             let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line, now)) else { continue };
@@ -33,7 +33,7 @@ impl Cookies {
         }
     }
 
-    /// The `Cookie` header of a request, if there are any.
+    /// The `Cookie` header of a request; `None` without cookies.
     pub(crate) fn header(&mut self, now: SystemTime) -> Option<HeaderValue> {
         self.0.retain(|cookie| cookie.expires.is_none_or(|expires| expires > now));
         let pairs: Vec<_> = self.0.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
@@ -42,7 +42,7 @@ impl Cookies {
 }
 
 impl Cookie {
-    /// Nothing if it is no cookie.
+    /// `None` if the line is not a cookie.
     fn parse(line: &str, now: SystemTime) -> Option<Self> {
         let mut parts = line.split(';').map(str::trim);
         let (name, value) = parts.next()?.split_once('=')?;

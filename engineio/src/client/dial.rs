@@ -1,4 +1,4 @@
-//! Opening a connection to the server, through a proxy where there is one.
+//! Connections to the server, through a proxy if one is set.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::stream::Stream;
 use super::upgrade::upgrade;
 use super::url::Url;
 
-/// Opens a connection. A WebSocket, and whatever is encrypted, goes through a tunnel where there is a proxy; a plain
-/// request is the proxy's to hand on.
+/// Opens a connection. With a proxy, WebSockets and encrypted connections use a tunnel; the proxy forwards
+/// plain requests.
 pub(crate) async fn open(route: &Route, tunnel: bool) -> Result<Stream, HttpError> {
     let tcp = match &route.proxy {
         None => dial(&route.url).await?,
@@ -34,7 +34,8 @@ pub(crate) async fn open(route: &Route, tunnel: bool) -> Result<Stream, HttpErro
 async fn dial(url: &Url) -> Result<TcpStream, HttpError> {
     let stream = TcpStream::connect((url.host(), url.port())).await;
     let stream = stream.map_err(|error| HttpError::Connect(Arc::new(error)))?;
-    // Messages are written whole, so there is nothing to wait for. Where this fails it is only slower.
+    // Messages are written whole, so Nagle's algorithm would only delay them. A socket that refuses the
+    // option still works, only slower.
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
@@ -50,7 +51,7 @@ async fn tunnel_through(proxy: &Url, server: &Url) -> Result<TcpStream, HttpErro
     }
     let stream = Stream::Tcp(dial(proxy).await?);
     let upgraded = upgrade(stream, request.body(())?).await?;
-    // A server says nothing before it is asked, so nothing was read too far.
+    // A server sends nothing before the first request, so there are no bytes behind the proxy's response.
     match upgraded.stream {
         Some((Stream::Tcp(stream), _)) => Ok(stream),
         _ => Err(HttpError::Proxy(upgraded.status)),

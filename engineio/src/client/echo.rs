@@ -13,7 +13,8 @@ use crate::outbox::Outbox;
 use crate::packet::Message;
 use crate::prepared::Prepared;
 
-/// Opens a WebSocket at the client's path and sends what `answer` says to each message, until the server closes it.
+/// Opens a WebSocket at the client's path and sends the result of `answer` for each message, until the server
+/// closes it.
 pub async fn visit(
     client: &ClientBuilder,
     mut answer: impl FnMut(Message) -> Option<Message>,
@@ -23,7 +24,8 @@ pub async fn visit(
     let outbox = Outbox::new(usize::MAX, SlowConsumer::Refuse);
     let ended = poll_fn(|cx| {
         loop {
-            // What waits is written before more is read, so there are never more answers than to the messages of one read.
+            // The outbox is written before the next read, so it never holds more than the responses to one
+            // read.
             if !frames.has_received() && !frames.poll_flush(Some(&outbox), cx) {
                 return Poll::Pending;
             }
@@ -39,7 +41,7 @@ pub async fn visit(
         }
     })
     .await;
-    // The close frame.
+    // Writes the close frame.
     poll_fn(|cx| if frames.poll_flush(None, cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     ended
 }

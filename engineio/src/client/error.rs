@@ -1,4 +1,4 @@
-//! Why there is no session: it never came to be, or it ended. In the words of the official client.
+//! The errors of opening a session, and the reasons for its end, with the official client's names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use crate::frame::CloseCode;
 use crate::packet::ParseError;
 use crate::ws::inbound::WsError;
 
-/// Why a session did not come to be.
+/// The reason why a session was not opened.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The list of transports is empty.
     #[error("No transports available")]
     NoTransports,
-    /// A transport failed; of several, the last one that was tried.
+    /// A transport failed; of several, this is the last one that was tried.
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
 
-/// Why a session ended. `Display` gives the official client's string.
+/// The reason for the end of a session. `Display` gives the official client's string.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Closed {
     /// The application closed it.
     Forced,
-    /// The server's heartbeat did not come in time.
+    /// The server's heartbeat did not arrive in time.
     PingTimeout,
-    /// The server closed the transport, or it went away. A WebSocket may say with which code.
+    /// The server closed the transport, or its connection was lost. A WebSocket may report a close code.
     TransportClose(Option<CloseCode>),
-    /// The transport failed, or the server misused it.
+    /// The transport failed, or the server violated its protocol.
     TransportError(TransportError),
 }
 
@@ -64,7 +64,7 @@ impl std::error::Error for Closed {
     }
 }
 
-/// What went wrong with a transport.
+/// The failure of a transport.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -77,19 +77,19 @@ pub enum TransportError {
     /// The WebSocket could not be opened.
     #[error("websocket error")]
     WebSocket(#[source] HttpError),
-    /// The WebSocket broke, or the server broke its protocol.
+    /// The WebSocket connection failed, or the server violated the protocol.
     #[error("websocket error")]
     Frame(#[source] FrameError),
-    /// The server sent what is no packet.
+    /// The server sent an invalid packet.
     #[error("server error")]
     Packet(#[from] ParseError),
-    /// The session did not begin with an open packet that can be read.
+    /// The session did not begin with a valid open packet.
     #[error("server error: no valid handshake")]
     Handshake,
 }
 
 impl TransportError {
-    /// The transport that failed, where only one can have.
+    /// The transport that failed, if the error belongs to one transport only.
     pub fn transport(&self) -> Option<Transport> {
         match self {
             Self::Poll(_) | Self::Post(_) => Some(Transport::Polling),
@@ -98,7 +98,7 @@ impl TransportError {
         }
     }
 
-    /// The HTTP status that the server or a proxy refused a request with.
+    /// The HTTP status of a refusal by the server or a proxy.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Poll(error) | Self::Post(error) | Self::WebSocket(error) => error.status(),
@@ -107,11 +107,11 @@ impl TransportError {
     }
 }
 
-/// Why a WebSocket that was open cannot be used any more.
+/// The reason why an open WebSocket has become unusable.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The server broke the protocol, or a message is longer than the limit.
+    /// The server violated the protocol, or a message exceeds the limit.
     #[error(transparent)]
     Protocol(#[from] WsError),
     /// Reading or writing failed.
@@ -119,24 +119,24 @@ pub enum FrameError {
     Io(Arc<std::io::Error>),
 }
 
-/// Why an HTTP request brought no answer that can be used.
+/// The reason why an HTTP request has no valid response.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum HttpError {
     /// The host could not be reached.
     #[error("cannot connect: {0}")]
     Connect(Arc<std::io::Error>),
-    /// The proxy did not let us through.
+    /// The proxy refused the connection.
     #[error("the proxy answers {0}")]
     Proxy(StatusCode),
     /// The TLS handshake failed, or the certificate is not trusted.
     #[cfg(feature = "tls")]
     #[error("TLS: {0}")]
     Tls(Arc<std::io::Error>),
-    /// The URL asks for TLS, and the feature `tls` is off.
+    /// The URL requires TLS, and the feature `tls` is off.
     #[error("the feature `tls` is needed for https and wss")]
     NoTls,
-    /// The answer's status is not what it has to be. The body is what an Engine.IO server says about it.
+    /// The response has an unexpected status. The body is the explanation of an Engine.IO server.
     #[error("{status}{}", .body.as_deref().map(|body| format!(": {body}")).unwrap_or_default())]
     Status {
         /// The status.
@@ -144,31 +144,31 @@ pub enum HttpError {
         /// The beginning of the body, if it is text.
         body: Option<Arc<str>>,
     },
-    /// The connection broke, or what came to a request of polling is not HTTP.
+    /// The connection failed, or the response to a polling request is not HTTP.
     #[error(transparent)]
     Http(Arc<hyper::Error>),
-    /// The connection broke before a WebSocket was open.
+    /// The connection failed before the WebSocket was open.
     #[error("the connection broke: {0}")]
     Io(Arc<std::io::Error>),
-    /// What came to the request for a WebSocket is not HTTP.
+    /// The response to a WebSocket request is not HTTP.
     #[error("the answer is not HTTP")]
     NotHttp,
-    /// The answer is longer than the limit for messages, or its head longer than any is.
+    /// The response exceeds the limit for messages, or its head exceeds the limit for heads.
     #[error("the answer is too large")]
     TooLarge,
-    /// The answer is not text.
+    /// The response is not valid UTF-8.
     #[error("the answer is not UTF-8")]
     Utf8,
-    /// A path, parameter or header has bytes that HTTP does not allow.
+    /// A path, parameter or header contains bytes that HTTP does not allow.
     #[error("the request cannot be written: {0}")]
     Request(Arc<http::Error>),
-    /// The server claims to speak WebSocket, but does not answer our key.
+    /// The server accepts the WebSocket, but with a wrong `Sec-WebSocket-Accept`.
     #[error("the server does not speak WebSocket")]
     NotWebSocket,
 }
 
 impl HttpError {
-    /// The HTTP status that the server or a proxy refused the request with.
+    /// The HTTP status of a refusal by the server or a proxy.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } | Self::Proxy(status) => Some(*status),
@@ -189,20 +189,20 @@ impl From<http::Error> for HttpError {
     }
 }
 
-/// Why a session stays on polling although an upgrade was offered.
+/// The reason why a session stays on polling although the server offered an upgrade.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The other transport failed.
+    /// The WebSocket failed.
     #[error("probe error: {0}")]
     Transport(#[from] TransportError),
-    /// The server closed it.
+    /// The server closed the WebSocket.
     #[error("probe error: transport closed")]
     Closed,
-    /// It answered something else.
+    /// The server answered the probe with another packet.
     #[error("probe error")]
     Answer,
-    /// It did not answer in time, or polling did not come to rest.
+    /// The server did not answer in time, or a polling request did not finish in time.
     #[error("probe error: timeout")]
     Timeout,
 }

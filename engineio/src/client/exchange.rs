@@ -1,4 +1,4 @@
-//! One polling request and its answer, on a connection that is kept for the next.
+//! One polling request and its response, on a connection that is reused.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use super::error::HttpError;
 use super::http1::Connection;
 use super::route::Route;
 
-/// A request under way: the body of its answer, and the connection if it can be used again.
+/// A request in progress: the body of its response, and the connection if it can be reused.
 pub(crate) type Exchange =
     Pin<Box<dyn Future<Output = (Result<Bytes, HttpError>, Option<Connection>)> + Send>>;
 
-/// Sends a polling request, on `idle` if that still works, and waits for the whole answer, which must have the status
-/// 200 and at most `limit` bytes.
+/// Sends a polling request, on `idle` if that connection still works, and waits for the whole response. The
+/// response must have the status 200 and at most `limit` bytes.
 pub(crate) fn exchange(
     route: Arc<Route>,
     idle: Option<Connection>,
@@ -44,7 +44,7 @@ pub(crate) fn exchange(
             match connection.alongside(pending).await {
                 Ok(response) => return connection.read(&route, response, limit).await,
                 Err(mut error) => match error.take_message().filter(|_| was_kept) {
-                    // The server closed the connection while nothing was under way; nobody has seen the request.
+                    // The server closed the idle connection, so it has not received the request.
                     Some(unsent) => request = unsent,
                     None => return (Err(error.into_error().into()), None),
                 },

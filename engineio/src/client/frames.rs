@@ -1,4 +1,4 @@
-//! The frames of a WebSocket: the opening handshake, messages in and out whatever they mean, and the end.
+//! The frames of a WebSocket: the opening handshake, messages in both directions, and the close.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,31 +25,32 @@ use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::key::answer_to;
 use crate::ws::outbound::{Control, Outbound, Source};
 
-/// A WebSocket that is open.
+/// An open WebSocket.
 pub(crate) struct Frames {
     stream: Stream,
-    /// What was read together with the answer to the handshake.
+    /// Bytes that were read together with the response to the handshake.
     read: Bytes,
     inbound: Inbound,
     outbound: Outbound,
     dialect: Dialect,
-    /// What was read and not handed out. Empty, and without memory, most of the time.
+    /// Messages that were read and are not returned yet. Usually empty and without memory.
     received: VecDeque<Incoming>,
-    /// What went wrong behind that; until the end is reached also behind what can still be read.
+    /// The error behind the received messages. Until the end is reached, reading may still return messages
+    /// before it.
     failure: Option<TransportError>,
     ended: bool,
 }
 
-/// What the server did.
+/// An event of the server.
 pub(crate) enum Incoming {
     Text(Text),
     Binary(Bytes),
-    /// It closed the connection, with a close frame or without.
+    /// The connection is closed, with a close frame or without.
     Closed(Option<CloseCode>),
 }
 
 impl Frames {
-    /// Opens a WebSocket: for a new session, or for one that is there.
+    /// Opens a WebSocket, for a new session or for an existing one.
     pub(crate) async fn open(route: &Route, sid: Option<&str>) -> Result<Self, TransportError> {
         let (stream, read) = handshake(route, sid).await.map_err(TransportError::WebSocket)?;
         let config = &route.config;
@@ -65,7 +66,7 @@ impl Frames {
         })
     }
 
-    /// How messages are written.
+    /// The dialect of written messages.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -86,28 +87,28 @@ impl Frames {
         }
     }
 
-    /// Whether something was read and not handed out.
+    /// Whether a message was read and is not returned yet.
     pub(crate) fn has_received(&self) -> bool {
         !self.received.is_empty() || self.ended
     }
 
-    /// Queues a packet in front of what the outbox has.
+    /// Queues a packet in front of the outbox.
     pub(crate) fn send(&mut self, packet: Prepared) {
         self.outbound.packet(packet);
     }
 
-    /// Queues a message that was taken from the outbox by another transport.
+    /// Queues a message that another transport took from the outbox.
     pub(crate) fn send_taken(&mut self, message: Prepared) {
         self.outbound.taken(message, self.dialect);
     }
 
-    /// Queues a close frame, the last thing that is written.
+    /// Queues a close frame, the last frame that is written.
     pub(crate) fn send_close(&mut self) {
         self.outbound.control(empty_close_frame(), Control::Close);
     }
 
-    /// Writes what waits here and in the outbox. `true` says that nothing is left. When writing fails, reading says so at its
-    /// end, behind what the server sent before.
+    /// Writes the queue and the outbox. `true` means that nothing is left. A write error is reported by
+    /// reading, behind the messages that the server sent before.
     pub(crate) fn poll_flush(&mut self, outbox: Option<&Outbox>, cx: &mut Context<'_>) -> bool {
         if self.failure.is_some() && !self.ended {
             return false;
@@ -115,14 +116,15 @@ impl Frames {
         let mut ignored = |_: &[Prepared]| {};
         let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored });
         let flushed = match self.outbound.poll_flush(&mut self.stream, source, self.dialect, cx) {
-            // TLS keeps what it has encrypted until it is told to write it.
+            // TLS holds encrypted bytes back until a flush.
             Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),
             other => other,
         };
         match flushed {
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
-            // Who has said goodbye does not read on; the close frame in the buffer says more than this error.
+            // After a close frame nothing more is read. The close frame in the buffer says more than this
+            // error.
             Poll::Ready(Err(_)) if self.ended => true,
             Poll::Ready(Err(error)) => {
                 self.failure = Some(broken(error));
@@ -131,13 +133,14 @@ impl Frames {
         }
     }
 
-    /// Reads once, and takes apart what came.
+    /// Reads once and decodes the bytes.
     fn poll_read(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<()> {
         let len = if self.read.is_empty() {
             let mut buf = ReadBuf::new(scratch);
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
                 Ok(()) => buf.filled().len(),
-                // Many servers go away like this, and TLS complains about an end without a goodbye.
+                // Many servers end a connection like this, and TLS reports an end without a `close_notify` as
+                // an error.
                 Err(error) if is_end(&error) => 0,
                 Err(error) => {
                     self.fail(broken(error));
@@ -149,7 +152,7 @@ impl Frames {
             scratch[..len].copy_from_slice(&self.read.split_to(len));
             len
         };
-        // What writing found says more than the end.
+        // A write error is more precise than the end of the stream.
         self.ended |= len == 0;
         self.decode(&mut scratch[..len]);
         Poll::Ready(())
@@ -179,7 +182,7 @@ impl Frames {
         }
     }
 
-    /// What came before is handed out first.
+    /// Messages that arrived before are returned first.
     fn fail(&mut self, failure: TransportError) {
         self.ended = true;
         self.failure = Some(failure);
@@ -188,7 +191,8 @@ impl Frames {
 
 async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), HttpError> {
     let mut key = [0; 16];
-    // "The nonce MUST be selected randomly"; one that is not only fails to keep confused caches away.
+    // "The nonce MUST be selected randomly". A predictable key only loses the protection against faulty
+    // caches.
     let _ = getrandom::fill(&mut key);
     let key = STANDARD.encode(key);
     let request = route.websocket(sid, &key)?;

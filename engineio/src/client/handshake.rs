@@ -1,4 +1,4 @@
-//! What the server says when a session begins.
+//! The open packet, as the client reads it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::heartbeat::Heartbeat;
 use crate::config::Transport;
 use crate::packet::{Packet, Protocol};
 
-/// As good as forever: a year, which any clock can be added to.
+/// The longest duration: a year, which is practically forever and can be added to any clock.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The data of an open packet.
@@ -22,7 +22,7 @@ pub(crate) struct Handshake {
     upgrades: Vec<String>,
     ping_interval: u64,
     ping_timeout: u64,
-    /// Servers before 4.0 did not say it.
+    /// Servers before 4.0 do not send it.
     #[serde(default)]
     pub(crate) max_payload: Option<usize>,
 }
@@ -38,7 +38,7 @@ impl Handshake {
 
     /// The heartbeat of the session.
     pub(crate) fn heartbeat(&self, protocol: Protocol, now: Instant) -> Heartbeat {
-        // Two numbers of a stranger.
+        // Both values come from the server, so they are limited before they are added.
         let [interval, timeout] =
             [self.ping_interval, self.ping_timeout].map(|millis| Duration::from_millis(millis).min(LONGEST));
         Heartbeat::new(protocol, interval, timeout, now)

@@ -1,4 +1,4 @@
-//! The heartbeat, as a client has it: in revision 4 the server asks, in revision 3 the client does.
+//! The client's side of the heartbeat: the server pings in revision 4, the client in revision 3.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use tokio::time::Instant;
 
 use crate::packet::{PacketType, Protocol};
 
-/// When the session ends, and in revision 3 when the server is asked.
+/// The deadline of a session, and the time of the next ping in revision 3.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heartbeat {
     protocol: Protocol,
     interval: Duration,
     timeout: Duration,
-    /// When the session ends unless the server is heard.
+    /// The end of the session, unless the server's heartbeat arrives before.
     deadline: Instant,
-    /// When the server is asked next. None while its answer is waited for, and always in revision 4.
+    /// The time of the client's next ping. `None` while a pong is awaited, and always in revision 4.
     ping_at: Option<Instant>,
 }
 
-/// What the clock asks for.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Ping,
@@ -26,23 +26,23 @@ pub(crate) enum Due {
 }
 
 impl Heartbeat {
-    /// The heartbeat of a session that begins now.
+    /// The heartbeat of a new session.
     pub(crate) fn new(protocol: Protocol, interval: Duration, timeout: Duration, now: Instant) -> Self {
         let ping_at = (protocol == Protocol::V3).then(|| now + interval);
         Self { protocol, interval, timeout, deadline: now + interval + timeout, ping_at }
     }
 
-    /// When the session ends unless the server is heard.
+    /// The end of the session, unless the server's heartbeat arrives before.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// When something is due.
+    /// The time of the next action.
     pub(crate) fn next(&self) -> Instant {
         self.ping_at.map_or(self.deadline, |ping_at| ping_at.min(self.deadline))
     }
 
-    /// What is due at `now`.
+    /// The action that is due at `now`.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
         if now >= self.deadline {
             return Some(Due::Dead);
@@ -53,12 +53,12 @@ impl Heartbeat {
         Some(Due::Ping)
     }
 
-    /// The server was heard. `true` if a deadline has changed. The clock is read only for that.
+    /// Notes a packet of the server. `true` if a deadline has changed. The clock is read only for that.
     pub(crate) fn heard(&mut self, kind: PacketType, now: impl FnOnce() -> Instant) -> bool {
         let counts = match self.protocol {
-            // Only its own pings say that the server's heartbeat works.
+            // Only the server's own pings prove that its heartbeat works.
             Protocol::V4 => kind == PacketType::Ping,
-            // Servers of this revision may send much in front of their answer.
+            // Servers of this revision may send much in front of their pong.
             Protocol::V3 => true,
         };
         if counts {
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(heartbeat.due(asked), Some(Due::Ping));
         assert_eq!(heartbeat.due(asked), None);
         assert_eq!(heartbeat.next(), asked + TIMEOUT);
-        // Whatever comes keeps the session open, but it is asked again only after the answer.
+        // Any packet keeps the session open, but the next ping waits for the pong.
         assert!(heartbeat.heard(PacketType::Message, || asked));
         assert_eq!(heartbeat.next(), asked + INTERVAL + TIMEOUT);
         assert!(heartbeat.heard(PacketType::Pong, || asked));

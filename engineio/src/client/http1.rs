@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections, moved by whoever waits for an answer: they need no task of their own.
+//! HTTP/1.1 connections, driven by the future that waits for a response, so they need no task of their own.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,7 +18,7 @@ use super::route::Route;
 use super::stream::Stream;
 use super::upgrade::{MAX_ERROR, shown};
 
-/// A connection between two requests.
+/// An idle connection between two requests.
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     io: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
@@ -27,13 +27,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Speaks HTTP on a stream.
+    /// Starts HTTP on a stream.
     pub(crate) async fn on(stream: Stream) -> Result<Self, HttpError> {
         let (sender, io) = http1::handshake(TokioIo::new(stream)).await?;
         Ok(Self { sender, io, done: false })
     }
 
-    /// Begins a request; the connection has to be moved [`alongside`](Self::alongside).
+    /// Starts a request. The connection has to be driven by [`alongside`](Self::alongside).
     pub(crate) fn send(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -42,7 +42,7 @@ impl Connection {
         self.sender.try_send_request(request)
     }
 
-    /// Reads an answer, which must have the status 200 and at most `limit` bytes.
+    /// Reads a response, which must have the status 200 and at most `limit` bytes.
     pub(crate) async fn read(
         mut self,
         route: &Route,
@@ -63,18 +63,18 @@ impl Connection {
             Err(error) if error.is::<LengthLimitError>() => (Err(HttpError::TooLarge), None),
             Err(error) => match error.downcast::<hyper::Error>() {
                 Ok(error) => (Err((*error).into()), None),
-                // The body has no other errors than these two.
+                // A limited body has no other errors than these two.
                 Err(_) => (Err(HttpError::TooLarge), None),
             },
         }
     }
 
-    /// Moves the connection's bytes while a future waits for what they bring.
+    /// Drives the connection while a future waits for its response.
     pub(crate) async fn alongside<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|cx| {
             if !self.done && self.io.poll_without_shutdown(cx).is_ready() {
-                // What went wrong is told to whoever waits for an answer.
+                // The future that waits for the response gets the error.
                 self.done = true;
             }
             match future.as_mut().poll(cx) {
@@ -86,7 +86,7 @@ impl Connection {
     }
 }
 
-/// The beginning of what an error answer says.
+/// The beginning of the body of an error response.
 async fn excerpt(body: Incoming) -> Option<Arc<str>> {
     shown(&Limited::new(body, MAX_ERROR).collect().await.ok()?.to_bytes())
 }

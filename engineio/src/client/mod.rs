@@ -1,4 +1,4 @@
-//! The client's side: sessions with a server, over polling, WebSocket, and the upgrade between them.
+//! The client: sessions over polling and WebSocket, and the upgrade between them.
 //!
 //! ```no_run
 //! use engineio::client::{Client, Event};
@@ -17,13 +17,14 @@
 //! # }
 //! ```
 //!
-//! There is no task behind a session: it lives in [`Client::recv`], whose future may be dropped and made again. The
-//! order of its turn is written at the top of `session.rs`. `carrier` is the transport it is on, `polling` or
-//! `websocket`, which stands on `frames`; `probe` is the WebSocket it may move to. The one stands on `http1`, which drives hyper's connections beside
-//! whoever waits for an answer, the other on `upgrade`, which asks for another protocol; both on `dial`, which knows of
-//! proxies and TLS. `route` says how a request looks.
+//! A session has no task: it is driven by [`Client::recv`], whose future may be dropped and created again.
+//! The order of a turn is written at the top of `session.rs`. `carrier` is the current transport, `polling`
+//! or `websocket`; `probe` is the WebSocket of an upgrade in progress. `polling` is built on `http1`, which
+//! drives hyper's connections from the future that waits for a response. `websocket` is built on `frames`,
+//! and that on `upgrade`, which requests another protocol. Both use `dial`, which handles proxies and TLS.
+//! `route` builds the requests.
 //!
-//! A name that resolves to several addresses is tried one address after the other.
+//! If a name resolves to several addresses, they are tried one after the other.
 
 mod body;
 mod builder;

@@ -1,4 +1,4 @@
-//! Polling: one GET waits for what the server has to say, one POST at a time says what we have.
+//! Polling: one GET waits for the server's packets, and one POST at a time sends the client's.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,23 +17,24 @@ use crate::text::Text;
 pub(crate) struct Polling {
     route: Arc<Route>,
     sid: String,
-    /// What the server takes in one POST.
+    /// The largest POST that the server accepts.
     max_payload: Option<usize>,
     get: Option<Exchange>,
     post: Option<Exchange>,
-    /// What the POST under way counts for in the outbox: messages and bytes.
+    /// The share of the outbox in the current POST: messages and bytes.
     posted: (usize, usize),
-    /// The rest of the last answer.
+    /// The unread rest of the last response.
     packets: Option<Packets>,
-    /// A message that did not fit into the last POST, and how many of its packets went with it.
+    /// A message that did not fit into the last POST, and the number of its packets already sent.
     held: Option<(Prepared, usize)>,
     idle: Vec<Connection>,
-    /// The session is moving away: no further requests.
+    /// An upgrade is in progress: no further requests.
     pausing: bool,
 }
 
 impl Polling {
-    /// Begins a session: the packets of the first answer. The session's id and limit are set when they are known.
+    /// Opens a session: reads the packets of the first response. [`begin`](Self::begin) then sets the
+    /// session's id and limit.
     pub(crate) async fn open(route: Arc<Route>) -> Result<Self, TransportError> {
         let limit = answer_limit(&route);
         let request = route.poll(None, None);
@@ -54,13 +55,13 @@ impl Polling {
         Ok(polling)
     }
 
-    /// What the handshake said.
+    /// Sets the values of the handshake.
     pub(crate) fn begin(&mut self, sid: String, max_payload: Option<usize>) {
         self.sid = sid;
         self.max_payload = max_payload;
     }
 
-    /// The first packet of the first answer.
+    /// The first packet of the first response.
     pub(crate) fn handshake(&mut self) -> Option<Packet> {
         self.packets.as_mut()?.next()?.ok()
     }
@@ -90,8 +91,8 @@ impl Polling {
         }
     }
 
-    /// Sends what waits in the outbox: a POST at a time, of as many packets as the server takes in one. `true` says that
-    /// nothing is left.
+    /// Sends the outbox, one POST at a time, each with as many packets as the server accepts. `true` means
+    /// that nothing is left.
     pub(crate) fn poll_flush(
         &mut self,
         outbox: &Outbox,
@@ -106,7 +107,7 @@ impl Polling {
                 let (messages, bytes) = std::mem::take(&mut self.posted);
                 outbox.wrote(messages, bytes);
             }
-            // A message of which a part is sent already is finished on this transport.
+            // A message that is partly sent is finished on this transport.
             let begun = self.held.as_ref().is_some_and(|(_, sent)| *sent > 0);
             if self.pausing && !begun {
                 return Ok(true);
@@ -116,29 +117,29 @@ impl Polling {
         }
     }
 
-    /// Says goodbye to the server, behind everything else.
+    /// Sends the close packet, behind everything else.
     pub(crate) fn send_close(&mut self) {
         let mut body = Body::new(self.route.config.protocol);
         body.push(&[PacketType::Close.digit()]);
         self.post(body.finish());
     }
 
-    /// Whether a POST is under way.
+    /// Whether a POST is in progress.
     pub(crate) fn is_posting(&self) -> bool {
         self.post.is_some()
     }
 
-    /// Sends no further requests, so that the session can move.
+    /// Starts no further requests, so that the session can upgrade.
     pub(crate) fn pause(&mut self) {
         self.pausing = true;
     }
 
-    /// Goes on after all.
+    /// Starts requests again, after a failed upgrade.
     pub(crate) fn resume(&mut self) {
         self.pausing = false;
     }
 
-    /// Whether nothing is under way in either direction.
+    /// Whether no request is in progress.
     pub(crate) fn is_quiet(&self) -> bool {
         self.get.is_none() && self.post.is_none() && self.packets.is_none()
     }
@@ -153,7 +154,8 @@ impl Polling {
         self.post = Some(exchange(Arc::clone(&self.route), self.idle.pop(), request, 1024));
     }
 
-    /// As many messages as fit into one POST; a packet that is too large alone is the server's to refuse.
+    /// As many messages as fit into one POST. A packet that exceeds the limit alone is sent, and the server
+    /// refuses it.
     fn next_body(&mut self, outbox: &Outbox) -> Option<Vec<u8>> {
         let limit = self.max_payload.unwrap_or(usize::MAX);
         let mut body = Body::new(self.route.config.protocol);
@@ -205,7 +207,7 @@ impl Polling {
     }
 }
 
-/// A server may put many messages into one answer, each of them within the limit.
+/// The largest response: a server may send many messages in one response, each of them within the limit.
 fn answer_limit(route: &Route) -> usize {
     route.config.max_payload.saturating_mul(16)
 }

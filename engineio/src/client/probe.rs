@@ -1,4 +1,4 @@
-//! A WebSocket on trial, while the session is still polling.
+//! The WebSocket of an upgrade in progress, while the session is still polling.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::prepared::Prepared;
 
 type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, TransportError>> + Send>>;
 
-/// An upgrade under way.
+/// An upgrade in progress.
 pub(crate) struct Probe {
     stage: Stage,
     pub(crate) deadline: Instant,
@@ -23,9 +23,9 @@ pub(crate) struct Probe {
 
 enum Stage {
     Opening(Opening),
-    /// The server was asked whether it is there.
+    /// The probe ping was sent.
     Asked(Box<WebSocket>),
-    /// It is. The session moves when polling has come to rest.
+    /// The pong has arrived. The session moves when no polling request is in progress.
     Answered(Box<WebSocket>),
 }
 
@@ -34,12 +34,12 @@ impl Probe {
         Self { stage: Stage::Opening(Box::pin(WebSocket::open(route, Some(sid)))), deadline }
     }
 
-    /// Whether the server has answered, so that the session is about to move.
+    /// Whether the server has answered the probe, so that the session is about to move.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.stage, Stage::Answered(_))
     }
 
-    /// The WebSocket to move to, if the server has answered.
+    /// The WebSocket for the session, if the server has answered the probe.
     pub(crate) fn into_websocket(self) -> Option<Box<WebSocket>> {
         match self.stage {
             Stage::Answered(websocket) => Some(websocket),
@@ -47,7 +47,7 @@ impl Probe {
         }
     }
 
-    /// Ready when the server has answered, once.
+    /// Ready once, when the server has answered the probe.
     pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UpgradeError>> {
         loop {
             match &mut self.stage {

@@ -1,25 +1,26 @@
-//! Which proxy a connection goes through, as the environment variables of other clients say it.
+//! The proxy of a connection, from the environment variables that other clients use too.
 
 use std::env;
 use std::net::IpAddr;
 
 use super::url::{Url, UrlError};
 
-/// Where proxies are looked for.
+/// The source of the proxy settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxies {
-    /// `HTTPS_PROXY` for `https` and `wss`, `http_proxy` for the others, `ALL_PROXY` where these say nothing, all of them
-    /// also in small letters, and `NO_PROXY` for hosts without one. This machine itself is never behind a proxy. A
-    /// value that is no URL of an HTTP proxy counts as none. This is the default.
+    /// The environment variables: `HTTPS_PROXY` for `https` and `wss`, `http_proxy` for the others,
+    /// `ALL_PROXY` where these are not set, and `NO_PROXY` for hosts without a proxy. Lower-case names count
+    /// too. Connections to this machine never use a proxy. A value that is not the URL of an HTTP proxy is
+    /// ignored. This is the default.
     ///
-    /// `HTTP_PROXY` in capital letters counts too, but not in a CGI program, which the variable `REQUEST_METHOD` tells:
-    /// there it is the header `Proxy` of whoever sent the request.
+    /// `HTTP_PROXY` in capital letters counts too, but not in a CGI program, which is recognized by the
+    /// variable `REQUEST_METHOD`: there it holds the header `Proxy` of the request.
     #[default]
     Environment,
     /// No proxy.
     None,
-    /// This one, for every host.
+    /// This proxy, for every host.
     Fixed(Url),
 }
 
@@ -29,7 +30,7 @@ impl Proxies {
         url.parse().map(Self::Fixed)
     }
 
-    /// The proxy on the way to a server.
+    /// The proxy for connections to a server.
     pub(crate) fn of(&self, server: &Url) -> Option<Url> {
         match self {
             Self::Environment => from_variables(server, |name| env::var(name).ok()),
@@ -42,7 +43,7 @@ impl Proxies {
 fn from_variables(server: &Url, variable: impl Fn(&str) -> Option<String>) -> Option<Url> {
     let either = |name: &str| {
         let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
-        // A CGI program gets the header `Proxy` of its request as HTTP_PROXY.
+        // In a CGI program, HTTP_PROXY is the header `Proxy` of the request.
         let is_header = name == "HTTP_PROXY" && variable("REQUEST_METHOD").is_some();
         filled(&name.to_ascii_lowercase()).or_else(|| filled(name).filter(|_| !is_header))
     };
@@ -58,8 +59,8 @@ fn from_variables(server: &Url, variable: impl Fn(&str) -> Option<String>) -> Op
     proxy.filter(|_| !excluded)
 }
 
-/// Whether an entry of `NO_PROXY` means this server: `*`, a host, a domain with everything in it, or one of these with
-/// a port.
+/// Whether an entry of `NO_PROXY` matches this server: `*`, a host, a domain with its subdomains, or one of
+/// these with a port.
 fn excludes(entry: &str, server: &Url) -> bool {
     let entry = entry.trim();
     if entry == "*" {

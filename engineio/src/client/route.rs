@@ -1,4 +1,4 @@
-//! How a session's requests look: where they go, what they carry.
+//! The requests of a session: their target and their headers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ use super::url::{Url, push_query};
 use crate::config::Transport;
 use crate::packet::Protocol;
 
-/// The way to the server, the same for all requests of one session.
+/// The data that all requests of one session share.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) url: Arc<Url>,
@@ -39,7 +39,7 @@ impl Route {
         body: Option<Bytes>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let target = self.target(Transport::Polling, sid);
-        // A proxy that hands a plain request on wants to see the whole address.
+        // A proxy needs the absolute URI of a plain request that it forwards.
         let uri = match &self.proxy {
             Some(_) if !self.url.is_secure() => format!("http://{}{target}", self.url.authority()),
             _ => target,
@@ -73,7 +73,7 @@ impl Route {
         Ok(request)
     }
 
-    /// Keeps the cookies of an answer.
+    /// Stores the cookies of a response.
     pub(crate) fn store_cookies(&self, headers: &HeaderMap) {
         if self.config.cookies {
             self.cookies().store(headers, SystemTime::now());
@@ -94,7 +94,7 @@ impl Route {
         Ok(())
     }
 
-    /// The path and the parameters.
+    /// The path and the query.
     fn target(&self, transport: Transport, sid: Option<&str>) -> String {
         let mut query = String::new();
         for (key, value) in self.config.query.iter().chain(self.url.query()) {
@@ -113,7 +113,7 @@ impl Route {
         format!("{}?{query}", self.config.path)
     }
 
-    /// Payloads of revision 3 are text or binary, as their client wants it; they are read and written as text here.
+    /// Payloads of revision 3 are text or binary, as the client requests; this client uses text.
     fn is_text_v3(&self, transport: Transport) -> bool {
         self.config.protocol == Protocol::V3 && transport == Transport::Polling
     }
@@ -130,10 +130,10 @@ fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: Option<Strin
     Ok(())
 }
 
-/// Eight characters that no other request has.
+/// A unique token of eight characters.
 fn token() -> String {
     let mut bytes = [0; 6];
-    // A token that is not random only fails to keep caches away.
+    // A predictable token only loses the protection against caches.
     let _ = getrandom::fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }

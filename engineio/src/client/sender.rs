@@ -1,4 +1,4 @@
-//! The sending half of a session, which any task may have.
+//! The sending half of a session, which any task may use.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,13 +13,13 @@ use crate::error::SendError;
 use crate::outbox::{Outbox, Until};
 use crate::prepared::Prepared;
 
-/// What the sending half and the session share.
+/// The state that the sending half and the session share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     closing: AtomicBool,
     begun: Instant,
-    /// When the session ends unless a ping comes, in milliseconds since it began.
+    /// The end of the session unless a ping arrives, in milliseconds since its start.
     heartbeat: AtomicU64,
 }
 
@@ -51,9 +51,9 @@ impl Shared {
     }
 }
 
-/// Sends on a session. Cloning it costs a reference count.
+/// Sends on a session. A clone costs a reference count.
 ///
-/// Messages leave in the order in which they were sent, while somebody waits in [`Client::recv`](super::Client::recv).
+/// Messages are written in the order of sending, while [`Client::recv`](super::Client::recv) is awaited.
 #[derive(Clone, Debug)]
 pub struct Sender(pub(crate) Arc<Shared>);
 
@@ -63,18 +63,19 @@ impl Sender {
         self.0.outbox.push(message.into()).map(drop)
     }
 
-    /// Queues a message however much waits already: for the few bytes of a protocol above that must not get lost. Without
-    /// effect on a session that takes nothing more.
+    /// Queues a message regardless of the limit: for the short messages of a protocol on top that must not
+    /// get lost. No effect on a session that accepts no more messages.
     pub fn send_regardless(&self, message: impl Into<Prepared>) {
         self.0.outbox.push_control(message.into());
     }
 
-    /// Queues a message if it can leave at once: nothing else waits. `Ok(false)` says that it was dropped.
+    /// Queues a message if nothing else is queued, so that it can be written at once. `Ok(false)` means that
+    /// it was dropped.
     pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
         self.0.outbox.push_volatile(message.into())
     }
 
-    /// Waits until there is room for a message, then queues it.
+    /// Waits until a message fits into the outbox, then queues it.
     pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         let message = message.into();
         loop {
@@ -85,12 +86,12 @@ impl Sender {
         }
     }
 
-    /// Waits until everything that was sent so far has left.
+    /// Waits until all messages sent so far are written.
     pub async fn flushed(&self) -> Result<(), SendError> {
         self.wait(Until::Written(self.0.outbox.last())).await
     }
 
-    /// Closes the session when everything that was sent before has left.
+    /// Closes the session when all messages sent before are written.
     pub fn close(&self) {
         self.0.close();
     }
@@ -100,17 +101,18 @@ impl Sender {
         self.is_open() && self.0.outbox.can_send_now()
     }
 
-    /// Whether messages are taken.
+    /// Whether messages are accepted.
     pub fn is_open(&self) -> bool {
         self.0.outbox.is_open()
     }
 
-    /// Whether the server's heartbeat is late, so that the session is about to end: as after a laptop has slept.
+    /// Whether the server's heartbeat is overdue, so that the session is about to end, such as after a
+    /// suspend.
     pub fn is_overdue(&self) -> bool {
         self.0.begun.elapsed().as_millis() > u128::from(self.0.heartbeat.load(Ordering::Relaxed))
     }
 
-    /// Bytes that wait for the server.
+    /// The number of bytes that wait for the server.
     pub fn queued_bytes(&self) -> usize {
         self.0.outbox.queued_bytes()
     }
@@ -120,7 +122,7 @@ impl Sender {
     }
 }
 
-/// Waits for the outbox, and leaves nothing behind when it is dropped.
+/// Waits for the outbox, and removes its waiter on drop.
 struct Wait<'a> {
     outbox: &'a Outbox,
     until: Until,

@@ -1,12 +1,12 @@
-//! One session: everything it does happens in [`Client::recv`], in this order:
+//! One session. [`Client::recv`] does all its work, in this order:
 //!
 //! 1. Deadlines: the server's heartbeat, the upgrade, the close.
-//! 2. Whether the application closes the session.
-//! 3. Packets that came. A message is handed out at once, and the rest happens in the next turn: what answers the
-//!    messages of one read leaves in one write, in front of the next read.
-//! 4. What waits in the outbox is written.
-//! 5. The upgrade goes on.
-//! 6. The goodbye, when everything before it has left.
+//! 2. A close by the application.
+//! 3. Received packets. A message is returned at once, and the other steps follow in the next turn. The
+//!    responses to the messages of one read are thus written together, before the next read.
+//! 4. Writing the outbox.
+//! 5. The upgrade.
+//! 6. The close packet or close frame, after everything before it is written.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -31,13 +31,13 @@ use crate::packet::{Message, Packet, PacketType};
 use crate::prepared::Prepared;
 use crate::sid::Sid;
 
-/// How long a server may take to answer a WebSocket's close frame.
+/// The time that a server may take to answer a WebSocket's close frame.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A session with a server.
 ///
-/// It lives while somebody waits in [`recv`](Self::recv): heartbeats, the upgrade and sending all happen there. There is
-/// no task behind it; dropping it closes the connection without a word.
+/// It is active while [`recv`](Self::recv) is awaited: heartbeats, the upgrade and sending all happen there.
+/// The session has no task; dropping it closes the connection without a close packet.
 pub struct Client {
     shared: Arc<Shared>,
     config: Arc<ClientConfig>,
@@ -46,31 +46,31 @@ pub struct Client {
     probe: Option<Probe>,
     phase: Phase,
     heartbeat: Heartbeat,
-    /// Fires at the earliest of all deadlines, or before: a deadline that moves away does not touch it.
+    /// Fires at the earliest of all deadlines or before: a deadline that moves later does not reset it.
     timer: Pin<Box<Sleep>>,
     remembered: Arc<AtomicBool>,
     reading: bool,
-    /// The number of the last answer to a ping.
+    /// The outbox number of the last pong.
     pong: u64,
 }
 
-/// What is left to do.
+/// The remaining steps of a session.
 enum Phase {
     Open,
-    /// The application wants to close; what it sent before is on its way.
+    /// The application has closed the session, and the messages sent before are being written.
     Closing(Instant),
-    /// The goodbye is on its way.
+    /// The close packet or close frame is being written.
     Goodbye(Instant),
     Closed(Closed),
 }
 
-/// Something that happened on a session.
+/// An event of a session.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A message of the server.
     Message(Message),
-    /// The session has moved to WebSocket.
+    /// The session has upgraded to WebSocket.
     Upgraded,
     /// The session stays on polling.
     UpgradeFailed(UpgradeError),
@@ -110,12 +110,12 @@ impl Client {
         client
     }
 
-    /// The session's id. Whoever knows it can use the session.
+    /// The session's id. It is a secret: it gives access to the session.
     pub fn sid(&self) -> &Sid {
         &self.sid
     }
 
-    /// The transport that the session is on.
+    /// The current transport of the session.
     pub fn transport(&self) -> Transport {
         self.carrier.transport()
     }
@@ -125,22 +125,23 @@ impl Client {
         Sender(Arc::clone(&self.shared))
     }
 
-    /// Waits for what happens next. An error says why the session is closed, and stays.
+    /// Waits for the next event. An error is the reason for the end of the session, and is returned again by
+    /// further calls.
     ///
-    /// The future may be dropped at any point without losing anything.
+    /// The future may be dropped at any point without any loss.
     pub async fn recv(&mut self) -> Result<Event, Closed> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Whether what the server sends is taken, which it is at first. While it is not, sending goes on, and the server has
-    /// to wait in the end. That should not last: the server's heartbeat is not seen either, and the session ends without
-    /// it.
+    /// Sets whether messages of the server are read. Default true. While reading is off, sending continues,
+    /// and the server has to wait in the end. It should not last long: the server's heartbeat is not read
+    /// either, and the session ends without it.
     pub fn set_reading(&mut self, reading: bool) {
         self.reading = reading;
     }
 
-    /// Closes the session: everything that was sent before is sent, and the server gets to know. Messages that come in the
-    /// meantime are dropped.
+    /// Closes the session: writes all messages sent before, then notifies the server. Messages that arrive
+    /// meanwhile are dropped.
     pub async fn close(mut self) -> Closed {
         self.shared.close();
         loop {
@@ -150,7 +151,7 @@ impl Client {
         }
     }
 
-    /// [`recv`](Self::recv), for those who poll by hand.
+    /// [`recv`](Self::recv) as a poll function.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Closed>> {
         loop {
             if let Phase::Closed(closed) = &self.phase {
@@ -166,7 +167,7 @@ impl Client {
                 }
             }
             let parked = self.shared.outbox.park(self.is_writable(), cx.waker());
-            // Whoever closed before the outbox was parked did not wake us.
+            // A close before the outbox was parked has not woken this task.
             if parked && !self.has_unseen_close() {
                 return Poll::Pending;
             }
@@ -224,7 +225,7 @@ impl Client {
         Ok(None)
     }
 
-    /// What a packet asks for. Messages are the application's.
+    /// Handles a packet. Messages are returned for the application.
     fn handle(&mut self, packet: Packet) -> Result<Option<Message>, Closed> {
         if self.heartbeat.heard(packet.kind(), Instant::now) {
             self.shared.set_heartbeat(self.heartbeat.deadline());
@@ -232,7 +233,8 @@ impl Client {
         match packet {
             Packet::Message(message) => Ok(Some(message)),
             Packet::Ping(data) => {
-                // A server that asks again before it took the answer gets that one: it must not fill our memory.
+                // A server that pings again before it has read the pong gets only that pong: pings must not
+                // fill the memory.
                 if self.shared.outbox.has_written(self.pong) {
                     let pong = Prepared::control(PacketType::Pong, data.as_bytes());
                     self.pong = self.shared.outbox.push_control(pong);
@@ -241,7 +243,7 @@ impl Client {
             }
             Packet::Close => Err(Closed::TransportClose(None)),
             Packet::Pong(_) => {
-                // The next ping may be the first thing that is due.
+                // The next ping may have the earliest deadline.
                 self.arm();
                 Ok(None)
             }
@@ -272,7 +274,7 @@ impl Client {
         Some(Event::Upgraded)
     }
 
-    /// The upgrade failed: polling goes on.
+    /// The upgrade failed: the session stays on polling.
     fn stay(&mut self, error: UpgradeError) -> Event {
         self.probe = None;
         if let Some(polling) = self.carrier.polling() {
@@ -282,7 +284,7 @@ impl Client {
         Event::UpgradeFailed(error)
     }
 
-    /// A session that closes or moves reads in any case: that is how it gets on.
+    /// A session that closes or upgrades always reads, as it could not finish otherwise.
     fn is_reading(&self) -> bool {
         self.reading || !matches!(self.phase, Phase::Open) || self.probe.is_some()
     }
@@ -293,14 +295,14 @@ impl Client {
 
     fn begin_close(&mut self) {
         self.phase = Phase::Closing(Instant::now() + self.config.close_timeout.min(LONGEST));
-        // A session in the middle of a move has no transport that would take a packet.
+        // During an upgrade no transport would accept the packet.
         if self.probe.as_ref().is_some_and(|probe| !probe.is_answered()) {
             self.probe = None;
         }
         self.arm();
     }
 
-    /// `true` asks for another turn.
+    /// `true` requests another turn.
     fn go_on_with_close(&mut self, flushed: bool) -> Result<bool, Closed> {
         match self.phase {
             Phase::Closing(_) if flushed && self.probe.is_none() => {
@@ -318,13 +320,13 @@ impl Client {
         if let (Closed::TransportError(_) | Closed::TransportClose(_), Carrier::WebSocket(websocket)) =
             (&closed, &mut self.carrier)
         {
-            // The answer to the server's close frame, if there is room for it at once.
+            // Writes the answer to the server's close frame, if the socket accepts it at once.
             websocket.poll_flush(None, cx);
         }
         if matches!(closed, Closed::TransportError(_)) {
             self.remembered.store(false, Ordering::Relaxed);
         }
-        // Whatever ends a session that is being closed: it is closed as the application wanted.
+        // Any end of a session that is being closed counts as a close by the application.
         let wanted = matches!(self.phase, Phase::Closing(_) | Phase::Goodbye(_));
         let closed = if wanted { Closed::Forced } else { closed };
         trace::closed(&self.sid, &closed);

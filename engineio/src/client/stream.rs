@@ -1,4 +1,4 @@
-//! The byte stream to a server: TCP, perhaps with TLS.
+//! The byte stream to a server: TCP, with or without TLS.
 
 use std::cell::Cell;
 use std::io;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What one read can take. It exists once per thread, so that an idle connection owns no read buffer.
+/// The size of the read buffer. Each thread has one, so that an idle connection owns no read buffer.
 const SCRATCH_LEN: usize = 64 * 1024;
 
 thread_local! {

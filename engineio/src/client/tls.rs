@@ -1,5 +1,5 @@
-//! TLS to the server: rustls, with the certificates that the operating system trusts unless the application has its
-//! own settings.
+//! TLS to the server: rustls, with the certificates that the operating system trusts unless the application
+//! sets its own configuration.
 
 use std::fmt;
 use std::io;
@@ -11,18 +11,18 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// How TLS is spoken.
+/// The TLS configuration.
 #[derive(Clone, Default)]
 pub struct Tls(Option<Arc<ClientConfig>>);
 
 impl Tls {
-    /// With these settings: other roots, a client certificate.
+    /// This rustls configuration: other root certificates, or a client certificate.
     pub fn new(config: Arc<ClientConfig>) -> Self {
         Self(Some(config))
     }
 
-    /// The settings of rustls, for connections that something else makes. The certificates of the operating system are
-    /// read when they are asked for first.
+    /// The rustls configuration, for connections that other code opens. The certificates of the operating
+    /// system are read at the first call.
     pub fn config(&self) -> io::Result<Arc<ClientConfig>> {
         match &self.0 {
             Some(config) => Ok(Arc::clone(config)),
@@ -30,7 +30,8 @@ impl Tls {
         }
     }
 
-    /// Speaks TLS with a server, which has to prove that it is this host: a name, or an address without brackets.
+    /// Starts TLS with a server. The server has to prove its identity as this host: a name, or an address
+    /// without brackets.
     pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(self.config()?).connect(name, stream).await
@@ -43,7 +44,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Made once, as reading the certificates takes some milliseconds.
+/// Created once, as reading the certificates takes some milliseconds.
 fn of_the_system() -> io::Result<Arc<ClientConfig>> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {

@@ -1,7 +1,7 @@
-//! Asking for another protocol: a server for a WebSocket, a proxy for a tunnel.
+//! Requests for another protocol: a WebSocket of a server, or a tunnel of a proxy.
 //!
-//! Such an exchange is one request without a body and the head of one answer, which needs no machinery, and above all no
-//! buffers: thousands of connections that are opened at once would each leave a gap as large as theirs in the memory.
+//! Such an exchange is one request without a body and the head of one response. It needs no HTTP library, and
+//! no large buffers: thousands of connections that are opened at once would fragment the memory with theirs.
 
 use std::fmt::Write as _;
 use std::io;
@@ -17,24 +17,24 @@ use super::error::HttpError;
 use super::stream::{Stream, with_scratch};
 use crate::http1::{BodyDecoder, Framing};
 
-/// How large the head of an answer may be.
+/// The longest head of a response.
 const MAX_HEAD: usize = 16 * 1024;
-/// How many headers it may have.
+/// The largest number of its headers.
 const MAX_HEADERS: usize = 100;
-/// How much of an error's body is shown.
+/// The longest error body that is reported.
 pub(super) const MAX_ERROR: usize = 1024;
 
-/// An answer to a request that asked for another protocol.
+/// A response to a request for another protocol.
 pub(super) struct Upgraded {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The stream and what was read behind the answer, if the server agreed.
+    /// The stream and the bytes behind the response, if the server accepted.
     pub(super) stream: Option<(Stream, Bytes)>,
-    /// What the server said if it did not.
+    /// The error body, if the server refused.
     pub(super) body: Option<Arc<str>>,
 }
 
-/// Sends a request that asks for another protocol.
+/// Sends a request for another protocol.
 pub(super) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<Upgraded, HttpError> {
     send(&mut stream, &request).await.map_err(broken)?;
     let mut read = Vec::new();
@@ -64,7 +64,7 @@ pub(super) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<
 
 async fn send(stream: &mut Stream, request: &Request<()>) -> io::Result<()> {
     let mut head = String::new();
-    // Strings take everything.
+    // Writing to a string does not fail.
     let _ = write!(head, "{} {} HTTP/1.1\r\n", request.method(), request.uri());
     let mut head = head.into_bytes();
     for (name, value) in request.headers() {
@@ -77,7 +77,7 @@ async fn send(stream: &mut Stream, request: &Request<()>) -> io::Result<()> {
     stream.flush().await
 }
 
-/// The head of an answer and its length, if all of it has been read.
+/// The head of a response and its length; `None` while it is incomplete.
 fn parse(read: &[u8]) -> Result<Option<(StatusCode, HeaderMap, usize)>, HttpError> {
     let mut found = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut answer = httparse::Response::new(&mut found);
@@ -97,7 +97,7 @@ fn parse(read: &[u8]) -> Result<Option<(StatusCode, HeaderMap, usize)>, HttpErro
     Ok(Some((status, headers, len)))
 }
 
-/// How the end of an answer's body is found. `None` says that it is the end of the connection (RFC 9112, 6.3).
+/// The framing of a response's body. `None`: the body ends with the connection (RFC 9112, 6.3).
 fn framing(status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Some(Framing::Length(0));
@@ -110,7 +110,7 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
     Some(Framing::Length(length))
 }
 
-/// What an error answer says, if that is a short text.
+/// The body of an error response, if it is a short text.
 async fn excerpt(stream: &mut Stream, mut read: Vec<u8>, framing: Option<Framing>) -> Option<Arc<str>> {
     let mut decoder = framing.map(BodyDecoder::new);
     let mut body = Vec::new();
@@ -138,13 +138,13 @@ async fn excerpt(stream: &mut Stream, mut read: Vec<u8>, framing: Option<Framing
     shown(&body)
 }
 
-/// The beginning of what an error answer says, as text.
+/// The body of an error response, as text.
 pub(super) fn shown(body: &[u8]) -> Option<Arc<str>> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_ERROR)?.trim();
     (!text.is_empty()).then(|| text.into())
 }
 
-/// Reads once, and says how much. While it waits it has no buffer.
+/// Reads once and returns the number of bytes. It holds no buffer while it waits.
 async fn more(stream: &mut Stream, read: &mut Vec<u8>) -> io::Result<usize> {
     std::future::poll_fn(|cx| {
         with_scratch(|scratch| {
@@ -161,7 +161,7 @@ fn broken(error: io::Error) -> HttpError {
     HttpError::Io(Arc::new(error))
 }
 
-/// What a fuzz target checks of the head of an answer and the body behind it.
+/// The checks of a fuzz target for the head of a response and the body behind it.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn check_answer(data: &[u8]) {
     for end in 0..=data.len() {

@@ -1,4 +1,4 @@
-//! The address of a server: a URL taken apart, and query strings as `encodeURIComponent` writes them.
+//! The address of a server: a parsed URL, and query strings in the encoding of `encodeURIComponent`.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -7,13 +7,13 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// No server takes a longer one, and the official client does not either.
+/// The longest URL. Servers accept no longer ones, and neither does the official client.
 const MAX_LEN: usize = 8000;
 
-/// Where a server is.
+/// The address of a server.
 ///
-/// `http`, `https`, `ws` and `wss` are known; `localhost:3000` and `//localhost:3000` mean `http`. `Debug` leaves
-/// the password out.
+/// The schemes are `http`, `https`, `ws` and `wss`; `localhost:3000` and `//localhost:3000` mean `http`.
+/// `Debug` leaves the password out.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {
     secure: bool,
@@ -24,17 +24,17 @@ pub struct Url {
     credentials: Option<String>,
 }
 
-/// A text that is not the URL of a server.
+/// A text that is not a valid server URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// It has more than 8000 bytes.
+    /// The URL has more than 8000 bytes.
     #[error("URI too long")]
     TooLong,
     /// The scheme is none of `http`, `https`, `ws` and `wss`.
     #[error("the scheme must be http, https, ws or wss")]
     Scheme,
-    /// There is no host, or it has characters that no host has. Names in other scripts are written in their ASCII form
+    /// The host is missing or contains invalid characters. International names have to be in their ASCII form
     /// (`xn--…`).
     #[error("missing or invalid host")]
     Host,
@@ -59,8 +59,8 @@ impl Url {
         self.port
     }
 
-    /// What follows the host, from its slash to the question mark; `/` at least. Engine.IO takes its own path for
-    /// requests; Socket.IO reads the namespace here.
+    /// The path between the host and the question mark; at least `/`. Engine.IO's requests use the path of
+    /// the settings instead; Socket.IO reads the namespace from this path.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -70,7 +70,7 @@ impl Url {
         &self.query
     }
 
-    /// The host as it stands in a URL and a `Host` header: IPv6 in brackets, the port unless it is the usual one.
+    /// The host as in a URL and a `Host` header: IPv6 in brackets, and the port unless it is the default.
     pub fn authority(&self) -> String {
         let usual = if self.secure { 443 } else { 80 };
         let mut authority =
@@ -82,7 +82,7 @@ impl Url {
         authority
     }
 
-    /// The `Authorization` header that a user and a password in the URL stand for.
+    /// The `Authorization` header for the user and the password of the URL.
     pub(crate) fn authorization(&self) -> Option<String> {
         let credentials = self.credentials.as_deref()?;
         Some(format!("Basic {}", STANDARD.encode(credentials)))
@@ -133,7 +133,7 @@ impl std::fmt::Debug for Url {
     }
 }
 
-/// An IPv6 address may come without brackets if there is no port behind it.
+/// Splits host and port. An IPv6 address may lack brackets if no port follows.
 fn split_port(authority: &str) -> Result<(String, Option<&str>), UrlError> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
@@ -170,7 +170,7 @@ fn decode_query(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Undoes percent-encoding; what is none stays as it is.
+/// Decodes percent-encoding. Invalid sequences are kept.
 fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -178,7 +178,7 @@ fn decode(text: &str) -> String {
         let digit = |at: usize| tail.get(at).and_then(|&digit| char::from(digit).to_digit(16));
         match (first, digit(0), digit(1)) {
             (b'%', Some(high), Some(low)) => {
-                // Two hexadecimal digits are a byte.
+                // Two hexadecimal digits fit into a byte.
                 out.push((high * 16 + low) as u8);
                 rest = &tail[2..];
             }

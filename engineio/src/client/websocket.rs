@@ -1,4 +1,4 @@
-//! The WebSocket of a session: packets over its frames.
+//! The WebSocket transport of a session: packets over frames.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,18 +11,18 @@ use crate::outbox::Outbox;
 use crate::packet::{Packet, decode_binary, decode_text};
 use crate::prepared::Prepared;
 
-/// A WebSocket that is open.
+/// An open WebSocket.
 pub(crate) struct WebSocket(Frames);
 
-/// What the server did.
+/// An event of the server.
 pub(crate) enum Received {
     Packet(Packet),
-    /// It closed the connection, with a close frame or without.
+    /// The connection is closed, with a close frame or without.
     Closed(Option<CloseCode>),
 }
 
 impl WebSocket {
-    /// Opens one: for a new session, or to probe whether a session can move to it.
+    /// Opens a WebSocket, for a new session or to probe an upgrade.
     pub(crate) async fn open(route: Arc<Route>, sid: Option<String>) -> Result<Self, TransportError> {
         Frames::open(&route, sid.as_deref()).await.map(Self)
     }
@@ -38,28 +38,28 @@ impl WebSocket {
         Poll::Ready(Ok(Received::Packet(packet)))
     }
 
-    /// Whether something was read and not handed out.
+    /// Whether a message was read and is not returned yet.
     pub(crate) fn has_received(&self) -> bool {
         self.0.has_received()
     }
 
-    /// Queues a packet in front of what the outbox has.
+    /// Queues a packet in front of the outbox.
     pub(crate) fn send(&mut self, packet: Prepared) {
         self.0.send(packet);
     }
 
-    /// Queues a message that was taken from the outbox by another transport.
+    /// Queues a message that another transport took from the outbox.
     pub(crate) fn send_taken(&mut self, message: Prepared) {
         self.0.send_taken(message);
     }
 
-    /// Queues a close frame, the last thing that is written.
+    /// Queues a close frame, the last frame that is written.
     pub(crate) fn send_close(&mut self) {
         self.0.send_close();
     }
 
-    /// Writes what waits here and in the outbox. `true` says that nothing is left. When writing fails,
-    /// [`poll_receive`](Self::poll_receive) says so at its end, behind what the server sent before.
+    /// Writes the queue and the outbox. `true` means that nothing is left. A write error is reported by
+    /// [`poll_receive`](Self::poll_receive), behind the messages that the server sent before.
     pub(crate) fn poll_flush(&mut self, outbox: Option<&Outbox>, cx: &mut Context<'_>) -> bool {
         self.0.poll_flush(outbox, cx)
     }

@@ -1,27 +1,26 @@
-//! WebSocket frames as they are written: whole messages, which a client masks and a server does not (RFC 6455,
-//! section 5).
+//! Written WebSocket frames: whole messages, masked by clients and not by servers (RFC 6455, section 5).
 
 use bytes::Bytes;
 
-/// The longest header of a frame that is not masked.
+/// The longest header of an unmasked frame.
 pub const MAX_HEADER_LEN: usize = 10;
 
 /// The longest payload of a control frame.
 pub const MAX_CONTROL_LEN: usize = 125;
 
-/// What a frame is.
+/// The opcode of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
-    /// A further part of a message.
+    /// A further fragment of a message.
     Continuation = 0,
-    /// A text message, or its first part.
+    /// A text message, or its first fragment.
     Text = 1,
-    /// A binary message, or its first part.
+    /// A binary message, or its first fragment.
     Binary = 2,
-    /// The end of the connection.
+    /// The close of the connection.
     Close = 8,
-    /// A question whether the peer is there.
+    /// A ping, which the peer has to answer.
     Ping = 9,
     /// The answer to a ping.
     Pong = 10,
@@ -41,50 +40,50 @@ impl Opcode {
         })
     }
 
-    /// Whether frames of this kind may come between the parts of a message.
+    /// Whether frames of this kind may come between the fragments of a message.
     pub const fn is_control(self) -> bool {
         self as u8 & 8 != 0
     }
 }
 
-/// Why a WebSocket is closed: the number in a close frame.
+/// The reason for the close of a WebSocket: the number in a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// The connection has done what it was for.
+    /// The purpose of the connection is fulfilled.
     pub const NORMAL: Self = Self(1000);
     /// The server shuts down, or the browser leaves the page.
     pub const GOING_AWAY: Self = Self(1001);
-    /// The peer broke the protocol.
+    /// The peer violated the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// Text was not UTF-8.
+    /// A text is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
-    /// A limit that has no number of its own.
+    /// A limit that has no code of its own was exceeded.
     pub const POLICY_VIOLATION: Self = Self(1008);
-    /// A message was too large.
+    /// A message is too large.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// The server failed.
+    /// An internal error of the server.
     pub const INTERNAL_ERROR: Self = Self(1011);
 
-    /// Whether the number may stand in a close frame: it is assigned, and not one of those that only describe a
-    /// connection that ended without one, or it is of the ranges for libraries and applications.
+    /// Whether the number may be sent in a close frame: a registered code that is not reserved for local use,
+    /// or a code of the ranges for libraries and applications.
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 }
 
-/// Which side of a WebSocket this is. A client masks what it sends, a server does not.
+/// The side of a WebSocket. A client masks its frames, a server does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// Takes masked frames and sends plain ones.
+    /// Accepts masked frames and sends unmasked ones.
     #[default]
     Server,
-    /// Takes plain frames and sends masked ones.
+    /// Accepts unmasked frames and sends masked ones.
     Client,
 }
 
-/// How many bytes the header in front of a payload of this length takes in a frame that is not masked: 2, 4 or 10.
+/// The length of the header of an unmasked frame with this payload: 2, 4 or 10 bytes.
 pub const fn header_len(payload_len: usize) -> usize {
     match payload_len {
         0..=125 => 2,
@@ -93,7 +92,8 @@ pub const fn header_len(payload_len: usize) -> usize {
     }
 }
 
-/// Writes the header of a message in one frame to the first [`header_len`] bytes of `out`, which has to have them.
+/// Writes the header of a single-frame message to the first [`header_len`] bytes of `out`, which must be that
+/// long.
 #[inline]
 pub fn write_header(out: &mut [u8], opcode: Opcode, payload_len: usize) {
     const FIN: u8 = 0x80;
@@ -112,8 +112,8 @@ pub fn write_header(out: &mut [u8], opcode: Opcode, payload_len: usize) {
     }
 }
 
-/// Appends a frame with its header and payload masked: what a client sends in place of the plain frame. `header` is a
-/// plain header as [`write_header`] makes it.
+/// Appends the masked form of a frame, as a client sends it. `header` is an unmasked header as
+/// [`write_header`] makes it.
 pub fn push_masked(out: &mut Vec<u8>, header: &[u8], payload: &[u8], key: [u8; 4]) {
     const MASKED: u8 = 0x80;
     out.reserve(header.len() + key.len() + payload.len());
@@ -128,7 +128,7 @@ pub fn push_masked(out: &mut Vec<u8>, header: &[u8], payload: &[u8], key: [u8; 4
     apply_mask(&mut out[start..], key);
 }
 
-/// Puts a mask on or takes it off, 16 bytes at a time where there are as many; the compiler makes vectors of it.
+/// Applies or removes a mask, 16 bytes at a time where possible; the compiler vectorizes the loop.
 pub fn apply_mask(payload: &mut [u8], key: [u8; 4]) {
     if key == [0; 4] {
         return;
@@ -146,7 +146,7 @@ pub fn apply_mask(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// A close frame. A reason that is longer than a control frame can carry is cut between two characters.
+/// A close frame. A reason that does not fit into a control frame is cut at a character boundary.
 pub fn close_frame(code: CloseCode, reason: &str) -> Bytes {
     let mut end = reason.len().min(MAX_CONTROL_LEN - 2);
     while !reason.is_char_boundary(end) {
@@ -160,8 +160,7 @@ pub fn empty_close_frame() -> Bytes {
     Bytes::from_static(b"\x88\x00")
 }
 
-/// The answer to a ping: a pong with the ping's payload, of which there cannot be more than [`MAX_CONTROL_LEN`]
-/// bytes.
+/// The answer to a ping: a pong with the ping's payload, which has at most [`MAX_CONTROL_LEN`] bytes.
 pub fn pong_frame(payload: &[u8]) -> Bytes {
     if payload.is_empty() {
         return Bytes::from_static(b"\x8a\x00");
@@ -218,7 +217,7 @@ mod tests {
     #[test]
     fn a_long_reason_is_cut_between_characters() {
         let frame = close_frame(CloseCode::GOING_AWAY, &"\u{20ac}".repeat(60));
-        // 41 characters of three bytes are 123 bytes exactly; one byte in front moves the cut.
+        // 41 characters of three bytes are exactly 123 bytes; one more byte in front moves the cut.
         assert_eq!(frame.len(), 2 + 125);
         let frame = close_frame(CloseCode::GOING_AWAY, &format!("x{}", "\u{20ac}".repeat(60)));
         assert_eq!(frame.len(), 2 + 2 + 1 + 40 * 3);

@@ -1,6 +1,6 @@
-//! What the fuzz targets do with their bytes. Beside the code, so that ordinary builds keep it compiling.
+//! The bodies of the fuzz targets. They are part of the crate, so that ordinary builds compile them.
 //!
-//! Each function takes any bytes and panics if the code under test breaks a promise.
+//! Each function accepts any bytes and panics if the code under test violates an invariant.
 
 #[cfg(feature = "server")]
 mod connection;
@@ -25,13 +25,13 @@ use crate::session::{Action, Input, Machine};
 use crate::text::Text;
 use crate::ws::inbound::{Event, Inbound, Progress, WsError};
 
-/// Few enough that the inputs of a fuzzer reach it.
+/// A limit that the inputs of a fuzzer can reach.
 const MAX_PACKETS: usize = 64;
 
-/// Longer than the inputs of a fuzzer, and too short for most of the lengths it makes up.
+/// Longer than the inputs of a fuzzer, and shorter than most of the lengths that it invents.
 const MAX_MESSAGE: usize = 1 << 16;
 
-/// The query of a handshake: nothing is lost or made up, and a second reading says the same.
+/// The query of a handshake: parsing loses and adds nothing, and a second parse gives the same result.
 #[cfg(feature = "server")]
 pub fn handshake_query(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -45,8 +45,8 @@ pub fn handshake_query(data: &[u8]) {
     assert_eq!(crate::Query::from(text), query);
 }
 
-/// Requests over one connection: they are the same whether they arrive at once or byte by byte, and no body takes more
-/// than is there.
+/// Requests on one connection: the result is the same whether the bytes arrive at once or one by one, and no
+/// body is longer than the bytes that arrived.
 #[cfg(feature = "server")]
 pub fn http_requests(data: &[u8]) {
     let mut rest = data;
@@ -67,7 +67,7 @@ pub fn http_requests(data: &[u8]) {
     }
 }
 
-/// The body of a request that arrives in pieces of this size, and where it ends.
+/// The body of a request that arrives in pieces of `step` bytes, and the position of its end.
 #[cfg(feature = "server")]
 fn http_body(framing: Framing, bytes: &[u8], step: usize) -> Option<(Vec<u8>, usize)> {
     let mut decoder = BodyDecoder::new(framing);
@@ -85,8 +85,8 @@ fn http_body(framing: Framing, bytes: &[u8], step: usize) -> Option<(Vec<u8>, us
     Some((body, at))
 }
 
-/// The first request of these bytes as a server reads it, for the targets of what stands behind a server. `None` if it is
-/// refused, or not whole.
+/// The first request in these bytes, as a server reads it, for the targets of code behind a server. `None` if
+/// the request is refused or incomplete.
 #[cfg(feature = "server")]
 pub fn request(data: &[u8]) -> Option<http::Request<crate::RequestBody>> {
     let len = Scanner::default().scan(data).ok()??;
@@ -96,11 +96,11 @@ pub fn request(data: &[u8]) -> Option<http::Request<crate::RequestBody>> {
     Some(http::Request::from_parts(head.parts, crate::RequestBody::whole(body.into())))
 }
 
-/// Hands each seed of a target to `check`: the files of `fuzz/<project>/seeds/<target>` in the repository.
+/// Calls `check` with each seed of a target: the files of `fuzz/<project>/seeds/<target>` in the repository.
 ///
 /// # Panics
 ///
-/// If there are none.
+/// Panics if there are no seeds.
 pub fn each_seed(project: &str, target: &str, check: impl Fn(&[u8])) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(project);
     let files = std::fs::read_dir(folder.join("seeds").join(target)).expect("the folder of the seeds");
@@ -114,14 +114,15 @@ pub fn each_seed(project: &str, target: &str, check: impl Fn(&[u8])) {
     assert!(seeds > 0, "there are no seeds");
 }
 
-/// The head of an answer to the client: it is the same whether it arrives at once or byte by byte.
+/// The head of a response to the client: the result is the same whether the bytes arrive at once or one by
+/// one.
 #[cfg(feature = "client")]
 pub fn http_answer(data: &[u8]) {
     crate::client::check_answer(data);
 }
 
-/// Any events at any times, in any order: the machine always has a deadline until it is closed, makes progress when
-/// it is over, ends once, and takes nothing afterwards.
+/// Any inputs at any times, in any order: the machine has a deadline until it is closed, makes progress when
+/// the deadline has passed, ends once, and ignores all later inputs.
 pub fn session_ops(data: &[u8]) {
     let start = Instant::now();
     let mut now = start;
@@ -153,7 +154,7 @@ pub fn session_ops(data: &[u8]) {
             17 => Input::Close,
             18 => Input::Drained,
             _ => {
-                // Up to 51 seconds, which is past every deadline but the orderly close's.
+                // Up to 51 seconds, which is past every deadline except that of an orderly close.
                 now += Duration::from_millis(200 * u64::from(detail));
                 Input::Timeout
             }
@@ -180,7 +181,7 @@ pub fn session_ops(data: &[u8]) {
     }
 }
 
-/// One packet: what decodes is encoded and decoded to the same again.
+/// One packet: a decoded packet is encoded and decoded to the same packet again.
 pub fn packet(data: &[u8]) {
     for protocol in [Protocol::V3, Protocol::V4] {
         if let Ok(packet) = decode_binary(Bytes::copy_from_slice(data), protocol) {
@@ -244,9 +245,9 @@ fn check_v3(packets: &[Packet]) {
     }
 }
 
-/// A WebSocket stream. Where it is cut makes no difference to what comes out.
+/// A WebSocket stream. The position of its cuts does not change the events.
 ///
-/// The first byte is how many cuts there are and the next ones where; the rest is the stream.
+/// The first byte is the number of cuts, the next bytes are their positions, and the rest is the stream.
 pub fn ws_inbound(data: &[u8]) {
     let Some((&count, data)) = data.split_first() else { return };
     let (cuts, stream) = data.split_at(usize::from(count).min(data.len()));
@@ -263,7 +264,7 @@ fn feed(stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Vec<Result<Even
         let (piece, tail) = rest.split_at(len.min(rest.len()));
         events.extend(inbound.decode(&mut piece.to_vec(), &mut Progress::default()));
         rest = tail;
-        // Vec gives a buffer room for eight bytes at least.
+        // `Vec` allocates at least eight bytes.
         assert!(inbound.buffered() <= 16 + 2 * (stream.len() - rest.len()));
         assert!(inbound.is_mid_message() || inbound.buffered() == 0);
     }
@@ -282,7 +283,7 @@ fn feed(stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Vec<Result<Even
     events
 }
 
-/// The packets in front of the first error, which has to be the last item, of a sound iterator.
+/// The packets before the first error of a valid iterator. The error has to be the last item.
 fn check_items(mut items: impl Iterator<Item = Result<Packet, ParseError>>) -> Vec<Packet> {
     let mut packets = Vec::new();
     while let Some(item) = items.next() {

@@ -1,11 +1,11 @@
-//! The open packet: the handshake's JSON, the first thing a client learns of its session.
+//! The open packet: the JSON of the handshake, which begins each session.
 
 use serde::Serialize;
 
 use crate::config::{Config, Transport};
 use crate::sid::Sid;
 
-/// The data of an open packet. The protocol wants exactly these five keys.
+/// The data of an open packet. The protocol requires exactly these five keys.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenPacket<'a> {
@@ -17,7 +17,7 @@ pub struct OpenPacket<'a> {
 }
 
 impl<'a> OpenPacket<'a> {
-    /// What a session that opens on `transport` is told.
+    /// The data for a session that opens on `transport`.
     pub fn new(sid: &'a Sid, transport: Transport, config: &Config) -> Self {
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -31,7 +31,7 @@ impl<'a> OpenPacket<'a> {
 
     /// Appends the JSON.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        // Strings and integers into memory: serde_json has nothing to fail on.
+        // Serialization of strings and integers into memory cannot fail.
         let _ = serde_json::to_writer(out, self);
     }
 }

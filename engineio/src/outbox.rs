@@ -1,10 +1,10 @@
-//! What waits for one session: a queue of shared messages, bounded in memory, with one wake-up when it stops being
+//! The send queue of one session: shared messages, bounded in memory, with one wake-up when it stops being
 //! empty.
 //!
-//! Senders on any thread push, the session's driver takes and writes. A driver that is in the middle of its turn
-//! is *attentive*: it will look into the queue before it sleeps, so nobody has to wake it. That makes a reply sent
-//! from inside a handler as cheap as a push, and a broadcast one wake-up per session however many messages follow
-//! each other.
+//! Senders on any thread push messages; the session's driver takes and writes them. A driver in the middle of
+//! its turn is *attentive*: it will check the queue before it sleeps, so a push need not wake it. A response
+//! that is sent from inside a handler thus costs only a push. A broadcast costs one wake-up per session,
+//! however many messages follow each other.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,19 +20,21 @@ use crate::prepared::Prepared;
 #[cfg(test)]
 mod tests;
 
-/// What a message costs beside its bytes: its place in the queue, which may be half empty, and its buffer's bookkeeping.
+/// The overhead of a message: its entry in the queue, which may be half empty, and the bookkeeping of its
+/// buffer.
 const PER_MESSAGE: usize = 128;
 
-/// The memory that so many messages hold. Allocators round a buffer up by an eighth on average.
+/// The memory of this many messages. Allocators round a buffer up by an eighth on average.
 const fn held(bytes: usize, messages: usize) -> usize {
     bytes.saturating_add(bytes / 8).saturating_add(messages.saturating_mul(PER_MESSAGE))
 }
 
-/// A queue of this capacity at most is kept for the next session that needs one.
+/// The largest capacity of a queue that is kept for the next session.
 const KEPT_CAPACITY: usize = 1024;
 
 thread_local! {
-    /// The memory of a queue that ran empty. Most sessions wait with nothing queued most of the time; they own none.
+    /// The memory of a queue that became empty. Most sessions have nothing queued most of the time, and then
+    /// own no queue.
     static SPARE: Cell<VecDeque<Prepared>> = const { Cell::new(VecDeque::new()) };
 }
 
@@ -46,22 +48,22 @@ pub struct Outbox {
 struct Inner {
     phase: Phase,
     queue: VecDeque<Prepared>,
-    /// Bytes pushed and not yet written, those in the driver's hands included.
+    /// Bytes pushed and not yet written, those that the driver has taken included.
     bytes: usize,
-    /// Bytes that were written to where they still take memory: see [`Outbox::lend`].
+    /// Bytes that are written but still use memory: see [`Outbox::lend`].
     lent: usize,
-    /// How many messages were ever pushed, and how many of them were written.
+    /// The number of messages ever pushed, and the number of those written.
     pushed: u64,
     written: u64,
-    /// How much memory what waits may hold.
+    /// The largest memory of the queued messages.
     limit: usize,
     slow_consumer: SlowConsumer,
-    /// What all outboxes of the server may hold, and what this one has counted there.
+    /// The budget of all outboxes of the server, and the memory that this one has reported to it.
     budget: Option<Arc<Budget>>,
     counted: usize,
-    /// From so many bytes on it is counted at once.
+    /// From this number of bytes on, the memory is reported at once.
     count_at: usize,
-    /// The transport cannot take anything now: volatile messages are dropped.
+    /// The transport accepts nothing now: volatile messages are dropped.
     blocked: bool,
     attentive: bool,
     driver: Option<Waker>,
@@ -72,9 +74,9 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// Full, and the policy is to disconnect: the driver has to end the session.
+    /// The outbox is full and the policy is to disconnect: the driver has to end the session.
     Overflowed,
-    /// Nothing new is taken; what waits is still written.
+    /// New messages are refused; queued ones are still written.
     Draining,
     Closed,
 }
@@ -86,22 +88,22 @@ struct Waiter {
     waker: Waker,
 }
 
-/// What a sender can wait for.
+/// The condition that a sender waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// The message with this number was written.
+    /// The message with this number is written.
     Written(u64),
     /// This many more bytes fit.
     Room(usize),
 }
 
 impl Outbox {
-    /// An outbox that holds at most `limit` bytes of memory.
+    /// An outbox of at most `limit` bytes of memory.
     pub fn new(limit: usize, slow_consumer: SlowConsumer) -> Self {
         Self::with(limit, slow_consumer, None)
     }
 
-    /// One that counts towards a budget, too.
+    /// An outbox that also counts towards a budget.
     pub fn within(limit: usize, slow_consumer: SlowConsumer, budget: Arc<Budget>) -> Self {
         Self::with(limit, slow_consumer, Some(budget))
     }
@@ -129,7 +131,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a message and returns its number. When it does not fit, the policy for slow consumers applies.
+    /// Queues a message and returns its number. If it does not fit, the policy for slow consumers applies.
     pub fn push(&self, message: Prepared) -> Result<u64, SendError> {
         let mut inner = self.lock();
         let result = inner.push(message);
@@ -139,13 +141,13 @@ impl Outbox {
         result
     }
 
-    /// Queues a message if it fits, and changes nothing if it does not.
+    /// Queues a message if it fits; otherwise nothing changes.
     pub fn try_push(&self, message: Prepared) -> Result<u64, SendError> {
         self.lock().push(message)
     }
 
-    /// Queues a packet of the protocol itself, whatever the limit: it is a few bytes, and at most one of a kind is
-    /// under way. Returns its number, or 0 if nothing is taken any more.
+    /// Queues a control packet of the protocol, whatever the limit: it has a few bytes, and at most one of
+    /// each kind is in progress. Returns its number, or 0 if the outbox accepts nothing more.
     pub fn push_control(&self, packet: Prepared) -> u64 {
         let mut inner = self.lock();
         if matches!(inner.phase, Phase::Open | Phase::Overflowed) {
@@ -156,12 +158,13 @@ impl Outbox {
         }
     }
 
-    /// Whether the message with this number was written.
+    /// Whether the message with this number is written.
     pub fn has_written(&self, number: u64) -> bool {
         self.lock().reached(Until::Written(number))
     }
 
-    /// Queues a message if the transport takes it now: nothing else waits. `Ok(false)` says that it was dropped.
+    /// Queues a message if nothing else is queued and the transport accepts it now. `Ok(false)` means that it
+    /// was dropped.
     pub fn push_volatile(&self, message: Prepared) -> Result<bool, SendError> {
         let mut inner = self.lock();
         match inner.phase {
@@ -180,22 +183,22 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Whether nothing waits and the transport takes more: what a volatile message needs.
+    /// Whether a volatile message would be sent now: nothing is queued, and the transport accepts more.
     pub fn can_send_now(&self) -> bool {
         self.lock().can_send_now()
     }
 
-    /// Bytes that wait for the peer.
+    /// The number of bytes that wait for the peer.
     pub fn queued_bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Messages that wait for the peer.
+    /// The number of messages that wait for the peer.
     pub fn queued_messages(&self) -> usize {
         self.lock().messages()
     }
 
-    /// Whether messages are taken.
+    /// Whether messages are accepted.
     pub fn is_open(&self) -> bool {
         self.lock().phase == Phase::Open
     }
@@ -210,14 +213,15 @@ impl Outbox {
         self.lock().rouse();
     }
 
-    /// The driver begins a turn: until [`park`](Self::park) it needs no waking. Says whether the outbox overflowed.
+    /// The driver begins a turn: until [`park`](Self::park) it needs no wake-up. Returns whether the outbox
+    /// overflowed.
     pub fn attend(&self) -> bool {
         let mut inner = self.lock();
         inner.attentive = true;
         inner.phase == Phase::Overflowed
     }
 
-    /// The driver wants to sleep. `false` says that there is something to write that came in the meantime.
+    /// The driver prepares to sleep. `false` means that a message to write has arrived in the meantime.
     pub fn park(&self, writable: bool, waker: &Waker) -> bool {
         let mut inner = self.lock();
         if inner.phase == Phase::Overflowed || (writable && !inner.queue.is_empty()) {
@@ -234,7 +238,7 @@ impl Outbox {
         true
     }
 
-    /// Moves up to `max` messages to the writer's hands. They count as waiting until [`wrote`](Self::wrote).
+    /// Moves up to `max` messages to the writer. They count as queued until [`wrote`](Self::wrote).
     pub fn take(&self, max: usize, into: &mut Vec<Prepared>) {
         let mut inner = self.lock();
         let count = max.min(inner.queue.len());
@@ -247,7 +251,7 @@ impl Outbox {
         }
     }
 
-    /// Says that messages left for good, and whoever waited for that.
+    /// Notes messages as written, and wakes the tasks that wait for that.
     pub fn wrote(&self, messages: usize, bytes: usize) {
         let mut inner = self.lock();
         inner.written += messages as u64;
@@ -258,13 +262,13 @@ impl Outbox {
         inner.notify();
     }
 
-    /// Counts bytes towards the limit although they were written: the peer has not taken them yet, and until it has they
-    /// stay in memory.
+    /// Counts bytes towards the limit although they are written: they stay in memory until the peer has taken
+    /// them.
     pub fn lend(&self, bytes: usize) {
         self.lock().lent += bytes;
     }
 
-    /// The peer has taken such bytes, or will never.
+    /// Ends the count of lent bytes: the peer has taken them, or never will.
     pub fn give_back(&self, bytes: usize) {
         let mut inner = self.lock();
         inner.lent = inner.lent.saturating_sub(bytes);
@@ -272,39 +276,39 @@ impl Outbox {
         inner.notify();
     }
 
-    /// Says whether the transport refuses to take more.
+    /// Sets whether the transport refuses more data.
     pub fn set_blocked(&self, blocked: bool) {
         self.lock().blocked = blocked;
     }
 
-    /// Whether the transport refuses to take more.
+    /// Whether the transport refuses more data.
     pub fn is_blocked(&self) -> bool {
         self.lock().blocked
     }
 
-    /// Whether nothing is queued. What the writer holds is not in the queue.
+    /// Whether the queue is empty. Messages that the writer has taken are not in the queue.
     pub fn is_empty(&self) -> bool {
         self.lock().queue.is_empty()
     }
 
-    /// Takes nothing new from here on.
+    /// Refuses new messages from here on.
     pub fn drain(&self) {
         let mut inner = self.lock();
-        // One that overflowed ends at once, whatever else is wanted.
+        // An outbox that has overflowed ends at once, whatever else was requested.
         if inner.phase == Phase::Open {
             inner.phase = Phase::Draining;
             inner.notify();
         }
     }
 
-    /// Takes nothing new, ever. What waits stays readable until [`clear`](Self::clear).
+    /// Closes the outbox for good. Queued messages stay readable until [`clear`](Self::clear).
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.phase = Phase::Closed;
         inner.notify();
     }
 
-    /// Forgets what will never be written.
+    /// Drops the messages that will never be written.
     pub fn clear(&self) {
         let mut inner = self.lock();
         inner.queue = VecDeque::new();
@@ -313,7 +317,7 @@ impl Outbox {
         inner.settle();
     }
 
-    /// Polls for `until`. `id` keeps the place of one waiting future between polls.
+    /// Polls for `until`. `id` identifies the waiter of one future between polls.
     pub fn poll_until(
         &self,
         until: Until,
@@ -338,19 +342,19 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// A waiting future was dropped.
+    /// Removes the waiter of a dropped future.
     pub fn forget(&self, id: u64) {
         self.lock().waiters.retain(|waiter| waiter.id != id);
     }
 
-    /// No operation leaves the queue half changed, so a panic elsewhere is no reason to give it up.
+    /// No operation leaves the queue half changed, so a poisoned lock is still valid.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    /// One message may exceed the limit alone: a peer is not slow because a message is large.
+    /// A single message may exceed the limit: a large message does not make a peer slow.
     fn fits(&self, len: usize) -> bool {
         self.bytes + self.lent == 0 || self.with_message(len) <= self.limit
     }
@@ -384,7 +388,7 @@ impl Inner {
         held(self.bytes + self.lent, self.messages())
     }
 
-    /// What this outbox holds with one message more.
+    /// The memory of this outbox with one more message.
     fn with_message(&self, len: usize) -> usize {
         held(self.bytes + self.lent + len, self.messages() + 1)
     }
@@ -400,7 +404,7 @@ impl Inner {
         self.budget.as_ref().is_none_or(|budget| budget.admits(self.counted, self.with_message(len)))
     }
 
-    /// Counts in the budget what is held now, if that is much less than before.
+    /// Reports the current memory to the budget, if it is much less than before.
     #[cold]
     #[inline(never)]
     fn settle_less(&mut self) {
@@ -409,7 +413,7 @@ impl Inner {
         }
     }
 
-    /// Counts in the budget what is held now.
+    /// Reports the current memory to the budget.
     #[cold]
     #[inline(never)]
     fn settle(&mut self) {
@@ -421,7 +425,8 @@ impl Inner {
         self.count_at = self.bytes + STEP;
     }
 
-    /// A message was not taken. When the whole server is full, only those who hold much are slow.
+    /// Handles a refused message. If the whole server is full, only sessions that hold much memory count as
+    /// slow.
     #[cold]
     fn refused(&mut self, error: SendError) {
         let is_slow = match error {
@@ -437,7 +442,7 @@ impl Inner {
     #[inline]
     fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
         if self.queue.capacity() == 0 {
-            // Without memory, the old one leaves nothing to drop, which the compiler cannot know.
+            // The old queue has no memory, so there is nothing to drop; the compiler cannot know this.
             let _ = ManuallyDrop::new(std::mem::replace(&mut self.queue, SPARE.take()));
         }
         self.queue.push_back(message);
@@ -466,7 +471,8 @@ impl Inner {
         }
     }
 
-    /// Whether it cannot happen any more: what was taken may still be written, but no room comes back.
+    /// Whether the condition can no longer come true: taken messages may still be written, but no capacity is
+    /// freed.
     fn is_hopeless(&self, until: Until) -> bool {
         match until {
             Until::Written(_) => self.phase == Phase::Closed,
@@ -480,7 +486,7 @@ impl Inner {
         self.notify();
     }
 
-    /// Seldom does anybody wait, so this is no more than a look.
+    /// Waiters are rare, so this is usually only a check.
     #[inline]
     fn notify(&mut self) {
         if !self.waiters.is_empty() {

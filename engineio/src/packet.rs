@@ -26,23 +26,23 @@ impl Protocol {
     }
 }
 
-/// The type of a packet. Its number is what stands on the wire.
+/// The type of a packet. Its number is sent on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {
-    /// The server's answer to a handshake.
+    /// The handshake, sent by the server.
     Open = 0,
     /// The end of a session.
     Close = 1,
-    /// A heartbeat, or the test of a new transport.
+    /// A heartbeat, or the probe of a new transport.
     Ping = 2,
     /// The answer to a ping.
     Pong = 3,
     /// Data of the application.
     Message = 4,
-    /// The client moves to the transport it has tested.
+    /// The client moves to the transport that it has probed.
     Upgrade = 5,
-    /// Nothing; it releases a waiting poll.
+    /// No content; it releases a waiting poll.
     Noop = 6,
 }
 
@@ -61,18 +61,18 @@ impl PacketType {
         })
     }
 
-    /// The type that this character of a text packet stands for.
+    /// The type for this first character of a text packet.
     pub const fn from_digit(digit: u8) -> Option<Self> {
         Self::from_number(digit.wrapping_sub(b'0'))
     }
 
-    /// The character that a text packet of this type begins with.
+    /// The first character of a text packet of this type.
     pub const fn digit(self) -> u8 {
         b'0' + self as u8
     }
 }
 
-/// What an application sends or receives: text or bytes.
+/// A message of the application: text or bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// UTF-8 text.
@@ -82,7 +82,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// How many bytes the message has.
+    /// The length of the message in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
@@ -92,7 +92,7 @@ impl Message {
         self.as_bytes().is_empty()
     }
 
-    /// The bytes, of a text the UTF-8.
+    /// The bytes; of a text its UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -133,34 +133,34 @@ impl From<Vec<u8>> for Message {
 
 /// A decoded packet.
 ///
-/// Only a message can be binary. Whatever stands behind the type of a close, upgrade or noop packet means nothing
-/// in either revision and is not kept.
+/// Only a message can be binary. Data behind the type of a close, upgrade or noop packet has no meaning in
+/// either revision and is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
     /// The handshake, as JSON.
     Open(Text),
     /// The session ends.
     Close,
-    /// A heartbeat; `probe` when it tests a transport.
+    /// A heartbeat; with the data `probe` it probes a transport.
     Ping(Text),
     /// The answer to a ping, with the ping's data.
     Pong(Text),
     /// Data of the application.
     Message(Message),
-    /// The client moves to the transport it has tested.
+    /// The client moves to the transport that it has probed.
     Upgrade,
-    /// Nothing.
+    /// No content.
     Noop,
 }
 
-/// Bytes that are not a packet, or not a payload of packets. The session ends with `parse error`.
+/// Bytes that are not a valid packet or payload. The session ends with `parse error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// There is no byte where a packet has to be.
+    /// A packet has no bytes.
     #[error("empty packet")]
     Empty,
-    /// The first byte is no packet type.
+    /// The first byte is not a packet type.
     #[error("unknown packet type")]
     UnknownType,
     /// Binary data in text form is not base64.
@@ -169,7 +169,7 @@ pub enum ParseError {
     /// Text is not UTF-8.
     #[error("invalid UTF-8")]
     Utf8,
-    /// The length in front of a packet is not a number or does not fit the bytes that follow.
+    /// The length in front of a packet is not a number, or does not match the bytes that follow.
     #[error("invalid packet length")]
     Length,
     /// The payload has more packets than the limit.
@@ -177,14 +177,14 @@ pub enum ParseError {
     TooManyPackets,
 }
 
-/// What marks binary data in a text packet.
+/// The mark of binary data in a text packet.
 const BASE64_MARK: u8 = b'b';
 
-/// Takes padded and unpadded base64: browsers and Node pad, some other clients do not, and the official server
-/// reads both.
+/// Accepts base64 with and without padding: browsers and Node pad, some other clients do not, and the
+/// official server accepts both.
 ///
-/// Everything else is an error. The official server skips characters that are no base64, and so turns garbage
-/// into shorter garbage; nothing that a correct client sends depends on it.
+/// Any other character is an error. The official server skips invalid characters and so decodes garbage into
+/// shorter garbage; no correct client depends on that.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -234,8 +234,8 @@ impl Packet {
         }
     }
 
-    /// Revision 3 can express a ping with binary data and the like. No client sends them and no server reads
-    /// them, so only the type counts.
+    /// Revision 3 can express binary data in a ping and other packets. No client sends such data and no
+    /// server reads it, so only the type counts.
     fn with_binary(kind: PacketType, data: Bytes) -> Self {
         match kind {
             PacketType::Message => Self::Message(Message::Binary(data)),
@@ -244,9 +244,9 @@ impl Packet {
     }
 }
 
-/// Decodes a packet in text form: a WebSocket text message or one packet of a text payload.
+/// Decodes a packet in text form: a WebSocket text message, or one packet of a text payload.
 ///
-/// Text data keeps the buffer of `text`.
+/// Text data shares the buffer of `text`.
 pub fn decode_text(text: Text, protocol: Protocol) -> Result<Packet, ParseError> {
     let bytes = text.as_bytes();
     let (&first, rest) = bytes.split_first().ok_or(ParseError::Empty)?;
@@ -257,10 +257,10 @@ pub fn decode_text(text: Text, protocol: Protocol) -> Result<Packet, ParseError>
     Ok(Packet::with_text(kind, text.skip(1)))
 }
 
-/// Decodes a packet in binary form: a WebSocket binary message or one binary packet of a revision 3 payload.
+/// Decodes a packet in binary form: a WebSocket binary message, or one binary packet of a revision 3 payload.
 ///
-/// Revision 4 has only messages here, revision 3 puts the packet type in front. The data shares the buffer of
-/// `bytes`.
+/// In revision 4 binary data is always a message; revision 3 puts the packet type in front. The data shares
+/// the buffer of `bytes`.
 pub fn decode_binary(mut bytes: Bytes, protocol: Protocol) -> Result<Packet, ParseError> {
     match protocol {
         Protocol::V4 => Ok(Packet::Message(Message::Binary(bytes))),
@@ -285,7 +285,7 @@ fn decode_base64(bytes: &[u8], protocol: Protocol) -> Result<Packet, ParseError>
     Ok(Packet::with_binary(kind, data.into()))
 }
 
-/// How many bytes [`encode_text`] appends.
+/// The number of bytes that [`encode_text`] appends.
 pub fn text_len(packet: &Packet, protocol: Protocol) -> usize {
     match packet.binary() {
         Some(data) => base64_len(data.len(), protocol),
@@ -324,7 +324,7 @@ pub fn encode_base64(data: &[u8], protocol: Protocol, out: &mut Vec<u8>) {
     }
     let text = out.len();
     out.resize(start + base64_len(data.len(), protocol), 0);
-    // The room is exact, so there is nothing to fail on.
+    // The buffer has the exact length, so encoding cannot fail.
     let written = BASE64.encode_slice(data, &mut out[text..]);
     debug_assert_eq!(written.ok(), Some(out.len() - text));
 }

@@ -1,4 +1,4 @@
-//! The session id: a bearer secret that authorises every later request of a session.
+//! The session id: a bearer secret that authorizes every later request of a session.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,13 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A session id.
 ///
-/// Whoever knows it can read and write the session, so `Debug` shows only its first characters and it should not
-/// be logged or handed to other clients.
+/// The id gives read and write access to the session. `Debug` therefore shows only its first characters. Do
+/// not log it or show it to other clients.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sid(Arc<str>);
 
 impl Sid {
-    /// The id made of 128 random bits: 22 characters of URL-safe base64.
+    /// The id of 128 random bits: 22 characters of URL-safe base64.
     pub fn from_random(bits: [u8; 16]) -> Self {
         let mut text = [0; 22];
         // 16 bytes are always 22 characters without padding.
@@ -23,7 +23,7 @@ impl Sid {
         Self(String::from_utf8_lossy(&text[..len]).into())
     }
 
-    /// The id as it travels in the query.
+    /// The id as in the query.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! UTF-8 text that shares the buffer it arrived in.
+//! UTF-8 text that shares the buffer in which it arrived.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,17 +8,17 @@ use bytes::{Buf, Bytes};
 
 /// UTF-8 text in a shared buffer.
 ///
-/// The bytes are checked once, when the value is made. Cloning and slicing cost a reference count.
+/// The bytes are checked once, at the creation of the value. A clone or a slice costs a reference count.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Bytes);
 
 impl Text {
-    /// No text at all.
+    /// An empty text.
     pub const fn new() -> Self {
         Self(Bytes::new())
     }
 
-    /// Text that lives as long as the program. No allocation.
+    /// A text of static lifetime. No allocation.
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
@@ -29,18 +29,18 @@ impl Text {
         Ok(Self(bytes))
     }
 
-    /// Keeps bytes that the caller has checked already.
+    /// Keeps bytes that the caller has already checked.
     pub(crate) fn from_checked(bytes: Bytes) -> Self {
         debug_assert!(std::str::from_utf8(&bytes).is_ok());
         Self(bytes)
     }
 
-    /// How many bytes the text has.
+    /// The length of the text in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no text.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -57,9 +57,9 @@ impl Text {
 
     /// The text as a string slice.
     ///
-    /// Every call reads the whole text: this crate has no unsafe code, and without it the standard library cannot
-    /// be told that the bytes were checked before. Code that needs only bytes, a JSON parser for instance, does
-    /// better with [`as_bytes`](Self::as_bytes); code that needs the string several times should keep it.
+    /// Every call checks the whole text again: the crate has no unsafe code, and the standard library has no
+    /// safe way to skip the check. Code that needs only bytes, such as a JSON parser, should use
+    /// [`as_bytes`](Self::as_bytes). Code that needs the string several times should keep the slice.
     pub fn as_str(&self) -> &str {
         match std::str::from_utf8(&self.0) {
             Ok(text) => text,
@@ -67,14 +67,14 @@ impl Text {
         }
     }
 
-    /// A part of the text, sharing the buffer. Both ends must lie between characters.
+    /// A part of the text that shares its buffer. Both ends must be character boundaries.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         debug_assert!(self.is_boundary(range.start) && self.is_boundary(range.end));
         Self(self.0.slice(range))
     }
 
-    /// The text behind its first `len` bytes. Unlike a slice it takes the buffer over, which saves the bookkeeping of
-    /// a second owner. A character must begin there.
+    /// The text without its first `len` bytes. Unlike a slice it keeps the same buffer handle, which saves a
+    /// second reference. `len` must be a character boundary.
     pub(crate) fn skip(mut self, len: usize) -> Self {
         debug_assert!(self.is_boundary(len));
         self.0.advance(len);
@@ -82,7 +82,7 @@ impl Text {
     }
 
     fn is_boundary(&self, index: usize) -> bool {
-        // 10xxxxxx is the only form of a byte that does not start a character.
+        // Only bytes of the form 10xxxxxx do not start a character.
         self.0.get(index).is_none_or(|byte| byte & 0xc0 != 0x80)
     }
 }

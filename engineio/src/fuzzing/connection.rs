@@ -1,4 +1,4 @@
-//! Whole connections of a server, with clients that write, read and stall as a script says.
+//! Whole connections of a server, with clients that write, read and stall as a script directs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,18 +8,20 @@ use tokio::time::{sleep, timeout};
 
 use crate::{Message, Server, Session, Stats};
 
-/// Connections at a time: one that polls, one that posts, one on trial.
+/// The number of connections: one for polls, one for POSTs, one for a probe.
 const CONNECTIONS: usize = 3;
 /// Longer than every deadline of the default settings together.
 const LONG: Duration = Duration::from_secs(600);
-/// How long a step waits for the server. The clock is paused, so this passes as soon as the server has nothing to do.
+/// The wait for the server after each step. The clock is paused, so this passes as soon as the server is
+/// idle.
 const STEP: Duration = Duration::from_millis(1);
 
-/// Requests, frames and packets over up to three connections: whatever the clients do, nothing is left of them when they
-/// are gone and every deadline is over.
+/// Requests, frames and packets on up to three connections: whatever the clients do, the server holds no
+/// state of them after they have disconnected and every deadline has passed.
 ///
-/// The first byte is how many bytes a connection takes that nobody reads. Each step is a byte for what to do, with the
-/// connection in its upper bits, and a byte for how much. `$` in what is written stands for the newest session's id.
+/// The first byte is the number of unread bytes that a connection takes. Each step is a byte for the action,
+/// with the connection in its upper bits, and a byte for the amount. `$` in the written bytes stands for the
+/// newest session's id.
 pub fn connection(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O needs nothing").block_on(run(data));
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Steps of a script, with what they write.
+    /// Encodes the steps of a script and the bytes that they write.
     fn script(steps: &[(u8, &[u8])]) -> Vec<u8> {
         let mut script = vec![8];
         for (step, text) in steps {

@@ -1,20 +1,20 @@
-//! The head of an answer.
+//! The head of a response.
 
 use http::{HeaderMap, Method, Response, StatusCode, Version, header};
 
 use super::date;
 
-/// The answer before the answer, to a client that waits for it before it sends a body.
+/// The interim response to a client that waits for it before it sends a body.
 pub(crate) fn continue_100() -> &'static [u8] {
     b"HTTP/1.1 100 Continue\r\n\r\n"
 }
 
-/// What becomes of the connection behind an answer.
+/// The state of the connection after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
     KeepAlive,
     Close,
-    /// It stops speaking HTTP.
+    /// The connection stops using HTTP.
     Upgrade,
 }
 
@@ -22,14 +22,14 @@ pub(crate) enum After {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
     Length(u64),
-    /// In chunks, which HTTP/1.0 does not know.
+    /// By chunks, which HTTP/1.0 does not support.
     Chunked,
-    /// The connection ends with it.
+    /// By the end of the connection.
     Close,
 }
 
-/// Appends the head of an answer. Returns whether the body is to follow: "the server MUST NOT send content" with some
-/// (RFC 9110, 6.4.1 and 9.3.2).
+/// Appends the head of a response. Returns whether a body follows: "the server MUST NOT send content" with
+/// some responses (RFC 9110, 6.4.1 and 9.3.2).
 pub(crate) fn encode<B>(
     response: &Response<B>,
     body: BodyEnd,
@@ -45,7 +45,8 @@ pub(crate) fn encode<B>(
     out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
     out.extend_from_slice(b"\r\n");
     for (name, value) in response.headers() {
-        // Those about the connection and the length are ours to say; only who upgrades knows to what.
+        // This function writes the headers of the connection and the length itself. An upgrade has its own
+        // `Connection`.
         let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::DATE];
         if after == After::Upgrade || !framing.contains(name) {
             line(out, name.as_str().as_bytes(), value.as_bytes());
@@ -74,7 +75,8 @@ pub(crate) fn encode<B>(
     !bodiless && status != StatusCode::NOT_MODIFIED && method != Method::HEAD
 }
 
-/// An answer that stands for another's may say how long that one would be.
+/// The announced length. A response to HEAD or with 304 may announce the length of the response that it
+/// represents.
 fn announced(headers: &HeaderMap, method: &Method, status: StatusCode, body_len: u64) -> u64 {
     let stands_for_another = method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     let said = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
@@ -114,7 +116,7 @@ mod tests {
     fn an_answer_with_a_body() {
         let mut response = Response::new(());
         response.headers_mut().insert("content-type", HeaderValue::from_static("text/html"));
-        // Nobody but us says how long it is and whether the connection stays.
+        // Only the server sets the length and the `Connection` header.
         response.headers_mut().insert("content-length", HeaderValue::from_static("7"));
         response.headers_mut().insert("connection", HeaderValue::from_static("close"));
         let expected = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n";

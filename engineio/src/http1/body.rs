@@ -1,10 +1,10 @@
-//! The body of a request or an answer: so many bytes, or chunks (RFC 9112, 7.1).
+//! The body of a request or response: a number of bytes, or chunks (RFC 9112, 7.1).
 
 use thiserror::Error;
 
-/// How many bytes of chunk extensions and trailers are skipped. Nobody we know sends any.
+/// The largest size of chunk extensions and trailers, which are skipped. No known client sends any.
 const MAX_SKIPPED: usize = 16 * 1024;
-/// A length of more digits than this does not fit.
+/// The largest number of digits of a chunk length. A longer number could overflow.
 const MAX_DIGITS: u8 = 15;
 
 /// How the end of a body is found.
@@ -14,12 +14,12 @@ pub(crate) enum Framing {
     Chunked,
 }
 
-/// The body breaks the rules of chunked coding.
+/// The body violates the chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the body is malformed")]
 pub(crate) struct MalformedBody;
 
-/// Takes one body apart, as its bytes arrive.
+/// Decodes one body as its bytes arrive.
 #[derive(Debug)]
 pub(crate) struct BodyDecoder {
     state: State,
@@ -28,18 +28,18 @@ pub(crate) struct BodyDecoder {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// This many bytes, and then it is over.
+    /// This many bytes are left.
     Rest(u64),
-    /// The length of a chunk in hexadecimal digits.
+    /// The length of a chunk, in hexadecimal digits.
     Size {
         size: u64,
         digits: u8,
     },
-    /// White space behind the length, which only the end of the line or an extension may follow.
+    /// White space after the length. Only the end of the line or an extension may follow.
     SizeSpace {
         size: u64,
     },
-    /// Behind the semicolon, up to the end of the line.
+    /// After the semicolon, up to the end of the line.
     Extension {
         size: u64,
     },
@@ -49,13 +49,13 @@ enum State {
     Chunk(u64),
     ChunkCr,
     ChunkLf,
-    /// At the start of a trailer's line, which may be the empty one.
+    /// At the start of a trailer line, which may be the final empty line.
     TrailerStart,
     Trailer,
     TrailerLf,
     EndLf,
     Done,
-    /// Broken once is broken for good: what follows could be anything.
+    /// The body is malformed. This state is final, as the position in the stream is lost.
     Malformed,
 }
 
@@ -74,8 +74,8 @@ impl BodyDecoder {
         self.state == State::Done
     }
 
-    /// The next piece of the body in these bytes, and how many of them are used up. An empty piece says that all are,
-    /// or that the body is complete.
+    /// The next piece of the body in these bytes, and the number of bytes consumed. An empty piece means that
+    /// all bytes are consumed or that the body is complete.
     pub(crate) fn decode<'b>(&mut self, bytes: &'b [u8]) -> Result<(&'b [u8], usize), MalformedBody> {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used) {
@@ -105,8 +105,8 @@ impl BodyDecoder {
         Ok((&[], used))
     }
 
-    /// Appends all of the body that is in these bytes, and says how many of them are used up: a body in chunks of one
-    /// byte has as many pieces as bytes.
+    /// Appends the whole part of the body in these bytes, and returns the number of bytes consumed. One call
+    /// avoids the cost per piece: a body in chunks of one byte has as many pieces as bytes.
     pub(crate) fn decode_into(&mut self, bytes: &[u8], body: &mut Vec<u8>) -> Result<usize, MalformedBody> {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty() && !self.is_done()) {
@@ -130,8 +130,8 @@ impl BodyDecoder {
             (State::Size { size, digits: 1.. }, b' ' | b'\t') => State::SizeSpace { size },
             (state @ State::SizeSpace { .. }, b' ' | b'\t') => self.skip(state)?,
             (State::SizeSpace { size } | State::Extension { size }, b'\r') => State::SizeLf { size },
-            // "Field values containing CR, LF, or NUL characters are invalid and dangerous" (RFC 9110, 5.5); other control
-            // characters are invalid too.
+            // "Field values containing CR, LF, or NUL characters are invalid and dangerous" (RFC 9110, 5.5).
+            // Other control characters are invalid too.
             (
                 State::Extension { .. } | State::TrailerStart | State::Trailer,
                 0..=8 | 10..=12 | 14..=31 | 127,
@@ -161,7 +161,7 @@ impl BodyDecoder {
 mod tests {
     use super::*;
 
-    /// Decodes a body that arrives in pieces of this size; what is behind it, too.
+    /// Decodes a body that arrives in pieces of `step` bytes, with the bytes behind it.
     fn decode(framing: Framing, bytes: &[u8], step: usize) -> Result<(Vec<u8>, bool, usize), MalformedBody> {
         let mut decoder = BodyDecoder::new(framing);
         let (mut body, mut taken) = (Vec::new(), 0);

@@ -1,16 +1,16 @@
-//! The header Date, written once a second.
+//! The header Date, formatted once a second.
 
 use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 thread_local! {
-    /// The second that was written last, and how.
+    /// The second that was formatted last, and its text.
     static WRITTEN: Cell<(u64, [u8; LEN])> = const { Cell::new((u64::MAX, [b' '; LEN])) };
 }
 
 const LEN: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
 
-/// Appends the time of now as HTTP writes it.
+/// Appends the current time in HTTP's format.
 pub(super) fn write(out: &mut Vec<u8>) {
     let now = SystemTime::now();
     let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -1,8 +1,9 @@
 //! The head of a request: request line and headers.
 //!
-//! Strict where two readers of one message could come to different ends (RFC 9112, 11.2), because a proxy in front of
-//! us is such a reader: lines end with CRLF, lengths are digits and said once, nothing is both chunked and counted.
-//! Lenient where the official server is and no harm comes of it: characters that a target may not have.
+//! The parser is strict where two readers could interpret one message differently (RFC 9112, 11.2), because a
+//! proxy in front of the server is such a reader. Lines end with CRLF, a length consists of digits and
+//! appears once, and no body is both chunked and counted. The parser is lenient where the official server is
+//! and no harm follows: a target may contain invalid characters.
 
 use std::borrow::Cow;
 
@@ -13,22 +14,22 @@ use thiserror::Error;
 
 use super::body::Framing;
 
-/// How large a head may be.
+/// The largest head in bytes.
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
-/// How many headers it may have.
+/// The largest number of headers.
 const MAX_HEADERS: usize = 100;
 
-/// Finds the end of a head as its bytes arrive, looking at each of them once.
+/// Finds the end of a head as its bytes arrive. It reads each byte once.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
     scanned: usize,
 }
 
 impl Scanner {
-    /// The length of the head at the start of these bytes, if its end is among them. They are those of the last call,
-    /// and what came since.
+    /// The length of the head at the start of these bytes, once it is complete. `bytes` must begin with the
+    /// bytes of the last call.
     pub(crate) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
-        // TLS, or whatever else it is, is told at once instead of when its time is up.
+        // Other protocols, such as TLS, are refused at once instead of after a timeout.
         if bytes.first().is_some_and(|byte| *byte != b'\r' && !byte.is_ascii_graphic()) {
             return Err(HeadError::Malformed);
         }
@@ -51,13 +52,14 @@ impl Scanner {
 pub(crate) struct Head {
     pub(crate) parts: Parts,
     pub(crate) framing: Framing,
-    /// Whether the client may send another request over this connection.
+    /// Whether the client may send another request on this connection.
     pub(crate) keep_alive: bool,
-    /// Whether the client waits to hear that we want the body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
 }
 
-/// Why a head was refused. The connection cannot be used any more: where the next request begins is not known.
+/// The reason why a head was refused. The connection is unusable after it, as the start of the next request
+/// is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum HeadError {
     #[error("the head of the request is malformed")]
@@ -87,9 +89,9 @@ impl HeadError {
 }
 
 impl Head {
-    /// Reads a head that [`Scanner`] found.
+    /// Parses a head that [`Scanner`] found.
     pub(crate) fn parse(head: &Bytes) -> Result<Self, HeadError> {
-        // The scanner saw to it that a CR stands in front of each LF; a CR alone is part of the line, and an error there.
+        // The scanner ensures a CR in front of each LF. A CR alone is part of the line, and an error in it.
         let end_of_line = memchr::memchr(b'\n', head).ok_or(HeadError::Malformed)?;
         let (method, uri, version) = request_line(head, end_of_line.saturating_sub(1))?;
         let headers = headers(head, head.get(end_of_line + 1..).unwrap_or_default())?;
@@ -130,10 +132,12 @@ fn request_line(head: &Bytes, end: usize) -> Result<(Method, Uri, Version), Head
     Ok((method, uri.map_err(|_| HeadError::Malformed)?, version))
 }
 
-/// The target with what no URI may have in percent-encoding. Clients that do not encode exist; for the official server
-/// `?transport=<x>` is an unknown transport, with an answer that says so, and no reason to hang up.
+/// The target, with percent-encoding of the characters that a URI may not contain. Some clients do not
+/// encode. The official server answers `?transport=<x>` with an error for an unknown transport, and does not
+/// close the connection.
 ///
-/// A fragment is refused: [`Uri`] drops it, so we would answer another target than the one that a proxy has checked.
+/// A fragment is refused: [`Uri`] drops it, so the server would answer another target than the one that a
+/// proxy has checked.
 fn escaped(target: &[u8]) -> Result<Cow<'_, [u8]>, HeadError> {
     if target.iter().any(|byte| byte.is_ascii_control() || *byte == b'#') {
         return Err(HeadError::Malformed);
@@ -204,7 +208,7 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<Framing, HeadError> 
     Ok(Framing::Chunked)
 }
 
-/// Digits and nothing else, where `str::parse` would take a sign.
+/// Digits only; `str::parse` would accept a sign.
 fn decimal(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
@@ -220,7 +224,7 @@ fn expects_continue(headers: &HeaderMap, version: Version) -> Result<bool, HeadE
     }
 }
 
-/// Whether the header Connection lists this.
+/// Whether the header Connection contains this token.
 fn has_token(headers: &HeaderMap, token: &[u8]) -> bool {
     let lists = |value: &HeaderValue| {
         value.as_bytes().split(|&byte| byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token))
@@ -337,7 +341,7 @@ mod tests {
         assert!(head("GET / HTTP/1.0\r\n\r\n").is_ok());
     }
 
-    /// RFC 9112, 6.3 and 11.2: what a proxy could read differently.
+    /// RFC 9112, 6.3 and 11.2: messages that a proxy could interpret differently.
     #[test]
     fn a_body_has_one_end() {
         let framing = |headers: &str| with(headers).map(|head| head.framing);

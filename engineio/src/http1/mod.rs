@@ -1,4 +1,4 @@
-//! HTTP/1.1 as bytes: heads and bodies of requests in, answers out. Nothing here does I/O.
+//! HTTP/1.1 as bytes: request heads and bodies are parsed, response heads are written. Nothing here does I/O.
 
 #[cfg(feature = "server")]
 mod answer;

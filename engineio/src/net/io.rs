@@ -9,16 +9,16 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Anything that bytes go through in both directions.
+/// Any byte stream in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
 /// A connection.
 pub(crate) enum Io {
-    /// TCP itself, without an indirection.
+    /// A TCP stream, without an indirection.
     Tcp(TcpStream),
-    /// Anything else: TLS, a test's pipe, what an HTTP server wraps its connections in.
+    /// Any other stream: TLS, a pipe of a test, or an HTTP server's wrapper.
     Other(Box<dyn Stream>),
 }
 
@@ -28,13 +28,13 @@ impl Io {
         let tcp = (&mut stream as &mut dyn Any).downcast_mut::<Option<TcpStream>>().and_then(Option::take);
         match (tcp, stream) {
             (Some(tcp), _) => {
-                // Heartbeats, single messages and answers must not wait for an acknowledgement. A socket that refuses
-                // still works.
+                // Heartbeats, single messages and responses must not wait for a TCP acknowledgement. A socket
+                // that refuses the option still works.
                 let _ = tcp.set_nodelay(true);
                 Self::Tcp(tcp)
             }
             (None, Some(stream)) => Self::Other(Box::new(stream)),
-            // It is the one or the other.
+            // One of the two is always present.
             (None, None) => Self::Other(Box::new(tokio::io::empty())),
         }
     }

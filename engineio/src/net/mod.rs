@@ -1,4 +1,4 @@
-//! Connections: the streams, room to read them, and those that leave HTTP.
+//! Connections: byte streams, read buffers, and upgraded connections.
 
 mod io;
 mod scratch;

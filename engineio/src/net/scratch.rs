@@ -1,16 +1,16 @@
-//! Room for one read.
+//! Read buffers.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-/// What one read can take.
+/// The size of a read buffer.
 const LEN: usize = 64 * 1024;
 
 thread_local! {
     static SPARE: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-/// A read buffer. It exists once per worker thread, so that an idle connection owns none.
+/// A read buffer. Each worker thread has one, so that an idle connection owns none.
 pub(crate) struct Scratch(Box<[u8]>);
 
 impl Scratch {
@@ -36,7 +36,7 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let room = std::mem::take(&mut self.0);
-        // A thread that is ending has no use for it.
+        // A thread that is ending does not need the buffer.
         let _ = SPARE.try_with(|spare| spare.set(Some(room)));
     }
 }

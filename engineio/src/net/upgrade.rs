@@ -1,4 +1,4 @@
-//! Waiting for the connection of a request that was answered with 101.
+//! The wait for the connection of a request that was answered with 101.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,22 +16,22 @@ use super::io::Io;
 /// The connection of a request that is being upgraded.
 #[derive(Debug)]
 pub(crate) enum Upgrading {
-    /// hyper hands it over.
+    /// From hyper.
     Hyper(OnUpgrade),
-    /// Our own HTTP server does.
+    /// From the crate's own HTTP server.
     Own(oneshot::Receiver<Handover>),
 }
 
-/// The stream, and the bytes that came behind the request's head.
+/// The stream, and the bytes behind the request's head.
 pub(crate) type Handover = (Io, Bytes);
 
-/// The connection ended before the client had its 101.
+/// The connection ended before the response of 101 was sent.
 #[derive(Debug, Clone, Copy, Error)]
 #[error("the connection ended before it was upgraded")]
 pub(crate) struct NotUpgraded;
 
 impl Upgrading {
-    /// The pending upgrade of a request. Without an HTTP server that can hand its connection over there is none.
+    /// The pending upgrade of a request. `None` if the HTTP server does not support upgrades.
     pub(crate) fn take(extensions: &mut http::Extensions) -> Option<Self> {
         extensions.remove::<OnUpgrade>().map(Self::Hyper)
     }
@@ -48,8 +48,8 @@ impl Future for Upgrading {
     }
 }
 
-/// Takes the TCP stream out of hyper's wrappers: the one of `hyper::server`, and with the feature `axum` the one that
-/// `hyper_util::server::conn::auto` adds.
+/// Takes the TCP stream out of hyper's wrappers: that of `hyper::server`, and with the feature `axum` also
+/// that of `hyper_util::server::conn::auto`.
 fn unwrap(upgraded: Upgraded) -> Handover {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return tcp(parts.io.into_inner(), &parts.read_buf),
@@ -64,6 +64,6 @@ fn unwrap(upgraded: Upgraded) -> Handover {
 }
 
 fn tcp(stream: TcpStream, read: &[u8]) -> Handover {
-    // Copied, because the original is a slice of hyper's whole read buffer.
+    // The bytes are copied, because the original is a slice of hyper's whole read buffer.
     (Io::new(stream), Bytes::copy_from_slice(read))
 }

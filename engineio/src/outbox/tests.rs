@@ -1,4 +1,4 @@
-//! What an outbox takes, gives out and refuses.
+//! The messages that an outbox accepts, returns and refuses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,13 +15,13 @@ impl Wake for Counter {
     }
 }
 
-/// The limit into which so many bytes in so many messages just fit.
+/// The smallest limit for this many bytes in this many messages.
 fn room_for(bytes: usize, messages: usize) -> usize {
     bytes + bytes / 8 + messages * 128
 }
 
 fn message(len: usize) -> Prepared {
-    // Two bytes of header and one of type stand in front.
+    // Two bytes of header and one of type are in front.
     Prepared::text(&"x".repeat(len - 3))
 }
 

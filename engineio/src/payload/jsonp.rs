@@ -1,17 +1,17 @@
-//! The coat of JSONP polling: payloads inside a script, and inside a form field.
+//! The encoding of JSONP polling: payloads inside a script, and inside a form field.
 
 use bytes::Bytes;
 
 use crate::packet::ParseError;
 use crate::text::Text;
 
-/// How many fields of a form are looked at, as in the official server.
+/// The largest number of form fields that are read, as in the official server.
 const MAX_FIELDS: usize = 1000;
 
-/// Takes the payload out of a posted form: its field `d`.
+/// Extracts the payload from a posted form: its field `d`.
 ///
-/// Without that field, or with more than one, there is no payload; the official server ignores such a form and
-/// answers as usual.
+/// Without that field, or with more than one, there is no payload. The official server ignores such a form
+/// and responds as usual.
 pub fn decode(form: &[u8]) -> Result<Option<Text>, ParseError> {
     let mut found = None;
     let fields = form.split(|&byte| byte == b'&').filter(|field| !field.is_empty());
@@ -29,9 +29,10 @@ pub fn decode(form: &[u8]) -> Result<Option<Text>, ParseError> {
     Text::from_utf8(Bytes::from(text)).map(Some).map_err(|_| ParseError::Utf8)
 }
 
-/// Appends the script that calls the client's function with the payload, which is UTF-8.
+/// Appends a script that calls the client's function with the payload, which is UTF-8.
 ///
-/// Of the index, the request's parameter `j`, only the digits are used: it is the client's and lands in a script.
+/// Only the digits of the index, the request's parameter `j`, are used: the client chooses it, and it becomes
+/// part of a script.
 pub fn encode(index: &str, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(payload.len() + payload.len() / 8 + 32);
     out.extend_from_slice(b"___eio[");
@@ -41,7 +42,7 @@ pub fn encode(index: &str, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\");");
 }
 
-/// Decodes `application/x-www-form-urlencoded`. A `%` without two hex digits stands for itself.
+/// Decodes `application/x-www-form-urlencoded`. A `%` without two hex digits is kept.
 fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -67,13 +68,14 @@ fn hex_pair(bytes: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
-/// A browser changes the line ends of a form, so the client sends a line feed as `\n` and `\n` as `\\n`.
+/// Decodes `\n` and `\\n`. A browser changes the line ends of a form, so the client sends a line feed as
+/// `\n`, and `\n` as `\\n`.
 fn unescape_newlines(mut text: Vec<u8>) -> Vec<u8> {
     let Some(first) = memchr::memchr(b'\\', &text) else { return text };
     let (mut read, mut write) = (first, first);
     while let Some(&byte) = text.get(read) {
         let (skip, byte) = match &text[read..] {
-            // The first backslash goes, the second one and the letter are copied as they are.
+            // The first backslash is removed; the second one and the letter are copied unchanged.
             [b'\\', b'\\', b'n', ..] => {
                 text[write] = b'\\';
                 write += 1;
@@ -90,7 +92,7 @@ fn unescape_newlines(mut text: Vec<u8>) -> Vec<u8> {
     text
 }
 
-/// Writes text as the inside of a string that is JSON and also JavaScript.
+/// Escapes text for a string that is valid JSON and JavaScript.
 fn escape(text: &[u8], out: &mut Vec<u8>) {
     let mut copied = 0;
     for (at, &byte) in text.iter().enumerate() {

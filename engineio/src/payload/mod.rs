@@ -1,9 +1,9 @@
-//! Many packets in one HTTP body, as revision 4 of the protocol does it: text packets between separators.
+//! Payloads of revision 4: several packets in one HTTP body, in text form with separators between them.
 //!
-//! Revision 3 has two other forms, in [`v3`]; [`jsonp`] is the coat that all of them can wear.
+//! Revision 3 has two other forms, in [`v3`]. [`jsonp`] is an encoding around any of them.
 //!
-//! Nothing is escaped: a text message that contains the separator itself comes out of a payload as two packets,
-//! with the official implementation too. JSON never contains it raw.
+//! Nothing is escaped: a text message that contains the separator itself becomes two packets in a payload, as
+//! in the official implementation. JSON never contains the separator unescaped.
 
 pub mod jsonp;
 #[cfg(test)]
@@ -13,18 +13,18 @@ pub mod v3;
 use crate::packet::{Packet, ParseError, Protocol, decode_text, encode_base64, encode_text};
 use crate::text::Text;
 
-/// What stands between two packets: U+001E, the record separator.
+/// The separator between two packets: U+001E, the record separator.
 pub const SEPARATOR: u8 = 0x1e;
 
-/// How many packets one payload may have unless the caller knows better.
+/// The default of the largest number of packets in one payload.
 ///
 /// A packet can be as small as two bytes, so without a limit a body of a megabyte is half a million events.
 pub const DEFAULT_MAX_PACKETS: usize = 16_384;
 
 /// Decodes the packets of a body one by one.
 ///
-/// Text shares the buffer of `body`. Each packet is decoded when it is asked for, so a caller that stops, at a
-/// close packet for instance, does not pay for the rest. The first error is the last item.
+/// Text shares the buffer of `body`. Each packet is decoded by the call that returns it, so a caller that
+/// stops early, at a close packet for instance, does not pay for the rest. The first error is the last item.
 pub fn decode(body: Text, max_packets: usize) -> Packets {
     Packets { rest: Some(body), left: max_packets }
 }
@@ -32,7 +32,7 @@ pub fn decode(body: Text, max_packets: usize) -> Packets {
 /// The packets of a revision 4 payload: see [`decode`].
 #[derive(Clone, Debug)]
 pub struct Packets {
-    /// What has not been looked at. An empty rest is still a packet, an erroneous one; `None` is the end.
+    /// The undecoded rest. An empty rest is still a packet, an invalid one; `None` is the end.
     rest: Option<Text>,
     left: usize,
 }
@@ -58,7 +58,7 @@ impl Iterator for Packets {
 
 impl std::iter::FusedIterator for Packets {}
 
-/// Writes the packets of one body.
+/// Encodes the packets of one body.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder(Vec<u8>);
 
@@ -68,13 +68,13 @@ impl Encoder {
         Self(Vec::with_capacity(capacity))
     }
 
-    /// Appends a packet; a binary message goes as base64.
+    /// Appends a packet. A binary message is encoded as base64.
     pub fn push(&mut self, packet: &Packet) {
         self.separate();
         encode_text(packet, Protocol::V4, &mut self.0);
     }
 
-    /// Appends a packet that is in text form already: type digit and data, or `b` and base64.
+    /// Appends a packet in text form: type digit and data, or `b` and base64.
     pub fn push_encoded(&mut self, packet: &[u8]) {
         self.separate();
         self.0.extend_from_slice(packet);
@@ -86,12 +86,12 @@ impl Encoder {
         encode_base64(data, Protocol::V4, &mut self.0);
     }
 
-    /// How many bytes the payload has so far.
+    /// The length of the payload in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no packet yet.
+    /// Whether the payload has no packets.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -102,7 +102,7 @@ impl Encoder {
     }
 
     fn separate(&mut self) {
-        // No packet is empty, so a payload without bytes is one without packets.
+        // Packets are never empty, so an empty payload has no packets.
         if !self.0.is_empty() {
             self.0.push(SEPARATOR);
         }

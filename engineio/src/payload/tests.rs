@@ -237,7 +237,7 @@ fn jsonp_payloads_come_in_a_form_field() {
         ("%64=4a=b", "4a=b"),
         ("d", ""),
         ("d=%zz%4%", "%zz%4%"),
-        // A line feed, a backslash and an n, and backslashes that mean nothing.
+        // A line feed, a backslash and an n, and backslashes without a meaning.
         (r"d=4a\nb", "4a\nb"),
         (r"d=4a\\nb", r"4a\nb"),
         (r"d=4a\\\nb", r"4a\\nb"),
@@ -292,9 +292,9 @@ proptest! {
 
     #[test]
     fn a_form_gives_back_what_a_client_escaped(text in "[\\\\n\n%+& \u{e9}\u{20ac}=a]{0,24}") {
-        // As the official client does it: escape the escaped line feeds first, then the line feeds.
+        // As in the official client: first the escaped line feeds, then the line feeds.
         let escaped = text.replace("\\n", "\\\\n").replace('\n', "\\n");
-        // What it cannot express: a backslash right before a line feed.
+        // The encoding cannot express a backslash right before a line feed.
         prop_assume!(!text.contains("\\\n"));
         let body: String = escaped.bytes().map(|byte| format!("%{byte:02X}")).collect();
         prop_assert_eq!(form(&format!("d={body}")), Ok(Some(text.into())));

@@ -1,7 +1,7 @@
-//! Many packets in one HTTP body, as revision 3 of the protocol does it: with a length in front of each.
+//! Payloads of revision 3: several packets in one HTTP body, each with its length in front.
 //!
-//! A text payload counts UTF-16 code units, because its authors counted with JavaScript's `length`. A payload with
-//! a binary message goes as bytes if the client takes bytes, and as base64 in a text payload if it does not.
+//! A text payload counts UTF-16 code units, which are the `length` of a JavaScript string. A payload with a
+//! binary message is sent as bytes if the client accepts bytes, and otherwise with base64 in a text payload.
 
 use std::iter::FusedIterator;
 
@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use crate::packet::{Packet, PacketType, ParseError, Protocol, decode_binary, decode_text, encode_text};
 use crate::text::Text;
 
-/// A payload ready to be sent; which of the two it is decides the body's content type.
+/// An encoded payload. Its variant decides the body's content type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// `<length>:<packet>` for each packet: `text/plain`.
@@ -19,7 +19,7 @@ pub enum Payload {
     Binary(Vec<u8>),
 }
 
-/// Encodes packets, as bytes if one of them is binary and the client takes binary.
+/// Encodes packets, as bytes if one of them is binary and the client accepts binary.
 pub fn encode(packets: &[Packet], supports_binary: bool) -> Payload {
     let mut out = Vec::new();
     let mut packet_text = Vec::new();
@@ -38,7 +38,7 @@ pub fn encode(packets: &[Packet], supports_binary: bool) -> Payload {
         return Payload::Binary(out);
     }
     if packets.is_empty() {
-        // Clients take an empty body for an error.
+        // Clients treat an empty body as an error.
         out.extend_from_slice(b"0:");
     }
     for packet in packets {
@@ -78,19 +78,19 @@ pub fn decode_text_payload(body: Text, max_packets: usize) -> TextPackets {
 
 /// Decodes the packets of a binary payload one by one: see [`super::decode`].
 ///
-/// The official server looks at all lengths before it decodes the first packet, and takes a length past the end for
-/// "as much as there is". Here the packets in front of such an error are delivered, and the error is one.
+/// The official server reads all lengths before it decodes the first packet, and treats a length past the end
+/// as the length of the rest. Here the packets before such a length are returned, and the length is an error.
 pub fn decode_binary_payload(body: Bytes, max_packets: usize) -> BinaryPackets {
     BinaryPackets { rest: body, left: max_packets }
 }
 
-/// What a packet of a binary payload begins with if it is text.
+/// The first byte of a text packet in a binary payload.
 const STRING: u8 = 0;
-/// What a packet of a binary payload begins with if it is binary.
+/// The first byte of a binary packet in a binary payload.
 const BINARY: u8 = 1;
-/// What stands behind the length in a binary payload.
+/// The end of the length in a binary payload.
 const LENGTH_END: u8 = 0xff;
-/// No body is near this long, and a number of this many digits cannot overflow.
+/// The largest number of digits of a length. No body is near this long, and the number cannot overflow.
 const MAX_LENGTH_DIGITS: usize = 15;
 
 /// The packets of a text payload: see [`decode_text_payload`].
@@ -99,7 +99,7 @@ pub struct TextPackets {
     body: Text,
     at: usize,
     left: usize,
-    /// A body without anything in it is an error; `0:` is how to say "no packets".
+    /// A completely empty body is an error; `0:` is the encoding of no packets.
     empty: bool,
 }
 
@@ -114,7 +114,7 @@ impl TextPackets {
             let len = utf16_prefix(&rest[header..], units).ok_or(ParseError::Length)?;
             let start = self.at + header;
             self.at = start + len;
-            // The official server passes over empty packets in this form.
+            // The official server skips empty packets in this form.
             if len > 0 {
                 take_one(&mut self.left)?;
                 return decode_text(self.body.slice(start..self.at), Protocol::V3).map(Some);
@@ -185,10 +185,11 @@ fn take_one(left: &mut usize) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Reads decimal digits, counted from `zero`, up to `end`. Gives the number and how many bytes it took with its end.
+/// Parses decimal digits, counted from `zero`, up to `end`. Returns the number and the bytes consumed, `end`
+/// included.
 ///
-/// The official server hands what stands here to JavaScript's `Number`, which also knows `1e3` and `0x10`; no client
-/// writes those.
+/// The official server parses the length with JavaScript's `Number`, which also accepts `1e3` and `0x10`; no
+/// client sends those.
 fn read_length(bytes: &[u8], zero: u8, end: u8) -> Result<(usize, usize), ParseError> {
     let mut number = 0_u64;
     for (at, &byte) in bytes.iter().take(MAX_LENGTH_DIGITS + 1).enumerate() {
@@ -217,16 +218,17 @@ fn push_digits(out: &mut Vec<u8>, number: usize, zero: u8) {
     }
 }
 
-/// How many UTF-16 code units the text has.
+/// The length of the text in UTF-16 code units.
 fn utf16_len(text: &[u8]) -> usize {
-    // One unit for each byte that starts a character, and one more for those outside the basic plane.
+    // One unit for each byte that starts a character, and one more for each character outside the basic
+    // plane.
     text.iter().map(|&byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum()
 }
 
-/// How many bytes of the text make exactly this many UTF-16 code units; nothing if the text is shorter or the last
-/// unit is half a character.
+/// The length in bytes of this many UTF-16 code units of the text. `None` if the text is shorter, or if the
+/// last unit is half a character.
 fn utf16_prefix(text: &[u8], units: usize) -> Option<usize> {
-    // A unit takes at least a byte, so what is counted below is never longer than the packet itself.
+    // A unit has at least one byte, so the loop below never reads beyond the packet.
     if text.get(..units)?.is_ascii() {
         return Some(units);
     }

@@ -6,10 +6,10 @@ use crate::packet::{Packet, ParseError, Protocol};
 use crate::payload::{self, v3};
 use crate::text::Text;
 
-/// How the packets stand in a body.
+/// The encoding of packets in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PayloadForm {
-    /// Text, as the protocol revision writes it.
+    /// Text, in the form of the protocol revision.
     Text(Protocol),
     /// Revision 3 with `application/octet-stream`.
     BinaryV3,
@@ -18,8 +18,7 @@ pub(crate) enum PayloadForm {
 /// The packets of a body, decoded one by one.
 pub(crate) type Packets = Box<dyn Iterator<Item = Result<Packet, ParseError>> + Send>;
 
-/// The packets of a body. Invalid UTF-8 is an error of its own: a replacement character would
-/// change what the client said.
+/// The packets of a body. Invalid UTF-8 is an error: a replacement character would change the client's data.
 pub(crate) fn packets(body: Bytes, form: PayloadForm, max_packets: usize) -> Packets {
     let text = |body| Text::from_utf8(body).map_err(|_| ParseError::Utf8);
     match form {

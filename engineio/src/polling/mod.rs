@@ -1,4 +1,4 @@
-//! HTTP long-polling: what a POST brings in and what a GET takes out. Payloads only; HTTP itself is the server's.
+//! HTTP long-polling: the payloads of POSTs and of responses to GETs. HTTP itself is handled by the server.
 
 mod inbound;
 mod outbound;

@@ -1,4 +1,4 @@
-//! The answer to a GET.
+//! The response to a GET.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use crate::packet::{PacketType, Protocol};
 use crate::payload::{Encoder, v3};
 use crate::prepared::{Dialect, PacketRef, Prepared};
 
-/// What a session says to a GET that waits.
+/// The response of a session to a waiting GET.
 #[derive(Debug)]
 pub(crate) enum PollAnswer {
     /// 200 with a payload.
@@ -14,16 +14,17 @@ pub(crate) enum PollAnswer {
         body: Bytes,
         /// The body is `application/octet-stream` (revision 3).
         binary: bool,
-        /// None of the messages objects to compression.
+        /// All messages allow compression.
         compress: bool,
     },
-    /// 400: another GET waits, or the session is over.
+    /// 400: another GET waits, or the session has ended.
     Refused,
 }
 
-/// The payload of `messages`, and at its end packets without data.
+/// The payload of `messages`, followed by packets without data.
 pub(crate) fn answer(dialect: Dialect, messages: &[Prepared], last: &[PacketType]) -> PollAnswer {
-    // The official server compresses if any packet of the payload allows it, and control packets do not say.
+    // The official server compresses if any packet of the payload allows it; control packets have no such
+    // flag.
     let compress = messages.iter().any(Prepared::may_compress);
     if let ([message], []) = (messages, last)
         && message.is_text()
@@ -60,7 +61,7 @@ fn encode_v3(messages: &[Prepared], last: &[PacketType], takes_binary: bool) -> 
         match packet {
             PacketRef::Text(text) => push_text(&mut body, text),
             PacketRef::Binary(part) if binary => v3::push_binary(&mut body, part.data()),
-            // Revision 3 names the packet type in base64 form too.
+            // Revision 3 has the packet type in base64 form too.
             PacketRef::Binary(part) => push_text(&mut body, &[b"b4", &part.base64()[1..]].concat()),
         }
     }

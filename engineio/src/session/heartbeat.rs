@@ -1,9 +1,10 @@
-//! The heartbeat: who pings whom, and until when the answer must be there.
+//! The heartbeat: the side that pings, and the deadline of the answer.
 //!
-//! Revision 4: the server pings, one interval after the opening or after the last answer, and the client answers
-//! within the timeout. Revision 3: the client pings and the server answers. The answer is timed from when the ping is
-//! sent: a server that was stopped for a while must ask before it takes all its clients for dead. One that was stopped
-//! while it waited gives what lies in the sockets meanwhile a moment to be read.
+//! Revision 4: the server pings, one interval after the opening or after the last answer, and the client
+//! answers within the timeout. Revision 3: the client pings and the server answers. The deadline of an answer
+//! counts from the sending of the ping: a server that was suspended must ping before it treats its clients as
+//! dead. If it was suspended during the wait for an answer, packets that already are in the socket buffers
+//! get a short grace period to be read.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +12,15 @@ use crate::close_reason::Fault;
 use crate::config::Config;
 use crate::packet::Protocol;
 
-/// A deadline that is noticed later than this passed while the process was stopped.
+/// A deadline that is noticed later than this passed while the process was suspended.
 pub(super) const LATE: Duration = Duration::from_secs(1);
-/// How long the peer's packet then has to come out of its socket, once for each deadline.
+/// The grace period for the peer's packet to be read from its socket, once per deadline.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heartbeat {
     phase: Phase,
-    /// The deadline was put off since it was noticed late.
+    /// The deadline was already extended, as it was noticed late.
     graced: bool,
     interval: Duration,
     timeout: Duration,
@@ -27,15 +28,15 @@ pub(super) struct Heartbeat {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// Revision 4: the next ping goes out then.
+    /// Revision 4: the time of the next ping.
     PingAt(Instant),
-    /// Revision 4: the answer has to be there by then.
+    /// Revision 4: the deadline of the answer.
     PongBy(Instant),
-    /// Revision 3: the client's next ping has to be there by then.
+    /// Revision 3: the deadline of the client's next ping.
     PingBy(Instant),
 }
 
-/// What the clock asks for.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Ping,
@@ -58,7 +59,7 @@ impl Heartbeat {
         }
     }
 
-    /// What is due at `now`.
+    /// The action that is due at `now`.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
         match &mut self.phase {
             Phase::PingAt(at) if *at <= now => {
@@ -77,7 +78,7 @@ impl Heartbeat {
         }
     }
 
-    /// A ping arrived. Only revision 3 lets the client ask.
+    /// A ping arrived. Only in revision 3 may the client ping.
     pub(super) fn ping_received(&mut self, now: Instant) -> Result<(), Fault> {
         match &mut self.phase {
             Phase::PingBy(by) => {
@@ -89,7 +90,7 @@ impl Heartbeat {
         }
     }
 
-    /// A pong arrived. One that nobody asked for starts the interval anew, as it does at the official server.
+    /// A pong arrived. An unexpected pong restarts the interval, as in the official server.
     pub(super) fn pong_received(&mut self, now: Instant) -> Result<(), Fault> {
         match self.phase {
             Phase::PingAt(_) | Phase::PongBy(_) => {
@@ -101,8 +102,8 @@ impl Heartbeat {
         }
     }
 
-    /// The session moved to another transport: an answer that was on its way over the old one may be late, so the
-    /// peer gets the whole timeout again. There is always a deadline.
+    /// The session moved to another transport. An answer on the old transport may be delayed, so the peer
+    /// gets the whole timeout again. There is always a deadline.
     pub(super) fn transport_changed(&mut self, now: Instant) {
         if let Phase::PongBy(by) = &mut self.phase {
             *by = now + self.timeout;

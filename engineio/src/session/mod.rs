@@ -1,9 +1,9 @@
 //! One session as a state machine: inputs and times in, at most one action out. No I/O, no clock.
 //!
-//! The caller (the driver, or a test with virtual time) feeds every event to [`Machine::handle`] and carries out
-//! the action it gets back. Then it asks [`Machine::poll_timeout`] when to come back with [`Input::Timeout`]; as
-//! long as that moment has passed it comes back at once. The outbox stays with the caller: it may be written
-//! whenever [`Machine::writable`] says so.
+//! The caller (the driver, or a test with virtual time) passes every event to [`Machine::handle`] and carries
+//! out the returned action. Then it reads [`Machine::poll_timeout`], the time of the next [`Input::Timeout`];
+//! if that time has passed, it passes the input at once. The outbox stays with the caller, which may write it
+//! whenever [`Machine::writable`] is true.
 
 mod heartbeat;
 #[cfg(test)]
@@ -20,26 +20,26 @@ use crate::config::{Config, Transport};
 use crate::packet::{Message, Packet, Protocol};
 use crate::text::Text;
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Packets travel over the carrier.
+    /// Packets are sent and received over the carrier.
     Open(Carrier),
-    /// The application closed the session. What waits in the outbox is still delivered, nothing new is taken, and
+    /// The application closed the session. Queued messages are still delivered, new ones are refused, and
     /// packets from the peer are ignored.
     Closing {
-        /// What the rest is delivered over.
+        /// The carrier of the queued messages.
         carrier: Carrier,
-        /// When to stop waiting for the peer.
+        /// The end of the wait for the peer.
         deadline: Instant,
-        /// The deadline was put off since it was noticed late.
+        /// The deadline was already extended, as it was noticed late.
         graced: bool,
     },
-    /// Over. Nothing leads out of here.
+    /// The session has ended. This state is final.
     Closed(CloseReason),
 }
 
-/// The transport that carries the packets of a session, with what only that transport has.
+/// The transport that carries the packets of a session, with the state of that transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
     /// HTTP long-polling.
@@ -48,82 +48,83 @@ pub enum Carrier {
         parked: bool,
         /// A POST is being read.
         posting: bool,
-        /// A WebSocket is on trial to take over.
+        /// A WebSocket is probing to take over the session.
         probe: Option<Probe>,
     },
-    /// WebSocket, from the start or after an upgrade. It can be neither probed nor taken over.
+    /// WebSocket, from the start or after an upgrade. It cannot be probed or replaced.
     WebSocket,
 }
 
-/// Something that happened.
+/// An input of the machine.
 #[derive(Debug)]
 pub enum Input {
     /// A packet arrived on the carrier.
     Packet(Packet),
-    /// Bytes arrived on the carrier that are not a packet.
+    /// Bytes arrived on the carrier that are not a valid packet.
     Undecodable,
-    /// A GET asks for packets.
+    /// A GET requests packets.
     PollOpened,
     /// The waiting GET was answered.
     PollAnswered,
-    /// The waiting GET was cut.
+    /// The connection of the waiting GET was lost.
     PollLost,
     /// A POST begins.
     PostOpened,
-    /// The POST ended, whatever its answer.
+    /// The POST ended, whatever its response.
     PostEnded,
-    /// The POST was cut.
+    /// The connection of the POST was lost.
     PostLost,
-    /// A WebSocket with this session's id asks to take over.
+    /// A WebSocket with this session's id requests to take over.
     ProbeOpened,
-    /// A packet arrived on the WebSocket on trial.
+    /// A packet arrived on the probing WebSocket.
     ProbePacket(Packet),
-    /// The WebSocket on trial is gone, or sent something undecodable.
+    /// The probing WebSocket disconnected, or sent an invalid packet.
     ProbeLost,
-    /// The WebSocket that carries the session is gone.
+    /// The WebSocket that carries the session disconnected.
     CarrierLost(CloseReason),
-    /// The application wants an orderly close.
+    /// The application requested an orderly close.
     Close,
-    /// The session has to end now.
+    /// The session has to end at once.
     Abort(CloseReason),
-    /// While closing: the outbox is empty and everything was handed to the transport.
+    /// While closing: the outbox is empty and everything was passed to the transport.
     Drained,
-    /// The moment of `poll_timeout` has come.
+    /// The time of `poll_timeout` has come.
     Timeout,
 }
 
-/// What the caller has to do about it.
+/// The action that the caller has to carry out.
 #[derive(Debug, PartialEq)]
 #[must_use]
 pub enum Action {
-    /// Hand a message to the application.
+    /// Pass a message to the application.
     Deliver(Message),
     /// Put a ping into the outbox.
     Ping,
     /// Put a pong with this data into the outbox (revision 3: the client pings).
     Pong(Text),
-    /// Refuse the request that caused the input; the session is unharmed.
+    /// Refuse the request that caused the input; the session is not affected.
     Refuse,
-    /// Answer the probe on the WebSocket on trial.
+    /// Answer the probe on the probing WebSocket.
     AnswerProbe,
     /// Answer the waiting GET with a noop, so that the client can leave polling.
     ReleasePoll,
-    /// Close the WebSocket on trial. Polling goes on.
+    /// Close the probing WebSocket. The session stays on polling.
     DropProbe,
-    /// The WebSocket on trial is the carrier from now on; a waiting GET is answered with a noop.
+    /// Make the probing WebSocket the carrier; answer a waiting GET with a noop.
     Switch,
-    /// Take nothing new, deliver what waits, then report [`Input::Drained`].
+    /// Refuse new messages, deliver the queued ones, then report [`Input::Drained`].
     Drain,
-    /// The session is over: tell the peer as the [`Farewell`] says, drop both transports, tell the application.
+    /// The session has ended: notify the peer as the [`Farewell`] says, drop both transports, notify the
+    /// application.
     Closed(CloseReason, Farewell),
 }
 
-/// The last thing that the peer hears.
+/// The last packet or frame for the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
     /// A close packet (polling) or a close frame (WebSocket).
     Close,
-    /// A noop for the waiting GET: the peer closed by itself.
+    /// A noop for the waiting GET: the peer has closed the session itself.
     Noop,
 }
 
@@ -147,7 +148,7 @@ impl Machine {
         Self { config, protocol, state: State::Open(carrier), heartbeat }
     }
 
-    /// Where the session stands.
+    /// The state of the session.
     pub fn state(&self) -> State {
         self.state
     }
@@ -157,7 +158,7 @@ impl Machine {
         self.protocol
     }
 
-    /// The transport that carries the session; none once it is closed.
+    /// The transport that carries the session; `None` once it is closed.
     pub fn transport(&self) -> Option<Transport> {
         match self.carrier()? {
             Carrier::Polling { .. } => Some(Transport::Polling),
@@ -165,7 +166,7 @@ impl Machine {
         }
     }
 
-    /// Whether what waits in the outbox can be handed to the carrier now.
+    /// Whether queued messages can be passed to the carrier now.
     pub fn writable(&self) -> bool {
         match self.carrier() {
             Some(Carrier::Polling { parked, .. }) => parked,
@@ -174,8 +175,8 @@ impl Machine {
         }
     }
 
-    /// When to come back with [`Input::Timeout`], if nothing else happens before. Every state but the last has
-    /// such a moment.
+    /// The time of the next [`Input::Timeout`], unless another input comes before. Every state but the last
+    /// one has such a time.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let carrier = self.carrier()?;
         let mut next = self.heartbeat.deadline();
@@ -188,7 +189,7 @@ impl Machine {
         Some(next)
     }
 
-    /// Takes one event and says what to do about it.
+    /// Handles one input and returns the action for it.
     pub fn handle(&mut self, input: Input, now: Instant) -> Option<Action> {
         let open = match self.state {
             State::Open(_) => true,
@@ -200,7 +201,7 @@ impl Machine {
         };
         match input {
             Input::Packet(packet) if open => self.on_packet(packet, now),
-            // "packet received with closed socket": a closing session listens no more, except to a close.
+            // "packet received with closed socket": a closing session ignores all packets except a close.
             Input::Packet(Packet::Close) => self.close(CloseReason::TransportClose, Farewell::Noop),
             Input::Packet(_) => None,
             Input::Undecodable => self.close(CloseReason::ParseError, Farewell::Close),
@@ -239,7 +240,8 @@ impl Machine {
         match packet {
             Packet::Message(message) => Some(Action::Deliver(message)),
             Packet::Close => self.close(CloseReason::TransportClose, Farewell::Noop),
-            // The side that must only answer must not ask: the other revision's client, or a broken one.
+            // The side that may only answer must not ping: it is a client of the other revision, or a faulty
+            // one.
             Packet::Ping(data) => match self.heartbeat.ping_received(now) {
                 Ok(()) => Some(Action::Pong(data)),
                 Err(fault) => self.fail(fault),
@@ -248,7 +250,7 @@ impl Machine {
                 Ok(()) => None,
                 Err(fault) => self.fail(fault),
             },
-            // These mean nothing on a carrier; the official server ignores them too.
+            // These packets have no meaning on a carrier; the official server ignores them too.
             Packet::Open(_) | Packet::Upgrade | Packet::Noop => None,
         }
     }
@@ -316,12 +318,13 @@ impl Machine {
     fn on_timeout(&mut self, now: Instant) -> Option<Action> {
         match self.heartbeat.due(now) {
             Some(Due::Dead) => return self.close(CloseReason::PingTimeout, Farewell::Close),
-            // A closing session sends nothing new, but the peer still has to show that it lives.
+            // A closing session sends no ping, but the peer still has to prove that it is alive.
             Some(Due::Ping) if matches!(self.state, State::Open(_)) => return Some(Action::Ping),
             Some(Due::Ping) | None => {}
         }
         match &mut self.state {
-            // The process was stopped meanwhile: a peer that came for the rest of what was sent is heard first.
+            // The process was suspended meanwhile: a peer that requests the rest of the messages is served
+            // first.
             State::Closing { deadline, graced, .. }
                 if !*graced && now.saturating_duration_since(*deadline) > LATE =>
             {
@@ -331,7 +334,7 @@ impl Machine {
             State::Closing { deadline, .. } if *deadline <= now => {
                 return self.close(CloseReason::ForcedClose, Farewell::Close);
             }
-            // A trial needs no grace: what lies in its socket is read before the clock is looked at.
+            // A probe needs no grace period: its socket is read before the clock.
             _ => {}
         }
         if let Some(Carrier::Polling { parked, probe: Some(probe), .. }) = self.carrier_mut() {

@@ -1,4 +1,4 @@
-//! The session machine under virtual time: named cases, and an exploration of interleavings.
+//! The session machine under virtual time: single cases, and an exploration of interleavings.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn the_first_ping_is_due_one_interval_after_the_opening() {
     assert_eq!(session.poll_timeout(), None);
 }
 
-/// A process that was stopped for longer than the heartbeat takes has not asked yet.
+/// A process that was suspended for longer than the heartbeat timeout has not sent its ping yet.
 #[test]
 fn a_server_that_slept_asks_before_it_takes_the_peer_for_dead() {
     let (mut session, start) = machine(Protocol::V4, Transport::WebSocket);
@@ -46,7 +46,7 @@ fn a_server_that_slept_asks_before_it_takes_the_peer_for_dead() {
     assert_eq!(session.handle(Input::Timeout, start + 100 * SECOND), None);
 }
 
-/// The pong may lie in the socket of a process that was stopped while it waited for it.
+/// The pong may be in the socket buffer of a process that was suspended while it waited for it.
 #[test]
 fn a_deadline_that_passed_while_the_server_slept_is_put_off_once() {
     for (protocol, asked) in [(Protocol::V4, true), (Protocol::V3, false)] {
@@ -74,7 +74,7 @@ fn a_deadline_that_passed_while_the_server_slept_is_put_off_once() {
         };
         let _ = lives.handle(Input::Packet(packet), heard);
         assert_eq!(lives.poll_timeout(), Some(next));
-        // The next deadline has a grace of its own.
+        // The next deadline has a grace period of its own.
         if asked {
             assert_eq!(lives.handle(Input::Timeout, next), Some(Action::Ping));
         }
@@ -84,7 +84,7 @@ fn a_deadline_that_passed_while_the_server_slept_is_put_off_once() {
     }
 }
 
-/// A timer that fires a little late is no pause.
+/// A timer that fires slightly late does not count as a suspension.
 #[test]
 fn a_deadline_that_is_noticed_in_time_is_not_put_off() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);
@@ -194,13 +194,13 @@ fn closing_delivers_what_waits_and_ignores_the_peer() {
 fn closing_ends_by_itself() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);
     assert_eq!(session.handle(Input::Close, start), Some(Action::Drain));
-    // The ping that falls due is not sent, but the peer has to answer for itself all the same.
+    // The due ping is not sent, but the peer still has to prove that it is alive.
     assert_eq!(session.handle(Input::Timeout, start + 25 * SECOND), None);
     let closed = Some(Action::Closed(CloseReason::ForcedClose, Farewell::Close));
     assert_eq!(session.handle(Input::Timeout, start + 30 * SECOND), closed);
 }
 
-/// The rest of what was sent may be asked for by a request that lies in the socket of a process that was stopped.
+/// The request for the remaining messages may be in the socket buffer of a process that was suspended.
 #[test]
 fn a_close_whose_deadline_passed_while_the_server_slept_is_put_off_once() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);
@@ -222,21 +222,21 @@ fn a_close_packet_is_answered_with_a_noop() {
     assert_eq!(session.handle(Input::PollOpened, start), Some(Action::Refuse));
 }
 
-/// A session with its outbox, the connections and a client: everything that the driver keeps, without I/O.
+/// A session with its outbox, the connections and a client: the state of a driver, without I/O.
 #[derive(Clone)]
 struct World {
     state: State,
     heartbeat: Heartbeat,
     now: Instant,
-    /// What the application sent and no transport has taken yet.
+    /// The messages that the application sent and no transport has taken yet.
     outbox: VecDeque<u8>,
     sent: u8,
-    /// What reached the client.
+    /// The messages that reached the client.
     received: Vec<u8>,
-    /// What the client sent next, and what the application got.
+    /// The next message of the client, and the messages that the application received.
     said: u8,
     heard: Vec<u8>,
-    /// The client's side: a GET under way, and how far its upgrade is.
+    /// The client's state: a GET in progress, and the stage of its upgrade.
     polling: bool,
     client: ClientStage,
     ended: Option<CloseReason>,
@@ -248,12 +248,12 @@ enum ClientStage {
     Polling,
     Connected,
     Probed,
-    /// The pong came: no further GET, and the upgrade packet once the last GET is answered.
+    /// The pong has arrived: no further GET, and the upgrade packet once the last GET is answered.
     Pausing,
     Upgraded,
 }
 
-/// What can happen next.
+/// The possible next events.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Poll,
@@ -310,7 +310,7 @@ impl World {
         }
     }
 
-    /// Two worlds with the same key go on in the same ways.
+    /// Two worlds with the same key have the same possible futures.
     fn key(&self, start: Instant) -> String {
         let deadline = |at: Instant| at.saturating_duration_since(start);
         let state = format!("{:?}", self.state);
@@ -342,7 +342,7 @@ impl World {
         self.client == ClientStage::Upgraded
     }
 
-    /// Whether a client that keeps the protocol, or the network, can do this now.
+    /// Whether a client that follows the protocol, or the network, can cause this event now.
     fn allows(&self, event: Event) -> bool {
         let open = self.ended.is_none();
         match event {
@@ -404,7 +404,7 @@ impl World {
                 Input::ProbeLost
             }
             Event::Send => {
-                // A closing session's outbox takes nothing.
+                // The outbox of a closing session refuses messages.
                 if matches!(self.state, State::Open(_)) {
                     self.sent += 1;
                     self.outbox.push_back(self.sent);
@@ -460,7 +460,7 @@ impl World {
         self.feed(Input::PollAnswered, config);
     }
 
-    /// What the driver does at the end of its turn: the clock, the outbox, the drain.
+    /// The end of a driver's turn: the clock, the outbox, the drain.
     fn settle(&mut self, config: &Arc<Config>) {
         for round in 0.. {
             assert!(round < 10, "time stands still and the machine is not done");
@@ -500,16 +500,16 @@ impl World {
                 assert_eq!(self.heard.len(), usize::from(self.said));
             }
         }
-        // An orderly close that nothing disturbed has delivered everything.
+        // An undisturbed orderly close has delivered everything.
         if self.ended == Some(CloseReason::ForcedClose) && !self.lost && self.outbox.is_empty() {
             assert_eq!(self.received.len(), usize::from(self.sent));
         }
     }
 }
 
-/// Walks through all interleavings of what a client, the network, the clock and the application can do, up to a
-/// depth, and checks after each step that nothing is lost, doubled or out of order, that every state has a deadline,
-/// and that a session ends exactly once.
+/// Walks through all interleavings of the events of a client, the network, the clock and the application, up
+/// to a depth. After each step it checks that no message is lost, duplicated or out of order, that every
+/// state has a deadline, and that a session ends exactly once.
 #[test]
 fn no_interleaving_breaks_a_session() {
     const DEPTH: usize = 22;

@@ -1,11 +1,12 @@
-//! The trial of a WebSocket that wants to take a polling session over.
+//! The probe of a WebSocket that requests to take over a polling session.
 
 use std::time::{Duration, Instant};
 
-/// A client that keeps polling during the trial is answered at most this often, so that it cannot be made to spin.
+/// The shortest interval between noops for a client that keeps polling during the probe, so that the client
+/// cannot make the server spin.
 const NOOP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A WebSocket on trial.
+/// A probing WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     deadline: Instant,
@@ -14,9 +15,9 @@ pub struct Probe {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Connected; the probe has not come yet.
+    /// Connected; the probe packet has not arrived yet.
     Silent,
-    /// The probe was answered. A GET that waits must not hold the client back on polling: from `noop_at` on it is
+    /// The probe was answered. A waiting GET must not keep the client on polling: from `noop_at` on it is
     /// answered with a noop.
     Answered { noop_at: Instant },
 }
@@ -34,7 +35,8 @@ impl Probe {
         self.deadline <= now
     }
 
-    /// Whether a waiting GET is to be answered with a noop; if so the next one has to wait its turn.
+    /// Whether a waiting GET has to be answered with a noop now. If so, the next noop is due one interval
+    /// later.
     pub(super) fn releases_poll(&mut self, now: Instant) -> bool {
         match &mut self.stage {
             Stage::Answered { noop_at } if *noop_at <= now => {
@@ -45,7 +47,7 @@ impl Probe {
         }
     }
 
-    /// When the clock matters next.
+    /// The time at which the probe next needs the clock.
     pub(super) fn deadline(&self, parked: bool) -> Instant {
         match self.stage {
             Stage::Answered { noop_at } if parked => noop_at.min(self.deadline),

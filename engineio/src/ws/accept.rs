@@ -1,4 +1,4 @@
-//! The opening handshake of a WebSocket: which requests are taken, and with which answer (RFC 6455, section 4.2).
+//! The opening handshake of a WebSocket: the valid requests and their responses (RFC 6455, section 4.2).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -6,17 +6,17 @@ use http::{Method, Response, StatusCode, Version};
 
 use super::key::answer_to;
 
-/// The one version of the WebSocket protocol that ever became final.
+/// The only final version of the WebSocket protocol.
 const VERSION: &str = "13";
 
-/// Why a request does not become a WebSocket.
+/// The reason why a request does not become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum AcceptError {
     /// The method is not GET.
     #[error("a WebSocket handshake is a GET request")]
     Method,
-    /// HTTP/1.0 has no upgrades, and HTTP/2 does them in another way.
+    /// HTTP/1.0 has no upgrades, and HTTP/2 has another mechanism.
     #[error("a WebSocket handshake needs HTTP/1.1")]
     HttpVersion,
     /// `Upgrade` does not name the protocol, or `Connection` does not name `Upgrade`.
@@ -34,7 +34,7 @@ pub(crate) enum AcceptError {
 }
 
 impl AcceptError {
-    /// The status of the answer.
+    /// The status of the response.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -43,7 +43,7 @@ impl AcceptError {
         }
     }
 
-    /// The answer.
+    /// The response.
     pub(crate) fn into_response(self) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = self.status();
@@ -65,10 +65,10 @@ impl AcceptError {
     }
 }
 
-/// The answer that makes this request a WebSocket.
+/// The response that accepts a request as a WebSocket.
 ///
-/// Of the subprotocols that a client offers it gets the first one, as from the official server: browsers fail a
-/// connection whose offer is not answered. Extensions are not answered, which declines them.
+/// It selects the first subprotocol that the client offers, as the official server does: browsers fail the
+/// connection if no offer is selected. It contains no extensions, which declines them.
 pub(crate) fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
     if request.method != Method::GET {
         return Err(AcceptError::Method);
@@ -108,7 +108,8 @@ fn accept_key(key: &[u8]) -> Result<HeaderValue, AcceptError> {
     HeaderValue::try_from(answer_to(key)).map_err(|_| AcceptError::Key)
 }
 
-/// Base64 of 16 bytes. What the last character says beyond them is ignored, as `ws` does: the key is never decoded.
+/// Whether the key is base64 of 16 bytes. Excess bits of the last character are ignored, as in `ws`: the key
+/// is never decoded.
 fn is_key(key: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.strip_suffix(b"==").is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
@@ -120,7 +121,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether one of the comma-separated values of one of the header's lines is this one, in any case.
+/// Whether a comma-separated list in one of the header's lines contains this token, in any case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let lines = headers.get_all(name).iter();
     let mut values = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
@@ -128,7 +129,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 }
 
 fn first_subprotocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, AcceptError> {
-    // The offers are compared with each other; no client comes with many.
+    // The offers are compared with each other, so their number is limited; no client sends many.
     const MAX_OFFERS: usize = 64;
     let mut offers: Vec<&[u8]> = Vec::new();
     for line in headers.get_all(header::SEC_WEBSOCKET_PROTOCOL) {

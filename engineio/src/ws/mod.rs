@@ -1,10 +1,10 @@
 //! WebSocket: the opening handshake, and frames in and out.
 //!
-//! The codec is our own: a server's frames are not masked, which lets a broadcast be laid out once for everybody, and
-//! frames from a client are unmasked where they were read, which lets all idle connections share one read buffer.
-//! tungstenite is its oracle in the tests. The client's side is the same codec in another [`Role`](crate::frame::Role).
+//! The codec is the crate's own. A server's frames are not masked, so a broadcast is encoded once for all
+//! sessions. Frames of a client are unmasked in place, so all idle connections share one read buffer. The
+//! tests compare it with tungstenite. The client uses the same codec in another [`Role`](crate::frame::Role).
 //!
-//! permessage-deflate would enter here: the reserved bit in [`inbound`], a second form in
+//! permessage-deflate would need changes in three places: the reserved bit in [`inbound`], a second form in
 //! [`Prepared`](crate::Prepared), and the extension header in the accept step.
 
 #[cfg(feature = "server")]

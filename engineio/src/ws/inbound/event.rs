@@ -1,38 +1,38 @@
-//! What a WebSocket brings, or how a peer broke its protocol.
+//! The events of a WebSocket, and the protocol violations of a peer.
 
 use bytes::Bytes;
 
 use crate::frame::CloseCode;
 use crate::text::Text;
 
-/// What arrived.
+/// An event of a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A text message.
     Text(Text),
     /// A binary message.
     Binary(Bytes),
-    /// A ping. Its payload, of up to 125 bytes, has to go back in a pong.
+    /// A ping. Its payload of up to 125 bytes has to be sent back in a pong.
     Ping(Bytes),
-    /// A pong, whose payload nobody needs.
+    /// A pong. Its payload is not needed.
     Pong,
-    /// The peer closes the connection, and a close frame has to go back. Nothing comes after it.
+    /// The peer closes the connection; a close frame has to be sent back. No event follows.
     Close {
-        /// The peer's code, if it gave one.
+        /// The peer's code, if there is one.
         code: Option<CloseCode>,
         /// The peer's reason, which may be empty.
         reason: Text,
     },
 }
 
-/// How a peer broke the protocol or a limit. The connection cannot be used any more.
+/// The reason why a peer violated the protocol or a limit. The connection is unusable after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WsError {
-    /// A reserved bit is set although no extension gives it a meaning.
+    /// A reserved bit is set although no extension uses it.
     #[error("reserved bits must be zero")]
     ReservedBits,
-    /// An opcode that has no meaning.
+    /// The opcode is reserved.
     #[error("reserved opcode {0}")]
     ReservedOpcode(u8),
     /// A frame of a client is not masked.
@@ -41,19 +41,19 @@ pub enum WsError {
     /// A frame of a server is masked.
     #[error("frames of a server must not be masked")]
     Masked,
-    /// A control frame came in parts.
+    /// A control frame is fragmented.
     #[error("control frames must not be fragmented")]
     FragmentedControl,
     /// A control frame has more than 125 bytes of payload.
     #[error("control frames must be short")]
     ControlTooLong,
-    /// A further part came without a first one.
+    /// A continuation frame came without a message to continue.
     #[error("continuation without a message")]
     UnexpectedContinuation,
-    /// A new message began within another one.
+    /// A new message began before the end of another one.
     #[error("new message within a fragmented one")]
     ExpectedContinuation,
-    /// A message came in more than [`Inbound::max_fragments`](super::Inbound::max_fragments) parts.
+    /// A message has more than [`Inbound::max_fragments`](super::Inbound::max_fragments) frames.
     #[error("too many fragments")]
     TooManyFragments,
     /// A message is longer than the limit.
@@ -62,7 +62,7 @@ pub enum WsError {
     /// A text message or the reason of a close frame is not UTF-8.
     #[error("invalid UTF-8")]
     InvalidUtf8,
-    /// A close frame has one byte, half a code.
+    /// A close frame has a payload of one byte, half a code.
     #[error("invalid close frame")]
     InvalidClose,
     /// A close frame has a code that must not be sent.

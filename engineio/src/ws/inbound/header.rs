@@ -1,4 +1,4 @@
-//! The header of a frame: bytes in, and what a peer may not say is an error.
+//! The header of a frame: parsing and validation.
 
 use super::event::WsError;
 use crate::frame::{MAX_CONTROL_LEN, Opcode, Role};
@@ -10,18 +10,18 @@ pub(super) struct Header {
     pub(super) opcode: Opcode,
     pub(super) mask: [u8; 4],
     pub(super) payload_len: u64,
-    /// How many bytes the header itself has.
+    /// The length of the header itself in bytes.
     pub(super) len: usize,
 }
 
 pub(super) enum Parsed {
     Header(Header),
-    /// So many bytes are needed to say more.
+    /// The number of bytes needed to continue.
     Wants(usize),
 }
 
 impl Header {
-    /// Everything that two bytes can be wrong about is found in the first two bytes.
+    /// Invalid flags and lengths are rejected as soon as two bytes are there.
     pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Parsed, WsError> {
         let &[first, second, ref rest @ ..] = bytes else { return Ok(Parsed::Wants(2)) };
         // With permessage-deflate, RSV1 in the first frame of a message will say that the message is compressed.
@@ -60,7 +60,7 @@ impl Header {
         };
         let len = len + key_len;
         let mask = match (role, rest) {
-            // No mask at all is one of zeros.
+            // A missing mask equals a mask of zeros.
             (Role::Client, _) => [0; 4],
             (Role::Server, &[a, b, c, d, ..]) => [a, b, c, d],
             (Role::Server, _) => return Ok(Parsed::Wants(len)),
@@ -68,9 +68,10 @@ impl Header {
         Ok(Parsed::Header(Self { last, opcode, mask, payload_len, len }))
     }
 
-    /// How much of the frame has to be there before it is looked at: control frames are short and come whole.
+    /// The number of bytes that must be buffered before the frame is handled: control frames are short and
+    /// handled whole.
     pub(super) fn buffered_len(&self) -> usize {
-        // The payload of a control frame was found to be at most 125 bytes.
+        // The header check has limited the payload of a control frame to 125 bytes.
         self.len + if self.opcode.is_control() { self.payload_len as usize } else { 0 }
     }
 }

@@ -1,18 +1,18 @@
-//! Reading a WebSocket: bytes in, messages out (RFC 6455, sections 5 and 7). No I/O.
+//! The reading side of a WebSocket: bytes in, messages out (RFC 6455, sections 5 and 7). No I/O.
 //!
-//! A server takes masked frames only, and a client only frames that are not.
+//! A server accepts only masked frames, and a client only unmasked ones.
 //!
-//! The driver reads into a scratch buffer that all its connections share and passes the part that was filled.
-//! Payloads are unmasked where they lie, and the messages that lie there whole are copied once and together: they
-//! are slices of one buffer of exactly their size. Only what a read cut off is kept here, so a connection that waits
+//! The driver reads into a scratch buffer that all its connections share, and passes the filled part.
+//! Payloads are unmasked in place. The complete messages of a read are copied together: they are slices of
+//! one buffer of exact size. Only incomplete frames and messages are kept here, so a connection that waits
 //! for a message owns no buffer.
 //!
-//! Stricter or laxer than the text of the RFC:
+//! Differences from the text of the RFC:
 //!
-//! - A length in more bytes than it needs is accepted. The RFC asks senders for the shortest form and says nothing
-//!   to receivers; `ws` and tungstenite accept it too, and nothing depends on it.
-//! - A length with the top bit set, which the RFC forbids, is one that is too large, as in `ws`.
-//! - Text that is not UTF-8 fails as soon as the wrong byte is there, which the RFC allows and Autobahn asks for.
+//! - A length in more bytes than it needs is accepted. The RFC requires the shortest form of senders and says
+//!   nothing to receivers; `ws` and tungstenite accept it too, and nothing depends on it.
+//! - A length with the top bit set, which the RFC forbids, counts as too large, as in `ws`.
+//! - Text that is not UTF-8 fails at its first invalid byte, which the RFC allows and Autobahn requires.
 
 mod event;
 mod header;
@@ -31,70 +31,70 @@ use self::partial::Partial;
 use crate::frame::{CloseCode, Opcode, Role, apply_mask};
 use crate::text::Text;
 
-/// How many frames a message may come in, unless [`Inbound::max_fragments`] says otherwise. `ws` has the same limit.
+/// The default of [`Inbound::max_fragments`], as in `ws`.
 pub const DEFAULT_MAX_FRAGMENTS: u32 = 16_384;
 
 /// The reading side of one connection.
 #[derive(Debug)]
 pub struct Inbound {
-    /// What we are: it says whether frames have to be masked.
+    /// The side of this connection. It decides whether frames have to be masked.
     role: Role,
     max_fragments: u32,
     max_message: usize,
     state: State,
-    /// The raw bytes of a header, or of a whole control frame, whose end has not arrived.
+    /// The raw bytes of an incomplete header or control frame.
     partial: Vec<u8>,
-    /// The message whose end has not arrived.
+    /// The incomplete message.
     message: Option<Partial>,
 }
 
-/// What the next byte belongs to.
+/// The position in the stream: the meaning of the next byte.
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// The header of a frame, or a control frame.
     Header,
     /// The payload of a data frame: `remaining` bytes of it, the first of which has the first byte of `mask`.
     Payload { last: bool, mask: [u8; 4], remaining: usize },
-    /// Nothing: the peer said goodbye or broke the protocol.
+    /// The end: the peer sent a close frame or violated the protocol.
     Closed,
 }
 
 impl Inbound {
-    /// A server's side of a connection, right after the handshake. A message of more than `max_message` bytes is an
-    /// error.
+    /// The server's side of a connection, right after the handshake. A message of more than `max_message`
+    /// bytes is an error.
     pub const fn new(max_message: usize) -> Self {
         Self::with_role(Role::Server, max_message)
     }
 
-    /// One side of a connection: [`new`](Self::new) is the server's.
+    /// Either side of a connection; [`new`](Self::new) is the server's.
     pub const fn with_role(role: Role, max_message: usize) -> Self {
         let max_fragments = DEFAULT_MAX_FRAGMENTS;
         Self { role, max_fragments, max_message, state: State::Header, partial: Vec::new(), message: None }
     }
 
-    /// How many frames a message may come in. Default [`DEFAULT_MAX_FRAGMENTS`]; with 0 as with 1 a message has to be one
-    /// frame.
+    /// The largest number of frames in one message. Default [`DEFAULT_MAX_FRAGMENTS`]; with 0 or 1, a message
+    /// has to be one frame.
     #[must_use]
     pub const fn max_fragments(mut self, fragments: u32) -> Self {
         self.max_fragments = fragments;
         self
     }
 
-    /// Decodes what was read, from where `progress` stands; a new read begins with a new progress. The bytes are unmasked
-    /// in place and mean nothing to others.
+    /// Decodes the bytes of one read, from the position of `progress`; each read needs a new progress. The
+    /// bytes are unmasked in place and must not be used otherwise.
     ///
-    /// The iterator ends when it needs more bytes; then all of `input` is used up. It may be dropped before and made
-    /// again with the same input and progress. After a close frame or an error nothing follows.
+    /// The iterator ends when it needs more bytes; all of `input` is then consumed. It may be dropped before
+    /// and created again with the same input and progress. No event follows a close frame or an error.
     pub fn decode<'a>(&'a mut self, input: &'a mut [u8], progress: &'a mut Progress) -> Decode<'a> {
         Decode { inbound: self, input, progress }
     }
 
-    /// Whether a frame or a message has begun whose end has not arrived.
+    /// Whether a frame or a message is incomplete.
     pub fn is_mid_message(&self) -> bool {
         !self.partial.is_empty() || self.message.is_some()
     }
 
-    /// How many bytes of buffers this connection holds.
+    /// The number of bytes in the buffers of this connection.
     pub fn buffered(&self) -> usize {
         self.partial.capacity() + self.message.as_ref().map_or(0, |message| message.data.capacity())
     }
@@ -114,24 +114,24 @@ pub struct Decode<'a> {
     progress: &'a mut Progress,
 }
 
-/// How far a read is decoded.
+/// The position in a read.
 #[derive(Debug, Default)]
 pub struct Progress {
     at: usize,
-    /// Where whole frames lie of which the payloads are unmasked.
+    /// The range of the whole frames whose payloads are unmasked.
     start: usize,
     end: usize,
-    /// A copy of them.
+    /// A copy of that range.
     shared: Bytes,
 }
 
 impl Progress {
-    /// How many bytes of the input are used up.
+    /// The number of consumed bytes of the input.
     pub fn consumed(&self) -> usize {
         self.at
     }
 
-    /// The progress in a copy of the input that begins where this one stands.
+    /// The progress for a copy of the rest of the input.
     #[cfg(feature = "server")]
     pub(crate) fn rebase(mut self) -> Self {
         if self.at >= self.end {
@@ -189,7 +189,7 @@ impl Decode<'_> {
         }
     }
 
-    /// Moves bytes behind those of the last read until they are a header or a control frame.
+    /// Appends bytes to those of the last read until they form a header or a control frame.
     fn complete_partial(&mut self) -> Result<Option<Header>, WsError> {
         let partial = &mut self.inbound.partial;
         loop {
@@ -208,7 +208,7 @@ impl Decode<'_> {
         }
     }
 
-    /// Begins the payload of a data frame, and ends it at once if it is a message that lies in the input whole.
+    /// Begins the payload of a data frame, and also ends it if the whole message is in the input.
     fn data(&mut self, header: Header) -> Result<Option<Event>, WsError> {
         let inbound = &mut *self.inbound;
         let received = match (&mut inbound.message, header.opcode) {
@@ -238,14 +238,14 @@ impl Decode<'_> {
         Ok(None)
     }
 
-    /// A message that lies in the input whole.
+    /// A message that is completely in the input.
     fn whole(&mut self, is_text: bool, header: Header, len: usize) -> Result<Event, WsError> {
         let end = self.progress.at + len;
         if end > self.progress.end {
             self.share(header.mask, end);
         }
         let progress = &mut *self.progress;
-        // The last one takes the buffer over.
+        // The last message takes over the buffer.
         let mut payload =
             if end == progress.end { mem::take(&mut progress.shared) } else { progress.shared.clone() };
         payload.truncate(end - progress.start);
@@ -254,11 +254,11 @@ impl Decode<'_> {
         if is_text { text(payload).map(Event::Text) } else { Ok(Event::Binary(payload)) }
     }
 
-    /// Copies the payload that ends at `end`, and the whole frames behind it.
+    /// Copies the payload that ends at `end`, and the complete frames behind it.
     fn share(&mut self, mask: [u8; 4], mut end: usize) {
         let start = self.progress.at;
         apply_mask(&mut self.input[start..end], mask);
-        // What is wrong with a header is found when it is its turn.
+        // An error in a header is reported when its frame is decoded.
         while let Ok(Parsed::Header(header)) = Header::parse(&self.input[end..], self.inbound.role) {
             let Ok(len) = usize::try_from(header.payload_len) else { break };
             let rest = &mut self.input[end + header.len..];
@@ -272,8 +272,8 @@ impl Decode<'_> {
         *self.progress = Progress { at: start, start, end, shared };
     }
 
-    /// Takes what there is of a payload. Nothing means that there has to be more input, and an inner nothing that
-    /// the frame ended but not the message.
+    /// Reads the available part of a payload. `None` means that more input is needed; an inner `None` means
+    /// the end of the frame, but not of the message.
     fn payload(
         &mut self,
         last: bool,

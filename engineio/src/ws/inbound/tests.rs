@@ -1,4 +1,5 @@
-//! The WebSocket decoder against the cases of RFC 6455, against itself in other pieces, and against tungstenite.
+//! The WebSocket decoder against the cases of RFC 6455, against itself with other cuts, and against
+//! tungstenite.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -47,7 +48,7 @@ fn binary(bytes: &'static [u8]) -> Event {
 
 type Outcome = Vec<Result<Event, WsError>>;
 
-/// Feeds a stream in the pieces that `cuts` makes of it.
+/// Decodes a stream in pieces, cut at `cuts`.
 fn decode_in(inbound: &mut Inbound, stream: &[u8], cuts: impl IntoIterator<Item = usize>) -> Outcome {
     let mut outcome = Vec::new();
     let mut rest = stream;
@@ -80,7 +81,7 @@ fn the_examples_of_the_rfc() {
     check(&[frame(0x89, b"Hello")], &[Ok(Event::Ping(Bytes::from_static(b"Hello")))]);
 }
 
-/// What a client reads: the same frames without masks.
+/// A client reads the same frames without masks.
 #[test]
 fn a_client_takes_plain_frames_only() {
     let decode = |stream: &[u8], cuts: &[usize]| {
@@ -222,14 +223,14 @@ fn too_many_fragments_are_refused() {
     let decode = |stream: &[u8]| decode_in(&mut Inbound::new(MAX), stream, []);
     assert_eq!(decode(&fragments(DEFAULT_MAX_FRAGMENTS)), [Ok(binary(b""))]);
     assert_eq!(decode(&fragments(DEFAULT_MAX_FRAGMENTS + 1)), [Err(WsError::TooManyFragments)]);
-    // The count begins anew with each message.
+    // The count restarts with each message.
     assert_eq!(decode(&fragments(DEFAULT_MAX_FRAGMENTS).repeat(2)), [Ok(binary(b"")), Ok(binary(b""))]);
     let limited = |limit, stream: &[u8]| decode_in(&mut Inbound::new(MAX).max_fragments(limit), stream, []);
     assert_eq!(limited(65_536, &fragments(65_536)), [Ok(binary(b""))]);
     assert_eq!(limited(65_536, &fragments(65_537)), [Err(WsError::TooManyFragments)]);
     for limit in [0, 1] {
         assert_eq!(limited(limit, &fragments(2)), [Err(WsError::TooManyFragments)]);
-        // A message in one frame that two reads bring.
+        // A message in one frame that arrives in two reads.
         let one = frame(0x82, b"abc");
         let cut = decode_in(&mut Inbound::new(MAX).max_fragments(limit), &one, [4]);
         assert_eq!(cut, [Ok(binary(b"abc"))]);
@@ -298,7 +299,8 @@ fn a_caller_may_stop_between_two_events() {
     assert_eq!(progress.consumed(), stream.len());
 }
 
-/// One allocation for a read, however many messages it brings; what stands between them does not get in the way.
+/// One allocation per read, however many messages it contains. The frame headers between the messages do no
+/// harm.
 #[test]
 fn messages_of_one_read_share_a_buffer() {
     let stream = [
@@ -324,7 +326,7 @@ fn messages_of_one_read_share_a_buffer() {
         Event::Binary(data) => data.as_ptr() as usize,
         _ => unreachable!(),
     };
-    // Each lies behind the other, with the frame headers in between.
+    // The messages are one behind the other, with the frame headers in between.
     assert_eq!((place(1) - place(0), place(3) - place(1)), (3 + 6, 3 + 6 + 2 + 6 + 3 + 6));
     let mut rest = stream[stream.len() - 1..].to_vec();
     let last: Vec<_> = inbound.decode(&mut rest, &mut Progress::default()).collect();
@@ -343,7 +345,7 @@ fn an_idle_connection_holds_no_buffer() {
     assert_eq!(inbound.decode(&mut stream[stream.len() - 1..].to_vec(), &mut Progress::default()).count(), 1);
     assert!(!inbound.is_mid_message());
     assert_eq!(inbound.buffered(), 0);
-    // Nor does one that failed in the middle of a message.
+    // A connection that failed in the middle of a message does not either.
     inbound.decode(&mut frame(0x01, b"ab"), &mut Progress::default()).for_each(drop);
     assert_eq!(
         inbound.decode(&mut frame(0x81, b"cd"), &mut Progress::default()).last(),
@@ -371,7 +373,7 @@ fn memory_follows_what_has_arrived_and_ends_exact() {
     assert!(growths <= 11, "{growths}");
 }
 
-/// A stream of frames, most of which are right.
+/// A stream of frames, most of them valid.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         6 => prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x80, 0x89, 0x8a]),
@@ -404,7 +406,7 @@ fn broken_frames() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A stream that ends, whose answers nobody reads.
+/// A finite stream, whose responses are not read.
 struct Peer(Cursor<Vec<u8>>);
 
 impl Read for Peer {
@@ -423,10 +425,10 @@ impl Write for Peer {
     }
 }
 
-/// How a stream ended.
+/// The end of a stream.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// It could go on.
+    /// The stream could continue.
     Open,
     Closed,
     Failed,
@@ -477,15 +479,15 @@ fn tungstenites(stream: &[u8]) -> (Vec<Event>, End) {
     }
 }
 
-/// Both decoders have to give the same events and come to the same end, but for four differences:
+/// Both decoders have to give the same events and the same end, except for four differences:
 ///
-/// - tungstenite looks at a frame when it is complete. What is wrong with a header, and text that is wrong before its
-///   frame ends, is found here at once, so the stream may end before tungstenite notices.
-/// - tungstenite gives a close frame with a forbidden code to its user, as one with code 1002. Here it is an error,
-///   which closes with 1002.
-/// - tungstenite takes a control frame whose length is short but written in the long form. Here, as in `ws`, the form
-///   is enough to refuse it.
-/// - tungstenite forbids 1014, "bad gateway". It was registered after the RFC, and `ws` takes it.
+/// - tungstenite checks a frame when it is complete. Here an invalid header, and text that becomes invalid
+///   before its frame ends, is an error at once, so the stream may end before tungstenite notices.
+/// - tungstenite returns a close frame with a forbidden code to its user, as one with code 1002. Here it is
+///   an error, which closes with 1002.
+/// - tungstenite accepts a control frame whose length is short but in the long form. Here, as in `ws`, the
+///   long form alone is refused.
+/// - tungstenite forbids 1014, "bad gateway". It was registered after the RFC, and `ws` accepts it.
 fn agree(stream: &[u8]) -> Result<(), TestCaseError> {
     let (mut our_events, mut our_end, error) = ours(stream);
     let (mut events, mut end) = tungstenites(stream);

@@ -11,13 +11,13 @@ use std::fmt;
 pub enum CloseReason {
     /// The application closed the session.
     ForcedClose,
-    /// The peer sent bytes that are not a packet.
+    /// The peer sent an invalid packet.
     ParseError,
     /// The peer did not answer the heartbeat in time.
     PingTimeout,
     /// The peer closed the transport, or its connection was lost.
     TransportClose,
-    /// The transport failed or the peer misused it.
+    /// The transport failed, or the peer violated its protocol.
     TransportError(Fault),
 }
 

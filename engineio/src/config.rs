@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(12 * 24 * 60 * 60);
 
 /// A transport: how packets are carried.
 ///
-/// WebTransport is the third one of the protocol and will join this list.
+/// WebTransport is the third transport of the protocol and is not supported yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
@@ -39,7 +39,7 @@ impl Transport {
     }
 }
 
-/// What happens to a message that would put more than [`Config::max_buffered`] bytes into an outbox.
+/// The policy for a message that would put more than [`Config::max_buffered`] bytes into an outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlowConsumer {
@@ -66,7 +66,7 @@ pub struct Config {
     pub ping_interval: Duration,
     /// The time that the answer to a ping may take (`pingTimeout`). Default 20 s.
     ///
-    /// A peer that vanishes silently holds its memory for up to `ping_interval + ping_timeout`.
+    /// A peer that disappears without a close occupies its memory for up to `ping_interval + ping_timeout`.
     pub ping_timeout: Duration,
     /// The time that a probing WebSocket has to become the session's transport (`upgradeTimeout`). Default 10
     /// s.

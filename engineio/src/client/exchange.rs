@@ -44,7 +44,7 @@ pub(crate) fn exchange(
             match connection.alongside(pending).await {
                 Ok(response) => return connection.read(&route, response, limit).await,
                 Err(mut error) => match error.take_message().filter(|_| was_kept) {
-                    // The server closed the idle connection, so it has not received the request.
+                    // The server closed the idle connection before the request was sent. A new one is tried.
                     Some(unsent) => request = unsent,
                     None => return (Err(error.into_error().into()), None),
                 },

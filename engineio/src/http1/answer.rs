@@ -18,7 +18,7 @@ pub(crate) enum After {
     Upgrade,
 }
 
-/// How the client finds the end of a body (RFC 9112, 6.3).
+/// The framing of a response's body: how the client finds its end (RFC 9112, 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
     Length(u64),

@@ -7,7 +7,7 @@ const MAX_SKIPPED: usize = 16 * 1024;
 /// The largest number of digits of a chunk length. A longer number could overflow.
 const MAX_DIGITS: u8 = 15;
 
-/// How the end of a body is found.
+/// The framing of a body: how its end is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Length(u64),

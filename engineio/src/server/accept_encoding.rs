@@ -89,7 +89,8 @@ fn preference(item: &str) -> Option<(&str, f64)> {
         return None;
     }
     let quality = parameters.split(';').find_map(|parameter| {
-        // No space before the `=`, as in RFC 9110, section 12.4.2; what follows a second one does not count.
+        // A space before the `=` is invalid, as in RFC 9110, section 12.4.2. The text after a second `=` is
+        // ignored.
         let mut parts = parameter.trim_ascii().split('=');
         (parts.next() == Some("q")).then(|| number(parts.next().unwrap_or_default()))
     });

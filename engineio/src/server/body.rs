@@ -61,7 +61,7 @@ impl http_body::Body for Body {
 /// The reason why a request's body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CollectError {
-    /// The client sent, or announced, more than the limit.
+    /// The client sent or announced more bytes than the limit.
     #[error("the request body is larger than the limit")]
     TooLarge,
     /// The connection ended, or violated HTTP, before the body was complete.

@@ -18,7 +18,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// The setting of the official server: from 1024 bytes on.
+    /// The default of the official server: responses of 1024 bytes or more.
     pub fn new() -> Self {
         Self { threshold: 1024 }
     }

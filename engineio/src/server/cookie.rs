@@ -254,7 +254,7 @@ fn encode(text: &str, encoded: &mut String) {
 /// A date in HTTP's format (RFC 7231, section 7.1.1.1), if its year has four digits.
 fn http_date(time: SystemTime) -> Option<String> {
     const DAY: i64 = 86_400;
-    // In whole seconds, rounded down on either side of 1970.
+    // Whole seconds, rounded down before and after 1970.
     let seconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).ok()?,
         Err(before) => {

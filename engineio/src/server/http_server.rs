@@ -90,7 +90,7 @@ pub enum ConnectionFailure {
     /// The operating system returned an error. Usually the process is out of file descriptors.
     #[error("a connection was not accepted")]
     Accept(#[source] io::Error),
-    /// [`HttpServer::max_connections`] are open.
+    /// [`HttpServer::max_connections`] is reached.
     #[error("as many connections are open as may be")]
     TooMany,
     /// This address has as many connections as [`HttpServer::max_connections_per_address`] allows.

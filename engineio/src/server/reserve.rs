@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long accepting pauses when the process is out of file descriptors.
+/// The pause of accepting when the process is out of file descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The state of the process's file descriptors.
@@ -74,7 +74,7 @@ impl<'a> Reserve<'a> {
         }
     }
 
-    /// Whether the reserve is complete.
+    /// Refills the reserve. Returns whether it is complete.
     fn fill(&mut self) -> bool {
         while self.kept.len() < self.size {
             match keep(self.listener) {

@@ -81,7 +81,7 @@ impl Session {
         }
     }
 
-    /// The request that opened the session. It stays the polling request after an upgrade.
+    /// The request that opened the session. It does not change with an upgrade.
     pub fn request(&self) -> &RequestHead {
         &self.0.request
     }

@@ -153,7 +153,7 @@ impl Machine {
         self.state
     }
 
-    /// The protocol revision, pinned at the handshake.
+    /// The protocol revision, fixed at the handshake.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }

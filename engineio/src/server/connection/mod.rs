@@ -191,7 +191,7 @@ impl Connection {
 
         let whole = self.skip(&mut upload.decoder);
         // A proxy that forwards an upgrade may treat the connection as a tunnel before it has seen the
-        // response. After a refusal no further request is read.
+        // response. A connection with a refused upgrade therefore closes.
         let keep_alive = keep_alive
             && whole
             && !asks_upgrade

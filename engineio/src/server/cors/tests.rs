@@ -183,7 +183,7 @@ fn matching_origins_are_those_that_the_function_allows() {
     }
 }
 
-/// With credentials, an origin comes back only if the configuration allows it.
+/// With credentials, an origin is sent back only if the configuration allows it.
 #[test]
 fn credentials_are_never_granted_to_a_refused_origin() {
     let configured = [

@@ -345,7 +345,7 @@ fn an_idle_connection_holds_no_buffer() {
     assert_eq!(inbound.decode(&mut stream[stream.len() - 1..].to_vec(), &mut Progress::default()).count(), 1);
     assert!(!inbound.is_mid_message());
     assert_eq!(inbound.buffered(), 0);
-    // A connection that failed in the middle of a message does not either.
+    // A connection that failed in the middle of a message holds no buffers either.
     inbound.decode(&mut frame(0x01, b"ab"), &mut Progress::default()).for_each(drop);
     assert_eq!(
         inbound.decode(&mut frame(0x81, b"cd"), &mut Progress::default()).last(),

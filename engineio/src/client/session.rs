@@ -295,7 +295,8 @@ impl Client {
 
     fn begin_close(&mut self) {
         self.phase = Phase::Closing(Instant::now() + self.config.close_timeout.min(LONGEST));
-        // A close cancels an unanswered probe, as no transport would accept the close packet during the upgrade.
+        // A close cancels an unanswered probe, as no transport would accept the close packet during the
+        // upgrade.
         if self.probe.as_ref().is_some_and(|probe| !probe.is_answered()) {
             self.probe = None;
         }

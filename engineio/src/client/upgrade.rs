@@ -46,7 +46,8 @@ pub(super) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<
             continue;
         };
         read.drain(..len);
-        // "A client MUST be able to parse one or more 1xx responses received prior to a final response" (RFC 9110, 15.2).
+        // "A client MUST be able to parse one or more 1xx responses received prior to a final response" (RFC
+        // 9110, 15.2).
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             break (status, headers);
         }

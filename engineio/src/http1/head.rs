@@ -178,8 +178,8 @@ fn headers(head: &Bytes, lines: &[u8]) -> Result<HeaderMap, HeadError> {
     Ok(headers)
 }
 
-/// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
-/// header field and to any request message that contains more than one" (RFC 9112, 3.2).
+/// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
+/// Host header field and to any request message that contains more than one" (RFC 9112, 3.2).
 fn check_host(headers: &HeaderMap, version: Version) -> Result<(), HeadError> {
     match headers.get_all(header::HOST).iter().count() {
         1 => Ok(()),
@@ -216,7 +216,8 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 fn expects_continue(headers: &HeaderMap, version: Version) -> Result<bool, HeadError> {
     match headers.get(header::EXPECT) {
-        // "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore that expectation."
+        // "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore that
+        // expectation."
         Some(_) if version == Version::HTTP_10 => Ok(false),
         Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
         Some(_) => Err(HeadError::Expectation),

@@ -117,8 +117,8 @@ impl Connection {
     async fn head(&mut self, patience: Duration) -> Result<Option<Head>, Refused> {
         self.clock.start(patience);
         loop {
-            // "A server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line
-            // (CRLF) received prior to the request-line." (RFC 9112, 2.2)
+            // "A server that is expecting to receive and parse a request-line SHOULD ignore at least one
+            // empty line (CRLF) received prior to the request-line." (RFC 9112, 2.2)
             let blank = empty_lines(&self.read);
             if blank > 0 {
                 self.read.drain(..blank);

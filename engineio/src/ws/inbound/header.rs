@@ -24,7 +24,7 @@ impl Header {
     /// Invalid flags and lengths are rejected as soon as two bytes are there.
     pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Parsed, WsError> {
         let &[first, second, ref rest @ ..] = bytes else { return Ok(Parsed::Wants(2)) };
-        // With permessage-deflate, RSV1 in the first frame of a message will say that the message is compressed.
+        // With permessage-deflate, RSV1 in the first frame of a message would mark a compressed message.
         if first & 0x70 != 0 {
             return Err(WsError::ReservedBits);
         }
@@ -33,7 +33,8 @@ impl Header {
         let opcode = Opcode::from_number(number).ok_or(WsError::ReservedOpcode(number))?;
         let short_len = second & 0x7f;
         if opcode.is_control() {
-            // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+            // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+            // fragmented."
             if !last {
                 return Err(WsError::FragmentedControl);
             }

@@ -1,5 +1,6 @@
-//! What the cases of Autobahn are run against: `autobahn serve` is a server that sends every message back, on a port
-//! that it prints; `autobahn visit PORT CONCURRENCY` is a client that asks a server for all its cases.
+//! Server and client under test of the Autobahn cases. `autobahn serve` is a server that echoes every
+//! message, on a port that it prints; `autobahn visit PORT CONCURRENCY` is a client that runs all cases of a
+//! server.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use engineio::{Config, Message, echo};
 use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 
-/// The largest messages of the cases 9.1 and 9.2.
+/// Size of the largest messages, in the cases 9.1 and 9.2.
 const MAX_PAYLOAD: usize = 16 << 20;
-/// The messages of the cases 9.3.1 and 9.4.1: 4 MiB in fragments of 64 bytes.
+/// Fragments of the messages in the cases 9.3.1 and 9.4.1: 4 MiB in fragments of 64 bytes.
 const MAX_FRAGMENTS: u32 = 65_536;
-/// Longer than the longest case.
+/// Timeout of a case, longer than the longest one.
 const CASE: Duration = Duration::from_secs(110);
 
 #[tokio::main]
@@ -54,7 +55,7 @@ async fn visit(port: u16, concurrency: usize) -> Result<(), Box<dyn Error>> {
         .for_each_concurrent(concurrency, |number| {
             let client = ClientBuilder::clone(&client).path("/runCase").query("case", number.to_string());
             async move {
-                // How a case ends is the server's to judge.
+                // The server judges the end of each case.
                 let _ = tokio::time::timeout(CASE, echo::visit(&client, Some::<Message>)).await;
             }
         })

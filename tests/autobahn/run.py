@@ -1,4 +1,4 @@
-"""Runs the cases of Autobahn against the WebSockets of engineio: python run.py PROGRAM, which is built of this folder."""
+"""Autobahn cases against the WebSockets of engineio. Usage: python run.py PROGRAM, where PROGRAM is main.rs, built."""
 
 import asyncio
 import collections
@@ -8,13 +8,13 @@ import time
 import kosoku
 import kosoku.cases
 
-# We decline permessage-deflate, which groups 12 and 13 are about.
+# Groups 12 and 13 test permessage-deflate, which engineio does not offer.
 LEFT_OUT = ("12", "13")
 EXCLUDED = [f"{group}.*" for group in LEFT_OUT]
 CASES = [case for case in kosoku.cases.CASES if case.split(".")[0] not in LEFT_OUT]
-# Cases side by side. Most of them wait for seconds.
+# Number of simultaneous cases. Most of them wait for seconds.
 CONCURRENCY = 16
-# For all cases of one side, in seconds.
+# Timeout for all cases of the server or the client, in seconds.
 LIMIT = 150
 GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
@@ -49,7 +49,7 @@ async def of_client():
 
 
 async def judge(name, run):
-    """Prints what came of the cases. Says whether all are good."""
+    """Prints the number of cases with each verdict. Returns whether all are good."""
     begun = time.monotonic()
     try:
         results = await asyncio.wait_for(run(), LIMIT)

@@ -1,4 +1,4 @@
-//! The differences that README.md justifies.
+//! Justified differences between the readers. README.md gives the reasons.
 
 use crate::Differ;
 use crate::readers::Reading;

@@ -1,4 +1,4 @@
-// Node's HTTP server, which says in a header of each answer what it was asked.
+// Node's HTTP server, which returns the received request in a header of each response.
 import http from "node:http";
 import net from "node:net";
 
@@ -14,14 +14,14 @@ const server = http.createServer({ insecureHTTPParser: false, keepAliveTimeout: 
 });
 server.httpAllowHalfOpen = true;
 server.on("checkExpectation", (_, response) => response.writeHead(417).end());
-// As the server does without a listener, but later: what came before is answered, in turns of the event loop.
+// Same response as without a listener, but delayed: earlier requests are answered in later turns of the event loop.
 server.on("clientError", (_, socket) => {
   setTimeout(() => {
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", () => socket.destroy());
     else socket.destroy();
   }, 5);
 });
-// No answer to a connection that may be used for something else.
+// CONNECT is refused, because the connection would become a tunnel.
 server.on("connect", (_, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\n\r\n"));
 const front = net.createServer({ allowHalfOpen: true }, (socket) => {
   socket.on("error", () => {});

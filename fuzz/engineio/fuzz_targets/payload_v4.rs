@@ -1,4 +1,4 @@
-//! Bodies of revision 4, plain and as JSONP.
+//! Polling bodies of protocol version 4, plain and as JSONP.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| engineio::fuzzing::payload_v4(data));

@@ -1,4 +1,4 @@
-//! Tokens and documents of keys.
+//! Tokens and key sets.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::token(data));

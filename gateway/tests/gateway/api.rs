@@ -1,4 +1,4 @@
-//! The HTTP API, by a backend that is not connected.
+//! HTTP API of operators, used by a backend without a connection.
 
 use serde_json::{Value, json};
 use tests::raw::Request;
@@ -143,7 +143,7 @@ async fn a_user_is_all_of_its_connections() {
     let (_, counts) = running.get("/api/counts").await;
     assert_eq!(counts["data"]["namespaces"]["/"], json!({"clients": 3, "rooms": 0, "users": 1}));
     assert_eq!(counts["data"]["connections"], json!({"native": 3, "polling": 0, "websocket": 1}));
-    // Out of all namespaces, over both protocols.
+    // Disconnect from all namespaces, over both protocols.
     let out = call(&running, "/api/disconnect", json!({"user": "ada"})).await;
     assert_eq!(out.1["data"], json!({"disconnected": 3}));
     native.ws.closed().await;
@@ -161,7 +161,7 @@ async fn clients_and_rooms_are_put_out() {
     let [mut native, mut socketio] = running.both().await;
     let mut member = running.native("/").await;
     member.ask("join", json!("r")).await;
-    // Only of the namespace: the connection stays.
+    // Disconnect from the namespace only: the connection stays open.
     let only = json!({"client_id": socketio.id, "close": false});
     assert_eq!(call(&running, "/api/disconnect", only).await.1["data"], json!({"disconnected": 1}));
     assert_eq!(socketio.ws.text().await, "41");
@@ -223,7 +223,7 @@ async fn a_call_with_a_key_is_carried_out_once() {
     for key in ["", &"k".repeat(256)] {
         assert_eq!(send("/api/broadcast", key, once.clone()).await.status, 400);
     }
-    // What failed may be tried again with the same key.
+    // A failed call may be repeated with the same key.
     let late = json!({"client_id": client.id, "event": "late"});
     assert_eq!(
         send("/api/emit_to_client", "k2", json!({"client_id": "nobody", "event": "e"})).await.status,
@@ -234,7 +234,7 @@ async fn a_call_with_a_key_is_carried_out_once() {
     assert_eq!(client.heard("late").await, Value::Null);
 }
 
-/// Who is refused reads why, also after a body that nobody wanted.
+/// The refusal of a request with a large body still reaches the caller.
 #[tokio::test]
 async fn refusals_come_through_behind_large_bodies() {
     let running = start(json!({"api": {"keys": [KEY]}, "transport": {"max_payload_bytes": 3_000_000}})).await;
@@ -245,7 +245,7 @@ async fn refusals_come_through_behind_large_bodies() {
     assert_eq!(parsed(&form.send(running.addr).await).0, 415);
 }
 
-/// An operator cannot make the gateway do or hold more at once than so much either.
+/// Limits of batches and lists hold for operators too.
 #[tokio::test]
 async fn lists_have_limits() {
     let running = start(json!({})).await;

@@ -1,4 +1,4 @@
-//! Who comes in, as whom, and for how long.
+//! Authentication: admission, users, and the lifetime of tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,7 +55,7 @@ async fn a_token_comes_by_three_ways() {
     }
 }
 
-/// A page cannot set headers of a WebSocket, and the address of a request is logged by proxies.
+/// Token in a WebSocket subprotocol: pages cannot set headers, and proxies log URLs.
 #[tokio::test]
 async fn a_native_token_comes_as_a_subprotocol() {
     let running = start(json!({"auth": {"jwt_key": SECRET, "anonymous": false}})).await;
@@ -87,7 +87,7 @@ async fn who_has_no_good_token_stays_out() {
         (&closed, format!("/?token={bad}"), Some(401)),
         (&closed, format!("/?token={good}"), None),
         (&open, "/".to_owned(), None),
-        // Whoever means to be somebody does not become nobody.
+        // A client that presents an invalid token does not become anonymous.
         (&open, format!("/?token={bad}"), Some(401)),
         (&open, "/?token=".to_owned(), Some(401)),
     ] {
@@ -113,7 +113,7 @@ async fn who_has_no_good_token_stays_out() {
 async fn sessions_are_given_out() {
     let settings = json!({"auth": {"session_secret": SECRET}, "api": {"keys": [KEY]}});
     let running = start(settings).await;
-    // As `curl -X POST` sends it.
+    // The request as `curl -X POST` sends it.
     let (status, anonymous) =
         parsed(&Request::new("POST", "/api/auth/acquire-session").send(running.addr).await);
     assert_eq!((status, &anonymous["data"]["user"]), (200, &json!(null)));
@@ -127,7 +127,7 @@ async fn sessions_are_given_out() {
     let mut client = running.native(&format!("/?token={token}")).await;
     assert_eq!(client.ask("status", json!(null)).await["connection"]["user"], "ada");
 
-    // Nobody calls oneself what one likes.
+    // A caller without an operator key cannot choose a user name.
     assert_eq!(acquire(&running, json!({"user": "ada"}), "not the key of ours").await.0, 401);
     for user in ["", &"x".repeat(257)] {
         assert_eq!(acquire(&running, json!({"user": user}), KEY).await.0, 400);
@@ -135,7 +135,7 @@ async fn sessions_are_given_out() {
     let none = start(json!({})).await;
     let (status, error) = acquire(&none, json!({}), "").await;
     assert_eq!((status, &error["error"]["code"]), (404, &json!("no_sessions")));
-    // Where nobody comes in without a name, nobody gets a session without one.
+    // Where anonymous clients are refused, anonymous sessions need an operator key.
     let auth = json!({"session_secret": SECRET, "anonymous": false});
     let strict = start(json!({"auth": auth, "api": {"keys": [KEY]}})).await;
     assert_eq!(acquire(&strict, json!({}), "").await.0, 401);
@@ -173,7 +173,7 @@ async fn call(running: &Running, path: &str, body: Value) -> (u16, Value) {
 #[tokio::test]
 async fn a_newer_token_prolongs_the_stay() {
     let running = start(json!({"auth": {"jwt_key": SECRET}})).await;
-    // Clocks may differ by a minute, so it is good for three seconds.
+    // The gateway tolerates a minute of clock difference, so this token is valid for three more seconds.
     let short = signed(&json!({"sub": "ada", "exp": now() - 57}));
     let mut stays = running.native(&format!("/?token={short}")).await;
     let mut goes = running.socketio_with(&json!({"token": short}).to_string()).await;
@@ -185,7 +185,7 @@ async fn a_newer_token_prolongs_the_stay() {
     }
     let renewed = json!({"user": "ada", "expiresAt": "3000-01-01T00:01:00Z"});
     assert_eq!(stays.ask("authenticate", json!({"token": jwt("ada")})).await, renewed);
-    // Who was nobody becomes somebody.
+    // An anonymous client becomes the user of its token.
     nobody.ask("authenticate", json!({"token": jwt("bob")})).await;
     assert_eq!(running.gateway.io().room_len("user:bob"), 1);
     assert_eq!(goes.heard("error").await["event"], "token");
@@ -216,7 +216,7 @@ async fn tokens_are_taken_back() {
     for token in &tokens {
         assert_eq!(WebSocket::open(running.addr, &format!("/?token={token}")).await.err(), Some(401));
     }
-    // Whoever signs in again is let in, and others were never put out.
+    // A token issued after the revocation is valid, and other users stayed connected.
     running.native(&format!("/?token={}", signed(&new))).await;
     assert_eq!(running.gateway.io().room_len("user:bob"), 1);
     let few = start(json!({"auth": {"jwt_key": SECRET, "max_revoked": 1}})).await;
@@ -246,7 +246,8 @@ async fn who_comes_back_finds_what_it_had() {
     assert_eq!((io.room_len("news"), io.room_len("user:ada")), (1, 1));
     let listed = running.get("/api/sockets").await.1["data"]["sockets"][0].take();
     assert_eq!((&listed["id"], &listed["metadata"]), (&json!(client.id), &json!({"theme": "dark"})));
-    // A second connection of the same session is another one, and one that was put out finds nothing.
+    // A second connection of the same session does not get the saved state, nor does a client that was
+    // disconnected by the server.
     let _second = running.native(&target).await;
     assert_eq!(io.room_len("news"), 1);
     call(&running, "/api/disconnect", json!({"user": "ada"})).await;
@@ -255,7 +256,7 @@ async fn who_comes_back_finds_what_it_had() {
     assert_eq!(io.room_len("news"), 0);
 }
 
-/// A key of Ed25519, as its owner has it and as it is published.
+/// Ed25519 key pair: the private key, and the public key as a JWK.
 fn key(id: &str) -> (EncodingKey, Value) {
     let openssl = |arguments: &[&str]| {
         let made = std::process::Command::new("openssl").args(arguments).output().unwrap();
@@ -267,7 +268,7 @@ fn key(id: &str) -> (EncodingKey, Value) {
     let path = path.to_str().unwrap();
     openssl(&["genpkey", "-algorithm", "ED25519", "-out", path]);
     let key = EncodingKey::from_ed_pem(&std::fs::read(path).unwrap()).unwrap();
-    // The key itself is at the end of what is written around it.
+    // In the DER encoding the key itself is the last 32 bytes.
     let public = openssl(&["pkey", "-in", path, "-pubout", "-outform", "DER"]);
     let x = URL_SAFE_NO_PAD.encode(&public[public.len() - 32..]);
     (key, json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x}))
@@ -287,19 +288,19 @@ async fn keys_are_published_and_change() {
 
     let target_of_first = target(token(&first, "1"));
     let (mut client, ()) = tokio::join!(running.native(&target_of_first), async {
-        // A set may have keys that are not for us.
+        // A set may contain keys of unknown types.
         let strange = json!({"kty": "new", "kid": "1"});
         publisher.any().await.says(json!({"keys": [strange, first_public]}));
     });
     assert_eq!(client.ask("status", json!(null)).await["connection"]["user"], "ada");
     assert_eq!(running.get("/api/sockets").await.1["data"]["sockets"][0]["metadata"], json!({"plan": "pro"}));
-    // It is known now, and nobody is asked.
+    // The key is known now, and no request is sent.
     running.native(&target(token(&first, "1"))).await;
     assert!(publisher.is_quiet());
-    // One that signs with a key that is not the one it names.
+    // A token that names another key than the one that signed it.
     assert_eq!(WebSocket::open(running.addr, &target(token(&second, "1"))).await.err(), Some(401));
     assert!(publisher.is_quiet());
-    // The next key; the set cannot be had at first, and the old one stays good.
+    // The next key: the set is unavailable at first, and the old key stays valid.
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let asking = tokio::spawn(open(running.addr, target(token(&second, "2"))));
     publisher.any().await.fails(500);
@@ -309,14 +310,14 @@ async fn keys_are_published_and_change() {
     let asking = tokio::spawn(open(running.addr, target(token(&second, "2"))));
     publisher.any().await.says(json!({"keys": [second_public]}));
     assert_eq!(soon(asking).await.unwrap(), None);
-    // The first was withdrawn.
+    // The first key was withdrawn.
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let asking = tokio::spawn(open(running.addr, target(token(&first, "1"))));
     publisher.any().await.fails(500);
     assert_eq!(soon(asking).await.unwrap(), Some(401));
 }
 
-/// How a WebSocket is refused, if it is.
+/// The status of a refused WebSocket; `None` if it was accepted.
 async fn open(addr: std::net::SocketAddr, target: String) -> Option<u16> {
     WebSocket::open(addr, &target).await.err()
 }
@@ -342,7 +343,7 @@ async fn strangers_do_not_make_us_ask() {
     assert!(publisher.is_quiet(), "once for all of them");
 }
 
-/// A key set of a file, and what comes of tokens of each of these keys, which name it or not.
+/// Results for tokens of each key against a key set from a file. A token names its key or not.
 async fn let_in(set: &[&Value], tokens: &[(&EncodingKey, Option<&str>)]) -> Vec<bool> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), json!({"keys": set}).to_string()).unwrap();
@@ -356,7 +357,7 @@ async fn let_in(set: &[&Value], tokens: &[(&EncodingKey, Option<&str>)]) -> Vec<
     answers
 }
 
-/// Each key costs a check, and who asks is nobody yet.
+/// Limit of keys tried for one token: each costs a signature check, and the client is not authenticated yet.
 #[tokio::test]
 async fn tokens_are_tried_with_few_keys() {
     let keys: Vec<(EncodingKey, Value)> = (0..5).map(|id| key(&id.to_string())).collect();
@@ -374,7 +375,7 @@ async fn a_set_has_so_many_keys() {
     assert_eq!(let_in(&set, &[(&hundredth, Some("100")), (&beyond, Some("101"))]).await, [true, false]);
 }
 
-/// Whoever publishes keys cannot make the gateway hold more than so much.
+/// Limit of the size of a key set: the publisher of the keys cannot fill the memory of the gateway.
 #[tokio::test]
 async fn a_set_that_is_too_large_is_not_taken() {
     let mut publisher = Backend::start().await;

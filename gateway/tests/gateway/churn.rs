@@ -1,7 +1,7 @@
-//! Many clients that come and go while their backend does too: nothing is lost, nothing is kept, and all are told at the
-//! end.
+//! Many clients that connect and disconnect while their backend does too: no event is lost, nothing is
+//! leaked, and at the end all connections are closed in good order.
 //!
-//! Small as a test. At its full size it needs 12,000 file descriptors in each of its processes:
+//! The test runs at a small size. At full size it needs 12,000 file descriptors in each of its processes:
 //!
 //! ```text
 //! CHURN_CLIENTS=10000 CHURN_SECONDS=60 cargo test -p socketio-gateway -- --nocapture churn
@@ -31,27 +31,27 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::program;
 
-/// Of so many clients one comes and goes.
+/// One client of this many connects and disconnects repeatedly.
 const CHURNING: usize = 5;
-/// Clients of a room.
+/// Number of clients in a room.
 const MEMBERS: usize = 100;
-/// Handshakes under way.
+/// Number of simultaneous handshakes.
 const KNOCKING: usize = 100;
-/// Longer than anything takes, at the full size too; waiting ends as soon as what is awaited happens.
+/// Timeout that no step reaches, at full size either; a wait ends as soon as its condition holds.
 const VERY_LONG: Duration = Duration::from_secs(180);
 
 fn size(variable: &str, small: usize) -> usize {
     std::env::var(variable).map_or(small, |size| size.parse().unwrap())
 }
 
-/// What all clients and the emitter know together.
+/// State shared by all clients and the emitter.
 #[derive(Default)]
 struct Shared {
-    /// How many events each room was sent, which is the number of the next one.
+    /// Number of events sent to each room, which is the number of its next event.
     sent: Vec<AtomicU64>,
-    /// How many events each of those that stay has heard, in order and without a gap.
+    /// Number of events that each permanent client has received, in order and without a gap.
     heard: Vec<AtomicU64>,
-    /// Whoever missed an event, or heard one twice or out of order.
+    /// Number of clients that missed an event, or received one twice or out of order.
     wrong: AtomicUsize,
     stop: AtomicBool,
     cycles: AtomicUsize,
@@ -60,14 +60,14 @@ struct Shared {
 
 struct Client {
     stream: WebSocketStream<TcpStream>,
-    /// The number of the event that has to come next; none before the first.
+    /// Number of the expected event; `None` before the first.
     next: Option<u64>,
-    /// Whether the server said goodbye.
+    /// Whether the server sent a close frame or close packet.
     told: bool,
 }
 
 impl Client {
-    /// Connects and joins a room. `None` if it was not let in.
+    /// Connects and joins a room. `None` if the client was refused.
     async fn join(addr: SocketAddr, room: usize, knocking: &Semaphore) -> Option<Self> {
         let _knocks = knocking.acquire().await.unwrap();
         let request =
@@ -88,11 +88,11 @@ impl Client {
     }
 
     async fn send(&mut self, text: String) {
-        // That it has gone is what reading says.
+        // A closed connection is detected by the next read.
         let _ = self.stream.send(Message::text(text)).await;
     }
 
-    /// The next message that is no heartbeat. `None` at the end.
+    /// The next message that is not a heartbeat. `None` at the end.
     async fn message(&mut self) -> Option<String> {
         loop {
             match self.stream.next().await?.ok()? {
@@ -107,7 +107,7 @@ impl Client {
         }
     }
 
-    /// Hears the events of its room until the end. Whether each was the one that had to come.
+    /// Handles a message of the room. Returns whether its number was the expected one.
     fn hears(&mut self, text: &str) -> bool {
         let Some(number) = text.strip_prefix(r#"42["tick","#).and_then(|text| text.strip_suffix(']')) else {
             return true;
@@ -119,7 +119,7 @@ impl Client {
     }
 }
 
-/// Stays until the server says goodbye. Whether it did so in good order.
+/// Runs a permanent client until the server closes it. Returns whether it closed in good order.
 async fn stay(shared: Arc<Shared>, mut client: Client, at: usize) -> bool {
     client.next = Some(0);
     while let Some(text) = client.message().await {
@@ -132,7 +132,7 @@ async fn stay(shared: Arc<Shared>, mut client: Client, at: usize) -> bool {
     client.told
 }
 
-/// Comes and goes until all stop.
+/// Connects and disconnects repeatedly until the test stops.
 async fn churn(shared: Arc<Shared>, addr: SocketAddr, room: usize, knocking: Arc<Semaphore>, longest: u64) {
     while !shared.stop.load(Relaxed) {
         let Some(mut client) = Client::join(addr, room, &knocking).await else {
@@ -150,7 +150,7 @@ async fn churn(shared: Arc<Shared>, addr: SocketAddr, room: usize, knocking: Arc
                 shared.wrong.fetch_add(1, Relaxed);
             }
         }
-        // Some say goodbye, some do not.
+        // Half of the clients close with a close frame, the others drop the connection.
         if random % 2 == 0 {
             let _ = client.stream.close(None).await;
         }
@@ -158,7 +158,7 @@ async fn churn(shared: Arc<Shared>, addr: SocketAddr, room: usize, knocking: Arc
     }
 }
 
-/// A backend that lets everybody in. Dropped, it is gone with all its connections.
+/// A backend that admits every client. Dropping it closes all its connections.
 struct Backend {
     _tasks: JoinSet<()>,
 }
@@ -190,7 +190,7 @@ impl Backend {
     }
 }
 
-/// What the process has in memory, in kilobytes.
+/// Resident memory of the process, in kB.
 fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -199,7 +199,7 @@ fn memory(pid: u32) -> u64 {
 
 const KEY: &str = "a key for the backend";
 
-/// Emits to one room after the other by the API, until all stop.
+/// Emits to one room after the other through the API until the test stops.
 async fn emit(shared: Arc<Shared>, addr: SocketAddr, pause: Duration) {
     let stream = TcpStream::connect(addr).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -267,7 +267,7 @@ async fn churn_loses_nothing_and_leaves_nothing() {
     }
     let emitting = tokio::spawn(emit(Arc::clone(&shared), addr, Duration::from_millis(5)));
 
-    // The backend goes after a third of the time and comes back after another.
+    // The backend stops after a third of the time and returns after another third.
     let third = Duration::from_secs(seconds) / 3;
     tokio::time::sleep(third).await;
     let warm = memory(pid);
@@ -300,7 +300,7 @@ async fn churn_loses_nothing_and_leaves_nothing() {
     })
     .await
     .expect("everybody who stayed heard everything");
-    // The backend still hears of those that went last; then nothing is left in the line.
+    // The backend still receives the last disconnects; then the queue is empty.
     let metrics = soon(async {
         loop {
             let metrics = Ask::new("GET", "/metrics").header("x-api-key", KEY).send(addr).await;

@@ -1,15 +1,15 @@
-// What a page of another origin can try on a gateway. Each attempt says what the page could read of it: `got` is null
-// where that is nothing.
+// Attempts of a page of another origin against a gateway. Each reports the part of the response that the page could
+// read; `got` is null if it could read nothing.
 
-/** How long an attempt may take. Refusals come at once; only what is let in waits. */
+/** Timeout of an attempt, in ms. Refusals come at once; only accepted requests wait. */
 const LIMIT = 3000;
-/** So many attempts are under way at once: fewer than the connections that a browser has for a host. */
+/** Number of simultaneous attempts: fewer than the connections that a browser opens to a host. */
 const AT_ONCE = 4;
 const EVENT = { event: "message", data: "forged", room: "lobby", client_id: "", user: "ada", metadata: { a: 1 } };
 const FORGED = '42["message",{"room":"lobby","content":"forged"}]';
 const HEADERS = [{}, { "x-api-key": "" }, { "x-api-key": "admin" }, { authorization: "Bearer admin" }];
 
-/** Everything that JSONP answers call. */
+/** Stands for every function that a JSONP response may call. */
 window.___eio = new Proxy([], { get: () => (data) => heard.push(data) });
 const heard = [];
 
@@ -52,7 +52,7 @@ function form(action, enctype) {
   const [form, frame] = ["form", "iframe"].map((name) => document.createElement(name));
   frame.name = form.target = `form-${(forms += 1)}`;
   Object.assign(form, { action, enctype, method: "post" });
-  // As text/plain it reads `NAME=VALUE`, which is a packet, or JSON.
+  // The text/plain encoding is `NAME=VALUE`, split so that the body is a valid packet, or valid JSON.
   const text = action.includes("socket.io") ? FORGED : JSON.stringify({ ...EVENT, data: "for=ged" });
   const [name, ...value] = text.replace("forged", "for=ged").split("=");
   form.append(Object.assign(document.createElement("input"), { name, value: value.join("=") }));

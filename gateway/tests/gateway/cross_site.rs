@@ -1,5 +1,5 @@
-//! What pages of other origins can do to a gateway, in a real Chromium: script tags, frames, forms, requests and
-//! WebSockets of every kind. Nothing is read, and nothing is done.
+//! Pages of other origins against a gateway, in a real Chromium: script tags, frames, forms, requests and
+//! WebSockets of every kind. They must neither read a response nor cause an effect.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 use crate::metrics;
 use crate::support::{Client, Running, start};
 
-/// Names that browsers do not take for this machine; they send less about the page there.
+/// Host names that browsers do not treat as loopback; requests to them carry fewer headers about the page.
 const PLAIN_NAMES: &str = "--host-resolver-rules=MAP gateway.test 127.0.0.1, MAP evil.test 127.0.0.1";
 
-/// One thing that the page tried.
+/// One attempt of the page.
 #[derive(Debug, serde::Deserialize)]
 struct Attempt {
     kind: String,
@@ -25,7 +25,7 @@ struct Attempt {
     got: Option<String>,
 }
 
-/// A server whose pages have another origin than the gateway's. Its port comes back.
+/// A server whose pages have another origin than the gateway's. Returns its port.
 async fn foreign() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -44,17 +44,17 @@ async fn foreign() -> u16 {
     port
 }
 
-/// A gateway, and clients that hear whatever is done.
+/// A gateway with clients that receive the effect of any successful attempt.
 struct Scene {
     running: Running,
     listeners: [Client; 2],
-    /// A session whose id the page knows, as if it had been told.
+    /// A session whose id the page knows, as after a leak.
     known: Polling,
 }
 
 impl Scene {
     async fn new(mut settings: Value) -> Self {
-        // The known session is not polled meanwhile.
+        // The known session is not polled during the test.
         settings["transport"] = json!({"ping_interval_ms": 300_000});
         let running = start(settings).await;
         let mut listeners = running.both().await;
@@ -67,7 +67,7 @@ impl Scene {
         Self { running, listeners, known }
     }
 
-    /// What was done so far that matters, as the metrics tell it.
+    /// The metrics that show effects of attempts.
     async fn done(&self) -> BTreeMap<String, u64> {
         let mut samples = metrics::read(&self.running).await;
         samples.retain(|name, value| {
@@ -88,7 +88,7 @@ impl Scene {
         samples
     }
 
-    /// Nobody has heard anything, and all are still there.
+    /// Checks that the clients received nothing and are all still connected.
     async fn undisturbed(mut self) {
         for client in &mut self.listeners {
             client.emit("echo", json!("still here")).await;
@@ -100,14 +100,14 @@ impl Scene {
     }
 }
 
-/// Opens the page of an operator in the same browser, with all that it keeps.
+/// Opens the page as an operator in the same browser, with all the state that it stores.
 async fn unlock(browser: &Browser, running: &Running) -> Tab {
     let mut tab = browser.tab(&format!("http://{}/#key={}", running.addr, running.key())).await;
     tab.until("document.getElementById('state').textContent === 'live'").await;
     tab
 }
 
-/// Has a page try everything.
+/// Makes a page run all attempts.
 async fn attack(browser: &Browser, page: &str, gateway: &str, sid: &str) -> Vec<Attempt> {
     let mut tab = browser.tab(page).await;
     tab.until("typeof attack === 'function'").await;
@@ -117,7 +117,7 @@ async fn attack(browser: &Browser, page: &str, gateway: &str, sid: &str) -> Vec<
     attempts
 }
 
-/// What a page could read.
+/// The attempts whose response the page could read.
 fn read(attempts: Vec<Attempt>) -> Vec<Attempt> {
     attempts.into_iter().filter(|attempt| attempt.got.is_some()).collect()
 }
@@ -164,7 +164,7 @@ async fn where_any_page_may_connect_none_is_an_operator() {
         } else if target == "api/openapi.json" {
             assert_eq!(kind, "fetch", "{what}");
         } else {
-            // A page that may use the API with a key may read that it has none.
+            // A page that may use the API with a key may read the refusal without one.
             assert!(kind == "fetch" && target.starts_with("api/") && got.starts_with('4'), "{what}");
         }
     }
@@ -174,7 +174,8 @@ async fn where_any_page_may_connect_none_is_an_operator() {
     scene.undisturbed().await;
 }
 
-/// A browser tells a plain HTTP server under a name less: it opens sessions for script tags. Nothing comes of them.
+/// Under a host name, browsers send fewer headers to a plain HTTP server, so script tags open sessions there.
+/// The sessions have no effect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_another_origin_read_nothing_under_a_plain_name() {
     let port = foreign().await;
@@ -196,7 +197,7 @@ async fn pages_of_another_origin_read_nothing_under_a_plain_name() {
     scene.undisturbed().await;
 }
 
-/// The window of an operator's page is out of the reach of who opened it.
+/// A page that opens an operator's page cannot access its window.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_opens_the_page_has_no_hold_of_its_window() {
     let port = foreign().await;

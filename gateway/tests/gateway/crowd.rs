@@ -1,4 +1,4 @@
-//! How many may come from where.
+//! Limits per client address.
 
 use serde_json::json;
 use tests::raw::{Request, WebSocket, soon};
@@ -29,7 +29,7 @@ async fn sessions_of_an_address_are_counted() {
     let _second = from(&running, "192.0.2.1").await.unwrap();
     assert_eq!(from(&running, "192.0.2.1").await.err(), Some(429));
     let _other = from(&running, "192.0.2.2").await.unwrap();
-    // A household of IPv6 is one, whichever of its addresses it comes from.
+    // All addresses of an IPv6 /64 count as one.
     let _sixth = from(&running, "2001:db8:1:2::1").await.unwrap();
     let _seventh = from(&running, "2001:db8:1:2:aaaa::2").await.unwrap();
     assert_eq!(from(&running, "[2001:db8:1:2::3]:99").await.err(), Some(429));
@@ -44,7 +44,7 @@ async fn sessions_of_an_address_are_counted() {
     let _third = from(&running, "192.0.2.1").await.unwrap();
 }
 
-/// A session that has joined no namespace holds memory, too.
+/// A session without a namespace counts, because it holds memory too.
 #[tokio::test]
 async fn sessions_count_before_they_join_a_namespace() {
     let settings =
@@ -66,7 +66,7 @@ async fn sessions_count_before_they_join_a_namespace() {
     assert_eq!(running.gateway.io().engine().stats().sessions, 2);
 }
 
-/// What waits for a TLS handshake or a request is counted by the address of the connection itself.
+/// Connections in a TLS handshake or without a request count for the address of their peer.
 #[tokio::test]
 async fn connections_of_an_address_are_counted() {
     let limits = json!({"connections_per_address": 2, "exempt_addresses": []});
@@ -81,7 +81,7 @@ async fn connections_of_an_address_are_counted() {
     held.pop();
     until(|| running.gateway.connections() == 1).await;
     refused(&running, "connections", 1).await;
-    // Those that became WebSockets are sessions.
+    // Connections that became WebSockets count as sessions instead.
     until(|| running.gateway.connections() == 1).await;
     let mut clients = vec![running.socketio().await];
     until(|| running.gateway.connections() == 1).await;
@@ -91,7 +91,8 @@ async fn connections_of_an_address_are_counted() {
     assert_eq!(clients.len(), 3);
 }
 
-/// Behind a proxy all connections have the proxy's address, and through one that names no client all sessions, too.
+/// A trusted proxy is exempt: all connections have its address, and all sessions too if it sends no client
+/// address.
 #[tokio::test]
 async fn proxies_and_exempt_addresses_have_no_limit() {
     let none = json!({"connections_per_address": 1, "sessions_per_address": 1, "handshakes_per_second": 1});
@@ -127,7 +128,7 @@ async fn namespaces_of_a_connection_are_counted() {
     ws.send("40/n/3,").await;
     assert_eq!(ws.text().await, refusal);
     refused(&running, "namespaces", 1).await;
-    // It may go elsewhere when it has left one.
+    // The client may join another namespace after it has left one.
     ws.send("41/n/1,").await;
     ws.send("40/n/3,").await;
     assert!(ws.text().await.starts_with("40/n/3,{"));
@@ -135,7 +136,7 @@ async fn namespaces_of_a_connection_are_counted() {
 
 #[tokio::test]
 async fn who_knocks_too_often_hears_when_to_come_back() {
-    // What is saved up in an hour does not come back while the test runs.
+    // The burst refills too slowly to matter during the test.
     let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3});
     let settings = json!({"server": {"trusted_proxies": ["127.0.0.1"]}, "limits": limits});
     let running = start(settings).await;
@@ -143,7 +144,7 @@ async fn who_knocks_too_often_hears_when_to_come_back() {
     let knock = async |address: &str| {
         Request::new("GET", target).header("x-forwarded-for", address).send(running.addr).await
     };
-    // However slow this is: more than one in a second has to wait at some time.
+    // On a machine of any speed, more than one handshake per second is refused eventually.
     let mut answers = Vec::new();
     for _ in 0..100 {
         answers.push(knock("192.0.2.1").await);
@@ -157,7 +158,7 @@ async fn who_knocks_too_often_hears_when_to_come_back() {
 
 #[tokio::test]
 async fn an_empty_session_id_is_a_handshake_like_any_other() {
-    // What is saved up in an hour does not come back while the test runs.
+    // The burst refills too slowly to matter during the test.
     let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3, "exempt_addresses": []});
     let running = start(json!({"limits": limits})).await;
     let mut statuses = Vec::new();

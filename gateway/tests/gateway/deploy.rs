@@ -1,4 +1,4 @@
-//! The files for images, held against what there is: no engine for containers runs where the tests do.
+//! Container files, checked against the sources and the settings: the test machines have no container engine.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,19 +17,19 @@ fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
-/// What follows a word at the beginning of a line, for each such line.
+/// The rest of each line that begins with a word.
 fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines().filter_map(|line| line.trim_start().strip_prefix(word)).map(str::trim).collect()
 }
 
-/// The same where there is one such line.
+/// The rest of the only line that begins with a word.
 fn one<'a>(text: &'a str, word: &str) -> &'a str {
     let found = after(text, word);
     assert_eq!(found.len(), 1, "{word}: {found:?}");
     found[0]
 }
 
-/// What is in force with these variables, or what is wrong with them.
+/// The effective settings with these environment variables. Panics with the error of invalid ones.
 async fn in_force(variables: &[(&str, &str)]) -> toml::Table {
     let mut checking = program(&["check-config"]);
     checking.envs(variables.iter().copied());
@@ -56,7 +56,7 @@ async fn the_image_holds_what_is_built() {
     assert_eq!(check[0], format!("/{built}"));
     let arguments: Vec<&str> = check[1..].iter().map(String::as_str).chain(["--help"]).collect();
     assert!(soon(program(&arguments).output()).await.unwrap().status.success(), "{check:?}");
-    // What is not sent to the engine is named beside the file, as the engine looks for it.
+    // The exclusions of the build context have the file name that the engine expects.
     assert!(deploy().join("Dockerfile.dockerignore").exists());
 
     let variables: Vec<(&str, &str)> =

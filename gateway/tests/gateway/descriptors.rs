@@ -1,4 +1,4 @@
-//! The program when it can open no more sockets.
+//! The program after its file descriptors have run out.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ async fn status(served: &Served, target: &str) -> u16 {
     Request::new("GET", target).header("x-api-key", KEY).send(served.addr).await.status
 }
 
-/// Opens sessions until none is let in.
+/// Opens sessions until one is refused.
 async fn exhaust(served: &Served) -> (Vec<WebSocket>, u16) {
     let mut clients = Vec::new();
     loop {
@@ -34,7 +34,7 @@ async fn health_is_answered_when_file_descriptors_have_run_out() {
     assert!(clients.len() > 20, "{}", clients.len());
     served.said("file descriptors have run out: new clients are refused").await;
 
-    // As often as it is asked, and to many at a time.
+    // Health checks are answered repeatedly, and simultaneously.
     for _ in 0..20 {
         let health = Request::new("GET", "/health").send(served.addr).await;
         assert_eq!((health.status, health.text()), (503, r#"{"status":"out_of_descriptors"}"#));
@@ -48,7 +48,7 @@ async fn health_is_answered_when_file_descriptors_have_run_out() {
     assert!(metrics.text().contains("\ngateway_refused_total{what=\"descriptors\"} "), "{}", metrics.text());
     let other = Request::new("GET", "/info").send(served.addr).await;
     assert_eq!((other.status, other.header("retry-after")), (503, Some("5")));
-    // Those that are there do not notice.
+    // Connected clients are not affected.
     for client in &mut clients {
         assert!(client.text().await.starts_with("0{"));
         client.send("40").await;
@@ -70,7 +70,7 @@ async fn health_is_answered_when_file_descriptors_have_run_out() {
     drop(kept);
 }
 
-/// Clients that say nothing hold the reserve for two seconds at most.
+/// Silent connections hold the reserve for two seconds at most.
 #[tokio::test]
 async fn silent_clients_do_not_keep_the_reserve() {
     let served = serve_with_descriptors(64, &[]).await;

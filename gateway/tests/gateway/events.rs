@@ -1,4 +1,4 @@
-//! What clients can do with a gateway that nobody has programmed. The same for both protocols.
+//! Built-in events of an unmodified gateway, over both protocols.
 
 use std::sync::{Arc, Mutex};
 
@@ -55,22 +55,22 @@ async fn messages_reach_the_others_in_the_room() {
         let message = client.heard("message").await;
         assert_eq!((&message["content"], &message["room"]), (&json!("to everybody"), &json!(null)));
     }
-    // Nobody speaks in a room without being there.
+    // A client that is not in the room cannot send to it.
     let refused = outsider.ask("message", json!({"room": "r", "content": 1})).await;
     assert_eq!(refused["error"], "you are not in this room");
-    // An event of the clients' own goes to the room that it names.
+    // An application event is relayed to the room that it names.
     socketio.heard("message_received").await;
     outsider.emit("typing", json!({"room": "r"})).await;
     native.emit("typing", json!({"room": "r", "who": "n"})).await;
     assert_eq!(socketio.heard("typing").await, json!({"room": "r", "who": "n"}));
-    // Who left hears nothing more.
+    // A client that left receives nothing more.
     assert_eq!(socketio.ask("leave", json!("r")).await, json!({"room": "r"}));
     native.emit("typing", json!({"room": "r"})).await;
     native.emit("message", json!("last")).await;
     assert_eq!(socketio.heard("message").await["content"], "last");
 }
 
-/// serde reads a list as a struct, its items as the fields in their order; here a list is no object.
+/// Lists in place of objects are refused: serde would read the items as the fields in their order.
 #[tokio::test]
 async fn a_list_is_no_object() {
     let running = start(json!({})).await;
@@ -164,7 +164,8 @@ async fn no_room_has_the_name_of_another_socket_in_a_pattern() {
     assert_eq!(refused, json!({"error": "the name is the id of a socket"}));
 }
 
-/// A tree of it would lose digits and the order, and would have to bound the depth.
+/// Echo keeps the original JSON text: a parsed tree would lose digits and key order, and need a limit of
+/// depth.
 #[tokio::test]
 async fn echo_and_message_answer_byte_by_byte() {
     let running = start(json!({})).await;
@@ -186,7 +187,7 @@ async fn echo_and_message_answer_byte_by_byte() {
     }
 }
 
-/// Whoever has the id of a session can read and send as its client.
+/// A client that knows the id of a session could read and send as its client.
 #[tokio::test]
 async fn the_id_of_a_version_2_client_does_not_open_its_session() {
     let running = start(json!({"transport": {"allow_eio3": true}})).await;
@@ -206,7 +207,7 @@ async fn the_id_of_a_version_2_client_does_not_open_its_session() {
         let poll = format!("/socket.io/?EIO={protocol}&transport=polling&sid={id}");
         assert_eq!(Request::new("GET", &poll).send(running.addr).await.status, 400);
     }
-    // The API and the checks of rooms know it by this id.
+    // The API and the checks of room names use this id.
     let sockets = running.operator("GET", "/api/sockets").send(running.addr).await;
     assert!(sockets.text().contains(id) && !sockets.text().contains(session), "{}", sockets.text());
     assert_eq!(observer.ask("join", json!(id)).await["error"], "the name is the id of a socket");
@@ -217,7 +218,7 @@ async fn the_id_of_a_version_2_client_does_not_open_its_session() {
     assert_eq!(ws.text().await, r#"42["e",null]"#);
 }
 
-/// Where a test reads the log.
+/// Buffer for log lines.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -243,7 +244,7 @@ async fn clients_write_no_lines_of_the_log() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
-    // All tasks of this test are on this thread.
+    // The default subscriber is per thread, and all tasks of this test run on this thread.
     let _guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
     let limits = json!({"events_per_second": 1, "burst_seconds": 1, "excess": "refuse"});
     let running = start(json!({"limits": limits})).await;

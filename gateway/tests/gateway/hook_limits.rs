@@ -1,4 +1,4 @@
-//! What waits for a backend, what it answers, and how long it may take, has limits.
+//! Limits of webhooks: waiting requests, response size, and time.
 
 use serde_json::json;
 use tests::raw::{WebSocket, soon};
@@ -6,7 +6,7 @@ use tests::raw::{WebSocket, soon};
 use crate::hooks::{Backend, native};
 use crate::support::Running;
 
-/// The bytes of all calls together have a limit too, whoever made them.
+/// Limit of the bytes of all waiting requests together, whichever client caused them.
 #[tokio::test]
 async fn the_bytes_that_wait_have_a_limit() {
     let mut backend = Backend::start().await;
@@ -27,7 +27,7 @@ async fn the_bytes_that_wait_have_a_limit() {
     bob.heard("done").await;
 }
 
-/// Neither one try nor all tries for a client that wants to come in take longer than so long, and nothing is left of them.
+/// Timeouts of one attempt and of all attempts for a connecting client. Nothing is left of them afterwards.
 #[tokio::test]
 async fn a_backend_that_does_not_answer_has_so_much_time() {
     let none_waits = async |running: &Running| loop {
@@ -52,7 +52,7 @@ async fn a_backend_that_does_not_answer_has_so_much_time() {
     soon(none_waits(&running)).await;
 }
 
-/// A backend cannot make the gateway hold more than so much for one call.
+/// Limit of a response: a backend cannot fill the memory of the gateway.
 #[tokio::test]
 async fn the_answer_of_a_backend_has_a_limit() {
     let mut backend = Backend::start().await;

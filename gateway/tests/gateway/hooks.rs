@@ -1,4 +1,4 @@
-//! Webhooks, with a backend that does what the test says; and with one of Python that goes and comes back.
+//! Webhooks, with a scripted backend, and with a Python backend that restarts.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use crate::support::{Running, start, until};
 
 const SECRET: &str = "a secret of the backend";
 
-/// A backend whose calls the test answers.
+/// A backend whose responses the test gives.
 pub(crate) struct Backend {
     pub(crate) addr: SocketAddr,
     calls: mpsc::UnboundedReceiver<Call>,
 }
 
-/// A call that waits for its answer. Dropped, it is never answered: its connection breaks.
+/// A request that waits for its response. Dropping it breaks the connection without a response.
 pub(crate) struct Call {
     headers: HeaderMap,
     text: Bytes,
@@ -74,19 +74,19 @@ impl Backend {
         start(json!({"hooks": settings})).await
     }
 
-    /// The next call of whatever kind.
+    /// The next request of any type.
     pub(crate) async fn any(&mut self) -> Call {
         soon(self.calls.recv()).await.unwrap()
     }
 
-    /// The next call, which has to be of this kind.
+    /// The next request, which must have this type.
     pub(crate) async fn next(&mut self, kind: &str) -> Call {
         let call = self.any().await;
         assert_eq!(call.body()["type"], kind);
         call
     }
 
-    /// Lets a client in that asks.
+    /// Admits the next connecting client.
     pub(crate) async fn lets_in(&mut self) -> Value {
         let call = self.next("connect").await;
         let body = call.body();
@@ -114,7 +114,7 @@ impl Call {
     }
 }
 
-/// A client that may be let in while the backend answers.
+/// Connects a native client that the backend admits.
 pub(crate) async fn native(running: &Running, backend: &mut Backend) -> crate::support::Client {
     tokio::join!(running.native("/"), backend.lets_in()).0
 }
@@ -131,7 +131,7 @@ async fn what_is_kept_of_a_client_is_kept_until_it_is_in() {
     client.ask("join", json!("news")).await;
     client.ws.close().await;
     until(|| io.is_empty()).await;
-    // While it comes back the backend does not answer.
+    // The client reconnects while the backend fails.
     let (refused, ()) = tokio::join!(WebSocket::open(running.addr, &target), async {
         backend.next("connect").await.fails(500);
     });
@@ -230,7 +230,8 @@ async fn the_backend_handles_events() {
     assert_eq!(bob.heard("to bob").await, json!([1]));
     assert_eq!(bob.heard("sold").await, json!(null));
 
-    // Binary data, an event that the gateway would handle, and one that it does handle.
+    // Binary data, a built-in event that `hooks.events` sends to the backend, and one that the gateway
+    // handles.
     ada.ws.send(r#"{"event":"file","data":{"_placeholder":true,"num":0},"attachments":1}"#).await;
     ada.ws.send_binary(&[1, 2, 255]).await;
     let call = backend.next("event").await;
@@ -258,7 +259,7 @@ async fn each_client_is_told_of_in_its_order() {
         ada.emit("e", json!(number)).await;
     }
     let first = backend.next("event").await;
-    // Another client does not wait for it, nor does the same one for what the gateway does itself.
+    // Another client does not wait for this response, nor does the same client's built-in event.
     bob.emit("e", json!("bob")).await;
     let other = backend.next("event").await;
     assert_eq!(other.body()["args"], json!(["bob"]));
@@ -306,13 +307,13 @@ async fn what_is_safe_is_tried_again() {
             (second.body()["id"].clone(), second.headers["webhook-id"].to_str().unwrap()),
             (id.clone(), id.as_str().unwrap())
         );
-        // It breaks off without an answer.
+        // The connection breaks without a response.
         drop(second);
         assert_eq!(backend.lets_in().await["id"], id);
     };
     let (mut client, ()) = tokio::join!(running.native("/"), joining);
 
-    // An event that the backend may have handled is not repeated, one that it cannot have is.
+    // An event that the backend may have handled is not retried; one that it cannot have seen is.
     client.ws.send(r#"{"event":"e","id":1}"#).await;
     backend.next("event").await.fails(500);
     assert_eq!(client.heard("error").await["event"], "e");
@@ -324,7 +325,7 @@ async fn what_is_safe_is_tried_again() {
     backend.next("event").await.fails(503);
     backend.next("event").await.says(json!({"ack": 1}));
     assert_eq!(client.next().await, json!({"id": 2, "data": 1}));
-    // What is wrong with the call itself stays wrong.
+    // An error caused by the request itself is not retried.
     client.ws.send(r#"{"event":"e","id":3}"#).await;
     backend.next("event").await.fails(404);
     assert_eq!(client.heard("error").await["message"], "the backend answered 404 Not Found");
@@ -342,7 +343,7 @@ async fn what_is_safe_is_tried_again() {
 #[tokio::test]
 async fn a_backend_that_is_gone_is_left_alone() {
     let mut backend = Backend::start().await;
-    // Two failures open it; for how long is none of this test's business.
+    // Two failures open the circuit; its duration is not under test.
     let running = backend.gateway(json!({"failures": 2, "open_ms": 3_600_000})).await;
     let mut client = native(&running, &mut backend).await;
     for _ in 0..2 {
@@ -350,7 +351,7 @@ async fn a_backend_that_is_gone_is_left_alone() {
         backend.next("event").await.fails(500);
         client.heard("error").await;
     }
-    // Nobody is asked any more, and everybody hears it at once.
+    // No request is sent any more, and clients get the error at once.
     assert_eq!(client.ask_refused("e").await, json!({"error": "the backend does not work"}));
     assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(503));
     let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
@@ -371,7 +372,8 @@ async fn a_backend_that_is_gone_is_left_alone() {
         assert!(metrics.text().contains(sample), "{sample}{}", metrics.text());
     }
 
-    // Where the settings say so, they come in without it; and it is told of their end when it is back.
+    // With `when_down = "allow"` clients are admitted without the backend, which receives their disconnects
+    // once it is back.
     let running = backend.gateway(json!({"failures": 2, "open_ms": 1, "when_down": "allow"})).await;
     let (mut client, ()) = tokio::join!(running.native("/"), async {
         backend.next("connect").await.fails(500);
@@ -396,7 +398,7 @@ async fn what_waits_has_a_limit() {
     until(|| running.gateway.io().engine().traffic().received.messages >= 5).await;
     assert_eq!(eve.ask_refused("e").await, json!({"error": "too many calls wait for the backend"}));
     assert!(backend.is_quiet(), "one at a time");
-    // There is still room for one that connects.
+    // The share reserved for `connect` is still free.
     let coming = tokio::spawn(WebSocket::open(running.addr, "/"));
     until(|| running.gateway.io().engine().stats().sessions == 4).await;
     first.says(json!({"emit": [{"event": "done"}]}));
@@ -418,7 +420,7 @@ async fn an_answer_that_means_nothing_does_nothing() {
         assert_eq!(client.heard("error").await["message"], "the answer of the backend cannot be followed");
     }
     assert_eq!(running.gateway.io().room_len("r"), 0);
-    // A client that could not be asked about properly stays out.
+    // A client is refused if the response about it is invalid.
     let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
     backend.next("connect").await.answer.send((200, r#"{"alow": true}"#.to_owned())).unwrap();
     assert_eq!(soon(asking).await.unwrap().err(), Some(503));
@@ -443,13 +445,13 @@ async fn the_backend_hears_the_end_of_all() {
 }
 
 impl crate::support::Client {
-    /// What an event that is refused is answered with, beside the event `error`.
+    /// The acknowledgement of a refused event, beside the event `error`.
     pub(crate) async fn ask_refused(&mut self, event: &str) -> Value {
         self.ask(event, json!(null)).await
     }
 }
 
-/// The backend of Python that the README shows, killed and started again while clients of npm are there.
+/// The Python backend of the README, killed and restarted while npm clients are connected.
 #[tokio::test]
 async fn the_backend_of_python_goes_and_comes_back() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();

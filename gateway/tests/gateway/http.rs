@@ -1,4 +1,4 @@
-//! What is answered to plain requests, and to pages of other origins.
+//! Responses to plain requests and to pages of other origins.
 
 use gateway::Gateway;
 use serde_json::json;
@@ -44,7 +44,7 @@ async fn a_port_for_clients_has_nothing_for_operators() {
     for path in ["/api/broadcast", "/api/auth/acquire-session", "/"] {
         assert_eq!(Request::new("POST", path).send(addr).await.status, 404, "{path}");
     }
-    // But whoever embeds the gateway gives sessions out.
+    // The embedding application can issue sessions itself.
     let session = running.gateway.acquire_session(Some("ada".to_owned())).unwrap();
     let mut ada = running.native(&format!("/?token={}", session.token)).await;
     assert_eq!(ada.ask("status", json!(null)).await["connection"]["user"], "ada");
@@ -84,7 +84,7 @@ async fn polling_and_its_upgrade_go_through() {
     assert!(texts.iter().any(|text| text.starts_with(r#"42["echo_response""#)), "{texts:?}");
 }
 
-/// That a page may read answers makes nobody an operator.
+/// CORS for any origin grants no operator rights.
 #[tokio::test]
 async fn pages_of_any_origin_need_a_key() {
     let running = start(json!({"origins": {"allowed": ["*"]}})).await;
@@ -99,7 +99,7 @@ async fn pages_of_any_origin_need_a_key() {
     }
 }
 
-/// As a browser does it for a page: it asks first, and shows the page only what it may see.
+/// CORS as browsers apply it: a preflight first, and then only allowed headers are visible to the page.
 #[tokio::test]
 async fn pages_of_allowed_origins_use_the_api() {
     let api = |method: &str, origin: &str| {
@@ -140,7 +140,7 @@ async fn pages_of_allowed_origins_use_the_api() {
         }
     }
     let running = start(listed).await;
-    // A refusal can be read too, and what is no page's is answered as ever.
+    // The page can read a refusal too, and requests without an origin get the usual response.
     let refused = running.operator("POST", "/api/broadcast").header("origin", good);
     let refused = refused.header("content-type", "application/json").body("{").send(running.addr).await;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, Some(good)));
@@ -156,7 +156,8 @@ async fn pages_of_allowed_origins_use_the_api() {
     assert_eq!(page.status, 405);
 }
 
-/// What a page of another origin embeds, its scripts may measure, and its visitors may be made to click on.
+/// No other origin embeds a response: its scripts could measure it, or its frames could trick users into
+/// clicks.
 #[tokio::test]
 async fn no_other_page_embeds_an_answer() {
     let running = start(json!({})).await;
@@ -195,7 +196,7 @@ async fn no_other_page_embeds_an_answer() {
     let refused = Request::new("GET", "/native").header("upgrade", "websocket").send(running.addr).await;
     assert_eq!((refused.status, refused.header(policy)), (400, Some("same-origin")));
 
-    // JSONP is scripts, and with it on for any page they may be embedded.
+    // JSONP responses are scripts, and may be embedded when JSONP is on for any page.
     for (origins, embedded) in [(json!(["*"]), true), (json!([]), false)] {
         let settings = json!({"transport": {"jsonp": true}, "origins": {"allowed": origins}});
         let running = start(settings).await;

@@ -1,4 +1,4 @@
-//! The port of the operators.
+//! The internal port for operators.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::program::{run, serve};
 use crate::support::{Running, config, start};
 
-/// Opens it, and says where.
+/// Opens an internal port and returns its address.
 pub(crate) async fn open(running: &Running) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -19,7 +19,7 @@ pub(crate) async fn open(running: &Running) -> SocketAddr {
     addr
 }
 
-/// The value of a metric without labels.
+/// Value of a metric without labels.
 pub(crate) async fn metric(addr: SocketAddr, key: &str, name: &str) -> u64 {
     let response = Request::new("GET", "/metrics").header("x-api-key", key).send(addr).await;
     let line = response.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -28,7 +28,7 @@ pub(crate) async fn metric(addr: SocketAddr, key: &str, name: &str) -> u64 {
 
 #[tokio::test]
 async fn operators_have_a_port_of_their_own() {
-    // Which one it is does not matter here; that there is one closes the other.
+    // The address is irrelevant here: any internal address removes these routes from the client port.
     let settings = json!({
         "internal": {"address": "127.0.0.1:0"},
         "auth": {"session_secret": "a secret that nobody guesses"},
@@ -68,7 +68,7 @@ async fn without_a_port_of_their_own_they_share_it() {
     assert_eq!(running.operator("GET", "/metrics").send(running.addr).await.status, 200);
 }
 
-/// What the port of the operators answers to a request for the rooms with these headers.
+/// Status of a request for the rooms on the internal port, with these headers.
 async fn rooms(addr: SocketAddr, host: &str, headers: &[(&str, &str)]) -> u16 {
     let request = Request::with_host("GET", "/api/rooms", host);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
@@ -95,12 +95,12 @@ async fn their_port_needs_no_key_where_the_settings_say_so() {
     assert_eq!(rooms(internal, "localhost", &[]).await, 200);
     assert_eq!(rooms(internal, &internal.to_string(), &[]).await, 200);
     assert_eq!(metric(internal, "", "gateway_rooms").await, 0);
-    // Pages are no programs of this machine, whatever names point here.
+    // Pages are not trusted as local programs, even under a host name that resolves to this machine.
     assert_eq!(rooms(internal, "localhost", &[("origin", "https://evil.test")]).await, 401);
     assert_eq!(rooms(internal, "rebound.test", &[]).await, 401);
     let watched = WebSocket::open(running.addr, "/?namespace=/gateway").await;
     assert_eq!(watched.err(), Some(401), "the port of the clients is another");
-    // It is for this machine alone.
+    // Without a key the port accepts only a loopback address.
     let everywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
     assert!(running.gateway.serve_internal(everywhere).await.is_err());
 }
@@ -114,7 +114,7 @@ async fn a_port_that_is_not_of_this_machine_is_refused_without_a_key() {
 
 #[tokio::test]
 async fn the_program_listens_on_both() {
-    // Taken and given back, so that the program can have it.
+    // A free port: bound and released, so that the program can bind it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address = format!("internal.address={free}");
     let served = serve(&["--set", &address, "--set", "api.keys=a key for operators"]).await;

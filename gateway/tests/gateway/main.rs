@@ -1,4 +1,4 @@
-//! The whole gateway, from outside: clients of both protocols, HTTP, and the program itself.
+//! Tests of the whole gateway from outside: clients of both protocols, HTTP, and the program itself.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod api;

@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! Metrics in the format of Prometheus.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tests::raw::{Request, WebSocket};
 
 use crate::support::{Running, start, until};
 
-/// All samples, read as strictly as the format is written: each belongs to a family that was announced before it.
+/// All samples, parsed strictly: each belongs to a family that was announced before it.
 pub(crate) async fn read(running: &Running) -> BTreeMap<String, u64> {
     let response = running.operator("GET", "/metrics").send(running.addr).await;
     assert_eq!(response.status, 200);
@@ -39,7 +39,7 @@ fn samples(text: &str) -> BTreeMap<String, u64> {
                 family = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap();
             }
             assert_eq!(helped, Some(family), "a family's samples follow it");
-            // Only times have a fraction, and no test knows them.
+            // Only times have a fraction, and no test compares them.
             let value: f64 = value.parse().unwrap();
             let before = samples.insert(series.to_owned(), value as u64);
             assert!(before.is_none(), "{series} comes twice");
@@ -57,7 +57,7 @@ async fn the_numbers_are_told() {
     for client in [&mut native, &mut socketio] {
         client.ask("join", json!("r")).await;
     }
-    // A refusal of each kind, and an event that nobody can take.
+    // One refusal of each kind, and an event without a handler.
     assert_eq!(WebSocket::open(running.addr, "/?namespace=/nowhere").await.err(), Some(404));
     let evil = [("origin", "https://evil.test")];
     assert_eq!(WebSocket::open_with(running.addr, "/", &evil).await.err(), Some(403));
@@ -74,7 +74,7 @@ async fn the_numbers_are_told() {
     }
     running.gateway.io().namespace("/t/1").unwrap().emit("c", &1).await.unwrap();
     let late = running.gateway.io().to(native.id.as_str()).volatile();
-    // It cannot take all of them at once.
+    // The outbox cannot take all of them at once.
     for _ in 0..3 {
         late.emit("late", &1).await.unwrap();
     }
@@ -105,10 +105,10 @@ async fn the_numbers_are_told() {
     ] {
         assert_eq!(found.get(&format!("gateway_{series}")), Some(&value), "{series}: {found:#?}");
     }
-    // Of the three only those count as received that were.
+    // Of the three volatile events only the delivered ones count as received.
     let (drops, received) = (found["gateway_volatile_drops_total"], found["gateway_broadcast_receivers_sum"]);
     assert!(drops >= 1 && drops + received == 2 + 2 + 1 + 3, "{found:#?}");
-    // Each sent a CONNECT, and two of them asked.
+    // Each client counts with its CONNECT, and two of them sent events as well.
     assert!(found["gateway_received_messages_total"] >= 7);
     assert!(found["gateway_received_bytes_total"] > found["gateway_received_messages_total"]);
     assert!(found["gateway_sent_messages_total"] >= 8);
@@ -131,7 +131,7 @@ async fn who_reads_too_slowly_is_counted() {
     let io = running.gateway.io();
     let socket = io.socket(&client.id).unwrap();
     let large = "x".repeat(60_000);
-    // It reads nothing, so what the system's buffers do not take stays with us.
+    // The client reads nothing, so messages beyond the kernel's buffers stay in its outbox.
     while socket.emit("e", &large).is_ok() {
         tokio::task::yield_now().await;
     }
@@ -151,7 +151,7 @@ async fn only_operators_read_them() {
     assert!(samples(known.text()).contains_key("gateway_uptime_seconds"));
 }
 
-/// What waits for a client that takes nothing is told, and bounded for all clients together.
+/// Queued bytes of clients that do not read: reported, and bounded for all clients together.
 #[tokio::test]
 async fn what_waits_is_told_and_bounded() {
     let running = start(json!({"server": {"max_queued_bytes": 2_000_000}})).await;

@@ -1,4 +1,4 @@
-//! The native protocol, and that its clients are clients like all others.
+//! The native protocol: its clients are sockets like all others.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn answers_in_both_directions() {
         client.ask("double", json!("x")).await["error"].as_str().map(|error| error.is_empty()),
         Some(false)
     );
-    // Those that wait for no answer are told too.
+    // Clients that request no acknowledgement receive the error as an event.
     assert_eq!(client.heard("error").await["event"], "double");
 
     let socket = io.socket(&client.id).unwrap();
@@ -95,7 +95,7 @@ async fn binary_alone_and_attached() {
     assert_eq!(client.ws.binary().await, b"");
 }
 
-/// What a client writes is handed on as it wrote it.
+/// JSON of a client is relayed unchanged.
 #[tokio::test]
 async fn big_numbers_and_the_order_of_keys_survive() {
     let running = start(json!({})).await;
@@ -125,14 +125,14 @@ async fn a_namespace_is_asked_for_in_the_query() {
     }
 }
 
-/// A refusal is the answer to the request, before there is a WebSocket.
+/// A refusal is the HTTP response, before the WebSocket is accepted.
 #[tokio::test]
 async fn a_middleware_refuses_with_a_status() {
     let running = start(json!({})).await;
     running.gateway.io().middleware(|socket: Socket| async move {
         match socket.handshake().query().get("token") {
             Some("good") if socket.handshake().header("x-more") == Some("2") => Ok(()),
-            // Words that the gateway uses too say nothing of the status.
+            // The status comes from `data.code`; a message equal to one of the gateway's has no influence.
             Some("bad") => Err("unauthorized"),
             _ => Err("not allowed"),
         }
@@ -157,7 +157,7 @@ async fn bad_messages_are_told_and_too_many_end_it() {
         let error = client.heard("error").await;
         assert!(error["message"].as_str().unwrap().starts_with(said), "{error}");
     }
-    // One good message, and the count begins anew.
+    // A valid message resets the count.
     assert!(client.ask("ping", json!(null)).await["timestamp"].is_string());
     for _ in 0..9 {
         client.ws.send("x").await;
@@ -189,7 +189,7 @@ async fn put_out_by_the_server() {
     until(|| running.gateway.io().engine().stats().sessions == 0).await;
 }
 
-/// The heartbeat is the client's own: who does not answer WebSocket's pings is gone.
+/// Heartbeats are WebSocket pings: a client that does not answer them is disconnected.
 #[tokio::test]
 async fn heartbeats_reach_the_client() {
     let quick = json!({"transport": {"ping_interval_ms": 20, "ping_timeout_ms": 20_000}});
@@ -202,12 +202,12 @@ async fn heartbeats_reach_the_client() {
 
     let deaf = start(json!({"transport": {"ping_interval_ms": 20, "ping_timeout_ms": 50}})).await;
     let deaf_client = deaf.native("/").await;
-    // Nothing is read, so nothing is answered.
+    // The client does not read, so it sends no pong.
     until(|| deaf.gateway.io().is_empty()).await;
     drop(deaf_client);
 }
 
-/// Somebody who sends the mark of native connections by Socket.IO is not taken for one.
+/// A Socket.IO client that sends the mark of native connections is not treated as native.
 #[tokio::test]
 async fn the_mark_cannot_be_forged() {
     let running = start(json!({})).await;
@@ -221,7 +221,7 @@ async fn the_mark_cannot_be_forged() {
     assert!(ws.text().await.contains(r#""protocol":"socket.io""#));
 }
 
-/// A client that reads slowly gets everything, in order; nothing is thrown away on the way between the protocols.
+/// A slow client receives everything in order; the translation between the protocols drops nothing.
 #[tokio::test]
 async fn many_messages_stay_in_order() {
     let running = start(json!({})).await;
@@ -254,7 +254,7 @@ async fn a_drain_tells_everybody_to_go() {
     socketio.ws.closed().await;
     soon(draining).await.unwrap();
     until(|| running.gateway.io().engine().stats().tasks == 0).await;
-    // Nobody listens any more.
+    // The port is closed.
     soon(async {
         while tokio::net::TcpStream::connect(running.addr).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(1)).await;

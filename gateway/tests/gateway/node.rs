@@ -1,4 +1,4 @@
-//! The official client of npm, and `ws` of npm as the native one.
+//! The official client of npm, and npm's `ws` as a native client.
 
 use serde_json::json;
 

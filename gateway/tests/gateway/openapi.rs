@@ -1,4 +1,5 @@
-//! The OpenAPI file is what the API does: every answer fits it, and what does not fit it is refused.
+//! The OpenAPI file against the API: every response matches its schema, and requests that do not match are
+//! refused.
 
 use serde_json::{Map, Value, json};
 use tests::raw::{Request, Response};
@@ -7,7 +8,7 @@ use crate::support::{Running, start};
 
 const SECRET: &str = "a secret for sessions";
 
-/// The file, as it is served.
+/// The OpenAPI file as the gateway serves it.
 struct Described(Value);
 
 impl Described {
@@ -17,7 +18,7 @@ impl Described {
         Self(file)
     }
 
-    /// What a reference stands for.
+    /// Resolves a `$ref`.
     fn at<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
             Some(reference) => self.0.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
@@ -31,7 +32,7 @@ impl Described {
         found
     }
 
-    /// The answer has a status and a body as they are described.
+    /// Checks that the response has a described status and a matching body.
     fn holds(&self, method: &str, path: &str, response: &Response) {
         let status = response.status.to_string();
         let described = self.at(&self.operation(method, path)["responses"][&status]);
@@ -40,7 +41,7 @@ impl Described {
         self.fits(&described["content"]["application/json"]["schema"], &body, &format!("{path} {status}"));
     }
 
-    /// Whether a value is as the schema says. A word that this does not know fails, so that nothing goes unchecked.
+    /// Checks a value against a schema. An unknown keyword fails, so that nothing stays unchecked.
     fn fits(&self, schema: &Value, value: &Value, place: &str) {
         let schema = self.at(schema).as_object().unwrap_or_else(|| panic!("{place}: no schema"));
         for (word, rule) in schema {
@@ -101,7 +102,7 @@ async fn post(running: &Running, path: &str, body: &str) -> Response {
     request.body(body).send(running.addr).await
 }
 
-/// A body that the schema allows, for a client that is there.
+/// A body that the schema allows, for a connected client.
 fn example(described: &Described, schema: &Value, client: &str) -> Map<String, Value> {
     let schema = described.at(schema);
     let required = schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap());
@@ -119,7 +120,7 @@ fn example(described: &Described, schema: &Value, client: &str) -> Map<String, V
         })
         .collect();
     if body.is_empty() && schema["properties"]["room"].is_object() {
-        // Nobody is in it, and the client is needed for what comes after.
+        // An empty room, because later calls need the client.
         body.insert("room".to_owned(), json!("empty"));
     }
     described.fits_as_request(schema, &body);
@@ -127,7 +128,7 @@ fn example(described: &Described, schema: &Value, client: &str) -> Map<String, V
 }
 
 impl Described {
-    /// The examples themselves are examples of what is described.
+    /// Checks that an example matches the schema of requests.
     fn fits_as_request(&self, schema: &Value, body: &Map<String, Value>) {
         for key in body.keys() {
             assert!(schema["properties"][key].is_object(), "{key}");
@@ -144,7 +145,7 @@ async fn every_answer_is_as_described() {
     let mut called = 0;
     for (path, methods) in described.0["paths"].as_object().unwrap() {
         if path == "/metrics" {
-            // Text; what is in it has tests of its own.
+            // Plain text, whose content has its own tests.
             continue;
         }
         if methods["get"].is_object() {
@@ -167,7 +168,7 @@ async fn every_answer_is_as_described() {
                 body.insert(key.clone(), value);
                 bodies.push(body);
             };
-            // `data` may be anything, and whether there is a namespace is another question.
+            // `data` accepts anything. Whether a namespace exists is not a question of the schema.
             if !rule["type"].is_null() {
                 for wrong in [json!({}), json!([1]), json!(1), json!(1.5)] {
                     if rule["type"] != "object" || !wrong.is_object() {

@@ -1,4 +1,4 @@
-//! Nobody is an operator without a key, whatever proxy stands in front and whatever headers come through it.
+//! Operator rights need a key, behind any proxy and with any headers from it.
 
 use serde_json::json;
 use tests::raw::Request;
@@ -6,7 +6,7 @@ use tests::raw::Request;
 use crate::proxies::{APACHE, NGINX, Proxy};
 use crate::support::{Running, start};
 
-/// Headers that proxies add, and that clients send by themselves too.
+/// Headers that proxies add, and that clients may forge.
 const FORWARDED: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-server", "x-real-ip"];
 const VALUES: [&[u8]; 3] = [b"127.0.0.1", b"", b"\xff"];
@@ -27,7 +27,7 @@ listen gateway
     server gateway 127.0.0.1:8000
 ";
 
-/// Forwarding headers alone, together and doubled, with every value.
+/// Forwarding headers, single, combined and repeated, with every value.
 fn forgeries() -> Vec<Vec<(&'static str, &'static [u8])>> {
     let mut forgeries = vec![Vec::new(), vec![("x-api-key", &b"\xff"[..])]];
     for value in VALUES {

@@ -1,10 +1,10 @@
-//! Clients that talk too fast.
+//! Rate limits of events.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Running, start};
 
-/// A client of each protocol, held to a pace that no machine is too slow to exceed.
+/// A client of each protocol, with a rate limit that every machine is fast enough to exceed.
 async fn paced(excess: &str, limits: Value) -> (Running, [Client; 2]) {
     let mut limits = limits;
     limits["burst_seconds"] = json!(1);
@@ -34,7 +34,7 @@ async fn what_is_too_fast_is_refused() {
         let (_running, clients) = paced("refuse", limits).await;
         for mut client in clients {
             assert_eq!(client.ask("echo", json!("first")).await["received"], "first");
-            // The budget brings one a second, and this takes less.
+            // The budget refills by one event per second, and this takes less.
             let mut refused = None;
             for _ in 0..1000 {
                 let answer = client.ask("echo", json!("more")).await;

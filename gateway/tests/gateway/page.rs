@@ -1,4 +1,4 @@
-//! The page, in a real Chromium, and what it is told.
+//! The page in a real Chromium, and the statistics that it receives.
 
 use serde_json::{Value, json};
 use tests::devtools::{Browser, Tab};
@@ -15,7 +15,7 @@ async fn browsers_get_the_page_and_others_get_json() {
     assert_eq!((page.status, page.header("vary")), (200, Some("accept")));
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
-    // No outside asset: whatever the page names is served here.
+    // The page uses no external asset: the gateway serves every file that it names.
     for name in page.text().split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css"))
     {
         assert_eq!(Request::new("GET", &format!("/{name}")).send(running.addr).await.status, 200, "{name}");
@@ -29,7 +29,7 @@ async fn browsers_get_the_page_and_others_get_json() {
     assert_eq!(without.get("/page.js").await.0, 404);
 }
 
-/// What the first packet in the namespace of the numbers is.
+/// The first packet in the namespace of the statistics.
 async fn watch(running: &Running, headers: &[(&str, &str)], auth: Value) -> String {
     let target = "/socket.io/?EIO=4&transport=websocket";
     let mut ws = WebSocket::open_with(running.addr, target, headers).await.unwrap();
@@ -90,7 +90,7 @@ async fn numbers_are_true() {
     assert_eq!((&numbers["opened"], &numbers["closes"]), (&json!(4), &json!({})));
     running.gateway.io().socket(&socketio.id).unwrap().disconnect(true);
     tenant.ws.close().await;
-    // They are told again and again.
+    // The statistics arrive repeatedly.
     loop {
         let numbers = next().await;
         if numbers["closes"] == json!({"server namespace disconnect": 1, "transport close": 1}) {
@@ -150,7 +150,7 @@ async fn two_tabs_meet_over_two_protocols() {
         receiver.until(&log_has(&format!(r#""content":"{said}""#))).await;
         assert_eq!(to == "native", from == "socketio");
     }
-    // The numbers move: two pages that watch, and two clients.
+    // The numbers are live: two pages that show them, and two clients.
     for tab in [&mut socketio, &mut native] {
         for (id, value) in [("total", "4"), ("websocket", "3"), ("native", "1"), ("rooms-total", "1")] {
             tab.until(&shows(id, value)).await;
@@ -165,13 +165,13 @@ async fn two_tabs_meet_over_two_protocols() {
     native.until(&log_has("disconnected: closed")).await;
     socketio.until(&shows("native", "0")).await;
     socketio.until("document.getElementById('closes').innerText.includes('transport close')").await;
-    // Not a word of what others send becomes a part of the page.
+    // Text of other clients never becomes HTML of the page.
     assert_eq!(native.evaluate("document.querySelectorAll('#log b').length").await, 0);
     pictures(&mut socketio).await;
 }
 
-/// Looks at the page as different people see it: nothing may stick out at the side. Where the environment names a
-/// folder, the pictures are kept.
+/// Takes screenshots in several sizes and colour schemes, and checks that no content overflows at the side.
+/// They are kept if the environment names a folder.
 async fn pictures(tab: &mut Tab) {
     for (size, width, height) in [("wide", 1280, 1000), ("phone", 390, 844)] {
         for scheme in ["light", "dark"] {
@@ -209,7 +209,7 @@ async fn a_key_unlocks_the_numbers() {
     tab.until(&shows("total", "1")).await;
 }
 
-/// The link that the program prints opens the page, and the key stays out of the address.
+/// The printed link unlocks the page, and the key does not stay in the address bar.
 #[tokio::test]
 async fn a_link_with_the_key_opens_the_numbers() {
     let running = start(json!({})).await;
@@ -219,11 +219,11 @@ async fn a_link_with_the_key_opens_the_numbers() {
     let mut tab = visit(&browser, &format!("http://{}/#key={}", running.addr, running.key())).await;
     tab.until(&shows("state", "live")).await;
     tab.until("location.hash === '' && !location.href.includes('key')").await;
-    // The same tab stays unlocked.
+    // The same tab stays unlocked after a reload.
     tab.evaluate("document.title = 'before'; location.reload(); 0").await;
     tab.until("document.title !== 'before'").await;
     tab.until(&shows("state", "live")).await;
-    // Where the page is there already, the link does not load it again.
+    // In a tab with the page, the link changes the fragment only and does not reload.
     locked.evaluate(&format!("location.hash = 'key={}'; 0", running.key())).await;
     locked.until(&shows("state", "live")).await;
     locked.until("location.hash === ''").await;

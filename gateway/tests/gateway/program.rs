@@ -1,4 +1,4 @@
-//! The program as people start it.
+//! The program `socketio-gateway` as operators start it.
 
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
@@ -24,7 +24,7 @@ fn said(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// A running program, with the lines that it says.
+/// A running program, with its log lines.
 pub(crate) struct Served {
     pub(crate) addr: SocketAddr,
     pub(crate) process: Child,
@@ -38,7 +38,7 @@ impl Served {
         assert!(sent.success());
     }
 
-    /// The next line with this message.
+    /// The next log line with this message.
     pub(crate) async fn said(&self, message: &str) -> Value {
         let mut lines = self.lines.lock().await;
         let found = async {
@@ -58,7 +58,7 @@ pub(crate) async fn serve(arguments: &[&str]) -> Served {
     served(program(&arguments)).await
 }
 
-/// The same with so many file descriptors.
+/// Starts the program with a limit of file descriptors.
 pub(crate) async fn serve_with_descriptors(number: u32, arguments: &[&str]) -> Served {
     let mut command = Command::new("sh");
     let limited = format!("ulimit -n {number} && exec \"$@\"");
@@ -71,7 +71,7 @@ pub(crate) async fn serve_with_descriptors(number: u32, arguments: &[&str]) -> S
 async fn served(mut command: Command) -> Served {
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-    // The libraries log before the program does, where the level shows them.
+    // Depending on the log level, lines of the libraries come first.
     let addr = soon(async {
         loop {
             let line = lines.next_line().await.unwrap().unwrap();
@@ -83,7 +83,7 @@ async fn served(mut command: Command) -> Served {
         }
     })
     .await;
-    // Whatever it says later has to go somewhere.
+    // Later lines must be read, so that the pipe does not fill up.
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
@@ -106,7 +106,7 @@ async fn serves_until_it_is_asked_to_stop() {
     assert!(!run(&["healthcheck", "--port", &port]).await.status.success());
 }
 
-/// A client that does not poll has until the end of the drain, for which whoever stops the program need not wait.
+/// A client that does not poll holds the drain open until its deadline; a second signal ends the wait.
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     for (first, second) in [("TERM", "TERM"), ("INT", "INT"), ("TERM", "INT")] {
@@ -121,7 +121,7 @@ async fn a_second_signal_ends_it_at_once() {
     }
 }
 
-/// The standard error is a pipe that is full and stays so.
+/// The program continues while its standard error is a full pipe.
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_nothing() {
     let (log, unread) = tokio::net::unix::pipe::pipe().unwrap();
@@ -141,7 +141,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     .await;
     let (addr, key) = link.split_once("/#key=").unwrap();
     let addr: SocketAddr = addr.parse().unwrap();
-    // Each event that cannot be taken is a line.
+    // Each refused event causes a log line.
     let mut sender = WebSocket::open(addr, "/").await.unwrap();
     let mut dropped = 0;
     while dropped == 0 {
@@ -166,7 +166,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     drop(unread);
 }
 
-/// A file, as a name server, may never answer whoever reads it.
+/// The process ends although a thread is blocked: reading a file, like a name lookup, may never return.
 #[tokio::test]
 async fn a_thread_that_is_blocked_does_not_hold_the_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ async fn a_thread_that_is_blocked_does_not_hold_the_process() {
     std::fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().await.unwrap().success());
     served.signal("HUP").await;
-    // It opens when the program reads, and says nothing.
+    // The pipe opens as soon as the program reads it, and never sends data.
     let silent = soon(tokio::fs::OpenOptions::new().write(true).open(&file)).await.unwrap();
     served.signal("TERM").await;
     served.said("done").await;
@@ -184,7 +184,7 @@ async fn a_thread_that_is_blocked_does_not_hold_the_process() {
     drop(silent);
 }
 
-/// The key that is made where the settings have none, which is printed once and is in no line of the log.
+/// The key that is generated when the settings have none: printed once, and in no log line.
 #[tokio::test]
 async fn the_generated_key_is_printed_once() {
     let mut served = serve(&["--log-level", "trace"]).await;
@@ -219,7 +219,7 @@ async fn the_generated_key_is_printed_once() {
     }
 }
 
-/// Where there is no page there is no link to it, and with keys nothing is printed.
+/// Without the page no link is printed; with configured keys nothing is printed.
 #[tokio::test]
 async fn what_is_printed_fits_the_settings() {
     for (settings, expected) in [("api.page=false", "\n  x-api-key: "), ("api.keys=key of an operator", "")] {
@@ -247,7 +247,7 @@ async fn the_sample_file_can_be_used() {
     assert_eq!(shown["server"]["port"].as_integer(), Some(8000));
 }
 
-/// What `check-config` prints ends up in logs and tickets.
+/// Keys are redacted, because the output of `check-config` ends up in logs and tickets.
 #[tokio::test]
 async fn keys_are_not_printed() {
     let secrets = [
@@ -265,7 +265,7 @@ async fn keys_are_not_printed() {
     }
 }
 
-/// Settings that work, and of which an operator should know something.
+/// Warnings about settings that are valid and risky.
 #[tokio::test]
 async fn risks_of_the_settings_are_said() {
     let checked = run(&["check-config", "--set", "auth.jwks=http://keys.example.com/"]).await;

@@ -1,4 +1,4 @@
-//! The gateway behind nginx, Apache and Caddy, each with the file of `deploy/` and as a user without rights.
+//! The gateway behind nginx, Apache and Caddy, each with its file of `deploy/` and as a user without rights.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -11,10 +11,10 @@ use tokio::process::{Child, Command};
 
 use crate::support::{Running, parsed, start};
 
-/// A user and a group that may do nothing, for whoever runs the tests as root.
+/// User and group without rights, used when the tests run as root.
 const NOBODY: u32 = 65_534;
 
-/// What is around a site in the configuration of nginx. One process is easily ended.
+/// The nginx configuration around a site. A single process is easy to end.
 pub(crate) const NGINX: &str = r#"
 daemon off;
 master_process off;
@@ -32,7 +32,7 @@ http {
 }
 "#;
 
-/// What is around a site in the configuration of Apache.
+/// The Apache configuration around a site.
 pub(crate) const APACHE: &str = r#"
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
@@ -53,7 +53,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of a gateway. `site` is its file, which names the ports 80 and 8000.
+    /// Starts a proxy in front of a gateway. `site` is its file in `deploy/`, which names the ports 80 and
+    /// 8000.
     pub(crate) async fn start(
         running: &Running,
         site: &str,
@@ -105,7 +106,7 @@ impl Proxy {
     }
 }
 
-/// A proxy needs no rights, and should not have those of whoever tests.
+/// Drops the rights of the proxy, which needs none of those of the user that runs the tests.
 fn give_to_nobody(command: &mut Command, folder: &Path) {
     let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
     if is_root {
@@ -116,7 +117,7 @@ fn give_to_nobody(command: &mut Command, folder: &Path) {
     }
 }
 
-/// Everything that clients do works through it.
+/// Checks that all features of clients work through the proxy.
 async fn carries_everything(running: &Running, proxy: &Proxy) {
     let addr = proxy.addr;
     let (status, info) = parsed(&Request::new("GET", "/info").header("accept", "*/*").send(addr).await);
@@ -124,7 +125,7 @@ async fn carries_everything(running: &Running, proxy: &Proxy) {
     for transports in ["polling,websocket", "websocket", "polling"] {
         tests::node::run("gateway.mjs", &[&format!("http://{addr}"), transports]).await;
     }
-    // A page that was loaded through the proxy is one of our own, and another is not.
+    // A page loaded through the proxy has the gateway's own origin; another page does not.
     let own = format!("http://{addr}");
     for target in ["/", "/socket.io/?EIO=4&transport=websocket"] {
         for (origin, refused) in [(own.as_str(), None), ("http://evil.test", Some(403))] {
@@ -132,12 +133,12 @@ async fn carries_everything(running: &Running, proxy: &Proxy) {
             assert_eq!(opened.err(), refused, "{target} {origin}");
         }
     }
-    // As large as the gateway takes it, both ways.
+    // Messages of nearly the largest size that the gateway accepts, in both directions.
     let mut native = WebSocket::open(addr, "/").await.unwrap();
     let large = json!({"event": "echo", "data": "x".repeat(900_000), "id": 7}).to_string();
     native.send(&large).await;
     soon(async { while native.text().await.len() < 900_000 {} }).await;
-    // Whoever has no key hears so, however much it said.
+    // A caller without a key gets the refusal, whatever the size of its request.
     let call = Request::new("POST", "/api/broadcast").header("content-type", "application/json").body(&large);
     assert_eq!(call.send(addr).await.status, 401);
     drop(native);

@@ -1,4 +1,4 @@
-//! Keys that change while the gateway runs.
+//! Key rotation in a running gateway.
 
 use std::path::Path;
 use std::process::Output;
@@ -50,12 +50,12 @@ async fn sighup_takes_new_keys_and_nobody_has_to_go() {
     client.send(r#"{"event":"ping","id":7}"#).await;
     soon(async { while !client.text().await.contains(r#""id":7"#) {} }).await;
 
-    // What is wrong is not taken, in part neither.
+    // Invalid settings are rejected as a whole.
     write(file.path(), KEYS[0], "[server]\nprot = 1\n");
     served.signal("HUP").await;
     served.said("nothing is reloaded").await;
     assert!(admitted(KEYS[1]).await);
-    // What needs a restart is named.
+    // Settings that need a restart are named in the log.
     write(file.path(), KEYS[0], "[server]\nmax_sessions = 1\n");
     served.signal("HUP").await;
     let line = served.said("reloaded, except what needs a restart").await;
@@ -108,7 +108,7 @@ async fn the_command_line_makes_and_reads_tokens() {
         let (identity, error) = said(&read);
         assert!(read.status.success(), "{settings:?}: {error}");
         assert!(identity.starts_with(r#"{"until":"20"#) && identity.trim().ends_with(r#""user":"ada"}"#));
-        // By keys of others it is no good.
+        // Keys of another configuration do not verify the token.
         let other = run(&["check-token", token.trim(), "--set", "auth.jwt_key=a key of somebody else"]).await;
         assert!(!other.status.success());
         assert!(said(&other).1.contains("as a JWT: Invalid"), "{}", said(&other).1);

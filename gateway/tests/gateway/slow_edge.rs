@@ -1,5 +1,5 @@
-//! Clients that begin something and do not go on with it, or read nothing of what they asked for: every kind of them,
-//! many at once, with TLS and without. All that they held is given back.
+//! Stuck clients, which begin a request and do not continue it, or do not read its response: every kind, many
+//! at once, with TLS and without. All resources that they held are released.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use crate::support::{Running, start, until};
 use crate::tls::Files;
 
-/// So many of each kind.
+/// Number of clients of each kind.
 const CLIENTS: usize = 200;
-/// So many begin at the same time: the limits hold for them, too, and a busy machine is slow.
+/// Number of clients that begin simultaneously: their own limits run meanwhile, and a busy machine is slow.
 const AT_ONCE: usize = 40;
-/// Longer than all of them take on a busy machine.
+/// Timeout that all clients together do not reach on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 
 /// A gateway with short limits.
@@ -35,7 +35,7 @@ async fn short(tls: Option<&Files>) -> (Port, Running) {
     (Port { addr: running.addr, tls: tls.map(Files::connector) }, running)
 }
 
-/// What a gateway holds for its clients.
+/// Resources that a gateway holds for its clients.
 fn held(running: &Running) -> Value {
     let stats = running.gateway.io().engine().stats();
     json!({
@@ -47,7 +47,7 @@ fn held(running: &Running) -> Value {
     })
 }
 
-/// The most bytes that waited for clients, from now on.
+/// Peak of the queued bytes, from now on.
 fn most_queued(running: &Running) -> Arc<AtomicUsize> {
     let most = Arc::<AtomicUsize>::default();
     let (gateway, noted) = (running.gateway.clone(), Arc::downgrade(&most));
@@ -74,7 +74,7 @@ async fn all_of(kind: Kind, port: &Port, running: &Running) {
         clients.spawn(async move {
             let place = places.acquire_owned().await;
             begun.fetch_add(1, Ordering::Relaxed);
-            // Who goes on byte by byte does it beside the others.
+            // A client that continues byte by byte runs in parallel with the others.
             let stuck = async {
                 loop {
                     if let Ok(line) = port.begin(kind, &going_on).await {
@@ -89,12 +89,12 @@ async fn all_of(kind: Kind, port: &Port, running: &Running) {
                 Ok(line) => line?,
                 Err(_) => stuck.await?,
             };
-            // Until nothing is held for it, it reads nothing.
+            // The client does not read until the gateway holds nothing for it.
             while going_on.load(Ordering::Relaxed) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             let mut rest = Vec::new();
-            // Its connection is closed, be it by a reset.
+            // The connection is closed, possibly by a reset.
             let _ = soon(line.read_to_end(&mut rest)).await;
             Some(())
         });

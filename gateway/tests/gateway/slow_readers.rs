@@ -1,4 +1,4 @@
-//! Clients that do not take what they asked for.
+//! Clients that do not read their responses.
 
 use serde_json::json;
 use tests::raw::{Request, soon};
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Running, start, until};
 
-/// A heartbeat that ends sessions soon, and a short limit for answers.
+/// A gateway with a short heartbeat and a short limit for responses.
 async fn impatient() -> Running {
     start(json!({
         "transport": {"ping_interval_ms": 300, "ping_timeout_ms": 200, "body_timeout_ms": 200},
@@ -18,7 +18,7 @@ async fn impatient() -> Running {
 
 async fn connect(running: &Running) -> TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    // A small window: the answer waits in the server and not in the kernel.
+    // A small window: the response waits in the server and not in the kernel.
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(running.addr).await.unwrap()
 }
@@ -73,7 +73,7 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     assert_eq!(status, 200);
 }
 
-/// Nor do those stay that do not send what they said they would.
+/// Clients that do not send the announced body are disconnected too.
 #[tokio::test]
 async fn calls_whose_body_does_not_come_are_given_up() {
     let running = impatient().await;

@@ -1,4 +1,4 @@
-//! A gateway that listens, and clients of both protocols.
+//! A listening gateway, and clients of both protocols.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ pub(crate) struct Running {
     pub(crate) gateway: Gateway,
 }
 
-/// A gateway whose settings differ from the defaults in what is given, as a file would have it.
+/// Starts a gateway with these settings over the defaults, in the form of a configuration file.
 pub(crate) async fn start(settings: Value) -> Running {
     let gateway = Gateway::new(config(settings)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -27,7 +27,7 @@ pub(crate) fn config(settings: Value) -> Config {
 }
 
 impl Running {
-    /// A native client that was welcomed.
+    /// Connects a native client.
     pub(crate) async fn native(&self, target: &str) -> Client {
         let mut ws = WebSocket::open(self.addr, target).await.unwrap();
         let welcome: Value = serde_json::from_str(&ws.text().await).unwrap();
@@ -41,12 +41,12 @@ impl Running {
         client
     }
 
-    /// A Socket.IO client in the namespace `/` that was welcomed.
+    /// Connects a Socket.IO client to the namespace `/`.
     pub(crate) async fn socketio(&self) -> Client {
         self.socketio_with("").await
     }
 
-    /// The same, with what it says of itself.
+    /// Connects a Socket.IO client to the namespace `/` with credentials.
     pub(crate) async fn socketio_with(&self, auth: &str) -> Client {
         let mut ws = WebSocket::open(self.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
         assert!(ws.text().await.starts_with("0{"));
@@ -62,23 +62,23 @@ impl Running {
         client
     }
 
-    /// One of each.
+    /// A client of each protocol.
     pub(crate) async fn both(&self) -> [Client; 2] {
         [self.native("/").await, self.socketio().await]
     }
 
-    /// A key of operators: the first of the settings, or the generated one.
+    /// An operator key: the first of the settings, or the generated one.
     pub(crate) fn key(&self) -> &str {
         let first = self.gateway.config().api.keys.first().map(|key| key.expose());
         first.or_else(|| self.gateway.generated_key()).unwrap()
     }
 
-    /// A request of an operator.
+    /// A request with an operator key.
     pub(crate) fn operator(&self, method: &str, target: &str) -> Request {
         Request::new(method, target).header("x-api-key", self.key())
     }
 
-    /// What an operator gets.
+    /// Status and body of a GET with an operator key.
     pub(crate) async fn get(&self, target: &str) -> (u16, Value) {
         parsed(&self.operator("GET", target).send(self.addr).await)
     }
@@ -88,7 +88,7 @@ pub(crate) fn parsed(response: &Response) -> (u16, Value) {
     (response.status, serde_json::from_slice(&response.body).unwrap())
 }
 
-/// A client that shows what comes as the native protocol has it, whichever it speaks.
+/// A client of either protocol. Its events have the form of the native protocol.
 pub(crate) struct Client {
     pub(crate) ws: WebSocket,
     pub(crate) id: String,
@@ -105,7 +105,7 @@ impl Client {
         self.ws.send(&text).await;
     }
 
-    /// Emits, and gives what is answered, skipping the events that come before.
+    /// Emits an event and returns its acknowledgement, skipping the events that come before.
     pub(crate) async fn ask(&mut self, event: &str, data: Value) -> Value {
         let text = if self.native {
             json!({"event": event, "data": data, "id": 1}).to_string()
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// The next event or answer.
+    /// The next event or acknowledgement.
     pub(crate) async fn next(&mut self) -> Value {
         let text = self.ws.text().await;
         if self.native {
@@ -137,7 +137,7 @@ impl Client {
         json!({"id": 1, "data": answer[0]})
     }
 
-    /// The data of the next event, which has to have this name.
+    /// The data of the next event, which must have this name.
     pub(crate) async fn heard(&mut self, event: &str) -> Value {
         let mut next = self.next().await;
         assert_eq!(next["event"], event, "{next}");
@@ -145,7 +145,7 @@ impl Client {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) async fn until(what: impl Fn() -> bool) {
     soon(async {
         while !what() {

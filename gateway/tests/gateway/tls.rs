@@ -1,4 +1,4 @@
-//! TLS without a proxy, and what happens when the certificate changes.
+//! TLS of the gateway itself, and the renewal of its certificate.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::program::{run, serve};
 use crate::support::{config, start};
 
-/// A certificate in files, as operators have it.
+/// Certificate and key in files, as operators provide them.
 pub(crate) struct Files {
     folder: tempfile::TempDir,
     trusted: CertificateDer<'static>,
@@ -33,7 +33,7 @@ impl Files {
         files
     }
 
-    /// Another certificate and key take their place.
+    /// Replaces certificate and key.
     fn renew(&mut self) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         self.write(&made.cert.pem(), &made.signing_key.serialize_pem());
@@ -41,7 +41,7 @@ impl Files {
     }
 
     fn write(&self, certificate: &str, key: &str) {
-        // The key first: a certificate that does not go with it is not taken.
+        // The key is written first: a certificate that does not match the key is not loaded.
         std::fs::write(self.key(), key).unwrap();
         std::fs::write(self.certificate(), certificate).unwrap();
     }
@@ -58,14 +58,14 @@ impl Files {
         json!({"certificate": self.certificate(), "key": self.key(), "watch_ms": watch_ms})
     }
 
-    /// Connects, trusting the certificate of now and no other.
+    /// Connects, and trusts only the current certificate.
     async fn connect(&self, addr: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(addr).await?;
         let name = ServerName::try_from("localhost").unwrap();
         soon(self.connector().connect(name, stream)).await
     }
 
-    /// Trusts the certificate of now and no other.
+    /// A connector that trusts only the current certificate.
     pub(crate) fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.trusted.clone()).unwrap();
@@ -77,12 +77,12 @@ impl Files {
         TlsConnector::from(Arc::new(settings))
     }
 
-    /// The status of an answer.
+    /// Status line of a response.
     async fn get(&self, addr: SocketAddr, target: &str) -> String {
         self.answer(addr, target).await.lines().next().unwrap().to_owned()
     }
 
-    /// A whole answer.
+    /// Text of a whole response.
     async fn answer(&self, addr: SocketAddr, target: &str) -> String {
         let mut stream = self.connect(addr).await.unwrap();
         let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -122,7 +122,7 @@ async fn both_protocols_are_spoken_over_tls() {
             }
         }
     }
-    // Who speaks something else is not served.
+    // A client without TLS gets no response.
     assert!(!is_answered(running.addr).await);
 }
 
@@ -140,19 +140,19 @@ async fn browsers_are_told_to_come_back_with_tls() {
             let header = format!("\r\nstrict-transport-security: {said}\r\n");
             assert_eq!(answer.matches(&header).count(), 1, "{answer}");
         }
-        // The port of the operators speaks no TLS.
+        // The internal port speaks no TLS.
         let internal = crate::internal::open(&running).await;
         let plain = Request::new("GET", "/info").send(internal).await;
         assert_eq!((plain.status, plain.header("strict-transport-security")), (200, None));
     }
 }
 
-/// Whether somebody without TLS gets an answer of HTTP.
+/// Whether a client without TLS gets an HTTP response.
 async fn is_answered(addr: SocketAddr) -> bool {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
-    // It may be cut off before all of it is read.
+    // The server may reset the connection before the request is read.
     let _ = soon(stream.read_to_end(&mut answer)).await;
     answer.starts_with(b"HTTP")
 }
@@ -170,7 +170,7 @@ async fn a_new_certificate_is_for_new_connections() {
         }
     };
     soon(renewed).await;
-    // Who is there stays there.
+    // Existing connections stay open.
     ws.send(Message::text(r#"{"event":"ping","id":7}"#)).await.unwrap();
     while !soon(ws.next()).await.unwrap().unwrap().to_text().unwrap().contains(r#""id":7"#) {}
 }

@@ -1,4 +1,4 @@
-//! Webhooks whose backend is away for a while: what waits, what is lost, and who is let in.
+//! Webhooks during an outage of the backend: waiting and lost requests, and admission of clients.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::hooks::{Backend, native};
 use crate::support::{Client, Running, until};
 
-/// A sample of the metrics.
+/// Value of a metric, or `none`.
 async fn sample(running: &Running, name: &str) -> String {
     let metrics = running.operator("GET", "/metrics").send(running.addr).await;
     let text = metrics.text();
@@ -17,7 +17,7 @@ async fn sample(running: &Running, name: &str) -> String {
     line.and_then(|line| line.split(' ').nth(1)).unwrap_or("none").to_owned()
 }
 
-/// Waits until a sample of the metrics has this value.
+/// Waits until a metric has this value.
 async fn until_sample(running: &Running, name: &str, value: &str) {
     soon(async {
         while sample(running, name).await != value {
@@ -46,7 +46,7 @@ async fn an_outage_that_is_shorter_than_the_retries_loses_nothing() {
     for mut client in clients.drain(..) {
         asking.spawn(async move { (client.ask("e", json!(1)).await, client) });
     }
-    // The first two tries of each call fail, of all clients side by side.
+    // The first two attempts of each request fail, for all clients in parallel.
     let mut tries = HashMap::new();
     for _ in 0..8 * 3 {
         let call = backend.next("event").await;
@@ -70,7 +70,7 @@ async fn an_outage_that_is_shorter_than_the_retries_loses_nothing() {
 #[tokio::test]
 async fn a_call_that_is_cut_off_between_two_tries_is_a_failure() {
     let mut backend = Backend::start().await;
-    // The wait before the second try is longer than a client waits.
+    // The backoff before the second attempt is longer than a connecting client waits.
     let settings =
         json!({"retries": 1, "backoff_ms": 10_000, "connect_ms": 50, "failures": 1, "open_ms": 3_600_000});
     let running = backend.gateway(settings).await;
@@ -91,7 +91,7 @@ async fn a_crowd_that_comes_right_after_an_outage_is_asked_about_and_let_in() {
         let addr = running.addr;
         coming.spawn(async move { WebSocket::open(addr, "/").await });
     }
-    // One call tries whether the backend is back; the others wait for what comes of it.
+    // One request probes the backend; the others wait for its result.
     let first = backend.next("connect").await;
     until_sample(&running, "gateway_hook_waiting_calls", "200").await;
     assert!(backend.is_quiet());
@@ -130,7 +130,7 @@ async fn events_wait_for_the_call_that_tries_the_backend() {
             assert_eq!(bob.heard("error").await["message"], "the backend does not work");
             assert_eq!(bob.next().await["data"], json!({"error": "the backend does not work"}));
             assert_eq!(soon(coming).await.unwrap().err(), Some(503));
-            // The client of an event does not wait until the circuit is half open, but one that connects does.
+            // An event does not wait until the circuit is half open; a connecting client does.
             native(&running, &mut backend).await.ws.close().await;
             backend.next("disconnect").await.says(json!({}));
         }
@@ -143,7 +143,7 @@ async fn a_client_that_waited_in_vain_was_not_seen_by_the_backend() {
     let running = backend.gateway(json!({"failures": 1, "open_ms": 1, "connect_ms": 100})).await;
     let mut client = native(&running, &mut backend).await;
     open_circuit(&mut client, &mut backend).await;
-    // An event tries the backend for longer than a client waits.
+    // An event probes the backend for longer than a connecting client waits.
     let trying = async {
         loop {
             client.emit("e", json!(1)).await;
@@ -180,7 +180,7 @@ async fn nobody_is_let_in_unasked_because_of_what_a_client_can_bring_about() {
         assert!(soon(asking).await.unwrap().is_ok(), "{status}");
     }
 
-    // The line is full, and the backend well.
+    // The queue is full, and the backend works.
     let settings = json!({
         "when_down": "allow", "max_concurrent": 1, "connect_ms": 100, "timeout_ms": 60_000, "calls": ["connect", "event"],
     });
@@ -231,11 +231,11 @@ async fn who_is_refused_for_now_loses_the_connection_and_comes_again() {
     assert!(ws.text().await.starts_with("0{"));
     ws.send("40").await;
     backend.next("connect").await.fails(503);
-    // No refusal comes before.
+    // The connection ends without a refusal before.
     ws.closed().await;
     assert_eq!(running.gateway.io().len(), 0);
 
-    // Whoever is in another namespace stays there.
+    // A client in another namespace of the same connection stays connected.
     let namespaces = json!({"server": {"namespaces": ["/", "/chat"]}, "hooks": {
         "url": format!("http://{}/", backend.addr), "retries": 0,
     }});

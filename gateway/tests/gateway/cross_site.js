@@ -15,7 +15,7 @@ const heard = [];
 
 const later = (value) => new Promise((resolve) => setTimeout(resolve, LIMIT, value));
 
-/** What loads as a part of this page is read: it runs, or it can be measured. */
+/** Loads a response as part of this page. A loaded response counts as read: it runs, or it can be measured. */
 function tag(name, attributes) {
   const element = Object.assign(document.createElement(name), attributes);
   const loaded = new Promise((resolve) => {
@@ -26,7 +26,7 @@ function tag(name, attributes) {
   return Promise.race([loaded, later(null)]).finally(() => element.remove());
 }
 
-/** A frame may load, but not be looked into. */
+/** Loads a frame. The page must not be able to read its document. */
 async function framed(frame, begin) {
   const loaded = new Promise((resolve) => (frame.onload = frame.onerror = resolve));
   document.body.append(frame);
@@ -99,7 +99,7 @@ async function beacon(url, type, body) {
   return null;
 }
 
-/** All attempts, as `[kind, target, begin]`. `sid` is that of somebody else's session. */
+/** All attempts, as `[kind, target, begin]`. `sid` is the id of another client's session. */
 function* attempts(base, sid) {
   const polling = "socket.io/?EIO=4&transport=polling";
   const sessions = [polling, `${polling}&j=0`, `${polling}&sid=${sid}`, `${polling}&sid=${sid}&j=0`];

@@ -3,7 +3,7 @@
 //! `HTTP_DIFFERENTIAL_SEED` sets the seed, `HTTP_DIFFERENTIAL_ROUNDS` multiplies the number of inputs.
 
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, as intended")]
 
 mod decisions;
 mod generate;

@@ -17,7 +17,7 @@ use crate::prepared::{Dialect, Prepared};
 const BATCH: usize = 64;
 /// How many pieces one vectored write carries.
 const SLICES: usize = 64;
-/// How many pongs wait, each of at most 127 bytes.
+/// Maximum number of queued pongs, of at most 127 bytes each. A peer chooses how many pings it sends.
 const PONGS: usize = 16;
 /// Below this many bytes, several pieces are copied together: for small pieces that is cheaper than describing
 /// them to the kernel one by one.

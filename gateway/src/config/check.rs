@@ -37,13 +37,13 @@ impl Config {
         if urls::is_in_the_open(&self.auth.jwks) {
             risk(
                 "auth.jwks",
-                "over plain HTTP whoever is in between can name keys of its own, and be any user",
+                "plain HTTP: an attacker on the network path can replace the keys, and sign in as any user",
             );
         }
         if urls::is_in_the_open(&self.hooks.url) {
             risk(
                 "hooks.url",
-                "over plain HTTP whoever is in between can read what clients send, and answer for the backend",
+                "plain HTTP: an attacker on the network path can read events of clients, and answer in place of the backend",
             );
         }
         risks
@@ -111,7 +111,7 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
     if !auth.anonymous && auth.jwt_key.is_empty() && auth.jwks.is_empty() && auth.session_secret.is_empty() {
         error(
             "auth.anonymous",
-            "without auth.jwt_key, auth.jwks and auth.session_secret nobody could come in",
+            "needs auth.jwt_key, auth.jwks or auth.session_secret: without one, every client would be refused",
         );
     }
     let no_user = "a URL without a user and a password is expected: they are not sent, and would be shown";

@@ -58,8 +58,12 @@ fn check_address(server: &Server, peer: IpAddr, headers: &HeaderMap) {
     let proxies = Proxies::new(server).expect("the nets are some");
     let client = proxies.client(peer, headers);
     assert_eq!(client, client.to_canonical());
-    let nobody = Proxies::new(&Server { trusted_proxies: Vec::new(), ..server.clone() }).expect("none");
-    assert_eq!(nobody.client(peer, headers), peer.to_canonical(), "nobody's word counts");
+    let untrusting = Proxies::new(&Server { trusted_proxies: Vec::new(), ..server.clone() }).expect("none");
+    assert_eq!(
+        untrusting.client(peer, headers),
+        peer.to_canonical(),
+        "a header of an untrusted peer changed the address"
+    );
     // An address is that of a trusted proxy if a header from it changes the client address.
     let is_proxy = |address: IpAddr| {
         let says = |other: &str| HeaderMap::from_iter([line(server.forwarded_by, other)]);

@@ -18,7 +18,7 @@ const JWT_KEY: &str = "the key that signs the JWTs";
 /// Secret that signs session tokens.
 const SESSION_SECRET: &str = "the secret of the sessions";
 /// Key that is not configured.
-const WRONG_KEY: &str = "the key of somebody else";
+const WRONG_KEY: &str = "a key that the gateway does not have";
 
 /// Tolerated clock skew, in seconds.
 const LEEWAY: u64 = 60;
@@ -48,7 +48,7 @@ async fn check_token(text: &[u8]) {
     let tokens = tokens();
     if tokens.check(text).await.is_some() {
         let is_signed = [JWT_KEY, SESSION_SECRET].iter().any(|key| is_signed(text, key));
-        assert!(is_signed, "nobody signed this token");
+        assert!(is_signed, "accepted a token without a valid signature");
     } else {
         assert!(!tokens.doubt(text).await.is_empty());
     }
@@ -132,7 +132,7 @@ async fn check_key_set(parts: &[u8]) {
                 }
             }
             let unsigned = format!("{}.{}.", BASE64.encode(&bare), BASE64.encode(&claims));
-            assert!(tokens.check(&unsigned).await.is_none(), "nobody signed this token");
+            assert!(tokens.check(&unsigned).await.is_none(), "accepted a token without a valid signature");
         }
     }
     let Some(Ok(token)) = parts.next().map(std::str::from_utf8) else { return };

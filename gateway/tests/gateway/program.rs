@@ -271,7 +271,7 @@ async fn risks_of_the_settings_are_said() {
     let checked = run(&["check-config", "--set", "auth.jwks=http://keys.example.com/"]).await;
     let (shown, errors) = said(&checked);
     assert!(checked.status.success() && shown.contains("keys.example.com"), "{shown}");
-    assert!(errors.contains("warning: auth.jwks: over plain HTTP"), "{errors}");
+    assert!(errors.contains("warning: auth.jwks: plain HTTP"), "{errors}");
 }
 
 #[tokio::test]

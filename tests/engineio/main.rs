@@ -15,4 +15,5 @@ mod limits;
 mod messages;
 mod origins;
 mod routes;
+mod translated;
 mod upgrade;

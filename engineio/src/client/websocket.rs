@@ -109,7 +109,7 @@ impl WebSocket {
         cx: &mut Context<'_>,
     ) -> Result<bool, TransportError> {
         let mut ignored = |_: &[Prepared]| {};
-        let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored });
+        let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored, translate: None });
         let flushed = match self.outbound.poll_flush(&mut self.stream, source, self.dialect, cx) {
             // TLS keeps what it has encrypted until it is told to write it.
             Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::query::Query;
@@ -24,6 +25,7 @@ pub struct RequestHead {
     target_len: u32,
     query: Query,
     peer: Option<SocketAddr>,
+    translated: bool,
     received: SystemTime,
 }
 
@@ -32,7 +34,7 @@ const LENGTHS: usize = 6;
 
 impl RequestHead {
     /// Copies what a session keeps of its request.
-    pub(crate) fn new(uri: &Uri, headers: &HeaderMap, query: Query, peer: Option<SocketAddr>) -> Self {
+    fn new(uri: &Uri, headers: &HeaderMap, query: Query, peer: Option<SocketAddr>) -> Self {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let len =
             headers.iter().map(|(name, value)| LENGTHS + name.as_str().len() + value.len()).sum::<usize>();
@@ -55,8 +57,26 @@ impl RequestHead {
             text: text.into_boxed_slice(),
             query,
             peer,
+            translated: false,
             received: SystemTime::now(),
         }
+    }
+
+    /// The same of a request whose query has been read.
+    pub(crate) fn of(parts: &Parts, query: Query) -> Self {
+        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        Self::new(&parts.uri, &parts.headers, query, peer)
+    }
+
+    /// Marks it as the request of a client that speaks another protocol.
+    pub(crate) fn into_translated(self) -> Self {
+        Self { translated: true, ..self }
+    }
+
+    /// Whether it opened the session by [`open_translated`](crate::Server::open_translated): the client speaks another
+    /// protocol.
+    pub fn is_translated(&self) -> bool {
+        self.translated
     }
 
     /// Path and query as they came.

@@ -35,6 +35,7 @@ use super::session::Session;
 use super::stats::Gauge;
 use super::trace;
 use super::traffic::Traffic;
+use super::translator::Translator;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::frame::CloseCode;
@@ -43,6 +44,7 @@ use crate::packet::{Packet, PacketType};
 use crate::polling::PollAnswer;
 use crate::prepared::Prepared;
 use crate::session::{Action, Farewell, Input, Machine, State};
+use crate::text::Text;
 
 /// Drives one session until it is over.
 pub(crate) struct Driver {
@@ -55,6 +57,8 @@ pub(crate) struct Driver {
     post: Option<Post>,
     /// The WebSocket that carries the session.
     carrier: Option<Box<Line>>,
+    /// What the client speaks, if that is not Engine.IO.
+    translator: Option<Box<dyn Translator>>,
     /// The WebSocket on trial.
     probe: Option<Box<Line>>,
     timer: Pin<Box<Sleep>>,
@@ -74,11 +78,14 @@ impl Driver {
         handler: Box<dyn Handler>,
         server: Arc<Shared>,
         carrier: Option<Upgrading>,
+        translator: Option<Box<dyn Translator>>,
     ) -> Self {
         let max_payload = server.config.max_payload;
         let carrier = carrier.map(|upgrading| Box::new(Line::new(upgrading, &session, max_payload)));
         let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
         let task = server.tasks.enter();
+        // At once: in its first turn the application may look already.
+        server.meters.add(Traffic { opened: 1, ..Traffic::default() });
         Self {
             session,
             machine,
@@ -87,10 +94,11 @@ impl Driver {
             parked: None,
             post: None,
             carrier,
+            translator,
             probe: None,
             timer,
             close_code: None,
-            traffic: Traffic { opened: 1, ..Traffic::default() },
+            traffic: Traffic::default(),
             over: false,
             _task: task,
         }
@@ -151,9 +159,13 @@ impl Driver {
 
     fn can_write(&self) -> bool {
         match &self.carrier {
-            Some(line) => line.is_writable(),
+            Some(line) => line.is_writable() || (self.translator.is_some() && line.takes_ahead()),
             None => self.parked.is_some(),
         }
+    }
+
+    fn is_upgrading(&self) -> bool {
+        self.carrier.as_ref().is_some_and(|line| line.is_upgrading())
     }
 
     fn is_closing(&self) -> bool {
@@ -196,6 +208,7 @@ impl Driver {
                 }
                 let _ = answer.send(());
             }
+            Command::Receive(message) => self.packet(Packet::Message(message), now),
             Command::Close => self.input(Input::Close, now),
             Command::Abort(reason) => {
                 self.close_code = Some(CloseCode::GOING_AWAY).filter(|_| self.server.is_closing());
@@ -215,6 +228,10 @@ impl Driver {
             Action::Deliver(message) => {
                 self.traffic.received.add(message.as_bytes().len());
                 self.handler.on_message(&self.session, message);
+            }
+            // Who has not got its WebSocket yet cannot answer.
+            Action::Ping if self.translator.is_some() && self.is_upgrading() => {
+                self.input(Input::Packet(Packet::Pong(Text::new())), now);
             }
             Action::Ping => {
                 self.session.outbox().push_control(Prepared::ping());
@@ -290,11 +307,15 @@ impl Driver {
         self.answer_poll(&[last], now);
         self.refuse_post();
         let code = self.close_code.take();
+        let last = match &mut self.translator {
+            Some(translator) => translator.farewell(reason, code),
+            None => code.map(|code| (code, "")),
+        };
         if let Some(line) = self.probe.take() {
-            goodbye::spawn_on_trial(*line, code, &self.server);
+            goodbye::spawn_on_trial(*line, last, &self.server);
         }
         if let Some(line) = self.carrier.take() {
-            goodbye::spawn(*line, code, &self.server);
+            goodbye::spawn(*line, last, &self.server);
         }
         self.handler.on_close(&self.session, reason);
         self.session.outbox().clear();
@@ -321,7 +342,7 @@ impl Drop for Driver {
                 self.server.panics.add();
                 trace::panicked(&self.session);
                 for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
-                    goodbye::spawn(*line, Some(CloseCode::INTERNAL_ERROR), &self.server);
+                    goodbye::spawn(*line, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
                 }
             }
         }

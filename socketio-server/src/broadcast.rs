@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use engineio::Text;
 use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;
 
@@ -22,6 +23,7 @@ pub struct Broadcast {
     scope: Scope,
     target: Target,
     flags: Flags,
+    note: Option<Text>,
     /// Only on this server.
     here: bool,
     timeout: Duration,
@@ -64,7 +66,7 @@ impl Broadcast {
     }
 
     fn of(scope: Scope, timeout: Duration) -> Self {
-        Self { scope, target: Target::default(), flags: Flags::default(), here: false, timeout }
+        Self { scope, target: Target::default(), flags: Flags::default(), note: None, here: false, timeout }
     }
 
     /// Adds rooms. A socket that is in several of them gets the event once.
@@ -102,6 +104,13 @@ impl Broadcast {
         self
     }
 
+    /// Adds a note to the event that [translators](engineio::Translator) on this server read with it: who sent it, say.
+    /// Clients of Socket.IO and other servers do not see it, and events that ask for answers do not carry it.
+    pub fn note(mut self, note: impl Into<Text>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
     /// How long to wait for answers.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -113,10 +122,11 @@ impl Broadcast {
         for hub in &*self.hubs() {
             if self.is_told(hub) || hub.has_outgoing() {
                 let event = emit::to_event(hub.parser(), event, args)?;
-                hub.broadcast(&self.target, self.flags, event, self.here).await?;
+                hub.broadcast(&self.target, self.flags, event, self.note.as_ref(), self.here).await?;
             } else {
                 hub.deliver(&self.target, self.flags, |offset| {
-                    Ok(emit::event(hub.parser(), hub.name(), None, event, args, offset)?)
+                    let message = emit::event(hub.parser(), hub.name(), None, event, args, offset)?;
+                    Ok(emit::noted(message, self.note.as_ref()))
                 })?;
             }
         }

@@ -57,7 +57,7 @@ impl RemoteSocket {
     /// Sends it an event.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         let event = emit::to_event(self.hub.parser(), event, args)?;
-        self.hub.broadcast(&self.target(), Flags::default(), event, self.is_here()).await
+        self.hub.broadcast(&self.target(), Flags::default(), event, None, self.is_here()).await
     }
 
     /// Sends it an event and waits for the answer, of which the first argument is read as `T`.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use engineio::Prepared;
+use engineio::{Prepared, Text};
 use socketio_events::handler::Call;
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser, RawValue};
@@ -173,9 +173,10 @@ impl Hub {
         target: &Target,
         flags: Flags,
         event: Event,
+        note: Option<&Text>,
         here: bool,
     ) -> Result<(), EmitError> {
-        self.deliver_event(target, flags, &event)?;
+        self.deliver_event(target, flags, &event, note)?;
         let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
         Ok(self.publish(here, message).await?)
     }
@@ -186,12 +187,14 @@ impl Hub {
         target: &Target,
         flags: Flags,
         event: &Event,
+        note: Option<&Text>,
     ) -> Result<(), EmitError> {
         if self.has_outgoing() {
             self.tell_outgoing(target, event);
         }
         self.deliver(target, flags, |offset| {
-            Ok(emit::event(self.parser, &self.name, None, event.name(), event.args(), offset)?)
+            let message = emit::event(self.parser, &self.name, None, event.name(), event.args(), offset)?;
+            Ok(emit::noted(message, note))
         })
     }
 

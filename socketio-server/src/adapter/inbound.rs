@@ -73,7 +73,7 @@ impl Inbound {
             Message::Close => cluster.left(&from),
             Message::Broadcast { target, flags, event, request: None } => {
                 // An event that cannot be encoded here could not be there either.
-                let _ = hub.deliver_event(&target, flags, &event);
+                let _ = hub.deliver_event(&target, flags, &event, None);
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
                 if hub.has_outgoing() {

@@ -45,8 +45,6 @@ impl Gateway {
         let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
         let answer = match admit(self, request.headers(), peer, is_handshake) {
             Ok(client) => {
-                // Only our own native connections have it.
-                request.headers_mut().remove(native::MARK);
                 request.extensions_mut().insert(PeerAddr(client));
                 self.io().engine().handle(request).await
             }

@@ -93,14 +93,16 @@ pub use self::close_reason::{CloseReason, Fault};
 pub use self::config::{Config, SlowConsumer, Transport};
 pub use self::error::{ConfigError, SendError};
 pub use self::packet::{Message, PacketType, Protocol};
+#[cfg(feature = "server")]
+pub use self::prepared::Frames;
 pub use self::prepared::{Prepared, TextBuf};
 #[cfg(feature = "server")]
 pub use self::server::{
     Accept, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie,
     CookieError, Cors, CorsError, Descriptors, EngineLayer, EngineService, Flow, Handler, HttpServer,
-    IncompleteBody, OriginPolicy, Origins, PeerAddr, PendingUpgrade, Priority, Query, Refusal, RequestBody,
-    RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats, Traffic,
-    Upgraded, handler_fn, preferred_encoding,
+    IncompleteBody, OpenError, OriginPolicy, Origins, PeerAddr, PendingUpgrade, Priority, Query, Refusal,
+    RequestBody, RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats,
+    Traffic, Translator, Upgraded, handler_fn, preferred_encoding,
 };
 pub use self::sid::Sid;
 pub use self::text::Text;

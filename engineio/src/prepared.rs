@@ -18,6 +18,12 @@ use crate::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
 use crate::packet::{Message, PacketType, Protocol};
 use crate::text::Text;
 
+#[cfg(any(feature = "server", feature = "client"))]
+mod frames;
+
+#[cfg(any(feature = "server", feature = "client"))]
+pub use self::frames::Frames;
+
 /// Room for the largest frame header and the packet type.
 const HEADROOM: usize = MAX_HEADER_LEN + 1;
 
@@ -58,22 +64,23 @@ impl TextBuf {
 
     /// The message followed by binary messages that no other message can come between.
     pub fn finish_with(self, attachments: impl IntoIterator<Item = Bytes>) -> Prepared {
-        let mut prepared = self.finish();
-        let mut attachments = attachments.into_iter().peekable();
-        if attachments.peek().is_some() {
-            prepared.tail = Some(attachments.map(Binary::new).collect());
-        }
-        prepared
+        self.finish().followed_by(attachments)
     }
 
     fn packet(mut self, kind: PacketType) -> Prepared {
         self.0.resize(self.0.len().max(HEADROOM), 0);
-        debug_assert!(std::str::from_utf8(&self.0[HEADROOM..]).is_ok());
-        let packet_len = self.0.len() - MAX_HEADER_LEN;
-        let header = header_len(packet_len);
-        let start = MAX_HEADER_LEN - header;
         self.0[MAX_HEADER_LEN] = kind.digit();
-        write_header(&mut self.0[start..MAX_HEADER_LEN], Opcode::Text, packet_len);
+        self.framed(MAX_HEADER_LEN)
+    }
+
+    /// Writes the header of a text frame in front of what begins at `payload`.
+    fn framed(mut self, payload: usize) -> Prepared {
+        self.0.resize(self.0.len().max(HEADROOM), 0);
+        debug_assert!(std::str::from_utf8(&self.0[payload..]).is_ok());
+        let payload_len = self.0.len() - payload;
+        let header = header_len(payload_len);
+        let start = payload - header;
+        write_header(&mut self.0[start..payload], Opcode::Text, payload_len);
         let head = if self.0.len() <= COPIED {
             let head = Bytes::copy_from_slice(&self.0[start..]);
             SCRATCH.set(self.0);
@@ -97,7 +104,7 @@ pub struct Prepared {
     header: u8,
     /// Whether a polling answer that carries this may be compressed.
     compress: bool,
-    /// The binary messages behind the text.
+    /// The binary messages behind the text, and the note.
     tail: Option<Arc<[Binary]>>,
 }
 
@@ -117,7 +124,7 @@ impl Dialect {
     }
 }
 
-/// One binary message.
+/// One binary message; without a header it is the note.
 struct Binary {
     header: [u8; MAX_HEADER_LEN],
     header_len: u8,
@@ -199,8 +206,7 @@ impl Prepared {
 
     /// How many bytes this takes on a WebSocket, headers included: its weight in an outbox.
     pub fn wire_len(&self) -> usize {
-        let tail = self.tail.as_deref().unwrap_or_default();
-        self.head.len() + tail.iter().map(|part| part.header().len() + part.data.len()).sum::<usize>()
+        self.head.len() + self.binaries().map(|part| part.header().len() + part.data.len()).sum::<usize>()
     }
 
     /// Whether a polling answer that carries this message may be compressed.
@@ -217,13 +223,12 @@ impl Prepared {
     /// The WebSocket frames for a client that takes binary (revision 4), in pieces for a vectored write.
     pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let head = Some(self.head.as_ref()).filter(|head| !head.is_empty());
-        let tail = self.tail.as_deref().unwrap_or_default();
-        head.into_iter().chain(tail.iter().flat_map(|part| [part.header(), part.data.as_ref()]))
+        head.into_iter().chain(self.binaries().flat_map(|part| [part.header(), part.data.as_ref()]))
     }
 
     /// Whether every client gets the same WebSocket frames: there is nothing binary in it.
     pub fn is_text(&self) -> bool {
-        self.tail.is_none()
+        self.binaries().next().is_none()
     }
 
     /// The message for a WebSocket client of this dialect. Mostly the message itself; revision 3 puts the packet
@@ -234,7 +239,7 @@ impl Prepared {
             return self;
         }
         let mut frames = self.head.to_vec();
-        for part in self.tail.as_deref().unwrap_or_default() {
+        for part in self.binaries() {
             let packet = binary_packet(part, protocol, base64);
             let opcode = if base64 { Opcode::Text } else { Opcode::Binary };
             let start = frames.len();
@@ -249,15 +254,14 @@ impl Prepared {
     /// [`wire_len`](Self::wire_len) makes sense afterwards.
     #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn into_masked(self, key: impl Fn() -> [u8; 4]) -> Self {
-        let tail = self.tail.as_deref().unwrap_or_default();
-        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + tail.len()));
+        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + self.binaries().count()));
         // A message in another dialect may hold several frames in its head.
         let mut head = self.head.as_ref();
         while let Some((header, payload, rest)) = split_frame(head) {
             push_masked(&mut out, header, payload, key());
             head = rest;
         }
-        for part in tail {
+        for part in self.binaries() {
             push_masked(&mut out, part.header(), &part.data, key());
         }
         Self { head: out.into(), header: 0, compress: self.compress, tail: None }
@@ -267,8 +271,19 @@ impl Prepared {
     pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
         let text = self.packet_text();
         let text = Some(text).filter(|text| !text.is_empty()).map(PacketRef::Text);
-        let tail = self.tail.as_deref().unwrap_or_default();
-        text.into_iter().chain(tail.iter().map(|part| PacketRef::Binary(BinaryRef(part))))
+        text.into_iter().chain(self.binaries().map(|part| PacketRef::Binary(BinaryRef(part))))
+    }
+
+    fn binaries(&self) -> impl Iterator<Item = &Binary> {
+        self.tail.as_deref().unwrap_or_default().iter().filter(|part| part.header_len > 0)
+    }
+
+    fn followed_by(mut self, attachments: impl IntoIterator<Item = Bytes>) -> Self {
+        let mut attachments = attachments.into_iter().peekable();
+        if attachments.peek().is_some() {
+            self.tail = Some(attachments.map(Binary::new).collect());
+        }
+        self
     }
 
     /// The text packet alone, shared.
@@ -374,7 +389,7 @@ impl From<Vec<u8>> for Prepared {
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attachments = self.tail.as_deref().map_or(0, <[Binary]>::len);
+        let attachments = self.binaries().count();
         f.debug_struct("Prepared")
             .field("text", &self.text_packet())
             .field("attachments", &attachments)

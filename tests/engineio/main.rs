@@ -18,4 +18,5 @@ mod limits;
 mod messages;
 mod origins;
 mod routes;
+mod translated;
 mod upgrade;

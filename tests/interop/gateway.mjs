@@ -74,12 +74,16 @@ native.socket.send(Buffer.from([1, 2, 255]));
 assert.deepEqual([...(await bytes)[0]], [1, 2, 255]);
 assert.equal((await native.next()).event, "message_received");
 browser.emit("message", Buffer.from([9, 8]));
+const placeholder = { _placeholder: true, num: 0 };
+const from = browser.id;
+assert.deepEqual(await native.next(), { event: "message", data: placeholder, attachments: 1, from });
 assert.deepEqual([...(await native.next())], [9, 8]);
 browser.emit("file", { room, content: Buffer.from("abc") });
 assert.deepEqual(await native.next(), {
   event: "file",
-  data: { room, content: { _placeholder: true, num: 0 } },
+  data: { room, content: placeholder },
   attachments: 1,
+  from,
 });
 assert.equal((await native.next()).toString(), "abc");
 

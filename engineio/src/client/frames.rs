@@ -114,7 +114,7 @@ impl Frames {
             return false;
         }
         let mut ignored = |_: &[Prepared]| {};
-        let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored });
+        let source = outbox.map(|outbox| Source { outbox, on_take: &mut ignored, translate: None });
         let flushed = match self.outbound.poll_flush(&mut self.stream, source, self.dialect, cx) {
             // TLS holds encrypted bytes back until a flush.
             Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),

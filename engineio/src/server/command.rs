@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use super::loan::Loan;
 use crate::close_reason::CloseReason;
 use crate::net::Upgrading;
+use crate::packet::Message;
 use crate::polling::{PayloadForm, PollAnswer};
 
 /// A wish that the driver carries out at the start of its next turn.
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     /// A WebSocket wants to take over. Any answer lets the request answer with 101; if the session cannot take the
     /// WebSocket it is closed right away.
     Probe(oneshot::Sender<()>, Upgrading),
+    /// What a client that speaks another protocol says before it has its WebSocket.
+    Receive(Message),
     /// Orderly close by the application.
     Close,
     /// Immediate close.

@@ -74,7 +74,8 @@ async fn echo(mut line: Line, server: Arc<Shared>) {
                     }
                 }
             }
-            match line.poll_flush(Some(Source { outbox: &outbox, on_take: &mut |_| {} }), cx) {
+            match line.poll_flush(Some(Source { outbox: &outbox, on_take: &mut |_| {}, translate: None }), cx)
+            {
                 Ok(true) => waits = false,
                 Ok(false) => idle = true,
                 Err(_) => return Poll::Ready(None),
@@ -87,7 +88,7 @@ async fn echo(mut line: Line, server: Arc<Shared>) {
         }
     })
     .await;
-    goodbye::spawn(line, code, &server);
+    goodbye::spawn(line, code.map(|code| (code, "")), &server);
 }
 
 /// Handles one event. `Some` ends the connection with this close code.

@@ -7,22 +7,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::Shared;
-use super::line::{Line, Received};
-use crate::frame::CloseCode;
+use super::line::{LastWords, Line, Received};
 use crate::ws::inbound::Event;
 
 /// How long a peer may take to answer a close frame. What it does later meets a closed port.
 /// A drain ends it at its deadline.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
-/// Sends a close frame, with a code or empty, and waits for the peer's. A connection that is dropped with unread
+/// Sends a close frame, with code and reason or empty, and waits for the peer's. A connection that is dropped with unread
 /// bytes in it is reset, and a reset can overtake what was written last.
-pub(crate) fn spawn(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared>) {
+pub(crate) fn spawn(mut line: Line, last: Option<LastWords>, server: &Arc<Shared>) {
     // Without a runtime (it is shutting down) there is nobody left to say goodbye for.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let counted = server.tasks.enter();
     let server = Arc::clone(server);
-    line.close(code);
+    line.close(last);
     runtime.spawn(async move {
         let _counted = counted;
         let _ = tokio::time::timeout_at(server.patience(LINGER), farewell(line)).await;
@@ -34,14 +33,14 @@ pub(crate) fn spawn(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared
 /// It may just be leaving polling, because its probe and its GET were answered. A client that loses the WebSocket then
 /// goes nowhere: the official one has stopped polling, and notices only when the heartbeat is overdue. So it may come
 /// over first, which is the next thing that it says.
-pub(crate) fn spawn_on_trial(mut line: Line, code: Option<CloseCode>, server: &Arc<Shared>) {
+pub(crate) fn spawn_on_trial(mut line: Line, last: Option<LastWords>, server: &Arc<Shared>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let counted = server.tasks.enter();
     let server = Arc::clone(server);
     runtime.spawn(async move {
         let _counted = counted;
         let _ = tokio::time::timeout_at(server.patience(LINGER), heard(&mut line)).await;
-        line.close(code);
+        line.close(last);
         let _ = tokio::time::timeout_at(server.patience(LINGER), farewell(line)).await;
     });
 }

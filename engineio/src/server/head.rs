@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::query::Query;
@@ -25,6 +26,7 @@ pub struct RequestHead {
     target_len: u32,
     query: Query,
     peer: Option<SocketAddr>,
+    translated: bool,
     received: SystemTime,
 }
 
@@ -33,7 +35,7 @@ const LENGTHS: usize = 6;
 
 impl RequestHead {
     /// Copies the parts of a request that a session keeps.
-    pub(crate) fn new(uri: &Uri, headers: &HeaderMap, query: Query, peer: Option<SocketAddr>) -> Self {
+    fn new(uri: &Uri, headers: &HeaderMap, query: Query, peer: Option<SocketAddr>) -> Self {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let len =
             headers.iter().map(|(name, value)| LENGTHS + name.as_str().len() + value.len()).sum::<usize>();
@@ -56,8 +58,26 @@ impl RequestHead {
             text: text.into_boxed_slice(),
             query,
             peer,
+            translated: false,
             received: SystemTime::now(),
         }
+    }
+
+    /// The head of a request whose query has been parsed.
+    pub(crate) fn of(parts: &Parts, query: Query) -> Self {
+        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        Self::new(&parts.uri, &parts.headers, query, peer)
+    }
+
+    /// Marks the request as one of a client that speaks another protocol.
+    pub(crate) fn into_translated(self) -> Self {
+        Self { translated: true, ..self }
+    }
+
+    /// Whether [`open_translated`](crate::Server::open_translated) opened the session: the client speaks another
+    /// protocol than Engine.IO.
+    pub fn is_translated(&self) -> bool {
+        self.translated
     }
 
     /// The path and query as received.

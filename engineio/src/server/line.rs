@@ -16,6 +16,9 @@ use crate::prepared::{Dialect, Prepared};
 use crate::ws::inbound::{Event, Inbound, Progress};
 use crate::ws::outbound::{Control, Outbound, Source};
 
+/// The code and the reason of a close frame.
+pub(crate) type LastWords = (CloseCode, &'static str);
+
 /// One WebSocket connection.
 pub(crate) struct Line {
     stream: Stream,
@@ -146,8 +149,8 @@ impl Line {
     }
 
     /// Queues a close frame, the last thing that is ever written.
-    pub(crate) fn close(&mut self, code: Option<CloseCode>) {
-        let frame = code.map_or_else(empty_close_frame, |code| close_frame(code, ""));
+    pub(crate) fn close(&mut self, last: Option<LastWords>) {
+        let frame = last.map_or_else(empty_close_frame, |(code, reason)| close_frame(code, reason));
         self.outbound.control(frame, Control::Close);
     }
 
@@ -165,6 +168,16 @@ impl Line {
         self.broken = true;
     }
 
+    /// Whether the answer to the opening handshake is still on its way out.
+    pub(crate) fn is_upgrading(&self) -> bool {
+        matches!(self.stream, Stream::Upgrading(_))
+    }
+
+    /// Whether a batch of translated messages is taken although there is no connection yet.
+    pub(crate) fn takes_ahead(&self) -> bool {
+        self.is_upgrading() && self.outbound.is_empty()
+    }
+
     /// Whether the socket took everything so far.
     pub(crate) fn is_writable(&self) -> bool {
         matches!(self.stream, Stream::Open(..)) && !self.blocked && !self.broken
@@ -173,10 +186,15 @@ impl Line {
     /// Writes what waits here and in the outbox. `Ok(true)` says that nothing is left.
     pub(crate) fn poll_flush(
         &mut self,
-        source: Option<Source<'_>>,
+        mut source: Option<Source<'_>>,
         cx: &mut Context<'_>,
     ) -> io::Result<bool> {
-        let Stream::Open(io, _) = &mut self.stream else { return Ok(false) };
+        let Stream::Open(io, _) = &mut self.stream else {
+            if let Some(source) = source.as_mut().filter(|_| matches!(self.stream, Stream::Upgrading(_))) {
+                self.outbound.take_ahead(source);
+            }
+            return Ok(false);
+        };
         if self.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }

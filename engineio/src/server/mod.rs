@@ -35,6 +35,7 @@ mod session;
 mod stats;
 mod trace;
 mod traffic;
+mod translator;
 mod transports;
 mod upgrade;
 
@@ -67,6 +68,7 @@ pub use self::service::{EngineLayer, EngineService};
 pub use self::session::{Sent, Session};
 pub use self::stats::Stats;
 pub use self::traffic::{Flow, Traffic};
+pub use self::translator::{OpenError, Translator};
 pub use self::upgrade::{PendingUpgrade, Upgraded};
 
 use self::builder::Options;

@@ -55,7 +55,7 @@ impl Shared {
     }
 
     /// CORS, resources, origins and middlewares: headers for the answer, or the answer itself.
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         parts: &Parts,
         added: &mut HeaderMap,
@@ -148,13 +148,18 @@ impl Shared {
         if request.upgrading.is_some() != (request.transport == Transport::WebSocket) {
             return Err(BadRequest::TransportHandshake.into());
         }
+        self.allow(request.parts).await
+    }
+
+    /// Asks the application about a request that opens a session.
+    pub(super) async fn allow(&self, parts: &Parts) -> Result<(), RequestError> {
         match &self.options.hooks.allow_request {
-            Some(allow) => allow(request.parts).await.map_err(|message| RequestError::Forbidden { message }),
+            Some(allow) => allow(parts).await.map_err(|message| RequestError::Forbidden { message }),
             None => Ok(()),
         }
     }
 
-    fn refuse(&self, parts: &Parts, error: &RequestError) -> Response<Body> {
+    pub(super) fn refuse(&self, parts: &Parts, error: &RequestError) -> Response<Body> {
         trace::refused(parts, error);
         if let Some(hook) = &self.options.hooks.connection_error {
             hook(parts, error);
@@ -196,7 +201,7 @@ fn wants_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Adds headers to others. Cookies and `Vary` add up; anything else has one value, the newer one.
-fn merge(headers: &mut HeaderMap, added: HeaderMap) {
+pub(super) fn merge(headers: &mut HeaderMap, added: HeaderMap) {
     let mut name = None;
     for (next, value) in added {
         // An absent name means "as before".

@@ -5,30 +5,35 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::Shared;
+use super::address_limit::Place;
 use super::body::{Body, CollectError, collect};
 use super::command::{Command, Polled, PostAnswer, PostBody};
 use super::compression;
 use super::driver::Driver;
-use super::head::{PeerAddr, RequestHead};
+use super::head::RequestHead;
 use super::registry::NotAdded;
 use super::request_error::{BadRequest, RequestError};
 use super::respond::{Checked, mismatch, status};
 use super::session::Session;
 use super::trace;
+use super::translator::Translator;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
+use crate::net::Upgrading;
 use crate::open::OpenPacket;
 use crate::outbox::Outbox;
 use crate::packet::{PacketType, Protocol};
 use crate::payload::jsonp;
 use crate::polling::{self, PayloadForm, PollAnswer};
-use crate::prepared::Prepared;
+use crate::prepared::{Dialect, Prepared};
 use crate::session::Machine;
 use crate::sid::Sid;
 use crate::ws::accept;
@@ -54,39 +59,14 @@ impl Shared {
             },
             Transport::Polling => None,
         };
-        if self.is_closing() {
-            return Ok(unavailable());
-        }
-        if self.registry.len() >= self.options.max_sessions {
-            return Ok(self.full());
-        }
-        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
-        let place = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
-            Some(None) => return Ok(too_many(peer)),
-            place => place.flatten(),
-        };
-        let sid = self.generate_id(&request).await?;
-
-        // The heartbeat counts from here, before the client can have read its open packet.
-        let now = tokio::time::Instant::now().into_std();
-        let head = RequestHead::new(&parts.uri, &parts.headers, query.clone(), peer);
-        let base64 = request.handshake.base64;
-        let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
-        let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
-        let session = Session::new(sid, protocol, transport, base64, head, outbox, self.outboxes.enter());
-        // Others may have taken the last places while the id was made.
-        let registered = match Registered::insert(self, &session) {
+        let dialect = Dialect { protocol, base64: request.handshake.base64 };
+        let head = RequestHead::of(parts, query.clone());
+        let registered = match self.register(parts, head, transport, dialect).await? {
             Ok(registered) => registered,
-            Err(NotAdded::Full) => return Ok(self.full()),
-            Err(NotAdded::Taken) => {
-                return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
-            }
+            Err(answer) => return Ok(answer),
         };
-        // Who closed the server in the meantime either found the session in the registry, or is seen here.
-        if self.is_closing() {
-            return Ok(unavailable());
-        }
-        let mut greeting = vec![self.open_packet(&session)];
+        let session = &registered.session;
+        let mut greeting = vec![self.open_packet(session)];
         greeting.extend(self.options.initial_packet.clone().map(Prepared::from));
 
         let mut response = match switching {
@@ -110,16 +90,68 @@ impl Shared {
             }
         };
         self.decorate(parts, &mut response, true);
+        self.begin(registered, request.upgrading.take(), None);
+        Ok(response)
+    }
 
-        let handler = self.accept.accept(&session);
-        let machine = Machine::new(Arc::clone(&self.config), protocol, transport, now);
-        registered.keep();
+    /// Makes a session that can be found from now on. If there is no room for it, the inner error is the answer.
+    pub(super) async fn register(
+        self: &Arc<Self>,
+        parts: &Parts,
+        head: RequestHead,
+        transport: Transport,
+        dialect: Dialect,
+    ) -> Result<Result<Registered, Response<Body>>, RequestError> {
+        if self.is_closing() {
+            return Ok(Err(unavailable()));
+        }
+        if self.registry.len() >= self.options.max_sessions {
+            return Ok(Err(self.full()));
+        }
+        let peer = parts.extensions.get::<super::PeerAddr>().map(|peer| peer.0);
+        let place = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
+            Some(None) => return Ok(Err(too_many(peer))),
+            place => place.flatten(),
+        };
+        let sid = self.generate_id(parts).await?;
+
+        // The heartbeat counts from here, before the client can have read its open packet.
+        let now = tokio::time::Instant::now().into_std();
+        let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
+        let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
+        let Dialect { protocol, base64 } = dialect;
+        let session = Session::new(sid, protocol, transport, base64, head, outbox, self.outboxes.enter());
+        // Others may have taken the last places while the id was made.
+        let registered = match Registered::insert(self, session, place, now) {
+            Ok(registered) => registered,
+            Err(NotAdded::Full) => return Ok(Err(self.full())),
+            Err(NotAdded::Taken) => {
+                return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
+            }
+        };
+        // Who closed the server in the meantime either found the session in the registry, or is seen here.
+        if self.is_closing() {
+            return Ok(Err(unavailable()));
+        }
+        Ok(Ok(registered))
+    }
+
+    /// Starts the task of a session.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        registered: Registered,
+        upgrading: Option<Upgrading>,
+        translator: Option<Box<dyn Translator>>,
+    ) {
+        let session = &registered.session;
+        let handler = self.accept.accept(session);
+        let (protocol, transport) = (session.protocol(), session.transport());
+        let machine = Machine::new(Arc::clone(&self.config), protocol, transport, registered.opened);
+        let (session, place) = registered.keep();
         trace::opened(&session);
         let span = trace::span(&session);
-        let driver =
-            Driver::new(session, machine, handler, Arc::clone(self), request.upgrading.take(), place);
+        let driver = Driver::new(session, machine, handler, Arc::clone(self), upgrading, place, translator);
         tokio::spawn(trace::within(span, driver));
-        Ok(response)
     }
 
     /// A WebSocket wants to take a polling session over.
@@ -319,10 +351,10 @@ impl Shared {
         Prepared::control(PacketType::Open, &json)
     }
 
-    async fn generate_id(&self, request: &Checked<'_>) -> Result<Sid, RequestError> {
+    async fn generate_id(&self, parts: &Parts) -> Result<Sid, RequestError> {
         let failed = |error: String| RequestError::from(BadRequest::IdGeneration { error });
         match &self.options.hooks.generate_id {
-            Some(generate) => generate(request.parts).await.map_err(|error| failed(error.to_string())),
+            Some(generate) => generate(parts).await.map_err(|error| failed(error.to_string())),
             None => {
                 let mut bits = [0; 16];
                 getrandom::fill(&mut bits).map_err(|error| failed(error.to_string()))?;
@@ -333,28 +365,36 @@ impl Shared {
 }
 
 /// A session in the registry that has no driver yet. Should the application's `accept` panic, it is taken out again.
-struct Registered<'a> {
-    server: &'a Shared,
-    session: &'a Session,
+pub(super) struct Registered {
+    server: Arc<Shared>,
+    pub(super) session: Session,
+    place: Option<Place>,
+    opened: Instant,
     keep: bool,
 }
 
-impl<'a> Registered<'a> {
-    fn insert(server: &'a Shared, session: &'a Session) -> Result<Self, NotAdded> {
-        server.registry.insert(session, server.options.max_sessions)?;
-        Ok(Self { server, session, keep: false })
+impl Registered {
+    fn insert(
+        server: &Arc<Shared>,
+        session: Session,
+        place: Option<Place>,
+        opened: Instant,
+    ) -> Result<Self, NotAdded> {
+        server.registry.insert(&session, server.options.max_sessions)?;
+        Ok(Self { server: Arc::clone(server), session, place, opened, keep: false })
     }
 
-    fn keep(mut self) {
+    fn keep(mut self) -> (Session, Option<Place>) {
         self.keep = true;
+        (self.session.clone(), self.place.take())
     }
 }
 
-impl Drop for Registered<'_> {
+impl Drop for Registered {
     fn drop(&mut self) {
         if !self.keep {
             self.session.close_mailbox();
-            self.server.registry.remove(self.session);
+            self.server.registry.remove(&self.session);
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 use crate::frame::{Role, push_masked};
 use crate::outbox::Outbox;
-use crate::prepared::{Dialect, Prepared};
+use crate::prepared::{Dialect, Frames, Prepared};
 
 /// How many messages are taken from the outbox at a time.
 const BATCH: usize = 64;
@@ -58,7 +58,12 @@ pub(crate) enum Control {
 pub(crate) struct Source<'a> {
     pub(crate) outbox: &'a Outbox,
     pub(crate) on_take: &'a mut dyn FnMut(&[Prepared]),
+    /// For a peer that speaks another protocol.
+    pub(crate) translate: Option<&'a mut Translate<'a>>,
 }
+
+/// Says by what a message is told to the peer. That may be nothing.
+pub(crate) type Translate<'a> = dyn FnMut(&Prepared, &mut dyn FnMut(Frames)) + 'a;
 
 impl Outbound {
     /// What a client writes: the frames are masked.
@@ -148,6 +153,9 @@ impl Outbound {
         dialect: Dialect,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
+        if source.translate.is_some() {
+            return Poll::Ready(Ok(self.take_translated(source)));
+        }
         let mut batch = BATCH_BUFFER.take();
         source.outbox.take(BATCH, &mut batch);
         if batch.is_empty() {
@@ -176,6 +184,45 @@ impl Outbound {
         let written = ready!(written)?;
         self.advance(written, Some(source.outbox));
         Poll::Ready(Ok(true))
+    }
+
+    /// Takes a batch of messages of the outbox, translated, to be written next. `false` says that there were none.
+    fn take_translated(&mut self, source: &mut Source<'_>) -> bool {
+        let mut batch = BATCH_BUFFER.take();
+        source.outbox.take(BATCH, &mut batch);
+        let is_empty = batch.is_empty();
+        if let Some(translate) = source.translate.as_mut().filter(|_| !is_empty) {
+            (source.on_take)(&batch);
+            for message in batch.drain(..) {
+                // The last frames carry the weight of the message, which counts until they are written; without any it is
+                // written off in its turn.
+                let mut last = Prepared::nothing();
+                translate(&message, &mut |frames| {
+                    let before = std::mem::replace(&mut last, frames.into_prepared());
+                    if before.wire_len() > 0 {
+                        self.items.push_back(Item::Message(before, None));
+                    }
+                });
+                self.items.push_back(Item::Message(last, Some(message.wire_len())));
+            }
+            self.advance(0, Some(source.outbox));
+        }
+        BATCH_BUFFER.set(batch);
+        !is_empty
+    }
+
+    /// The same while there is no connection to write to yet: one batch.
+    #[cfg(feature = "server")]
+    pub(crate) fn take_ahead(&mut self, source: &mut Source<'_>) {
+        if self.items.is_empty() && source.translate.is_some() {
+            self.take_translated(source);
+        }
+    }
+
+    /// Whether nothing was begun or waits here.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// The bytes of a message as this peer takes them.

@@ -53,7 +53,7 @@ async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
     let Some(first) = args.get(0) else { return Err("there is nothing to send".to_owned()) };
     let envelope = envelope(first.as_bytes());
     let room = envelope.as_ref().and_then(|envelope| envelope.room.as_deref());
-    let others = others(socket, room).ok_or("you are not in this room")?;
+    let others = others(socket, room).ok_or("you are not in this room")?.note(sender(socket));
     let sent = if args.attachments().is_empty() {
         let content = envelope.as_ref().and_then(|envelope| envelope.content);
         let whole = serde_json::from_slice::<&RawValue>(first.as_bytes()).ok();
@@ -98,10 +98,15 @@ async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
             wrong(socket, event, "events of this name come from the server alone");
             return;
         }
-        if let Err(error) = others.emit(event, args).await {
+        if let Err(error) = others.note(sender(socket)).emit(event, args).await {
             tracing::debug!(%error, "an event was not handed on");
         }
     }
+}
+
+/// By this native clients tell it from what the server itself sends.
+fn sender(socket: &Socket) -> String {
+    socket.id().to_owned()
 }
 
 /// What is no object, a list for example, is all content.

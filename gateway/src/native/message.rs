@@ -8,14 +8,17 @@
 //! | `{"event": "e", "data": d, "id": 7}` | an event that wants an answer |
 //! | `{"id": 7, "data": d}` | the answer |
 //! | `{…, "attachments": 2}` | two binary messages follow, which stand where `{"_placeholder": true, "num": 0}` does |
+//! | `{"event": "e", "data": d, "from": "…"}` | an event that the client with this id sent, and not the server |
 //!
 //! A binary message that none announced is the event `message` with these bytes as its data.
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+use engineio::{Frames, TextBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use socketio_parser::{RawArgs, reserved_event};
+use socketio_parser::{Args, Binary, EncodeError, Parser, RawArgs, reserved_event};
 use socketio_server::Object;
 use thiserror::Error;
 
@@ -39,6 +42,8 @@ pub(super) enum Fault {
     Id,
     #[error("binary messages that were announced have not come yet")]
     Expected,
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 #[derive(Deserialize)]
@@ -54,7 +59,7 @@ struct Incoming<'a> {
     attachments: usize,
 }
 
-/// A native message as a message of Engine.IO, and how many binary ones follow.
+/// A native message as the text of a packet, and how many binary messages follow.
 pub(super) fn to_packet(text: &str, namespace: &str) -> Result<(String, usize), Fault> {
     let Object(Incoming { event, data, args, id, attachments }) = serde_json::from_str(text)?;
     if data.is_some() && args.is_some() {
@@ -63,105 +68,116 @@ pub(super) fn to_packet(text: &str, namespace: &str) -> Result<(String, usize), 
     if id.is_some_and(|id| id > MAX_ID) {
         return Err(Fault::Id);
     }
-    let kind = match (&event, attachments) {
-        (Some(_), 0) => '2',
-        (Some(_), _) => '5',
-        (None, 0) => '3',
-        (None, _) => '6',
-    };
-    let mut packet = String::with_capacity(text.len() + namespace.len() + 16);
-    start(&mut packet, kind, attachments, namespace);
-    match (id, &event) {
-        (Some(id), _) => packet.push_str(&id.to_string()),
-        (None, Some(_)) => {}
+    let args = Args(data.map_or_else(|| args.unwrap_or_default(), |data| vec![data]));
+    let mut packet = Vec::with_capacity(text.len() + namespace.len() + 16);
+    match (&event, id) {
+        (Some(event), id) => {
+            if let Some(reserved) = reserved_event(event) {
+                return Err(Fault::Reserved(reserved));
+            }
+            Parser::Json.encode_event(&mut packet, namespace, id, event, &args)?
+        }
+        (None, Some(id)) => Parser::Json.encode_ack(&mut packet, namespace, id, &args)?,
         (None, None) => return Err(Fault::Nothing),
-    }
-    packet.push('[');
-    if let Some(event) = &event {
-        if let Some(reserved) = reserved_event(event) {
-            return Err(Fault::Reserved(reserved));
-        }
-        packet.push_str(&serde_json::to_string(event)?);
-    }
-    let mut separate = event.is_some();
-    for value in data.into_iter().chain(args.into_iter().flatten()) {
-        if std::mem::replace(&mut separate, true) {
-            packet.push(',');
-        }
-        packet.push_str(value.get());
-    }
-    packet.push(']');
-    Ok((packet, attachments))
+    };
+    Parser::Json.announce_attachments(&mut packet, 0, attachments);
+    Ok((String::from_utf8(packet).unwrap_or_default(), attachments))
 }
 
 /// The packet that announces a binary message which came by itself.
-pub(super) fn binary_packet(namespace: &str) -> String {
-    let mut packet = String::new();
-    start(&mut packet, '5', 1, namespace);
-    packet.push_str(r#"["message","#);
-    packet.push_str(PLACEHOLDER);
-    packet.push(']');
-    packet
-}
-
-/// `4` is Engine.IO's message.
-fn start(packet: &mut String, kind: char, attachments: usize, namespace: &str) {
-    packet.push('4');
-    packet.push(kind);
-    if attachments > 0 {
-        packet.push_str(&attachments.to_string());
-        packet.push('-');
-    }
-    if namespace != "/" {
-        packet.push_str(namespace);
-        packet.push(',');
-    }
+pub(super) fn binary_packet(namespace: &str) -> Result<String, Fault> {
+    let mut packet = Vec::new();
+    // Its attachment is what came, and what stands for it is the same for all.
+    Parser::Json.encode_event(&mut packet, namespace, None, "message", &Binary::default())?;
+    Ok(String::from_utf8(packet).unwrap_or_default())
 }
 
 /// An event or an answer of the server, as the native protocol has it.
-#[derive(Serialize)]
 pub(super) struct Outgoing<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    args: Option<Vec<&'a RawValue>>,
-    #[serde(skip_serializing_if = "is_zero")]
-    attachments: usize,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
+    arguments: &'a RawArgs,
+    /// The id of the client that sent it.
+    from: Option<&'a str>,
 }
 
 impl<'a> Outgoing<'a> {
-    /// With an event's name, or without for an answer. What cannot be read is left out; the server wrote it.
+    /// With an event's name, or without for an answer.
     pub(super) fn new(event: Option<&'a str>, id: Option<u64>, arguments: &'a RawArgs) -> Self {
-        let raw = arguments.iter().filter_map(|argument| serde_json::from_slice(argument.as_bytes()).ok());
-        let mut values: Vec<&RawValue> = raw.collect();
-        let attachments = arguments.attachments().len();
-        match values.len() {
-            0 | 1 => Self { event, id, data: values.pop(), args: None, attachments },
-            _ => Self { event, id, data: None, args: Some(values), attachments },
+        Self { event, id, arguments, from: None }
+    }
+
+    /// Says which client it comes from.
+    pub(super) fn from(self, from: Option<&'a str>) -> Self {
+        Self { from, ..self }
+    }
+
+    /// The bytes, if it is nothing but a binary message.
+    pub(super) fn binary_alone(&self) -> Option<&'a Bytes> {
+        let binary: &[Bytes] = self.arguments.attachments();
+        let is_plain = self.event == Some("message") && self.id.is_none() && self.from.is_none();
+        match binary {
+            [data] if is_plain && self.arguments.as_bytes() == PLACEHOLDER.as_bytes() => Some(data),
+            _ => None,
         }
     }
 
-    /// Whether it is nothing but a binary message.
-    pub(super) fn is_binary_alone(&self) -> bool {
-        self.event == Some("message")
-            && self.id.is_none()
-            && self.attachments == 1
-            && self.data.is_some_and(|data| data.get() == PLACEHOLDER)
+    /// The messages that say it.
+    pub(super) fn into_frames(self) -> Frames {
+        if let Some(data) = self.binary_alone() {
+            return Frames::binary(data.clone());
+        }
+        let mut text = TextBuf::with_capacity(128 + self.arguments.as_bytes().len());
+        self.write(text.buffer());
+        text.finish_frames(self.arguments.attachments().iter().cloned())
     }
 
-    pub(super) fn to_text(&self) -> String {
-        // Names, numbers and JSON that was read before cannot fail to be written.
-        serde_json::to_string(self).unwrap_or_default()
+    /// Appends the text. The arguments are JSON that the server wrote, and go along as they are.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let attachments = self.arguments.attachments().len();
+        out.push(b'{');
+        if let Some(event) = self.event {
+            field(out, "event", event);
+        }
+        if let Some(id) = self.id {
+            field(out, "id", &id);
+        }
+        match self.arguments.len() {
+            0 => {}
+            1 => {
+                key(out, "data");
+                out.extend_from_slice(self.arguments.as_bytes());
+            }
+            _ => {
+                key(out, "args");
+                out.push(b'[');
+                out.extend_from_slice(self.arguments.as_bytes());
+                out.push(b']');
+            }
+        }
+        if attachments > 0 {
+            field(out, "attachments", &attachments);
+        }
+        if let Some(from) = self.from {
+            field(out, "from", from);
+        }
+        out.push(b'}');
     }
+}
+
+fn field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
+    key(out, name);
+    // Names and numbers cannot fail to be written.
+    let _ = serde_json::to_writer(out, value);
+}
+
+fn key(out: &mut Vec<u8>, name: &str) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 #[cfg(test)]
@@ -173,24 +189,24 @@ mod tests {
     #[test]
     fn native_messages_become_packets() {
         for (native, namespace, packet) in [
-            (r#"{"event":"a"}"#, "/", r#"42["a"]"#),
-            (r#"{"event":"a","data":null}"#, "/", r#"42["a"]"#),
+            (r#"{"event":"a"}"#, "/", r#"2["a"]"#),
+            (r#"{"event":"a","data":null}"#, "/", r#"2["a"]"#),
             (
                 r#"{ "data": {"n": 12345678901234567890, "b":1.0}, "event":"é\n" }"#,
                 "/",
-                r#"42["é\n",{"n": 12345678901234567890, "b":1.0}]"#,
+                r#"2["é\n",{"n": 12345678901234567890, "b":1.0}]"#,
             ),
-            (r#"{"event":"a","args":[1,"b",null],"other":1}"#, "/n", r#"42/n,["a",1,"b",null]"#),
-            (r#"{"event":"a","data":[1],"id":7}"#, "/", r#"427["a",[1]]"#),
-            (r#"{"id":7,"data":[1]}"#, "/n", r#"43/n,7[[1]]"#),
-            (r#"{"id":0}"#, "/", "430[]"),
-            (r#"{"event":"a","attachments":2,"data":[]}"#, "/n", r#"452-/n,["a",[]]"#),
-            (r#"{"id":3,"attachments":1,"data":[]}"#, "/", r#"461-3[[]]"#),
+            (r#"{"event":"a","args":[1,"b",null],"other":1}"#, "/n", r#"2/n,["a",1,"b",null]"#),
+            (r#"{"event":"a","data":[1],"id":7}"#, "/", r#"27["a",[1]]"#),
+            (r#"{"id":7,"data":[1]}"#, "/n", r#"3/n,7[[1]]"#),
+            (r#"{"id":0}"#, "/", "30[]"),
+            (r#"{"event":"a","attachments":2,"data":[]}"#, "/n", r#"52-/n,["a",[]]"#),
+            (r#"{"id":3,"attachments":1,"data":[]}"#, "/", r#"61-3[[]]"#),
         ] {
             assert_eq!(to_packet(native, namespace).unwrap().0, packet, "{native}");
         }
         assert_eq!(to_packet(r#"{"event":"a","attachments":2}"#, "/").unwrap().1, 2);
-        assert_eq!(binary_packet("/n"), r#"451-/n,["message",{"_placeholder":true,"num":0}]"#);
+        assert_eq!(binary_packet("/n").unwrap(), r#"51-/n,["message",{"_placeholder":true,"num":0}]"#);
     }
 
     #[test]
@@ -214,6 +230,12 @@ mod tests {
         }
     }
 
+    fn text(outgoing: &Outgoing<'_>) -> String {
+        let mut text = Vec::new();
+        outgoing.write(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
     #[test]
     fn packets_become_native_messages() {
         for (packet, native) in [
@@ -229,7 +251,12 @@ mod tests {
                 Payload::Ack(arguments) => (None, arguments),
                 other => panic!("{other:?}"),
             };
-            assert_eq!(Outgoing::new(event, packet.ack_id, arguments).to_text(), native);
+            let outgoing = Outgoing::new(event, packet.ack_id, arguments);
+            assert_eq!(text(&outgoing), native);
+            assert_eq!(
+                text(&outgoing.from(Some("a"))),
+                format!(r#"{},"from":"a"}}"#, native.strip_suffix('}').unwrap())
+            );
         }
     }
 
@@ -240,7 +267,7 @@ mod tests {
             assert!(decoder.text(text.into()).unwrap().is_none());
             let packet = decoder.binary("bytes".into()).unwrap().unwrap();
             let Payload::Event(event) = packet.payload else { panic!("an event") };
-            Outgoing::new(Some(event.name()), packet.ack_id, event.args()).is_binary_alone()
+            Outgoing::new(Some(event.name()), packet.ack_id, event.args()).binary_alone().is_some()
         };
         assert!(alone(r#"51-["message",{"_placeholder":true,"num":0}]"#));
         assert!(!alone(r#"51-["other",{"_placeholder":true,"num":0}]"#));

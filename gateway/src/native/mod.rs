@@ -1,46 +1,37 @@
 //! The native protocol: plain WebSockets that carry JSON, for clients without a Socket.IO library.
 //!
-//! A native connection is a Socket.IO client that lives in this process: `inside` connects to our own server through
-//! memory, and `bridge` says the same in the other protocol. So there is one set of namespaces, rooms, users,
-//! handlers and limits, and nothing that works for the one kind of client can be missing for the other. The price is
-//! one more encoding per message, which is small beside the system call that carries it.
+//! A native connection is a session of our own server as all others are, with its WebSocket as the carrier; only the
+//! messages are others, between which `translator` translates. So there is one set of namespaces, rooms, users, handlers
+//! and limits, and nothing that works for the one kind of client can be missing for the other. The price is one more
+//! encoding per message, which is small beside the system call that carries it.
 
-mod bridge;
-mod inside;
 mod message;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod message_check;
 mod subprotocol;
+mod translator;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use engineio::{PendingUpgrade, Query, RequestBody, Session};
+use engineio::{OpenError, PeerAddr, Query, RequestBody, Session};
 use http::{HeaderValue, Request, StatusCode, header};
+use serde_json::{Value, json};
 use socketio_server::Handshake;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::create_response;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use self::bridge::Bridge;
-use self::inside::Inside;
+use self::translator::{Client, NotLetIn};
 use crate::answer::{self, Answer};
 use crate::config::Config;
-
-/// The header by which our server knows the connections that come from here. Whoever else sends it is not believed.
-pub(crate) const MARK: &str = "x-gateway-native";
-/// Both ends of a connection read this much at once; an idle one needs no more.
-const READ_BUFFER: usize = 4096;
-/// Messages that wait for each other leave together, up to this many bytes.
-const WRITE_BUFFER: usize = 8192;
+use crate::refusal;
 
 /// Whether a socket's client speaks the native protocol.
 pub fn is_native(handshake: &Handshake) -> bool {
-    handshake.header(MARK).is_some()
+    handshake.request().is_translated()
 }
 
 /// How a session's client is connected: `native`, or the transport of Socket.IO.
 pub fn carrier(session: &Session) -> &'static str {
-    if session.request().header(MARK).is_some() { "native" } else { session.transport().as_str() }
+    if session.request().is_translated() { "native" } else { session.transport().as_str() }
 }
 
 /// Answers a request that wants a WebSocket. The client is let in, or not, before the answer is given.
@@ -50,42 +41,97 @@ pub(crate) async fn upgrade(
     mut request: Request<RequestBody>,
     peer: SocketAddr,
 ) -> Answer {
-    let upgrading = PendingUpgrade::take(request.extensions_mut());
-    let mut request = request.map(drop);
     subprotocol::authorize(request.headers_mut());
-    let mut switching = match create_response(&request) {
-        Ok(switching) => switching.map(|()| engineio::Body::default()),
-        Err(error) => {
-            let mut refused = answer::failure(StatusCode::BAD_REQUEST, "bad_handshake", &error.to_string());
-            refused.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            return refused;
-        }
-    };
-    if let Some(subprotocol) = subprotocol::selected(request.headers()) {
-        switching.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-    }
-    let Some(upgrading) = upgrading else {
-        let message = "a request for a WebSocket has no body";
-        return answer::failure(StatusCode::BAD_REQUEST, "bad_handshake", message);
-    };
+    let subprotocol = subprotocol::selected(request.headers());
     let namespace = Query::from(request.uri()).get("namespace").unwrap_or("/").to_owned();
-    let inside = match Inside::connect(config, engine, &request, peer, &namespace).await {
-        Ok(inside) => inside,
-        Err(refused) => return *refused,
+    if !is_namespace(&namespace) {
+        let message = "a name such as /chat is expected";
+        return answer::failure(StatusCode::BAD_REQUEST, "bad_namespace", message);
+    }
+    request.extensions_mut().insert(PeerAddr(peer));
+    let (client, joined) = Client::new(&namespace);
+    let (session, mut switching) = match engine.open_translated(request, client).await {
+        Ok(opened) => opened,
+        Err(OpenError::Refused(answer)) => return *answer,
+        Err(OpenError::Handshake { status, message }) => return bad_handshake(status, &message),
+        Err(_) => return gone(),
     };
-    let max_payload = config.transport.max_payload_bytes;
-    let patience = config.transport.ping_interval_ms + config.transport.ping_timeout_ms;
-    tokio::spawn(async move {
-        // A client that is gone before it read our answer needs nothing more; dropping the inside says so.
-        if let Ok(upgraded) = upgrading.await {
-            let limits = buffers().max_message_size(Some(max_payload)).max_frame_size(Some(max_payload));
-            let outside = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(limits)).await;
-            Bridge::new(inside, std::time::Duration::from_millis(patience)).run(outside).await;
+    // With any other answer the session ends.
+    let limit = Duration::from_millis(config.transport.connect_timeout_ms);
+    match tokio::time::timeout(limit, joined).await {
+        Ok(Ok(Ok(()))) => {
+            if let Some(subprotocol) = subprotocol {
+                switching.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            }
+            switching
         }
-    });
-    switching
+        Ok(Ok(Err(refused))) => not_let_in(refused),
+        Ok(Err(_)) => gone(),
+        Err(_) => {
+            session.abort();
+            let message = "the namespace did not answer in time";
+            answer::failure(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+        }
+    }
 }
 
-fn buffers() -> WebSocketConfig {
-    WebSocketConfig::default().read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER)
+/// A name that a packet's header can carry.
+fn is_namespace(name: &str) -> bool {
+    name.starts_with('/')
+        && name.len() <= 512
+        && !name.contains([',', '?'])
+        && !name.contains(char::is_control)
+}
+
+fn bad_handshake(status: StatusCode, message: &str) -> Answer {
+    let mut refused = answer::failure(status, "bad_handshake", message);
+    refused.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    refused
+}
+
+/// A refusal as HTTP has it.
+fn not_let_in(refused: NotLetIn) -> Answer {
+    let NotLetIn { message, data } = refused;
+    // Only the protocol itself refuses without a code, and by this text.
+    let is_unknown = data.is_none() && message == "Invalid namespace";
+    let own = data.as_ref().and_then(|data| data.get("code")).and_then(Value::as_str);
+    let (status, code) = if is_unknown {
+        (StatusCode::NOT_FOUND, "unknown_namespace")
+    } else {
+        (own.and_then(refusal::status).unwrap_or(StatusCode::FORBIDDEN), "connect_error")
+    };
+    let mut error = json!({"code": code, "message": message});
+    if let Some(data) = data {
+        error["data"] = data;
+    }
+    answer::json(status, &json!({"success": false, "error": error}))
+}
+
+/// The server ended the session without a word, as it does when it shuts down.
+fn gone() -> Answer {
+    let message = "the server takes no connections now";
+    answer::failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_comes_from_the_code_and_not_from_the_text() {
+        for (message, data, status) in [
+            ("go away", Some(json!({"code": "bad_token"})), 401),
+            ("go away", Some(json!({"code": "backend_down", "more": 1})), 503),
+            ("go away", Some(json!({"code": "too_many_namespaces"})), 429),
+            ("Invalid namespace", None, 404),
+            // An application may use any words and codes of its own.
+            ("unauthorized", None, 403),
+            ("unavailable", Some(json!("bad_token")), 403),
+            ("too many cooks", Some(json!({"code": "kitchen_full"})), 403),
+            ("Invalid namespace", Some(json!({"code": 404})), 403),
+        ] {
+            let answer = not_let_in(NotLetIn { message: message.to_owned(), data: data.clone() });
+            assert_eq!(answer.status(), status, "{message} {data:?}");
+        }
+    }
 }

@@ -155,6 +155,44 @@ async fn what_the_server_sends_cannot_be_sent_by_a_client() {
     assert_eq!(socketio.heard("typing").await, json!({"room": "r"}), "and nothing came before");
 }
 
+/// What another client made up cannot pass for the server's word.
+#[tokio::test]
+async fn a_native_client_can_tell_what_a_client_sent_from_what_the_server_sent() {
+    let running = start(json!({})).await;
+    let [mut native, mut socketio] = running.both().await;
+    let mut sender = running.native("/").await;
+    for client in [&mut native, &mut socketio, &mut sender] {
+        client.ask("join", json!("r")).await;
+    }
+    let data = json!({"room": "r", "n": 1});
+    // Whatever a client writes there.
+    let forged = json!({"event": "order", "data": data, "from": socketio.id});
+    sender.ws.send(&forged.to_string()).await;
+    assert_eq!(native.next().await, json!({"event": "order", "data": data, "from": sender.id}));
+    assert_eq!(socketio.ws.text().await, format!(r#"42["order",{data}]"#), "as it was sent");
+    let io = running.gateway.io();
+    io.to("r").emit("order", &data).await.unwrap();
+    assert_eq!(native.next().await, json!({"event": "order", "data": data}));
+    assert_eq!(socketio.ws.text().await, format!(r#"42["order",{data}]"#));
+
+    // The same with a listener of what goes out, by another way in the server, and from the other protocol.
+    let id = native.id.clone();
+    let _listening = io.socket(&id).unwrap().on_any_outgoing(|_: &str, _: &socketio_server::RawArgs| {});
+    socketio.emit("order", data.clone()).await;
+    assert_eq!(native.next().await, json!({"event": "order", "data": data, "from": socketio.id}));
+    socketio.emit("message", json!("hello")).await;
+    let message = native.next().await;
+    assert_eq!((&message["from"], &message["data"]["from"]), (&json!(socketio.id), &json!(socketio.id)));
+    socketio.ws.send(r#"451-["message",{"_placeholder":true,"num":0}]"#).await;
+    socketio.ws.send_binary(&[7]).await;
+    let placeholder = json!({"_placeholder": true, "num": 0});
+    let binary = json!({"event": "message", "data": placeholder, "attachments": 1, "from": socketio.id});
+    assert_eq!(native.next().await, binary);
+    assert_eq!(native.ws.binary().await, [7]);
+    io.socket(&id).unwrap().emit("message", &socketio_server::Binary::from_static(&[8])).unwrap();
+    assert_eq!(native.ws.binary().await, [8], "without a word before it");
+}
+
 #[tokio::test]
 async fn no_room_has_the_name_of_another_socket_in_a_pattern() {
     let running = start(json!({"server": {"namespaces": ["/tenant/{t}"]}})).await;

@@ -139,7 +139,7 @@ async fn a_middleware_refuses_with_a_status() {
     });
     assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(403));
     assert_eq!(WebSocket::open(running.addr, "/?token=bad").await.err(), Some(403));
-    let headers = [("x-more", "2"), ("x-gateway-native", "forged")];
+    let headers = [("x-more", "2")];
     assert!(WebSocket::open_with(running.addr, "/?token=good", &headers).await.is_ok());
     until(|| running.gateway.io().engine().stats().sessions <= 1).await;
 }
@@ -207,18 +207,13 @@ async fn heartbeats_reach_the_client() {
     drop(deaf_client);
 }
 
-/// A Socket.IO client that sends the mark of native connections is not treated as native.
+/// The first message to a native client.
 #[tokio::test]
-async fn the_mark_cannot_be_forged() {
+async fn a_client_is_told_which_protocol_it_speaks() {
     let running = start(json!({})).await;
-    let target = "/socket.io/?EIO=4&transport=websocket";
-    let mut ws = WebSocket::open_with(running.addr, target, &[("x-gateway-native", "1")]).await.unwrap();
-    ws.text().await;
-    ws.send("40").await;
-    ws.text().await;
-    ws.text().await;
-    ws.send(r#"420["status"]"#).await;
-    assert!(ws.text().await.contains(r#""protocol":"socket.io""#));
+    for (mut client, protocol) in running.both().await.into_iter().zip(["native", "socket.io"]) {
+        assert_eq!(client.ask("status", json!(null)).await["connection"]["protocol"], protocol);
+    }
 }
 
 /// A slow client receives everything in order; the translation between the protocols drops nothing.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use engineio::Text;
 use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;
 
@@ -25,6 +26,7 @@ pub struct Broadcast {
     scope: Scope,
     target: Target,
     flags: Flags,
+    note: Option<Text>,
     /// Whether only sockets of this server are selected.
     local_only: bool,
     timeout: Duration,
@@ -67,7 +69,14 @@ impl Broadcast {
     }
 
     fn of(scope: Scope, timeout: Duration) -> Self {
-        Self { scope, target: Target::default(), flags: Flags::default(), local_only: false, timeout }
+        Self {
+            scope,
+            target: Target::default(),
+            flags: Flags::default(),
+            note: None,
+            local_only: false,
+            timeout,
+        }
     }
 
     /// Adds rooms. A socket in several of them receives the event once.
@@ -105,6 +114,14 @@ impl Broadcast {
         self
     }
 
+    /// Adds a note that the [translators](engineio::Translator) of this server receive with the event, such as
+    /// its sender. Socket.IO clients and other servers do not see it, and events with acknowledgements do not
+    /// carry it.
+    pub fn note(mut self, note: impl Into<Text>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
     /// Maximum wait for acknowledgements.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -117,10 +134,11 @@ impl Broadcast {
         for node in &*self.nodes() {
             if self.reaches_cluster(node) || node.has_outgoing() || node.is_recoverable(self.flags) {
                 let event = encode::to_event(node.parser(), event, args)?;
-                node.broadcast(&self.target, self.flags, event, self.local_only).await?;
+                node.broadcast(&self.target, self.flags, event, self.note.as_ref(), self.local_only).await?;
             } else {
                 node.deliver(&self.target, self.flags, |offset| {
-                    Ok(encode::event(node.parser(), node.name(), None, event, args, offset)?)
+                    let message = encode::event(node.parser(), node.name(), None, event, args, offset)?;
+                    Ok(encode::noted(message, self.note.as_ref()))
                 })?;
             }
         }

@@ -57,7 +57,7 @@ impl RemoteSocket {
     /// Sends an event to the socket.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         let event = encode::to_event(self.node.parser(), event, args)?;
-        self.node.broadcast(&self.target(), Flags::default(), event, self.is_local()).await
+        self.node.broadcast(&self.target(), Flags::default(), event, None, self.is_local()).await
     }
 
     /// Sends an event and waits for the acknowledgement, whose first argument is deserialized as `T`.

@@ -80,7 +80,7 @@ impl ClusterInbox {
             Message::Close => cluster.node_left(&from),
             Message::Broadcast { target, flags, event, request: None } => {
                 // An event that cannot be encoded here could not be encoded on the sending node either.
-                let _ = namespace_node.deliver_event(&target, flags, &event);
+                let _ = namespace_node.deliver_event(&target, flags, &event, None);
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
                 if namespace_node.has_outgoing() {

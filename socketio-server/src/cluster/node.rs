@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use engineio::Prepared;
+use engineio::{Prepared, Text};
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser};
 use tokio::sync::Notify;
@@ -178,9 +178,10 @@ impl NamespaceNode {
         target: &Target,
         flags: Flags,
         event: Event,
+        note: Option<&Text>,
         local_only: bool,
     ) -> Result<(), EmitError> {
-        self.deliver_event(target, flags, &event)?;
+        self.deliver_event(target, flags, &event, note)?;
         let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
         Ok(self.publish(local_only, message).await?)
     }
@@ -191,12 +192,14 @@ impl NamespaceNode {
         target: &Target,
         flags: Flags,
         event: &Event,
+        note: Option<&Text>,
     ) -> Result<(), EmitError> {
         if self.has_outgoing() {
             self.notify_outgoing(target, event);
         }
         self.deliver(target, flags, |offset| {
-            Ok(encode::event(self.parser, &self.name, None, event.name(), event.args(), offset)?)
+            let message = encode::event(self.parser, &self.name, None, event.name(), event.args(), offset)?;
+            Ok(encode::noted(message, note))
         })
     }
 

@@ -36,6 +36,7 @@ use super::session::Session;
 use super::stats::Gauge;
 use super::trace;
 use super::traffic::Traffic;
+use super::translator::Translator;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
 use crate::frame::CloseCode;
@@ -44,6 +45,7 @@ use crate::packet::{Packet, PacketType};
 use crate::polling::PollAnswer;
 use crate::prepared::Prepared;
 use crate::session::{Action, Farewell, Input, Machine, State};
+use crate::text::Text;
 
 /// Drives one session until it is over.
 pub(crate) struct Driver {
@@ -56,6 +58,8 @@ pub(crate) struct Driver {
     post: Option<Post>,
     /// The WebSocket that carries the session.
     carrier: Option<Box<Line>>,
+    /// What the client speaks, if that is not Engine.IO.
+    translator: Option<Box<dyn Translator>>,
     /// The WebSocket on trial.
     probe: Option<Box<Line>>,
     timer: Pin<Box<Sleep>>,
@@ -78,11 +82,14 @@ impl Driver {
         server: Arc<Shared>,
         carrier: Option<Upgrading>,
         place: Option<Place>,
+        translator: Option<Box<dyn Translator>>,
     ) -> Self {
         let line = |upgrading| Box::new(Line::new(upgrading, session.dialect(), &server.config));
         let carrier = carrier.map(line);
         let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
         let task = server.tasks.enter();
+        // At once: in its first turn the application may look already.
+        server.meters.add(Traffic { opened: 1, ..Traffic::default() });
         Self {
             session,
             machine,
@@ -91,10 +98,11 @@ impl Driver {
             parked: None,
             post: None,
             carrier,
+            translator,
             probe: None,
             timer,
             close_code: None,
-            traffic: Traffic { opened: 1, ..Traffic::default() },
+            traffic: Traffic::default(),
             over: false,
             _task: task,
             _place: place,
@@ -156,9 +164,13 @@ impl Driver {
 
     fn can_write(&self) -> bool {
         match &self.carrier {
-            Some(line) => line.is_writable(),
+            Some(line) => line.is_writable() || (self.translator.is_some() && line.takes_ahead()),
             None => self.parked.is_some(),
         }
+    }
+
+    fn is_upgrading(&self) -> bool {
+        self.carrier.as_ref().is_some_and(|line| line.is_upgrading())
     }
 
     fn is_closing(&self) -> bool {
@@ -201,6 +213,7 @@ impl Driver {
                 }
                 let _ = answer.send(());
             }
+            Command::Receive(message) => self.packet(Packet::Message(message), now),
             Command::Close => self.input(Input::Close, now),
             Command::Abort(reason) => {
                 self.close_code = Some(CloseCode::GOING_AWAY).filter(|_| self.server.is_closing());
@@ -220,6 +233,10 @@ impl Driver {
             Action::Deliver(message) => {
                 self.traffic.received.add(message.as_bytes().len());
                 self.handler.on_message(&self.session, message);
+            }
+            // Who has not got its WebSocket yet cannot answer.
+            Action::Ping if self.translator.is_some() && self.is_upgrading() => {
+                self.input(Input::Packet(Packet::Pong(Text::new())), now);
             }
             Action::Ping => {
                 self.session.outbox().push_control(Prepared::ping());
@@ -295,11 +312,15 @@ impl Driver {
         self.answer_poll(&[last], now);
         self.refuse_post();
         let code = self.close_code.take();
+        let last = match &mut self.translator {
+            Some(translator) => translator.farewell(reason, code),
+            None => code.map(|code| (code, "")),
+        };
         if let Some(line) = self.probe.take() {
-            goodbye::spawn_on_trial(*line, code, &self.server);
+            goodbye::spawn_on_trial(*line, last, &self.server);
         }
         if let Some(line) = self.carrier.take() {
-            goodbye::spawn(*line, code, &self.server);
+            goodbye::spawn(*line, last, &self.server);
         }
         self.handler.on_close(&self.session, reason);
         self.session.outbox().clear();
@@ -326,7 +347,7 @@ impl Drop for Driver {
                 self.server.panics.add();
                 trace::panicked(&self.session);
                 for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
-                    goodbye::spawn(*line, Some(CloseCode::INTERNAL_ERROR), &self.server);
+                    goodbye::spawn(*line, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
                 }
             }
         }

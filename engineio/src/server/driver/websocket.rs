@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::{Driver, count};
 use crate::close_reason::{CloseReason, Fault};
-use crate::packet::{decode_binary, decode_text};
-use crate::prepared::Prepared;
+use crate::packet::{Message, Packet, PacketType, decode_binary, decode_text};
+use crate::prepared::{Frames, Prepared};
 use crate::server::line::{Batch, Received};
 use crate::session::Input;
+use crate::text::Text;
 use crate::ws::inbound::Event;
 use crate::ws::outbound::Source;
 
@@ -49,6 +50,7 @@ impl Driver {
 
     fn carrier_event(&mut self, event: Received, now: Instant) {
         let packet = match event {
+            Received::Event(event) if self.translator.is_some() => return self.foreign_event(event, now),
             Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()),
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
             Received::Event(Event::Ping(data)) => {
@@ -74,6 +76,26 @@ impl Driver {
             Ok(packet) => self.packet(packet, now),
             Err(_) => self.input(Input::Undecodable, now),
         }
+    }
+
+    /// What a client brings that speaks another protocol. Its heartbeat is that of WebSocket.
+    fn foreign_event(&mut self, event: Event, now: Instant) {
+        let message = match event {
+            Event::Text(text) => Message::Text(text),
+            Event::Binary(data) => Message::Binary(data),
+            Event::Pong => return self.packet(Packet::Pong(Text::new()), now),
+            Event::Ping(data) => {
+                if let Some(line) = &mut self.carrier {
+                    line.pong(&data);
+                }
+                return;
+            }
+            Event::Close { .. } => return,
+        };
+        let Some(mut translator) = self.translator.take() else { return };
+        let session = self.session.clone();
+        translator.incoming(&session, message, &mut |message| self.packet(Packet::Message(message), now));
+        self.translator = Some(translator);
     }
 
     pub(super) fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -124,7 +146,23 @@ impl Driver {
             count(messages, traffic);
             handler.on_flush(session, messages);
         };
-        let result = line.poll_flush(Some(Source { outbox: session.outbox(), on_take: &mut on_take }), cx);
+        let outbox = session.outbox();
+        let result = match &mut self.translator {
+            None => line.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate: None }), cx),
+            Some(translator) => {
+                let mut translate = |message: &Prepared, write: &mut dyn FnMut(Frames)| {
+                    if message.kind() == PacketType::Ping {
+                        write(Frames::ping());
+                    }
+                    let note = message.note();
+                    for message in message.messages() {
+                        translator.outgoing(session, message, note.as_ref(), write);
+                    }
+                };
+                let translate = Some(&mut translate as _);
+                line.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate }), cx)
+            }
+        };
         match result {
             // What the peer sent before it went counts: the end of reading ends the session.
             Err(_) => {

@@ -1,0 +1,239 @@
+//! One native client: its messages become packets of Socket.IO, and packets become its messages.
+
+use bytes::Bytes;
+use engineio::frame::CloseCode;
+use engineio::{CloseReason, Fault as Failure, Frames, Message, Session, Text, Translator};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_parser::{DecodeError, Decoder, Limits, Packet, Parser, Payload, RawValue};
+use tokio::sync::oneshot;
+
+use super::message::{self, Fault, Outgoing};
+
+/// So many messages in a row that mean nothing end the connection.
+const MAX_FAULTS: u8 = 10;
+
+/// What came of the wish to join.
+pub(super) type Joined = Result<(), NotLetIn>;
+
+/// A refusal of the application.
+#[derive(Debug, Deserialize)]
+pub(super) struct NotLetIn {
+    pub(super) message: String,
+    pub(super) data: Option<Value>,
+}
+
+/// A client in its one namespace.
+pub(super) struct Client {
+    namespace: Box<str>,
+    /// A packet of the server whose attachments have not come.
+    incomplete: Option<Box<Decoder>>,
+    /// How many binary messages were announced and have not come.
+    expected: usize,
+    /// How many messages in a row meant nothing.
+    faults: u8,
+    joining: Option<oneshot::Sender<Joined>>,
+    /// Why the connection ends, if that was decided here.
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Disconnected,
+    Faults,
+    Internal,
+}
+
+impl End {
+    fn last_words(self) -> (CloseCode, &'static str) {
+        match self {
+            Self::Disconnected => (CloseCode::POLICY_VIOLATION, "server namespace disconnect"),
+            Self::Faults => (CloseCode::POLICY_VIOLATION, "too many bad messages"),
+            Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
+        }
+    }
+}
+
+impl Client {
+    /// A client that joins, and what comes of that.
+    pub(super) fn new(namespace: &str) -> (Self, oneshot::Receiver<Joined>) {
+        let (joining, joined) = oneshot::channel();
+        let client = Self {
+            namespace: namespace.into(),
+            incomplete: None,
+            expected: 0,
+            faults: 0,
+            joining: Some(joining),
+            end: None,
+        };
+        (client, joined)
+    }
+
+    fn text(&mut self, text: &str, deliver: &mut dyn FnMut(Message)) -> Result<(), Fault> {
+        if self.expected > 0 {
+            return Err(Fault::Expected);
+        }
+        let (packet, attachments) = message::to_packet(text, &self.namespace)?;
+        self.expected = attachments;
+        deliver(packet.into());
+        Ok(())
+    }
+
+    fn binary(&mut self, data: Bytes, deliver: &mut dyn FnMut(Message)) -> Result<(), Fault> {
+        if self.expected == 0 {
+            deliver(message::binary_packet(&self.namespace)?.into());
+        } else {
+            self.expected -= 1;
+        }
+        deliver(data.into());
+        Ok(())
+    }
+
+    /// Says what is wrong, or ends the connection.
+    fn fault(&mut self, session: &Session, fault: &Fault) {
+        self.faults += 1;
+        if self.faults >= MAX_FAULTS {
+            return self.end(session, End::Faults);
+        }
+        let (mut packet, said) = (Vec::new(), json!({"message": fault.to_string()}));
+        // The name is not reserved, and the namespace is one. A client that takes nothing need not hear it.
+        if Parser::Json.encode_event(&mut packet, &self.namespace, None, "error", &said).is_ok() {
+            let _ = session.send(String::from_utf8(packet).unwrap_or_default());
+        }
+    }
+
+    /// Ends the connection when what was sent before is written.
+    fn end(&mut self, session: &Session, end: End) {
+        self.end = Some(end);
+        session.close();
+    }
+
+    fn packet(
+        &mut self,
+        session: &Session,
+        packet: &Packet,
+        from: Option<&Text>,
+        write: &mut dyn FnMut(Frames),
+    ) {
+        let event = match &packet.payload {
+            Payload::Event(event) => Outgoing::new(Some(event.name()), packet.ack_id, event.args()),
+            Payload::Ack(arguments) => Outgoing::new(None, packet.ack_id, arguments),
+            Payload::Connect(welcome) => return self.joined(welcome.as_ref(), write),
+            Payload::ConnectError(refusal) => return self.refused(refusal.as_ref()),
+            Payload::Disconnect => return self.end(session, End::Disconnected),
+            Payload::EmptyEvent => return,
+        };
+        write(event.from(from.map(Text::as_str)).into_frames());
+    }
+
+    fn joined(&mut self, welcome: Option<&RawValue>, write: &mut dyn FnMut(Frames)) {
+        #[derive(Deserialize)]
+        struct Welcome {
+            sid: String,
+        }
+        let Some(Ok(Welcome { sid })) = welcome.map(RawValue::parse) else { return };
+        let welcome = json!({"event": "connect", "data": {"id": sid, "namespace": self.namespace}});
+        write(Frames::text(&welcome.to_string()));
+        if let Some(joining) = self.joining.take() {
+            let _ = joining.send(Ok(()));
+        }
+    }
+
+    fn refused(&mut self, refusal: Option<&RawValue>) {
+        let Some(Ok(refusal)) = refusal.map(RawValue::parse) else { return };
+        if let Some(joining) = self.joining.take() {
+            let _ = joining.send(Err(refusal));
+        }
+    }
+
+    fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+        match message {
+            Message::Text(text) => {
+                // What our own server says needs no limits.
+                let mut decoder = Decoder::new(Parser::Json, unlimited());
+                let packet = decoder.text(text.into_bytes())?;
+                if packet.is_none() {
+                    self.incomplete = Some(Box::new(decoder));
+                }
+                Ok(packet)
+            }
+            Message::Binary(data) => {
+                let Some(decoder) = &mut self.incomplete else { return Ok(None) };
+                let packet = decoder.binary(data)?;
+                if packet.is_some() {
+                    self.incomplete = None;
+                }
+                Ok(packet)
+            }
+        }
+    }
+}
+
+impl Translator for Client {
+    fn opening(&mut self) -> Option<Message> {
+        let mut packet = Vec::new();
+        Parser::Json.encode_connect::<()>(&mut packet, &self.namespace, None).ok()?;
+        Some(String::from_utf8(packet).ok()?.into())
+    }
+
+    fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message)) {
+        if self.end.is_some() {
+            return;
+        }
+        let understood = match message {
+            Message::Text(text) => self.text(text.as_str(), deliver),
+            Message::Binary(data) => self.binary(data, deliver),
+        };
+        match understood {
+            Ok(()) => self.faults = 0,
+            Err(fault) => self.fault(session, &fault),
+        }
+    }
+
+    fn outgoing(
+        &mut self,
+        session: &Session,
+        message: Message,
+        note: Option<&Text>,
+        write: &mut dyn FnMut(Frames),
+    ) {
+        if self.end.is_some() {
+            return;
+        }
+        match self.decode(message) {
+            Ok(Some(packet)) => self.packet(session, &packet, note, write),
+            Ok(None) => {}
+            // Our own server sends nothing of this kind.
+            Err(_) => self.end(session, End::Internal),
+        }
+    }
+
+    fn farewell(
+        &mut self,
+        reason: CloseReason,
+        code: Option<CloseCode>,
+    ) -> Option<(CloseCode, &'static str)> {
+        match reason {
+            _ if self.end.is_some() => self.end.map(End::last_words),
+            CloseReason::TransportClose => code.map(|code| (code, "")),
+            CloseReason::TransportError(Failure::WebSocket) if code == Some(CloseCode::MESSAGE_TOO_BIG) => {
+                Some((CloseCode::MESSAGE_TOO_BIG, "too big"))
+            }
+            CloseReason::TransportError(fault) => {
+                Some((code.unwrap_or(CloseCode::GOING_AWAY), fault.as_str()))
+            }
+            _ => Some((code.unwrap_or(CloseCode::GOING_AWAY), reason.as_str())),
+        }
+    }
+}
+
+fn unlimited() -> Limits {
+    Limits {
+        max_packet_bytes: usize::MAX,
+        max_attachments: u32::MAX,
+        max_attachment_bytes: usize::MAX,
+        max_depth: 1000,
+        max_arguments: u32::MAX,
+        ..Limits::default()
+    }
+}

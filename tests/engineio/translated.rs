@@ -1,0 +1,341 @@
+//! Sessions of clients whose WebSocket speaks another protocol: within the limits of all others.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engineio::frame::CloseCode;
+use engineio::{
+    Body, CloseReason, Fault, Frames, HttpServer, Message, OpenError, RequestBody, Routes, SendError, Server,
+    Session, SlowConsumer, Text, Translator,
+};
+use http::{Request, Response, StatusCode};
+use tests::raw::{LONG, Request as Raw, Running, WebSocket, soon, start, start_echo};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message as WsMessage;
+
+/// Puts a word in front of each text.
+#[derive(Default)]
+struct Words {
+    opening: Option<Message>,
+    /// What the application says.
+    heard: Option<mpsc::UnboundedSender<Message>>,
+}
+
+impl Translator for Words {
+    fn opening(&mut self) -> Option<Message> {
+        self.opening.take()
+    }
+
+    fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message)) {
+        match message.as_bytes() {
+            b"nothing" => {}
+            b"leave" => session.close(),
+            b"ask" => session.send("answer").unwrap(),
+            b"twice" => (0..2).for_each(|_| deliver(message.clone())),
+            text if matches!(message, Message::Text(_)) => {
+                deliver(Message::from(format!("in {}", String::from_utf8_lossy(text))));
+            }
+            _ => deliver(message),
+        }
+    }
+
+    fn outgoing(
+        &mut self,
+        _: &Session,
+        message: Message,
+        note: Option<&Text>,
+        write: &mut dyn FnMut(Frames),
+    ) {
+        if let Some(note) = note {
+            write(Frames::text(note.as_str()));
+        }
+        if let Some(heard) = &self.heard {
+            let _ = heard.send(message.clone());
+        }
+        match message {
+            Message::Text(text) => match text.as_str() {
+                "in silence" => {}
+                "in parts" => ["one", "two"].into_iter().for_each(|text| write(Frames::text(text))),
+                text => write(Frames::text(&format!("out {text}"))),
+            },
+            Message::Binary(data) => write(Frames::binary(data)),
+        }
+    }
+
+    fn farewell(
+        &mut self,
+        reason: CloseReason,
+        code: Option<CloseCode>,
+    ) -> Option<(CloseCode, &'static str)> {
+        match reason {
+            CloseReason::ForcedClose => Some((CloseCode::GOING_AWAY, "enough")),
+            _ => code.map(|code| (code, "over")),
+        }
+    }
+}
+
+/// A port for clients of the other protocol, who are let in as `answer` says.
+async fn port<F, Fut>(running: &Running, answer: F) -> SocketAddr
+where
+    F: Fn(Server, Request<RequestBody>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = running.server.clone();
+    let http = HttpServer::new(Routes::new(move |request| answer(server.clone(), request)));
+    tokio::spawn(async move { http.serve(&listener, std::future::pending()).await });
+    addr
+}
+
+async fn open(server: Server, request: Request<RequestBody>) -> Response<Body> {
+    opened(server.open_translated(request, Words::default()).await)
+}
+
+fn opened(result: Result<(Session, Response<Body>), OpenError>) -> Response<Body> {
+    match result {
+        Ok((_, switching)) => switching,
+        Err(OpenError::Refused(answer)) => *answer,
+        Err(OpenError::Handshake { status, .. }) => refusal(status),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn refusal(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    response
+}
+
+async fn connect(running: &Running) -> WebSocket {
+    WebSocket::open(port(running, open).await, "/any?path").await.unwrap()
+}
+
+/// Nothing is held of any session.
+async fn freed(running: &Running) {
+    running.emptied().await;
+    soon(async {
+        while running.server.stats().outboxes > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(running.server.stats().queued_bytes, 0);
+}
+
+#[tokio::test]
+async fn messages_are_translated_in_both_directions_and_in_order() {
+    let mut running = start_echo(Server::builder()).await;
+    let mut ws = connect(&running).await;
+    let session = running.opened().await;
+    assert!(session.request().is_translated() && session.request().target() == "/any?path");
+    ws.send("a").await;
+    assert_eq!(running.message().await, Message::from("in a"));
+    assert_eq!(ws.text().await, "out in a");
+    ws.send_binary(&[0, 255]).await;
+    assert_eq!(running.message().await, Message::from(vec![0, 255]));
+    assert_eq!(ws.binary().await, [0, 255]);
+    // Messages that mean nothing, or several, on either side.
+    ws.send_together(["nothing", "silence", "twice", "ask", "parts", "silence", "b"].map(str::to_owned))
+        .await;
+    for text in ["out twice", "out twice", "out answer", "one", "two", "out in b"] {
+        assert_eq!(ws.text().await, text);
+    }
+    assert_eq!((session.queued_bytes(), session.queued_messages()), (0, 0));
+    session.send_tracked("in silence").unwrap().await.unwrap();
+    session.send(engineio::Prepared::text("noted").with_note("note".into())).unwrap();
+    let large = Bytes::from(vec![7; 300_000]);
+    session.send(large.clone()).unwrap();
+    session.send_tracked("last").unwrap().await.unwrap();
+    assert_eq!([ws.text().await, ws.text().await], ["note", "out noted"]);
+    assert_eq!(ws.binary().await, large);
+    assert_eq!(ws.text().await, "out last");
+}
+
+/// The application is asked before the client has its answer.
+#[tokio::test]
+async fn what_is_said_first_decides_about_the_answer() {
+    let mut running = start_echo(Server::builder()).await;
+    let addr = port(&running, |server, request| async move {
+        let (heard, mut hearing) = mpsc::unbounded_channel();
+        let opening = request.uri().query().map(|query| Message::from(query.to_owned()));
+        let translator = Words { opening, heard: Some(heard) };
+        let (session, switching) = server.open_translated(request, translator).await.unwrap();
+        let said = soon(hearing.recv()).await.unwrap();
+        session.send("more").unwrap();
+        if said == Message::from("good") { switching } else { refusal(StatusCode::FORBIDDEN) }
+    })
+    .await;
+    let mut ws = WebSocket::open(addr, "/?good").await.unwrap();
+    assert_eq!(running.message().await, Message::from("good"));
+    assert_eq!([ws.text().await, ws.text().await], ["out good", "out more"]);
+    assert_eq!(WebSocket::open(addr, "/?bad").await.err(), Some(403));
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    ws.cut();
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    freed(&running).await;
+}
+
+/// However long it takes: a client without an answer cannot show that it lives.
+#[tokio::test]
+async fn heartbeats_begin_with_the_answer() {
+    let builder =
+        Server::builder().ping_interval(Duration::from_millis(10)).ping_timeout(Duration::from_millis(500));
+    let mut running = start(builder).await;
+    let (let_in, waiting) = mpsc::channel::<()>(1);
+    let waiting = std::sync::Arc::new(tokio::sync::Mutex::new(waiting));
+    let addr = port(&running, move |server, request| {
+        let waiting = std::sync::Arc::clone(&waiting);
+        async move {
+            let opened = server.open_translated(request, Words::default()).await;
+            waiting.lock().await.recv().await;
+            self::opened(opened)
+        }
+    })
+    .await;
+    let connecting = tokio::spawn(async move { WebSocket::open(addr, "/").await });
+    let session = running.opened().await;
+    assert!(tokio::time::timeout(Duration::from_millis(1500), running.closed()).await.is_err());
+    let_in.send(()).await.unwrap();
+    let mut ws = soon(connecting).await.unwrap().unwrap();
+    for _ in 0..3 {
+        // Reading answers it.
+        assert_eq!(ws.next().await, Some(WsMessage::Ping(Bytes::new())));
+    }
+    assert!(session.is_open());
+    // And who reads no more is gone.
+    assert_eq!(running.closed().await, CloseReason::PingTimeout);
+}
+
+#[tokio::test]
+async fn a_client_is_told_why_it_is_closed_behind_what_was_sent() {
+    let mut running = start(Server::builder()).await;
+    let mut ws = connect(&running).await;
+    let session = running.opened().await;
+    for number in 0..200 {
+        session.send(number.to_string()).unwrap();
+    }
+    session.close();
+    for number in 0..200 {
+        assert_eq!(ws.text().await, format!("out {number}"));
+    }
+    let Some(WsMessage::Close(Some(frame))) = ws.next().await else { panic!("a close frame") };
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "enough"));
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+    ws.cut();
+    drop(session);
+
+    // The translator may end it, too.
+    let mut ws = connect(&running).await;
+    ws.send_together(["ask", "leave", "too late"].map(str::to_owned)).await;
+    assert_eq!(ws.text().await, "out answer");
+    assert_eq!(ws.closed().await, Some(1001));
+    assert_eq!(running.closed().await, CloseReason::ForcedClose);
+    ws.cut();
+    freed(&running).await;
+}
+
+#[tokio::test]
+async fn a_session_ends_as_its_client_goes() {
+    let mut running = start(Server::builder().max_payload(100)).await;
+    let mut ws = connect(&running).await;
+    ws.close().await;
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    connect(&running).await.cut();
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    let mut ws = connect(&running).await;
+    ws.send(&"x".repeat(101)).await;
+    assert_eq!(ws.closed().await, Some(1009));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::WebSocket));
+    drop(ws);
+    freed(&running).await;
+}
+
+#[tokio::test]
+async fn they_count_among_the_sessions() {
+    let mut running = start(Server::builder().max_sessions(1)).await;
+    let addr = port(&running, open).await;
+    let ws = WebSocket::open(addr, "/").await.unwrap();
+    assert_eq!(running.server.stats().sessions, 1);
+    assert_eq!(WebSocket::open(addr, "/").await.err(), Some(503));
+    assert_eq!(running.get("/engine.io/?EIO=4&transport=polling").await.status, 503);
+    ws.cut();
+    assert_eq!(running.closed().await, CloseReason::TransportClose);
+    freed(&running).await;
+    WebSocket::open(addr, "/").await.unwrap();
+}
+
+/// What a client does not take waits in its outbox, where the limit is.
+#[tokio::test]
+async fn a_client_that_does_not_read_reaches_the_limit() {
+    let builder = Server::builder().max_buffered(1_000_000, SlowConsumer::Disconnect);
+    let mut running = start(builder).await;
+    let ws = connect(&running).await;
+    let session = running.opened().await;
+    let message = engineio::Prepared::text(&"x".repeat(50_000));
+    let full = soon(async {
+        loop {
+            if let Err(error) = session.send(message.clone()) {
+                return error;
+            }
+            assert!(session.queued_bytes() <= 1_000_000);
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(full, SendError::Full);
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::SlowConsumer));
+    drop((ws, session));
+    freed(&running).await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_them_and_those_that_have_no_answer_yet() {
+    let mut running = start(Server::builder()).await;
+    let mut ws = connect(&running).await;
+    let addr = port(&running, |server, request| async move {
+        let opened = server.open_translated(request, Words::default()).await;
+        std::future::pending::<()>().await;
+        self::opened(opened)
+    })
+    .await;
+    let waiting = tokio::spawn(async move { WebSocket::open(addr, "/").await.err() });
+    soon(async {
+        while running.server.stats().sessions < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let server = running.server.clone();
+    let draining = tokio::spawn(async move { server.drain(Duration::from_secs(4), Duration::ZERO).await });
+    assert_eq!(ws.closed().await, Some(1001));
+    tokio::time::timeout(LONG, draining).await.unwrap().unwrap();
+    assert_eq!([running.closed().await, running.closed().await], [CloseReason::ForcedClose; 2]);
+    waiting.abort();
+    freed(&running).await;
+}
+
+#[tokio::test]
+async fn requests_pass_what_all_handshakes_pass() {
+    let builder = Server::builder().allow_request(|parts| {
+        let allowed = parts.uri.path() != "/forbidden";
+        async move { if allowed { Ok(()) } else { Err("no".to_owned()) } }
+    });
+    let running = start(builder).await;
+    let addr = port(&running, open).await;
+    // As for any refused request that wants a WebSocket.
+    assert_eq!(WebSocket::open(addr, "/forbidden").await.err(), Some(400));
+    for (headers, status) in [
+        (&[("upgrade", "websocket")][..], 400),
+        (&[("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "8")], 426),
+    ] {
+        let request =
+            headers.iter().fold(Raw::new("GET", "/"), |request, (name, value)| request.header(name, value));
+        assert_eq!(request.send(addr).await.status, status);
+    }
+    assert_eq!(running.server.stats().sessions, 0);
+    WebSocket::open(addr, "/").await.unwrap();
+}

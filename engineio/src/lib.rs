@@ -102,7 +102,7 @@ pub use self::server::{
     CookieError, Cors, CorsError, Descriptors, EngineLayer, EngineService, Flow, Handler, HttpServer,
     IncompleteBody, OpenError, OriginPolicy, Origins, PeerAddr, PendingUpgrade, Priority, Query, Refusal,
     RequestBody, RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats,
-    Traffic, Translator, Upgraded, handler_fn, preferred_encoding,
+    Traffic, Translator, Upgraded, WeakServer, handler_fn, preferred_encoding,
 };
 pub use self::sid::Sid;
 pub use self::text::Text;

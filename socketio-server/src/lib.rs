@@ -84,7 +84,7 @@ pub use self::recovery::NotRecovered;
 pub use self::rooms::{Delivered, IntoRooms, Room, RoomEvent, Target};
 #[cfg(feature = "serve-client")]
 pub use self::server::client_bundle::BundleError;
-pub use self::server::{Server, ServerBuilder};
+pub use self::server::{Server, ServerBuilder, WeakServer};
 pub use self::socket::disconnect_reason::DisconnectReason;
 pub use self::socket::handshake::Handshake;
 pub use self::socket::rewrite::{Rewrite, Screen};

@@ -10,6 +10,7 @@ mod clients;
 mod cluster;
 mod dynamic;
 mod events;
+mod freed;
 mod leaving;
 mod limits;
 mod middlewares;

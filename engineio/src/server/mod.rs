@@ -38,6 +38,7 @@ mod traffic;
 mod translator;
 mod transports;
 mod upgrade;
+mod weak_server;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +71,7 @@ pub use self::stats::Stats;
 pub use self::traffic::{Flow, Traffic};
 pub use self::translator::{OpenError, Translator};
 pub use self::upgrade::{PendingUpgrade, Upgraded};
+pub use self::weak_server::WeakServer;
 
 use self::builder::Options;
 use self::registry::Registry;
@@ -83,6 +85,9 @@ use crate::config::Config;
 /// This is a handle: clones are the same server. It listens by itself with [`serve`](Self::serve), or answers
 /// the requests that an HTTP server or framework passes to its [`service`](Self::service) or
 /// [`layer`](Self::layer).
+///
+/// A server is freed when its last handle is dropped and its last session and connection have ended. Its handlers
+/// and hooks must hold no such handle, see [`WeakServer`].
 #[derive(Clone, Debug)]
 pub struct Server(Arc<Shared>);
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use socketio_events::extract::Extract;
 use socketio_events::handler::HandlerFn;
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
@@ -17,9 +18,9 @@ use crate::broadcast::Family;
 use crate::cluster::NamespaceNode;
 use crate::cluster::server_event::ServerEventContext;
 use crate::config::Config;
-use crate::error::{ConnectError, HandlerError};
+use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::extensions::Extensions;
-use crate::extract::handler;
+use crate::extract::{Context, handler};
 use crate::rooms::{Delivered, Room, RoomEvent, Target};
 use crate::socket::middleware;
 use crate::socket::rewrite::Screen;
@@ -31,6 +32,9 @@ use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Names
 /// Handlers are registered here for all sockets of the namespace, before the first one connects or later; a
 /// socket can have additional handlers of its own. A namespace below a parent starts with a copy of the
 /// parent's handlers. Events sent by a parent reach all namespaces below it.
+///
+/// Handlers take the namespace of their socket as an argument. A handler that holds a `Namespace` would own what
+/// owns it, see [`WeakServer`](crate::WeakServer).
 #[derive(Clone)]
 pub struct Namespace(Arc<NamespaceState>);
 
@@ -292,6 +296,13 @@ impl Namespace {
     /// Number of sockets of this server in a room.
     pub fn room_len(&self, room: &str) -> usize {
         self.0.node.rooms.read().room_len(room)
+    }
+}
+
+/// The namespace of the socket.
+impl<C: Context> Extract<C> for Namespace {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(Self(Arc::clone(context.socket().namespace_state())))
     }
 }
 

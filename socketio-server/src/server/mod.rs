@@ -3,6 +3,7 @@
 mod builder;
 #[cfg(feature = "serve-client")]
 pub(crate) mod client_bundle;
+mod weak_server;
 
 use std::fmt;
 use std::future::Future;
@@ -14,6 +15,7 @@ use engineio::EngineLayer;
 use tokio::net::TcpListener;
 
 pub use self::builder::ServerBuilder;
+pub use self::weak_server::WeakServer;
 use crate::namespace::Namespace;
 use crate::namespace::params::{Pattern, PatternError};
 use crate::namespace::registry::{NamespaceRegistry, NamespaceRequest};
@@ -22,6 +24,9 @@ use crate::namespace::registry::{NamespaceRegistry, NamespaceRequest};
 ///
 /// This is a handle: clones refer to the same server. It dereferences to the default namespace `/`, so all
 /// methods of [`Namespace`] are available.
+///
+/// A server is freed when its last handle is dropped and its last client has disconnected. A handler must hold
+/// no handle of its own server, see [`WeakServer`].
 #[derive(Clone)]
 pub struct Server {
     namespaces: Arc<NamespaceRegistry>,

@@ -146,3 +146,42 @@ async fn a_server_whose_handlers_hold_a_weak_handle_is_freed_with_its_last_socke
     }
     assert!(weak.upgrade().is_none());
 }
+
+/// A socket owns the handlers that are registered on it, and these often hold the socket.
+#[tokio::test]
+async fn a_socket_whose_handlers_hold_it_is_freed_when_it_has_left() {
+    let (sender, mut values) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on_connect(move |socket: Socket| {
+            let value = Arc::new(());
+            sender.send(Arc::downgrade(&value)).unwrap();
+            let held = Arc::new((socket.clone(), value));
+            let yes = |held: &Arc<(Socket, Arc<()>)>| {
+                let held = Arc::clone(held);
+                move || {
+                    let _ = held.0.emit("yes", &Args(()));
+                    std::future::ready(())
+                }
+            };
+            socket.on("own", yes(&held));
+            socket.once("never", yes(&held));
+            socket.on_any(yes(&held));
+            socket.event_middleware(yes(&held));
+            socket.on_any_outgoing(move |_, _| assert!(held.0.is_connected()));
+            async {}
+        });
+        // A handler that is registered too late is dropped.
+        io.on_disconnect(|socket: Socket| {
+            let held = socket.clone();
+            socket.on("own", move || std::future::ready(held.emit("yes", &Args(()))));
+            async {}
+        });
+    })
+    .await;
+    for packet in ["41", "1"] {
+        let (mut ws, _) = running.connect().await;
+        ask(&mut ws, r#"42["own"]"#, r#"42["yes"]"#).await;
+        ws.send(packet).await;
+        freed(&soon(values.recv()).await.unwrap()).await;
+    }
+}

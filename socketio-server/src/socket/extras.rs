@@ -102,7 +102,26 @@ impl Socket {
 
     /// Changes the extras; allocates them if necessary. `change` must not drop handlers or listeners, because
     /// their destructors may use the socket.
+    ///
+    /// The extras of a socket that has left are dropped. They often hold the socket, which would then never be
+    /// freed.
     pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut SocketExtras) -> R) -> R {
-        change(&mut self.0.extras.get_or_init(Box::default).write().unwrap_or_else(PoisonError::into_inner))
+        let (result, unused) = {
+            let extras = self.0.extras.get_or_init(Box::default);
+            let mut extras = extras.write().unwrap_or_else(PoisonError::into_inner);
+            let result = change(&mut extras);
+            (result, self.has_left().then(|| std::mem::take(&mut *extras)))
+        };
+        if let Some(unused) = unused {
+            self.namespace_state().node.count_outgoing(0, unused.outgoing.len());
+        }
+        result
+    }
+
+    /// Drops the extras of a socket that has left.
+    pub(super) fn drop_extras(&self) {
+        if self.has_extras() {
+            self.change_extras(|_| {});
+        }
     }
 }

@@ -130,6 +130,7 @@ impl Socket {
     /// Ends a socket that never connected: a middleware refused the client, or the client has disconnected.
     pub(crate) fn give_up(&self) {
         self.0.state.disconnect();
+        self.drop_extras();
     }
 
     pub(super) fn join_rooms(&self, rooms: Vec<Room>) {
@@ -182,7 +183,7 @@ impl Socket {
             self.detach(|| call(context()));
         }
         let Some(membership) = self.0.state.disconnect() else { return };
-        self.remove_outgoing(|_| true);
+        self.drop_extras();
         self.leave_rooms(&membership, reason);
         self.0.acks.close();
         self.0.siblings.remove(&self.0);

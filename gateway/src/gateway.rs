@@ -126,7 +126,7 @@ impl Gateway {
             crowd.register(&namespace);
             guard.register(&namespace);
             pace::register(&namespace, &config.limits);
-            events::register(&io, &namespace, &config, &tallies.excess);
+            events::register(&namespace, &config, &tallies.excess);
             hooks.register(&namespace);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);
@@ -156,6 +156,9 @@ impl Gateway {
 
     /// Socket.IO server, for handlers and emits of the embedding program. Native clients are clients of it
     /// too.
+    ///
+    /// The server owns its handlers. A handler that holds a `Gateway` or a `Server` keeps them in memory for
+    /// ever; it holds a [`WeakServer`](socketio_server::WeakServer) instead.
     pub fn io(&self) -> &Server {
         &self.0.io
     }

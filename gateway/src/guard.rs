@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_parser::ArgError;
 use socketio_server::{
-    Ack, ConnectError, Data, DisconnectReason, Handshake, Namespace, Object, Server, Socket,
+    Ack, ConnectError, Data, DisconnectReason, Handshake, Namespace, Object, Server, Socket, WeakServer,
 };
 
 use crate::access;
@@ -29,7 +29,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Expiry times of the clients' tokens.
 struct Ends {
-    io: Server,
+    /// Weak, because handlers of the server hold this state.
+    io: WeakServer,
     /// Expiry time, namespace and socket id of each client, soonest first.
     due: Mutex<BTreeSet<(u64, String, String)>>,
     /// Whether the task that disconnects expired clients is running.
@@ -51,7 +52,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, auth: &Auth) -> Self {
-        let ends = Ends { io: io.clone(), due: Mutex::default(), watched: AtomicBool::new(false) };
+        let ends = Ends { io: io.downgrade(), due: Mutex::default(), watched: AtomicBool::new(false) };
         let kept = Kept::new(Duration::from_millis(auth.keep_ms), auth.max_kept);
         let tokens = Arc::clone(tokens);
         Self { tokens, anonymous: auth.anonymous, ends: Arc::new(ends), kept: Arc::new(kept) }
@@ -200,15 +201,16 @@ fn end(socket: &Socket) -> Option<(u64, String, String)> {
     Some((until, socket.namespace().to_owned(), socket.id().to_owned()))
 }
 
-/// Disconnects clients with expired tokens. The task ends when no expiry time is left.
+/// Disconnects clients with expired tokens. The task ends when no expiry time is left, or the server is gone.
 async fn watch(ends: Arc<Ends>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let Some(io) = ends.io.upgrade() else { return };
         let now = tokens::now();
         for (_, namespace, id) in ends.take_due(now) {
-            let socket = ends.io.namespace(&namespace).and_then(|namespace| namespace.socket(&id));
+            let socket = io.namespace(&namespace).and_then(|namespace| namespace.socket(&id));
             // The client may have presented a newer token in the meantime.
             let is_over = |socket: &Socket| end(socket).is_some_and(|(until, ..)| until <= now);
             if let Some(socket) = socket.filter(is_over) {

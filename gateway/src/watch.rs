@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use socketio_server::{ConnectError, Namespace, Server, Socket};
+use socketio_server::{ConnectError, Namespace, Server, Socket, WeakServer};
 
 use crate::access::{self, Operators};
 use crate::closes::Closes;
@@ -20,8 +20,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// State of the namespace.
 struct Watched {
-    io: Server,
-    namespace: Namespace,
+    /// Weak, because a handler of the server holds this state.
+    io: WeakServer,
     closes: Arc<Closes>,
     started: Instant,
     /// Whether the task that emits the statistics is running.
@@ -37,17 +37,16 @@ pub(crate) fn register(io: &Server, operators: &Arc<Operators>, closes: &Arc<Clo
         async move { if may { Ok(()) } else { Err(ConnectError::from(Refusal::KeyNeeded)) } }
     });
     let watched = Arc::new(Watched {
-        io: io.clone(),
-        namespace: namespace.clone(),
+        io: io.downgrade(),
         closes: Arc::clone(closes),
         started,
         counting: AtomicBool::new(false),
     });
-    namespace.on_connect(move |socket: Socket| {
+    namespace.on_connect(move |socket: Socket, namespace: Namespace| {
         // The error of a disconnected client is ignored.
-        let _ = socket.emit("numbers", &watched.numbers());
+        let _ = watched.numbers().map(|numbers| socket.emit("numbers", &numbers));
         if !watched.counting.swap(true, Ordering::SeqCst) {
-            tokio::spawn(count(Arc::clone(&watched)));
+            tokio::spawn(count(Arc::clone(&watched), namespace));
         }
         async {}
     });
@@ -64,27 +63,29 @@ fn may_watch(operators: &Operators, socket: &Socket) -> bool {
 }
 
 /// Emits the statistics each second, until no client is connected.
-async fn count(watched: Arc<Watched>) {
+async fn count(watched: Arc<Watched>, namespace: Namespace) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if watched.namespace.is_empty() {
+        if namespace.is_empty() {
             watched.counting.store(false, Ordering::SeqCst);
             // A client may have connected before the flag was cleared, and then it started no task.
-            if watched.namespace.is_empty() || watched.counting.swap(true, Ordering::SeqCst) {
+            if namespace.is_empty() || watched.counting.swap(true, Ordering::SeqCst) {
                 return;
             }
         }
+        let Some(numbers) = watched.numbers() else { return };
         // The event is volatile: outdated statistics are of no use to a slow client.
-        if let Err(error) = watched.namespace.volatile().emit("numbers", &watched.numbers()).await {
+        if let Err(error) = namespace.volatile().emit("numbers", &numbers).await {
             tracing::debug!(%error, "the numbers were not told");
         }
     }
 }
 
 impl Watched {
-    fn numbers(&self) -> Numbers {
-        Numbers::now(&self.io, &self.closes, self.started.elapsed())
+    /// `None` if the server is gone.
+    fn numbers(&self) -> Option<Numbers> {
+        Some(Numbers::now(&self.io.upgrade()?, &self.closes, self.started.elapsed()))
     }
 }

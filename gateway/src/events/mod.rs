@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use socketio_server::{Ack, Namespace, RawArgs, Server, Socket};
+use socketio_server::{Ack, Namespace, RawArgs, Socket};
 
 pub(crate) use self::table::{AUTHENTICATE, EVENTS};
 
@@ -24,7 +24,7 @@ use crate::person::{self, user};
 use crate::tallies::Words;
 
 /// Registers the built-in events in a namespace.
-pub(crate) fn register(io: &Server, namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
+pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
     let started = Instant::now();
     namespace.on_connect(|socket: Socket| async move {
         tracing::debug!(id = socket.id(), namespace = socket.namespace(), "connected");
@@ -53,7 +53,7 @@ pub(crate) fn register(io: &Server, namespace: &Namespace, config: &Arc<Config>,
         let info = json!({"server": server, "websocket": websocket, "session": session});
         async move { both(&socket, "info_response", info) }
     });
-    rooms::register(io, namespace, &config.events, excess);
+    rooms::register(namespace, &config.events, excess);
     talk::register(namespace, &config.events);
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{Ack, Data, Namespace, Object, Server, Socket};
+use socketio_server::{Ack, Data, Namespace, Object, Socket};
 
 use super::{both, table, wrong};
 use crate::config::Events;
@@ -32,14 +32,13 @@ impl Named {
     }
 }
 
-pub(super) fn register(io: &Server, namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
+pub(super) fn register(namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
     let max = if events.join { Some(events.max_rooms) } else { None };
     for event in table::names("join") {
-        let io = io.clone();
         let excess = Arc::clone(excess);
-        namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
-            let joined =
-                join(&io, &socket, &room.name(), max, &excess).map_err(|error| wrong(&socket, event, error));
+        namespace.on(event, move |socket: Socket, home: Namespace, Data(room): Data<Named>| {
+            let joined = join(&home, &socket, &room.name(), max, &excess)
+                .map_err(|error| wrong(&socket, event, error));
             async move { joined }
         });
     }
@@ -52,7 +51,7 @@ pub(super) fn register(io: &Server, namespace: &Namespace, events: &Events, exce
 }
 
 fn join(
-    io: &Server,
+    namespace: &Namespace,
     socket: &Socket,
     room: &str,
     max: Option<usize>,
@@ -62,7 +61,7 @@ fn join(
     room_name::check(room).map_err(|error| error.to_string())?;
     // Each socket has a room named by its id. A client in that room would receive the socket's private
     // events.
-    if io.namespace(socket.namespace()).is_some_and(|home| home.socket(room).is_some()) {
+    if namespace.socket(room).is_some() {
         return Err("the name is the id of a socket".to_owned());
     }
     let joined = person::rooms(socket);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use engineio::Sid;
-use socketio_server::{Object, Server, Socket};
+use socketio_server::{Object, Server, Socket, WeakServer};
 use thiserror::Error;
 
 use super::HookError;
@@ -20,7 +20,8 @@ use crate::log_limit::LogLimiter;
 /// Shared state of all sockets of a gateway with a backend.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) io: Server,
+    /// Weak, because handlers of the server hold this state.
+    io: WeakServer,
     pub(super) line: Arc<Line>,
     pub(super) calls: Vec<Moment>,
     pub(super) events: Vec<String>,
@@ -52,7 +53,7 @@ pub(super) enum EventError {
 impl Shared {
     pub(super) fn new(settings: &Settings, io: &Server) -> Result<Self, HookError> {
         Ok(Self {
-            io: io.clone(),
+            io: io.downgrade(),
             line: Arc::new(Line::new(Backend::new(settings)?, settings)),
             calls: settings.calls.clone(),
             events: settings.events.clone(),
@@ -86,9 +87,14 @@ impl Shared {
     }
 
     pub(super) async fn emit(&self, emits: &[Object<Emit>], from: &Socket) {
+        if emits.is_empty() {
+            return;
+        }
+        // Without a server there are no receivers.
+        let Some(io) = self.io.upgrade() else { return };
         for Object(emit) in emits {
             // A failed emit is only logged: the client has disconnected, or its outbox is full.
-            if let Err(error) = emit.send(&self.io, from).await {
+            if let Err(error) = emit.send(&io, from).await {
                 tracing::debug!(%error, "an event of the backend was not emitted");
             }
         }

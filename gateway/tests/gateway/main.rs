@@ -9,6 +9,7 @@ mod crowd;
 mod deploy;
 mod descriptors;
 mod events;
+mod freed;
 mod hook_limits;
 mod hooks;
 mod http;

@@ -1,7 +1,6 @@
 //! Justified differences between the readers. README.md gives the reasons.
 
-use crate::Differ;
-use crate::readers::Reading;
+use crate::reading::{Differ, Reading};
 
 /// The name of the decision that explains a difference, if there is one.
 pub(crate) fn decide(reader: &str, differ: Differ, input: &[u8], ours: &Reading) -> Option<&'static str> {

@@ -9,13 +9,13 @@ mod decisions;
 mod generate;
 mod random;
 mod readers;
+mod reading;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use random::Random;
-use readers::{Reading, Seen};
 
 const INPUTS: usize = 10_000;
 /// Number of simultaneous connections to each reader.
@@ -57,7 +57,7 @@ async fn everybody_sees_the_same_requests() {
                     "an answer to a request that we did not see"
                 );
             }
-            match differ(&ours, &theirs) {
+            match reading::differ(&ours, &theirs) {
                 None => alike += 1,
                 Some(differ) => match decisions::decide(name, differ, input, &ours) {
                     Some(decision) => *decided.entry((decision, name)).or_default() += 1,
@@ -78,62 +78,6 @@ async fn everybody_sees_the_same_requests() {
         assert!(readme.contains(&format!("**{decision}**")), "README.md does not explain {decision}");
     }
     assert!(taken > INPUTS && refused > INPUTS / 5, "the inputs are not what this test needs");
-}
-
-/// Kinds of difference between two readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Differ {
-    /// Our reader ends earlier; our requests are a prefix of theirs.
-    Less,
-    /// The other reader ends earlier.
-    More,
-    /// A request differs. No decision justifies that.
-    Split,
-}
-
-fn differ(ours: &Reading, theirs: &Reading) -> Option<Differ> {
-    if !ours.seen.iter().zip(&theirs.seen).all(|(ours, theirs)| same(theirs, ours)) {
-        return Some(Differ::Split);
-    }
-    match ours.seen.len().cmp(&theirs.seen.len()) {
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Less => Some(Differ::Less),
-        std::cmp::Ordering::Greater => Some(Differ::More),
-    }
-}
-
-/// Whether two requests are the same. The spelling of a target may differ: our reader and hyper's `Uri`
-/// encode characters that a URI may not contain and write an empty path as `/`, and nginx omits scheme and
-/// host.
-pub(crate) fn same(theirs: &Seen, ours: &Seen) -> bool {
-    let target = |target: &[u8]| {
-        let mut plain = Vec::new();
-        let after =
-            |scheme: &[u8]| target.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme));
-        let scheme =
-            [&b"http://"[..], b"https://", b"ftp://"].into_iter().find(|scheme| after(scheme).is_some());
-        let target = match scheme {
-            Some(scheme) => {
-                let rest = &target[scheme.len()..];
-                let path = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-                &rest[path..]
-            }
-            None => target,
-        };
-        if target.first().is_none_or(|byte| *byte == b'?') {
-            plain.push(b'/');
-        }
-        for byte in target {
-            match byte {
-                b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
-                    plain.extend_from_slice(format!("%{byte:02X}").as_bytes());
-                }
-                _ => plain.push(*byte),
-            }
-        }
-        plain
-    };
-    theirs.method == ours.method && theirs.body == ours.body && target(&theirs.target) == target(&ours.target)
 }
 
 fn number(name: &str, default: u64) -> u64 {

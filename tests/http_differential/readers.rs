@@ -19,23 +19,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-/// A request as a reader understood it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) method: String,
-    pub(crate) target: Vec<u8>,
-    pub(crate) body: Vec<u8>,
-}
-
-/// The result of one connection.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
-    pub(crate) seen: Vec<Seen>,
-    /// The ids of the requests that came through nginx.
-    pub(crate) ids: Vec<String>,
-    /// The status of a refusal, which is the last response.
-    pub(crate) refused: Option<u16>,
-}
+use crate::reading::{Reading, Seen, same};
 
 /// The requests that a reader behind nginx saw, by the ids that nginx assigned.
 pub(crate) type Behind = Arc<Mutex<HashMap<String, String>>>;
@@ -204,7 +188,7 @@ fn reading(heard: &[u8]) -> Reading {
                 (Some(behind), Some((forwarded_id, method, target))) => {
                     assert_eq!(id.take().as_ref(), Some(&forwarded_id), "an answer to another request");
                     let front = Seen { method, target, body: behind.body.clone() };
-                    assert!(crate::same(&front, &behind), "nginx forwards {front:?}, we read {behind:?}");
+                    assert!(same(&front, &behind), "nginx forwards {front:?}, we read {behind:?}");
                     reading.seen.push(front);
                     reading.ids.push(forwarded_id);
                 }

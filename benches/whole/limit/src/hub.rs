@@ -2,10 +2,10 @@
 //! end of the scheduler's turn, with one write per peer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::connection::response;
-use crate::peer::Peer;
+use crate::peer::{Peer, lock};
+use crate::wire::response;
 
 #[derive(Default)]
 pub struct Hub {
@@ -129,8 +129,4 @@ impl Hub {
 /// Packets without the last separator.
 fn payload(packets: &[u8]) -> &[u8] {
     packets.strip_suffix(b"\x1e").unwrap_or(packets)
-}
-
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,8 @@
 mod connection;
 mod hub;
 mod peer;
+mod serve;
+mod wire;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         loop {
             if let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(peer::run(Arc::clone(&hub), stream));
+                tokio::spawn(serve::run(Arc::clone(&hub), stream));
             }
         }
     })

@@ -1,26 +1,12 @@
-//! A connection: one task reads; other tasks write to it directly if its queue is empty.
+//! The other side of a connection: any task writes to it, directly if its queue is empty.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-
-use crate::connection::Connection;
-use crate::hub::{Hub, lock};
+use tokio::net::tcp::OwnedWriteHalf;
 
 /// Number of buffers per write.
 const PIECES: usize = 64;
-
-thread_local! {
-    /// The read buffer of a worker, and its buffer for responses.
-    static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; 64 * 1024], Vec::new()));
-}
 
 pub struct Peer {
     pub number: usize,
@@ -31,63 +17,11 @@ pub struct Peer {
     kept: Mutex<Vec<Arc<[u8]>>>,
 }
 
-/// Serves one connection until it ends.
-pub async fn run(hub: Arc<Hub>, stream: TcpStream) {
-    let (mut reader, socket) = stream.into_split();
-    let peer =
-        Arc::new(Peer { number: hub.number(), socket, unsent: Mutex::default(), kept: Mutex::default() });
-    let mut connection = Connection::new(Arc::clone(&peer), Arc::clone(&hub));
-    let mut partial = Vec::new();
-    poll_fn(|cx| {
-        loop {
-            let read = BUFFERS.with_borrow_mut(|(scratch, out)| {
-                let mut buf = ReadBuf::new(scratch);
-                match Pin::new(&mut reader as &mut OwnedReadHalf).poll_read(cx, &mut buf) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(_)) => return Poll::Ready(None),
-                    Poll::Ready(Ok(())) if buf.filled().is_empty() => return Poll::Ready(None),
-                    Poll::Ready(Ok(())) => {}
-                }
-                out.clear();
-                let handled = handle(&mut connection, &mut partial, buf.filled_mut(), out);
-                if !out.is_empty() {
-                    peer.send(out);
-                }
-                Poll::Ready(handled)
-            });
-            match read {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(())) => {}
-                Poll::Ready(None) => return Poll::Ready(()),
-            }
-        }
-    })
-    .await;
-    hub.leave(&peer, connection.rooms());
-}
-
-/// Handles a read together with the rest of the previous one; `None` is the end.
-fn handle(
-    connection: &mut Connection,
-    partial: &mut Vec<u8>,
-    read: &mut [u8],
-    out: &mut Vec<u8>,
-) -> Option<()> {
-    if partial.is_empty() {
-        let used = connection.handle(read, out)?;
-        partial.extend_from_slice(&read[used..]);
-    } else {
-        partial.extend_from_slice(read);
-        let used = connection.handle(partial, out)?;
-        partial.drain(..used);
-        if partial.is_empty() {
-            *partial = Vec::new();
-        }
-    }
-    Some(())
-}
-
 impl Peer {
+    pub fn new(number: usize, socket: OwnedWriteHalf) -> Arc<Self> {
+        Arc::new(Self { number, socket, unsent: Mutex::default(), kept: Mutex::default() })
+    }
+
     /// Writes at once, or queues behind earlier data.
     pub fn send(self: &Arc<Self>, bytes: &[u8]) {
         self.write(&[IoSlice::new(bytes)]);
@@ -145,4 +79,8 @@ impl Peer {
             }
         }
     }
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use crate::run::Failure;
+use crate::failure::Failure;
 
 /// Names and values: `--name value`.
 pub struct Arguments(HashMap<String, String>);

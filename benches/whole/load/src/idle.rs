@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
+use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
-use crate::run::{Failure, Measured, Run, Tally};
+use crate::run::{Measured, Run, Tally};
 
 #[derive(Default)]
 struct Idle(Tally);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::failure::Failure;
 use crate::message::Events as ServerEvents;
-use crate::run::Failure;
 use crate::wire::{
     BINARY, CLOSE, KEY, PING, PONG, Response, TEXT, frame, parse_frame, parse_response, parse_upgrade,
 };

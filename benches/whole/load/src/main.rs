@@ -9,6 +9,7 @@
 
 mod arguments;
 mod cost;
+mod failure;
 mod histogram;
 mod idle;
 mod links;
@@ -24,7 +25,7 @@ mod wire;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-use run::Failure;
+use failure::Failure;
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {

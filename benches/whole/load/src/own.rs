@@ -6,9 +6,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::arguments::Arguments;
+use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
 use crate::message::{Events, Expected, Kind, Seen};
-use crate::run::{Failure, Measured, Run, Tally};
+use crate::run::{Measured, Run, Tally};
 
 /// First acknowledgement id, chosen so that ids have more than one digit.
 const FIRST_ID: usize = 10;

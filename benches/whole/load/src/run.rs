@@ -1,32 +1,15 @@
 //! One run: connecting, warm-up, measurement, and waiting for the messages in flight.
 
-use std::fmt;
-use std::io;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
 use crate::cost::Processes;
+use crate::failure::Failure;
 use crate::histogram::Histogram;
 use crate::links::{Carrier, Links, Scenario};
 use crate::message::Events;
-
-/// The reason why a run is invalid.
-#[derive(Debug)]
-pub struct Failure(pub String);
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// Timeout for connecting, and for the messages in flight.
 const CONNECTING: Duration = Duration::from_secs(120);

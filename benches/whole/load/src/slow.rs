@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
+use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
 use crate::message::{Expected, Kind, Seen};
-use crate::run::{Failure, Measured, Run, Tally};
+use crate::run::{Measured, Run, Tally};
 
 /// Sampling interval of memory.
 const LOOK: Duration = Duration::from_millis(50);

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
+use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
 use crate::message::{Expected, Kind, Seen};
-use crate::run::{Failure, Measured, Run, Tally};
+use crate::run::{Measured, Run, Tally};
 
 /// Time limit for the responses to the clients that request data.
 const ANSWERS: Duration = Duration::from_secs(120);

@@ -132,7 +132,7 @@ impl RawArgs {
             }
             #[cfg(feature = "msgpack")]
             Parser::Msgpack => {
-                let mut list: ArgList<'a, crate::msgpack::error::ValueError> = self.list();
+                let mut list: ArgList<'a, crate::ValueError> = self.list();
                 T::deserialize(&mut list)
                     .map_err(|source| ArgError::Msgpack { index: list.current(), source })
             }

@@ -94,7 +94,7 @@ pub enum ArgError {
         /// Index of the argument, counted from 0 after the event name.
         index: usize,
         /// The expected and the actual type.
-        source: crate::msgpack::error::ValueError,
+        source: ValueError,
     },
 }
 
@@ -117,5 +117,37 @@ pub enum EncodeError {
     /// A value failed to serialize.
     #[cfg(feature = "msgpack")]
     #[error(transparent)]
-    Msgpack(#[from] crate::msgpack::error::ValueError),
+    Msgpack(#[from] ValueError),
+}
+
+/// A value does not match a type, or a type has no msgpack representation.
+#[cfg(feature = "msgpack")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(Box<str>);
+
+#[cfg(feature = "msgpack")]
+impl ValueError {
+    pub(crate) fn new(message: impl std::fmt::Display) -> Self {
+        Self(message.to_string().into_boxed_str())
+    }
+
+    /// Unreachable for a value of a packet, which the decoder has validated.
+    pub(crate) fn malformed() -> Self {
+        Self::new("not msgpack")
+    }
+}
+
+#[cfg(feature = "msgpack")]
+impl serde::de::Error for ValueError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::new(message)
+    }
+}
+
+#[cfg(feature = "msgpack")]
+impl serde::ser::Error for ValueError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::new(message)
+    }
 }

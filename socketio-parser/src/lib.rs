@@ -67,8 +67,8 @@
 //! directly into the buffer. A [`Binary`] in the arguments moves its bytes to `attachments`; only then is the
 //! header corrected.
 //!
-//! `msgpack` (the feature of that name) implements both directions for the other encoding, with binary data
-//! in place. A server selects one [`Parser`] at run time; arguments received in one encoding can be sent in
+//! `msgpack` (the feature of that name) reads and writes values in the other encoding, with binary data in
+//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects one [`Parser`] at run time; arguments received in one encoding can be sent in
 //! the other.
 //!
 //! # Limits
@@ -113,11 +113,11 @@ pub use attachments::Attachments;
 pub use binary::Binary;
 pub use decoder::Decoder;
 pub use emit::{ArgWriter, Args, Then, ToArgs};
+#[cfg(feature = "msgpack")]
+pub use error::ValueError;
 pub use error::{ArgError, DecodeError, EncodeError};
 pub use event::{Event, RESERVED_EVENTS, reserved_event};
 pub use limits::{Limit, Limits};
-#[cfg(feature = "msgpack")]
-pub use msgpack::error::ValueError;
 pub use namespace::Namespace;
 pub use packet::{Packet, Payload};
 pub use packet_type::PacketType;

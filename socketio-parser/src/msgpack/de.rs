@@ -4,9 +4,9 @@ use serde::de::{self, Deserialize, DeserializeSeed, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::date;
-use super::error::ValueError;
 use super::key::KeyDeserializer;
 use super::token::{Token, token};
+use crate::ValueError;
 use crate::arg_list::ReadArg;
 
 /// The same depth as serde_json's, for the same reason: a type may recurse on the stack.

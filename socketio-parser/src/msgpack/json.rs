@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use super::date;
-use super::error::ValueError;
 use super::token::{Token, token};
+use crate::ValueError;
 use crate::attachments::{Sink, leave, writing};
 use crate::json::text::push_decimal;
 use crate::limits::DEPTH_CEILING;

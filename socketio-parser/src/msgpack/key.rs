@@ -5,7 +5,7 @@ use serde::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde::ser::{self, Impossible, Serialize};
 
-use super::error::ValueError;
+use crate::ValueError;
 
 /// Serializes a key to a string.
 pub(super) struct KeySerializer;

@@ -12,7 +12,7 @@ struct Open {
 }
 
 /// End of the value at `at`, which is inside `depth` containers. Does not recurse.
-pub(super) fn skip(bytes: &[u8], mut at: usize, depth: u32, max_depth: u32) -> Result<usize, DecodeError> {
+pub(crate) fn skip(bytes: &[u8], mut at: usize, depth: u32, max_depth: u32) -> Result<usize, DecodeError> {
     // The containers around the innermost one, which is `current`. Outside of all containers exactly one
     // value is expected.
     let mut outer: Vec<Open> = Vec::new();
@@ -56,6 +56,6 @@ pub(super) fn skip(bytes: &[u8], mut at: usize, depth: u32, max_depth: u32) -> R
 }
 
 #[cold]
-pub(super) fn malformed(at: usize) -> DecodeError {
+pub(crate) fn malformed(at: usize) -> DecodeError {
     DecodeError::Msgpack { at: u32::try_from(at).unwrap_or(u32::MAX) }
 }

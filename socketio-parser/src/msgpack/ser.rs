@@ -2,8 +2,8 @@
 
 use serde::ser::{self, Serialize};
 
-use super::error::ValueError;
 use super::key::KeySerializer;
+use crate::ValueError;
 use crate::header::MAX_ACK_ID;
 
 /// Appends a value.
@@ -23,7 +23,7 @@ impl<'a> Serializer<'a> {
 }
 
 // Big-endian, as msgpack requires. The casts drop only bytes that the range of the match arm makes zero.
-pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn unsigned(out: &mut Vec<u8>, value: u64) {
     match value {
         0..=0x7f => out.push(value as u8),
         0x80..=0xff => out.extend_from_slice(&[0xcc, value as u8]),
@@ -55,7 +55,7 @@ fn wide(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-pub(super) fn string(out: &mut Vec<u8>, value: &str) {
+pub(crate) fn string(out: &mut Vec<u8>, value: &str) {
     match value.len() {
         length @ 0..=0x1f => out.push(0xa0 | length as u8),
         length @ 0x20..=0xff => out.extend_from_slice(&[0xd9, length as u8]),
@@ -74,7 +74,7 @@ fn binary(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-pub(super) fn array_header(out: &mut Vec<u8>, length: usize) {
+pub(crate) fn array_header(out: &mut Vec<u8>, length: usize) {
     match length {
         0..=0x0f => out.push(0x90 | length as u8),
         0x10..=0xffff => wide(out, 0xdc, &(length as u16).to_be_bytes()),
@@ -82,7 +82,7 @@ pub(super) fn array_header(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-pub(super) fn map_header(out: &mut Vec<u8>, length: usize) {
+pub(crate) fn map_header(out: &mut Vec<u8>, length: usize) {
     match length {
         0..=0x0f => out.push(0x80 | length as u8),
         0x10..=0xffff => wide(out, 0xde, &(length as u16).to_be_bytes()),

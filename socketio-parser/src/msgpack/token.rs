@@ -2,7 +2,7 @@
 
 /// The token at a position.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Nil,
     /// notepack's extension of type 0 with one byte.
     Undefined,
@@ -28,7 +28,7 @@ pub(super) enum Token<'a> {
 
 /// The token at `at` and the position of the next one. `None` if there is no valid token.
 #[inline(always)]
-pub(super) fn token(bytes: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
+pub(crate) fn token(bytes: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     let mut reader = Reader { bytes, at };
     let token = reader.token()?;
     Some((token, reader.at))

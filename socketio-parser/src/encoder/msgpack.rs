@@ -1,8 +1,8 @@
-//! Encoding of packets.
+//! Encoding of packets in msgpack.
 
-use super::ser;
 use crate::emit::{ArgWriter, ToArgs};
 use crate::header;
+use crate::msgpack::ser;
 use crate::{EncodeError, PacketType, Parser};
 
 /// Appends an EVENT or ACK packet, with its keys in the order of the official server.

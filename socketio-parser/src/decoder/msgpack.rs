@@ -1,14 +1,14 @@
-//! Decoding of a binary message into a packet.
+//! Decoding of a msgpack message into a packet, which is one map `{type, nsp, data, id}`.
 
 use bytes::Bytes;
 
-use super::scan::{malformed, skip};
-use super::token::{Token, token};
 use crate::attachments::Attachments;
 use crate::header::MAX_ACK_ID;
 use crate::json::spans::{Span, Spans};
 use crate::json::text::js_number;
 use crate::limits::Limit;
+use crate::msgpack::scan::{malformed, skip};
+use crate::msgpack::token::{Token, token};
 use crate::{DecodeError, Event, Limits, Namespace, Packet, PacketType, Parser, Payload, RawArgs, RawValue};
 
 /// The members of the packet's map found so far. Of several equal keys the last one counts.

@@ -1,5 +1,8 @@
 //! Encoding of packets.
 
+#[cfg(feature = "msgpack")]
+mod msgpack;
+
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -158,7 +161,7 @@ impl Parser {
             }
             #[cfg(feature = "msgpack")]
             Self::Msgpack => {
-                let write = || crate::msgpack::encode::write_args(out, kind, namespace, ack_id, name, args);
+                let write = || msgpack::write_args(out, kind, namespace, ack_id, name, args);
                 writing(Sink::Packet, write).0.map(|()| Vec::new())
             }
         };
@@ -197,7 +200,7 @@ impl Parser {
                     data.map(|data| move |out: &mut Vec<u8>| Ok(crate::msgpack::ser::to_writer(out, data)?));
                 let write =
                     write.as_ref().map(|write| write as &dyn Fn(&mut Vec<u8>) -> Result<(), EncodeError>);
-                let packet = || crate::msgpack::encode::write_plain(out, kind, namespace, ack_id, write);
+                let packet = || msgpack::write_plain(out, kind, namespace, ack_id, write);
                 writing(Sink::Packet, packet).0
             }
         })
@@ -224,7 +227,7 @@ impl Parser {
                     out.extend_from_slice(data.as_bytes());
                     Ok(())
                 };
-                crate::msgpack::encode::write_plain(out, kind, namespace, ack_id, Some(&write))
+                msgpack::write_plain(out, kind, namespace, ack_id, Some(&write))
             }
             #[cfg(feature = "msgpack")]
             (Self::Json, Self::Msgpack) => {

@@ -1,5 +1,8 @@
 //! Decoding of messages into packets: a text message, then as many binary messages as it announces.
 
+#[cfg(feature = "msgpack")]
+mod msgpack;
+
 use bytes::Bytes;
 
 use crate::attachments::Attachments;
@@ -77,7 +80,7 @@ impl Decoder {
     pub fn binary(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         #[cfg(feature = "msgpack")]
         if self.parser == Parser::Msgpack {
-            return crate::msgpack::decode::decode(message, &self.limits).map(Some);
+            return msgpack::decode(message, &self.limits).map(Some);
         }
         let Some(mut pending) = self.pending.take() else {
             return Err(DecodeError::UnexpectedBinary);

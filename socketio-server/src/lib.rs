@@ -63,6 +63,7 @@ pub mod fuzzing;
 mod hooks;
 mod id;
 mod namespace;
+mod params;
 mod recovery;
 mod rooms;
 mod server;
@@ -78,8 +79,8 @@ pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherErr
 pub use self::extensions::Extensions;
 pub use self::extract::{Auth, Context, State, Stateful};
 pub use self::namespace::Namespace;
-pub use self::namespace::params::{Params, PatternError};
 pub use self::namespace::registry::NamespaceRequest;
+pub use self::params::{Params, PatternError};
 pub use self::recovery::NotRecovered;
 pub use self::rooms::{Delivered, IntoRooms, Room, RoomEvent, Target};
 #[cfg(feature = "serve-client")]

@@ -6,6 +6,7 @@
 
 mod details;
 mod inbox;
+mod local_rooms;
 mod message;
 mod node;
 mod peers;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use self::details::{HandshakeDetails, SocketDetails};
 pub use self::inbox::ClusterInbox;
+pub(crate) use self::local_rooms::Member;
 pub use self::message::{Flags, Message};
 pub(crate) use self::node::NamespaceNode;
 pub(crate) use self::requests::{Answer, Gathered};

@@ -11,6 +11,7 @@ use socketio_parser::{Event, Parser};
 use tokio::sync::Notify;
 
 use super::details::SocketDetails;
+use super::local_rooms::{LocalRooms, Member};
 use super::message::{Flags, Message};
 use super::peers::ClusterPeers;
 use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
@@ -22,7 +23,7 @@ use crate::encode;
 use crate::error::EmitError;
 use crate::extensions::Extensions;
 use crate::recovery::RecoveryLog;
-use crate::rooms::{LocalRooms, Member, Room, Target};
+use crate::rooms::{Room, Target};
 
 /// One namespace on this node.
 pub(crate) struct NamespaceNode {

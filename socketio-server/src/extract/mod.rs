@@ -14,7 +14,7 @@ use socketio_parser::Event;
 use crate::cluster::server_event::ServerEventContext;
 use crate::error::ExtractError;
 use crate::extensions::Extensions;
-use crate::namespace::params::Params;
+use crate::params::Params;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::socket::{AckSender, ConnectContext, DisconnectContext, EventContext, Socket};

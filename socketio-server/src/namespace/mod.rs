@@ -1,7 +1,6 @@
 //! Namespaces: registration of handlers, middlewares and hooks.
 
 mod emit;
-pub(crate) mod params;
 pub(crate) mod registry;
 
 use std::fmt;
@@ -13,7 +12,6 @@ use socketio_events::handler::HandlerFn;
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
 
-use self::params::Params;
 use crate::broadcast::Family;
 use crate::cluster::NamespaceNode;
 use crate::cluster::server_event::ServerEventContext;
@@ -21,6 +19,7 @@ use crate::config::Config;
 use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::extensions::Extensions;
 use crate::extract::{Context, handler};
+use crate::params::Params;
 use crate::rooms::{Delivered, Room, RoomEvent, Target};
 use crate::socket::middleware;
 use crate::socket::rewrite::Screen;

@@ -10,11 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 use super::Namespace;
-use super::params::{Params, Pattern};
 use crate::broadcast::Family;
 use crate::cluster::{Adapter, ClusterInbox};
 use crate::config::Config;
 use crate::extensions::Extensions;
+use crate::params::{Params, Pattern};
 use crate::socket::Kind;
 use crate::socket::detached::DetachedHandlers;
 use crate::socket::handshake::Handshake;

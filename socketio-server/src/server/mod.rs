@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 pub use self::builder::ServerBuilder;
 pub use self::weak_server::WeakServer;
 use crate::namespace::Namespace;
-use crate::namespace::params::{Pattern, PatternError};
 use crate::namespace::registry::{NamespaceRegistry, NamespaceRequest};
+use crate::params::{Pattern, PatternError};
 
 /// A Socket.IO server.
 ///

@@ -37,7 +37,7 @@ use crate::broadcast::Broadcast;
 use crate::encode;
 use crate::error::{AckError, EmitError};
 use crate::extensions::Extensions;
-use crate::namespace::params::Params;
+use crate::params::Params;
 use crate::recovery::NotRecovered;
 use crate::rooms::IntoRooms;
 use crate::rooms::Room;

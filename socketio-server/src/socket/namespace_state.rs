@@ -15,7 +15,7 @@ use crate::cluster::NamespaceNode;
 use crate::config::Config;
 use crate::error::{ConnectError, HandlerError};
 use crate::extensions::Extensions;
-use crate::namespace::params::Params;
+use crate::params::Params;
 use crate::socket::rewrite::Screened;
 use crate::trace;
 

@@ -7,12 +7,10 @@ use std::time::Instant;
 use engineio::{Prepared, SendError, Session};
 use socketio_parser::Event;
 
-use super::delivered::Delivered;
-use super::index::{MemberKey, Rooms};
-use super::target::{Room, RoomEvent, Target};
+use super::{ClusterLink, SocketDetails};
 use crate::acks::{AckRefused, AckWaiter};
-use crate::cluster::{ClusterLink, SocketDetails};
 use crate::hooks::Hooks;
+use crate::rooms::{Delivered, MemberKey, Room, RoomEvent, Rooms, Target};
 
 /// A socket, as the rooms see it.
 pub(crate) trait Member: Send + Sync {

@@ -64,22 +64,25 @@
 //! | `msgpack` | no | packets encoded as msgpack, for servers that use that parser |
 //! | `tracing` | no | events of `tracing`: lost connections, reconnections, connected and refused namespaces |
 
+mod config;
 mod disconnect_reason;
 mod driver;
 mod error;
 mod manager;
+mod manager_event;
 mod namespace;
+mod shared;
 mod socket;
 mod sync;
 mod trace;
 
+pub use self::config::{Config, Overflow, Reconnection};
 pub use self::disconnect_reason::DisconnectReason;
 pub use self::error::{
     AckError, ConnectError, EmitError, ExtractError, HandlerError, ProtocolError, Refusal,
 };
-pub use self::manager::config::{Config, Overflow, Reconnection};
-pub use self::manager::event::ManagerEvent;
 pub use self::manager::{Manager, ManagerBuilder};
+pub use self::manager_event::ManagerEvent;
 pub use self::socket::Socket;
 pub use self::socket::context::{
     AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext,

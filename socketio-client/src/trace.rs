@@ -5,7 +5,7 @@
 use std::fmt::Display;
 
 use crate::error::HandlerError;
-use crate::manager::event::ManagerEvent;
+use crate::manager_event::ManagerEvent;
 
 /// Event of the connection.
 pub(crate) fn connection(event: &ManagerEvent) {

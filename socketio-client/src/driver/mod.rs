@@ -11,6 +11,7 @@
 //! [`Socket::connect`](crate::Socket::connect) spawns the task. It ends when no socket is active and no
 //! handler waits.
 
+mod backoff;
 mod connection;
 mod dispatch;
 mod incoming;
@@ -29,13 +30,13 @@ use socketio_events::handler::Running;
 use socketio_parser::Decoder;
 use tokio::time::{Instant, Sleep};
 
+use self::backoff::Backoff;
 use self::connection::{Connection, ConnectionEvent};
 use self::join::{Credentials, PendingConnect};
 use self::pending::PendingFutures;
 use self::v2::Root;
 use crate::disconnect_reason::DisconnectReason;
-use crate::manager::backoff::Backoff;
-use crate::manager::event::ManagerEvent;
+use crate::manager_event::ManagerEvent;
 use crate::namespace::state::Notice;
 use crate::socket::{ManagerShared, Namespace};
 
@@ -54,7 +55,7 @@ struct Driver {
     backoff: Backoff,
     /// Whether the current attempt follows a lost connection or a failed attempt.
     reconnecting: bool,
-    /// Value of [`ManagerShared::idle_count`](crate::manager::shared::ManagerShared::idle_count) that this
+    /// Value of [`ManagerShared::idle_count`](crate::shared::ManagerShared::idle_count) that this
     /// task has handled.
     idle_count: u64,
     /// Used with servers of Socket.IO v2 only.

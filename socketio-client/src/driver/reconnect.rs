@@ -8,7 +8,7 @@ use super::Driver;
 use super::connection::Connection;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
-use crate::manager::event::ManagerEvent;
+use crate::manager_event::ManagerEvent;
 
 impl Driver {
     /// Handles the loss of the connection.

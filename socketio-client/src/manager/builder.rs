@@ -8,7 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 use socketio_parser::Parser;
 
 use super::Manager;
-use super::config::{Config, Overflow, Reconnection};
+use crate::config::{Config, Overflow, Reconnection};
 use crate::driver;
 use crate::socket::{SharedHandle, Socket};
 

@@ -1,10 +1,6 @@
 //! Manager: one connection to a server, and the namespaces on it.
 
-pub(crate) mod backoff;
 mod builder;
-pub(crate) mod config;
-pub(crate) mod event;
-pub(crate) mod shared;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +9,7 @@ use engineio::client::Url;
 use socketio_events::table::HandlerId;
 
 pub use self::builder::ManagerBuilder;
-use self::event::ManagerEvent;
+use crate::manager_event::ManagerEvent;
 use crate::socket::{SharedHandle, Socket};
 
 /// One connection to a server, for any number of namespaces. This is a handle: clones share the connection.

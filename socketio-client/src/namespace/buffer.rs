@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use engineio::Prepared;
 use socketio_parser::Event;
 
+use crate::config::Overflow;
 use crate::error::EmitError;
-use crate::manager::config::Overflow;
 
 /// Buffered event.
 #[derive(Debug)]

@@ -24,9 +24,9 @@ use socketio_events::table::List;
 use socketio_parser::{EncodeError, RawArgs};
 
 use self::state::{Auth, IncomingEvent, Input, Membership, Notice, State, Transition};
+use crate::config::Config;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
-use crate::manager::config::Config;
 use crate::sync::{Mutex, Observed};
 
 /// Listener of outgoing events.

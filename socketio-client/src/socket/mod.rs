@@ -15,9 +15,9 @@ use serde::Serialize;
 
 pub(crate) use self::handlers::Handlers;
 use crate::error::{ConnectError, ExtractError, HandlerError};
-use crate::manager::shared;
 use crate::namespace::NamespaceState;
 use crate::namespace::state::{Auth, AuthFuture};
+use crate::shared;
 use crate::trace;
 
 pub(crate) type Namespace = NamespaceState<Handlers>;

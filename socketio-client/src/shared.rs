@@ -10,8 +10,8 @@ use std::sync::{Arc, Weak};
 use engineio::client::ClientBuilder;
 use socketio_events::table::{HandlerId, List};
 
-use super::config::Config;
-use super::event::ManagerEvent;
+use crate::config::Config;
+use crate::manager_event::ManagerEvent;
 use crate::namespace::NamespaceState;
 use crate::sync::{Mutex, Observed, Wakeup};
 use crate::trace;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::config::Reconnection;
+use crate::config::Reconnection;
 
 /// Backoff since the connection was lost or the first attempt failed.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::root;
+use crate::paths::root;
 
 /// Packages that must be complete.
 const DONE: &str = "tests/conformance/done.txt";

@@ -7,8 +7,9 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use crate::paths::root;
 use crate::run::Run;
-use crate::{root, tools};
+use crate::tools;
 
 /// File with the reference counts.
 const KEPT: &str = "benches/instructions.txt";

@@ -209,9 +209,9 @@ mod tests {
     fn this_test_is_found() {
         let name = "xtask::limits::tests::this_test_is_found";
         assert_eq!(folder(name), "xtask");
-        assert!(tests_of(&crate::root(), "xtask").contains(name));
+        assert!(tests_of(&crate::paths::root(), "xtask").contains(name));
         assert!(
-            tests_of(&crate::root(), "tests/engineio")
+            tests_of(&crate::paths::root(), "tests/engineio")
                 .iter()
                 .all(|name| name.starts_with("tests/engineio::"))
         );

@@ -8,11 +8,12 @@ mod layering;
 mod limits;
 mod msrv;
 mod official;
+mod paths;
 mod run;
 mod stages;
 mod tools;
+mod workspace;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -21,7 +22,9 @@ cargo xtask coverage [PACKAGE]   which behaviours of the official suites have a 
 cargo xtask instructions [--update | --runs N]
                                  counts the instructions of the hot paths, held against benches/instructions.txt;
                                  or keeps the new counts; or says how far several counts are apart
-cargo xtask layering             which module uses which, held against the allowed directions
+cargo xtask layering [CRATE [FOLDER]]
+                                 fails if modules use each other in a circle, or against the layers of
+                                 tests/layering.txt; with a crate, prints an order that its uses allow
 cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
                                  runs an official suite (eio, eio-client, sio, sio-client) against our server";
 
@@ -38,7 +41,9 @@ fn main() -> ExitCode {
         ["coverage"] => coverage::report(None),
         ["coverage", package] => coverage::report(Some(package)),
         ["instructions", rest @ ..] => instructions::run(rest),
-        ["layering"] => layering::check(&root()),
+        ["layering"] => layering::check(),
+        ["layering", name] => layering::propose(name, ""),
+        ["layering", name, folder] => layering::propose(name, folder),
         ["official", rest @ ..] => official::run(rest),
         _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
     };
@@ -49,9 +54,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The root of the project.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }

@@ -4,25 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::run::Run;
-
-/// The output of `cargo metadata`.
-pub(crate) fn metadata() -> Result<Value, String> {
-    let text = Run::cargo(&["metadata", "--format-version", "1", "--locked"]).output()?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
-}
-
-pub(crate) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
-    metadata["packages"].as_array().into_iter().flatten()
-}
-
-pub(crate) fn name(package: &Value) -> &str {
-    package["name"].as_str().unwrap_or_default()
-}
+use crate::workspace::{LIBRARIES, metadata, name, packages};
 
 /// Follows the normal dependencies of the libraries; the `rust-version` of each must allow the minimum
 /// version.
-pub(crate) fn check(libraries: &[&str]) -> Result<(), String> {
+pub(crate) fn check() -> Result<(), String> {
     let metadata = metadata()?;
     let by_id: HashMap<&str, &Value> =
         packages(&metadata).filter_map(|package| Some((package["id"].as_str()?, package))).collect();
@@ -34,7 +20,7 @@ pub(crate) fn check(libraries: &[&str]) -> Result<(), String> {
         .collect();
     let of = |id: &str| by_id.get(id).and_then(|package| version(package["rust_version"].as_str()?));
     let mut open: Vec<&str> =
-        by_id.iter().filter(|(_, package)| libraries.contains(&name(package))).map(|(id, _)| *id).collect();
+        by_id.iter().filter(|(_, package)| LIBRARIES.contains(&name(package))).map(|(id, _)| *id).collect();
     let ours = open.iter().filter_map(|id| of(id)).min().ok_or("the libraries state no rust-version")?;
     let mut seen: HashSet<&str> = HashSet::new();
     let mut newer = Vec::new();

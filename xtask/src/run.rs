@@ -28,7 +28,7 @@ impl Run {
     pub(crate) fn cargo(arguments: &[&str]) -> Self {
         // The cargo that runs this process, so that a toolchain chosen with `+` is used.
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        Self::new(&cargo, arguments, &crate::root())
+        Self::new(&cargo, arguments, &crate::paths::root())
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {

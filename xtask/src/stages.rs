@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::instructions::{self, Compared};
+use crate::paths::root;
 use crate::run::Run;
-use crate::{bench, coverage, layering, limits, msrv, root, tools};
+use crate::workspace::{self, APART, LIBRARIES};
+use crate::{bench, coverage, layering, limits, msrv, tools};
 
 /// The result of a stage that did not fail.
 enum Done {
@@ -31,7 +33,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "docs", about: "documentation, warnings are errors", run: docs },
     Stage { name: "purity", about: "the protocol of engineio builds without tokio and hyper", run: purity },
     Stage { name: "features", about: "each feature builds alone", run: features },
-    Stage { name: "layering", about: "modules and crates use each other in one direction only", run: layers },
+    Stage {
+        name: "layering",
+        about: "the modules of each crate use each other in one direction only",
+        run: layers,
+    },
     Stage { name: "limits", about: "every limit of SECURITY.md has a test that is run", run: limited },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
@@ -63,19 +69,6 @@ const STAGES: &[Stage] = &[
 
 /// Folders with npm packages for tests.
 const NPM_FOLDERS: &[&str] = &["systems", "tests/browser", "tests/interop", "tests/parser"];
-/// Packages that are workspaces of their own.
-const APART: &[&str] = &[
-    "tests/rust_socketio/Cargo.toml",
-    "tests/socketioxide/Cargo.toml",
-    "benches/whole/load/Cargo.toml",
-    "benches/whole/limit/Cargo.toml",
-    "benches/whole/peers/socketioxide/Cargo.toml",
-    "benches/whole/clients/rust_socketio/Cargo.toml",
-];
-/// The library crates.
-const LIBRARIES: &[&str] =
-    &["engineio", "socketio-parser", "socketio-events", "socketio-server", "socketio-client"];
-
 pub(crate) fn list() {
     for stage in STAGES {
         println!("{:<14}{}", stage.name, stage.about);
@@ -151,10 +144,12 @@ fn purity() -> Outcome {
 }
 
 fn features() -> Outcome {
-    let metadata = msrv::metadata()?;
+    let metadata = workspace::metadata()?;
     let mut runs = Vec::new();
-    for package in msrv::packages(&metadata).filter(|package| LIBRARIES.contains(&msrv::name(package))) {
-        let name = msrv::name(package);
+    for package in
+        workspace::packages(&metadata).filter(|package| LIBRARIES.contains(&workspace::name(package)))
+    {
+        let name = workspace::name(package);
         for feature in package["features"].as_object().into_iter().flat_map(|features| features.keys()) {
             runs.push(Run::cargo(&["check", "-p", name, "--no-default-features", "--features", feature]));
         }
@@ -163,7 +158,7 @@ fn features() -> Outcome {
 }
 
 fn layers() -> Outcome {
-    layering::check(&root()).map(|()| Done::Passed)
+    layering::check().map(|()| Done::Passed)
 }
 
 fn limited() -> Outcome {
@@ -171,7 +166,7 @@ fn limited() -> Outcome {
 }
 
 fn rust_version() -> Outcome {
-    msrv::check(LIBRARIES).map(|()| Done::Passed)
+    msrv::check().map(|()| Done::Passed)
 }
 
 fn test() -> Outcome {

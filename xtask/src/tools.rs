@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::root;
+use crate::paths::root;
 use crate::run::Run;
 
 /// A cargo subcommand, from the PATH or built into `target/tools`.

@@ -11,12 +11,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use super::figures::{median, shown};
 use super::launch::{Launch, pinned};
-use super::median;
-use super::report::{machine, shown};
+use super::report::machine;
 use super::servers::{apart, installed, locked, ours, program_of};
+use crate::paths::root;
 use crate::run::Run;
-use crate::{root, tools};
+use crate::tools;
 
 /// Number of idle connections for the measurement of memory.
 const CONNECTIONS: usize = 5000;

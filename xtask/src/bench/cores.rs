@@ -5,11 +5,13 @@ use std::fs;
 
 use serde_json::{Map, json};
 
+use super::figures::{one_line, shown};
 use super::launch::Launch;
-use super::report::{machine, shown};
+use super::measured::Measured;
+use super::report::machine;
 use super::scenarios::SCENARIOS;
-use super::{Measured, servers};
-use crate::root;
+use super::servers;
+use crate::paths::root;
 
 /// Number of rounds per scenario.
 const ROUNDS: usize = 3;
@@ -26,7 +28,7 @@ pub(super) fn run() -> Result<(), String> {
             let mut results = Map::new();
             for (name, launch) in [("one", &one), ("two", &two)] {
                 let result = launch.measure(&load, &arguments)?;
-                println!("{:<20}{name:<5}{}", scenario.name, super::one_line(&result));
+                println!("{:<20}{name:<5}{}", scenario.name, one_line(&result));
                 results.insert(name.to_owned(), result);
             }
             measured.take(&json!({ "scenario": scenario.name, "results": results }));

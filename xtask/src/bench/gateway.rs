@@ -5,10 +5,12 @@ use std::fs;
 
 use serde_json::{Map, json};
 
+use super::figures::{one_line, shown};
 use super::launch::Launch;
-use super::report::{machine, shown};
-use super::{Measured, servers};
-use crate::root;
+use super::measured::Measured;
+use super::report::machine;
+use super::servers;
+use crate::paths::root;
 use crate::run::Run;
 use crate::tools;
 
@@ -40,7 +42,7 @@ pub(super) fn run() -> Result<(), String> {
             let mut results = Map::new();
             for (name, launch) in [("library", &library), ("gateway", &gateway)] {
                 let result = launch.measure(&load, &arguments)?;
-                println!("{scenario:<20}{name:<10}{}", super::one_line(&result));
+                println!("{scenario:<20}{name:<10}{}", one_line(&result));
                 results.insert(name.to_owned(), result);
             }
             measured.take(&json!({ "scenario": scenario, "results": results }));

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use super::figures::{median, shown};
 use super::launch::Launch;
-use super::report::{machine, shown};
-use super::{median, servers};
-use crate::root;
+use super::report::machine;
+use super::servers;
+use crate::paths::root;
 
 /// Number of rounds per size.
 const ROUNDS: usize = 3;

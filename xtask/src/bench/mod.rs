@@ -6,9 +6,11 @@
 
 mod clients;
 mod cores;
+mod figures;
 mod gateway;
 mod growth;
 mod launch;
+mod measured;
 mod plot;
 mod report;
 mod scenarios;
@@ -17,16 +19,15 @@ mod slow;
 mod slow_edge;
 mod storm;
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs;
 
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 
-use self::launch::Launch;
+use self::figures::one_line;
+use self::measured::Measured;
 use self::scenarios::{SCENARIOS, Scenario};
-use self::servers::Server;
-use crate::{root, tools};
+use self::servers::{Server, available};
+use crate::paths::root;
 
 pub(crate) const USAGE: &str = "\
 cargo xtask bench [--quick] [--rounds N] [--scenario NAMES] [--servers NAMES] [--add] [--list]
@@ -143,159 +144,14 @@ fn compare(options: &Options) -> Result<(), String> {
     measured.held()
 }
 
-/// The available servers, and the names of the others.
-fn available(asked: &[&'static Server]) -> (Vec<(&'static str, Launch)>, Vec<&'static str>) {
-    let mut launches = Vec::new();
-    let mut missing = Vec::new();
-    for server in asked {
-        match (server.prepare)() {
-            Ok(launch) => launches.push((server.name, launch)),
-            Err(why) => {
-                println!("{} is not available: {why}", server.name);
-                missing.push(server.name);
-            }
-        }
-    }
-    (launches, missing)
-}
-
 /// Checks that our server handles every scenario of the generator. Times are not evaluated.
 pub(crate) fn check() -> Result<(), String> {
     run(&["--quick", "--rounds", "1", "--servers", "ours,limit"])
 }
 
-fn one_line(result: &Value) -> String {
-    match (result["cpu_us"].as_f64(), result["per_s"].as_f64()) {
-        (Some(cpu), Some(rate)) => format!("{cpu:>10.2} µs of CPU each, {rate:>10.0} a second"),
-        _ => format!("FAILED: {}", result["error"].as_str().unwrap_or("no result")),
-    }
-}
-
-/// All measured rounds, stored in a file to which further runs append.
-#[derive(Default)]
-struct Measured {
-    file: PathBuf,
-    versions: Vec<(String, String)>,
-    rounds: Vec<Round>,
-}
-
-/// One scenario with one server.
-struct Round {
-    scenario: String,
-    results: Map<String, Value>,
-}
-
-impl Measured {
-    fn open(add: bool) -> Result<Self, String> {
-        let folder = tools::target().join("bench");
-        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let mut measured = Self { file: folder.join("rounds.jsonl"), ..Self::default() };
-        if !add {
-            let _ = fs::remove_file(&measured.file);
-            return Ok(measured);
-        }
-        for line in fs::read_to_string(&measured.file).unwrap_or_default().lines() {
-            let line: Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
-            measured.take(&line);
-        }
-        Ok(measured)
-    }
-
-    fn take(&mut self, line: &Value) {
-        let text = |name: &str| line[name].as_str().map(str::to_owned);
-        if let (Some(scenario), Some(results)) = (text("scenario"), line["results"].as_object()) {
-            self.rounds.push(Round { scenario, results: results.clone() });
-        } else if let (Some(server), Some(version)) = (text("server"), text("version")) {
-            self.versions.retain(|(known, _)| *known != server);
-            self.versions.push((server, version));
-        }
-    }
-
-    fn version(&mut self, server: &str, version: &str) -> Result<(), String> {
-        self.keep(&json!({ "server": server, "version": version }))
-    }
-
-    fn round(&mut self, scenario: &str, results: &Map<String, Value>) -> Result<(), String> {
-        self.keep(&json!({ "scenario": scenario, "results": results }))
-    }
-
-    fn keep(&mut self, line: &Value) -> Result<(), String> {
-        self.take(line);
-        let failed = |error| format!("{}: {error}", self.file.display());
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.file).map_err(failed)?;
-        writeln!(file, "{line}").map_err(failed)
-    }
-
-    /// The median of a figure over the rounds of a scenario.
-    fn median(&self, scenario: &str, server: &str, figure: &str) -> Option<f64> {
-        median(self.of(scenario).filter_map(|round| round.results.get(server)?[figure].as_f64()).collect())
-    }
-
-    /// The median over the rounds of the ratio of a figure of two servers.
-    fn ratio(&self, scenario: &str, server: &str, other: &str, figure: &str) -> Option<f64> {
-        let ratio = |round: &Round| {
-            Some(round.results.get(server)?[figure].as_f64()? / round.results.get(other)?[figure].as_f64()?)
-        };
-        median(self.of(scenario).filter_map(ratio).collect())
-    }
-
-    /// The errors of failed rounds.
-    fn failures(&self, scenario: &str, server: &str) -> Vec<&str> {
-        self.of(scenario).filter_map(|round| round.results.get(server)?["error"].as_str()).collect()
-    }
-
-    /// Checks that our server delivered every message in every scenario.
-    fn held(&self) -> Result<(), String> {
-        let failures = SCENARIOS.iter().flat_map(|scenario| {
-            self.failures(scenario.name, "ours").into_iter().map(|why| format!("{}: {why}", scenario.name))
-        });
-        let failures: Vec<String> = failures.collect();
-        if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
-    }
-
-    fn of(&self, scenario: &str) -> impl Iterator<Item = &Round> {
-        self.rounds.iter().filter(move |round| round.scenario == scenario)
-    }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        len if len % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ratios_are_taken_within_a_round() {
-        let mut measured = Measured::default();
-        for (ours, limit) in [(2.0, 1.0), (30.0, 10.0), (8.0, 2.0)] {
-            let results = json!({ "ours": { "cpu_us": ours }, "limit": { "cpu_us": limit } });
-            measured.take(&json!({ "scenario": "echo", "results": results }));
-        }
-        assert_eq!(measured.ratio("echo", "ours", "limit", "cpu_us"), Some(3.0));
-        assert_eq!(measured.median("echo", "ours", "cpu_us"), Some(8.0));
-        assert_eq!(measured.median("echo", "node", "cpu_us"), None);
-    }
-
-    #[test]
-    fn a_failed_round_has_no_figures() {
-        let mut measured = Measured::default();
-        let results = json!({ "ours": { "error": "lost" }, "limit": { "cpu_us": 1.0 } });
-        measured.take(&json!({ "scenario": "echo", "results": results }));
-        assert_eq!(measured.ratio("echo", "ours", "limit", "cpu_us"), None);
-        assert_eq!(measured.failures("echo", "ours"), ["lost"]);
-        assert!(measured.held().is_ok(), "it is no scenario of ours");
-        let results = json!({ "ours": { "error": "lost" } });
-        measured.take(&json!({ "scenario": "echo-32", "results": results }));
-        assert_eq!(measured.held(), Err("echo-32: lost".to_owned()));
-    }
 
     #[test]
     fn unknown_names_are_said() {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Measured;
-use super::report::shown;
+use super::figures::shown;
+use super::measured::Measured;
 use super::scenarios::Scenario;
 use super::servers::SERVERS;
 

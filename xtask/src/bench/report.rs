@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use super::figures::shown;
+use super::measured::Measured;
+use super::plot;
 use super::scenarios::{SCENARIOS, Scenario};
 use super::servers::SERVERS;
-use super::{Measured, plot};
-use crate::root;
+use crate::paths::root;
 use crate::run::Run;
 
 /// The server to which all figures are relative.
@@ -158,39 +160,7 @@ fn details(text: &mut String, measured: &Measured, scenario: &Scenario, servers:
     }
 }
 
-/// A figure for the report: small figures have two decimal places.
-pub(super) fn shown(figure: Option<f64>) -> String {
-    let Some(figure) = figure else { return "–".to_owned() };
-    if figure.abs() < 100.0 {
-        return format!("{figure:.2}");
-    }
-    let digits = format!("{:.0}", figure.abs());
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if figure < 0.0 { format!("-{text}") } else { text }
-}
-
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_readable() {
-        let shown = |figure| shown(Some(figure));
-        assert_eq!(shown(1.234), "1.23");
-        assert_eq!(shown(123.4), "123");
-        assert_eq!(shown(1_234_567.0), "1,234,567");
-        assert_eq!(shown(-1_234.0), "-1,234");
-        assert_eq!(super::shown(None), "–");
-    }
 }

@@ -3,8 +3,9 @@
 use std::fs;
 
 use super::launch::Launch;
+use crate::paths::root;
 use crate::run::Run;
-use crate::{root, tools};
+use crate::tools;
 
 /// A server.
 pub(super) struct Server {
@@ -153,4 +154,20 @@ pub(super) fn installed(folder: &str, package: &str) -> Result<String, String> {
     let text = fs::read_to_string(root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
     Ok(value["version"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The available servers, and the names of the others.
+pub(super) fn available(asked: &[&'static Server]) -> (Vec<(&'static str, Launch)>, Vec<&'static str>) {
+    let mut launches = Vec::new();
+    let mut missing = Vec::new();
+    for server in asked {
+        match (server.prepare)() {
+            Ok(launch) => launches.push((server.name, launch)),
+            Err(why) => {
+                println!("{} is not available: {why}", server.name);
+                missing.push(server.name);
+            }
+        }
+    }
+    (launches, missing)
 }

@@ -5,10 +5,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::report::{machine, shown};
-use super::servers::Server;
-use super::{available, median};
-use crate::root;
+use super::figures::{median, shown};
+use super::report::machine;
+use super::servers::{Server, available};
+use crate::paths::root;
 
 const LOAD: &str = "slow --conns 20 --size 1024 --window 4 --total 100000";
 const FILE: &str = "benches/SLOW.md";

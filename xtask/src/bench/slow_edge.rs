@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::figures::{median, shown};
 use super::launch::pinned;
-use super::median;
-use super::report::{machine, shown};
+use super::report::machine;
 use super::slow::{self, EDGE};
+use crate::paths::root;
 use crate::run::Run;
-use crate::{root, tools};
+use crate::tools;
 
 const CLIENTS: &str = "1000";
 const ROUNDS: &str = "3";

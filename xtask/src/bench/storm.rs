@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use super::available;
 use super::report::machine;
-use super::servers::Server;
-use crate::root;
+use super::servers::{Server, available};
+use crate::paths::root;
 
 const LOAD: &str = "storm --conns 10000 --loud 500 --size 990000 --rest 20";
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use benches::samples::{BINARY, TEXT, frame};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engineio::frame::{Opcode, write_header};
-use engineio::ws::inbound::{Inbound, Progress};
+use engineio::websocket::inbound::{Inbound, Progress};
 
 fn inbound(c: &mut Criterion) {
     let mut group = c.benchmark_group("framing/in");

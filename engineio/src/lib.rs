@@ -36,10 +36,10 @@
 //! - [`prepared`]: one message in every wire form, shared by all its receivers. [`outbox`]: the send queue of
 //!   one session.
 //! - [`config`], [`close_reason`], [`error`], [`sid`], [`open`]: types that the other modules use.
-//! - [`ws::inbound`]: the WebSocket decoder.
+//! - [`websocket::inbound`]: the WebSocket decoder.
 //!
-//! The I/O (feature `server`): `ws` and `polling` turn packets into frames and payloads. `http1` reads and
-//! writes HTTP. `net` holds the connections and takes them out of hyper. `server` answers requests and drives
+//! The I/O (feature `server`): `websocket` and `polling` turn packets into frames and payloads. `http` reads and
+//! writes HTTP. `io` holds the connections and takes them out of hyper. `server` answers requests and drives
 //! each session in a task of its own. Start reading at `server/driver/mod.rs`; the order of a turn is written
 //! at the top.
 //!
@@ -56,34 +56,27 @@
 //! | `axum` | no | removes axum's wrappers from its WebSocket connections too; they work without |
 //! | `tracing` | no | `tracing` events for requests refused, and for sessions opened, upgraded and closed |
 
-pub mod budget;
 pub mod close_reason;
 pub mod config;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod error;
-pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 #[cfg(feature = "tracing")]
 #[doc(hidden)]
 pub mod log_limit;
-pub mod open;
 pub mod outbox;
-pub mod packet;
-pub mod payload;
-pub mod prepared;
+mod protocol;
 pub mod session;
-pub mod sid;
-pub mod text;
-pub mod ws;
+pub mod websocket;
 
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "server", feature = "client"))]
-mod http1;
+mod http;
 #[cfg(feature = "server")]
-mod net;
+mod io;
 #[cfg(feature = "server")]
 mod polling;
 #[cfg(feature = "server")]
@@ -92,10 +85,14 @@ mod server;
 pub use self::close_reason::{CloseReason, Fault};
 pub use self::config::{Config, SlowConsumer, Transport};
 pub use self::error::{ConfigError, SendError};
-pub use self::packet::{Message, PacketType, Protocol};
+pub use self::outbox::budget;
+pub use self::protocol::packet::{Message, PacketType, Protocol};
 #[cfg(feature = "server")]
-pub use self::prepared::Frames;
-pub use self::prepared::{Prepared, TextBuf};
+pub use self::protocol::prepared::Frames;
+pub use self::protocol::prepared::{Prepared, TextBuf};
+pub use self::protocol::sid::Sid;
+pub use self::protocol::text::Text;
+pub use self::protocol::{frame, open, packet, payload, prepared, sid, text};
 #[cfg(feature = "server")]
 pub use self::server::{
     Accept, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie,
@@ -104,8 +101,8 @@ pub use self::server::{
     RequestBody, RequestError, RequestHead, Routes, SameSite, Sent, Server, ServerBuilder, Session, Stats,
     Traffic, Translator, Upgraded, WeakServer, handler_fn, preferred_encoding,
 };
-pub use self::sid::Sid;
-pub use self::text::Text;
+#[doc(hidden)]
+pub use self::websocket as ws;
 
 /// The current revision of the Engine.IO protocol: the `EIO` parameter of a client's requests, unless the
 /// client is set to another revision.

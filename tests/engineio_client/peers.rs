@@ -1,7 +1,7 @@
 //! Peers that violate Engine.IO: none of them crashes or blocks a client.
 
 use engineio::client::{Closed, FrameError, HttpError, OpenError, TransportError};
-use engineio::ws::inbound::WsError;
+use engineio::websocket::inbound::WsError;
 use engineio::{Message, Transport};
 use futures_util::{FutureExt, SinkExt};
 use tests::raw::{fragments, soon};

@@ -14,7 +14,7 @@ use benches::{NEVER, runtime};
 use bytes::Bytes;
 use engineio::packet::{Message, Packet};
 use engineio::payload::{DEFAULT_MAX_PACKETS, Encoder};
-use engineio::ws::inbound::{Inbound, Progress};
+use engineio::websocket::inbound::{Inbound, Progress};
 use engineio::{Prepared, Text};
 use socketio_parser::{Decoder, Parser, Payload, RawArgs};
 use socketio_server::{Binary, RawArgs as Data, Server, Socket};

@@ -54,7 +54,7 @@ pub struct ClientConfig {
     pub max_packets_per_payload: usize,
     /// The largest number of frames in one WebSocket message of the server. Default 16,384, as in `ws`. A
     /// message in more frames ends the session as
-    /// [`WsError::TooManyFragments`](crate::ws::inbound::WsError::TooManyFragments). With 1, a message has to
+    /// [`WsError::TooManyFragments`](crate::websocket::inbound::WsError::TooManyFragments). With 1, a message has to
     /// be one frame.
     ///
     /// A higher limit costs time, not memory: a frame may be empty, and its 2 bytes are read all the same.

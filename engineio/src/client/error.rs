@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::config::Transport;
 use crate::frame::CloseCode;
 use crate::packet::ParseError;
-use crate::ws::inbound::WsError;
+use crate::websocket::inbound::WsError;
 
 /// The reason why a session was not opened.
 #[derive(Clone, Debug, Error)]

@@ -21,9 +21,9 @@ use crate::frame::{CloseCode, Role, close_frame, empty_close_frame, pong_frame};
 use crate::outbox::Outbox;
 use crate::prepared::{Dialect, Prepared};
 use crate::text::Text;
-use crate::ws::inbound::{Event, Inbound, Progress};
-use crate::ws::key::answer_to;
-use crate::ws::outbound::{Control, Outbound, Source};
+use crate::websocket::inbound::{Event, Inbound, Progress};
+use crate::websocket::key::answer_to;
+use crate::websocket::outbound::{Control, Outbound, Source};
 
 /// An open WebSocket.
 pub(crate) struct Frames {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 use super::error::HttpError;
 use super::stream::{Stream, with_scratch};
-use crate::http1::{BodyDecoder, Framing};
+use crate::http::{BodyDecoder, Framing};
 
 /// The longest head of a response.
 const MAX_HEAD: usize = 16 * 1024;

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::packet::{Packet, ParseError, Protocol};
-use crate::payload::{self, v3};
-use crate::text::Text;
+use crate::protocol::packet::{Packet, ParseError, Protocol};
+use crate::protocol::payload::{self, v3};
+use crate::protocol::text::Text;
 
 /// The encoding of packets in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::packet::{PacketType, Protocol};
-use crate::payload::{Encoder, v3};
-use crate::prepared::{Dialect, PacketRef, Prepared};
+use crate::protocol::packet::{PacketType, Protocol};
+use crate::protocol::payload::{Encoder, v3};
+use crate::protocol::prepared::{Dialect, PacketRef, Prepared};
 
 /// The response of a session to a waiting GET.
 #[derive(Debug)]

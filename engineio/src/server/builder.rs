@@ -7,21 +7,21 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::address_limit::AddressLimit;
-use super::body::Body;
-use super::compression::Compression;
-use super::cookie::Cookie;
-use super::cors::Cors;
 use super::handler::Accept;
-use super::hooks::{Hooks, Refusal};
-use super::http_server::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
-use super::origin_policy::OriginPolicy;
-use super::request_error::RequestError;
+use super::http::address_limit::AddressLimit;
+use super::http::http_server::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
+use super::request::hooks::{Hooks, Refusal};
+use super::request::origin_policy::OriginPolicy;
+use super::request::request_error::RequestError;
+use super::response::body::Body;
+use super::response::compression::Compression;
+use super::response::cookie::Cookie;
+use super::response::cors::Cors;
 use super::{Server, Shared};
 use crate::config::{Config, SlowConsumer, Transport};
 use crate::error::ConfigError;
-use crate::packet::Message;
-use crate::sid::Sid;
+use crate::protocol::packet::Message;
+use crate::protocol::sid::Sid;
 
 /// The settings of a server beside its sessions' [`Config`].
 #[derive(Debug)]

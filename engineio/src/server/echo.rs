@@ -7,22 +7,24 @@ use std::task::Poll;
 use http::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
-use super::body::Body;
-use super::http_server::HttpServer;
-use super::incoming::RequestBody;
-use super::line::{Line, Received};
-use super::routes::Routes;
-use super::session::Session;
-use super::{Server, Shared, goodbye, handler_fn, upgrade};
+use super::driver::close;
+use super::driver::websocket_carrier::{Line, Received};
+use super::http::http_server::HttpServer;
+use super::http::incoming::RequestBody;
+use super::http::routes::Routes;
+use super::http::upgrade;
+use super::response::body::Body;
+use super::session::handle::Session;
+use super::{Server, Shared, handler_fn};
 use crate::config::{Config, SlowConsumer};
 use crate::error::ConfigError;
-use crate::frame::CloseCode;
 use crate::outbox::Outbox;
-use crate::packet::{Message, Protocol};
-use crate::prepared::{Dialect, Prepared};
-use crate::ws::accept::accept;
-use crate::ws::inbound::Event;
-use crate::ws::outbound::Source;
+use crate::protocol::frame::CloseCode;
+use crate::protocol::packet::{Message, Protocol};
+use crate::protocol::prepared::{Dialect, Prepared};
+use crate::websocket::accept::accept;
+use crate::websocket::inbound::Event;
+use crate::websocket::outbound::Source;
 
 /// Accepts every request as a WebSocket and sends each message back, with the limits of these settings.
 pub async fn serve(listener: &TcpListener, config: Config) -> Result<(), ConfigError> {
@@ -88,7 +90,7 @@ async fn echo(mut line: Line, server: Arc<Shared>) {
         }
     })
     .await;
-    goodbye::spawn(line, code.map(|code| (code, "")), &server);
+    close::spawn(line, code.map(|code| (code, "")), &server);
 }
 
 /// Handles one event. `Some` ends the connection with this close code.

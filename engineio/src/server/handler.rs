@@ -2,11 +2,11 @@
 
 use std::task::{Context, Poll};
 
-use super::session::Session;
+use super::session::handle::Session;
 use crate::close_reason::CloseReason;
 use crate::config::Transport;
-use crate::packet::{Message, PacketType};
-use crate::prepared::Prepared;
+use crate::protocol::packet::{Message, PacketType};
+use crate::protocol::prepared::Prepared;
 
 /// The application's handler of one session.
 ///

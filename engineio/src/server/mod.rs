@@ -1,43 +1,19 @@
 //! The server: requests in, sessions out.
 
-mod accept_encoding;
-mod address_limit;
-mod body;
 mod builder;
-mod clock;
-mod command;
-mod compression;
-mod connection;
-mod cookie;
-mod cors;
+mod dispatch;
 mod driver;
 #[cfg(feature = "echo")]
 pub(crate) mod echo;
-mod goodbye;
 mod handler;
-mod head;
-mod hooks;
-mod http_server;
-mod incoming;
-mod line;
-mod loan;
-mod origin_policy;
-mod origins;
-mod query;
-mod registry;
-mod request_error;
-mod reserve;
-mod respond;
-mod routes;
+mod http;
+mod metrics;
+mod request;
+mod response;
 mod serve;
 mod service;
 mod session;
-mod stats;
 mod trace;
-mod traffic;
-mod translator;
-mod transports;
-mod upgrade;
 mod weak_server;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,38 +23,38 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use self::accept_encoding::preferred_encoding;
-pub use self::address_limit::AddressLimit;
-pub use self::body::Body;
 pub use self::builder::ServerBuilder;
-pub use self::compression::Compression;
-pub use self::cookie::{Cookie, CookieError, Priority, SameSite};
-pub use self::cors::{Cors, CorsError};
 pub use self::handler::{Accept, Handler, handler_fn};
-pub use self::head::{PeerAddr, RequestHead};
-pub use self::hooks::Refusal;
-pub use self::http_server::{ConnectionCount, ConnectionFailure, HttpServer};
-pub use self::incoming::{IncompleteBody, RequestBody};
-pub use self::origin_policy::OriginPolicy;
-pub use self::origins::Origins;
-pub use self::query::Query;
-pub use self::request_error::{BadRequest, RequestError};
-pub use self::reserve::Descriptors;
-pub use self::routes::Routes;
+pub use self::http::address_limit::AddressLimit;
+pub use self::http::http_server::{ConnectionCount, ConnectionFailure, HttpServer};
+pub use self::http::incoming::{IncompleteBody, RequestBody};
+pub use self::http::reserve::Descriptors;
+pub use self::http::routes::Routes;
+pub use self::http::upgrade::{PendingUpgrade, Upgraded};
+pub use self::metrics::stats::Stats;
+pub use self::metrics::traffic::{Flow, Traffic};
+pub use self::request::head::{PeerAddr, RequestHead};
+pub use self::request::hooks::Refusal;
+pub use self::request::origin_policy::OriginPolicy;
+pub use self::request::origins::Origins;
+pub use self::request::query::Query;
+pub use self::request::request_error::{BadRequest, RequestError};
+pub use self::response::accept_encoding::preferred_encoding;
+pub use self::response::body::Body;
+pub use self::response::compression::Compression;
+pub use self::response::cookie::{Cookie, CookieError, Priority, SameSite};
+pub use self::response::cors::{Cors, CorsError};
 pub use self::service::{EngineLayer, EngineService};
-pub use self::session::{Sent, Session};
-pub use self::stats::Stats;
-pub use self::traffic::{Flow, Traffic};
-pub use self::translator::{OpenError, Translator};
-pub use self::upgrade::{PendingUpgrade, Upgraded};
+pub use self::session::handle::{Sent, Session};
+pub use self::session::translator::{OpenError, Translator};
 pub use self::weak_server::WeakServer;
 
 use self::builder::Options;
-use self::registry::Registry;
-use self::stats::{Count, Tally};
-use self::traffic::Meters;
-use crate::budget::Budget;
+use self::metrics::stats::{Count, Tally};
+use self::metrics::traffic::Meters;
+use self::session::registry::Registry;
 use crate::config::Config;
+use crate::outbox::budget::Budget;
 
 /// An Engine.IO server.
 ///
@@ -183,7 +159,7 @@ impl Server {
         if let Some(end) = started.checked_add(deadline) {
             self.0.drain_by(end);
         }
-        let time = deadline - (deadline / 4).min(goodbye::LINGER);
+        let time = deadline - (deadline / 4).min(driver::close::LINGER);
         let sessions = self.sessions();
         let step = spread.min(time) / u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
         let tell = async {

@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use super::Server;
-use super::address_limit::Place;
-use super::connection::{self, Answering, Deadlines};
-use super::reserve::ACCEPT_PAUSE;
+use super::http::address_limit::Place;
+use super::http::connection::{self, Answering, Deadlines};
+use super::http::reserve::ACCEPT_PAUSE;
 use super::trace;
-use crate::net::Io;
+use crate::io::Io;
 
 impl Server {
     /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). The

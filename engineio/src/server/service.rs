@@ -11,8 +11,9 @@ use http_body_util::Either;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::Body;
-use super::{Server, Shared, upgrade};
+use super::http::upgrade;
+use super::response::body::Body;
+use super::{Server, Shared};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

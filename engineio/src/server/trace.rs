@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use http::request::Parts;
 
-use super::request_error::RequestError;
-use super::session::Session;
+use super::request::request_error::RequestError;
+use super::session::handle::Session;
 use crate::close_reason::CloseReason;
 #[cfg(feature = "tracing")]
 use crate::log_limit::LogLimit;
@@ -30,7 +30,7 @@ static NOT_ACCEPTED: LogLimit = LogLimit::new();
 pub(super) fn refused(parts: &Parts, error: &RequestError) {
     #[cfg(feature = "tracing")]
     {
-        use super::request_error::BadRequest;
+        use super::request::request_error::BadRequest;
         let detail = match error {
             RequestError::BadRequest(BadRequest::IdGeneration { error }) => error.as_str(),
             RequestError::BadRequest(case) => case.name(),
@@ -39,7 +39,7 @@ pub(super) fn refused(parts: &Parts, error: &RequestError) {
             RequestError::BadHandshakeMethod { method } => method.as_str(),
             RequestError::UnknownSid { .. } | RequestError::UnsupportedProtocolVersion { .. } => "",
         };
-        let peer = parts.extensions.get::<super::head::PeerAddr>().map(|peer| peer.0);
+        let peer = parts.extensions.get::<super::request::head::PeerAddr>().map(|peer| peer.0);
         let (code, reason) = (error.code(), error.to_string());
         // A client chooses some details, so they are escaped.
         tracing::debug!(target: "engineio::server", ?peer, code, reason, ?detail, "request refused");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::close_reason::Fault;
 use crate::config::Config;
-use crate::packet::Protocol;
+use crate::protocol::packet::Protocol;
 
 /// A deadline that is noticed later than this passed while the process was suspended.
 pub(super) const LATE: Duration = Duration::from_secs(1);

@@ -17,8 +17,8 @@ use self::heartbeat::{Due, GRACE, Heartbeat, LATE};
 use self::upgrade::Probe;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::{Config, Transport};
-use crate::packet::{Message, Packet, Protocol};
-use crate::text::Text;
+use crate::protocol::packet::{Message, Packet, Protocol};
+use crate::protocol::text::Text;
 
 /// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,10 @@
 //!
 //! Then it sleeps, unless something came in the meantime.
 
+pub(crate) mod close;
 mod polling;
 mod websocket;
+pub(crate) mod websocket_carrier;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,26 +28,25 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use self::polling::Post;
+use self::websocket_carrier::Line;
 use super::Shared;
-use super::address_limit::Place;
-use super::command::{Command, Polled, PostAnswer};
-use super::goodbye;
 use super::handler::Handler;
-use super::line::Line;
-use super::session::Session;
-use super::stats::Gauge;
+use super::http::address_limit::Place;
+use super::metrics::stats::Gauge;
+use super::metrics::traffic::Traffic;
+use super::session::command::{Command, Polled, PostAnswer};
+use super::session::handle::Session;
+use super::session::translator::Translator;
 use super::trace;
-use super::traffic::Traffic;
-use super::translator::Translator;
 use crate::close_reason::{CloseReason, Fault};
 use crate::config::Transport;
-use crate::frame::CloseCode;
-use crate::net::Upgrading;
-use crate::packet::{Packet, PacketType};
+use crate::io::Upgrading;
 use crate::polling::PollAnswer;
-use crate::prepared::Prepared;
+use crate::protocol::frame::CloseCode;
+use crate::protocol::packet::{Packet, PacketType};
+use crate::protocol::prepared::Prepared;
+use crate::protocol::text::Text;
 use crate::session::{Action, Farewell, Input, Machine, State};
-use crate::text::Text;
 
 /// Drives one session until it is over.
 pub(crate) struct Driver {
@@ -207,7 +208,7 @@ impl Driver {
                     None => self.probe = Some(Box::new(line)),
                     // As at the official server the client gets its WebSocket, but only to see it closed.
                     Some(action) => {
-                        goodbye::spawn(line, None, &self.server);
+                        close::spawn(line, None, &self.server);
                         self.act(action, now);
                     }
                 }
@@ -254,7 +255,7 @@ impl Driver {
             Action::ReleasePoll => self.answer_poll(&[PacketType::Noop], now),
             Action::DropProbe => {
                 if let Some(line) = self.probe.take() {
-                    goodbye::spawn(*line, None, &self.server);
+                    close::spawn(*line, None, &self.server);
                 }
             }
             Action::Switch => self.switch(now),
@@ -317,10 +318,10 @@ impl Driver {
             None => code.map(|code| (code, "")),
         };
         if let Some(line) = self.probe.take() {
-            goodbye::spawn_on_trial(*line, last, &self.server);
+            close::spawn_on_trial(*line, last, &self.server);
         }
         if let Some(line) = self.carrier.take() {
-            goodbye::spawn(*line, last, &self.server);
+            close::spawn(*line, last, &self.server);
         }
         self.handler.on_close(&self.session, reason);
         self.session.outbox().clear();
@@ -347,7 +348,7 @@ impl Drop for Driver {
                 self.server.panics.add();
                 trace::panicked(&self.session);
                 for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
-                    goodbye::spawn(*line, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
+                    close::spawn(*line, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
                 }
             }
         }

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Driver, count};
-use crate::packet::PacketType;
 use crate::polling::{self, Packets, PayloadForm};
-use crate::prepared::Prepared;
-use crate::server::command::{Polled, PostAnswer, PostBody};
+use crate::protocol::packet::PacketType;
+use crate::protocol::prepared::Prepared;
+use crate::server::session::command::{Polled, PostAnswer, PostBody};
 use crate::session::Input;
 
 /// The POST that is being read, or of which a busy handler has not taken all packets.

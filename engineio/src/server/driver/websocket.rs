@@ -3,15 +3,15 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use super::websocket_carrier::{Batch, Received};
 use super::{Driver, count};
 use crate::close_reason::{CloseReason, Fault};
-use crate::packet::{Message, Packet, PacketType, decode_binary, decode_text};
-use crate::prepared::{Frames, Prepared};
-use crate::server::line::{Batch, Received};
+use crate::protocol::packet::{Message, Packet, PacketType, decode_binary, decode_text};
+use crate::protocol::prepared::{Frames, Prepared};
+use crate::protocol::text::Text;
 use crate::session::Input;
-use crate::text::Text;
-use crate::ws::inbound::Event;
-use crate::ws::outbound::Source;
+use crate::websocket::inbound::Event;
+use crate::websocket::outbound::Source;
 
 /// A peer that never stops sending must not keep the others waiting.
 pub(super) const READS_PER_TURN: usize = 8;

@@ -1,0 +1,452 @@
+//! One message in every form it can take on the wire, laid out once and shared by every session that gets it.
+//!
+//! A server's WebSocket frames are not masked, so the same bytes serve every WebSocket client. The frame header
+//! stands right in front of the packet in one allocation; the polling form is the slice behind it. Binary parts
+//! keep the buffer they came in; their base64 form is made when the first polling client needs it.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+#[cfg(any(feature = "server", feature = "client"))]
+use super::frame::push_masked;
+use super::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
+use super::packet::{Message, PacketType, Protocol};
+use super::text::Text;
+
+#[cfg(any(feature = "server", feature = "client"))]
+mod frames;
+
+#[cfg(any(feature = "server", feature = "client"))]
+pub use self::frames::Frames;
+
+/// Room for the largest frame header and the packet type.
+const HEADROOM: usize = MAX_HEADER_LEN + 1;
+
+/// Messages of up to this many bytes are written into a buffer that the thread keeps, and then copied into one of
+/// their own size: that is cheaper than growing a new buffer for each, and nothing is wasted while they wait.
+const COPIED: usize = 4096;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Collects the text of a message behind the room that its headers will need.
+///
+/// The caller appends UTF-8 to [`buffer`](Self::buffer); [`finish`](Self::finish) writes the headers in front of
+/// it without moving a byte.
+#[derive(Debug)]
+pub struct TextBuf(Vec<u8>);
+
+impl TextBuf {
+    /// An empty buffer with room for `capacity` bytes of text.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut buffer = if capacity <= COPIED { SCRATCH.take() } else { Vec::new() };
+        buffer.clear();
+        buffer.reserve(HEADROOM + capacity);
+        buffer.resize(HEADROOM, 0);
+        Self(buffer)
+    }
+
+    /// Where the text is appended. What already stands in it has to stay.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// The message, laid out. The text must be UTF-8: a client closes its connection on anything else.
+    pub fn finish(self) -> Prepared {
+        self.packet(PacketType::Message)
+    }
+
+    /// The message followed by binary messages that no other message can come between.
+    pub fn finish_with(self, attachments: impl IntoIterator<Item = Bytes>) -> Prepared {
+        self.finish().followed_by(attachments)
+    }
+
+    fn packet(mut self, kind: PacketType) -> Prepared {
+        self.0.resize(self.0.len().max(HEADROOM), 0);
+        self.0[MAX_HEADER_LEN] = kind.digit();
+        self.framed(MAX_HEADER_LEN)
+    }
+
+    /// Writes the header of a text frame in front of what begins at `payload`.
+    fn framed(mut self, payload: usize) -> Prepared {
+        self.0.resize(self.0.len().max(HEADROOM), 0);
+        debug_assert!(std::str::from_utf8(&self.0[payload..]).is_ok());
+        let payload_len = self.0.len() - payload;
+        let header = header_len(payload_len);
+        let start = payload - header;
+        write_header(&mut self.0[start..payload], Opcode::Text, payload_len);
+        let head = if self.0.len() <= COPIED {
+            let head = Bytes::copy_from_slice(&self.0[start..]);
+            SCRATCH.set(self.0);
+            head
+        } else {
+            let mut head = Bytes::from(self.0);
+            bytes::Buf::advance(&mut head, start);
+            head
+        };
+        // A header has at most ten bytes, so the cast keeps it.
+        Prepared { head, header: header as u8, compress: true, tail: None }
+    }
+}
+
+/// A message that is ready for any session on any transport. Cloning it costs a reference count.
+#[derive(Clone)]
+pub struct Prepared {
+    /// The WebSocket text frame of the packet; empty for a message that is only binary.
+    head: Bytes,
+    /// How many bytes of `head` are the frame's header.
+    header: u8,
+    /// Whether a polling answer that carries this may be compressed.
+    compress: bool,
+    /// The binary messages behind the text, and the note.
+    tail: Option<Arc<[Binary]>>,
+}
+
+/// The form in which a client takes binary data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// Revision 3 puts the packet type in front of binary data.
+    pub protocol: Protocol,
+    /// As text only (`b64=1` in the handshake).
+    pub base64: bool,
+}
+
+impl Dialect {
+    /// Whether messages go out as they are.
+    pub fn is_plain(self) -> bool {
+        self.protocol == Protocol::V4 && !self.base64
+    }
+}
+
+/// One binary message; without a header it is the note.
+struct Binary {
+    header: [u8; MAX_HEADER_LEN],
+    header_len: u8,
+    data: Bytes,
+    /// `b` and base64, for clients that only take text.
+    base64: OnceLock<Bytes>,
+}
+
+impl Binary {
+    fn new(data: Bytes) -> Self {
+        let mut header = [0; MAX_HEADER_LEN];
+        let len = header_len(data.len());
+        write_header(&mut header[..len], Opcode::Binary, data.len());
+        // A header has at most ten bytes, so the cast keeps it.
+        Self { header, header_len: len as u8, data, base64: OnceLock::new() }
+    }
+
+    fn header(&self) -> &[u8] {
+        &self.header[..usize::from(self.header_len)]
+    }
+
+    fn base64(&self) -> &[u8] {
+        self.base64.get_or_init(|| {
+            let mut text = String::with_capacity(1 + self.data.len().div_ceil(3) * 4);
+            text.push('b');
+            STANDARD.encode_string(&self.data, &mut text);
+            Bytes::from(text)
+        })
+    }
+}
+
+impl Prepared {
+    /// A text message.
+    pub fn text(text: &str) -> Self {
+        let mut buf = TextBuf::with_capacity(text.len());
+        buf.buffer().extend_from_slice(text.as_bytes());
+        buf.finish()
+    }
+
+    /// A binary message. The bytes are shared, not copied.
+    pub fn binary(data: Bytes) -> Self {
+        Self { head: Bytes::new(), header: 0, compress: true, tail: Some(Arc::new([Binary::new(data)])) }
+    }
+
+    /// Says whether a polling answer that carries this message may be compressed (default true). Worth turning off
+    /// for data that is compressed already.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// A WebSocket message without a packet around it.
+    #[cfg(feature = "echo")]
+    pub(crate) fn bare(message: Message) -> Self {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(data) => return Self::binary(data),
+        };
+        let header = header_len(text.as_bytes().len());
+        let mut head = vec![0; header];
+        write_header(&mut head, Opcode::Text, text.as_bytes().len());
+        head.extend_from_slice(text.as_bytes());
+        // A header has at most ten bytes, so the cast keeps it.
+        Self { head: head.into(), header: header as u8, compress: false, tail: None }
+    }
+
+    /// A text packet that is not a message.
+    pub fn control(kind: PacketType, data: &[u8]) -> Self {
+        let mut buf = TextBuf::with_capacity(data.len());
+        buf.buffer().extend_from_slice(data);
+        buf.packet(kind)
+    }
+
+    /// A ping without data, the one that every heartbeat sends. No allocation.
+    pub fn ping() -> Self {
+        Self { head: Bytes::from_static(b"\x81\x012"), header: 2, compress: true, tail: None }
+    }
+
+    /// How many bytes this takes on a WebSocket, headers included: its weight in an outbox.
+    pub fn wire_len(&self) -> usize {
+        self.head.len() + self.binaries().map(|part| part.header().len() + part.data.len()).sum::<usize>()
+    }
+
+    /// Whether a polling answer that carries this message may be compressed.
+    pub fn may_compress(&self) -> bool {
+        self.compress
+    }
+
+    /// The type of the packet: everything that an application sends is a message.
+    pub fn kind(&self) -> PacketType {
+        let digit = self.head.get(usize::from(self.header)).copied();
+        digit.and_then(PacketType::from_digit).unwrap_or(PacketType::Message)
+    }
+
+    /// The WebSocket frames for a client that takes binary (revision 4), in pieces for a vectored write.
+    pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
+        let head = Some(self.head.as_ref()).filter(|head| !head.is_empty());
+        head.into_iter().chain(self.binaries().flat_map(|part| [part.header(), part.data.as_ref()]))
+    }
+
+    /// Whether every client gets the same WebSocket frames: there is nothing binary in it.
+    pub fn is_text(&self) -> bool {
+        self.binaries().next().is_none()
+    }
+
+    /// The message for a WebSocket client of this dialect. Mostly the message itself; revision 3 puts the packet
+    /// type in front of binary, and a client that takes none gets base64.
+    pub fn into_dialect(self, dialect: Dialect) -> Self {
+        let Dialect { protocol, base64 } = dialect;
+        if self.is_text() || dialect.is_plain() {
+            return self;
+        }
+        let mut frames = self.head.to_vec();
+        for part in self.binaries() {
+            let packet = binary_packet(part, protocol, base64);
+            let opcode = if base64 { Opcode::Text } else { Opcode::Binary };
+            let start = frames.len();
+            frames.resize(start + header_len(packet.len()), 0);
+            write_header(&mut frames[start..], opcode, packet.len());
+            frames.extend_from_slice(&packet);
+        }
+        Self { head: frames.into(), header: self.header, compress: self.compress, tail: None }
+    }
+
+    /// The frames with a mask each, as a client has to send them. Nothing but [`frames`](Self::frames) and
+    /// [`wire_len`](Self::wire_len) makes sense afterwards.
+    #[cfg(any(feature = "server", feature = "client"))]
+    pub(crate) fn into_masked(self, key: impl Fn() -> [u8; 4]) -> Self {
+        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + self.binaries().count()));
+        // A message in another dialect may hold several frames in its head.
+        let mut head = self.head.as_ref();
+        while let Some((header, payload, rest)) = split_frame(head) {
+            push_masked(&mut out, header, payload, key());
+            head = rest;
+        }
+        for part in self.binaries() {
+            push_masked(&mut out, part.header(), &part.data, key());
+        }
+        Self { head: out.into(), header: 0, compress: self.compress, tail: None }
+    }
+
+    /// The packets of this message as a polling payload carries them: text without a frame header, and binary.
+    pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
+        let text = self.packet_text();
+        let text = Some(text).filter(|text| !text.is_empty()).map(PacketRef::Text);
+        text.into_iter().chain(self.binaries().map(|part| PacketRef::Binary(BinaryRef(part))))
+    }
+
+    fn binaries(&self) -> impl Iterator<Item = &Binary> {
+        self.tail.as_deref().unwrap_or_default().iter().filter(|part| part.header_len > 0)
+    }
+
+    fn followed_by(mut self, attachments: impl IntoIterator<Item = Bytes>) -> Self {
+        let mut attachments = attachments.into_iter().peekable();
+        if attachments.peek().is_some() {
+            self.tail = Some(attachments.map(Binary::new).collect());
+        }
+        self
+    }
+
+    /// The text packet alone, shared.
+    pub fn text_packet(&self) -> Bytes {
+        self.head.slice(usize::from(self.header)..)
+    }
+
+    fn packet_text(&self) -> &[u8] {
+        &self.head[usize::from(self.header)..]
+    }
+}
+
+/// Takes one frame of ours, which is not masked, off the front.
+#[cfg(any(feature = "server", feature = "client"))]
+fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let &[_, short, ref rest @ ..] = frames else { return None };
+    let (header, len) = match (short, rest) {
+        (126, &[a, b, ..]) => (4, usize::from(u16::from_be_bytes([a, b]))),
+        (127, &[a, b, c, d, e, f, g, h, ..]) => {
+            (10, usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h])).ok()?)
+        }
+        (126 | 127, _) => return None,
+        (short, _) => (2, usize::from(short)),
+    };
+    let (header, rest) = frames.split_at_checked(header)?;
+    let (payload, rest) = rest.split_at_checked(len)?;
+    Some((header, payload, rest))
+}
+
+fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {
+    match (protocol, base64) {
+        (Protocol::V4, true) => part.base64().to_vec(),
+        (Protocol::V4, false) => part.data.to_vec(),
+        // Revision 3 carries the packet type in base64 form too: "b4" and the data.
+        (Protocol::V3, true) => [b"b4", &part.base64()[1..]].concat(),
+        (Protocol::V3, false) => [&[PacketType::Message as u8], part.data.as_ref()].concat(),
+    }
+}
+
+/// A packet on its way into a polling payload.
+pub enum PacketRef<'a> {
+    /// Type digit and data.
+    Text(&'a [u8]),
+    /// A binary message.
+    Binary(BinaryRef<'a>),
+}
+
+/// A binary message on its way into a polling payload.
+pub struct BinaryRef<'a>(&'a Binary);
+
+impl<'a> BinaryRef<'a> {
+    /// The bytes themselves.
+    pub fn data(&self) -> &'a [u8] {
+        &self.0.data
+    }
+
+    /// `b` and the base64 form, made once for all polling clients.
+    pub fn base64(&self) -> &'a [u8] {
+        self.0.base64()
+    }
+}
+
+impl From<Message> for Prepared {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => text.into(),
+            Message::Binary(data) => Self::binary(data),
+        }
+    }
+}
+
+impl From<Text> for Prepared {
+    fn from(text: Text) -> Self {
+        let mut buf = TextBuf::with_capacity(text.len());
+        buf.buffer().extend_from_slice(text.as_bytes());
+        buf.finish()
+    }
+}
+
+impl From<&str> for Prepared {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Prepared {
+    fn from(text: String) -> Self {
+        Self::text(&text)
+    }
+}
+
+impl From<Bytes> for Prepared {
+    fn from(data: Bytes) -> Self {
+        Self::binary(data)
+    }
+}
+
+impl From<Vec<u8>> for Prepared {
+    fn from(data: Vec<u8>) -> Self {
+        Self::binary(data.into())
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attachments = self.binaries().count();
+        f.debug_struct("Prepared")
+            .field("text", &self.text_packet())
+            .field("attachments", &attachments)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(prepared: &Prepared) -> Vec<u8> {
+        prepared.frames().flatten().copied().collect()
+    }
+
+    #[test]
+    fn text_is_framed_in_front_and_sliced_for_polling() {
+        let prepared = Prepared::text("hi");
+        assert_eq!(wire(&prepared), b"\x81\x034hi");
+        assert_eq!(prepared.text_packet(), "4hi");
+        assert_eq!(prepared.wire_len(), 5);
+    }
+
+    #[test]
+    fn every_header_size_ends_where_the_packet_begins() {
+        for (len, header) in [(124, 2), (125, 4), (65_534, 4), (65_535, 10)] {
+            let prepared = Prepared::text(&"x".repeat(len));
+            assert_eq!(prepared.header, header, "{len}");
+            assert_eq!(prepared.text_packet().len(), len + 1);
+            assert_eq!(prepared.wire_len(), len + 1 + usize::from(header));
+        }
+    }
+
+    #[test]
+    fn attachments_follow_their_text_without_a_copy() {
+        let data = Bytes::from(vec![1, 2, 3]);
+        let mut buf = TextBuf::with_capacity(0);
+        buf.buffer().extend_from_slice(b"51-[]");
+        let prepared = buf.finish_with([data.clone()]);
+        assert_eq!(wire(&prepared), b"\x81\x06451-[]\x82\x03\x01\x02\x03");
+        assert_eq!(prepared.frames().last().unwrap().as_ptr(), data.as_ptr());
+    }
+
+    #[test]
+    fn other_dialects_get_binary_in_their_dress() {
+        let prepared = Prepared::binary(Bytes::from_static(&[1, 2, 3, 4]));
+        assert_eq!(wire(&prepared), b"\x82\x04\x01\x02\x03\x04");
+        let dressed = |protocol, base64| wire(&prepared.clone().into_dialect(Dialect { protocol, base64 }));
+        assert_eq!(dressed(Protocol::V4, false), b"\x82\x04\x01\x02\x03\x04");
+        assert_eq!(dressed(Protocol::V3, false), b"\x82\x05\x04\x01\x02\x03\x04");
+        assert_eq!(dressed(Protocol::V4, true), b"\x81\x09bAQIDBA==");
+        assert_eq!(dressed(Protocol::V3, true), b"\x81\x0ab4AQIDBA==");
+    }
+
+    #[test]
+    fn a_ping_needs_no_memory_of_its_own() {
+        assert_eq!(wire(&Prepared::ping()), wire(&Prepared::control(PacketType::Ping, b"")));
+        assert_eq!(Prepared::ping().kind(), PacketType::Ping);
+    }
+}

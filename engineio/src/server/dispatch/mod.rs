@@ -1,0 +1,219 @@
+//! One HTTP request: who may do what, and the answer.
+//!
+//! The order is the official server's: CORS, resources, origins and middlewares, then the transport, the session id, the
+//! method, then `allow_request`. A request for a WebSocket is refused before any 101.
+
+mod transports;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+
+use super::Shared;
+use super::request::hooks::Refusal;
+use super::request::query::{Handshake, Query};
+use super::request::request_error::{BadRequest, RequestError};
+use super::response::body::Body;
+use super::session::handle::Session;
+use super::trace;
+use crate::config::Transport;
+use crate::io::Upgrading;
+
+/// Longer request targets are refused; hyper, say, would take 64 KiB.
+const MAX_TARGET: usize = 8 * 1024;
+
+/// A request that a transport takes on: nothing about it is wrong so far.
+pub(crate) struct Checked<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) query: &'a Query,
+    pub(crate) handshake: Handshake<'a>,
+    pub(crate) transport: Transport,
+    /// The connection, if the request asks for a WebSocket.
+    pub(crate) upgrading: Option<Upgrading>,
+}
+
+impl Shared {
+    /// Answers a request. `upgrading` is its connection, should it want to leave HTTP.
+    pub(crate) async fn respond<B: http_body::Body>(
+        self: Arc<Self>,
+        request: Request<B>,
+        upgrading: Option<Upgrading>,
+    ) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let upgrading = upgrading.filter(|_| wants_upgrade(&parts.headers));
+        let refuse = |error: RequestError| self.refuse(&parts, &error);
+        let mut added = HeaderMap::new();
+        let early = match self.prepare(&parts, &mut added).await {
+            Ok(early) => early,
+            Err(error) => Some(refuse(error)),
+        };
+        let mut response = match early {
+            Some(response) => response,
+            None => self.dispatch(&parts, upgrading, body).await.unwrap_or_else(refuse),
+        };
+        merge(response.headers_mut(), added);
+        response
+    }
+
+    /// CORS, resources, origins and middlewares: headers for the answer, or the answer itself.
+    pub(crate) async fn prepare(
+        &self,
+        parts: &Parts,
+        added: &mut HeaderMap,
+    ) -> Result<Option<Response<Body>>, RequestError> {
+        if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+            return Ok(Some(status(StatusCode::URI_TOO_LONG)));
+        }
+        if let Some(cors) = &self.options.cors {
+            let preflight = parts.method == Method::OPTIONS;
+            if preflight && !cors.continues_preflight() {
+                return Ok(Some(cors.preflight(&parts.headers).map(|()| Body::default())));
+            }
+            let decorate = if preflight { super::Cors::decorate_preflight } else { super::Cors::decorate };
+            decorate(cors, &parts.headers, added);
+        }
+        if !wants_upgrade(&parts.headers) {
+            let below = self.below(parts.uri.path());
+            let answer = self.options.hooks.resources.iter().find_map(|resource| resource(below, parts));
+            if let Some(answer) = answer {
+                return Ok(Some(answer.await));
+            }
+        }
+        if self.options.origins.as_ref().is_some_and(|origins| !origins.allow(&parts.headers)) {
+            return Err(RequestError::Forbidden { message: "this origin is not allowed".to_owned() });
+        }
+        for middleware in &self.options.hooks.middlewares {
+            match middleware(parts).await {
+                Ok(headers) => merge(added, headers),
+                Err(Refusal::Respond(response)) => return Ok(Some(response)),
+                Err(Refusal::Failed) => return Err(BadRequest::MiddlewareFailure.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What of a request's path lies below ours; all of it where a router has cut ours off.
+    fn below<'p>(&self, path: &'p str) -> &'p str {
+        let base = self.options.path.trim_end_matches('/');
+        let below = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
+        below.or_else(|| path.strip_prefix('/')).unwrap_or(path)
+    }
+
+    async fn dispatch<B: http_body::Body>(
+        self: &Arc<Self>,
+        parts: &Parts,
+        upgrading: Option<Upgrading>,
+        body: B,
+    ) -> Result<Response<Body>, RequestError> {
+        let query = Query::from(&parts.uri);
+        let handshake = query.handshake();
+        let transport =
+            handshake.transport.and_then(Transport::from_name).filter(|it| self.config.allows(*it));
+        let Some(transport) = transport else {
+            return Err(RequestError::UnknownTransport { transport: handshake.transport.map(str::to_owned) });
+        };
+        if handshake.jsonp.is_some() && transport == Transport::Polling && !self.options.jsonp {
+            return Err(BadRequest::JsonpDisabled.into());
+        }
+        let Some(sid) = handshake.sid else {
+            let request = Checked { parts, query: &query, handshake, transport, upgrading };
+            self.check_handshake(&request).await?;
+            return self.open(request).await;
+        };
+        let Some(session) = self.registry.find(sid) else {
+            return Err(RequestError::UnknownSid { sid: sid.to_owned() });
+        };
+        // "The protocol revision is pinned at the handshake": a later request may leave it out, but not change it.
+        if query.get("EIO").is_some() && handshake.protocol != session.protocol() {
+            return Err(BadRequest::ProtocolMismatch.into());
+        }
+        let request = Checked { parts, query: &query, handshake, transport, upgrading };
+        match transport {
+            Transport::WebSocket if request.upgrading.is_some() => self.probe(request, &session).await,
+            Transport::Polling if request.upgrading.is_some() => Err(BadRequest::TransportHandshake.into()),
+            transport if transport != session.transport() => Err(mismatch(transport, &session)),
+            // A WebSocket session takes no plain requests.
+            Transport::WebSocket => Err(BadRequest::TransportHandshake.into()),
+            Transport::Polling => match parts.method {
+                Method::GET => self.poll(request, &session).await,
+                Method::POST => self.post(request, &session, body).await,
+                _ => Ok(status(StatusCode::INTERNAL_SERVER_ERROR)),
+            },
+        }
+    }
+
+    async fn check_handshake(&self, request: &Checked<'_>) -> Result<(), RequestError> {
+        if request.parts.method != Method::GET {
+            return Err(RequestError::BadHandshakeMethod { method: request.parts.method.to_string() });
+        }
+        if request.upgrading.is_some() != (request.transport == Transport::WebSocket) {
+            return Err(BadRequest::TransportHandshake.into());
+        }
+        self.allow(request.parts).await
+    }
+
+    /// Asks the application about a request that opens a session.
+    pub(crate) async fn allow(&self, parts: &Parts) -> Result<(), RequestError> {
+        match &self.options.hooks.allow_request {
+            Some(allow) => allow(parts).await.map_err(|message| RequestError::Forbidden { message }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn refuse(&self, parts: &Parts, error: &RequestError) -> Response<Body> {
+        trace::refused(parts, error);
+        if let Some(hook) = &self.options.hooks.connection_error {
+            hook(parts, error);
+        }
+        if wants_upgrade(&parts.headers) { error.to_upgrade_response() } else { error.to_response() }
+    }
+
+    /// Runs the header hooks on an answer that belongs to a session.
+    pub(crate) fn decorate(&self, parts: &Parts, response: &mut Response<Body>, initial: bool) {
+        let hooks = &self.options.hooks;
+        for hook in
+            [hooks.initial_headers.as_ref().filter(|_| initial), hooks.headers.as_ref()].into_iter().flatten()
+        {
+            hook(parts, response.headers_mut());
+        }
+    }
+}
+
+pub(crate) fn mismatch(transport: Transport, session: &Session) -> RequestError {
+    let previous_transport = session.transport().as_str();
+    BadRequest::TransportMismatch { transport: transport.as_str(), previous_transport }.into()
+}
+
+pub(crate) fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// Whether a request asks to leave HTTP (RFC 9110, 7.8), for whatever protocol.
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    let upgrade = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .split(|&byte| byte == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    };
+    headers.contains_key(header::UPGRADE) && headers.get_all(header::CONNECTION).iter().any(upgrade)
+}
+
+/// Adds headers to others. Cookies and `Vary` add up; anything else has one value, the newer one.
+pub(crate) fn merge(headers: &mut HeaderMap, added: HeaderMap) {
+    let mut name = None;
+    for (next, value) in added {
+        // An absent name means "as before".
+        let first = next.is_some();
+        name = next.or(name);
+        let Some(name) = &name else { continue };
+        if first && *name != header::SET_COOKIE && *name != header::VARY {
+            headers.insert(name.clone(), value);
+        } else {
+            headers.append(name.clone(), value);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A WebSocket connection of a session: from the request that is being upgraded to frames in and out.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::config::Config;
+use crate::io::{Io, Scratch, Upgrading};
+use crate::protocol::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
+use crate::protocol::packet::PacketType;
+use crate::protocol::prepared::{Dialect, Prepared};
+use crate::websocket::inbound::{Event, Inbound, Progress};
+use crate::websocket::outbound::{Control, Outbound, Source};
+
+/// The code and the reason of a close frame.
+pub(crate) type LastWords = (CloseCode, &'static str);
+
+/// One WebSocket connection.
+pub(crate) struct Line {
+    stream: Stream,
+    inbound: Inbound,
+    outbound: Outbound,
+    dialect: Dialect,
+    /// The socket did not take everything; it has to be asked first.
+    blocked: bool,
+    /// Writing failed. What the peer sent before can still be read.
+    broken: bool,
+    /// What was read while the handler had no room for it.
+    rest: Option<Box<Rest>>,
+}
+
+/// A part of a batch, of at most one read. It is a copy, because the read buffer is its thread's.
+struct Rest {
+    bytes: Vec<u8>,
+    progress: Progress,
+    last: Option<Received>,
+}
+
+enum Stream {
+    /// The 101 is on its way out; the HTTP server still has the connection.
+    Upgrading(Upgrading),
+    /// Ours, with bytes that were read too far.
+    Open(Io, Bytes),
+    Failed,
+}
+
+/// Bytes that were read, to be taken apart by [`Line::next`].
+pub(crate) struct Batch {
+    scratch: Scratch,
+    progress: Progress,
+    end: usize,
+    /// What to report when the bytes are used up.
+    last: Option<Received>,
+}
+
+/// What a peer did.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Event(Event),
+    /// It closed the connection, with a close frame or without. The code goes back if there was one.
+    Closed(Option<CloseCode>),
+    /// It broke the protocol; this is what it is told.
+    Violation(CloseCode),
+    /// The connection broke.
+    Lost,
+}
+
+impl Line {
+    pub(crate) fn new(upgrading: Upgrading, dialect: Dialect, config: &Config) -> Self {
+        Self {
+            stream: Stream::Upgrading(upgrading),
+            inbound: Inbound::new(config.max_payload).max_fragments(config.max_fragments),
+            outbound: Outbound::default(),
+            dialect,
+            blocked: false,
+            broken: false,
+            rest: None,
+        }
+    }
+
+    /// Reads once, or goes on with what was kept of the last read. A batch is never empty-handed: it has bytes, or an end to report.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Batch> {
+        if let Some(rest) = self.rest.take() {
+            return Poll::Ready(rest.into_batch());
+        }
+        if let Stream::Upgrading(upgrading) = &mut self.stream {
+            match Pin::new(upgrading).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok((io, read))) => self.stream = Stream::Open(io, read),
+                Poll::Ready(Err(_)) => self.stream = Stream::Failed,
+            }
+        }
+        let mut batch = Batch { scratch: Scratch::take(), progress: Progress::default(), end: 0, last: None };
+        let Stream::Open(io, read) = &mut self.stream else {
+            // The client went away before it had the 101.
+            batch.last = Some(Received::Closed(None));
+            return Poll::Ready(batch);
+        };
+        if !read.is_empty() {
+            let len = read.len().min(batch.scratch.len());
+            batch.scratch[..len].copy_from_slice(&read.split_to(len));
+            batch.end = len;
+            return Poll::Ready(batch);
+        }
+        let mut buf = ReadBuf::new(&mut batch.scratch);
+        match Pin::new(io).poll_read(cx, &mut buf) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                batch.end = buf.filled().len();
+                if batch.end == 0 {
+                    batch.last = Some(if self.broken { Received::Lost } else { Received::Closed(None) });
+                }
+            }
+            Poll::Ready(Err(error)) => {
+                // A reset is how many clients close.
+                let gone = error.kind() == io::ErrorKind::ConnectionReset && !self.broken;
+                batch.last = Some(if gone { Received::Closed(None) } else { Received::Lost });
+            }
+        }
+        Poll::Ready(batch)
+    }
+
+    /// The next thing in what was read.
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Option<Received> {
+        match self.inbound.decode(&mut batch.scratch[..batch.end], &mut batch.progress).next() {
+            Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
+            Some(Ok(event)) => Some(Received::Event(event)),
+            Some(Err(error)) => Some(Received::Violation(error.close_code())),
+            None => batch.last.take(),
+        }
+    }
+
+    /// Keeps what is left of a batch for the next call of [`poll_receive`](Self::poll_receive).
+    #[cold]
+    pub(crate) fn keep(&mut self, batch: Batch) {
+        let bytes = batch.scratch[batch.progress.consumed()..batch.end].to_vec();
+        if !bytes.is_empty() || batch.last.is_some() {
+            self.rest = Some(Box::new(Rest { bytes, progress: batch.progress.rebase(), last: batch.last }));
+        }
+    }
+
+    /// Queues a pong for these bytes.
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.outbound.control(pong_frame(payload), Control::Pong);
+    }
+
+    /// Queues a close frame, the last thing that is ever written.
+    pub(crate) fn close(&mut self, last: Option<LastWords>) {
+        let frame = last.map_or_else(empty_close_frame, |(code, reason)| close_frame(code, reason));
+        self.outbound.control(frame, Control::Close);
+    }
+
+    /// Queues the answer to a probe, unless one waits already: a client that asks again and again without reading must
+    /// not fill our memory.
+    pub(crate) fn answer_probe(&mut self) {
+        if !self.outbound.has_packet() {
+            self.outbound.packet(Prepared::control(PacketType::Pong, b"probe"));
+        }
+    }
+
+    /// Writing failed. Reading goes on with what the peer sent before, and at its end says that the connection is lost.
+    #[cold]
+    pub(crate) fn fail(&mut self) {
+        self.broken = true;
+    }
+
+    /// Whether the answer to the opening handshake is still on its way out.
+    pub(crate) fn is_upgrading(&self) -> bool {
+        matches!(self.stream, Stream::Upgrading(_))
+    }
+
+    /// Whether a batch of translated messages is taken although there is no connection yet.
+    pub(crate) fn takes_ahead(&self) -> bool {
+        self.is_upgrading() && self.outbound.is_empty()
+    }
+
+    /// Whether the socket took everything so far.
+    pub(crate) fn is_writable(&self) -> bool {
+        matches!(self.stream, Stream::Open(..)) && !self.blocked && !self.broken
+    }
+
+    /// Writes what waits here and in the outbox. `Ok(true)` says that nothing is left.
+    pub(crate) fn poll_flush(
+        &mut self,
+        mut source: Option<Source<'_>>,
+        cx: &mut Context<'_>,
+    ) -> io::Result<bool> {
+        let Stream::Open(io, _) = &mut self.stream else {
+            if let Some(source) = source.as_mut().filter(|_| matches!(self.stream, Stream::Upgrading(_))) {
+                self.outbound.take_ahead(source);
+            }
+            return Ok(false);
+        };
+        if self.broken {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let was_blocked = self.blocked;
+        let outbox = source.as_ref().map(|source| source.outbox);
+        let result = match self.outbound.poll_flush(io, source, self.dialect, cx) {
+            Poll::Ready(Ok(())) => {
+                self.blocked = false;
+                // A TCP stream has nothing to flush; a TLS stream may.
+                match Pin::new(io).poll_flush(cx) {
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Ready(Ok(())) | Poll::Pending => Ok(true),
+                }
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => {
+                self.blocked = true;
+                Ok(false)
+            }
+        };
+        if let Some(outbox) = outbox.filter(|_| was_blocked != self.blocked) {
+            outbox.set_blocked(self.blocked);
+        }
+        result
+    }
+
+    /// Ends the writing side: the peer reads the end of the stream behind the close frame.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Open(io, _) => Pin::new(io).poll_shutdown(cx),
+            Stream::Upgrading(_) | Stream::Failed => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Rest {
+    fn into_batch(self) -> Batch {
+        let mut scratch = Scratch::take();
+        let end = self.bytes.len();
+        scratch[..end].copy_from_slice(&self.bytes);
+        Batch { scratch, progress: self.progress, end, last: self.last }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::protocol::packet::Protocol;
+
+    /// A client that sends probes and pings without reading: one answer to its probes waits, and 16 pongs.
+    #[tokio::test]
+    async fn one_answer_to_all_probes_waits() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let mut line = Line {
+            stream: Stream::Open(Io::new(ours), Bytes::new()),
+            inbound: Inbound::new(100),
+            outbound: Outbound::default(),
+            dialect: Dialect { protocol: Protocol::V4, base64: false },
+            blocked: false,
+            rest: None,
+            broken: false,
+        };
+        for _ in 0..10_000 {
+            line.answer_probe();
+            line.pong(b"x");
+        }
+        let flushed = std::future::poll_fn(|cx| Poll::Ready(line.poll_flush(None, cx))).await;
+        assert!(flushed.unwrap());
+        drop(line);
+        let mut written = Vec::new();
+        theirs.read_to_end(&mut written).await.unwrap();
+        assert_eq!(written, [&b"\x8a\x01x".repeat(16)[..], b"\x81\x063probe"].concat());
+    }
+}

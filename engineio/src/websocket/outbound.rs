@@ -1,0 +1,370 @@
+//! Writing to a WebSocket: messages from the outbox, control frames in between, as few system calls as possible.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+
+use crate::outbox::Outbox;
+use crate::protocol::frame::{Role, push_masked};
+use crate::protocol::prepared::{Dialect, Frames, Prepared};
+
+/// How many messages are taken from the outbox at a time.
+const BATCH: usize = 64;
+/// How many pieces one vectored write carries.
+const SLICES: usize = 64;
+/// Maximum number of queued pongs, of at most 127 bytes each. A peer chooses how many pings it sends.
+const PONGS: usize = 16;
+/// Below this many bytes, several pieces are copied together: for small pieces that is cheaper than describing
+/// them to the kernel one by one.
+const FLAT: usize = 16 * 1024;
+
+thread_local! {
+    /// Where small pieces come together, and where a batch stays while it is written. Both belong to the worker
+    /// thread, so that an idle session owns neither.
+    static FLAT_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static BATCH_BUFFER: Cell<Vec<Prepared>> = const { Cell::new(Vec::new()) };
+}
+
+/// What was begun or must be written next. Empty, and without memory, whenever the socket keeps up.
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    role: Role,
+    items: VecDeque<Item>,
+    /// Bytes of the first item that are written.
+    written: usize,
+}
+
+#[derive(Debug)]
+enum Item {
+    /// A message, and what it counts for in the outbox if it came from there.
+    Message(Prepared, Option<usize>),
+    /// A complete control frame.
+    Control(Bytes, Control),
+}
+
+/// A control frame that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    Pong,
+    Close,
+}
+
+/// Where more to write comes from, and who is told of what is taken there.
+pub(crate) struct Source<'a> {
+    pub(crate) outbox: &'a Outbox,
+    pub(crate) on_take: &'a mut dyn FnMut(&[Prepared]),
+    /// For a peer that speaks another protocol.
+    pub(crate) translate: Option<&'a mut Translate<'a>>,
+}
+
+/// Says by what a message is told to the peer. That may be nothing.
+pub(crate) type Translate<'a> = dyn FnMut(&Prepared, &mut dyn FnMut(Frames)) + 'a;
+
+impl Outbound {
+    /// What a client writes: the frames are masked.
+    #[cfg(feature = "client")]
+    pub(crate) fn client() -> Self {
+        Self { role: Role::Client, ..Self::default() }
+    }
+
+    /// Queues a message that was taken out of the outbox already, and counts there.
+    #[cfg(feature = "client")]
+    pub(crate) fn taken(&mut self, message: Prepared, dialect: Dialect) {
+        let weight = message.wire_len();
+        self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
+    }
+
+    /// Puts a control frame behind the message that is being written, and before all others. Of more than [`PONGS`] pongs
+    /// the newer ones take the place of the last (RFC 6455, 5.5.3 allows it), so a peer that pings and does not read costs
+    /// no more than these.
+    pub(crate) fn control(&mut self, frame: Bytes, kind: Control) {
+        let frame = match self.role {
+            Role::Server => frame,
+            // The header of a control frame has two bytes, as it is short.
+            Role::Client => masked(&frame, 2),
+        };
+        let begun = usize::from(self.written > 0);
+        if kind == Control::Pong {
+            // They stand in a row, as nothing but another one is put in front of a message.
+            let is_pong = |item: &&Item| matches!(item, Item::Control(_, Control::Pong));
+            let waiting = self.items.iter().skip(begun).take_while(is_pong).count();
+            let item = Item::Control(frame, kind);
+            if waiting < PONGS {
+                self.items.insert((begun + waiting).min(self.items.len()), item);
+            } else if let Some(last) = self.items.get_mut(begun + waiting - 1) {
+                *last = item;
+            }
+        } else {
+            // A close frame is the last thing ever sent, and what was not begun before it is not sent at all.
+            self.items.truncate(begun);
+            self.items.push_back(Item::Control(frame, kind));
+        }
+    }
+
+    /// Queues a packet that does not come from the outbox.
+    pub(crate) fn packet(&mut self, packet: Prepared) {
+        let packet = match self.role {
+            Role::Server => packet,
+            Role::Client => packet.into_masked(new_key),
+        };
+        self.items.push_back(Item::Message(packet, None));
+    }
+
+    /// Whether such a packet waits.
+    #[cfg(feature = "server")]
+    pub(crate) fn has_packet(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Message(_, None)))
+    }
+
+    /// Writes until nothing is left, in the outbox neither if there is one, or the socket takes no more. `Pending`
+    /// means the latter; the task is woken when that changes.
+    pub(crate) fn poll_flush<I: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut I,
+        mut source: Option<Source<'_>>,
+        dialect: Dialect,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            while !self.items.is_empty() {
+                let pieces = self.items.iter().flat_map(Item::pieces);
+                let written = ready!(poll_write(io, pieces, self.written, cx))?;
+                self.advance(written, source.as_ref().map(|source| source.outbox));
+            }
+            self.items = VecDeque::new();
+            let Some(source) = &mut source else { return Poll::Ready(Ok(())) };
+            if !ready!(self.poll_batch(io, source, dialect, cx))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Writes a batch of messages of the outbox, while nothing else waits. `false` says that there were none. What
+    /// the socket does not take at once waits here.
+    fn poll_batch<I: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut I,
+        source: &mut Source<'_>,
+        dialect: Dialect,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        if source.translate.is_some() {
+            return Poll::Ready(Ok(self.take_translated(source)));
+        }
+        let mut batch = BATCH_BUFFER.take();
+        source.outbox.take(BATCH, &mut batch);
+        if batch.is_empty() {
+            BATCH_BUFFER.set(batch);
+            return Poll::Ready(Ok(false));
+        }
+        (source.on_take)(&batch);
+        let weight: usize = batch.iter().map(Prepared::wire_len).sum();
+        let plain = self.role == Role::Server && (dialect.is_plain() || batch.iter().all(Prepared::is_text));
+        let written = if plain {
+            poll_write(io, batch.iter().flat_map(Prepared::frames), 0, cx)
+        } else {
+            Poll::Ready(Ok(0))
+        };
+        if plain && matches!(written, Poll::Ready(Ok(written)) if written == weight) {
+            source.outbox.wrote(batch.len(), weight);
+            batch.clear();
+            BATCH_BUFFER.set(batch);
+            return Poll::Ready(Ok(true));
+        }
+        for message in batch.drain(..) {
+            let weight = message.wire_len();
+            self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
+        }
+        BATCH_BUFFER.set(batch);
+        let written = ready!(written)?;
+        self.advance(written, Some(source.outbox));
+        Poll::Ready(Ok(true))
+    }
+
+    /// Takes a batch of messages of the outbox, translated, to be written next. `false` says that there were none.
+    fn take_translated(&mut self, source: &mut Source<'_>) -> bool {
+        let mut batch = BATCH_BUFFER.take();
+        source.outbox.take(BATCH, &mut batch);
+        let is_empty = batch.is_empty();
+        if let Some(translate) = source.translate.as_mut().filter(|_| !is_empty) {
+            (source.on_take)(&batch);
+            for message in batch.drain(..) {
+                // The last frames carry the weight of the message, which counts until they are written; without any it is
+                // written off in its turn.
+                let mut last = Prepared::nothing();
+                translate(&message, &mut |frames| {
+                    let before = std::mem::replace(&mut last, frames.into_prepared());
+                    if before.wire_len() > 0 {
+                        self.items.push_back(Item::Message(before, None));
+                    }
+                });
+                self.items.push_back(Item::Message(last, Some(message.wire_len())));
+            }
+            self.advance(0, Some(source.outbox));
+        }
+        BATCH_BUFFER.set(batch);
+        !is_empty
+    }
+
+    /// The same while there is no connection to write to yet: one batch.
+    #[cfg(feature = "server")]
+    pub(crate) fn take_ahead(&mut self, source: &mut Source<'_>) {
+        if self.items.is_empty() && source.translate.is_some() {
+            self.take_translated(source);
+        }
+    }
+
+    /// Whether nothing was begun or waits here.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The bytes of a message as this peer takes them.
+    fn laid_out(&self, message: Prepared, dialect: Dialect) -> Prepared {
+        let message = message.into_dialect(dialect);
+        match self.role {
+            Role::Server => message,
+            Role::Client => message.into_masked(new_key),
+        }
+    }
+
+    fn advance(&mut self, written: usize, outbox: Option<&Outbox>) {
+        self.written += written;
+        let (mut messages, mut bytes) = (0, 0);
+        while let Some(item) = self.items.front() {
+            let len = item.len();
+            if self.written < len {
+                break;
+            }
+            self.written -= len;
+            if let Item::Message(_, Some(weight)) = item {
+                messages += 1;
+                bytes += weight;
+            }
+            self.items.pop_front();
+        }
+        if let Some(outbox) = outbox.filter(|_| messages > 0) {
+            outbox.wrote(messages, bytes);
+        }
+    }
+}
+
+fn masked(frame: &[u8], header: usize) -> Bytes {
+    let mut out = Vec::new();
+    let (header, payload) = frame.split_at(header.min(frame.len()));
+    push_masked(&mut out, header, payload, new_key());
+    out.into()
+}
+
+/// "The masking key needs to be unpredictable": taken from the operating system, many at a time.
+fn new_key() -> [u8; 4] {
+    const KEYS: usize = 64;
+    thread_local! {
+        static FRESH: Cell<Vec<[u8; 4]>> = const { Cell::new(Vec::new()) };
+    }
+    let mut fresh = FRESH.take();
+    if fresh.is_empty() {
+        let mut bytes = [0; 4 * KEYS];
+        // Without randomness from the operating system nothing is safe anyway; a zero key is a valid one.
+        let _ = getrandom::fill(&mut bytes);
+        fresh.extend(bytes.chunks_exact(4).map(|key| [key[0], key[1], key[2], key[3]]));
+    }
+    let key = fresh.pop().unwrap_or_default();
+    FRESH.set(fresh);
+    key
+}
+
+/// Writes pieces in one go, the first `skip` bytes of them left out. Never nothing: a socket that takes nothing is an
+/// error.
+fn poll_write<'a, I: AsyncWrite + Unpin>(
+    io: &mut I,
+    pieces: impl Iterator<Item = &'a [u8]>,
+    mut skip: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let (mut count, mut total) = (0, 0);
+    for piece in pieces {
+        if skip >= piece.len() {
+            skip -= piece.len();
+            continue;
+        }
+        if count == SLICES {
+            break;
+        }
+        let piece = &piece[skip..];
+        skip = 0;
+        slices[count] = IoSlice::new(piece);
+        count += 1;
+        total += piece.len();
+    }
+    let slices = &slices[..count];
+    let written = if let [one] = slices {
+        Pin::new(io).poll_write(cx, one)
+    } else if total > FLAT && io.is_write_vectored() {
+        Pin::new(io).poll_write_vectored(cx, slices)
+    } else {
+        let mut flat = FLAT_BUFFER.take();
+        flat.clear();
+        for slice in slices {
+            if flat.len() + slice.len() > FLAT && !flat.is_empty() {
+                break;
+            }
+            flat.extend_from_slice(slice);
+        }
+        let written = Pin::new(io).poll_write(cx, &flat);
+        if flat.capacity() <= 2 * FLAT {
+            FLAT_BUFFER.set(flat);
+        }
+        written
+    };
+    match ready!(written)? {
+        0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        written => Poll::Ready(Ok(written)),
+    }
+}
+
+impl Item {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let (message, control) = match self {
+            Self::Message(message, _) => (Some(message.frames()), None),
+            Self::Control(frame, _) => (None, Some(frame.as_ref())),
+        };
+        message.into_iter().flatten().chain(control)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(message, _) => message.wire_len(),
+            Self::Control(frame, _) => frame.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::frame::pong_frame;
+    use crate::protocol::packet::Protocol;
+
+    #[tokio::test]
+    async fn every_ping_is_answered_unless_too_many_wait() {
+        let dialect = Dialect { protocol: Protocol::V4, base64: false };
+        let most: Vec<u8> = (0..15).chain([19]).collect();
+        for (pings, answered) in [(10, (0..10).collect()), (20, most)] {
+            let mut outbound = Outbound::default();
+            outbound.packet(Prepared::text("a"));
+            (0..pings).for_each(|ping: u8| outbound.control(pong_frame(&[ping]), Control::Pong));
+            let mut wire = Vec::<u8>::new();
+            std::future::poll_fn(|cx| outbound.poll_flush(&mut wire, None, dialect, cx)).await.unwrap();
+            let pongs = answered.iter().flat_map(|ping| [0x8a, 1, *ping]);
+            assert_eq!(wire, pongs.chain(*b"\x81\x024a").collect::<Vec<u8>>());
+        }
+    }
+}

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 
-use super::carrier::Carrier;
 use super::config::ClientConfig;
-use super::dial;
-use super::error::{Closed, HttpError, OpenError, TransportError};
-use super::handshake::Handshake;
-use super::http1::Connection;
+use super::config::proxy::Proxies;
+use super::config::url::{Url, UrlError};
+use super::error::{HttpError, OpenError, TransportError};
+use super::http::connection::Connection;
+use super::http::dial;
+use super::http::route::Route;
 use super::polling::Polling;
-use super::proxy::Proxies;
-use super::route::Route;
 use super::session::Client;
-use super::url::{Url, UrlError};
+use super::session::carrier::Carrier;
+use super::session::handshake::Handshake;
 use super::websocket::{Received, WebSocket};
 use crate::config::Transport;
-use crate::packet::{Packet, Protocol};
+use crate::protocol::packet::{Packet, Protocol};
 
 /// Opens sessions, one after the other, as often as needed: see [`connect`](Self::connect).
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl ClientBuilder {
     /// See [`ClientConfig::tls`].
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn tls(self, tls: super::tls::Tls) -> Self {
+    pub fn tls(self, tls: super::config::tls::Tls) -> Self {
         self.configure(|config| config.tls = tls)
     }
 
@@ -186,12 +186,6 @@ impl Client {
     /// A client of the server at this URL: `http://localhost:3000`, `wss://example.com`.
     pub fn builder(url: &str) -> Result<ClientBuilder, UrlError> {
         url.parse().map(ClientBuilder::new)
-    }
-}
-
-impl From<TransportError> for Closed {
-    fn from(error: TransportError) -> Self {
-        Self::TransportError(error)
     }
 }
 

@@ -6,12 +6,12 @@ use std::task::{Poll, ready};
 
 use super::builder::ClientBuilder;
 use super::error::TransportError;
-use super::frames::{Frames, Incoming};
-use super::route::Route;
+use super::http::route::Route;
+use super::websocket::frames::{Frames, Incoming};
 use crate::config::SlowConsumer;
 use crate::outbox::Outbox;
-use crate::packet::Message;
-use crate::prepared::Prepared;
+use crate::protocol::packet::Message;
+use crate::protocol::prepared::Prepared;
 
 /// Opens a WebSocket at the client's path and sends the result of `answer` for each message, until the server
 /// closes it.

@@ -7,8 +7,8 @@ use http::StatusCode;
 use thiserror::Error;
 
 use crate::config::Transport;
-use crate::frame::CloseCode;
-use crate::packet::ParseError;
+use crate::protocol::frame::CloseCode;
+use crate::protocol::packet::ParseError;
 use crate::websocket::inbound::WsError;
 
 /// The reason why a session was not opened.
@@ -61,6 +61,12 @@ impl std::error::Error for Closed {
             Self::TransportError(error) => Some(error),
             Self::Forced | Self::PingTimeout | Self::TransportClose(_) => None,
         }
+    }
+}
+
+impl From<TransportError> for Closed {
+    fn from(error: TransportError) -> Self {
+        Self::TransportError(error)
     }
 }
 

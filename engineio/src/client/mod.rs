@@ -26,42 +26,26 @@
 //!
 //! If a name resolves to several addresses, they are tried one after the other.
 
-mod body;
 mod builder;
-mod carrier;
 mod config;
-mod cookies;
-mod dial;
 #[cfg(feature = "echo")]
 pub(crate) mod echo;
 mod error;
-mod exchange;
-mod frames;
-mod handshake;
-mod heartbeat;
-mod http1;
+mod http;
+mod machine;
 mod polling;
-mod probe;
-mod proxy;
-mod route;
-mod sender;
 mod session;
-mod stream;
-#[cfg(feature = "tls")]
-mod tls;
 mod trace;
-mod upgrade;
-mod url;
 mod websocket;
 
 pub use self::builder::ClientBuilder;
 pub use self::config::ClientConfig;
-pub use self::error::{Closed, FrameError, HttpError, OpenError, TransportError, UpgradeError};
-pub use self::proxy::Proxies;
-pub use self::sender::Sender;
-pub use self::session::{Client, Event};
+pub use self::config::proxy::Proxies;
 #[cfg(feature = "tls")]
-pub use self::tls::Tls;
+pub use self::config::tls::Tls;
+pub use self::config::url::{Url, UrlError, push_query};
+pub use self::error::{Closed, FrameError, HttpError, OpenError, TransportError, UpgradeError};
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use self::upgrade::check_answer;
-pub use self::url::{Url, UrlError, push_query};
+pub(crate) use self::http::upgrade::check_answer;
+pub use self::session::handle::Sender;
+pub use self::session::{Client, Event};

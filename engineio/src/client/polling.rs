@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::body::{Body, Packets};
 use super::error::{HttpError, TransportError};
-use super::exchange::{Exchange, exchange};
-use super::http1::Connection;
-use super::route::Route;
+use super::http::body::{Body, Packets};
+use super::http::connection::Connection;
+use super::http::exchange::{Exchange, exchange};
+use super::http::route::Route;
 use crate::outbox::Outbox;
-use crate::packet::{Packet, PacketType};
-use crate::prepared::{PacketRef, Prepared};
-use crate::text::Text;
+use crate::protocol::packet::{Packet, PacketType};
+use crate::protocol::prepared::{PacketRef, Prepared};
+use crate::protocol::text::Text;
 
 /// The polling transport of one session.
 pub(crate) struct Polling {

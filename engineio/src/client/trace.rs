@@ -4,7 +4,7 @@
 
 use super::error::{Closed, UpgradeError};
 use crate::config::Transport;
-use crate::sid::Sid;
+use crate::protocol::sid::Sid;
 
 /// A session was opened.
 pub(super) fn opened(sid: &Sid, transport: Transport) {

@@ -1,15 +1,17 @@
 //! The WebSocket transport of a session: packets over frames.
 
+pub(crate) mod frames;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use self::frames::{Frames, Incoming};
 use super::error::TransportError;
-use super::frames::{Frames, Incoming};
-use super::route::Route;
-use crate::frame::CloseCode;
+use super::http::route::Route;
 use crate::outbox::Outbox;
-use crate::packet::{Packet, decode_binary, decode_text};
-use crate::prepared::Prepared;
+use crate::protocol::frame::CloseCode;
+use crate::protocol::packet::{Packet, decode_binary, decode_text};
+use crate::protocol::prepared::Prepared;
 
 /// An open WebSocket.
 pub(crate) struct WebSocket(Frames);

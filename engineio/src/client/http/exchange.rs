@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
+use super::connection::Connection;
 use super::dial;
-use super::error::HttpError;
-use super::http1::Connection;
 use super::route::Route;
+use crate::client::error::HttpError;
 
 /// A request in progress: the body of its response, and the connection if it can be reused.
 pub(crate) type Exchange =

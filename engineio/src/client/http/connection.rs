@@ -13,10 +13,10 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
-use super::error::HttpError;
 use super::route::Route;
 use super::stream::Stream;
 use super::upgrade::{MAX_ERROR, shown};
+use crate::client::error::HttpError;
 
 /// An idle connection between two requests.
 pub(crate) struct Connection {

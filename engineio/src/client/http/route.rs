@@ -10,12 +10,12 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request};
 use http_body_util::Full;
 
-use super::config::ClientConfig;
 use super::cookies::Cookies;
-use super::error::HttpError;
-use super::url::{Url, push_query};
+use crate::client::config::ClientConfig;
+use crate::client::config::url::{Url, push_query};
+use crate::client::error::HttpError;
 use crate::config::Transport;
-use crate::packet::Protocol;
+use crate::protocol::packet::Protocol;
 
 /// The data that all requests of one session share.
 #[derive(Debug)]
@@ -221,7 +221,8 @@ mod tests {
     #[test]
     fn a_proxy_sees_whole_addresses_of_plain_requests() {
         let proxy = |config: &mut ClientConfig| {
-            config.proxy = super::super::proxy::Proxies::fixed("http://me:secret@proxy:3128").unwrap();
+            config.proxy =
+                crate::client::config::proxy::Proxies::fixed("http://me:secret@proxy:3128").unwrap();
         };
         let request = route("http://h:81", proxy).poll(None, None).unwrap();
         assert_eq!(request.uri(), "http://h:81/engine.io/?EIO=4&transport=polling");

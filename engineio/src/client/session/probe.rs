@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::error::{TransportError, UpgradeError};
-use super::route::Route;
-use super::websocket::{Received, WebSocket};
-use crate::packet::{Packet, PacketType};
-use crate::prepared::Prepared;
+use crate::client::error::{TransportError, UpgradeError};
+use crate::client::http::route::Route;
+use crate::client::websocket::{Received, WebSocket};
+use crate::protocol::packet::{Packet, PacketType};
+use crate::protocol::prepared::Prepared;
 
 type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, TransportError>> + Send>>;
 

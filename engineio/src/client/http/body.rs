@@ -1,9 +1,9 @@
 //! The bodies of polling requests and responses, in either revision of the protocol.
 
-use crate::packet::{Packet, ParseError, Protocol};
-use crate::payload::v3::{self, TextPackets};
-use crate::payload::{self, Encoder};
-use crate::text::Text;
+use crate::protocol::packet::{Packet, ParseError, Protocol};
+use crate::protocol::payload::v3::{self, TextPackets};
+use crate::protocol::payload::{self, Encoder};
+use crate::protocol::text::Text;
 
 /// Collects the packets of a request.
 pub(crate) enum Body {

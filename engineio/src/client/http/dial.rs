@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::{Method, Request};
 use tokio::net::TcpStream;
 
-use super::error::HttpError;
 use super::route::Route;
 use super::stream::Stream;
 use super::upgrade::upgrade;
-use super::url::Url;
+use crate::client::config::url::Url;
+use crate::client::error::HttpError;
 
 /// Opens a connection. With a proxy, WebSockets and encrypted connections use a tunnel; the proxy forwards
 /// plain requests.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::packet::{PacketType, Protocol};
+use crate::protocol::packet::{PacketType, Protocol};
 
 /// The deadline of a session, and the time of the next ping in revision 3.
 #[derive(Clone, Copy, Debug)]

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
-use super::error::HttpError;
 use super::stream::{Stream, with_scratch};
+use crate::client::error::HttpError;
 use crate::http::{BodyDecoder, Framing};
 
 /// The longest head of a response.
@@ -22,20 +22,20 @@ const MAX_HEAD: usize = 16 * 1024;
 /// The largest number of its headers.
 const MAX_HEADERS: usize = 100;
 /// The longest error body that is reported.
-pub(super) const MAX_ERROR: usize = 1024;
+pub(crate) const MAX_ERROR: usize = 1024;
 
 /// A response to a request for another protocol.
-pub(super) struct Upgraded {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Upgraded {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// The stream and the bytes behind the response, if the server accepted.
-    pub(super) stream: Option<(Stream, Bytes)>,
+    pub(crate) stream: Option<(Stream, Bytes)>,
     /// The error body, if the server refused.
-    pub(super) body: Option<Arc<str>>,
+    pub(crate) body: Option<Arc<str>>,
 }
 
 /// Sends a request for another protocol.
-pub(super) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<Upgraded, HttpError> {
+pub(crate) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<Upgraded, HttpError> {
     send(&mut stream, &request).await.map_err(broken)?;
     let mut read = Vec::new();
     let (status, headers) = loop {
@@ -140,7 +140,7 @@ async fn excerpt(stream: &mut Stream, mut read: Vec<u8>, framing: Option<Framing
 }
 
 /// The body of an error response, as text.
-pub(super) fn shown(body: &[u8]) -> Option<Arc<str>> {
+pub(crate) fn shown(body: &[u8]) -> Option<Arc<str>> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_ERROR)?.trim();
     (!text.is_empty()).then(|| text.into())
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::TransportError;
-use super::heartbeat::Heartbeat;
+use crate::client::error::TransportError;
+use crate::client::machine::heartbeat::Heartbeat;
 use crate::config::Transport;
-use crate::packet::{Packet, Protocol};
+use crate::protocol::packet::{Packet, Protocol};
 
 /// The longest duration: a year, which is practically forever and can be added to any clock.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -1,12 +1,17 @@
 //! The settings of a client, with the official client's defaults where it has the setting.
 
+pub(crate) mod proxy;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+pub(crate) mod url;
+
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 
-use super::proxy::Proxies;
+use self::proxy::Proxies;
 use crate::config::Transport;
-use crate::packet::Protocol;
+use crate::protocol::packet::Protocol;
 
 /// The settings of a client.
 #[derive(Clone, Debug)]
@@ -73,7 +78,7 @@ pub struct ClientConfig {
     pub proxy: Proxies,
     /// The TLS settings. Default: the certificates that the operating system trusts.
     #[cfg(feature = "tls")]
-    pub tls: super::tls::Tls,
+    pub tls: tls::Tls,
 }
 
 impl Default for ClientConfig {
@@ -100,7 +105,7 @@ impl Default for ClientConfig {
             close_timeout: Duration::from_secs(10),
             proxy: Proxies::Environment,
             #[cfg(feature = "tls")]
-            tls: super::tls::Tls::default(),
+            tls: tls::Tls::default(),
         }
     }
 }

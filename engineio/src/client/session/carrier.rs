@@ -2,12 +2,12 @@
 
 use std::task::{Context, Poll};
 
-use super::error::{Closed, TransportError};
-use super::polling::Polling;
-use super::websocket::{Received, WebSocket};
+use crate::client::error::{Closed, TransportError};
+use crate::client::polling::Polling;
+use crate::client::websocket::{Received, WebSocket};
 use crate::config::Transport;
 use crate::outbox::Outbox;
-use crate::packet::Packet;
+use crate::protocol::packet::Packet;
 
 pub(crate) enum Carrier {
     Polling(Box<Polling>),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::outbox::{Outbox, Until};
-use crate::prepared::Prepared;
+use crate::protocol::prepared::Prepared;
 
 /// The state that the sending half and the session share.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Shared {
 
 /// Sends on a session. A clone costs a reference count.
 ///
-/// Messages are written in the order of sending, while [`Client::recv`](super::Client::recv) is awaited.
+/// Messages are written in the order of sending, while [`Client::recv`](crate::client::Client::recv) is awaited.
 #[derive(Clone, Debug)]
 pub struct Sender(pub(crate) Arc<Shared>);
 

@@ -8,6 +8,11 @@
 //! 5. The upgrade.
 //! 6. The close packet or close frame, after everything before it is written.
 
+pub(crate) mod carrier;
+pub(crate) mod handle;
+pub(crate) mod handshake;
+mod probe;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,19 +22,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::carrier::Carrier;
-use super::config::ClientConfig;
-use super::error::{Closed, UpgradeError};
-use super::handshake::{Handshake, LONGEST};
-use super::heartbeat::{Due, Heartbeat};
-use super::probe::Probe;
-use super::route::Route;
-use super::sender::{Sender, Shared};
-use super::trace;
+use self::carrier::Carrier;
+use self::handle::{Sender, Shared};
+use self::handshake::{Handshake, LONGEST};
+use self::probe::Probe;
+use crate::client::config::ClientConfig;
+use crate::client::error::{Closed, UpgradeError};
+use crate::client::http::route::Route;
+use crate::client::machine::heartbeat::{Due, Heartbeat};
+use crate::client::trace;
 use crate::config::Transport;
-use crate::packet::{Message, Packet, PacketType};
-use crate::prepared::Prepared;
-use crate::sid::Sid;
+use crate::protocol::packet::{Message, Packet, PacketType};
+use crate::protocol::prepared::Prepared;
+use crate::protocol::sid::Sid;
 
 /// The time that a server may take to answer a WebSocket's close frame.
 const GOODBYE: Duration = Duration::from_secs(2);

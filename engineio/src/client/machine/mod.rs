@@ -1,0 +1,3 @@
+//! The state machine.
+
+pub(crate) mod heartbeat;

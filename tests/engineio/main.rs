@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 mod addresses;
+mod backpressure;
 mod broken;
 mod close;
 mod cors;
@@ -18,5 +19,6 @@ mod limits;
 mod messages;
 mod origins;
 mod routes;
+mod shutdown;
 mod translated;
 mod upgrade;

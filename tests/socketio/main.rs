@@ -1,20 +1,24 @@
 //! Socket.IO on the wire and through the API.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
-mod answers;
+mod acks;
 mod api;
+mod broadcast_acks;
 mod broadcasts;
 mod bundle;
-mod bus;
 mod clients;
 mod cluster;
 mod dynamic;
+mod event_middlewares;
 mod events;
 mod freed;
+mod hooks;
+mod invalid_packets;
 mod leaving;
 mod limits;
 mod middlewares;
 mod mistakes;
+mod outbox;
 mod protocol;
 mod recovery;
 mod rooms;

@@ -128,3 +128,15 @@ async fn the_handshake_is_known() {
     ws.send(r#"42/foo,1["handshake"]"#).await;
     assert_eq!(ws.text().await, r#"43/foo,1[{"auth":{"key1":"aa","key2":"&=bb"},"host":true,"query":"4"}]"#);
 }
+
+/// SIO-SRV-166
+#[tokio::test]
+async fn a_middleware_that_agrees_changes_nothing() {
+    let running = start(builder(), |io| {
+        io.middleware(|| async { Ok::<_, ConnectError>(()) });
+    })
+    .await;
+    let polling = running.polling().await;
+    polling.post("40").await;
+    assert!(polling.poll().await.starts_with(r#"40{"sid":""#));
+}

@@ -1,9 +1,11 @@
 //! A Socket.IO server, and clients that return every packet.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socketio_server::{Args, Server, ServerBuilder, Socket};
+use serde_json::json;
+use socketio_server::{Args, Data, Server, ServerBuilder, Socket};
 use tests::raw::{Polling, WebSocket};
 use tokio::net::TcpListener;
 
@@ -80,4 +82,30 @@ pub(crate) async fn refused(ws: &mut WebSocket, namespace: &str, auth: &str) -> 
     let answer = ws.text().await;
     let json = answer.strip_prefix(&format!("44{namespace},")).unwrap_or_else(|| panic!("{answer}"));
     serde_json::from_str(json).unwrap()
+}
+
+/// Texts that handlers and hooks record.
+pub(crate) type Notes = Arc<Mutex<Vec<String>>>;
+
+pub(crate) fn note(notes: &Notes, text: impl Into<String>) {
+    notes.lock().unwrap().push(text.into());
+}
+
+/// Registers handlers by which a client joins rooms, and a test checks that the server still responds.
+pub(crate) fn room_handlers(io: &Server) {
+    io.on("still there?", |socket: Socket| async move { socket.emit("yes", &Args(())) });
+    io.on("join", |socket: Socket, Data(rooms): Data<Vec<String>>| async move { socket.join(rooms) });
+}
+
+/// Three clients: the first in `a`, the second in `a` and `b`, the third in none.
+pub(crate) async fn three_clients() -> (Running, Vec<(WebSocket, String)>) {
+    let running = start(builder(), room_handlers).await;
+    let mut clients = Vec::new();
+    for joined in [&["a"][..], &["a", "b"], &[]] {
+        let (mut ws, id) = running.connect().await;
+        ws.send(&format!("421{}", json!(["join", joined]))).await;
+        assert_eq!(ws.text().await, "431[]");
+        clients.push((ws, id));
+    }
+    (running, clients)
 }

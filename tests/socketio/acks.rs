@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use engineio::SlowConsumer;
 use serde::Deserialize;
 use serde_json::json;
 use socketio_server::{
-    Ack, AckError, AckSender, Arguments, Binary, ConnectError, Data, EmitError, EventName, RawArgs, Socket,
+    Ack, AckError, AckSender, Arguments, Binary, ConnectError, Data, EmitError, EventName, HandlerError,
+    RawArgs, Socket,
 };
 use tests::raw::soon;
 use tokio::sync::mpsc;
 
-use crate::support::{answering, builder, nothing_else, start};
+use crate::support::{Notes, answering, builder, note, nothing_else, start};
 
 /// SIO-SRV-079, SIO-SRV-081, SIO-SRV-103
 #[tokio::test]
@@ -208,4 +210,121 @@ async fn an_answer_that_does_not_come_is_an_error() {
     assert!(matches!(gone, Err(AckError::Disconnected)), "{gone:?}");
     let after = socket.emit("x", &());
     assert!(matches!(after, Err(EmitError::Send(_))), "{after:?}");
+}
+
+/// SIO-SRV-105, SIO-SRV-106
+#[tokio::test]
+async fn answers_carry_binary_both_ways() {
+    let running = start(builder(), |io| {
+        io.on("upload", |Data(data): Data<Binary>| async move {
+            assert_eq!(&data[..], b"in");
+            Ack(socketio_server::Args((1, 2)))
+        });
+    })
+    .await;
+    let (mut ws, id) = running.connect().await;
+    ws.send(r#"451-9["upload",{"_placeholder":true,"num":0}]"#).await;
+    ws.send_binary(b"in").await;
+    assert_eq!(ws.text().await, "439[1,2]");
+    let socket = running.io.socket(&id).unwrap();
+    let asked = tokio::spawn(async move {
+        let answer = socket.emit_with_ack::<Binary>("download", &Binary::from_static(b"out")).await?;
+        Ok::<_, AckError>(answer)
+    });
+    assert_eq!(ws.text().await, r#"451-0["download",{"_placeholder":true,"num":0}]"#);
+    assert_eq!(ws.binary().await, b"out");
+    ws.send(r#"461-0[{"_placeholder":true,"num":0}]"#).await;
+    ws.send_binary(b"back").await;
+    assert_eq!(&asked.await.unwrap().unwrap()[..], b"back");
+}
+
+/// Clones of an ack sender still send a single ack.
+#[tokio::test]
+async fn an_event_is_answered_once() {
+    let running = start(builder(), |io| {
+        answering(io);
+        io.on("twice", |ack: Option<AckSender>| async move {
+            let ack = ack.unwrap();
+            ack.clone().send(&1).unwrap();
+            ack.send(&2).unwrap();
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["twice"]"#).await;
+    assert_eq!(ws.text().await, "431[1]");
+    nothing_else(&mut ws).await;
+}
+
+/// The client receives an error as ack if the return value of the handler cannot be serialized.
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_told() {
+    struct Unwritable;
+    impl serde::Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("out of ink"))
+        }
+    }
+    let notes = Notes::default();
+    let heard = Arc::clone(&notes);
+    let running = start(builder(), |io| {
+        answering(io);
+        io.on_error(move |_, error| {
+            assert!(matches!(error, HandlerError::Answer(EmitError::Encode(_))));
+            note(&heard, error.to_string());
+        });
+        io.on("one", || async { Ack(Unwritable) });
+        io.on("two", || async { Ack(Unwritable) });
+        io.on("two", || async { Ack("written") });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["one"]"#).await;
+    let answer = ws.text().await;
+    assert!(answer.starts_with(r#"431[{"error":""#) && answer.contains("out of ink"), "{answer}");
+    ws.send(r#"422["two"]"#).await;
+    let answer = ws.text().await;
+    assert!(answer.starts_with("432["), "one of both, and only one: {answer}");
+    nothing_else(&mut ws).await;
+    let notes = notes.lock().unwrap();
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.contains("out of ink")), "{notes:?}");
+    assert_eq!((running.io.lost_answers(), running.io.refused_events()), (2, 0));
+}
+
+/// With the policy to refuse when the outbox is full, the return value of a handler is lost, and so is the
+/// error in its place. The hook receives one error for each.
+#[tokio::test]
+async fn an_answer_that_there_is_no_room_for_is_told() {
+    let notes = Notes::default();
+    let heard = Arc::clone(&notes);
+    let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
+    let running = start(small, |io| {
+        answering(io);
+        io.on_error(move |_, error| note(&heard, error.to_string()));
+        // The first message may have any size.
+        io.on("no room", |socket: Socket| async move {
+            socket.emit("fill", &"x".repeat(2000)).unwrap();
+            Ack("lost")
+        });
+        io.on("no answer wanted", |socket: Socket| async move {
+            socket.emit("fill", &"x".repeat(2000)).unwrap();
+        });
+        // A disconnected socket has no client that could receive the ack.
+        io.on("gone", |socket: Socket| async move {
+            socket.disconnect(false);
+            Ack("not sent")
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["no room"]"#).await;
+    assert!(ws.text().await.starts_with(r#"42["fill","#));
+    ws.send(r#"42["no answer wanted"]"#).await;
+    assert!(ws.text().await.starts_with(r#"42["fill","#));
+    nothing_else(&mut ws).await;
+    assert_eq!(*notes.lock().unwrap(), ["an answer was not sent: the outbox is full"]);
+    assert_eq!((running.io.lost_answers(), running.io.refused_events()), (1, 0));
+    ws.send(r#"423["gone"]"#).await;
+    assert_eq!(ws.text().await, "41");
+    assert_eq!(running.io.lost_answers(), 1);
 }

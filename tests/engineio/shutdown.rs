@@ -1,0 +1,178 @@
+//! Close and drain of a server.
+
+use std::time::Duration;
+
+use engineio::Server;
+use tests::raw::{Request, soon, start};
+
+/// EIO-SRV-077, EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
+#[tokio::test]
+async fn closing_the_server_leaves_nothing_and_frees_the_port() {
+    let mut running = start(Server::builder()).await;
+    running.polling().await;
+    let upgraded = running.polling().await;
+    let mut ws = upgraded.upgrade().await;
+    let probing = running.polling().await;
+    let mut probe = probing.probe().await.unwrap();
+    for _ in 0..3 {
+        running.opened().await;
+    }
+    running.server.close();
+    assert_eq!(ws.closed().await, Some(1001));
+    probe.closed().await;
+    running.emptied().await;
+    assert_eq!(running.server.stats().outboxes, 0);
+    drop(tokio::net::TcpListener::bind(running.addr).await.expect("the port is free"));
+}
+
+/// A session that opens while the server closes must not survive, or a drain would wait for it forever.
+#[tokio::test]
+async fn nobody_slips_in_while_the_server_closes() {
+    let handle = std::sync::Arc::new(std::sync::OnceLock::<Server>::new());
+    let closing = handle.clone();
+    let builder = Server::builder().generate_id(move |_| {
+        let closing = closing.clone();
+        async move {
+            closing.get().expect("it is set").close();
+            Ok::<_, std::io::Error>(engineio::Sid::from("late"))
+        }
+    });
+    let running = start(builder).await;
+    handle.set(running.server.clone()).unwrap();
+    assert_eq!(running.get("/engine.io/?EIO=4&transport=polling").await.status, 503);
+    assert_eq!(running.server.stats().sessions, 0);
+}
+
+/// A draining server refuses new sessions and closes the others in order.
+#[tokio::test]
+async fn a_drain_closes_everybody_and_refuses_newcomers() {
+    let mut running = start(Server::builder()).await;
+    let mut ws = running.websocket().await;
+    let stays = running.polling().await;
+    let session = running.opened().await;
+    session.send("last words").unwrap();
+    let server = running.server.clone();
+    let drain =
+        tokio::spawn(
+            async move { server.drain(Duration::from_millis(300), Duration::from_millis(20)).await },
+        );
+    assert_eq!(ws.text().await, "4last words");
+    ws.closed().await;
+    drain.await.unwrap();
+    assert_eq!(running.server.stats().sessions, 0, "the client that did not poll is gone too");
+    drop(stays);
+}
+
+/// A drain spread over time ends as soon as no session is left.
+#[tokio::test]
+async fn a_drain_ends_when_everybody_has_gone() {
+    let running = start(Server::builder()).await;
+    for _ in 0..10 {
+        running.polling().await;
+    }
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let drain = running.server.drain(Duration::from_secs(7200), Duration::from_secs(3600));
+    let leave = async {
+        tokio::task::yield_now().await;
+        running.server.sessions().iter().for_each(engineio::Session::abort);
+    };
+    let both = async { tokio::join!(drain, leave) };
+    tokio::time::timeout(Duration::from_secs(7200), both).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+/// A peer that does not answer a close frame, and a WebSocket on trial whose peer sends nothing.
+#[tokio::test]
+async fn a_drain_ends_at_its_deadline() {
+    let running = start(Server::builder()).await;
+    let mut silent = running.websocket().await;
+    let mut probe = running.polling().await.probe().await.unwrap();
+    probe.send("2probe").await;
+    assert_eq!(probe.text().await, "3probe");
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let drain = running.server.drain(Duration::from_millis(500), Duration::ZERO);
+    tokio::time::timeout(Duration::from_secs(60), drain).await.unwrap();
+    assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
+    tokio::time::resume();
+    assert_eq!(silent.closed().await, None, "it was told");
+}
+
+/// Polling clients open new connections until the last session has ended.
+#[tokio::test]
+async fn a_server_that_drains_goes_on_listening() {
+    let server = Server::builder()
+        .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = server.clone();
+    let serving = tokio::spawn(async move { serving.serve(listener).await });
+    let client = tests::raw::Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
+    let draining = server.clone();
+    let draining = tokio::spawn(async move { draining.drain(tests::raw::LONG, Duration::ZERO).await });
+    for _ in 0..3 {
+        let refused = Request::new("GET", "/engine.io/?EIO=4&transport=polling").send(addr).await;
+        assert_eq!(refused.status, 503);
+    }
+    assert!(!serving.is_finished());
+    assert!(client.poll().await.ends_with('1'));
+    soon(draining).await.unwrap();
+    soon(serving).await.unwrap().unwrap();
+}
+
+/// The process may end as soon as `serve` or `drain` returns. The last client still receives its close
+/// packet.
+#[test]
+fn a_server_has_said_its_last_word_when_it_returns() {
+    let server = Server::builder()
+        .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
+        .unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let serving = server.clone();
+    let process = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let draining = serving.clone();
+            let drain = tokio::spawn(async move {
+                stopped.await.unwrap();
+                draining.drain(tests::raw::LONG, Duration::ZERO).await;
+            });
+            serving.serve(listener).await.unwrap();
+            let left = serving.stats();
+            drain.await.unwrap();
+            (left.tasks, left.connections)
+        })
+    });
+    let addr = told.recv().unwrap();
+    let clients = tokio::runtime::Runtime::new().unwrap();
+    clients.block_on(async {
+        let mut sockets = Vec::new();
+        for _ in 0..20 {
+            let open = "/engine.io/?EIO=4&transport=websocket";
+            let mut ws = tests::raw::WebSocket::open(addr, open).await.unwrap();
+            ws.text().await;
+            sockets.push(ws);
+        }
+        let polling = tests::raw::Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
+        let session = server.session(polling.sid()).unwrap();
+        let poll = tokio::spawn(async move { polling.poll().await });
+        soon(async {
+            while !session.can_send_now() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        stop.send(()).unwrap();
+        for mut ws in sockets {
+            assert!(matches!(ws.next().await, Some(tokio_tungstenite::tungstenite::Message::Close(_))));
+            ws.close().await;
+        }
+        assert_eq!(poll.await.unwrap(), "1");
+    });
+    assert_eq!(process.join().unwrap(), (0, 0));
+}

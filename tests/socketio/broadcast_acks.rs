@@ -1,0 +1,104 @@
+//! Acknowledgements of broadcasts.
+
+use std::time::Duration;
+
+use socketio_server::Config;
+use tests::raw::soon;
+
+use crate::support::{builder, start, three_clients};
+
+/// SIO-SRV-153, SIO-SRV-155, SIO-SRV-157
+#[tokio::test]
+async fn a_broadcast_collects_answers() {
+    let (running, mut clients) = three_clients().await;
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(async move { io.timeout(Duration::from_secs(20)).emit_with_ack::<i32>("q", &()).await });
+    for (number, (ws, _)) in clients.iter_mut().enumerate() {
+        // One id for all: the question is encoded once.
+        assert_eq!(ws.text().await, r#"420["q",null]"#);
+        ws.send(&format!("430[{number}]")).await;
+    }
+    let mut answers = asking.await.unwrap().unwrap();
+    answers.sort_unstable();
+    assert_eq!(answers, [0, 1, 2]);
+    let nobody = running.io.to("nobody").emit_with_ack::<i32>("q", &()).await.unwrap();
+    assert!(nobody.is_empty());
+}
+
+/// SIO-SRV-154, SIO-SRV-156
+#[tokio::test]
+async fn a_broadcast_says_how_many_did_not_answer() {
+    let (running, mut clients) = three_clients().await;
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(
+            async move { io.timeout(Duration::from_millis(300)).emit_with_ack::<i32>("q", &()).await },
+        );
+    for (ws, _) in &mut clients[..2] {
+        assert_eq!(ws.text().await, r#"420["q",null]"#);
+        ws.send("430[1]").await;
+    }
+    let partial = asking.await.unwrap().unwrap_err().partial().unwrap();
+    assert_eq!((partial.answers, partial.missing), (vec![1, 1], 1));
+    // Somebody who leaves instead of answering is not waited for.
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(async move { io.timeout(Duration::from_secs(60)).emit_with_ack::<i32>("q", &()).await });
+    clients[2].0.text().await;
+    assert_eq!(clients[2].0.text().await, r#"421["q",null]"#);
+    for (ws, _) in clients.drain(..) {
+        ws.cut();
+    }
+    let partial = soon(asking).await.unwrap().unwrap_err().partial().unwrap();
+    assert_eq!((partial.answers, partial.missing), (vec![], 3));
+}
+
+/// What clients answer waits until the last one has, so it is bounded together. Nobody waits for what was dropped.
+#[tokio::test]
+async fn gathered_answers_are_bounded() {
+    let mut config = Config::default();
+    config.max_gathered_bytes = 1000;
+    let (sender, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    let running = start(builder().config(config), |io| {
+        io.on("answered", move || {
+            sender.send(()).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(running.connect().await.0);
+    }
+    let io = running.io.clone();
+    let asking =
+        tokio::spawn(async move { io.timeout(Duration::MAX).emit_with_ack::<String>("q", &()).await });
+    for (ws, length) in clients.iter_mut().zip([400, 500, 200]) {
+        assert_eq!(ws.text().await, r#"420["q",null]"#);
+        ws.send(&format!(r#"430["{}"]"#, "x".repeat(length))).await;
+        // They arrive in this order.
+        ws.send(r#"42["answered"]"#).await;
+        soon(answered.recv()).await.unwrap();
+    }
+    let partial = soon(asking).await.unwrap().unwrap_err().partial().unwrap();
+    let lengths: Vec<usize> = partial.answers.iter().map(String::len).collect();
+    assert_eq!((lengths, partial.missing), (vec![400, 200], 1));
+}
+
+/// Whom nobody may ask any more, because it owes too many answers, is not passed over in silence.
+#[tokio::test]
+async fn who_owes_too_many_answers_is_missing() {
+    let mut config = Config::default();
+    config.max_pending_acks = 1;
+    let running = start(builder().config(config), |_| {}).await;
+    let (mut ws, id) = running.connect().await;
+    let socket = running.io.socket(&id).unwrap();
+    let first = tokio::spawn(async move { socket.emit_with_ack::<i32>("first", &()).await });
+    assert_eq!(ws.text().await, r#"420["first",null]"#);
+    let asked = running.io.timeout(Duration::MAX).emit_with_ack::<i32>("second", &()).await;
+    let partial = asked.unwrap_err().partial().unwrap();
+    assert_eq!((partial.answers, partial.missing), (vec![], 1));
+    ws.send("430[1]").await;
+    assert_eq!(soon(first).await.unwrap().unwrap(), 1);
+}

@@ -1,0 +1,137 @@
+//! Middlewares for received events.
+
+use std::sync::Arc;
+
+use socketio_server::{Ack, Arguments, Data, EventName, HandlerError, Rewrite, Socket};
+use tokio::sync::Notify;
+
+use crate::support::{Notes, answering, builder, join, note, nothing_else, start};
+
+/// SIO-SRV-169
+#[tokio::test]
+async fn a_middleware_may_put_another_event_in_its_place() {
+    let running = start(builder(), |io| {
+        io.event_middleware(|EventName(name): EventName, Data(room): Data<String>| async move {
+            if name == "join" {
+                Some(Rewrite::new("wrap", &socketio_server::Args((name, room))))
+            } else {
+                None
+            }
+            .transpose()
+        });
+        io.on("wrap", |Arguments(args): Arguments<(String, String)>| async move { Ack(args) });
+        io.on("join", || async { Ack("not changed") });
+        io.on("other", |Data(text): Data<String>| async move { Ack(text) });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["join","woot"]"#).await;
+    assert_eq!(ws.text().await, r#"431[["join","woot"]]"#);
+    ws.send(r#"422["other","text"]"#).await;
+    assert_eq!(ws.text().await, r#"432["text"]"#);
+}
+
+/// SIO-SRV-170
+#[tokio::test]
+async fn a_middleware_may_refuse_an_event() {
+    let notes = Notes::default();
+    let (heard, called) = (Arc::clone(&notes), Arc::clone(&notes));
+    let running = start(builder(), |io| {
+        answering(io);
+        io.on_error(move |_, error| {
+            assert!(matches!(error, HandlerError::Refused { .. }));
+            note(&heard, error.to_string());
+        });
+        let second = Arc::clone(&called);
+        io.on_connect(move |socket: Socket| {
+            let (first, second) = (Arc::clone(&called), Arc::clone(&second));
+            async move {
+                socket.event_middleware(move |EventName(name): EventName| {
+                    note(&first, format!("first {name}"));
+                    async move { if name == "bad" { Err("not that one") } else { Ok(()) } }
+                });
+                socket.event_middleware(move |EventName(name): EventName| {
+                    note(&second, format!("second {name}"));
+                    async {}
+                });
+            }
+        });
+        io.on("bad", || async { Ack("called") });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"42["bad"]"#).await;
+    ws.send(r#"427["bad"]"#).await;
+    assert_eq!(ws.text().await, r#"437[{"error":"not that one"}]"#);
+    nothing_else(&mut ws).await;
+    assert_eq!(
+        *notes.lock().unwrap(),
+        [
+            "first bad",
+            "bad: not that one",
+            "first bad",
+            "bad: not that one",
+            "first still there?",
+            "second still there?"
+        ]
+    );
+    assert_eq!(running.io.refused_events(), 2);
+}
+
+/// While a middleware waits, later events wait too.
+#[tokio::test]
+async fn a_middleware_that_waits_keeps_the_order() {
+    let go = Arc::new(Notify::new());
+    let released = Arc::clone(&go);
+    let running = start(builder(), |io| {
+        io.event_middleware(move |EventName(name): EventName| {
+            let released = Arc::clone(&released);
+            async move {
+                if name == "slow" {
+                    released.notified().await;
+                }
+            }
+        });
+        for name in ["slow", "fast"] {
+            io.on(name, move |socket: Socket| async move { socket.emit("done", name) });
+        }
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    for _ in 0..300 {
+        ws.send(r#"42["slow"]"#).await;
+        ws.send(r#"42["fast"]"#).await;
+    }
+    for _ in 0..300 {
+        go.notify_one();
+        assert_eq!(ws.text().await, r#"42["done","slow"]"#);
+        assert_eq!(ws.text().await, r#"42["done","fast"]"#);
+    }
+}
+
+/// The event is dropped when the client disconnects while a middleware waits.
+#[tokio::test]
+async fn an_event_of_a_socket_that_left_is_nobodys() {
+    let go = Arc::new(Notify::new());
+    let released = Arc::clone(&go);
+    let running = start(builder(), |io| {
+        answering(io);
+        io.event_middleware(move |socket: Socket, EventName(name): EventName| {
+            let released = Arc::clone(&released);
+            async move {
+                if name == "late" {
+                    socket.disconnect(false);
+                    released.notified().await;
+                }
+            }
+        });
+        io.on("late", |socket: Socket| async move { socket.emit("called", &()) });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"42["late"]"#).await;
+    assert_eq!(ws.text().await, "41");
+    go.notify_one();
+    join(&mut ws, "/").await;
+    nothing_else(&mut ws).await;
+}

@@ -1,142 +1,32 @@
 //! The client: connects, reconnects when the connection is lost, and emits events.
 
+mod error;
+mod event;
+mod options;
+
+pub use self::error::ConnectError;
+pub use self::event::{ClientEvent, ClientEventKind};
+pub use self::options::ClientOptions;
+
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engineio::client::Tls;
-use http::{HeaderMap, Uri};
+use http::Uri;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder};
 
-use crate::emitter::{Emitter, Event, HandlerId};
-use crate::line::{Line, LineOptions, SendError};
+use crate::emitter::{Emitter, HandlerId};
+use crate::line::{Line, SendError};
 use crate::message::Message;
 use crate::state::{CloseReason, ConnectionState};
 use crate::wire;
-
-/// The options of a [`Client`].
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Whether to reconnect after the connection is lost, or could not be opened. Default: yes.
-    pub auto_reconnect: bool,
-    /// Delay before the first reconnection attempt. It doubles with every attempt. Default: 5 seconds.
-    pub reconnect_interval: Duration,
-    /// Maximum delay. Default: 60 seconds.
-    pub reconnect_interval_max: Duration,
-    /// Number of failed attempts in a row after which the client gives up; `None` is unlimited. Default: 10.
-    pub max_reconnect_attempts: Option<u32>,
-    /// Timeout of an attempt. Default: 10 seconds.
-    pub connect_timeout: Duration,
-    /// Additional headers of the request, for example `Authorization`. Default: none.
-    pub headers: HeaderMap,
-    /// TLS settings for URLs with `wss://`. Default: the certificates that the operating system trusts;
-    /// reading them takes some milliseconds, once per process.
-    pub tls: Tls,
-    /// Limits and timeouts of a connection.
-    pub line: LineOptions,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            auto_reconnect: true,
-            reconnect_interval: Duration::from_secs(5),
-            reconnect_interval_max: Duration::from_secs(60),
-            max_reconnect_attempts: Some(10),
-            connect_timeout: Duration::from_secs(10),
-            headers: HeaderMap::new(),
-            tls: Tls::default(),
-            line: LineOptions::default(),
-        }
-    }
-}
-
-/// Errors of an attempt to connect.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The URL has another scheme than `ws://` and `wss://`, or no host.
-    #[error("this is not the URL of a WebSocket: {0}")]
-    Url(Uri),
-    /// The text is not a URL.
-    #[error("this is not a URL")]
-    NoUrl,
-    /// An I/O error of the network.
-    #[error("cannot connect: {0}")]
-    Io(#[source] Arc<io::Error>),
-    /// The certificate of the server is not valid for the host, or the server does not support TLS.
-    #[error("no secure connection: {0}")]
-    Tls(#[source] Arc<io::Error>),
-    /// The server refused, with this status.
-    #[error("the server refused with {0}")]
-    Refused(http::StatusCode),
-    /// The response of the server is not a valid WebSocket handshake.
-    #[error("the server does not speak WebSocket: {0}")]
-    Protocol(#[source] Arc<tungstenite::Error>),
-    /// The attempt timed out.
-    #[error("the server did not answer in time")]
-    Timeout,
-    /// The client was closed during the attempt.
-    #[error("the client was closed")]
-    Closed,
-    /// The client is already connected, or connecting.
-    #[error("the client is connected already")]
-    AlreadyConnected,
-}
-
-/// Events of a client. Each contains the client, so that a handler need not own one.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ClientEvent {
-    /// A connection was opened, for the first time or again.
-    Open(Client),
-    /// A text or binary message was received.
-    Message(Client, Message),
-    /// A message was written to the connection.
-    Sent(Client, Message),
-    /// An attempt to connect failed.
-    Error(Client, ConnectError),
-    /// The connection has ended. If the client reconnects, `Open` follows.
-    Close(Client, CloseReason),
-}
-
-/// The kinds of client events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ClientEventKind {
-    /// `open`
-    Open,
-    /// `message`
-    Message,
-    /// `sent`
-    Sent,
-    /// `error`
-    Error,
-    /// `close`
-    Close,
-}
-
-impl Event for ClientEvent {
-    type Kind = ClientEventKind;
-
-    fn kind(&self) -> ClientEventKind {
-        match self {
-            Self::Open(..) => ClientEventKind::Open,
-            Self::Message(..) => ClientEventKind::Message,
-            Self::Sent(..) => ClientEventKind::Sent,
-            Self::Error(..) => ClientEventKind::Error,
-            Self::Close(..) => ClientEventKind::Close,
-        }
-    }
-}
 
 /// A WebSocket client that reconnects. Clones share the same client. Once connected it runs until
 /// [`close`](Self::close), or until it gives up.
@@ -363,7 +253,7 @@ impl Client {
 
     async fn dial(&self) -> Result<WebSocketStream<Box<dyn Stream>>, ConnectError> {
         let builder = ClientRequestBuilder::new(self.0.uri.clone());
-        let mut request = builder.into_client_request().map_err(why)?;
+        let mut request = builder.into_client_request().map_err(ConnectError::from)?;
         for (name, value) in &self.0.options.headers {
             request.headers_mut().insert(name, value.clone());
         }
@@ -384,19 +274,11 @@ impl Client {
             Box::new(tcp)
         };
         let connected = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
-        connected.map(|(ws, _)| ws).map_err(why)
+        connected.map(|(ws, _)| ws).map_err(ConnectError::from)
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {
         self.0.link.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn why(error: tungstenite::Error) -> ConnectError {
-    match error {
-        tungstenite::Error::Io(error) => ConnectError::Io(Arc::new(error)),
-        tungstenite::Error::Http(response) => ConnectError::Refused(response.status()),
-        error => ConnectError::Protocol(Arc::new(error)),
     }
 }
 

@@ -1,0 +1,222 @@
+//! Services on the bus: events, rooms, keys, TLS, reconnects.
+
+use std::time::Duration;
+
+use service_bus::{
+    Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, Link, Outcome, ServiceConnector,
+};
+use tests::raw::soon;
+use tokio::process::Command;
+
+use crate::{PROGRAM, hears, options, service, start};
+
+#[tokio::test]
+async fn the_demonstration_shows_three_services_that_talk() {
+    let mut program = Command::new(PROGRAM);
+    program.arg("demo").env_remove("LOG_LEVEL").kill_on_drop(true);
+    let output = soon(program.output()).await.unwrap();
+    let (shown, complaints) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && complaints.is_empty(), "{shown}{complaints}");
+    for line in [
+        "presence  ada is online: told 4",
+        "chat      chat:message from ada to bob: reached 0",
+        "mail      keeps a letter from ada for bob, as chat asks",
+        "ada       hears notification from mail",
+        "presence  bob is online: told 5",
+        "mail      has 1 for bob, who is there as presence says",
+        "bob       hears notification from mail",
+        "chat      chat:message from bob to ada: reached 1",
+        "ada       hears chat:message from chat",
+        "bob       hears chat:read from chat",
+        "presence  bob is offline: told 4",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn three_services_talk_to_one_another() {
+    let (_program, url) = start("0").await;
+    let [chat, presence, mail] = ["chat", "presence", "mail"].map(|name| service(name, &url));
+    // A chat message goes to the presence service, and from there to the mail service.
+    let asking = chat.clone();
+    chat.on_event(EventType::ChatMessage, move |event| {
+        let chat = asking.clone();
+        async move { chat.emit_to_room("service:presence", event).await.map(drop).unwrap() }
+    });
+    let away = presence.clone();
+    presence.on_event(EventType::ChatMessage, move |event| {
+        let presence = away.clone();
+        async move {
+            if event.source == "chat" {
+                let asked = Event::new("mail:send").with("to", event.field::<String>("recipient_id"));
+                presence.emit_to_room("service:mail", asked).await.map(drop).unwrap();
+            }
+        }
+    });
+    let mut mails = hears(&mail, &["mail:send".into()]);
+    let mut infos = hears(&mail, &[EventType::SystemInfo]);
+    for service in [&chat, &presence, &mail] {
+        assert_eq!(soon(service.initialize()).await.unwrap(), Link::Socket);
+    }
+    let said = Event::new(EventType::ChatMessage).with("recipient_id", "user123").with("content", "Hello!");
+    assert_eq!(chat.emit_to_user("user123", said.clone()).await.unwrap(), Outcome { reached: 0 });
+    mail.say(&said).unwrap();
+    let sent = soon(mails.recv()).await.unwrap();
+    assert_eq!((sent.source.as_str(), sent.field::<String>("to").as_deref()), ("presence", Some("user123")));
+    assert!(sent.timestamp > 1.6e9);
+
+    // Rooms, and broadcasts.
+    mail.join("letters").await.unwrap();
+    let info = Event::new(EventType::SystemInfo).with("n", 1);
+    assert_eq!(chat.emit_to_room("letters", info.clone()).await.unwrap().reached, 1);
+    mail.leave("letters").await.unwrap();
+    assert_eq!(chat.emit_to_room("letters", info.clone()).await.unwrap().reached, 0);
+    assert_eq!(presence.broadcast(info.with("n", 2)).await.unwrap().reached, 3);
+    for (source, n) in [("chat", 1), ("presence", 2)] {
+        let info = soon(infos.recv()).await.unwrap();
+        assert_eq!((info.source.as_str(), info.field::<u8>("n")), (source, Some(n)));
+    }
+    let mut updates = hears(&chat, &[EventType::PresenceUpdate]);
+    chat.say(&Event::new(EventType::PresenceQuery).with("user_id", "user123")).unwrap();
+    let update = soon(updates.recv()).await.unwrap();
+    assert_eq!((update.source.as_str(), update.field::<bool>("online")), ("bus", Some(false)));
+    let refused = chat.emit_to_client("nobody", Event::new(EventType::SystemInfo)).await;
+    assert!(matches!(refused, Err(BusError::Refused(why)) if why == "there is no such client"));
+    assert!(matches!(chat.join("").await, Err(BusError::Refused(_))));
+    for service in [chat, presence, mail] {
+        service.shutdown().await;
+        assert_eq!(service.link(), Link::Http);
+    }
+}
+
+#[tokio::test]
+async fn without_a_connection_the_api_is_used() {
+    let (_program, url) = start("0").await;
+    let listener = service("listener", &url);
+    let mut told = hears(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    // A service that cannot use Socket.IO, as behind a proxy that supports HTTP only.
+    let blocked =
+        ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..options() };
+    let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
+    assert_eq!(soon(blocked.initialize()).await.unwrap(), Link::Http);
+    let event = Event::new(EventType::Notification).with("text", "by HTTP");
+    assert_eq!(
+        blocked.emit_to_room("service:listener", event.clone()).await.unwrap(),
+        Outcome { reached: 1 }
+    );
+    let heard = soon(told.recv()).await.unwrap();
+    assert_eq!((heard.source.as_str(), &heard.fields), ("blocked", &event.fields));
+    assert_eq!(blocked.broadcast(event.clone()).await.unwrap().reached, 1);
+    assert!(matches!(blocked.join("letters").await, Err(BusError::NotConnected)));
+    assert!(matches!(blocked.emit_to_client("nobody", event.clone()).await, Err(BusError::Http(_))));
+    for wrong in ["ws://localhost", "localhost:8000", "http://", "https://"] {
+        assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
+    }
+}
+
+/// A lost link is restored; a wrong key is final.
+#[tokio::test]
+async fn those_without_the_key_are_told_so_on_either_way() {
+    let (_program, url) = start("0").await;
+    for (path, why) in
+        [("/socket.io/", "not a service"), ("/blocked/", "the key of services is missing or wrong")]
+    {
+        let stranger = ConnectorOptions {
+            key: Some("guess".to_owned()),
+            path: path.to_owned(),
+            timeout: Duration::from_secs(2),
+            ..options()
+        };
+        let stranger = ServiceConnector::with_options("stranger", &url, stranger).unwrap();
+        let is_told = |done: Result<(), BusError>| matches!(done, Err(BusError::Denied(said)) if said == why);
+        for _ in 0..2 {
+            assert!(is_told(soon(stranger.initialize()).await.map(drop)), "{path}");
+            assert_eq!(stranger.link(), Link::Refused);
+            assert!(is_told(stranger.broadcast(Event::new(EventType::SystemInfo)).await.map(drop)), "{path}");
+            assert!(is_told(stranger.join("letters").await), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_whose_key_is_changed_while_it_is_away_hears_so() {
+    let (mut program, url) = start("0").await;
+    let one = service("one", &url);
+    assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
+    program.kill().await.unwrap();
+    let bus = Bus::new(BusOptions { key: Some("another key".to_owned()), ..BusOptions::default() }).unwrap();
+    let listener = tokio::net::TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
+    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    soon(async {
+        while one.link() != Link::Refused {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let sent = one.broadcast(Event::new(EventType::SystemInfo)).await;
+    assert!(matches!(sent, Err(BusError::Denied(why)) if why == "not a service"));
+}
+
+#[tokio::test]
+async fn what_was_asked_before_the_end_is_answered() {
+    let (_program, url) = start("0").await;
+    let one = service("one", &url);
+    assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
+    let (sent, ()) = tokio::join!(one.broadcast(Event::new(EventType::SystemInfo)), one.shutdown());
+    assert_eq!(sent.unwrap(), Outcome { reached: 1 });
+    assert_eq!(one.link(), Link::Http);
+}
+
+#[tokio::test]
+async fn both_ways_go_through_tls() {
+    let (_program, url) = start("0").await;
+    let (addr, tls) = tests::tls::in_front_of(url.strip_prefix("http://").unwrap().parse().unwrap()).await;
+    let url = format!("https://localhost:{}", addr.port());
+    let trusting = ConnectorOptions { tls, ..options() };
+    let listener = ServiceConnector::with_options("listener", &url, trusting.clone()).unwrap();
+    let mut told = hears(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let blocked =
+        ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..trusting };
+    let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
+    assert_eq!(soon(blocked.initialize()).await.unwrap(), Link::Http);
+    let event = Event::new(EventType::Notification).with("text", "by HTTPS");
+    assert_eq!(blocked.emit_to_room("service:listener", event).await.unwrap(), Outcome { reached: 1 });
+    assert_eq!(soon(told.recv()).await.unwrap().source, "blocked");
+    // A server with an untrusted certificate is refused.
+    let strict = ConnectorOptions { timeout: Duration::from_secs(2), ..options() };
+    let strict = ServiceConnector::with_options("strict", &url, strict).unwrap();
+    assert!(soon(strict.initialize()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_service_comes_back_when_the_bus_does() {
+    let (mut program, url) = start("0").await;
+    let (one, two) = (service("one", &url), service("two", &url));
+    let mut told = hears(&two, &[EventType::SystemInfo]);
+    for service in [&one, &two] {
+        assert_eq!(soon(service.initialize()).await.unwrap(), Link::Socket);
+    }
+    two.join("letters").await.unwrap();
+    program.kill().await.unwrap();
+    soon(async {
+        while one.link() == Link::Socket || two.link() == Link::Socket {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let info = Event::new(EventType::SystemInfo);
+    assert!(matches!(one.broadcast(info.clone()).await, Err(BusError::Http(_))));
+    let (_program, _) = start(url.rsplit(':').next().unwrap()).await;
+    // The room is joined again shortly after the reconnect.
+    soon(async {
+        while !matches!(one.emit_to_room("letters", info.clone()).await, Ok(Outcome { reached: 1 })) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(soon(told.recv()).await.unwrap().source, "one");
+}

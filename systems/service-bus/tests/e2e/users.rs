@@ -1,0 +1,126 @@
+//! Users of the bus, and services of other languages.
+
+use std::path::Path;
+
+use serde_json::Value;
+use service_bus::{Bus, BusOptions, EventType, Link, Users};
+use tests::raw::{Request, WebSocket, soon};
+
+use crate::{KEY, hears, script, service, start};
+
+#[tokio::test]
+async fn users_and_services_of_npm() {
+    let (_program, url) = start("0").await;
+    let chat = service("chat", &url);
+    let mut heard = hears(&chat, &[EventType::UserConnected, EventType::UserDisconnected]);
+    let answering = chat.clone();
+    chat.on_event(EventType::ChatMessage, move |event| {
+        let chat = answering.clone();
+        async move {
+            let to: String = event.field("recipient_id").unwrap();
+            chat.emit_to_user(&to, event).await.map(drop).unwrap();
+        }
+    });
+    assert_eq!(soon(chat.initialize()).await.unwrap(), Link::Socket);
+    let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    tests::node::run_with(&systems, &script("users.mjs"), &[&url, KEY]).await;
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let event = soon(heard.recv()).await.unwrap();
+        assert_eq!(event.source, "bus");
+        seen.push((event.kind.name().to_owned(), event.field::<String>("user_id").unwrap()));
+    }
+    seen.sort();
+    let expected = [
+        ("user:connected", "ada"),
+        ("user:connected", "bob"),
+        ("user:disconnected", "ada"),
+        ("user:disconnected", "bob"),
+    ];
+    assert!(seen.iter().map(|(kind, user)| (kind.as_str(), user.as_str())).eq(expected), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_word_on_a_user_is_the_true_one() {
+    let (_program, url) = start("0").await;
+    let addr: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let listener = service("listener", &url);
+    let mut heard = hears(&listener, &[EventType::UserConnected, EventType::UserDisconnected]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let come_and_go = move || async move {
+        for _ in 0..50 {
+            let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+            ws.text().await;
+            ws.send(r#"40{"user_id":"ada"}"#).await;
+            ws.text().await;
+            ws.cut();
+        }
+    };
+    let visits: Vec<_> = (0..4).map(|_| tokio::spawn(come_and_go())).collect();
+    for visit in visits {
+        visit.await.unwrap();
+    }
+    // A user connects as the first and disconnects as the last: both events alternate, and the last one is
+    // the disconnect.
+    let mut is_there = false;
+    loop {
+        let event = soon(heard.recv()).await.unwrap();
+        assert_eq!(event.kind == EventType::UserConnected, !is_there);
+        is_there = !is_there;
+        if is_there {
+            continue;
+        }
+        let rooms = Request::new("GET", "/api/rooms").header("authorization", &format!("Bearer {KEY}"));
+        if !rooms.send(addr).await.text().contains("user:ada") && heard.is_empty() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_says_who_somebody_is() {
+    let bus =
+        Bus::new(BusOptions { key: Some(KEY.to_owned()), users: Users::Unknown, ..BusOptions::default() })
+            .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
+    let door = service("door", &format!("http://{addr}"));
+    let mut heard = hears(&door, &EventType::STANDARD);
+    assert_eq!(soon(door.initialize()).await.unwrap(), Link::Socket);
+    let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    ws.text().await;
+    // The user id that the client sends is not trusted.
+    ws.send(r#"40{"user_id":"ada"}"#).await;
+    let joined: Value = serde_json::from_str(&ws.text().await[2..]).unwrap();
+    let id = joined["sid"].as_str().unwrap();
+    let says = r#"42["chat:typing",{"user_id":"eve"}]"#;
+    let mut next = async || {
+        let event = soon(heard.recv()).await.unwrap();
+        (event.kind.name().to_owned(), event.field::<String>("user_id"), event.field::<String>("client_id"))
+    };
+    let about = |kind: &str, user: &str| (kind.to_owned(), Some(user.to_owned()), None);
+    ws.send(says).await;
+    assert_eq!(next().await, ("chat:typing".to_owned(), None, Some(id.to_owned())));
+    door.join_client(id, "user:ada").await.unwrap();
+    assert_eq!(next().await, about("user:connected", "ada"));
+    ws.send(says).await;
+    assert_eq!(next().await, about("chat:typing", "ada"));
+    door.leave_client(id, "user:ada").await.unwrap();
+    assert_eq!(next().await, about("user:disconnected", "ada"));
+    door.join_client(id, "user:bob").await.unwrap();
+    assert_eq!(next().await, about("user:connected", "bob"));
+    ws.cut();
+    assert_eq!(next().await, about("user:disconnected", "bob"));
+}
+
+#[tokio::test]
+async fn a_service_of_python() {
+    let (_program, url) = start("0").await;
+    let listener = service("listener", &url);
+    let mut told = hears(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    tests::python::run_file(&script("service.py"), &[&url, KEY]).await;
+    let event = soon(told.recv()).await.unwrap();
+    assert_eq!((event.source.as_str(), event.field::<String>("text").as_deref()), ("python", Some("hello")));
+}

@@ -11,83 +11,22 @@
 // All inputs are well-formed; a panic is how a bench fails.
 #![allow(clippy::unwrap_used)]
 
+mod data;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use socketio_parser::{Binary, Decoder, Limits, Packet, Parser, Payload, RawArgs};
+use socketio_parser::{Decoder, Limits, Packet, Parser, Payload, RawArgs};
 use socketioxide_core::packet::{Packet as PeerPacket, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParseError, ParserState};
 use socketioxide_core::{Str, Value as PeerValue};
 use socketioxide_parser_common::CommonParser;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Profile {
-    id: u64,
-    name: String,
-    email: String,
-    admin: bool,
-    balance: f64,
-    tags: Vec<String>,
-    address: Address,
-    history: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Address {
-    street: String,
-    city: String,
-    position: [f64; 2],
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Entry {
-    at: u64,
-    action: String,
-    ok: Option<bool>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Upload {
-    name: String,
-    first: Binary,
-    second: Binary,
-}
-
-/// The same for the peer, which takes `Bytes` without conversion.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct PeerUpload {
-    name: String,
-    first: Bytes,
-    second: Bytes,
-}
-
-/// About 1 KiB of JSON.
-fn profile() -> Profile {
-    Profile {
-        id: 123_456_789,
-        name: "Ada Lovelace".to_owned(),
-        email: "ada@example.org".to_owned(),
-        admin: false,
-        balance: 1234.56,
-        tags: ["analyst", "engine", "first of her kind", "poet"].map(str::to_owned).to_vec(),
-        address: Address {
-            street: "12 St James's Square".to_owned(),
-            city: "London".to_owned(),
-            position: [51.507_351, -0.127_758],
-        },
-        history: (0..13)
-            .map(|turn| Entry {
-                at: 1_700_000_000_000 + turn * 1000,
-                action: format!("translated note {turn}"),
-                ok: (turn % 3 != 0).then_some(true),
-            })
-            .collect(),
-    }
-}
+use self::data::{PeerUpload, Profile, Upload, profile};
 
 fn text(parts: &serde_json::Value, head: &str) -> String {
     format!("{head}{parts}")

@@ -9,20 +9,23 @@ use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket}
 use thiserror::Error;
 use tokio::sync::Notify;
 
-use crate::access::Operators;
-use crate::closes::Closes;
+use crate::auth::guard::Guard;
+use crate::auth::operators::Operators;
+use crate::auth::tokens::{Keys, Session, SessionError, TokenError, Tokens};
+use crate::builtin;
 use crate::config::{Config, Secret, WrongValue, changes};
-use crate::crowd::Crowd;
-use crate::forwarded::Proxies;
-use crate::guard::Guard;
-use crate::hooks::{HookError, Hooks};
-use crate::nets::NetError;
-use crate::numbers::Numbers;
-use crate::once::Once;
-use crate::tallies::{Place, Tallies};
-use crate::tls::{Tls, TlsError};
-use crate::tokens::{Keys, Session, SessionError, TokenError, Tokens};
-use crate::{descriptors, events, pace, watch};
+use crate::idempotency::Once;
+use crate::limits::address_limits::Crowd;
+use crate::limits::rate_limit;
+use crate::listen::descriptors;
+use crate::listen::forwarded::Proxies;
+use crate::listen::networks::NetError;
+use crate::listen::tls::{Tls, TlsError};
+use crate::stats::counters::{Place, Tallies};
+use crate::stats::disconnects::Closes;
+use crate::stats::live;
+use crate::stats::snapshot::Numbers;
+use crate::webhooks::{HookError, Hooks};
 
 /// Handle to a gateway. Clones refer to the same gateway.
 #[derive(Clone, Debug)]
@@ -119,14 +122,14 @@ impl Gateway {
         let closes = Arc::<Closes>::default();
         let started = Instant::now();
         // Registered first, so that no pattern matches its name.
-        watch::register(&io, &operators, &closes, started);
+        live::register(&io, &operators, &closes, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
             // The limit runs before all other middleware, so that a refused client causes no further work.
             crowd.register(&namespace);
             guard.register(&namespace);
-            pace::register(&namespace, &config.limits);
-            events::register(&namespace, &config, &tallies.excess);
+            rate_limit::register(&namespace, &config.limits);
+            builtin::register(&namespace, &config, &tallies.excess);
             hooks.register(&namespace);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);
@@ -386,7 +389,7 @@ fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
         // A client that requested an acknowledgement received the error with it. The event informs all other
         // clients.
         if let HandlerError::Extract { event, source } = error {
-            events::wrong(socket, event, source);
+            builtin::wrong(socket, event, source);
         }
     });
 }

@@ -17,75 +17,52 @@
 //! }
 //! ```
 //!
-//! # The files
+//! # Modules
 //!
-//! - [`config`]: all settings, and the sources that they are loaded from.
-//! - `gateway`: the server of both protocols. `edge`: accepts connections and dispatches their requests.
-//!   `tls`: certificates. `door`: the kinds of ports. `descriptors`: detects that file descriptors have run
-//!   out.
+//! - [`cli`]: the command line. [`config`]: all settings, and the sources that they are loaded from.
+//! - `serve`: accepts connections and dispatches their requests. `listen`: the parts of a listener: TLS, the
+//!   client address behind proxies, and the detection of exhausted file descriptors.
+//! - `gateway`: the server of both protocols, with its settings and shared state.
+//! - `auth`: authentication of clients and operators. `limits`: rate limits, and limits per client address.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so all features work for
-//!   both.
-//! - `guard`: authentication of clients. `tokens`, `revoked`: tokens and their revocation. `kept`: state of
-//!   clients that may return. `pace`: rate limits of events. `crowd`: limits per client address. `forwarded`,
-//!   `nets`: the client address behind proxies. `refusal`: the reasons for which a client is refused.
-//! - `hooks`: webhooks, by which a backend admits clients and handles their events. `person`: the user of a
-//!   socket.
-//! - `events`: the built-in events.
-//! - `web`: the HTTP client.
-//! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `answer`: their
-//!   responses.
-//! - `numbers`, `closes`, `tallies`: statistics. `watch`: the namespace that publishes them. `access`:
-//!   authentication of operators.
-//! - `log_limit`: limits log lines that could otherwise be written once per client.
-//! - `once`: idempotency keys of API calls.
-//! - [`command`]: the command line. `log`: the writer of its log.
+//!   both protocols.
+//! - `builtin`: the built-in events of clients. `webhooks`: the backend that admits clients and handles their
+//!   events.
+//! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
+//!   responses. `idempotency`: idempotency keys of API calls. `http_client`: the HTTP client.
+//! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of
+//!   the log.
 
-mod access;
-pub mod answer;
-mod closes;
-pub mod command;
+mod auth;
+mod builtin;
+pub mod cli;
 pub mod config;
-mod crowd;
-mod descriptors;
-mod door;
-mod edge;
-mod events;
-mod forwarded;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
-mod guard;
-mod hooks;
 mod http;
-mod kept;
+mod http_client;
+mod idempotency;
+mod limits;
+mod listen;
 mod log;
-mod log_limit;
 pub mod native;
-mod nets;
-mod numbers;
-mod once;
-mod pace;
-mod person;
-mod protection;
-mod refusal;
-mod revoked;
-mod room_name;
-mod tallies;
-mod tls;
-mod tokens;
-mod watch;
-mod web;
+pub mod response;
+mod serve;
+mod stats;
+mod webhooks;
 
-pub use self::closes::Close;
+pub use self::auth::tokens::{JwksError, Session, SessionError, TokenError};
+pub use self::auth::user::USER_ROOM;
+pub use self::builtin::room_name::RoomError;
 pub use self::config::Config;
 pub use self::gateway::{Gateway, ReloadError, StartError};
-pub use self::hooks::HookError;
-pub use self::nets::NetError;
-pub use self::numbers::{Counted, Numbers, RoomSize};
-pub use self::room_name::{RoomError, USER_ROOM};
-pub use self::tls::TlsError;
-pub use self::tokens::{JwksError, Session, SessionError, TokenError};
+pub use self::listen::networks::NetError;
+pub use self::listen::tls::TlsError;
+pub use self::stats::disconnects::Close;
+pub use self::stats::snapshot::{Counted, Numbers, RoomSize};
+pub use self::webhooks::HookError;
 
 /// Sample configuration that `gen-config` prints: all settings with their defaults.
 pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");

@@ -5,12 +5,12 @@
 
 pub(crate) mod changes;
 mod check;
-pub mod hooks;
 mod keys;
 mod limits;
 pub mod load;
 mod secret;
 mod urls;
+pub mod webhooks;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -44,7 +44,7 @@ pub struct Config {
     /// Rate limits of clients, and limits per address.
     pub limits: Limits,
     /// Backend that receives webhooks.
-    pub hooks: hooks::Hooks,
+    pub hooks: webhooks::Hooks,
     /// Authentication of operators, and the page.
     pub api: Api,
     /// Log.

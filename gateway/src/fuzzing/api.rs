@@ -8,9 +8,9 @@ use tokio::time::sleep;
 
 use super::{KEY, LONG, body, client, run};
 use crate::config::Config;
-use crate::door::Door;
 use crate::gateway::Gateway;
 use crate::http::{self as web, ROUTES};
+use crate::listen::Door;
 
 /// Flag: no key.
 const KEYLESS: u8 = 1;
@@ -116,7 +116,7 @@ fn request(route: &web::Route, how: u8, text: &[u8], number: usize) -> Option<Re
 }
 
 /// Checks a response.
-async fn check(path: &str, how: u8, door: Door, answer: crate::answer::Answer) -> (StatusCode, Bytes) {
+async fn check(path: &str, how: u8, door: Door, answer: crate::response::Answer) -> (StatusCode, Bytes) {
     let status = answer.status();
     let headers: HeaderMap = answer.headers().clone();
     let text = Bytes::from(body(answer).await);

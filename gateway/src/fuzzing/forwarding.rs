@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use super::{KEY, run};
 use crate::config::{Config, ForwardedBy, Server};
-use crate::door::Door;
-use crate::forwarded::Proxies;
 use crate::gateway::Gateway;
 use crate::http as web;
+use crate::listen::Door;
+use crate::listen::forwarded::Proxies;
 
 /// Addresses of peers. The first two are trusted only by the list that trusts all addresses.
 const PEERS: [&str; 6] =
@@ -23,8 +23,12 @@ const TRUSTED: [&[&str]; 4] = [
     &[],
 ];
 /// Headers that give rights, or name the origin of a page.
-const MEANT: [HeaderName; 4] =
-    [header::HOST, header::ORIGIN, header::AUTHORIZATION, HeaderName::from_static(crate::access::KEY_HEADER)];
+const MEANT: [HeaderName; 4] = [
+    header::HOST,
+    header::ORIGIN,
+    header::AUTHORIZATION,
+    HeaderName::from_static(crate::auth::operators::KEY_HEADER),
+];
 
 /// Sends arbitrary headers from arbitrary peers. It asserts that headers of untrusted peers are ignored, that
 /// elements before a proxy's own are ignored, and that no header except the key gives rights.

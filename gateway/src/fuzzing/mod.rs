@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
 
-use crate::answer::Answer;
 use crate::gateway::Gateway;
+use crate::response::Answer;
 
 /// Key of the operators.
 const KEY: &str = "the key of the operators";

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::run;
+use crate::auth::tokens::{Tokens, now};
 use crate::config::Auth;
-use crate::tokens::{Tokens, now};
 
 /// Key that signs JWTs, by HS256.
 const JWT_KEY: &str = "the key that signs the JWTs";

@@ -6,7 +6,7 @@
 use engineio::Origins;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
-use crate::answer::{self, Answer};
+use crate::response::{self, Answer};
 
 /// Prefix of the paths that pages may call.
 const API: &str = "/api/";
@@ -63,7 +63,7 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
 pub(super) fn preflight(origins: &Origins, headers: &HeaderMap, methods: &str) -> Answer {
     if !origins.allow(headers) {
         let message = "pages of this origin may not do that";
-        return answer::failure(StatusCode::FORBIDDEN, "forbidden_origin", message);
+        return response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message);
     }
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::NO_CONTENT;

@@ -3,12 +3,12 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
+use crate::response::{self, Answer};
 
 /// Response of `/info`: name, version and protocols of the gateway.
 pub(super) fn info(gateway: &Gateway) -> Answer {
-    answer::json(
+    response::json(
         StatusCode::OK,
         &json!({
             "name": "socketio-gateway",
@@ -25,17 +25,17 @@ pub(super) fn info(gateway: &Gateway) -> Answer {
 
 /// Response of `/health/live`. Any response shows that the process is alive.
 pub(super) fn live() -> Answer {
-    answer::json(StatusCode::OK, &json!({"status": "ok"}))
+    response::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
 /// Response of `/health/ready`: whether new clients are accepted.
 pub(super) fn ready(gateway: &Gateway) -> Answer {
-    let status = |text| answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
+    let status = |text| response::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
     if !gateway.is_ready() {
         status("draining")
     } else if gateway.descriptors().have_run_out() {
         status("out_of_descriptors")
     } else {
-        answer::json(StatusCode::OK, &json!({"status": "ok"}))
+        response::json(StatusCode::OK, &json!({"status": "ok"}))
     }
 }

@@ -5,19 +5,19 @@ use std::fmt::{Display, Write as _};
 use http::StatusCode;
 use socketio_server::Namespace;
 
-use crate::answer::{self, Answer};
-use crate::closes::SLOW_CONSUMER;
 use crate::gateway::Gateway;
-use crate::hooks::Metrics;
-use crate::numbers;
-use crate::tallies::{Broadcasts, ByStatus, Histogram};
+use crate::response::{self, Answer};
+use crate::stats::counters::{Broadcasts, ByStatus, Histogram};
+use crate::stats::disconnects::SLOW_CONSUMER;
+use crate::stats::snapshot;
+use crate::webhooks::Metrics;
 
 /// Media type of the text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Response with all metrics. It iterates over all sessions.
 pub(super) fn metrics(gateway: &Gateway) -> Answer {
-    answer::of(StatusCode::OK, CONTENT_TYPE, text(gateway))
+    response::of(StatusCode::OK, CONTENT_TYPE, text(gateway))
 }
 
 fn text(gateway: &Gateway) -> String {
@@ -25,7 +25,7 @@ fn text(gateway: &Gateway) -> String {
     let tallies = gateway.tallies();
     let traffic = io.engine().traffic();
     let closes = gateway.closes().counts();
-    let open = numbers::open(io);
+    let open = snapshot::open(io);
     let rooms = |name: &String| io.namespace(name).map_or(0, |namespace: Namespace| namespace.rooms().len());
     let mut page = Page::default();
 

@@ -6,6 +6,7 @@ mod info;
 mod metrics;
 mod page;
 mod routes;
+pub(crate) mod security_headers;
 
 use engineio::{Origins, RequestBody};
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -14,9 +15,9 @@ use self::routes::Action;
 pub(crate) use self::routes::ROUTES;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::routes::Route;
-use crate::answer::{self, Answer};
-use crate::door::Door;
 use crate::gateway::Gateway;
+use crate::listen::Door;
+use crate::response::{self, Answer};
 
 /// Handles a request, and adds the CORS headers to the response.
 pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
@@ -38,7 +39,7 @@ pub(crate) async fn respond_reserved(gateway: &Gateway, request: Request<Request
         return respond(gateway, request, door).await;
     }
     let message = "the gateway can open no more connections now";
-    let mut answer = answer::failure(StatusCode::SERVICE_UNAVAILABLE, "out_of_descriptors", message);
+    let mut answer = response::failure(StatusCode::SERVICE_UNAVAILABLE, "out_of_descriptors", message);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     answer
 }
@@ -77,7 +78,7 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, door: Door) 
             Ok(()) => metrics::metrics(gateway),
             Err(refused) => refused.into_answer(),
         },
-        Action::OpenApi => answer::of(StatusCode::OK, "application/json", api::OPENAPI),
+        Action::OpenApi => response::of(StatusCode::OK, "application/json", api::OPENAPI),
         Action::Live => info::live(),
         Action::Ready => info::ready(gateway),
     }
@@ -100,7 +101,7 @@ fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, B
         return Err(Box::new(cors::preflight(origins, request.headers(), &allowed.join(", "))));
     }
     let mut refused =
-        answer::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
+        response::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
     if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
         refused.headers_mut().insert(header::ALLOW, allowed);
     }
@@ -108,5 +109,5 @@ fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, B
 }
 
 fn not_found() -> Answer {
-    answer::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    response::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::api::Call;
 use super::page::{self, File};
-use crate::door::Door;
+use crate::listen::Door;
 
 /// HTTP route.
 #[derive(Clone, Debug)]

@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use socketio_server::Handshake;
 
 use self::translator::{Client, NotLetIn};
-use crate::answer::{self, Answer};
+use crate::auth::refusal;
 use crate::config::Config;
-use crate::refusal;
+use crate::response::{self, Answer};
 
 /// Whether a socket's client speaks the native protocol.
 pub fn is_native(handshake: &Handshake) -> bool {
@@ -46,7 +46,7 @@ pub(crate) async fn upgrade(
     let namespace = Query::from(request.uri()).get("namespace").unwrap_or("/").to_owned();
     if !is_namespace(&namespace) {
         let message = "a name such as /chat is expected";
-        return answer::failure(StatusCode::BAD_REQUEST, "bad_namespace", message);
+        return response::failure(StatusCode::BAD_REQUEST, "bad_namespace", message);
     }
     request.extensions_mut().insert(PeerAddr(peer));
     let (client, joined) = Client::new(&namespace);
@@ -70,7 +70,7 @@ pub(crate) async fn upgrade(
         Err(_) => {
             session.abort();
             let message = "the namespace did not answer in time";
-            answer::failure(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+            response::failure(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
         }
     }
 }
@@ -84,7 +84,7 @@ fn is_namespace(name: &str) -> bool {
 }
 
 fn bad_handshake(status: StatusCode, message: &str) -> Answer {
-    let mut refused = answer::failure(status, "bad_handshake", message);
+    let mut refused = response::failure(status, "bad_handshake", message);
     refused.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     refused
 }
@@ -104,13 +104,13 @@ fn not_let_in(refused: NotLetIn) -> Answer {
     if let Some(data) = data {
         error["data"] = data;
     }
-    answer::json(status, &json!({"success": false, "error": error}))
+    response::json(status, &json!({"success": false, "error": error}))
 }
 
 /// The server ended the session without a word, as it does when it shuts down.
 fn gone() -> Answer {
     let message = "the server takes no connections now";
-    answer::failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    response::failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket, soon};
 
-use crate::hooks::Backend;
 use crate::support::{Running, parsed, start, until};
+use crate::webhooks::Backend;
 
 const SECRET: &str = "a secret that nobody guesses";
 const SESSIONS: &str = "another secret of this test";

@@ -29,7 +29,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::program;
+use crate::cli;
 
 /// One client of this many connects and disconnects repeatedly.
 const CHURNING: usize = 5;
@@ -242,7 +242,7 @@ async fn churn_loses_nothing_and_leaves_nothing() {
     let key = format!("api.keys={KEY}");
     let set = [&url, &key, "hooks.when_down=allow", "hooks.open_ms=500", "server.drain_ms=10000"];
     let arguments: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
-    let mut served = program::serve(&arguments).await;
+    let mut served = cli::serve(&arguments).await;
     let (addr, pid) = (served.addr, served.process.id().unwrap());
 
     let numbers = |count| (0..count).map(|_| AtomicU64::default()).collect();

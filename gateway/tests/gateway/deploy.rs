@@ -7,7 +7,7 @@ use gateway::Config;
 use serde_json::Value;
 use tests::raw::soon;
 
-use crate::program::program;
+use crate::cli::program;
 
 const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
 const COMPOSE: &str = include_str!("../../deploy/compose.yaml");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tests::raw::{Request, WebSocket, soon};
 
-use crate::program::{Served, serve_with_descriptors};
+use crate::cli::{Served, serve_with_descriptors};
 
 const KEY: &str = "a key of an operator";
 const TARGET: &str = "/socket.io/?EIO=4&transport=websocket";

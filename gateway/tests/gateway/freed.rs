@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 use tests::raw::{WebSocket, soon};
 
-use crate::hooks::Backend;
 use crate::support::{start, until};
+use crate::webhooks::Backend;
 
 const SECRET: &str = "a secret that nobody guesses";
 const KEY: &str = "a key for operators";

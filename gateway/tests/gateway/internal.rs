@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::raw::{Request, WebSocket};
 use tokio::net::TcpListener;
 
-use crate::program::{run, serve};
+use crate::cli::{run, serve};
 use crate::support::{Running, config, start};
 
 /// Opens an internal port and returns its address.

@@ -1,17 +1,16 @@
 //! Tests of the whole gateway from outside: clients of both protocols, HTTP, and the program itself.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
+mod address_limits;
 mod api;
 mod auth;
+mod builtin;
 mod churn;
+mod cli;
 mod cross_site;
-mod crowd;
 mod deploy;
 mod descriptors;
-mod events;
 mod freed;
-mod hook_limits;
-mod hooks;
 mod http;
 mod internal;
 mod metrics;
@@ -19,14 +18,15 @@ mod native;
 mod node;
 mod openapi;
 mod operators;
-mod pace;
 mod page;
-mod program;
 mod proxies;
+mod rate_limit;
 mod reload;
 mod schemathesis;
-mod slow_edge;
 mod slow_readers;
+mod stuck_clients;
 mod support;
 mod tls;
+mod webhook_limits;
 mod webhook_outage;
+mod webhooks;

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::json;
 use tests::raw::{Request, WebSocket, soon};
 
-use crate::program::{run, serve};
+use crate::cli::{run, serve};
 use crate::support::start;
 
 const KEYS: [&str; 2] = ["the first key of ours", "the second key of ours"];

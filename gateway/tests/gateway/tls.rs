@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::program::{run, serve};
+use crate::cli::{run, serve};
 use crate::support::{config, start};
 
 /// Certificate and key in files, as operators provide them.

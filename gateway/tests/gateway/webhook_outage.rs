@@ -6,8 +6,8 @@ use serde_json::json;
 use tests::raw::{WebSocket, soon};
 use tokio::task::JoinSet;
 
-use crate::hooks::{Backend, native};
 use crate::support::{Client, Running, until};
+use crate::webhooks::{Backend, native};
 
 /// Value of a metric, or `none`.
 async fn sample(running: &Running, name: &str) -> String {
@@ -255,7 +255,7 @@ async fn the_log_says_when_the_backend_goes_and_comes_back_and_what_it_never_hea
     let settings = ["hooks.retries=0", "hooks.failures=1", "hooks.open_ms=1", "server.drain_ms=400"];
     let mut arguments = vec!["--set", &url];
     arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-    let served = crate::program::serve(&arguments).await;
+    let served = crate::cli::serve(&arguments).await;
     let open = || WebSocket::open(served.addr, "/");
     let (client, _) = tokio::join!(open(), backend.lets_in());
     let mut client = client.unwrap();

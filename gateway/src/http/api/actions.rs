@@ -10,10 +10,10 @@ use socketio_server::{EmitError, Namespace, Object, Socket};
 use super::call::Call;
 use super::failure::{self, Done, Failure};
 use super::parse;
+use crate::auth::user::{self, USER_ROOM};
+use crate::builtin::room_name;
 use crate::config::WATCH;
 use crate::gateway::Gateway;
-use crate::person;
-use crate::room_name::{self, USER_ROOM};
 
 /// Limit of the calls in a batch.
 const MAX_BATCH: usize = 100;
@@ -167,8 +167,8 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
         Call::SetMetadata => {
             let SetMetadata { client_id, metadata, namespace } = parse(body)?;
             let socket = socket(&self::namespace(gateway, namespace)?, &client_id)?;
-            person::change_metadata(&socket, metadata);
-            Ok(json!({"metadata": person::metadata(&socket)}))
+            user::change_metadata(&socket, metadata);
+            Ok(json!({"metadata": user::metadata(&socket)}))
         }
         Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::AcquireSession => {
             Err(Failure::bad_request("nothing is changed by this call"))

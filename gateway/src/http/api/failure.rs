@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use socketio_server::EmitError;
 
-use crate::answer::{self, Answer};
+use crate::response::{self, Answer};
 
 /// Result of a call: the value of `data` in the response, or an error.
 pub(super) type Done = Result<Value, Failure>;
@@ -38,7 +38,7 @@ impl Failure {
     }
 
     pub(in crate::http) fn into_answer(self) -> Answer {
-        answer::json(self.status, &self.to_json())
+        response::json(self.status, &self.to_json())
     }
 }
 
@@ -66,5 +66,5 @@ pub(super) fn to_bytes(data: &Value) -> Bytes {
 
 /// Response with a serialized body.
 pub(super) fn of_bytes(bytes: Bytes) -> Answer {
-    answer::of(StatusCode::OK, "application/json", bytes)
+    response::of(StatusCode::OK, "application/json", bytes)
 }

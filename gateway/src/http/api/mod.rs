@@ -7,7 +7,7 @@
 mod actions;
 mod call;
 mod failure;
-mod questions;
+mod queries;
 mod sessions;
 
 use std::time::{Duration, Instant};
@@ -22,11 +22,11 @@ use socketio_server::Object;
 
 pub(super) use self::call::Call;
 use self::failure::Failure;
-use crate::access;
-use crate::answer::Answer;
-use crate::door::Door;
+use crate::auth::operators;
 use crate::gateway::Gateway;
-use crate::once::{Claim, Ticket};
+use crate::idempotency::{Claim, Ticket};
+use crate::listen::Door;
+use crate::response::Answer;
 
 /// OpenAPI description of all routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
@@ -55,7 +55,7 @@ pub(super) async fn respond(
         admit(gateway, &head, door)?;
         match call {
             Call::Rooms | Call::Sockets | Call::Counts => {
-                let data = questions::answer(gateway, call, &Query::from(&head.uri))?;
+                let data = queries::answer(gateway, call, &Query::from(&head.uri))?;
                 Ok(failure::of_bytes(failure::to_bytes(&data)))
             }
             _ => act(gateway, call, &head, read(gateway, &head, &mut body).await?).await,
@@ -135,8 +135,8 @@ fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
 pub(super) fn admit(gateway: &Gateway, head: &Parts, door: Door) -> Result<(), Failure> {
     check_origin(gateway, head)?;
     let is_keyless = door == Door::Internal && gateway.config().internal.is_keyless();
-    if gateway.operators().include(access::offered(&head.headers))
-        || is_keyless && access::is_of_program(&head.headers)
+    if gateway.operators().include(operators::offered(&head.headers))
+        || is_keyless && operators::is_of_program(&head.headers)
     {
         return Ok(());
     }

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::failure::{Done, Failure};
 use super::{admit, check_origin, parse, read};
-use crate::door::Door;
+use crate::auth::tokens::SessionError;
 use crate::gateway::Gateway;
-use crate::tokens::SessionError;
+use crate::listen::Door;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

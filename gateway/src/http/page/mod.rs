@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::info;
-use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
+use crate::response::{self, Answer};
 
 /// File of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 
 /// Response with a file of the page. The opener policy denies other pages access to its window.
 pub(super) fn file(file: &File) -> Answer {
-    let mut answer = answer::of(StatusCode::OK, file.content_type, file.text);
+    let mut answer = response::of(StatusCode::OK, file.content_type, file.text);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));

@@ -1,0 +1,258 @@
+//! Authentication of clients: admission, identity, and expiry of their tokens.
+//!
+//! A token comes as `auth.token`, as the query parameter `token`, or as `Authorization: Bearer`, which native
+//! clients may also send as a subprotocol. Without any keys in the configuration tokens are ignored, so that
+//! a program which embeds the gateway can authenticate clients itself.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_parser::ArgError;
+use socketio_server::{
+    Ack, ConnectError, Data, DisconnectReason, Handshake, Namespace, Object, Server, Socket, WeakServer,
+};
+
+use crate::auth::operators;
+use crate::auth::refusal::Refusal;
+use crate::auth::returning_clients::{Kept, Left};
+use crate::auth::tokens::{self, Identity, Tokens};
+use crate::auth::user;
+use crate::builtin;
+use crate::builtin::AUTHENTICATE;
+use crate::config::Auth;
+
+/// Interval of the search for expired tokens. A client is disconnected at most that late.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Expiry times of the clients' tokens.
+struct Ends {
+    /// Weak, because handlers of the server hold this state.
+    io: WeakServer,
+    /// Expiry time, namespace and socket id of each client, soonest first.
+    due: Mutex<BTreeSet<(u64, String, String)>>,
+    /// Whether the task that disconnects expired clients is running.
+    watched: AtomicBool,
+}
+
+/// Number of the saved state that a connecting client has received. The state is kept until the client has
+/// joined.
+#[derive(Clone, Copy)]
+struct Returning(u64);
+
+/// Authentication of clients in all namespaces.
+pub(crate) struct Guard {
+    tokens: Arc<Tokens>,
+    anonymous: bool,
+    ends: Arc<Ends>,
+    kept: Arc<Kept>,
+}
+
+impl Guard {
+    pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, auth: &Auth) -> Self {
+        let ends = Ends { io: io.downgrade(), due: Mutex::default(), watched: AtomicBool::new(false) };
+        let kept = Kept::new(Duration::from_millis(auth.keep_ms), auth.max_kept);
+        let tokens = Arc::clone(tokens);
+        Self { tokens, anonymous: auth.anonymous, ends: Arc::new(ends), kept: Arc::new(kept) }
+    }
+
+    /// Registers the middleware and the handlers of a namespace.
+    pub(crate) fn register(&self, namespace: &Namespace) {
+        let (tokens, kept, anonymous) = (Arc::clone(&self.tokens), Arc::clone(&self.kept), self.anonymous);
+        namespace.middleware(move |socket: Socket, handshake: Handshake| {
+            let (tokens, kept) = (Arc::clone(&tokens), Arc::clone(&kept));
+            async move {
+                if anonymous && !tokens.are_taken() {
+                    return Ok::<(), ConnectError>(());
+                }
+                // A client that presented a token must not silently become anonymous.
+                match token(&handshake).map_err(|_| Refusal::BadToken)? {
+                    Some(token) => {
+                        let identity = tokens.check(&token).await.ok_or(Refusal::BadToken)?;
+                        find_again(&kept, &socket, &identity);
+                        introduce(&socket, identity);
+                        Ok(())
+                    }
+                    None if anonymous => Ok(()),
+                    None => Err(Refusal::TokenNeeded.into()),
+                }
+            }
+        });
+        let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
+        let kept = Arc::clone(&self.kept);
+        namespace.on_connect(move |socket: Socket| {
+            if let Some(identity) = socket.extensions().get::<Identity>() {
+                if let (Some(session), Some(Returning(number))) =
+                    (&identity.session, socket.extensions().remove())
+                {
+                    kept.forget(socket.namespace(), session, number);
+                }
+                ends.add(&socket, identity.until);
+                // The tokens may have been revoked while later middleware, such as a webhook, was running.
+                if tokens.is_revoked(&identity) {
+                    socket.disconnect(true);
+                }
+            }
+            async {}
+        });
+        self.register_renewal(namespace);
+        if self.kept.is_on() {
+            let kept = Arc::clone(&self.kept);
+            // At this moment the socket is still in its rooms.
+            namespace.on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
+                if reason.is_recoverable() {
+                    leave(&kept, &socket);
+                }
+                async {}
+            });
+        }
+        let ends = Arc::clone(&self.ends);
+        namespace.on_disconnect(move |socket: Socket| {
+            if let Some(end) = end(&socket) {
+                ends.lock().remove(&end);
+            }
+            async {}
+        });
+    }
+
+    /// Registers the event by which a connected client presents a newer token.
+    fn register_renewal(&self, namespace: &Namespace) {
+        let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
+        namespace.on(AUTHENTICATE, move |socket: Socket, Data(Object(offered)): Data<Object<Offered>>| {
+            let (tokens, ends) = (Arc::clone(&tokens), Arc::clone(&ends));
+            async move {
+                let identity = match offered.token {
+                    Some(token) => tokens.check(&token).await,
+                    None => None,
+                };
+                let renewed =
+                    identity.ok_or("the token is not good").and_then(|it| renew(&ends, &socket, it));
+                renewed.map(Ack).map_err(|error| builtin::wrong(&socket, AUTHENTICATE, error))
+            }
+        });
+    }
+}
+
+/// Replaces the identity of a client. The user cannot change, but an anonymous client may become a user.
+fn renew(ends: &Arc<Ends>, socket: &Socket, identity: Identity) -> Result<Value, &'static str> {
+    if user::user(socket).is_some_and(|user| identity.user.as_ref() != Some(&user)) {
+        return Err("the token is another user's");
+    }
+    if let Some(before) = end(socket) {
+        ends.lock().remove(&before);
+    }
+    let until = identity.until;
+    let renewed = json!({"user": identity.user, "expiresAt": tokens::date(until)});
+    introduce(socket, identity);
+    ends.add(socket, until);
+    Ok(renewed)
+}
+
+/// Saves the state of a disconnecting client, until it returns.
+fn leave(kept: &Kept, socket: &Socket) {
+    let Some(session) = socket.extensions().get::<Identity>().and_then(|identity| identity.session) else {
+        return;
+    };
+    let left =
+        Left { user: user::user(socket), rooms: user::rooms(socket), metadata: user::metadata(socket) };
+    kept.keep(socket.namespace(), &session, left, Instant::now());
+}
+
+/// Restores the saved state of a client that returned.
+fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
+    let Some(session) = &identity.session else { return };
+    let Some((number, left)) = kept.find(socket.namespace(), session, Instant::now()) else { return };
+    socket.extensions().insert(Returning(number));
+    if let Some(user) = left.user {
+        user::introduce(socket, &user);
+    }
+    user::change_metadata(socket, left.metadata);
+    socket.join(left.rooms);
+}
+
+/// Credentials of a client.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Offered {
+    token: Option<String>,
+}
+
+/// Token of a handshake. An error means that `auth.token` is not a string.
+fn token(handshake: &Handshake) -> Result<Option<String>, ArgError> {
+    let Offered { token: auth } = handshake.auth()?;
+    let query = || handshake.query().get("token").map(str::to_owned);
+    let bearer = || handshake.header("authorization").and_then(operators::bearer).map(str::to_owned);
+    Ok(auth.or_else(query).or_else(bearer))
+}
+
+/// Applies an identity to a socket: user, metadata and expiry.
+fn introduce(socket: &Socket, identity: Identity) {
+    if let Some(user) = &identity.user {
+        user::introduce(socket, user);
+    }
+    user::change_metadata(socket, identity.metadata.clone());
+    socket.extensions().insert(identity);
+}
+
+fn end(socket: &Socket) -> Option<(u64, String, String)> {
+    let until = socket.extensions().get::<Identity>()?.until;
+    Some((until, socket.namespace().to_owned(), socket.id().to_owned()))
+}
+
+/// Disconnects clients with expired tokens. The task ends when no expiry time is left, or the server is gone.
+async fn watch(ends: Arc<Ends>) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(io) = ends.io.upgrade() else { return };
+        let now = tokens::now();
+        for (_, namespace, id) in ends.take_due(now) {
+            let socket = io.namespace(&namespace).and_then(|namespace| namespace.socket(&id));
+            // The client may have presented a newer token in the meantime.
+            let is_over = |socket: &Socket| end(socket).is_some_and(|(until, ..)| until <= now);
+            if let Some(socket) = socket.filter(is_over) {
+                // A client with a full outbox misses the event and is disconnected anyway.
+                let _ = socket.emit("error", &json!({"event": "token", "message": "the token has expired"}));
+                socket.disconnect(true);
+            }
+        }
+        if ends.lock().is_empty() {
+            ends.watched.store(false, Ordering::SeqCst);
+            // A client may have been added before the flag was cleared, and then it started no task.
+            if ends.lock().is_empty() || ends.watched.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
+    }
+}
+
+impl Ends {
+    /// Adds the expiry time of a client, and starts the task if necessary.
+    fn add(self: &Arc<Self>, socket: &Socket, until: u64) {
+        let end = (until, socket.namespace().to_owned(), socket.id().to_owned());
+        self.lock().insert(end.clone());
+        // The disconnect handler of the client may have run before the insertion.
+        if !socket.is_connected() {
+            self.lock().remove(&end);
+        }
+        if !self.watched.swap(true, Ordering::SeqCst) {
+            tokio::spawn(watch(Arc::clone(self)));
+        }
+    }
+
+    /// Removes and returns the clients whose tokens have expired.
+    fn take_due(&self, now: u64) -> BTreeSet<(u64, String, String)> {
+        let mut due = self.lock();
+        let later = due.split_off(&(now + 1, String::new(), String::new()));
+        std::mem::replace(&mut *due, later)
+    }
+
+    /// Locks the expiry times. No change can be interrupted, so a poisoned lock is still consistent.
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, String, String)>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,180 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::Jwk;
+use serde_json::json;
+
+use super::*;
+use crate::auth::user::MAX_USER;
+
+const SECRET: &str = "a secret that nobody guesses";
+
+fn auth(method: &str, key: &str) -> Auth {
+    Auth { jwt_method: method.to_owned(), jwt_key: key.into(), ..Auth::default() }
+}
+
+fn sign(claims: &Value) -> String {
+    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+#[tokio::test]
+async fn only_good_tokens_are_good() {
+    let tokens = Tokens::new(&auth("HS256", SECRET)).unwrap();
+    let end = now() + 1000;
+    let known = tokens.check(&sign(&json!({"sub": "ada", "exp": end, "aud": "x", "iss": "y"}))).await;
+    assert_eq!(
+        known,
+        Some(Identity {
+            user: Some("ada".to_owned()),
+            until: end + LEEWAY,
+            issued: None,
+            session: None,
+            metadata: Map::new(),
+        })
+    );
+    assert_eq!(tokens.check(&sign(&json!({"sub": 7, "exp": end}))).await.unwrap().user, Some("7".to_owned()));
+    assert_eq!(tokens.check(&sign(&json!({"exp": end}))).await.unwrap().user, None);
+    for claims in [
+        json!({"sub": "ada"}),
+        json!({"sub": "ada", "exp": now() - 2 * LEEWAY}),
+        json!({"sub": "ada", "exp": end, "nbf": end}),
+        json!({"sub": "", "exp": end}),
+        json!({"sub": ["ada"], "exp": end}),
+        json!({"sub": "x".repeat(MAX_USER + 1), "exp": end}),
+    ] {
+        assert_eq!(tokens.check(&sign(&claims)).await, None, "{claims}");
+    }
+    let good = sign(&json!({"sub": "ada", "exp": end}));
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
+    for token in [&good[..good.len() - 2], &unsigned, "", "a.b.c", "é"] {
+        assert_eq!(tokens.check(token).await, None, "{token}");
+    }
+    assert_eq!(Tokens::new(&auth("HS512", SECRET)).unwrap().check(&good).await, None);
+    assert_eq!(Tokens::new(&auth("HS256", "another secret")).unwrap().check(&good).await, None);
+}
+
+#[tokio::test]
+async fn issuer_and_audience_have_to_be_those() {
+    let strict =
+        Auth { jwt_issuer: "us".to_owned(), jwt_audience: "chat".to_owned(), ..auth("HS256", SECRET) };
+    let strict = Tokens::new(&Auth { user_claim: "name".to_owned(), ..strict }).unwrap();
+    let end = now() + 1000;
+    let good = sign(&json!({"name": "ada", "sub": "x", "exp": end, "iss": "us", "aud": ["chat", "mail"]}));
+    assert_eq!(strict.check(&good).await.unwrap().user, Some("ada".to_owned()));
+    for claims in [
+        json!({"exp": end, "iss": "us"}),
+        json!({"exp": end, "aud": "chat"}),
+        json!({"exp": end, "iss": "them", "aud": "chat"}),
+        json!({"exp": end, "iss": "us", "aud": "mail"}),
+    ] {
+        assert_eq!(strict.check(&sign(&claims)).await, None, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn keys_go_with_their_methods() {
+    assert!(matches!(Tokens::new(&auth("none", SECRET)), Err(TokenError::Method(_))));
+    for method in ["RS256", "ES256", "EdDSA"] {
+        assert!(matches!(Tokens::new(&auth(method, SECRET)), Err(TokenError::Key(_))), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn every_family_of_methods_is_checked() {
+    let openssl = |arguments: &[&str]| {
+        let output = std::process::Command::new("openssl").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let path = path.to_str().unwrap();
+    let claims = json!({"sub": "ada", "exp": now() + 1000});
+    type Signer = fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>;
+    for (method, kind, option, signer) in [
+        ("RS256", "RSA", "rsa_keygen_bits:2048", EncodingKey::from_rsa_pem as Signer),
+        ("ES256", "EC", "ec_paramgen_curve:P-256", EncodingKey::from_ec_pem),
+        ("EdDSA", "ED25519", "", EncodingKey::from_ed_pem),
+    ] {
+        let mut arguments = vec!["genpkey", "-algorithm", kind, "-out", path];
+        if !option.is_empty() {
+            arguments.extend(["-pkeyopt", option]);
+        }
+        openssl(&arguments);
+        let public = openssl(&["pkey", "-in", path, "-pubout"]);
+        let header = Header::new(method.parse().unwrap());
+        let token = encode(&header, &claims, &signer(&std::fs::read(path).unwrap()).unwrap()).unwrap();
+        let set = folder.path().join("keys.json");
+        let private = signer(&std::fs::read(path).unwrap()).unwrap();
+        let jwk = if method == "EdDSA" {
+            // `jsonwebtoken` does not export Ed25519 keys as JWK. The public key is the last 32 bytes of the
+            // DER encoding.
+            std::process::Command::new("openssl")
+                .args(["pkey", "-in", path, "-pubout", "-outform", "DER", "-out", &format!("{path}.der")])
+                .status()
+                .unwrap();
+            let public = std::fs::read(format!("{path}.der")).unwrap();
+            json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(&public[public.len() - 32..])})
+        } else {
+            json!(Jwk::from_encoding_key(&private, method.parse().unwrap()).unwrap())
+        };
+        std::fs::write(&set, json!({"keys": [jwk]}).to_string()).unwrap();
+        let published = Auth { jwks: set.to_str().unwrap().to_owned(), ..Auth::default() };
+        let published = Tokens::new(&published).unwrap();
+        assert_eq!(published.check(&token).await.unwrap().user, Some("ada".to_owned()), "{method}");
+        let tokens = Tokens::new(&auth(method, &public)).unwrap();
+        assert_eq!(tokens.check(&token).await.unwrap().user, Some("ada".to_owned()), "{method}");
+        // A public key is known to attackers, so it must not be accepted as an HMAC secret.
+        let forged = EncodingKey::from_secret(public.as_bytes());
+        let forged = encode(&Header::new(Algorithm::HS256), &claims, &forged).unwrap();
+        assert_eq!(tokens.check(&forged).await, None, "{method}");
+        assert_eq!(published.check(&forged).await, None, "{method}");
+    }
+}
+
+#[test]
+fn sets_without_a_key_for_us_are_refused() {
+    for (set, wrong) in [
+        ("{}", "auth.jwks: it is no JSON Web Key Set: missing field `keys`"),
+        (r#"{"keys": []}"#, "auth.jwks: there is no key for signatures"),
+        (r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#, "auth.jwks: there is no key for signatures"),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), set).unwrap();
+        let auth = Auth { jwks: file.path().to_str().unwrap().to_owned(), ..Auth::default() };
+        let error = Tokens::new(&auth).err().unwrap().to_string();
+        assert!(error.starts_with(wrong), "{error}");
+    }
+    let error = Tokens::new(&Auth { jwks: "/nonexistent".to_owned(), ..Auth::default() }).err().unwrap();
+    assert!(error.to_string().starts_with("auth.jwks: it cannot be read"));
+}
+
+#[tokio::test]
+async fn sessions_are_those_that_we_made() {
+    let tokens = |secret: &str, session_ms| {
+        Tokens::new(&Auth { session_secret: secret.into(), session_ms, ..Auth::default() }).unwrap()
+    };
+    let ours = tokens(SECRET, 1_000_000);
+    let session = ours.acquire(Some("ada".to_owned())).unwrap();
+    let token = session.token.clone();
+    let identity = ours.check(&token).await.unwrap();
+    assert_eq!((identity.user.as_deref(), identity.until), (Some("ada"), session.until));
+    assert!(identity.session.is_some() && identity.issued.is_some());
+    assert_ne!(ours.acquire(None).unwrap().token, ours.acquire(None).unwrap().token);
+    assert_eq!(ours.check(&ours.acquire(None).unwrap().token).await.unwrap().user, None);
+    assert_eq!(tokens("another secret", 1000).check(&token).await, None);
+    let over = tokens(SECRET, 0).acquire(None).unwrap().token;
+    assert_eq!(ours.check(&over).await, None);
+    for user in [String::new(), "x".repeat(MAX_USER + 1)] {
+        assert!(matches!(ours.acquire(Some(user)), Err(SessionError::User)));
+    }
+    assert!(matches!(Tokens::new(&Auth::default()).unwrap().acquire(None), Err(SessionError::Off)));
+    assert!(!format!("{session:?}").contains(&session.token));
+    assert!(!format!("{ours:?}").contains(SECRET));
+}
+
+#[test]
+fn the_end_of_a_session_is_written_for_people() {
+    let session = |until| Session { token: String::new(), user: None, until }.expires_at();
+    assert_eq!(session(0), "1970-01-01T00:00:00Z");
+    assert_eq!(session(u64::MAX), "9999-12-31T23:59:59Z");
+}

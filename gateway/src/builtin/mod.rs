@@ -1,0 +1,111 @@
+//! Built-in events of clients: queries, rooms, and messages to other clients. They need no backend and no
+//! program.
+//!
+//! The events are the same for both protocols. Each is answered by an event, for clients without
+//! acknowledgements, and by an acknowledgement if the client requested one.
+
+mod relay;
+pub(crate) mod room_name;
+mod rooms;
+mod table;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use socketio_server::{Ack, Namespace, RawArgs, Socket};
+
+pub(crate) use self::table::{AUTHENTICATE, EVENTS};
+
+use crate::auth::user::{self, user};
+use crate::config::Config;
+use crate::native;
+use crate::stats::counters::Words;
+
+/// Registers the built-in events in a namespace.
+pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
+    let started = Instant::now();
+    namespace.on_connect(|socket: Socket| async move {
+        tracing::debug!(id = socket.id(), namespace = socket.namespace(), "connected");
+        // Errors are ignored here and in the other handlers: a disconnected client needs no response.
+        let _ = socket.emit(
+            "connected",
+            &json!({"message": "Connected", "socketId": socket.id(), "isLoggedIn": user(&socket).is_some(), "user": user(&socket)}),
+        );
+    });
+    namespace.on("ping", |socket: Socket| async move { both(&socket, "pong", json!({"timestamp": now()})) });
+    namespace.on("echo", |socket: Socket, args: RawArgs| async move {
+        // The argument is echoed as raw JSON. A parsed tree would use several times the memory.
+        let echoed = Echoed { received: first(&args), timestamp: now(), socket_id: socket.id() };
+        said(&echoed).map(|answer| both(&socket, "echo_response", answer))
+    });
+    namespace.on("status", move |socket: Socket| async move {
+        let server =
+            json!({"status": "ok", "uptimeSeconds": started.elapsed().as_secs(), "timestamp": now()});
+        both(&socket, "status_response", json!({"server": server, "connection": connection(&socket)}))
+    });
+    let path = config.server.path.clone();
+    namespace.on("info", move |socket: Socket| {
+        let server = json!({"name": "socketio-gateway", "version": crate::VERSION, "timestamp": now()});
+        let websocket = json!({"socketio": path, "native": "any other path"});
+        let session = connection(&socket);
+        let info = json!({"server": server, "websocket": websocket, "session": session});
+        async move { both(&socket, "info_response", info) }
+    });
+    rooms::register(namespace, &config.events, excess);
+    relay::register(namespace, &config.events);
+}
+
+/// Information for a client about its own connection.
+fn connection(socket: &Socket) -> Value {
+    let since = humantime::format_rfc3339_millis(socket.handshake().issued()).to_string();
+    let protocol = if native::is_native(socket.handshake()) { "native" } else { "socket.io" };
+    json!({
+        "socketId": socket.id(),
+        "namespace": socket.namespace(),
+        "user": user(socket),
+        "isLoggedIn": user(socket).is_some(),
+        "rooms": user::rooms(socket),
+        "protocol": protocol,
+        "transport": socket.session().transport().as_str(),
+        "connectedAt": since,
+    })
+}
+
+/// Argument of a client with its echo, as raw JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Echoed<'a> {
+    received: Option<&'a RawValue>,
+    socket_id: &'a str,
+    timestamp: String,
+}
+
+/// First argument as raw JSON.
+fn first(args: &RawArgs) -> Option<&RawValue> {
+    args.get(0).and_then(|first| serde_json::from_slice(first.as_bytes()).ok())
+}
+
+/// Serializes a response once, for both the event and the acknowledgement.
+fn said(answer: &impl Serialize) -> Result<Box<RawValue>, String> {
+    serde_json::value::to_raw_value(answer).map_err(|error| error.to_string())
+}
+
+/// Emits a response as an event, and returns it as the acknowledgement.
+fn both<T: Serialize>(socket: &Socket, event: &str, said: T) -> Ack<T> {
+    let _ = socket.emit(event, &said);
+    Ack(said)
+}
+
+/// Emits an error as the event `error`, and returns it for the acknowledgement.
+pub(crate) fn wrong(socket: &Socket, event: &str, error: impl std::fmt::Display) -> String {
+    let error = error.to_string();
+    let _ = socket.emit("error", &json!({"event": event, "message": error}));
+    error
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}

@@ -1,0 +1,123 @@
+//! Clients that talk to each other.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use socketio_server::{Broadcast, EventName, Namespace, Object, RawArgs, Socket};
+
+use super::{both, first, now, said, table, wrong};
+use crate::auth::user::user;
+use crate::config::Events;
+
+/// What a message may say besides its content.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    room: Option<String>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+/// That a message is on its way, with what was sent.
+#[derive(Serialize)]
+struct Received<'a> {
+    data: Option<&'a RawValue>,
+    message: &'static str,
+    success: bool,
+}
+
+pub(super) fn register(namespace: &Namespace, events: &Events) {
+    let relay = events.relay;
+    namespace.on("message", move |socket: Socket, args: RawArgs| async move {
+        let sent = if relay { send(&socket, &args).await } else { Ok(()) };
+        match sent {
+            Ok(()) => {
+                let received = Received { data: first(&args), message: "Message received", success: true };
+                said(&received).map(|answer| both(&socket, "message_received", answer))
+            }
+            Err(error) => {
+                let refused = json!({"success": false, "message": error});
+                let _ = socket.emit("message_received", &refused);
+                Err(wrong(&socket, "message", error))
+            }
+        }
+    });
+    if relay {
+        namespace.event_middleware(|socket: Socket, EventName(event): EventName, args: RawArgs| async move {
+            hand_on(&socket, &event, &args).await;
+        });
+    }
+}
+
+/// To the members of the room that the message names, if the sender is one of them, or to everybody else.
+async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
+    let Some(first) = args.get(0) else { return Err("there is nothing to send".to_owned()) };
+    let envelope = envelope(first.as_bytes());
+    let room = envelope.as_ref().and_then(|envelope| envelope.room.as_deref());
+    let others = others(socket, room).ok_or("you are not in this room")?.note(sender(socket));
+    let sent = if args.attachments().is_empty() {
+        let content = envelope.as_ref().and_then(|envelope| envelope.content);
+        let whole = serde_json::from_slice::<&RawValue>(first.as_bytes()).ok();
+        let message = json!({"from": socket.id(), "user": user(socket), "room": room, "timestamp": now()});
+        others.emit("message", &Message { head: &message, content: content.or(whole) }).await
+    } else {
+        // Binary data goes as it came.
+        others.emit("message", args).await
+    };
+    // Only other servers can have missed it, and there are none.
+    sent.map_err(|error| error.to_string())
+}
+
+/// A message as others get it: the content is not a byte different from what was sent.
+struct Message<'a> {
+    head: &'a serde_json::Value,
+    content: Option<&'a RawValue>,
+}
+
+impl Serialize for Message<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.head.as_object().into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("content", &self.content)?;
+        map.end()
+    }
+}
+
+/// An event that is not ours goes to the other members of the room that it names.
+async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
+    if table::is_handled(event) {
+        return;
+    }
+    let Some(first) = args.get(0) else { return };
+    let Some(Envelope { room: Some(room), .. }) = envelope(first.as_bytes()) else { return };
+    if let Some(others) = others(socket, Some(&room)) {
+        // Others could not tell it from the server's own.
+        if table::is_sent(event) {
+            wrong(socket, event, "events of this name come from the server alone");
+            return;
+        }
+        if let Err(error) = others.note(sender(socket)).emit(event, args).await {
+            tracing::debug!(%error, "an event was not handed on");
+        }
+    }
+}
+
+/// By this native clients tell it from what the server itself sends.
+fn sender(socket: &Socket) -> String {
+    socket.id().to_owned()
+}
+
+/// What is no object, a list for example, is all content.
+fn envelope(data: &[u8]) -> Option<Envelope<'_>> {
+    serde_json::from_slice(data).ok().map(|Object(envelope)| envelope)
+}
+
+/// The others in a room, or all others. `None` if the socket is not in the room.
+fn others(socket: &Socket, room: Option<&str>) -> Option<Broadcast> {
+    match room {
+        None => Some(socket.broadcast()),
+        Some(room) => socket.joined_rooms().iter().any(|joined| **joined == *room).then(|| socket.to(room)),
+    }
+}

@@ -1,0 +1,33 @@
+//! Validation of room names.
+
+use thiserror::Error;
+
+use crate::auth::user::USER_ROOM;
+
+/// Limit of the length in bytes. It suffices for paths and addresses. All members share one copy of the name.
+const MAX_LEN: usize = 256;
+
+/// Error of a room name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RoomError {
+    /// The name is empty.
+    #[error("the name of a room is empty")]
+    Empty,
+    /// The name is too long.
+    #[error("the name of a room is longer than 256 bytes")]
+    TooLong,
+    /// The name is reserved for the room of a user.
+    #[error("rooms named user:… belong to users")]
+    Reserved,
+}
+
+/// Checks a room name of a request.
+pub(crate) fn check(name: &str) -> Result<(), RoomError> {
+    match name {
+        "" => Err(RoomError::Empty),
+        _ if name.len() > MAX_LEN => Err(RoomError::TooLong),
+        _ if name.starts_with(USER_ROOM) => Err(RoomError::Reserved),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Built-in events by which clients join and leave rooms.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_server::{Ack, Data, Namespace, Object, Socket};
+
+use super::{both, table, wrong};
+use crate::auth::user;
+use crate::builtin::room_name;
+use crate::config::Events;
+use crate::stats::counters::Words;
+
+/// Argument that names a room: a string, or an object with a `room`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "the name of a room, or an object {room}, is expected")]
+pub(super) enum Named {
+    Alone(String),
+    In(Object<Inside>),
+}
+
+#[derive(Deserialize)]
+pub(super) struct Inside {
+    room: String,
+}
+
+impl Named {
+    fn name(self) -> String {
+        match self {
+            Self::Alone(room) | Self::In(Object(Inside { room })) => room,
+        }
+    }
+}
+
+pub(super) fn register(namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
+    let max = if events.join { Some(events.max_rooms) } else { None };
+    for event in table::names("join") {
+        let excess = Arc::clone(excess);
+        namespace.on(event, move |socket: Socket, home: Namespace, Data(room): Data<Named>| {
+            let joined = join(&home, &socket, &room.name(), max, &excess)
+                .map_err(|error| wrong(&socket, event, error));
+            async move { joined }
+        });
+    }
+    for event in table::names("leave") {
+        namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
+            let left = leave(&socket, &room.name()).map_err(|error| wrong(&socket, event, error));
+            async move { left }
+        });
+    }
+}
+
+fn join(
+    namespace: &Namespace,
+    socket: &Socket,
+    room: &str,
+    max: Option<usize>,
+    excess: &Words,
+) -> Result<Ack<Value>, String> {
+    let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
+    room_name::check(room).map_err(|error| error.to_string())?;
+    // Each socket has a room named by its id. A client in that room would receive the socket's private
+    // events.
+    if namespace.socket(room).is_some() {
+        return Err("the name is the id of a socket".to_owned());
+    }
+    let joined = user::rooms(socket);
+    if joined.len() >= max && !joined.iter().any(|name| name == room) {
+        excess.add("rooms");
+        return Err(format!("more than {max} rooms"));
+    }
+    socket.join(room);
+    Ok(both(socket, "joined", json!({"room": room})))
+}
+
+fn leave(socket: &Socket, room: &str) -> Result<Ack<Value>, String> {
+    room_name::check(room).map_err(|error| error.to_string())?;
+    socket.leave(room);
+    Ok(both(socket, "left", json!({"room": room})))
+}

@@ -1,0 +1,120 @@
+//! `healthcheck`: one HTTP request to the gateway, as any other program could send it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::failed;
+use crate::config::Config;
+use crate::listen::tls;
+
+const LIMIT: Duration = Duration::from_secs(5);
+const REQUEST: &[u8] = b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// Exits with status 0 if a gateway with these settings accepts new clients.
+pub(super) fn healthcheck(config: &Config) -> Result<(), ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let asked = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(config)).await });
+    let status = match asked {
+        Ok(answered) => answered.map_err(failed)?,
+        Err(_) => return Err(failed(format_args!("no answer in {} s", LIMIT.as_secs()))),
+    };
+    if status.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(failed(status)) }
+}
+
+async fn ask(config: &Config) -> io::Result<String> {
+    let address = SocketAddr::from((config.server.host, config.server.port));
+    let address = config
+        .internal
+        .listen()
+        .filter(|address| address.port() != 0)
+        .map_or((address, !config.tls.certificate.is_empty()), |internal| (internal, false));
+    let (address, is_tls) = address;
+    let stream = TcpStream::connect(at_home(address)).await?;
+    if !is_tls {
+        return status(stream).await;
+    }
+    let settings = ClientConfig::builder_with_provider(tls::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody(tls::provider())))
+        .with_no_client_auth();
+    let name = ServerName::IpAddress(at_home(address).ip().into());
+    status(TlsConnector::from(Arc::new(settings)).connect(name, stream).await?).await
+}
+
+async fn status<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<String> {
+    stream.write_all(REQUEST).await?;
+    let mut answer = Vec::new();
+    let mut part = [0; 512];
+    while !answer.contains(&b'\n') && answer.len() < 4096 {
+        match stream.read(&mut part).await? {
+            0 => break,
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
+}
+
+/// Address that reaches a listener on this machine: loopback in place of an unspecified address.
+pub(super) fn at_home(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    SocketAddr::new(host, address.port())
+}
+
+/// Certificate verifier that accepts any certificate. The certificate is for a host name, not for the
+/// loopback address, and the request contains no secrets.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        tokio_rustls::rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        tokio_rustls::rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,75 @@
+//! `gen-token` and `check-token`: create and verify client tokens with the keys of the configuration.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::failed;
+use crate::auth::tokens::{self, Mint, Tokens};
+use crate::auth::user::is_user;
+use crate::config::Config;
+
+/// What kind of token is wanted.
+#[derive(Debug, Args)]
+pub(super) struct GenToken {
+    /// The user's name, of at most 256 bytes. Without one the token is nobody's in particular.
+    user: Option<String>,
+    /// How long it is good: 90s, 15min, 12h, 30days.
+    #[arg(long = "for", default_value = "1day", value_parser = humantime::parse_duration, value_name = "TIME")]
+    lifetime: Duration,
+    /// A JWT, even if auth.session_secret is set.
+    #[arg(long)]
+    jwt: bool,
+    /// The file of the private key, as PEM: needed for a JWT unless auth.jwt_method is one of HS256, HS384 and HS512.
+    #[arg(long, value_name = "FILE")]
+    private_key: Option<PathBuf>,
+}
+
+pub(super) fn gen_token(config: &Config, asked: GenToken) -> Result<(), ExitCode> {
+    let GenToken { user, lifetime, jwt, private_key } = asked;
+    if user.as_ref().is_some_and(|user| !is_user(user)) {
+        return Err(failed("the name of a user has 1 to 256 bytes"));
+    }
+    let private_key = match &private_key {
+        Some(path) => {
+            let read = std::fs::read(path);
+            Some(read.map_err(|error| failed(format_args!("{}: {error}", path.display())))?)
+        }
+        None => None,
+    };
+    let mint = if jwt || private_key.is_some() || config.auth.session_secret.is_empty() {
+        Mint::of_jwts(&config.auth, private_key.as_deref())
+    } else {
+        Ok(Mint::of_sessions(&config.auth))
+    };
+    let token = mint.and_then(|mint| mint.token(user, lifetime.as_secs().max(1))).map_err(failed)?;
+    println!("{token}");
+    Ok(())
+}
+
+pub(super) fn check_token(config: &Config, token: Option<String>) -> Result<(), ExitCode> {
+    let token = match token {
+        Some(token) => token,
+        None => {
+            let mut read = String::new();
+            std::io::stdin().read_to_string(&mut read).map_err(failed)?;
+            read
+        }
+    };
+    let tokens = Tokens::new(&config.auth).map_err(failed)?;
+    let token = token.trim();
+    // The verification may fetch a key set over HTTP.
+    let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
+    let identity = runtime.block_on(async {
+        match tokens.check(token).await {
+            Some(identity) => Ok(identity),
+            None => Err(failed(tokens.doubt(token).await)),
+        }
+    })?;
+    println!("{}", json!({"user": identity.user, "until": tokens::date(identity.until)}));
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Client address of a request: the address of the connection, or the one that a trusted proxy reports.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::config::{ForwardedBy, Server};
+use crate::listen::networks::{NetError, Nets};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Trusted proxies.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxies {
+    trusted: Nets,
+    by: ForwardedBy,
+}
+
+impl Proxies {
+    pub(crate) fn new(server: &Server) -> Result<Self, NetError> {
+        let trusted = Nets::read("server.trusted_proxies", &server.trusted_proxies)?;
+        Ok(Self { trusted, by: server.forwarded_by })
+    }
+
+    /// Determines the client address. Each proxy appends the address of its peer to the header, so the last
+    /// address that is not a trusted proxy is the client's. Earlier addresses may be forged.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        if !self.trusts(client) {
+            return client;
+        }
+        let name = match self.by {
+            ForwardedBy::XForwardedFor => X_FORWARDED_FOR,
+            ForwardedBy::Forwarded => header::FORWARDED,
+        };
+        // The header is split as bytes: invalid UTF-8 from the client must not make the proxy's own element
+        // unreadable.
+        let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        for said in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+            let Ok(said) = std::str::from_utf8(said) else { return client };
+            let address = match self.by {
+                ForwardedBy::XForwardedFor => address(said.trim()),
+                ForwardedBy::Forwarded => forwarded_for(said).and_then(address),
+            };
+            // Elements before an unreadable one may be forged.
+            let Some(address) = address else { return client };
+            client = address.to_canonical();
+            if !self.trusts(client) {
+                return client;
+            }
+        }
+        client
+    }
+
+    /// Whether the address is that of a trusted proxy.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.have(address)
+    }
+}
+
+/// Parses an address with an optional port.
+fn address(text: &str) -> Option<IpAddr> {
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.split_once(']')?.0.parse().ok();
+    }
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<std::net::SocketAddrV4>().ok().map(|address| (*address.ip()).into()))
+}
+
+/// Value of `for` in one element of a `Forwarded` header.
+fn forwarded_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &[&str], by: ForwardedBy, peer: &str, lines: &[&'static str]) -> String {
+        let trusted_proxies = trusted.iter().map(|text| (*text).to_owned()).collect();
+        let proxies =
+            Proxies::new(&Server { trusted_proxies, forwarded_by: by, ..Server::default() }).unwrap();
+        let name = if by == ForwardedBy::Forwarded { header::FORWARDED } else { X_FORWARDED_FOR };
+        let headers = lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect();
+        proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn only_proxies_that_are_trusted_are_believed() {
+        let by = ForwardedBy::XForwardedFor;
+        for (trusted, peer, lines, expected) in [
+            (&[][..], "127.0.0.1", &["192.0.2.1"][..], "127.0.0.1"),
+            (&["127.0.0.1"], "127.0.0.1", &["192.0.2.1"], "192.0.2.1"),
+            (&["127.0.0.1"], "::ffff:127.0.0.1", &["192.0.2.1:1234"], "192.0.2.1"),
+            (&["127.0.0.1"], "192.0.2.9", &["192.0.2.1"], "192.0.2.9"),
+            // The client's own header comes first.
+            (&["127.0.0.1"], "127.0.0.1", &["198.51.100.7, 192.0.2.1"], "192.0.2.1"),
+            (&["127.0.0.1"], "127.0.0.1", &["198.51.100.7", "192.0.2.1"], "192.0.2.1"),
+            (&["127.0.0.0/8", "10.0.0.0/8"], "127.9.9.9", &["192.0.2.1, 10.1.2.3"], "192.0.2.1"),
+            (&["10.0.0.0/8"], "10.1.1.1", &["10.2.2.2"], "10.2.2.2"),
+            (&["10.0.0.0/8"], "10.1.1.1", &["192.0.2.1, unknown, 10.2.2.2"], "10.2.2.2"),
+            (&["10.0.0.0/8"], "10.1.1.1", &[], "10.1.1.1"),
+            (&["10.0.0.0/8"], "10.1.1.1", &[""], "10.1.1.1"),
+            (&["2001:db8::/32"], "2001:db8::1", &["[2001:db9::2]:443"], "2001:db9::2"),
+            (&["2001:db8::/32"], "2001:db8::1", &["2001:db9::2"], "2001:db9::2"),
+        ] {
+            assert_eq!(client(trusted, by, peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_standard_header_is_read_too() {
+        let by = ForwardedBy::Forwarded;
+        for (lines, expected) in [
+            (&["for=192.0.2.1;proto=https"][..], "192.0.2.1"),
+            (&["proto=http; For=\"[2001:db8::7]:4711\""], "2001:db8::7"),
+            (&["for=198.51.100.7, for=192.0.2.1;by=10.0.0.1"], "192.0.2.1"),
+            (&["for=unknown"], "10.0.0.1"),
+            (&["for=_hidden"], "10.0.0.1"),
+        ] {
+            assert_eq!(client(&["10.0.0.1"], by, "10.0.0.1", lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_their_own_element_alone() {
+        for (by, name, line) in [
+            (ForwardedBy::XForwardedFor, X_FORWARDED_FOR, &b"\xff, 203.0.113.5"[..]),
+            (ForwardedBy::Forwarded, header::FORWARDED, b"for=\"\xff\", for=203.0.113.5"),
+        ] {
+            let server = Server {
+                trusted_proxies: vec!["127.0.0.1".to_owned()],
+                forwarded_by: by,
+                ..Server::default()
+            };
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_bytes(line).unwrap())]);
+            let proxies = Proxies::new(&server).unwrap();
+            assert_eq!(proxies.client("127.0.0.1".parse().unwrap(), &headers).to_string(), "203.0.113.5");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Edge of the gateway: accepts connections and dispatches their requests.
+//!
+//! Requests below the path of Socket.IO go to the Socket.IO server, other WebSocket upgrades to the native
+//! protocol, and the rest to the HTTP routes.
+
+use std::error::Error as _;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engineio::{ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body::Body;
+use tokio::net::TcpListener;
+
+use crate::gateway::Gateway;
+use crate::http::security_headers::Protection;
+use crate::listen::Door;
+use crate::log::limit::LogLimiter;
+use crate::response::{self, Answer};
+use crate::{http as web, native};
+
+/// Number of file descriptors that each port reserves, so that its health can be checked when all others are
+/// in use.
+const RESERVE: usize = 8;
+/// Timeout for responses that are in progress when the gateway closes.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// Serves the connections of a listener until the gateway is [drained](Self::drain), over TLS if the
+    /// settings name a certificate.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.accept_clients(&listener, Door::Public).await;
+        Ok(())
+    }
+
+    /// Serves a port for clients only, over both protocols. Other requests get information and health checks,
+    /// but no API, page or metrics.
+    pub async fn serve_clients(&self, listener: TcpListener) -> io::Result<()> {
+        self.accept_clients(&listener, Door::Clients).await;
+        Ok(())
+    }
+
+    /// Handles a request below `server.path` with the origin checks and limits of the gateway's own ports,
+    /// for programs that listen on a port of their own. `peer` is the remote address of the connection.
+    pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> Answer {
+        // Requests with a session id and CORS preflights open no session.
+        let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
+        let answer = match admit(self, request.headers(), peer, is_handshake) {
+            Ok(client) => {
+                request.extensions_mut().insert(PeerAddr(client));
+                let answer = self.io().engine().handle(request).await;
+                if is_handshake { explained(self, answer, client.ip()) } else { answer }
+            }
+            Err(refused) => *refused,
+        };
+        if is_handshake {
+            self.tallies().handshakes.add("socketio", answer.status());
+        }
+        answer
+    }
+
+    async fn accept_clients(&self, listener: &TcpListener, door: Door) {
+        match self.tls() {
+            Some(tls) => {
+                let watched = Arc::clone(tls).watch();
+                tokio::select! {
+                    () = self.accept(listener, door) => {}
+                    () = watched => {}
+                }
+            }
+            None => self.accept(listener, door).await,
+        }
+    }
+
+    /// Serves a separate port for operators: metrics, health and API, without TLS. The port has no clients,
+    /// so it stays open until the drain has ended.
+    ///
+    /// With `internal.allow_without_key` the listener must be bound to a loopback address; otherwise this is
+    /// an error.
+    pub async fn serve_internal(&self, listener: TcpListener) -> io::Result<()> {
+        if self.config().internal.allow_without_key && !listener.local_addr()?.ip().is_loopback() {
+            let message = "internal.allow_without_key needs a loopback address";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        self.accept(&listener, Door::Internal).await;
+        Ok(())
+    }
+
+    async fn accept(&self, listener: &TcpListener, door: Door) {
+        let tls = self.tls().filter(|_| door != Door::Internal).map(Arc::clone);
+        let server = self.http_server(door, tls.is_some());
+        self.add_port(server.connections());
+        match tls {
+            Some(tls) => {
+                let handshake = |stream, _| {
+                    let acceptor = tls.acceptor().clone();
+                    async move { acceptor.accept(stream).await }
+                };
+                server.serve_with(listener, handshake, self.closed()).await;
+            }
+            None => server.serve(listener, self.closed()).await,
+        }
+    }
+
+    fn http_server(&self, door: Door, tls: bool) -> HttpServer {
+        let gateway = self.clone();
+        let protection = Arc::new(Protection::new(self.config(), self.origins(), tls));
+        let routes = Routes::new(move |request: Request<RequestBody>| {
+            let (gateway, protection) = (gateway.clone(), Arc::clone(&protection));
+            async move {
+                let is_socketio = gateway.io().engine().matches(request.uri().path());
+                let mut answer = respond(&gateway, request, door).await;
+                protection.add(answer.headers_mut(), is_socketio);
+                answer
+            }
+        });
+        let gateway = self.clone();
+        let reserved = Routes::new(move |request: Request<RequestBody>| {
+            let gateway = gateway.clone();
+            async move { web::respond_reserved(&gateway, request, door).await }
+        });
+        let watching = self.clone();
+        let gateway = self.clone();
+        let log = LogLimiter::default();
+        let config = self.config();
+        let head = Duration::from_millis(config.transport.head_timeout_ms);
+        HttpServer::new(routes)
+            .handshake_timeout(head)
+            .head_timeout(head)
+            .body_timeout(Duration::from_millis(config.transport.body_timeout_ms))
+            .max_connections(config.server.max_connections)
+            .max_connections_per_address(self.crowd().connections())
+            .reserve(RESERVE, reserved)
+            .on_descriptors(move |descriptors| watching.descriptors().note(descriptors))
+            .shutdown_timeout(LAST_ANSWERS)
+            .on_failure(move |failure| match failure {
+                // Port scanners cause failed handshakes too, so the log level is debug.
+                ConnectionFailure::Handshake(error) => {
+                    gateway.tallies().tls_failures.add();
+                    tracing::debug!(%error, "TLS");
+                }
+                ConnectionFailure::HandshakeTimeout => gateway.tallies().tls_failures.add(),
+                ConnectionFailure::TooMany => {
+                    gateway.tallies().excess.add("server_connections");
+                    warn(&log, failure);
+                }
+                ConnectionFailure::TooManyOfAddress(address) => {
+                    gateway.crowd().refuse("connections", *address);
+                }
+                // A separate log line reports that descriptors have run out.
+                failure if failure.is_out_of_descriptors() => gateway.tallies().excess.add("descriptors"),
+                failure => warn(&log, failure),
+            })
+    }
+}
+
+/// Logs the cause of refused connections, at a limited rate.
+fn warn(log: &LogLimiter, failure: &ConnectionFailure) {
+    if let Some(suppressed) = log.admits("accept", Instant::now()) {
+        let source = failure.source().map(tracing::field::display);
+        tracing::warn!(error = %failure, source, suppressed, "connections are refused");
+    }
+}
+
+async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
+    let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
+        return response::failure(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the peer is not known");
+    };
+    if door == Door::Internal {
+        return web::respond(gateway, request, door).await;
+    }
+    let engine = gateway.io().engine();
+    if engine.matches(request.uri().path()) {
+        return gateway.socketio(request, peer).await;
+    }
+    if wants_websocket(request.headers()) {
+        let answer = match admit(gateway, request.headers(), peer, true) {
+            Ok(client) => {
+                let answer = native::upgrade(gateway.config(), engine, request, client).await;
+                explained(gateway, answer, client.ip())
+            }
+            Err(refused) => *refused,
+        };
+        gateway.tallies().handshakes.add("native", answer.status());
+        return answer;
+    }
+    web::respond(gateway, request, door).await
+}
+
+/// Checks the origin and the rate of handshakes of a request, and determines the client address.
+fn admit(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    is_handshake: bool,
+) -> Result<SocketAddr, Box<Answer>> {
+    if !gateway.origins().allow(headers) {
+        let message = "pages of this origin may not connect";
+        return Err(Box::new(response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message)));
+    }
+    let client = SocketAddr::new(gateway.proxies().client(peer.ip(), headers), peer.port());
+    if is_handshake {
+        let knocked = gateway.crowd().knocks(client.ip(), Instant::now());
+        knocked.map_err(|wait| Box::new(too_often(wait)))?;
+    }
+    Ok(client)
+}
+
+/// Adds a body to the engine's 429 for too many sessions of an address, which has none.
+fn explained(gateway: &Gateway, answer: Answer, client: IpAddr) -> Answer {
+    let headers = answer.headers();
+    if answer.status() != StatusCode::TOO_MANY_REQUESTS || headers.contains_key(header::CONTENT_TYPE) {
+        return answer;
+    }
+    gateway.crowd().refuse("sessions", client);
+    let message = "too many sessions of this address";
+    let failure = response::failure(answer.status(), "too_many_sessions", message);
+    let (mut parts, _) = answer.into_parts();
+    parts.headers.extend(failure.headers().clone());
+    Answer::from_parts(parts, failure.into_body())
+}
+
+fn too_often(wait: Duration) -> Answer {
+    let message = "too many handshakes from this address";
+    let mut answer = response::failure(StatusCode::TOO_MANY_REQUESTS, "too_many_handshakes", message);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    answer
+}
+
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    let is_websocket = |value: &HeaderValue| {
+        let mut tokens = value.as_bytes().split(|byte| *byte == b',');
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    };
+    headers.get_all(header::UPGRADE).iter().any(is_websocket)
+}

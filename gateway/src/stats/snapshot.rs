@@ -1,0 +1,123 @@
+//! Statistics that the page shows.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use socketio_server::Server;
+
+use crate::native;
+use crate::stats::disconnects::{Close, Closes};
+
+/// Number of rooms that are listed by name, the largest first.
+const NAMED_ROOMS: usize = 50;
+
+/// Statistics at one moment. Counters of messages and closes start at zero with the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Numbers {
+    /// Seconds since the gateway was created.
+    pub uptime_seconds: u64,
+    /// Open connections by transport: `polling`, `websocket` and `native`.
+    pub connections: BTreeMap<&'static str, usize>,
+    /// Connections opened since the start.
+    pub opened: u64,
+    /// Sockets per namespace.
+    pub namespaces: BTreeMap<String, usize>,
+    /// The largest rooms, largest first.
+    pub rooms: Vec<RoomSize>,
+    /// Number of rooms.
+    pub room_count: usize,
+    /// Messages received from clients.
+    pub received: Counted,
+    /// Messages written to clients.
+    pub sent: Counted,
+    /// Bytes queued for clients.
+    pub queued_bytes: usize,
+    /// Disconnected clients by reason.
+    pub closes: BTreeMap<&'static str, u64>,
+    /// The most recently disconnected clients.
+    pub last_closes: Vec<Close>,
+}
+
+/// Number of messages and of their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// Number of messages.
+    pub messages: u64,
+    /// Number of bytes.
+    pub bytes: u64,
+}
+
+/// Room with the number of its members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoomSize {
+    /// Namespace of the room.
+    pub namespace: String,
+    /// Name of the room.
+    pub room: String,
+    /// Number of sockets in the room.
+    pub members: usize,
+}
+
+impl From<engineio::Flow> for Counted {
+    fn from(flow: engineio::Flow) -> Self {
+        Self { messages: flow.messages, bytes: flow.bytes }
+    }
+}
+
+/// Open connections.
+pub(crate) struct Open {
+    /// Number of connections by transport.
+    pub(crate) connections: BTreeMap<&'static str, usize>,
+    /// Bytes queued for them.
+    pub(crate) queued_bytes: usize,
+}
+
+/// Counts the open connections. It iterates over all sessions.
+pub(crate) fn open(io: &Server) -> Open {
+    let mut connections = BTreeMap::from([("polling", 0), ("websocket", 0), ("native", 0)]);
+    let mut queued_bytes = 0;
+    for session in io.engine().sessions() {
+        *connections.entry(native::carrier(&session)).or_default() += 1;
+        queued_bytes += session.queued_bytes();
+    }
+    Open { connections, queued_bytes }
+}
+
+impl Numbers {
+    /// Collects the statistics. It iterates over all sessions and rooms.
+    pub(crate) fn now(io: &Server, closes: &Closes, uptime: Duration) -> Self {
+        let Open { connections, queued_bytes } = open(io);
+        let mut namespaces = BTreeMap::new();
+        let mut rooms = Vec::new();
+        for namespace in io.namespaces().iter().filter_map(|name| io.namespace(name)) {
+            namespaces.insert(namespace.name().to_owned(), namespace.len());
+            rooms.extend(namespace.rooms().into_iter().map(|room| RoomSize {
+                namespace: namespace.name().to_owned(),
+                members: namespace.room_len(&room),
+                room: room.to_string(),
+            }));
+        }
+        let room_count = rooms.len();
+        rooms.sort_by(|a, b| {
+            (Reverse(a.members), &a.namespace, &a.room).cmp(&(Reverse(b.members), &b.namespace, &b.room))
+        });
+        rooms.truncate(NAMED_ROOMS);
+        let traffic = io.engine().traffic();
+        Self {
+            uptime_seconds: uptime.as_secs(),
+            connections,
+            opened: traffic.opened,
+            namespaces,
+            rooms,
+            room_count,
+            received: traffic.received.into(),
+            sent: traffic.sent.into(),
+            queued_bytes,
+            closes: closes.counts(),
+            last_closes: closes.last(),
+        }
+    }
+}

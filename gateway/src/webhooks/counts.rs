@@ -1,0 +1,57 @@
+//! Counters of webhooks.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::config::webhooks::Moment;
+use crate::stats::counters::Counter;
+
+/// Counters of webhooks.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    outcomes: Mutex<Outcomes>,
+    retries: Counter,
+    milliseconds: Counter,
+    /// Responses of the backend that were invalid.
+    misfits: Counter,
+}
+
+/// Number of webhooks by moment and outcome.
+type Outcomes = BTreeMap<(&'static str, &'static str), u64>;
+
+impl Counts {
+    pub(super) fn add(&self, moment: Moment, outcome: &'static str) {
+        // No change can be interrupted, so a poisoned lock is still consistent.
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        *outcomes.entry((moment.name(), outcome)).or_default() += 1;
+    }
+
+    pub(super) fn again(&self) {
+        self.retries.add();
+    }
+
+    pub(super) fn took(&self, time: Duration) {
+        self.milliseconds.add_many(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn misfit(&self) {
+        self.misfits.add();
+    }
+
+    pub(super) fn outcomes(&self) -> Outcomes {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn retries(&self) -> u64 {
+        self.retries.now()
+    }
+
+    pub(super) fn milliseconds(&self) -> u64 {
+        self.milliseconds.now()
+    }
+
+    pub(super) fn misfits(&self) -> u64 {
+        self.misfits.now()
+    }
+}

@@ -1,0 +1,172 @@
+//! Response of the backend: its parsing, and the actions that it requests.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use socketio_server::{EmitError, Object, Server, Socket};
+use thiserror::Error;
+
+use crate::auth::user::{self, USER_ROOM};
+use crate::builtin::room_name::{self, RoomError};
+use crate::config::WATCH;
+
+/// Response to a webhook. All fields are optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Said {
+    /// Whether the client is admitted. Only `false` refuses it.
+    pub(super) allow: Option<bool>,
+    /// Message of the refusal, for humans.
+    pub(super) message: Option<String>,
+    /// `data` of the refusal, for programs.
+    pub(super) data: Option<Value>,
+    /// User of the client.
+    user: Option<String>,
+    /// Rooms that the client joins.
+    rooms: Vec<String>,
+    /// Rooms that the client leaves.
+    leave: Vec<String>,
+    metadata: Map<String, Value>,
+    pub(super) emit: Vec<Object<Emit>>,
+    /// Acknowledgement of the client's event.
+    pub(super) ack: Option<Box<RawValue>>,
+    /// Whether the client is disconnected.
+    disconnect: bool,
+}
+
+/// Event to emit. Without a target it goes to the client of the webhook.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Emit {
+    event: String,
+    data: Option<Box<RawValue>>,
+    namespace: Option<String>,
+    room: Option<String>,
+    user: Option<String>,
+    client_id: Option<String>,
+    #[serde(default)]
+    broadcast: bool,
+    /// Whether the client of the webhook is excluded from the receivers.
+    #[serde(default)]
+    others: bool,
+}
+
+/// Error in a response. None of its actions are carried out.
+#[derive(Debug, Error)]
+pub(super) enum Misfit {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("rooms: {0}")]
+    Room(#[from] RoomError),
+    #[error("the name of a user has 1 to 256 bytes")]
+    User,
+    #[error("emit: more than one of room, user, client_id and broadcast")]
+    Whom,
+    #[error("emit: {0}")]
+    Event(&'static str),
+}
+
+impl Said {
+    /// Parses and validates a response. An empty body requests no actions.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Misfit> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let Object(said): Object<Self> = serde_json::from_slice(body)?;
+        said.rooms.iter().chain(&said.leave).try_for_each(|room| room_name::check(room))?;
+        if said.user.as_ref().is_some_and(|user| !user::is_user(user)) {
+            return Err(Misfit::User);
+        }
+        said.emit.iter().try_for_each(|Object(emit)| emit.check())?;
+        Ok(said)
+    }
+
+    /// Applies the changes of user, metadata and rooms to the client.
+    pub(super) fn settle(&mut self, socket: &Socket) {
+        if let Some(user) = self.user.take() {
+            user::introduce(socket, &user);
+        }
+        user::change_metadata(socket, std::mem::take(&mut self.metadata));
+        for room in self.rooms.drain(..) {
+            socket.join(room);
+        }
+        for room in self.leave.drain(..) {
+            socket.leave(&room);
+        }
+    }
+
+    /// Disconnects the client if requested. This is the last action.
+    pub(super) fn part(&self, socket: &Socket) {
+        if self.disconnect {
+            socket.disconnect(true);
+        }
+    }
+}
+
+impl Emit {
+    fn check(&self) -> Result<(), Misfit> {
+        let named = [self.room.is_some(), self.user.is_some(), self.client_id.is_some(), self.broadcast];
+        if named.into_iter().filter(|named| *named).count() > 1 {
+            return Err(Misfit::Whom);
+        }
+        match socketio_parser::reserved_event(&self.event) {
+            Some(_) => Err(Misfit::Event("the name of the event is reserved")),
+            None if self.others && !named.contains(&true) => Err(Misfit::Event("others, but of whom")),
+            None => Ok(()),
+        }
+    }
+
+    /// Emits the event. `from` is the client of the webhook.
+    pub(super) async fn send(&self, io: &Server, from: &Socket) -> Result<(), EmitError> {
+        let data: &RawValue = self.data.as_deref().unwrap_or(RawValue::NULL);
+        let name = self.namespace.as_deref().unwrap_or(from.namespace());
+        // Unknown namespaces and the operators' namespace are ignored.
+        let Some(namespace) = Some(name).filter(|name| *name != WATCH).and_then(|name| io.namespace(name))
+        else {
+            return Ok(());
+        };
+        let whom = match (&self.room, &self.user, &self.client_id) {
+            (Some(room), _, _) => Some(namespace.to(room.as_str())),
+            (_, Some(user), _) => Some(namespace.to(format!("{USER_ROOM}{user}"))),
+            (_, _, Some(id)) => {
+                return namespace.socket(id).map_or(Ok(()), |one| one.emit(&self.event, data));
+            }
+            _ if self.broadcast => None,
+            _ => return from.emit(&self.event, data),
+        };
+        match (whom, self.others) {
+            (Some(whom), false) => whom.emit(&self.event, data).await,
+            (Some(whom), true) => whom.except(from.id()).emit(&self.event, data).await,
+            (None, false) => namespace.emit(&self.event, data).await,
+            (None, true) => namespace.except(from.id()).emit(&self.event, data).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_whole() {
+        for (said, wrong) in [
+            (r#"{"rooms": [""]}"#, "rooms: the name of a room is empty"),
+            (r#"{"leave": ["user:ada"]}"#, "rooms: rooms named user:… belong to users"),
+            (r#"{"user": ""}"#, "the name of a user has 1 to 256 bytes"),
+            (r#"{"alow": false}"#, "unknown field `alow`"),
+            (r#"{"emit": [{"data": 1}]}"#, "missing field `event`"),
+            (r#"{"emit": [{"event": "connect"}]}"#, "emit: the name of the event is reserved"),
+            (r#"{"emit": [{"event": "e", "others": true}]}"#, "emit: others, but of whom"),
+            (r#"{"emit": [{"event": "e", "room": "r", "broadcast": true}]}"#, "emit: more than one"),
+            ("null", "invalid type: null, expected an object"),
+            (" []", "invalid type: sequence, expected an object"),
+            (r#"{"emit": [["e", 1]]}"#, "invalid type: sequence, expected an object"),
+            ("{", "EOF while parsing"),
+        ] {
+            let error = Said::read(said.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(wrong), "{said}: {error}");
+        }
+        assert!(Said::read(b"").unwrap().allow.is_none());
+        assert!(Said::read(br#"{"allow": true, "emit": [{"event": "e"}], "ack": [1.0]}"#).is_ok());
+    }
+}

@@ -27,8 +27,8 @@ pub(crate) fn client(max_idle: usize) -> io::Result<WebClient> {
     http.enforce_http(false);
     http.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()
-        // The provider is named explicitly, because another crate in the same program may link a second one.
-        .with_provider_and_native_roots(tokio_rustls::rustls::crypto::ring::default_provider())?
+        // The provider is explicit, because a process may have no default.
+        .with_provider_and_native_roots(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider())?
         .https_or_http()
         .enable_http1()
         .wrap_connector(http);

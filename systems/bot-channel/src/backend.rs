@@ -112,7 +112,7 @@ impl BackendAgent {
             authorization = Some(value);
         }
         let connector = HttpsConnectorBuilder::new()
-            // The provider is explicit, because another crate of the program may enable a second one.
+            // The provider is explicit, because a process may have no default.
             .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
             .map_err(BackendConfigError::Certificates)?
             .https_or_http()

@@ -69,6 +69,8 @@ pub mod log_limit;
 pub mod outbox;
 mod protocol;
 pub mod session;
+#[doc(hidden)]
+pub mod sync;
 pub mod websocket;
 
 #[cfg(feature = "client")]

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use engineio::client::ClientBuilder;
+use engineio::sync::Mutex;
 use socketio_events::table::{HandlerId, List};
 
 use crate::config::Config;
 use crate::manager_event::ManagerEvent;
 use crate::namespace::NamespaceState;
-use crate::sync::{Mutex, Observed, Wakeup};
+use crate::sync::{Observed, Wakeup};
 use crate::trace;
 
 /// Hook for the events of the connection.

@@ -1,27 +1,13 @@
 //! Synchronisation between the handles of the application and the connection's task.
 
 use std::pin::pin;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use engineio::sync::Mutex;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
-
-/// Mutex that ignores poisoning: the values behind it are valid after each statement, also when a panic
-/// interrupts.
-#[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
-
-impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(std::sync::Mutex::new(value))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Wake-up signal for one task, sent by any thread. Unlike `tokio::sync::Notify` it is polled without a
 /// future that borrows it, and a pending signal can be read.

@@ -5,10 +5,11 @@
 //! awaits it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use engineio::sync::Mutex;
 use socketio_parser::RawArgs;
 use tokio::sync::{mpsc, oneshot};
 
@@ -96,7 +97,7 @@ impl Table {
 
 impl PendingAcks {
     pub(crate) fn expect(&self, id: u64, waiting: AckWaiter, max: usize) -> Result<(), AckRefused> {
-        let mut table = self.lock();
+        let mut table = self.0.lock();
         if table.closed {
             return Err(AckRefused::Closed);
         }
@@ -109,7 +110,7 @@ impl PendingAcks {
 
     /// Completes an acknowledgement. An unknown id is ignored: the answer was late, or the peer invented it.
     pub(crate) fn resolve(&self, id: u64, args: RawArgs) {
-        let waiting = self.lock().remove(id);
+        let waiting = self.0.lock().remove(id);
         match waiting {
             Some(AckWaiter::One(one)) => drop(one.send(args)),
             Some(AckWaiter::Many(many)) => many.collect(args),
@@ -120,22 +121,18 @@ impl PendingAcks {
     /// Removes an acknowledgement that no caller awaits any more.
     pub(crate) fn forget(&self, id: u64) {
         // Dropped after the table is unlocked, because a dropped sender wakes the waiting task.
-        let waiting = self.lock().remove(id);
+        let waiting = self.0.lock().remove(id);
         drop(waiting);
     }
 
     /// Fails all acknowledgements of a socket that has left: their waiters see a dropped sender.
     pub(crate) fn close(&self) {
         let waiting = {
-            let mut table = self.lock();
+            let mut table = self.0.lock();
             table.closed = true;
             std::mem::take(&mut table.waiting)
         };
         drop(waiting);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,6 +154,6 @@ mod tests {
             acks.resolve(id, RawArgs::empty());
             acks.forget(5_000 + id);
         }
-        assert!(acks.lock().waiting.capacity() <= IDLE_CAPACITY);
+        assert!(acks.0.lock().waiting.capacity() <= IDLE_CAPACITY);
     }
 }

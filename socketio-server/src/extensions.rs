@@ -3,7 +3,9 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use engineio::sync::RwLock;
 
 /// Application values, one per type.
 #[derive(Default)]
@@ -17,7 +19,7 @@ impl Extensions {
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) -> Option<T> {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         let before = {
-            let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut map = self.0.write();
             map.get_or_insert_default().insert(TypeId::of::<T>(), value)
         };
         before.and_then(unwrap)
@@ -26,7 +28,7 @@ impl Extensions {
     /// A clone of the value of this type. Large values belong behind an `Arc`.
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         let value = {
-            let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let map = self.0.read();
             Arc::clone(map.as_ref()?.get(&TypeId::of::<T>())?)
         };
         value.downcast_ref().cloned()
@@ -35,7 +37,7 @@ impl Extensions {
     /// Removes the value of this type.
     pub fn remove<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         let value = {
-            let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut map = self.0.write();
             map.as_mut()?.remove(&TypeId::of::<T>())?
         };
         unwrap(value)
@@ -48,7 +50,7 @@ fn unwrap<T: Clone + Send + Sync + 'static>(value: Arc<dyn Any + Send + Sync>) -
 
 impl fmt::Debug for Extensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let map = self.0.read();
         write!(f, "Extensions({})", map.as_ref().map_or(0, |map| map.len()))
     }
 }

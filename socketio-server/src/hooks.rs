@@ -1,9 +1,10 @@
 //! Lists of hooks that can change while they are called.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
+use engineio::sync::RwLock;
 use socketio_events::table::{HandlerId, List};
 
 /// Hooks of one kind. All of them are called, in the order of registration, and never under a lock.
@@ -37,11 +38,11 @@ impl<T: ?Sized> Hooks<T> {
         if !self.has_hooks.load(Ordering::Acquire) {
             return None;
         }
-        Some(Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.list.read()))
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut List<T>) -> R) -> R {
-        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list.write();
         let mut next = (**list).clone();
         let result = change(&mut next);
         self.has_hooks.store(!next.is_empty(), Ordering::Release);

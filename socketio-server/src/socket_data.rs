@@ -1,8 +1,8 @@
 //! Application data of a socket that other cluster nodes can read (`socket.data`).
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use engineio::sync::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -19,29 +19,29 @@ impl SocketData {
     /// Sets one value. Fails if the value cannot be converted to JSON.
     pub fn set(&self, key: &str, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
-        self.lock().get_or_insert_default().insert(key.to_owned(), value);
+        self.0.lock().get_or_insert_default().insert(key.to_owned(), value);
         Ok(())
     }
 
     /// One value, deserialized as `T`. `None` if it does not exist or has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let value = self.lock().as_ref()?.get(key)?.clone();
+        let value = self.0.lock().as_ref()?.get(key)?.clone();
         serde_json::from_value(value).ok()
     }
 
     /// Removes one value.
     pub fn remove(&self, key: &str) -> Option<Value> {
-        self.lock().as_mut()?.remove(key)
+        self.0.lock().as_mut()?.remove(key)
     }
 
     /// Replaces the whole object.
     pub fn replace(&self, data: Map<String, Value>) {
-        *self.lock() = if data.is_empty() { None } else { Some(Box::new(data)) };
+        *self.0.lock() = if data.is_empty() { None } else { Some(Box::new(data)) };
     }
 
     /// A copy of the whole object.
     pub fn to_map(&self) -> Map<String, Value> {
-        self.lock().as_deref().cloned().unwrap_or_default()
+        self.0.lock().as_deref().cloned().unwrap_or_default()
     }
 
     /// The whole object, deserialized as `T`.
@@ -50,17 +50,13 @@ impl SocketData {
     }
 
     pub(crate) fn copy(&self) -> Self {
-        Self(Mutex::new(self.lock().clone()))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Map<String, Value>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Self(Mutex::new(self.0.lock().clone()))
     }
 }
 
 impl fmt::Debug for SocketData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The application's values may be secrets.
-        write!(f, "SocketData({})", self.lock().as_ref().map_or(0, |data| data.len()))
+        write!(f, "SocketData({})", self.0.lock().as_ref().map_or(0, |data| data.len()))
     }
 }

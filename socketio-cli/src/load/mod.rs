@@ -8,10 +8,11 @@ mod progress;
 use std::error::Error;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use engineio::sync::Mutex;
 use futures_util::{StreamExt, stream};
 use socketio_client::{Data, DisconnectReason, Socket};
 use tokio::sync::{Notify, mpsc};
@@ -159,7 +160,7 @@ async fn broadcast(
     for socket in sockets {
         let (round, complete) = (Arc::clone(&round), Arc::clone(&complete));
         socket.on(event, move |Data(number): Data<u64>| {
-            let mut round = lock(&round);
+            let mut round = round.lock();
             // Late copies have been counted as missing already.
             if number == round.number {
                 let latency = round.begun.elapsed();
@@ -175,7 +176,7 @@ async fn broadcast(
     let (sender, _) = join(&arguments.server).await?;
     loop {
         let number = {
-            let mut round = lock(&round);
+            let mut round = round.lock();
             round.number += 1;
             round.begun = Instant::now();
             round.arrived = 0;
@@ -183,7 +184,7 @@ async fn broadcast(
         };
         sender.emit(event, &number)?;
         if timeout(arguments.server.timeout, complete.notified()).await.is_err() {
-            let mut round = lock(&round);
+            let mut round = round.lock();
             // Copies that arrive from now on are late.
             round.number += 1;
             let missing = expected - round.arrived;
@@ -200,7 +201,7 @@ async fn broadcast(
     for socket in sockets {
         socket.off_event(event);
     }
-    let mut phase = std::mem::replace(&mut lock(&round).phase, Phase::new("broadcast")?);
+    let mut phase = std::mem::replace(&mut round.lock().phase, Phase::new("broadcast")?);
     phase.end();
     Ok(phase)
 }
@@ -208,8 +209,4 @@ async fn broadcast(
 fn show_time(phase: &str, begun: Instant, duration: Duration, progress: &mut Progress) {
     let seconds = |duration: Duration| usize::try_from(duration.as_secs()).unwrap_or(usize::MAX);
     progress.show(phase, seconds(begun.elapsed().min(duration)), seconds(duration));
-}
-
-fn lock(round: &Mutex<Round>) -> MutexGuard<'_, Round> {
-    round.lock().unwrap_or_else(PoisonError::into_inner)
 }

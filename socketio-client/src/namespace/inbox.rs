@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use crate::sync::Mutex;
+use engineio::sync::Mutex;
 
 /// Queue between the connection's task and one reader.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ use std::sync::{Arc, MutexGuard};
 
 use engineio::Prepared;
 use engineio::client::Sender;
+use engineio::sync::Mutex;
 use serde_json::Value;
 use socketio_events::message;
 use socketio_events::table::List;
@@ -27,7 +28,7 @@ use self::state::{Auth, IncomingEvent, Input, Membership, Notice, State, Transit
 use crate::config::Config;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
-use crate::sync::{Mutex, Observed};
+use crate::sync::Observed;
 
 /// Listener of outgoing events.
 type OutgoingListener = dyn Fn(&str, &RawArgs) + Send + Sync;

@@ -4,10 +4,11 @@ pub(crate) mod remote_socket;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::Text;
+use engineio::sync::RwLock;
 use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;
 
@@ -46,16 +47,16 @@ pub(crate) struct Family(RwLock<BTreeMap<Arc<str>, Arc<NamespaceNode>>>);
 
 impl Family {
     pub(crate) fn add(&self, node: &Arc<NamespaceNode>) {
-        let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.0.write();
         nodes.insert(Arc::clone(node.name()), Arc::clone(node));
     }
 
     pub(crate) fn remove(&self, name: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.0.write().remove(name);
     }
 
     fn all(&self) -> Vec<Arc<NamespaceNode>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.read().values().cloned().collect()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The sockets of one namespace on this server, and operations on many of them at once.
 
 use std::any::Any;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, RwLockReadGuard};
 use std::time::Instant;
 
+use engineio::sync::RwLock;
 use engineio::{Prepared, SendError, Session};
 use socketio_parser::Event;
 
@@ -56,7 +57,7 @@ impl LocalRooms {
         names: &[Room],
     ) -> (MemberKey, Vec<RoomEvent>) {
         let mut events = Vec::new();
-        let mut rooms = self.write();
+        let mut rooms = self.rooms.write();
         let key = rooms.insert(id, session, member);
         for name in names {
             rooms.join(key, name, &mut events);
@@ -67,7 +68,7 @@ impl LocalRooms {
     /// Removes a socket. The caller reports the events after it has released its locks.
     pub(crate) fn remove(&self, key: MemberKey) -> Vec<RoomEvent> {
         let mut events = Vec::new();
-        self.write().remove(key, &mut events);
+        self.rooms.write().remove(key, &mut events);
         events
     }
 
@@ -88,11 +89,7 @@ impl LocalRooms {
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Members> {
-        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Members> {
-        self.rooms.write().unwrap_or_else(PoisonError::into_inner)
+        self.rooms.read()
     }
 
     /// Whether the target may select a socket. Checked before an event is encoded.
@@ -211,7 +208,7 @@ impl LocalRooms {
     /// Changes the rooms, and reports the events after the lock is released.
     fn change<R>(&self, change: impl FnOnce(&mut Members, &mut Vec<RoomEvent>) -> R) -> R {
         let mut events = Vec::new();
-        let result = change(&mut self.write(), &mut events);
+        let result = change(&mut self.rooms.write(), &mut events);
         self.notify_room_events(&events);
         result
     }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
+use engineio::sync::RwLock;
 use tokio::sync::Notify;
 
 use super::Namespace;
@@ -145,13 +146,13 @@ impl NamespaceRegistry {
     pub(crate) fn search(self: &Arc<Self>, name: &str, handshake: &Handshake) -> Search {
         let existing = {
             // Counted under the lock, so that the namespace cannot be removed in between.
-            let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+            let by_name = self.by_name.read();
             by_name.get(name).map(|namespace| self.occupancy(namespace))
         };
         if let Some(occupancy) = existing {
             return Search::of(occupancy);
         }
-        let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let parents = self.parents.read().clone();
         for (at, parent) in parents.iter().enumerate() {
             match &parent.matcher {
                 Matcher::Pattern(pattern) => {
@@ -189,7 +190,7 @@ impl NamespaceRegistry {
     /// The namespace of this name below a parent; created unless another client was faster.
     fn child(self: &Arc<Self>, parent: &Parent, name: &str, params: Params) -> Occupancy {
         let (occupancy, new) = {
-            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            let mut by_name = self.by_name.write();
             let new = !by_name.contains_key(name);
             let make = || self.make_child(parent, name, params);
             let namespace = by_name.entry(name.into()).or_insert_with(make);
@@ -217,7 +218,7 @@ impl NamespaceRegistry {
         if occupants.fetch_sub(1, Ordering::AcqRel) > 1 || !self.config.cleanup_empty_child_namespaces {
             return;
         }
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut by_name = self.by_name.write();
         // Another client may have joined before the lock was acquired.
         if occupants.load(Ordering::Acquire) == 0 && by_name.get(namespace.name()) == Some(namespace) {
             by_name.remove(namespace.name());
@@ -236,7 +237,7 @@ impl NamespaceRegistry {
 
     /// The namespace of this name, if it exists.
     pub(crate) fn existing(&self, name: &str) -> Option<Namespace> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.by_name.read().get(name).cloned()
     }
 
     /// The namespace of this name for the application; created if it does not exist.
@@ -244,7 +245,7 @@ impl NamespaceRegistry {
         let slash = if name.starts_with('/') { "" } else { "/" };
         let name = format!("{slash}{name}");
         let (namespace, new) = {
-            let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+            let mut by_name = self.by_name.write();
             let new = !by_name.contains_key(name.as_str());
             let make = || self.make(&name);
             (by_name.entry(name.as_str().into()).or_insert_with(make).clone(), new)
@@ -258,7 +259,7 @@ impl NamespaceRegistry {
     /// A namespace whose name matches a pattern belongs to that parent, whether the application or a client
     /// requests it first.
     fn make(&self, name: &str) -> Namespace {
-        for parent in self.parents.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        for parent in self.parents.read().iter() {
             if let Matcher::Pattern(pattern) = &parent.matcher {
                 if let Some(params) = pattern.capture(name) {
                     return self.make_child(parent, name, params);
@@ -286,25 +287,25 @@ impl NamespaceRegistry {
     fn add_parent(&self, name: &str, matcher: Matcher) -> Namespace {
         let namespace = Namespace::parent(name, &self.config, &self.state, Arc::new(Family::default()));
         let parent = Arc::new(Parent { matcher, namespace: namespace.clone() });
-        self.parents.write().unwrap_or_else(PoisonError::into_inner).push(parent);
+        self.parents.write().push(parent);
         namespace
     }
 
     /// Calls `hook` for each namespace that is created from now on.
     pub(crate) fn on_new(&self, hook: NamespaceHook) {
-        self.on_new.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+        self.on_new.write().push(hook);
     }
 
     /// The names of all namespaces.
     pub(crate) fn names(&self) -> Vec<String> {
-        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        let by_name = self.by_name.read();
         by_name.keys().map(|name| name.to_string()).collect()
     }
 
     /// Marks the server as closing, which determines the disconnect reason of its sockets.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        for namespace in self.by_name.read().unwrap_or_else(PoisonError::into_inner).values() {
+        for namespace in self.by_name.read().values() {
             namespace.close();
         }
     }
@@ -328,7 +329,7 @@ impl NamespaceSetup<'_> {
         }
         self.opened = true;
         trace::namespace_created(self.namespace.name());
-        let hooks = self.server.on_new.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let hooks = self.server.on_new.read().clone();
         hooks.iter().for_each(|hook| hook(self.namespace));
     }
 }
@@ -338,7 +339,7 @@ impl Drop for NamespaceSetup<'_> {
     fn drop(&mut self) {
         if !self.opened {
             let name = self.namespace.name();
-            self.server.by_name.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+            self.server.by_name.write().remove(name);
             if let Kind::Child { family, .. } = self.namespace.namespace_state().kind() {
                 family.remove(name);
             }

@@ -6,10 +6,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use engineio::Prepared;
+use engineio::sync::Mutex;
 
 use crate::config::Recovery;
 use crate::id::log_id;
@@ -99,7 +100,7 @@ impl RecoveryLog {
         make: impl FnOnce(&str) -> Result<Prepared, E>,
         deliver: impl FnOnce(&Prepared),
     ) -> Result<(), E> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let now = Instant::now();
         state.forget(now, &self.settings);
         if state.away.is_empty() && !has_receivers() {
@@ -113,7 +114,7 @@ impl RecoveryLog {
 
     /// Runs `leave`, which removes a socket from its rooms, and keeps the socket if it may be recovered.
     pub(crate) fn leave(&self, away: Option<AwaySocket>, leave: impl FnOnce()) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         leave();
         let Some(away) = away else { return };
         let now = Instant::now();
@@ -125,7 +126,7 @@ impl RecoveryLog {
 
     /// Starts the recovery of a client by its `pid` and its last offset.
     pub(crate) fn claim(&self, pid: &str, offset: &str) -> Result<PendingRecovery, NotRecovered> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.forget(Instant::now(), &self.settings);
         let seen = self.number(offset);
         let (left, away) = state.away.remove(pid).ok_or(NotRecovered::UnknownSession)?;
@@ -145,7 +146,7 @@ impl RecoveryLog {
         pending: Option<PendingRecovery>,
         admit: impl FnOnce(Result<Option<PendingRecovery>, NotRecovered>, &[Prepared]) -> R,
     ) -> R {
-        let state = self.lock();
+        let state = self.state.lock();
         let Some(mut pending) = pending else { return admit(Ok(None), &[]) };
         if !state.catch_up(&mut pending) {
             return admit(Err(NotRecovered::UnknownOffset), &[]);
@@ -156,7 +157,7 @@ impl RecoveryLog {
 
     /// Returns a recovery that a middleware refused. The client may try again until the original deadline.
     pub(crate) fn put_back(&self, PendingRecovery { away, left, .. }: PendingRecovery) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         // The entry in `departures` still exists, unless it expired in the meantime.
         if state.departed(left, &away.pid) {
             state.away.insert(Arc::clone(&away.pid), (left, away));
@@ -174,10 +175,6 @@ impl RecoveryLog {
     fn number(&self, offset: &str) -> Option<u64> {
         let digits = offset.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
         u64::from_str_radix(digits, 16).ok()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -251,7 +248,7 @@ impl State {
 
 impl fmt::Debug for RecoveryLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
+        let state = self.state.lock();
         f.debug_struct("RecoveryLog")
             .field("entries", &state.entries.len())
             .field("bytes", &state.bytes)

@@ -132,9 +132,9 @@ fn a_refusal_does_not_extend_the_lifetime_of_a_session() {
     log.leave(Some(named("a")), || {});
     let pending = log.claim("a", &last).unwrap();
     let later = Instant::now() + 2 * log.settings.max_disconnection_duration;
-    log.lock().forget(later, &log.settings);
+    log.state.lock().forget(later, &log.settings);
     log.put_back(pending);
-    assert!(log.lock().away.is_empty(), "the session has expired");
+    assert!(log.state.lock().away.is_empty(), "the session has expired");
 }
 
 /// Repeated refusals keep a single entry, at its original time.
@@ -147,7 +147,7 @@ fn repeated_refusals_take_no_more_memory() {
     for _ in 0..10 {
         log.put_back(log.claim("a", &last).unwrap());
     }
-    assert_eq!(log.lock().departures.len(), 2);
+    assert_eq!(log.state.lock().departures.len(), 2);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn memory_is_bounded_by_bytes_and_by_sessions() {
     let log = RecoveryLog::new(Recovery { max_bytes: 2000, max_sessions: 2, ..Recovery::default() });
     let first = emit(&log, &Target::default());
     let offsets: Vec<_> = (0..1000).map(|_| emit(&log, &Target::default())).collect();
-    assert!(log.lock().bytes <= 2500 && log.lock().entries.len() < 30);
+    assert!(log.state.lock().bytes <= 2500 && log.state.lock().entries.len() < 30);
     log.leave(Some(away(&["sid"])), || {});
     assert_eq!(missed(&log, "pid", &first), Err(NotRecovered::UnknownOffset));
     log.leave(Some(away(&["sid"])), || {});
@@ -175,7 +175,7 @@ fn memory_is_bounded_by_bytes_and_by_sessions() {
     for pid in ["a", "b", "c"] {
         log.leave(Some(named(pid)), || {});
     }
-    assert_eq!(log.lock().away.len(), 2);
+    assert_eq!(log.state.lock().away.len(), 2);
     assert_eq!(missed(&log, "a", &offsets[999]), Err(NotRecovered::UnknownSession));
     assert!(missed(&log, "c", &offsets[999]).is_ok());
 }
@@ -186,9 +186,9 @@ fn expired_sessions_and_events_are_removed() {
         RecoveryLog::new(Recovery { max_disconnection_duration: Duration::ZERO, ..Recovery::default() });
     let last = emit(&log, &Target::default());
     log.leave(Some(away(&["sid"])), || {});
-    while Instant::now() == log.lock().departures[0].0 {}
+    while Instant::now() == log.state.lock().departures[0].0 {}
     assert_eq!(missed(&log, "pid", &last), Err(NotRecovered::UnknownSession));
-    assert!(log.lock().entries.is_empty() && log.lock().departures.is_empty());
+    assert!(log.state.lock().entries.is_empty() && log.state.lock().departures.is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Handlers, middlewares and listeners of a single socket. Allocated on first use, because few sockets have
 //! any.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, RawArgs};
@@ -96,7 +96,7 @@ impl Socket {
 
     /// Reads the extras, if they were allocated.
     pub(crate) fn extras<R>(&self, look: impl FnOnce(&SocketExtras) -> R) -> Option<R> {
-        let extras = self.0.extras.get()?.read().unwrap_or_else(PoisonError::into_inner);
+        let extras = self.0.extras.get()?.read();
         Some(look(&extras))
     }
 
@@ -107,8 +107,7 @@ impl Socket {
     /// freed.
     pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut SocketExtras) -> R) -> R {
         let (result, unused) = {
-            let extras = self.0.extras.get_or_init(Box::default);
-            let mut extras = extras.write().unwrap_or_else(PoisonError::into_inner);
+            let mut extras = self.0.extras.get_or_init(Box::default).write();
             let result = change(&mut extras);
             (result, self.has_left().then(|| std::mem::take(&mut *extras)))
         };

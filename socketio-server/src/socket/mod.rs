@@ -15,9 +15,10 @@ mod siblings;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use engineio::sync::RwLock;
 use engineio::{Prepared, Session};
 use serde::de::DeserializeOwned;
 use socketio_parser::ToArgs;

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
+use engineio::sync::RwLock;
 use socketio_events::handler::Call;
 use socketio_events::table::{Calls, List, Table};
 
@@ -129,7 +130,7 @@ impl NamespaceState {
 
     /// The current handlers.
     pub(crate) fn handlers(&self) -> Arc<Handlers> {
-        Arc::clone(&self.handlers.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.handlers.read())
     }
 
     /// Removes handlers; connections see the change with their next event. Removed handlers are dropped after
@@ -144,7 +145,7 @@ impl NamespaceState {
 
     /// Adds handlers; connections see the change with their next event.
     pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Handlers) -> R) -> R {
-        let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.handlers.write();
         let result = change(Arc::make_mut(&mut handlers));
         self.version.fetch_add(1, Ordering::Release);
         result

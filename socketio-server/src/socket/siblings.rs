@@ -1,6 +1,8 @@
 //! The sockets of one client.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use engineio::sync::Mutex;
 
 use super::{Inner, Socket};
 use crate::socket::detached::{DetachedCount, DetachedHandlers};
@@ -24,18 +26,14 @@ impl Siblings {
     }
 
     pub(super) fn add(&self, socket: &Arc<Inner>) {
-        self.lock().push(Arc::downgrade(socket));
+        self.sockets.lock().push(Arc::downgrade(socket));
     }
 
     pub(super) fn remove(&self, socket: &Arc<Inner>) {
-        self.lock().retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(socket)));
+        self.sockets.lock().retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(socket)));
     }
 
     pub(super) fn all(&self) -> Vec<Socket> {
-        self.lock().iter().filter_map(Weak::upgrade).map(Socket).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sockets.lock().iter().filter_map(Weak::upgrade).map(Socket).collect()
     }
 }

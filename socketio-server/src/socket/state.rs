@@ -1,7 +1,9 @@
 //! The state of a socket, and the only place that changes it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engineio::sync::Mutex;
 
 use crate::recovery::NotRecovered;
 use crate::rooms::{MemberKey, Room};
@@ -100,21 +102,21 @@ impl SocketState {
 
     /// Whether the socket has left, or was never admitted.
     pub(super) fn is_disconnected(&self) -> bool {
-        matches!(self.lock().state, State::Disconnected)
+        matches!(self.inner.lock().state, State::Disconnected)
     }
 
     pub(super) fn recovery(&self) -> RecoveryOutcome {
-        self.lock().recovery
+        self.inner.lock().recovery
     }
 
     /// Records that the recovery failed after it had started.
     pub(super) fn recovery_failed(&self, reason: NotRecovered) {
-        self.lock().recovery = RecoveryOutcome::Failed(reason);
+        self.inner.lock().recovery = RecoveryOutcome::Failed(reason);
     }
 
     /// The socket's key in the rooms. Before it is connected, `change` is applied to its early rooms instead.
     pub(super) fn member_or(&self, change: impl FnOnce(&mut Vec<Room>)) -> Option<MemberKey> {
-        match &mut self.lock().state {
+        match &mut self.inner.lock().state {
             State::Joining { early_rooms } => {
                 change(early_rooms);
                 None
@@ -129,7 +131,7 @@ impl SocketState {
     /// Connects the socket: `enter` receives the early rooms and returns the key in the rooms. Concurrent
     /// joins wait. `false` if the socket was not joining.
     pub(super) fn connect(&self, pid: Option<Arc<str>>, enter: impl FnOnce(&[Room]) -> MemberKey) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let State::Joining { early_rooms } = &mut inner.state else { return false };
         let member = enter(&std::mem::take(early_rooms));
         self.transition(&mut inner.state, State::Connected(Membership { member, pid })).is_some()
@@ -137,7 +139,7 @@ impl SocketState {
 
     /// Starts to leave. `false` if the socket was not connected, or is leaving already.
     pub(super) fn leave(&self) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let State::Connected(membership) = &inner.state else { return false };
         let membership = membership.clone();
         self.transition(&mut inner.state, State::Leaving(membership)).is_some()
@@ -145,15 +147,11 @@ impl SocketState {
 
     /// Ends the socket. Returns its membership if it was leaving.
     pub(super) fn disconnect(&self) -> Option<Membership> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         match self.transition(&mut inner.state, State::Disconnected)? {
             State::Leaving(membership) => Some(membership),
             State::Joining { .. } | State::Connected(_) | State::Disconnected => None,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -52,6 +52,35 @@ async fn rooms_and_their_members_stay_in_step() {
 }
 
 #[tokio::test]
+async fn sockets_are_listed_in_pages_and_rooms_by_size() {
+    let running = start(builder(), |_| {}).await;
+    let all = sockets(&running, 5).await;
+    let mut ids: Vec<_> = all.iter().map(|(_, socket)| socket.id().to_owned()).collect();
+    ids.sort();
+    let page = |rooms: &[&str], after: &str| {
+        let page = running.io.sockets_page(rooms, after, 2);
+        page.iter().map(|socket| socket.id().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!([page(&[], ""), page(&[], &ids[1]), page(&[], &ids[3])].concat(), ids);
+    for (number, id) in ids.iter().enumerate() {
+        let socket = running.io.socket(id).unwrap();
+        socket.join("all");
+        if number % 2 == 0 {
+            socket.join("even");
+        }
+    }
+    let even = [page(&["all", "even"], ""), page(&["all", "even"], &ids[2])].concat();
+    assert_eq!(even, [ids[0].clone(), ids[2].clone(), ids[4].clone()]);
+    assert_eq!(page(&["even", &ids[2]], ""), [ids[2].clone()], "the room under its own id");
+    assert!(page(&["even", "unknown"], "").is_empty() && page(&[&ids[1], "even"], "").is_empty());
+    running.io.socket(&ids[0]).unwrap().disconnect(false);
+    assert_eq!(page(&["even"], &ids[0]), [ids[2].clone(), ids[4].clone()], "the cursor has disconnected");
+    assert_eq!(running.io.room_count(), 2);
+    assert_eq!(running.io.largest_rooms(9), [("all".into(), 4), ("even".into(), 2)]);
+    assert_eq!(running.io.largest_rooms(1), [("all".into(), 4)]);
+}
+
+#[tokio::test]
 async fn rooms_are_left_before_the_socket_is_let_in_too() {
     let running = start(builder(), |io| {
         io.middleware(|socket: Socket| async move {

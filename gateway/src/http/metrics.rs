@@ -26,7 +26,7 @@ fn text(gateway: &Gateway) -> String {
     let traffic = io.engine().traffic();
     let closes = gateway.closes().counts();
     let open = snapshot::open(io);
-    let rooms = |name: &String| io.namespace(name).map_or(0, |namespace: Namespace| namespace.rooms().len());
+    let rooms = |name: &String| io.namespace(name).map_or(0, |namespace: Namespace| namespace.room_count());
     let mut page = Page::default();
 
     page.one(

@@ -91,16 +91,16 @@ impl Numbers {
     pub(crate) fn now(io: &Server, closes: &Closes, uptime: Duration) -> Self {
         let Open { connections, queued_bytes } = open(io);
         let mut namespaces = BTreeMap::new();
-        let mut rooms = Vec::new();
+        let (mut rooms, mut room_count) = (Vec::new(), 0);
         for namespace in io.namespaces().iter().filter_map(|name| io.namespace(name)) {
             namespaces.insert(namespace.name().to_owned(), namespace.len());
-            rooms.extend(namespace.rooms().into_iter().map(|room| RoomSize {
+            room_count += namespace.room_count();
+            rooms.extend(namespace.largest_rooms(NAMED_ROOMS).into_iter().map(|(room, members)| RoomSize {
                 namespace: namespace.name().to_owned(),
-                members: namespace.room_len(&room),
+                members,
                 room: room.to_string(),
             }));
         }
-        let room_count = rooms.len();
         rooms.sort_by(|a, b| {
             (Reverse(a.members), &a.namespace, &a.room).cmp(&(Reverse(b.members), &b.namespace, &b.room))
         });

@@ -34,7 +34,7 @@ pub(super) struct RoomKey(pub(super) Key);
 #[derive(Debug)]
 pub(super) struct Member<S, M> {
     pub(super) generation: u32,
-    id: Arc<str>,
+    pub(super) id: Arc<str>,
     pub(super) session: S,
     pub(super) data: M,
     memberships: Vec<Membership>,
@@ -59,6 +59,14 @@ pub(super) struct RoomEntry<S> {
     pub(super) member: Key,
     /// Index in the member's list of memberships.
     membership: u32,
+}
+
+impl<S, M> Member<S, M> {
+    /// Whether the member is in a room; `key` is that of the room, unless only an id has this name.
+    pub(super) fn is_in(&self, name: &str, key: Option<RoomKey>) -> bool {
+        *self.id == *name
+            || key.is_some_and(|key| self.memberships.iter().any(|membership| membership.room == key))
+    }
 }
 
 impl<S, M> Default for Rooms<S, M> {

@@ -4,6 +4,7 @@ mod delivered;
 mod dense;
 mod index;
 mod into_rooms;
+mod listing;
 mod target;
 #[cfg(test)]
 mod tests;

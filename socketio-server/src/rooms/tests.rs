@@ -80,12 +80,37 @@ fn the_index_agrees_with_a_reference_model() {
         let once: BTreeSet<usize> = met.iter().copied().collect();
         assert_eq!(met.len(), once.len(), "no member is visited twice");
         assert_eq!(once, plain.selected(&target), "{target:?}");
+        check_listing(&rooms, &plain, &pick(&mut numbers), numbers.below(next.max(1)), numbers.below(4));
     }
     // Every created room that does not exist any more was deleted.
     let count = |wanted: fn(&RoomEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
     let created = count(|event| matches!(event, RoomEvent::Created(_)));
     let deleted = count(|event| matches!(event, RoomEvent::Deleted(_)));
     assert_eq!(created - deleted, rooms.names().len());
+}
+
+/// Compares a page of members and the sizes of rooms with the reference model.
+fn check_listing(rooms: &Rooms<usize, usize>, plain: &Plain, names: &[Room], after: usize, max: usize) {
+    let after = format!("id{after}");
+    let is_in = |id: &usize, joined: &BTreeSet<String>| {
+        names.iter().all(|name| joined.contains(&**name) || format!("id{id}") == **name)
+    };
+    let members = plain.members.iter().filter(|(id, joined)| is_in(id, joined));
+    let mut page: Vec<_> = members.map(|(id, _)| (format!("id{id}"), *id)).collect();
+    page.retain(|(id, _)| *id > after);
+    page.sort();
+    page.truncate(max);
+    let found = rooms.page(&names.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &after, max);
+    assert_eq!(found, page.iter().map(|(_, id)| *id).collect::<Vec<_>>(), "{names:?} {after} {max}");
+
+    let mut sizes = BTreeMap::<&str, usize>::new();
+    plain.members.values().flatten().for_each(|room| *sizes.entry(room).or_default() += 1);
+    assert_eq!(rooms.room_count(), sizes.len());
+    let mut sizes: Vec<_> = sizes.into_iter().collect();
+    sizes.sort_by_key(|(name, len)| (std::cmp::Reverse(*len), *name));
+    sizes.truncate(max);
+    let largest = rooms.largest_rooms(max);
+    assert_eq!(largest.iter().map(|(name, len)| (&**name, *len)).collect::<Vec<_>>(), sizes);
 }
 
 /// A removed socket that still joins rooms must not affect the new owner of its slot.

@@ -65,13 +65,8 @@ fn sockets(gateway: &Gateway, query: &Query) -> Done {
             }
         }
     }
-    let is_in = |socket: &Socket| {
-        let joined = socket.rooms();
-        rooms.iter().all(|room| joined.iter().any(|joined| **joined == **room))
-    };
-    let mut found = namespace(gateway, name)?.sockets();
-    found.retain(|socket| socket.id() > after && is_in(socket));
-    found.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+    let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
+    let mut found = namespace(gateway, name)?.sockets_page(&rooms, after, limit + 1);
     let next = found.get(limit).and(found.get(limit - 1)).map(|last| last.id().to_owned());
     found.truncate(limit);
     Ok(json!({"sockets": found.iter().map(describe).collect::<Vec<_>>(), "next": next}))

@@ -4,7 +4,7 @@
 //! this state.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use engineio::client::ClientBuilder;
@@ -26,6 +26,9 @@ pub(crate) struct ManagerShared<H: Default> {
     pub(crate) engine: ClientBuilder,
     /// Wakes the connection's task.
     pub(crate) wakeup: Wakeup,
+    /// Number of streams with [`Config::max_waiting_events`] unread events. The task does not read the
+    /// connection while there is one; the reader signals the task after it has taken an event.
+    pub(crate) full_inboxes: Arc<AtomicUsize>,
     /// Whether a lost connection is opened again.
     pub(crate) reconnection: AtomicBool,
     connection: Observed<Connection>,
@@ -69,6 +72,7 @@ impl<H: Default> SharedHandle<H> {
                 config: Arc::new(config),
                 engine,
                 wakeup: Wakeup::default(),
+                full_inboxes: Arc::default(),
                 connection: Observed::default(),
                 namespaces: Mutex::new(Namespaces { list: Vec::new(), first_ack_id: 0 }),
                 hooks: Mutex::default(),

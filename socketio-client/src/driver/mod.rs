@@ -23,6 +23,7 @@ mod v2;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use engineio::client::{Closed, Event, Sender};
@@ -166,7 +167,7 @@ impl Driver {
     /// Whether the application can take another message.
     fn has_capacity(&self) -> bool {
         self.handlers.len() < self.shared.config.max_waiting_handlers
-            && !self.shared.any_namespace(Namespace::is_backed_up)
+            && self.shared.full_inboxes.load(Ordering::Relaxed) == 0
     }
 
     /// Handles the requests of the application.

@@ -49,7 +49,7 @@ impl Socket {
     /// read any more, for all its namespaces, and ends if that lasts longer than the server's heartbeat
     /// timeout.
     pub fn events(&self) -> Events {
-        let inbox = self.namespace.open_inbox();
+        let inbox = self.namespace.open_inbox(&self.handle.shared.full_inboxes);
         // The previous stream may have blocked the connection.
         self.handle.shared.wakeup.signal();
         Events { inbox, socket: self.clone() }

@@ -1,5 +1,6 @@
 //! Handlers of a socket, as its namespace stores them.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 
 use socketio_events::handler::Call;
@@ -49,9 +50,12 @@ impl Namespace {
     }
 
     /// Creates the inbox of a new stream. The previous stream receives no further events.
-    pub(crate) fn open_inbox(&self) -> Arc<Inbox<SocketEvent>> {
-        let inbox = Arc::new(Inbox::new(self.config.max_waiting_events));
-        self.handlers().stream = Arc::downgrade(&inbox);
+    pub(crate) fn open_inbox(&self, full_inboxes: &Arc<AtomicUsize>) -> Arc<Inbox<SocketEvent>> {
+        let inbox = Arc::new(Inbox::new(self.config.max_waiting_events, Arc::clone(full_inboxes)));
+        let previous = std::mem::replace(&mut self.handlers().stream, Arc::downgrade(&inbox));
+        if let Some(previous) = previous.upgrade() {
+            previous.detach();
+        }
         inbox
     }
 
@@ -61,10 +65,7 @@ impl Namespace {
         if std::ptr::eq(handlers.stream.as_ptr(), Arc::as_ptr(inbox)) {
             handlers.stream = Weak::new();
         }
-    }
-
-    /// Whether the reader of the stream lags, so that the connection must not be read.
-    pub(crate) fn is_backed_up(&self) -> bool {
-        self.inbox().is_some_and(|inbox| inbox.is_full())
+        drop(handlers);
+        inbox.detach();
     }
 }

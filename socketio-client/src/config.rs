@@ -38,6 +38,10 @@ pub struct Config {
     /// Number of events of a namespace that may arrive before the server has confirmed its CONNECT, as missed
     /// events do after a recovery. Default 100,000; one more is a protocol error.
     pub max_early_events: usize,
+    /// Size of these events, in bytes: the name, the arguments and the attachments, and 256 bytes for each
+    /// event and each attachment. It is the memory that a server can fill for each namespace before it
+    /// confirms. Default 32 MiB; one more event is a protocol error.
+    pub max_early_bytes: usize,
     /// Encoding of packets. It must be the same as the server's. Default JSON.
     pub parser: Parser,
     /// Limits of packets from the server.
@@ -98,6 +102,7 @@ impl Default for Config {
             max_waiting_handlers: 10_000,
             max_waiting_events: 1024,
             max_early_events: 100_000,
+            max_early_bytes: 32 << 20,
             parser: Parser::Json,
             limits: Limits::default(),
         }

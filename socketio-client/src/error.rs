@@ -149,7 +149,8 @@ pub enum ProtocolError {
     /// The server sent an invalid packet.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// More than [`Config::max_early_events`](crate::Config::max_early_events) events arrived before the
+    /// More than [`Config::max_early_events`](crate::Config::max_early_events) events, or
+    /// [`Config::max_early_bytes`](crate::Config::max_early_bytes) bytes of events, arrived before the
     /// namespace was confirmed.
     #[error("too many events before the namespace was confirmed")]
     EarlyEvents,

@@ -138,6 +138,54 @@ async fn events_before_the_confirmation_are_kept_and_bounded() {
     assert!(socket.is_active());
 }
 
+#[tokio::test]
+async fn events_before_the_confirmation_are_limited_in_bytes() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager =
+        builder(running.addr).path("/engine.io/").configure(|config| config.max_early_bytes = 8192).build();
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    socket.connect();
+    let session = running.opened().await;
+    running.message().await;
+    let event = |number: usize, len: usize| format!("2[\"x\",{number},\"{}\"]", "x".repeat(len));
+    for packet in [event(1, 3000), event(2, 3000), "0{\"sid\":\"a\"}".to_owned(), event(3, 9000)] {
+        session.send(packet).unwrap();
+    }
+    // A confirmed namespace has no such limit.
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        seen.push(match soon(events.recv()).await {
+            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
+            Some(SocketEvent::Connect { .. }) => 0,
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(seen, [1, 2, 0, 3]);
+    session.abort();
+    assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
+    let session = running.opened().await;
+    running.message().await;
+    for number in 1..=3 {
+        session.send(event(number, 3000)).unwrap();
+    }
+    // The third event closes the connection. Another attempt follows, which begins with nothing held.
+    let session = running.opened().await;
+    running.message().await;
+    for packet in [event(4, 3000), event(5, 3000), "0{\"sid\":\"b\"}".to_owned()] {
+        session.send(packet).unwrap();
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        seen.push(match soon(events.recv()).await {
+            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
+            Some(SocketEvent::Connect { .. }) => 0,
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(seen, [4, 5, 0]);
+}
+
 /// SIO-CLI-105
 #[tokio::test]
 async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connection() {

@@ -36,10 +36,7 @@ impl<H> NamespaceState<H> {
     pub(crate) fn receive(&self, event: IncomingEvent) -> Result<Option<IncomingEvent>, ProtocolError> {
         let mut state = self.lock();
         if state.is_joining() {
-            if state.early.len() >= self.config.max_early_events {
-                return Err(ProtocolError::EarlyEvents);
-            }
-            state.early.push(event);
+            state.early.push(event, &self.config)?;
             return Ok(None);
         }
         Ok(state.connection().is_some().then_some(event))

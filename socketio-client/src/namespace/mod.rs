@@ -5,6 +5,7 @@
 //! and a `Socket` owns its namespace.
 
 mod buffer;
+mod early;
 pub(crate) mod inbox;
 mod incoming;
 mod outgoing;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::NamespaceState;
 use super::buffer::Buffered;
+use super::early::data_len;
 use super::retry::AckResultSender;
 use super::state::State;
 use crate::error::{AckError, EmitError};
@@ -112,8 +113,7 @@ impl<H> NamespaceState<H> {
         timeout: Option<Duration>,
         result: Option<AckResultSender>,
     ) -> Result<u64, EmitError> {
-        let bytes = event.name().len() + event.args().as_bytes().len();
-        let bytes = bytes + event.args().attachments().iter().map(|data| data.len()).sum::<usize>();
+        let bytes = data_len(&event);
         let number = self.lock().retry_queue.push(event, bytes, timeout, result, self.config.max_buffered)?;
         self.flush();
         Ok(number)

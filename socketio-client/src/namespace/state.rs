@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use socketio_parser::{Event, RawArgs};
 
 use super::buffer::Buffer;
+use super::early::EarlyEvents;
 use super::retry::{AckResultSender, RetryQueue};
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
@@ -117,7 +118,7 @@ pub(crate) struct State {
     pub(super) buffer: Buffer,
     pub(super) retry_queue: RetryQueue,
     /// Events that arrived before the confirmation. Empty unless joining.
-    pub(super) early: Vec<IncomingEvent>,
+    pub(super) early: EarlyEvents,
     pub(super) notices: Vec<Notice>,
 }
 
@@ -190,7 +191,7 @@ impl State {
         };
         let previous = std::mem::replace(&mut self.membership, next);
         let is_joining = matches!(self.membership, Joining { .. });
-        let early = if is_joining { Vec::new() } else { std::mem::take(&mut self.early) };
+        let early = if is_joining { Vec::new() } else { self.early.take() };
         let mut cancelled = Vec::new();
         if detaches {
             self.retry_queue.reset_in_flight();

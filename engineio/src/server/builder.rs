@@ -7,78 +7,30 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
+use super::Server;
 use super::handler::Accept;
 use super::http::address_limit::AddressLimit;
-use super::http::http_server::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
-use super::request::hooks::{Hooks, Refusal};
+use super::options::Options;
+use super::request::hooks::Refusal;
 use super::request::origin_policy::OriginPolicy;
 use super::request::request_error::RequestError;
 use super::response::body::Body;
 use super::response::compression::Compression;
 use super::response::cookie::Cookie;
 use super::response::cors::Cors;
-use super::{Server, Shared};
+use super::shared::Shared;
 use crate::config::{Config, SlowConsumer, Transport};
 use crate::error::ConfigError;
 use crate::protocol::packet::Message;
 use crate::protocol::sid::Sid;
 
-/// The settings of a server beside its sessions' [`Config`].
-#[derive(Debug)]
-pub(super) struct Options {
-    pub(super) path: String,
-    pub(super) trailing_slash: bool,
-    pub(super) cors: Option<Cors>,
-    pub(super) origins: Option<OriginPolicy>,
-    pub(super) jsonp: bool,
-    pub(super) cookie: Option<Cookie>,
-    pub(super) compression: Option<Compression>,
-    pub(super) initial_packet: Option<Message>,
-    pub(super) body_timeout: Duration,
-    pub(super) head_timeout: Duration,
-    pub(super) max_sessions: usize,
-    pub(super) sessions_per_address: AddressLimit,
-    pub(super) max_connections: usize,
-    pub(super) connections_per_address: AddressLimit,
-    pub(super) max_queued_bytes: usize,
-    pub(super) outside: StatusCode,
-    pub(super) hooks: Hooks,
-}
-
 /// Collects the settings of a [`Server`]. All defaults are the official server's, except that of
 /// [`jsonp`](Self::jsonp).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use]
 pub struct ServerBuilder {
     config: Config,
     options: Options,
-}
-
-impl Default for ServerBuilder {
-    fn default() -> Self {
-        Self {
-            config: Config::default(),
-            options: Options {
-                path: "/engine.io".to_owned(),
-                trailing_slash: true,
-                cors: None,
-                origins: None,
-                jsonp: false,
-                cookie: None,
-                compression: Some(Compression::new()),
-                initial_packet: None,
-                body_timeout: Duration::from_secs(30),
-                head_timeout: Duration::from_secs(10),
-                max_sessions: 250_000,
-                sessions_per_address: AddressLimit::unlimited(),
-                max_connections: MAX_CONNECTIONS,
-                connections_per_address: MAX_CONNECTIONS_PER_ADDRESS.into(),
-                max_queued_bytes: 512 << 20,
-                outside: StatusCode::NOT_IMPLEMENTED,
-                hooks: Hooks::default(),
-            },
-        }
-    }
 }
 
 impl ServerBuilder {

@@ -8,32 +8,35 @@ pub(crate) mod echo;
 mod handler;
 mod http;
 mod metrics;
+mod options;
 mod request;
 mod response;
 mod serve;
 mod service;
 mod session;
+mod shared;
 mod trace;
 mod weak_server;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::builder::ServerBuilder;
+pub use self::dispatch::translated::OpenError;
 pub use self::handler::{Accept, Handler, handler_fn};
 pub use self::http::address_limit::AddressLimit;
 pub use self::http::http_server::{ConnectionCount, ConnectionFailure, HttpServer};
 pub use self::http::incoming::{IncompleteBody, RequestBody};
+pub use self::http::peer_addr::PeerAddr;
 pub use self::http::reserve::Descriptors;
 pub use self::http::routes::Routes;
 pub use self::http::upgrade::{PendingUpgrade, Upgraded};
 pub use self::metrics::stats::Stats;
 pub use self::metrics::traffic::{Flow, Traffic};
-pub use self::request::head::{PeerAddr, RequestHead};
+pub use self::request::head::RequestHead;
 pub use self::request::hooks::Refusal;
 pub use self::request::origin_policy::OriginPolicy;
 pub use self::request::origins::Origins;
@@ -46,15 +49,11 @@ pub use self::response::cookie::{Cookie, CookieError, Priority, SameSite};
 pub use self::response::cors::{Cors, CorsError};
 pub use self::service::{EngineLayer, EngineService};
 pub use self::session::handle::{Sent, Session};
-pub use self::session::translator::{OpenError, Translator};
+pub use self::session::translator::Translator;
 pub use self::weak_server::WeakServer;
 
-use self::builder::Options;
-use self::metrics::stats::{Count, Tally};
-use self::metrics::traffic::Meters;
-use self::session::registry::Registry;
+use self::shared::Shared;
 use crate::config::Config;
-use crate::outbox::budget::Budget;
 
 /// An Engine.IO server.
 ///
@@ -66,31 +65,6 @@ use crate::outbox::budget::Budget;
 /// and hooks must hold no such handle, see [`WeakServer`].
 #[derive(Clone, Debug)]
 pub struct Server(Arc<Shared>);
-
-/// The state that all sessions of a server share.
-pub(crate) struct Shared {
-    pub(crate) config: Arc<Config>,
-    options: Options,
-    accept: Box<dyn Accept>,
-    pub(crate) registry: Registry,
-    pub(crate) tasks: Count,
-    outboxes: Count,
-    /// The memory of all outboxes.
-    budget: Arc<Budget>,
-    connections: Count,
-    pub(crate) panics: Tally,
-    pub(crate) meters: Meters,
-    /// New sessions are refused.
-    closing: AtomicBool,
-    /// The server is closed and serves no clients. `closed` notifies tasks that wait for this.
-    is_closed: AtomicBool,
-    closed: Notify,
-    /// The deadline of a drain, the earliest if there are several.
-    drained_by: Mutex<Option<Instant>>,
-}
-
-/// The longest wait for the last close packets and close frames to be sent.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Server {
     /// A builder with the official server's defaults.
@@ -178,79 +152,5 @@ impl Server {
         self.close();
         self.0.emptied().await;
         self.0.last_words().await;
-    }
-}
-
-impl Shared {
-    fn new(config: Config, options: Options, accept: Box<dyn Accept>) -> Self {
-        Self {
-            config: Arc::new(config),
-            budget: Arc::new(Budget::new(options.max_queued_bytes)),
-            options,
-            accept,
-            registry: Registry::default(),
-            tasks: Count::default(),
-            outboxes: Count::default(),
-            connections: Count::default(),
-            panics: Tally::default(),
-            meters: Meters::default(),
-            closing: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
-            closed: Notify::new(),
-            drained_by: Mutex::default(),
-        }
-    }
-
-    /// Whether the server refuses new sessions.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
-    }
-
-    /// Whether the server is closed and serves no clients.
-    fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Relaxed)
-    }
-
-    fn drain_by(&self, end: Instant) {
-        let mut earliest = self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
-        *earliest = Some(earliest.map_or(end, |other| other.min(end)));
-    }
-
-    /// The end of a wait for a peer at the end of its session: after `patience`, or at the deadline of a
-    /// drain.
-    fn patience(&self, patience: Duration) -> Instant {
-        let end = Instant::now() + patience;
-        let earliest = *self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
-        earliest.map_or(end, |other| other.min(end))
-    }
-
-    /// Waits until the close frames of the last sessions, and the responses to their polls, are sent. A
-    /// process that exits before would cut them off.
-    async fn last_words(&self) {
-        let told = async {
-            self.tasks.emptied().await;
-            self.connections.emptied().await;
-        };
-        let _ = tokio::time::timeout_at(self.patience(LAST_WORDS), told).await;
-    }
-
-    /// Waits until the last session has ended.
-    async fn emptied(&self) {
-        loop {
-            let removed = self.registry.removed();
-            if self.registry.len() == 0 {
-                return;
-            }
-            removed.await;
-        }
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server")
-            .field("config", &self.config)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
     }
 }

@@ -4,15 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use super::Server;
 use super::http::address_limit::Place;
-use super::http::connection::{self, Answering, Deadlines};
+use super::http::answering::{Answering, ResponseBody};
+use super::http::connection::{self, Deadlines};
+use super::http::incoming::RequestBody;
 use super::http::reserve::ACCEPT_PAUSE;
+use super::response::status;
+use super::shared::Shared;
 use super::trace;
 use crate::io::Io;
+use crate::io::Upgrading;
 
 impl Server {
     /// Serves the connections of a listener until [`close`](Self::close) or [`drain`](Self::drain). The
@@ -73,7 +79,7 @@ impl Server {
             let end = server.closed();
             let options = &server.0.options;
             let deadlines = Deadlines { head: options.head_timeout, body: options.body_timeout };
-            let answering = Answering::Server(Arc::clone(&server.0));
+            let answering = Arc::clone(&server.0);
             connection::run(answering, deadlines, Io::new(stream), peer, end).await;
             drop((counted, place));
         });
@@ -84,5 +90,27 @@ impl Server {
         if !self.0.is_closed() {
             closed.await;
         }
+    }
+}
+
+impl Answering for Arc<Shared> {
+    /// Engine.IO's requests have a timeout of their own, with another response.
+    const LIMITS_BODY: bool = false;
+
+    /// Requests outside the server's path are refused.
+    async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        upgrading: Option<Upgrading>,
+    ) -> Response<ResponseBody> {
+        if self.matches(request.uri().path()) {
+            Self::clone(self).respond(request, upgrading).await.map(ResponseBody::Whole)
+        } else {
+            status(self.options.outside).map(ResponseBody::Whole)
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        (**self).is_closing()
     }
 }

@@ -11,9 +11,10 @@ use http_body_util::Either;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::Server;
 use super::http::upgrade;
 use super::response::body::Body;
-use super::{Server, Shared};
+use super::shared::Shared;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

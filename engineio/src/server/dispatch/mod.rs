@@ -3,14 +3,18 @@
 //! The order is the official server's: CORS, resources, origins and middlewares, then the transport, the session id, the
 //! method, then `allow_request`. A request for a WebSocket is refused before any 101.
 
-mod transports;
+mod open;
+mod poll;
+mod post;
+mod probe;
+mod register;
+pub(crate) mod translated;
 
 use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::Shared;
 use super::request::hooks::Refusal;
 use super::request::query::{Handshake, Query};
 use super::request::request_error::{BadRequest, RequestError};
@@ -19,6 +23,8 @@ use super::session::handle::Session;
 use super::trace;
 use crate::config::Transport;
 use crate::io::Upgrading;
+use crate::server::response::{merge, status};
+use crate::server::shared::Shared;
 
 /// Longer request targets are refused; hyper, say, would take 64 KiB.
 const MAX_TARGET: usize = 8 * 1024;
@@ -185,12 +191,6 @@ pub(crate) fn mismatch(transport: Transport, session: &Session) -> RequestError 
     BadRequest::TransportMismatch { transport: transport.as_str(), previous_transport }.into()
 }
 
-pub(crate) fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = status;
-    response
-}
-
 /// Whether a request asks to leave HTTP (RFC 9110, 7.8), for whatever protocol.
 fn wants_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = |value: &HeaderValue| {
@@ -202,18 +202,10 @@ fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE) && headers.get_all(header::CONNECTION).iter().any(upgrade)
 }
 
-/// Adds headers to others. Cookies and `Vary` add up; anything else has one value, the newer one.
-pub(crate) fn merge(headers: &mut HeaderMap, added: HeaderMap) {
-    let mut name = None;
-    for (next, value) in added {
-        // An absent name means "as before".
-        let first = next.is_some();
-        name = next.or(name);
-        let Some(name) = &name else { continue };
-        if first && *name != header::SET_COOKIE && *name != header::VARY {
-            headers.insert(name.clone(), value);
-        } else {
-            headers.append(name.clone(), value);
-        }
+/// The session ended between the look into the registry and the driver's turn.
+pub(super) fn gone(session: &Session) -> RequestError {
+    if session.transport() == Transport::WebSocket {
+        return mismatch(Transport::Polling, session);
     }
+    RequestError::UnknownSid { sid: session.id().as_str().to_owned() }
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::websocket_carrier::{LastWords, Line, Received};
-use crate::server::Shared;
+use crate::server::shared::Shared;
 use crate::websocket::inbound::Event;
 
 /// How long a peer may take to answer a close frame. What it does later meets a closed port.

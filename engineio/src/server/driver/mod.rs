@@ -29,7 +29,6 @@ use tokio::time::Sleep;
 
 use self::polling::Post;
 use self::websocket_carrier::Line;
-use super::Shared;
 use super::handler::Handler;
 use super::http::address_limit::Place;
 use super::metrics::stats::Gauge;
@@ -46,6 +45,7 @@ use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::{Packet, PacketType};
 use crate::protocol::prepared::Prepared;
 use crate::protocol::text::Text;
+use crate::server::shared::Shared;
 use crate::session::{Action, Farewell, Input, Machine, State};
 
 /// Drives one session until it is over.

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::address_limit::{AddressLimit, Place};
-use super::connection::{self, Answering, Deadlines};
+use super::connection::{self, Deadlines};
 use super::reserve::{ACCEPT_PAUSE, Descriptors, Reserve, is_out_of_descriptors};
 use super::routes::Routes;
 use crate::io::Io;
@@ -326,7 +326,7 @@ impl HttpServer {
             // The sender is dropped with the server, which ends the wait too.
             let _ = ended.wait_for(|ended| *ended).await;
         };
-        connection::run(Answering::Routes(routes), self.deadlines, Io::new(stream), peer, end).await;
+        connection::run(routes, self.deadlines, Io::new(stream), peer, end).await;
         drop(places);
     }
 

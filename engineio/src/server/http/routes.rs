@@ -1,6 +1,5 @@
 //! The application's own routes on connections of the server.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -8,11 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body_util::BodyExt as _;
 use tower_service::Service;
 
+use super::answering::{Answering, ResponseBody};
 use super::incoming::RequestBody;
-use crate::server::response::body::Body;
+use super::upgrade::Slot;
+use crate::io::Upgrading;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
@@ -25,19 +25,9 @@ type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 #[derive(Clone)]
 pub struct Routes(Arc<dyn Fn(Request<RequestBody>) -> Answer + Send + Sync>);
 
-/// The body of a response.
-pub(crate) enum ResponseBody {
-    /// One piece.
-    Whole(Body),
-    /// Pieces as they arrive.
-    Stream(Stream),
-}
-
-pub(crate) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
-
 impl Routes {
     /// Routes from a function. Each request costs one allocation for its future, and one for a body that is
-    /// not a [`Body`].
+    /// not a [`Body`](crate::Body).
     ///
     /// Bodies may be streams. A body that ends with an error, or differs in length from its size hint, ends
     /// the connection.
@@ -82,7 +72,7 @@ impl Routes {
     /// The same routes, with changed headers on the responses.
     pub(crate) fn mapped(self, change: impl Fn(&mut HeaderMap) + Copy + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |request| {
-            let answer = self.answer(request);
+            let answer = self.call(request);
             Box::pin(async move {
                 let mut response = answer.await;
                 change(response.headers_mut());
@@ -91,24 +81,27 @@ impl Routes {
         }))
     }
 
-    pub(crate) fn answer(&self, request: Request<RequestBody>) -> Answer {
+    fn call(&self, request: Request<RequestBody>) -> Answer {
         (self.0)(request)
     }
 }
 
-impl ResponseBody {
-    fn new<B>(body: B) -> Self
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let mut body = Some(body);
-        let whole = (&mut body as &mut dyn Any).downcast_mut::<Option<Body>>().and_then(Option::take);
-        match (whole, body) {
-            (Some(whole), _) => Self::Whole(whole),
-            (None, Some(body)) if !body.is_end_stream() => Self::Stream(Box::pin(body.map_err(Into::into))),
-            (None, _) => Self::Whole(Body::default()),
+impl Answering for Routes {
+    const LIMITS_BODY: bool = true;
+
+    async fn answer(
+        &self,
+        mut request: Request<RequestBody>,
+        upgrading: Option<Upgrading>,
+    ) -> Response<ResponseBody> {
+        if let Some(upgrading) = upgrading {
+            request.extensions_mut().insert(Slot::new(upgrading));
         }
+        self.call(request).await
+    }
+
+    fn is_closing(&self) -> bool {
+        false
     }
 }
 

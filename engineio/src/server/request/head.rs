@@ -11,12 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::query::Query;
-
-/// The address of the peer. [`serve`](crate::Server::serve) adds it to the extensions of each request. Behind
-/// another HTTP server the application has to add it, if
-/// [`Session::remote_addr`](crate::Session::remote_addr) is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddr(pub SocketAddr);
+use crate::server::http::peer_addr::PeerAddr;
 
 /// The request that opened a session.
 #[derive(Clone)]

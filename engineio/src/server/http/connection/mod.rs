@@ -6,25 +6,22 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use self::write::{COPIED, PACE};
+use super::answering::{Answering, ResponseBody};
 use super::clock::Clock;
 use super::incoming::{Feed, IncompleteBody, RequestBody};
-use super::routes::{ResponseBody, Routes};
-use super::upgrade::Slot;
+use super::peer_addr::PeerAddr;
 use crate::http::{After, BodyDecoder, BodyEnd, Framing, Head, HeadError, Scanner, continue_100, encode};
 use crate::io::{Handover, Io, Scratch, Upgrading};
-use crate::server::Shared;
-use crate::server::dispatch::status;
-use crate::server::request::head::PeerAddr;
+use crate::server::response::status;
 
 /// The bytes that are read ahead from a client that does not wait for its response.
 const AHEAD: usize = 16 * 1024;
@@ -38,18 +35,10 @@ pub(crate) struct Deadlines {
     pub(crate) body: Duration,
 }
 
-/// The service that answers the requests of a connection.
-pub(crate) enum Answering {
-    /// The Engine.IO server. Requests outside its path are refused.
-    Server(Arc<Shared>),
-    /// The application's routes.
-    Routes(Routes),
-}
-
 /// Serves the requests of one connection until either side closes it, or `end` resolves. A request in
 /// progress is still answered then.
 pub(crate) async fn run(
-    answering: Answering,
+    answering: impl Answering,
     deadlines: Deadlines,
     io: Io,
     peer: SocketAddr,
@@ -140,7 +129,7 @@ impl Connection {
     /// Answers one request.
     async fn exchange(
         &mut self,
-        answering: &Answering,
+        answering: &impl Answering,
         patience: Duration,
         head: Head,
         peer: SocketAddr,
@@ -157,8 +146,7 @@ impl Connection {
             (None, None)
         };
         let (body, mut upload) = self.body(framing, expects_continue);
-        // Engine.IO's requests have their own timeout, with another response.
-        upload.patience = matches!(answering, Answering::Routes(_)).then_some(patience);
+        upload.patience = limits_body(answering).then_some(patience);
 
         // A client may end its side behind a request and still read the response. This looks the same as a
         // client that has disconnected. A request with a side effect is answered either way. A GET may wait
@@ -383,30 +371,8 @@ enum Moved {
     ToTheEnd,
 }
 
-impl Answering {
-    async fn answer(
-        &self,
-        mut request: Request<RequestBody>,
-        upgrading: Option<Upgrading>,
-    ) -> Response<ResponseBody> {
-        match self {
-            Self::Routes(routes) => {
-                if let Some(upgrading) = upgrading {
-                    request.extensions_mut().insert(Slot::new(upgrading));
-                }
-                routes.answer(request).await
-            }
-            Self::Server(shared) if shared.matches(request.uri().path()) => {
-                Arc::clone(shared).respond(request, upgrading).await.map(ResponseBody::Whole)
-            }
-            Self::Server(shared) => status(shared.options.outside).map(ResponseBody::Whole),
-        }
-    }
-
-    /// Whether each request is the last one of its connection.
-    fn is_closing(&self) -> bool {
-        matches!(self, Self::Server(shared) if shared.is_closing())
-    }
+fn limits_body<A: Answering>(_: &A) -> bool {
+    A::LIMITS_BODY
 }
 
 /// The length of the leading empty lines in bytes.
@@ -423,6 +389,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use http::Response;
+
+    use crate::server::http::routes::Routes;
     use crate::server::response::body::Body;
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -437,7 +406,7 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let deadlines = Deadlines { head: PATIENCE, body: PATIENCE };
         let serving = tokio::spawn(run(
-            Answering::Routes(routes),
+            routes,
             deadlines,
             Io::new(ours),
             ([127, 0, 0, 1], 1).into(),
@@ -475,7 +444,7 @@ mod tests {
         let deadlines = Deadlines { head: PATIENCE, body: PATIENCE };
         let peer = ([127, 0, 0, 1], 1).into();
         let end = std::future::pending();
-        let serving = tokio::spawn(run(Answering::Routes(routes), deadlines, Io::new(ours), peer, end));
+        let serving = tokio::spawn(run(routes, deadlines, Io::new(ours), peer, end));
         theirs.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         let mut sent = 0;
         while let Ok(written) = tokio::time::timeout(PATIENCE, theirs.write(&[b'x'; 1024])).await {

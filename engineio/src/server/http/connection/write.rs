@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use super::Connection;
 use crate::http::BodyEnd;
 use crate::io::Io;
-use crate::server::http::routes::Stream;
+use crate::server::http::answering::Stream;
 
 /// The largest body that is copied behind its head and written with it. A larger copy costs more than the
 /// second slice of a vectored write.

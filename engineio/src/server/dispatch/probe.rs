@@ -1,0 +1,37 @@
+//! A WebSocket that requests to take a polling session over.
+
+use http::Response;
+use tokio::sync::oneshot;
+
+use super::{Checked, gone};
+use crate::server::request::request_error::{BadRequest, RequestError};
+use crate::server::response::body::Body;
+use crate::server::session::command::Command;
+use crate::server::session::handle::Session;
+use crate::server::shared::Shared;
+use crate::websocket::accept;
+
+impl Shared {
+    /// A WebSocket wants to take a polling session over.
+    pub(crate) async fn probe(
+        &self,
+        mut request: Checked<'_>,
+        session: &Session,
+    ) -> Result<Response<Body>, RequestError> {
+        let switching = match accept::accept(request.parts) {
+            Ok(switching) => switching,
+            Err(error) => return Ok(error.into_response().map(|()| Body::default())),
+        };
+        let Some(upgrading) = request.upgrading.take() else {
+            return Err(BadRequest::TransportHandshake.into());
+        };
+        let (answer, accepted) = oneshot::channel();
+        session.command(Command::Probe(answer, upgrading));
+        if accepted.await.is_err() {
+            return Err(gone(session));
+        }
+        let mut response = switching.map(|()| Body::default());
+        self.decorate(request.parts, &mut response, false);
+        Ok(response)
+    }
+}

@@ -1,0 +1,135 @@
+//! The limits that a new session has to pass, its id, and its entry in the registry.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::config::Transport;
+use crate::outbox::Outbox;
+use crate::protocol::prepared::Dialect;
+use crate::protocol::sid::Sid;
+use crate::server::http::address_limit::Place;
+use crate::server::http::peer_addr::PeerAddr;
+use crate::server::request::head::RequestHead;
+use crate::server::request::request_error::{BadRequest, RequestError};
+use crate::server::response::body::Body;
+use crate::server::response::status;
+use crate::server::session::handle::Session;
+use crate::server::session::registry::NotAdded;
+use crate::server::shared::Shared;
+use crate::server::trace;
+
+/// A session in the registry that has no driver yet. Should the application's `accept` panic, it is taken out again.
+pub(crate) struct Registered {
+    server: Arc<Shared>,
+    pub(crate) session: Session,
+    place: Option<Place>,
+    pub(super) opened: Instant,
+    keep: bool,
+}
+
+impl Shared {
+    /// Makes a session that can be found from now on. If there is no room for it, the inner error is the answer.
+    pub(crate) async fn register(
+        self: &Arc<Self>,
+        parts: &Parts,
+        head: RequestHead,
+        transport: Transport,
+        dialect: Dialect,
+    ) -> Result<Result<Registered, Response<Body>>, RequestError> {
+        if self.is_closing() {
+            return Ok(Err(unavailable()));
+        }
+        if self.registry.len() >= self.options.max_sessions {
+            return Ok(Err(self.full()));
+        }
+        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let place = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
+            Some(None) => return Ok(Err(too_many(peer))),
+            place => place.flatten(),
+        };
+        let sid = self.generate_id(parts).await?;
+
+        // The heartbeat counts from here, before the client can have read its open packet.
+        let now = tokio::time::Instant::now().into_std();
+        let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
+        let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
+        let Dialect { protocol, base64 } = dialect;
+        let session = Session::new(sid, protocol, transport, base64, head, outbox, self.outboxes.enter());
+        // Others may have taken the last places while the id was made.
+        let registered = match Registered::insert(self, session, place, now) {
+            Ok(registered) => registered,
+            Err(NotAdded::Full) => return Ok(Err(self.full())),
+            Err(NotAdded::Taken) => {
+                return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
+            }
+        };
+        // Who closed the server in the meantime either found the session in the registry, or is seen here.
+        if self.is_closing() {
+            return Ok(Err(unavailable()));
+        }
+        Ok(Ok(registered))
+    }
+
+    async fn generate_id(&self, parts: &Parts) -> Result<Sid, RequestError> {
+        let failed = |error: String| RequestError::from(BadRequest::IdGeneration { error });
+        match &self.options.hooks.generate_id {
+            Some(generate) => generate(parts).await.map_err(|error| failed(error.to_string())),
+            None => {
+                let mut bits = [0; 16];
+                getrandom::fill(&mut bits).map_err(|error| failed(error.to_string()))?;
+                Ok(Sid::from_random(bits))
+            }
+        }
+    }
+
+    /// There are as many sessions as there may be.
+    fn full(&self) -> Response<Body> {
+        trace::full(self.options.max_sessions);
+        unavailable()
+    }
+}
+
+impl Registered {
+    fn insert(
+        server: &Arc<Shared>,
+        session: Session,
+        place: Option<Place>,
+        opened: Instant,
+    ) -> Result<Self, NotAdded> {
+        server.registry.insert(&session, server.options.max_sessions)?;
+        Ok(Self { server: Arc::clone(server), session, place, opened, keep: false })
+    }
+
+    pub(super) fn keep(mut self) -> (Session, Option<Place>) {
+        self.keep = true;
+        (self.session.clone(), self.place.take())
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.session.close_mailbox();
+            self.server.registry.remove(&self.session);
+        }
+    }
+}
+
+/// The server takes no more sessions, now.
+fn unavailable() -> Response<Body> {
+    let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// An address has as many sessions as it may.
+fn too_many(peer: Option<SocketAddr>) -> Response<Body> {
+    trace::too_many(peer);
+    let mut response = status(StatusCode::TOO_MANY_REQUESTS);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}

@@ -1,0 +1,109 @@
+//! The handshake of a client that speaks another protocol than Engine.IO on its WebSocket.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use thiserror::Error;
+
+use crate::config::Transport;
+use crate::io::Upgrading;
+use crate::protocol::packet::Protocol;
+use crate::protocol::prepared::Dialect;
+use crate::server::Server;
+use crate::server::http::upgrade;
+use crate::server::request::head::RequestHead;
+use crate::server::request::query::Query;
+use crate::server::request::request_error::RequestError;
+use crate::server::response::body::Body;
+use crate::server::response::merge;
+use crate::server::session::command::Command;
+use crate::server::session::handle::Session;
+use crate::server::session::translator::Translator;
+use crate::server::shared::Shared;
+use crate::websocket::accept::{self, AcceptError};
+
+/// Why no session was opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The request is not the opening handshake of a WebSocket.
+    #[error("{message}")]
+    Handshake {
+        /// The status of the answer. With 426 it needs `Sec-WebSocket-Version: 13`.
+        status: StatusCode,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The server refuses the request, or has no room. The client gets this answer.
+    #[error("refused with {}", .0.status())]
+    Refused(Box<Response<Body>>),
+}
+
+impl From<AcceptError> for OpenError {
+    fn from(error: AcceptError) -> Self {
+        Self::Handshake { status: error.status(), message: error.to_string() }
+    }
+}
+
+impl Server {
+    /// Opens a session for a client whose WebSocket speaks another protocol than Engine.IO. The request is the opening
+    /// handshake, on any path; it passes the origins, middlewares and `allow_request` as any other.
+    ///
+    /// Returns the session and the answer of 101 that the client is to get. The session is open from now on, so the
+    /// application may be asked before the answer is given. The client is let in by this answer alone: when it gets
+    /// another one, or none, the session ends as if it had gone, with
+    /// [`CloseReason::TransportClose`]. How long that may take is for the caller to say; heartbeats begin
+    /// with the answer.
+    pub async fn open_translated<B>(
+        &self,
+        mut request: Request<B>,
+        translator: impl Translator,
+    ) -> Result<(Session, Response<Body>), OpenError> {
+        let upgrading = upgrade::take(request.extensions_mut());
+        let parts = request.into_parts().0;
+        self.0.open_translated(&parts, upgrading, Box::new(translator)).await
+    }
+}
+
+impl Shared {
+    async fn open_translated(
+        self: &Arc<Self>,
+        parts: &Parts,
+        upgrading: Option<Upgrading>,
+        mut translator: Box<dyn Translator>,
+    ) -> Result<(Session, Response<Body>), OpenError> {
+        let refuse = |error: RequestError| OpenError::Refused(Box::new(self.refuse(parts, &error)));
+        let mut added = HeaderMap::new();
+        if let Some(answer) = self.prepare(parts, &mut added).await.map_err(refuse)? {
+            return Err(OpenError::Refused(Box::new(answer)));
+        }
+        let switching = accept::accept(parts)?;
+        let Some(upgrading) = upgrading else {
+            let message = "a request for a WebSocket has no body".to_owned();
+            return Err(OpenError::Handshake { status: StatusCode::BAD_REQUEST, message });
+        };
+        let transport = Transport::WebSocket;
+        if !self.config.allows(transport) {
+            return Err(refuse(RequestError::UnknownTransport {
+                transport: Some(transport.as_str().to_owned()),
+            }));
+        }
+        self.allow(parts).await.map_err(refuse)?;
+        let dialect = Dialect { protocol: Protocol::V4, base64: false };
+        let head = RequestHead::of(parts, Query::from(&parts.uri)).into_translated();
+        let registered = match self.register(parts, head, transport, dialect).await.map_err(refuse)? {
+            Ok(registered) => registered,
+            Err(answer) => return Err(OpenError::Refused(Box::new(answer))),
+        };
+        let session = registered.session.clone();
+        let mut response = switching.map(|()| Body::default());
+        self.decorate(parts, &mut response, true);
+        if let Some(first) = translator.opening() {
+            session.command(Command::Receive(first));
+        }
+        self.begin(registered, Some(upgrading), Some(translator));
+        merge(response.headers_mut(), added);
+        Ok((session, response))
+    }
+}

@@ -12,7 +12,7 @@ use super::Driver;
 use super::v2::parse_v2_refusal;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, ProtocolError, Refusal};
-use crate::namespace::state::IncomingEvent;
+use crate::namespace::early::IncomingEvent;
 use crate::socket::context::AckSender;
 use crate::socket::{Namespace, WeakSocket};
 

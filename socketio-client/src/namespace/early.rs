@@ -2,7 +2,6 @@
 
 use socketio_parser::Event;
 
-use super::state::IncomingEvent;
 use crate::config::Config;
 use crate::error::ProtocolError;
 
@@ -10,6 +9,13 @@ use crate::error::ProtocolError;
 const PER_EVENT: usize = 256;
 
 const _: () = assert!(size_of::<IncomingEvent>() <= PER_EVENT);
+
+/// Event from the server, with the id of the requested acknowledgement.
+#[derive(Debug)]
+pub(crate) struct IncomingEvent {
+    pub(crate) event: Event,
+    pub(crate) ack_id: Option<u64>,
+}
 
 /// Events in the order of their arrival. Empty unless the namespace is joining.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use engineio::Prepared;
 use socketio_parser::{Event, RawArgs};
 
 use super::NamespaceState;
-use super::state::IncomingEvent;
+use super::early::IncomingEvent;
 use crate::error::{EmitError, ProtocolError};
 
 impl<H> NamespaceState<H> {

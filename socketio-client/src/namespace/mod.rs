@@ -5,7 +5,7 @@
 //! and a `Socket` owns its namespace.
 
 mod buffer;
-mod early;
+pub(crate) mod early;
 pub(crate) mod inbox;
 mod incoming;
 mod outgoing;
@@ -25,7 +25,8 @@ use socketio_events::message;
 use socketio_events::table::List;
 use socketio_parser::{EncodeError, RawArgs};
 
-use self::state::{Auth, IncomingEvent, Input, Membership, Notice, State, Transition};
+use self::early::IncomingEvent;
+use self::state::{Auth, Input, Membership, Notice, State, Transition};
 use crate::config::Config;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;

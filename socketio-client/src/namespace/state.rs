@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use engineio::client::Sender;
 use serde_json::{Map, Value};
-use socketio_parser::{Event, RawArgs};
+use socketio_parser::RawArgs;
 
 use super::buffer::Buffer;
-use super::early::EarlyEvents;
+use super::early::{EarlyEvents, IncomingEvent};
 use super::retry::{AckResultSender, RetryQueue};
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
@@ -34,13 +34,6 @@ pub(crate) enum Notice {
     Disconnect(DisconnectReason),
     /// The socket is inactive. No event follows unless the application connects it again.
     End,
-}
-
-/// Event from the server, with the id of the requested acknowledgement.
-#[derive(Debug)]
-pub(crate) struct IncomingEvent {
-    pub(crate) event: Event,
-    pub(crate) ack_id: Option<u64>,
 }
 
 /// Membership of a socket in its namespace. The socket is active in all states but `Idle`.

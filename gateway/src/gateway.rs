@@ -130,7 +130,7 @@ impl Gateway {
             guard.register(&namespace);
             rate_limit::register(&namespace, &config.limits);
             builtin::register(&namespace, &config, &tallies.excess);
-            hooks.register(&namespace);
+            hooks.register(&namespace, config.events.relay);
             count(&namespace, &closes, &tallies.place(name));
             let broadcasts = Arc::clone(&tallies.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
@@ -162,6 +162,9 @@ impl Gateway {
     ///
     /// The server owns its handlers. A handler that holds a `Gateway` or a `Server` keeps them in memory for
     /// ever; it holds a [`WeakServer`](socketio_server::WeakServer) instead.
+    ///
+    /// Events with a handler are neither relayed nor sent to the backend. Both happens in the
+    /// [fallback](socketio_server::Namespace::fallback) of each namespace, which another fallback replaces.
     pub fn io(&self) -> &Server {
         &self.0.io
     }

@@ -10,7 +10,7 @@ use crate::reply::Answer;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of this handler",
     label = "not available here",
-    note = "of sockets: `Socket`, and in servers `Handshake`, `State<T>`, `Auth<T>` and `Params`; in `on` also `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`; in `on_disconnect` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
+    note = "of sockets: `Socket`, and in servers `Namespace`, `Handshake`, `State<T>`, `Auth<T>` and `Params`; in `on` also `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`; in `on_disconnect` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
     note = "in `on_server_event`: `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `State<T>`"
 )]
 pub trait Extract<C>: Sized {

@@ -15,8 +15,9 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use socketio_server::{Ack, Namespace, RawArgs, Socket};
+use socketio_server::{Ack, AckSender, Answer, Namespace, RawArgs, Socket};
 
+pub(crate) use self::relay::hand_on;
 pub(crate) use self::table::{AUTHENTICATE, EVENTS};
 
 use crate::auth::user::{self, user};
@@ -36,10 +37,14 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc
         );
     });
     namespace.on("ping", |socket: Socket| async move { both(&socket, "pong", json!({"timestamp": now()})) });
-    namespace.on("echo", |socket: Socket, args: RawArgs| async move {
+    namespace.on("echo", |socket: Socket, args: RawArgs, ack: Option<AckSender>| async move {
         // The argument is echoed as raw JSON. A parsed tree would use several times the memory.
         let echoed = Echoed { received: first(&args), timestamp: now(), socket_id: socket.id() };
-        said(&echoed).map(|answer| both(&socket, "echo_response", answer))
+        // Serialized into the packet at once, because most clients request no acknowledgement.
+        let _ = socket.emit("echo_response", &echoed);
+        if let Some(ack) = ack {
+            ack.answer(&echoed);
+        }
     });
     namespace.on("status", move |socket: Socket| async move {
         let server =

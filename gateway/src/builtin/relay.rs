@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_server::{Broadcast, EventName, Namespace, Object, RawArgs, Socket};
+use socketio_server::{AckSender, Broadcast, EventName, Namespace, Object, RawArgs, Socket};
 
 use super::{both, first, now, said, table, wrong};
 use crate::auth::user::user;
@@ -42,9 +42,13 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
         }
     });
     if relay {
-        namespace.event_middleware(|socket: Socket, EventName(event): EventName, args: RawArgs| async move {
-            hand_on(&socket, &event, &args).await;
-        });
+        // Unlike a middleware, a fallback costs nothing for events that have a handler. It takes the right to
+        // answer and does not use it, because the receivers do not acknowledge the event.
+        namespace.fallback(
+            |socket: Socket, EventName(event): EventName, args: RawArgs, _: Option<AckSender>| async move {
+                hand_on(&socket, &event, &args).await;
+            },
+        );
     }
 }
 
@@ -86,7 +90,7 @@ impl Serialize for Message<'_> {
 }
 
 /// An event that is not ours goes to the other members of the room that it names.
-async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
+pub(crate) async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
     if table::is_handled(event) {
         return;
     }

@@ -43,6 +43,7 @@ use self::shared::{EventError, Shared};
 use self::signature::SecretError;
 use self::socket_state::Known;
 use crate::auth::refusal::Refusal;
+use crate::builtin;
 use crate::config::webhooks::{Hooks as Settings, Moment, WhenDown};
 use crate::native;
 
@@ -73,8 +74,9 @@ impl Hooks {
         Ok(Self(Some(Arc::new(Shared::new(settings, io)?))))
     }
 
-    /// Registers the webhooks of a namespace, after the gateway's own handlers.
-    pub(crate) fn register(&self, namespace: &Namespace) {
+    /// Registers the webhooks of a namespace, after the gateway's own handlers. With `relay` the events that go to
+    /// the backend are relayed first.
+    pub(crate) fn register(&self, namespace: &Namespace, relay: bool) {
         let Some(shared) = &self.0 else { return };
         let asking = Arc::clone(shared);
         namespace.middleware(move |socket: Socket| ask(Arc::clone(&asking), socket));
@@ -90,7 +92,10 @@ impl Hooks {
                 namespace.off_event(event);
             }
             namespace.fallback(
-                |socket: Socket, EventName(event): EventName, args: RawArgs, ack: Option<AckSender>| async move {
+                move |socket: Socket, EventName(event): EventName, args: RawArgs, ack: Option<AckSender>| async move {
+                    if relay {
+                        builtin::hand_on(&socket, &event, &args).await;
+                    }
                     if let Some(known) = socket.extensions().get::<Arc<Known>>() {
                         known.event(&socket, &event, &args, ack).await;
                     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use socketio_server::Ack;
 use tests::raw::{Request, WebSocket};
 
 use crate::support::{start, until};
@@ -135,6 +136,25 @@ async fn names_that_have_no_handler_are_handed_on() {
         native.emit(event, json!({"room": "r", "n": 1})).await;
         assert_eq!(socketio.heard(event).await, json!({"room": "r", "n": 1}));
     }
+}
+
+/// The embedding program decides about the events that it handles. An event that is relayed has no
+/// acknowledgement.
+#[tokio::test]
+async fn an_event_with_a_handler_is_not_relayed() {
+    let running = start(json!({})).await;
+    running.gateway.io().on("own", || async { Ack("handled") });
+    let [mut native, mut socketio] = running.both().await;
+    for client in [&mut native, &mut socketio] {
+        client.ask("join", json!("r")).await;
+    }
+    assert_eq!(native.ask("own", json!({"room": "r"})).await, "handled");
+    native.ws.send(r#"{"event":"typing","id":7,"data":{"room":"r"}}"#).await;
+    assert_eq!(socketio.heard("typing").await, json!({"room": "r"}), "and nothing came before");
+    native.ws.send(r#"{"event":"echo","id":8,"data":[1.0]}"#).await;
+    assert_eq!(native.heard("echo_response").await["received"], json!([1.0]), "and nothing came before");
+    let acknowledged = native.next().await;
+    assert_eq!((&acknowledged["id"], &acknowledged["data"]["received"]), (&json!(8), &json!([1.0])));
 }
 
 #[tokio::test]

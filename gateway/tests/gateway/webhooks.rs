@@ -249,6 +249,25 @@ async fn the_backend_handles_events() {
     assert_eq!(backend.next("disconnect").await.body()["reason"], "server namespace disconnect");
 }
 
+/// An event that names a room reaches its members, and the backend, which acknowledges it.
+#[tokio::test]
+async fn the_backend_receives_events_that_are_relayed() {
+    let mut backend = Backend::start().await;
+    let running = backend.gateway(json!({"calls": ["connect", "event"]})).await;
+    let mut ada = native(&running, &mut backend).await;
+    let mut bob = native(&running, &mut backend).await;
+    for client in [&mut ada, &mut bob] {
+        client.ask("join", json!("r")).await;
+    }
+    let data = json!({"room": "r", "n": 1});
+    ada.ws.send(&json!({"event": "typing", "id": 7, "data": data}).to_string()).await;
+    assert_eq!(bob.heard("typing").await, data);
+    let call = backend.next("event").await;
+    assert_eq!((&call.body()["event"], &call.body()["args"]), (&json!("typing"), &json!([data])));
+    call.says(json!({"ack": "noted"}));
+    assert_eq!(ada.next().await, json!({"id": 7, "data": "noted"}));
+}
+
 #[tokio::test]
 async fn each_client_is_told_of_in_its_order() {
     let mut backend = Backend::start().await;

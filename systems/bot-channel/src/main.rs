@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bot_channel::{Config, SAMPLE, from_config};
-use program::Failure;
+use system_support::Failure;
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::log();
+    system_support::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    program::exit_code(match arguments.as_slice() {
+    system_support::exit_code(match arguments.as_slice() {
         [] => serve(Config::parse(SAMPLE, "the sample")).await,
         [file] if !file.starts_with('-') => serve(Config::load(Path::new(file))).await,
         _ => Err("usage: bot-channel [CONFIG]".into()),
@@ -23,13 +23,13 @@ async fn main() -> ExitCode {
 
 async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), Failure> {
     let mut config = config?;
-    if let Some(key) = program::secret("JWT_KEY")? {
+    if let Some(key) = system_support::secret("JWT_KEY")? {
         config.socketio.jwt_key = Some(key);
     }
     let application = from_config(config)?;
-    let address = program::variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
+    let address = system_support::variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
     let listener = TcpListener::bind(address).await?;
-    let stop = program::told_to_stop()?;
+    let stop = system_support::told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)
 }

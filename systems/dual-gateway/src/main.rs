@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use dual_gateway::{ChatOptions, DualGateway, Parrot};
 use gateway::{Config, Gateway};
-use program::{Failure, parsed, variable};
+use system_support::{Failure, parsed, variable};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -26,10 +26,10 @@ const MIN_SECRET: usize = 16;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::log();
+    system_support::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    program::exit_code(match arguments.as_slice() {
+    system_support::exit_code(match arguments.as_slice() {
         [] => serve().await,
         ["token", user] => token(user),
         _ => Err("usage: dual-gateway [token USER]".into()),
@@ -49,7 +49,7 @@ async fn serve() -> Result<(), Failure> {
     let host = variable("HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
     let main = TcpListener::bind((host.as_str(), parsed("PORT", 3000)?)).await?;
     let websocket = TcpListener::bind((host.as_str(), parsed("WEBSOCKET_PORT", 3500)?)).await?;
-    let stop = program::told_to_stop()?;
+    let stop = system_support::told_to_stop()?;
     println!("API and Socket.IO on http://{}", main.local_addr()?);
     println!("Socket.IO and WebSocket on http://{}", websocket.local_addr()?);
     Ok(dual.serve(main, websocket, stop).await?)

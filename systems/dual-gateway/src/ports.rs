@@ -68,7 +68,7 @@ impl DualGateway {
             stop.await;
             self.gateway.drain().await;
         };
-        let api = program::serve(main, api::router(&self.gateway), stop, program::PATIENCE);
+        let api = system_support::serve(main, api::router(&self.gateway), stop, system_support::PATIENCE);
         tokio::try_join!(api, self.gateway.serve_clients(websocket)).map(|_| ())
     }
 }

@@ -33,7 +33,7 @@ impl Bus {
             .route("/api/{op}", post(command).fallback(no_method))
             .with_state(self.clone())
             .layer(self.io().layer());
-        program::name_peers(router)
+        system_support::name_peers(router)
     }
 
     /// Serves until `stop` completes. Then all clients are disconnected, and requests in flight have ten
@@ -48,7 +48,7 @@ impl Bus {
             stop.await;
             bus.close().await;
         };
-        program::serve(listener, self.router(), stopped, program::PATIENCE).await
+        system_support::serve(listener, self.router(), stopped, system_support::PATIENCE).await
     }
 }
 

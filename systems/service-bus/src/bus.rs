@@ -181,7 +181,7 @@ fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Wh
 
 /// Without a configured key every value is accepted.
 fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
-    key.is_none_or(|key| program::is_same(key, brought.unwrap_or_default()))
+    key.is_none_or(|key| system_support::is_same(key, brought.unwrap_or_default()))
 }
 
 /// Forwards a standard event of any client to all services, with the sender as its source. The bus itself

@@ -14,14 +14,14 @@ use std::process::ExitCode;
 
 use axum_plugin::cli::{self, Command};
 use axum_plugin::{App, Application, SocketOptions, SocketPlugin};
-use program::{Failure, SettingError, variable};
+use system_support::{Failure, SettingError, variable};
 use tracing::{Level, enabled, info};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::log();
+    system_support::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    program::exit_code(run(&arguments).await)
+    system_support::exit_code(run(&arguments).await)
 }
 
 async fn run(arguments: &[String]) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ fn app() -> Result<App, SettingError> {
         engineio_logger: enabled!(target: "engineio", Level::DEBUG),
         ..SocketOptions::default()
     };
-    let token = program::secret("TOKEN")?.unwrap_or_else(|| "let me in".to_owned());
+    let token = system_support::secret("TOKEN")?.unwrap_or_else(|| "let me in".to_owned());
     let socket = SocketPlugin::new(options)
         .server(|server| server.state(private::Token(token.into())))
         .events(lobby::events())
@@ -63,7 +63,7 @@ fn app() -> Result<App, SettingError> {
 async fn serve(application: Application) -> Result<(), Failure> {
     let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    let stop = program::told_to_stop()?;
+    let stop = system_support::told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)
 }

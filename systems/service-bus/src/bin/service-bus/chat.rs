@@ -1,7 +1,7 @@
 //! The chat: forwards messages between users. Messages to absent users go to the mail service.
 
-use program::Failure;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
+use system_support::Failure;
 
 /// Starts the service.
 pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {

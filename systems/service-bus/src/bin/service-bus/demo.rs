@@ -1,7 +1,7 @@
 //! Three services that communicate through the bus, driven by two users.
 
-use program::Failure;
 use service_bus::{Event, EventType};
+use system_support::Failure;
 
 use crate::user::User;
 use crate::{chat, mail, presence};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use program::Failure;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
+use system_support::Failure;
 
 /// Number of stored messages per user.
 type Letters = Arc<Mutex<HashMap<String, usize>>>;

@@ -17,8 +17,8 @@ mod user;
 
 use std::process::ExitCode;
 
-use program::{Failure, parsed, told_to_stop, variable};
 use service_bus::{Bus, BusOptions, OriginPolicy, Origins, Users};
+use system_support::{Failure, parsed, told_to_stop, variable};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -26,7 +26,7 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    program::exit_code(match arguments.as_slice() {
+    system_support::exit_code(match arguments.as_slice() {
         [] | ["serve"] => serve().await,
         ["demo"] => demo().await,
         _ => Err("usage: service-bus [serve | demo]".into()),
@@ -45,14 +45,14 @@ fn log(default: &str) -> Result<(), Failure> {
         "OFF" => "off",
         _ => return Err(format!("LOG_LEVEL: there is no level {level}").into()),
     };
-    program::log_at(EnvFilter::new(filter));
+    system_support::log_at(EnvFilter::new(filter));
     Ok(())
 }
 
 async fn serve() -> Result<(), Failure> {
     log("INFO")?;
     let port = parsed("SOCKET_IO_PORT", 8000)?;
-    let key = program::secret("BUS_KEY")?;
+    let key = system_support::secret("BUS_KEY")?;
     let users = match (variable("USERS").as_deref(), &key) {
         (Some("believed"), _) | (None, None) => Users::Believed,
         (Some("unknown"), _) | (None, Some(_)) => Users::Unknown,

@@ -1,7 +1,7 @@
 //! Presence: notifies all clients of connected and disconnected users and of their status.
 
-use program::Failure;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
+use system_support::Failure;
 
 /// Starts the service.
 pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use program::Failure;
 use serde_json::json;
 use service_bus::{Event, EventType};
 use socketio_client::{Data, Manager, Socket};
+use system_support::Failure;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use websocket_rooms::{Client, ClientOptions, Hub};
 
-use program::Failure;
+use system_support::Failure;
 
 /// Runs until the input ends.
 pub(crate) async fn run(urls: &[&str]) -> Result<(), Failure> {

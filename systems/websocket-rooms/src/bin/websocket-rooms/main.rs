@@ -14,16 +14,16 @@ mod connect;
 
 use std::process::ExitCode;
 
-use program::{Failure, variable};
+use system_support::{Failure, variable};
 use tokio::net::TcpListener;
 use websocket_rooms::{Origins, Server, ServerOptions};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::log();
+    system_support::log();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    program::exit_code(match arguments.as_slice() {
+    system_support::exit_code(match arguments.as_slice() {
         [] | ["serve"] => serve().await,
         ["connect", urls @ ..] if !urls.is_empty() => connect::run(urls).await,
         _ => Err("usage: websocket-rooms [serve | connect NAME=URL…]".into()),
@@ -34,9 +34,9 @@ async fn serve() -> Result<(), Failure> {
     let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let origins: Origins = variable("ORIGINS").unwrap_or_default().parse()?;
     let server = Server::new(ServerOptions { origins, ..ServerOptions::default() });
-    chat::set_up(&server, program::secret("TOKEN")?);
+    chat::set_up(&server, system_support::secret("TOKEN")?);
     let listener = TcpListener::bind(address).await?;
-    let stop = program::told_to_stop()?;
+    let stop = system_support::told_to_stop()?;
     println!("listening on ws://{}", listener.local_addr()?);
     let closing = server.clone();
     let stopper = tokio::spawn(async move {

@@ -1,7 +1,7 @@
 //! Valid and invalid requests: each part is picked from valid forms and from forms on which readers are known
 //! to disagree, and then bytes may be changed.
 
-use crate::random::Random;
+use tests::random::Random;
 
 const METHODS: &[&[u8]] = &[
     b"GET",

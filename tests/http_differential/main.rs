@@ -7,7 +7,6 @@
 
 mod decisions;
 mod generate;
-mod random;
 mod readers;
 mod reading;
 
@@ -15,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use random::Random;
+use tests::random::Random;
 
 const INPUTS: usize = 10_000;
 /// Number of simultaneous connections to each reader.

@@ -1,8 +1,9 @@
 //! Well-formed packets: nested, with binary data at any depth, with characters of all lengths, empty and
 //! large.
 
+use tests::random::Random;
+
 use crate::packet::Packet;
-use crate::random::Random;
 use crate::value::Value;
 
 const NAMESPACES: [&str; 12] = [
@@ -112,8 +113,8 @@ pub(crate) fn packet(random: &mut Random) -> Packet {
 fn id(random: &mut Random) -> u64 {
     match random.below(3) {
         0 => random.below(10) as u64,
-        1 => random.next() % 100_000,
-        _ => random.next() % (1 << 53),
+        1 => random.next_u64() % 100_000,
+        _ => random.next_u64() % (1 << 53),
     }
 }
 
@@ -140,7 +141,7 @@ fn value(random: &mut Random, depth: usize, binary: bool) -> Value {
         3 => float(random),
         6 if binary => {
             let length = if random.once_in(50) { 70_000 } else { random.below(40) };
-            Value::Binary((0..length).map(|_| random.next() as u8).collect())
+            Value::Binary((0..length).map(|_| random.next_u64() as u8).collect())
         }
         4..=6 => Value::String(string(random)),
         7 | 8 => Value::Array((0..random.below(5)).map(|_| value(random, depth + 1, binary)).collect()),
@@ -150,7 +151,7 @@ fn value(random: &mut Random, depth: usize, binary: bool) -> Value {
 
 /// Fractions that both languages print in the same way; whole numbers are covered by the integers.
 fn float(random: &mut Random) -> Value {
-    let thousandths = i64::try_from(random.next() % 2_000_000).unwrap() - 1_000_000;
+    let thousandths = i64::try_from(random.next_u64() % 2_000_000).unwrap() - 1_000_000;
     if thousandths % 1000 == 0 {
         Value::Int(thousandths / 1000)
     } else {

@@ -1,7 +1,8 @@
 //! Invalid packets: mutations of well-formed packets, and known attacks.
 
+use tests::random::Random;
+
 use crate::packet::Message;
-use crate::random::Random;
 
 /// Initial texts, each followed by as many one-byte attachments as it announces.
 const SEEDS: [&str; 34] = [
@@ -203,8 +204,8 @@ pub(crate) fn binaries(random: &mut Random) -> Vec<Message> {
                     bytes.remove(at);
                 }
                 1 => bytes.truncate(at),
-                2 if at < bytes.len() => bytes[at] = random.next() as u8,
-                _ => bytes.insert(at, random.next() as u8),
+                2 if at < bytes.len() => bytes[at] = random.next_u64() as u8,
+                _ => bytes.insert(at, random.next_u64() as u8),
             }
         }
         if !exhausts_the_oracle(&bytes) {

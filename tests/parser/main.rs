@@ -10,7 +10,6 @@ mod generate;
 mod hostile;
 mod oracle;
 mod packet;
-mod random;
 mod value;
 
 use std::collections::BTreeMap;
@@ -19,8 +18,8 @@ use std::thread;
 
 use oracle::{Answer, Oracle, Questions};
 use packet::{Message, Packet, decode};
-use random::Random;
 use socketio_parser::Parser;
+use tests::random::Random;
 
 const GENERATED_JSON: usize = 100_000;
 const GENERATED_MSGPACK: usize = 40_000;

@@ -4,6 +4,7 @@ pub mod chromium;
 pub mod devtools;
 pub mod node;
 pub mod python;
+pub mod random;
 pub mod raw;
 pub mod rust_socketio;
 pub mod script;

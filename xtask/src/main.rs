@@ -23,8 +23,8 @@ cargo xtask instructions [--update | --runs N]
                                  counts the instructions of the hot paths, held against benches/instructions.txt;
                                  or keeps the new counts; or says how far several counts are apart
 cargo xtask layering [CRATE [FOLDER]]
-                                 fails if modules use each other in a circle, or against the layers of
-                                 tests/layering.txt; with a crate, prints an order that its uses allow
+                                 fails if modules form a cycle or violate the layers of tests/layering.txt; with
+                                 a crate, prints an order of its modules that the code allows
 cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
                                  runs an official suite (eio, eio-client, sio, sio-client) against our server";
 

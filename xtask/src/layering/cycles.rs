@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::modules::{Graph, join, parent};
 
-/// Modules of one folder that use each other in a circle.
+/// Modules of one folder of which each uses each other, directly or not.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cycle {
     /// The module around them; empty for the top modules.

@@ -11,7 +11,7 @@ pub(super) type Graph = BTreeMap<String, BTreeSet<String>>;
 /// Gives the text of a file that exists.
 pub(super) type Load<'a> = &'a dyn Fn(&File) -> Option<String>;
 
-/// Uses of a module that lead through re-exports may be circular in code that does not compile.
+/// Number of re-exports that are followed. Those of code that does not compile may form a cycle.
 const MOST_STEPS: usize = 16;
 
 /// The modules of a crate by their paths.
@@ -96,7 +96,7 @@ impl Modules {
     }
 
     /// The modules that use items of the root and are used by it, re-exports aside.
-    pub(super) fn circles_of_root(&self) -> Vec<String> {
+    pub(super) fn cycles_with_root(&self) -> Vec<String> {
         let Some(root) = self.all.get("") else { return Vec::new() };
         let by_root = self.used_by_root(root);
         let uses_root = self

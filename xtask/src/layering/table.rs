@@ -5,7 +5,7 @@
 //! no line of its own is on the line of the module around it. A module may use modules of lower layers, and of
 //! its own layer only if the line ends in `*` or both are inside of the same module.
 //!
-//! A line `cycle folder: a b c` names a cycle that is known and not mended yet.
+//! A line `cycle folder: a b c` accepts a known cycle in that folder of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 

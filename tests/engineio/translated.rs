@@ -25,7 +25,7 @@ struct Words {
 }
 
 impl Translator for Words {
-    fn opening(&mut self) -> Option<Message> {
+    fn first_message(&mut self) -> Option<Message> {
         self.opening.take()
     }
 
@@ -65,7 +65,7 @@ impl Translator for Words {
         }
     }
 
-    fn farewell(
+    fn close_frame(
         &mut self,
         reason: CloseReason,
         code: Option<CloseCode>,

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use thiserror::Error;
 
 use super::body::Framing;
+use super::list::has_token;
 
 /// The largest head in bytes.
 pub(crate) const MAX_HEAD: usize = 16 * 1024;
@@ -99,8 +100,8 @@ impl Head {
         let framing = framing(&headers, version)?;
         let expects_continue = expects_continue(&headers, version)?;
         let keep_alive = match version {
-            Version::HTTP_11 => !has_token(&headers, b"close"),
-            _ => has_token(&headers, b"keep-alive"),
+            Version::HTTP_11 => !has_token(&headers, header::CONNECTION, "close"),
+            _ => has_token(&headers, header::CONNECTION, "keep-alive"),
         };
         let (mut parts, ()) = Request::new(()).into_parts();
         (parts.method, parts.uri, parts.version, parts.headers) = (method, uri, version, headers);
@@ -223,14 +224,6 @@ fn expects_continue(headers: &HeaderMap, version: Version) -> Result<bool, HeadE
         Some(_) => Err(HeadError::Expectation),
         None => Ok(false),
     }
-}
-
-/// Whether the header Connection contains this token.
-fn has_token(headers: &HeaderMap, token: &[u8]) -> bool {
-    let lists = |value: &HeaderValue| {
-        value.as_bytes().split(|&byte| byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token))
-    };
-    headers.get_all(header::CONNECTION).iter().any(lists)
 }
 
 #[cfg(test)]

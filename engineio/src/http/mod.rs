@@ -7,6 +7,8 @@ mod body;
 mod date;
 #[cfg(feature = "server")]
 mod head;
+#[cfg(feature = "server")]
+pub(crate) mod list;
 
 #[cfg(feature = "server")]
 pub(crate) use self::answer::{After, BodyEnd, continue_100, encode};

@@ -5,6 +5,7 @@ pub mod frame;
 pub mod open;
 pub mod packet;
 pub mod payload;
+pub(crate) mod percent;
 pub mod prepared;
 pub mod sid;
 pub mod text;

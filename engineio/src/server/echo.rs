@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use super::driver::close;
-use super::driver::websocket_carrier::{Line, Received};
+use super::driver::websocket_carrier::{Received, WebSocketCarrier};
 use super::http::http_server::HttpServer;
 use super::http::incoming::RequestBody;
 use super::http::routes::Routes;
@@ -45,8 +45,8 @@ fn respond(request: Request<RequestBody>, server: &Arc<Shared>) -> Response<Body
     match (accept(&parts), upgrading) {
         (Ok(answer), Some(upgrading)) => {
             let dialect = Dialect { protocol: Protocol::V4, base64: false };
-            let line = Line::new(upgrading, dialect, &server.config);
-            tokio::spawn(echo(line, Arc::clone(server)));
+            let websocket = WebSocketCarrier::new(upgrading, dialect, &server.config);
+            tokio::spawn(echo(websocket, Arc::clone(server)));
             answer.map(|()| Body::from(""))
         }
         (Err(refusal), _) => refusal.into_response().map(|()| Body::from("")),
@@ -58,7 +58,7 @@ fn respond(request: Request<RequestBody>, server: &Arc<Shared>) -> Response<Body
     }
 }
 
-async fn echo(mut line: Line, server: Arc<Shared>) {
+async fn echo(mut websocket: WebSocketCarrier, server: Arc<Shared>) {
     let outbox = Outbox::new(usize::MAX, SlowConsumer::Refuse);
     let mut end = None;
     // The outbox is written before the next read, so it never holds more than the responses to one read.
@@ -67,17 +67,18 @@ async fn echo(mut line: Line, server: Arc<Shared>) {
         loop {
             let mut idle = false;
             if !waits && end.is_none() {
-                match line.poll_receive(cx) {
+                match websocket.poll_receive(cx) {
                     Poll::Pending => idle = true,
                     Poll::Ready(mut batch) => {
-                        while let Some(received) = line.next(&mut batch) {
-                            end = end.or(event(received, &mut line, &outbox));
+                        while let Some(received) = websocket.next(&mut batch) {
+                            end = end.or(event(received, &mut websocket, &outbox));
                         }
                         waits = true;
                     }
                 }
             }
-            match line.poll_flush(Some(Source { outbox: &outbox, on_take: &mut |_| {}, translate: None }), cx)
+            match websocket
+                .poll_flush(Some(Source { outbox: &outbox, on_take: &mut |_| {}, translate: None }), cx)
             {
                 Ok(true) => waits = false,
                 Ok(false) => idle = true,
@@ -91,16 +92,16 @@ async fn echo(mut line: Line, server: Arc<Shared>) {
         }
     })
     .await;
-    close::spawn(line, code.map(|code| (code, "")), &server);
+    close::spawn(websocket, code.map(|code| (code, "")), &server);
 }
 
 /// Handles one event. `Some` ends the connection with this close code.
-fn event(received: Received, line: &mut Line, outbox: &Outbox) -> Option<Option<CloseCode>> {
+fn event(received: Received, websocket: &mut WebSocketCarrier, outbox: &Outbox) -> Option<Option<CloseCode>> {
     let message = match received {
         Received::Event(Event::Text(text)) => Message::Text(text),
         Received::Event(Event::Binary(data)) => Message::Binary(data),
         Received::Event(Event::Ping(data)) => {
-            line.pong(&data);
+            websocket.pong(&data);
             return None;
         }
         Received::Event(_) => return None,

@@ -136,7 +136,7 @@ impl Server {
         let time = deadline - (deadline / 4).min(driver::close::LINGER);
         let sessions = self.sessions();
         let step = spread.min(time) / u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
-        let tell = async {
+        let close_all = async {
             for (session, number) in sessions.iter().zip(0..) {
                 tokio::time::sleep_until(started + step * number).await;
                 session.close();
@@ -147,10 +147,10 @@ impl Server {
         tokio::select! {
             biased;
             () = self.0.emptied() => {}
-            _ = tokio::time::timeout(time, tell) => {}
+            _ = tokio::time::timeout(time, close_all) => {}
         }
         self.close();
         self.0.emptied().await;
-        self.0.last_words().await;
+        self.0.closes_sent().await;
     }
 }

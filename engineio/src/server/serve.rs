@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use super::Server;
-use super::http::address_limit::Place;
+use super::http::address_limit::CountedAddress;
 use super::http::answering::{Answering, ResponseBody};
 use super::http::connection::{self, Deadlines};
 use super::http::incoming::RequestBody;
@@ -28,7 +28,7 @@ impl Server {
     /// seconds.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.accept(listener).await;
-        self.0.last_words().await;
+        self.0.closes_sent().await;
         Ok(())
     }
 
@@ -44,8 +44,8 @@ impl Server {
                     Ok((stream, peer)) => {
                         let options = &self.0.options;
                         if self.0.connections.now() < options.max_connections {
-                            if let Some(place) = options.connections_per_address.enter(peer.ip()) {
-                                self.run(stream, peer, Some(place));
+                            if let Some(address) = options.connections_per_address.enter(peer.ip()) {
+                                self.run(stream, peer, Some(address));
                             }
                         }
                     }
@@ -69,7 +69,7 @@ impl Server {
         self.run(stream, peer, None);
     }
 
-    fn run<S>(&self, stream: S, peer: SocketAddr, place: Option<Place>)
+    fn run<S>(&self, stream: S, peer: SocketAddr, address: Option<CountedAddress>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -81,7 +81,7 @@ impl Server {
             let deadlines = Deadlines { head: options.head_timeout, body: options.body_timeout };
             let answering = Arc::clone(&server.0);
             connection::run(answering, deadlines, Io::new(stream), peer, end).await;
-            drop((counted, place));
+            drop((counted, address));
         });
     }
 

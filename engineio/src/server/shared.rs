@@ -38,7 +38,7 @@ pub(crate) struct Shared {
 }
 
 /// The longest wait for the last close packets and close frames to be sent.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const CLOSES_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn new(config: Config, options: Options, accept: Box<dyn Accept>) -> Self {
@@ -85,12 +85,12 @@ impl Shared {
 
     /// Waits until the close frames of the last sessions, and the responses to their polls, are sent. A
     /// process that exits before would cut them off.
-    pub(super) async fn last_words(&self) {
-        let told = async {
+    pub(super) async fn closes_sent(&self) {
+        let sent = async {
             self.tasks.emptied().await;
             self.connections.emptied().await;
         };
-        let _ = tokio::time::timeout_at(self.patience(LAST_WORDS), told).await;
+        let _ = tokio::time::timeout_at(self.patience(CLOSES_TIMEOUT), sent).await;
     }
 
     /// Waits until the last session has ended.

@@ -114,14 +114,14 @@ pub enum Action {
     Switch,
     /// Refuse new messages, deliver the queued ones, then report [`Input::Drained`].
     Drain,
-    /// The session has ended: notify the peer as the [`Farewell`] says, drop both transports, notify the
+    /// The session has ended: notify the peer as the [`FinalPacket`] says, drop both transports, notify the
     /// application.
-    Closed(CloseReason, Farewell),
+    Closed(CloseReason, FinalPacket),
 }
 
 /// The last packet or frame for the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum FinalPacket {
     /// A close packet (polling) or a close frame (WebSocket).
     Close,
     /// A noop for the waiting GET: the peer has closed the session itself.
@@ -202,9 +202,9 @@ impl Machine {
         match input {
             Input::Packet(packet) if open => self.on_packet(packet, now),
             // "packet received with closed socket": a closing session ignores all packets except a close.
-            Input::Packet(Packet::Close) => self.close(CloseReason::TransportClose, Farewell::Noop),
+            Input::Packet(Packet::Close) => self.close(CloseReason::TransportClose, FinalPacket::Noop),
             Input::Packet(_) => None,
-            Input::Undecodable => self.close(CloseReason::ParseError, Farewell::Close),
+            Input::Undecodable => self.close(CloseReason::ParseError, FinalPacket::Close),
 
             Input::PollOpened => self.on_poll_opened(),
             Input::PollAnswered => {
@@ -227,11 +227,11 @@ impl Machine {
             Input::ProbePacket(packet) => self.on_probe_packet(&packet, now),
             Input::ProbeLost => self.drop_probe(),
 
-            Input::CarrierLost(reason) => self.close(reason, Farewell::Close),
+            Input::CarrierLost(reason) => self.close(reason, FinalPacket::Close),
             Input::Close => self.on_close(now),
-            Input::Abort(reason) => self.close(reason, Farewell::Close),
+            Input::Abort(reason) => self.close(reason, FinalPacket::Close),
             Input::Drained if open => None,
-            Input::Drained => self.close(CloseReason::ForcedClose, Farewell::Close),
+            Input::Drained => self.close(CloseReason::ForcedClose, FinalPacket::Close),
             Input::Timeout => self.on_timeout(now),
         }
     }
@@ -239,7 +239,7 @@ impl Machine {
     fn on_packet(&mut self, packet: Packet, now: Instant) -> Option<Action> {
         match packet {
             Packet::Message(message) => Some(Action::Deliver(message)),
-            Packet::Close => self.close(CloseReason::TransportClose, Farewell::Noop),
+            Packet::Close => self.close(CloseReason::TransportClose, FinalPacket::Noop),
             // The side that may only answer must not ping: it is a client of the other revision, or a faulty
             // one.
             Packet::Ping(data) => match self.heartbeat.ping_received(now) {
@@ -317,7 +317,7 @@ impl Machine {
 
     fn on_timeout(&mut self, now: Instant) -> Option<Action> {
         match self.heartbeat.due(now) {
-            Some(Due::Dead) => return self.close(CloseReason::PingTimeout, Farewell::Close),
+            Some(Due::Dead) => return self.close(CloseReason::PingTimeout, FinalPacket::Close),
             // A closing session sends no ping, but the peer still has to prove that it is alive.
             Some(Due::Ping) if matches!(self.state, State::Open(_)) => return Some(Action::Ping),
             Some(Due::Ping) | None => {}
@@ -332,7 +332,7 @@ impl Machine {
                 *deadline = now + GRACE;
             }
             State::Closing { deadline, .. } if *deadline <= now => {
-                return self.close(CloseReason::ForcedClose, Farewell::Close);
+                return self.close(CloseReason::ForcedClose, FinalPacket::Close);
             }
             // A probe needs no grace period: its socket is read before the clock.
             _ => {}
@@ -356,12 +356,12 @@ impl Machine {
     }
 
     fn fail(&mut self, fault: Fault) -> Option<Action> {
-        self.close(CloseReason::TransportError(fault), Farewell::Close)
+        self.close(CloseReason::TransportError(fault), FinalPacket::Close)
     }
 
-    fn close(&mut self, reason: CloseReason, farewell: Farewell) -> Option<Action> {
+    fn close(&mut self, reason: CloseReason, final_packet: FinalPacket) -> Option<Action> {
         self.state = State::Closed(reason);
-        Some(Action::Closed(reason, farewell))
+        Some(Action::Closed(reason, final_packet))
     }
 
     fn carrier(&self) -> Option<Carrier> {

@@ -22,7 +22,7 @@ fn ping(data: &'static str) -> Packet {
 }
 
 fn failed(fault: Fault) -> Option<Action> {
-    Some(Action::Closed(CloseReason::TransportError(fault), Farewell::Close))
+    Some(Action::Closed(CloseReason::TransportError(fault), FinalPacket::Close))
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn the_first_ping_is_due_one_interval_after_the_opening() {
     assert_eq!(session.handle(Input::Timeout, start + 24 * SECOND), None, "never earlier");
     assert_eq!(session.handle(Input::Timeout, start + 25 * SECOND), Some(Action::Ping));
     assert_eq!(session.poll_timeout(), Some(start + 45 * SECOND));
-    let dead = Some(Action::Closed(CloseReason::PingTimeout, Farewell::Close));
+    let dead = Some(Action::Closed(CloseReason::PingTimeout, FinalPacket::Close));
     assert_eq!(session.handle(Input::Timeout, start + 45 * SECOND), dead);
     assert_eq!(session.poll_timeout(), None);
 }
@@ -50,7 +50,7 @@ fn a_server_that_slept_asks_before_it_takes_the_peer_for_dead() {
 #[test]
 fn a_deadline_that_passed_while_the_server_slept_is_put_off_once() {
     for (protocol, asked) in [(Protocol::V4, true), (Protocol::V3, false)] {
-        let dead = Some(Action::Closed(CloseReason::PingTimeout, Farewell::Close));
+        let dead = Some(Action::Closed(CloseReason::PingTimeout, FinalPacket::Close));
         let slept = || {
             let (mut session, start) = machine(protocol, Transport::Polling);
             let ping = session.handle(Input::Timeout, start + 25 * SECOND);
@@ -89,7 +89,7 @@ fn a_deadline_that_passed_while_the_server_slept_is_put_off_once() {
 fn a_deadline_that_is_noticed_in_time_is_not_put_off() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);
     assert_eq!(session.handle(Input::Timeout, start + 25 * SECOND), Some(Action::Ping));
-    let dead = Some(Action::Closed(CloseReason::PingTimeout, Farewell::Close));
+    let dead = Some(Action::Closed(CloseReason::PingTimeout, FinalPacket::Close));
     assert_eq!(session.handle(Input::Timeout, start + 46 * SECOND), dead);
 }
 
@@ -185,7 +185,7 @@ fn closing_delivers_what_waits_and_ignores_the_peer() {
     assert_eq!(session.handle(Input::Close, start), Some(Action::Drain));
     assert_eq!(session.handle(Input::Close, start), None);
     assert_eq!(session.handle(Input::Packet(message("late")), start), None);
-    let closed = Some(Action::Closed(CloseReason::ForcedClose, Farewell::Close));
+    let closed = Some(Action::Closed(CloseReason::ForcedClose, FinalPacket::Close));
     assert_eq!(session.handle(Input::Drained, start), closed);
     assert_eq!(session.handle(Input::Packet(message("later")), start), None);
 }
@@ -196,7 +196,7 @@ fn closing_ends_by_itself() {
     assert_eq!(session.handle(Input::Close, start), Some(Action::Drain));
     // The due ping is not sent, but the peer still has to prove that it is alive.
     assert_eq!(session.handle(Input::Timeout, start + 25 * SECOND), None);
-    let closed = Some(Action::Closed(CloseReason::ForcedClose, Farewell::Close));
+    let closed = Some(Action::Closed(CloseReason::ForcedClose, FinalPacket::Close));
     assert_eq!(session.handle(Input::Timeout, start + 30 * SECOND), closed);
 }
 
@@ -210,14 +210,14 @@ fn a_close_whose_deadline_passed_while_the_server_slept_is_put_off_once() {
     assert_eq!(session.poll_timeout(), Some(woke + SECOND));
     assert_eq!(session.handle(Input::PollOpened, woke + SECOND / 2), None);
     assert!(session.writable());
-    let closed = Some(Action::Closed(CloseReason::ForcedClose, Farewell::Close));
+    let closed = Some(Action::Closed(CloseReason::ForcedClose, FinalPacket::Close));
     assert_eq!(session.handle(Input::Timeout, woke + 60 * SECOND), closed);
 }
 
 #[test]
 fn a_close_packet_is_answered_with_a_noop() {
     let (mut session, start) = machine(Protocol::V4, Transport::Polling);
-    let closed = Some(Action::Closed(CloseReason::TransportClose, Farewell::Noop));
+    let closed = Some(Action::Closed(CloseReason::TransportClose, FinalPacket::Noop));
     assert_eq!(session.handle(Input::Packet(Packet::Close), start), closed);
     assert_eq!(session.handle(Input::PollOpened, start), Some(Action::Refuse));
 }

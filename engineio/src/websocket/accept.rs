@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 
 use super::key::answer_to;
+use crate::http::list::{elements, has_token};
 
 /// The only final version of the WebSocket protocol.
 const VERSION: &str = "13";
@@ -121,20 +122,12 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether a comma-separated list in one of the header's lines contains this token, in any case.
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    let lines = headers.get_all(name).iter();
-    let mut values = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
-    values.any(|value| value.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-}
-
 fn first_subprotocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, AcceptError> {
     // The offers are compared with each other, so their number is limited; no client sends many.
     const MAX_OFFERS: usize = 64;
     let mut offers: Vec<&[u8]> = Vec::new();
     for line in headers.get_all(header::SEC_WEBSOCKET_PROTOCOL) {
-        for offer in line.as_bytes().split(|&byte| byte == b',') {
-            let offer = offer.trim_ascii();
+        for offer in elements(line.as_bytes()) {
             if !is_token(offer) || offers.contains(&offer) || offers.len() == MAX_OFFERS {
                 return Err(AcceptError::Subprotocol);
             }

@@ -170,7 +170,7 @@ impl Client {
 }
 
 impl Translator for Client {
-    fn opening(&mut self) -> Option<Message> {
+    fn first_message(&mut self) -> Option<Message> {
         let mut packet = Vec::new();
         Parser::Json.encode_connect::<()>(&mut packet, &self.namespace, None).ok()?;
         Some(String::from_utf8(packet).ok()?.into())
@@ -208,7 +208,7 @@ impl Translator for Client {
         }
     }
 
-    fn farewell(
+    fn close_frame(
         &mut self,
         reason: CloseReason,
         code: Option<CloseCode>,

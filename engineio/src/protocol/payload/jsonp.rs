@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::protocol::packet::ParseError;
+use crate::protocol::percent;
 use crate::protocol::text::Text;
 
 /// The largest number of form fields that are read, as in the official server.
@@ -17,7 +18,7 @@ pub fn decode(form: &[u8]) -> Result<Option<Text>, ParseError> {
     let fields = form.split(|&byte| byte == b'&').filter(|field| !field.is_empty());
     for field in fields.take(MAX_FIELDS) {
         let end = memchr::memchr(b'=', field).unwrap_or(field.len());
-        if percent_decode(&field[..end]) == b"d" {
+        if percent::decode_form(&field[..end]) == b"d" {
             let value = field.get(end + 1..).unwrap_or_default();
             if found.replace(value).is_some() {
                 return Ok(None);
@@ -25,7 +26,7 @@ pub fn decode(form: &[u8]) -> Result<Option<Text>, ParseError> {
         }
     }
     let Some(value) = found else { return Ok(None) };
-    let text = unescape_newlines(percent_decode(value));
+    let text = unescape_newlines(percent::decode_form(value));
     Text::from_utf8(Bytes::from(text)).map(Some).map_err(|_| ParseError::Utf8)
 }
 
@@ -40,32 +41,6 @@ pub fn encode(index: &str, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"](\"");
     escape(payload, out);
     out.extend_from_slice(b"\");");
-}
-
-/// Decodes `application/x-www-form-urlencoded`. A `%` without two hex digits is kept.
-fn percent_decode(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => match hex_pair(tail) {
-                Some(decoded) => {
-                    rest = &tail[2..];
-                    decoded
-                }
-                None => b'%',
-            },
-            other => other,
-        });
-    }
-    out
-}
-
-fn hex_pair(bytes: &[u8]) -> Option<u8> {
-    let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
 /// Decodes `\n` and `\\n`. A browser changes the line ends of a form, so the client sends a line feed as

@@ -13,7 +13,7 @@ pub(crate) mod translated;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 use super::request::hooks::Refusal;
 use super::request::query::{Handshake, Query};
@@ -22,6 +22,7 @@ use super::response::body::Body;
 use super::session::handle::Session;
 use super::trace;
 use crate::config::Transport;
+use crate::http::list::has_token;
 use crate::io::Upgrading;
 use crate::server::response::{merge, status};
 use crate::server::shared::Shared;
@@ -193,17 +194,11 @@ pub(crate) fn mismatch(transport: Transport, session: &Session) -> RequestError 
 
 /// Whether a request asks to leave HTTP (RFC 9110, 7.8), for whatever protocol.
 fn wants_upgrade(headers: &HeaderMap) -> bool {
-    let upgrade = |value: &HeaderValue| {
-        value
-            .as_bytes()
-            .split(|&byte| byte == b',')
-            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    };
-    headers.contains_key(header::UPGRADE) && headers.get_all(header::CONNECTION).iter().any(upgrade)
+    headers.contains_key(header::UPGRADE) && has_token(headers, header::CONNECTION, "upgrade")
 }
 
 /// The session ended between the look into the registry and the driver's turn.
-pub(super) fn gone(session: &Session) -> RequestError {
+pub(super) fn session_ended(session: &Session) -> RequestError {
     if session.transport() == Transport::WebSocket {
         return mismatch(Transport::Polling, session);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Response, header};
 
 use super::Checked;
-use super::register::Registered;
+use super::register::PendingSession;
 use crate::config::Transport;
 use crate::io::Upgrading;
 use crate::polling;
@@ -43,11 +43,11 @@ impl Shared {
         };
         let dialect = Dialect { protocol, base64: request.handshake.base64 };
         let head = RequestHead::of(parts, query.clone());
-        let registered = match self.register(parts, head, transport, dialect).await? {
-            Ok(registered) => registered,
+        let pending = match self.register(parts, head, transport, dialect).await? {
+            Ok(pending) => pending,
             Err(answer) => return Ok(answer),
         };
-        let session = &registered.session;
+        let session = &pending.session;
         let mut greeting = vec![self.open_packet(session)];
         greeting.extend(self.options.initial_packet.clone().map(Prepared::from));
 
@@ -72,25 +72,25 @@ impl Shared {
             }
         };
         self.decorate(parts, &mut response, true);
-        self.begin(registered, request.upgrading.take(), None);
+        self.begin(pending, request.upgrading.take(), None);
         Ok(response)
     }
 
     /// Starts the task of a session.
     pub(crate) fn begin(
         self: &Arc<Self>,
-        registered: Registered,
+        pending: PendingSession,
         upgrading: Option<Upgrading>,
         translator: Option<Box<dyn Translator>>,
     ) {
-        let session = &registered.session;
+        let session = &pending.session;
         let handler = self.accept.accept(session);
         let (protocol, transport) = (session.protocol(), session.transport());
-        let machine = Machine::new(Arc::clone(&self.config), protocol, transport, registered.opened);
-        let (session, place) = registered.keep();
+        let machine = Machine::new(Arc::clone(&self.config), protocol, transport, pending.opened);
+        let (session, address) = pending.keep();
         trace::opened(&session);
         let span = trace::span(&session);
-        let driver = Driver::new(session, machine, handler, Arc::clone(self), upgrading, place, translator);
+        let driver = Driver::new(session, machine, handler, Arc::clone(self), upgrading, address, translator);
         tokio::spawn(trace::within(span, driver));
     }
 

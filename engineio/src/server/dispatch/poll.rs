@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
-use super::{Checked, gone};
+use super::{Checked, session_ended};
 use crate::polling::PollAnswer;
 use crate::protocol::payload::jsonp;
 use crate::server::request::request_error::RequestError;
@@ -33,7 +33,7 @@ impl Shared {
                 self.decorate(request.parts, &mut response, false);
                 Ok(response)
             }
-            Err(_) => Err(gone(session)),
+            Err(_) => Err(session_ended(session)),
         }
     }
 

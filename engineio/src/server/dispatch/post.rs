@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::poll::polling_headers;
-use super::{Checked, gone};
+use super::{Checked, session_ended};
 use crate::close_reason::{CloseReason, Fault};
 use crate::polling::PayloadForm;
 use crate::protocol::packet::Protocol;
@@ -97,9 +97,9 @@ impl Shared {
             }
         };
         match taken {
-            Ok(PostAnswer::Taken) => Ok(self.post_response(&request)),
+            Ok(PostAnswer::Accepted) => Ok(self.post_response(&request)),
             Ok(PostAnswer::Refused) => Ok(status(StatusCode::BAD_REQUEST)),
-            Err(_) => Err(gone(session)),
+            Err(_) => Err(session_ended(session)),
         }
     }
 

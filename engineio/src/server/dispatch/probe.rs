@@ -3,7 +3,7 @@
 use http::Response;
 use tokio::sync::oneshot;
 
-use super::{Checked, gone};
+use super::{Checked, session_ended};
 use crate::server::request::request_error::{BadRequest, RequestError};
 use crate::server::response::body::Body;
 use crate::server::session::command::Command;
@@ -28,7 +28,7 @@ impl Shared {
         let (answer, accepted) = oneshot::channel();
         session.command(Command::Probe(answer, upgrading));
         if accepted.await.is_err() {
-            return Err(gone(session));
+            return Err(session_ended(session));
         }
         let mut response = switching.map(|()| Body::default());
         self.decorate(request.parts, &mut response, false);

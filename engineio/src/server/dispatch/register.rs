@@ -11,7 +11,7 @@ use crate::config::Transport;
 use crate::outbox::Outbox;
 use crate::protocol::prepared::Dialect;
 use crate::protocol::sid::Sid;
-use crate::server::http::address_limit::Place;
+use crate::server::http::address_limit::CountedAddress;
 use crate::server::http::peer_addr::PeerAddr;
 use crate::server::request::head::RequestHead;
 use crate::server::request::request_error::{BadRequest, RequestError};
@@ -23,10 +23,10 @@ use crate::server::shared::Shared;
 use crate::server::trace;
 
 /// A session in the registry that has no driver yet. Should the application's `accept` panic, it is taken out again.
-pub(crate) struct Registered {
+pub(crate) struct PendingSession {
     server: Arc<Shared>,
     pub(crate) session: Session,
-    place: Option<Place>,
+    address: Option<CountedAddress>,
     pub(super) opened: Instant,
     keep: bool,
 }
@@ -39,7 +39,7 @@ impl Shared {
         head: RequestHead,
         transport: Transport,
         dialect: Dialect,
-    ) -> Result<Result<Registered, Response<Body>>, RequestError> {
+    ) -> Result<Result<PendingSession, Response<Body>>, RequestError> {
         if self.is_closing() {
             return Ok(Err(unavailable()));
         }
@@ -47,9 +47,9 @@ impl Shared {
             return Ok(Err(self.full()));
         }
         let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
-        let place = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
+        let address = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
             Some(None) => return Ok(Err(too_many(peer))),
-            place => place.flatten(),
+            address => address.flatten(),
         };
         let sid = self.generate_id(parts).await?;
 
@@ -60,10 +60,10 @@ impl Shared {
         let Dialect { protocol, base64 } = dialect;
         let session = Session::new(sid, protocol, transport, base64, head, outbox, self.outboxes.enter());
         // Others may have taken the last places while the id was made.
-        let registered = match Registered::insert(self, session, place, now) {
-            Ok(registered) => registered,
+        let pending = match PendingSession::insert(self, session, address, now) {
+            Ok(pending) => pending,
             Err(NotAdded::Full) => return Ok(Err(self.full())),
-            Err(NotAdded::Taken) => {
+            Err(NotAdded::Duplicate) => {
                 return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
             }
         };
@@ -71,7 +71,7 @@ impl Shared {
         if self.is_closing() {
             return Ok(Err(unavailable()));
         }
-        Ok(Ok(registered))
+        Ok(Ok(pending))
     }
 
     async fn generate_id(&self, parts: &Parts) -> Result<Sid, RequestError> {
@@ -93,24 +93,24 @@ impl Shared {
     }
 }
 
-impl Registered {
+impl PendingSession {
     fn insert(
         server: &Arc<Shared>,
         session: Session,
-        place: Option<Place>,
+        address: Option<CountedAddress>,
         opened: Instant,
     ) -> Result<Self, NotAdded> {
         server.registry.insert(&session, server.options.max_sessions)?;
-        Ok(Self { server: Arc::clone(server), session, place, opened, keep: false })
+        Ok(Self { server: Arc::clone(server), session, address, opened, keep: false })
     }
 
-    pub(super) fn keep(mut self) -> (Session, Option<Place>) {
+    pub(super) fn keep(mut self) -> (Session, Option<CountedAddress>) {
         self.keep = true;
-        (self.session.clone(), self.place.take())
+        (self.session.clone(), self.address.take())
     }
 }
 
-impl Drop for Registered {
+impl Drop for PendingSession {
     fn drop(&mut self) {
         if !self.keep {
             self.session.close_mailbox();

@@ -92,17 +92,17 @@ impl Shared {
         self.allow(parts).await.map_err(refuse)?;
         let dialect = Dialect { protocol: Protocol::V4, base64: false };
         let head = RequestHead::of(parts, Query::from(&parts.uri)).into_translated();
-        let registered = match self.register(parts, head, transport, dialect).await.map_err(refuse)? {
-            Ok(registered) => registered,
+        let pending = match self.register(parts, head, transport, dialect).await.map_err(refuse)? {
+            Ok(pending) => pending,
             Err(answer) => return Err(OpenError::Refused(Box::new(answer))),
         };
-        let session = registered.session.clone();
+        let session = pending.session.clone();
         let mut response = switching.map(|()| Body::default());
         self.decorate(parts, &mut response, true);
-        if let Some(first) = translator.opening() {
+        if let Some(first) = translator.first_message() {
             session.command(Command::Receive(first));
         }
-        self.begin(registered, Some(upgrading), Some(translator));
+        self.begin(pending, Some(upgrading), Some(translator));
         merge(response.headers_mut(), added);
         Ok((session, response))
     }

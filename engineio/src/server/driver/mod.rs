@@ -28,9 +28,9 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use self::polling::Post;
-use self::websocket_carrier::Line;
+use self::websocket_carrier::WebSocketCarrier;
 use super::handler::Handler;
-use super::http::address_limit::Place;
+use super::http::address_limit::CountedAddress;
 use super::metrics::stats::Gauge;
 use super::metrics::traffic::Traffic;
 use super::session::command::{Command, Polled, PostAnswer};
@@ -46,7 +46,7 @@ use crate::protocol::packet::{Packet, PacketType};
 use crate::protocol::prepared::Prepared;
 use crate::protocol::text::Text;
 use crate::server::shared::Shared;
-use crate::session::{Action, Farewell, Input, Machine, State};
+use crate::session::{Action, FinalPacket, Input, Machine, State};
 
 /// Drives one session until it is over.
 pub(crate) struct Driver {
@@ -58,11 +58,11 @@ pub(crate) struct Driver {
     parked: Option<oneshot::Sender<Polled>>,
     post: Option<Post>,
     /// The WebSocket that carries the session.
-    carrier: Option<Box<Line>>,
+    carrier: Option<Box<WebSocketCarrier>>,
     /// What the client speaks, if that is not Engine.IO.
     translator: Option<Box<dyn Translator>>,
     /// The WebSocket on trial.
-    probe: Option<Box<Line>>,
+    probe: Option<Box<WebSocketCarrier>>,
     timer: Pin<Box<Sleep>>,
     /// What the peer hears on the WebSocket if the session ends now.
     close_code: Option<CloseCode>,
@@ -71,7 +71,7 @@ pub(crate) struct Driver {
     over: bool,
     _task: Gauge,
     /// That of its address.
-    _place: Option<Place>,
+    _address: Option<CountedAddress>,
 }
 
 impl Driver {
@@ -82,11 +82,12 @@ impl Driver {
         handler: Box<dyn Handler>,
         server: Arc<Shared>,
         carrier: Option<Upgrading>,
-        place: Option<Place>,
+        address: Option<CountedAddress>,
         translator: Option<Box<dyn Translator>>,
     ) -> Self {
-        let line = |upgrading| Box::new(Line::new(upgrading, session.dialect(), &server.config));
-        let carrier = carrier.map(line);
+        let websocket =
+            |upgrading| Box::new(WebSocketCarrier::new(upgrading, session.dialect(), &server.config));
+        let carrier = carrier.map(websocket);
         let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
         let task = server.tasks.enter();
         // At once: in its first turn the application may look already.
@@ -106,7 +107,7 @@ impl Driver {
             traffic: Traffic::default(),
             over: false,
             _task: task,
-            _place: place,
+            _address: address,
         }
     }
 
@@ -165,13 +166,15 @@ impl Driver {
 
     fn can_write(&self) -> bool {
         match &self.carrier {
-            Some(line) => line.is_writable() || (self.translator.is_some() && line.takes_ahead()),
+            Some(websocket) => {
+                websocket.is_writable() || (self.translator.is_some() && websocket.takes_ahead())
+            }
             None => self.parked.is_some(),
         }
     }
 
     fn is_upgrading(&self) -> bool {
-        self.carrier.as_ref().is_some_and(|line| line.is_upgrading())
+        self.carrier.as_ref().is_some_and(|websocket| websocket.is_upgrading())
     }
 
     fn is_closing(&self) -> bool {
@@ -203,12 +206,12 @@ impl Driver {
                 }
             },
             Command::Probe(answer, upgrading) => {
-                let line = Line::new(upgrading, self.session.dialect(), &self.server.config);
+                let websocket = WebSocketCarrier::new(upgrading, self.session.dialect(), &self.server.config);
                 match self.machine.handle(Input::ProbeOpened, now) {
-                    None => self.probe = Some(Box::new(line)),
+                    None => self.probe = Some(Box::new(websocket)),
                     // As at the official server the client gets its WebSocket, but only to see it closed.
                     Some(action) => {
-                        close::spawn(line, None, &self.server);
+                        close::spawn(websocket, None, &self.server);
                         self.act(action, now);
                     }
                 }
@@ -248,18 +251,18 @@ impl Driver {
             }
             Action::Refuse | Action::Drain => {}
             Action::AnswerProbe => {
-                if let Some(line) = &mut self.probe {
-                    line.answer_probe();
+                if let Some(websocket) = &mut self.probe {
+                    websocket.answer_probe();
                 }
             }
             Action::ReleasePoll => self.answer_poll(&[PacketType::Noop], now),
             Action::DropProbe => {
-                if let Some(line) = self.probe.take() {
-                    close::spawn(*line, None, &self.server);
+                if let Some(websocket) = self.probe.take() {
+                    close::spawn(*websocket, None, &self.server);
                 }
             }
             Action::Switch => self.switch(now),
-            Action::Closed(reason, farewell) => self.finish(reason, farewell, now),
+            Action::Closed(reason, final_packet) => self.finish(reason, final_packet, now),
         }
     }
 
@@ -289,8 +292,8 @@ impl Driver {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if let Some(line) = &mut self.probe {
-            if line.poll_flush(None, cx).is_err() {
+        if let Some(websocket) = &mut self.probe {
+            if websocket.poll_flush(None, cx).is_err() {
                 self.input(Input::ProbeLost, now);
             }
         }
@@ -300,28 +303,28 @@ impl Driver {
         if self.carrier.is_some() { self.flush_websocket(cx, now) } else { self.flush_polling(now) }
     }
 
-    fn finish(&mut self, reason: CloseReason, farewell: Farewell, now: Instant) {
+    fn finish(&mut self, reason: CloseReason, final_packet: FinalPacket, now: Instant) {
         self.over = true;
         trace::closed(&self.session, reason);
         self.session.outbox().close();
         self.server.registry.remove(&self.session);
         self.session.close_mailbox();
-        let last = match farewell {
-            Farewell::Close => PacketType::Close,
-            Farewell::Noop => PacketType::Noop,
+        let last = match final_packet {
+            FinalPacket::Close => PacketType::Close,
+            FinalPacket::Noop => PacketType::Noop,
         };
         self.answer_poll(&[last], now);
         self.refuse_post();
         let code = self.close_code.take();
         let last = match &mut self.translator {
-            Some(translator) => translator.farewell(reason, code),
+            Some(translator) => translator.close_frame(reason, code),
             None => code.map(|code| (code, "")),
         };
-        if let Some(line) = self.probe.take() {
-            close::spawn_on_trial(*line, last, &self.server);
+        if let Some(websocket) = self.probe.take() {
+            close::spawn_on_trial(*websocket, last, &self.server);
         }
-        if let Some(line) = self.carrier.take() {
-            close::spawn(*line, last, &self.server);
+        if let Some(websocket) = self.carrier.take() {
+            close::spawn(*websocket, last, &self.server);
         }
         self.handler.on_close(&self.session, reason);
         self.session.outbox().clear();
@@ -347,8 +350,8 @@ impl Drop for Driver {
             if std::thread::panicking() {
                 self.server.panics.add();
                 trace::panicked(&self.session);
-                for line in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
-                    close::spawn(*line, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
+                for websocket in [self.probe.take(), self.carrier.take()].into_iter().flatten() {
+                    close::spawn(*websocket, Some((CloseCode::INTERNAL_ERROR, "")), &self.server);
                 }
             }
         }

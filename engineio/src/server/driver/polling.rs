@@ -23,7 +23,7 @@ pub(super) struct Post {
 
 enum Progress {
     Reading(oneshot::Receiver<Option<Bytes>>, PayloadForm),
-    Taking(Packets),
+    Delivering(Packets),
 }
 
 impl Driver {
@@ -61,7 +61,7 @@ impl Driver {
     pub(super) fn poll_post(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(Post { progress, answer }) = self.post.take() else { return };
         match progress {
-            Progress::Taking(packets) => self.take_post(packets, answer, now),
+            Progress::Delivering(packets) => self.take_post(packets, answer, now),
             Progress::Reading(mut body, form) => match Pin::new(&mut body).poll(cx) {
                 Poll::Pending => {
                     self.post = Some(Post { progress: Progress::Reading(body, form), answer });
@@ -90,7 +90,7 @@ impl Driver {
         let mut undecodable = false;
         loop {
             if !self.handler.is_ready() {
-                self.post = Some(Post { progress: Progress::Taking(packets), answer });
+                self.post = Some(Post { progress: Progress::Delivering(packets), answer });
                 return;
             }
             let Some(packet) = packets.next() else { break };
@@ -107,7 +107,7 @@ impl Driver {
             }
         }
         self.input(Input::PostEnded, now);
-        let _ = answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Taken });
+        let _ = answer.send(if undecodable { PostAnswer::Refused } else { PostAnswer::Accepted });
     }
 
     pub(super) fn flush_polling(&mut self, now: Instant) {

@@ -23,12 +23,13 @@ impl Driver {
             if self.over || !self.handler.is_ready() {
                 return false;
             }
-            let Some(line) = &mut self.carrier else { return false };
-            let mut received = match line.poll_receive(cx) {
+            let Some(websocket) = &mut self.carrier else { return false };
+            let mut received = match websocket.poll_receive(cx) {
                 Poll::Pending => return false,
                 Poll::Ready(received) => received,
             };
-            while let Some(event) = self.carrier.as_mut().and_then(|line| line.next(&mut received)) {
+            while let Some(event) = self.carrier.as_mut().and_then(|websocket| websocket.next(&mut received))
+            {
                 self.carrier_event(event, now);
                 if !self.handler.is_ready() {
                     self.keep(received);
@@ -43,8 +44,8 @@ impl Driver {
 
     /// Leaves the rest of a read for when the handler is ready for more.
     fn keep(&mut self, received: Batch) {
-        if let Some(line) = &mut self.carrier {
-            line.keep(received);
+        if let Some(websocket) = &mut self.carrier {
+            websocket.keep(received);
         }
     }
 
@@ -54,8 +55,8 @@ impl Driver {
             Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()),
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()),
             Received::Event(Event::Ping(data)) => {
-                if let Some(line) = &mut self.carrier {
-                    line.pong(&data);
+                if let Some(websocket) = &mut self.carrier {
+                    websocket.pong(&data);
                 }
                 return;
             }
@@ -85,8 +86,8 @@ impl Driver {
             Event::Binary(data) => Message::Binary(data),
             Event::Pong => return self.packet(Packet::Pong(Text::new()), now),
             Event::Ping(data) => {
-                if let Some(line) = &mut self.carrier {
-                    line.pong(&data);
+                if let Some(websocket) = &mut self.carrier {
+                    websocket.pong(&data);
                 }
                 return;
             }
@@ -99,8 +100,8 @@ impl Driver {
     }
 
     pub(super) fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(line) = &mut self.probe else { return };
-        let Poll::Ready(mut received) = line.poll_receive(cx) else { return };
+        let Some(websocket) = &mut self.probe else { return };
+        let Poll::Ready(mut received) = websocket.poll_receive(cx) else { return };
         // The upgrade packet makes the probe the carrier; what follows it in the same read is the session's.
         loop {
             let on_trial = self.probe.is_some();
@@ -108,8 +109,10 @@ impl Driver {
                 self.keep(received);
                 break;
             }
-            let line = if on_trial { &mut self.probe } else { &mut self.carrier };
-            let Some(event) = line.as_mut().and_then(|line| line.next(&mut received)) else { break };
+            let websocket = if on_trial { &mut self.probe } else { &mut self.carrier };
+            let Some(event) = websocket.as_mut().and_then(|websocket| websocket.next(&mut received)) else {
+                break;
+            };
             if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }
         }
         if self.probe.is_some() || self.carrier.is_some() {
@@ -123,8 +126,8 @@ impl Driver {
             Received::Event(Event::Text(text)) => decode_text(text, self.machine.protocol()).ok(),
             Received::Event(Event::Binary(data)) => decode_binary(data, self.machine.protocol()).ok(),
             Received::Event(Event::Ping(data)) => {
-                if let Some(line) = &mut self.probe {
-                    line.pong(&data);
+                if let Some(websocket) = &mut self.probe {
+                    websocket.pong(&data);
                 }
                 return;
             }
@@ -138,7 +141,7 @@ impl Driver {
     }
 
     pub(super) fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(line) = &mut self.carrier else { return };
+        let Some(websocket) = &mut self.carrier else { return };
         let (handler, session, traffic) = (&mut self.handler, &self.session, &mut self.traffic);
         let mut wrote = false;
         let mut on_take = |messages: &[Prepared]| {
@@ -148,7 +151,7 @@ impl Driver {
         };
         let outbox = session.outbox();
         let result = match &mut self.translator {
-            None => line.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate: None }), cx),
+            None => websocket.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate: None }), cx),
             Some(translator) => {
                 let mut translate = |message: &Prepared, write: &mut dyn FnMut(Frames)| {
                     if message.kind() == PacketType::Ping {
@@ -160,13 +163,13 @@ impl Driver {
                     }
                 };
                 let translate = Some(&mut translate as _);
-                line.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate }), cx)
+                websocket.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate }), cx)
             }
         };
         match result {
             // What the peer sent before it went counts: the end of reading ends the session.
             Err(_) => {
-                line.fail();
+                websocket.fail();
                 session.outbox().set_blocked(true);
             }
             Ok(true) => {

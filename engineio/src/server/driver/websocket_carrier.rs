@@ -17,10 +17,10 @@ use crate::websocket::inbound::{Event, Inbound, Progress};
 use crate::websocket::outbound::{Control, Outbound, Source};
 
 /// The code and the reason of a close frame.
-pub(crate) type LastWords = (CloseCode, &'static str);
+pub(crate) type CloseFrame = (CloseCode, &'static str);
 
 /// One WebSocket connection.
-pub(crate) struct Line {
+pub(crate) struct WebSocketCarrier {
     stream: Stream,
     inbound: Inbound,
     outbound: Outbound,
@@ -48,7 +48,7 @@ enum Stream {
     Failed,
 }
 
-/// Bytes that were read, to be taken apart by [`Line::next`].
+/// Bytes that were read, to be taken apart by [`WebSocketCarrier::next`].
 pub(crate) struct Batch {
     scratch: Scratch,
     progress: Progress,
@@ -69,7 +69,7 @@ pub(crate) enum Received {
     Lost,
 }
 
-impl Line {
+impl WebSocketCarrier {
     pub(crate) fn new(upgrading: Upgrading, dialect: Dialect, config: &Config) -> Self {
         Self {
             stream: Stream::Upgrading(upgrading),
@@ -117,8 +117,8 @@ impl Line {
             }
             Poll::Ready(Err(error)) => {
                 // A reset is how many clients close.
-                let gone = error.kind() == io::ErrorKind::ConnectionReset && !self.broken;
-                batch.last = Some(if gone { Received::Closed(None) } else { Received::Lost });
+                let closed = error.kind() == io::ErrorKind::ConnectionReset && !self.broken;
+                batch.last = Some(if closed { Received::Closed(None) } else { Received::Lost });
             }
         }
         Poll::Ready(batch)
@@ -149,8 +149,8 @@ impl Line {
     }
 
     /// Queues a close frame, the last thing that is ever written.
-    pub(crate) fn close(&mut self, last: Option<LastWords>) {
-        let frame = last.map_or_else(empty_close_frame, |(code, reason)| close_frame(code, reason));
+    pub(crate) fn close(&mut self, frame: Option<CloseFrame>) {
+        let frame = frame.map_or_else(empty_close_frame, |(code, reason)| close_frame(code, reason));
         self.outbound.control(frame, Control::Close);
     }
 
@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn one_answer_to_all_probes_waits() {
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let mut line = Line {
+        let mut websocket = WebSocketCarrier {
             stream: Stream::Open(Io::new(ours), Bytes::new()),
             inbound: Inbound::new(100),
             outbound: Outbound::default(),
@@ -260,12 +260,12 @@ mod tests {
             broken: false,
         };
         for _ in 0..10_000 {
-            line.answer_probe();
-            line.pong(b"x");
+            websocket.answer_probe();
+            websocket.pong(b"x");
         }
-        let flushed = std::future::poll_fn(|cx| Poll::Ready(line.poll_flush(None, cx))).await;
+        let flushed = std::future::poll_fn(|cx| Poll::Ready(websocket.poll_flush(None, cx))).await;
         assert!(flushed.unwrap());
-        drop(line);
+        drop(websocket);
         let mut written = Vec::new();
         theirs.read_to_end(&mut written).await.unwrap();
         assert_eq!(written, [&b"\x8a\x01x".repeat(16)[..], b"\x81\x063probe"].concat());

@@ -22,7 +22,7 @@ pub struct AddressLimit {
 
 /// One counted connection or session of an address, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Option<(AddressLimit, IpAddr)>);
+pub(crate) struct CountedAddress(Option<(AddressLimit, IpAddr)>);
 
 impl AddressLimit {
     /// A limit of this many per address.
@@ -57,9 +57,9 @@ impl AddressLimit {
     }
 
     /// Counts one more for the address, if the limit allows it.
-    pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
+    pub(crate) fn enter(&self, address: IpAddr) -> Option<CountedAddress> {
         if self.limit == usize::MAX || (self.exempt)(address.to_canonical()) {
-            return Some(Place(None));
+            return Some(CountedAddress(None));
         }
         let address = Self::network(address);
         let mut taken = self.taken();
@@ -69,7 +69,7 @@ impl AddressLimit {
         }
         taken.insert(address, number + 1);
         drop(taken);
-        Some(Place(Some((self.clone(), address))))
+        Some(CountedAddress(Some((self.clone(), address))))
     }
 
     /// No panic can leave the map half changed, so a poisoned lock is still valid.
@@ -84,7 +84,7 @@ impl From<usize> for AddressLimit {
     }
 }
 
-impl Drop for Place {
+impl Drop for CountedAddress {
     fn drop(&mut self) {
         let Some((limit, address)) = &self.0 else { return };
         let mut taken = limit.taken();

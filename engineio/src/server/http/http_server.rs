@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::address_limit::{AddressLimit, Place};
+use super::address_limit::{AddressLimit, CountedAddress};
 use super::connection::{self, Deadlines};
 use super::reserve::{ACCEPT_PAUSE, Descriptors, Reserve, is_out_of_descriptors};
 use super::routes::Routes;
@@ -247,14 +247,14 @@ impl HttpServer {
                             (accepted, Some(routes))
                         }
                     };
-                    let Some(places) = self.places(peer) else { continue };
+                    let Some(counted) = self.admit(peer) else { continue };
                     // Responses are written whole, so Nagle's algorithm would only delay them. A socket that
                     // refuses the option still works.
                     let _ = stream.set_nodelay(true);
                     let is_reserved = reserved.is_some();
                     let routes = reserved.unwrap_or_else(|| self.routes.clone());
                     let handshake = handshake(stream, peer);
-                    let serving = self.clone().connection(handshake, peer, routes, places, ended.clone());
+                    let serving = self.clone().connection(handshake, peer, routes, counted, ended.clone());
                     if is_reserved {
                         connections.spawn(async move {
                             let _ = tokio::time::timeout(RESERVED_TIME, serving).await;
@@ -294,16 +294,16 @@ impl HttpServer {
     }
 
     /// Counts a connection of this peer. `None` if a limit is reached.
-    fn places(&self, peer: SocketAddr) -> Option<(Gauge, Place)> {
+    fn admit(&self, peer: SocketAddr) -> Option<(Gauge, CountedAddress)> {
         if self.open.now() >= self.max_connections {
             self.fail(&ConnectionFailure::TooMany);
             return None;
         }
-        let Some(place) = self.per_address.enter(peer.ip()) else {
+        let Some(address) = self.per_address.enter(peer.ip()) else {
             self.fail(&ConnectionFailure::TooManyOfAddress(peer.ip().to_canonical()));
             return None;
         };
-        Some((self.open.enter(), place))
+        Some((self.open.enter(), address))
     }
 
     async fn connection<F, S>(
@@ -311,7 +311,7 @@ impl HttpServer {
         handshake: F,
         peer: SocketAddr,
         routes: Routes,
-        places: (Gauge, Place),
+        counted: (Gauge, CountedAddress),
         mut ended: watch::Receiver<bool>,
     ) where
         F: Future<Output = io::Result<S>> + Send + 'static,
@@ -327,7 +327,7 @@ impl HttpServer {
             let _ = ended.wait_for(|ended| *ended).await;
         };
         connection::run(routes, self.deadlines, Io::new(stream), peer, end).await;
-        drop(places);
+        drop(counted);
     }
 
     fn tell(&self, descriptors: Descriptors) {

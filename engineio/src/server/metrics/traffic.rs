@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The number of cells. Up to this many threads count without contention; further threads share cells.
-const PLACES: usize = 16;
+const CELLS: usize = 16;
 
 thread_local! {
     /// The cell of this thread, once it is assigned.
-    static PLACE: Cell<Option<usize>> = const { Cell::new(None) };
+    static CELL: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// The traffic of a server since its start. Heartbeats and other control packets do not count as messages.
@@ -43,12 +43,12 @@ impl Flow {
 
 /// Counters for many threads. Each thread adds to a cell of its own, so that threads do not contend.
 #[derive(Debug, Default)]
-pub(crate) struct Meters([Place; PLACES]);
+pub(crate) struct Meters([CounterCell; CELLS]);
 
 /// One cell, on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Place {
+struct CounterCell {
     opened: AtomicU64,
     received_messages: AtomicU64,
     received_bytes: AtomicU64,
@@ -58,41 +58,41 @@ struct Place {
 
 impl Meters {
     pub(crate) fn add(&self, traffic: Traffic) {
-        let place = self.place();
+        let cell = self.cell();
         let add = |counter: &AtomicU64, number: u64| {
             if number > 0 {
                 counter.fetch_add(number, Ordering::Relaxed);
             }
         };
-        add(&place.opened, traffic.opened);
-        add(&place.received_messages, traffic.received.messages);
-        add(&place.received_bytes, traffic.received.bytes);
-        add(&place.sent_messages, traffic.sent.messages);
-        add(&place.sent_bytes, traffic.sent.bytes);
+        add(&cell.opened, traffic.opened);
+        add(&cell.received_messages, traffic.received.messages);
+        add(&cell.received_bytes, traffic.received.bytes);
+        add(&cell.sent_messages, traffic.sent.messages);
+        add(&cell.sent_bytes, traffic.sent.bytes);
     }
 
     pub(crate) fn now(&self) -> Traffic {
-        let sum = |counter: fn(&Place) -> &AtomicU64| {
-            self.0.iter().map(|place| counter(place).load(Ordering::Relaxed)).sum()
+        let sum = |counter: fn(&CounterCell) -> &AtomicU64| {
+            self.0.iter().map(|cell| counter(cell).load(Ordering::Relaxed)).sum()
         };
         Traffic {
-            opened: sum(|place| &place.opened),
+            opened: sum(|cell| &cell.opened),
             received: Flow {
-                messages: sum(|place| &place.received_messages),
-                bytes: sum(|place| &place.received_bytes),
+                messages: sum(|cell| &cell.received_messages),
+                bytes: sum(|cell| &cell.received_bytes),
             },
-            sent: Flow { messages: sum(|place| &place.sent_messages), bytes: sum(|place| &place.sent_bytes) },
+            sent: Flow { messages: sum(|cell| &cell.sent_messages), bytes: sum(|cell| &cell.sent_bytes) },
         }
     }
 
-    fn place(&self) -> &Place {
+    fn cell(&self) -> &CounterCell {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = PLACE.get().unwrap_or_else(|| {
+        let number = CELL.get().unwrap_or_else(|| {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            PLACE.set(Some(number));
+            CELL.set(Some(number));
             number
         });
-        &self.0[number % PLACES]
+        &self.0[number % CELLS]
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn threads_add_up() {
         let meters = Meters::default();
         std::thread::scope(|scope| {
-            for _ in 0..2 * PLACES {
+            for _ in 0..2 * CELLS {
                 scope.spawn(|| {
                     let mut traffic = Traffic { opened: 1, ..Traffic::default() };
                     traffic.received.add(3);
@@ -114,7 +114,7 @@ mod tests {
                 });
             }
         });
-        let threads = 2 * PLACES as u64;
+        let threads = 2 * CELLS as u64;
         let now = meters.now();
         assert_eq!(now.opened, threads);
         assert_eq!(now.received, Flow { messages: 2 * threads, bytes: 7 * threads });

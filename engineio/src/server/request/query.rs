@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::protocol::packet::Protocol;
+use crate::protocol::percent;
 
 /// The decoded query parameters of a request.
 ///
@@ -130,23 +131,24 @@ const SCANNED: usize = 16;
 fn last_of_each(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     // A request line can hold thousands of names; a comparison of all pairs would be quadratic.
-    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    let mut positions: HashMap<Cow<'_, str>, usize> = HashMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name), decode(value));
-        let place = if pairs.len() < SCANNED {
+        let position = if pairs.len() < SCANNED {
             pairs.iter().position(|(seen, _)| *seen == name)
         } else {
-            if places.is_empty() {
-                places.extend(pairs.iter().enumerate().map(|(place, (seen, _))| (seen.clone(), place)));
+            if positions.is_empty() {
+                positions
+                    .extend(pairs.iter().enumerate().map(|(position, (seen, _))| (seen.clone(), position)));
             }
-            places.get(&name).copied()
+            positions.get(&name).copied()
         };
-        match place {
-            Some(place) => pairs[place].1 = value,
+        match position {
+            Some(position) => pairs[position].1 = value,
             None => {
-                if !places.is_empty() {
-                    places.insert(name.clone(), pairs.len());
+                if !positions.is_empty() {
+                    positions.insert(name.clone(), pairs.len());
                 }
                 pairs.push((name, value));
             }
@@ -161,33 +163,10 @@ fn decode(text: &str) -> Cow<'_, str> {
     if memchr::memchr2(b'+', b'%', bytes).is_none() {
         return Cow::Borrowed(text);
     }
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = match (byte, bytes.get(at + 1), bytes.get(at + 2)) {
-            (b'%', Some(&high), Some(&low)) => hex(high).zip(hex(low)),
-            _ => None,
-        };
-        if let Some((high, low)) = escaped {
-            decoded.push(high << 4 | low);
-            at += 3;
-        } else {
-            decoded.push(if byte == b'+' { b' ' } else { byte });
-            at += 1;
-        }
-    }
+    let decoded = percent::decode_form(bytes);
     match String::from_utf8(decoded) {
         Ok(decoded) => Cow::Owned(decoded),
         Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 

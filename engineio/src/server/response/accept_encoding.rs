@@ -23,19 +23,19 @@ pub fn preferred_encoding<'h>(
 ) -> Option<usize> {
     let mut preferences = vec![Preference::NONE; offered.len()];
     let texts = accept_encoding.into_iter().filter_map(|value| value.to_str().ok());
-    for (place, item) in texts.flat_map(|text| text.split(',')).enumerate() {
+    for (position, item) in texts.flat_map(|text| text.split(',')).enumerate() {
         let Some((coding, quality)) = preference(item) else { continue };
         for (offered, preference) in offered.iter().zip(&mut preferences) {
             let named = coding.eq_ignore_ascii_case(offered);
             if named || coding == "*" {
-                preference.prefer(Preference { named, quality, place: Some(place) });
+                preference.prefer(Preference { named, quality, position: Some(position) });
             }
         }
     }
     // NaN is not above zero either.
     let accepted = preferences.iter().enumerate().filter(|(_, preference)| preference.quality > 0.0);
     let best = accepted.reduce(|best, next| if next.1.comes_before(best.1) { next } else { best });
-    best.map(|(place, _)| place)
+    best.map(|(position, _)| position)
 }
 
 /// The preference of a client for a coding.
@@ -45,12 +45,12 @@ struct Preference {
     named: bool,
     quality: f64,
     /// The position in the header.
-    place: Option<usize>,
+    position: Option<usize>,
 }
 
 impl Preference {
     /// A coding that is not mentioned.
-    const NONE: Self = Self { named: false, quality: 0.0, place: None };
+    const NONE: Self = Self { named: false, quality: 0.0, position: None };
 
     /// Of two mentions of one coding, the named one counts, then the one of higher quality, then the later
     /// one.
@@ -62,7 +62,7 @@ impl Preference {
                 Some(Ordering::Less) => true,
                 Some(Ordering::Greater) => false,
                 // One of the qualities may be NaN.
-                Some(Ordering::Equal) | None => self.place < other.place,
+                Some(Ordering::Equal) | None => self.position < other.position,
             }
         };
         if wins {
@@ -76,7 +76,7 @@ impl Preference {
             Some(Ordering::Less) => false,
             Some(Ordering::Greater) => true,
             Some(Ordering::Equal) | None if self.named != other.named => self.named,
-            Some(Ordering::Equal) | None => self.place < other.place,
+            Some(Ordering::Equal) | None => self.position < other.position,
         }
     }
 }
@@ -151,7 +151,7 @@ mod tests {
             ("", None),
         ] {
             let header = HeaderValue::from_static(accept);
-            let found = preferred_encoding([&header], &offered).map(|place| offered[place]);
+            let found = preferred_encoding([&header], &offered).map(|position| offered[position]);
             assert_eq!(found, expected, "{accept:?}");
         }
         assert_eq!(preferred_encoding(None, &offered), None);

@@ -84,7 +84,7 @@ pub(crate) fn negotiate<'h>(_: impl IntoIterator<Item = &'h HeaderValue>) -> Opt
 #[cfg(feature = "compression")]
 pub(crate) fn negotiate<'h>(accept_encoding: impl IntoIterator<Item = &'h HeaderValue>) -> Option<Encoding> {
     let offered = [Encoding::Gzip, Encoding::Deflate];
-    preferred_encoding(accept_encoding, &offered.map(Encoding::name)).map(|place| offered[place])
+    preferred_encoding(accept_encoding, &offered.map(Encoding::name)).map(|position| offered[position])
 }
 
 /// Compresses bytes at zlib's default level, as Node's `createGzip` and `createDeflate` do.

@@ -57,7 +57,7 @@ pub(crate) enum PostBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PostAnswer {
     /// 200 `ok`.
-    Taken,
+    Accepted,
     /// 400: an overlap, an undecodable payload, or a session that has left polling.
     Refused,
 }

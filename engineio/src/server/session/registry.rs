@@ -34,7 +34,7 @@ pub(crate) enum NotAdded {
     /// The limit on sessions is reached.
     Full,
     /// Another session has this id.
-    Taken,
+    Duplicate,
 }
 
 impl Registry {
@@ -47,7 +47,7 @@ impl Registry {
         match self.shard(session.id().as_str()).entry(session.id().clone()) {
             Entry::Occupied(_) => {
                 self.len.fetch_sub(1, Ordering::AcqRel);
-                Err(NotAdded::Taken)
+                Err(NotAdded::Duplicate)
             }
             Entry::Vacant(place) => {
                 place.insert(session.clone());

@@ -16,7 +16,7 @@ use crate::protocol::text::Text;
 /// The methods are called one after the other from the session's own task, and must not block.
 pub trait Translator: Send + 'static {
     /// What the client says to the application first, before it has its WebSocket.
-    fn opening(&mut self) -> Option<Message> {
+    fn first_message(&mut self) -> Option<Message> {
         None
     }
 
@@ -42,7 +42,7 @@ pub trait Translator: Send + 'static {
 
     /// The session is over. The close frame has this code and reason, or neither. `code` is what it would have: the
     /// client's own if it closed the connection.
-    fn farewell(
+    fn close_frame(
         &mut self,
         reason: CloseReason,
         code: Option<CloseCode>,

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
+use crate::protocol::percent;
+
 /// The name and the attributes of the session cookie.
 ///
 /// The default is that of the official server: `io=<session id>; Path=/; HttpOnly; SameSite=Lax`. The setters
@@ -178,7 +180,7 @@ impl Cookie {
     /// contain are percent-encoded. The value is marked as sensitive: the id gives access to the session.
     pub(crate) fn serialize(&self, sid: &str) -> HeaderValue {
         let mut text = format!("{}=", self.name);
-        encode(sid, &mut text);
+        percent::encode_component(sid, &mut text);
         if let Some(max_age) = self.max_age {
             let _ = write!(text, "; Max-Age={max_age}");
         }
@@ -237,18 +239,6 @@ fn is_domain(domain: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     })
-}
-
-/// Percent-encodes all characters except those of ECMAScript's `encodeURIComponent`, as the official server
-/// does for its cookies.
-fn encode(text: &str, encoded: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
 }
 
 /// A date in HTTP's format (RFC 7231, section 7.1.1.1), if its year has four digits.

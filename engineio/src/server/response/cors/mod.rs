@@ -11,6 +11,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use crate::http::list::elements;
+
 /// The other origins whose pages may use this server over HTTP, and the headers that they may see.
 ///
 /// The headers are those of the npm package `cors`, and so of the `cors` option of the official server. Only
@@ -296,11 +298,11 @@ fn vary(response: &mut HeaderMap, field: &'static str) {
         response.insert(VARY, HeaderValue::from_static(field));
         return;
     };
-    let mut names = present.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let mut names = elements(present.as_bytes());
     let value = if names.clone().any(|name| name == b"*") {
         Ok(HeaderValue::from_static("*"))
     } else if names.any(|name| name.eq_ignore_ascii_case(field.as_bytes())) {
-        Ok(present)
+        Ok(present.clone())
     } else {
         HeaderValue::from_bytes(&[present.as_bytes(), b", ", field.as_bytes()].concat())
     };

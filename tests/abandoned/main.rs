@@ -62,7 +62,7 @@ async fn vanish(addr: SocketAddr, number: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_of_clients_that_vanish() {
+async fn no_state_is_left_of_clients_that_disappear() {
     let clients =
         std::env::var("ABANDONED_CLIENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
     let short = Duration::from_secs(3);

@@ -47,27 +47,27 @@ async fn script(name: &str, parser: Parser) {
 }
 
 #[tokio::test]
-async fn the_whole_script() {
+async fn the_full_script_works() {
     script("socket.io.js", Parser::Json).await;
 }
 
 #[tokio::test]
-async fn the_minified_script() {
+async fn the_minified_script_works() {
     script("socket.io.min.js", Parser::Json).await;
 }
 
 #[tokio::test]
-async fn the_module() {
+async fn the_esm_module_works() {
     script("socket.io.esm.min.js", Parser::Json).await;
 }
 
 #[tokio::test]
-async fn the_script_for_msgpack() {
+async fn the_msgpack_script_works() {
     script("socket.io.msgpack.min.js", Parser::Msgpack).await;
 }
 
 #[tokio::test]
-async fn polling_then_upgrade() {
+async fn polling_upgrades_to_websocket() {
     let site = Site::start(builder(), answering);
     let mut page = Page::open(site.addr, "upgrade", &[]).await;
     let upgraded = page.told("upgraded").await;
@@ -92,12 +92,12 @@ async fn transport(name: &str, transport: Transport) {
 }
 
 #[tokio::test]
-async fn websocket_only() {
+async fn websocket_works_alone() {
     transport("websocket", Transport::WebSocket).await;
 }
 
 #[tokio::test]
-async fn polling_only() {
+async fn polling_works_alone() {
     transport("polling", Transport::Polling).await;
 }
 
@@ -148,17 +148,17 @@ async fn binary(transport: &str) {
 }
 
 #[tokio::test]
-async fn binary_over_websocket() {
+async fn binary_data_works_over_websocket() {
     binary("websocket").await;
 }
 
 #[tokio::test]
-async fn binary_over_polling() {
+async fn binary_data_works_over_polling() {
     binary("polling").await;
 }
 
 #[tokio::test]
-async fn events_with_acks_both_ways() {
+async fn acks_work_in_both_directions() {
     let site = Site::start(builder(), answering);
     let mut page = Page::open(site.addr, "acks", &[]).await;
     let ready = page.told("ready").await;
@@ -218,19 +218,19 @@ async fn restart(
 }
 
 #[tokio::test]
-async fn reconnect_after_an_orderly_restart() {
+async fn a_client_reconnects_after_an_orderly_restart() {
     let (reason, _) = restart(&["polling", "websocket"], End::Orderly, builder).await;
     assert_eq!(reason, "transport close");
 }
 
 #[tokio::test]
-async fn reconnect_after_a_crash() {
+async fn a_client_reconnects_after_a_crash() {
     let (reason, _) = restart(&["polling", "websocket"], End::Crash, builder).await;
     assert_eq!(reason, "transport close");
 }
 
 #[tokio::test]
-async fn reconnect_on_polling_after_a_crash() {
+async fn a_polling_client_reconnects_after_a_crash() {
     let (reason, _) = restart(&["polling"], End::Crash, builder).await;
     assert_eq!(reason, "transport error");
 }
@@ -247,7 +247,7 @@ async fn a_crash_ends_recovery() {
 }
 
 #[tokio::test]
-async fn recovery_with_missed_messages() {
+async fn recovery_delivers_missed_messages() {
     let site = Site::start(recovering(), answering);
     let io = &site.io;
     let mut page = Page::open(site.addr, "recovery", &[]).await;
@@ -286,7 +286,7 @@ async fn recovery_with_missed_messages() {
 
 /// A page may connect to a server of another origin only if that server allows the origin.
 #[tokio::test]
-async fn cors_as_the_browser_enforces_it() {
+async fn the_browser_enforces_cors() {
     let home = Site::start(builder(), answering);
     let cors = Cors::origin(&format!("http://{}", home.addr)).unwrap().credentials(true);
     let open = Site::start(builder().cors(cors), answering);

@@ -37,7 +37,7 @@ async fn sessions_of_an_address_are_counted_from_the_handshake_on() {
 }
 
 #[tokio::test]
-async fn sessions_that_are_refused_for_another_reason_take_no_place() {
+async fn sessions_refused_for_other_reasons_are_not_counted() {
     let limit = AddressLimit::new(2).exempt(|_| false);
     let builder = Server::builder().max_sessions_per_address(limit.clone());
     let running = start(builder.generate_id(|_| async { Err::<engineio::Sid, _>("none") })).await;
@@ -48,7 +48,7 @@ async fn sessions_that_are_refused_for_another_reason_take_no_place() {
 }
 
 #[tokio::test]
-async fn a_server_that_listens_by_itself_has_a_limit_of_connections() {
+async fn serve_limits_its_connections() {
     let limit = AddressLimit::new(1).exempt(|_| false);
     for builder in
         [Server::builder().max_connections(1), Server::builder().max_connections_per_address(limit)]

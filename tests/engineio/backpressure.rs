@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 /// A response that is being written holds memory as long as a message in the outbox does.
 #[tokio::test]
-async fn what_a_client_does_not_take_counts_until_it_does() {
+async fn an_unread_response_counts_towards_the_outbox_limit() {
     let builder = Server::builder().max_buffered(1 << 20, SlowConsumer::Refuse).http_compression(None);
     let mut running = start(builder).await;
     let client = running.polling().await;
@@ -43,7 +43,7 @@ async fn queued(running: &Running, is: impl Fn(usize) -> bool) {
 /// Clients that read nothing hold at most the budget of the server, and the other clients still receive their
 /// messages.
 #[tokio::test]
-async fn clients_that_take_nothing_do_not_fill_the_server() {
+async fn clients_that_read_nothing_stay_within_the_server_budget() {
     let mut running = start(Server::builder().max_queued_bytes(4_000_000)).await;
     let mut sessions = Vec::new();
     for _ in 0..4 {
@@ -84,7 +84,7 @@ async fn clients_that_take_nothing_do_not_fill_the_server() {
 
 /// A response that the client does not read counts after its session has ended, until the connection ends.
 #[tokio::test]
-async fn an_answer_counts_on_the_server_after_its_session() {
+async fn an_unread_response_counts_after_the_end_of_its_session() {
     let mut running = start(Server::builder().http_compression(None)).await;
     let client = running.polling().await;
     let session = running.opened().await;
@@ -126,7 +126,7 @@ async fn a_slow_consumer_is_disconnected() {
 
 /// The other policy: the sender decides.
 #[tokio::test]
-async fn a_full_outbox_may_refuse_or_make_the_sender_wait() {
+async fn a_full_outbox_refuses_messages_or_delays_the_sender() {
     let mut running = start(Server::builder().max_buffered(1000, SlowConsumer::Refuse)).await;
     let client = running.polling().await;
     let session = running.opened().await;
@@ -180,7 +180,7 @@ impl Handler for Busy {
 
 /// A handler that is not ready blocks the peer: with polling, the response to its POST is delayed.
 #[tokio::test]
-async fn a_busy_handler_holds_posts_back() {
+async fn a_busy_handler_delays_the_response_to_a_post() {
     let (addr, sender) = Busy::serve().await;
     let client = Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
     let posting = client.clone();
@@ -193,7 +193,7 @@ async fn a_busy_handler_holds_posts_back() {
 
 /// The same over WebSocket, where nothing is read.
 #[tokio::test]
-async fn a_busy_handler_holds_the_reader_back() {
+async fn a_busy_handler_stops_the_reading() {
     let (addr, sender) = Busy::serve().await;
     let mut ws = WebSocket::open(addr, "/engine.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;

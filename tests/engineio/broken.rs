@@ -73,7 +73,7 @@ impl AsyncWrite for Breaking {
 
 /// What a client sent before it went counts, although it can be told nothing any more.
 #[tokio::test]
-async fn messages_before_a_reset_arrive_although_writing_fails() {
+async fn messages_before_a_reset_are_delivered() {
     // Whoever neither reads nor leaves is found by the heartbeat.
     for (end, reason) in [
         (Some(io::ErrorKind::ConnectionReset), CloseReason::TransportError(Fault::Io)),

@@ -32,7 +32,7 @@ async fn a_close_packet_closes_the_websocket() {
 
 /// EIO-PROTO-11, EIO-PROTO-15, EIO-SRV-098, EIO-SRV-099
 #[tokio::test]
-async fn what_is_no_packet_ends_the_session() {
+async fn invalid_packets_end_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     assert_eq!(client.post("abc").await.status, 400);
@@ -67,7 +67,7 @@ async fn packets_behind_a_close_packet_are_not_delivered() {
 
 /// EIO-SRV-075, EIO-SRV-076
 #[tokio::test]
-async fn the_server_closes_in_good_order() {
+async fn a_close_by_the_server_is_orderly() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let parked = client.park(&running).await;
@@ -85,7 +85,7 @@ async fn the_server_closes_in_good_order() {
 
 /// A poll that arrives after the close gets a noop before the close packet, as from the official server.
 #[tokio::test]
-async fn a_late_poll_is_closed_with_a_noop() {
+async fn a_poll_after_the_close_receives_a_noop_and_the_close_packet() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     running.opened().await.close();
@@ -95,7 +95,7 @@ async fn a_late_poll_is_closed_with_a_noop() {
 
 /// EIO-SRV-106, EIO-SRV-117
 #[tokio::test]
-async fn what_was_sent_before_a_close_arrives() {
+async fn messages_sent_before_a_close_are_delivered() {
     let running = start_greeting(Server::builder(), |session| {
         for message in ["a", "b", "c"] {
             session.send(message).unwrap();
@@ -119,7 +119,7 @@ async fn what_was_sent_before_a_close_arrives() {
 
 /// EIO-SRV-069, EIO-SRV-104, EIO-SRV-105, EIO-SRV-147, EIO-SRV-148
 #[tokio::test]
-async fn an_abort_drops_what_waits() {
+async fn an_abort_drops_queued_messages() {
     for orderly_first in [false, true] {
         let mut running = start(Server::builder()).await;
         let client = running.polling().await;
@@ -140,7 +140,7 @@ async fn an_abort_drops_what_waits() {
 
 /// EIO-SRV-083
 #[tokio::test]
-async fn a_cut_poll_ends_the_session() {
+async fn a_broken_poll_ends_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_cut_poll_ends_the_session() {
 
 /// EIO-SRV-090
 #[tokio::test]
-async fn a_close_ends_the_post_that_is_under_way() {
+async fn a_close_ends_the_post_in_flight() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_close_ends_the_post_that_is_under_way() {
 
 /// A POST whose connection breaks ends the session.
 #[tokio::test]
-async fn a_cut_post_ends_the_session() {
+async fn a_broken_post_ends_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_cut_post_ends_the_session() {
 
 /// EIO-SRV-100
 #[tokio::test]
-async fn a_close_during_a_trial_closes_the_trial_too() {
+async fn a_close_during_a_probe_closes_the_probe() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut probe = client.probe().await.unwrap();
@@ -198,7 +198,7 @@ async fn a_close_during_a_trial_closes_the_trial_too() {
 
 /// EIO-SRV-081
 #[tokio::test]
-async fn a_trial_that_is_cut_at_once_harms_nobody() {
+async fn a_broken_probe_does_not_affect_the_session() {
     let running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     client.probe().await.unwrap().cut();
@@ -208,7 +208,7 @@ async fn a_trial_that_is_cut_at_once_harms_nobody() {
 
 /// A panic of a handler ends only its own session.
 #[tokio::test]
-async fn a_panic_ends_one_session() {
+async fn a_handler_panic_ends_only_its_session() {
     struct Panicking;
     impl engineio::Handler for Panicking {
         fn on_message(&mut self, session: &engineio::Session, message: engineio::Message) {

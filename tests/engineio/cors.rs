@@ -30,7 +30,7 @@ async fn a_preflight_is_answered() {
 
 /// EIO-SRV-173
 #[tokio::test]
-async fn a_request_gets_the_headers_that_concern_it() {
+async fn a_request_receives_only_the_cors_headers_for_requests() {
     let cors = Cors::reflect().credentials(true).allowed_headers(["my-header"]).unwrap();
     let running = start(Server::builder().cors(cors)).await;
     let response = Request::new("GET", POLLING).header("origin", "http://engine.io").send(running.addr).await;
@@ -43,7 +43,7 @@ async fn a_request_gets_the_headers_that_concern_it() {
 
 /// EIO-SRV-174
 #[tokio::test]
-async fn an_origin_that_is_not_listed_gets_no_permission() {
+async fn an_unlisted_origin_receives_no_permission() {
     let running = start(Server::builder().cors(Cors::origins(["http://good-domain.com"]))).await;
     let response = preflight().header("origin", "http://bad-domain.com").send(running.addr).await;
     assert_eq!(response.status, 204);
@@ -53,7 +53,7 @@ async fn an_origin_that_is_not_listed_gets_no_permission() {
 
 /// EIO-SRV-175
 #[tokio::test]
-async fn all_options_reach_the_wire() {
+async fn all_cors_options_are_sent() {
     let cors = Cors::reflect()
         .credentials(true)
         .methods([Method::GET, Method::PUT, Method::POST])
@@ -80,7 +80,7 @@ async fn all_options_reach_the_wire() {
 
 /// EIO-SRV-176
 #[tokio::test]
-async fn messages_pass_with_cors_on() {
+async fn messages_are_exchanged_with_cors() {
     let running = start_echo(Server::builder().cors(Cors::any())).await;
     let client = running.polling().await;
     client.post("4こんにちは").await;

@@ -21,7 +21,7 @@ async fn open(running: &Running, extra: &str) -> Polling {
 
 /// Text payloads count UTF-16 units, and the client pings.
 #[tokio::test]
-async fn polling_speaks_revision_3() {
+async fn polling_works_in_revision_3() {
     let mut running = start().await;
     let client = open(&running, "").await;
     assert_eq!(running.opened().await.protocol(), Protocol::V3);
@@ -37,7 +37,7 @@ async fn polling_speaks_revision_3() {
 /// The client chooses the number and size of its pings; pongs that it does not read count towards the limit
 /// of messages.
 #[tokio::test]
-async fn pongs_that_are_not_taken_have_a_limit() {
+async fn unread_pongs_are_bounded() {
     let builder = Server::builder().allow_eio3(true).max_buffered(1000, SlowConsumer::Disconnect);
     let mut running = start_echo(builder).await;
     let client = open(&running, "").await;
@@ -48,7 +48,7 @@ async fn pongs_that_are_not_taken_have_a_limit() {
 
 /// Binary payloads in both directions, or base64 for a client that requests it.
 #[tokio::test]
-async fn polling_carries_binary_in_revision_3() {
+async fn polling_supports_binary_in_revision_3() {
     let mut running = start().await;
     let client = open(&running, "").await;
     let body = b"\x01\x03\xff\x04\x01\x02";
@@ -67,7 +67,7 @@ async fn polling_carries_binary_in_revision_3() {
 
 /// The packet type precedes binary data.
 #[tokio::test]
-async fn websocket_speaks_revision_3() {
+async fn websocket_works_in_revision_3() {
     let running = start().await;
     let mut ws = WebSocket::open(running.addr, "/engine.io/?EIO=3&transport=websocket").await.unwrap();
     assert!(ws.text().await.starts_with("0{"));
@@ -81,7 +81,7 @@ async fn websocket_speaks_revision_3() {
 
 /// A missing revision counts as revision 3.
 #[tokio::test]
-async fn no_revision_is_revision_3() {
+async fn a_missing_revision_is_revision_3() {
     let mut running = start().await;
     running.get("/engine.io/?transport=polling").await;
     assert_eq!(running.opened().await.protocol(), Protocol::V3);
@@ -89,7 +89,7 @@ async fn no_revision_is_revision_3() {
 
 /// The upgrade is the same in both revisions.
 #[tokio::test]
-async fn revision_3_upgrades() {
+async fn a_revision_3_session_upgrades() {
     let running = start().await;
     let client = open(&running, "").await;
     let mut ws = client.upgrade().await;
@@ -111,7 +111,7 @@ async fn a_silent_revision_3_client_times_out() {
 
 /// A client without binary support gets base64 on WebSocket too, and may send it.
 #[tokio::test]
-async fn base64_is_understood_on_a_websocket() {
+async fn base64_is_supported_over_websocket() {
     let running = start().await;
     let mut ws = WebSocket::open(running.addr, "/engine.io/?EIO=4&transport=websocket&b64=1").await.unwrap();
     assert!(ws.text().await.starts_with("0{"));

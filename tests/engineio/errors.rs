@@ -22,7 +22,7 @@ fn refusal(code: u8, message: &str) -> String {
 /// EIO-PROTO-02, EIO-PROTO-03, EIO-PROTO-04, EIO-SRV-008, EIO-SRV-027, EIO-SRV-028, EIO-SRV-029, EIO-SRV-035,
 /// EIO-SRV-065, EIO-SRV-066
 #[tokio::test]
-async fn each_refusal_has_its_code_and_context() {
+async fn every_refusal_has_a_code_and_a_context() {
     let transport =
         |name: Option<&str>| RequestError::UnknownTransport { transport: name.map(str::to_owned) };
     let method = |name: &str| RequestError::BadHandshakeMethod { method: name.to_owned() };
@@ -57,7 +57,7 @@ async fn each_refusal_has_its_code_and_context() {
 
 /// EIO-PROTO-06, EIO-PROTO-07, EIO-SRV-036, EIO-SRV-082
 #[tokio::test]
-async fn a_websocket_is_refused_before_its_101() {
+async fn a_websocket_is_refused_before_the_101() {
     let (running, errors) = start_watched(Server::builder()).await;
     for query in [
         "",
@@ -82,7 +82,7 @@ async fn a_websocket_is_refused_before_its_101() {
 
 /// EIO-SRV-030, EIO-SRV-031
 #[tokio::test]
-async fn allow_request_refuses_with_its_reason() {
+async fn allow_request_refuses_with_a_reason() {
     for (said, read) in [("Thou shall not pass", "Thou shall not pass"), ("", "Forbidden")] {
         let (running, errors) =
             start_watched(Server::builder().allow_request(move |_| async move { Err(said.to_owned()) }))
@@ -100,7 +100,7 @@ async fn allow_request_refuses_with_its_reason() {
 
 /// EIO-SRV-049, EIO-SRV-050
 #[tokio::test]
-async fn an_id_that_cannot_be_made_refuses() {
+async fn a_failed_id_generation_refuses_the_session() {
     let failing =
         Server::builder().generate_id(|_| async { Err::<engineio::Sid, _>(std::io::Error::other("no id")) });
     let (running, errors) = start_watched(failing).await;
@@ -117,7 +117,7 @@ async fn an_id_that_cannot_be_made_refuses() {
 
 /// An id that is already in use refuses the new session and does not disturb the existing one.
 #[tokio::test]
-async fn a_taken_id_refuses_the_second_session() {
+async fn a_duplicate_id_refuses_the_second_session() {
     let same =
         Server::builder().generate_id(|_| async { Ok::<_, std::io::Error>(engineio::Sid::from("same")) });
     let running = start(same).await;
@@ -129,7 +129,7 @@ async fn a_taken_id_refuses_the_second_session() {
 
 /// EIO-SRV-060
 #[tokio::test]
-async fn a_plain_request_with_the_wrong_transport_is_refused_and_changes_nothing() {
+async fn a_request_with_the_wrong_transport_does_not_affect_the_session() {
     let (running, errors) = start_watched(Server::builder()).await;
     let client = running.polling().await;
     let wrong = client.target.replace("transport=polling", "transport=websocket");
@@ -142,7 +142,7 @@ async fn a_plain_request_with_the_wrong_transport_is_refused_and_changes_nothing
 
 /// EIO-SRV-063
 #[tokio::test]
-async fn a_plain_request_for_a_websocket_is_refused_with_cors_headers() {
+async fn a_websocket_request_without_upgrade_is_refused_with_cors_headers() {
     let cors = Cors::reflect().credentials(true);
     let (running, errors) = start_watched(Server::builder().cors(cors)).await;
     let request =
@@ -169,7 +169,7 @@ async fn an_origin_with_an_illegal_character_is_refused() {
 
 /// The revision is fixed at the handshake; a later request may omit it.
 #[tokio::test]
-async fn a_later_request_may_not_change_the_revision() {
+async fn a_later_request_cannot_change_the_revision() {
     let running = start(Server::builder().allow_eio3(true)).await;
     let client = running.polling().await;
     let other = client.target.replace("EIO=4", "EIO=3");
@@ -183,7 +183,7 @@ async fn a_later_request_may_not_change_the_revision() {
 
 /// HTTP methods that polling does not support.
 #[tokio::test]
-async fn other_methods_on_a_session_are_refused() {
+async fn unsupported_methods_on_a_session_are_refused() {
     let running = start(Server::builder()).await;
     let client = running.polling().await;
     assert_eq!(Request::new("DELETE", &client.target).send(running.addr).await.status, 500);

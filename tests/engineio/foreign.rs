@@ -51,7 +51,7 @@ async fn exchange(server: &Server, by: By, request: String) -> String {
 
 /// Polling over a pipe.
 #[tokio::test]
-async fn polling_needs_no_tcp() {
+async fn polling_works_without_tcp() {
     for by in [By::Us, By::Hyper] {
         let server = echo();
         let target = "/engine.io/?EIO=4&transport=polling";
@@ -68,7 +68,7 @@ async fn polling_needs_no_tcp() {
 
 /// WebSocket over a pipe whose buffer is smaller than one message.
 #[tokio::test]
-async fn websocket_needs_no_tcp() {
+async fn websocket_works_without_tcp() {
     for by in [By::Us, By::Hyper] {
         let server = echo();
         let url = "ws://localhost/engine.io/?EIO=4&transport=websocket";
@@ -93,7 +93,7 @@ async fn websocket_needs_no_tcp() {
 /// A client that repeats its probe before it has read the answer gets one answer; a queue of answers would
 /// fill the memory.
 #[tokio::test]
-async fn a_probe_has_one_answer_at_a_time() {
+async fn repeated_probes_receive_one_response() {
     let server = echo();
     let target = "/engine.io/?EIO=4&transport=polling";
     let close = "HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";

@@ -43,7 +43,7 @@ async fn websocket_opens_with_the_same_keys_and_no_upgrade() {
 
 /// EIO-SRV-055
 #[tokio::test]
-async fn websocket_may_be_the_only_transport() {
+async fn websocket_can_be_the_only_transport() {
     let mut running = start(Server::builder().transports([Transport::WebSocket])).await;
     running.websocket().await;
     assert_eq!(running.opened().await.transport(), Transport::WebSocket);
@@ -68,7 +68,7 @@ async fn the_configured_times_are_announced() {
 
 /// EIO-SRV-001, EIO-SRV-003, EIO-SRV-004
 #[test]
-fn a_server_is_built_with_defaults_and_keeps_its_options() {
+fn a_server_has_defaults_and_keeps_its_options() {
     assert_eq!(engineio::PROTOCOL, 4);
     let accept = |_: &Session| handler_fn(|_: &Session, _: Message| {});
     let default = Server::builder().build(accept).unwrap();
@@ -90,7 +90,7 @@ async fn the_server_counts_its_clients() {
 
 /// EIO-SRV-061, EIO-SRV-062
 #[tokio::test]
-async fn query_parameters_are_kept_with_the_session() {
+async fn query_parameters_are_stored_with_the_session() {
     let mut running = start(Server::builder()).await;
     Polling::open(running.addr, "/engine.io/?EIO=4&transport=polling&a=b&c=d%20e").await;
     let session = running.opened().await;
@@ -110,7 +110,7 @@ async fn an_initial_packet_follows_the_open_packet() {
 
 /// EIO-SRV-068
 #[tokio::test]
-async fn the_trailing_slash_is_an_option() {
+async fn the_trailing_slash_is_configurable() {
     let open = |path: &str| format!("{path}?EIO=4&transport=polling");
     let with = start(Server::builder()).await;
     assert_eq!(with.get(&open("/engine.io/")).await.status, 200);
@@ -122,7 +122,7 @@ async fn the_trailing_slash_is_an_option() {
 
 /// EIO-SRV-005, EIO-SRV-009, EIO-SRV-011
 #[tokio::test]
-async fn requests_outside_the_path_are_answered_and_ended() {
+async fn requests_outside_the_path_are_refused_and_closed() {
     let running = start(Server::builder()).await;
     assert_eq!(running.get("/").await.status, 501);
     assert_eq!(running.get("/engine.iox/").await.status, 501);
@@ -134,7 +134,7 @@ async fn requests_outside_the_path_are_answered_and_ended() {
 
 /// EIO-SRV-047, EIO-SRV-048
 #[tokio::test]
-async fn the_application_may_make_the_ids() {
+async fn the_application_can_generate_the_ids() {
     let builder = Server::builder().generate_id(|request| {
         let query = request.uri.query().unwrap_or_default().to_owned();
         async move {
@@ -170,7 +170,7 @@ async fn a_cookie_is_set_on_polling_handshakes_only() {
 
 /// EIO-SRV-178, EIO-SRV-179
 #[tokio::test]
-async fn the_peers_address_is_known() {
+async fn the_address_of_the_peer_is_available() {
     let mut running = start(Server::builder()).await;
     running.polling().await;
     assert!(running.opened().await.remote_addr().unwrap().ip().is_loopback());
@@ -190,7 +190,7 @@ async fn polling_works_with_a_connection_per_request() {
 
 /// EIO-SRV-013
 #[tokio::test]
-async fn other_routes_stay_as_they_are() {
+async fn other_routes_are_not_affected() {
     use tower_service::Service;
     let running = start(Server::builder()).await;
     let inner = tower_fn(|_: http::Request<engineio::Body>| async {
@@ -230,7 +230,7 @@ where
 /// Messages that a handler sends in `accept` follow the open packet and are not part of the handshake's
 /// response.
 #[tokio::test]
-async fn greetings_follow_the_handshake() {
+async fn messages_sent_in_accept_follow_the_handshake() {
     let running = start_greeting(Server::builder(), |session| session.send("hi").unwrap()).await;
     let client = running.polling().await;
     assert!(!client.response.text().contains('\u{1e}'));

@@ -6,7 +6,7 @@ use tests::raw::{Request, Response, start, start_greeting};
 
 /// EIO-SRV-166
 #[tokio::test]
-async fn polling_answers_are_not_cached() {
+async fn polling_responses_are_not_cached() {
     let running = start(Server::builder()).await;
     let client = running.polling().await;
     assert_eq!(client.response.header("cache-control"), Some("no-store"));
@@ -20,7 +20,7 @@ async fn polling_answers_are_not_cached() {
 
 /// EIO-SRV-164, EIO-SRV-165
 #[tokio::test]
-async fn internet_explorer_is_told_not_to_filter() {
+async fn internet_explorer_receives_the_xss_protection_header() {
     let running = start(Server::builder()).await;
     for (agent, expected) in [
         ("Mozilla/4.0 (compatible;MSIE 8.0; Windows NT 6.1)", Some("0")),
@@ -44,7 +44,7 @@ fn binary(len: usize) -> Prepared {
 
 /// EIO-SRV-156, EIO-SRV-157, EIO-SRV-158
 #[tokio::test]
-async fn large_answers_are_compressed_as_the_client_likes() {
+async fn large_responses_are_compressed_with_a_coding_of_the_client() {
     let gzip = first_poll(Server::builder(), "gzip, deflate", binary(1024)).await;
     assert_eq!(gzip.header("content-encoding"), Some("gzip"));
     let mut plain = String::new();
@@ -58,7 +58,7 @@ async fn large_answers_are_compressed_as_the_client_likes() {
 
 /// EIO-SRV-159, EIO-SRV-160, EIO-SRV-161
 #[tokio::test]
-async fn nothing_is_compressed_unasked() {
+async fn responses_are_compressed_only_on_request() {
     let off = Server::builder().http_compression(None);
     assert_eq!(first_poll(off, "gzip, deflate", binary(1024)).await.header("content-encoding"), None);
     let unwilling = binary(1024).compress(false);

@@ -13,7 +13,7 @@ fn beating(interval: u64, timeout: u64) -> ServerBuilder {
 
 /// EIO-PROTO-16, EIO-SRV-086
 #[tokio::test]
-async fn polling_is_pinged_again_and_again() {
+async fn polling_receives_repeated_pings() {
     let running = start(beating(50, 10_000)).await;
     let client = running.polling().await;
     for _ in 0..3 {
@@ -24,7 +24,7 @@ async fn polling_is_pinged_again_and_again() {
 
 /// EIO-PROTO-18
 #[tokio::test]
-async fn websocket_is_pinged_again_and_again() {
+async fn websocket_receives_repeated_pings() {
     let running = start(beating(50, 10_000)).await;
     let mut ws = running.websocket().await;
     for _ in 0..3 {
@@ -67,7 +67,7 @@ async fn a_session_lives_for_interval_and_timeout() {
 
 /// EIO-SRV-087
 #[tokio::test]
-async fn a_close_after_a_heartbeat_is_a_close() {
+async fn a_close_after_a_heartbeat_is_a_forced_close() {
     let mut running = start(beating(20, 60_000)).await;
     let mut ws = running.websocket().await;
     assert_eq!(ws.text().await, "2");
@@ -79,7 +79,7 @@ async fn a_close_after_a_heartbeat_is_a_close() {
 
 /// EIO-SRV-102
 #[tokio::test]
-async fn an_upgrade_does_not_end_a_session_that_owed_a_pong() {
+async fn an_upgrade_keeps_a_session_with_a_missing_pong() {
     let mut running = start(beating(20, 10_000)).await;
     let client = running.polling().await;
     assert_eq!(client.poll().await, "2");
@@ -94,7 +94,7 @@ async fn an_upgrade_does_not_end_a_session_that_owed_a_pong() {
 
 /// EIO-SRV-152, EIO-SRV-154
 #[tokio::test]
-async fn heartbeat_packets_are_seen() {
+async fn hooks_receive_heartbeat_packets() {
     let mut running = start(beating(4, 10_000)).await;
     let mut ws = running.websocket().await;
     let sent = running.find(|seen| match seen {
@@ -109,7 +109,7 @@ async fn heartbeat_packets_are_seen() {
 
 /// EIO-SRV-072
 #[tokio::test]
-async fn a_client_that_vanishes_during_the_close_times_out() {
+async fn a_client_that_disappears_during_the_close_times_out() {
     let mut running = start(beating(30, 30)).await;
     let client = running.polling().await;
     let session = running.opened().await;

@@ -11,7 +11,7 @@ const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
 
 /// EIO-SRV-014, EIO-SRV-015
 #[tokio::test]
-async fn a_middleware_adds_headers_to_every_answer() {
+async fn a_middleware_adds_headers_to_every_response() {
     let builder = Server::builder().middleware(|_| async {
         Ok(HeaderMap::from_iter([(http::header::SERVER, HeaderValue::from_static("mine"))]))
     });
@@ -22,7 +22,7 @@ async fn a_middleware_adds_headers_to_every_answer() {
 
 /// EIO-SRV-016
 #[tokio::test]
-async fn middlewares_run_in_order_and_once() {
+async fn middlewares_run_once_and_in_order() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut builder = Server::builder();
     for number in 1..=3 {
@@ -39,7 +39,7 @@ async fn middlewares_run_in_order_and_once() {
 
 /// EIO-SRV-017, EIO-SRV-018
 #[tokio::test]
-async fn a_middleware_may_answer_itself() {
+async fn a_middleware_can_send_the_response() {
     let builder = Server::builder().middleware(|_| async {
         let mut response = Response::new(engineio::Body::default());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -53,7 +53,7 @@ async fn a_middleware_may_answer_itself() {
 
 /// EIO-SRV-023, EIO-SRV-024
 #[tokio::test]
-async fn a_failing_middleware_refuses() {
+async fn a_failing_middleware_refuses_the_request() {
     let builder = Server::builder().middleware(|_| async { Err(std::io::Error::other("no").into()) });
     let running = start(builder).await;
     assert_eq!(running.get(POLLING).await.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
@@ -63,7 +63,7 @@ async fn a_failing_middleware_refuses() {
 
 /// EIO-SRV-025
 #[tokio::test]
-async fn the_payload_limit_holds_behind_a_middleware() {
+async fn the_payload_limit_applies_behind_a_middleware() {
     let builder = Server::builder().max_payload(5).middleware(|_| async { Ok(HeaderMap::new()) });
     let running = start(builder).await;
     let client = running.polling().await;
@@ -72,7 +72,7 @@ async fn the_payload_limit_holds_behind_a_middleware() {
 
 /// EIO-SRV-167, EIO-SRV-168
 #[tokio::test]
-async fn header_hooks_see_the_first_answer_and_all_answers() {
+async fn header_hooks_receive_the_first_response_and_all_responses() {
     let cookie = |name: &'static str| {
         move |_: &http::request::Parts, headers: &mut HeaderMap| {
             headers.append(http::header::SET_COOKIE, HeaderValue::from_static(name));
@@ -92,7 +92,7 @@ async fn header_hooks_see_the_first_answer_and_all_answers() {
 
 /// EIO-SRV-169, EIO-SRV-170, EIO-SRV-171
 #[tokio::test]
-async fn header_hooks_see_websockets_too() {
+async fn header_hooks_receive_websocket_responses() {
     let initial = Arc::new(Mutex::new(0));
     let all = Arc::new(Mutex::new(0));
     let (count_initial, count_all) = (Arc::clone(&initial), Arc::clone(&all));
@@ -118,7 +118,7 @@ async fn header_hooks_see_websockets_too() {
 
 /// A target that is longer than any client sends.
 #[tokio::test]
-async fn a_very_long_target_is_refused() {
+async fn a_target_over_the_limit_is_refused() {
     let running = start(Server::builder()).await;
     let long = format!("{POLLING}&x={}", "y".repeat(9000));
     assert_eq!(Request::new("GET", &long).send(running.addr).await.status, 414);
@@ -175,7 +175,7 @@ async fn a_resource_is_found_behind_a_router() {
 }
 
 #[tokio::test]
-async fn a_resource_gets_the_headers_of_cors() {
+async fn a_resource_receives_cors_headers() {
     let running = start(with_resource().cors(engineio::Cors::reflect())).await;
     let request = Request::new("GET", "/engine.io/file").header("origin", "http://a.test");
     let response = request.send(running.addr).await;
@@ -186,7 +186,7 @@ async fn a_resource_gets_the_headers_of_cors() {
 }
 
 #[tokio::test]
-async fn a_resource_is_not_asked_about_websockets() {
+async fn a_resource_does_not_receive_websocket_requests() {
     let builder =
         Server::builder().resource(|_, _| Some(async { Response::new(engineio::Body::from("always")) }));
     let running = start(builder).await;

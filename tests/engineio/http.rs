@@ -41,7 +41,7 @@ async fn polling() -> (Running, Polling, TcpStream) {
 }
 
 #[tokio::test]
-async fn a_session_lives_over_one_connection() {
+async fn a_session_works_over_one_connection() {
     let (_running, client, mut stream) = polling().await;
     for round in 0..10 {
         assert_eq!(ask(&mut stream, &post(&client.target, &format!("4{round}"))).await.text(), "ok");
@@ -50,7 +50,7 @@ async fn a_session_lives_over_one_connection() {
 }
 
 #[tokio::test]
-async fn requests_may_be_sent_before_the_answers_came() {
+async fn pipelined_requests_are_answered_in_order() {
     let (_running, client, mut stream) = polling().await;
     let (post, get) = (post(&client.target, "4a"), get(&client.target));
     let all = format!("\r\n{post}{get}{post}{get}");
@@ -64,7 +64,7 @@ async fn requests_may_be_sent_before_the_answers_came() {
 }
 
 #[tokio::test]
-async fn a_body_may_come_in_chunks_and_byte_by_byte() {
+async fn a_body_is_read_in_chunks_and_byte_by_byte() {
     let (_running, client, mut stream) = polling().await;
     let head = format!("POST {} HTTP/1.1\r\nhost: a\r\n", client.target);
     let chunked =
@@ -83,7 +83,7 @@ async fn a_body_may_come_in_chunks_and_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn who_waits_to_be_told_is_told() {
+async fn expect_100_continue_is_answered() {
     let (_running, client, mut stream) = polling().await;
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
@@ -104,7 +104,7 @@ async fn who_waits_to_be_told_is_told() {
 
 /// The rest of an unread body must not be parsed as a request.
 #[tokio::test]
-async fn a_body_that_is_not_wanted_is_skipped() {
+async fn an_unread_body_is_skipped() {
     let (_running, client, mut stream) = polling().await;
     let unknown = client.target.replace(client.sid(), "unknown");
     let hidden = get("/engine.io/?EIO=4&transport=hidden");
@@ -123,7 +123,7 @@ async fn a_body_that_is_not_wanted_is_skipped() {
 
 /// RFC 9112, 11.2: a message with two lengths ends the connection.
 #[tokio::test]
-async fn a_request_that_can_be_read_in_two_ways_is_refused() {
+async fn an_ambiguous_request_is_refused() {
     let (running, client, _) = polling().await;
     let smuggled = get("/engine.io/?EIO=4&transport=smuggled");
     for headers in [
@@ -145,7 +145,7 @@ async fn a_request_that_can_be_read_in_two_ways_is_refused() {
 }
 
 #[tokio::test]
-async fn broken_chunks_end_the_session() {
+async fn invalid_chunks_end_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut stream = connect(&running).await;
@@ -158,7 +158,7 @@ async fn broken_chunks_end_the_session() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_ends_the_session() {
+async fn an_incomplete_body_ends_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut stream = connect(&running).await;
@@ -170,7 +170,7 @@ async fn a_body_that_breaks_off_ends_the_session() {
 
 /// As with the official server: a message written to the broken GET would be lost.
 #[tokio::test]
-async fn a_poll_that_breaks_off_ends_the_session() {
+async fn a_poll_whose_connection_breaks_ends_the_session() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let session = running.opened().await;
@@ -190,7 +190,7 @@ async fn a_poll_that_breaks_off_ends_the_session() {
 }
 
 #[tokio::test]
-async fn old_clients_and_those_that_leave_are_let_go() {
+async fn http_1_0_connections_are_closed_unless_keep_alive_is_requested() {
     let (running, client, mut stream) = polling().await;
     client.post("4a").await;
     let request = format!("GET {} HTTP/1.0\r\n\r\n", client.target);
@@ -207,7 +207,7 @@ async fn old_clients_and_those_that_leave_are_let_go() {
 }
 
 #[tokio::test]
-async fn a_head_has_an_answer_without_a_body() {
+async fn a_head_request_receives_no_body() {
     let running = start(Server::builder()).await;
     let mut stream = connect(&running).await;
     let request = "HEAD /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -218,7 +218,7 @@ async fn a_head_has_an_answer_without_a_body() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused() {
+async fn invalid_requests_are_refused() {
     let running = start(Server::builder().outside_path(StatusCode::NOT_FOUND)).await;
     let long = format!("GET /{} HTTP/1.1\r\nhost: a\r\n", "a".repeat(17_000));
     let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "a: b\r\n".repeat(100));
@@ -254,7 +254,7 @@ async fn an_idle_connection_is_closed() {
 
 /// A client cannot hold a connection open with a response that it does not read.
 #[tokio::test]
-async fn an_answer_that_is_not_taken_is_given_up() {
+async fn an_unread_response_closes_the_connection() {
     let builder = Server::builder().body_timeout(Duration::from_millis(50)).http_compression(None);
     let mut running = start(builder.max_buffered(64 << 20, engineio::SlowConsumer::Disconnect)).await;
     let client = running.polling().await;
@@ -276,7 +276,7 @@ async fn an_answer_that_is_not_taken_is_given_up() {
 
 /// Frames that directly follow the request for a WebSocket are not lost.
 #[tokio::test]
-async fn frames_may_come_right_behind_the_request() {
+async fn frames_that_follow_the_upgrade_request_are_read() {
     let mut running = start(Server::builder()).await;
     let mut stream = connect(&running).await;
     let head = concat!(

@@ -12,7 +12,7 @@ use tokio::sync::Barrier;
 
 /// EIO-SRV-112
 #[tokio::test]
-async fn a_post_over_the_limit_is_refused_and_the_session_lives() {
+async fn a_post_over_the_limit_is_refused_and_the_session_continues() {
     let mut running = start_echo(Server::builder().max_payload(5)).await;
     let client = running.polling().await;
     assert_eq!(client.post("4abcde").await.both(), (413, ""));
@@ -74,7 +74,7 @@ async fn a_second_post_ends_the_session() {
 
 /// EIO-SRV-091
 #[tokio::test]
-async fn an_octet_stream_is_for_revision_3_only() {
+async fn an_octet_stream_is_refused_in_revision_4() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let request =
@@ -85,7 +85,7 @@ async fn an_octet_stream_is_for_revision_3_only() {
 
 /// A request that directly follows the end of a session is refused as unknown session, as a later one is.
 #[tokio::test]
-async fn what_follows_the_end_finds_no_session() {
+async fn requests_after_the_end_of_a_session_are_refused() {
     let running = start(Server::builder()).await;
     for next in ["POST", "GET"] {
         let client = running.polling().await;
@@ -114,7 +114,7 @@ async fn a_compressed_post_is_refused() {
 
 /// Too many packets in one payload.
 #[tokio::test]
-async fn a_payload_has_at_most_so_many_packets() {
+async fn the_packets_of_a_payload_are_bounded() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let many = vec!["4a"; 16_384].join("\u{1e}");
@@ -125,7 +125,7 @@ async fn a_payload_has_at_most_so_many_packets() {
 
 /// Too many frames in one message; the limit is a setting.
 #[tokio::test]
-async fn a_message_has_at_most_so_many_fragments() {
+async fn the_fragments_of_a_message_are_bounded() {
     let parts = |count: usize| (0..count).map(|part| if part % 1000 == 0 { vec![7] } else { Vec::new() });
     let mut more = Config::default();
     more.max_fragments = 65_536;
@@ -142,7 +142,7 @@ async fn a_message_has_at_most_so_many_fragments() {
 
 /// A body that does not arrive.
 #[tokio::test]
-async fn a_slow_post_is_given_up() {
+async fn a_slow_post_times_out() {
     let mut running = start(Server::builder().body_timeout(Duration::from_millis(20))).await;
     let client = running.polling().await;
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_slow_post_is_given_up() {
 
 /// A head that does not arrive.
 #[tokio::test]
-async fn a_slow_head_is_given_up() {
+async fn a_slow_head_times_out() {
     let running = start(Server::builder().head_timeout(Duration::from_millis(20))).await;
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     stream.write_all(b"GET /engine.io/?EIO=4").await.unwrap();
@@ -165,7 +165,7 @@ async fn a_slow_head_is_given_up() {
 
 /// The server refuses sessions above its limit.
 #[tokio::test]
-async fn more_sessions_than_allowed_are_turned_away() {
+async fn sessions_over_the_limit_are_refused() {
     let running = start(Server::builder().max_sessions(1)).await;
     running.polling().await;
     let refused = running.get("/engine.io/?EIO=4&transport=polling").await;
@@ -175,7 +175,7 @@ async fn more_sessions_than_allowed_are_turned_away() {
 
 /// The limit also holds for requests that arrive while ids are being generated.
 #[tokio::test]
-async fn nobody_slips_in_while_an_id_is_made() {
+async fn the_session_limit_applies_during_id_generation() {
     let both = Arc::new(Barrier::new(2));
     let next = AtomicUsize::new(0);
     let running = start(Server::builder().max_sessions(1).generate_id(move |_| {
@@ -196,7 +196,7 @@ async fn nobody_slips_in_while_an_id_is_made() {
 
 /// Ended sessions leave nothing, even without a close packet of the client.
 #[tokio::test]
-async fn nothing_is_left_of_sessions_that_are_gone() {
+async fn ended_sessions_leave_no_state() {
     let builder =
         Server::builder().ping_interval(Duration::from_millis(30)).ping_timeout(Duration::from_millis(30));
     let mut running = start_echo(builder).await;

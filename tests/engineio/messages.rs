@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 /// EIO-PROTO-08, EIO-PROTO-13, EIO-SRV-110, EIO-SRV-114, EIO-SRV-115
 #[tokio::test]
-async fn text_goes_both_ways() {
+async fn text_is_exchanged_in_both_directions() {
     let running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     assert_eq!(client.post("4hello").await.both(), (200, "ok"));
@@ -30,7 +30,7 @@ async fn a_payload_keeps_its_order() {
 
 /// EIO-PROTO-10, EIO-PROTO-14, EIO-SRV-121, EIO-SRV-122
 #[tokio::test]
-async fn binary_goes_both_ways() {
+async fn binary_data_is_exchanged_in_both_directions() {
     let mut running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     assert_eq!(client.post("4hello\u{1e}bAQIDBA==").await.both(), (200, "ok"));
@@ -44,7 +44,7 @@ async fn binary_goes_both_ways() {
 
 /// EIO-SRV-129
 #[tokio::test]
-async fn text_of_any_script_survives() {
+async fn text_of_any_script_is_preserved() {
     let running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     for text in [".", "石室詩士施氏，嗜獅，誓食十獅。", "氏時時適市視獅。"] {
@@ -55,7 +55,7 @@ async fn text_of_any_script_survives() {
 
 /// EIO-SRV-111, EIO-SRV-116, EIO-SRV-144
 #[tokio::test]
-async fn messages_arrive_once_and_in_order_before_the_close() {
+async fn messages_are_delivered_once_and_in_order_before_the_close() {
     let running = start_greeting(Server::builder(), |session| {
         session.send("a").unwrap();
         let session = session.clone();
@@ -85,7 +85,7 @@ async fn messages_arrive_once_and_in_order_before_the_close() {
 
 /// EIO-SRV-124
 #[tokio::test]
-async fn a_large_post_in_many_pieces_is_put_together() {
+async fn a_large_post_in_many_segments_is_reassembled() {
     let mut running = start(Server::builder().max_payload(2_000_000)).await;
     let client = running.polling().await;
     let mut stream = tokio::net::TcpStream::connect(running.addr).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_large_post_in_many_pieces_is_put_together() {
 
 /// EIO-SRV-125
 #[tokio::test]
-async fn a_chunked_post_is_put_together() {
+async fn a_chunked_post_is_reassembled() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let mut stream = tokio::net::TcpStream::connect(running.addr).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_chunked_post_is_put_together() {
 
 /// EIO-SRV-127, EIO-SRV-151, EIO-SRV-153
 #[tokio::test]
-async fn packets_flushes_and_drains_are_seen() {
+async fn hooks_receive_packets_flushes_and_drains() {
     let mut running = start_echo(Server::builder()).await;
     let mut ws = running.websocket().await;
     ws.send("4a").await;
@@ -145,7 +145,7 @@ async fn packets_flushes_and_drains_are_seen() {
 
 /// EIO-SRV-128
 #[tokio::test]
-async fn a_hundred_large_messages_at_the_opening_all_arrive() {
+async fn a_hundred_large_messages_after_the_handshake_are_delivered() {
     let large = "a".repeat(65_000);
     let builder =
         Server::builder().ping_interval(Duration::from_millis(200)).ping_timeout(Duration::from_secs(20));
@@ -170,7 +170,7 @@ async fn a_hundred_large_messages_at_the_opening_all_arrive() {
 
 /// EIO-SRV-141, EIO-SRV-143, EIO-SRV-145, EIO-SRV-146
 #[tokio::test]
-async fn a_tracked_send_is_confirmed_when_it_left() {
+async fn a_tracked_send_is_confirmed_when_it_is_written() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let session = running.opened().await;
@@ -192,7 +192,7 @@ async fn a_tracked_send_is_confirmed_when_it_left() {
 
 /// EIO-SRV-032, EIO-SRV-033
 #[tokio::test]
-async fn garbage_behind_an_upgrade_request_is_a_protocol_error() {
+async fn invalid_bytes_after_an_upgrade_request_are_a_protocol_error() {
     let running = start_echo(Server::builder()).await;
     let bystander = running.polling().await;
     for sid in [String::new(), format!("&sid={}", running.polling().await.sid())] {
@@ -235,7 +235,7 @@ async fn attachments_follow_their_text() {
 
 /// Heartbeats and the probes of an upgrade do not count as messages.
 #[tokio::test]
-async fn what_goes_through_is_counted() {
+async fn traffic_is_counted() {
     let running = start_echo(Server::builder().ping_interval(Duration::from_millis(200))).await;
     let client = running.polling().await;
     client.post("4four\u{1e}4six666").await;

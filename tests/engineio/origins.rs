@@ -14,7 +14,7 @@ const FOREIGN: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn handshakes_of_foreign_pages_are_refused() {
+async fn handshakes_of_foreign_origins_are_refused() {
     let running = start_echo(Server::builder().origins(Origins::SameHost)).await;
     for (name, value) in FOREIGN {
         let refused = Request::new("GET", POLLING).header(name, value).send(running.addr).await;
@@ -31,7 +31,7 @@ async fn handshakes_of_foreign_pages_are_refused() {
 
 /// The id of a session gives access to it; a page of a foreign origin still may not use it.
 #[tokio::test]
-async fn requests_of_foreign_pages_do_not_reach_a_session() {
+async fn requests_of_foreign_origins_do_not_reach_a_session() {
     let mut running = start_echo(Server::builder().origins(Origins::SameHost)).await;
     let client = running.polling().await;
     let parked = client.park(&running).await;
@@ -51,7 +51,7 @@ async fn requests_of_foreign_pages_do_not_reach_a_session() {
 }
 
 #[tokio::test]
-async fn without_the_option_all_pages_may_connect() {
+async fn all_origins_are_accepted_by_default() {
     let running = start_echo(Server::builder()).await;
     for (name, value) in FOREIGN {
         let opened = Request::new("GET", POLLING).header(name, value).send(running.addr).await;
@@ -73,7 +73,7 @@ async fn a_preflight_is_answered_before_origins_are_checked() {
 }
 
 #[tokio::test]
-async fn an_origin_that_is_required_has_to_be_there() {
+async fn a_missing_required_origin_is_refused() {
     let policy = OriginPolicy::default().require_origin(true);
     let running = start_echo(Server::builder().origins(policy)).await;
     assert_eq!(running.get(POLLING).await.both(), REFUSED);
@@ -84,7 +84,7 @@ async fn an_origin_that_is_required_has_to_be_there() {
 /// DNS rebinding: the name of a foreign host resolves to 127.0.0.1, and the page and the request agree on the
 /// name.
 #[tokio::test]
-async fn a_foreign_name_of_this_machine_is_not_the_same_host() {
+async fn a_foreign_name_for_loopback_is_not_the_same_host() {
     let running = start_echo(Server::builder().origins(OriginPolicy::default().local_hosts())).await;
     let port = running.addr.port();
     let headers = format!("host: evil.test:{port}\r\norigin: http://evil.test:{port}\r\n");
@@ -99,7 +99,7 @@ async fn a_foreign_name_of_this_machine_is_not_the_same_host() {
 }
 
 #[tokio::test]
-async fn jsonp_is_refused_unless_it_is_turned_on() {
+async fn jsonp_is_refused_unless_enabled() {
     let running = start_echo(Server::builder()).await;
     let refused = running.get(&format!("{POLLING}&j=0")).await;
     assert_eq!(refused.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
@@ -116,7 +116,7 @@ async fn jsonp_is_refused_unless_it_is_turned_on() {
 
 /// A request from a script tag of a foreign page has no Origin header.
 #[tokio::test]
-async fn jsonp_of_foreign_pages_is_for_servers_that_take_all() {
+async fn jsonp_of_foreign_pages_needs_any_origin() {
     for (origins, status) in [(Origins::SameHost, 403), (Origins::Any, 200)] {
         let running = start_echo(Server::builder().jsonp(true).origins(origins)).await;
         let script = Request::new("GET", &format!("{POLLING}&j=0")).header("sec-fetch-site", "cross-site");

@@ -43,7 +43,7 @@ async fn ask(client: &mut TcpStream, request: &str, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn routes_answer_beside_the_server() {
+async fn routes_work_beside_the_server() {
     let mut client = connect(Duration::from_secs(30), |server| {
         Routes::new(move |request: Request<RequestBody>| {
             let server = server.clone();
@@ -76,7 +76,7 @@ fn stream(pieces: mpsc::Receiver<&'static str>) -> impl http_body::Body<Data = B
 }
 
 #[tokio::test]
-async fn a_stream_leaves_piece_by_piece() {
+async fn a_streamed_body_is_sent_chunk_by_chunk() {
     let (sender, receiver) = mpsc::channel(1);
     let receiver = std::sync::Mutex::new(Some(receiver));
     let mut client = connect(Duration::from_secs(30), |_| {
@@ -103,7 +103,7 @@ async fn a_stream_leaves_piece_by_piece() {
 
 /// Without this check, an application would stream forever after its client has disconnected.
 #[tokio::test]
-async fn a_stream_ends_with_its_client() {
+async fn a_streamed_body_ends_when_its_client_disconnects() {
     let (sender, receiver) = mpsc::channel(1);
     let receiver = std::sync::Mutex::new(Some(receiver));
     let mut client = connect(Duration::from_secs(30), |_| {
@@ -119,7 +119,7 @@ async fn a_stream_ends_with_its_client() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_given_up() {
+async fn an_incomplete_body_times_out() {
     let (told, mut tells) = mpsc::unbounded_channel();
     let mut client = connect(Duration::from_millis(50), |_| {
         Routes::new(move |request: Request<RequestBody>| {
@@ -176,7 +176,7 @@ async fn tower_services_are_routes() {
 }
 
 #[tokio::test]
-async fn a_server_has_a_limit_of_connections_and_an_end() {
+async fn a_server_limits_its_connections_and_shuts_down() {
     let (told, mut tells) = mpsc::unbounded_channel();
     let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
     let http = HttpServer::new(routes).max_connections(1).on_failure(move |failure| {
@@ -201,7 +201,7 @@ async fn a_server_has_a_limit_of_connections_and_an_end() {
 
 /// Connections without a TLS handshake, and idle HTTP connections.
 #[tokio::test]
-async fn connections_of_an_address_are_counted_from_their_first_moment() {
+async fn connections_of_an_address_are_counted_from_accept_on() {
     let (told, mut tells) = mpsc::unbounded_channel();
     let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
     let limit = AddressLimit::new(2).exempt(|_| false);
@@ -249,7 +249,7 @@ async fn connections_of_an_address_are_counted_from_their_first_moment() {
 
 /// A proxy on the same machine has one address for many clients.
 #[tokio::test]
-async fn connections_of_loopback_addresses_do_not_count() {
+async fn connections_of_loopback_addresses_are_not_counted() {
     let routes = Routes::new(|_| async { Response::new(Body::from("hi")) });
     let http = HttpServer::new(routes).max_connections_per_address(1);
     let connections = http.connections();

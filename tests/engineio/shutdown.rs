@@ -7,7 +7,7 @@ use tests::raw::{Request, soon, start};
 
 /// EIO-SRV-077, EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
 #[tokio::test]
-async fn closing_the_server_leaves_nothing_and_frees_the_port() {
+async fn a_server_close_leaves_no_state_and_frees_the_port() {
     let mut running = start(Server::builder()).await;
     running.polling().await;
     let upgraded = running.polling().await;
@@ -27,7 +27,7 @@ async fn closing_the_server_leaves_nothing_and_frees_the_port() {
 
 /// A session that opens while the server closes must not survive, or a drain would wait for it forever.
 #[tokio::test]
-async fn nobody_slips_in_while_the_server_closes() {
+async fn a_session_that_opens_during_the_server_close_is_refused() {
     let handle = std::sync::Arc::new(std::sync::OnceLock::<Server>::new());
     let closing = handle.clone();
     let builder = Server::builder().generate_id(move |_| {
@@ -45,7 +45,7 @@ async fn nobody_slips_in_while_the_server_closes() {
 
 /// A draining server refuses new sessions and closes the others in order.
 #[tokio::test]
-async fn a_drain_closes_everybody_and_refuses_newcomers() {
+async fn a_drain_closes_all_sessions_and_refuses_new_ones() {
     let mut running = start(Server::builder()).await;
     let mut ws = running.websocket().await;
     let stays = running.polling().await;
@@ -65,7 +65,7 @@ async fn a_drain_closes_everybody_and_refuses_newcomers() {
 
 /// A drain spread over time ends as soon as no session is left.
 #[tokio::test]
-async fn a_drain_ends_when_everybody_has_gone() {
+async fn a_drain_ends_with_the_last_session() {
     let running = start(Server::builder()).await;
     for _ in 0..10 {
         running.polling().await;
@@ -101,7 +101,7 @@ async fn a_drain_ends_at_its_deadline() {
 
 /// Polling clients open new connections until the last session has ended.
 #[tokio::test]
-async fn a_server_that_drains_goes_on_listening() {
+async fn a_draining_server_still_accepts_connections() {
     let server = Server::builder()
         .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
         .unwrap();
@@ -125,7 +125,7 @@ async fn a_server_that_drains_goes_on_listening() {
 /// The process may end as soon as `serve` or `drain` returns. The last client still receives its close
 /// packet.
 #[test]
-fn a_server_has_said_its_last_word_when_it_returns() {
+fn serve_and_drain_return_after_the_last_close_packet() {
     let server = Server::builder()
         .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
         .unwrap();

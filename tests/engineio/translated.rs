@@ -157,7 +157,7 @@ async fn messages_are_translated_in_both_directions_and_in_order() {
 
 /// The application is asked before the client has its answer.
 #[tokio::test]
-async fn what_is_said_first_decides_about_the_answer() {
+async fn the_first_message_decides_about_the_response() {
     let mut running = start_echo(Server::builder()).await;
     let addr = port(&running, |server, request| async move {
         let (heard, mut hearing) = mpsc::unbounded_channel();
@@ -181,7 +181,7 @@ async fn what_is_said_first_decides_about_the_answer() {
 
 /// However long it takes: a client without an answer cannot show that it lives.
 #[tokio::test]
-async fn heartbeats_begin_with_the_answer() {
+async fn heartbeats_begin_with_the_response() {
     let builder =
         Server::builder().ping_interval(Duration::from_millis(10)).ping_timeout(Duration::from_millis(500));
     let mut running = start(builder).await;
@@ -211,7 +211,7 @@ async fn heartbeats_begin_with_the_answer() {
 }
 
 #[tokio::test]
-async fn a_client_is_told_why_it_is_closed_behind_what_was_sent() {
+async fn the_close_frame_follows_queued_messages_and_has_a_reason() {
     let mut running = start(Server::builder()).await;
     let mut ws = connect(&running).await;
     let session = running.opened().await;
@@ -239,7 +239,7 @@ async fn a_client_is_told_why_it_is_closed_behind_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_session_ends_as_its_client_goes() {
+async fn a_session_ends_with_its_connection() {
     let mut running = start(Server::builder().max_payload(100)).await;
     let mut ws = connect(&running).await;
     ws.close().await;
@@ -255,7 +255,7 @@ async fn a_session_ends_as_its_client_goes() {
 }
 
 #[tokio::test]
-async fn they_count_among_the_sessions() {
+async fn translated_sessions_count_towards_the_session_limit() {
     let mut running = start(Server::builder().max_sessions(1)).await;
     let addr = port(&running, open).await;
     let ws = WebSocket::open(addr, "/").await.unwrap();
@@ -270,7 +270,7 @@ async fn they_count_among_the_sessions() {
 
 /// What a client does not take waits in its outbox, where the limit is.
 #[tokio::test]
-async fn a_client_that_does_not_read_reaches_the_limit() {
+async fn a_client_that_reads_nothing_reaches_the_outbox_limit() {
     let builder = Server::builder().max_buffered(1_000_000, SlowConsumer::Disconnect);
     let mut running = start(builder).await;
     let ws = connect(&running).await;
@@ -293,7 +293,7 @@ async fn a_client_that_does_not_read_reaches_the_limit() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_them_and_those_that_have_no_answer_yet() {
+async fn a_drain_ends_translated_sessions_and_pending_handshakes() {
     let mut running = start(Server::builder()).await;
     let mut ws = connect(&running).await;
     let addr = port(&running, |server, request| async move {
@@ -319,7 +319,7 @@ async fn a_drain_ends_them_and_those_that_have_no_answer_yet() {
 }
 
 #[tokio::test]
-async fn requests_pass_what_all_handshakes_pass() {
+async fn translated_handshakes_pass_all_checks() {
     let builder = Server::builder().allow_request(|parts| {
         let allowed = parts.uri.path() != "/forbidden";
         async move { if allowed { Ok(()) } else { Err("no".to_owned()) } }

@@ -28,7 +28,7 @@ async fn a_session_upgrades() {
 /// A client that leaves polling while its session is aborted completes the upgrade and finds the session
 /// closed. An earlier cut would leave it no connection on which to notice the end.
 #[tokio::test]
-async fn an_abort_reaches_a_client_on_its_way() {
+async fn an_abort_during_an_upgrade_reaches_the_client() {
     let mut running = start(Server::builder()).await;
     let client = running.polling().await;
     let parked = client.park(&running).await;
@@ -60,7 +60,7 @@ async fn an_abort_reaches_a_client_on_its_way() {
 
 /// EIO-PROTO-23
 #[tokio::test]
-async fn after_the_upgrade_polling_is_over() {
+async fn polling_ends_with_the_upgrade() {
     let mut running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     let mut ws = client.probe().await.unwrap();
@@ -76,7 +76,7 @@ async fn after_the_upgrade_polling_is_over() {
 
 /// EIO-PROTO-24, EIO-SRV-034
 #[tokio::test]
-async fn nobody_takes_a_session_over() {
+async fn a_second_websocket_of_a_session_is_closed() {
     let mut running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     let mut ws = client.upgrade().await;
@@ -107,7 +107,7 @@ async fn nobody_takes_a_session_over() {
 
 /// EIO-SRV-101
 #[tokio::test]
-async fn an_upgrade_that_never_ends_costs_only_the_trial() {
+async fn an_incomplete_upgrade_ends_only_the_probe() {
     let running = start_echo(Server::builder().upgrade_timeout(Duration::from_millis(20))).await;
     let client = running.polling().await;
     let mut silent = client.probe().await.unwrap();
@@ -126,7 +126,7 @@ async fn an_upgrade_that_never_ends_costs_only_the_trial() {
 
 /// Any message other than a probe or an upgrade ends the trial; the session continues.
 #[tokio::test]
-async fn a_trial_that_says_something_else_is_dropped() {
+async fn an_invalid_probe_message_ends_only_the_probe() {
     let running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     for wrong in ["4hello", "2", "2probes", "x", "3probe", "0", "1", "6"] {
@@ -140,7 +140,7 @@ async fn a_trial_that_says_something_else_is_dropped() {
 
 /// EIO-SRV-142, EIO-SRV-155
 #[tokio::test]
-async fn traffic_crosses_an_upgrade_in_order_and_once() {
+async fn messages_are_delivered_once_and_in_order_across_an_upgrade() {
     let mut running = start_echo(Server::builder()).await;
     let other = start(Server::builder().path("/foo")).await;
     let client = running.polling().await;

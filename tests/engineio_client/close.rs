@@ -43,7 +43,7 @@ async fn closed_after(polls: usize, addr: std::net::SocketAddr, running: &mut te
 
 /// EIO-CLI-074, EIO-CLI-076, EIO-CLI-077
 #[tokio::test]
-async fn a_close_in_the_middle_of_an_upgrade_loses_nothing() {
+async fn a_close_during_an_upgrade_loses_no_messages() {
     let mut running = start(Server::builder()).await;
     for polls in 0..30 {
         closed_after(polls, running.addr, &mut running).await;
@@ -53,7 +53,7 @@ async fn a_close_in_the_middle_of_an_upgrade_loses_nothing() {
 
 /// EIO-CLI-075
 #[tokio::test]
-async fn nor_does_one_around_an_upgrade_that_fails() {
+async fn a_close_around_a_failed_upgrade_loses_no_messages() {
     let mut running = start(Server::builder()).await;
     let addr = without_websocket(running.addr).await;
     for polls in 0..20 {
@@ -62,7 +62,7 @@ async fn nor_does_one_around_an_upgrade_that_fails() {
 }
 
 #[tokio::test]
-async fn a_close_waits_for_what_was_sent() {
+async fn a_close_follows_queued_messages() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut running = start(Server::builder()).await;
         let client = connect_on(running.addr, transport).await;
@@ -87,7 +87,7 @@ async fn a_close_waits_for_what_was_sent() {
 
 /// EIO-CLI-040
 #[tokio::test]
-async fn a_deadline_that_passed_unseen_closes_once() {
+async fn a_missed_heartbeat_deadline_closes_once() {
     let server =
         Server::builder().ping_interval(Duration::from_millis(20)).ping_timeout(Duration::from_millis(20));
     let running = start(server).await;
@@ -121,7 +121,7 @@ async fn heartbeats_keep_a_session_alive() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_dropped_closes_its_connection() {
+async fn a_dropped_client_closes_its_connection() {
     let mut running = start(Server::builder()).await;
     let client = soon(builder(running.addr).transports([Transport::WebSocket]).connect()).await.unwrap();
     drop(client);

@@ -17,7 +17,7 @@ async fn the_revision_is_a_number() {
 
 /// EIO-CLI-066, EIO-CLI-067
 #[tokio::test]
-async fn a_client_connects_and_hears_the_server() {
+async fn a_client_connects_and_receives_messages() {
     let running = start_greeting(Server::builder(), |session| session.send("hi").unwrap()).await;
     let mut client = connect(running.addr).await;
     assert_eq!(message(&mut client).await, "hi".into());
@@ -27,7 +27,7 @@ async fn a_client_connects_and_hears_the_server() {
 }
 
 #[tokio::test]
-async fn the_id_is_the_server_s() {
+async fn the_client_has_the_session_id_of_the_server() {
     let mut running = start(Server::builder()).await;
     let client = connect(running.addr).await;
     assert_eq!(client.sid(), running.opened().await.id());
@@ -35,7 +35,7 @@ async fn the_id_is_the_server_s() {
 
 /// EIO-CLI-028
 #[tokio::test]
-async fn without_transports_there_is_no_session() {
+async fn no_transports_is_an_error() {
     let running = start(Server::builder()).await;
     let error = builder(running.addr).transports([]).connect().await.unwrap_err();
     assert!(matches!(error, OpenError::NoTransports));
@@ -44,7 +44,7 @@ async fn without_transports_there_is_no_session() {
 
 /// EIO-CLI-029, EIO-CLI-030
 #[tokio::test]
-async fn the_other_transports_are_tried_if_that_is_wanted() {
+async fn all_transports_are_tried_if_configured() {
     for (offered, first) in
         [(Transport::Polling, Transport::WebSocket), (Transport::WebSocket, Transport::Polling)]
     {
@@ -59,7 +59,7 @@ async fn the_other_transports_are_tried_if_that_is_wanted() {
 
 /// EIO-CLI-031
 #[tokio::test]
-async fn otherwise_the_first_has_to_do() {
+async fn only_the_first_transport_is_tried_by_default() {
     let running = start(Server::builder().transports([Transport::WebSocket])).await;
     let error = builder(running.addr).connect().await.unwrap_err();
     let OpenError::Transport(error) = error else { panic!("{error}") };
@@ -70,7 +70,7 @@ async fn otherwise_the_first_has_to_do() {
 
 /// EIO-CLI-038, EIO-CLI-039
 #[tokio::test]
-async fn a_server_says_why_it_refuses() {
+async fn a_refusal_contains_the_reason_of_the_server() {
     let running = start(Server::builder()).await;
     let unknown = builder(running.addr).query("sid", "abc");
     let Err(OpenError::Transport(TransportError::Poll(HttpError::Status { status, body }))) =
@@ -88,7 +88,7 @@ async fn a_server_says_why_it_refuses() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn a_port_without_listener_is_an_error() {
     let addr = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
@@ -104,7 +104,7 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_future_that_is_dropped_leaves_nothing_behind() {
+async fn a_dropped_connect_leaves_no_state() {
     let running = start(Server::builder()).await;
     for transport in [Transport::Polling, Transport::WebSocket] {
         // Each poll of the connection may be the last one.
@@ -128,7 +128,7 @@ async fn a_future_that_is_dropped_leaves_nothing_behind() {
 
 /// EIO-CLI-006, EIO-CLI-007
 #[tokio::test]
-async fn cookies_go_back_unless_they_are_unwanted() {
+async fn cookies_are_sent_back_unless_disabled() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&seen);
     let server = Server::builder().on_headers(move |request, headers| {
@@ -173,7 +173,7 @@ async fn headers_and_parameters_reach_the_server() {
 
 /// EIO-CLI-041, EIO-CLI-042
 #[tokio::test]
-async fn a_successful_upgrade_may_be_remembered() {
+async fn a_successful_upgrade_is_remembered_if_configured() {
     for remember in [true, false] {
         let running = start(Server::builder()).await;
         let builder = builder(running.addr).remember_upgrade(remember);
@@ -187,7 +187,7 @@ async fn a_successful_upgrade_may_be_remembered() {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_closes_the_transport() {
+async fn a_close_by_the_server_is_a_transport_close() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut running = start(Server::builder()).await;
         let mut client = connect_on(running.addr, transport).await;
@@ -200,6 +200,6 @@ async fn a_server_that_goes_away_closes_the_transport() {
 }
 
 #[test]
-fn a_url_that_is_none_is_an_error() {
+fn an_invalid_url_is_an_error() {
     assert!(Client::builder("ftp://localhost").is_err());
 }

@@ -21,7 +21,7 @@ async fn echoed(client: &mut engineio::client::Client, messages: Vec<Message>) {
 
 /// EIO-CLI-068, EIO-CLI-069
 #[tokio::test]
-async fn text_of_all_kinds() {
+async fn text_of_any_script_is_echoed() {
     let running = start_echo(Server::builder()).await;
     for transport in BOTH {
         let mut client = connect_on(running.addr, transport).await;
@@ -35,7 +35,7 @@ async fn text_of_all_kinds() {
 
 /// EIO-CLI-085, EIO-CLI-086, EIO-CLI-089, EIO-CLI-090
 #[tokio::test]
-async fn bytes_and_text_in_order() {
+async fn text_and_binary_are_echoed_in_order() {
     let running = start_echo(Server::builder()).await;
     let mixed = || vec![vec![0, 1, 2, 3, 4].into(), "cash money €€€".into(), Message::Binary(Bytes::new())];
     for transport in BOTH {
@@ -49,7 +49,7 @@ async fn bytes_and_text_in_order() {
 
 /// EIO-CLI-087, EIO-CLI-091
 #[tokio::test]
-async fn bytes_as_text_if_that_is_wanted() {
+async fn binary_is_sent_as_base64_if_configured() {
     let mut running = start_echo(Server::builder()).await;
     for transport in BOTH {
         let builder =
@@ -62,7 +62,7 @@ async fn bytes_as_text_if_that_is_wanted() {
 
 /// EIO-CLI-071
 #[tokio::test]
-async fn posts_stay_within_the_server_s_limit() {
+async fn posts_of_text_stay_within_the_limit_of_the_server() {
     let running = start_echo(Server::builder().max_payload(100)).await;
     let mut client = connect_on(running.addr, Transport::Polling).await;
     let texts = [("a", 99), ("b", 30), ("c", 30), ("d", 35), ("€", 33), ("f", 99)];
@@ -71,7 +71,7 @@ async fn posts_stay_within_the_server_s_limit() {
 
 /// EIO-CLI-005, EIO-CLI-088
 #[tokio::test]
-async fn so_do_posts_with_bytes() {
+async fn posts_of_binary_stay_within_the_limit_of_the_server() {
     let running = start_echo(Server::builder().max_payload(100)).await;
     let mut client = connect_on(running.addr, Transport::Polling).await;
     let bytes = |len: usize| Message::from(vec![7; len]);
@@ -80,7 +80,7 @@ async fn so_do_posts_with_bytes() {
 
 /// EIO-CLI-036, EIO-CLI-072
 #[tokio::test]
-async fn a_message_over_the_limit_is_the_server_s_to_refuse() {
+async fn a_post_over_the_limit_is_refused_by_the_server() {
     let mut running = start(Server::builder().max_payload(100)).await;
     let mut client = connect_on(running.addr, Transport::Polling).await;
     client.sender().send("a".repeat(100)).unwrap();
@@ -93,7 +93,7 @@ async fn a_message_over_the_limit_is_the_server_s_to_refuse() {
 
 /// EIO-CLI-037
 #[tokio::test]
-async fn so_is_one_over_websocket() {
+async fn a_websocket_message_over_the_limit_is_refused_by_the_server() {
     let mut running = start(Server::builder().max_payload(100)).await;
     let mut client = connect_on(running.addr, Transport::WebSocket).await;
     client.sender().send("a".repeat(101)).unwrap();
@@ -103,7 +103,7 @@ async fn so_is_one_over_websocket() {
 }
 
 #[tokio::test]
-async fn a_message_over_our_own_limit_ends_the_session() {
+async fn a_message_over_the_limit_of_the_client_ends_the_session() {
     let mut running = start(Server::builder()).await;
     let builder = builder(running.addr).configure(|config| config.max_payload = 1000);
     let mut client = soon(builder.transports([Transport::WebSocket]).connect()).await.unwrap();
@@ -113,7 +113,7 @@ async fn a_message_over_our_own_limit_ends_the_session() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_server_is_bounded() {
+async fn the_outbox_of_a_client_is_bounded() {
     let running = start(Server::builder()).await;
     let builder = builder(running.addr).configure(|config| config.max_buffered = 2300);
     let mut client = soon(builder.transports([Transport::WebSocket]).connect()).await.unwrap();
@@ -138,7 +138,7 @@ async fn what_waits_for_the_server_is_bounded() {
 }
 
 #[tokio::test]
-async fn many_messages_at_once_arrive_in_order() {
+async fn many_messages_are_echoed_in_order() {
     let running = start_echo(Server::builder()).await;
     let mut client = connect(running.addr).await;
     // The session upgrades to WebSocket during the transfer.
@@ -162,7 +162,7 @@ async fn nothing_is_sent_after_a_close() {
 }
 
 #[tokio::test]
-async fn what_waits_leaves_before_more_is_read() {
+async fn queued_messages_are_sent_before_further_reads() {
     let mut running = start_greeting(Server::builder(), |session| {
         let message = Prepared::text(&"x".repeat(16_000));
         (0..20).for_each(|_| session.send(message.clone()).unwrap());

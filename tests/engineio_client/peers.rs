@@ -21,7 +21,7 @@ async fn refused(answer: String) -> TransportError {
 }
 
 #[tokio::test]
-async fn what_does_not_begin_with_a_handshake_is_no_session() {
+async fn a_response_without_open_packet_is_a_handshake_error() {
     for body in
         ["", "4hello", "0", "0{", "0{}", "0null", r#"0{"sid":""}"#, r#"0{"sid":"a"}"#, "2", "x", "\u{1e}"]
     {
@@ -33,7 +33,7 @@ async fn what_does_not_begin_with_a_handshake_is_no_session() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_an_error() {
+async fn an_invalid_http_response_is_an_error() {
     let error = refused("SSH-2.0-OpenSSH_9.2\r\n".to_owned()).await;
     assert!(matches!(error, TransportError::Poll(HttpError::Http(_))), "{error:?}");
     let error =
@@ -43,7 +43,7 @@ async fn what_is_not_http_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_cut() {
+async fn an_endless_response_is_an_error() {
     let endless = format!("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}", "a".repeat(200_000));
     let addr = peer(move |_| endless.clone()).await;
     let builder = builder(addr).configure(|config| config.max_payload = 1000);
@@ -52,7 +52,7 @@ async fn an_answer_without_end_is_cut() {
 }
 
 #[tokio::test]
-async fn a_websocket_with_the_wrong_answer_is_none() {
+async fn an_invalid_websocket_response_is_an_error() {
     for accept in ["", "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"] {
         let answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{accept}\r\n"
@@ -67,7 +67,7 @@ async fn a_websocket_with_the_wrong_answer_is_none() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_given_up() {
+async fn a_silent_server_times_out() {
     // The peer answers only the handshake.
     let addr = peer(|head| if head.contains("sid=") { String::new() } else { ok(OPEN) }).await;
     let mut client = soon(builder(addr).connect()).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_server_that_falls_silent_is_given_up() {
 
 /// The client answers the heartbeats of such a server, but the answers do not fill its memory.
 #[tokio::test]
-async fn a_server_that_asks_and_does_not_listen_costs_one_answer() {
+async fn repeated_pings_of_a_server_that_reads_nothing_queue_one_pong() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -97,7 +97,7 @@ async fn a_server_that_asks_and_does_not_listen_costs_one_answer() {
 }
 
 #[tokio::test]
-async fn a_packet_that_is_none_ends_the_session() {
+async fn an_invalid_packet_ends_the_session() {
     let addr = peer(|_| ok(&format!("{OPEN}\u{1e}4first\u{1e}9"))).await;
     let mut client = soon(builder(addr).connect()).await.unwrap();
     assert_eq!(message(&mut client).await, "first".into());
@@ -107,7 +107,7 @@ async fn a_packet_that_is_none_ends_the_session() {
 }
 
 #[tokio::test]
-async fn packets_of_the_server_that_mean_nothing_to_us_are_passed_over() {
+async fn unexpected_packets_of_the_server_are_ignored() {
     let addr = peer(|_| ok(&format!("{OPEN}\u{1e}6\u{1e}3x\u{1e}5\u{1e}0{{}}\u{1e}4hello\u{1e}1"))).await;
     let mut client = soon(builder(addr).connect()).await.unwrap();
     assert_eq!(message(&mut client).await, "hello".into());
@@ -116,7 +116,7 @@ async fn packets_of_the_server_that_mean_nothing_to_us_are_passed_over() {
 
 /// Too many frames in one message; the limit is a setting.
 #[tokio::test]
-async fn a_message_of_the_server_has_at_most_so_many_fragments() {
+async fn the_fragments_of_a_server_message_are_bounded() {
     for (setting, limit) in [(None, 16_384), (Some(65_536), 65_536)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -149,7 +149,7 @@ async fn a_message_of_the_server_has_at_most_so_many_fragments() {
 
 /// A server can make the client hold one response to a poll; the number of packets in it is limited.
 #[tokio::test]
-async fn an_answer_has_at_most_so_many_packets() {
+async fn the_packets_of_a_poll_response_are_bounded() {
     let addr = peer(|_| ok(&format!("{OPEN}{}", "\u{1e}4a".repeat(10)))).await;
     let builder = builder(addr).configure(|config| config.max_packets_per_payload = 5);
     let mut client = soon(builder.connect()).await.unwrap();
@@ -162,7 +162,7 @@ async fn an_answer_has_at_most_so_many_packets() {
 
 /// What the server said before it went counts, although it can be told nothing any more.
 #[tokio::test]
-async fn messages_before_a_reset_arrive_although_writing_fails() {
+async fn messages_before_a_reset_are_delivered() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {

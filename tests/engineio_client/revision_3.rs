@@ -21,7 +21,7 @@ async fn connect(running: &Running, transports: &[Transport]) -> Client {
 }
 
 #[tokio::test]
-async fn messages_come_back_as_they_were() {
+async fn messages_are_echoed_unchanged() {
     let mut running = start_echo(server()).await;
     for transports in WAYS {
         let mut client = connect(&running, transports).await;
@@ -52,7 +52,7 @@ async fn messages_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_for_one_request_goes_in_several() {
+async fn messages_over_the_request_limit_are_split() {
     let mut running = start_echo(server().max_payload(1000)).await;
     let mut client = connect(&running, &[Transport::Polling]).await;
     running.opened().await;
@@ -65,7 +65,7 @@ async fn what_is_too_much_for_one_request_goes_in_several() {
 }
 
 #[tokio::test]
-async fn the_client_sends_the_heartbeat() {
+async fn the_client_sends_pings() {
     let heartbeat = Duration::from_millis(20);
     let mut running =
         start_echo(server().ping_interval(heartbeat).ping_timeout(Duration::from_secs(20))).await;
@@ -83,7 +83,7 @@ async fn the_client_sends_the_heartbeat() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_it_is_gone() {
+async fn a_server_without_pongs_times_out() {
     let open = r#"{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1}"#;
     let addr = peer(move |_| ok(&format!("{}:0{open}", open.len() + 1))).await;
     let builder = builder(addr).protocol(Protocol::V3).transports([Transport::Polling]);
@@ -92,7 +92,7 @@ async fn a_server_that_does_not_answer_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_server_of_revision_4_does_not_take_it() {
+async fn a_server_of_revision_4_refuses_revision_3() {
     let running = start_echo(Server::builder()).await;
     for transport in [Transport::Polling, Transport::WebSocket] {
         let builder = builder(running.addr).protocol(Protocol::V3).transports([transport]);

@@ -52,7 +52,7 @@ async fn proxy(server: SocketAddr) -> (Proxies, Arc<Asked>) {
 }
 
 #[tokio::test]
-async fn plain_requests_and_tunnels_through_a_proxy() {
+async fn requests_and_tunnels_work_through_a_proxy() {
     let running = start_echo(Server::builder()).await;
     let (proxy, asked) = proxy(running.addr).await;
     let mut client = soon(builder(running.addr).proxy(proxy).connect()).await.unwrap();
@@ -68,7 +68,7 @@ async fn plain_requests_and_tunnels_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_named() {
+async fn a_refusal_of_a_proxy_is_reported() {
     let addr =
         peer(|_| "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
     let proxy = Proxies::fixed(&addr.to_string()).unwrap();
@@ -84,7 +84,7 @@ async fn a_proxy_that_refuses_is_named() {
 }
 
 #[tokio::test]
-async fn both_transports_over_tls() {
+async fn both_transports_work_over_tls() {
     let running = start_echo(Server::builder()).await;
     let (addr, tls) = tls::in_front_of(running.addr).await;
     let builder = Client::builder(&format!("https://localhost:{}", addr.port())).unwrap().tls(tls);
@@ -100,7 +100,7 @@ async fn both_transports_over_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn an_untrusted_certificate_is_refused() {
     let running = start_echo(Server::builder()).await;
     let (addr, _) = tls::in_front_of(running.addr).await;
     for transport in [Transport::Polling, Transport::WebSocket] {

@@ -10,7 +10,7 @@ use crate::support::{builder, connect, message, ok, peer, upgraded, without_webs
 
 /// EIO-CLI-026
 #[tokio::test]
-async fn only_transports_that_are_wanted_are_tried() {
+async fn no_upgrade_is_tried_if_disabled() {
     let running = start_echo(Server::builder()).await;
     for builder in
         [builder(running.addr).transports([Transport::Polling]), builder(running.addr).upgrade(false)]
@@ -26,7 +26,7 @@ async fn only_transports_that_are_wanted_are_tried() {
 }
 
 #[tokio::test]
-async fn messages_keep_their_order_while_the_session_moves() {
+async fn messages_keep_their_order_during_an_upgrade() {
     let running = start_echo(Server::builder()).await;
     for _ in 0..20 {
         let mut client = connect(running.addr).await;
@@ -50,7 +50,7 @@ async fn messages_keep_their_order_while_the_session_moves() {
 }
 
 #[tokio::test]
-async fn a_proxy_without_websocket_leaves_polling_alone() {
+async fn polling_continues_behind_a_proxy_without_websocket() {
     let running = start_echo(Server::builder()).await;
     let mut client = connect(without_websocket(running.addr).await).await;
     let Event::UpgradeFailed(UpgradeError::Transport(error)) = soon(client.recv()).await.unwrap() else {
@@ -62,7 +62,7 @@ async fn a_proxy_without_websocket_leaves_polling_alone() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_nobody_answers_is_given_up() {
+async fn an_unanswered_upgrade_times_out() {
     let addr = peer(|head| {
         let open = r#"0{"sid":"abc","upgrades":["websocket"],"pingInterval":60000,"pingTimeout":60000,"maxPayload":9}"#;
         if head.contains("sid=") { String::new() } else { ok(open) }

@@ -21,7 +21,7 @@ const INPUTS: usize = 10_000;
 const TOGETHER: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_sees_the_same_requests() {
+async fn all_http_servers_read_the_same_requests() {
     let behind = readers::Behind::default();
     let ours = readers::ours(Arc::default()).await;
     let hyper = readers::hyper().await;

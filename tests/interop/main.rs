@@ -59,31 +59,31 @@ async fn exchange(protocol: u8, mode: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revision_4_polling() {
+async fn polling_works_with_client_of_revision_4() {
     exchange(4, "polling").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revision_4_websocket() {
+async fn websocket_works_with_client_of_revision_4() {
     exchange(4, "websocket").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revision_4_upgrade() {
+async fn upgrades_work_with_client_of_revision_4() {
     exchange(4, "upgrade").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revision_3_polling() {
+async fn polling_works_with_client_of_revision_3() {
     exchange(3, "polling").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revision_3_websocket() {
+async fn websocket_works_with_client_of_revision_3() {
     exchange(3, "websocket").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revision_3_upgrade() {
+async fn upgrades_work_with_client_of_revision_3() {
     exchange(3, "upgrade").await;
 }

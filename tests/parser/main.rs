@@ -28,7 +28,7 @@ const HOSTILE_MSGPACK: usize = 40_000;
 
 /// Encoded by one side and decoded by the other, in both directions: the meaning and the bytes are the same.
 #[test]
-fn both_sides_say_and_understand_the_same() {
+fn both_parsers_encode_and_decode_the_same_packets() {
     let seed = seed("generated");
     let ask = move |questions: &mut Questions, sent: &mut dyn FnMut(Case)| {
         let mut random = Random::new(seed);
@@ -65,7 +65,7 @@ fn both_sides_say_and_understand_the_same() {
 /// Both sides refuse the same input, and accepted input has the same meaning, except for the decisions in
 /// README.md.
 #[test]
-fn both_sides_refuse_the_same() {
+fn both_parsers_refuse_the_same_packets() {
     let seed = seed("hostile");
     let ask = move |questions: &mut Questions, sent: &mut dyn FnMut(Case)| {
         let mut random = Random::new(seed);

@@ -49,7 +49,7 @@ async fn handlers_take_typed_arguments() {
 
 /// An argument of the wrong type is reported and acknowledged with an error; the socket stays connected.
 #[tokio::test]
-async fn a_misfit_reaches_the_hook_and_the_client() {
+async fn a_type_error_reaches_the_hook_and_the_client() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let errors = Arc::clone(&seen);
     let running = start(builder(), move |io| {
@@ -71,7 +71,7 @@ async fn a_misfit_reaches_the_hook_and_the_client() {
 
 /// SIO-SRV-100, SIO-SRV-107, SIO-SRV-108
 #[tokio::test]
-async fn what_a_handler_returns_is_the_answer() {
+async fn the_return_value_of_a_handler_is_the_ack() {
     let running = start(builder(), |io| {
         io.on("unit", || async {});
         io.on("value", || async { Ack(json!({"a": 1})) });
@@ -108,7 +108,7 @@ async fn what_a_handler_returns_is_the_answer() {
 /// An error that a handler returns is the ack. If the event requests no ack, the error hook receives it: at
 /// once, and also from a handler that had to wait.
 #[tokio::test]
-async fn an_error_that_is_no_answer_reaches_the_hook() {
+async fn a_handler_error_without_ack_reaches_the_hook() {
     let (sender, mut heard) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         io.on("fail", || async { Err::<(), _>("no") });
@@ -134,7 +134,7 @@ async fn an_error_that_is_no_answer_reaches_the_hook() {
 
 /// SIO-SRV-101
 #[tokio::test]
-async fn handlers_start_in_order_and_wait_beside_each_other() {
+async fn handlers_start_in_order_and_run_concurrently() {
     let running = start(builder(), |io| {
         io.on("slow", |socket: Socket| async move {
             socket.emit("slow begins", &()).unwrap();
@@ -157,7 +157,7 @@ async fn handlers_start_in_order_and_wait_beside_each_other() {
 
 /// SIO-SRV-109, SIO-SRV-102, SIO-SRV-104, SIO-SRV-176, SIO-SRV-178
 #[tokio::test]
-async fn the_server_asks_and_the_client_answers() {
+async fn the_client_acknowledges_events_of_the_server() {
     let (sender, mut sockets) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         io.on_connect(move |socket: Socket| {
@@ -187,7 +187,7 @@ async fn the_server_asks_and_the_client_answers() {
 
 /// SIO-SRV-174, SIO-SRV-175, SIO-SRV-177
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_an_error() {
+async fn a_missing_ack_is_an_error() {
     let (sender, mut sockets) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         io.on_connect(move |socket: Socket| {
@@ -214,7 +214,7 @@ async fn an_answer_that_does_not_come_is_an_error() {
 
 /// SIO-SRV-105, SIO-SRV-106
 #[tokio::test]
-async fn answers_carry_binary_both_ways() {
+async fn acks_contain_binary_data_in_both_directions() {
     let running = start(builder(), |io| {
         io.on("upload", |Data(data): Data<Binary>| async move {
             assert_eq!(&data[..], b"in");
@@ -240,7 +240,7 @@ async fn answers_carry_binary_both_ways() {
 
 /// Clones of an ack sender still send a single ack.
 #[tokio::test]
-async fn an_event_is_answered_once() {
+async fn an_event_is_acknowledged_once() {
     let running = start(builder(), |io| {
         answering(io);
         io.on("twice", |ack: Option<AckSender>| async move {
@@ -258,7 +258,7 @@ async fn an_event_is_answered_once() {
 
 /// The client receives an error as ack if the return value of the handler cannot be serialized.
 #[tokio::test]
-async fn an_answer_that_cannot_be_written_is_told() {
+async fn an_ack_that_cannot_be_serialized_is_reported() {
     struct Unwritable;
     impl serde::Serialize for Unwritable {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -294,7 +294,7 @@ async fn an_answer_that_cannot_be_written_is_told() {
 /// With the policy to refuse when the outbox is full, the return value of a handler is lost, and so is the
 /// error in its place. The hook receives one error for each.
 #[tokio::test]
-async fn an_answer_that_there_is_no_room_for_is_told() {
+async fn an_ack_that_does_not_fit_into_the_outbox_is_reported() {
     let notes = Notes::default();
     let heard = Arc::clone(&notes);
     let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));

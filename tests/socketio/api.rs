@@ -45,7 +45,7 @@ async fn namespaces_share_a_connection() {
 
 /// SIO-SRV-130, SIO-SRV-131, SIO-SRV-132
 #[tokio::test]
-async fn a_socket_has_handlers_of_its_own() {
+async fn a_socket_has_its_own_handlers() {
     let running = start(builder(), |io| {
         answering(io);
         io.on_connect(|socket: Socket| async move {
@@ -102,7 +102,7 @@ async fn handlers_share_state() {
 
 /// With msgpack a packet is one binary message with the binary data in place.
 #[tokio::test]
-async fn msgpack_is_a_parser_too() {
+async fn the_msgpack_parser_works() {
     let running = start(builder().parser(socketio_server::Parser::Msgpack), |io| {
         io.on("echo", |socket: Socket, args: RawArgs| async move { socket.emit("echo", &args) });
     })
@@ -154,7 +154,7 @@ async fn the_server_is_its_root_namespace() {
 
 /// SIO-SRV-118
 #[tokio::test]
-async fn a_port_may_be_served_again() {
+async fn a_port_can_be_served_again() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let mut listener = Some(listener);

@@ -9,7 +9,7 @@ use crate::support::{builder, start, three_clients};
 
 /// SIO-SRV-153, SIO-SRV-155, SIO-SRV-157
 #[tokio::test]
-async fn a_broadcast_collects_answers() {
+async fn a_broadcast_collects_acks() {
     let (running, mut clients) = three_clients().await;
     let io = running.io.clone();
     let asking =
@@ -28,7 +28,7 @@ async fn a_broadcast_collects_answers() {
 
 /// SIO-SRV-154, SIO-SRV-156
 #[tokio::test]
-async fn a_broadcast_says_how_many_did_not_answer() {
+async fn a_broadcast_reports_the_number_of_missing_acks() {
     let (running, mut clients) = three_clients().await;
     let io = running.io.clone();
     let asking =
@@ -56,7 +56,7 @@ async fn a_broadcast_says_how_many_did_not_answer() {
 
 /// What clients answer waits until the last one has, so it is bounded together. Nobody waits for what was dropped.
 #[tokio::test]
-async fn gathered_answers_are_bounded() {
+async fn gathered_acks_are_bounded_in_bytes() {
     let mut config = Config::default();
     config.max_gathered_bytes = 1000;
     let (sender, mut answered) = tokio::sync::mpsc::unbounded_channel();
@@ -88,7 +88,7 @@ async fn gathered_answers_are_bounded() {
 
 /// Whom nobody may ask any more, because it owes too many answers, is not passed over in silence.
 #[tokio::test]
-async fn who_owes_too_many_answers_is_missing() {
+async fn a_socket_with_too_many_pending_acks_counts_as_missing() {
     let mut config = Config::default();
     config.max_pending_acks = 1;
     let running = start(builder().config(config), |_| {}).await;

@@ -17,7 +17,7 @@ async fn got(clients: &mut [(WebSocket, String)], expected: [bool; 3]) {
 
 /// SIO-SRV-059, SIO-SRV-061, SIO-SRV-139, SIO-SRV-142, SIO-SRV-143
 #[tokio::test]
-async fn the_server_picks_rooms_and_exceptions() {
+async fn broadcasts_of_the_server_select_rooms_and_exceptions() {
     let (running, mut clients) = three_clients().await;
     let io = &running.io;
     let second = clients[1].1.clone();
@@ -39,7 +39,7 @@ async fn the_server_picks_rooms_and_exceptions() {
 
 /// SIO-SRV-141, SIO-SRV-144, SIO-SRV-150, SIO-SRV-151
 #[tokio::test]
-async fn a_socket_leaves_itself_out() {
+async fn broadcasts_of_a_socket_exclude_the_socket() {
     let (running, mut clients) = three_clients().await;
     let socket = running.io.socket(&clients[0].1).unwrap();
     let third = clients[2].1.clone();
@@ -55,7 +55,7 @@ async fn a_socket_leaves_itself_out() {
 
 /// SIO-SRV-037, SIO-SRV-152
 #[tokio::test]
-async fn a_broadcast_can_be_kept_and_extended() {
+async fn a_broadcast_can_be_cloned_and_extended() {
     let (running, mut clients) = three_clients().await;
     let to_a = running.io.to("a");
     let _not_sent = to_a.clone().to("b").except("a").volatile().compress(false);
@@ -65,7 +65,7 @@ async fn a_broadcast_can_be_kept_and_extended() {
 
 /// SIO-SRV-060, SIO-SRV-139
 #[tokio::test]
-async fn namespaces_are_apart() {
+async fn namespaces_are_separate() {
     let running = start(builder(), |io| {
         room_handlers(io);
         io.of("/other");
@@ -112,7 +112,7 @@ async fn many_sockets_are_disconnected_at_once() {
 
 /// SIO-SRV-053, SIO-SRV-054, SIO-SRV-090, SIO-SRV-092, SIO-SRV-094, SIO-SRV-095, SIO-SRV-096, SIO-SRV-098
 #[tokio::test]
-async fn volatile_means_now_or_never() {
+async fn volatile_events_are_sent_immediately_or_dropped() {
     let running = start(builder(), |io| {
         room_handlers(io);
         io.on("go", |socket: Socket| async move {

@@ -52,22 +52,22 @@ async fn pypi(script: &str, parser: Parser) {
 }
 
 #[tokio::test]
-async fn npm_version_4() {
+async fn npm_client_version_4_works() {
     npm("4", builder, &[]).await;
 }
 
 #[tokio::test]
-async fn npm_version_4_with_msgpack() {
+async fn npm_client_version_4_works_with_msgpack() {
     npm("4", || builder().parser(Parser::Msgpack), &["msgpack"]).await;
 }
 
 #[tokio::test]
-async fn npm_version_3() {
+async fn npm_client_version_3_works() {
     npm("3", builder, &[]).await;
 }
 
 #[tokio::test]
-async fn npm_version_2() {
+async fn npm_client_version_2_works() {
     npm("2", with_eio3, &[]).await;
 }
 
@@ -81,45 +81,45 @@ async fn npm_2(wanted: &str, builder: fn() -> ServerBuilder) {
 
 /// SIO-SRV-171
 #[tokio::test]
-async fn version_2_and_the_server_agree_about_ids() {
+async fn client_version_2_and_the_server_have_the_same_ids() {
     npm_2("ids", with_eio3).await;
 }
 
 /// SIO-SRV-172
 #[tokio::test]
-async fn the_query_of_version_2_becomes_its_credentials() {
+async fn the_query_of_client_version_2_is_its_credentials() {
     npm_2("query", with_eio3).await;
 }
 
 /// SIO-SRV-173
 #[tokio::test]
-async fn version_2_is_refused_by_default() {
+async fn client_version_2_is_refused_by_default() {
     npm_2("refusal", builder).await;
 }
 
 #[tokio::test]
-async fn pypi_asyncio() {
+async fn pypi_asyncio_client_works() {
     pypi("asyncio_client.py", Parser::Json).await;
 }
 
 #[tokio::test]
-async fn pypi_asyncio_with_msgpack() {
+async fn pypi_asyncio_client_works_with_msgpack() {
     pypi("asyncio_client.py", Parser::Msgpack).await;
 }
 
 #[tokio::test]
-async fn pypi_with_threads() {
+async fn pypi_threaded_client_works() {
     pypi("sync_client.py", Parser::Json).await;
 }
 
 #[tokio::test]
-async fn pypi_with_threads_and_msgpack() {
+async fn pypi_threaded_client_works_with_msgpack() {
     pypi("sync_client.py", Parser::Msgpack).await;
 }
 
 /// The client lacks features of the others, so its disconnect reasons differ.
 #[tokio::test]
-async fn crates_io_rust_socketio() {
+async fn crates_io_rust_socketio_client_works() {
     for transports in TRANSPORTS {
         let house = House::open(builder()).await;
         tests::rust_socketio::run(&[&house.url, transports]).await;

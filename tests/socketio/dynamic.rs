@@ -36,7 +36,7 @@ async fn a_new_namespace_is_announced_once() {
 
 /// SIO-SRV-064
 #[tokio::test]
-async fn a_child_has_what_its_parent_has() {
+async fn a_child_inherits_from_its_parent() {
     let (sender, mut connected) = mpsc::unbounded_channel();
     let running = start(builder(), |io| {
         let parent = io.of_pattern("/dynamic-{n}").unwrap();
@@ -94,7 +94,7 @@ async fn a_parent_emits_to_its_children() {
 
 /// SIO-SRV-066, SIO-SRV-067
 #[tokio::test]
-async fn a_function_decides_and_those_that_came_first_are_asked_first() {
+async fn parents_are_matched_in_registration_order() {
     let running = start(builder(), |io| {
         io.of_function(|request: NamespaceRequest| async move {
             tokio::task::yield_now().await;
@@ -121,7 +121,7 @@ async fn a_function_decides_and_those_that_came_first_are_asked_first() {
 
 /// SIO-SRV-069
 #[tokio::test]
-async fn clients_that_come_at_once_meet() {
+async fn simultaneous_clients_share_the_new_namespace() {
     let waiting = Arc::new(AtomicUsize::new(0));
     let go = Arc::new(Notify::new());
     let (asked, released) = (Arc::clone(&waiting), Arc::clone(&go));
@@ -154,7 +154,7 @@ async fn clients_that_come_at_once_meet() {
 
 /// A hook may still add a middleware, which must then decide about each new client.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn nobody_is_let_in_while_a_namespace_is_being_announced() {
+async fn clients_wait_while_a_namespace_is_announced() {
     let (entered, mut announcing) = mpsc::unbounded_channel();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -200,7 +200,7 @@ async fn left(
 
 /// SIO-SRV-070, SIO-SRV-071
 #[tokio::test]
-async fn an_empty_child_goes_and_can_come_again() {
+async fn an_empty_child_is_removed_and_can_be_created_again() {
     let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;
     let is_there = |io: &Server| io.namespaces().contains(&"/dynamic-1".to_owned());
     for _ in 0..2 {
@@ -213,7 +213,7 @@ async fn an_empty_child_goes_and_can_come_again() {
 
 /// The way in which the last socket disconnects does not matter.
 #[tokio::test]
-async fn an_empty_child_goes_when_the_server_put_the_last_one_out() {
+async fn an_empty_child_is_removed_after_a_disconnect_by_the_server() {
     let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;
     let (mut ws, id) = running.connect_to("/dynamic-1").await;
     running.io.of("/dynamic-1").socket(&id).unwrap().disconnect(false);
@@ -224,7 +224,7 @@ async fn an_empty_child_goes_when_the_server_put_the_last_one_out() {
 
 /// SIO-SRV-072, SIO-SRV-073
 #[tokio::test]
-async fn an_empty_child_stays_unless_told_otherwise() {
+async fn an_empty_child_is_not_removed_by_default() {
     let running = start(builder(), dynamic).await;
     let mut ws = running.open().await;
     assert_eq!(refused(&mut ws, "/dynamic-1", r#"{"bad":1}"#).await, json!({"message": "no"}));
@@ -236,7 +236,7 @@ async fn an_empty_child_stays_unless_told_otherwise() {
 
 /// SIO-SRV-074, SIO-SRV-075
 #[tokio::test]
-async fn a_refused_client_takes_only_an_empty_child_with_it() {
+async fn a_refused_client_removes_only_an_empty_child() {
     let running = start(builder().cleanup_empty_child_namespaces(true), dynamic).await;
     let is_there = |io: &Server| io.namespaces().contains(&"/dynamic-1".to_owned());
     let mut ws = running.open().await;
@@ -249,7 +249,7 @@ async fn a_refused_client_takes_only_an_empty_child_with_it() {
 
 /// SIO-SRV-063
 #[tokio::test]
-async fn a_namespace_that_was_named_stays() {
+async fn a_static_namespace_is_not_removed() {
     let running = start(builder().cleanup_empty_child_namespaces(true), |io| {
         io.of("/named");
     })
@@ -262,7 +262,7 @@ async fn a_namespace_that_was_named_stays() {
 
 /// SIO-SRV-076
 #[tokio::test]
-async fn a_name_that_fits_a_parent_belongs_to_it() {
+async fn a_static_name_that_matches_a_parent_is_its_child() {
     let running = start(builder(), |io| {
         io.of_pattern("/dynamic-{n}")
             .unwrap()
@@ -276,7 +276,7 @@ async fn a_name_that_fits_a_parent_belongs_to_it() {
 }
 
 #[test]
-fn a_wrong_pattern_is_an_error() {
+fn an_invalid_pattern_is_an_error() {
     let io = builder().build().unwrap();
     assert_eq!(io.of_pattern("/{a}{b}").unwrap_err(), PatternError::Adjacent);
 }

@@ -9,7 +9,7 @@ use crate::support::{Notes, answering, builder, join, note, nothing_else, start}
 
 /// SIO-SRV-169
 #[tokio::test]
-async fn a_middleware_may_put_another_event_in_its_place() {
+async fn a_middleware_can_replace_an_event() {
     let running = start(builder(), |io| {
         io.event_middleware(|EventName(name): EventName, Data(room): Data<String>| async move {
             if name == "join" {
@@ -33,7 +33,7 @@ async fn a_middleware_may_put_another_event_in_its_place() {
 
 /// SIO-SRV-170
 #[tokio::test]
-async fn a_middleware_may_refuse_an_event() {
+async fn a_middleware_can_refuse_an_event() {
     let notes = Notes::default();
     let (heard, called) = (Arc::clone(&notes), Arc::clone(&notes));
     let running = start(builder(), |io| {
@@ -80,7 +80,7 @@ async fn a_middleware_may_refuse_an_event() {
 
 /// While a middleware waits, later events wait too.
 #[tokio::test]
-async fn a_middleware_that_waits_keeps_the_order() {
+async fn a_waiting_middleware_keeps_the_order_of_events() {
     let go = Arc::new(Notify::new());
     let released = Arc::clone(&go);
     let running = start(builder(), |io| {
@@ -111,7 +111,7 @@ async fn a_middleware_that_waits_keeps_the_order() {
 
 /// The event is dropped when the client disconnects while a middleware waits.
 #[tokio::test]
-async fn an_event_of_a_socket_that_left_is_nobodys() {
+async fn an_event_of_a_disconnected_socket_is_dropped() {
     let go = Arc::new(Notify::new());
     let released = Arc::clone(&go);
     let running = start(builder(), |io| {

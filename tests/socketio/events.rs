@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::support::{Notes, answering, builder, join, note, start};
 
 #[tokio::test]
-async fn the_fallback_takes_what_nobody_else_does() {
+async fn the_fallback_receives_events_without_handler() {
     let running = start(builder(), |io| {
         answering(io);
         io.fallback(|| async { Ack("never") });
@@ -40,7 +40,7 @@ async fn the_fallback_takes_what_nobody_else_does() {
 
 /// SIO-SRV-133, SIO-SRV-134, SIO-SRV-135, SIO-SRV-136, SIO-SRV-137
 #[tokio::test]
-async fn listeners_of_outgoing_events_hear_all_of_them() {
+async fn listeners_receive_all_outgoing_events() {
     let running = start(builder(), |_| {}).await;
     let (mut ws, id) = running.connect().await;
     let (mut other, _) = running.connect().await;
@@ -84,7 +84,7 @@ async fn listeners_of_outgoing_events_hear_all_of_them() {
 
 /// SIO-SRV-083, SIO-SRV-084, SIO-SRV-085, SIO-SRV-086, SIO-SRV-087, SIO-SRV-088
 #[tokio::test]
-async fn every_kind_of_argument_arrives_in_its_place() {
+async fn arguments_of_every_type_keep_their_position() {
     let running = start(builder(), |io| {
         io.on("echo", |socket: Socket, args: RawArgs| async move { socket.emit("echo", &args) });
     })
@@ -122,7 +122,7 @@ async fn every_kind_of_argument_arrives_in_its_place() {
 
 /// SIO-SRV-080, SIO-SRV-099
 #[tokio::test]
-async fn send_is_the_event_message() {
+async fn send_emits_the_event_message() {
     let running = start(builder(), |io| {
         io.on("message", |Data(number): Data<u32>, socket: Socket| async move { socket.send(&number) });
     })
@@ -138,7 +138,7 @@ async fn send_is_the_event_message() {
 
 /// SIO-SRV-055, SIO-SRV-056, SIO-SRV-119, SIO-SRV-120
 #[tokio::test]
-async fn an_emit_may_forbid_compression() {
+async fn an_emit_can_disable_compression() {
     let engine = |engine: engineio::ServerBuilder| engine.http_compression(engineio::Compression::new());
     let running = start(builder().engine(engine), |io| {
         io.on("still there?", |socket: Socket| async move { socket.emit("yes", &()) });
@@ -168,7 +168,7 @@ async fn an_emit_may_forbid_compression() {
 
 /// SIO-SRV-116, SIO-SRV-117
 #[tokio::test]
-async fn large_events_go_back_and_forth() {
+async fn large_events_are_exchanged_in_both_directions() {
     let running = start(builder(), |io| {
         io.on("big", |socket: Socket, args: RawArgs| async move { socket.emit("big", &args) });
     })
@@ -190,7 +190,7 @@ async fn large_events_go_back_and_forth() {
 
 /// SIO-SRV-110, SIO-SRV-111
 #[tokio::test]
-async fn a_socket_knows_its_connection() {
+async fn a_socket_provides_its_session() {
     let running = start(builder(), |io| {
         io.of("/other");
     })

@@ -11,7 +11,7 @@ use crate::support::{builder, room_handlers, start};
 
 /// Rooms that come and go are told.
 #[tokio::test]
-async fn room_events_are_seen() {
+async fn hooks_receive_room_events() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let running = start(builder(), move |io| {
@@ -120,7 +120,7 @@ async fn removed_handlers_are_dropped_without_a_lock() {
 
 /// A client that keeps its session although it is too slow misses what is for all, and who counts hears of it.
 #[tokio::test]
-async fn a_broadcast_that_finds_no_room_is_counted() {
+async fn a_broadcast_refused_by_a_full_outbox_is_counted() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let counted = Arc::clone(&seen);
     let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
@@ -146,7 +146,7 @@ async fn a_broadcast_that_finds_no_room_is_counted() {
 
 /// Who counts broadcasts hears of each, with whom it reached and whom it did not.
 #[tokio::test]
-async fn broadcasts_can_be_counted() {
+async fn a_hook_counts_broadcasts() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let counted = Arc::clone(&seen);
     let running = start(builder(), move |io| {

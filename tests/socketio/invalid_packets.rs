@@ -8,7 +8,7 @@ use crate::support::{answering, builder, join, nothing_else, start};
 
 /// SIO-SRV-123, SIO-SRV-124
 #[tokio::test]
-async fn what_is_no_packet_reaches_the_hook_before_the_end() {
+async fn an_invalid_packet_reaches_the_hook_before_the_disconnect() {
     for packet in ["5woooot", "5"] {
         let (sender, mut errors) = mpsc::unbounded_channel();
         let running = start(builder(), |io| {
@@ -30,7 +30,7 @@ async fn what_is_no_packet_reaches_the_hook_before_the_end() {
 
 /// Packets behind an invalid packet in the same read are ignored.
 #[tokio::test]
-async fn nothing_is_heard_behind_what_is_no_packet() {
+async fn packets_after_an_invalid_packet_are_ignored() {
     for packet in ["45woooot", "440", "42/nowhere,[\"x\"]"] {
         let (sender, mut seen) = mpsc::unbounded_channel();
         let running = start(builder(), |io| {
@@ -58,7 +58,7 @@ async fn nothing_is_heard_behind_what_is_no_packet() {
 
 /// SIO-SRV-121, SIO-SRV-122: other clients are not affected.
 #[tokio::test]
-async fn a_client_that_breaks_the_protocol_is_put_out_alone() {
+async fn a_protocol_violation_disconnects_only_its_client() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
     let running = start(builder(), |io| {
         answering(io);
@@ -87,7 +87,7 @@ async fn a_client_that_breaks_the_protocol_is_put_out_alone() {
 
 /// SIO-SRV-127
 #[tokio::test]
-async fn attachments_that_come_after_the_leaving_are_nobodys() {
+async fn attachments_after_a_disconnect_are_dropped() {
     let running = start(builder(), |io| {
         answering(io);
         io.on("upload", |socket: Socket| async move { socket.emit("called", &()) });
@@ -105,7 +105,7 @@ async fn attachments_that_come_after_the_leaving_are_nobodys() {
 
 /// Attachments that do not arrive in time close the connection.
 #[tokio::test]
-async fn attachments_may_take_only_so_long() {
+async fn late_attachments_close_the_connection() {
     let mut config = socketio_server::Config::default();
     config.attachment_timeout = std::time::Duration::from_millis(20);
     let running = start(builder().config(config), |_| {}).await;

@@ -24,7 +24,7 @@ async fn an_invalid_state_closes_the_session() {
 
 /// SIO-SRV-047, SIO-SRV-146, SIO-SRV-147, SIO-SRV-148, SIO-SRV-149, SIO-SRV-129
 #[tokio::test]
-async fn a_socket_leaves_its_rooms_between_disconnecting_and_disconnect() {
+async fn rooms_are_left_between_disconnecting_and_disconnect() {
     let (sender, mut seen) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         io.on_connect(|socket: Socket| async move {
@@ -58,7 +58,7 @@ async fn a_socket_leaves_its_rooms_between_disconnecting_and_disconnect() {
 /// A handler that panics ends its session. The sockets disconnect in any case, even if their disconnect
 /// handlers panic.
 #[tokio::test]
-async fn a_panic_leaves_no_ghosts() {
+async fn a_handler_panic_disconnects_all_sockets_of_its_session() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         answering(io);
@@ -87,7 +87,7 @@ async fn a_panic_leaves_no_ghosts() {
 
 /// A disconnecting socket cannot be disconnected again: its handlers are called once.
 #[tokio::test]
-async fn a_socket_leaves_once() {
+async fn a_socket_disconnects_once() {
     let (sender, mut seen) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         let first = sender.clone();
@@ -113,7 +113,7 @@ async fn a_socket_leaves_once() {
 
 /// SIO-SRV-046, SIO-SRV-138
 #[tokio::test]
-async fn disconnecting_the_client_leaves_all_namespaces() {
+async fn a_disconnect_of_the_client_leaves_all_namespaces() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         for name in ["/", "/foo"] {
@@ -138,7 +138,7 @@ async fn disconnecting_the_client_leaves_all_namespaces() {
 
 /// SIO-SRV-027, SIO-SRV-028
 #[tokio::test]
-async fn closing_the_server_disconnects_everybody() {
+async fn a_server_close_disconnects_all_sockets() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         io.on_disconnect(move |reason: DisconnectReason| {

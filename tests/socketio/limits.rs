@@ -75,7 +75,7 @@ fn events(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
 
 /// A client sends more events than may run at a time, sends a close packet and closes the connection.
 #[tokio::test]
-async fn events_that_wait_when_the_client_closes_are_handled_before_it_leaves() {
+async fn waiting_events_are_handled_before_the_disconnect() {
     let (running, mut slow) = start_slow(Config::default(), |_| {}).await;
     let (mut ws, _) = running.connect().await;
     ws.send_together(events(0..200).chain(["41".to_owned()])).await;
@@ -95,7 +95,7 @@ async fn events_that_wait_when_the_client_closes_are_handled_before_it_leaves() 
 /// A middleware delays the first event until the connection has ended, so all events wait in the server's
 /// memory.
 #[tokio::test]
-async fn events_behind_a_middleware_are_handled_after_the_end_within_the_bound() {
+async fn waiting_events_are_handled_after_the_disconnect_within_the_limit() {
     for (goodbye, reason) in [(Some("41"), "client namespace disconnect"), (None, "transport close")] {
         let gate = Arc::new(Semaphore::new(0));
         let pass = Arc::clone(&gate);
@@ -134,7 +134,7 @@ async fn events_behind_a_middleware_are_handled_after_the_end_within_the_bound()
 
 /// A middleware that never decides does not hold the state of a disconnected client forever.
 #[tokio::test]
-async fn events_that_do_not_begin_in_time_are_dropped() {
+async fn waiting_events_are_dropped_after_their_timeout() {
     let mut config = Config::default();
     config.waiting_events_timeout = Duration::from_millis(20);
     let (running, mut slow) = start_slow(config, |io| {
@@ -150,7 +150,7 @@ async fn events_that_do_not_begin_in_time_are_dropped() {
 
 /// Repeated reconnects must not multiply the number of handlers that one connection may run.
 #[tokio::test]
-async fn handlers_of_clients_that_left_are_bounded() {
+async fn handlers_of_disconnected_clients_are_bounded() {
     let mut config = Config::default();
     config.max_detached_handlers = 20;
     let (running, mut slow) = start_slow(config, |_| {}).await;
@@ -178,7 +178,7 @@ async fn handlers_of_clients_that_left_are_bounded() {
 
 /// The rate of connects to a namespace is limited, since each one calls the application.
 #[tokio::test]
-async fn connects_are_paced() {
+async fn the_rate_of_connects_is_limited() {
     let came = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&came);
     let mut config = Config::default();
@@ -209,7 +209,7 @@ async fn connects_are_paced() {
 
 /// A connection that joins more namespaces than the limit is closed, and its sockets disconnect.
 #[tokio::test]
-async fn a_connection_is_in_so_many_namespaces() {
+async fn the_namespaces_of_a_connection_are_bounded() {
     let mut config = Config::default();
     config.max_namespaces = 3;
     let running = start(builder().config(config), |io| {
@@ -238,7 +238,7 @@ async fn a_connection_is_in_so_many_namespaces() {
 
 /// Repeated connects to an unknown namespace are refused up to a limit.
 #[tokio::test]
-async fn refused_connects_are_counted() {
+async fn refused_connects_are_bounded() {
     let mut config = Config::default();
     config.max_refused_connects = 3;
     let running = start(builder().config(config), crate::support::answering).await;
@@ -255,7 +255,7 @@ async fn refused_connects_are_counted() {
 /// While a middleware delays the first event of a client, further events wait in the server up to a limit,
 /// and beyond it at the client.
 #[tokio::test]
-async fn events_that_wait_for_a_middleware_are_bounded() {
+async fn events_waiting_for_a_middleware_are_bounded() {
     let mut config = Config::default();
     config.max_waiting_events = 10;
     let beat = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use crate::support::{builder, join, start};
 
 /// SIO-SRV-159, SIO-SRV-160, SIO-SRV-161, SIO-SRV-162, SIO-SRV-165, SIO-SRV-167, SIO-SRV-168
 #[tokio::test]
-async fn middlewares_decide_in_order() {
+async fn middlewares_run_in_order() {
     let running = start(builder(), |io| {
         let chat = io.of("/chat");
         chat.middleware(|socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
@@ -48,7 +48,7 @@ async fn middlewares_decide_in_order() {
 
 /// SIO-SRV-128, SIO-SRV-163, SIO-SRV-164
 #[tokio::test]
-async fn rooms_of_a_middleware_count_from_the_connect_on() {
+async fn rooms_joined_in_a_middleware_apply_after_the_connect() {
     let release = Arc::new(tokio::sync::Notify::new());
     let waiting = Arc::clone(&release);
     let running = start(builder(), move |io| {
@@ -89,7 +89,7 @@ async fn rooms_of_a_middleware_count_from_the_connect_on() {
 
 /// SIO-SRV-025, SIO-SRV-026
 #[tokio::test]
-async fn a_handshake_may_be_refused() {
+async fn a_handshake_can_be_refused() {
     let allow = |engine: engineio::ServerBuilder| {
         engine.allow_request(|request| {
             let good = request.uri.query().is_some_and(|query| query.contains("good"));
@@ -111,7 +111,7 @@ async fn a_handshake_may_be_refused() {
 
 /// SIO-SRV-112, SIO-SRV-113, SIO-SRV-114
 #[tokio::test]
-async fn the_handshake_is_known() {
+async fn handlers_receive_the_handshake() {
     let running = start(builder(), |io| {
         io.of("/foo").on("handshake", |socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
             let handshake = socket.handshake();
@@ -131,7 +131,7 @@ async fn the_handshake_is_known() {
 
 /// SIO-SRV-166
 #[tokio::test]
-async fn a_middleware_that_agrees_changes_nothing() {
+async fn a_middleware_can_accept_a_client() {
     let running = start(builder(), |io| {
         io.middleware(|| async { Ok::<_, ConnectError>(()) });
     })

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn mistakes_are_explained() {
+fn compile_errors_explain_common_mistakes() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("compile_fail");
     // The versions of the workspace, so that no second lock file has to be updated.
     fs::copy(package.join("../../Cargo.lock"), package.join("Cargo.lock")).unwrap();

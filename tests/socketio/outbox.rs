@@ -8,7 +8,7 @@ use crate::support::{builder, start};
 
 /// A client without outbox capacity may disconnect meanwhile, and reconnect on the same connection.
 #[tokio::test]
-async fn what_waits_for_room_is_not_for_whoever_comes_next() {
+async fn events_in_a_full_outbox_are_not_delivered_to_the_next_socket() {
     let full = |engine: engineio::ServerBuilder| engine.max_buffered(1200, SlowConsumer::Refuse);
     let running = start(builder().engine(full), |_| {}).await;
     let client = running.polling().await;
@@ -33,7 +33,7 @@ async fn what_waits_for_room_is_not_for_whoever_comes_next() {
 /// Disconnect packets and refusals are sent even if the outbox is full; without them a client would wait
 /// forever or send to a closed socket.
 #[tokio::test]
-async fn goodbyes_find_room() {
+async fn disconnect_packets_are_sent_with_a_full_outbox() {
     let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
     let running = start(small, |io| {
         io.on("leave", |socket: Socket| async move {
@@ -58,7 +58,7 @@ async fn goodbyes_find_room() {
 
 /// SIO-SRV-089, SIO-SRV-091, SIO-SRV-093, SIO-SRV-097
 #[tokio::test]
-async fn over_polling_a_volatile_event_needs_a_waiting_get() {
+async fn a_volatile_event_over_polling_needs_a_waiting_get() {
     let running = start(builder(), |_| {}).await;
     let polling = running.polling().await;
     polling.post("40").await;
@@ -85,7 +85,7 @@ async fn over_polling_a_volatile_event_needs_a_waiting_get() {
 }
 
 #[tokio::test]
-async fn an_emit_to_a_socket_that_left_is_an_error() {
+async fn an_emit_to_a_disconnected_socket_is_an_error() {
     let running = start(builder(), |_| {}).await;
     let (mut ws, id) = running.connect().await;
     let socket = running.io.socket(&id).unwrap();

@@ -33,7 +33,7 @@ async fn connected(running: &Running) -> WebSocket {
 
 /// SIO-PROTO-01, SIO-PROTO-05
 #[tokio::test]
-async fn the_handshake_is_engine_ios() {
+async fn the_handshake_has_the_keys_of_engineio() {
     let running = start_suite().await;
     let polling = running.polling().await;
     let mut keys: Vec<&String> = polling.open.as_object().unwrap().keys().collect();
@@ -45,7 +45,7 @@ async fn the_handshake_is_engine_ios() {
 
 /// SIO-PROTO-02, SIO-PROTO-03, SIO-PROTO-04, SIO-PROTO-06, SIO-PROTO-07
 #[tokio::test]
-async fn wrong_handshakes_are_refused() {
+async fn invalid_handshakes_are_refused() {
     let running = start_suite().await;
     for (method, query) in [
         ("GET", "transport=polling"),
@@ -70,7 +70,7 @@ async fn wrong_handshakes_are_refused() {
 
 /// SIO-PROTO-08, SIO-PROTO-10
 #[tokio::test]
-async fn heartbeats_need_no_connect() {
+async fn heartbeats_work_without_a_connect() {
     let short = builder().ping_interval(Duration::from_millis(30)).ping_timeout(Duration::from_secs(20));
     let running = start(short, suite).await;
     let polling = running.polling().await;
@@ -85,7 +85,7 @@ async fn heartbeats_need_no_connect() {
 
 /// SIO-PROTO-09, SIO-PROTO-11
 #[tokio::test]
-async fn without_pongs_a_session_ends() {
+async fn a_session_without_pongs_ends() {
     let short = builder().ping_interval(Duration::from_millis(20)).ping_timeout(Duration::from_millis(20));
     let running = start(short, suite).await;
     let polling = running.polling().await;
@@ -129,7 +129,7 @@ async fn a_session_upgrades_once() {
 
 /// SIO-PROTO-17, SIO-PROTO-18, SIO-PROTO-19, SIO-PROTO-20
 #[tokio::test]
-async fn a_connect_is_answered_and_its_payload_known() {
+async fn a_connect_is_confirmed_and_its_credentials_are_available() {
     let running = start_suite().await;
     for (sent, prefix, auth) in [
         ("40", "40", r#"42["auth",{}]"#),
@@ -157,7 +157,7 @@ async fn an_unknown_namespace_is_refused() {
 
 /// SIO-PROTO-22, SIO-PROTO-30, SIO-PROTO-31, SIO-PROTO-32
 #[tokio::test]
-async fn what_is_no_packet_closes_the_connection() {
+async fn an_invalid_packet_closes_the_connection() {
     let running = start_suite().await;
     let mut ws = running.open().await;
     ws.send("4abc").await;
@@ -171,7 +171,7 @@ async fn what_is_no_packet_closes_the_connection() {
 
 /// SIO-PROTO-23, SIO-SRV-058
 #[tokio::test]
-async fn a_client_that_joins_nothing_is_put_out() {
+async fn a_client_without_a_namespace_is_disconnected() {
     let running = start(builder().connect_timeout(Duration::from_millis(20)), suite).await;
     let mut joined = running.open().await;
     join(&mut joined, "/custom").await;
@@ -182,7 +182,7 @@ async fn a_client_that_joins_nothing_is_put_out() {
 
 /// SIO-PROTO-24, SIO-PROTO-25
 #[tokio::test]
-async fn leaving_a_namespace_leaves_the_connection() {
+async fn a_disconnect_from_a_namespace_keeps_the_connection() {
     let running = start_suite().await;
     let mut ws = connected(&running).await;
     ws.send("40/custom").await;
@@ -197,7 +197,7 @@ async fn leaving_a_namespace_leaves_the_connection() {
 
 /// SIO-PROTO-26
 #[tokio::test]
-async fn text_comes_back_as_it_was() {
+async fn text_is_echoed_unchanged() {
     let running = start_suite().await;
     let mut ws = connected(&running).await;
     for args in [r#"1,"2",{"3":[true]}"#, r#"{"b":1,"a":12345678901234567890},1.0,"é\u0041""#] {
@@ -208,7 +208,7 @@ async fn text_comes_back_as_it_was() {
 
 /// SIO-PROTO-27
 #[tokio::test]
-async fn binary_comes_back_as_it_was() {
+async fn binary_data_is_echoed_unchanged() {
     let running = start_suite().await;
     let mut ws = connected(&running).await;
     let placeholders = r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#;
@@ -238,7 +238,7 @@ async fn events_are_acknowledged() {
 
 /// A client often disconnects immediately after its last packet.
 #[tokio::test]
-async fn what_comes_with_the_end_counts() {
+async fn events_directly_before_the_disconnect_are_handled() {
     let (sender, mut seen) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         let words = sender.clone();
@@ -267,7 +267,7 @@ async fn what_comes_with_the_end_counts() {
 /// Data that a socket holds for its lifetime has a limit. Data beyond it is not stored, and the connection
 /// that sent it is closed.
 #[tokio::test]
-async fn credentials_beyond_the_limit_are_refused_and_end_the_connection() {
+async fn credentials_over_the_limit_are_refused_and_close_the_connection() {
     let mut config = Config::default();
     config.max_auth_bytes = 64;
     let builder = builder().config(config);

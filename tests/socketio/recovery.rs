@@ -60,7 +60,7 @@ fn watch(io: &socketio_server::Server) -> mpsc::UnboundedReceiver<String> {
 
 /// SIO-SRV-210, SIO-SRV-211
 #[tokio::test]
-async fn what_was_missed_comes_first_and_the_socket_is_as_it_was() {
+async fn a_recovery_restores_the_socket_and_sends_missed_events_first() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let connects = Arc::clone(&seen);
     let mut left = None;
@@ -115,7 +115,7 @@ async fn what_was_missed_comes_first_and_the_socket_is_as_it_was() {
 
 /// A client must not take a part of the missed events for all of them.
 #[tokio::test]
-async fn more_than_fits_is_no_recovery() {
+async fn missed_events_over_the_outbox_limit_prevent_the_recovery() {
     let mut left = None;
     let small = recovering().engine(|engine| engine.max_buffered(2000, SlowConsumer::Refuse));
     let running = start(small, |io| left = Some(watch(io))).await;
@@ -135,7 +135,7 @@ async fn more_than_fits_is_no_recovery() {
 
 /// SIO-SRV-212, SIO-SRV-213
 #[tokio::test]
-async fn middlewares_are_asked_again_only_if_wanted() {
+async fn middlewares_run_on_recovery_only_if_configured() {
     for (skip_middlewares, expected) in [(true, 1), (false, 2)] {
         let asked = Arc::new(Mutex::new(0));
         let mut left = None;
@@ -165,7 +165,7 @@ async fn middlewares_are_asked_again_only_if_wanted() {
 
 /// A client whose recovery a middleware refuses can try again later.
 #[tokio::test]
-async fn a_refused_comeback_may_be_tried_again() {
+async fn a_refused_recovery_can_be_retried() {
     let mut left = None;
     let refuse = Arc::new(Mutex::new(false));
     let mut recovery = Recovery::default();
@@ -195,7 +195,7 @@ async fn a_refused_comeback_may_be_tried_again() {
 
 /// SIO-SRV-214
 #[tokio::test]
-async fn who_is_not_known_starts_anew_and_the_server_knows_why() {
+async fn an_unknown_session_starts_anew_with_a_reason() {
     let running = start(recovering(), |io| {
         io.on("why", |socket: Socket| async move {
             assert!(!socket.recovered());
@@ -224,7 +224,7 @@ async fn who_is_not_known_starts_anew_and_the_server_knows_why() {
 
 /// A client that disconnects on purpose cannot recover its state.
 #[tokio::test]
-async fn only_a_lost_connection_is_recovered() {
+async fn a_deliberate_disconnect_is_not_recovered() {
     let running = start(recovering(), |_| {}).await;
     let (mut ws, who) = first_visit(&running).await;
     ws.send("41").await;
@@ -239,7 +239,7 @@ async fn only_a_lost_connection_is_recovered() {
 
 /// SIO-SRV-215, SIO-SRV-216
 #[tokio::test]
-async fn without_the_option_nothing_of_it_shows() {
+async fn recovery_is_off_by_default() {
     let running = start(builder(), |io| {
         io.on(
             "why",
@@ -256,7 +256,7 @@ async fn without_the_option_nothing_of_it_shows() {
 
 /// Volatile events and events that request an ack have no offset; binary events have one.
 #[tokio::test]
-async fn only_what_can_be_missed_has_an_offset() {
+async fn volatile_events_and_requests_have_no_offset() {
     let running = start(recovering(), |io| {
         io.on("go", |socket: Socket| async move {
             socket.volatile().emit("volatile", &1).unwrap();
@@ -278,7 +278,7 @@ async fn only_what_can_be_missed_has_an_offset() {
 
 /// Clients that lose their connection repeatedly under load receive each event once and in order.
 #[tokio::test(flavor = "multi_thread")]
-async fn drops_in_a_row_lose_nothing() {
+async fn repeated_connection_losses_lose_no_events() {
     const EVENTS: u64 = 3000;
     let running = start(recovering(), |io| {
         io.on_connect(|socket: Socket| async move { socket.join("all") });
@@ -344,7 +344,7 @@ async fn unsteady(addr: std::net::SocketAddr, client: u64) -> (Vec<u64>, u32) {
 }
 
 #[tokio::test]
-async fn a_polling_client_that_received_nothing_starts_anew() {
+async fn a_client_without_offset_starts_anew() {
     let running = start(recovering(), |_| {}).await;
     let polling: Polling = running.polling().await;
     polling.post("40").await;

@@ -25,7 +25,7 @@ fn names(rooms: &[socketio_server::Room]) -> Vec<&str> {
 
 /// ADAPTER-01, ADAPTER-03
 #[tokio::test]
-async fn rooms_and_their_members_stay_in_step() {
+async fn rooms_and_members_are_consistent() {
     let running = start(builder(), |_| {}).await;
     let mut both = sockets(&running, 2).await;
     let (one, two) = (both[0].1.clone(), both[1].1.clone());
@@ -81,7 +81,7 @@ async fn sockets_are_listed_in_pages_and_rooms_by_size() {
 }
 
 #[tokio::test]
-async fn rooms_are_left_before_the_socket_is_let_in_too() {
+async fn rooms_can_be_left_in_a_middleware() {
     let running = start(builder(), |io| {
         io.middleware(|socket: Socket| async move {
             socket.join(["r1", "r2"]);
@@ -96,7 +96,7 @@ async fn rooms_are_left_before_the_socket_is_let_in_too() {
 }
 
 #[tokio::test]
-async fn rooms_are_joined_before_the_socket_is_let_in() {
+async fn rooms_can_be_joined_in_a_middleware() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let running = start(builder(), |io| {
         io.middleware(move |socket: Socket| {
@@ -144,7 +144,7 @@ async fn sockets_are_found_by_their_rooms() {
 
 /// ADAPTER-04, ADAPTER-05, ADAPTER-06, SIO-SRV-140, SIO-SRV-145, SIO-SRV-158
 #[tokio::test]
-async fn a_broadcast_is_the_same_for_everybody_it_is_for() {
+async fn a_broadcast_is_identical_for_all_receivers() {
     let running = start(builder(), |_| {}).await;
     let mut all = sockets(&running, 3).await;
     let polling = running.polling().await;
@@ -174,7 +174,7 @@ async fn a_broadcast_is_the_same_for_everybody_it_is_for() {
 
 /// ADAPTER-09, ADAPTER-10, ADAPTER-11, ADAPTER-12, ADAPTER-13, ADAPTER-15, ADAPTER-16, ADAPTER-17
 #[tokio::test]
-async fn rooms_that_come_and_go_are_told() {
+async fn room_events_are_reported_in_order() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&events);
     let running = start(builder(), |io| {
@@ -201,7 +201,7 @@ async fn rooms_that_come_and_go_are_told() {
 
 /// ADAPTER-14: also while recovery keeps its log locked.
 #[tokio::test]
-async fn a_hook_may_change_rooms_and_emit() {
+async fn a_room_hook_can_change_rooms_and_emit() {
     for builder in [builder(), builder().connection_state_recovery(socketio_server::Recovery::default())] {
         let known: Arc<Mutex<Option<Server>>> = Arc::default();
         let io = Arc::clone(&known);
@@ -271,7 +271,7 @@ impl ClusterLink for Answering {
 
 /// SIO-SRV-203
 #[tokio::test]
-async fn what_another_adapter_finds_is_shown() {
+async fn sockets_found_by_another_adapter_are_returned() {
     let running = start(builder().adapter(Elsewhere), |_| {}).await;
     let found = running.io.fetch_sockets().await.unwrap();
     assert_eq!(found.len(), 1);

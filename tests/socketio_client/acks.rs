@@ -18,7 +18,7 @@ async fn connect() -> (Running, Socket) {
 
 /// SIO-CLI-081, SIO-CLI-095, SIO-CLI-097
 #[tokio::test]
-async fn an_answer_comes() {
+async fn an_ack_is_received() {
     let (_running, socket) = connect().await;
     assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &123)).await.unwrap(), 123);
     let long = socket.timeout(Duration::from_secs(30));
@@ -28,7 +28,7 @@ async fn an_answer_comes() {
 
 /// SIO-CLI-093, SIO-CLI-094, SIO-CLI-096
 #[tokio::test]
-async fn an_answer_does_not_come_in_time() {
+async fn a_missing_ack_times_out() {
     let (_running, socket) = connect().await;
     for timeout in [SHORT, Duration::ZERO] {
         let error = soon(socket.timeout(timeout).emit_with_ack::<u32>("never", &Args(()))).await.unwrap_err();
@@ -43,7 +43,7 @@ async fn an_answer_does_not_come_in_time() {
 
 /// SIO-CLI-098
 #[tokio::test]
-async fn a_time_may_be_set_for_all() {
+async fn an_ack_timeout_can_be_set_for_all_events() {
     let running = start().await;
     let socket = builder(running.addr).ack_timeout(SHORT).build().socket("/");
     soon(socket.connect().connected()).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_time_may_be_set_for_all() {
 
 /// SIO-CLI-099, SIO-CLI-100, SIO-CLI-101, SIO-CLI-102, SIO-CLI-103
 #[tokio::test]
-async fn a_disconnect_ends_the_wait() {
+async fn a_disconnect_fails_pending_acks() {
     let (_running, socket) = connect().await;
     for way in ["client", "server", "connection"] {
         soon(socket.connect().connected()).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_disconnect_ends_the_wait() {
 
 /// SIO-CLI-092, SIO-CLI-104
 #[tokio::test]
-async fn an_event_that_waits_keeps_its_answer_until_nobody_wants_it() {
+async fn a_buffered_event_whose_ack_timed_out_is_not_sent() {
     let (_running, socket) = connect().await;
     socket.disconnect();
     let error = soon(socket.timeout(SHORT).emit_with_ack::<u32>("echo", &1)).await.unwrap_err();
@@ -94,7 +94,7 @@ async fn an_event_that_waits_keeps_its_answer_until_nobody_wants_it() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_dropped_takes_its_event_back() {
+async fn a_dropped_ack_future_removes_its_buffered_event() {
     let (_running, socket) = connect().await;
     let mut log = crate::support::Log::new();
     let write = log.writer();
@@ -113,7 +113,7 @@ async fn a_wait_that_is_dropped_takes_its_event_back() {
 }
 
 #[tokio::test]
-async fn answers_that_are_waited_for_are_counted() {
+async fn pending_acks_are_bounded() {
     let running = start().await;
     let socket = builder(running.addr).configure(|config| config.max_pending_acks = 1).build().socket("/");
     let mut first = std::pin::pin!(socket.emit_with_ack::<u32>("echo", &1));

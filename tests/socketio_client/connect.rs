@@ -10,7 +10,7 @@ use crate::support::{Log, builder, builder_of, emptied, nowhere, record, shared,
 
 /// SIO-CLI-010, SIO-CLI-058, SIO-CLI-059, SIO-CLI-060
 #[tokio::test]
-async fn a_socket_connects_and_knows_its_id() {
+async fn a_socket_connects_and_has_an_id() {
     let running = start().await;
     for transports in
         [vec![Transport::Polling], vec![Transport::WebSocket], vec![Transport::Polling, Transport::WebSocket]]
@@ -41,7 +41,7 @@ async fn a_socket_connects_and_knows_its_id() {
 
 /// SIO-CLI-011
 #[tokio::test]
-async fn nothing_happens_before_connect() {
+async fn no_connection_is_opened_before_connect() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let socket = manager.socket("/");
@@ -70,7 +70,7 @@ async fn namespaces_of_one_manager_share_a_connection() {
 
 /// SIO-CLI-003, SIO-CLI-004, SIO-CLI-005, SIO-CLI-006, SIO-CLI-009
 #[tokio::test]
-async fn the_path_of_a_url_is_a_namespace() {
+async fn the_path_of_a_url_is_the_namespace() {
     for (url, namespace, host, port) in [
         ("localhost:3000", "/", "localhost", 3000),
         ("//localhost:3000", "/", "localhost", 3000),
@@ -91,7 +91,7 @@ async fn the_path_of_a_url_is_a_namespace() {
 
 /// SIO-CLI-021, SIO-CLI-023, SIO-CLI-035
 #[tokio::test]
-async fn a_socket_may_leave_and_come_back() {
+async fn a_socket_can_disconnect_and_connect_again() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
@@ -111,7 +111,7 @@ async fn a_socket_may_leave_and_come_back() {
 
 /// SIO-CLI-030, SIO-CLI-037
 #[tokio::test]
-async fn the_last_to_leave_closes_the_connection() {
+async fn the_disconnect_of_the_last_socket_closes_the_connection() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let mut log = record(&manager);
@@ -170,7 +170,7 @@ async fn credentials_and_parameters_reach_the_server() {
 
 /// SIO-CLI-076, SIO-CLI-077
 #[tokio::test]
-async fn a_refusal_is_data_and_ends_the_attempts() {
+async fn a_refusal_has_data_and_ends_the_attempts() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let mut log = record(&manager);
@@ -196,7 +196,7 @@ async fn a_refusal_is_data_and_ends_the_attempts() {
 
 /// SIO-CLI-036
 #[tokio::test]
-async fn a_server_of_version_2_is_named() {
+async fn a_server_of_version_2_is_reported() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").build();
     let socket = manager.socket("/");
@@ -208,7 +208,7 @@ async fn a_server_of_version_2_is_named() {
 
 /// SIO-CLI-061, SIO-CLI-062
 #[tokio::test]
-async fn a_port_without_server_is_an_error() {
+async fn a_port_without_server_is_a_connect_error() {
     let manager = builder(nowhere().await).build();
     let socket = manager.socket("/");
     let mut events = socket.events();
@@ -228,7 +228,7 @@ async fn a_port_without_server_is_an_error() {
 
 /// SIO-CLI-063, SIO-CLI-064
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up() {
+async fn a_server_that_does_not_respond_times_out() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     for transport in [Transport::Polling, Transport::WebSocket] {
         let manager = builder(silent.local_addr().unwrap())
@@ -243,7 +243,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_server_may_put_a_socket_out() {
+async fn the_server_can_disconnect_a_socket() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
@@ -263,7 +263,7 @@ async fn the_server_may_put_a_socket_out() {
 }
 
 #[tokio::test]
-async fn a_close_lets_everything_leave() {
+async fn a_close_sends_all_queued_events() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let log = Log::new();
         let write = log.writer();
@@ -288,7 +288,7 @@ async fn a_close_lets_everything_leave() {
 }
 
 #[tokio::test]
-async fn handles_that_are_dropped_close_the_connection() {
+async fn dropped_handles_close_the_connection() {
     let log = Log::new();
     let write = log.writer();
     let running = start_with(move |io| {
@@ -308,7 +308,7 @@ async fn handles_that_are_dropped_close_the_connection() {
 }
 
 #[test]
-fn outside_of_a_runtime_nothing_is_connected_and_nothing_is_left() {
+fn a_connect_outside_of_a_runtime_panics_without_side_effects() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let running = runtime.block_on(start());
     let socket = builder(running.addr).build().socket("/");

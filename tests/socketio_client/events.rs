@@ -28,7 +28,7 @@ fn sent_back(socket: &Socket) -> Log<RawArgs> {
 
 /// SIO-CLI-017, SIO-CLI-018, SIO-CLI-019, SIO-CLI-044, SIO-CLI-045
 #[tokio::test]
-async fn values_arrive_as_they_were_sent() {
+async fn values_are_echoed_unchanged() {
     let running = start().await;
     let socket = connect(running.addr).await;
     let mut log = sent_back(&socket);
@@ -59,7 +59,7 @@ struct Upload {
 
 /// SIO-CLI-047, SIO-CLI-048, SIO-CLI-049, SIO-CLI-050
 #[tokio::test]
-async fn binary_data_may_be_anywhere() {
+async fn binary_data_is_supported_at_any_position() {
     let running = start().await;
     for transport in [Transport::Polling, Transport::WebSocket] {
         let socket = builder(running.addr).transports([transport]).build().socket("/");
@@ -91,7 +91,7 @@ async fn reserved_names_are_refused() {
 
 /// SIO-CLI-016
 #[tokio::test]
-async fn a_handler_s_return_value_is_the_answer() {
+async fn the_return_value_of_a_handler_is_the_ack() {
     let running = crate::support::start_with(|io| {
         io.of("/").on("ask me", |peer: socketio_server::Socket| async move {
             let answer = peer
@@ -139,7 +139,7 @@ async fn a_handler_s_return_value_is_the_answer() {
 /// The hook receives an error if an ack has no outbox capacity, if it cannot be serialized, and if an event
 /// without ack fails.
 #[tokio::test]
-async fn an_answer_that_does_not_leave_is_told() {
+async fn an_ack_that_is_not_sent_is_reported() {
     struct Unwritable;
     impl Serialize for Unwritable {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -208,7 +208,7 @@ async fn an_answer_that_does_not_leave_is_told() {
 
 /// SIO-CLI-067, SIO-CLI-068
 #[tokio::test]
-async fn compression_is_said_for_each_event() {
+async fn compression_can_be_set_for_each_event() {
     let running = start().await;
     let socket = connect(running.addr).await;
     for compress in [true, false] {
@@ -219,7 +219,7 @@ async fn compression_is_said_for_each_event() {
 }
 
 #[tokio::test]
-async fn the_msgpack_parser_does_all_of_that_too() {
+async fn the_msgpack_parser_works() {
     let io = socketio_server::Server::builder().parser(Parser::Msgpack).build().unwrap();
     let running = crate::support::serve(io, "127.0.0.1:0".parse().unwrap()).await;
     let manager = builder(running.addr).parser(Parser::Msgpack).build();
@@ -236,7 +236,7 @@ async fn the_msgpack_parser_does_all_of_that_too() {
 }
 
 #[tokio::test]
-async fn handlers_begin_in_order_and_wait_beside_each_other() {
+async fn handlers_start_in_order_and_run_concurrently() {
     let running = start().await;
     let socket = connect(running.addr).await;
     let mut log = Log::new();

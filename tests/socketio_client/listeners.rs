@@ -17,7 +17,7 @@ async fn connect() -> (crate::support::Running, Socket, Log<Seen>) {
 
 /// SIO-CLI-085, SIO-CLI-086, SIO-CLI-087
 #[tokio::test]
-async fn events_of_any_name_that_come() {
+async fn catch_all_listeners_receive_incoming_events() {
     let (_running, socket, mut log) = connect().await;
     let writer = log.writer();
     let any = |mark: u8| {
@@ -49,7 +49,7 @@ async fn events_of_any_name_that_come() {
 
 /// SIO-CLI-088, SIO-CLI-090, SIO-CLI-091
 #[tokio::test]
-async fn events_of_any_name_that_leave() {
+async fn catch_all_listeners_receive_outgoing_events() {
     let (_running, socket, mut log) = connect().await;
     let writer = log.writer();
     let any = |mark: u8| {
@@ -80,7 +80,7 @@ async fn events_of_any_name_that_leave() {
 
 /// SIO-CLI-089
 #[tokio::test]
-async fn binary_data_that_leaves_is_seen_as_it_is() {
+async fn outgoing_listeners_receive_binary_data() {
     let (_running, socket, _) = connect().await;
     let mut log = Log::new();
     let write = log.writer();
@@ -91,7 +91,7 @@ async fn binary_data_that_leaves_is_seen_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_handler_may_want_one_event_only() {
+async fn a_once_handler_is_called_once() {
     let (_running, socket, _) = connect().await;
     let mut log = Log::new();
     let write = log.writer();

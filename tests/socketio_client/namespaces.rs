@@ -41,7 +41,7 @@ async fn forgotten(token: &Arc<()>) {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_thousand_namespaces() {
+async fn no_state_is_left_of_a_thousand_namespaces() {
     let (mut running, manager, root, session) = connected().await;
     let token = Arc::new(());
     for number in 0..1000 {
@@ -69,7 +69,7 @@ async fn nothing_is_left_of_a_thousand_namespaces() {
 }
 
 #[tokio::test]
-async fn it_is_the_same_as_long_as_somebody_needs_it() {
+async fn a_namespace_is_kept_while_it_is_used() {
     let (mut running, manager, _root, session) = connected().await;
     let token = Arc::new(());
     let mut log = Log::new();
@@ -116,7 +116,7 @@ async fn it_is_the_same_as_long_as_somebody_needs_it() {
 /// A server closes the connection after two CONNECT packets for one namespace, even if they come from
 /// different sockets.
 #[tokio::test]
-async fn an_answer_that_is_owed_is_waited_for() {
+async fn a_pending_connect_response_delays_the_next_connect() {
     let (mut running, manager, root, session) = connected().await;
     let token = Arc::new(());
     let chat = manager.socket("/chat");
@@ -151,7 +151,7 @@ async fn an_answer_that_is_owed_is_waited_for() {
 
 /// The ack of an event of the previous socket must not reach the socket that replaced it.
 #[tokio::test]
-async fn answers_to_a_namespace_that_was_forgotten_are_nobody_s() {
+async fn ack_ids_are_not_reused_after_a_namespace_is_removed() {
     let (mut running, manager, _root, session) = connected().await;
     let mut asked = Vec::new();
     for _ in 0..2 {
@@ -177,7 +177,7 @@ async fn answers_to_a_namespace_that_was_forgotten_are_nobody_s() {
 
 /// A handler may hold the only handle of its socket, and reconnect it.
 #[tokio::test]
-async fn a_handler_may_bring_its_socket_back() {
+async fn a_handler_can_reconnect_its_socket() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let mut log = Log::new();

@@ -15,27 +15,27 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 }
 
 #[tokio::test]
-async fn everything_that_applications_do() {
+async fn all_client_features_work_with_the_server() {
     let server = start(0, &[]).await;
     exchange_every_way(&server, &WORDING, |builder| builder).await;
 }
 
 #[tokio::test]
-async fn the_same_with_msgpack() {
+async fn all_client_features_work_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
     let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
     assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
 }
 
 #[tokio::test]
-async fn connections_and_servers_that_are_lost() {
+async fn a_client_reconnects_after_a_lost_connection_or_server() {
     let server = start(0, &[]).await;
     be_closed(&server, |builder| builder).await;
     be_abandoned(|port| start(port, &[]), |builder| builder).await;
 }
 
 #[tokio::test]
-async fn what_was_missed_is_made_up_for() {
+async fn missed_events_are_recovered() {
     let server = start(0, &[]).await;
     let manager = builder(server.addr).build();
     let socket = manager.socket("/");

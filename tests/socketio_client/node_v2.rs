@@ -21,20 +21,20 @@ fn old(builder: ManagerBuilder) -> ManagerBuilder {
 }
 
 #[tokio::test]
-async fn everything_that_applications_do() {
+async fn all_client_features_work_with_the_server() {
     let server = start(0).await;
     exchange_every_way(&server, &WORDING, old).await;
 }
 
 #[tokio::test]
-async fn connections_and_servers_that_are_lost() {
+async fn a_client_reconnects_after_a_lost_connection_or_server() {
     let server = start(0).await;
     be_closed(&server, old).await;
     be_abandoned(start, old).await;
 }
 
 #[tokio::test]
-async fn the_root_namespace_is_there_without_being_asked_for() {
+async fn the_root_namespace_is_joined_implicitly() {
     let server = start(0).await;
     let manager = old(builder(server.addr)).query("token", "from the query").build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
@@ -63,7 +63,7 @@ async fn the_root_namespace_is_there_without_being_asked_for() {
 }
 
 #[tokio::test]
-async fn others_are_told_that_it_is_old() {
+async fn a_current_client_reports_an_incompatible_server() {
     let server = start(0).await;
     let socket =
         builder(server.addr).reconnection(|reconnection| reconnection.enabled = false).build().socket("/");

@@ -17,7 +17,7 @@ fn numbers(socket: &Socket) -> Log<u32> {
 
 /// SIO-CLI-080
 #[tokio::test]
-async fn events_leave_in_order_also_those_of_before() {
+async fn buffered_events_are_sent_first_and_in_order() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let socket = manager.socket("/");
@@ -32,7 +32,7 @@ async fn events_leave_in_order_also_those_of_before() {
 
 /// SIO-CLI-082, SIO-CLI-083, SIO-CLI-084
 #[tokio::test]
-async fn volatile_events_leave_at_once_or_never() {
+async fn volatile_events_are_sent_immediately_or_dropped() {
     let running = start().await;
     let socket = builder(running.addr).build().socket("/");
     let mut log = numbers(&socket);
@@ -86,7 +86,7 @@ async fn the_buffer_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_buffer_that_is_larger_than_the_connection_s_leaves_in_parts() {
+async fn a_buffer_larger_than_the_outbox_is_sent_in_parts() {
     let running = start().await;
     let manager = builder(running.addr)
         .engine(|engine| engine.configure(|config| config.max_buffered = 20_000))

@@ -15,13 +15,13 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 }
 
 #[tokio::test]
-async fn everything_that_applications_do() {
+async fn all_client_features_work_with_the_server() {
     let server = start(0, &[]).await;
     exchange_every_way(&server, &WORDING, |builder| builder).await;
 }
 
 #[tokio::test]
-async fn the_same_with_msgpack() {
+async fn all_client_features_work_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
     let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
     // The disconnect packet has the key `data` without a value, which the official client rejects as well.
@@ -30,7 +30,7 @@ async fn the_same_with_msgpack() {
 
 /// By default the server accepts 16 packets per request, and drops a larger request as a whole.
 #[tokio::test]
-async fn much_at_once_in_requests_that_are_small_enough() {
+async fn many_packets_are_sent_in_requests_within_the_limit() {
     let server = start(0, &[]).await;
     let manager = builder(server.addr)
         .transports([Transport::Polling])
@@ -55,7 +55,7 @@ async fn much_at_once_in_requests_that_are_small_enough() {
 }
 
 #[tokio::test]
-async fn connections_and_servers_that_are_lost() {
+async fn a_client_reconnects_after_a_lost_connection_or_server() {
     let server = start(0, &[]).await;
     be_closed(&server, |builder| builder).await;
     be_abandoned(|port| start(port, &[]), |builder| builder).await;

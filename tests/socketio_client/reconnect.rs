@@ -10,7 +10,7 @@ use crate::support::{Log, builder, emptied, nowhere, record, serve, shared, star
 
 /// SIO-CLI-022, SIO-CLI-065, SIO-CLI-066
 #[tokio::test]
-async fn a_lost_connection_is_opened_again() {
+async fn a_lost_connection_is_reopened() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let mut log = record(&manager);
@@ -33,7 +33,7 @@ async fn a_lost_connection_is_opened_again() {
 
 /// SIO-CLI-024
 #[tokio::test]
-async fn also_after_the_application_has_come_back_itself() {
+async fn a_lost_connection_is_reopened_after_a_manual_reconnect() {
     let running = start().await;
     let socket = builder(running.addr).build().socket("/");
     soon(socket.connect().connected()).await.unwrap();
@@ -49,7 +49,7 @@ async fn also_after_the_application_has_come_back_itself() {
 
 /// SIO-CLI-025, SIO-CLI-031, SIO-CLI-032, SIO-CLI-033, SIO-CLI-039
 #[tokio::test]
-async fn attempts_are_numbered_and_may_be_limited() {
+async fn attempts_are_numbered_and_can_be_limited() {
     let manager =
         builder(nowhere().await).reconnection(|reconnection| reconnection.attempts = Some(2)).build();
     let mut log = record(&manager);
@@ -91,7 +91,7 @@ async fn another_namespace_adds_no_attempts() {
 
 /// SIO-CLI-040
 #[tokio::test]
-async fn there_is_no_attempt_if_none_is_wanted() {
+async fn no_attempts_are_made_if_reconnection_is_off() {
     let manager = builder(nowhere().await).reconnection(|reconnection| reconnection.enabled = false).build();
     let mut log = record(&manager);
     assert!(soon(manager.socket("/").connect().connected()).await.is_err());
@@ -102,7 +102,7 @@ async fn there_is_no_attempt_if_none_is_wanted() {
 
 /// SIO-CLI-038
 #[tokio::test]
-async fn the_application_may_stop_the_attempts() {
+async fn the_application_can_stop_the_attempts() {
     let manager = builder(nowhere().await).build();
     let stop = manager.clone();
     let stopping = shared::<Option<socketio_client::Manager>>();
@@ -127,7 +127,7 @@ async fn the_application_may_stop_the_attempts() {
 
 /// SIO-CLI-027, SIO-CLI-028, SIO-CLI-029
 #[tokio::test]
-async fn a_socket_that_leaves_in_the_middle_stops_them_too() {
+async fn a_disconnect_stops_the_attempts() {
     let manager = builder(nowhere().await).build();
     let mut log = record(&manager);
     let socket = manager.socket("/");
@@ -164,7 +164,7 @@ async fn a_socket_that_leaves_in_the_middle_stops_them_too() {
 
 /// SIO-CLI-034
 #[tokio::test]
-async fn a_healthy_connection_stays() {
+async fn a_healthy_connection_is_kept() {
     let io = Server::builder().ping_interval(Duration::from_millis(5)).build().unwrap();
     let running = serve(io, "127.0.0.1:0".parse().unwrap()).await;
     let manager = builder(running.addr).build();
@@ -180,7 +180,7 @@ async fn a_healthy_connection_stays() {
 
 /// SIO-CLI-078
 #[tokio::test]
-async fn leaving_and_coming_back_in_the_connect_handler_is_one_disconnect() {
+async fn a_reconnect_in_the_connect_handler_is_one_disconnect() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let socket = manager.socket("/");
@@ -207,7 +207,7 @@ async fn leaving_and_coming_back_in_the_connect_handler_is_one_disconnect() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_restarted_is_found_again() {
+async fn a_client_reconnects_to_a_restarted_server() {
     let running = start().await;
     let addr = running.addr;
     let manager = builder(addr).build();
@@ -230,7 +230,7 @@ async fn a_server_that_is_restarted_is_found_again() {
 
 /// SIO-CLI-111
 #[tokio::test]
-async fn a_server_may_bring_back_what_was_missed() {
+async fn a_server_with_recovery_sends_missed_events() {
     let log = Log::new();
     let running = {
         let io = Server::builder().connection_state_recovery(Recovery::default()).build().unwrap();
@@ -299,7 +299,7 @@ async fn a_close_ends_with_its_connection() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_manager_that_gave_up() {
+async fn no_state_is_left_of_a_dropped_manager() {
     let running = start_with(|_| {}).await;
     for _ in 0..20 {
         let socket = builder(running.addr).build().socket("/");

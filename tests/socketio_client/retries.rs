@@ -10,7 +10,7 @@ use crate::support::{Log, builder, start, start_with};
 
 /// SIO-CLI-112
 #[tokio::test]
-async fn one_event_is_on_its_way_at_a_time() {
+async fn one_event_is_in_flight_at_a_time() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = Manager::builder(&format!("http://{}", running.addr))
         .unwrap()
@@ -45,7 +45,7 @@ async fn one_event_is_on_its_way_at_a_time() {
 
 /// An event that is due while the outbox is full is sent as soon as there is capacity.
 #[tokio::test]
-async fn an_event_that_there_is_no_room_for_waits_for_it() {
+async fn an_event_waits_for_outbox_capacity() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr)
         .path("/engine.io/")
@@ -76,7 +76,7 @@ async fn an_event_that_there_is_no_room_for_waits_for_it() {
 
 /// SIO-CLI-113
 #[tokio::test]
-async fn what_is_never_answered_is_given_up() {
+async fn an_event_without_ack_is_dropped_after_its_retries() {
     let mut seen = Log::new();
     let write = seen.writer();
     let running = start_with(move |io| {
@@ -97,7 +97,7 @@ async fn what_is_never_answered_is_given_up() {
 
 /// SIO-CLI-114
 #[tokio::test]
-async fn the_queue_waits_for_the_connection() {
+async fn the_retry_queue_waits_for_the_connection() {
     let running = start().await;
     let socket = builder(running.addr).retries(3).build().socket("/");
     let waiting = socket.clone();
@@ -110,7 +110,7 @@ async fn the_queue_waits_for_the_connection() {
 
 /// SIO-CLI-115
 #[tokio::test]
-async fn an_event_of_the_connect_handler_leaves_once() {
+async fn an_event_of_the_connect_handler_is_sent_once() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").retries(1).build();
     let socket = manager.socket("/");
@@ -132,7 +132,7 @@ async fn an_event_of_the_connect_handler_leaves_once() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_does_not_count_as_a_try() {
+async fn a_lost_connection_does_not_count_as_a_retry() {
     let mut seen = Log::new();
     let write = seen.writer();
     let running = start_with(move |io| {
@@ -168,7 +168,7 @@ async fn a_lost_connection_does_not_count_as_a_try() {
 
 /// The queued events, while the server is unreachable or does not acknowledge, have a limit in bytes.
 #[tokio::test]
-async fn events_that_wait_for_their_answers_are_bounded() {
+async fn the_retry_queue_is_bounded() {
     let running = start().await;
     let socket = builder(running.addr).buffer(1000, Overflow::Refuse).retries(1).build().socket("/");
     let emit = || socket.emit("echo", &"x".repeat(300));

@@ -15,13 +15,13 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 }
 
 #[tokio::test]
-async fn everything_that_applications_do() {
+async fn all_client_features_work_with_the_server() {
     let server = start(0, &[]).await;
     exchange_every_way(&server, &WORDING, |builder| builder).await;
 }
 
 #[tokio::test]
-async fn the_same_with_msgpack() {
+async fn all_client_features_work_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
     let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
     assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
@@ -29,6 +29,6 @@ async fn the_same_with_msgpack() {
 
 /// The server sends no packet when it closes a connection.
 #[tokio::test]
-async fn servers_that_are_lost() {
+async fn a_client_reconnects_after_a_lost_server() {
     be_abandoned(|port| start(port, &[]), |builder| builder).await;
 }

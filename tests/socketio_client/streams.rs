@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::support::{Log, builder, start};
 
 #[tokio::test]
-async fn everything_comes_in_order() {
+async fn events_of_a_stream_are_in_order() {
     let running = start().await;
     let manager = builder(running.addr).build();
     let socket = manager.socket("/");
@@ -31,7 +31,7 @@ async fn everything_comes_in_order() {
 }
 
 #[tokio::test]
-async fn a_reader_may_answer() {
+async fn a_stream_reader_can_acknowledge_events() {
     let running = crate::support::start_with(|io| {
         io.of("/").on_connect(|peer: socketio_server::Socket| async move {
             let answer: u32 = peer.emit_with_ack("question", &20).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_reader_may_answer() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_keep_up_makes_the_server_wait() {
+async fn a_slow_stream_reader_delays_the_server() {
     let running = start().await;
     let manager = builder(running.addr).configure(|config| config.max_waiting_events = 4).build();
     let socket = manager.socket("/");
@@ -89,7 +89,7 @@ async fn a_reader_that_does_not_keep_up_makes_the_server_wait() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_gone_holds_nobody_up() {
+async fn a_dropped_stream_does_not_block_the_connection() {
     let mut running = start_engine(engineio::Server::builder()).await;
     // A session during an upgrade reads in any case.
     let manager = builder(running.addr)
@@ -127,7 +127,7 @@ async fn a_reader_that_has_gone_holds_nobody_up() {
 
 /// A server that sends faster than the handlers run has to wait.
 #[tokio::test]
-async fn handlers_that_wait_are_bounded() {
+async fn waiting_handlers_are_bounded() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr)
         .path("/engine.io/")

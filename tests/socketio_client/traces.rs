@@ -103,7 +103,7 @@ impl Seen {
 }
 
 #[tokio::test]
-async fn what_happens_can_be_seen() {
+async fn spans_and_events_are_recorded() {
     let (seen, _guards) = Seen::on_this_thread();
     let running = start_with(|io| {
         io.of_pattern("/tenant/{name}").unwrap();
@@ -171,7 +171,7 @@ async fn what_happens_can_be_seen() {
 }
 
 #[tokio::test]
-async fn whoever_reads_too_slowly_can_be_seen() {
+async fn a_slow_consumer_is_recorded() {
     let (seen, _guards) = Seen::on_this_thread();
     let server = engineio::Server::builder().max_buffered(1000, engineio::SlowConsumer::Disconnect);
     let mut running = tests::raw::start(server.transports([Transport::Polling])).await;

@@ -9,7 +9,7 @@ use crate::support::{Log, builder};
 
 /// SIO-CLI-054, SIO-CLI-055
 #[tokio::test]
-async fn a_namespace_is_asked_for_once() {
+async fn connect_is_sent_once_per_namespace() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").build();
     let socket = manager.socket("/");
@@ -32,7 +32,7 @@ async fn a_namespace_is_asked_for_once() {
 
 /// SIO-CLI-056
 #[tokio::test]
-async fn each_namespace_is_asked_for_and_left() {
+async fn every_namespace_sends_connect_and_disconnect() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
@@ -50,7 +50,7 @@ async fn each_namespace_is_asked_for_and_left() {
 
 /// SIO-CLI-057
 #[tokio::test]
-async fn what_is_no_packet_closes_the_connection_and_a_new_one_follows() {
+async fn an_invalid_packet_closes_the_connection_and_a_new_one_follows() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").build();
     let socket = manager.socket("/");
@@ -74,7 +74,7 @@ async fn what_is_no_packet_closes_the_connection_and_a_new_one_follows() {
 }
 
 #[tokio::test]
-async fn what_means_nothing_to_us_is_passed_over() {
+async fn unexpected_packets_are_ignored() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").build();
     let socket = manager.socket("/");
@@ -105,7 +105,7 @@ async fn what_means_nothing_to_us_is_passed_over() {
 }
 
 #[tokio::test]
-async fn events_before_the_confirmation_are_kept_and_bounded() {
+async fn events_before_the_confirmation_are_buffered_and_bounded() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager =
         builder(running.addr).path("/engine.io/").configure(|config| config.max_early_events = 2).build();
@@ -188,7 +188,7 @@ async fn events_before_the_confirmation_are_limited_in_bytes() {
 
 /// SIO-CLI-105
 #[tokio::test]
-async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connection() {
+async fn events_emitted_after_a_missed_heartbeat_wait_for_the_next_connection() {
     let heartbeat = Duration::from_millis(200);
     let server = engineio::Server::builder().ping_interval(heartbeat).ping_timeout(heartbeat);
     let mut running = start_engine(server).await;
@@ -212,7 +212,7 @@ async fn what_is_emitted_after_the_heartbeat_is_late_waits_for_the_next_connecti
 /// A server that receives a second CONNECT, or any other packet before it has answered the first one, closes
 /// the connection for all namespaces.
 #[tokio::test]
-async fn who_leaves_before_the_server_answers_leaves_when_it_does() {
+async fn a_disconnect_before_the_confirmation_is_sent_after_it() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr).path("/engine.io/").build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
@@ -249,7 +249,7 @@ async fn who_leaves_before_the_server_answers_leaves_when_it_does() {
 }
 
 #[tokio::test]
-async fn a_namespace_is_asked_for_and_left_however_much_waits() {
+async fn connect_and_disconnect_are_sent_with_a_full_outbox() {
     let mut running = start_engine(engineio::Server::builder()).await;
     let manager = builder(running.addr)
         .path("/engine.io/")
@@ -290,7 +290,7 @@ async fn packets_until_close(running: &mut tests::raw::Running) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn servers_of_version_2_are_asked_in_their_way() {
+async fn connect_packets_for_version_2_servers_have_a_query() {
     let mut running = start_engine(engineio::Server::builder().allow_eio3(true)).await;
     let manager = builder(running.addr).path("/engine.io/").protocol(Protocol::V3).build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_may_stand_for_a_range_and_must_say_something() {
+    fn a_reason_covers_a_range_and_must_have_text() {
         let text =
             "- EIO-SRV-008..010, EIO-SRV-020: no such thing\n- EIO-SRV-030:\ntext EIO-SRV-040: not a list";
         let expected = ["EIO-SRV-008", "EIO-SRV-009", "EIO-SRV-010", "EIO-SRV-020"];

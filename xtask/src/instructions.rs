@@ -209,21 +209,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_counts_can_be_read() {
         let environment = vec!["rustc 1.85.0".to_owned(), "valgrind-3.19.0".to_owned()];
         let counts = counts(&[("decode", 700.0), ("a-name-that-is-longer-than-most", 12_345_678.0)]);
         assert_eq!(parse(&written(&environment, &counts)), Ok((environment, counts)));
     }
 
     #[test]
-    fn only_what_takes_more_than_the_tolerance_fails() {
+    fn only_counts_above_the_tolerance_fail() {
         let kept = counts(&[("better", 1000.0), ("same", 1000.0), ("worse", 1000.0)]);
         let now = counts(&[("better", 500.0), ("same", 1030.0), ("worse", 1031.0)]);
         assert_eq!(compare(&kept, &now).failed, ["worse takes 3.1 % more instructions than it did"]);
     }
 
     #[test]
-    fn paths_that_come_or_go_are_noticed() {
+    fn added_and_removed_paths_are_reported() {
         let verdicts = compare(&counts(&[("old", 1.0)]), &counts(&[("new", 1.0)]));
         assert_eq!(verdicts.failed.len(), 2);
     }

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_a_test_and_a_test_that_is_not_there_are_errors() {
+    fn rows_without_tests_and_unknown_tests_are_errors() {
         let tests = BTreeSet::from(["engineio::a::tests::one".to_owned()]);
         let expected = [
             "SECURITY.md:8: there is no test tests/engineio::b::two",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_that_are_run_are_found_with_their_modules() {
+    fn enabled_tests_are_found_with_their_modules() {
         let text = [
             "#[tokio::test(start_paused = true)]\nasync fn outside() {\n}\n\nfn no_test() {}\n",
             "#[cfg(test)]\nmod tests {\n    /// About it.\n    #[test]\n    fn inside() {}\n",

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_may_be_written_with_slashes_or_without() {
+    fn slashes_around_the_path_are_optional() {
         for path in ["live", "/live", "/live/", "live/"] {
             let options = SocketOptions { path: path.to_owned(), ..SocketOptions::default() };
             assert_eq!(options.mount_point(), "/live");

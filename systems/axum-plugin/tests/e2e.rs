@@ -24,17 +24,17 @@ async fn visit(transports: &str) {
 }
 
 #[tokio::test]
-async fn a_visit_over_websocket() {
+async fn the_official_client_works_over_websocket() {
     visit("websocket").await;
 }
 
 #[tokio::test]
-async fn a_visit_over_polling() {
+async fn the_official_client_works_over_polling() {
     visit("polling").await;
 }
 
 #[tokio::test]
-async fn a_visit_that_upgrades() {
+async fn the_official_client_works_with_an_upgrade() {
     visit("polling,websocket").await;
 }
 
@@ -73,7 +73,7 @@ async fn the_command_line_lists_handlers_and_routes() {
 }
 
 #[tokio::test]
-async fn plugins_are_switched_off_and_on() {
+async fn plugins_can_be_disabled_and_enabled() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plugins.json");
     let switch = async |verb: &str| run(&file, &["plugins", verb, "socket"]).await.unwrap();

@@ -51,14 +51,14 @@ async fn heartbeat_and_buffer_size_reach_the_client() {
 }
 
 #[tokio::test]
-async fn the_endpoint_is_where_the_path_says() {
+async fn the_endpoint_has_the_configured_path() {
     let running = start_with(SocketOptions { path: "/live/".to_owned(), ..SocketOptions::default() }).await;
     Polling::open(running.addr, "/live/?EIO=4&transport=polling").await;
     assert_eq!(Request::new("GET", POLLING).send(running.addr).await.status, 404);
 }
 
 #[tokio::test]
-async fn transports_and_upgrades_are_chosen() {
+async fn transports_and_upgrades_are_configurable() {
     let options = SocketOptions { transports: vec![Transport::WebSocket], ..SocketOptions::default() };
     let running = start_with(options).await;
     assert_eq!(Request::new("GET", POLLING).send(running.addr).await.status, 400);
@@ -69,7 +69,7 @@ async fn transports_and_upgrades_are_chosen() {
 }
 
 #[tokio::test]
-async fn strange_origins_are_refused_on_both_transports() {
+async fn foreign_origins_are_refused_on_both_transports() {
     let origins = Origins::List(vec!["https://good.test".to_owned()]);
     let running = start_with(SocketOptions { origins, credentials: true, ..SocketOptions::default() }).await;
     let good = Request::new("GET", POLLING).header("origin", "https://good.test").send(running.addr).await;
@@ -85,7 +85,7 @@ async fn strange_origins_are_refused_on_both_transports() {
 }
 
 #[tokio::test]
-async fn handlers_know_the_address_of_the_peer() {
+async fn handlers_receive_the_address_of_the_peer() {
     async fn peer(handshake: Handshake) -> Ack<Option<String>> {
         Ack(handshake.address().map(|address| address.ip().to_string()))
     }
@@ -100,7 +100,7 @@ async fn handlers_know_the_address_of_the_peer() {
 }
 
 #[tokio::test]
-async fn the_hooks_are_called_in_their_order() {
+async fn hooks_are_called_in_registration_order() {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let tell = |what: &str| {
         let (told, what) = (Arc::clone(&told), what.to_owned());
@@ -133,7 +133,7 @@ async fn the_hooks_are_called_in_their_order() {
 }
 
 #[tokio::test]
-async fn without_the_plugin_handlers_that_want_it_answer_503() {
+async fn handlers_answer_503_if_the_plugin_is_missing() {
     async fn emit(api: SocketApi) -> String {
         format!("{:?}", api.emit("x", &1).await)
     }

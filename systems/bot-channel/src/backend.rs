@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_read_in_every_form() {
+    fn all_forms_of_replies_are_parsed() {
         let hi = vec![Reply::text("hi")];
         for json in [r#"{"text":"hi"}"#, r#" [{"recipient_id":"x","text":"hi"}] "#] {
             assert_eq!(parse(json.as_bytes()).unwrap(), hi);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_used_are_refused() {
+    fn invalid_settings_are_refused() {
         for url in ["ftp://x", "x", "http://", "/path", "not a url"] {
             assert!(matches!(BackendAgent::new(&config(url)), Err(BackendConfigError::Url(_))), "{url}");
         }

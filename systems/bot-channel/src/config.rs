@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_says_the_defaults_where_it_does_not_say_otherwise() {
+    fn the_sample_configuration_matches_the_defaults() {
         let Config { socketio, agent } = Config::parse(SAMPLE, "sample").unwrap();
         let defaults = ChannelConfig::default();
         assert!(socketio.session_persistence && !defaults.session_persistence);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_is_reported() {
+    fn unknown_settings_are_reported() {
         for wrong in ["[socketio]\nuser_message_event = 'x'", "[agent]\nkind = 'psychic'", ""] {
             let text = format!("{wrong}\n");
             assert!(matches!(Config::parse(&text, "x"), Err(ConfigError::Toml(..))), "{wrong}");

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_taken_apart() {
+    fn messages_are_parsed() {
         let read = |data| Uttered::read(data, "about").map(|said| (said.text, said.session, said.metadata));
         let about = json!({ "a": 1 }).as_object().unwrap().clone();
         let good = json!({ "message": "hi", "session_id": "s", "about": { "a": 1 }, "more": 1 });

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn text_comes_in_parts() {
+    fn text_is_split_into_parts() {
         let parts = Reply::text("\none\n\ntwo\nlines\n\n\n\nthree").messages();
         assert_eq!(
             parts,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn buttons_hang_on_the_last_part() {
+    fn buttons_are_attached_to_the_last_part() {
         let hung = json!([{ "content_type": "text", "title": "yes", "payload": "/yes" }]);
         for reply in
             [Reply::buttons("a\n\nb", [button("yes")]), Reply::quick_replies("a\n\nb", [button("yes")])]
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_attachments_cards_and_custom_json() {
+    fn images_attachments_cards_and_custom_json_are_sent() {
         let attached = |attachment: Value| json!({ "attachment": attachment });
         let cases = [
             (Reply::image("u"), attached(json!({ "type": "image", "payload": { "src": "u" } }))),

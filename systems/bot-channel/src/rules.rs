@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_is_taken() {
+    fn the_first_matching_rule_is_used() {
         let answer = |text| agent().replies(&said(text))[0].text.clone().unwrap();
         for text in ["hi", "Well, HI there", "Good  morning!"] {
             assert_eq!(answer(text), "Hello Ada, 36!", "{text}");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_is_not_filled_in_again() {
+    fn substituted_text_is_not_expanded_again() {
         let text = "/start {metadata.name}";
         assert_eq!(
             agent().replies(&said(text))[0].text.as_deref(),

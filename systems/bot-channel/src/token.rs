@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_good_tokens_are_good() {
+    fn only_valid_tokens_are_accepted() {
         let tokens = tokens(SECRET, "HS256").unwrap().unwrap();
         let year_3000 = 32_503_680_000u64;
         let good = sign(Algorithm::HS256, SECRET, &json!({ "sub": "ada", "exp": year_3000, "aud": "x" }));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_go_with_their_methods() {
+    fn keys_are_valid_for_their_algorithm_only() {
         assert!(Tokens::new(None, "HS256").unwrap().is_none());
         assert!(matches!(tokens("", "HS256"), Err(TokenConfigError::Empty)));
         for method in ["HS256", "HS384", "HS512"] {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_is_over_then() {
+    fn expired_tokens_are_refused() {
         let claims = |end: Value| json!({ "exp": end }).as_object().unwrap().clone();
         assert!(expired(&claims(json!(1_000_000_000))));
         assert!(!expired(&claims(json!(32_503_680_000u64))) && !expired(&Claims::new()));

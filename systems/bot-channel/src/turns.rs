@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn turns_come_in_their_order_and_leave_nothing_behind() {
+    async fn turns_keep_their_order_and_free_their_state() {
         let turns = Arc::new(Turns::default());
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
         let told: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn not_too_many_wait() {
+    async fn waiting_turns_are_bounded() {
         let turns = Arc::new(Turns::default());
         let one: Arc<str> = "one".into();
         let (_go, may_go) = oneshot::channel::<()>();

@@ -35,7 +35,7 @@ async fn join(addr: std::net::SocketAddr) -> (WebSocket, String) {
 }
 
 #[tokio::test]
-async fn without_persistence_a_conversation_is_a_connection() {
+async fn a_conversation_ends_with_its_connection_without_persistence() {
     let (addr, channel, api) = start(ChannelConfig::default()).await;
     let (mut ws, sid) = join(addr).await;
     ws.send(r#"42["user_uttered",{"message":"hi","session_id":"ignored"}]"#).await;
@@ -51,7 +51,7 @@ async fn without_persistence_a_conversation_is_a_connection() {
 }
 
 #[tokio::test]
-async fn what_is_said_unasked_reaches_a_session() {
+async fn unsolicited_replies_reach_their_session() {
     let config = ChannelConfig { session_persistence: true, ..ChannelConfig::default() };
     let (addr, channel, api) = start(config).await;
     let (mut ws, sid) = join(addr).await;

@@ -29,28 +29,28 @@ async fn converse(transports: &str) {
 }
 
 #[tokio::test]
-async fn a_conversation_over_websocket() {
+async fn conversations_work_over_websocket() {
     converse("websocket").await;
 }
 
 #[tokio::test]
-async fn a_conversation_over_polling() {
+async fn conversations_work_over_polling() {
     converse("polling").await;
 }
 
 #[tokio::test]
-async fn a_conversation_that_upgrades() {
+async fn conversations_work_with_an_upgrade() {
     converse("polling,websocket").await;
 }
 
 #[tokio::test]
-async fn a_conversation_with_python() {
+async fn conversations_work_with_a_python_client() {
     let (_program, url) = start(None).await;
     tests::python::run_file(&script("converse.py"), &[&url]).await;
 }
 
 #[tokio::test]
-async fn only_those_with_a_token_come_in() {
+async fn clients_without_a_token_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bot.toml");
     let text = r#"
@@ -72,7 +72,7 @@ async fn only_those_with_a_token_come_in() {
 }
 
 #[tokio::test]
-async fn a_backend_is_asked_and_what_it_says_is_passed_on_at_once() {
+async fn replies_of_the_backend_are_forwarded_immediately() {
     let folder = tempfile::tempdir().unwrap();
     node("backend.mjs", &[PROGRAM, folder.path().to_str().unwrap()]).await;
 }

@@ -56,7 +56,7 @@ async fn token() -> String {
 }
 
 #[tokio::test]
-async fn both_protocols_on_both_ports_give_the_same_answers() {
+async fn both_protocols_on_both_ports_give_the_same_responses() {
     let (mut running, [main, websocket]) = start("3600").await;
     let (token, pid) = (token().await, running.id().unwrap().to_string());
     let visited = async { node("visit.mjs", &[&main, &websocket, &token, &pid]).await };
@@ -65,13 +65,13 @@ async fn both_protocols_on_both_ports_give_the_same_answers() {
 }
 
 #[tokio::test]
-async fn a_visit_with_python() {
+async fn a_python_client_works() {
     let (_running, [main, websocket]) = start("3600").await;
     tests::python::run_file(&script("visit.py"), &[&main, &websocket]).await;
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_ends_its_connections() {
+async fn an_expired_session_closes_its_connections() {
     let (_running, [main, websocket]) = start("5").await;
     node("over.mjs", &[&main, &websocket]).await;
 }
@@ -90,7 +90,7 @@ async fn wrong_settings_are_reported() {
 }
 
 #[tokio::test]
-async fn one_client_does_not_take_all_of_the_model() {
+async fn one_client_cannot_occupy_the_whole_model() {
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
     let model = move |_: Question, _: Pieces| {
@@ -136,7 +136,7 @@ async fn one_client_does_not_take_all_of_the_model() {
 }
 
 #[tokio::test]
-async fn a_model_of_ones_own_answers_and_fails() {
+async fn responses_and_errors_of_a_custom_model_are_forwarded() {
     let model = |question: Question, pieces: Pieces| async move {
         for piece in [question.message.as_str(), "!"] {
             let _ = pieces.send(piece.to_owned()).await;

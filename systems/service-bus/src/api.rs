@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_come_is_given_up() {
+    async fn an_incomplete_body_times_out() {
         let bus = Bus::new(BusOptions::default()).unwrap();
         let op = Command::OPS[0].to_owned();
         let asked = command(State(bus), Path(op), HeaderMap::new(), Body::new(Never));

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_envelope_is_flat() {
+    fn an_envelope_is_a_flat_object() {
         let mut event = Event::new(EventType::ChatMessage).with("content", "hi");
         (event.timestamp, event.source) = (1.5, "chat".to_owned());
         let written = json!({ "type": "chat:message", "timestamp": 1.5, "source": "chat", "content": "hi" });
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn types_have_names() {
+    fn event_types_have_names() {
         for standard in EventType::STANDARD {
             assert_eq!(EventType::from(standard.name()), standard);
         }

@@ -12,7 +12,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_is_the_same() {
+    fn only_equal_secrets_are_equal() {
         assert!(is_same("sesame", "sesame") && is_same("", ""));
         for other in ["", "sesam", "sesamE", "sesame "] {
             assert!(!is_same("sesame", other), "{other}");

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_does_not_finish_a_request_does_not_hold_the_end_up() {
+    async fn an_incomplete_request_does_not_delay_the_shutdown() {
         let running = start(Router::new(), Duration::from_millis(10)).await;
         let mut slow = TcpStream::connect(running.addr).await.unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_under_way_is_still_answered() {
+    async fn requests_in_flight_are_answered_during_the_shutdown() {
         let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (tell, may) = (Arc::clone(&asked), Arc::clone(&go));
         let answer = move || async move {

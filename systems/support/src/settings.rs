@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_is_reported() {
+    fn invalid_numbers_are_reported() {
         assert_eq!(read("PORT", None, 3000), Ok(3000));
         assert_eq!(read("PORT", Some(" 80 ".to_owned()), 3000), Ok(80));
         let error = read::<u16>("PORT", Some("65536".to_owned()), 3000).unwrap_err();

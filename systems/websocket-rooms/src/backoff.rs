@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest() {
+    fn delays_double_up_to_the_maximum() {
         let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
         let waits: Vec<_> = (0..6).map(|_| backoff.next(0.5).as_secs()).collect();
         assert_eq!((waits, backoff.tried()), (vec![5, 10, 20, 40, 60, 60], 6));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_stays_between_its_bounds() {
+    fn jitter_stays_within_its_bounds() {
         for _ in 0..100 {
             assert!((0.0..=1.0).contains(&chance()));
         }

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn handlers_are_called_in_their_order_until_they_are_taken_off() {
+    async fn handlers_are_called_in_order_until_they_are_removed() {
         let told: Arc<Mutex<Vec<(u8, u8)>>> = Arc::default();
         let emitter = Emitter::<Happened>::new();
         let tell = |who: u8| {

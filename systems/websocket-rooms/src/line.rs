@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_state_only_goes_forward() {
+    async fn the_state_only_advances() {
         let (line, _outgoing) = Line::new(&LineOptions::default());
         assert_eq!(
             (line.state(), line.send("x".into())),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_is_bounded_in_bytes() {
+    async fn queued_messages_are_bounded_in_bytes() {
         let (line, mut outgoing) =
             Line::new(&LineOptions { max_queued_bytes: 100, ..LineOptions::default() });
         line.open();

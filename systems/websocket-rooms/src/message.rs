@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_survives_the_wire() {
+    fn every_message_type_is_encoded_and_decoded() {
         let messages = [
             (Message::from("text"), MessageType::Text),
             (Message::from(vec![1, 2]), MessageType::Binary),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn json_goes_as_text() {
+    fn json_is_sent_as_text() {
         let message = Message::from(serde_json::json!({ "a": 1 }));
         assert_eq!(message.text(), Some(r#"{"a":1}"#));
         assert_eq!(Message::json(&("a", 1)).unwrap().parse::<(String, u8)>().unwrap(), ("a".to_owned(), 1));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_made_to_fit() {
+    fn invalid_close_codes_and_long_reasons_are_corrected() {
         let long = Message::Close(Some(Farewell { code: 1006, reason: "é".repeat(100).into() }));
         let Some(Message::Close(Some(Farewell { code, reason }))) = from_wire(into_wire(long)) else {
             panic!("not a close");

@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_queue_that_never_empties_does_not_keep_what_was_written() {
+    async fn a_queue_that_never_empties_frees_written_messages() {
         let (near, _far) = tokio::io::duplex(1 << 20);
         let ws = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
         let (mut sink, _stream) = ws.split();

@@ -72,7 +72,7 @@ fn listen(client: &Client) -> mpsc::UnboundedReceiver<String> {
 }
 
 #[tokio::test]
-async fn a_client_comes_back_when_the_server_does() {
+async fn a_client_reconnects_when_the_server_restarts() {
     let server = echo();
     let (addr, served) = serve(&server, "127.0.0.1:0").await;
     let client = Client::new(&format!("ws://{addr}"), quick()).unwrap();
@@ -116,7 +116,7 @@ async fn a_client_comes_back_when_the_server_does() {
 }
 
 #[tokio::test]
-async fn a_client_gives_up_after_its_attempts() {
+async fn a_client_stops_after_its_last_attempt() {
     // A port without a listener, because the listener is dropped.
     let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for (options, attempts) in [
@@ -142,7 +142,7 @@ async fn a_client_gives_up_after_its_attempts() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_closed_while_it_tries_stops() {
+async fn a_close_stops_the_attempts_of_a_client() {
     let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let options = ClientOptions { reconnect_interval: Duration::from_secs(3600), ..quick() };
     let client = Client::new(&format!("ws://{addr}"), options).unwrap();
@@ -156,7 +156,7 @@ async fn a_client_that_is_closed_while_it_tries_stops() {
 }
 
 #[tokio::test]
-async fn a_client_shows_who_it_is_and_hears_why_not() {
+async fn a_client_sends_its_headers_and_reports_a_refusal() {
     let server = Server::default();
     server.authenticate(|handshake| {
         let known = handshake.bearer() == Some("sesame");
@@ -186,7 +186,7 @@ async fn a_client_shows_who_it_is_and_hears_why_not() {
 }
 
 #[tokio::test]
-async fn a_client_comes_through_tls_to_the_server_that_it_means() {
+async fn a_client_verifies_the_certificate_of_the_server() {
     let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
     let (secure, tls) = tls::in_front_of(addr).await;
     let url = format!("wss://localhost:{}/?user=ada", secure.port());
@@ -208,7 +208,7 @@ async fn a_client_comes_through_tls_to_the_server_that_it_means() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_closed_during_the_servers_goodbye_stays_closed() {
+async fn a_client_closed_during_the_close_handshake_stays_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     // The server sends a close frame, and keeps the connection open as long as it can.
@@ -243,7 +243,7 @@ async fn a_client_that_is_closed_during_the_servers_goodbye_stays_closed() {
 }
 
 #[tokio::test]
-async fn a_client_whose_handler_panics_can_be_connected_again() {
+async fn a_client_can_be_connected_again_after_a_handler_panic() {
     let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
     let client = Client::new(&format!("ws://{addr}"), quick()).unwrap();
     let bad =
@@ -258,7 +258,7 @@ async fn a_client_whose_handler_panics_can_be_connected_again() {
 }
 
 #[tokio::test]
-async fn a_handler_that_takes_its_time_does_not_make_the_server_slow() {
+async fn a_slow_handler_does_not_delay_the_server() {
     let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
     let line = LineOptions { ping_timeout: Duration::from_millis(20), ..LineOptions::default() };
     let client = Client::new(&format!("ws://{addr}"), ClientOptions { line, ..quick() }).unwrap();
@@ -277,7 +277,7 @@ async fn a_handler_that_takes_its_time_does_not_make_the_server_slow() {
 }
 
 #[tokio::test]
-async fn a_hub_has_a_server_and_clients_with_names() {
+async fn a_hub_has_a_server_and_named_clients() {
     let (one, two) = (echo(), echo());
     let (first, _) = serve(&one, "127.0.0.1:0").await;
     let (second, _) = serve(&two, "127.0.0.1:0").await;

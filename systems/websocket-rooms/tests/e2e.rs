@@ -25,7 +25,7 @@ async fn node(name: &str, arguments: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_visit_with_ws_of_npm() {
+async fn the_npm_client_ws_works() {
     let (mut program, url) = start().await;
     let pid = program.id().unwrap().to_string();
     let visited = async { node("visit.mjs", &[&url, &pid]).await };
@@ -34,13 +34,13 @@ async fn a_visit_with_ws_of_npm() {
 }
 
 #[tokio::test]
-async fn a_visit_with_websocket_client_of_pypi() {
+async fn the_pypi_client_websocket_client_works() {
     let (_program, url) = start().await;
     tests::python::run_file(&script("visit.py"), &[&url]).await;
 }
 
 #[tokio::test]
-async fn our_clients_at_servers_of_npm() {
+async fn clients_work_with_npm_servers() {
     node("host.mjs", &[PROGRAM]).await;
 }
 

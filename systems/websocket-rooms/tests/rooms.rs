@@ -53,7 +53,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn messages_reach_those_who_are_meant() {
+async fn messages_reach_the_selected_connections() {
     let mut running = start(ServerOptions::default()).await;
     let server = running.server.clone();
     let (mut ada, ada_there) = running.join("/?user=ada&device=phone").await;
@@ -103,7 +103,7 @@ async fn messages_reach_those_who_are_meant() {
 }
 
 #[tokio::test]
-async fn a_connection_says_what_is_known_of_it() {
+async fn a_connection_reports_its_details() {
     let mut running = start(ServerOptions::default()).await;
     let (mut ws, there) = running.join("/?user=ada+l%C3%B6ve&device=phone").await;
     assert_eq!((there.id().len(), there.user()), (32, Some("ada löve")));
@@ -130,7 +130,7 @@ async fn a_connection_says_what_is_known_of_it() {
 }
 
 #[tokio::test]
-async fn events_come_in_their_order() {
+async fn events_are_delivered_in_order() {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let mut running = start(ServerOptions::default()).await;
     let server = running.server.clone();
@@ -200,7 +200,7 @@ async fn events_come_in_their_order() {
 }
 
 #[tokio::test]
-async fn who_may_not_come_in_is_told_why() {
+async fn a_refused_client_receives_the_reason() {
     let options = ServerOptions {
         path: Some("/live".to_owned()),
         max_connections: 1,
@@ -241,7 +241,7 @@ async fn pages_of_the_same_host_may_connect() {
 }
 
 #[tokio::test]
-async fn limits_hold() {
+async fn limits_are_enforced() {
     let line = LineOptions { max_message_bytes: 1000, max_queued_bytes: 50_000, ..LineOptions::default() };
     let mut running =
         start(ServerOptions { line, max_rooms_per_connection: 2, ..ServerOptions::default() }).await;
@@ -274,7 +274,7 @@ async fn limits_hold() {
 }
 
 #[tokio::test]
-async fn who_is_silent_is_asked_and_who_does_not_answer_is_gone() {
+async fn silent_connections_are_pinged_and_then_closed() {
     let quick = Duration::from_millis(50);
     let line =
         LineOptions { ping_interval: quick, ping_timeout: Duration::from_secs(3), ..LineOptions::default() };
@@ -296,7 +296,7 @@ async fn who_is_silent_is_asked_and_who_does_not_answer_is_gone() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_ends_its_connection_only() {
+async fn a_handler_panic_ends_only_its_connection() {
     let mut running = start(ServerOptions::default()).await;
     running.server.on_message(|_, connection, message| async move {
         assert_ne!(message.text(), Some("panic"), "as asked for");
@@ -314,7 +314,7 @@ async fn a_handler_that_panics_ends_its_connection_only() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_says_goodbye_to_all() {
+async fn a_closing_server_sends_close_frames_to_all_connections() {
     let mut running = start(ServerOptions::default()).await;
     let (mut ws, there) = running.join("/").await;
     // A connection without a request does not delay the shutdown.

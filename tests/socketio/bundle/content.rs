@@ -33,7 +33,7 @@ async fn each_file_is_served() {
 
 /// SIO-SRV-006, SIO-SRV-007
 #[tokio::test]
-async fn the_client_chooses_the_coding() {
+async fn the_client_selects_the_content_coding() {
     let package = Package::new(Some(PACKAGE));
     let running = start(package.server(), |_| ()).await;
     for (accept, expected) in [
@@ -78,7 +78,7 @@ fn decoded(coding: Option<&str>, body: &[u8]) -> String {
 /// A compression continues after its client has disconnected; otherwise clients that disconnect early could
 /// keep the server busy forever.
 #[tokio::test]
-async fn impatient_clients_spoil_nothing() {
+async fn a_compression_continues_after_its_client_disconnects() {
     let package = Package::new(Some(PACKAGE));
     let io = package.server().build().unwrap();
     let ask = || {
@@ -103,7 +103,7 @@ async fn impatient_clients_spoil_nothing() {
 
 /// SIO-SRV-013, SIO-SRV-014
 #[tokio::test]
-async fn what_the_client_has_is_not_sent_again() {
+async fn a_matching_etag_is_answered_with_304() {
     let package = Package::new(Some(PACKAGE));
     let running = start(package.server(), |_| ()).await;
     let weak = format!("W/{ETAG}");
@@ -127,7 +127,7 @@ async fn what_the_client_has_is_not_sent_again() {
 
 /// Without a reliable version, the ETag is derived from the content.
 #[tokio::test]
-async fn a_bundle_of_unknown_version_is_tagged_by_its_content() {
+async fn the_etag_of_an_unknown_version_is_derived_from_the_content() {
     let mut tags = HashSet::new();
     for package_json in [
         None,

@@ -17,7 +17,7 @@ use crate::support::{builder, start};
 
 /// SIO-SRV-002
 #[tokio::test]
-async fn a_query_does_not_matter() {
+async fn the_query_is_ignored() {
     let package = Package::new(Some(PACKAGE));
     let running = start(package.server(), |_| ()).await;
     for query in ["?buster=1432", "?", "?EIO=4&transport=polling", "?a?b/socket.io.js.map"] {
@@ -28,7 +28,7 @@ async fn a_query_does_not_matter() {
 
 /// SIO-SRV-008
 #[tokio::test]
-async fn other_origins_may_load_it() {
+async fn other_origins_can_load_the_bundle() {
     let package = Package::new(Some(PACKAGE));
     let cors = Cors::origin("https://good-origin.com").unwrap();
     let running = start(package.server().cors(cors), |_| ()).await;
@@ -45,7 +45,7 @@ async fn other_origins_may_load_it() {
 
 /// SIO-SRV-015
 #[tokio::test]
-async fn nothing_is_served_unless_wanted() {
+async fn no_files_are_served_by_default() {
     let running = start(builder(), |_| ()).await;
     for (name, _) in FILES {
         let response = get(&running, &format!("/socket.io/{name}"), &[]).await;
@@ -77,7 +77,7 @@ async fn other_names_are_bad_requests() {
 
 /// SIO-SRV-020
 #[tokio::test]
-async fn the_path_is_the_servers() {
+async fn files_are_served_below_the_path_of_the_server() {
     let package = Package::new(Some(PACKAGE));
     let running = start(package.server(), |_| ()).await;
     for target in ["/socket.io.js", "/other/socket.io.js", "/socket.iox/socket.io.js"] {
@@ -89,7 +89,7 @@ async fn the_path_is_the_servers() {
 }
 
 #[tokio::test]
-async fn head_has_the_headers_alone() {
+async fn a_head_request_receives_the_headers_only() {
     let package = Package::new(Some(PACKAGE));
     let running = start(package.server(), |_| ()).await;
     for accept in ["identity", "gzip"] {
@@ -110,7 +110,7 @@ async fn head_has_the_headers_alone() {
 
 /// SIO-SRV-016
 #[tokio::test]
-async fn it_is_served_in_front_of_other_routes() {
+async fn the_layer_serves_the_bundle_before_other_routes() {
     /// Answers every request with 404.
     struct NotFound;
 
@@ -147,7 +147,7 @@ async fn it_is_served_in_front_of_other_routes() {
 
 /// SIO-SRV-017
 #[tokio::test]
-async fn settings_of_both_layers_add_up() {
+async fn settings_of_both_layers_are_combined() {
     let package = Package::new(Some(PACKAGE));
     let server = package
         .server()
@@ -161,7 +161,7 @@ async fn settings_of_both_layers_add_up() {
 
 /// SIO-SRV-023, SIO-SRV-024
 #[tokio::test]
-async fn cors_holds_below_the_path() {
+async fn cors_applies_below_the_path() {
     let package = Package::new(Some(PACKAGE));
     let cors = Cors::origins(["http://localhost:54023"]).methods(["GET", "POST"]).unwrap();
     let cors = cors.allowed_headers(["content-type"]).unwrap().credentials(true);

@@ -10,7 +10,7 @@ use super::bus::Bus;
 
 /// ADAPTER-28
 #[tokio::test]
-async fn answers_come_from_all_nodes() {
+async fn acks_are_collected_from_all_nodes() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let io = cluster.io(0).clone();
@@ -26,7 +26,7 @@ async fn answers_come_from_all_nodes() {
 
 /// ADAPTER-29
 #[tokio::test]
-async fn answers_may_be_binary() {
+async fn acks_may_be_binary() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let io = cluster.io(2).clone();
@@ -47,7 +47,7 @@ async fn answers_may_be_binary() {
 
 /// ADAPTER-30
 #[tokio::test]
-async fn a_room_that_nobody_is_in_answers_at_once() {
+async fn an_empty_room_completes_immediately() {
     for bus in Bus::of_each_kind() {
         let cluster = Cluster::new(bus).await;
         let long = cluster.io(0).to("nobody").timeout(Duration::from_secs(3600));
@@ -57,7 +57,7 @@ async fn a_room_that_nobody_is_in_answers_at_once() {
 
 /// ADAPTER-31
 #[tokio::test]
-async fn who_does_not_answer_is_missing() {
+async fn a_client_without_ack_counts_as_missing() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let io = cluster.io(0).clone();
@@ -74,7 +74,7 @@ async fn who_does_not_answer_is_missing() {
 
 /// ADAPTER-32
 #[tokio::test]
-async fn a_single_socket_answers_as_ever() {
+async fn a_local_socket_acknowledges_events() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let socket = cluster.io(0).socket(&cluster.ids[0]).unwrap();
@@ -86,7 +86,7 @@ async fn a_single_socket_answers_as_ever() {
 
 /// ADAPTER-33
 #[tokio::test]
-async fn a_socket_of_another_node_answers_too() {
+async fn a_socket_of_another_node_acknowledges_events() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let id = cluster.ids[1].clone();

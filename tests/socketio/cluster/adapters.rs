@@ -39,7 +39,7 @@ impl ClusterLink for Published {
 
 /// Some adapters store state in a namespace of their own.
 #[tokio::test]
-async fn an_adapter_may_use_the_server_while_it_opens() {
+async fn an_adapter_can_use_the_server_while_it_opens() {
     let server = Arc::new(OnceLock::<Server>::new());
     let (published, _) = mpsc::unbounded_channel();
     let used = Arc::clone(&server);
@@ -69,7 +69,7 @@ async fn an_adapter_may_use_the_server_while_it_opens() {
 /// Other nodes already have the namespace, but until the adapter is open no client is accepted and no message
 /// is lost.
 #[tokio::test]
-async fn what_is_said_while_an_adapter_opens_is_said_when_it_has() {
+async fn messages_wait_until_the_adapter_is_open() {
     let (published, mut heard) = mpsc::unbounded_channel();
     let (entered, mut opening) = mpsc::unbounded_channel();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();

@@ -25,7 +25,7 @@ async fn a_broadcast_reaches_all_nodes() {
 
 /// ADAPTER-23
 #[tokio::test]
-async fn a_namespace_is_one_on_all_nodes() {
+async fn a_namespace_spans_all_nodes() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::in_namespace(bus, "/custom", |_, _| {}).await;
         cluster.io(1).of("/custom").emit("test", &1).await.unwrap();
@@ -41,7 +41,7 @@ async fn a_namespace_is_one_on_all_nodes() {
 
 /// ADAPTER-24, ADAPTER-25
 #[tokio::test]
-async fn rooms_reach_across_nodes() {
+async fn rooms_span_all_nodes() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         cluster.io(1).socket(&cluster.ids[1]).unwrap().join("room1");
@@ -55,7 +55,7 @@ async fn rooms_reach_across_nodes() {
 
 /// ADAPTER-26, ADAPTER-44
 #[tokio::test]
-async fn local_means_this_node() {
+async fn local_selects_the_sockets_of_this_node() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         cluster.io(0).local().emit("here", &1).await.unwrap();
@@ -70,7 +70,7 @@ async fn local_means_this_node() {
 
 /// ADAPTER-27
 #[tokio::test]
-async fn a_broken_bus_does_not_hurt_those_who_are_here() {
+async fn a_broken_bus_does_not_affect_local_sockets() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         cluster.bus.broken.store(true, Ordering::SeqCst);
@@ -85,7 +85,7 @@ async fn a_broken_bus_does_not_hurt_those_who_are_here() {
 
 /// The node of the sender does not matter, nor whether an ack is requested.
 #[tokio::test]
-async fn listeners_of_outgoing_events_hear_what_other_nodes_send() {
+async fn listeners_of_outgoing_events_receive_events_of_other_nodes() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let id = cluster.ids[1].clone();
@@ -116,7 +116,7 @@ async fn listeners_of_outgoing_events_hear_what_other_nodes_send() {
 
 /// With recovery each node assigns an offset of its own to the event.
 #[tokio::test]
-async fn offsets_are_each_nodes_own() {
+async fn each_node_assigns_its_own_offsets() {
     let recovering = || builder().connection_state_recovery(socketio_server::Recovery::default());
     let nodes = [
         start(recovering().adapter(Bus::with_heartbeats()), |_| {}).await,

@@ -12,7 +12,7 @@ use super::bus::Bus;
 
 /// ADAPTER-45
 #[tokio::test]
-async fn servers_hear_of_each_other() {
+async fn servers_receive_events_of_each_other() {
     for bus in Bus::of_each_kind() {
         let (sender, mut heard) = mpsc::unbounded_channel();
         let cluster = Cluster::in_namespace(bus, "/", |number, io| {
@@ -39,7 +39,7 @@ async fn servers_hear_of_each_other() {
 
 /// ADAPTER-46
 #[tokio::test]
-async fn servers_answer_each_other() {
+async fn servers_acknowledge_events_of_each_other() {
     for bus in Bus::of_each_kind() {
         let cluster = Cluster::in_namespace(bus, "/", |number, io| match number {
             1 => {
@@ -73,7 +73,7 @@ async fn servers_answer_each_other() {
 
 /// A request does not wait forever for a node that is unreachable, and names it.
 #[tokio::test]
-async fn a_node_that_leaves_is_not_waited_for() {
+async fn requests_do_not_wait_for_a_node_that_left() {
     for bus in Bus::of_each_kind() {
         let cluster = Cluster::new(bus).await;
         cluster.io(2).close();
@@ -89,7 +89,7 @@ async fn a_node_that_leaves_is_not_waited_for() {
 
 /// ADAPTER-47
 #[tokio::test]
-async fn a_silent_server_is_missing_and_named() {
+async fn a_silent_server_counts_as_missing_and_is_named() {
     let cluster = Cluster::in_namespace(Bus::with_heartbeats(), "/", |number, io| {
         io.on_server_event("hello", move |ack: Option<AckSender>| async move {
             match number {
@@ -109,7 +109,7 @@ async fn a_silent_server_is_missing_and_named() {
 
 /// ADAPTER-48
 #[tokio::test]
-async fn a_server_that_leaves_while_it_is_asked_is_not_waited_for() {
+async fn a_pending_request_does_not_wait_for_a_server_that_leaves() {
     let (sender, mut asked) = mpsc::unbounded_channel();
     let cluster = Cluster::in_namespace(Bus::with_heartbeats(), "/", |number, io| {
         let sender = sender.clone();
@@ -133,7 +133,7 @@ async fn a_server_that_leaves_while_it_is_asked_is_not_waited_for() {
 
 /// Silent nodes are removed; nodes that send heartbeats are not.
 #[tokio::test]
-async fn heartbeats_tell_the_living_from_the_dead() {
+async fn nodes_without_heartbeats_are_removed() {
     let cluster = Cluster::new(Bus::with_heartbeats()).await;
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(30)).await;

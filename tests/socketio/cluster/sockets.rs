@@ -46,7 +46,7 @@ async fn sockets_leave_on_all_nodes() {
 
 /// ADAPTER-40, ADAPTER-41
 #[tokio::test]
-async fn sockets_are_put_out_on_all_nodes_after_what_was_sent_before() {
+async fn sockets_are_disconnected_on_all_nodes_after_earlier_events() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         cluster.io(0).emit("bye", &1).await.unwrap();

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_power_is_found() {
+    fn the_growth_exponent_is_computed() {
         let points: Vec<(f64, f64)> =
             [1.0, 10.0, 100.0].map(|size: f64| (size, 3.0 * size.powf(1.5))).to_vec();
         assert!((fit(&points) - 1.5).abs() < 1e-9);

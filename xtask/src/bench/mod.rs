@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_names_are_said() {
+    fn unknown_names_are_reported() {
         assert!(Options::parse(&["--scenario", "echo-32,nothing"]).is_err());
         assert_eq!(Options::parse(&["--servers", "ours,limit"]).map(|options| options.servers.len()), Ok(2));
     }

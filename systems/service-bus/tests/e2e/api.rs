@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::{KEY, PROGRAM, start};
 
 #[tokio::test]
-async fn the_api_says_what_is_wrong() {
+async fn the_api_reports_errors() {
     let (_program, url) = start("0").await;
     let addr = url.strip_prefix("http://").unwrap().parse().unwrap();
     let ask = async |path: &str, key: &str, body: &str| {
@@ -45,7 +45,7 @@ async fn the_api_says_what_is_wrong() {
 
 /// A browser would let any page act as a service of a bus without a key.
 #[tokio::test]
-async fn foreign_pages_are_kept_out() {
+async fn pages_of_foreign_origins_are_refused() {
     let origins: engineio::Origins = ["https://good.test"].into_iter().collect();
     let origins = origins.into();
     let bus = Bus::new(BusOptions { origins, ..BusOptions::default() }).unwrap();
@@ -69,7 +69,7 @@ async fn foreign_pages_are_kept_out() {
 /// Requests of a script tag and `no-cors` requests have no Origin header, and a page whose host name resolves
 /// to this machine has its own origin.
 #[tokio::test]
-async fn foreign_pages_find_no_way_around_the_origin() {
+async fn the_origin_check_cannot_be_bypassed() {
     let origins = service_bus::OriginPolicy::default().local_hosts();
     let bus = Bus::new(BusOptions { origins, ..BusOptions::default() }).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

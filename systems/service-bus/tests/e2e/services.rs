@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::{PROGRAM, hears, options, service, start};
 
 #[tokio::test]
-async fn the_demonstration_shows_three_services_that_talk() {
+async fn the_demo_prints_the_events_of_three_services() {
     let mut program = Command::new(PROGRAM);
     program.arg("demo").env_remove("LOG_LEVEL").kill_on_drop(true);
     let output = soon(program.output()).await.unwrap();
@@ -36,7 +36,7 @@ async fn the_demonstration_shows_three_services_that_talk() {
 }
 
 #[tokio::test]
-async fn three_services_talk_to_one_another() {
+async fn three_services_exchange_events() {
     let (_program, url) = start("0").await;
     let [chat, presence, mail] = ["chat", "presence", "mail"].map(|name| service(name, &url));
     // A chat message goes to the presence service, and from there to the mail service.
@@ -92,7 +92,7 @@ async fn three_services_talk_to_one_another() {
 }
 
 #[tokio::test]
-async fn without_a_connection_the_api_is_used() {
+async fn the_http_api_is_used_without_a_connection() {
     let (_program, url) = start("0").await;
     let listener = service("listener", &url);
     let mut told = hears(&listener, &[EventType::Notification]);
@@ -119,7 +119,7 @@ async fn without_a_connection_the_api_is_used() {
 
 /// A lost link is restored; a wrong key is final.
 #[tokio::test]
-async fn those_without_the_key_are_told_so_on_either_way() {
+async fn a_wrong_key_is_reported_over_socketio_and_http() {
     let (_program, url) = start("0").await;
     for (path, why) in
         [("/socket.io/", "not a service"), ("/blocked/", "the key of services is missing or wrong")]
@@ -142,7 +142,7 @@ async fn those_without_the_key_are_told_so_on_either_way() {
 }
 
 #[tokio::test]
-async fn a_service_whose_key_is_changed_while_it_is_away_hears_so() {
+async fn a_key_that_changes_during_a_disconnect_is_reported() {
     let (mut program, url) = start("0").await;
     let one = service("one", &url);
     assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
@@ -161,7 +161,7 @@ async fn a_service_whose_key_is_changed_while_it_is_away_hears_so() {
 }
 
 #[tokio::test]
-async fn what_was_asked_before_the_end_is_answered() {
+async fn requests_before_the_shutdown_are_answered() {
     let (_program, url) = start("0").await;
     let one = service("one", &url);
     assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
@@ -171,7 +171,7 @@ async fn what_was_asked_before_the_end_is_answered() {
 }
 
 #[tokio::test]
-async fn both_ways_go_through_tls() {
+async fn socketio_and_http_work_over_tls() {
     let (_program, url) = start("0").await;
     let (addr, tls) = tests::tls::in_front_of(url.strip_prefix("http://").unwrap().parse().unwrap()).await;
     let url = format!("https://localhost:{}", addr.port());
@@ -193,7 +193,7 @@ async fn both_ways_go_through_tls() {
 }
 
 #[tokio::test]
-async fn a_service_comes_back_when_the_bus_does() {
+async fn a_service_reconnects_when_the_bus_restarts() {
     let (mut program, url) = start("0").await;
     let (one, two) = (service("one", &url), service("two", &url));
     let mut told = hears(&two, &[EventType::SystemInfo]);

@@ -9,7 +9,7 @@ use tests::raw::{Request, WebSocket, soon};
 use crate::{KEY, hears, script, service, start};
 
 #[tokio::test]
-async fn users_and_services_of_npm() {
+async fn npm_users_and_services_work() {
     let (_program, url) = start("0").await;
     let chat = service("chat", &url);
     let mut heard = hears(&chat, &[EventType::UserConnected, EventType::UserDisconnected]);
@@ -41,7 +41,7 @@ async fn users_and_services_of_npm() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_last_word_on_a_user_is_the_true_one() {
+async fn the_last_presence_event_of_a_user_is_correct() {
     let (_program, url) = start("0").await;
     let addr: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     let listener = service("listener", &url);
@@ -78,7 +78,7 @@ async fn the_last_word_on_a_user_is_the_true_one() {
 }
 
 #[tokio::test]
-async fn a_service_says_who_somebody_is() {
+async fn a_service_assigns_the_user_of_a_client() {
     let bus =
         Bus::new(BusOptions { key: Some(KEY.to_owned()), users: Users::Unknown, ..BusOptions::default() })
             .unwrap();
@@ -115,7 +115,7 @@ async fn a_service_says_who_somebody_is() {
 }
 
 #[tokio::test]
-async fn a_service_of_python() {
+async fn a_python_service_works() {
     let (_program, url) = start("0").await;
     let listener = service("listener", &url);
     let mut told = hears(&listener, &[EventType::Notification]);

@@ -18,11 +18,11 @@
 //! ```
 //!
 //! A session has no task: it is driven by [`Client::recv`], whose future may be dropped and created again.
-//! The order of a turn is written at the top of `session.rs`. `carrier` is the current transport, `polling`
-//! or `websocket`; `probe` is the WebSocket of an upgrade in progress. `polling` is built on `http1`, which
-//! drives hyper's connections from the future that waits for a response. `websocket` is built on `frames`,
-//! and that on `upgrade`, which requests another protocol. Both use `dial`, which handles proxies and TLS.
-//! `route` builds the requests.
+//!
+//! - `builder` opens sessions with the settings of `config`.
+//! - `machine` decides: a state machine of the session without I/O and without a clock.
+//! - `session` carries the decisions out. The order of a turn is written at the top of `session/driver.rs`.
+//! - `polling` and `websocket` are the transports, built on the requests and connections of `http`.
 //!
 //! If a name resolves to several addresses, they are tried one after the other.
 

@@ -1,7 +1,7 @@
 //! Polling: one GET waits for the server's packets, and one POST at a time sends the client's.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::error::{HttpError, TransportError};
 use super::http::body::{Body, Packets};
@@ -13,7 +13,11 @@ use crate::protocol::packet::{Packet, PacketType};
 use crate::protocol::prepared::{PacketRef, Prepared};
 use crate::protocol::text::Text;
 
-/// The polling transport of one session.
+/// The largest response to a POST, in bytes. Servers answer `ok`.
+const MAX_POST_ANSWER: usize = 1024;
+
+/// The polling transport of one session. The session's machine decides when requests start; each method that
+/// starts one requires that none of its kind is in progress.
 pub(crate) struct Polling {
     route: Arc<Route>,
     sid: String,
@@ -28,8 +32,6 @@ pub(crate) struct Polling {
     /// A message that did not fit into the last POST, and the number of its packets already sent.
     held: Option<(Prepared, usize)>,
     idle: Vec<Connection>,
-    /// An upgrade is in progress: no further requests.
-    pausing: bool,
 }
 
 impl Polling {
@@ -49,9 +51,8 @@ impl Polling {
             packets: None,
             held: None,
             idle: connection.into_iter().collect(),
-            pausing: false,
         };
-        polling.take_answer(answer)?;
+        polling.decode(answer)?;
         Ok(polling)
     }
 
@@ -66,82 +67,70 @@ impl Polling {
         self.packets.as_mut()?.next()?.ok()
     }
 
-    /// The next packet.
-    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, TransportError>> {
+    /// Starts a GET.
+    pub(crate) fn start_get(&mut self) {
+        let request = self.route.poll(Some(&self.sid), None);
+        let limit = answer_limit(&self.route);
+        self.get = Some(exchange(Arc::clone(&self.route), self.idle.pop(), request, limit));
+    }
+
+    /// The next packet; `None` at the end of a response. Without a GET it stays pending.
+    pub(crate) fn poll_packet(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Packet>, TransportError>> {
         loop {
             if let Some(packets) = &mut self.packets {
-                match packets.next() {
-                    Some(packet) => return Poll::Ready(packet.map_err(TransportError::Packet)),
-                    None => self.packets = None,
+                let packet = packets.next();
+                if packet.is_none() {
+                    self.packets = None;
                 }
+                return Poll::Ready(packet.transpose().map_err(TransportError::Packet));
             }
-            let Some(get) = &mut self.get else {
-                if self.pausing {
-                    return Poll::Pending;
-                }
-                let request = self.route.poll(Some(&self.sid), None);
-                let limit = answer_limit(&self.route);
-                self.get = Some(exchange(Arc::clone(&self.route), self.idle.pop(), request, limit));
-                continue;
-            };
-            let Poll::Ready((answer, connection)) = get.as_mut().poll(cx) else { return Poll::Pending };
+            let Some(get) = &mut self.get else { return Poll::Pending };
+            let (answer, connection) = ready!(get.as_mut().poll(cx));
             self.get = None;
             self.idle.extend(connection);
-            self.take_answer(answer)?;
+            self.decode(answer)?;
         }
     }
 
-    /// Sends the outbox, one POST at a time, each with as many packets as the server accepts. `true` means
-    /// that nothing is left.
-    pub(crate) fn poll_flush(
-        &mut self,
-        outbox: &Outbox,
-        cx: &mut Context<'_>,
-    ) -> Result<bool, TransportError> {
-        loop {
-            if let Some(post) = &mut self.post {
-                let Poll::Ready((answer, connection)) = post.as_mut().poll(cx) else { return Ok(false) };
-                self.post = None;
-                self.idle.extend(connection);
-                answer.map_err(TransportError::Post)?;
-                let (messages, bytes) = std::mem::take(&mut self.posted);
-                outbox.wrote(messages, bytes);
-            }
-            // A message that is partly sent is finished on this transport.
-            let begun = self.held.as_ref().is_some_and(|(_, sent)| *sent > 0);
-            if self.pausing && !begun {
-                return Ok(true);
-            }
-            let Some(body) = self.next_body(outbox) else { return Ok(true) };
+    /// Whether messages are queued for a POST.
+    pub(crate) fn is_waiting(&self, outbox: &Outbox) -> bool {
+        self.held.is_some() || !outbox.is_empty()
+    }
+
+    /// Starts a POST with as many messages of the outbox as fit. `false` if they have no packets.
+    pub(crate) fn start_post(&mut self, outbox: &Outbox) -> bool {
+        let body = self.next_body(outbox);
+        let has_packets = !body.is_empty();
+        if has_packets {
             self.post(body);
         }
+        has_packets
     }
 
-    /// Sends the close packet, behind everything else.
-    pub(crate) fn send_close(&mut self) {
+    /// Starts a POST with the close packet.
+    pub(crate) fn start_close(&mut self) {
         let mut body = Body::new(self.route.config.protocol);
         body.push(&[PacketType::Close.digit()]);
         self.post(body.finish());
     }
 
-    /// Whether a POST is in progress.
-    pub(crate) fn is_posting(&self) -> bool {
-        self.post.is_some()
-    }
-
-    /// Starts no further requests, so that the session can upgrade.
-    pub(crate) fn pause(&mut self) {
-        self.pausing = true;
-    }
-
-    /// Starts requests again, after a failed upgrade.
-    pub(crate) fn resume(&mut self) {
-        self.pausing = false;
-    }
-
-    /// Whether no request is in progress.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.get.is_none() && self.post.is_none() && self.packets.is_none()
+    /// The end of the POST: whether its last message is not complete. Without a POST it stays pending.
+    pub(crate) fn poll_post(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, TransportError>> {
+        let Some(post) = &mut self.post else { return Poll::Pending };
+        let (answer, connection) = ready!(post.as_mut().poll(cx));
+        self.post = None;
+        self.idle.extend(connection);
+        answer.map_err(TransportError::Post)?;
+        let (messages, bytes) = std::mem::take(&mut self.posted);
+        outbox.wrote(messages, bytes);
+        Poll::Ready(Ok(self.held.as_ref().is_some_and(|(_, sent)| *sent > 0)))
     }
 
     /// A message that was taken out of the outbox and not sent.
@@ -151,12 +140,13 @@ impl Polling {
 
     fn post(&mut self, body: Vec<u8>) {
         let request = self.route.poll(Some(&self.sid), Some(body.into()));
-        self.post = Some(exchange(Arc::clone(&self.route), self.idle.pop(), request, 1024));
+        let connection = self.idle.pop();
+        self.post = Some(exchange(Arc::clone(&self.route), connection, request, MAX_POST_ANSWER));
     }
 
     /// As many messages as fit into one POST. A packet that exceeds the limit alone is sent, and the server
     /// refuses it.
-    fn next_body(&mut self, outbox: &Outbox) -> Option<Vec<u8>> {
+    fn next_body(&mut self, outbox: &Outbox) -> Vec<u8> {
         let limit = self.max_payload.unwrap_or(usize::MAX);
         let mut body = Body::new(self.route.config.protocol);
         let mut next = Vec::with_capacity(1);
@@ -195,10 +185,10 @@ impl Polling {
             self.posted.0 += 1;
             self.posted.1 += message.wire_len();
         }
-        if body.is_empty() { None } else { Some(body.finish()) }
+        body.finish()
     }
 
-    fn take_answer(&mut self, answer: Result<bytes::Bytes, HttpError>) -> Result<(), TransportError> {
+    fn decode(&mut self, answer: Result<bytes::Bytes, HttpError>) -> Result<(), TransportError> {
         let body = answer.map_err(TransportError::Poll)?;
         let body = Text::from_utf8(body).map_err(|_| TransportError::Poll(HttpError::Utf8))?;
         let config = &self.route.config;

@@ -1,13 +1,11 @@
 //! The client's side of the heartbeat: the server pings in revision 4, the client in revision 3.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::protocol::packet::{PacketType, Protocol};
 
 /// The deadline of a session, and the time of the next ping in revision 3.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Heartbeat {
     protocol: Protocol,
     interval: Duration,
@@ -53,8 +51,8 @@ impl Heartbeat {
         Some(Due::Ping)
     }
 
-    /// Notes a packet of the server. `true` if a deadline has changed. The clock is read only for that.
-    pub(crate) fn heard(&mut self, kind: PacketType, now: impl FnOnce() -> Instant) -> bool {
+    /// Notes a packet of the server.
+    pub(crate) fn heard(&mut self, kind: PacketType, now: Instant) {
         let counts = match self.protocol {
             // Only the server's own pings prove that its heartbeat works.
             Protocol::V4 => kind == PacketType::Ping,
@@ -62,13 +60,11 @@ impl Heartbeat {
             Protocol::V3 => true,
         };
         if counts {
-            let now = now();
             self.deadline = now + self.interval + self.timeout;
             if kind == PacketType::Pong {
                 self.ping_at = Some(now + self.interval);
             }
         }
-        counts
     }
 }
 
@@ -85,33 +81,35 @@ mod tests {
         let mut heartbeat = Heartbeat::new(Protocol::V4, INTERVAL, TIMEOUT, start);
         assert_eq!(heartbeat.next(), start + INTERVAL + TIMEOUT);
         assert_eq!(heartbeat.due(start + INTERVAL), None);
-        assert!(!heartbeat.heard(PacketType::Message, || start + INTERVAL));
-        assert!(!heartbeat.heard(PacketType::Pong, || start + INTERVAL));
-        assert!(heartbeat.heard(PacketType::Ping, || start + INTERVAL));
+        for kind in [PacketType::Message, PacketType::Pong] {
+            heartbeat.heard(kind, start + INTERVAL);
+            assert_eq!(heartbeat.next(), start + INTERVAL + TIMEOUT);
+        }
+        heartbeat.heard(PacketType::Ping, start + INTERVAL);
         assert_eq!(heartbeat.next(), start + 2 * INTERVAL + TIMEOUT);
         assert_eq!(heartbeat.due(heartbeat.deadline()), Some(Due::Dead));
     }
 
     #[test]
-    fn in_revision_3_the_client_asks() {
+    fn in_revision_3_the_client_pings() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(Protocol::V3, INTERVAL, TIMEOUT, start);
         assert_eq!(heartbeat.next(), start + INTERVAL);
-        let asked = start + INTERVAL;
-        assert_eq!(heartbeat.due(asked), Some(Due::Ping));
-        assert_eq!(heartbeat.due(asked), None);
-        assert_eq!(heartbeat.next(), asked + TIMEOUT);
+        let pinged = start + INTERVAL;
+        assert_eq!(heartbeat.due(pinged), Some(Due::Ping));
+        assert_eq!(heartbeat.due(pinged), None);
+        assert_eq!(heartbeat.next(), pinged + TIMEOUT);
         // Any packet keeps the session open, but the next ping waits for the pong.
-        assert!(heartbeat.heard(PacketType::Message, || asked));
-        assert_eq!(heartbeat.next(), asked + INTERVAL + TIMEOUT);
-        assert!(heartbeat.heard(PacketType::Pong, || asked));
-        assert_eq!(heartbeat.next(), asked + INTERVAL);
-        assert_eq!(heartbeat.due(asked + INTERVAL), Some(Due::Ping));
-        assert_eq!(heartbeat.due(asked + INTERVAL + TIMEOUT), Some(Due::Dead));
+        heartbeat.heard(PacketType::Message, pinged);
+        assert_eq!(heartbeat.next(), pinged + INTERVAL + TIMEOUT);
+        heartbeat.heard(PacketType::Pong, pinged);
+        assert_eq!(heartbeat.next(), pinged + INTERVAL);
+        assert_eq!(heartbeat.due(pinged + INTERVAL), Some(Due::Ping));
+        assert_eq!(heartbeat.due(pinged + INTERVAL + TIMEOUT), Some(Due::Dead));
     }
 
     #[test]
-    fn whoever_has_slept_too_long_is_dead_and_does_not_ask() {
+    fn a_heartbeat_that_expired_during_a_suspension_sends_no_ping() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(Protocol::V3, INTERVAL, TIMEOUT, start);
         assert_eq!(heartbeat.due(start + INTERVAL + TIMEOUT), Some(Due::Dead));

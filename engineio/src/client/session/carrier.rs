@@ -2,12 +2,12 @@
 
 use std::task::{Context, Poll};
 
-use crate::client::error::{Closed, TransportError};
+use crate::client::error::TransportError;
+use crate::client::machine::Input;
 use crate::client::polling::Polling;
 use crate::client::websocket::{Received, WebSocket};
 use crate::config::Transport;
 use crate::outbox::Outbox;
-use crate::protocol::packet::Packet;
 
 pub(crate) enum Carrier {
     Polling(Box<Polling>),
@@ -22,20 +22,23 @@ impl Carrier {
         }
     }
 
-    /// The next packet, or the end of the transport.
-    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Closed>> {
-        match self {
-            Self::Polling(polling) => polling.poll_packet(cx).map_err(Closed::from),
-            Self::WebSocket(websocket) => websocket.poll_receive(cx).map(|received| match received? {
-                Received::Packet(packet) => Ok(packet),
-                Received::Closed(code) => Err(Closed::TransportClose(code)),
+    /// The next packet, or the end of a response or of the transport, as an input of the machine.
+    pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let input = match self {
+            Self::Polling(polling) => {
+                polling.poll_packet(cx).map_ok(|packet| packet.map_or(Input::PollEnded, Input::Packet))
+            }
+            Self::WebSocket(websocket) => websocket.poll_receive(cx).map_ok(|received| match received {
+                Received::Packet(packet) => Input::Packet(packet),
+                Received::Closed(code) => Input::CarrierClosed(code),
             }),
-        }
+        };
+        input.map(|input| input.unwrap_or_else(Input::Failed))
     }
 
     /// Writes the outbox before the next read. Without this, a server that never stops sending would get no
     /// response, not even to its pings. Polling reads and writes independently.
-    pub(crate) fn clear_the_way(&mut self, outbox: &Outbox, cx: &mut Context<'_>) {
+    pub(super) fn write_before_read(&mut self, outbox: &Outbox, cx: &mut Context<'_>) {
         if let Self::WebSocket(websocket) = self {
             if !websocket.has_received() {
                 websocket.poll_flush(Some(outbox), cx);
@@ -43,35 +46,34 @@ impl Carrier {
         }
     }
 
-    /// Writes the outbox. `true` means that nothing is left.
-    pub(crate) fn poll_flush(
+    /// Writes the answer to the server's close frame, if the socket accepts it at once.
+    pub(super) fn write_last(&mut self, cx: &mut Context<'_>) {
+        if let Self::WebSocket(websocket) = self {
+            websocket.poll_flush(None, cx);
+        }
+    }
+
+    /// Continues writing. `Ready` is the end of a POST; the flag says whether messages still wait.
+    pub(super) fn poll_write(
         &mut self,
         outbox: &Outbox,
         cx: &mut Context<'_>,
-    ) -> Result<bool, TransportError> {
+    ) -> (Poll<Result<bool, TransportError>>, bool) {
         match self {
-            Self::Polling(polling) => polling.poll_flush(outbox, cx),
-            Self::WebSocket(websocket) => Ok(websocket.poll_flush(Some(outbox), cx)),
+            Self::Polling(polling) => (polling.poll_post(outbox, cx), polling.is_waiting(outbox)),
+            Self::WebSocket(websocket) => (Poll::Pending, !websocket.poll_flush(Some(outbox), cx)),
         }
     }
 
     /// Queues the close packet or close frame, behind everything else.
-    pub(crate) fn send_close(&mut self) {
+    pub(super) fn send_close(&mut self) {
         match self {
-            Self::Polling(polling) => polling.send_close(),
+            Self::Polling(polling) => polling.start_close(),
             Self::WebSocket(websocket) => websocket.send_close(),
         }
     }
 
-    /// Whether the close has been sent. A WebSocket also waits for the server's close frame.
-    pub(crate) fn is_gone(&self) -> bool {
-        match self {
-            Self::Polling(polling) => !polling.is_posting(),
-            Self::WebSocket(_) => false,
-        }
-    }
-
-    pub(crate) fn polling(&mut self) -> Option<&mut Polling> {
+    pub(super) fn polling(&mut self) -> Option<&mut Polling> {
         match self {
             Self::Polling(polling) => Some(polling),
             Self::WebSocket(_) => None,

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 use crate::config::SlowConsumer;
 use crate::error::SendError;
@@ -18,7 +17,7 @@ use crate::protocol::prepared::Prepared;
 pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     closing: AtomicBool,
-    begun: Instant,
+    begun: tokio::time::Instant,
     /// The end of the session unless a ping arrives, in milliseconds since its start.
     heartbeat: AtomicU64,
 }
@@ -28,7 +27,7 @@ impl Shared {
         let shared = Self {
             outbox: Outbox::new(max_buffered, SlowConsumer::Refuse),
             closing: AtomicBool::new(false),
-            begun: Instant::now(),
+            begun: tokio::time::Instant::now(),
             heartbeat: AtomicU64::new(0),
         };
         shared.set_heartbeat(heartbeat);
@@ -36,7 +35,7 @@ impl Shared {
     }
 
     pub(crate) fn set_heartbeat(&self, heartbeat: Instant) {
-        let millis = heartbeat.saturating_duration_since(self.begun).as_millis();
+        let millis = heartbeat.saturating_duration_since(self.begun.into_std()).as_millis();
         self.heartbeat.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 

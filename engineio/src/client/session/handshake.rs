@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::time::Instant;
 
+use crate::client::config::ClientConfig;
 use crate::client::error::TransportError;
-use crate::client::machine::heartbeat::Heartbeat;
+use crate::client::machine::Settings;
 use crate::config::Transport;
-use crate::protocol::packet::{Packet, Protocol};
+use crate::protocol::packet::Packet;
 
 /// The longest duration: a year, which is practically forever and can be added to any clock.
-pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The data of an open packet.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,15 +36,19 @@ impl Handshake {
         if handshake.sid.is_empty() { Err(TransportError::Handshake) } else { Ok(handshake) }
     }
 
-    /// The heartbeat of the session.
-    pub(crate) fn heartbeat(&self, protocol: Protocol, now: Instant) -> Heartbeat {
-        // Both values come from the server, so they are limited before they are added.
-        let [interval, timeout] =
-            [self.ping_interval, self.ping_timeout].map(|millis| Duration::from_millis(millis).min(LONGEST));
-        Heartbeat::new(protocol, interval, timeout, now)
-    }
-
-    pub(crate) fn offers(&self, transport: Transport) -> bool {
-        self.upgrades.iter().any(|name| name == transport.as_str())
+    /// The settings of the session's machine, for a session that opened on `transport`. The durations come
+    /// from the server or the application, so they are limited before they are added.
+    pub(super) fn settings(&self, config: &ClientConfig, transport: Transport) -> Settings {
+        let upgrades = config.upgrade
+            && config.transports.contains(&Transport::WebSocket)
+            && self.upgrades.iter().any(|name| name == Transport::WebSocket.as_str());
+        Settings {
+            protocol: config.protocol,
+            transport,
+            ping_interval: Duration::from_millis(self.ping_interval).min(LONGEST),
+            ping_timeout: Duration::from_millis(self.ping_timeout).min(LONGEST),
+            upgrade_timeout: upgrades.then_some(config.upgrade_timeout.min(LONGEST)),
+            close_timeout: config.close_timeout.min(LONGEST),
+        }
     }
 }

@@ -1,81 +1,60 @@
-//! The WebSocket of an upgrade in progress, while the session is still polling.
+//! The WebSocket of an upgrade, while the session is still polling.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use tokio::time::Instant;
+use std::task::{Context, Poll, ready};
 
 use crate::client::error::{TransportError, UpgradeError};
 use crate::client::http::route::Route;
+use crate::client::machine::Input;
 use crate::client::websocket::{Received, WebSocket};
-use crate::protocol::packet::{Packet, PacketType};
+use crate::protocol::packet::PacketType;
 use crate::protocol::prepared::Prepared;
 
 type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, TransportError>> + Send>>;
 
-/// An upgrade in progress.
-pub(crate) struct Probe {
-    stage: Stage,
-    pub(crate) deadline: Instant,
-}
-
-enum Stage {
+/// A WebSocket that is being opened, or is open.
+pub(super) enum Probe {
     Opening(Opening),
-    /// The probe ping was sent.
-    Asked(Box<WebSocket>),
-    /// The pong has arrived. The session moves when no polling request is in progress.
-    Answered(Box<WebSocket>),
+    Open(Box<WebSocket>),
 }
 
 impl Probe {
-    pub(crate) fn new(route: Arc<Route>, sid: String, deadline: Instant) -> Self {
-        Self { stage: Stage::Opening(Box::pin(WebSocket::open(route, Some(sid)))), deadline }
+    pub(super) fn new(route: Arc<Route>, sid: String) -> Self {
+        Self::Opening(Box::pin(WebSocket::open(route, Some(sid))))
     }
 
-    /// Whether the server has answered the probe, so that the session is about to move.
-    pub(crate) fn is_answered(&self) -> bool {
-        matches!(self.stage, Stage::Answered(_))
-    }
-
-    /// The WebSocket for the session, if the server has answered the probe.
-    pub(crate) fn into_websocket(self) -> Option<Box<WebSocket>> {
-        match self.stage {
-            Stage::Answered(websocket) => Some(websocket),
-            Stage::Opening(_) | Stage::Asked(_) => None,
+    /// Queues the probe ping.
+    pub(super) fn send_ping(&mut self) {
+        if let Self::Open(websocket) = self {
+            websocket.send(Prepared::control(PacketType::Ping, b"probe"));
         }
     }
 
-    /// Ready once, when the server has answered the probe.
-    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UpgradeError>> {
-        loop {
-            match &mut self.stage {
-                Stage::Opening(opening) => match opening.as_mut().poll(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(websocket) => {
-                        let mut websocket = websocket?;
-                        websocket.send(Prepared::control(PacketType::Ping, b"probe"));
-                        self.stage = Stage::Asked(Box::new(websocket));
-                    }
-                },
-                Stage::Asked(websocket) => {
-                    websocket.poll_flush(None, cx);
-                    let Poll::Ready(received) = websocket.poll_receive(cx)? else { return Poll::Pending };
-                    match received {
-                        Received::Packet(Packet::Pong(data)) if data.as_bytes() == b"probe" => {}
-                        Received::Packet(_) => return Poll::Ready(Err(UpgradeError::Answer)),
-                        Received::Closed(_) => return Poll::Ready(Err(UpgradeError::Closed)),
-                    }
-                    let opened =
-                        std::mem::replace(&mut self.stage, Stage::Opening(Box::pin(std::future::pending())));
-                    if let Stage::Asked(websocket) = opened {
-                        self.stage = Stage::Answered(websocket);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Stage::Answered(_) => return Poll::Pending,
+    /// The WebSocket for the session, if it is open.
+    pub(super) fn into_websocket(self) -> Option<Box<WebSocket>> {
+        match self {
+            Self::Open(websocket) => Some(websocket),
+            Self::Opening(_) => None,
+        }
+    }
+
+    /// The next event, as an input of the machine.
+    pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let input = match self {
+            Self::Opening(opening) => ready!(opening.as_mut().poll(cx)).map(|websocket| {
+                *self = Self::Open(Box::new(websocket));
+                Input::ProbeOpened
+            }),
+            Self::Open(websocket) => {
+                websocket.poll_flush(None, cx);
+                ready!(websocket.poll_receive(cx)).map(|received| match received {
+                    Received::Packet(packet) => Input::ProbePacket(packet),
+                    Received::Closed(_) => Input::ProbeFailed(UpgradeError::Closed),
+                })
             }
-        }
+        };
+        Poll::Ready(input.unwrap_or_else(|error| Input::ProbeFailed(error.into())))
     }
 }

@@ -11,21 +11,23 @@ use tokio::sync::Notify;
 
 use crate::auth::guard::Guard;
 use crate::auth::operators::Operators;
-use crate::auth::tokens::{Keys, Session, SessionError, TokenError, Tokens};
+use crate::auth::tokens::{Keys, SessionError, SessionToken, TokenError, Tokens};
 use crate::builtin;
 use crate::config::{Config, Secret, WrongValue, changes};
-use crate::idempotency::Once;
-use crate::limits::address_limits::Crowd;
+use crate::error_event;
+use crate::idempotency::IdempotencyKeys;
+use crate::limits::address_limits::AddressLimits;
+use crate::limits::namespace_limit::NamespaceLimit;
 use crate::limits::rate_limit;
 use crate::listen::descriptors;
 use crate::listen::forwarded::Proxies;
-use crate::listen::networks::NetError;
+use crate::listen::networks::NetworkError;
 use crate::listen::tls::{Tls, TlsError};
-use crate::stats::counters::{Place, Tallies};
-use crate::stats::disconnects::Closes;
+use crate::stats::counters::{Counters, NamespaceCounters};
+use crate::stats::disconnects::Disconnects;
 use crate::stats::live;
-use crate::stats::snapshot::Numbers;
-use crate::webhooks::{HookError, Hooks};
+use crate::stats::snapshot::Stats;
+use crate::webhooks::{WebhookError, Webhooks};
 
 /// Handle to a gateway. Clones refer to the same gateway.
 #[derive(Clone, Debug)]
@@ -36,16 +38,16 @@ struct Shared {
     config: Arc<Config>,
     origins: Origins,
     io: Server,
-    closes: Arc<Closes>,
-    tallies: Tallies,
-    once: Arc<Once>,
+    disconnects: Arc<Disconnects>,
+    counters: Counters,
+    idempotency_keys: Arc<IdempotencyKeys>,
     tokens: Arc<Tokens>,
     operators: Arc<Operators>,
     tls: Option<Arc<Tls>>,
-    hooks: Hooks,
-    crowd: Arc<Crowd>,
+    webhooks: Webhooks,
+    address_limits: Arc<AddressLimits>,
     proxies: Proxies,
-    descriptors: descriptors::Watch,
+    descriptors: descriptors::DescriptorState,
     started: Instant,
     ports: Mutex<Vec<ConnectionCount>>,
     draining: AtomicBool,
@@ -86,10 +88,10 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// An entry of an address list is neither an address nor a network.
     #[error(transparent)]
-    Net(#[from] NetError),
+    Net(#[from] NetworkError),
     /// The settings of the backend are unusable.
     #[error(transparent)]
-    Hook(#[from] HookError),
+    Hook(#[from] WebhookError),
     /// The system has no random bytes for a generated key.
     #[error("api.keys is empty, and no key can be made: {0}")]
     Random(#[from] getrandom::Error),
@@ -110,45 +112,46 @@ impl Gateway {
         first_wrong(&config)?;
         let config = Arc::new(config);
         let origins: Origins = config.origins.allowed.iter().collect();
-        let tallies = Tallies::default();
+        let counters = Counters::default();
         let proxies = Proxies::new(&config.server)?;
-        let crowd = Arc::new(Crowd::new(&config.limits, &proxies, &tallies.excess)?);
-        let io = server(&config, &origins, &crowd)?;
+        let address_limits = Arc::new(AddressLimits::new(&config.limits, &proxies, &counters.refused)?);
+        let namespace_limit = NamespaceLimit::new(config.limits.namespaces_per_connection, &counters.refused);
+        let io = server(&config, &origins, &address_limits)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
         let guard = Guard::new(&io, &tokens, &config.auth);
-        let hooks = Hooks::new(&config.hooks, &io)?;
-        let closes = Arc::<Closes>::default();
+        let webhooks = Webhooks::new(&config.hooks, &io)?;
+        let disconnects = Arc::<Disconnects>::default();
         let started = Instant::now();
         // Registered first, so that no pattern matches its name.
-        live::register(&io, &operators, &closes, started);
+        live::register(&io, &operators, &disconnects, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
             // The limit runs before all other middleware, so that a refused client causes no further work.
-            crowd.register(&namespace);
+            namespace_limit.register(&namespace);
             guard.register(&namespace);
             rate_limit::register(&namespace, &config.limits);
-            builtin::register(&namespace, &config, &tallies.excess);
-            hooks.register(&namespace, config.events.relay);
-            count(&namespace, &closes, &tallies.place(name));
-            let broadcasts = Arc::clone(&tallies.broadcasts);
+            builtin::register(&namespace, &config, &counters.refused);
+            webhooks.register(&namespace, config.events.relay);
+            count(&namespace, &disconnects, &counters.namespace(name));
+            let broadcasts = Arc::clone(&counters.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
         }
         Ok(Self(Arc::new(Shared {
             config,
             origins,
             io,
-            closes,
-            tallies,
-            once: Arc::default(),
+            disconnects,
+            counters,
+            idempotency_keys: Arc::default(),
             tokens,
             operators,
             tls,
-            hooks,
-            crowd,
+            webhooks,
+            address_limits,
             proxies,
-            descriptors: descriptors::Watch::default(),
+            descriptors: descriptors::DescriptorState::default(),
             started,
             ports: Mutex::default(),
             draining: AtomicBool::new(false),
@@ -187,8 +190,8 @@ impl Gateway {
     }
 
     /// Current statistics. Collecting them iterates over all sessions and rooms.
-    pub fn numbers(&self) -> Numbers {
-        Numbers::now(&self.0.io, &self.0.closes, self.uptime())
+    pub fn stats(&self) -> Stats {
+        Stats::collect(&self.0.io, &self.0.disconnects, self.uptime())
     }
 
     /// Whether the gateway accepts new clients. It does not during a drain.
@@ -203,12 +206,12 @@ impl Gateway {
         self.0.draining.store(true, Ordering::Relaxed);
         let deadline = Duration::from_millis(self.0.config.server.drain_ms);
         let end = tokio::time::Instant::now() + deadline;
-        let hooks = &self.0.hooks;
-        let lost = hooks.lost();
+        let webhooks = &self.0.webhooks;
+        let lost_disconnects = webhooks.lost_disconnects();
         self.0.io.drain(deadline, deadline / 2).await;
         // Disconnect webhooks that are still pending at the deadline are lost, and counted below.
-        let _ = tokio::time::timeout_at(end, hooks.idle()).await;
-        let disconnects = hooks.unheard().saturating_sub(lost);
+        let _ = tokio::time::timeout_at(end, webhooks.idle()).await;
+        let disconnects = webhooks.unnotified().saturating_sub(lost_disconnects);
         if disconnects > 0 {
             tracing::warn!(disconnects, "the backend has not heard of all disconnects");
         }
@@ -248,7 +251,7 @@ impl Gateway {
 
     /// Issues a session token, for a user or anonymous. It is valid for `auth.session_ms`. The caller of this
     /// function must have authenticated the user.
-    pub fn acquire_session(&self, user: Option<String>) -> Result<Session, SessionError> {
+    pub fn acquire_session(&self, user: Option<String>) -> Result<SessionToken, SessionError> {
         self.0.tokens.acquire(user)
     }
 
@@ -258,13 +261,13 @@ impl Gateway {
     }
 
     /// Counters since the start.
-    pub(crate) fn tallies(&self) -> &Tallies {
-        &self.0.tallies
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
     }
 
     /// Idempotency keys of API calls.
-    pub(crate) fn once(&self) -> &Arc<Once> {
-        &self.0.once
+    pub(crate) fn idempotency_keys(&self) -> &Arc<IdempotencyKeys> {
+        &self.0.idempotency_keys
     }
 
     /// Verification of tokens.
@@ -273,13 +276,13 @@ impl Gateway {
     }
 
     /// Backend that receives webhooks, if one is configured.
-    pub(crate) fn hooks(&self) -> &Hooks {
-        &self.0.hooks
+    pub(crate) fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     /// Limits per client address and per connection.
-    pub(crate) fn crowd(&self) -> &Crowd {
-        &self.0.crowd
+    pub(crate) fn address_limits(&self) -> &AddressLimits {
+        &self.0.address_limits
     }
 
     /// Trusted proxies.
@@ -288,13 +291,13 @@ impl Gateway {
     }
 
     /// State of the file descriptors.
-    pub(crate) fn descriptors(&self) -> &descriptors::Watch {
+    pub(crate) fn descriptors(&self) -> &descriptors::DescriptorState {
         &self.0.descriptors
     }
 
     /// Statistics of disconnected clients.
-    pub(crate) fn closes(&self) -> &Closes {
-        &self.0.closes
+    pub(crate) fn disconnects(&self) -> &Disconnects {
+        &self.0.disconnects
     }
 
     /// Number of connections that are in a TLS handshake or speak HTTP, on all ports. Connections that became
@@ -329,7 +332,11 @@ fn first_wrong(config: &Config) -> Result<(), WrongValue> {
     }
 }
 
-fn server(config: &Config, origins: &Origins, crowd: &Crowd) -> Result<Server, engineio::ConfigError> {
+fn server(
+    config: &Config,
+    origins: &Origins,
+    address_limits: &AddressLimits,
+) -> Result<Server, engineio::ConfigError> {
     let transport = &config.transport;
     let builder = Server::builder()
         .path(&config.server.path)
@@ -345,7 +352,7 @@ fn server(config: &Config, origins: &Origins, crowd: &Crowd) -> Result<Server, e
             let engine = engine
                 .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
                 .max_sessions(config.server.max_sessions)
-                .max_sessions_per_address(crowd.sessions())
+                .max_sessions_per_address(address_limits.sessions())
                 .max_queued_bytes(config.server.max_queued_bytes)
                 .body_timeout(Duration::from_millis(transport.body_timeout_ms))
                 .allow_eio3(transport.allow_eio3)
@@ -369,30 +376,30 @@ fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
 }
 
 /// Counts connected and disconnected clients, and dropped events and acknowledgements.
-fn count(namespace: &Namespace, closes: &Arc<Closes>, place: &Arc<Place>) {
-    let coming = Arc::clone(place);
+fn count(namespace: &Namespace, disconnects: &Arc<Disconnects>, namespace_counters: &Arc<NamespaceCounters>) {
+    let on_connect = Arc::clone(namespace_counters);
     namespace.on_connect(move || {
-        coming.came.add();
+        on_connect.connected.add();
         async {}
     });
-    let (closes, going) = (Arc::clone(closes), Arc::clone(place));
+    let (disconnects, on_disconnect) = (Arc::clone(disconnects), Arc::clone(namespace_counters));
     namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-        going.went.add();
-        closes.add(&socket, reason);
+        on_disconnect.disconnected.add();
+        disconnects.add(&socket, reason);
         async {}
     });
-    let place = Arc::clone(place);
+    let namespace_counters = Arc::clone(namespace_counters);
     namespace.on_error(move |socket, error| {
         if let HandlerError::Answer(_) = error {
-            place.lost_answers.add();
+            namespace_counters.lost_acks.add();
         } else {
-            place.refused_events.add();
+            namespace_counters.refused_events.add();
         }
         tracing::debug!(id = socket.id(), error = %error.for_log(), "an event or its answer was dropped");
         // A client that requested an acknowledgement received the error with it. The event informs all other
         // clients.
         if let HandlerError::Extract { event, source } = error {
-            builtin::wrong(socket, event, source);
+            error_event::emit(socket, event, source);
         }
     });
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::Uri;
 
 /// Client for HTTP and HTTPS.
-pub(crate) type WebClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Lifetime of an idle connection in the pool. Many servers close idle connections after five seconds, and a
 /// request that fails on a closing connection cannot always be retried.
@@ -22,7 +22,7 @@ const KEEP: Duration = Duration::from_secs(4);
 
 /// Creates a client with up to `max_idle` idle connections. An error means that the system's certificates
 /// cannot be read.
-pub(crate) fn client(max_idle: usize) -> io::Result<WebClient> {
+pub(crate) fn client(max_idle: usize) -> io::Result<HttpClient> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);

@@ -4,52 +4,48 @@
 //! A caller that received no response repeats the call with the same key and receives the stored response.
 //! Only successful calls are stored: a failed call changed nothing and may be repeated.
 
-use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::expiring::Expiring;
+
 /// Time for which a response is stored.
 const LIFETIME: Duration = Duration::from_secs(600);
 /// Limit of stored responses; beyond it the oldest are removed.
-const MAX_ANSWERS: usize = 10_000;
+const MAX_RESPONSES: usize = 10_000;
 /// Limit of the bytes of stored responses.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Calls with an idempotency key.
 #[derive(Debug, Default)]
-pub(crate) struct Once {
-    inner: Mutex<Inner>,
+pub(crate) struct IdempotencyKeys {
+    calls: Mutex<Calls>,
     hasher: RandomState,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    calls: HashMap<String, Call>,
-    /// Keys in the order of their calls. A key that was removed and used again appears twice; the number
-    /// tells which entry is current.
-    order: VecDeque<(String, u64)>,
+struct Calls {
+    by_key: Expiring<String, Call, Instant>,
+    /// Bytes of the stored responses.
     bytes: usize,
-    next: u64,
 }
 
 #[derive(Debug)]
 struct Call {
-    number: u64,
-    since: Instant,
     /// Hash of the call and its body.
-    asked: u64,
+    request: u64,
     /// Response, once the call has succeeded.
-    answer: Option<Bytes>,
+    response: Option<Bytes>,
 }
 
 /// State of a key.
 #[derive(Debug)]
-pub(crate) enum Claim {
+pub(crate) enum KeyState {
     /// The key is new, and the caller has to carry out the call.
-    New(Ticket),
+    New(Reservation),
     /// The call was carried out, with this response.
     Done(Bytes),
     /// The call is being carried out.
@@ -58,86 +54,73 @@ pub(crate) enum Claim {
     Other,
 }
 
-/// Permission to carry out a call. If it is dropped without a response, the key is free again.
+/// Reservation of a key for one call. If it is dropped without a response, the key is free again.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    once: Arc<Once>,
+pub(crate) struct Reservation {
+    keys: Arc<IdempotencyKeys>,
     key: String,
     number: u64,
 }
 
-impl Once {
+impl IdempotencyKeys {
     /// Looks up a key, and reserves it if it is new.
-    pub(crate) fn claim(self: &Arc<Self>, key: &str, asked: &impl Hash, now: Instant) -> Claim {
-        let asked = self.hasher.hash_one(asked);
-        let mut inner = self.lock();
-        inner.forget(now);
-        if let Some(call) = inner.calls.get(key) {
-            return match &call.answer {
-                _ if call.asked != asked => Claim::Other,
-                Some(answer) => Claim::Done(answer.clone()),
-                None => Claim::Running,
+    pub(crate) fn reserve(self: &Arc<Self>, key: &str, request: &impl Hash, now: Instant) -> KeyState {
+        let request = self.hasher.hash_one(request);
+        let mut calls = self.lock();
+        calls.remove_expired(now);
+        if let Some(entry) = calls.by_key.get(key) {
+            return match &entry.value.response {
+                _ if entry.value.request != request => KeyState::Other,
+                Some(response) => KeyState::Done(response.clone()),
+                None => KeyState::Running,
             };
         }
-        let number = inner.next;
-        inner.next += 1;
-        inner.calls.insert(key.to_owned(), Call { number, since: now, asked, answer: None });
-        inner.order.push_back((key.to_owned(), number));
-        Claim::New(Ticket { once: Arc::clone(self), key: key.to_owned(), number })
+        let number = calls.by_key.insert(key.to_owned(), Call { request, response: None }, now);
+        KeyState::New(Reservation { keys: Arc::clone(self), key: key.to_owned(), number })
     }
 
     /// Locks the calls. No change can be interrupted, so a poisoned lock is still consistent.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl Calls {
     /// Removes expired responses, and the oldest ones beyond the limits.
-    fn forget(&mut self, now: Instant) {
-        while let Some((key, number)) = self.order.front() {
-            let call = self.calls.get(key).filter(|call| call.number == *number);
-            let is_kept = call.is_some_and(|call| {
-                now.saturating_duration_since(call.since) < LIFETIME
-                    && self.order.len() <= MAX_ANSWERS
-                    && self.bytes <= MAX_BYTES
-            });
-            if is_kept {
+    fn remove_expired(&mut self, now: Instant) {
+        while let Some(oldest) = self.by_key.oldest() {
+            let is_alive = now.saturating_duration_since(oldest.since) < LIFETIME;
+            if is_alive && self.by_key.len() <= MAX_RESPONSES && self.bytes <= MAX_BYTES {
                 return;
             }
-            let is_same = call.is_some();
-            if let Some((key, _)) = self.order.pop_front() {
-                if is_same {
-                    self.remove(&key);
-                }
-            }
+            let removed = self.by_key.remove_oldest();
+            self.release(removed);
         }
     }
 
-    fn remove(&mut self, key: &str) {
-        let answer = self.calls.remove(key).and_then(|call| call.answer);
-        self.bytes -= answer.map_or(0, |answer| answer.len());
+    /// Subtracts the bytes of a removed call.
+    fn release(&mut self, removed: Option<Call>) {
+        self.bytes -= removed.and_then(|call| call.response).map_or(0, |response| response.len());
     }
 }
 
-impl Ticket {
+impl Reservation {
     /// Stores the response of a successful call.
-    pub(crate) fn done(self, answer: Bytes) {
-        let mut inner = self.once.lock();
-        let len = answer.len();
-        if let Some(call) = inner.calls.get_mut(&self.key).filter(|call| call.number == self.number) {
-            call.answer = Some(answer);
-            inner.bytes += len;
+    pub(crate) fn done(self, response: Bytes) {
+        let mut calls = self.keys.lock();
+        let len = response.len();
+        if let Some(call) = calls.by_key.get_mut(&self.key, self.number) {
+            call.response = Some(response);
+            calls.bytes += len;
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut inner = self.once.lock();
-        let call = inner.calls.get(&self.key);
-        if call.is_some_and(|call| call.number == self.number && call.answer.is_none()) {
-            inner.remove(&self.key);
+        let mut calls = self.keys.lock();
+        if calls.by_key.get_mut(&self.key, self.number).is_some_and(|call| call.response.is_none()) {
+            calls.by_key.remove(&self.key, self.number);
         }
     }
 }
@@ -146,57 +129,53 @@ impl Drop for Ticket {
 mod tests {
     use super::*;
 
-    fn ticket(once: &Arc<Once>, key: &str, now: Instant) -> Ticket {
-        match once.claim(key, &"asked", now) {
-            Claim::New(ticket) => ticket,
+    fn reservation(keys: &Arc<IdempotencyKeys>, key: &str, now: Instant) -> Reservation {
+        match keys.reserve(key, &"request", now) {
+            KeyState::New(reservation) => reservation,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn what_was_done_is_not_done_again() {
-        let once = Arc::<Once>::default();
+    fn a_completed_call_is_not_carried_out_again() {
+        let keys = Arc::<IdempotencyKeys>::default();
         let now = Instant::now();
-        let first = ticket(&once, "a", now);
-        assert!(matches!(once.claim("a", &"asked", now), Claim::Running));
-        assert!(matches!(once.claim("a", &"something else", now), Claim::Other));
-        let _second = ticket(&once, "b", now);
-        first.done("answer".into());
-        assert!(matches!(once.claim("a", &"asked", now), Claim::Done(answer) if answer == "answer"));
-        assert!(matches!(once.claim("a", &"something else", now), Claim::Other));
-        drop(ticket(&once, "a", now + LIFETIME));
+        let first = reservation(&keys, "a", now);
+        assert!(matches!(keys.reserve("a", &"request", now), KeyState::Running));
+        assert!(matches!(keys.reserve("a", &"another request", now), KeyState::Other));
+        let _second = reservation(&keys, "b", now);
+        first.done("response".into());
+        assert!(
+            matches!(keys.reserve("a", &"request", now), KeyState::Done(response) if response == "response")
+        );
+        assert!(matches!(keys.reserve("a", &"another request", now), KeyState::Other));
+        drop(reservation(&keys, "a", now + LIFETIME));
     }
 
     #[test]
-    fn what_failed_may_be_tried_again() {
-        let once = Arc::<Once>::default();
+    fn a_failed_call_may_be_repeated() {
+        let keys = Arc::<IdempotencyKeys>::default();
         let now = Instant::now();
-        drop(ticket(&once, "a", now));
-        ticket(&once, "a", now).done("answer".into());
-        assert!(matches!(once.claim("a", &"asked", now), Claim::Done(_)));
+        drop(reservation(&keys, "a", now));
+        reservation(&keys, "a", now).done("response".into());
+        assert!(matches!(keys.reserve("a", &"request", now), KeyState::Done(_)));
     }
 
     #[test]
-    fn memory_has_an_end() {
-        let once = Arc::<Once>::default();
+    fn stored_responses_are_bounded_by_number_bytes_and_time() {
+        let keys = Arc::<IdempotencyKeys>::default();
         let now = Instant::now();
-        for number in 0..MAX_ANSWERS + 10 {
-            ticket(&once, &number.to_string(), now).done("x".into());
+        for number in 0..MAX_RESPONSES + 10 {
+            reservation(&keys, &number.to_string(), now).done("x".into());
         }
-        assert!(once.lock().calls.len() <= MAX_ANSWERS + 1);
-        assert!(matches!(once.claim("0", &"asked", now), Claim::New(_)), "the oldest went");
+        assert!(keys.lock().by_key.len() <= MAX_RESPONSES + 1);
+        assert!(matches!(keys.reserve("0", &"request", now), KeyState::New(_)), "the oldest was removed");
         for number in 0..10 {
-            ticket(&once, &format!("large {number}"), now).done(vec![0; MAX_BYTES / 4].into());
+            reservation(&keys, &format!("large {number}"), now).done(vec![0; MAX_BYTES / 4].into());
         }
-        assert!(once.lock().bytes <= MAX_BYTES + MAX_BYTES / 4);
-        drop(ticket(&once, "late", now + LIFETIME));
-        let left = once.lock();
-        assert_eq!((left.bytes, left.calls.len()), (0, 0));
-        drop(left);
-        // Failed calls leave no entries behind.
-        for _ in 0..3 * MAX_ANSWERS {
-            drop(ticket(&once, "failed", now));
-        }
-        assert!(once.lock().order.len() <= MAX_ANSWERS + 1);
+        assert!(keys.lock().bytes <= MAX_BYTES + MAX_BYTES / 4);
+        drop(reservation(&keys, "late", now + LIFETIME));
+        let calls = keys.lock();
+        assert_eq!((calls.bytes, calls.by_key.len()), (0, 0));
     }
 }

@@ -26,17 +26,19 @@
 //! - `auth`: authentication of clients and operators. `limits`: rate limits, and limits per client address.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so all features work for
 //!   both protocols.
-//! - `builtin`: the built-in events of clients. `webhooks`: the backend that admits clients and handles their
+//! - `builtin`: the built-in events of clients. `error_event`: the event `error`. `webhooks`: the backend that admits clients and handles their
 //!   events.
 //! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
 //!   responses. `idempotency`: idempotency keys of API calls. `http_client`: the HTTP client.
 //! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of
-//!   the log.
+//!   the log. `expiring`: a map whose entries expire.
 
 mod auth;
 mod builtin;
 pub mod cli;
 pub mod config;
+mod error_event;
+mod expiring;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -53,16 +55,16 @@ mod serve;
 mod stats;
 mod webhooks;
 
-pub use self::auth::tokens::{JwksError, Session, SessionError, TokenError};
+pub use self::auth::tokens::{JwksError, SessionError, SessionToken, TokenError};
 pub use self::auth::user::USER_ROOM;
 pub use self::builtin::room_name::RoomError;
 pub use self::config::Config;
 pub use self::gateway::{Gateway, ReloadError, StartError};
-pub use self::listen::networks::NetError;
+pub use self::listen::networks::NetworkError;
 pub use self::listen::tls::TlsError;
-pub use self::stats::disconnects::Close;
-pub use self::stats::snapshot::{Counted, Numbers, RoomSize};
-pub use self::webhooks::HookError;
+pub use self::stats::disconnects::Disconnect;
+pub use self::stats::snapshot::{RoomSize, Stats, Traffic};
+pub use self::webhooks::WebhookError;
 
 /// Sample configuration that `gen-config` prints: all settings with their defaults.
 pub const SAMPLE_CONFIG: &str = include_str!("../gateway.toml");

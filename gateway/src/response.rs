@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::json;
 
 /// HTTP response.
-pub type Answer = Response<Body>;
+pub type HttpResponse = Response<Body>;
 
 /// Response with a value as JSON.
-pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+pub fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
     match serde_json::to_vec(value) {
         Ok(text) => of(status, "application/json", text),
         Err(_) => of(StatusCode::INTERNAL_SERVER_ERROR, "application/json", Bytes::new()),
@@ -18,7 +18,7 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
 }
 
 /// Response to a successful request: `{"success": true, "data": …}`.
-pub fn success(data: impl Serialize) -> Answer {
+pub fn success(data: impl Serialize) -> HttpResponse {
     #[derive(Serialize)]
     struct Success<T> {
         success: bool,
@@ -29,7 +29,7 @@ pub fn success(data: impl Serialize) -> Answer {
 
 /// Response to a failed request: `{"success": false, "error": {"code": …, "message": …}}`. The code is for
 /// programs and stable.
-pub fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
+pub fn failure(status: StatusCode, code: &str, message: &str) -> HttpResponse {
     json(status, &json!({"success": false, "error": {"code": code, "message": message}}))
 }
 
@@ -37,7 +37,7 @@ pub fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Response with a text of the given type.
-pub fn of(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Answer {
+pub fn of(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> HttpResponse {
     let mut answer = Response::new(Body::from(text.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

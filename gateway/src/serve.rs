@@ -15,62 +15,62 @@ use http_body::Body;
 use tokio::net::TcpListener;
 
 use crate::gateway::Gateway;
-use crate::http::security_headers::Protection;
-use crate::listen::Door;
+use crate::http::security_headers::SecurityHeaders;
+use crate::listen::Listener;
 use crate::log::limit::LogLimiter;
-use crate::response::{self, Answer};
+use crate::response::{self, HttpResponse};
 use crate::{http as web, native};
 
 /// Number of file descriptors that each port reserves, so that its health can be checked when all others are
 /// in use.
 const RESERVE: usize = 8;
 /// Timeout for responses that are in progress when the gateway closes.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+const LAST_RESPONSES: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Serves the connections of a listener until the gateway is [drained](Self::drain), over TLS if the
     /// settings name a certificate.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        self.accept_clients(&listener, Door::Public).await;
+        self.accept_clients(&listener, Listener::Public).await;
         Ok(())
     }
 
     /// Serves a port for clients only, over both protocols. Other requests get information and health checks,
     /// but no API, page or metrics.
     pub async fn serve_clients(&self, listener: TcpListener) -> io::Result<()> {
-        self.accept_clients(&listener, Door::Clients).await;
+        self.accept_clients(&listener, Listener::Clients).await;
         Ok(())
     }
 
     /// Handles a request below `server.path` with the origin checks and limits of the gateway's own ports,
     /// for programs that listen on a port of their own. `peer` is the remote address of the connection.
-    pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> Answer {
+    pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> HttpResponse {
         // Requests with a session id and CORS preflights open no session.
         let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
         let answer = match admit(self, request.headers(), peer, is_handshake) {
             Ok(client) => {
                 request.extensions_mut().insert(PeerAddr(client));
                 let answer = self.io().engine().handle(request).await;
-                if is_handshake { explained(self, answer, client.ip()) } else { answer }
+                if is_handshake { with_body(self, answer, client.ip()) } else { answer }
             }
             Err(refused) => *refused,
         };
         if is_handshake {
-            self.tallies().handshakes.add("socketio", answer.status());
+            self.counters().handshakes.add("socketio", answer.status());
         }
         answer
     }
 
-    async fn accept_clients(&self, listener: &TcpListener, door: Door) {
+    async fn accept_clients(&self, listener: &TcpListener, kind: Listener) {
         match self.tls() {
             Some(tls) => {
-                let watched = Arc::clone(tls).watch();
+                let watch = Arc::clone(tls).watch();
                 tokio::select! {
-                    () = self.accept(listener, door) => {}
-                    () = watched => {}
+                    () = self.accept(listener, kind) => {}
+                    () = watch => {}
                 }
             }
-            None => self.accept(listener, door).await,
+            None => self.accept(listener, kind).await,
         }
     }
 
@@ -84,13 +84,13 @@ impl Gateway {
             let message = "internal.allow_without_key needs a loopback address";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.accept(&listener, Door::Internal).await;
+        self.accept(&listener, Listener::Internal).await;
         Ok(())
     }
 
-    async fn accept(&self, listener: &TcpListener, door: Door) {
-        let tls = self.tls().filter(|_| door != Door::Internal).map(Arc::clone);
-        let server = self.http_server(door, tls.is_some());
+    async fn accept(&self, listener: &TcpListener, kind: Listener) {
+        let tls = self.tls().filter(|_| kind != Listener::Internal).map(Arc::clone);
+        let server = self.http_server(kind, tls.is_some());
         self.add_port(server.connections());
         match tls {
             Some(tls) => {
@@ -104,24 +104,24 @@ impl Gateway {
         }
     }
 
-    fn http_server(&self, door: Door, tls: bool) -> HttpServer {
+    fn http_server(&self, kind: Listener, tls: bool) -> HttpServer {
         let gateway = self.clone();
-        let protection = Arc::new(Protection::new(self.config(), self.origins(), tls));
+        let security_headers = Arc::new(SecurityHeaders::new(self.config(), self.origins(), tls));
         let routes = Routes::new(move |request: Request<RequestBody>| {
-            let (gateway, protection) = (gateway.clone(), Arc::clone(&protection));
+            let (gateway, security_headers) = (gateway.clone(), Arc::clone(&security_headers));
             async move {
                 let is_socketio = gateway.io().engine().matches(request.uri().path());
-                let mut answer = respond(&gateway, request, door).await;
-                protection.add(answer.headers_mut(), is_socketio);
+                let mut answer = respond(&gateway, request, kind).await;
+                security_headers.add(answer.headers_mut(), is_socketio);
                 answer
             }
         });
         let gateway = self.clone();
         let reserved = Routes::new(move |request: Request<RequestBody>| {
             let gateway = gateway.clone();
-            async move { web::respond_reserved(&gateway, request, door).await }
+            async move { web::respond_reserved(&gateway, request, kind).await }
         });
-        let watching = self.clone();
+        let observer = self.clone();
         let gateway = self.clone();
         let log = LogLimiter::default();
         let config = self.config();
@@ -131,26 +131,26 @@ impl Gateway {
             .head_timeout(head)
             .body_timeout(Duration::from_millis(config.transport.body_timeout_ms))
             .max_connections(config.server.max_connections)
-            .max_connections_per_address(self.crowd().connections())
+            .max_connections_per_address(self.address_limits().connections())
             .reserve(RESERVE, reserved)
-            .on_descriptors(move |descriptors| watching.descriptors().note(descriptors))
-            .shutdown_timeout(LAST_ANSWERS)
+            .on_descriptors(move |descriptors| observer.descriptors().note(descriptors))
+            .shutdown_timeout(LAST_RESPONSES)
             .on_failure(move |failure| match failure {
                 // Port scanners cause failed handshakes too, so the log level is debug.
                 ConnectionFailure::Handshake(error) => {
-                    gateway.tallies().tls_failures.add();
+                    gateway.counters().tls_failures.add();
                     tracing::debug!(%error, "TLS");
                 }
-                ConnectionFailure::HandshakeTimeout => gateway.tallies().tls_failures.add(),
+                ConnectionFailure::HandshakeTimeout => gateway.counters().tls_failures.add(),
                 ConnectionFailure::TooMany => {
-                    gateway.tallies().excess.add("server_connections");
+                    gateway.counters().refused.add("server_connections");
                     warn(&log, failure);
                 }
                 ConnectionFailure::TooManyOfAddress(address) => {
-                    gateway.crowd().refuse("connections", *address);
+                    gateway.address_limits().refuse("connections", *address);
                 }
                 // A separate log line reports that descriptors have run out.
-                failure if failure.is_out_of_descriptors() => gateway.tallies().excess.add("descriptors"),
+                failure if failure.is_out_of_descriptors() => gateway.counters().refused.add("descriptors"),
                 failure => warn(&log, failure),
             })
     }
@@ -164,12 +164,12 @@ fn warn(log: &LogLimiter, failure: &ConnectionFailure) {
     }
 }
 
-async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
+async fn respond(gateway: &Gateway, request: Request<RequestBody>, listener: Listener) -> HttpResponse {
     let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
         return response::failure(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the peer is not known");
     };
-    if door == Door::Internal {
-        return web::respond(gateway, request, door).await;
+    if listener == Listener::Internal {
+        return web::respond(gateway, request, listener).await;
     }
     let engine = gateway.io().engine();
     if engine.matches(request.uri().path()) {
@@ -179,14 +179,14 @@ async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -
         let answer = match admit(gateway, request.headers(), peer, true) {
             Ok(client) => {
                 let answer = native::upgrade(gateway.config(), engine, request, client).await;
-                explained(gateway, answer, client.ip())
+                with_body(gateway, answer, client.ip())
             }
             Err(refused) => *refused,
         };
-        gateway.tallies().handshakes.add("native", answer.status());
+        gateway.counters().handshakes.add("native", answer.status());
         return answer;
     }
-    web::respond(gateway, request, door).await
+    web::respond(gateway, request, listener).await
 }
 
 /// Checks the origin and the rate of handshakes of a request, and determines the client address.
@@ -195,34 +195,34 @@ fn admit(
     headers: &HeaderMap,
     peer: SocketAddr,
     is_handshake: bool,
-) -> Result<SocketAddr, Box<Answer>> {
+) -> Result<SocketAddr, Box<HttpResponse>> {
     if !gateway.origins().allow(headers) {
         let message = "pages of this origin may not connect";
         return Err(Box::new(response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message)));
     }
     let client = SocketAddr::new(gateway.proxies().client(peer.ip(), headers), peer.port());
     if is_handshake {
-        let knocked = gateway.crowd().knocks(client.ip(), Instant::now());
-        knocked.map_err(|wait| Box::new(too_often(wait)))?;
+        let taken = gateway.address_limits().take_handshake(client.ip(), Instant::now());
+        taken.map_err(|wait| Box::new(too_many_handshakes(wait)))?;
     }
     Ok(client)
 }
 
 /// Adds a body to the engine's 429 for too many sessions of an address, which has none.
-fn explained(gateway: &Gateway, answer: Answer, client: IpAddr) -> Answer {
+fn with_body(gateway: &Gateway, answer: HttpResponse, client: IpAddr) -> HttpResponse {
     let headers = answer.headers();
     if answer.status() != StatusCode::TOO_MANY_REQUESTS || headers.contains_key(header::CONTENT_TYPE) {
         return answer;
     }
-    gateway.crowd().refuse("sessions", client);
+    gateway.address_limits().refuse("sessions", client);
     let message = "too many sessions of this address";
     let failure = response::failure(answer.status(), "too_many_sessions", message);
     let (mut parts, _) = answer.into_parts();
     parts.headers.extend(failure.headers().clone());
-    Answer::from_parts(parts, failure.into_body())
+    HttpResponse::from_parts(parts, failure.into_body())
 }
 
-fn too_often(wait: Duration) -> Answer {
+fn too_many_handshakes(wait: Duration) -> HttpResponse {
     let message = "too many handshakes from this address";
     let mut answer = response::failure(StatusCode::TOO_MANY_REQUESTS, "too_many_handshakes", message);
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -18,62 +18,71 @@ use socketio_server::{
 
 use crate::auth::operators;
 use crate::auth::refusal::Refusal;
-use crate::auth::returning_clients::{Kept, Left};
+use crate::auth::returning_clients::{ReturningClients, SavedClient};
 use crate::auth::tokens::{self, Identity, Tokens};
 use crate::auth::user;
-use crate::builtin;
-use crate::builtin::AUTHENTICATE;
 use crate::config::Auth;
+use crate::error_event;
+
+/// Event by which a client presents a newer token.
+pub(crate) const AUTHENTICATE: &str = "authenticate";
 
 /// Interval of the search for expired tokens. A client is disconnected at most that late.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Expiry times of the clients' tokens.
-struct Ends {
+struct Expiries {
     /// Weak, because handlers of the server hold this state.
     io: WeakServer,
     /// Expiry time, namespace and socket id of each client, soonest first.
     due: Mutex<BTreeSet<(u64, String, String)>>,
     /// Whether the task that disconnects expired clients is running.
-    watched: AtomicBool,
+    is_running: AtomicBool,
 }
 
 /// Number of the saved state that a connecting client has received. The state is kept until the client has
 /// joined.
 #[derive(Clone, Copy)]
-struct Returning(u64);
+struct RestoredClient(u64);
 
 /// Authentication of clients in all namespaces.
 pub(crate) struct Guard {
     tokens: Arc<Tokens>,
     anonymous: bool,
-    ends: Arc<Ends>,
-    kept: Arc<Kept>,
+    expiries: Arc<Expiries>,
+    returning_clients: Arc<ReturningClients>,
 }
 
 impl Guard {
     pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, auth: &Auth) -> Self {
-        let ends = Ends { io: io.downgrade(), due: Mutex::default(), watched: AtomicBool::new(false) };
-        let kept = Kept::new(Duration::from_millis(auth.keep_ms), auth.max_kept);
+        let expiries =
+            Expiries { io: io.downgrade(), due: Mutex::default(), is_running: AtomicBool::new(false) };
+        let returning_clients = ReturningClients::new(Duration::from_millis(auth.keep_ms), auth.max_kept);
         let tokens = Arc::clone(tokens);
-        Self { tokens, anonymous: auth.anonymous, ends: Arc::new(ends), kept: Arc::new(kept) }
+        Self {
+            tokens,
+            anonymous: auth.anonymous,
+            expiries: Arc::new(expiries),
+            returning_clients: Arc::new(returning_clients),
+        }
     }
 
     /// Registers the middleware and the handlers of a namespace.
     pub(crate) fn register(&self, namespace: &Namespace) {
-        let (tokens, kept, anonymous) = (Arc::clone(&self.tokens), Arc::clone(&self.kept), self.anonymous);
+        let (tokens, returning_clients, anonymous) =
+            (Arc::clone(&self.tokens), Arc::clone(&self.returning_clients), self.anonymous);
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
-            let (tokens, kept) = (Arc::clone(&tokens), Arc::clone(&kept));
+            let (tokens, returning_clients) = (Arc::clone(&tokens), Arc::clone(&returning_clients));
             async move {
-                if anonymous && !tokens.are_taken() {
+                if anonymous && !tokens.are_accepted() {
                     return Ok::<(), ConnectError>(());
                 }
                 // A client that presented a token must not silently become anonymous.
                 match token(&handshake).map_err(|_| Refusal::BadToken)? {
                     Some(token) => {
                         let identity = tokens.check(&token).await.ok_or(Refusal::BadToken)?;
-                        find_again(&kept, &socket, &identity);
-                        introduce(&socket, identity);
+                        restore_state(&returning_clients, &socket, &identity);
+                        apply_identity(&socket, identity);
                         Ok(())
                     }
                     None if anonymous => Ok(()),
@@ -81,16 +90,16 @@ impl Guard {
                 }
             }
         });
-        let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
-        let kept = Arc::clone(&self.kept);
+        let (tokens, expiries) = (Arc::clone(&self.tokens), Arc::clone(&self.expiries));
+        let returning_clients = Arc::clone(&self.returning_clients);
         namespace.on_connect(move |socket: Socket| {
             if let Some(identity) = socket.extensions().get::<Identity>() {
-                if let (Some(session), Some(Returning(number))) =
+                if let (Some(session), Some(RestoredClient(number))) =
                     (&identity.session, socket.extensions().remove())
                 {
-                    kept.forget(socket.namespace(), session, number);
+                    returning_clients.remove(socket.namespace(), session, number);
                 }
-                ends.add(&socket, identity.until);
+                expiries.add(&socket, identity.until);
                 // The tokens may have been revoked while later middleware, such as a webhook, was running.
                 if tokens.is_revoked(&identity) {
                     socket.disconnect(true);
@@ -99,20 +108,20 @@ impl Guard {
             async {}
         });
         self.register_renewal(namespace);
-        if self.kept.is_on() {
-            let kept = Arc::clone(&self.kept);
+        if self.returning_clients.is_enabled() {
+            let returning_clients = Arc::clone(&self.returning_clients);
             // At this moment the socket is still in its rooms.
             namespace.on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
                 if reason.is_recoverable() {
-                    leave(&kept, &socket);
+                    save_state(&returning_clients, &socket);
                 }
                 async {}
             });
         }
-        let ends = Arc::clone(&self.ends);
+        let expiries = Arc::clone(&self.expiries);
         namespace.on_disconnect(move |socket: Socket| {
-            if let Some(end) = end(&socket) {
-                ends.lock().remove(&end);
+            if let Some(expiry) = expiry(&socket) {
+                expiries.lock().remove(&expiry);
             }
             async {}
         });
@@ -120,127 +129,136 @@ impl Guard {
 
     /// Registers the event by which a connected client presents a newer token.
     fn register_renewal(&self, namespace: &Namespace) {
-        let (tokens, ends) = (Arc::clone(&self.tokens), Arc::clone(&self.ends));
-        namespace.on(AUTHENTICATE, move |socket: Socket, Data(Object(offered)): Data<Object<Offered>>| {
-            let (tokens, ends) = (Arc::clone(&tokens), Arc::clone(&ends));
-            async move {
-                let identity = match offered.token {
-                    Some(token) => tokens.check(&token).await,
-                    None => None,
-                };
-                let renewed =
-                    identity.ok_or("the token is not good").and_then(|it| renew(&ends, &socket, it));
-                renewed.map(Ack).map_err(|error| builtin::wrong(&socket, AUTHENTICATE, error))
-            }
-        });
+        let (tokens, expiries) = (Arc::clone(&self.tokens), Arc::clone(&self.expiries));
+        namespace.on(
+            AUTHENTICATE,
+            move |socket: Socket, Data(Object(credentials)): Data<Object<Credentials>>| {
+                let (tokens, expiries) = (Arc::clone(&tokens), Arc::clone(&expiries));
+                async move {
+                    let identity = match credentials.token {
+                        Some(token) => tokens.check(&token).await,
+                        None => None,
+                    };
+                    let renewed =
+                        identity.ok_or("the token is not good").and_then(|it| renew(&expiries, &socket, it));
+                    renewed.map(Ack).map_err(|error| error_event::emit(&socket, AUTHENTICATE, error))
+                }
+            },
+        );
     }
 }
 
 /// Replaces the identity of a client. The user cannot change, but an anonymous client may become a user.
-fn renew(ends: &Arc<Ends>, socket: &Socket, identity: Identity) -> Result<Value, &'static str> {
+fn renew(expiries: &Arc<Expiries>, socket: &Socket, identity: Identity) -> Result<Value, &'static str> {
     if user::user(socket).is_some_and(|user| identity.user.as_ref() != Some(&user)) {
         return Err("the token is another user's");
     }
-    if let Some(before) = end(socket) {
-        ends.lock().remove(&before);
+    if let Some(before) = expiry(socket) {
+        expiries.lock().remove(&before);
     }
     let until = identity.until;
     let renewed = json!({"user": identity.user, "expiresAt": tokens::date(until)});
-    introduce(socket, identity);
-    ends.add(socket, until);
+    apply_identity(socket, identity);
+    expiries.add(socket, until);
     Ok(renewed)
 }
 
 /// Saves the state of a disconnecting client, until it returns.
-fn leave(kept: &Kept, socket: &Socket) {
+fn save_state(returning_clients: &ReturningClients, socket: &Socket) {
     let Some(session) = socket.extensions().get::<Identity>().and_then(|identity| identity.session) else {
         return;
     };
-    let left =
-        Left { user: user::user(socket), rooms: user::rooms(socket), metadata: user::metadata(socket) };
-    kept.keep(socket.namespace(), &session, left, Instant::now());
+    let saved = SavedClient {
+        user: user::user(socket),
+        rooms: user::rooms(socket),
+        metadata: user::metadata(socket),
+    };
+    returning_clients.save(socket.namespace(), &session, saved, Instant::now());
 }
 
 /// Restores the saved state of a client that returned.
-fn find_again(kept: &Kept, socket: &Socket, identity: &Identity) {
+fn restore_state(returning_clients: &ReturningClients, socket: &Socket, identity: &Identity) {
     let Some(session) = &identity.session else { return };
-    let Some((number, left)) = kept.find(socket.namespace(), session, Instant::now()) else { return };
-    socket.extensions().insert(Returning(number));
-    if let Some(user) = left.user {
-        user::introduce(socket, &user);
+    let Some((number, saved)) = returning_clients.find(socket.namespace(), session, Instant::now()) else {
+        return;
+    };
+    socket.extensions().insert(RestoredClient(number));
+    if let Some(user) = saved.user {
+        user::set_user(socket, &user);
     }
-    user::change_metadata(socket, left.metadata);
-    socket.join(left.rooms);
+    user::change_metadata(socket, saved.metadata);
+    socket.join(saved.rooms);
 }
 
 /// Credentials of a client.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Offered {
+struct Credentials {
     token: Option<String>,
 }
 
 /// Token of a handshake. An error means that `auth.token` is not a string.
 fn token(handshake: &Handshake) -> Result<Option<String>, ArgError> {
-    let Offered { token: auth } = handshake.auth()?;
+    let Credentials { token: auth } = handshake.auth()?;
     let query = || handshake.query().get("token").map(str::to_owned);
-    let bearer = || handshake.header("authorization").and_then(operators::bearer).map(str::to_owned);
-    Ok(auth.or_else(query).or_else(bearer))
+    let bearer_token =
+        || handshake.header("authorization").and_then(operators::bearer_token).map(str::to_owned);
+    Ok(auth.or_else(query).or_else(bearer_token))
 }
 
 /// Applies an identity to a socket: user, metadata and expiry.
-fn introduce(socket: &Socket, identity: Identity) {
+fn apply_identity(socket: &Socket, identity: Identity) {
     if let Some(user) = &identity.user {
-        user::introduce(socket, user);
+        user::set_user(socket, user);
     }
     user::change_metadata(socket, identity.metadata.clone());
     socket.extensions().insert(identity);
 }
 
-fn end(socket: &Socket) -> Option<(u64, String, String)> {
+fn expiry(socket: &Socket) -> Option<(u64, String, String)> {
     let until = socket.extensions().get::<Identity>()?.until;
     Some((until, socket.namespace().to_owned(), socket.id().to_owned()))
 }
 
-/// Disconnects clients with expired tokens. The task ends when no expiry time is left, or the server is gone.
-async fn watch(ends: Arc<Ends>) {
+/// Disconnects clients with expired tokens. The task ends when no expiry time is left, or the server is freed.
+async fn disconnect_expired(expiries: Arc<Expiries>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(io) = ends.io.upgrade() else { return };
+        let Some(io) = expiries.io.upgrade() else { return };
         let now = tokens::now();
-        for (_, namespace, id) in ends.take_due(now) {
+        for (_, namespace, id) in expiries.take_due(now) {
             let socket = io.namespace(&namespace).and_then(|namespace| namespace.socket(&id));
             // The client may have presented a newer token in the meantime.
-            let is_over = |socket: &Socket| end(socket).is_some_and(|(until, ..)| until <= now);
-            if let Some(socket) = socket.filter(is_over) {
+            let has_expired = |socket: &Socket| expiry(socket).is_some_and(|(until, ..)| until <= now);
+            if let Some(socket) = socket.filter(has_expired) {
                 // A client with a full outbox misses the event and is disconnected anyway.
                 let _ = socket.emit("error", &json!({"event": "token", "message": "the token has expired"}));
                 socket.disconnect(true);
             }
         }
-        if ends.lock().is_empty() {
-            ends.watched.store(false, Ordering::SeqCst);
+        if expiries.lock().is_empty() {
+            expiries.is_running.store(false, Ordering::SeqCst);
             // A client may have been added before the flag was cleared, and then it started no task.
-            if ends.lock().is_empty() || ends.watched.swap(true, Ordering::SeqCst) {
+            if expiries.lock().is_empty() || expiries.is_running.swap(true, Ordering::SeqCst) {
                 return;
             }
         }
     }
 }
 
-impl Ends {
+impl Expiries {
     /// Adds the expiry time of a client, and starts the task if necessary.
     fn add(self: &Arc<Self>, socket: &Socket, until: u64) {
-        let end = (until, socket.namespace().to_owned(), socket.id().to_owned());
-        self.lock().insert(end.clone());
+        let expiry = (until, socket.namespace().to_owned(), socket.id().to_owned());
+        self.lock().insert(expiry.clone());
         // The disconnect handler of the client may have run before the insertion.
         if !socket.is_connected() {
-            self.lock().remove(&end);
+            self.lock().remove(&expiry);
         }
-        if !self.watched.swap(true, Ordering::SeqCst) {
-            tokio::spawn(watch(Arc::clone(self)));
+        if !self.is_running.swap(true, Ordering::SeqCst) {
+            tokio::spawn(disconnect_expired(Arc::clone(self)));
         }
     }
 

@@ -48,11 +48,13 @@ impl Operators {
 
     /// Whether the key is valid. It is compared with all keys, and in constant time, so that the duration
     /// reveals at most their lengths.
-    pub(crate) fn include(&self, offered: Option<&str>) -> bool {
-        let Some(offered) = offered.filter(|offered| !offered.is_empty()) else { return false };
+    pub(crate) fn contain(&self, offered_key: Option<&str>) -> bool {
+        let Some(offered_key) = offered_key.filter(|offered_key| !offered_key.is_empty()) else {
+            return false;
+        };
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let is_none = keys.iter().all(Secret::is_empty);
-        let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered.as_bytes());
+        let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered_key.as_bytes());
         let generated = self.generated.iter().filter(|_| is_none);
         keys.iter().chain(generated).map(equal).fold(Choice::from(0), |any, one| any | one).into()
     }
@@ -66,15 +68,15 @@ fn random() -> Result<Secret, getrandom::Error> {
 }
 
 /// Key of a request. A header that is not text counts as a wrong key, not as a missing one.
-pub(crate) fn offered(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn offered_key(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get(KEY_HEADER) {
         return Some(key.to_str().unwrap_or_default());
     }
-    headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?))
+    headers.get(header::AUTHORIZATION).and_then(|value| bearer_token(value.to_str().ok()?))
 }
 
 /// Token of an `Authorization` header with the scheme `Bearer`. The scheme is case-insensitive.
-pub(crate) fn bearer(authorization: &str) -> Option<&str> {
+pub(crate) fn bearer_token(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -82,7 +84,7 @@ pub(crate) fn bearer(authorization: &str) -> Option<&str> {
 /// Whether a request may come from a program on this machine rather than from a page in a browser: it has no
 /// `Origin`, and its `Host` is not a name that DNS rebinding could point at this machine. Keyless ports
 /// refuse all other requests.
-pub(crate) fn is_of_program(headers: &HeaderMap) -> bool {
+pub(crate) fn is_local_program(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     !headers.contains_key(header::ORIGIN) && is_local(host)
 }
@@ -113,9 +115,9 @@ mod tests {
             let operators = operators(keys);
             let generated = operators.generated().unwrap().expose().to_owned();
             assert_eq!(generated.len(), 43, "32 bytes");
-            assert!(operators.include(Some(&generated)));
+            assert!(operators.contain(Some(&generated)));
             for key in [None, Some(""), Some(&generated[1..])] {
-                assert!(!operators.include(key), "{key:?}");
+                assert!(!operators.contain(key), "{key:?}");
             }
         }
         let [one, other] = [operators(&[]), operators(&[])];
@@ -127,11 +129,11 @@ mod tests {
         let operators = operators(&[]);
         let generated = operators.generated().unwrap().expose().to_owned();
         operators.replace(Vec::new());
-        assert!(operators.include(Some(&generated)));
+        assert!(operators.contain(Some(&generated)));
         operators.replace(vec!["first key of ours".into()]);
-        assert!(operators.include(Some("first key of ours")) && !operators.include(Some(&generated)));
+        assert!(operators.contain(Some("first key of ours")) && !operators.contain(Some(&generated)));
         operators.replace(Vec::new());
-        assert!(operators.include(Some(&generated)));
+        assert!(operators.contain(Some(&generated)));
     }
 
     #[test]
@@ -140,17 +142,17 @@ mod tests {
         assert_eq!(operators.generated(), None);
         operators.replace(Vec::new());
         for key in [None, Some(""), Some("first key of ours")] {
-            assert!(!operators.include(key), "{key:?}");
+            assert!(!operators.contain(key), "{key:?}");
         }
     }
 
     #[test]
     fn a_token_comes_behind_its_scheme() {
         for written in ["Bearer abc", "bearer abc", "BEARER  abc "] {
-            assert_eq!(bearer(written), Some("abc"), "{written}");
+            assert_eq!(bearer_token(written), Some("abc"), "{written}");
         }
         for other in ["", "abc", "Basic abc", "Bearerabc"] {
-            assert_eq!(bearer(other), None, "{other}");
+            assert_eq!(bearer_token(other), None, "{other}");
         }
     }
 
@@ -158,10 +160,10 @@ mod tests {
     fn with_keys_only_with_one_of_them() {
         let keys = ["first key of ours", "second key"];
         for key in keys {
-            assert!(operators(&keys).include(Some(key)));
+            assert!(operators(&keys).contain(Some(key)));
         }
         for key in [None, Some(""), Some("first key"), Some("first key of ourS"), Some("second key ")] {
-            assert!(!operators(&keys).include(key), "{key:?}");
+            assert!(!operators(&keys).contain(key), "{key:?}");
         }
     }
 
@@ -170,26 +172,26 @@ mod tests {
         let unreadable = HeaderValue::from_bytes(b"second key\xff").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, unreadable.clone());
-        assert_eq!(offered(&headers), None);
+        assert_eq!(offered_key(&headers), None);
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer second key"));
-        assert_eq!(offered(&headers), Some("second key"));
+        assert_eq!(offered_key(&headers), Some("second key"));
         headers.insert(KEY_HEADER, unreadable);
-        assert_eq!(offered(&headers), Some(""));
-        assert!(!operators(&["second key"]).include(offered(&headers)));
+        assert_eq!(offered_key(&headers), Some(""));
+        assert!(!operators(&["second key"]).contain(offered_key(&headers)));
     }
 
     #[test]
     fn pages_are_no_programs_of_this_machine() {
-        let is_of_program = |list: &[(&'static str, &'static str)]| {
+        let is_local_program = |list: &[(&'static str, &'static str)]| {
             let headers = list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            is_of_program(&headers.collect())
+            is_local_program(&headers.collect())
         };
         for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000", "[::1]"] {
-            assert!(is_of_program(&[("host", host)]), "{host}");
-            assert!(!is_of_program(&[("host", host), ("origin", "http://localhost")]), "{host}");
+            assert!(is_local_program(&[("host", host)]), "{host}");
+            assert!(!is_local_program(&[("host", host), ("origin", "http://localhost")]), "{host}");
         }
         for host in ["rebound.test:8000", "localhost.evil.test", "", "127.0.0.1.evil.test", "192.0.2.1"] {
-            assert!(!is_of_program(&[("host", host)]), "{host}");
+            assert!(!is_local_program(&[("host", host)]), "{host}");
         }
     }
 }

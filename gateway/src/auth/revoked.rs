@@ -3,72 +3,54 @@
 //! A revocation rejects all tokens that were issued before it, and all that do not contain their time of
 //! issue. It is removed when the last of these tokens has expired anyway.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-/// Users whose tokens were revoked.
+use crate::expiring::Expiring;
+
+/// Users whose tokens were revoked, with the time of the last revocation in seconds since 1970.
 #[derive(Debug)]
-pub(crate) struct Revoked {
-    inner: Mutex<Inner>,
+pub(crate) struct Revocations {
+    users: Mutex<Expiring<String, (), u64>>,
     /// Time for which a revocation is remembered, in seconds.
     lifetime: u64,
     max: usize,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    /// Time of the last revocation per user, in seconds since 1970.
-    users: HashMap<String, u64>,
-    /// Revocations in order. If a user appears twice, the later time is valid.
-    order: VecDeque<(u64, String)>,
-}
-
 /// Error of exceeding the limit of remembered revocations.
 #[derive(Debug, Error)]
-#[error("the tokens of too many users were taken back")]
+#[error("the limit of users with revoked tokens, auth.max_revoked, is reached")]
 pub(crate) struct TooMany;
 
-impl Revoked {
+impl Revocations {
     pub(crate) fn new(lifetime: u64, max: usize) -> Self {
-        Self { inner: Mutex::default(), lifetime, max }
+        Self { users: Mutex::default(), lifetime, max }
     }
 
     /// Revokes all tokens of a user that were issued up to `now`. At the limit it fails, because dropping an
     /// older revocation would make its tokens valid again.
     pub(crate) fn revoke(&self, user: &str, now: u64) -> Result<(), TooMany> {
-        let mut inner = self.lock();
-        inner.forget(now.saturating_sub(self.lifetime));
-        if inner.order.len() >= self.max {
+        let mut users = self.lock();
+        while users.oldest().is_some_and(|oldest| oldest.since < now.saturating_sub(self.lifetime)) {
+            users.remove_oldest();
+        }
+        if users.len() >= self.max && users.get(user).is_none() {
             return Err(TooMany);
         }
-        inner.users.insert(user.to_owned(), now);
-        inner.order.push_back((now, user.to_owned()));
+        users.insert(user.to_owned(), (), now);
         Ok(())
     }
 
     /// Whether a token of the user with this time of issue is revoked.
     pub(crate) fn is_revoked(&self, user: &str, issued: Option<u64>) -> bool {
-        let revoked = self.lock().users.get(user).copied();
+        let revoked = self.lock().get(user).map(|entry| entry.since);
         revoked.is_some_and(|revoked| issued.is_none_or(|issued| issued <= revoked))
     }
 
     /// Locks the revocations. No change can be interrupted, so a poisoned lock is still consistent.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Removes revocations from before this time.
-    fn forget(&mut self, before: u64) {
-        while let Some((at, user)) = self.order.front().filter(|(at, _)| *at < before) {
-            if self.users.get(user) == Some(at) {
-                self.users.remove(user);
-            }
-            self.order.pop_front();
-        }
+    fn lock(&self) -> MutexGuard<'_, Expiring<String, (), u64>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,21 +59,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_of_before_count_no_more() {
-        let revoked = Revoked::new(100, 3);
-        assert!(!revoked.is_revoked("ada", None));
-        revoked.revoke("ada", 1000).unwrap();
-        assert!(revoked.is_revoked("ada", Some(1000)));
-        assert!(revoked.is_revoked("ada", None));
-        assert!(!revoked.is_revoked("ada", Some(1001)));
-        assert!(!revoked.is_revoked("bob", Some(1)));
-        revoked.revoke("ada", 1050).unwrap();
-        revoked.revoke("bob", 1060).unwrap();
-        assert!(revoked.revoke("eve", 1100).is_err(), "none is forgotten to make room");
-        // The first revocation of ada is removed with its expired tokens; the second one is still valid.
-        revoked.revoke("eve", 1101).unwrap();
-        assert!(revoked.is_revoked("ada", Some(1050)));
-        revoked.revoke("eve", 1151).unwrap();
-        assert!(!revoked.is_revoked("ada", Some(1050)));
+    fn tokens_from_before_a_revocation_are_invalid() {
+        let revocations = Revocations::new(100, 2);
+        assert!(!revocations.is_revoked("ada", None));
+        revocations.revoke("ada", 1000).unwrap();
+        assert!(revocations.is_revoked("ada", Some(1000)));
+        assert!(revocations.is_revoked("ada", None));
+        assert!(!revocations.is_revoked("ada", Some(1001)));
+        assert!(!revocations.is_revoked("bob", Some(1)));
+    }
+
+    #[test]
+    fn users_with_revoked_tokens_are_bounded_and_expire() {
+        let revocations = Revocations::new(100, 2);
+        revocations.revoke("ada", 1000).unwrap();
+        revocations.revoke("bob", 1010).unwrap();
+        revocations.revoke("ada", 1050).unwrap();
+        assert!(revocations.revoke("eve", 1110).is_err(), "a valid revocation is never dropped");
+        // The revocation of bob expires with its tokens; the second one of ada is still valid.
+        revocations.revoke("eve", 1111).unwrap();
+        assert!(revocations.is_revoked("ada", Some(1050)) && !revocations.is_revoked("bob", Some(1)));
+        revocations.revoke("bob", 1151).unwrap();
+        assert!(!revocations.is_revoked("ada", Some(1050)));
     }
 }

@@ -6,7 +6,7 @@ use socketio_server::Socket;
 /// Prefix of the rooms of users, followed by the user's name. They cannot be joined by request.
 pub const USER_ROOM: &str = "user:";
 /// Limit of the length of a user's name, in bytes.
-pub(crate) const MAX_USER: usize = 256;
+pub(crate) const MAX_NAME_LEN: usize = 256;
 /// Key of the user's name in the socket's data.
 const USER: &str = "user";
 /// Key of the metadata in the socket's data.
@@ -18,12 +18,12 @@ pub(crate) fn user(socket: &Socket) -> Option<String> {
 }
 
 /// Whether the name of a user has a valid length.
-pub(crate) fn is_user(name: &str) -> bool {
-    (1..=MAX_USER).contains(&name.len())
+pub(crate) fn is_valid_name(name: &str) -> bool {
+    (1..=MAX_NAME_LEN).contains(&name.len())
 }
 
 /// Sets the user of a socket, and moves the socket to the room of the user.
-pub(crate) fn introduce(socket: &Socket, user: &str) {
+pub(crate) fn set_user(socket: &Socket, user: &str) {
     if let Some(before) = self::user(socket).filter(|before| before != user) {
         socket.leave(&format!("{USER_ROOM}{before}"));
     }

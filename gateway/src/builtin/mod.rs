@@ -17,16 +17,16 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use socketio_server::{Ack, AckSender, Answer, Namespace, RawArgs, Socket};
 
-pub(crate) use self::relay::hand_on;
-pub(crate) use self::table::{AUTHENTICATE, EVENTS};
+pub(crate) use self::relay::relay;
+pub(crate) use self::table::EVENTS;
 
 use crate::auth::user::{self, user};
 use crate::config::Config;
 use crate::native;
-use crate::stats::counters::Words;
+use crate::stats::counters::LabelledCounters;
 
 /// Registers the built-in events in a namespace.
-pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc<Words>) {
+pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, refused: &Arc<LabelledCounters>) {
     let started = Instant::now();
     namespace.on_connect(|socket: Socket| async move {
         tracing::debug!(id = socket.id(), namespace = socket.namespace(), "connected");
@@ -59,7 +59,7 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, excess: &Arc
         let info = json!({"server": server, "websocket": websocket, "session": session});
         async move { both(&socket, "info_response", info) }
     });
-    rooms::register(namespace, &config.events, excess);
+    rooms::register(namespace, &config.events, refused);
     relay::register(namespace, &config.events);
 }
 
@@ -102,13 +102,6 @@ fn said(answer: &impl Serialize) -> Result<Box<RawValue>, String> {
 fn both<T: Serialize>(socket: &Socket, event: &str, said: T) -> Ack<T> {
     let _ = socket.emit(event, &said);
     Ack(said)
-}
-
-/// Emits an error as the event `error`, and returns it for the acknowledgement.
-pub(crate) fn wrong(socket: &Socket, event: &str, error: impl std::fmt::Display) -> String {
-    let error = error.to_string();
-    let _ = socket.emit("error", &json!({"event": event, "message": error}));
-    error
 }
 
 fn now() -> String {

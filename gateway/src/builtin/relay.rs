@@ -5,9 +5,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use socketio_server::{AckSender, Broadcast, EventName, Namespace, Object, RawArgs, Socket};
 
-use super::{both, first, now, said, table, wrong};
+use super::{both, first, now, said, table};
 use crate::auth::user::user;
 use crate::config::Events;
+use crate::error_event;
 
 /// What a message may say besides its content.
 #[derive(Deserialize)]
@@ -26,9 +27,9 @@ struct Received<'a> {
 }
 
 pub(super) fn register(namespace: &Namespace, events: &Events) {
-    let relay = events.relay;
+    let is_enabled = events.relay;
     namespace.on("message", move |socket: Socket, args: RawArgs| async move {
-        let sent = if relay { send(&socket, &args).await } else { Ok(()) };
+        let sent = if is_enabled { send(&socket, &args).await } else { Ok(()) };
         match sent {
             Ok(()) => {
                 let received = Received { data: first(&args), message: "Message received", success: true };
@@ -37,16 +38,16 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
             Err(error) => {
                 let refused = json!({"success": false, "message": error});
                 let _ = socket.emit("message_received", &refused);
-                Err(wrong(&socket, "message", error))
+                Err(error_event::emit(&socket, "message", error))
             }
         }
     });
-    if relay {
+    if is_enabled {
         // Unlike a middleware, a fallback costs nothing for events that have a handler. It takes the right to
         // answer and does not use it, because the receivers do not acknowledge the event.
         namespace.fallback(
             |socket: Socket, EventName(event): EventName, args: RawArgs, _: Option<AckSender>| async move {
-                hand_on(&socket, &event, &args).await;
+                relay(&socket, &event, &args).await;
             },
         );
     }
@@ -90,7 +91,7 @@ impl Serialize for Message<'_> {
 }
 
 /// An event that is not ours goes to the other members of the room that it names.
-pub(crate) async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
+pub(crate) async fn relay(socket: &Socket, event: &str, args: &RawArgs) {
     if table::is_handled(event) {
         return;
     }
@@ -99,7 +100,7 @@ pub(crate) async fn hand_on(socket: &Socket, event: &str, args: &RawArgs) {
     if let Some(others) = others(socket, Some(&room)) {
         // Others could not tell it from the server's own.
         if table::is_sent(event) {
-            wrong(socket, event, "events of this name come from the server alone");
+            error_event::emit(socket, event, "events of this name come from the server alone");
             return;
         }
         if let Err(error) = others.note(sender(socket)).emit(event, args).await {

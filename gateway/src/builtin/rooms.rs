@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_server::{Ack, Data, Namespace, Object, Socket};
 
-use super::{both, table, wrong};
+use super::{both, table};
 use crate::auth::user;
 use crate::builtin::room_name;
 use crate::config::Events;
-use crate::stats::counters::Words;
+use crate::error_event;
+use crate::stats::counters::LabelledCounters;
 
 /// Argument that names a room: a string, or an object with a `room`.
 #[derive(Deserialize)]
@@ -33,19 +34,19 @@ impl Named {
     }
 }
 
-pub(super) fn register(namespace: &Namespace, events: &Events, excess: &Arc<Words>) {
+pub(super) fn register(namespace: &Namespace, events: &Events, refused: &Arc<LabelledCounters>) {
     let max = if events.join { Some(events.max_rooms) } else { None };
     for event in table::names("join") {
-        let excess = Arc::clone(excess);
-        namespace.on(event, move |socket: Socket, home: Namespace, Data(room): Data<Named>| {
-            let joined = join(&home, &socket, &room.name(), max, &excess)
-                .map_err(|error| wrong(&socket, event, error));
+        let refused = Arc::clone(refused);
+        namespace.on(event, move |socket: Socket, namespace: Namespace, Data(room): Data<Named>| {
+            let joined = join(&namespace, &socket, &room.name(), max, &refused)
+                .map_err(|error| error_event::emit(&socket, event, error));
             async move { joined }
         });
     }
     for event in table::names("leave") {
         namespace.on(event, move |socket: Socket, Data(room): Data<Named>| {
-            let left = leave(&socket, &room.name()).map_err(|error| wrong(&socket, event, error));
+            let left = leave(&socket, &room.name()).map_err(|error| error_event::emit(&socket, event, error));
             async move { left }
         });
     }
@@ -56,7 +57,7 @@ fn join(
     socket: &Socket,
     room: &str,
     max: Option<usize>,
-    excess: &Words,
+    refused: &LabelledCounters,
 ) -> Result<Ack<Value>, String> {
     let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
     room_name::check(room).map_err(|error| error.to_string())?;
@@ -67,7 +68,7 @@ fn join(
     }
     let joined = user::rooms(socket);
     if joined.len() >= max && !joined.iter().any(|name| name == room) {
-        excess.add("rooms");
+        refused.add("rooms");
         return Err(format!("more than {max} rooms"));
     }
     socket.join(room);

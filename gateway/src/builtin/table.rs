@@ -1,5 +1,7 @@
 //! Table of the built-in events. The handlers, the relay and the command line use it.
 
+use crate::auth::guard::AUTHENTICATE;
+
 /// Event of clients that the gateway handles.
 #[derive(Debug)]
 pub(crate) struct BuiltIn {
@@ -11,9 +13,6 @@ pub(crate) struct BuiltIn {
     /// Description for humans.
     pub(crate) about: &'static str,
 }
-
-/// Event by which a client presents a newer token.
-pub(crate) const AUTHENTICATE: &str = "authenticate";
 
 pub(crate) const EVENTS: &[BuiltIn] = &[
     BuiltIn { name: "ping", aliases: &[], answer: "pong", about: "answers pong {timestamp}" },
@@ -70,8 +69,8 @@ const SENT: &[&str] = &[
     "disconnecting",
     "error",
     "newListener",
-    "numbers",
     "removeListener",
+    "stats",
 ];
 
 impl BuiltIn {

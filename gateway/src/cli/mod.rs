@@ -20,7 +20,7 @@ use crate::http::ROUTES;
 /// Socket.IO and plain WebSocket on one port, in front of any backend.
 #[derive(Debug, Parser)]
 #[command(name = "socketio-gateway", version)]
-struct Line {
+struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -117,7 +117,7 @@ impl Settings {
 
 /// Runs the command line, and returns the exit status.
 pub fn run() -> ExitCode {
-    let Line { command, settings } = Line::parse();
+    let Arguments { command, settings } = Arguments::parse();
     let done = match command.unwrap_or(Command::Serve) {
         Command::GenConfig => {
             print!("{}", crate::SAMPLE_CONFIG);

@@ -11,7 +11,7 @@ use super::{complain, failed};
 use crate::config::load::Sources;
 use crate::config::{Config, Log, LogFormat};
 use crate::gateway::Gateway;
-use crate::log::Lines;
+use crate::log::LogQueue;
 
 /// Serves until SIGTERM or SIGINT, and reloads keys and certificates at SIGHUP. The first SIGTERM or SIGINT
 /// starts a drain, the second one ends the process at once, as a failure.
@@ -212,11 +212,11 @@ impl Stop {
 
 /// Installs a log that writes all events and panics of the process to the standard error, without blocking on
 /// a slow reader.
-fn log_to_stderr(log: &Log) -> Result<Lines, String> {
+fn log_to_stderr(log: &Log) -> Result<LogQueue, String> {
     let filter: tracing_subscriber::EnvFilter =
         log.level.parse().map_err(|error| format!("log.level: {error}"))?;
     let tell = |dropped| tracing::warn!(dropped, "lines of the log were dropped: nobody read it");
-    let lines = Lines::to(std::io::stderr(), tell).map_err(|error| format!("log: {error}"))?;
+    let lines = LogQueue::to(std::io::stderr(), tell).map_err(|error| format!("log: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
     match log.format {
         LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::failed;
-use crate::auth::tokens::{self, Mint, Tokens};
-use crate::auth::user::is_user;
+use crate::auth::tokens::{self, TokenSigner, Tokens};
+use crate::auth::user::is_valid_name;
 use crate::config::Config;
 
 /// What kind of token is wanted.
@@ -29,9 +29,9 @@ pub(super) struct GenToken {
     private_key: Option<PathBuf>,
 }
 
-pub(super) fn gen_token(config: &Config, asked: GenToken) -> Result<(), ExitCode> {
-    let GenToken { user, lifetime, jwt, private_key } = asked;
-    if user.as_ref().is_some_and(|user| !is_user(user)) {
+pub(super) fn gen_token(config: &Config, last_fetch: GenToken) -> Result<(), ExitCode> {
+    let GenToken { user, lifetime, jwt, private_key } = last_fetch;
+    if user.as_ref().is_some_and(|user| !is_valid_name(user)) {
         return Err(failed("the name of a user has 1 to 256 bytes"));
     }
     let private_key = match &private_key {
@@ -41,12 +41,12 @@ pub(super) fn gen_token(config: &Config, asked: GenToken) -> Result<(), ExitCode
         }
         None => None,
     };
-    let mint = if jwt || private_key.is_some() || config.auth.session_secret.is_empty() {
-        Mint::of_jwts(&config.auth, private_key.as_deref())
+    let signer = if jwt || private_key.is_some() || config.auth.session_secret.is_empty() {
+        TokenSigner::of_jwts(&config.auth, private_key.as_deref())
     } else {
-        Ok(Mint::of_sessions(&config.auth))
+        Ok(TokenSigner::of_sessions(&config.auth))
     };
-    let token = mint.and_then(|mint| mint.token(user, lifetime.as_secs().max(1))).map_err(failed)?;
+    let token = signer.and_then(|signer| signer.token(user, lifetime.as_secs().max(1))).map_err(failed)?;
     println!("{token}");
     Ok(())
 }
@@ -67,7 +67,7 @@ pub(super) fn check_token(config: &Config, token: Option<String>) -> Result<(), 
     let identity = runtime.block_on(async {
         match tokens.check(token).await {
             Some(identity) => Ok(identity),
-            None => Err(failed(tokens.doubt(token).await)),
+            None => Err(failed(tokens.rejection_reason(token).await)),
         }
     })?;
     println!("{}", json!({"user": identity.user, "until": tokens::date(identity.until)}));

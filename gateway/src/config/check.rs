@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::secret::MIN_KEY_LEN;
-use super::{Config, Secret, WATCH, urls};
+use super::{Config, STATS_NAMESPACE, Secret, urls};
 
 /// Error for a setting with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -121,7 +121,7 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
     if urls::names_a_user(&config.hooks.url) {
         error("hooks.url", no_user);
     }
-    if config.server.namespaces.iter().any(|name| name == WATCH) {
+    if config.server.namespaces.iter().any(|name| name == STATS_NAMESPACE) {
         error("server.namespaces", "/gateway is the gateway's own");
     }
     for (key, message) in config.hooks.wrong(&config.transport) {

@@ -21,7 +21,7 @@ pub use self::limits::{Excess, Limits};
 pub use self::secret::Secret;
 
 /// Namespace in which operators receive the live statistics.
-pub(crate) const WATCH: &str = "/gateway";
+pub(crate) const STATS_NAMESPACE: &str = "/gateway";
 
 /// Settings of a gateway. Each field is a section of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub struct Config {
     /// Rate limits of clients, and limits per address.
     pub limits: Limits,
     /// Backend that receives webhooks.
-    pub hooks: webhooks::Hooks,
+    pub hooks: webhooks::Webhooks,
     /// Authentication of operators, and the page.
     pub api: Api,
     /// Log.

@@ -9,7 +9,7 @@ use super::secret::{self, MIN_KEY_LEN, Secret};
 /// disconnect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Hooks {
+pub struct Webhooks {
     /// URL of the backend, `http://` or `https://`. Default empty: no backend, and no cost.
     pub url: String,
     /// Secrets that sign the webhooks, each of at least 16 bytes; `whsec_…` is read as base64. Default none:
@@ -19,7 +19,7 @@ pub struct Hooks {
     pub secrets: Vec<Secret>,
     /// Moments at which the backend receives a webhook. Default `connect`, `event` and `disconnect`. Each
     /// webhook is one request.
-    pub calls: Vec<Moment>,
+    pub calls: Vec<WebhookType>,
     /// Events that go to the backend although the gateway handles events of these names itself (`join`,
     /// `message`, …). Default none: the backend receives the events without a built-in handler.
     pub events: Vec<String>,
@@ -65,13 +65,13 @@ pub struct Hooks {
     pub when_down: WhenDown,
 }
 
-impl Default for Hooks {
+impl Default for Webhooks {
     fn default() -> Self {
         let headers = ["authorization", "cookie", "origin", "user-agent"];
         Self {
             url: String::new(),
             secrets: Vec::new(),
-            calls: vec![Moment::Connect, Moment::Event, Moment::Disconnect],
+            calls: vec![WebhookType::Connect, WebhookType::Event, WebhookType::Disconnect],
             events: Vec::new(),
             headers: headers.map(str::to_owned).to_vec(),
             timeout_ms: 5000,
@@ -91,7 +91,7 @@ impl Default for Hooks {
     }
 }
 
-impl Hooks {
+impl Webhooks {
     /// Checks that types cannot express: the invalid settings of this section, with the expected values.
     pub(super) fn wrong(&self, transport: &Transport) -> Vec<(&'static str, &'static str)> {
         let mut wrong = Vec::new();
@@ -126,7 +126,7 @@ impl Hooks {
 /// Moment at which the backend can receive a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Moment {
+pub enum WebhookType {
     /// A client connects to a namespace. The backend decides whether it may.
     Connect,
     /// A client sent an event.
@@ -135,7 +135,7 @@ pub enum Moment {
     Disconnect,
 }
 
-impl Moment {
+impl WebhookType {
     /// Name of the moment in settings, webhooks and metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use super::{KEY, LONG, body, client, run};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{self as web, ROUTES};
-use crate::listen::Door;
+use crate::listen::Listener;
 
 /// Flag: no key.
 const KEYLESS: u8 = 1;
@@ -74,24 +74,25 @@ fn with_ids(text: &[u8], ids: &[String]) -> Vec<u8> {
 
 /// Sends a request, twice if its flags say so.
 async fn send(gateway: &Gateway, route: usize, how: u8, text: &[u8], number: usize) {
-    let door = match how {
-        _ if how & CLIENTS != 0 => Door::Clients,
-        _ if how & INTERNAL != 0 => Door::Internal,
-        _ => Door::Public,
+    let listener = match how {
+        _ if how & CLIENTS != 0 => Listener::Clients,
+        _ if how & INTERNAL != 0 => Listener::Internal,
+        _ => Listener::Public,
     };
     let route = &ROUTES[route];
     let Some(request) = request(route, how, text, number) else { return };
-    let first = web::respond(gateway, request, door).await;
-    let first = check(route.path, how, door, first).await;
+    let first = web::respond(gateway, request, listener).await;
+    let first = check(route.path, how, listener, first).await;
     if how & TWICE == 0 || route.method != Method::POST {
         return;
     }
     let Some(again) = self::request(route, how, text, number) else { return };
-    let again = web::respond(gateway, again, door).await;
+    let again = web::respond(gateway, again, listener).await;
     let replayed = again.headers().contains_key("idempotency-replayed");
-    let again = check(route.path, how, door, again).await;
-    let is_once =
-        first.0 == StatusCode::OK && door != Door::Clients && !route.path.ends_with("acquire-session");
+    let again = check(route.path, how, listener, again).await;
+    let is_once = first.0 == StatusCode::OK
+        && listener != Listener::Clients
+        && !route.path.ends_with("acquire-session");
     assert_eq!(replayed, is_once, "what was done is not done again");
     assert!(!replayed || again == first, "the answer is the same");
 }
@@ -116,14 +117,19 @@ fn request(route: &web::Route, how: u8, text: &[u8], number: usize) -> Option<Re
 }
 
 /// Checks a response.
-async fn check(path: &str, how: u8, door: Door, answer: crate::response::Answer) -> (StatusCode, Bytes) {
+async fn check(
+    path: &str,
+    how: u8,
+    listener: Listener,
+    answer: crate::response::HttpResponse,
+) -> (StatusCode, Bytes) {
     let status = answer.status();
     let headers: HeaderMap = answer.headers().clone();
     let text = Bytes::from(body(answer).await);
     assert!(!status.is_server_error(), "{path}: {status}");
     let is_free = path == "/api/openapi.json" || path.ends_with("acquire-session");
     let is_api = path.starts_with("/api/") && !is_free;
-    let is_open = door != Door::Clients;
+    let is_open = listener != Listener::Clients;
     if is_open && how & KEYLESS != 0 && (is_api || path == "/metrics") {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }

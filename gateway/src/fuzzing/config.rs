@@ -62,7 +62,7 @@ fn serve(config: Config) {
         let Ok(gateway) = Gateway::new(config) else { return };
         if is_alone {
             let stream = client(&gateway, &["/"]).await;
-            gateway.numbers();
+            gateway.stats();
             gateway.drain().await;
             drop(stream);
             sleep(LONG).await;

@@ -9,7 +9,7 @@ use super::{KEY, run};
 use crate::config::{Config, ForwardedBy, Server};
 use crate::gateway::Gateway;
 use crate::http as web;
-use crate::listen::Door;
+use crate::listen::Listener;
 use crate::listen::forwarded::Proxies;
 
 /// Addresses of peers. The first two are trusted only by the list that trusts all addresses.
@@ -115,7 +115,8 @@ async fn check_rights(server: &Server, peer: IpAddr, lines: &[u8]) {
     keyless.internal.address = "127.0.0.1:9000".to_owned();
     keyless.internal.allow_without_key = true;
     let keyed = Config { server: server.clone(), ..Config::default() };
-    for (config, door) in [(keyed.clone(), Door::Public), (keyed, Door::Internal), (keyless, Door::Internal)]
+    for (config, listener) in
+        [(keyed.clone(), Listener::Public), (keyed, Listener::Internal), (keyless, Listener::Internal)]
     {
         let is_keyless = config.internal.is_keyless();
         let gateway = gateway(config);
@@ -129,11 +130,11 @@ async fn check_rights(server: &Server, peer: IpAddr, lines: &[u8]) {
         let has_key = meant
             .values()
             .any(|value| value.as_bytes().windows(KEY.len()).any(|window| window == KEY.as_bytes()));
-        let status = web::respond(&gateway, asked, door).await.status();
+        let status = web::respond(&gateway, asked, listener).await.status();
         if status == StatusCode::OK {
-            assert!(has_key || is_keyless && is_local(&meant), "{door:?}: {meant:?}");
+            assert!(has_key || is_keyless && is_local(&meant), "{listener:?}: {meant:?}");
         }
-        assert_eq!(web::respond(&gateway, bare, door).await.status(), status, "{door:?}: {meant:?}");
+        assert_eq!(web::respond(&gateway, bare, listener).await.status(), status, "{listener:?}: {meant:?}");
     }
 }
 

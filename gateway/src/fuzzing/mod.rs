@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
 
 use crate::gateway::Gateway;
-use crate::response::Answer;
+use crate::response::HttpResponse;
 
 /// Key of the operators.
 const KEY: &str = "the key of the operators";
@@ -60,7 +60,7 @@ async fn client(gateway: &Gateway, namespaces: &[&str]) -> DuplexStream {
 }
 
 /// Body of a response.
-async fn body(answer: Answer) -> Vec<u8> {
+async fn body(answer: HttpResponse) -> Vec<u8> {
     use http_body_util::BodyExt as _;
 
     let Ok(body) = answer.into_body().collect().await;

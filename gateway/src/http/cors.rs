@@ -6,7 +6,7 @@
 use engineio::Origins;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
-use crate::response::{self, Answer};
+use crate::response::{self, HttpResponse};
 
 /// Prefix of the paths that pages may call.
 const API: &str = "/api/";
@@ -60,12 +60,12 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
 }
 
 /// Response to a preflight request. `methods` are the methods of the routes at its path.
-pub(super) fn preflight(origins: &Origins, headers: &HeaderMap, methods: &str) -> Answer {
+pub(super) fn preflight(origins: &Origins, headers: &HeaderMap, methods: &str) -> HttpResponse {
     if !origins.allow(headers) {
         let message = "pages of this origin may not do that";
         return response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message);
     }
-    let mut answer = Answer::default();
+    let mut answer = HttpResponse::default();
     *answer.status_mut() = StatusCode::NO_CONTENT;
     let told = answer.headers_mut();
     if let Ok(methods) = HeaderValue::from_str(methods) {

@@ -4,10 +4,10 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::gateway::Gateway;
-use crate::response::{self, Answer};
+use crate::response::{self, HttpResponse};
 
 /// Response of `/info`: name, version and protocols of the gateway.
-pub(super) fn info(gateway: &Gateway) -> Answer {
+pub(super) fn info(gateway: &Gateway) -> HttpResponse {
     response::json(
         StatusCode::OK,
         &json!({
@@ -24,12 +24,12 @@ pub(super) fn info(gateway: &Gateway) -> Answer {
 }
 
 /// Response of `/health/live`. Any response shows that the process is alive.
-pub(super) fn live() -> Answer {
+pub(super) fn live() -> HttpResponse {
     response::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
 /// Response of `/health/ready`: whether new clients are accepted.
-pub(super) fn ready(gateway: &Gateway) -> Answer {
+pub(super) fn ready(gateway: &Gateway) -> HttpResponse {
     let status = |text| response::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
     if !gateway.is_ready() {
         status("draining")

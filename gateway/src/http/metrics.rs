@@ -6,8 +6,8 @@ use http::StatusCode;
 use socketio_server::Namespace;
 
 use crate::gateway::Gateway;
-use crate::response::{self, Answer};
-use crate::stats::counters::{Broadcasts, ByStatus, Histogram};
+use crate::response::{self, HttpResponse};
+use crate::stats::counters::{Broadcasts, Histogram, StatusCounters};
 use crate::stats::disconnects::SLOW_CONSUMER;
 use crate::stats::snapshot;
 use crate::webhooks::Metrics;
@@ -16,16 +16,16 @@ use crate::webhooks::Metrics;
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Response with all metrics. It iterates over all sessions.
-pub(super) fn metrics(gateway: &Gateway) -> Answer {
+pub(super) fn metrics(gateway: &Gateway) -> HttpResponse {
     response::of(StatusCode::OK, CONTENT_TYPE, text(gateway))
 }
 
 fn text(gateway: &Gateway) -> String {
     let io = gateway.io();
-    let tallies = gateway.tallies();
+    let counters = gateway.counters();
     let traffic = io.engine().traffic();
-    let closes = gateway.closes().counts();
-    let open = snapshot::open(io);
+    let disconnects = gateway.disconnects().counts();
+    let connections = snapshot::connections(io);
     let rooms = |name: &String| io.namespace(name).map_or(0, |namespace: Namespace| namespace.room_count());
     let mut page = Page::default();
 
@@ -36,10 +36,10 @@ fn text(gateway: &Gateway) -> String {
         gateway.uptime().as_secs(),
     );
     page.family("connections", Kind::Gauge, "Open connections.");
-    for (transport, number) in open.connections {
+    for (transport, number) in connections.connections {
         page.sample("connections", &[("transport", transport)], number);
     }
-    page.one("queued_bytes", Kind::Gauge, "What waits for clients to read it.", open.queued_bytes);
+    page.one("queued_bytes", Kind::Gauge, "What waits for clients to read it.", connections.queued_bytes);
     let about = "Memory that waits for clients, as server.max_queued_bytes counts it.";
     page.one("queued_memory_bytes", Kind::Gauge, about, io.engine().stats().queued_bytes);
     let about = "Handlers that still run for clients that have left, and events that wait for theirs.";
@@ -51,48 +51,52 @@ fn text(gateway: &Gateway) -> String {
     page.one("rooms", Kind::Gauge, "Rooms with somebody in them.", rooms);
 
     page.family("sockets", Kind::Gauge, "Clients in a namespace; those that fit a pattern together.");
-    let places = tallies.places();
-    for place in &places {
-        // `came` is read before `went`, so a client that connects and disconnects in between is only in
-        // `went`.
-        let number = place.came.now().saturating_sub(place.went.now());
-        page.sample("sockets", &[("namespace", &place.name)], number);
+    let namespaces = counters.namespaces();
+    for namespace in &namespaces {
+        // `connected` is read before `disconnected`, so a client that connects and disconnects in between is only in
+        // `disconnected`.
+        let number = namespace.connected.now().saturating_sub(namespace.disconnected.now());
+        page.sample("sockets", &[("namespace", &namespace.name)], number);
     }
     page.family("sockets_connected_total", Kind::Counter, "Clients that were let into a namespace.");
-    for place in &places {
-        page.sample("sockets_connected_total", &[("namespace", &place.name)], place.came.now());
+    for namespace in &namespaces {
+        page.sample("sockets_connected_total", &[("namespace", &namespace.name)], namespace.connected.now());
     }
     page.family(
         "dropped_events_total",
         Kind::Counter,
         "Events of clients that were refused, or were not what their handlers take.",
     );
-    for place in &places {
-        page.sample("dropped_events_total", &[("namespace", &place.name)], place.refused_events.now());
+    for namespace in &namespaces {
+        page.sample(
+            "dropped_events_total",
+            &[("namespace", &namespace.name)],
+            namespace.refused_events.now(),
+        );
     }
     let about = "Answers that clients waited for and did not get: too much waited for them.";
     page.family("lost_answers_total", Kind::Counter, about);
-    for place in &places {
-        page.sample("lost_answers_total", &[("namespace", &place.name)], place.lost_answers.now());
+    for namespace in &namespaces {
+        page.sample("lost_answers_total", &[("namespace", &namespace.name)], namespace.lost_acks.now());
     }
 
     let about = "Requests for a connection, by the status of the answer: 101 and 200 let in.";
-    page.by_status("handshakes_total", about, "protocol", &tallies.handshakes);
+    page.by_status("handshakes_total", about, "protocol", &counters.handshakes);
     let about = "Connections that were closed since they came to no TLS.";
-    page.one("tls_failures_total", Kind::Counter, about, tallies.tls_failures.now());
+    page.one("tls_failures_total", Kind::Counter, about, counters.tls_failures.now());
     page.one("sessions_opened_total", Kind::Counter, "Sessions that were opened.", traffic.opened);
     page.family("closes_total", Kind::Counter, "Clients that went from a namespace, by why.");
-    for (reason, number) in &closes {
+    for (reason, number) in &disconnects {
         page.sample("closes_total", &[("reason", reason)], number);
     }
-    let slow = closes.get(SLOW_CONSUMER).copied().unwrap_or_default();
+    let slow = disconnects.get(SLOW_CONSUMER).copied().unwrap_or_default();
     page.one("slow_consumers_total", Kind::Counter, "Those of them that were put off as too slow.", slow);
 
     page.one("received_messages_total", Kind::Counter, "Messages of clients.", traffic.received.messages);
     page.one("received_bytes_total", Kind::Counter, "Their bytes.", traffic.received.bytes);
     page.one("sent_messages_total", Kind::Counter, "Messages to clients.", traffic.sent.messages);
     page.one("sent_bytes_total", Kind::Counter, "Their bytes.", traffic.sent.bytes);
-    let broadcasts = &tallies.broadcasts;
+    let broadcasts = &counters.broadcasts;
     let about = "How many clients an event reached that was sent to many at once.";
     page.histogram(
         "broadcast_receivers",
@@ -111,13 +115,13 @@ fn text(gateway: &Gateway) -> String {
     page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
     let about = "Lines of the log that were dropped since nobody read it.";
     page.one("log_lines_dropped_total", Kind::Counter, about, crate::log::dropped());
-    page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &tallies.calls);
+    page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &counters.calls);
     page.family("refused_total", Kind::Counter, "What was more than the limits allow, by what it was.");
-    for (what, number) in tallies.excess.now() {
+    for (what, number) in counters.refused.now() {
         page.sample("refused_total", &[("what", what)], number);
     }
-    if let Some(hooks) = gateway.hooks().metrics() {
-        page.hooks(&hooks);
+    if let Some(webhooks) = gateway.webhooks().metrics() {
+        page.webhooks(&webhooks);
     }
     page.0
 }
@@ -184,23 +188,28 @@ impl Page {
         self.sample(&format!("{name}_count"), &[], all);
     }
 
-    fn hooks(&mut self, hooks: &Metrics) {
+    fn webhooks(&mut self, webhooks: &Metrics) {
         self.family("hook_calls_total", Kind::Counter, "Calls of the backend, by what came of them.");
-        for ((call, outcome), number) in &hooks.calls {
+        for ((call, outcome), number) in &webhooks.calls {
             self.sample("hook_calls_total", &[("call", call), ("outcome", outcome)], number);
         }
-        self.one("hook_retries_total", Kind::Counter, "Tries of them after the first one.", hooks.retries);
-        self.one("hook_milliseconds_total", Kind::Counter, "How long all took together.", hooks.milliseconds);
+        self.one("hook_retries_total", Kind::Counter, "Tries of them after the first one.", webhooks.retries);
+        self.one(
+            "hook_milliseconds_total",
+            Kind::Counter,
+            "How long all took together.",
+            webhooks.milliseconds,
+        );
         let about = "Answers of the backend that could not be followed.";
-        self.one("hook_misfits_total", Kind::Counter, about, hooks.misfits);
-        self.one("hook_waiting_calls", Kind::Gauge, "Calls that are under way or wait.", hooks.waiting);
-        self.one("hook_waiting_bytes", Kind::Gauge, "Their bytes.", hooks.waiting_bytes);
+        self.one("hook_misfits_total", Kind::Counter, about, webhooks.invalid_responses);
+        self.one("hook_waiting_calls", Kind::Gauge, "Calls that are under way or wait.", webhooks.waiting);
+        self.one("hook_waiting_bytes", Kind::Gauge, "Their bytes.", webhooks.waiting_bytes);
         let about = "Whether the backend is called: 0 yes, 1 by one call that tries, 2 no.";
-        self.one("hook_circuit", Kind::Gauge, about, hooks.circuit);
-        self.one("hook_circuit_opened_total", Kind::Counter, "How often it was given up.", hooks.opened);
+        self.one("hook_circuit", Kind::Gauge, about, webhooks.circuit);
+        self.one("hook_circuit_opened_total", Kind::Counter, "How often it was given up.", webhooks.opened);
     }
 
-    fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &ByStatus) {
+    fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &StatusCounters) {
         self.family(name, Kind::Counter, about);
         for ((what, status), number) in counts.now() {
             self.sample(name, &[(label, what), ("status", &status.to_string())], number);

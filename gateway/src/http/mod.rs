@@ -16,16 +16,20 @@ pub(crate) use self::routes::ROUTES;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::routes::Route;
 use crate::gateway::Gateway;
-use crate::listen::Door;
-use crate::response::{self, Answer};
+use crate::listen::Listener;
+use crate::response::{self, HttpResponse};
 
 /// Handles a request, and adds the CORS headers to the response.
-pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
-    if door == Door::Clients {
+pub(crate) async fn respond(
+    gateway: &Gateway,
+    request: Request<RequestBody>,
+    listener: Listener,
+) -> HttpResponse {
+    if listener == Listener::Clients {
         return to_client(gateway, &request);
     }
     let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
-    let mut answer = answered(gateway, request, door).await;
+    let mut answer = answered(gateway, request, listener).await;
     if let Some(allowed) = allowed {
         allowed.tell(answer.headers_mut());
     }
@@ -34,9 +38,13 @@ pub(crate) async fn respond(gateway: &Gateway, request: Request<RequestBody>, do
 
 /// Handles a request on a connection that uses a reserved file descriptor. Only health checks and metrics are
 /// served, so that operators can see the cause.
-pub(crate) async fn respond_reserved(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
+pub(crate) async fn respond_reserved(
+    gateway: &Gateway,
+    request: Request<RequestBody>,
+    listener: Listener,
+) -> HttpResponse {
     if let Ok(Action::Live | Action::Ready | Action::Metrics) = action(gateway.origins(), &request) {
-        return respond(gateway, request, door).await;
+        return respond(gateway, request, listener).await;
     }
     let message = "the gateway can open no more connections now";
     let mut answer = response::failure(StatusCode::SERVICE_UNAVAILABLE, "out_of_descriptors", message);
@@ -45,7 +53,7 @@ pub(crate) async fn respond_reserved(gateway: &Gateway, request: Request<Request
 }
 
 /// Handles a request on a port for clients only: health checks, and information about the gateway.
-fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> Answer {
+fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> HttpResponse {
     match action(gateway.origins(), request) {
         Ok(Action::Live) => info::live(),
         Ok(Action::Ready) => info::ready(gateway),
@@ -55,26 +63,26 @@ fn to_client(gateway: &Gateway, request: &Request<RequestBody>) -> Answer {
     }
 }
 
-async fn answered(gateway: &Gateway, request: Request<RequestBody>, door: Door) -> Answer {
+async fn answered(gateway: &Gateway, request: Request<RequestBody>, listener: Listener) -> HttpResponse {
     let action = match action(gateway.origins(), &request) {
         Ok(action) => action,
         Err(refused) => return *refused,
     };
-    if !action.is_behind(door, gateway.config().internal.listen().is_some()) {
+    if !action.is_behind(listener, gateway.config().internal.listen().is_some()) {
         return not_found();
     }
     match action {
-        Action::Home if door == Door::Internal => info::info(gateway),
+        Action::Home if listener == Listener::Internal => info::info(gateway),
         Action::Home if gateway.config().api.page => page::home(gateway, request.headers()),
         Action::PageFile(file) if gateway.config().api.page => page::file(file),
         Action::PageFile(_) => not_found(),
         Action::Home | Action::Info => info::info(gateway),
         Action::Api(call) => {
-            let answer = api::respond(gateway, call, request, door).await;
-            gateway.tallies().calls.add(call.name(), answer.status());
+            let answer = api::respond(gateway, call, request, listener).await;
+            gateway.counters().calls.add(call.name(), answer.status());
             answer
         }
-        Action::Metrics => match api::admit(gateway, &request.into_parts().0, door) {
+        Action::Metrics => match api::admit(gateway, &request.into_parts().0, listener) {
             Ok(()) => metrics::metrics(gateway),
             Err(refused) => refused.into_answer(),
         },
@@ -85,7 +93,7 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, door: Door) 
 }
 
 /// Finds the route of a request. An error is the response to a request without one, or to a preflight.
-fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, Box<Answer>> {
+fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, Box<HttpResponse>> {
     let path = request.uri().path();
     // HEAD is handled as GET; the HTTP server omits the body.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
@@ -108,6 +116,6 @@ fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, B
     Err(Box::new(refused))
 }
 
-fn not_found() -> Answer {
+fn not_found() -> HttpResponse {
     response::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }

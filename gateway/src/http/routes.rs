@@ -4,7 +4,7 @@ use http::Method;
 
 use super::api::Call;
 use super::page::{self, File};
-use crate::listen::Door;
+use crate::listen::Listener;
 
 /// HTTP route.
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ pub(super) enum Action {
 impl Action {
     /// Whether the route is served on ports of this kind. `internal` says whether operators have a separate
     /// port.
-    pub(super) fn is_behind(self, door: Door, internal: bool) -> bool {
+    pub(super) fn is_behind(self, listener: Listener, internal: bool) -> bool {
         match self {
-            Self::PageFile(_) => door == Door::Public,
+            Self::PageFile(_) => listener == Listener::Public,
             // Clients acquire their own session tokens, so the route is on every port.
             Self::Api(Call::AcquireSession) => true,
-            Self::Api(_) | Self::Metrics => !internal || door == Door::Internal,
+            Self::Api(_) | Self::Metrics => !internal || listener == Listener::Internal,
             Self::Home | Self::Info | Self::OpenApi | Self::Live | Self::Ready => true,
         }
     }
@@ -68,7 +68,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Action::Ready,
         "Whether new clients are taken: 503 while shutting down, or out of file descriptors",
     ),
-    get("/metrics", Action::Metrics, "The numbers, as Prometheus reads them"),
+    get("/metrics", Action::Metrics, "Metrics in the text format of Prometheus"),
     post(
         "/api/emit_to_client",
         Call::EmitToClient,

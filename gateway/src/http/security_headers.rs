@@ -10,14 +10,14 @@ const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
 /// Security headers of a port.
 #[derive(Clone, Debug)]
-pub(crate) struct Protection {
+pub(crate) struct SecurityHeaders {
     /// Whether pages of any origin may run Socket.IO responses as scripts, which JSONP needs.
     scripts: bool,
     /// Value of `Strict-Transport-Security`, for ports with TLS.
     transport_security: Option<HeaderValue>,
 }
 
-impl Protection {
+impl SecurityHeaders {
     pub(crate) fn new(config: &Config, origins: &Origins, tls: bool) -> Self {
         let transport_security = format!("max-age={}", config.tls.hsts_seconds);
         Self {

@@ -14,20 +14,27 @@ use crate::config::{Excess, Limits};
 
 /// Minimum delay; shorter timers would only cost wakeups.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// Error of an event beyond the rate.
+const EXCEEDED: &str = "rate limit exceeded";
 
-/// Budgets of a client, each stored as the time at which it is full again.
+/// Buckets of a client.
 #[derive(Debug)]
-struct Spent {
-    events: Instant,
-    bytes: Instant,
+struct ClientBuckets {
+    events: TokenBucket,
+    bytes: TokenBucket,
 }
 
-/// Rate and burst of a budget; `None` means unlimited.
+/// Rate and burst of a token bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
+    /// `None` means unlimited.
     per_second: Option<f64>,
     burst: Duration,
 }
+
+/// Token bucket, stored as the time at which it is full again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenBucket(Instant);
 
 /// Registers the middleware that enforces the limits, before any other code sees the events.
 pub(crate) fn register(namespace: &Namespace, limits: &Limits) {
@@ -39,33 +46,33 @@ pub(crate) fn register(namespace: &Namespace, limits: &Limits) {
     let bytes = Rate::new(limits.bytes_per_second, burst);
     let excess = limits.excess;
     namespace.middleware(|socket: Socket| async move {
-        let now = Instant::now();
-        socket.extensions().insert(Arc::new(Mutex::new(Spent { events: now, bytes: now })));
+        let full = TokenBucket::full(Instant::now());
+        socket.extensions().insert(Arc::new(Mutex::new(ClientBuckets { events: full, bytes: full })));
         Ok::<(), socketio_server::ConnectError>(())
     });
     namespace.event_middleware(move |socket: Socket, args: RawArgs| async move {
-        let Some(spent) = socket.extensions().get::<Arc<Mutex<Spent>>>() else { return Ok(()) };
+        let Some(buckets) = socket.extensions().get::<Arc<Mutex<ClientBuckets>>>() else { return Ok(()) };
         let size = size(&args);
         loop {
             let wait = {
-                let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = Instant::now();
-                let wait = events.wait(spent.events, now).max(bytes.wait(spent.bytes, now));
+                let wait = buckets.events.wait(events, now).max(buckets.bytes.wait(bytes, now));
                 if wait.is_zero() {
-                    spent.events = events.spend(spent.events, 1, now);
-                    spent.bytes = bytes.spend(spent.bytes, size, now);
+                    buckets.events.take(events, 1, now);
+                    buckets.bytes.take(bytes, size, now);
                     return Ok(());
                 }
                 wait
             };
             match excess {
                 Excess::Delay => tokio::time::sleep(wait.max(SHORTEST)).await,
-                Excess::Refuse => return Err("too fast"),
+                Excess::Refuse => return Err(EXCEEDED),
                 Excess::Disconnect => {
                     // A client with a full outbox misses the event and is disconnected anyway.
-                    let _ = socket.emit("error", &json!({"event": "limit", "message": "too fast"}));
+                    let _ = socket.emit("error", &json!({"event": "limit", "message": EXCEEDED}));
                     socket.disconnect(true);
-                    return Err("too fast");
+                    return Err(EXCEEDED);
                 }
             }
         }
@@ -79,29 +86,42 @@ fn size(args: &RawArgs) -> u32 {
 }
 
 impl Rate {
+    /// Creates a rate; 0 means unlimited.
     pub(crate) fn new(per_second: u32, burst: Duration) -> Self {
         Self { per_second: (per_second > 0).then(|| f64::from(per_second)), burst }
     }
 
     /// Whether the rate is unlimited.
-    pub(crate) fn is_any(self) -> bool {
+    pub(super) fn is_unlimited(self) -> bool {
         self.per_second.is_none()
     }
+}
 
-    /// Time until the budget is no longer exhausted.
-    pub(crate) fn wait(self, full: Instant, now: Instant) -> Duration {
-        let missing = full.saturating_duration_since(now);
-        if self.per_second.is_none() || missing < self.burst {
-            return Duration::ZERO;
-        }
-        (missing - self.burst).max(SHORTEST)
+impl TokenBucket {
+    /// Creates a full bucket.
+    pub(super) fn full(now: Instant) -> Self {
+        Self(now)
     }
 
-    /// Takes `cost` from the budget, and returns the time at which it is full again. A cost beyond the
-    /// remaining budget is allowed; later events wait accordingly longer.
-    pub(crate) fn spend(self, full: Instant, cost: u32, now: Instant) -> Instant {
-        let Some(per_second) = self.per_second else { return full };
-        full.max(now) + Duration::from_secs_f64(f64::from(cost) / per_second)
+    /// Whether the bucket is full.
+    pub(super) fn is_full(self, now: Instant) -> bool {
+        self.0 <= now
+    }
+
+    /// Time until the bucket is no longer empty.
+    pub(super) fn wait(self, rate: Rate, now: Instant) -> Duration {
+        let missing = self.0.saturating_duration_since(now);
+        if rate.is_unlimited() || missing < rate.burst {
+            return Duration::ZERO;
+        }
+        (missing - rate.burst).max(SHORTEST)
+    }
+
+    /// Takes `cost` tokens. A cost beyond the remaining tokens is allowed; later events wait accordingly
+    /// longer.
+    pub(super) fn take(&mut self, rate: Rate, cost: u32, now: Instant) {
+        let Some(per_second) = rate.per_second else { return };
+        self.0 = self.0.max(now) + Duration::from_secs_f64(f64::from(cost) / per_second);
     }
 }
 
@@ -110,29 +130,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_fills_evenly() {
+    fn a_bucket_refills_evenly() {
         let rate = Rate::new(2, Duration::from_secs(3));
         let start = Instant::now();
-        let mut full = start;
+        let mut bucket = TokenBucket::full(start);
         for _ in 0..6 {
-            assert_eq!(rate.wait(full, start), Duration::ZERO);
-            full = rate.spend(full, 1, start);
+            assert_eq!(bucket.wait(rate, start), Duration::ZERO);
+            bucket.take(rate, 1, start);
         }
-        assert_eq!(rate.wait(full, start), SHORTEST);
-        assert_eq!(rate.wait(full, start + Duration::from_millis(2)), Duration::ZERO);
+        assert_eq!(bucket.wait(rate, start), SHORTEST);
+        assert_eq!(bucket.wait(rate, start + Duration::from_millis(2)), Duration::ZERO);
         // Unused budget does not accumulate beyond the burst.
         let later = start + Duration::from_secs(1000);
-        full = rate.spend(full, 6, later);
-        assert_eq!(rate.wait(full, later), SHORTEST);
+        bucket.take(rate, 6, later);
+        assert_eq!(bucket.wait(rate, later), SHORTEST);
         // A cost beyond the budget is allowed, and delays the following events.
-        full = rate.spend(later, 20, later);
-        assert_eq!(rate.wait(full, later), Duration::from_secs(7));
+        let mut bucket = TokenBucket::full(later);
+        bucket.take(rate, 20, later);
+        assert_eq!(bucket.wait(rate, later), Duration::from_secs(7));
     }
 
     #[test]
     fn without_a_rate_there_is_no_limit() {
         let rate = Rate::new(0, Duration::from_secs(1));
         let now = Instant::now();
-        assert_eq!(rate.wait(rate.spend(now, u32::MAX, now), now), Duration::ZERO);
+        let mut bucket = TokenBucket::full(now);
+        bucket.take(rate, u32::MAX, now);
+        assert_eq!(bucket.wait(rate, now), Duration::ZERO);
     }
 }

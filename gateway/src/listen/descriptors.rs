@@ -10,7 +10,7 @@ use crate::log::limit::LogLimiter;
 
 /// State of the file descriptors, as the ports report it.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct DescriptorState {
     state: Mutex<State>,
     log: LogLimiter,
 }
@@ -23,7 +23,7 @@ struct State {
     logged: bool,
 }
 
-impl Watch {
+impl DescriptorState {
     /// Whether descriptors have run out on any port.
     pub(crate) fn have_run_out(&self) -> bool {
         self.state().ports > 0
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn they_are_back_when_every_port_has_some() {
-        let watch = Watch::default();
+        let state = DescriptorState::default();
         for (noted, expected) in [
             (Descriptors::RanOut, true),
             (Descriptors::RanOut, true),
@@ -71,8 +71,8 @@ mod tests {
             (Descriptors::Back, false),
             (Descriptors::RanOut, true),
         ] {
-            watch.note(noted);
-            assert_eq!(watch.have_run_out(), expected);
+            state.note(noted);
+            assert_eq!(state.have_run_out(), expected);
         }
     }
 }

@@ -5,20 +5,20 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::config::{ForwardedBy, Server};
-use crate::listen::networks::{NetError, Nets};
+use crate::listen::networks::{NetworkError, Networks};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Trusted proxies.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxies {
-    trusted: Nets,
+    trusted: Networks,
     by: ForwardedBy,
 }
 
 impl Proxies {
-    pub(crate) fn new(server: &Server) -> Result<Self, NetError> {
-        let trusted = Nets::read("server.trusted_proxies", &server.trusted_proxies)?;
+    pub(crate) fn new(server: &Server) -> Result<Self, NetworkError> {
+        let trusted = Networks::parse("server.trusted_proxies", &server.trusted_proxies)?;
         Ok(Self { trusted, by: server.forwarded_by })
     }
 
@@ -26,7 +26,7 @@ impl Proxies {
     /// address that is not a trusted proxy is the client's. Earlier addresses may be forged.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        if !self.trusts(client) {
+        if !self.trust(client) {
             return client;
         }
         let name = match self.by {
@@ -36,16 +36,16 @@ impl Proxies {
         // The header is split as bytes: invalid UTF-8 from the client must not make the proxy's own element
         // unreadable.
         let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-        for said in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
-            let Ok(said) = std::str::from_utf8(said) else { return client };
+        for element in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+            let Ok(element) = std::str::from_utf8(element) else { return client };
             let address = match self.by {
-                ForwardedBy::XForwardedFor => address(said.trim()),
-                ForwardedBy::Forwarded => forwarded_for(said).and_then(address),
+                ForwardedBy::XForwardedFor => address(element.trim()),
+                ForwardedBy::Forwarded => forwarded_for(element).and_then(address),
             };
             // Elements before an unreadable one may be forged.
             let Some(address) = address else { return client };
             client = address.to_canonical();
-            if !self.trusts(client) {
+            if !self.trust(client) {
                 return client;
             }
         }
@@ -53,8 +53,8 @@ impl Proxies {
     }
 
     /// Whether the address is that of a trusted proxy.
-    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.have(address)
+    pub(crate) fn trust(&self, address: IpAddr) -> bool {
+        self.trusted.contain(address)
     }
 }
 

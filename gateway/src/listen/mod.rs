@@ -8,7 +8,7 @@ pub(crate) mod tls;
 
 /// Kind of the port that a request came in on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Listener {
     /// Port for clients. It also serves the page, and the API unless operators have a separate port.
     Public,
     /// Port for clients only.

@@ -6,10 +6,10 @@ use thiserror::Error;
 
 /// List of IP addresses and networks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Nets(Vec<Net>);
+pub(crate) struct Networks(Vec<Network>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Net {
+struct Network {
     start: IpAddr,
     bits: u8,
 }
@@ -17,40 +17,41 @@ struct Net {
 /// Error of a list entry that is neither an address nor a network.
 #[derive(Debug, Error)]
 #[error("{setting}: {text:?} is no address such as 10.0.0.1, and no net such as 10.0.0.0/8")]
-pub struct NetError {
+pub struct NetworkError {
     setting: &'static str,
     text: String,
 }
 
-impl Nets {
+impl Networks {
     /// Parses the entries of a setting.
-    pub(crate) fn read(setting: &'static str, list: &[String]) -> Result<Self, NetError> {
-        let read = |text: &String| Net::read(text).ok_or_else(|| NetError { setting, text: text.clone() });
-        Ok(Self(list.iter().map(read).collect::<Result<_, _>>()?))
+    pub(crate) fn parse(setting: &'static str, list: &[String]) -> Result<Self, NetworkError> {
+        let parse =
+            |text: &String| Network::parse(text).ok_or_else(|| NetworkError { setting, text: text.clone() });
+        Ok(Self(list.iter().map(parse).collect::<Result<_, _>>()?))
     }
 
     /// Whether the list contains the address.
-    pub(crate) fn have(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|net| net.has(address))
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
     }
 }
 
-impl Net {
-    fn read(text: &str) -> Option<Self> {
+impl Network {
+    fn parse(text: &str) -> Option<Self> {
         let (start, bits) = match text.split_once('/') {
             Some((start, bits)) => (start, Some(bits)),
             None => (text, None),
         };
         let start: IpAddr = start.parse().ok()?;
-        let most = if start.is_ipv4() { 32 } else { 128 };
+        let max = if start.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= most)?,
-            None => most,
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= max)?,
+            None => max,
         };
         Some(Self { start, bits })
     }
 
-    fn has(self, address: IpAddr) -> bool {
+    fn contains(self, address: IpAddr) -> bool {
         let shared = match (self.start, address) {
             (IpAddr::V4(start), IpAddr::V4(address)) => (start.to_bits() ^ address.to_bits()).leading_zeros(),
             (IpAddr::V6(start), IpAddr::V6(address)) => (start.to_bits() ^ address.to_bits()).leading_zeros(),
@@ -67,18 +68,19 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for wrong in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "localhost", "10.0.0.1/"] {
-            let error = Nets::read("server.trusted_proxies", &[wrong.to_owned()]).unwrap_err().to_string();
+            let error =
+                Networks::parse("server.trusted_proxies", &[wrong.to_owned()]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("server.trusted_proxies: {wrong:?} is no")), "{error}");
         }
     }
 
     #[test]
     fn a_net_has_the_addresses_that_begin_as_it_does() {
-        let nets = Nets::read("x", &["127.0.0.0/8".to_owned(), "::1".to_owned()]).unwrap();
+        let networks = Networks::parse("x", &["127.0.0.0/8".to_owned(), "::1".to_owned()]).unwrap();
         for (address, expected) in [("127.9.9.9", true), ("128.0.0.1", false), ("::1", true), ("::2", false)]
         {
-            assert_eq!(nets.have(address.parse().unwrap()), expected, "{address}");
+            assert_eq!(networks.contain(address.parse().unwrap()), expected, "{address}");
         }
-        assert!(!Nets::default().have("127.0.0.1".parse().unwrap()));
+        assert!(!Networks::default().contain("127.0.0.1".parse().unwrap()));
     }
 }

@@ -59,18 +59,18 @@ pub(crate) struct Tls {
     key: PathBuf,
     watch: Duration,
     /// Contents of the files at the start.
-    first: Pair,
-    current: Arc<Current>,
+    first: PemFiles,
+    current: Arc<CurrentCertificate>,
     acceptor: TlsAcceptor,
 }
 
 /// Certificate for the next handshake.
 #[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
+struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
 
 /// Contents of the certificate file and the key file.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Pair {
+pub(crate) struct PemFiles {
     certificate: Vec<u8>,
     key: Vec<u8>,
 }
@@ -84,7 +84,7 @@ impl Tls {
         let (certificate, key) = (PathBuf::from(&settings.certificate), PathBuf::from(&settings.key));
         let first = read(&certificate, &key)?;
         let certified = certified(&certificate, &key, &first)?;
-        let current = Arc::new(Current(RwLock::new(certified)));
+        let current = Arc::new(CurrentCertificate(RwLock::new(certified)));
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -102,12 +102,12 @@ impl Tls {
 
     /// Reads the files again. On an error the current certificate stays.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        self.take(&read(&self.certificate, &self.key)?)
+        self.replace(&read(&self.certificate, &self.key)?)
     }
 
     /// Replaces the current certificate by the given file contents.
-    fn take(&self, pair: &Pair) -> Result<(), TlsError> {
-        let certified = certified(&self.certificate, &self.key, pair)?;
+    fn replace(&self, files: &PemFiles) -> Result<(), TlsError> {
+        let certified = certified(&self.certificate, &self.key, files)?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(())
     }
@@ -123,22 +123,22 @@ impl Tls {
         loop {
             tokio::time::sleep(self.watch).await;
             // A file may be missing for a moment while it is being replaced.
-            let Ok(pair) = self.read_aside().await else { continue };
-            if *seen.as_ref().unwrap_or(&self.first) == pair {
+            let Ok(files) = self.read_blocking().await else { continue };
+            if *seen.as_ref().unwrap_or(&self.first) == files {
                 continue;
             }
-            match self.take(&pair) {
+            match self.replace(&files) {
                 Ok(()) => tracing::info!("the certificate was changed"),
                 // The certificate and the key may be replaced one after the other. The next check sees the
                 // second change.
                 Err(error) => tracing::error!(%error, "the certificate is not changed"),
             }
-            seen = Some(pair);
+            seen = Some(files);
         }
     }
 
     /// Reads the files on a thread for blocking work.
-    async fn read_aside(self: &Arc<Self>) -> Result<Pair, TlsError> {
+    async fn read_blocking(self: &Arc<Self>) -> Result<PemFiles, TlsError> {
         let tls = Arc::clone(self);
         let path = self.certificate.clone();
         let read = tokio::task::spawn_blocking(move || read(&tls.certificate, &tls.key)).await;
@@ -153,7 +153,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-impl ResolvesServerCert for Current {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -164,20 +164,20 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Pair, TlsError> {
+fn read(certificate: &Path, key: &Path) -> Result<PemFiles, TlsError> {
     let read =
         |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
-    Ok(Pair { certificate: read(certificate)?, key: read(key)? })
+    Ok(PemFiles { certificate: read(certificate)?, key: read(key)? })
 }
 
-fn certified(certificate: &Path, key: &Path, pair: &Pair) -> Result<Arc<CertifiedKey>, TlsError> {
+fn certified(certificate: &Path, key: &Path, files: &PemFiles) -> Result<Arc<CertifiedKey>, TlsError> {
     let pem = |path: &Path, source| TlsError::Pem { path: path.to_owned(), source };
-    let chain = CertificateDer::pem_slice_iter(&pair.certificate)
+    let chain = CertificateDer::pem_slice_iter(&files.certificate)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| pem(certificate, error))?;
     if chain.is_empty() {
         return Err(TlsError::NoCertificate { path: certificate.to_owned() });
     }
-    let private = PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| pem(key, error))?;
+    let private = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| pem(key, error))?;
     Ok(Arc::new(CertifiedKey::from_der(chain, private, &provider())?))
 }

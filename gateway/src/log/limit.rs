@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_of_a_kind_and_the_number_of_the_others() {
+    fn one_line_of_a_kind_is_written_with_the_number_of_suppressed_lines() {
         let limiter = LogLimiter::default();
         let now = Instant::now();
         assert_eq!(limiter.admits("a", now), Some(0));

@@ -26,7 +26,7 @@ pub(crate) fn dropped() -> u64 {
 
 /// Queue of lines.
 #[derive(Clone)]
-pub(crate) struct Lines(Arc<Shared>);
+pub(crate) struct LogQueue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -43,7 +43,7 @@ struct Queue {
     dropped: u64,
 }
 
-impl Lines {
+impl LogQueue {
     /// Creates a queue, and a thread that writes its lines to `out`. After lines were dropped and the queue
     /// has space again, the thread calls `tell` with their number.
     pub(crate) fn to(
@@ -107,7 +107,7 @@ impl Shared {
 }
 
 /// `tracing_subscriber` writes each line with one call.
-impl Write for &Lines {
+impl Write for &LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
         Ok(line.len())
@@ -118,7 +118,7 @@ impl Write for &Lines {
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogQueue {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -154,7 +154,7 @@ mod tests {
         let (written, batches) = channel();
         let (go_on, held) = channel();
         let (told, drops) = channel();
-        let lines = Lines::to(Held(written, held), move |number| told.send(number).unwrap()).unwrap();
+        let lines = LogQueue::to(Held(written, held), move |number| told.send(number).unwrap()).unwrap();
         (&lines).write_all(b"first\n").unwrap();
         assert_eq!(batches.recv_timeout(LONG).unwrap(), b"first\n");
 

@@ -22,7 +22,7 @@ use socketio_server::Handshake;
 use self::translator::{Client, NotLetIn};
 use crate::auth::refusal;
 use crate::config::Config;
-use crate::response::{self, Answer};
+use crate::response::{self, HttpResponse};
 
 /// Whether a socket's client speaks the native protocol.
 pub fn is_native(handshake: &Handshake) -> bool {
@@ -30,7 +30,7 @@ pub fn is_native(handshake: &Handshake) -> bool {
 }
 
 /// How a session's client is connected: `native`, or the transport of Socket.IO.
-pub fn carrier(session: &Session) -> &'static str {
+pub fn transport(session: &Session) -> &'static str {
     if session.request().is_translated() { "native" } else { session.transport().as_str() }
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn upgrade(
     engine: &engineio::Server,
     mut request: Request<RequestBody>,
     peer: SocketAddr,
-) -> Answer {
+) -> HttpResponse {
     subprotocol::authorize(request.headers_mut());
     let subprotocol = subprotocol::selected(request.headers());
     let namespace = Query::from(request.uri()).get("namespace").unwrap_or("/").to_owned();
@@ -83,14 +83,14 @@ fn is_namespace(name: &str) -> bool {
         && !name.contains(char::is_control)
 }
 
-fn bad_handshake(status: StatusCode, message: &str) -> Answer {
+fn bad_handshake(status: StatusCode, message: &str) -> HttpResponse {
     let mut refused = response::failure(status, "bad_handshake", message);
     refused.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     refused
 }
 
 /// A refusal as HTTP has it.
-fn not_let_in(refused: NotLetIn) -> Answer {
+fn not_let_in(refused: NotLetIn) -> HttpResponse {
     let NotLetIn { message, data } = refused;
     // Only the protocol itself refuses without a code, and by this text.
     let is_unknown = data.is_none() && message == "Invalid namespace";
@@ -108,7 +108,7 @@ fn not_let_in(refused: NotLetIn) -> Answer {
 }
 
 /// The server ended the session without a word, as it does when it shuts down.
-fn gone() -> Answer {
+fn gone() -> HttpResponse {
     let message = "the server takes no connections now";
     response::failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
 }

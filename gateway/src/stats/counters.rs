@@ -9,18 +9,18 @@ use socketio_server::Delivered;
 
 /// Counters of the gateway.
 #[derive(Debug, Default)]
-pub(crate) struct Tallies {
+pub(crate) struct Counters {
     /// Handshakes, by protocol and HTTP status.
-    pub(crate) handshakes: ByStatus,
+    pub(crate) handshakes: StatusCounters,
     /// API calls, by name and HTTP status.
-    pub(crate) calls: ByStatus,
+    pub(crate) calls: StatusCounters,
     /// Connections whose TLS handshake failed.
     pub(crate) tls_failures: Counter,
     /// Events to several receivers.
     pub(crate) broadcasts: Arc<Broadcasts>,
     /// Requests beyond a limit, by the name of the limit.
-    pub(crate) excess: Arc<Words>,
-    places: Mutex<Vec<Arc<Place>>>,
+    pub(crate) refused: Arc<LabelledCounters>,
+    namespaces: Mutex<Vec<Arc<NamespaceCounters>>>,
 }
 
 /// Statistics of events to several receivers.
@@ -87,36 +87,36 @@ impl<const BOUNDS: usize> Histogram<BOUNDS> {
 /// Counters of a namespace, or of all namespaces that match a pattern. A name chosen by a client never
 /// becomes a label, because each would be another time series for the collector.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct NamespaceCounters {
     /// Name or pattern in the configuration.
     pub(crate) name: String,
     /// Connected sockets.
-    pub(crate) came: Counter,
+    pub(crate) connected: Counter,
     /// Disconnected sockets.
-    pub(crate) went: Counter,
+    pub(crate) disconnected: Counter,
     /// Events that were refused, or whose arguments did not fit their handlers.
     pub(crate) refused_events: Counter,
     /// Acknowledgements that were lost because the outbox was full.
-    pub(crate) lost_answers: Counter,
+    pub(crate) lost_acks: Counter,
 }
 
-impl Tallies {
+impl Counters {
     /// Adds counters for a namespace.
-    pub(crate) fn place(&self, name: &str) -> Arc<Place> {
-        let place = Arc::new(Place {
+    pub(crate) fn namespace(&self, name: &str) -> Arc<NamespaceCounters> {
+        let counters = Arc::new(NamespaceCounters {
             name: name.to_owned(),
-            came: Counter::default(),
-            went: Counter::default(),
+            connected: Counter::default(),
+            disconnected: Counter::default(),
             refused_events: Counter::default(),
-            lost_answers: Counter::default(),
+            lost_acks: Counter::default(),
         });
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&place));
-        place
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counters));
+        counters
     }
 
     /// Counters of all namespaces.
-    pub(crate) fn places(&self) -> Vec<Arc<Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn namespaces(&self) -> Vec<Arc<NamespaceCounters>> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -140,12 +140,12 @@ impl Counter {
 
 /// Counters by label.
 #[derive(Debug, Default)]
-pub(crate) struct Words(Mutex<BTreeMap<&'static str, u64>>);
+pub(crate) struct LabelledCounters(Mutex<BTreeMap<&'static str, u64>>);
 
-impl Words {
-    pub(crate) fn add(&self, word: &'static str) {
+impl LabelledCounters {
+    pub(crate) fn add(&self, label: &'static str) {
         // No change can be interrupted, so a poisoned lock is still consistent.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(word).or_default() += 1;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(label).or_default() += 1;
     }
 
     pub(crate) fn now(&self) -> BTreeMap<&'static str, u64> {
@@ -155,9 +155,9 @@ impl Words {
 
 /// Counters by name and HTTP status.
 #[derive(Debug, Default)]
-pub(crate) struct ByStatus(Mutex<BTreeMap<(&'static str, u16), u64>>);
+pub(crate) struct StatusCounters(Mutex<BTreeMap<(&'static str, u16), u64>>);
 
-impl ByStatus {
+impl StatusCounters {
     pub(crate) fn add(&self, what: &'static str, status: StatusCode) {
         // No change can be interrupted, so a poisoned lock is still consistent.
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

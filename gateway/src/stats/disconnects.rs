@@ -11,23 +11,23 @@ use socketio_server::{DisconnectReason, Socket};
 use crate::native;
 
 /// Number of disconnected clients that are listed individually.
-const REMEMBERED: usize = 20;
+const MAX_RECENT: usize = 20;
 /// Reason of a client that reads too slowly. The official protocol has no word of its own for it.
 pub(crate) const SLOW_CONSUMER: &str = "slow consumer";
 
 /// Statistics of disconnected clients since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Closes(Mutex<Inner>);
+pub(crate) struct Disconnects(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     counts: BTreeMap<&'static str, u64>,
-    last: VecDeque<Close>,
+    recent: VecDeque<Disconnect>,
 }
 
 /// Disconnected client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Close {
+pub struct Disconnect {
     /// Time of the disconnect, as RFC 3339 with milliseconds.
     pub at: String,
     /// Id of the socket.
@@ -35,25 +35,25 @@ pub struct Close {
     /// Namespace of the socket.
     pub namespace: String,
     /// `native`, or the transport of Socket.IO.
-    pub over: &'static str,
+    pub transport: &'static str,
     /// Reason: that of the official server, or `slow consumer`.
     pub reason: &'static str,
 }
 
-impl Closes {
+impl Disconnects {
     /// Counts a disconnected client.
     pub(crate) fn add(&self, socket: &Socket, reason: DisconnectReason) {
-        let close = Close {
+        let close = Disconnect {
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             id: socket.id().to_owned(),
             namespace: socket.namespace().to_owned(),
-            over: native::carrier(socket.session()),
-            reason: word(reason),
+            transport: native::transport(socket.session()),
+            reason: reason_name(reason),
         };
         let mut inner = self.lock();
         *inner.counts.entry(close.reason).or_default() += 1;
-        inner.last.truncate(REMEMBERED - 1);
-        inner.last.push_front(close);
+        inner.recent.truncate(MAX_RECENT - 1);
+        inner.recent.push_front(close);
     }
 
     /// Number of disconnected clients by reason.
@@ -62,8 +62,8 @@ impl Closes {
     }
 
     /// The most recently disconnected clients, newest first.
-    pub(crate) fn last(&self) -> Vec<Close> {
-        self.lock().last.iter().cloned().collect()
+    pub(crate) fn recent(&self) -> Vec<Disconnect> {
+        self.lock().recent.iter().cloned().collect()
     }
 
     /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
@@ -74,7 +74,7 @@ impl Closes {
 
 /// Name of a reason. The official reason is the same for a slow consumer and a broken connection; operators
 /// need the difference.
-fn word(reason: DisconnectReason) -> &'static str {
+fn reason_name(reason: DisconnectReason) -> &'static str {
     match reason {
         DisconnectReason::Connection(CloseReason::TransportError(Fault::SlowConsumer)) => SLOW_CONSUMER,
         _ => reason.as_str(),

@@ -1,4 +1,4 @@
-//! Namespace `/gateway` for operators, with the current statistics in the event `numbers` each second.
+//! Namespace `/gateway` for operators, with the current statistics in the event `stats` each second.
 //!
 //! Clients authenticate with an operator's key as `auth.key` or in the header `x-api-key`. While no client is
 //! connected, no statistics are collected.
@@ -12,80 +12,85 @@ use socketio_server::{ConnectError, Namespace, Server, Socket, WeakServer};
 
 use crate::auth::operators::{self, Operators};
 use crate::auth::refusal::Refusal;
-use crate::config::WATCH;
-use crate::stats::disconnects::Closes;
-use crate::stats::snapshot::Numbers;
+use crate::config::STATS_NAMESPACE;
+use crate::stats::disconnects::Disconnects;
+use crate::stats::snapshot::Stats;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// State of the namespace.
-struct Watched {
+struct LiveStats {
     /// Weak, because a handler of the server holds this state.
     io: WeakServer,
-    closes: Arc<Closes>,
+    disconnects: Arc<Disconnects>,
     started: Instant,
     /// Whether the task that emits the statistics is running.
-    counting: AtomicBool,
+    is_running: AtomicBool,
 }
 
 /// Registers the namespace.
-pub(crate) fn register(io: &Server, operators: &Arc<Operators>, closes: &Arc<Closes>, started: Instant) {
-    let namespace = io.of(WATCH);
+pub(crate) fn register(
+    io: &Server,
+    operators: &Arc<Operators>,
+    disconnects: &Arc<Disconnects>,
+    started: Instant,
+) {
+    let namespace = io.of(STATS_NAMESPACE);
     let operators = Arc::clone(operators);
     namespace.middleware(move |socket: Socket| {
-        let may = may_watch(&operators, &socket);
-        async move { if may { Ok(()) } else { Err(ConnectError::from(Refusal::KeyNeeded)) } }
+        let is_allowed = is_operator(&operators, &socket);
+        async move { if is_allowed { Ok(()) } else { Err(ConnectError::from(Refusal::KeyNeeded)) } }
     });
-    let watched = Arc::new(Watched {
+    let live = Arc::new(LiveStats {
         io: io.downgrade(),
-        closes: Arc::clone(closes),
+        disconnects: Arc::clone(disconnects),
         started,
-        counting: AtomicBool::new(false),
+        is_running: AtomicBool::new(false),
     });
     namespace.on_connect(move |socket: Socket, namespace: Namespace| {
         // The error of a disconnected client is ignored.
-        let _ = watched.numbers().map(|numbers| socket.emit("numbers", &numbers));
-        if !watched.counting.swap(true, Ordering::SeqCst) {
-            tokio::spawn(count(Arc::clone(&watched), namespace));
+        let _ = live.stats().map(|stats| socket.emit("stats", &stats));
+        if !live.is_running.swap(true, Ordering::SeqCst) {
+            tokio::spawn(count(Arc::clone(&live), namespace));
         }
         async {}
     });
 }
 
-fn may_watch(operators: &Operators, socket: &Socket) -> bool {
+fn is_operator(operators: &Operators, socket: &Socket) -> bool {
     #[derive(Deserialize)]
     struct Offered {
         key: Option<String>,
     }
     let handshake = socket.handshake();
     let key = handshake.auth::<Offered>().ok().and_then(|offered| offered.key);
-    operators.include(key.as_deref().or_else(|| handshake.header(operators::KEY_HEADER)))
+    operators.contain(key.as_deref().or_else(|| handshake.header(operators::KEY_HEADER)))
 }
 
 /// Emits the statistics each second, until no client is connected.
-async fn count(watched: Arc<Watched>, namespace: Namespace) {
+async fn count(live: Arc<LiveStats>, namespace: Namespace) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         if namespace.is_empty() {
-            watched.counting.store(false, Ordering::SeqCst);
+            live.is_running.store(false, Ordering::SeqCst);
             // A client may have connected before the flag was cleared, and then it started no task.
-            if namespace.is_empty() || watched.counting.swap(true, Ordering::SeqCst) {
+            if namespace.is_empty() || live.is_running.swap(true, Ordering::SeqCst) {
                 return;
             }
         }
-        let Some(numbers) = watched.numbers() else { return };
+        let Some(stats) = live.stats() else { return };
         // The event is volatile: outdated statistics are of no use to a slow client.
-        if let Err(error) = namespace.volatile().emit("numbers", &numbers).await {
-            tracing::debug!(%error, "the numbers were not told");
+        if let Err(error) = namespace.volatile().emit("stats", &stats).await {
+            tracing::debug!(%error, "statistics not sent");
         }
     }
 }
 
-impl Watched {
-    /// `None` if the server is gone.
-    fn numbers(&self) -> Option<Numbers> {
-        Some(Numbers::now(&self.io.upgrade()?, &self.closes, self.started.elapsed()))
+impl LiveStats {
+    /// `None` if the server is freed.
+    fn stats(&self) -> Option<Stats> {
+        Some(Stats::collect(&self.io.upgrade()?, &self.disconnects, self.started.elapsed()))
     }
 }

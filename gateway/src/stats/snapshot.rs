@@ -8,15 +8,15 @@ use serde::Serialize;
 use socketio_server::Server;
 
 use crate::native;
-use crate::stats::disconnects::{Close, Closes};
+use crate::stats::disconnects::{Disconnect, Disconnects};
 
 /// Number of rooms that are listed by name, the largest first.
 const NAMED_ROOMS: usize = 50;
 
-/// Statistics at one moment. Counters of messages and closes start at zero with the gateway.
+/// Statistics at one moment. Counters of messages and disconnects start at zero with the gateway.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Numbers {
+pub struct Stats {
     /// Seconds since the gateway was created.
     pub uptime_seconds: u64,
     /// Open connections by transport: `polling`, `websocket` and `native`.
@@ -30,20 +30,20 @@ pub struct Numbers {
     /// Number of rooms.
     pub room_count: usize,
     /// Messages received from clients.
-    pub received: Counted,
+    pub received: Traffic,
     /// Messages written to clients.
-    pub sent: Counted,
+    pub sent: Traffic,
     /// Bytes queued for clients.
     pub queued_bytes: usize,
     /// Disconnected clients by reason.
-    pub closes: BTreeMap<&'static str, u64>,
+    pub disconnects: BTreeMap<&'static str, u64>,
     /// The most recently disconnected clients.
-    pub last_closes: Vec<Close>,
+    pub recent_disconnects: Vec<Disconnect>,
 }
 
 /// Number of messages and of their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Counted {
+pub struct Traffic {
     /// Number of messages.
     pub messages: u64,
     /// Number of bytes.
@@ -61,14 +61,14 @@ pub struct RoomSize {
     pub members: usize,
 }
 
-impl From<engineio::Flow> for Counted {
+impl From<engineio::Flow> for Traffic {
     fn from(flow: engineio::Flow) -> Self {
         Self { messages: flow.messages, bytes: flow.bytes }
     }
 }
 
 /// Open connections.
-pub(crate) struct Open {
+pub(crate) struct Connections {
     /// Number of connections by transport.
     pub(crate) connections: BTreeMap<&'static str, usize>,
     /// Bytes queued for them.
@@ -76,20 +76,20 @@ pub(crate) struct Open {
 }
 
 /// Counts the open connections. It iterates over all sessions.
-pub(crate) fn open(io: &Server) -> Open {
+pub(crate) fn connections(io: &Server) -> Connections {
     let mut connections = BTreeMap::from([("polling", 0), ("websocket", 0), ("native", 0)]);
     let mut queued_bytes = 0;
     for session in io.engine().sessions() {
-        *connections.entry(native::carrier(&session)).or_default() += 1;
+        *connections.entry(native::transport(&session)).or_default() += 1;
         queued_bytes += session.queued_bytes();
     }
-    Open { connections, queued_bytes }
+    Connections { connections, queued_bytes }
 }
 
-impl Numbers {
+impl Stats {
     /// Collects the statistics. It iterates over all sessions and rooms.
-    pub(crate) fn now(io: &Server, closes: &Closes, uptime: Duration) -> Self {
-        let Open { connections, queued_bytes } = open(io);
+    pub(crate) fn collect(io: &Server, disconnects: &Disconnects, uptime: Duration) -> Self {
+        let Connections { connections, queued_bytes } = connections(io);
         let mut namespaces = BTreeMap::new();
         let (mut rooms, mut room_count) = (Vec::new(), 0);
         for namespace in io.namespaces().iter().filter_map(|name| io.namespace(name)) {
@@ -116,8 +116,8 @@ impl Numbers {
             received: traffic.received.into(),
             sent: traffic.sent.into(),
             queued_bytes,
-            closes: closes.counts(),
-            last_closes: closes.last(),
+            disconnects: disconnects.counts(),
+            recent_disconnects: disconnects.recent(),
         }
     }
 }

@@ -8,11 +8,11 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use thiserror::Error;
 
-use super::HookError;
+use super::WebhookError;
 use super::signature::Signer;
 use crate::config::Secret;
-use crate::config::webhooks::Hooks as Settings;
-use crate::http_client::{self, WebClient};
+use crate::config::webhooks::Webhooks as Settings;
+use crate::http_client::{self, HttpClient};
 
 /// Limit of the size of a response, in bytes.
 const MAX_ANSWER: usize = 1_000_000;
@@ -21,7 +21,7 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("socketio-gateway/",
 /// HTTP client of the backend.
 #[derive(Debug)]
 pub(super) struct Backend {
-    client: WebClient,
+    client: HttpClient,
     uri: Uri,
     signer: Signer,
     timeout: Duration,
@@ -73,9 +73,10 @@ impl TryError {
 }
 
 impl Backend {
-    pub(super) fn new(settings: &Settings) -> Result<Self, HookError> {
-        let uri = http_client::address(&settings.url).ok_or_else(|| HookError::Url(settings.url.clone()))?;
-        let client = http_client::client(settings.max_concurrent).map_err(HookError::Certificates)?;
+    pub(super) fn new(settings: &Settings) -> Result<Self, WebhookError> {
+        let uri =
+            http_client::address(&settings.url).ok_or_else(|| WebhookError::Url(settings.url.clone()))?;
+        let client = http_client::client(settings.max_concurrent).map_err(WebhookError::Certificates)?;
         let signer = Signer::new(settings.secrets.iter().map(Secret::expose))?;
         Ok(Self { client, uri, signer, timeout: Duration::from_millis(settings.timeout_ms) })
     }

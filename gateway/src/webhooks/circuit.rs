@@ -70,7 +70,7 @@ impl Circuit {
     }
 
     /// Records the outcome of an ordinary webhook.
-    pub(super) fn tell(&mut self, outcome: Outcome, now: Instant) {
+    pub(super) fn report(&mut self, outcome: Outcome, now: Instant) {
         self.state = match (self.state, outcome) {
             (_, Outcome::Answered) => State::Closed { failures: 0 },
             (State::Closed { failures }, Outcome::Failed) if failures + 1 < self.limit => {
@@ -84,7 +84,7 @@ impl Circuit {
     }
 
     /// Records the outcome of the first attempt of the trial.
-    pub(super) fn tell_trial(&mut self, outcome: Outcome, now: Instant) {
+    pub(super) fn report_trial(&mut self, outcome: Outcome, now: Instant) {
         self.state = match (self.state, outcome) {
             (_, Outcome::Answered) => State::Closed { failures: 0 },
             (State::HalfOpen, Outcome::Failed) => self.open(now),
@@ -128,7 +128,7 @@ mod tests {
     /// Open circuit whose pause is over.
     fn due(now: Instant) -> Circuit {
         let mut circuit = Circuit::new(1, PAUSE);
-        circuit.tell(Outcome::Failed, now.checked_sub(PAUSE).unwrap());
+        circuit.report(Outcome::Failed, now.checked_sub(PAUSE).unwrap());
         circuit
     }
 
@@ -138,14 +138,14 @@ mod tests {
         let mut circuit = Circuit::new(3, PAUSE);
         for _ in 0..2 {
             assert_eq!(circuit.admits(now), Admission::Call);
-            circuit.tell(Outcome::Failed, now);
+            circuit.report(Outcome::Failed, now);
         }
         // A success resets the number of failures.
-        circuit.tell(Outcome::Answered, now);
+        circuit.report(Outcome::Answered, now);
         for _ in 0..3 {
             assert_eq!(circuit.admits(now), Admission::Call);
-            circuit.tell(Outcome::Unknown, now);
-            circuit.tell(Outcome::Failed, now);
+            circuit.report(Outcome::Unknown, now);
+            circuit.report(Outcome::Failed, now);
         }
         assert_eq!((circuit.number(), circuit.opened(), circuit.is_closed()), (2, 1, false));
         assert_eq!(circuit.admits(now), Admission::Open { until: now + PAUSE });
@@ -156,19 +156,19 @@ mod tests {
         let now = Instant::now();
         let mut circuit = due(now);
         for outcome in [Outcome::Failed, Outcome::Unknown] {
-            circuit.tell(outcome, now);
+            circuit.report(outcome, now);
             assert_eq!((circuit.number(), circuit.opened()), (2, 1));
         }
         assert_eq!(circuit.admits(now), Admission::Trial);
         for outcome in [Outcome::Failed, Outcome::Unknown] {
-            circuit.tell(outcome, now);
+            circuit.report(outcome, now);
             assert_eq!(circuit.admits(now), Admission::Undecided, "the trial is still under way");
         }
-        circuit.tell(Outcome::Answered, now);
+        circuit.report(Outcome::Answered, now);
         assert_eq!(circuit.admits(now), Admission::Call, "whoever is answered shows that it works");
         // The circuit is closed, so the outcome of the late trial is ignored.
-        circuit.tell_trial(Outcome::Failed, now);
-        circuit.tell_trial(Outcome::Unknown, now);
+        circuit.report_trial(Outcome::Failed, now);
+        circuit.report_trial(Outcome::Unknown, now);
         assert_eq!((circuit.number(), circuit.opened()), (0, 1));
     }
 
@@ -179,13 +179,13 @@ mod tests {
         assert_eq!(circuit.admits(now), Admission::Trial);
         assert_eq!(circuit.number(), 1);
         assert_eq!(circuit.admits(now + PAUSE), Admission::Undecided);
-        circuit.tell_trial(Outcome::Failed, now);
+        circuit.report_trial(Outcome::Failed, now);
         assert_eq!(circuit.admits(now), Admission::Open { until: now + PAUSE });
         now += PAUSE;
         assert_eq!(circuit.admits(now), Admission::Trial);
-        circuit.tell_trial(Outcome::Unknown, now);
+        circuit.report_trial(Outcome::Unknown, now);
         assert_eq!(circuit.admits(now), Admission::Trial, "the one that tried was given up");
-        circuit.tell_trial(Outcome::Answered, now);
+        circuit.report_trial(Outcome::Answered, now);
         assert_eq!((circuit.number(), circuit.opened()), (0, 2));
         assert_eq!(circuit.admits(now), Admission::Call);
     }
@@ -194,7 +194,7 @@ mod tests {
     fn an_answer_closes_it() {
         let now = Instant::now();
         let mut circuit = due(now);
-        circuit.tell(Outcome::Answered, now);
+        circuit.report(Outcome::Answered, now);
         assert!(circuit.is_closed());
     }
 }

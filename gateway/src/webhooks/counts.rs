@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::webhooks::Moment;
+use crate::config::webhooks::WebhookType;
 use crate::stats::counters::Counter;
 
 /// Counters of webhooks.
@@ -14,20 +14,20 @@ pub(super) struct Counts {
     retries: Counter,
     milliseconds: Counter,
     /// Responses of the backend that were invalid.
-    misfits: Counter,
+    invalid_responses: Counter,
 }
 
 /// Number of webhooks by moment and outcome.
 type Outcomes = BTreeMap<(&'static str, &'static str), u64>;
 
 impl Counts {
-    pub(super) fn add(&self, moment: Moment, outcome: &'static str) {
+    pub(super) fn add(&self, moment: WebhookType, outcome: &'static str) {
         // No change can be interrupted, so a poisoned lock is still consistent.
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         *outcomes.entry((moment.name(), outcome)).or_default() += 1;
     }
 
-    pub(super) fn again(&self) {
+    pub(super) fn retried(&self) {
         self.retries.add();
     }
 
@@ -35,8 +35,8 @@ impl Counts {
         self.milliseconds.add_many(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     }
 
-    pub(super) fn misfit(&self) {
-        self.misfits.add();
+    pub(super) fn invalid_response(&self) {
+        self.invalid_responses.add();
     }
 
     pub(super) fn outcomes(&self) -> Outcomes {
@@ -51,7 +51,7 @@ impl Counts {
         self.milliseconds.now()
     }
 
-    pub(super) fn misfits(&self) -> u64 {
-        self.misfits.now()
+    pub(super) fn invalid_responses(&self) -> u64 {
+        self.invalid_responses.now()
     }
 }

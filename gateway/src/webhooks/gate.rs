@@ -21,7 +21,7 @@ pub(super) struct Gate {
 
 /// Limits of the time that a webhook waits for the circuit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct WaitLimits {
     pub(super) deadline: Instant,
     /// Whether the webhook also waits for an open circuit, and not only for the outcome of a trial.
     pub(super) while_open: bool,
@@ -71,7 +71,7 @@ impl Gate {
 
 impl Report<'_> {
     /// Waits until an attempt is admitted.
-    pub(super) async fn pass(&mut self, patience: Patience) -> Result<(), Refusal> {
+    pub(super) async fn pass(&mut self, limits: WaitLimits) -> Result<(), Refusal> {
         loop {
             // The notification is registered before the state is read, so that no change is missed.
             let changed = self.gate.changed.notified();
@@ -84,9 +84,9 @@ impl Report<'_> {
                     self.outcome = Outcome::Unknown;
                     return Ok(());
                 }
-                Admission::Open { until } if patience.while_open && until < patience.deadline => until,
+                Admission::Open { until } if limits.while_open && until < limits.deadline => until,
                 Admission::Open { .. } => return self.gate.refuse(Refusal::Open),
-                Admission::Undecided if now < patience.deadline => patience.deadline,
+                Admission::Undecided if now < limits.deadline => limits.deadline,
                 Admission::Undecided => return self.gate.refuse(Refusal::Undecided),
             };
             tokio::select! {
@@ -97,7 +97,7 @@ impl Report<'_> {
     }
 
     /// Whether the admission is still valid after the webhook has waited for something else.
-    pub(super) fn is_good(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.is_trial || self.gate.circuit(|circuit| circuit.is_closed())
     }
 
@@ -107,20 +107,20 @@ impl Report<'_> {
         self.outcome = if failure.is_some() { Outcome::Failed } else { Outcome::Answered };
         self.reason = failure;
         if self.is_trial {
-            self.tell();
+            self.report_outcome();
             self.is_trial = false;
             self.outcome = Outcome::Unknown;
         }
     }
 
-    fn tell(&self) {
+    fn report_outcome(&self) {
         let now = Instant::now();
         let (before, after) = self.gate.circuit(|circuit| {
             let before = circuit.number();
             if self.is_trial {
-                circuit.tell_trial(self.outcome, now);
+                circuit.report_trial(self.outcome, now);
             } else {
-                circuit.tell(self.outcome, now);
+                circuit.report(self.outcome, now);
             }
             (before, circuit.number())
         });
@@ -140,6 +140,6 @@ impl Report<'_> {
 
 impl Drop for Report<'_> {
     fn drop(&mut self) {
-        self.tell();
+        self.report_outcome();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::queue::Line;
+use super::queue::RequestQueue;
 
 /// Metrics of the request queue at one moment.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Metrics {
     /// Total time of all webhooks, in milliseconds.
     pub(crate) milliseconds: u64,
     /// Invalid responses of the backend.
-    pub(crate) misfits: u64,
+    pub(crate) invalid_responses: u64,
     /// Webhooks that are under way or queued.
     pub(crate) waiting: u64,
     /// Bytes of these webhooks.
@@ -26,14 +26,14 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn of(line: &Line) -> Self {
-        let (counts, held) = (line.counts(), line.held());
-        let (circuit, opened) = line.circuit(|circuit| (circuit.number(), circuit.opened()));
+    pub(super) fn of(queue: &RequestQueue) -> Self {
+        let (counts, held) = (queue.counts(), queue.held());
+        let (circuit, opened) = queue.circuit(|circuit| (circuit.number(), circuit.opened()));
         Self {
             calls: counts.outcomes(),
             retries: counts.retries(),
             milliseconds: counts.milliseconds(),
-            misfits: counts.misfits(),
+            invalid_responses: counts.invalid_responses(),
             waiting: held.calls as u64,
             waiting_bytes: held.bytes as u64,
             circuit,

@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, watch};
 use super::backend::{Backend, TryError};
 use super::circuit::Circuit;
 use super::counts::Counts;
-use super::gate::{Gate, Patience, Refusal, Report};
-use crate::config::webhooks::{Hooks as Settings, Moment};
+use super::gate::{Gate, Refusal, Report, WaitLimits};
+use crate::config::webhooks::{WebhookType, Webhooks as Settings};
 
 /// Limit of the backoff between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -21,16 +21,16 @@ const RESERVED: usize = 16;
 
 /// Request queue of the backend.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct RequestQueue {
     backend: Backend,
     gate: Gate,
     /// Permits for concurrent requests.
-    free: Semaphore,
-    held: watch::Sender<Held>,
+    permits: Semaphore,
+    held: watch::Sender<Usage>,
     /// Limit for `connect` webhooks.
-    limit: Held,
+    limit: Usage,
     /// Limit for all other webhooks, which leaves a reserve for `connect`.
-    others_limit: Held,
+    others_limit: Usage,
     retries: u32,
     backoff: Duration,
     /// Timeout of one attempt.
@@ -41,12 +41,12 @@ pub(super) struct Line {
 
 /// Number and bytes of the webhooks that are under way or queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Usage {
     pub(super) calls: usize,
     pub(super) bytes: usize,
 }
 
-impl Held {
+impl Usage {
     /// Adds a webhook of `bytes` bytes. Returns `false`, without a change, if it exceeds the limit.
     pub(super) fn take(&mut self, bytes: usize, limit: Self) -> bool {
         let after = Self { calls: self.calls + 1, bytes: self.bytes.saturating_add(bytes) };
@@ -57,7 +57,7 @@ impl Held {
         fits
     }
 
-    pub(super) fn free(&mut self, bytes: usize) {
+    pub(super) fn permits(&mut self, bytes: usize) {
         self.calls -= 1;
         self.bytes -= bytes;
     }
@@ -71,8 +71,8 @@ impl Held {
 
 /// Reservation in the request queue for one webhook, freed on drop.
 #[derive(Debug)]
-pub(super) struct Place {
-    line: Arc<Line>,
+pub(super) struct QueueSlot {
+    queue: Arc<RequestQueue>,
     bytes: usize,
 }
 
@@ -99,7 +99,7 @@ pub(super) enum CallError {
 
 impl CallError {
     /// Label of the error in the metrics.
-    fn word(&self) -> &'static str {
+    fn label(&self) -> &'static str {
         match self {
             Self::Full | Self::ShareFull => "full",
             Self::Open | Self::Undecided => "open",
@@ -132,7 +132,7 @@ impl CallError {
     }
 
     /// Whether the same webhook may succeed later.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(super) fn is_temporary(&self) -> bool {
         match self {
             Self::Try(error) => error.is_failure(),
             _ => true,
@@ -150,8 +150,8 @@ impl From<Refusal> for CallError {
 }
 
 /// Webhook under way, with its progress.
-struct Calling<'a> {
-    moment: Moment,
+struct Attempts<'a> {
+    kind: WebhookType,
     id: &'a str,
     body: Bytes,
     /// Deadline of all attempts.
@@ -176,13 +176,13 @@ enum Step {
     Backoff,
 }
 
-impl Line {
+impl RequestQueue {
     pub(super) fn new(backend: Backend, settings: &Settings) -> Self {
-        let limit = Held { calls: settings.max_waiting, bytes: settings.max_waiting_bytes };
+        let limit = Usage { calls: settings.max_waiting, bytes: settings.max_waiting_bytes };
         Self {
             backend,
             gate: Gate::new(Circuit::new(settings.failures, Duration::from_millis(settings.open_ms))),
-            free: Semaphore::new(settings.max_concurrent.min(Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(settings.max_concurrent.min(Semaphore::MAX_PERMITS)),
             held: watch::Sender::default(),
             limit,
             others_limit: limit.without_reserve(),
@@ -195,20 +195,20 @@ impl Line {
     }
 
     /// Reserves a place for a webhook of `bytes` bytes.
-    pub(super) fn place(self: &Arc<Self>, moment: Moment, bytes: usize) -> Result<Place, CallError> {
-        let limit = if moment == Moment::Connect { self.limit } else { self.others_limit };
+    pub(super) fn reserve(self: &Arc<Self>, kind: WebhookType, bytes: usize) -> Result<QueueSlot, CallError> {
+        let limit = if kind == WebhookType::Connect { self.limit } else { self.others_limit };
         let taken = self.held.send_if_modified(|held| held.take(bytes, limit));
         if taken {
-            return Ok(Place { line: Arc::clone(self), bytes });
+            return Ok(QueueSlot { queue: Arc::clone(self), bytes });
         }
-        self.counts.add(moment, CallError::Full.word());
+        self.counts.add(kind, CallError::Full.label());
         Err(CallError::Full)
     }
 
     /// Sends a webhook, with retries. All attempts have the same id and body.
     pub(super) async fn call(
         &self,
-        moment: Moment,
+        kind: WebhookType,
         id: &str,
         body: Bytes,
         limit: Option<Duration>,
@@ -216,14 +216,14 @@ impl Line {
         let begun = Instant::now();
         let deadline = limit.map(|limit| begun + limit);
         let report = self.gate.report();
-        let mut calling = Calling { moment, id, body, deadline, report, step: Step::Gate, failed: None };
-        let tries = self.tries(&mut calling);
+        let mut attempts = Attempts { kind, id, body, deadline, report, step: Step::Gate, failed: None };
+        let all_attempts = self.all_attempts(&mut attempts);
         let done = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), tries).await.ok(),
-            None => Some(tries.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), all_attempts).await.ok(),
+            None => Some(all_attempts.await),
         };
         let done = done.unwrap_or_else(|| {
-            Err(match (calling.step, calling.failed.take()) {
+            Err(match (attempts.step, attempts.failed.take()) {
                 (Step::Gate | Step::Queue | Step::Backoff, Some(error)) => error,
                 (Step::Gate, None) => CallError::Undecided,
                 (Step::Queue | Step::Backoff, None) => CallError::Queued,
@@ -235,68 +235,68 @@ impl Line {
                 (Step::Request(_), _) => CallError::TooLate,
             })
         });
-        self.counts.add(moment, done.as_ref().map_or_else(CallError::word, |_| "answered"));
+        self.counts.add(kind, done.as_ref().map_or_else(CallError::label, |_| "answered"));
         self.counts.took(begun.elapsed());
         done
     }
 
-    async fn tries(&self, calling: &mut Calling<'_>) -> Result<Bytes, CallError> {
+    async fn all_attempts(&self, attempts: &mut Attempts<'_>) -> Result<Bytes, CallError> {
         let mut tried = 0;
         loop {
-            let error = match self.once(calling).await {
-                Ok(answer) => return Ok(answer),
+            let error = match self.attempt(attempts).await {
+                Ok(body) => return Ok(body),
                 Err(error) => error,
             };
-            if tried == self.retries || !self.may_repeat(calling.moment, &error) {
+            if tried == self.retries || !self.may_repeat(attempts.kind, &error) {
                 // If any attempt may have reached the backend, its error is returned, even if the last
                 // attempt did not.
-                return Err(calling
+                return Err(attempts
                     .failed
                     .take()
                     .filter(|failed| !failed.is_unseen() && error.is_unseen())
                     .unwrap_or(error));
             }
-            if !error.is_unseen() || calling.failed.as_ref().is_none_or(CallError::is_unseen) {
-                calling.failed = Some(error);
+            if !error.is_unseen() || attempts.failed.as_ref().is_none_or(CallError::is_unseen) {
+                attempts.failed = Some(error);
             }
-            calling.step = Step::Backoff;
+            attempts.step = Step::Backoff;
             tried += 1;
-            self.counts.again();
+            self.counts.retried();
             tokio::time::sleep(self.wait_before(tried)).await;
         }
     }
 
-    async fn once(&self, calling: &mut Calling<'_>) -> Result<Bytes, CallError> {
+    async fn attempt(&self, attempts: &mut Attempts<'_>) -> Result<Bytes, CallError> {
         let _free = loop {
-            calling.step = Step::Gate;
-            let patience = Patience {
-                deadline: calling.deadline.unwrap_or_else(|| Instant::now() + self.timeout),
-                while_open: calling.moment == Moment::Connect,
+            attempts.step = Step::Gate;
+            let limits = WaitLimits {
+                deadline: attempts.deadline.unwrap_or_else(|| Instant::now() + self.timeout),
+                while_open: attempts.kind == WebhookType::Connect,
             };
-            calling.report.pass(patience).await?;
-            calling.step = Step::Queue;
+            attempts.report.pass(limits).await?;
+            attempts.step = Step::Queue;
             // The semaphore is never closed.
-            let free = self.free.acquire().await.map_err(|_| CallError::Open)?;
+            let permits = self.permits.acquire().await.map_err(|_| CallError::Open)?;
             // Earlier webhooks may have failed and opened the circuit in the meantime.
-            if calling.report.is_good() {
-                break free;
+            if attempts.report.is_valid() {
+                break permits;
             }
         };
-        calling.step = Step::Request(Instant::now());
-        let done = self.backend.post(calling.id, calling.body.clone()).await;
+        attempts.step = Step::Request(Instant::now());
+        let done = self.backend.post(attempts.id, attempts.body.clone()).await;
         let failure = done.as_ref().err().filter(|error| error.is_failure());
-        calling.report.tried(failure.map(ToString::to_string));
+        attempts.report.tried(failure.map(ToString::to_string));
         Ok(done?)
     }
 
     /// Whether a webhook is retried after this error. If the circuit refuses a webhook for which a client
     /// waits, it fails at once; no client waits for `disconnect`, so it is retried. Whether the backend may
     /// have processed the webhook matters for events only.
-    fn may_repeat(&self, moment: Moment, error: &CallError) -> bool {
+    fn may_repeat(&self, kind: WebhookType, error: &CallError) -> bool {
         match error {
-            CallError::Open | CallError::Undecided => moment == Moment::Disconnect,
+            CallError::Open | CallError::Undecided => kind == WebhookType::Disconnect,
             CallError::Try(error) if error.is_failure() => {
-                moment != Moment::Event || self.repeat_events || error.is_unseen()
+                kind != WebhookType::Event || self.repeat_events || error.is_unseen()
             }
             _ => false,
         }
@@ -309,8 +309,8 @@ impl Line {
         let mut random = [0; 4];
         // Without random numbers the backoff is not shortened.
         let _ = getrandom::fill(&mut random);
-        let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
-        longest.mul_f64(1.0 - part / 2.0)
+        let send_disconnect = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+        longest.mul_f64(1.0 - send_disconnect / 2.0)
     }
 
     /// Completes when no webhook is under way or queued.
@@ -319,7 +319,7 @@ impl Line {
         let _ = self.held.subscribe().wait_for(|held| held.calls == 0).await;
     }
 
-    pub(super) fn held(&self) -> Held {
+    pub(super) fn held(&self) -> Usage {
         *self.held.borrow()
     }
 
@@ -332,8 +332,8 @@ impl Line {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
-        self.line.held.send_modify(|held| held.free(self.bytes));
+        self.queue.held.send_modify(|held| held.permits(self.bytes));
     }
 }

@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 use socketio_server::{RawArgs, Socket};
 
 use crate::auth::user;
-use crate::config::webhooks::Moment;
+use crate::config::webhooks::WebhookType;
 use crate::native;
 
 /// Webhook request: its id and its body.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct WebhookRequest {
     pub(super) id: String,
     pub(super) body: Bytes,
 }
@@ -27,7 +27,7 @@ struct Body<'a, T> {
     r#type: &'static str,
     id: &'a str,
     time: String,
-    socket: About<'a>,
+    socket: SocketInfo<'a>,
     #[serde(flatten)]
     more: T,
 }
@@ -35,10 +35,10 @@ struct Body<'a, T> {
 /// Description of the socket.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct About<'a> {
+struct SocketInfo<'a> {
     id: &'a str,
     namespace: &'a str,
-    over: Option<&'static str>,
+    transport: Option<&'static str>,
     address: Option<String>,
     user: Option<String>,
     rooms: Vec<String>,
@@ -67,8 +67,8 @@ struct Disconnect<'a> {
     reason: &'a str,
 }
 
-impl Told {
-    pub(super) fn connect(socket: &Socket, headers: &[String]) -> Result<Self, TellError> {
+impl WebhookRequest {
+    pub(super) fn connect(socket: &Socket, headers: &[String]) -> Result<Self, RequestError> {
         let handshake = socket.handshake();
         let headers = headers.iter().filter_map(|name| Some((name.as_str(), handshake.header(name)?)));
         let more = Connect {
@@ -76,7 +76,7 @@ impl Told {
             query: handshake.query().iter().collect(),
             headers: headers.collect(),
         };
-        Self::new(Moment::Connect, socket, more)
+        Self::new(WebhookType::Connect, socket, more)
     }
 
     pub(super) fn event(
@@ -84,28 +84,28 @@ impl Told {
         event: &str,
         args: &RawArgs,
         wants_ack: bool,
-    ) -> Result<Self, TellError> {
+    ) -> Result<Self, RequestError> {
         let attachments = args.attachments().iter().map(|attachment| STANDARD.encode(attachment)).collect();
         let args = args.iter().map(|argument| serde_json::from_slice(argument.as_bytes()));
         let more = Event { event, args: args.collect::<Result<_, _>>()?, attachments, ack: wants_ack };
-        Self::new(Moment::Event, socket, more)
+        Self::new(WebhookType::Event, socket, more)
     }
 
-    pub(super) fn disconnect(socket: &Socket, reason: &str) -> Result<Self, TellError> {
-        Self::new(Moment::Disconnect, socket, Disconnect { reason })
+    pub(super) fn disconnect(socket: &Socket, reason: &str) -> Result<Self, RequestError> {
+        Self::new(WebhookType::Disconnect, socket, Disconnect { reason })
     }
 
     /// Disconnect of a client that never joined the namespace. Only its id and namespace are known.
-    pub(super) fn never_in(id: &str, namespace: &str, reason: &str) -> Result<Self, TellError> {
-        let about = About { id, namespace, ..About::default() };
-        Self::about(Moment::Disconnect, about, Disconnect { reason })
+    pub(super) fn never_joined(id: &str, namespace: &str, reason: &str) -> Result<Self, RequestError> {
+        let of = SocketInfo { id, namespace, ..SocketInfo::default() };
+        Self::of(WebhookType::Disconnect, of, Disconnect { reason })
     }
 
-    fn new(moment: Moment, socket: &Socket, more: impl Serialize) -> Result<Self, TellError> {
-        Self::about(moment, About::new(socket), more)
+    fn new(moment: WebhookType, socket: &Socket, more: impl Serialize) -> Result<Self, RequestError> {
+        Self::of(moment, SocketInfo::new(socket), more)
     }
 
-    fn about(moment: Moment, socket: About<'_>, more: impl Serialize) -> Result<Self, TellError> {
+    fn of(moment: WebhookType, socket: SocketInfo<'_>, more: impl Serialize) -> Result<Self, RequestError> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
         let id = format!("{:032x}", u128::from_le_bytes(bytes));
@@ -118,20 +118,20 @@ impl Told {
 
 /// Error of building a request.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TellError {
+pub(super) enum RequestError {
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
 
-impl<'a> About<'a> {
+impl<'a> SocketInfo<'a> {
     fn new(socket: &'a Socket) -> Self {
         let handshake = socket.handshake();
         Self {
             id: socket.id(),
             namespace: socket.namespace(),
-            over: Some(native::carrier(socket.session())),
+            transport: Some(native::transport(socket.session())),
             address: handshake.address().map(|address| address.ip().to_string()),
             user: user::user(socket),
             rooms: user::rooms(socket),

@@ -8,12 +8,12 @@ use thiserror::Error;
 
 use crate::auth::user::{self, USER_ROOM};
 use crate::builtin::room_name::{self, RoomError};
-use crate::config::WATCH;
+use crate::config::STATS_NAMESPACE;
 
 /// Response to a webhook. All fields are optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Said {
+pub(super) struct WebhookResponse {
     /// Whether the client is admitted. Only `false` refuses it.
     pub(super) allow: Option<bool>,
     /// Message of the refusal, for humans.
@@ -53,7 +53,7 @@ pub(super) struct Emit {
 
 /// Error in a response. None of its actions are carried out.
 #[derive(Debug, Error)]
-pub(super) enum Misfit {
+pub(super) enum ResponseError {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error("rooms: {0}")]
@@ -61,30 +61,30 @@ pub(super) enum Misfit {
     #[error("the name of a user has 1 to 256 bytes")]
     User,
     #[error("emit: more than one of room, user, client_id and broadcast")]
-    Whom,
+    Target,
     #[error("emit: {0}")]
     Event(&'static str),
 }
 
-impl Said {
+impl WebhookResponse {
     /// Parses and validates a response. An empty body requests no actions.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Misfit> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, ResponseError> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let Object(said): Object<Self> = serde_json::from_slice(body)?;
-        said.rooms.iter().chain(&said.leave).try_for_each(|room| room_name::check(room))?;
-        if said.user.as_ref().is_some_and(|user| !user::is_user(user)) {
-            return Err(Misfit::User);
+        let Object(response): Object<Self> = serde_json::from_slice(body)?;
+        response.rooms.iter().chain(&response.leave).try_for_each(|room| room_name::check(room))?;
+        if response.user.as_ref().is_some_and(|user| !user::is_valid_name(user)) {
+            return Err(ResponseError::User);
         }
-        said.emit.iter().try_for_each(|Object(emit)| emit.check())?;
-        Ok(said)
+        response.emit.iter().try_for_each(|Object(emit)| emit.check())?;
+        Ok(response)
     }
 
     /// Applies the changes of user, metadata and rooms to the client.
-    pub(super) fn settle(&mut self, socket: &Socket) {
+    pub(super) fn apply(&mut self, socket: &Socket) {
         if let Some(user) = self.user.take() {
-            user::introduce(socket, &user);
+            user::set_user(socket, &user);
         }
         user::change_metadata(socket, std::mem::take(&mut self.metadata));
         for room in self.rooms.drain(..) {
@@ -96,7 +96,7 @@ impl Said {
     }
 
     /// Disconnects the client if requested. This is the last action.
-    pub(super) fn part(&self, socket: &Socket) {
+    pub(super) fn disconnect_if_requested(&self, socket: &Socket) {
         if self.disconnect {
             socket.disconnect(true);
         }
@@ -104,14 +104,14 @@ impl Said {
 }
 
 impl Emit {
-    fn check(&self) -> Result<(), Misfit> {
+    fn check(&self) -> Result<(), ResponseError> {
         let named = [self.room.is_some(), self.user.is_some(), self.client_id.is_some(), self.broadcast];
         if named.into_iter().filter(|named| *named).count() > 1 {
-            return Err(Misfit::Whom);
+            return Err(ResponseError::Target);
         }
         match socketio_parser::reserved_event(&self.event) {
-            Some(_) => Err(Misfit::Event("the name of the event is reserved")),
-            None if self.others && !named.contains(&true) => Err(Misfit::Event("others, but of whom")),
+            Some(_) => Err(ResponseError::Event("the name of the event is reserved")),
+            None if self.others && !named.contains(&true) => Err(ResponseError::Event("others, but of whom")),
             None => Ok(()),
         }
     }
@@ -121,11 +121,12 @@ impl Emit {
         let data: &RawValue = self.data.as_deref().unwrap_or(RawValue::NULL);
         let name = self.namespace.as_deref().unwrap_or(from.namespace());
         // Unknown namespaces and the operators' namespace are ignored.
-        let Some(namespace) = Some(name).filter(|name| *name != WATCH).and_then(|name| io.namespace(name))
+        let Some(namespace) =
+            Some(name).filter(|name| *name != STATS_NAMESPACE).and_then(|name| io.namespace(name))
         else {
             return Ok(());
         };
-        let whom = match (&self.room, &self.user, &self.client_id) {
+        let receivers = match (&self.room, &self.user, &self.client_id) {
             (Some(room), _, _) => Some(namespace.to(room.as_str())),
             (_, Some(user), _) => Some(namespace.to(format!("{USER_ROOM}{user}"))),
             (_, _, Some(id)) => {
@@ -134,9 +135,9 @@ impl Emit {
             _ if self.broadcast => None,
             _ => return from.emit(&self.event, data),
         };
-        match (whom, self.others) {
-            (Some(whom), false) => whom.emit(&self.event, data).await,
-            (Some(whom), true) => whom.except(from.id()).emit(&self.event, data).await,
+        match (receivers, self.others) {
+            (Some(receivers), false) => receivers.emit(&self.event, data).await,
+            (Some(receivers), true) => receivers.except(from.id()).emit(&self.event, data).await,
             (None, false) => namespace.emit(&self.event, data).await,
             (None, true) => namespace.except(from.id()).emit(&self.event, data).await,
         }
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed_is_refused_whole() {
-        for (said, wrong) in [
+        for (response, wrong) in [
             (r#"{"rooms": [""]}"#, "rooms: the name of a room is empty"),
             (r#"{"leave": ["user:ada"]}"#, "rooms: rooms named user:… belong to users"),
             (r#"{"user": ""}"#, "the name of a user has 1 to 256 bytes"),
@@ -163,10 +164,10 @@ mod tests {
             (r#"{"emit": [["e", 1]]}"#, "invalid type: sequence, expected an object"),
             ("{", "EOF while parsing"),
         ] {
-            let error = Said::read(said.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with(wrong), "{said}: {error}");
+            let error = WebhookResponse::read(response.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(wrong), "{response}: {error}");
         }
-        assert!(Said::read(b"").unwrap().allow.is_none());
-        assert!(Said::read(br#"{"allow": true, "emit": [{"event": "e"}], "ack": [1.0]}"#).is_ok());
+        assert!(WebhookResponse::read(b"").unwrap().allow.is_none());
+        assert!(WebhookResponse::read(br#"{"allow": true, "emit": [{"event": "e"}], "ack": [1.0]}"#).is_ok());
     }
 }

@@ -9,12 +9,12 @@ use engineio::Sid;
 use socketio_server::{Object, Server, Socket, WeakServer};
 use thiserror::Error;
 
-use super::HookError;
+use super::WebhookError;
 use super::backend::Backend;
-use super::queue::{CallError, Held, Line};
-use super::request::TellError;
-use super::response::{Emit, Misfit, Said};
-use crate::config::webhooks::{Hooks as Settings, Moment, WhenDown};
+use super::queue::{CallError, RequestQueue, Usage};
+use super::request::RequestError;
+use super::response::{Emit, ResponseError, WebhookResponse};
+use crate::config::webhooks::{WebhookType, Webhooks as Settings, WhenDown};
 use crate::log::limit::LogLimiter;
 
 /// Shared state of all sockets of a gateway with a backend.
@@ -22,21 +22,21 @@ use crate::log::limit::LogLimiter;
 pub(super) struct Shared {
     /// Weak, because handlers of the server hold this state.
     io: WeakServer,
-    pub(super) line: Arc<Line>,
-    pub(super) calls: Vec<Moment>,
+    pub(super) queue: Arc<RequestQueue>,
+    pub(super) calls: Vec<WebhookType>,
     pub(super) events: Vec<String>,
     pub(super) headers: Vec<String>,
     pub(super) connect_limit: Duration,
     pub(super) when_down: WhenDown,
     /// Limit of the queued events of one socket.
-    pub(super) share: Held,
+    pub(super) quota: Usage,
     /// Number of joined sockets per session.
     pub(super) sessions: Mutex<HashMap<Sid, usize>>,
     pub(super) log: LogLimiter,
     /// Disconnect webhooks that are pending.
-    pub(super) leaving: AtomicU64,
+    pub(super) pending_disconnects: AtomicU64,
     /// Disconnect webhooks that have failed.
-    pub(super) lost: AtomicU64,
+    pub(super) lost_disconnects: AtomicU64,
 }
 
 /// Error of handling an event by the backend.
@@ -45,29 +45,29 @@ pub(super) enum EventError {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error("the answer of the backend cannot be followed")]
-    Misfit(#[source] Misfit),
+    ResponseError(#[source] ResponseError),
     #[error(transparent)]
-    Tell(#[from] TellError),
+    Tell(#[from] RequestError),
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, io: &Server) -> Result<Self, HookError> {
+    pub(super) fn new(settings: &Settings, io: &Server) -> Result<Self, WebhookError> {
         Ok(Self {
             io: io.downgrade(),
-            line: Arc::new(Line::new(Backend::new(settings)?, settings)),
+            queue: Arc::new(RequestQueue::new(Backend::new(settings)?, settings)),
             calls: settings.calls.clone(),
             events: settings.events.clone(),
             headers: settings.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             connect_limit: Duration::from_millis(settings.connect_ms),
             when_down: settings.when_down,
-            share: Held {
+            quota: Usage {
                 calls: settings.max_waiting_per_socket,
                 bytes: settings.max_waiting_bytes_per_socket,
             },
             sessions: Mutex::default(),
             log: LogLimiter::default(),
-            leaving: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            pending_disconnects: AtomicU64::new(0),
+            lost_disconnects: AtomicU64::new(0),
         })
     }
 
@@ -76,13 +76,13 @@ impl Shared {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn read(&self, answer: &[u8]) -> Result<Said, EventError> {
-        Said::read(answer).map_err(|misfit| {
-            self.line.counts().misfit();
+    pub(super) fn read(&self, body: &[u8]) -> Result<WebhookResponse, EventError> {
+        WebhookResponse::read(body).map_err(|error| {
+            self.queue.counts().invalid_response();
             if let Some(suppressed) = self.log.admits("answer", Instant::now()) {
-                tracing::warn!(error = %misfit, suppressed, "the answer of the backend cannot be followed");
+                tracing::warn!(error = %error, suppressed, "the answer of the backend cannot be followed");
             }
-            EventError::Misfit(misfit)
+            EventError::ResponseError(error)
         })
     }
 

@@ -10,51 +10,51 @@ use serde_json::json;
 use socketio_server::{AckSender, Args, Object, RawArgs, Socket};
 
 use super::queue::CallError;
-use super::request::Told;
-use super::response::{Emit, Said};
-use super::share::Share;
+use super::quota::SocketQuota;
+use super::request::WebhookRequest;
+use super::response::{Emit, WebhookResponse};
 use super::shared::{EventError, Shared};
-use crate::builtin;
-use crate::config::webhooks::Moment;
+use crate::config::webhooks::WebhookType;
+use crate::error_event;
 
 /// Disconnect reason of a client that the backend admitted and that disconnected before it had joined the
 /// namespace.
-const NOT_IN: &str = "not let in";
+const NOT_ADMITTED: &str = "not let in";
 
 /// State of a socket that the backend knows.
-pub(super) struct Known {
+pub(super) struct SocketState {
     pub(super) shared: Arc<Shared>,
     /// Id of the socket. The socket itself would be a reference cycle, since it owns this state.
     id: String,
     namespace: String,
     /// Session of the socket, once it has joined the namespace.
     session: Mutex<Option<Sid>>,
-    share: Share,
+    quota: SocketQuota,
     /// Lock that is held during a webhook. It is fair, so webhooks are sent in the order in which they were
     /// queued.
     turn: tokio::sync::Mutex<()>,
     /// Events of the backend that are emitted when the socket has joined.
-    pub(super) welcome: Mutex<Vec<Object<Emit>>>,
+    pub(super) on_join: Mutex<Vec<Object<Emit>>>,
     /// Whether the backend knows the socket and has not been notified of its disconnect.
     pub(super) is_open: AtomicBool,
 }
 
-impl Known {
+impl SocketState {
     pub(super) fn new(shared: &Arc<Shared>, socket: &Socket) -> Self {
         Self {
             shared: Arc::clone(shared),
             id: socket.id().to_owned(),
             namespace: socket.namespace().to_owned(),
             session: Mutex::default(),
-            share: Share::new(shared.share),
+            quota: SocketQuota::new(shared.quota),
             turn: tokio::sync::Mutex::default(),
-            welcome: Mutex::default(),
+            on_join: Mutex::default(),
             is_open: AtomicBool::new(false),
         }
     }
 
     /// Counts the socket, which has joined the namespace, for its session.
-    pub(super) fn is_in(&self, socket: &Socket) {
+    pub(super) fn joined(&self, socket: &Socket) {
         let session = socket.session().id().clone();
         *self.shared.sessions().entry(session.clone()).or_default() += 1;
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
@@ -64,31 +64,31 @@ impl Known {
     pub(super) async fn event(&self, socket: &Socket, event: &str, args: &RawArgs, ack: Option<AckSender>) {
         let shared = &self.shared;
         let handled = async {
-            let told = Told::event(socket, event, args, ack.is_some())?;
-            let _share = self.share.take(told.body.len()).ok_or(CallError::ShareFull)?;
+            let request = WebhookRequest::event(socket, event, args, ack.is_some())?;
+            let _quota = self.quota.take(request.body.len()).ok_or(CallError::ShareFull)?;
             let _turn = self.turn.lock().await;
             // The place is taken after the turn, so that each client has at most one event in the request
             // queue.
-            let _place = shared.line.place(Moment::Event, told.body.len())?;
-            let answer = shared.line.call(Moment::Event, &told.id, told.body, None).await?;
-            let mut said = shared.read(&answer)?;
-            said.settle(socket);
-            shared.emit(&said.emit, socket).await;
-            Ok::<_, EventError>(said)
+            let _slot = shared.queue.reserve(WebhookType::Event, request.body.len())?;
+            let body = shared.queue.call(WebhookType::Event, &request.id, request.body, None).await?;
+            let mut response = shared.read(&body)?;
+            response.apply(socket);
+            shared.emit(&response.emit, socket).await;
+            Ok::<_, EventError>(response)
         };
         match handled.await {
-            Ok(said) => {
+            Ok(response) => {
                 if let Some(ack) = ack {
                     // The error of a disconnected client is ignored: it needs no acknowledgement.
-                    let _ = match &said.ack {
-                        Some(answer) => ack.send(answer),
+                    let _ = match &response.ack {
+                        Some(value) => ack.send(value),
                         None => ack.send(&Args(())),
                     };
                 }
-                said.part(socket);
+                response.disconnect_if_requested(socket);
             }
             Err(error) => {
-                let error = builtin::wrong(socket, event, error);
+                let error = error_event::emit(socket, event, error);
                 if let Some(ack) = ack {
                     let _ = ack.send(&json!({"error": error}));
                 }
@@ -97,42 +97,42 @@ impl Known {
     }
 
     /// Notifies the backend that the socket has disconnected.
-    pub(super) async fn gone(&self, socket: &Socket, reason: &str) {
-        if self.is_over() {
+    pub(super) async fn disconnected(&self, socket: &Socket, reason: &str) {
+        if self.is_notified() {
             return;
         }
-        match Told::disconnect(socket, reason) {
-            Ok(told) => {
-                if let Some(said) = self.part(told).await {
-                    self.shared.emit(&said.emit, socket).await;
+        match WebhookRequest::disconnect(socket, reason) {
+            Ok(request) => {
+                if let Some(response) = self.send_disconnect(request).await {
+                    self.shared.emit(&response.emit, socket).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "disconnect was not told"),
         }
     }
 
-    /// Whether no disconnect webhook is needed. The first call claims it, so later calls return `true`.
-    fn is_over(&self) -> bool {
-        !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&Moment::Disconnect)
+    /// Whether no disconnect webhook is needed. The first call changes the state, so later calls return `true`.
+    fn is_notified(&self) -> bool {
+        !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&WebhookType::Disconnect)
     }
 
-    async fn part(&self, told: Told) -> Option<Said> {
+    async fn send_disconnect(&self, request: WebhookRequest) -> Option<WebhookResponse> {
         let shared = &self.shared;
-        let parted = async {
-            let _place = shared.line.place(Moment::Disconnect, told.body.len())?;
+        let sending = async {
+            let _slot = shared.queue.reserve(WebhookType::Disconnect, request.body.len())?;
             // The lock orders the disconnect after the events that were received before it.
             let _turn = self.turn.lock().await;
-            let answer = shared.line.call(Moment::Disconnect, &told.id, told.body, None).await?;
-            Ok::<_, EventError>(answer)
+            let body = shared.queue.call(WebhookType::Disconnect, &request.id, request.body, None).await?;
+            Ok::<_, EventError>(body)
         };
-        shared.leaving.fetch_add(1, Ordering::Relaxed);
-        let answer = parted.await;
-        if answer.is_err() {
-            shared.lost.fetch_add(1, Ordering::Relaxed);
+        shared.pending_disconnects.fetch_add(1, Ordering::Relaxed);
+        let called = sending.await;
+        if called.is_err() {
+            shared.lost_disconnects.fetch_add(1, Ordering::Relaxed);
         }
-        shared.leaving.fetch_sub(1, Ordering::Relaxed);
-        match answer {
-            Ok(answer) => shared.read(&answer).ok(),
+        shared.pending_disconnects.fetch_sub(1, Ordering::Relaxed);
+        match called {
+            Ok(body) => shared.read(&body).ok(),
             Err(error) => {
                 if let Some(suppressed) = shared.log.admits("disconnect", Instant::now()) {
                     tracing::warn!(id = self.id, %error, suppressed, "disconnect was not told");
@@ -143,7 +143,7 @@ impl Known {
     }
 }
 
-impl Drop for Known {
+impl Drop for SocketState {
     /// Notifies the backend of a client that it admitted and that never joined the namespace.
     fn drop(&mut self) {
         let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
@@ -156,23 +156,23 @@ impl Drop for Known {
                 }
             }
         }
-        if self.is_over() {
+        if self.is_notified() {
             return;
         }
-        let left = Self {
+        let owner = Self {
             shared: Arc::clone(&self.shared),
             id: std::mem::take(&mut self.id),
             namespace: std::mem::take(&mut self.namespace),
             session: Mutex::default(),
-            share: Share::new(self.shared.share),
+            quota: SocketQuota::new(self.shared.quota),
             turn: tokio::sync::Mutex::default(),
-            welcome: Mutex::default(),
+            on_join: Mutex::default(),
             is_open: AtomicBool::new(false),
         };
-        let told = Told::never_in(&left.id, &left.namespace, NOT_IN);
+        let request = WebhookRequest::never_joined(&owner.id, &owner.namespace, NOT_ADMITTED);
         // Without a runtime no webhook can be sent.
-        if let (Ok(told), Ok(runtime)) = (told, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { left.part(told).await });
+        if let (Ok(request), Ok(runtime)) = (request, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { owner.send_disconnect(request).await });
         }
     }
 }

@@ -165,7 +165,7 @@ async fn what_the_server_sends_cannot_be_sent_by_a_client() {
         client.ask("join", json!("r")).await;
     }
     for event in
-        ["error", "connected", "joined", "left", "message_received", "pong", "echo_response", "numbers"]
+        ["error", "connected", "joined", "left", "message_received", "pong", "echo_response", "stats"]
     {
         native.emit(event, json!({"room": "r", "message": "the token has expired"})).await;
         let error = native.heard("error").await;

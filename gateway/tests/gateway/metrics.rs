@@ -117,7 +117,7 @@ async fn the_numbers_are_told() {
     for mut tenant in tenants {
         tenant.ws.close().await;
     }
-    until(|| running.gateway.numbers().closes.values().sum::<u64>() == 2).await;
+    until(|| running.gateway.stats().disconnects.values().sum::<u64>() == 2).await;
     let found = read(&running).await;
     assert_eq!(found[r#"gateway_sockets{namespace="/t/{tenant}"}"#], 0);
     assert_eq!(found[r#"gateway_sockets_connected_total{namespace="/t/{tenant}"}"#], 2);
@@ -135,7 +135,7 @@ async fn who_reads_too_slowly_is_counted() {
     while socket.emit("e", &large).is_ok() {
         tokio::task::yield_now().await;
     }
-    until(|| running.gateway.numbers().closes.contains_key("slow consumer")).await;
+    until(|| running.gateway.stats().disconnects.contains_key("slow consumer")).await;
     assert_eq!(read(&running).await["gateway_slow_consumers_total"], 1);
 }
 

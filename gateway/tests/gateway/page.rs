@@ -69,16 +69,16 @@ async fn numbers_are_true() {
     let mut next = async || {
         loop {
             let message: Value = serde_json::from_str(&ws.text().await).unwrap();
-            if message["event"] == "numbers" {
+            if message["event"] == "stats" {
                 return message["data"].clone();
             }
         }
     };
-    let numbers = next().await;
-    assert_eq!(numbers["connections"], json!({"native": 3, "polling": 0, "websocket": 1}));
-    assert_eq!(numbers["namespaces"], json!({"/": 2, "/gateway": 1, "/t/1": 1}));
+    let stats = next().await;
+    assert_eq!(stats["connections"], json!({"native": 3, "polling": 0, "websocket": 1}));
+    assert_eq!(stats["namespaces"], json!({"/": 2, "/gateway": 1, "/t/1": 1}));
     assert_eq!(
-        (&numbers["rooms"], &numbers["roomCount"]),
+        (&stats["rooms"], &stats["roomCount"]),
         (
             &json!([
                 {"namespace": "/", "room": "b", "members": 2},
@@ -87,21 +87,21 @@ async fn numbers_are_true() {
             &json!(2)
         )
     );
-    assert_eq!((&numbers["opened"], &numbers["closes"]), (&json!(4), &json!({})));
+    assert_eq!((&stats["opened"], &stats["disconnects"]), (&json!(4), &json!({})));
     running.gateway.io().socket(&socketio.id).unwrap().disconnect(true);
     tenant.ws.close().await;
     // The statistics arrive repeatedly.
     loop {
-        let numbers = next().await;
-        if numbers["closes"] == json!({"server namespace disconnect": 1, "transport close": 1}) {
-            let last = numbers["lastCloses"].as_array().unwrap();
+        let stats = next().await;
+        if stats["disconnects"] == json!({"server namespace disconnect": 1, "transport close": 1}) {
+            let last = stats["recentDisconnects"].as_array().unwrap();
             let of = |id: &str| last.iter().find(|close| close["id"] == id).unwrap();
             assert_eq!(
-                (&of(&socketio.id)["over"], &of(&tenant.id)["over"]),
+                (&of(&socketio.id)["transport"], &of(&tenant.id)["transport"]),
                 (&json!("websocket"), &json!("native"))
             );
             assert_eq!(of(&tenant.id)["namespace"], "/t/1");
-            assert!(numbers["received"]["messages"].as_u64() >= Some(7));
+            assert!(stats["received"]["messages"].as_u64() >= Some(7));
             break;
         }
     }
@@ -150,7 +150,7 @@ async fn two_tabs_meet_over_two_protocols() {
         receiver.until(&log_has(&format!(r#""content":"{said}""#))).await;
         assert_eq!(to == "native", from == "socketio");
     }
-    // The numbers are live: two pages that show them, and two clients.
+    // The stats are live: two pages that show them, and two clients.
     for tab in [&mut socketio, &mut native] {
         for (id, value) in [("total", "4"), ("websocket", "3"), ("native", "1"), ("rooms-total", "1")] {
             tab.until(&shows(id, value)).await;
@@ -164,7 +164,7 @@ async fn two_tabs_meet_over_two_protocols() {
     native.click("#connect-button").await;
     native.until(&log_has("disconnected: closed")).await;
     socketio.until(&shows("native", "0")).await;
-    socketio.until("document.getElementById('closes').innerText.includes('transport close')").await;
+    socketio.until("document.getElementById('disconnects').innerText.includes('transport close')").await;
     // Text of other clients never becomes HTML of the page.
     assert_eq!(native.evaluate("document.querySelectorAll('#log b').length").await, 0);
     pictures(&mut socketio).await;

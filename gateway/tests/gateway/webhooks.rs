@@ -153,7 +153,7 @@ async fn the_backend_decides_who_comes_in() {
     let body = call.body();
     let about = &body["socket"];
     assert_eq!(
-        (&about["namespace"], &about["over"], &about["user"]),
+        (&about["namespace"], &about["transport"], &about["user"]),
         (&json!("/"), &json!("native"), &json!(null))
     );
     assert_eq!(about["address"], "127.0.0.1");

@@ -20,7 +20,7 @@ use socketio_server::Object;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::http_client::{self, WebClient};
+use crate::http_client::{self, HttpClient};
 
 /// Limit of the size of a key set, in bytes.
 const MAX_BYTES: usize = 1_000_000;
@@ -47,7 +47,7 @@ pub(crate) struct Jwks {
     source: Source,
     keys: RwLock<Known>,
     /// Time of the last fetch. The lock is held during a fetch, so that only one runs at a time.
-    asked: Mutex<Option<Instant>>,
+    last_fetch: Mutex<Option<Instant>>,
     interval: Duration,
     age: Duration,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Jwks {
 #[derive(Debug)]
 enum Source {
     File(PathBuf),
-    Url(Box<WebClient>, Uri),
+    Url(Box<HttpClient>, Uri),
 }
 
 #[derive(Clone, Default)]
@@ -98,21 +98,21 @@ pub enum JwksError {
 impl Jwks {
     /// Creates a key set for an `http` or `https` URL, which is fetched on demand, or for a file, which is
     /// read now and must exist.
-    pub(crate) fn new(place: &str, interval: Duration, age: Duration) -> Result<Self, JwksError> {
-        let (source, known) = match http_client::address(place) {
+    pub(crate) fn new(location: &str, interval: Duration, age: Duration) -> Result<Self, JwksError> {
+        let (source, known) = match http_client::address(location) {
             Some(uri) => (Source::Url(Box::new(http_client::client(1)?), uri), Known::default()),
-            None => (Source::File(place.into()), Known::new(&std::fs::read(place)?)?),
+            None => (Source::File(location.into()), Known::new(&std::fs::read(location)?)?),
         };
-        Ok(Self { source, keys: RwLock::new(known), asked: Mutex::default(), interval, age })
+        Ok(Self { source, keys: RwLock::new(known), last_fetch: Mutex::default(), interval, age })
     }
 
     /// Creates a key set from a document. It is never fetched again.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn of_document(document: &[u8]) -> Result<Self, JwksError> {
-        let asked = Mutex::new(Some(Instant::now()));
+        let last_fetch = Mutex::new(Some(Instant::now()));
         let keys = RwLock::new(Known::new(document)?);
         let source = Source::File(PathBuf::new());
-        Ok(Self { source, keys, asked, interval: Duration::MAX, age: Duration::MAX })
+        Ok(Self { source, keys, last_fetch, interval: Duration::MAX, age: Duration::MAX })
     }
 
     /// Keys that may have signed a token with this header. Fetches the set first if necessary.
@@ -120,25 +120,25 @@ impl Jwks {
         let known = self.known();
         let found = known.find(header);
         if found.is_empty() {
-            self.renew(known.since).await;
+            self.refresh(known.since).await;
             return self.known().find(header);
         }
         if known.since.is_none_or(|since| since.elapsed() > self.age) {
-            let renewing = Arc::clone(self);
+            let refreshing = Arc::clone(self);
             // The refresh runs in the background: the known keys stay valid until it has finished.
-            tokio::spawn(async move { renewing.renew(known.since).await });
+            tokio::spawn(async move { refreshing.refresh(known.since).await });
         }
         found
     }
 
     /// Fetches the set, unless another task has done so since `seen`, or the minimum interval has not passed.
-    async fn renew(&self, seen: Option<Instant>) {
-        let mut asked = self.asked.lock().await;
-        let is_early = asked.is_some_and(|asked| asked.elapsed() < self.interval);
+    async fn refresh(&self, seen: Option<Instant>) {
+        let mut last_fetch = self.last_fetch.lock().await;
+        let is_early = last_fetch.is_some_and(|last_fetch| last_fetch.elapsed() < self.interval);
         if is_early || self.known().since != seen {
             return;
         }
-        *asked = Some(Instant::now());
+        *last_fetch = Some(Instant::now());
         match self.read().await {
             Ok(known) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = known,
             Err(error) => tracing::warn!(%error, "auth.jwks: the keys stay as they are"),
@@ -164,7 +164,7 @@ impl Jwks {
     }
 }
 
-async fn fetch(client: &WebClient, uri: &Uri) -> Result<Bytes, JwksError> {
+async fn fetch(client: &HttpClient, uri: &Uri) -> Result<Bytes, JwksError> {
     let mut request = Request::new(Full::default());
     *request.uri_mut() = uri.clone();
     let response = client.request(request).await.map_err(|_| JwksError::Unreachable)?;

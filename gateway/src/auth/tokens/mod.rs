@@ -16,15 +16,15 @@ use thiserror::Error;
 
 use self::jwks::Jwks;
 pub use self::jwks::JwksError;
-pub(crate) use self::signer::Mint;
-use crate::auth::revoked::{Revoked, TooMany};
-use crate::auth::user::is_user;
+pub(crate) use self::signer::TokenSigner;
+use crate::auth::revoked::{Revocations, TooMany};
+use crate::auth::user::is_valid_name;
 use crate::config::Auth;
 
 /// Tolerated clock skew of the issuers, in seconds.
 const LEEWAY: u64 = 60;
 /// End of the year 9999, the last second that RFC 3339 can express, in seconds since 1970.
-const LAST: u64 = 253_402_300_799;
+const MAX_DATE: u64 = 253_402_300_799;
 
 /// Error in the settings of token authentication.
 #[derive(Debug, Error)]
@@ -61,7 +61,7 @@ pub enum SessionError {
 
 /// Issued session token.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct SessionToken {
     /// The token itself; a secret.
     pub token: String,
     /// User of the session; `None` if it is anonymous.
@@ -70,7 +70,7 @@ pub struct Session {
     pub until: u64,
 }
 
-impl Session {
+impl SessionToken {
     /// Expiry time as RFC 3339.
     pub fn expires_at(&self) -> String {
         date(self.until)
@@ -78,7 +78,7 @@ impl Session {
 }
 
 /// `Debug` without the token.
-impl std::fmt::Debug for Session {
+impl std::fmt::Debug for SessionToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("user", &self.user)
@@ -128,7 +128,7 @@ impl Claims {
 /// Verifies tokens, and issues session tokens. The keys can be replaced at any time.
 pub(crate) struct Tokens {
     keys: RwLock<Arc<Keys>>,
-    revoked: Revoked,
+    revoked: Revocations,
 }
 
 /// Keys that verify tokens.
@@ -168,7 +168,7 @@ impl Keys {
 
 impl Tokens {
     pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
-        let revoked = Revoked::new(auth.revoked_ms.div_ceil(1000), auth.max_revoked);
+        let revoked = Revocations::new(auth.revoked_ms.div_ceil(1000), auth.max_revoked);
         Ok(Self { keys: RwLock::new(Arc::new(Keys::new(auth)?)), revoked })
     }
 
@@ -178,7 +178,7 @@ impl Tokens {
         let jwks = Some(Arc::new(Jwks::of_document(document)?));
         let no_keys = Auth { jwt_key: Default::default(), jwks: String::new(), ..Auth::default() };
         let keys = Keys { jwt: Some(Jwt { jwks, ..Jwt::new(&no_keys)? }), sessions: None };
-        Ok(Self { keys: RwLock::new(Arc::new(keys)), revoked: Revoked::new(0, 0) })
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), revoked: Revocations::new(0, 0) })
     }
 
     /// Replaces all keys. Connected clients stay connected.
@@ -187,7 +187,7 @@ impl Tokens {
     }
 
     /// Whether any keys are configured, so that tokens are checked at all.
-    pub(crate) fn are_taken(&self) -> bool {
+    pub(crate) fn are_accepted(&self) -> bool {
         let keys = self.keys();
         keys.jwt.is_some() || keys.sessions.is_some()
     }
@@ -216,7 +216,7 @@ impl Tokens {
 
     /// Reason for which a token is invalid. It is for operators only: a client must not learn how close a
     /// forged token was.
-    pub(crate) async fn doubt(&self, token: &str) -> String {
+    pub(crate) async fn rejection_reason(&self, token: &str) -> String {
         let keys = self.keys();
         let session = keys.sessions.as_ref().and_then(|sessions| sessions.read(token).err());
         let jwt = match &keys.jwt {
@@ -224,7 +224,7 @@ impl Tokens {
             None => None,
         };
         match (session, jwt) {
-            _ if !self.are_taken() => {
+            _ if !self.are_accepted() => {
                 "there is neither auth.jwt_key, auth.jwks nor auth.session_secret".to_owned()
             }
             (None, None) => "it names no user that could be one, or its time is over".to_owned(),
@@ -235,8 +235,8 @@ impl Tokens {
     }
 
     /// Issues a session token.
-    pub(crate) fn acquire(&self, user: Option<String>) -> Result<Session, SessionError> {
-        if user.as_ref().is_some_and(|user| !is_user(user)) {
+    pub(crate) fn acquire(&self, user: Option<String>) -> Result<SessionToken, SessionError> {
+        if user.as_ref().is_some_and(|user| !is_valid_name(user)) {
             return Err(SessionError::User);
         }
         self.keys().sessions.as_ref().ok_or(SessionError::Off)?.acquire(user)
@@ -251,7 +251,7 @@ impl Tokens {
 /// `Debug` without the keys.
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("are_taken", &self.are_taken()).finish_non_exhaustive()
+        f.debug_struct("Tokens").field("are_taken", &self.are_accepted()).finish_non_exhaustive()
     }
 }
 
@@ -265,9 +265,9 @@ impl Jwt {
         };
         let jwks = match auth.jwks.as_str() {
             "" => None,
-            place => {
+            location => {
                 let [interval, age] = [auth.jwks_interval_ms, auth.jwks_age_ms].map(Duration::from_millis);
-                Some(Jwks::new(place, interval, age)?.into())
+                Some(Jwks::new(location, interval, age)?.into())
             }
         };
         // `verify` replaces the algorithm by that of the key it uses. `exp` is required by default.
@@ -291,11 +291,11 @@ impl Jwt {
     /// token cannot choose how it is verified.
     async fn read(&self, token: &str) -> Result<Map<String, Value>, jsonwebtoken::errors::Error> {
         let header = decode_header(token)?;
-        let mut why = ErrorKind::InvalidAlgorithm.into();
+        let mut failure = ErrorKind::InvalidAlgorithm.into();
         if let Some((_, key)) = self.fixed.as_ref().filter(|(method, _)| *method == header.alg) {
             match self.verify(token, key, header.alg) {
                 Ok(claims) => return Ok(claims),
-                Err(error) => why = error,
+                Err(error) => failure = error,
             }
         }
         let keys = match &self.jwks {
@@ -305,10 +305,10 @@ impl Jwt {
         for key in &keys {
             match self.verify(token, key, header.alg) {
                 Ok(claims) => return Ok(claims),
-                Err(error) => why = error,
+                Err(error) => failure = error,
             }
         }
-        Err(why)
+        Err(failure)
     }
 
     fn verify(
@@ -330,7 +330,7 @@ impl Jwt {
             Some(Value::Number(number)) => Some(number.to_string()),
             Some(_) => return None,
         };
-        if user.as_ref().is_some_and(|name| !is_user(name)) {
+        if user.as_ref().is_some_and(|name| !is_valid_name(name)) {
             return None;
         }
         // Fractions of a second are dropped, and values out of range saturate.
@@ -353,10 +353,10 @@ fn fixed_key(method: Algorithm, key: &[u8]) -> Result<DecodingKey, jsonwebtoken:
 }
 
 impl Sessions {
-    fn acquire(&self, user: Option<String>) -> Result<Session, SessionError> {
+    fn acquire(&self, user: Option<String>) -> Result<SessionToken, SessionError> {
         let until = now().saturating_add(self.seconds);
         let token = Claims::new(user.clone(), until)?.sign(&self.signs)?;
-        Ok(Session { token, user, until })
+        Ok(SessionToken { token, user, until })
     }
 
     fn read(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
@@ -381,7 +381,7 @@ impl From<Claims> for Identity {
 
 /// Seconds since 1970 as RFC 3339.
 pub(crate) fn date(seconds: u64) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST))).to_string()
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(MAX_DATE))).to_string()
 }
 
 /// Current time, in seconds since 1970.

@@ -10,14 +10,14 @@ use super::{Claims, SessionError, TokenError, now};
 use crate::config::Auth;
 
 /// Creates tokens that the gateway accepts.
-pub(crate) enum Mint {
+pub(crate) enum TokenSigner {
     /// Session tokens, as the gateway itself issues them.
     Sessions(EncodingKey),
     /// JWTs, as another issuer signs them.
-    Jwts(Box<Jwts>),
+    JwtSigner(Box<JwtSigner>),
 }
 
-pub(crate) struct Jwts {
+pub(crate) struct JwtSigner {
     method: Algorithm,
     key: EncodingKey,
     user_claim: String,
@@ -27,7 +27,7 @@ pub(crate) struct Jwts {
 
 /// Error of creating a token.
 #[derive(Debug, Error)]
-pub(crate) enum MintError {
+pub(crate) enum SignerError {
     #[error(transparent)]
     Settings(#[from] TokenError),
     #[error("neither auth.session_secret nor auth.jwt_key is set")]
@@ -40,22 +40,22 @@ pub(crate) enum MintError {
     Sign(#[from] SessionError),
 }
 
-impl Mint {
+impl TokenSigner {
     pub(crate) fn of_sessions(auth: &Auth) -> Self {
         Self::Sessions(EncodingKey::from_secret(auth.session_secret.expose().as_bytes()))
     }
 
-    pub(crate) fn of_jwts(auth: &Auth, private_key: Option<&[u8]>) -> Result<Self, MintError> {
+    pub(crate) fn of_jwts(auth: &Auth, private_key: Option<&[u8]>) -> Result<Self, SignerError> {
         let method =
             Algorithm::from_str(&auth.jwt_method).map_err(|_| TokenError::Method(auth.jwt_method.clone()))?;
         let key = match (method, private_key) {
             (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) if auth.jwt_key.is_empty() => {
-                return Err(MintError::NoKey);
+                return Err(SignerError::NoKey);
             }
             (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) => {
                 Ok(EncodingKey::from_secret(auth.jwt_key.expose().as_bytes()))
             }
-            (_, None) => return Err(MintError::NoPrivateKey(auth.jwt_method.clone())),
+            (_, None) => return Err(SignerError::NoPrivateKey(auth.jwt_method.clone())),
             (Algorithm::ES256 | Algorithm::ES384, Some(key)) => EncodingKey::from_ec_pem(key),
             (Algorithm::EdDSA, Some(key)) => EncodingKey::from_ed_pem(key),
             (_, Some(key)) => EncodingKey::from_rsa_pem(key),
@@ -66,16 +66,16 @@ impl Mint {
                 claims.insert(claim.to_owned(), value.clone().into());
             }
         }
-        let key = key.map_err(MintError::PrivateKey)?;
-        Ok(Self::Jwts(Box::new(Jwts { method, key, user_claim: auth.user_claim.clone(), claims })))
+        let key = key.map_err(SignerError::PrivateKey)?;
+        Ok(Self::JwtSigner(Box::new(JwtSigner { method, key, user_claim: auth.user_claim.clone(), claims })))
     }
 
     /// Creates a token with a lifetime of `seconds`.
-    pub(crate) fn token(&self, user: Option<String>, seconds: u64) -> Result<String, MintError> {
+    pub(crate) fn token(&self, user: Option<String>, seconds: u64) -> Result<String, SignerError> {
         let end = now().saturating_add(seconds);
         match self {
             Self::Sessions(key) => Ok(Claims::new(user, end)?.sign(key)?),
-            Self::Jwts(jwts) => {
+            Self::JwtSigner(jwts) => {
                 let mut claims = jwts.claims.clone();
                 claims.insert("iat".to_owned(), now().into());
                 claims.insert("exp".to_owned(), end.into());

@@ -4,7 +4,7 @@ use jsonwebtoken::jwk::Jwk;
 use serde_json::json;
 
 use super::*;
-use crate::auth::user::MAX_USER;
+use crate::auth::user::MAX_NAME_LEN;
 
 const SECRET: &str = "a secret that nobody guesses";
 
@@ -39,7 +39,7 @@ async fn only_good_tokens_are_good() {
         json!({"sub": "ada", "exp": end, "nbf": end}),
         json!({"sub": "", "exp": end}),
         json!({"sub": ["ada"], "exp": end}),
-        json!({"sub": "x".repeat(MAX_USER + 1), "exp": end}),
+        json!({"sub": "x".repeat(MAX_NAME_LEN + 1), "exp": end}),
     ] {
         assert_eq!(tokens.check(&sign(&claims)).await, None, "{claims}");
     }
@@ -164,7 +164,7 @@ async fn sessions_are_those_that_we_made() {
     assert_eq!(tokens("another secret", 1000).check(&token).await, None);
     let over = tokens(SECRET, 0).acquire(None).unwrap().token;
     assert_eq!(ours.check(&over).await, None);
-    for user in [String::new(), "x".repeat(MAX_USER + 1)] {
+    for user in [String::new(), "x".repeat(MAX_NAME_LEN + 1)] {
         assert!(matches!(ours.acquire(Some(user)), Err(SessionError::User)));
     }
     assert!(matches!(Tokens::new(&Auth::default()).unwrap().acquire(None), Err(SessionError::Off)));
@@ -174,7 +174,7 @@ async fn sessions_are_those_that_we_made() {
 
 #[test]
 fn the_end_of_a_session_is_written_for_people() {
-    let session = |until| Session { token: String::new(), user: None, until }.expires_at();
+    let session = |until| SessionToken { token: String::new(), user: None, until }.expires_at();
     assert_eq!(session(0), "1970-01-01T00:00:00Z");
     assert_eq!(session(u64::MAX), "9999-12-31T23:59:59Z");
 }

@@ -12,7 +12,7 @@ use super::failure::{self, Done, Failure};
 use super::parse;
 use crate::auth::user::{self, USER_ROOM};
 use crate::builtin::room_name;
-use crate::config::WATCH;
+use crate::config::STATS_NAMESPACE;
 use crate::gateway::Gateway;
 
 /// Limit of the calls in a batch.
@@ -235,13 +235,18 @@ pub(super) fn user_room(user: &str) -> String {
 /// All namespaces except the one for operators.
 pub(super) fn namespaces(gateway: &Gateway) -> Vec<Namespace> {
     let io = gateway.io();
-    io.namespaces().iter().filter(|name| *name != WATCH).filter_map(|name| io.namespace(name)).collect()
+    io.namespaces()
+        .iter()
+        .filter(|name| *name != STATS_NAMESPACE)
+        .filter_map(|name| io.namespace(name))
+        .collect()
 }
 
 pub(super) fn namespace(gateway: &Gateway, name: Option<String>) -> Result<Namespace, Failure> {
     let name = name.unwrap_or_else(|| "/".to_owned());
-    let found =
-        Some(name.as_str()).filter(|name| *name != WATCH).and_then(|name| gateway.io().namespace(name));
+    let found = Some(name.as_str())
+        .filter(|name| *name != STATS_NAMESPACE)
+        .and_then(|name| gateway.io().namespace(name));
     let unknown = || Failure::new(StatusCode::NOT_FOUND, "unknown_namespace", "there is no such namespace");
     found.ok_or_else(unknown)
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use socketio_server::EmitError;
 
-use crate::response::{self, Answer};
+use crate::response::{self, HttpResponse};
 
 /// Result of a call: the value of `data` in the response, or an error.
 pub(super) type Done = Result<Value, Failure>;
@@ -37,7 +37,7 @@ impl Failure {
         json!({"success": false, "error": {"code": self.code, "message": self.message}})
     }
 
-    pub(in crate::http) fn into_answer(self) -> Answer {
+    pub(in crate::http) fn into_answer(self) -> HttpResponse {
         response::json(self.status, &self.to_json())
     }
 }
@@ -65,6 +65,6 @@ pub(super) fn to_bytes(data: &Value) -> Bytes {
 }
 
 /// Response with a serialized body.
-pub(super) fn of_bytes(bytes: Bytes) -> Answer {
+pub(super) fn of_bytes(bytes: Bytes) -> HttpResponse {
     response::of(StatusCode::OK, "application/json", bytes)
 }

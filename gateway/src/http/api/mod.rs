@@ -24,9 +24,9 @@ pub(super) use self::call::Call;
 use self::failure::Failure;
 use crate::auth::operators;
 use crate::gateway::Gateway;
-use crate::idempotency::{Claim, Ticket};
-use crate::listen::Door;
-use crate::response::Answer;
+use crate::idempotency::{KeyState, Reservation};
+use crate::listen::Listener;
+use crate::response::HttpResponse;
 
 /// OpenAPI description of all routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
@@ -43,16 +43,16 @@ pub(super) async fn respond(
     gateway: &Gateway,
     call: Call,
     request: Request<RequestBody>,
-    door: Door,
-) -> Answer {
+    listener: Listener,
+) -> HttpResponse {
     let (head, mut body) = request.into_parts();
     let answered = async {
         if call == Call::AcquireSession {
             // Clients may acquire anonymous sessions, so the key is checked there.
-            let data = sessions::acquire(gateway, &head, &mut body, door).await?;
+            let data = sessions::acquire(gateway, &head, &mut body, listener).await?;
             return Ok(failure::of_bytes(failure::to_bytes(&data)));
         }
-        admit(gateway, &head, door)?;
+        admit(gateway, &head, listener)?;
         match call {
             Call::Rooms | Call::Sockets | Call::Counts => {
                 let data = queries::answer(gateway, call, &Query::from(&head.uri))?;
@@ -85,23 +85,23 @@ async fn discard(gateway: &Gateway, body: &mut RequestBody) {
 }
 
 /// Carries out a call; with an idempotency key at most once.
-async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result<Answer, Failure> {
+async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result<HttpResponse, Failure> {
     let Some(key) = idempotency_key(head)? else {
         let data = actions::carry_out(gateway, call, &body).await?;
         return Ok(failure::of_bytes(failure::to_bytes(&data)));
     };
-    match gateway.once().claim(key, &(call.name(), &body), Instant::now()) {
-        Claim::New(ticket) => keep(gateway, call, body, ticket).await,
-        Claim::Done(answer) => {
+    match gateway.idempotency_keys().reserve(key, &(call.name(), &body), Instant::now()) {
+        KeyState::New(ticket) => keep(gateway, call, body, ticket).await,
+        KeyState::Done(answer) => {
             let mut answer = failure::of_bytes(answer);
             answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
             Ok(answer)
         }
-        Claim::Running => {
+        KeyState::Running => {
             let message = "the call with this idempotency-key is still being carried out";
             Err(Failure::new(StatusCode::CONFLICT, "in_progress", message))
         }
-        Claim::Other => {
+        KeyState::Other => {
             let message = "the idempotency-key was used for another call";
             Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", message))
         }
@@ -110,7 +110,12 @@ async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result
 
 /// Carries out a call in a task of its own, which completes even if the connection breaks. Otherwise a retry
 /// could carry out the call a second time.
-async fn keep(gateway: &Gateway, call: Call, body: Bytes, ticket: Ticket) -> Result<Answer, Failure> {
+async fn keep(
+    gateway: &Gateway,
+    call: Call,
+    body: Bytes,
+    ticket: Reservation,
+) -> Result<HttpResponse, Failure> {
     let gateway = gateway.clone();
     let work = tokio::spawn(async move {
         let done = actions::carry_out(&gateway, call, &body).await.map(|data| failure::to_bytes(&data));
@@ -132,11 +137,11 @@ fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
 }
 
 /// Checks that a request comes from an operator: its origin, and its key unless the port needs none.
-pub(super) fn admit(gateway: &Gateway, head: &Parts, door: Door) -> Result<(), Failure> {
+pub(super) fn admit(gateway: &Gateway, head: &Parts, listener: Listener) -> Result<(), Failure> {
     check_origin(gateway, head)?;
-    let is_keyless = door == Door::Internal && gateway.config().internal.is_keyless();
-    if gateway.operators().include(operators::offered(&head.headers))
-        || is_keyless && operators::is_of_program(&head.headers)
+    let is_keyless = listener == Listener::Internal && gateway.config().internal.is_keyless();
+    if gateway.operators().contain(operators::offered_key(&head.headers))
+        || is_keyless && operators::is_local_program(&head.headers)
     {
         return Ok(());
     }

@@ -79,7 +79,7 @@ fn describe(socket: &Socket) -> Value {
         "user": user::user(socket),
         "rooms": user::rooms(socket),
         "metadata": user::metadata(socket),
-        "over": native::carrier(socket.session()),
+        "transport": native::transport(socket.session()),
         "address": socket.handshake().address().map(|address| address.ip().to_string()),
         "connectedAt": humantime::format_rfc3339_millis(socket.handshake().issued()).to_string(),
     })
@@ -95,7 +95,7 @@ fn counts(gateway: &Gateway) -> Value {
     let all = namespaces(gateway);
     let counted = all.iter().map(|namespace| (namespace.name().to_owned(), count(namespace)));
     json!({
-        "connections": snapshot::open(gateway.io()).connections,
+        "connections": snapshot::connections(gateway.io()).connections,
         "namespaces": counted.collect::<BTreeMap<_, _>>(),
     })
 }

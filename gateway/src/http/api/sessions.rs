@@ -11,7 +11,7 @@ use super::failure::{Done, Failure};
 use super::{admit, check_origin, parse, read};
 use crate::auth::tokens::SessionError;
 use crate::gateway::Gateway;
-use crate::listen::Door;
+use crate::listen::Listener;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +20,12 @@ struct AcquireSession {
 }
 
 /// Issues a session token.
-pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: &mut RequestBody, door: Door) -> Done {
+pub(super) async fn acquire(
+    gateway: &Gateway,
+    head: &Parts,
+    body: &mut RequestBody,
+    listener: Listener,
+) -> Done {
     check_origin(gateway, head)?;
     let AcquireSession { user } = if body.is_end_stream() {
         AcquireSession::default()
@@ -28,7 +33,7 @@ pub(super) async fn acquire(gateway: &Gateway, head: &Parts, body: &mut RequestB
         parse(&read(gateway, head, body).await?)?
     };
     if user.is_some() || !gateway.config().auth.anonymous {
-        admit(gateway, head, door)?;
+        admit(gateway, head, listener)?;
     }
     match gateway.acquire_session(user) {
         Ok(session) => {

@@ -1,9 +1,9 @@
-// The two protocols of the gateway, in as few lines as they take. Both clients have the same face:
+// Clients of the two protocols of the gateway, with a common interface:
 //
-//   on.open(), on.event(name, arguments), on.close(reason)     what happens
-//   emit(name, arguments, answered), close()                   what can be done
+//   on.open(), on.event(name, arguments), on.close(reason)     callbacks
+//   emit(name, arguments, onAck), close()                      methods
 
-/** Where WebSockets of this gateway are, below a path of its own. */
+/** URL of a WebSocket of this gateway, relative to the page. */
 function address(path, parameters) {
   const url = new URL(path, document.baseURI);
   url.protocol = url.protocol.replace("http", "ws");
@@ -11,11 +11,11 @@ function address(path, parameters) {
   return url;
 }
 
-/** Socket.IO 5 over a WebSocket: what npm's socket.io-client speaks. */
+/** Client of Socket.IO (protocol version 5) over a WebSocket. */
 export class SocketIo {
   #socket;
   #prefix;
-  #answers = new Map();
+  #acks = new Map();
   #nextId = 0;
   #reason = "transport close";
   #incomplete = null;
@@ -43,8 +43,8 @@ export class SocketIo {
     else if (type === "4") this.#end(data.message);
     else if (type === "1") this.#end("server namespace disconnect");
     else if (attachments > 0) this.#incomplete = { type, id, data, missing: attachments, parts: [] };
-    else if (type === "2" || type === "5") on.event(data[0], data.slice(1), (...args) => this.#answer(id, args));
-    else if (type === "3" || type === "6") this.#answered(id, data);
+    else if (type === "2" || type === "5") on.event(data[0], data.slice(1), (...args) => this.#ack(id, args));
+    else if (type === "3" || type === "6") this.#acked(id, data);
   }
 
   #attachment(bytes, on) {
@@ -56,13 +56,13 @@ export class SocketIo {
     this.#packet(waiting.type, { attachments: 0, id: waiting.id, data: fill(waiting.data, waiting.parts) }, on);
   }
 
-  #answer(id, args) {
+  #ack(id, args) {
     if (id !== null) this.#socket.send(`43${this.#prefix}${id}${JSON.stringify(args)}`);
   }
 
-  #answered(id, args) {
-    this.#answers.get(id)?.(args);
-    this.#answers.delete(id);
+  #acked(id, args) {
+    this.#acks.get(id)?.(args);
+    this.#acks.delete(id);
   }
 
   #end(reason) {
@@ -70,9 +70,9 @@ export class SocketIo {
     this.#socket.close();
   }
 
-  emit(name, args, answered) {
+  emit(name, args, onAck) {
     let id = "";
-    if (answered) this.#answers.set((id = this.#nextId++), answered);
+    if (onAck) this.#acks.set((id = this.#nextId++), onAck);
     this.#socket.send(`42${this.#prefix}${id}${JSON.stringify([name, ...args])}`);
   }
 
@@ -81,16 +81,16 @@ export class SocketIo {
   }
 }
 
-/** JSON over a WebSocket. */
+/** Client of the native protocol: JSON over a WebSocket. */
 export class Native {
   #socket;
-  #answers = new Map();
+  #acks = new Map();
   #nextId = 0;
   #reason = null;
   #incomplete = null;
 
   constructor({ namespace, token }, on) {
-    // Not as a parameter, which proxies log.
+    // The token is not a query parameter, because proxies log URLs.
     const subprotocols = token ? ["native", `bearer.${token}`] : [];
     this.#socket = new WebSocket(address("./native", { namespace }), subprotocols);
     this.#socket.binaryType = "arraybuffer";
@@ -112,17 +112,17 @@ export class Native {
     if (message.attachments > 0) this.#incomplete = { message, parts: [] };
     else if (message.event === "connect") on.open(message.data.id);
     else if (message.event !== undefined) {
-      const answer = (data) => message.id !== undefined && this.#socket.send(JSON.stringify({ id: message.id, data }));
-      on.event(message.event, message.args ?? ("data" in message ? [message.data] : []), answer);
+      const ack = (data) => message.id !== undefined && this.#socket.send(JSON.stringify({ id: message.id, data }));
+      on.event(message.event, message.args ?? ("data" in message ? [message.data] : []), ack);
     } else {
-      this.#answers.get(message.id)?.(message.args ?? ("data" in message ? [message.data] : []));
-      this.#answers.delete(message.id);
+      this.#acks.get(message.id)?.(message.args ?? ("data" in message ? [message.data] : []));
+      this.#acks.delete(message.id);
     }
   }
 
-  emit(event, args, answered) {
+  emit(event, args, onAck) {
     const message = args.length > 1 ? { event, args } : { event, data: args[0] };
-    if (answered) this.#answers.set((message.id = this.#nextId++), answered);
+    if (onAck) this.#acks.set((message.id = this.#nextId++), onAck);
     this.#socket.send(JSON.stringify(message));
   }
 
@@ -132,7 +132,7 @@ export class Native {
   }
 }
 
-/** Puts binary parts where their placeholders stand. */
+/** Replaces the placeholders by the attachments. */
 function fill(value, parts) {
   if (value === null || typeof value !== "object") return value;
   if (value._placeholder === true) return parts[value.num];

@@ -1,8 +1,8 @@
-// The console: a client of either protocol, by hand.
+// Console: a manual client of either protocol.
 import { Native, SocketIo } from "./clients.js";
 
-/** So many lines are kept. */
-const KEPT = 500;
+/** Limit of lines in the log. */
+const MAX_LINES = 500;
 const at = (id) => document.getElementById(id);
 let client = null;
 
@@ -11,18 +11,18 @@ function log(kind, text) {
   const line = document.createElement("div");
   const time = document.createElement("time");
   time.textContent = new Date().toLocaleTimeString([], { hour12: false });
-  const said = document.createElement("span");
-  said.className = kind;
-  said.textContent = text;
-  line.append(time, " ", said);
+  const content = document.createElement("span");
+  content.className = kind;
+  content.textContent = text;
+  line.append(time, " ", content);
   const list = at("log");
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   list.append(line);
-  while (list.children.length > KEPT) list.firstChild.remove();
+  while (list.children.length > MAX_LINES) list.firstChild.remove();
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
-/** Values as they are read: JSON, and how many bytes are binary. */
+/** Values as JSON; binary data as its length. */
 function shown(values) {
   const replace = (_, value) => (value instanceof Uint8Array ? `<${value.length} bytes>` : value);
   return values.map((value) => JSON.stringify(value, replace)).join(", ");
@@ -36,13 +36,13 @@ function connected(is) {
   for (const id of ["protocol", "namespace", "token"]) at(id).disabled = client !== null;
 }
 
-function emit(name, args, wantsAnswer) {
-  const answered = wantsAnswer && ((answer) => log("in", `answer to ${name}: ${shown(answer)}`));
-  client.emit(name, args, answered);
+function emit(name, args, wantsAck) {
+  const onAck = wantsAck && ((answer) => log("in", `acknowledgement of ${name}: ${shown(answer)}`));
+  client.emit(name, args, onAck);
   log("out", `${name}: ${shown(args)}`);
 }
 
-/** What was typed: JSON if it is, text otherwise, and nothing at all if it is empty. */
+/** Arguments of an input: JSON if it parses, otherwise text; none if it is empty. */
 function typed(text) {
   if (text.trim() === "") return [];
   try {
@@ -52,7 +52,7 @@ function typed(text) {
   }
 }
 
-/** Makes the console work. `path` is where Socket.IO is. */
+/** Starts the console. `path` is the path of Socket.IO. */
 export function start(path) {
   at("connect").onsubmit = (event) => {
     event.preventDefault();
@@ -75,7 +75,7 @@ export function start(path) {
     try {
       client = new Client({ path, namespace, token, auth: token ? { token } : {} }, on);
     } catch (error) {
-      // A token with letters that a subprotocol cannot have.
+      // The token has characters that a subprotocol cannot have.
       log("wrong", error.message);
     }
     connected(false);

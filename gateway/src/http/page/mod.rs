@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::info;
 use crate::gateway::Gateway;
-use crate::response::{self, Answer};
+use crate::response::{self, HttpResponse};
 
 /// File of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Response of `/`: the page for callers that accept HTML, the information as JSON for all others.
-pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> Answer {
+pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> HttpResponse {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut answer =
         if accepted.any(|value| value.contains("text/html")) { file(&HOME) } else { info::info(gateway) };
@@ -42,7 +42,7 @@ pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> Answer {
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// Response with a file of the page. The opener policy denies other pages access to its window.
-pub(super) fn file(file: &File) -> Answer {
+pub(super) fn file(file: &File) -> HttpResponse {
     let mut answer = response::of(StatusCode::OK, file.content_type, file.text);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -1,24 +1,24 @@
-// The numbers, as the namespace /gateway tells them each second.
+// Live statistics from the namespace /gateway, once a second.
 import { SocketIo } from "./clients.js";
 import { start } from "./console.js";
 
-/** How many seconds the chart shows, and how large it is drawn. */
+/** Period of the chart in seconds, and its size in pixels. */
 const SECONDS = 60;
 const WIDTH = 600;
 const HEIGHT = 120;
-/** How long to wait before connecting again: at first, and at most. */
-const WAITS = [500, 10000];
+/** Backoff before a reconnection in milliseconds: the first one, and the limit. */
+const BACKOFF = [500, 10000];
 
 const at = (id) => document.getElementById(id);
 const rates = [];
 let last = null;
-let wait = WAITS[0];
-/** Where the key is kept, for as long as the tab is open. */
-const KEPT = "socketio-gateway-key";
+let wait = BACKOFF[0];
+/** Key of the session storage that holds the operator key while the tab is open. */
+const STORAGE_KEY = "socketio-gateway-key";
 let key = "";
 
 function state(name, text) {
-  at("numbers").classList.toggle("stale", name !== "live");
+  at("stats").classList.toggle("stale", name !== "live");
   at("state").dataset.state = name;
   at("state").textContent = text;
 }
@@ -40,7 +40,7 @@ function duration(seconds) {
   return parts.join(" ");
 }
 
-/** Fills the body of a table, the last columns being numbers. */
+/** Fills the body of a table. Numbers are aligned to the right. */
 function rows(id, list, columns) {
   at(id).replaceChildren(
     ...list.map((item) => {
@@ -51,7 +51,7 @@ function rows(id, list, columns) {
           cell.className = "number";
           cell.textContent = value;
         } else {
-          // A long one is cut to two lines, and whole where the pointer rests.
+          // A long text is cut to two lines; its title shows it whole.
           const text = document.createElement("span");
           text.textContent = text.title = value;
           cell.append(text);
@@ -76,106 +76,106 @@ function chart() {
   at("scale").textContent = Math.ceil(top);
 }
 
-function show(numbers) {
+function show(stats) {
   const now = performance.now();
   if (last) {
     const seconds = Math.max(0.1, (now - last.at) / 1000);
-    const rate = (which) => Math.max(0, numbers[which].messages - last.numbers[which].messages) / seconds;
+    const rate = (which) => Math.max(0, stats[which].messages - last.stats[which].messages) / seconds;
     rates.push({ received: rate("received"), sent: rate("sent") });
     if (rates.length > SECONDS) rates.shift();
   }
-  last = { at: now, numbers };
+  last = { at: now, stats };
   chart();
-  const { websocket, polling, native } = numbers.connections;
+  const { websocket, polling, native } = stats.connections;
   at("total").textContent = websocket + polling + native;
   at("websocket").textContent = websocket;
   at("polling").textContent = polling;
   at("native").textContent = native;
-  at("rooms-total").textContent = numbers.roomCount;
-  at("queued").textContent = size(numbers.queuedBytes);
-  at("about").textContent = `· up ${duration(numbers.uptimeSeconds)}`;
-  rows("rooms", numbers.rooms, ({ room, namespace, members }) => [room, namespace, members]);
-  at("no-rooms").hidden = numbers.rooms.length > 0;
-  at("more-rooms").hidden = numbers.roomCount <= numbers.rooms.length;
-  at("more-rooms").textContent = `and ${numbers.roomCount - numbers.rooms.length} smaller ones`;
-  rows("closes", Object.entries(numbers.closes), (entry) => entry);
-  at("no-closes").hidden = numbers.lastCloses.length > 0;
-  at("last-closes").replaceChildren(
-    ...numbers.lastCloses.map((close) => {
+  at("rooms-total").textContent = stats.roomCount;
+  at("queued").textContent = size(stats.queuedBytes);
+  at("about").textContent = `· up ${duration(stats.uptimeSeconds)}`;
+  rows("rooms", stats.rooms, ({ room, namespace, members }) => [room, namespace, members]);
+  at("no-rooms").hidden = stats.rooms.length > 0;
+  at("more-rooms").hidden = stats.roomCount <= stats.rooms.length;
+  at("more-rooms").textContent = `and ${stats.roomCount - stats.rooms.length} smaller rooms`;
+  rows("disconnects", Object.entries(stats.disconnects), (entry) => entry);
+  at("no-disconnects").hidden = stats.recentDisconnects.length > 0;
+  at("recent-disconnects").replaceChildren(
+    ...stats.recentDisconnects.map((close) => {
       const line = document.createElement("li");
       const time = new Date(close.at).toLocaleTimeString([], { hour12: false });
-      line.textContent = `${time} ${close.over} ${close.namespace} ${close.id}: ${close.reason}`;
+      line.textContent = `${time} ${close.transport} ${close.namespace} ${close.id}: ${close.reason}`;
       return line;
     }),
   );
 }
 
-/** Keeps a key for when the page is loaded again, or forgets it. */
-function keep(value) {
+/** Stores the key until the tab is closed; an empty key removes it. */
+function storeKey(value) {
   key = value;
   try {
-    if (key) sessionStorage.setItem(KEPT, key);
-    else sessionStorage.removeItem(KEPT);
+    if (key) sessionStorage.setItem(STORAGE_KEY, key);
+    else sessionStorage.removeItem(STORAGE_KEY);
   } catch {
-    // Without storage it is asked for again.
+    // Without storage the page asks for the key again after a reload.
   }
 }
 
-/** Takes the key of a link, `#key=…`, and removes it from the address. Otherwise it is the one that was kept. */
-function take() {
+/** Reads the key of the link, `#key=…`, and removes it from the address bar; without one, reads the stored key. */
+function readKey() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
   if (given) {
     history.replaceState(null, "", location.pathname + location.search);
-    keep(given);
+    storeKey(given);
     return true;
   }
   try {
-    key ||= sessionStorage.getItem(KEPT) ?? "";
+    key ||= sessionStorage.getItem(STORAGE_KEY) ?? "";
   } catch {
     // There is no storage.
   }
   return false;
 }
 
-/** Watches, and comes back after a break until the gateway says that a key is needed. */
-function watch(path) {
+/** Connects to the statistics. Reconnects after a connection was lost, unless the key is refused. */
+function connect(path) {
   let refused = true;
   new SocketIo({ path, namespace: "/gateway", auth: key ? { key } : {} }, {
     open: () => {
       refused = false;
-      wait = WAITS[0];
+      wait = BACKOFF[0];
       state("live", "live");
       at("unlock").hidden = true;
-      at("numbers").hidden = false;
+      at("stats").hidden = false;
     },
-    event: (name, [numbers]) => name === "numbers" && show(numbers),
+    event: (name, [stats]) => name === "stats" && show(stats),
     close: (reason) => {
       last = null;
       if (refused && reason === "unauthorized") {
-        state("lost", "locked");
-        at("unlock-error").textContent = key ? "This key opens nothing." : "";
+        state("lost", "key required");
+        at("unlock-error").textContent = key ? "Invalid key." : "";
         at("unlock").hidden = false;
-        at("numbers").hidden = true;
-        keep("");
+        at("stats").hidden = true;
+        storeKey("");
         return;
       }
       state("lost", "connection lost");
-      setTimeout(() => watch(path), wait * (0.5 + Math.random() / 2));
-      wait = Math.min(wait * 2, WAITS[1]);
+      setTimeout(() => connect(path), wait * (0.5 + Math.random() / 2));
+      wait = Math.min(wait * 2, BACKOFF[1]);
     },
   });
 }
 
-take();
+readKey();
 const info = await (await fetch("info")).json();
 document.title = `${info.name} ${info.version}`;
 const path = info.protocols.socketio.path.replace(/\/*$/, "");
 at("unlock").onsubmit = (event) => {
   event.preventDefault();
-  keep(at("key").value);
-  watch(path);
+  storeKey(at("key").value);
+  connect(path);
 };
-// A link that is opened in the tab of the page itself does not load it again.
-addEventListener("hashchange", () => take() && !at("unlock").hidden && watch(path));
+// A link that is opened in the same tab does not reload the page.
+addEventListener("hashchange", () => readKey() && !at("unlock").hidden && connect(path));
 start(path);
-watch(path);
+connect(path);

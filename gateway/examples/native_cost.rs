@@ -1,4 +1,4 @@
-//! What a connection costs the gateway, native beside Socket.IO over WebSocket: memory while it is idle, CPU for an echo.
+//! Cost of a connection of the gateway, native and Socket.IO over WebSocket: memory while idle, and CPU time per echo.
 //!
 //! `ulimit -n 21000; cargo run --release -p socketio-gateway --example native_cost -- [CONNECTIONS] [ECHOES]`
 //!
@@ -112,7 +112,7 @@ impl Drop for Server {
     }
 }
 
-/// How much memory a connection holds that says nothing.
+/// Memory of an idle connection.
 fn idle(kind: Kind, connections: usize) -> Outcome<f64> {
     let server = Server::start()?;
     drop(connect(kind, server.port)?);
@@ -125,7 +125,7 @@ fn idle(kind: Kind, connections: usize) -> Outcome<f64> {
     Ok(each)
 }
 
-/// How much CPU time one echo takes, in microseconds.
+/// CPU time of one echo, in microseconds.
 fn echo(kind: Kind, echoes: usize) -> Outcome<f64> {
     let server = Server::start()?;
     let clients = (0..SENDERS).map(|_| connect(kind, server.port)).collect::<Outcome<Vec<_>>>()?;

@@ -88,12 +88,12 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// An entry of an address list is neither an address nor a network.
     #[error(transparent)]
-    Net(#[from] NetworkError),
+    Network(#[from] NetworkError),
     /// The settings of the backend are unusable.
     #[error(transparent)]
-    Hook(#[from] WebhookError),
+    Webhook(#[from] WebhookError),
     /// The system has no random bytes for a generated key.
-    #[error("api.keys is empty, and no key can be made: {0}")]
+    #[error("api.keys is empty, and no key can be generated: {0}")]
     Random(#[from] getrandom::Error),
     /// The name of a namespace is not a valid pattern.
     #[error("server.namespaces: {name}: {source}")]
@@ -121,7 +121,7 @@ impl Gateway {
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
         let guard = Guard::new(&io, &tokens, &config.auth);
-        let webhooks = Webhooks::new(&config.hooks, &io)?;
+        let webhooks = Webhooks::new(&config.webhooks, &io)?;
         let disconnects = Arc::<Disconnects>::default();
         let started = Instant::now();
         // Registered first, so that no pattern matches its name.
@@ -213,7 +213,7 @@ impl Gateway {
         let _ = tokio::time::timeout_at(end, webhooks.idle()).await;
         let disconnects = webhooks.unnotified().saturating_sub(lost_disconnects);
         if disconnects > 0 {
-            tracing::warn!(disconnects, "the backend has not heard of all disconnects");
+            tracing::warn!(disconnects, "disconnect webhooks were lost");
         }
         self.0.is_closed.store(true, Ordering::Relaxed);
         self.0.closed.notify_waiters();
@@ -395,7 +395,7 @@ fn count(namespace: &Namespace, disconnects: &Arc<Disconnects>, namespace_counte
         } else {
             namespace_counters.refused_events.add();
         }
-        tracing::debug!(id = socket.id(), error = %error.for_log(), "an event or its answer was dropped");
+        tracing::debug!(id = socket.id(), error = %error.for_log(), "event or acknowledgement dropped");
         // A client that requested an acknowledgement received the error with it. The event informs all other
         // clients.
         if let HandlerError::Extract { event, source } = error {

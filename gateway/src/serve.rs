@@ -47,18 +47,18 @@ impl Gateway {
     pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> HttpResponse {
         // Requests with a session id and CORS preflights open no session.
         let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
-        let answer = match admit(self, request.headers(), peer, is_handshake) {
+        let response = match admit(self, request.headers(), peer, is_handshake) {
             Ok(client) => {
                 request.extensions_mut().insert(PeerAddr(client));
-                let answer = self.io().engine().handle(request).await;
-                if is_handshake { with_body(self, answer, client.ip()) } else { answer }
+                let response = self.io().engine().handle(request).await;
+                if is_handshake { with_body(self, response, client.ip()) } else { response }
             }
             Err(refused) => *refused,
         };
         if is_handshake {
-            self.counters().handshakes.add("socketio", answer.status());
+            self.counters().handshakes.add("socketio", response.status());
         }
-        answer
+        response
     }
 
     async fn accept_clients(&self, listener: &TcpListener, kind: Listener) {
@@ -111,9 +111,9 @@ impl Gateway {
             let (gateway, security_headers) = (gateway.clone(), Arc::clone(&security_headers));
             async move {
                 let is_socketio = gateway.io().engine().matches(request.uri().path());
-                let mut answer = respond(&gateway, request, kind).await;
-                security_headers.add(answer.headers_mut(), is_socketio);
-                answer
+                let mut response = respond(&gateway, request, kind).await;
+                security_headers.add(response.headers_mut(), is_socketio);
+                response
             }
         });
         let gateway = self.clone();
@@ -166,7 +166,11 @@ fn warn(log: &LogLimiter, failure: &ConnectionFailure) {
 
 async fn respond(gateway: &Gateway, request: Request<RequestBody>, listener: Listener) -> HttpResponse {
     let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
-        return response::failure(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the peer is not known");
+        return response::failure(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the peer address is unknown",
+        );
     };
     if listener == Listener::Internal {
         return web::respond(gateway, request, listener).await;
@@ -176,15 +180,15 @@ async fn respond(gateway: &Gateway, request: Request<RequestBody>, listener: Lis
         return gateway.socketio(request, peer).await;
     }
     if wants_websocket(request.headers()) {
-        let answer = match admit(gateway, request.headers(), peer, true) {
+        let response = match admit(gateway, request.headers(), peer, true) {
             Ok(client) => {
-                let answer = native::upgrade(gateway.config(), engine, request, client).await;
-                with_body(gateway, answer, client.ip())
+                let response = native::upgrade(gateway.config(), engine, request, client).await;
+                with_body(gateway, response, client.ip())
             }
             Err(refused) => *refused,
         };
-        gateway.counters().handshakes.add("native", answer.status());
-        return answer;
+        gateway.counters().handshakes.add("native", response.status());
+        return response;
     }
     web::respond(gateway, request, listener).await
 }
@@ -197,7 +201,7 @@ fn admit(
     is_handshake: bool,
 ) -> Result<SocketAddr, Box<HttpResponse>> {
     if !gateway.origins().allow(headers) {
-        let message = "pages of this origin may not connect";
+        let message = "this origin may not connect";
         return Err(Box::new(response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message)));
     }
     let client = SocketAddr::new(gateway.proxies().client(peer.ip(), headers), peer.port());
@@ -209,25 +213,25 @@ fn admit(
 }
 
 /// Adds a body to the engine's 429 for too many sessions of an address, which has none.
-fn with_body(gateway: &Gateway, answer: HttpResponse, client: IpAddr) -> HttpResponse {
-    let headers = answer.headers();
-    if answer.status() != StatusCode::TOO_MANY_REQUESTS || headers.contains_key(header::CONTENT_TYPE) {
-        return answer;
+fn with_body(gateway: &Gateway, response: HttpResponse, client: IpAddr) -> HttpResponse {
+    let headers = response.headers();
+    if response.status() != StatusCode::TOO_MANY_REQUESTS || headers.contains_key(header::CONTENT_TYPE) {
+        return response;
     }
     gateway.address_limits().refuse("sessions", client);
-    let message = "too many sessions of this address";
-    let failure = response::failure(answer.status(), "too_many_sessions", message);
-    let (mut parts, _) = answer.into_parts();
+    let message = "too many sessions from this address";
+    let failure = response::failure(response.status(), "too_many_sessions", message);
+    let (mut parts, _) = response.into_parts();
     parts.headers.extend(failure.headers().clone());
     HttpResponse::from_parts(parts, failure.into_body())
 }
 
 fn too_many_handshakes(wait: Duration) -> HttpResponse {
     let message = "too many handshakes from this address";
-    let mut answer = response::failure(StatusCode::TOO_MANY_REQUESTS, "too_many_handshakes", message);
+    let mut response = response::failure(StatusCode::TOO_MANY_REQUESTS, "too_many_handshakes", message);
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    answer
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
 }
 
 fn wants_websocket(headers: &HeaderMap) -> bool {

@@ -12,7 +12,7 @@ const [url, script, port, secret] = process.argv.slice(2);
 
 /** Starts the backend and waits until it listens. */
 async function start(port) {
-  const env = { ...process.env, HOOK_SECRET: secret };
+  const env = { ...process.env, WEBHOOK_SECRET: secret };
   const backend = spawn("python3", ["-B", script, port], { env, stdio: ["ignore", "pipe", "inherit"] });
   await soon("the backend's port", (came) => backend.stdout.once("data", came));
   return backend;
@@ -31,8 +31,8 @@ let backend = await start(port);
 try {
   const nobody = open({});
   const [refusal] = await next(nobody, "connect_error");
-  assert.equal(refusal.message, "who are you?");
-  assert.deepEqual(refusal.data, { code: "name_needed" });
+  assert.equal(refusal.message, "a name is required");
+  assert.deepEqual(refusal.data, { code: "name_required" });
   nobody.close();
 
   const ada = open({ name: "ada" });
@@ -45,7 +45,7 @@ try {
   const heard = next(bob, "said");
   assert.deepEqual(await ask(ada, "say", "hello"), [{ delivered: true }]);
   assert.deepEqual(await heard, [{ from: "ada", text: "hello" }]);
-  assert.deepEqual(await ask(ada, "dance"), [{ error: "there is no event dance" }]);
+  assert.deepEqual(await ask(ada, "dance"), [{ error: "unknown event dance" }]);
 
   // Plain WebSockets are told the same, as far as they have a name: they have no auth.
   const refused = new WebSocket(url.replace("http", "ws"));

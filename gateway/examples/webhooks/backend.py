@@ -1,11 +1,11 @@
-"""A backend for socketio-gateway with nothing but Python: who may come, a chat, and who is there.
+"""A backend for socketio-gateway with only the standard library: admission, a chat, and presence.
 
-    HOOK_SECRET=… python3 backend.py 9000
+    WEBHOOK_SECRET=… python3 backend.py 9000
 """
 import base64, hashlib, hmac, json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECRET, PORT = os.environ["HOOK_SECRET"].encode(), int(sys.argv[1])
+SECRET, PORT = os.environ["WEBHOOK_SECRET"].encode(), int(sys.argv[1])
 online = {}
 
 
@@ -22,7 +22,7 @@ def answer(call):
     if call["type"] == "connect":
         name = (call["auth"] or {}).get("name")
         if not name:
-            return {"allow": False, "message": "who are you?", "data": {"code": "name_needed"}}
+            return {"allow": False, "message": "a name is required", "data": {"code": "name_required"}}
         online[client["id"]] = name
         hello = {"event": "joined", "room": "chat", "others": True, "data": {"name": name}}
         return {"user": name, "rooms": ["chat"], "metadata": {"name": name}, "emit": [hello]}
@@ -32,10 +32,10 @@ def answer(call):
     if call["event"] == "say":
         said = {"from": client["user"], "text": call["args"][0]}
         return {"ack": {"delivered": True}, "emit": [{"event": "said", "room": "chat", "data": said}]}
-    return {"ack": {"error": "there is no event " + call["event"]}}
+    return {"ack": {"error": "unknown event " + call["event"]}}
 
 
-class Hooks(BaseHTTPRequestHandler):
+class Webhooks(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
@@ -51,6 +51,6 @@ class Hooks(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", PORT), Hooks)
+server = ThreadingHTTPServer(("127.0.0.1", PORT), Webhooks)
 print(server.server_address[1], flush=True)
 server.serve_forever()

@@ -78,15 +78,15 @@ impl Guard {
                     return Ok::<(), ConnectError>(());
                 }
                 // A client that presented a token must not silently become anonymous.
-                match token(&handshake).map_err(|_| Refusal::BadToken)? {
+                match token(&handshake).map_err(|_| Refusal::InvalidToken)? {
                     Some(token) => {
-                        let identity = tokens.check(&token).await.ok_or(Refusal::BadToken)?;
+                        let identity = tokens.check(&token).await.ok_or(Refusal::InvalidToken)?;
                         restore_state(&returning_clients, &socket, &identity);
                         apply_identity(&socket, identity);
                         Ok(())
                     }
                     None if anonymous => Ok(()),
-                    None => Err(Refusal::TokenNeeded.into()),
+                    None => Err(Refusal::TokenRequired.into()),
                 }
             }
         });
@@ -140,7 +140,7 @@ impl Guard {
                         None => None,
                     };
                     let renewed =
-                        identity.ok_or("the token is not good").and_then(|it| renew(&expiries, &socket, it));
+                        identity.ok_or("invalid token").and_then(|it| renew(&expiries, &socket, it));
                     renewed.map(Ack).map_err(|error| error_event::emit(&socket, AUTHENTICATE, error))
                 }
             },
@@ -151,7 +151,7 @@ impl Guard {
 /// Replaces the identity of a client. The user cannot change, but an anonymous client may become a user.
 fn renew(expiries: &Arc<Expiries>, socket: &Socket, identity: Identity) -> Result<Value, &'static str> {
     if user::user(socket).is_some_and(|user| identity.user.as_ref() != Some(&user)) {
-        return Err("the token is another user's");
+        return Err("the token belongs to another user");
     }
     if let Some(before) = expiry(socket) {
         expiries.lock().remove(&before);

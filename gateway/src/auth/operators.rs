@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_taken_away_let_nobody_in() {
+    fn removed_keys_are_refused() {
         let operators = operators(&["first key of ours"]);
         assert_eq!(operators.generated(), None);
         operators.replace(Vec::new());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_behind_its_scheme() {
+    fn a_bearer_token_follows_its_scheme() {
         for written in ["Bearer abc", "bearer abc", "BEARER  abc "] {
             assert_eq!(bearer_token(written), Some("abc"), "{written}");
         }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_text_is_a_wrong_one() {
+    fn a_key_that_is_not_text_is_invalid() {
         let unreadable = HeaderValue::from_bytes(b"second key\xff").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, unreadable.clone());
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_no_programs_of_this_machine() {
+    fn pages_are_not_local_programs() {
         let is_local_program = |list: &[(&'static str, &'static str)]| {
             let headers = list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             is_local_program(&headers.collect())

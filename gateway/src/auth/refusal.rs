@@ -8,38 +8,40 @@ use socketio_server::ConnectError;
 /// Reason for which a client is refused. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    BadToken,
-    TokenNeeded,
-    KeyNeeded,
+    InvalidToken,
+    TokenRequired,
+    KeyRequired,
     /// The backend answered with 401 or 403.
     Refused,
     TooManyNamespaces,
-    BackendDown,
+    BackendUnavailable,
 }
 
 const ALL: &[Refusal] = &[
-    Refusal::BadToken,
-    Refusal::TokenNeeded,
-    Refusal::KeyNeeded,
+    Refusal::InvalidToken,
+    Refusal::TokenRequired,
+    Refusal::KeyRequired,
     Refusal::Refused,
     Refusal::TooManyNamespaces,
-    Refusal::BackendDown,
+    Refusal::BackendUnavailable,
 ];
 
 impl Refusal {
     /// Code, HTTP status and message.
     const fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::BadToken => ("bad_token", StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::TokenNeeded => ("token_needed", StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::KeyNeeded => ("key_needed", StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::InvalidToken => ("invalid_token", StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::TokenRequired => ("token_required", StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::KeyRequired => ("key_required", StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Refused => ("refused", StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyNamespaces => (
                 "too_many_namespaces",
                 StatusCode::TOO_MANY_REQUESTS,
-                "too many namespaces of this connection",
+                "too many namespaces on this connection",
             ),
-            Self::BackendDown => ("backend_down", StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::BackendUnavailable => {
+                ("backend_unavailable", StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
         }
     }
 }

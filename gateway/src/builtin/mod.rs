@@ -36,7 +36,8 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, refused: &Ar
             &json!({"message": "Connected", "socketId": socket.id(), "isLoggedIn": user(&socket).is_some(), "user": user(&socket)}),
         );
     });
-    namespace.on("ping", |socket: Socket| async move { both(&socket, "pong", json!({"timestamp": now()})) });
+    namespace
+        .on("ping", |socket: Socket| async move { respond(&socket, "pong", json!({"timestamp": now()})) });
     namespace.on("echo", |socket: Socket, args: RawArgs, ack: Option<AckSender>| async move {
         // The argument is echoed as raw JSON. A parsed tree would use several times the memory.
         let echoed = Echoed { received: first(&args), timestamp: now(), socket_id: socket.id() };
@@ -49,7 +50,7 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, refused: &Ar
     namespace.on("status", move |socket: Socket| async move {
         let server =
             json!({"status": "ok", "uptimeSeconds": started.elapsed().as_secs(), "timestamp": now()});
-        both(&socket, "status_response", json!({"server": server, "connection": connection(&socket)}))
+        respond(&socket, "status_response", json!({"server": server, "connection": connection(&socket)}))
     });
     let path = config.server.path.clone();
     namespace.on("info", move |socket: Socket| {
@@ -57,7 +58,7 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, refused: &Ar
         let websocket = json!({"socketio": path, "native": "any other path"});
         let session = connection(&socket);
         let info = json!({"server": server, "websocket": websocket, "session": session});
-        async move { both(&socket, "info_response", info) }
+        async move { respond(&socket, "info_response", info) }
     });
     rooms::register(namespace, &config.events, refused);
     relay::register(namespace, &config.events);
@@ -94,14 +95,14 @@ fn first(args: &RawArgs) -> Option<&RawValue> {
 }
 
 /// Serializes a response once, for both the event and the acknowledgement.
-fn said(answer: &impl Serialize) -> Result<Box<RawValue>, String> {
-    serde_json::value::to_raw_value(answer).map_err(|error| error.to_string())
+fn raw_json(response: &impl Serialize) -> Result<Box<RawValue>, String> {
+    serde_json::value::to_raw_value(response).map_err(|error| error.to_string())
 }
 
 /// Emits a response as an event, and returns it as the acknowledgement.
-fn both<T: Serialize>(socket: &Socket, event: &str, said: T) -> Ack<T> {
-    let _ = socket.emit(event, &said);
-    Ack(said)
+fn respond<T: Serialize>(socket: &Socket, event: &str, raw_json: T) -> Ack<T> {
+    let _ = socket.emit(event, &raw_json);
+    Ack(raw_json)
 }
 
 fn now() -> String {

@@ -1,16 +1,16 @@
-//! Clients that talk to each other.
+//! Relay of messages and events between clients.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use socketio_server::{AckSender, Broadcast, EventName, Namespace, Object, RawArgs, Socket};
 
-use super::{both, first, now, said, table};
+use super::{first, now, raw_json, respond, table};
 use crate::auth::user::user;
 use crate::config::Events;
 use crate::error_event;
 
-/// What a message may say besides its content.
+/// Fields of a message that the relay reads.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     room: Option<String>,
@@ -18,7 +18,7 @@ struct Envelope<'a> {
     content: Option<&'a RawValue>,
 }
 
-/// That a message is on its way, with what was sent.
+/// Response to a relayed message, with its data.
 #[derive(Serialize)]
 struct Received<'a> {
     data: Option<&'a RawValue>,
@@ -33,7 +33,7 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
         match sent {
             Ok(()) => {
                 let received = Received { data: first(&args), message: "Message received", success: true };
-                said(&received).map(|answer| both(&socket, "message_received", answer))
+                raw_json(&received).map(|response| respond(&socket, "message_received", response))
             }
             Err(error) => {
                 let refused = json!({"success": false, "message": error});
@@ -43,8 +43,8 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
         }
     });
     if is_enabled {
-        // Unlike a middleware, a fallback costs nothing for events that have a handler. It takes the right to
-        // answer and does not use it, because the receivers do not acknowledge the event.
+        // Unlike a middleware, a fallback costs nothing for events that have a handler. It takes the ack sender
+        // and does not use it, because the receivers do not acknowledge the event.
         namespace.fallback(
             |socket: Socket, EventName(event): EventName, args: RawArgs, _: Option<AckSender>| async move {
                 relay(&socket, &event, &args).await;
@@ -53,26 +53,26 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
     }
 }
 
-/// To the members of the room that the message names, if the sender is one of them, or to everybody else.
+/// Relays a message to the members of the room that it names, if the sender is a member, or to all other clients.
 async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
-    let Some(first) = args.get(0) else { return Err("there is nothing to send".to_owned()) };
+    let Some(first) = args.get(0) else { return Err("the event has no data".to_owned()) };
     let envelope = envelope(first.as_bytes());
     let room = envelope.as_ref().and_then(|envelope| envelope.room.as_deref());
-    let others = others(socket, room).ok_or("you are not in this room")?.note(sender(socket));
+    let others = others(socket, room).ok_or("not a member of this room")?.note(sender(socket));
     let sent = if args.attachments().is_empty() {
         let content = envelope.as_ref().and_then(|envelope| envelope.content);
         let whole = serde_json::from_slice::<&RawValue>(first.as_bytes()).ok();
         let message = json!({"from": socket.id(), "user": user(socket), "room": room, "timestamp": now()});
         others.emit("message", &Message { head: &message, content: content.or(whole) }).await
     } else {
-        // Binary data goes as it came.
+        // Binary data is relayed unchanged.
         others.emit("message", args).await
     };
-    // Only other servers can have missed it, and there are none.
+    // The error could only come from other nodes, and the gateway has none.
     sent.map_err(|error| error.to_string())
 }
 
-/// A message as others get it: the content is not a byte different from what was sent.
+/// Message for the receivers. The content is relayed byte for byte.
 struct Message<'a> {
     head: &'a serde_json::Value,
     content: Option<&'a RawValue>,
@@ -90,7 +90,7 @@ impl Serialize for Message<'_> {
     }
 }
 
-/// An event that is not ours goes to the other members of the room that it names.
+/// Relays an event without a built-in handler to the other members of the room that it names.
 pub(crate) async fn relay(socket: &Socket, event: &str, args: &RawArgs) {
     if table::is_handled(event) {
         return;
@@ -98,28 +98,28 @@ pub(crate) async fn relay(socket: &Socket, event: &str, args: &RawArgs) {
     let Some(first) = args.get(0) else { return };
     let Some(Envelope { room: Some(room), .. }) = envelope(first.as_bytes()) else { return };
     if let Some(others) = others(socket, Some(&room)) {
-        // Others could not tell it from the server's own.
+        // Receivers could not distinguish it from an event of the server.
         if table::is_sent(event) {
-            error_event::emit(socket, event, "events of this name come from the server alone");
+            error_event::emit(socket, event, "events of this name are reserved for the server");
             return;
         }
         if let Err(error) = others.note(sender(socket)).emit(event, args).await {
-            tracing::debug!(%error, "an event was not handed on");
+            tracing::debug!(%error, "event not relayed");
         }
     }
 }
 
-/// By this native clients tell it from what the server itself sends.
+/// Id of the sender, by which native clients distinguish relayed events from those of the server.
 fn sender(socket: &Socket) -> String {
     socket.id().to_owned()
 }
 
-/// What is no object, a list for example, is all content.
+/// Envelope of the data; `None` if the data is not an object and therefore all content.
 fn envelope(data: &[u8]) -> Option<Envelope<'_>> {
     serde_json::from_slice(data).ok().map(|Object(envelope)| envelope)
 }
 
-/// The others in a room, or all others. `None` if the socket is not in the room.
+/// Other members of a room, or all other clients. `None` if the socket is not in the room.
 fn others(socket: &Socket, room: Option<&str>) -> Option<Broadcast> {
     match room {
         None => Some(socket.broadcast()),

@@ -12,13 +12,13 @@ const MAX_LEN: usize = 256;
 #[non_exhaustive]
 pub enum RoomError {
     /// The name is empty.
-    #[error("the name of a room is empty")]
+    #[error("a room name is empty")]
     Empty,
     /// The name is too long.
-    #[error("the name of a room is longer than 256 bytes")]
+    #[error("a room name is longer than 256 bytes")]
     TooLong,
     /// The name is reserved for the room of a user.
-    #[error("rooms named user:… belong to users")]
+    #[error("room names with the prefix user: are reserved")]
     Reserved,
 }
 

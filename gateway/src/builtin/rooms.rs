@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_server::{Ack, Data, Namespace, Object, Socket};
 
-use super::{both, table};
+use super::{respond, table};
 use crate::auth::user;
 use crate::builtin::room_name;
 use crate::config::Events;
@@ -59,12 +59,12 @@ fn join(
     max: Option<usize>,
     refused: &LabelledCounters,
 ) -> Result<Ack<Value>, String> {
-    let Some(max) = max else { return Err("clients do not join rooms by themselves here".to_owned()) };
+    let Some(max) = max else { return Err("events.join is off: clients cannot join rooms".to_owned()) };
     room_name::check(room).map_err(|error| error.to_string())?;
     // Each socket has a room named by its id. A client in that room would receive the socket's private
     // events.
     if namespace.socket(room).is_some() {
-        return Err("the name is the id of a socket".to_owned());
+        return Err("the room name is the id of a socket".to_owned());
     }
     let joined = user::rooms(socket);
     if joined.len() >= max && !joined.iter().any(|name| name == room) {
@@ -72,11 +72,11 @@ fn join(
         return Err(format!("more than {max} rooms"));
     }
     socket.join(room);
-    Ok(both(socket, "joined", json!({"room": room})))
+    Ok(respond(socket, "joined", json!({"room": room})))
 }
 
 fn leave(socket: &Socket, room: &str) -> Result<Ack<Value>, String> {
     room_name::check(room).map_err(|error| error.to_string())?;
     socket.leave(room);
-    Ok(both(socket, "left", json!({"room": room})))
+    Ok(respond(socket, "left", json!({"room": room})))
 }

@@ -9,54 +9,54 @@ pub(crate) struct BuiltIn {
     /// Other names of the event.
     pub(crate) aliases: &'static [&'static str],
     /// Name of the response event; empty if the acknowledgement is the only response.
-    pub(crate) answer: &'static str,
+    pub(crate) response: &'static str,
     /// Description for humans.
-    pub(crate) about: &'static str,
+    pub(crate) description: &'static str,
 }
 
 pub(crate) const EVENTS: &[BuiltIn] = &[
-    BuiltIn { name: "ping", aliases: &[], answer: "pong", about: "answers pong {timestamp}" },
+    BuiltIn { name: "ping", aliases: &[], response: "pong", description: "responds with pong {timestamp}" },
     BuiltIn {
         name: "status",
         aliases: &[],
-        answer: "status_response",
-        about: "answers status_response {server, connection}",
+        response: "status_response",
+        description: "responds with status_response {server, connection}",
     },
     BuiltIn {
         name: "echo",
         aliases: &[],
-        answer: "echo_response",
-        about: "answers echo_response {received, timestamp, socketId}",
+        response: "echo_response",
+        description: "responds with echo_response {received, timestamp, socketId}",
     },
     BuiltIn {
         name: "info",
         aliases: &[],
-        answer: "info_response",
-        about: "answers info_response {server, websocket, session}",
+        response: "info_response",
+        description: "responds with info_response {server, websocket, session}",
     },
     BuiltIn {
         name: "join",
         aliases: &["room:join", "join_room"],
-        answer: "joined",
-        about: "joins a room, given as a string or {room}; answers joined {room}",
+        response: "joined",
+        description: "joins a room, given as a string or {room}; responds with joined {room}",
     },
     BuiltIn {
         name: "leave",
         aliases: &["room:leave", "leave_room"],
-        answer: "left",
-        about: "leaves a room; answers left {room}",
+        response: "left",
+        description: "leaves a room; responds with left {room}",
     },
     BuiltIn {
         name: AUTHENTICATE,
         aliases: &[],
-        answer: "",
-        about: "takes a newer token, {token}, where tokens are taken; answers {user, expiresAt}",
+        response: "",
+        description: "replaces the token, {token}, if tokens are configured; responds with {user, expiresAt}",
     },
     BuiltIn {
         name: "message",
         aliases: &[],
-        answer: "message_received",
-        about: "reaches the members of {room}, or everybody; answers message_received {success, message, data}",
+        response: "message_received",
+        description: "is relayed to the members of {room}, or to all other clients; responds with message_received {success, message, data}",
     },
 ];
 
@@ -92,7 +92,7 @@ pub(super) fn is_handled(name: &str) -> bool {
 
 /// Whether clients take an event of this name as sent by the server, so that it must not be relayed.
 pub(super) fn is_sent(name: &str) -> bool {
-    SENT.contains(&name) || EVENTS.iter().any(|event| !event.answer.is_empty() && event.answer == name)
+    SENT.contains(&name) || EVENTS.iter().any(|event| !event.response.is_empty() && event.response == name)
 }
 
 #[cfg(test)]
@@ -102,10 +102,10 @@ mod tests {
     #[test]
     fn the_readme_lists_every_event_and_alias() {
         let readme = include_str!("../../README.md");
-        let (_, section) = readme.split_once("## What clients can do").unwrap();
+        let (_, section) = readme.split_once("## Built-in events").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         for event in EVENTS {
-            for name in event.names().chain(Some(event.answer).filter(|answer| !answer.is_empty())) {
+            for name in event.names().chain(Some(event.response).filter(|response| !response.is_empty())) {
                 assert!(section.contains(&format!("`{name}`")), "{name}");
             }
         }

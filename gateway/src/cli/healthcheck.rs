@@ -24,10 +24,10 @@ const REQUEST: &[u8] = b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnec
 /// Exits with status 0 if a gateway with these settings accepts new clients.
 pub(super) fn healthcheck(config: &Config) -> Result<(), ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let asked = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(config)).await });
-    let status = match asked {
+    let request = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(config)).await });
+    let status = match request {
         Ok(answered) => answered.map_err(failed)?,
-        Err(_) => return Err(failed(format_args!("no answer in {} s", LIMIT.as_secs()))),
+        Err(_) => return Err(failed(format_args!("no response within {} s", LIMIT.as_secs()))),
     };
     if status.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(failed(status)) }
 }
@@ -40,7 +40,7 @@ async fn ask(config: &Config) -> io::Result<String> {
         .filter(|address| address.port() != 0)
         .map_or((address, !config.tls.certificate.is_empty()), |internal| (internal, false));
     let (address, is_tls) = address;
-    let stream = TcpStream::connect(at_home(address)).await?;
+    let stream = TcpStream::connect(reachable(address)).await?;
     if !is_tls {
         return status(stream).await;
     }
@@ -48,27 +48,27 @@ async fn ask(config: &Config) -> io::Result<String> {
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(tls::provider())))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(tls::provider())))
         .with_no_client_auth();
-    let name = ServerName::IpAddress(at_home(address).ip().into());
+    let name = ServerName::IpAddress(reachable(address).ip().into());
     status(TlsConnector::from(Arc::new(settings)).connect(name, stream).await?).await
 }
 
 async fn status<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<String> {
     stream.write_all(REQUEST).await?;
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut part = [0; 512];
-    while !answer.contains(&b'\n') && answer.len() < 4096 {
+    while !response.contains(&b'\n') && response.len() < 4096 {
         match stream.read(&mut part).await? {
             0 => break,
-            read => answer.extend_from_slice(&part[..read]),
+            read => response.extend_from_slice(&part[..read]),
         }
     }
-    Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
+    Ok(String::from_utf8_lossy(&response).lines().next().unwrap_or_default().to_owned())
 }
 
 /// Address that reaches a listener on this machine: loopback in place of an unspecified address.
-pub(super) fn at_home(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -80,9 +80,9 @@ pub(super) fn at_home(address: SocketAddr) -> SocketAddr {
 /// Certificate verifier that accepts any certificate. The certificate is for a host name, not for the
 /// loopback address, and the request contains no secrets.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

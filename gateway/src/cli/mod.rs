@@ -29,56 +29,56 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT; a second one ends it at once. This is what happens without a command.
+    /// Serve until SIGTERM or SIGINT; a second one exits at once. This is the default command.
     Serve,
-    /// Print a configuration file with every setting and its default.
+    /// Print a configuration file with all settings and their defaults.
     GenConfig,
-    /// Say what is wrong with the configuration, or print what is in force.
+    /// Check the configuration, and print the effective settings.
     CheckConfig,
-    /// Make a token for a user: of a session if auth.session_secret is set, otherwise a JWT.
+    /// Generate a token: a session token if auth.session_secret is set, otherwise a JWT.
     GenToken(GenToken),
-    /// Say whose token it is, or why it is no good.
+    /// Check a token, and print its user or the reason why it is invalid.
     CheckToken {
-        /// The token. Without it, it is read from the standard input, where nobody else sees it.
+        /// Token to check. By default it is read from the standard input, which other processes cannot see.
         token: Option<String>,
     },
-    /// List what there is: namespaces, events or routes.
+    /// List namespaces, events or routes.
     List {
-        /// Which.
-        what: What,
+        /// Items to list.
+        listed: Listed,
     },
-    /// Ask a running gateway whether it takes clients; exit 0 if so.
+    /// Check that a running gateway accepts clients; exit status 0 if it does.
     Healthcheck,
     /// Print the version.
     Version,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum What {
+enum Listed {
     Namespaces,
     Events,
     Routes,
 }
 
-/// Settings of the command line, which count more than the environment and the file.
+/// Settings of the command line. They take precedence over the environment and the file.
 #[derive(Debug, Args)]
 struct Settings {
-    /// The configuration file, TOML or JSON.
+    /// Path of the configuration file, TOML or JSON.
     #[arg(long, short, global = true, env = "GATEWAY_CONFIG")]
     config: Option<PathBuf>,
-    /// The address to listen on.
+    /// IP address to listen on.
     #[arg(long, global = true)]
     host: Option<String>,
-    /// The port to listen on.
+    /// Port to listen on.
     #[arg(long, short, global = true)]
     port: Option<String>,
-    /// error, warn, info, debug or trace.
+    /// Log level: error, warn, info, debug or trace.
     #[arg(long, global = true)]
     log_level: Option<String>,
-    /// human or json.
+    /// Log format: human or json.
     #[arg(long, global = true)]
     log_format: Option<String>,
-    /// Any setting, as section.key=value; lists are separated by commas. Can be repeated.
+    /// Any setting, as section.key=value, with commas between the items of a list. Can be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
 }
@@ -91,7 +91,7 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 impl Settings {
     fn load(self) -> Result<Config, ExitCode> {
         self.sources().load().map_err(|errors| {
-            errors.iter().for_each(complain);
+            errors.iter().for_each(print_error);
             ExitCode::FAILURE
         })
     }
@@ -129,40 +129,42 @@ pub fn run() -> ExitCode {
         }
         Command::Serve => serve::serve(&settings.sources()),
         Command::CheckConfig => settings.load().and_then(check_config),
-        Command::List { what } => settings.load().map(|config| list(what, &config)),
-        Command::GenToken(asked) => settings.load().and_then(|config| gen_token(&config, asked)),
+        Command::List { listed } => settings.load().map(|config| list(listed, &config)),
+        Command::GenToken(request) => settings.load().and_then(|config| gen_token(&config, request)),
         Command::CheckToken { token } => settings.load().and_then(|config| check_token(&config, token)),
         Command::Healthcheck => settings.load().and_then(|config| healthcheck::healthcheck(&config)),
     };
     done.err().unwrap_or(ExitCode::SUCCESS)
 }
 
-fn complain(error: impl Display) {
+fn print_error(error: impl Display) {
     eprintln!("socketio-gateway: {error}");
 }
 
 fn failed(error: impl Display) -> ExitCode {
-    complain(error);
+    print_error(error);
     ExitCode::FAILURE
 }
 
 fn check_config(config: Config) -> Result<(), ExitCode> {
     let shown = toml::to_string(&config).map_err(failed)?;
-    config.risks().iter().for_each(|risk| complain(format_args!("warning: {risk}")));
+    config.risks().iter().for_each(|risk| print_error(format_args!("warning: {risk}")));
     Gateway::new(config).map_err(failed)?;
     print!("{shown}");
     Ok(())
 }
 
-fn list(what: What, config: &Config) {
-    match what {
-        What::Namespaces => config.server.namespaces.iter().for_each(|name| println!("{name}")),
-        What::Events => EVENTS.iter().for_each(|event| {
+fn list(listed: Listed, config: &Config) {
+    match listed {
+        Listed::Namespaces => config.server.namespaces.iter().for_each(|name| println!("{name}")),
+        Listed::Events => EVENTS.iter().for_each(|event| {
             let names: Vec<&str> = event.names().collect();
-            println!("{:<30}{}", names.join(", "), event.about);
+            println!("{:<30}{}", names.join(", "), event.description);
         }),
-        What::Routes => {
-            ROUTES.iter().for_each(|route| println!("{:<6}{:<28}{}", route.method, route.path, route.about));
+        Listed::Routes => {
+            ROUTES
+                .iter()
+                .for_each(|route| println!("{:<6}{:<28}{}", route.method, route.path, route.description));
         }
     }
 }

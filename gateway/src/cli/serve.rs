@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
-use super::healthcheck::at_home;
-use super::{complain, failed};
+use super::healthcheck::reachable;
+use super::{failed, print_error};
 use crate::config::load::Sources;
 use crate::config::{Config, Log, LogFormat};
 use crate::gateway::Gateway;
@@ -17,7 +17,7 @@ use crate::log::LogQueue;
 /// starts a drain, the second one ends the process at once, as a failure.
 pub(super) fn serve(sources: &Sources) -> Result<(), ExitCode> {
     let config = sources.load().map_err(|errors| {
-        errors.iter().for_each(complain);
+        errors.iter().for_each(print_error);
         ExitCode::FAILURE
     })?;
     let log = log_to_stderr(&config.log).map_err(failed)?;
@@ -45,7 +45,7 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     let internal = config.internal.listen();
     let scheme = if config.tls.certificate.is_empty() { "http" } else { "https" };
     let has_page = config.api.page;
-    tell_risks(&config);
+    log_risks(&config);
     let gateway = Gateway::new(config).map_err(failed)?;
     let listener = bind(address).await?;
     let internal = match internal {
@@ -58,8 +58,8 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(version = crate::VERSION, "listening on {scheme}://{address}");
     if let Some(key) = gateway.generated_key() {
-        let page = has_page.then(|| format!("{scheme}://{}/", at_home(address)));
-        tell(key, page.as_deref());
+        let page = has_page.then(|| format!("{scheme}://{}/", reachable(address)));
+        print_key(key, page.as_deref());
     }
     if let Some(listener) = internal {
         let address = listener.local_addr().map_err(failed)?;
@@ -69,8 +69,8 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     }
     tokio::select! {
         served = gateway.serve(listener) => served.map_err(failed)?,
-        () = signals.heed(gateway.clone(), sources) => {
-            tracing::warn!("cut off by a second signal");
+        () = signals.drain_at_signal(gateway.clone(), sources) => {
+            tracing::warn!("stopped by a second signal");
             return Err(ExitCode::FAILURE);
         }
     }
@@ -78,18 +78,18 @@ async fn run(config: Config, sources: Sources) -> Result<(), ExitCode> {
     Ok(())
 }
 
-fn tell_risks(config: &Config) {
+fn log_risks(config: &Config) {
     for risk in config.risks() {
-        tracing::warn!(%risk, "a setting is risky");
+        tracing::warn!(%risk, "risky setting");
     }
 }
 
 /// Prints the generated key once, to the standard output rather than the log, because logs are kept and have
 /// many readers. The link logs its user in as an operator; browsers do not send the part behind `#` to
 /// servers.
-fn tell(key: &str, page: Option<&str>) {
+fn print_key(key: &str, page: Option<&str>) {
     let opens = page.map_or_else(|| format!("x-api-key: {key}"), |page| format!("{page}#key={key}"));
-    let about = "api.keys is empty. This is the key of operators until the gateway ends:";
+    let about = "api.keys is empty. Generated operator key, valid until the gateway exits:";
     let text = format!("{about}\n\n  {opens}\n\n");
     // Errors are ignored: without a reader of the standard output the key is not needed.
     let mut out = std::io::stdout().lock();
@@ -108,17 +108,19 @@ async fn reload(gateway: &Gateway, sources: &Sources) {
         Ok(Ok(config)) => config,
         Ok(Err(errors)) => {
             for error in errors {
-                tracing::error!(%error, "nothing is reloaded");
+                tracing::error!(%error, "reload failed");
             }
             return;
         }
-        Err(error) => return tracing::error!(%error, "nothing is reloaded"),
+        Err(error) => return tracing::error!(%error, "reload failed"),
     };
-    tell_risks(&config);
+    log_risks(&config);
     match gateway.reload(&config) {
         Ok(left) if left.is_empty() => tracing::info!("reloaded"),
-        Ok(left) => tracing::warn!(settings = left.join(", "), "reloaded, except what needs a restart"),
-        Err(error) => tracing::error!(%error, "nothing is reloaded"),
+        Ok(left) => {
+            tracing::warn!(settings = left.join(", "), "reloaded; changed settings that need a restart")
+        }
+        Err(error) => tracing::error!(%error, "reload failed"),
     }
 }
 
@@ -139,7 +141,7 @@ struct Stop {
 
 impl Signals {
     /// Starts a drain at the first signal that ends the process, and returns at the second.
-    async fn heed(mut self, gateway: Gateway, sources: Sources) {
+    async fn drain_at_signal(mut self, gateway: Gateway, sources: Sources) {
         self.first(&gateway, &sources).await;
         tracing::info!("draining");
         let drain = async {
@@ -189,7 +191,7 @@ impl Stop {
     }
 }
 
-/// Signals on other systems: Ctrl-C ends the process, and nothing is reloaded.
+/// Signals on other systems: Ctrl-C ends the process, and reload failed.
 #[cfg(not(unix))]
 impl Signals {
     fn new() -> std::io::Result<Self> {
@@ -215,8 +217,8 @@ impl Stop {
 fn log_to_stderr(log: &Log) -> Result<LogQueue, String> {
     let filter: tracing_subscriber::EnvFilter =
         log.level.parse().map_err(|error| format!("log.level: {error}"))?;
-    let tell = |dropped| tracing::warn!(dropped, "lines of the log were dropped: nobody read it");
-    let lines = LogQueue::to(std::io::stderr(), tell).map_err(|error| format!("log: {error}"))?;
+    let print_key = |dropped| tracing::warn!(dropped, "log lines were dropped: the log was not read");
+    let lines = LogQueue::to(std::io::stderr(), print_key).map_err(|error| format!("log: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
     match log.format {
         LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
@@ -225,8 +227,8 @@ fn log_to_stderr(log: &Log) -> Result<LogQueue, String> {
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::capture();
         match backtrace.status() {
-            std::backtrace::BacktraceStatus::Captured => tracing::error!(%panic, %backtrace, "a panic"),
-            _ => tracing::error!(%panic, "a panic"),
+            std::backtrace::BacktraceStatus::Captured => tracing::error!(%panic, %backtrace, "panic"),
+            _ => tracing::error!(%panic, "panic"),
         }
     }));
     Ok(lines)

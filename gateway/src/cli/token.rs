@@ -13,18 +13,18 @@ use crate::auth::tokens::{self, TokenSigner, Tokens};
 use crate::auth::user::is_valid_name;
 use crate::config::Config;
 
-/// What kind of token is wanted.
+/// Arguments of `gen-token`.
 #[derive(Debug, Args)]
 pub(super) struct GenToken {
-    /// The user's name, of at most 256 bytes. Without one the token is nobody's in particular.
+    /// User name, of at most 256 bytes. By default the token is anonymous.
     user: Option<String>,
-    /// How long it is good: 90s, 15min, 12h, 30days.
+    /// Lifetime: 90s, 15min, 12h, 30days.
     #[arg(long = "for", default_value = "1day", value_parser = humantime::parse_duration, value_name = "TIME")]
     lifetime: Duration,
-    /// A JWT, even if auth.session_secret is set.
+    /// Generate a JWT even if auth.session_secret is set.
     #[arg(long)]
     jwt: bool,
-    /// The file of the private key, as PEM: needed for a JWT unless auth.jwt_method is one of HS256, HS384 and HS512.
+    /// File of the private key, as PEM. Required for a JWT unless auth.jwt_method is HS256, HS384 or HS512.
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
 }
@@ -32,7 +32,7 @@ pub(super) struct GenToken {
 pub(super) fn gen_token(config: &Config, last_fetch: GenToken) -> Result<(), ExitCode> {
     let GenToken { user, lifetime, jwt, private_key } = last_fetch;
     if user.as_ref().is_some_and(|user| !is_valid_name(user)) {
-        return Err(failed("the name of a user has 1 to 256 bytes"));
+        return Err(failed("a user name of 1 to 256 bytes is expected"));
     }
     let private_key = match &private_key {
         Some(path) => {

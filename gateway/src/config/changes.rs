@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_a_restart_is_named() {
+    fn settings_that_need_a_restart_are_named() {
         let before = Config::default();
         let mut after = before.clone();
         assert_eq!(needing_restart(&before, &after), Vec::<String>::new());
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reloaded_exists() {
+    fn reloaded_settings_exist() {
         let names = keys::all(&template());
         assert!(RELOADED.iter().all(|name| names.iter().any(|known| known == name)));
     }

@@ -40,9 +40,9 @@ impl Config {
                 "plain HTTP: an attacker on the network path can replace the keys, and sign in as any user",
             );
         }
-        if urls::is_in_the_open(&self.hooks.url) {
+        if urls::is_in_the_open(&self.webhooks.url) {
             risk(
-                "hooks.url",
+                "webhooks.url",
                 "plain HTTP: an attacker on the network path can read events of clients, and answer in place of the backend",
             );
         }
@@ -87,13 +87,13 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
         }
     }
     if config.tls.certificate.is_empty() != config.tls.key.is_empty() {
-        error("tls", "certificate and key go together");
+        error("tls", "certificate and key must be set together");
     }
     if !config.internal.address.is_empty() && config.internal.listen().is_none() {
         error("internal.address", "an address with a port is expected, such as 127.0.0.1:9000");
     }
     if config.internal.allow_without_key && !config.internal.is_keyless() {
-        error("internal.allow_without_key", "only with a loopback internal.address, such as 127.0.0.1:9000");
+        error("internal.allow_without_key", "requires a loopback internal.address, such as 127.0.0.1:9000");
     }
     if config.api.keys.iter().any(|key| key.len() < MIN_KEY_LEN) {
         error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
@@ -106,7 +106,7 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
         }
     }
     if !auth.jwt_key.is_empty() && auth.jwt_key == auth.session_secret {
-        error("auth.session_secret", "another key than auth.jwt_key is expected");
+        error("auth.session_secret", "a key other than auth.jwt_key is expected");
     }
     if !auth.anonymous && auth.jwt_key.is_empty() && auth.jwks.is_empty() && auth.session_secret.is_empty() {
         error(
@@ -118,20 +118,17 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
     if auth.jwks.contains("://") && urls::names_a_user(&auth.jwks) {
         error("auth.jwks", no_user);
     }
-    if urls::names_a_user(&config.hooks.url) {
-        error("hooks.url", no_user);
+    if urls::names_a_user(&config.webhooks.url) {
+        error("webhooks.url", no_user);
     }
     if config.server.namespaces.iter().any(|name| name == STATS_NAMESPACE) {
-        error("server.namespaces", "/gateway is the gateway's own");
+        error("server.namespaces", "/gateway is reserved for the gateway");
     }
-    for (key, message) in config.hooks.wrong(&config.transport) {
+    for (key, message) in config.webhooks.wrong(&config.transport) {
         error(key, message);
     }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
-        error(
-            "origins.credentials",
-            "not together with the origin *, which would let any page act as its visitor",
-        );
+        error("origins.credentials", "not possible with the origin *: any page could act as its user");
     }
     errors
 }
@@ -159,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gateway_refuses_what_a_program_set_wrong() {
+    async fn a_gateway_refuses_invalid_settings_of_a_program() {
         let named = |error: &WrongValue| (error.key, error.message);
         let mut config = Config::default();
         let gateway = Gateway::new(config.clone()).unwrap();
@@ -191,15 +188,15 @@ mod tests {
     fn urls_have_no_passwords() {
         let mut config = Config::default();
         config.auth.jwks = "https://ada:sesame@example.com/keys".to_owned();
-        config.hooks.url = "ada:sesame@example.com".to_owned();
+        config.webhooks.url = "ada:sesame@example.com".to_owned();
         let errors = config.check().unwrap_err();
         let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
-        assert_eq!(keys, ["auth.jwks", "hooks.url"]);
+        assert_eq!(keys, ["auth.jwks", "webhooks.url"]);
         let Err(error) = Gateway::new(config.clone()) else { panic!("refused") };
         assert!(!errors.iter().map(ToString::to_string).any(|text| text.contains("sesame")));
         assert!(!error.to_string().contains("sesame"), "{error}");
         config.auth.jwks = "keys of ada@example.com.json".to_owned();
-        config.hooks.url = "https://example.com/hooks?of=ada@example.com".to_owned();
+        config.webhooks.url = "https://example.com/hooks?of=ada@example.com".to_owned();
         assert_eq!(config.check(), Ok(()));
     }
 
@@ -207,12 +204,12 @@ mod tests {
     fn plain_http_to_others_is_a_risk() {
         let mut config = Config::default();
         config.auth.jwks = "http://127.0.0.1/keys".to_owned();
-        config.hooks.url = "https://example.com/".to_owned();
+        config.webhooks.url = "https://example.com/".to_owned();
         assert_eq!(config.risks(), []);
         config.auth.jwks = "http://keys.example.com/".to_owned();
-        config.hooks.url = "http://10.0.0.1/".to_owned();
+        config.webhooks.url = "http://10.0.0.1/".to_owned();
         let risks: Vec<_> = config.risks().iter().map(|risk| risk.key).collect();
-        assert_eq!(risks, ["auth.jwks", "hooks.url"]);
+        assert_eq!(risks, ["auth.jwks", "webhooks.url"]);
         assert_eq!(config.check(), Ok(()));
     }
 }

@@ -44,7 +44,7 @@ pub struct Config {
     /// Rate limits of clients, and limits per address.
     pub limits: Limits,
     /// Backend that receives webhooks.
-    pub hooks: webhooks::Webhooks,
+    pub webhooks: webhooks::Webhooks,
     /// Authentication of operators, and the page.
     pub api: Api,
     /// Log.

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_shows_it() {
+    fn secrets_are_masked() {
         let secret = Secret::from("open sesame");
         let shown = [format!("{secret}"), format!("{secret:?}"), serde_json::to_string(&secret).unwrap()];
         assert_eq!(shown, ["(secret)", "\"(secret)\"", "\"(secret)\""]);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn nor_do_errors() {
+    fn errors_do_not_quote_secrets() {
         for wrong in ["12345678", "[\"sesame\"]", "{\"sesame\": 1}", "true"] {
             let error = serde_json::from_str::<Secret>(wrong).unwrap_err().to_string();
             assert_eq!(error, "a text is expected", "{wrong}");

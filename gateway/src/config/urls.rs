@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_stand_in_front_of_the_host() {
+    fn users_precede_the_host() {
         for url in [
             "http://ada@example.com/",
             "https://ada:sesame@example.com",

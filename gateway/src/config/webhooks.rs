@@ -17,7 +17,7 @@ pub struct Webhooks {
     /// secret can be rotated.
     #[serde(deserialize_with = "secret::list")]
     pub secrets: Vec<Secret>,
-    /// Moments at which the backend receives a webhook. Default `connect`, `event` and `disconnect`. Each
+    /// Types of webhooks that the backend receives. Default `connect`, `event` and `disconnect`. Each
     /// webhook is one request.
     pub calls: Vec<WebhookType>,
     /// Events that go to the backend although the gateway handles events of these names itself (`join`,
@@ -100,30 +100,30 @@ impl Webhooks {
         }
         if self.secrets.iter().any(|secret| secret.len() < MIN_KEY_LEN) {
             let message = "at least 16 bytes are expected, such as `openssl rand -hex 32` prints";
-            wrong.push(("hooks.secrets", message));
+            wrong.push(("webhooks.secrets", message));
         }
         for (key, value) in [
-            ("hooks.timeout_ms", self.timeout_ms),
-            ("hooks.connect_ms", self.connect_ms),
-            ("hooks.max_concurrent", self.max_concurrent as u64),
-            ("hooks.max_waiting", self.max_waiting as u64),
-            ("hooks.max_waiting_bytes", self.max_waiting_bytes as u64),
-            ("hooks.max_waiting_per_socket", self.max_waiting_per_socket as u64),
-            ("hooks.max_waiting_bytes_per_socket", self.max_waiting_bytes_per_socket as u64),
-            ("hooks.failures", self.failures.into()),
+            ("webhooks.timeout_ms", self.timeout_ms),
+            ("webhooks.connect_ms", self.connect_ms),
+            ("webhooks.max_concurrent", self.max_concurrent as u64),
+            ("webhooks.max_waiting", self.max_waiting as u64),
+            ("webhooks.max_waiting_bytes", self.max_waiting_bytes as u64),
+            ("webhooks.max_waiting_per_socket", self.max_waiting_per_socket as u64),
+            ("webhooks.max_waiting_bytes_per_socket", self.max_waiting_bytes_per_socket as u64),
+            ("webhooks.failures", self.failures.into()),
         ] {
             if value == 0 {
                 wrong.push((key, "more than 0 is expected"));
             }
         }
         if self.connect_ms >= transport.connect_timeout_ms {
-            wrong.push(("hooks.connect_ms", "less than transport.connect_timeout_ms is expected"));
+            wrong.push(("webhooks.connect_ms", "less than transport.connect_timeout_ms is expected"));
         }
         wrong
     }
 }
 
-/// Moment at which the backend can receive a webhook.
+/// Type of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookType {
@@ -136,7 +136,7 @@ pub enum WebhookType {
 }
 
 impl WebhookType {
-    /// Name of the moment in settings, webhooks and metrics.
+    /// Name of the type in settings, webhooks and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",

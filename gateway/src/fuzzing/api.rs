@@ -121,11 +121,11 @@ async fn check(
     path: &str,
     how: u8,
     listener: Listener,
-    answer: crate::response::HttpResponse,
+    response: crate::response::HttpResponse,
 ) -> (StatusCode, Bytes) {
-    let status = answer.status();
-    let headers: HeaderMap = answer.headers().clone();
-    let text = Bytes::from(body(answer).await);
+    let status = response.status();
+    let headers: HeaderMap = response.headers().clone();
+    let text = Bytes::from(body(response).await);
     assert!(!status.is_server_error(), "{path}: {status}");
     let is_free = path == "/api/openapi.json" || path.ends_with("acquire-session");
     let is_api = path.starts_with("/api/") && !is_free;
@@ -134,10 +134,10 @@ async fn check(
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }
     if headers.get("content-type").is_some_and(|kind| kind == "application/json") {
-        let said: Value = serde_json::from_slice(&text).expect("JSON");
+        let raw_json: Value = serde_json::from_slice(&text).expect("JSON");
         if is_api && is_open || status != StatusCode::OK {
-            assert_eq!(said["success"], status == StatusCode::OK, "{path}: {said}");
-            assert_eq!(said.get("error").is_some(), status != StatusCode::OK, "{path}: {said}");
+            assert_eq!(raw_json["success"], status == StatusCode::OK, "{path}: {raw_json}");
+            assert_eq!(raw_json.get("error").is_some(), status != StatusCode::OK, "{path}: {raw_json}");
         }
     }
     (status, text)

@@ -45,7 +45,7 @@ pub fn config(data: &[u8]) {
 fn check_again(config: &Config) {
     let mut config = config.clone();
     (config.auth.jwt_key, config.auth.session_secret) = (Secret::default(), Secret::default());
-    (config.api.keys, config.hooks.secrets) = (Vec::new(), Vec::new());
+    (config.api.keys, config.webhooks.secrets) = (Vec::new(), Vec::new());
     let written = serde_json::to_value(&config).expect("settings are JSON");
     assert_eq!(serde_json::from_value::<Config>(written.clone()).expect("what was written"), config);
     let Value::Object(tree) = written else { panic!("settings are an object") };
@@ -58,7 +58,7 @@ fn serve(config: Config) {
         return;
     }
     run(async {
-        let is_alone = config.hooks.url.is_empty();
+        let is_alone = config.webhooks.url.is_empty();
         let Ok(gateway) = Gateway::new(config) else { return };
         if is_alone {
             let stream = client(&gateway, &["/"]).await;

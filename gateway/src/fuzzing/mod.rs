@@ -60,10 +60,10 @@ async fn client(gateway: &Gateway, namespaces: &[&str]) -> DuplexStream {
 }
 
 /// Body of a response.
-async fn body(answer: HttpResponse) -> Vec<u8> {
+async fn body(response: HttpResponse) -> Vec<u8> {
     use http_body_util::BodyExt as _;
 
-    let Ok(body) = answer.into_body().collect().await;
+    let Ok(body) = response.into_body().collect().await;
     body.to_bytes().into()
 }
 
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_seed_keeps_the_promises() {
+    fn every_seed_keeps_the_invariants() {
         seeds("api_body", api_body);
         seeds("config", config);
         seeds("forwarding", forwarding);

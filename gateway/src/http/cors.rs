@@ -38,7 +38,7 @@ pub(super) fn allowed<B>(origins: &Origins, credentials: bool, request: &Request
 
 impl Allowed {
     /// Adds the CORS headers to a response.
-    pub(super) fn tell(self, headers: &mut HeaderMap) {
+    pub(super) fn add_to(self, headers: &mut HeaderMap) {
         if self.origin != "*" {
             // The response depends on the origin, so caches must keep one per origin.
             headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -62,16 +62,16 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
 /// Response to a preflight request. `methods` are the methods of the routes at its path.
 pub(super) fn preflight(origins: &Origins, headers: &HeaderMap, methods: &str) -> HttpResponse {
     if !origins.allow(headers) {
-        let message = "pages of this origin may not do that";
+        let message = "this origin may not use the API";
         return response::failure(StatusCode::FORBIDDEN, "forbidden_origin", message);
     }
-    let mut answer = HttpResponse::default();
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    let told = answer.headers_mut();
+    let mut response = HttpResponse::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
     if let Ok(methods) = HeaderValue::from_str(methods) {
-        told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     }
-    told.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
-    told.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    answer
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    response
 }

@@ -29,28 +29,27 @@ fn text(gateway: &Gateway) -> String {
     let rooms = |name: &String| io.namespace(name).map_or(0, |namespace: Namespace| namespace.room_count());
     let mut page = Page::default();
 
-    page.one(
-        "uptime_seconds",
-        Kind::Gauge,
-        "How long the gateway has been there.",
-        gateway.uptime().as_secs(),
-    );
+    page.one("uptime_seconds", Kind::Gauge, "Time since the start.", gateway.uptime().as_secs());
     page.family("connections", Kind::Gauge, "Open connections.");
     for (transport, number) in connections.connections {
         page.sample("connections", &[("transport", transport)], number);
     }
-    page.one("queued_bytes", Kind::Gauge, "What waits for clients to read it.", connections.queued_bytes);
-    let about = "Memory that waits for clients, as server.max_queued_bytes counts it.";
+    page.one("queued_bytes", Kind::Gauge, "Bytes queued for clients.", connections.queued_bytes);
+    let about = "Memory of queued messages, as limited by server.max_queued_bytes.";
     page.one("queued_memory_bytes", Kind::Gauge, about, io.engine().stats().queued_bytes);
-    let about = "Handlers that still run for clients that have left, and events that wait for theirs.";
+    let about = "Running handlers of disconnected clients, and their queued events.";
     page.one("detached_handlers", Kind::Gauge, about, io.detached_handlers());
     let about = "1 while file descriptors have run out and new clients are refused.";
     let ran_out = usize::from(gateway.descriptors().have_run_out());
-    page.one("out_of_descriptors", Kind::Gauge, about, ran_out);
+    page.one("file_descriptors_exhausted", Kind::Gauge, about, ran_out);
     let rooms: usize = io.namespaces().iter().map(rooms).sum();
-    page.one("rooms", Kind::Gauge, "Rooms with somebody in them.", rooms);
+    page.one("rooms", Kind::Gauge, "Rooms with at least one member.", rooms);
 
-    page.family("sockets", Kind::Gauge, "Clients in a namespace; those that fit a pattern together.");
+    page.family(
+        "sockets",
+        Kind::Gauge,
+        "Connected sockets by namespace; all namespaces of a pattern count together.",
+    );
     let namespaces = counters.namespaces();
     for namespace in &namespaces {
         // `connected` is read before `disconnected`, so a client that connects and disconnects in between is only in
@@ -58,14 +57,14 @@ fn text(gateway: &Gateway) -> String {
         let number = namespace.connected.now().saturating_sub(namespace.disconnected.now());
         page.sample("sockets", &[("namespace", &namespace.name)], number);
     }
-    page.family("sockets_connected_total", Kind::Counter, "Clients that were let into a namespace.");
+    page.family("sockets_connected_total", Kind::Counter, "Sockets that have connected.");
     for namespace in &namespaces {
         page.sample("sockets_connected_total", &[("namespace", &namespace.name)], namespace.connected.now());
     }
     page.family(
         "dropped_events_total",
         Kind::Counter,
-        "Events of clients that were refused, or were not what their handlers take.",
+        "Events of clients that were refused, or did not match their handlers.",
     );
     for namespace in &namespaces {
         page.sample(
@@ -74,30 +73,45 @@ fn text(gateway: &Gateway) -> String {
             namespace.refused_events.now(),
         );
     }
-    let about = "Answers that clients waited for and did not get: too much waited for them.";
-    page.family("lost_answers_total", Kind::Counter, about);
+    let about = "Acknowledgements that were lost because the outbox was full.";
+    page.family("lost_acks_total", Kind::Counter, about);
     for namespace in &namespaces {
-        page.sample("lost_answers_total", &[("namespace", &namespace.name)], namespace.lost_acks.now());
+        page.sample("lost_acks_total", &[("namespace", &namespace.name)], namespace.lost_acks.now());
     }
 
-    let about = "Requests for a connection, by the status of the answer: 101 and 200 let in.";
+    let about = "Handshakes by the status of the response; 101 and 200 are successful.";
     page.by_status("handshakes_total", about, "protocol", &counters.handshakes);
-    let about = "Connections that were closed since they came to no TLS.";
+    let about = "Failed TLS handshakes.";
     page.one("tls_failures_total", Kind::Counter, about, counters.tls_failures.now());
-    page.one("sessions_opened_total", Kind::Counter, "Sessions that were opened.", traffic.opened);
-    page.family("closes_total", Kind::Counter, "Clients that went from a namespace, by why.");
+    page.one("sessions_opened_total", Kind::Counter, "Opened sessions.", traffic.opened);
+    page.family("disconnects_total", Kind::Counter, "Disconnected sockets by reason.");
     for (reason, number) in &disconnects {
-        page.sample("closes_total", &[("reason", reason)], number);
+        page.sample("disconnects_total", &[("reason", reason)], number);
     }
     let slow = disconnects.get(SLOW_CONSUMER).copied().unwrap_or_default();
-    page.one("slow_consumers_total", Kind::Counter, "Those of them that were put off as too slow.", slow);
+    page.one(
+        "slow_consumers_total",
+        Kind::Counter,
+        "Sockets disconnected because they read too slowly.",
+        slow,
+    );
 
-    page.one("received_messages_total", Kind::Counter, "Messages of clients.", traffic.received.messages);
-    page.one("received_bytes_total", Kind::Counter, "Their bytes.", traffic.received.bytes);
-    page.one("sent_messages_total", Kind::Counter, "Messages to clients.", traffic.sent.messages);
-    page.one("sent_bytes_total", Kind::Counter, "Their bytes.", traffic.sent.bytes);
+    page.one(
+        "received_messages_total",
+        Kind::Counter,
+        "Messages received from clients.",
+        traffic.received.messages,
+    );
+    page.one(
+        "received_bytes_total",
+        Kind::Counter,
+        "Bytes of the messages received from clients.",
+        traffic.received.bytes,
+    );
+    page.one("sent_messages_total", Kind::Counter, "Messages sent to clients.", traffic.sent.messages);
+    page.one("sent_bytes_total", Kind::Counter, "Bytes of the messages sent to clients.", traffic.sent.bytes);
     let broadcasts = &counters.broadcasts;
-    let about = "How many clients an event reached that was sent to many at once.";
+    let about = "Receivers per broadcast.";
     page.histogram(
         "broadcast_receivers",
         about,
@@ -105,20 +119,20 @@ fn text(gateway: &Gateway) -> String {
         &Broadcasts::RECEIVERS,
         u64::to_string,
     );
-    let about = "How long it took to hand such an event out to all of them.";
+    let about = "Time to queue a broadcast for all receivers.";
     page.histogram("broadcast_seconds", about, &broadcasts.micros, &Broadcasts::MICROS, seconds);
-    let about = "Volatile events that clients could not take at once.";
-    page.one("volatile_drops_total", Kind::Counter, about, broadcasts.dropped.now());
-    let about = "Events for many at once that did not get to a client for whom too much waits already.";
-    page.one("broadcast_refused_total", Kind::Counter, about, broadcasts.refused.now());
+    let about = "Volatile events dropped because the client could not receive them at once.";
+    page.one("volatile_events_dropped_total", Kind::Counter, about, broadcasts.dropped.now());
+    let about = "Deliveries of broadcasts refused because the outbox was full.";
+    page.one("broadcast_deliveries_refused_total", Kind::Counter, about, broadcasts.refused.now());
     let panics = io.engine().stats().panics;
-    page.one("panics_total", Kind::Counter, "Sessions that a panic in a handler ended.", panics);
-    let about = "Lines of the log that were dropped since nobody read it.";
+    page.one("panics_total", Kind::Counter, "Sessions closed by a panic in a handler.", panics);
+    let about = "Log lines dropped because the log was not read fast enough.";
     page.one("log_lines_dropped_total", Kind::Counter, about, crate::log::dropped());
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &counters.calls);
-    page.family("refused_total", Kind::Counter, "What was more than the limits allow, by what it was.");
-    for (what, number) in counters.refused.now() {
-        page.sample("refused_total", &[("what", what)], number);
+    page.family("limit_exceeded_total", Kind::Counter, "Refusals by the limit that was exceeded.");
+    for (limit, number) in counters.refused.now() {
+        page.sample("limit_exceeded_total", &[("limit", limit)], number);
     }
     if let Some(webhooks) = gateway.webhooks().metrics() {
         page.webhooks(&webhooks);
@@ -189,24 +203,34 @@ impl Page {
     }
 
     fn webhooks(&mut self, webhooks: &Metrics) {
-        self.family("hook_calls_total", Kind::Counter, "Calls of the backend, by what came of them.");
+        self.family("webhooks_total", Kind::Counter, "Webhooks by type and outcome.");
         for ((call, outcome), number) in &webhooks.calls {
-            self.sample("hook_calls_total", &[("call", call), ("outcome", outcome)], number);
+            self.sample("webhooks_total", &[("type", call), ("outcome", outcome)], number);
         }
-        self.one("hook_retries_total", Kind::Counter, "Tries of them after the first one.", webhooks.retries);
+        self.one("webhook_retries_total", Kind::Counter, "Retries of webhooks.", webhooks.retries);
         self.one(
-            "hook_milliseconds_total",
+            "webhook_seconds_total",
             Kind::Counter,
-            "How long all took together.",
-            webhooks.milliseconds,
+            "Total time of all webhooks.",
+            seconds(&webhooks.micros),
         );
-        let about = "Answers of the backend that could not be followed.";
-        self.one("hook_misfits_total", Kind::Counter, about, webhooks.invalid_responses);
-        self.one("hook_waiting_calls", Kind::Gauge, "Calls that are under way or wait.", webhooks.waiting);
-        self.one("hook_waiting_bytes", Kind::Gauge, "Their bytes.", webhooks.waiting_bytes);
-        let about = "Whether the backend is called: 0 yes, 1 by one call that tries, 2 no.";
-        self.one("hook_circuit", Kind::Gauge, about, webhooks.circuit);
-        self.one("hook_circuit_opened_total", Kind::Counter, "How often it was given up.", webhooks.opened);
+        let about = "Invalid responses of the backend.";
+        self.one("webhook_invalid_responses_total", Kind::Counter, about, webhooks.invalid_responses);
+        self.one("webhooks_queued", Kind::Gauge, "Webhooks under way or queued.", webhooks.waiting);
+        self.one(
+            "webhook_queued_bytes",
+            Kind::Gauge,
+            "Bytes of the webhooks under way or queued.",
+            webhooks.waiting_bytes,
+        );
+        let about = "State of the circuit: 0 closed, 1 half open, 2 open.";
+        self.one("webhook_circuit_state", Kind::Gauge, about, webhooks.circuit);
+        self.one(
+            "webhook_circuit_opened_total",
+            Kind::Counter,
+            "Times that the circuit has opened.",
+            webhooks.opened,
+        );
     }
 
     fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &StatusCounters) {
@@ -226,13 +250,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn microseconds_are_seconds() {
+    fn microseconds_are_shown_as_seconds() {
         let shown = [0, 1, 10, 1_000_000, 1_200_000, 12_345_678].map(|micros| seconds(&micros));
         assert_eq!(shown, ["0", "0.000001", "0.00001", "1", "1.2", "12.345678"]);
     }
 
     #[test]
-    fn a_label_says_what_it_says() {
+    fn labels_are_escaped() {
         let mut page = Page::default();
         page.sample("x", &[("a", "q\"b\\n\nl"), ("b", "é")], 7);
         assert_eq!(page.0, "gateway_x{a=\"q\\\"b\\\\n\\nl\",b=\"é\"} 7\n");

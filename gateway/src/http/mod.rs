@@ -29,11 +29,11 @@ pub(crate) async fn respond(
         return to_client(gateway, &request);
     }
     let allowed = cors::allowed(gateway.origins(), gateway.config().origins.credentials, &request);
-    let mut answer = answered(gateway, request, listener).await;
+    let mut response = answered(gateway, request, listener).await;
     if let Some(allowed) = allowed {
-        allowed.tell(answer.headers_mut());
+        allowed.add_to(response.headers_mut());
     }
-    answer
+    response
 }
 
 /// Handles a request on a connection that uses a reserved file descriptor. Only health checks and metrics are
@@ -46,10 +46,10 @@ pub(crate) async fn respond_reserved(
     if let Ok(Action::Live | Action::Ready | Action::Metrics) = action(gateway.origins(), &request) {
         return respond(gateway, request, listener).await;
     }
-    let message = "the gateway can open no more connections now";
-    let mut answer = response::failure(StatusCode::SERVICE_UNAVAILABLE, "out_of_descriptors", message);
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    answer
+    let message = "file descriptors have run out";
+    let mut response = response::failure(StatusCode::SERVICE_UNAVAILABLE, "out_of_descriptors", message);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
 }
 
 /// Handles a request on a port for clients only: health checks, and information about the gateway.
@@ -78,13 +78,13 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, listener: Li
         Action::PageFile(_) => not_found(),
         Action::Home | Action::Info => info::info(gateway),
         Action::Api(call) => {
-            let answer = api::respond(gateway, call, request, listener).await;
-            gateway.counters().calls.add(call.name(), answer.status());
-            answer
+            let response = api::respond(gateway, call, request, listener).await;
+            gateway.counters().calls.add(call.name(), response.status());
+            response
         }
         Action::Metrics => match api::admit(gateway, &request.into_parts().0, listener) {
             Ok(()) => metrics::metrics(gateway),
-            Err(refused) => refused.into_answer(),
+            Err(refused) => refused.into_response(),
         },
         Action::OpenApi => response::of(StatusCode::OK, "application/json", api::OPENAPI),
         Action::Live => info::live(),
@@ -109,7 +109,7 @@ fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, B
         return Err(Box::new(cors::preflight(origins, request.headers(), &allowed.join(", "))));
     }
     let mut refused =
-        response::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method");
+        response::failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed");
     if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
         refused.headers_mut().insert(header::ALLOW, allowed);
     }
@@ -117,5 +117,5 @@ fn action(origins: &Origins, request: &Request<RequestBody>) -> Result<Action, B
 }
 
 fn not_found() -> HttpResponse {
-    response::failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    response::failure(StatusCode::NOT_FOUND, "not_found", "unknown path")
 }

@@ -14,7 +14,7 @@ pub(crate) struct Route {
     /// Path of the requests.
     pub(crate) path: &'static str,
     /// Description for humans.
-    pub(crate) about: &'static str,
+    pub(crate) description: &'static str,
     pub(super) action: Action,
 }
 
@@ -45,53 +45,57 @@ impl Action {
     }
 }
 
-const fn get(path: &'static str, action: Action, about: &'static str) -> Route {
-    Route { method: Method::GET, path, about, action }
+const fn get(path: &'static str, action: Action, description: &'static str) -> Route {
+    Route { method: Method::GET, path, description, action }
 }
 
-const fn post(path: &'static str, call: Call, about: &'static str) -> Route {
-    Route { method: Method::POST, path, about, action: Action::Api(call) }
+const fn post(path: &'static str, call: Call, description: &'static str) -> Route {
+    Route { method: Method::POST, path, description, action: Action::Api(call) }
 }
 
 /// All routes.
 pub(crate) static ROUTES: &[Route] = &[
-    get("/", Action::Home, "The page, for browsers; for others the same as /info"),
-    get("/info", Action::Info, "What this is, and how many are connected"),
-    get("/page.css", Action::PageFile(&page::STYLE), "A part of the page"),
-    get("/page.js", Action::PageFile(&page::SCRIPT), "A part of the page"),
-    get("/console.js", Action::PageFile(&page::CONSOLE), "A part of the page"),
-    get("/clients.js", Action::PageFile(&page::CLIENTS), "A part of the page"),
+    get("/", Action::Home, "The page for browsers; for other clients the same as /info"),
+    get("/info", Action::Info, "Name, version, protocols and number of sessions"),
+    get("/page.css", Action::PageFile(&page::STYLE), "File of the page"),
+    get("/page.js", Action::PageFile(&page::SCRIPT), "File of the page"),
+    get("/console.js", Action::PageFile(&page::CONSOLE), "File of the page"),
+    get("/clients.js", Action::PageFile(&page::CLIENTS), "File of the page"),
     get("/health", Action::Ready, "The same as /health/ready"),
-    get("/health/live", Action::Live, "Whether the process answers"),
+    get("/health/live", Action::Live, "Whether the process responds"),
     get(
         "/health/ready",
         Action::Ready,
-        "Whether new clients are taken: 503 while shutting down, or out of file descriptors",
+        "Whether new clients are accepted: 503 during the drain, or without file descriptors",
     ),
     get("/metrics", Action::Metrics, "Metrics in the text format of Prometheus"),
     post(
         "/api/emit_to_client",
         Call::EmitToClient,
-        "An event to one client: client_id, event, data, namespace",
+        "Emits an event to one client: client_id, event, data, namespace",
     ),
-    post("/api/emit_to_room", Call::EmitToRoom, "An event to a room: room, event, data, namespace"),
-    post("/api/emit_to_user", Call::EmitToUser, "An event to a user: user, event, data, namespace"),
-    post("/api/broadcast", Call::Broadcast, "An event to everybody: event, data, namespace"),
-    post("/api/join_room", Call::JoinRoom, "Puts a client into a room: client_id, room, namespace"),
-    post("/api/leave_room", Call::LeaveRoom, "Takes a client out of a room: client_id, room, namespace"),
-    post("/api/disconnect", Call::Disconnect, "Puts out: one of client_id, room, user; namespace, close"),
-    post("/api/revoke_user", Call::RevokeUser, "Puts a user out, and takes all its tokens back: user"),
-    post("/api/set_metadata", Call::SetMetadata, "What is known of a client: client_id, metadata, namespace"),
-    post("/api/batch", Call::Batch, "Several of these: calls, each with call and body"),
+    post("/api/emit_to_room", Call::EmitToRoom, "Emits an event to a room: room, event, data, namespace"),
+    post("/api/emit_to_user", Call::EmitToUser, "Emits an event to a user: user, event, data, namespace"),
+    post("/api/broadcast", Call::Broadcast, "Emits an event to all clients: event, data, namespace"),
+    post("/api/join_room", Call::JoinRoom, "Adds a client to a room: client_id, room, namespace"),
+    post("/api/leave_room", Call::LeaveRoom, "Removes a client from a room: client_id, room, namespace"),
+    post("/api/disconnect", Call::Disconnect, "Disconnects: one of client_id, room, user; namespace, close"),
+    post("/api/revoke_user", Call::RevokeUser, "Disconnects a user, and revokes all its tokens: user"),
+    post(
+        "/api/set_metadata",
+        Call::SetMetadata,
+        "Changes the metadata of a client: client_id, metadata, namespace",
+    ),
+    post("/api/batch", Call::Batch, "Carries out several calls: calls, each with call and body"),
     get("/api/rooms", Action::Api(Call::Rooms), "All rooms with the ids of their clients"),
     get("/api/sockets", Action::Api(Call::Sockets), "Clients: ?namespace, room, user, limit, after"),
-    get("/api/counts", Action::Api(Call::Counts), "How many clients, rooms and users there are"),
+    get("/api/counts", Action::Api(Call::Counts), "Numbers of clients, rooms and users"),
     post(
         "/api/auth/acquire-session",
         Call::AcquireSession,
-        "A session and its token: user, which only operators name",
+        "Issues a session token: user, which requires an operator key",
     ),
-    get("/api/openapi.json", Action::OpenApi, "All of this for programs"),
+    get("/api/openapi.json", Action::OpenApi, "OpenAPI description of the routes"),
 ];
 
 #[cfg(test)]
@@ -104,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_openapi_file_has_the_routes_that_there_are() {
+    fn the_openapi_file_describes_all_routes() {
         let file: Value = serde_json::from_str(OPENAPI).unwrap();
         let paths = file["paths"].as_object().unwrap().iter();
         let described: BTreeSet<(&str, String)> = paths

@@ -45,7 +45,7 @@ impl DescriptorState {
             _ => {
                 state.ports = state.ports.saturating_sub(1);
                 if state.ports == 0 && std::mem::take(&mut state.logged) {
-                    tracing::info!("there are file descriptors again");
+                    tracing::info!("file descriptors are available again");
                 }
             }
         }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_back_when_every_port_has_some() {
+    fn descriptors_are_available_when_every_port_has_some() {
         let state = DescriptorState::default();
         for (noted, expected) in [
             (Descriptors::RanOut, true),

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn only_proxies_that_are_trusted_are_believed() {
+    fn headers_of_trusted_proxies_only_count() {
         let by = ForwardedBy::XForwardedFor;
         for (trusted, peer, lines, expected) in [
             (&[][..], "127.0.0.1", &["192.0.2.1"][..], "127.0.0.1"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_spoil_their_own_element_alone() {
+    fn invalid_utf8_affects_only_its_own_element() {
         for (by, name, line) in [
             (ForwardedBy::XForwardedFor, X_FORWARDED_FOR, &b"\xff, 203.0.113.5"[..]),
             (ForwardedBy::Forwarded, header::FORWARDED, b"for=\"\xff\", for=203.0.113.5"),

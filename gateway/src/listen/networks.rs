@@ -16,7 +16,7 @@ struct Network {
 
 /// Error of a list entry that is neither an address nor a network.
 #[derive(Debug, Error)]
-#[error("{setting}: {text:?} is no address such as 10.0.0.1, and no net such as 10.0.0.0/8")]
+#[error("{setting}: {text:?} is neither an address such as 10.0.0.1 nor a network such as 10.0.0.0/8")]
 pub struct NetworkError {
     setting: &'static str,
     text: String,
@@ -66,16 +66,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for wrong in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "localhost", "10.0.0.1/"] {
             let error =
                 Networks::parse("server.trusted_proxies", &[wrong.to_owned()]).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("server.trusted_proxies: {wrong:?} is no")), "{error}");
+            assert!(error.starts_with(&format!("server.trusted_proxies: {wrong:?} is neither")), "{error}");
         }
     }
 
     #[test]
-    fn a_net_has_the_addresses_that_begin_as_it_does() {
+    fn a_network_contains_addresses_with_its_prefix() {
         let networks = Networks::parse("x", &["127.0.0.0/8".to_owned(), "::1".to_owned()]).unwrap();
         for (address, expected) in [("127.9.9.9", true), ("128.0.0.1", false), ("::1", true), ("::2", false)]
         {

@@ -43,13 +43,13 @@ pub enum TlsError {
         source: pem::Error,
     },
     /// The file contains no certificate.
-    #[error("{}: there is no certificate in it", path.display())]
+    #[error("{}: no certificate found", path.display())]
     NoCertificate {
         /// Path of the file.
         path: PathBuf,
     },
     /// The certificate and the key do not match, or are unusable.
-    #[error("the certificate and its key: {0}")]
+    #[error("the certificate or its key is unusable: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
@@ -128,10 +128,10 @@ impl Tls {
                 continue;
             }
             match self.replace(&files) {
-                Ok(()) => tracing::info!("the certificate was changed"),
+                Ok(()) => tracing::info!("certificate reloaded"),
                 // The certificate and the key may be replaced one after the other. The next check sees the
                 // second change.
-                Err(error) => tracing::error!(%error, "the certificate is not changed"),
+                Err(error) => tracing::error!(%error, "certificate not reloaded"),
             }
             seen = Some(files);
         }

@@ -45,10 +45,10 @@ struct Queue {
 
 impl LogQueue {
     /// Creates a queue, and a thread that writes its lines to `out`. After lines were dropped and the queue
-    /// has space again, the thread calls `tell` with their number.
+    /// has space again, the thread calls `report` with their number.
     pub(crate) fn to(
         mut out: impl Write + Send + 'static,
-        tell: impl Fn(u64) + Send + 'static,
+        report: impl Fn(u64) + Send + 'static,
     ) -> io::Result<Self> {
         let lines = Self(Arc::default());
         let shared = Arc::clone(&lines.0);
@@ -56,7 +56,7 @@ impl LogQueue {
             loop {
                 let (batch, dropped) = shared.next();
                 if dropped > 0 {
-                    tell(dropped);
+                    report(dropped);
                 }
                 // Write errors are ignored, since there is nowhere to report them.
                 let _ = out.write_all(&batch).and_then(|()| out.flush());
@@ -150,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_nobody_reads_drops_lines_and_says_so() {
+    fn an_unread_log_drops_lines_and_reports_their_number() {
         let (written, batches) = channel();
         let (go_on, held) = channel();
-        let (told, drops) = channel();
-        let lines = LogQueue::to(Held(written, held), move |number| told.send(number).unwrap()).unwrap();
+        let (reported, drops) = channel();
+        let lines = LogQueue::to(Held(written, held), move |number| reported.send(number).unwrap()).unwrap();
         (&lines).write_all(b"first\n").unwrap();
         assert_eq!(batches.recv_timeout(LONG).unwrap(), b"first\n");
 
@@ -172,6 +172,6 @@ mod tests {
         assert_eq!(batches.recv_timeout(LONG).unwrap(), b"last\n");
         go_on.send(()).unwrap();
         lines.finish();
-        assert!(drops.try_recv().is_err(), "each line is told of once");
+        assert!(drops.try_recv().is_err(), "each dropped line is reported once");
     }
 }

@@ -1,16 +1,16 @@
-//! One message in both languages.
+//! Translation of one message between the native protocol and Socket.IO packets.
 //!
-//! Native, in both directions:
+//! Native messages, in both directions:
 //!
 //! | JSON | means |
 //! | --- | --- |
 //! | `{"event": "e", "data": d}` | an event; without `data` it has no argument, with `args` in its place several |
-//! | `{"event": "e", "data": d, "id": 7}` | an event that wants an answer |
-//! | `{"id": 7, "data": d}` | the answer |
-//! | `{…, "attachments": 2}` | two binary messages follow, which stand where `{"_placeholder": true, "num": 0}` does |
-//! | `{"event": "e", "data": d, "from": "…"}` | an event that the client with this id sent, and not the server |
+//! | `{"event": "e", "data": d, "id": 7}` | an event that requests an acknowledgement |
+//! | `{"id": 7, "data": d}` | the acknowledgement |
+//! | `{…, "attachments": 2}` | two binary messages follow, which replace the placeholders `{"_placeholder": true, "num": 0}` and `1` |
+//! | `{"event": "e", "data": d, "from": "…"}` | an event that the client with this id sent, relayed by the server |
 //!
-//! A binary message that none announced is the event `message` with these bytes as its data.
+//! A binary message without an announcement is the event `message` with these bytes as its data.
 
 use std::borrow::Cow;
 
@@ -22,15 +22,15 @@ use socketio_parser::{Args, Binary, EncodeError, Parser, RawArgs, reserved_event
 use socketio_server::Object;
 use thiserror::Error;
 
-/// What stands for the first attachment, as every server writes it.
+/// Placeholder of the first attachment, as all servers write it.
 const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
-/// The largest number that JavaScript keeps exactly, and Socket.IO takes for an answer.
+/// Largest integer that JavaScript represents exactly, and that Socket.IO accepts as an acknowledgement id.
 const MAX_ID: u64 = (1 << 53) - 1;
 
-/// Why a native message means nothing.
+/// Error of an invalid native message.
 #[derive(Debug, Error)]
 pub(super) enum Fault {
-    #[error("not a message: {0}")]
+    #[error("invalid message: {0}")]
     Json(#[from] serde_json::Error),
     #[error("`event` or `id` is missing")]
     Nothing,
@@ -40,7 +40,7 @@ pub(super) enum Fault {
     Reserved(&'static str),
     #[error("`id` is larger than 9007199254740991")]
     Id,
-    #[error("binary messages that were announced have not come yet")]
+    #[error("announced attachments are missing")]
     Expected,
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -59,7 +59,7 @@ struct Incoming<'a> {
     attachments: usize,
 }
 
-/// A native message as the text of a packet, and how many binary messages follow.
+/// Translates a native message to the text of a packet. Returns it with the number of attachments that follow.
 pub(super) fn to_packet(text: &str, namespace: &str) -> Result<(String, usize), Fault> {
     let Object(Incoming { event, data, args, id, attachments }) = serde_json::from_str(text)?;
     if data.is_some() && args.is_some() {
@@ -84,35 +84,35 @@ pub(super) fn to_packet(text: &str, namespace: &str) -> Result<(String, usize), 
     Ok((String::from_utf8(packet).unwrap_or_default(), attachments))
 }
 
-/// The packet that announces a binary message which came by itself.
+/// Text of the packet that announces a binary message without an announcement of its own.
 pub(super) fn binary_packet(namespace: &str) -> Result<String, Fault> {
     let mut packet = Vec::new();
-    // Its attachment is what came, and what stands for it is the same for all.
+    // The packet only contains the placeholder; the bytes follow as its attachment.
     Parser::Json.encode_event(&mut packet, namespace, None, "message", &Binary::default())?;
     Ok(String::from_utf8(packet).unwrap_or_default())
 }
 
-/// An event or an answer of the server, as the native protocol has it.
+/// Event or acknowledgement of the server, in the native protocol.
 pub(super) struct Outgoing<'a> {
     event: Option<&'a str>,
     id: Option<u64>,
     arguments: &'a RawArgs,
-    /// The id of the client that sent it.
+    /// Id of the client that sent the event.
     from: Option<&'a str>,
 }
 
 impl<'a> Outgoing<'a> {
-    /// With an event's name, or without for an answer.
+    /// Creates an event with its name, or an acknowledgement without a name.
     pub(super) fn new(event: Option<&'a str>, id: Option<u64>, arguments: &'a RawArgs) -> Self {
         Self { event, id, arguments, from: None }
     }
 
-    /// Says which client it comes from.
+    /// Sets the client that sent the event.
     pub(super) fn from(self, from: Option<&'a str>) -> Self {
         Self { from, ..self }
     }
 
-    /// The bytes, if it is nothing but a binary message.
+    /// Bytes of the message, if it is a binary message without an announcement.
     pub(super) fn binary_alone(&self) -> Option<&'a Bytes> {
         let binary: &[Bytes] = self.arguments.attachments();
         let is_plain = self.event == Some("message") && self.id.is_none() && self.from.is_none();
@@ -122,7 +122,7 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// The messages that say it.
+    /// WebSocket messages of the event or acknowledgement.
     pub(super) fn into_frames(self) -> Frames {
         if let Some(data) = self.binary_alone() {
             return Frames::binary(data.clone());
@@ -132,7 +132,7 @@ impl<'a> Outgoing<'a> {
         text.finish_frames(self.arguments.attachments().iter().cloned())
     }
 
-    /// Appends the text. The arguments are JSON that the server wrote, and go along as they are.
+    /// Appends the text. The arguments are JSON that the server encoded, and are copied unchanged.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let attachments = self.arguments.attachments().len();
         out.push(b'{');
@@ -167,7 +167,7 @@ impl<'a> Outgoing<'a> {
 
 fn field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
     key(out, name);
-    // Names and numbers cannot fail to be written.
+    // Names and numbers always serialize.
     let _ = serde_json::to_writer(out, value);
 }
 
@@ -210,23 +210,23 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_refused() {
-        for (native, said) in [
-            ("", "not a message: EOF"),
-            ("[]", "not a message: invalid type: sequence, expected an object"),
-            (r#"["a",1]"#, "not a message: invalid type: sequence, expected an object"),
+    fn invalid_messages_are_refused() {
+        for (native, message) in [
+            ("", "invalid message: EOF"),
+            ("[]", "invalid message: invalid type: sequence, expected an object"),
+            (r#"["a",1]"#, "invalid message: invalid type: sequence, expected an object"),
             ("{}", "`event` or `id` is missing"),
             (r#"{"data":1}"#, "`event` or `id` is missing"),
-            (r#"{"event":1}"#, "not a message: invalid type"),
-            (r#"{"event":"a","id":-1}"#, "not a message: invalid value"),
+            (r#"{"event":1}"#, "invalid message: invalid type"),
+            (r#"{"event":"a","id":-1}"#, "invalid message: invalid value"),
             (r#"{"event":"a","id":9007199254740992}"#, "`id` is larger"),
             (r#"{"event":"a","data":1,"args":[]}"#, "`data` and `args`"),
             (r#"{"event":"connect"}"#, "the event name connect is reserved"),
-            (r#"{"event":"a","data":{]}"#, "not a message: "),
-            (r#"{"event":"a"} x"#, "not a message: trailing"),
+            (r#"{"event":"a","data":{]}"#, "invalid message: "),
+            (r#"{"event":"a"} x"#, "invalid message: trailing"),
         ] {
             let error = to_packet(native, "/").unwrap_err().to_string();
-            assert!(error.starts_with(said), "{native}: {error}");
+            assert!(error.starts_with(message), "{native}: {error}");
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_alone_is_known() {
+    fn a_binary_message_without_an_announcement_is_recognized() {
         let alone = |text: &'static str| {
             let mut decoder = Decoder::default();
             assert!(decoder.text(text.into()).unwrap().is_none());

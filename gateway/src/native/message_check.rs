@@ -1,4 +1,4 @@
-//! What the fuzz target of native messages checks: both directions of the translation mean the same.
+//! Checks of the fuzz target for native messages: both directions of the translation are consistent.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -7,12 +7,13 @@ use socketio_parser::{Decoder, Limits, Packet, Payload, RawArgs};
 
 use super::message::{Fault, Outgoing, binary_packet, to_packet};
 
-/// The namespaces that messages go to.
+/// Namespaces of the messages.
 const NAMESPACES: [&str; 3] = ["/", "/n", "/of/a?b=1"];
 
-/// A message of a client, or a packet of the server.
+/// Checks a message of a client, or a packet of the server.
 ///
-/// The first byte chooses the direction and the namespace. The rest is the text; behind zero bytes follow attachments.
+/// The first byte selects the direction and the namespace. The rest is the text, and after zero bytes the
+/// attachments.
 pub(crate) fn check(data: &[u8]) {
     let [choice, data @ ..] = data else { return };
     let mut parts = data.split(|byte| *byte == 0);
@@ -29,13 +30,13 @@ pub(crate) fn check(data: &[u8]) {
     assert!(Outgoing::new(event, packet.ack_id, args).binary_alone().is_some());
 }
 
-/// What a client sent: the packet has the same event, the same number and the same arguments, in this namespace.
+/// Checks a message of a client: the packet has the same event, id and arguments, in this namespace.
 fn check_native(text: &str, namespace: &str, attachments: &[&[u8]]) {
     let Ok((message, announced)) = to_packet(text, namespace) else { return };
-    serde_json::from_str::<&RawValue>(text).expect("what was translated is JSON");
-    // Which may have numbers and depths that no value has.
+    serde_json::from_str::<&RawValue>(text).expect("a translated message is JSON");
+    // JSON may have numbers and nesting that `Value` cannot represent.
     let Ok(sent) = serde_json::from_str::<Value>(text) else { return };
-    // A name that comes twice is refused, so there is one of each.
+    // Duplicate fields are refused, so there is one of each.
     let event = sent.get("event").filter(|event| !event.is_null());
     let id = sent.get("id").filter(|id| !id.is_null());
     assert_eq!(
@@ -45,20 +46,20 @@ fn check_native(text: &str, namespace: &str, attachments: &[&[u8]]) {
     let Some(packet) = decode(&message, attachments) else { return };
     assert_eq!(packet.namespace.as_str(), namespace);
     assert_eq!(packet.ack_id, id.map(|id| id.as_u64().expect("a number")));
-    let (name, args) = contents(&packet).expect("an event or an answer");
+    let (name, args) = contents(&packet).expect("an event or an acknowledgement");
     assert_eq!(name, event.map(|event| event.as_str().expect("a name")));
-    let said: Vec<&Value> = match (sent.get("data"), sent.get("args")) {
+    let expected: Vec<&Value> = match (sent.get("data"), sent.get("args")) {
         (Some(data), _) if !data.is_null() => vec![data],
         (_, Some(Value::Array(args))) => args.iter().collect(),
         _ => Vec::new(),
     };
-    let understood: Vec<Value> =
+    let decoded: Vec<Value> =
         args.iter().map(|arg| serde_json::from_slice(arg.as_bytes()).expect("JSON")).collect();
-    assert_eq!(understood.iter().collect::<Vec<_>>(), said);
+    assert_eq!(decoded.iter().collect::<Vec<_>>(), expected);
     check_back(&packet, attachments);
 }
 
-/// What the server sends: it is JSON, and means the same when a client sends it back.
+/// Checks a packet of the server: its message is JSON, and is the same packet when a client sends it back.
 fn check_packet(text: &str, attachments: &[&[u8]]) {
     if let Some(packet) = decode(text, attachments) {
         check_back(&packet, attachments);
@@ -67,7 +68,7 @@ fn check_packet(text: &str, attachments: &[&[u8]]) {
 
 fn check_back(packet: &Packet, attachments: &[&[u8]]) {
     let Some((event, args)) = contents(packet) else { return };
-    // The server makes no answer without a number.
+    // Acknowledgements of the server always have an id.
     if event.is_none() && packet.ack_id.is_none() {
         return;
     }
@@ -75,13 +76,13 @@ fn check_back(packet: &Packet, attachments: &[&[u8]]) {
     Outgoing::new(event, packet.ack_id, args).write(&mut native);
     let native = String::from_utf8(native).expect("UTF-8");
     serde_json::from_str::<&RawValue>(&native).expect("JSON");
-    if let Ok(said) = serde_json::from_str::<Value>(&native) {
-        assert_eq!(said.get("event").and_then(Value::as_str), event);
-        assert_eq!(said.get("id").and_then(Value::as_u64), packet.ack_id);
+    if let Ok(written) = serde_json::from_str::<Value>(&native) {
+        assert_eq!(written.get("event").and_then(Value::as_str), event);
+        assert_eq!(written.get("id").and_then(Value::as_u64), packet.ack_id);
     }
     let (again, announced) = match to_packet(&native, packet.namespace.as_str()) {
         Ok(translated) => translated,
-        // Numbers of more digits than a client can keep are the server's alone.
+        // Only the server can use ids beyond `MAX_ID`.
         Err(Fault::Id) => return,
         Err(error) => panic!("{native}: {error}"),
     };
@@ -96,7 +97,7 @@ fn check_back(packet: &Packet, attachments: &[&[u8]]) {
     }
 }
 
-/// The packet of these messages, if they are one.
+/// Packet of these messages, if they are complete and valid.
 fn decode(text: &str, attachments: &[&[u8]]) -> Option<Packet> {
     let mut decoder =
         Decoder::new(socketio_parser::Parser::Json, Limits { max_depth: 64, ..Limits::default() });
@@ -110,7 +111,7 @@ fn decode(text: &str, attachments: &[&[u8]]) -> Option<Packet> {
     packet
 }
 
-/// The name of an event, or none of an answer, and the arguments.
+/// Name of an event, or `None` for an acknowledgement, and the arguments.
 fn contents(packet: &Packet) -> Option<(Option<&str>, &RawArgs)> {
     match &packet.payload {
         Payload::Event(event) => Some((Some(event.name()), event.args())),

@@ -1,9 +1,9 @@
-//! The native protocol: plain WebSockets that carry JSON, for clients without a Socket.IO library.
+//! Native protocol: plain WebSockets that carry JSON, for clients without a Socket.IO library.
 //!
-//! A native connection is a session of our own server as all others are, with its WebSocket as the carrier; only the
-//! messages are others, between which `translator` translates. So there is one set of namespaces, rooms, users, handlers
-//! and limits, and nothing that works for the one kind of client can be missing for the other. The price is one more
-//! encoding per message, which is small beside the system call that carries it.
+//! A native connection is an ordinary session of the own server, with its WebSocket as the transport. Only the messages
+//! differ, and `translator` translates them. Both kinds of clients therefore share namespaces, rooms, users, handlers and
+//! limits, and all features work for both. The cost is one more encoding per message, which is small beside the system
+//! call that sends it.
 
 mod message;
 #[cfg(feature = "fuzzing")]
@@ -19,22 +19,22 @@ use http::{HeaderValue, Request, StatusCode, header};
 use serde_json::{Value, json};
 use socketio_server::Handshake;
 
-use self::translator::{Client, NotLetIn};
+use self::translator::{Client, Refused};
 use crate::auth::refusal;
 use crate::config::Config;
 use crate::response::{self, HttpResponse};
 
-/// Whether a socket's client speaks the native protocol.
+/// Whether the client of this handshake speaks the native protocol.
 pub fn is_native(handshake: &Handshake) -> bool {
     handshake.request().is_translated()
 }
 
-/// How a session's client is connected: `native`, or the transport of Socket.IO.
+/// Name of the transport of a session: `native`, or the transport of Socket.IO.
 pub fn transport(session: &Session) -> &'static str {
     if session.request().is_translated() { "native" } else { session.transport().as_str() }
 }
 
-/// Answers a request that wants a WebSocket. The client is let in, or not, before the answer is given.
+/// Responds to a WebSocket upgrade, after the client has joined its namespace or was refused.
 pub(crate) async fn upgrade(
     config: &Config,
     engine: &engineio::Server,
@@ -52,11 +52,11 @@ pub(crate) async fn upgrade(
     let (client, joined) = Client::new(&namespace);
     let (session, mut switching) = match engine.open_translated(request, client).await {
         Ok(opened) => opened,
-        Err(OpenError::Refused(answer)) => return *answer,
+        Err(OpenError::Refused(response)) => return *response,
         Err(OpenError::Handshake { status, message }) => return bad_handshake(status, &message),
-        Err(_) => return gone(),
+        Err(_) => return unavailable(),
     };
-    // With any other answer the session ends.
+    // With any other response the session ends.
     let limit = Duration::from_millis(config.transport.connect_timeout_ms);
     match tokio::time::timeout(limit, joined).await {
         Ok(Ok(Ok(()))) => {
@@ -65,17 +65,17 @@ pub(crate) async fn upgrade(
             }
             switching
         }
-        Ok(Ok(Err(refused))) => not_let_in(refused),
-        Ok(Err(_)) => gone(),
+        Ok(Ok(Err(refusal))) => refused(refusal),
+        Ok(Err(_)) => unavailable(),
         Err(_) => {
             session.abort();
-            let message = "the namespace did not answer in time";
+            let message = "the namespace did not respond in time";
             response::failure(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
         }
     }
 }
 
-/// A name that a packet's header can carry.
+/// Whether the header of a packet can contain the name.
 fn is_namespace(name: &str) -> bool {
     name.starts_with('/')
         && name.len() <= 512
@@ -89,10 +89,10 @@ fn bad_handshake(status: StatusCode, message: &str) -> HttpResponse {
     refused
 }
 
-/// A refusal as HTTP has it.
-fn not_let_in(refused: NotLetIn) -> HttpResponse {
-    let NotLetIn { message, data } = refused;
-    // Only the protocol itself refuses without a code, and by this text.
+/// HTTP response to a refused client.
+fn refused(refusal: Refused) -> HttpResponse {
+    let Refused { message, data } = refusal;
+    // The refusal of an unknown namespace has no code, and this text.
     let is_unknown = data.is_none() && message == "Invalid namespace";
     let own = data.as_ref().and_then(|data| data.get("code")).and_then(Value::as_str);
     let (status, code) = if is_unknown {
@@ -107,9 +107,9 @@ fn not_let_in(refused: NotLetIn) -> HttpResponse {
     response::json(status, &json!({"success": false, "error": error}))
 }
 
-/// The server ended the session without a word, as it does when it shuts down.
-fn gone() -> HttpResponse {
-    let message = "the server takes no connections now";
+/// HTTP response when the server closed the session without a refusal, as it does during a drain.
+fn unavailable() -> HttpResponse {
+    let message = "the server accepts no connections";
     response::failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
 }
 
@@ -118,20 +118,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_comes_from_the_code_and_not_from_the_text() {
+    fn the_status_depends_on_the_code_and_not_on_the_text() {
         for (message, data, status) in [
-            ("go away", Some(json!({"code": "bad_token"})), 401),
-            ("go away", Some(json!({"code": "backend_down", "more": 1})), 503),
+            ("go away", Some(json!({"code": "invalid_token"})), 401),
+            ("go away", Some(json!({"code": "backend_unavailable", "more": 1})), 503),
             ("go away", Some(json!({"code": "too_many_namespaces"})), 429),
             ("Invalid namespace", None, 404),
-            // An application may use any words and codes of its own.
+            // An application may use any texts and codes.
             ("unauthorized", None, 403),
-            ("unavailable", Some(json!("bad_token")), 403),
+            ("unavailable", Some(json!("invalid_token")), 403),
             ("too many cooks", Some(json!({"code": "kitchen_full"})), 403),
             ("Invalid namespace", Some(json!({"code": 404})), 403),
         ] {
-            let answer = not_let_in(NotLetIn { message: message.to_owned(), data: data.clone() });
-            assert_eq!(answer.status(), status, "{message} {data:?}");
+            let response = refused(Refused { message: message.to_owned(), data: data.clone() });
+            assert_eq!(response.status(), status, "{message} {data:?}");
         }
     }
 }

@@ -1,18 +1,18 @@
-//! The subprotocols that a native client offers. One of them may carry its token: pages cannot set headers of a
-//! WebSocket, and proxies log parameters.
+//! Subprotocols that a native client offers. One of them may carry its token: pages cannot set headers of a WebSocket, and
+//! proxies log query parameters.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// What the subprotocol of a token begins with.
+/// Prefix of the subprotocol that carries a token.
 const BEARER: &str = "bearer.";
 
-/// The subprotocol of the answer. A browser that offers some wants one of them; a token is not sent back.
+/// Subprotocol of the response. A browser that offers subprotocols requires one of them; a token is never returned.
 pub(super) fn selected(headers: &HeaderMap) -> Option<HeaderValue> {
     let first = offered(headers).find(|name| !name.starts_with(BEARER))?;
     HeaderValue::from_str(first).ok()
 }
 
-/// Makes `Authorization` of a token among the subprotocols, as clients send it that can set headers.
+/// Sets `Authorization` from a token among the subprotocols, as if the client had set the header.
 pub(super) fn authorize(headers: &mut HeaderMap) {
     let token = offered(headers).find_map(|name| name.strip_prefix(BEARER));
     let authorization = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_taken_and_never_selected() {
+    fn the_token_is_read_and_never_selected() {
         for (lists, is_selected, token) in [
             (&["native, bearer.a.b-c"][..], Some("native"), Some("Bearer a.b-c")),
             (&["bearer.a.b-c,native"], Some("native"), Some("Bearer a.b-c")),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_stays_unless_a_subprotocol_has_a_token() {
+    fn a_token_in_a_subprotocol_replaces_the_header() {
         for (list, expected) in [("chat", "Bearer old"), ("chat, bearer.new", "Bearer new")] {
             let mut headers = headers(&[list]);
             headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer old"));

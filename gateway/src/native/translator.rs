@@ -1,4 +1,4 @@
-//! One native client: its messages become packets of Socket.IO, and packets become its messages.
+//! Translator of one native client, between its messages and Socket.IO packets.
 
 use bytes::Bytes;
 use engineio::frame::CloseCode;
@@ -10,30 +10,30 @@ use tokio::sync::oneshot;
 
 use super::message::{self, Fault, Outgoing};
 
-/// So many messages in a row that mean nothing end the connection.
+/// Number of consecutive invalid messages that closes the connection.
 const MAX_FAULTS: u8 = 10;
 
-/// What came of the wish to join.
-pub(super) type Joined = Result<(), NotLetIn>;
+/// Outcome of joining the namespace.
+pub(super) type Joined = Result<(), Refused>;
 
-/// A refusal of the application.
+/// Refusal by the server or the application.
 #[derive(Debug, Deserialize)]
-pub(super) struct NotLetIn {
+pub(super) struct Refused {
     pub(super) message: String,
     pub(super) data: Option<Value>,
 }
 
-/// A client in its one namespace.
+/// Native client, in its only namespace.
 pub(super) struct Client {
     namespace: Box<str>,
-    /// A packet of the server whose attachments have not come.
+    /// Decoder of a packet of the server whose attachments are missing.
     incomplete: Option<Box<Decoder>>,
-    /// How many binary messages were announced and have not come.
+    /// Number of announced attachments that have not arrived.
     expected: usize,
-    /// How many messages in a row meant nothing.
+    /// Number of consecutive invalid messages.
     faults: u8,
     joining: Option<oneshot::Sender<Joined>>,
-    /// Why the connection ends, if that was decided here.
+    /// Reason of closing the connection, if the translator closes it.
     end: Option<End>,
 }
 
@@ -45,17 +45,17 @@ enum End {
 }
 
 impl End {
-    fn last_words(self) -> (CloseCode, &'static str) {
+    fn close_frame(self) -> (CloseCode, &'static str) {
         match self {
             Self::Disconnected => (CloseCode::POLICY_VIOLATION, "server namespace disconnect"),
-            Self::Faults => (CloseCode::POLICY_VIOLATION, "too many bad messages"),
+            Self::Faults => (CloseCode::POLICY_VIOLATION, "too many invalid messages"),
             Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         }
     }
 }
 
 impl Client {
-    /// A client that joins, and what comes of that.
+    /// Creates a client, and the receiver of the outcome of joining.
     pub(super) fn new(namespace: &str) -> (Self, oneshot::Receiver<Joined>) {
         let (joining, joined) = oneshot::channel();
         let client = Self {
@@ -89,20 +89,20 @@ impl Client {
         Ok(())
     }
 
-    /// Says what is wrong, or ends the connection.
+    /// Reports an invalid message to the client, or closes the connection after too many.
     fn fault(&mut self, session: &Session, fault: &Fault) {
         self.faults += 1;
         if self.faults >= MAX_FAULTS {
             return self.end(session, End::Faults);
         }
-        let (mut packet, said) = (Vec::new(), json!({"message": fault.to_string()}));
-        // The name is not reserved, and the namespace is one. A client that takes nothing need not hear it.
-        if Parser::Json.encode_event(&mut packet, &self.namespace, None, "error", &said).is_ok() {
+        let (mut packet, event) = (Vec::new(), json!({"message": fault.to_string()}));
+        // The event name and the namespace are valid, so encoding succeeds. A client with a full outbox misses the event.
+        if Parser::Json.encode_event(&mut packet, &self.namespace, None, "error", &event).is_ok() {
             let _ = session.send(String::from_utf8(packet).unwrap_or_default());
         }
     }
 
-    /// Ends the connection when what was sent before is written.
+    /// Closes the connection after the queued messages are written.
     fn end(&mut self, session: &Session, end: End) {
         self.end = Some(end);
         session.close();
@@ -149,7 +149,7 @@ impl Client {
     fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match message {
             Message::Text(text) => {
-                // What our own server says needs no limits.
+                // Packets of the own server need no limits.
                 let mut decoder = Decoder::new(Parser::Json, unlimited());
                 let packet = decoder.text(text.into_bytes())?;
                 if packet.is_none() {
@@ -180,11 +180,11 @@ impl Translator for Client {
         if self.end.is_some() {
             return;
         }
-        let understood = match message {
+        let translated = match message {
             Message::Text(text) => self.text(text.as_str(), deliver),
             Message::Binary(data) => self.binary(data, deliver),
         };
-        match understood {
+        match translated {
             Ok(()) => self.faults = 0,
             Err(fault) => self.fault(session, &fault),
         }
@@ -203,7 +203,7 @@ impl Translator for Client {
         match self.decode(message) {
             Ok(Some(packet)) => self.packet(session, &packet, note, write),
             Ok(None) => {}
-            // Our own server sends nothing of this kind.
+            // The own server never sends invalid packets.
             Err(_) => self.end(session, End::Internal),
         }
     }
@@ -214,10 +214,10 @@ impl Translator for Client {
         code: Option<CloseCode>,
     ) -> Option<(CloseCode, &'static str)> {
         match reason {
-            _ if self.end.is_some() => self.end.map(End::last_words),
+            _ if self.end.is_some() => self.end.map(End::close_frame),
             CloseReason::TransportClose => code.map(|code| (code, "")),
             CloseReason::TransportError(Failure::WebSocket) if code == Some(CloseCode::MESSAGE_TOO_BIG) => {
-                Some((CloseCode::MESSAGE_TOO_BIG, "too big"))
+                Some((CloseCode::MESSAGE_TOO_BIG, "message too big"))
             }
             CloseReason::TransportError(fault) => {
                 Some((code.unwrap_or(CloseCode::GOING_AWAY), fault.as_str()))

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_at_a_bound_is_below_it() {
+    fn bucket_bounds_are_inclusive() {
         let histogram = Histogram::default();
         for value in [0, 10, 11, 100, 101] {
             histogram.add(&[10, 100], value);

@@ -39,7 +39,7 @@ pub(crate) fn register(
     let operators = Arc::clone(operators);
     namespace.middleware(move |socket: Socket| {
         let is_allowed = is_operator(&operators, &socket);
-        async move { if is_allowed { Ok(()) } else { Err(ConnectError::from(Refusal::KeyNeeded)) } }
+        async move { if is_allowed { Ok(()) } else { Err(ConnectError::from(Refusal::KeyRequired)) } }
     });
     let live = Arc::new(LiveStats {
         io: io.downgrade(),

@@ -34,11 +34,11 @@ pub(super) enum TryError {
     Unreachable(#[source] hyper_util::client::legacy::Error),
     #[error("the connection to the backend broke")]
     Broken,
-    #[error("the backend did not answer in time")]
+    #[error("the backend did not respond in time")]
     TimedOut,
-    #[error("the backend answered {0}")]
+    #[error("the backend responded with {0}")]
     Status(StatusCode),
-    #[error("the answer of the backend is longer than 1,000,000 bytes")]
+    #[error("the response of the backend is longer than 1,000,000 bytes")]
     TooLong,
 }
 

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_after_failures_in_a_row() {
+    fn opens_after_consecutive_failures() {
         let now = Instant::now();
         let mut circuit = Circuit::new(3, PAUSE);
         for _ in 0..2 {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_from_before_it_opened_do_not_make_it_longer() {
+    fn earlier_webhooks_do_not_prolong_the_pause() {
         let now = Instant::now();
         let mut circuit = due(now);
         for outcome in [Outcome::Failed, Outcome::Unknown] {
@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(circuit.admits(now), Admission::Undecided, "the trial is still under way");
         }
         circuit.report(Outcome::Answered, now);
-        assert_eq!(circuit.admits(now), Admission::Call, "whoever is answered shows that it works");
+        assert_eq!(circuit.admits(now), Admission::Call, "any response shows that the backend is available");
         // The circuit is closed, so the outcome of the late trial is ignored.
         circuit.report_trial(Outcome::Failed, now);
         circuit.report_trial(Outcome::Unknown, now);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn one_call_tries() {
+    fn one_trial_webhook_is_sent() {
         let mut now = Instant::now();
         let mut circuit = due(now);
         assert_eq!(circuit.admits(now), Admission::Trial);
@@ -184,14 +184,14 @@ mod tests {
         now += PAUSE;
         assert_eq!(circuit.admits(now), Admission::Trial);
         circuit.report_trial(Outcome::Unknown, now);
-        assert_eq!(circuit.admits(now), Admission::Trial, "the one that tried was given up");
+        assert_eq!(circuit.admits(now), Admission::Trial, "the trial was abandoned");
         circuit.report_trial(Outcome::Answered, now);
         assert_eq!((circuit.number(), circuit.opened()), (0, 2));
         assert_eq!(circuit.admits(now), Admission::Call);
     }
 
     #[test]
-    fn an_answer_closes_it() {
+    fn a_response_closes_the_circuit() {
         let now = Instant::now();
         let mut circuit = due(now);
         circuit.report(Outcome::Answered, now);

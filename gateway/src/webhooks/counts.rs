@@ -12,7 +12,7 @@ use crate::stats::counters::Counter;
 pub(super) struct Counts {
     outcomes: Mutex<Outcomes>,
     retries: Counter,
-    milliseconds: Counter,
+    micros: Counter,
     /// Responses of the backend that were invalid.
     invalid_responses: Counter,
 }
@@ -32,7 +32,7 @@ impl Counts {
     }
 
     pub(super) fn took(&self, time: Duration) {
-        self.milliseconds.add_many(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.micros.add_many(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn invalid_response(&self) {
@@ -47,8 +47,8 @@ impl Counts {
         self.retries.now()
     }
 
-    pub(super) fn milliseconds(&self) -> u64 {
-        self.milliseconds.now()
+    pub(super) fn micros(&self) -> u64 {
+        self.micros.now()
     }
 
     pub(super) fn invalid_responses(&self) -> u64 {

@@ -130,10 +130,10 @@ impl Report<'_> {
         self.gate.changed.notify_waiters();
         if before == 0 {
             let reason = self.reason.as_deref().unwrap_or_default();
-            tracing::warn!(reason, "the backend does not work, calls to it pause");
+            tracing::warn!(reason, "the backend is unavailable, webhooks are paused");
         } else if after == 0 {
             let refused = self.gate.refused.swap(0, Ordering::Relaxed);
-            tracing::warn!(refused, "the backend works again");
+            tracing::warn!(refused, "the backend is available again");
         }
     }
 }

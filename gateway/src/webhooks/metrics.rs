@@ -11,8 +11,8 @@ pub(crate) struct Metrics {
     pub(crate) calls: BTreeMap<(&'static str, &'static str), u64>,
     /// Attempts after the first one of a webhook.
     pub(crate) retries: u64,
-    /// Total time of all webhooks, in milliseconds.
-    pub(crate) milliseconds: u64,
+    /// Total time of all webhooks, in microseconds.
+    pub(crate) micros: u64,
     /// Invalid responses of the backend.
     pub(crate) invalid_responses: u64,
     /// Webhooks that are under way or queued.
@@ -32,7 +32,7 @@ impl Metrics {
         Self {
             calls: counts.outcomes(),
             retries: counts.retries(),
-            milliseconds: counts.milliseconds(),
+            micros: counts.micros(),
             invalid_responses: counts.invalid_responses(),
             waiting: held.calls as u64,
             waiting_bytes: held.bytes as u64,

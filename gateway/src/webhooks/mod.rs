@@ -52,13 +52,13 @@ use crate::native;
 #[non_exhaustive]
 pub enum WebhookError {
     /// The URL is not an HTTP address.
-    #[error("hooks.url: {0:?} is not the URL of an HTTP server")]
+    #[error("webhooks.url: {0:?} is not the URL of an HTTP server")]
     Url(String),
     /// A secret with the prefix of base64 is not valid base64.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The certificates of the system cannot be read.
-    #[error("hooks.url: the certificates of the system cannot be read")]
+    #[error("webhooks.url: the certificates of the system cannot be read")]
     Certificates(#[source] std::io::Error),
 }
 
@@ -177,7 +177,7 @@ enum Refused {
 }
 
 fn unavailable() -> ConnectError {
-    Refusal::BackendDown.into()
+    Refusal::BackendUnavailable.into()
 }
 
 impl Shared {
@@ -207,7 +207,7 @@ impl Shared {
                 if let Some(suppressed) = self.log.admits("connect", Instant::now()) {
                     tracing::warn!(
                         id = socket.id(), %error, source = error.source().map(tracing::field::display), suppressed,
-                        "connect was not answered"
+                        "connect webhook failed"
                     );
                 }
                 let call = if let EventError::Call(call) = &error { Some(call) } else { None };

@@ -79,19 +79,19 @@ pub(super) struct QueueSlot {
 /// Error of a webhook, after all its attempts.
 #[derive(Debug, Error)]
 pub(super) enum CallError {
-    #[error("too many calls wait for the backend")]
+    #[error("the webhook queue is full")]
     Full,
-    #[error("too many events of this client wait for the backend")]
+    #[error("the webhook queue of this client is full")]
     ShareFull,
-    #[error("the backend does not work")]
+    #[error("the backend is unavailable")]
     Open,
-    #[error("whether the backend works was not known in time")]
+    #[error("the state of the backend was not known in time")]
     Undecided,
-    #[error("too many calls were made before this one")]
+    #[error("the webhook was queued for too long")]
     Queued,
-    #[error("the backend did not answer in time")]
+    #[error("the backend did not respond in time")]
     TooLate,
-    #[error("too little time was left for the backend to answer")]
+    #[error("too little time was left for the response of the backend")]
     CutOff,
     #[error(transparent)]
     Try(#[from] TryError),

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn has_so_many_calls_and_bytes() {
+    fn events_are_bounded_by_number_and_bytes() {
         let quota = SocketQuota::new(Usage { calls: 2, bytes: 10 });
         let first = quota.take(4).unwrap();
         assert!(quota.take(7).is_none(), "too many bytes");

@@ -119,7 +119,7 @@ impl WebhookRequest {
 /// Error of building a request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    #[error("no random numbers: {0}")]
+    #[error("the system has no random bytes: {0}")]
     Random(#[from] getrandom::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),

@@ -58,7 +58,7 @@ pub(super) enum ResponseError {
     Json(#[from] serde_json::Error),
     #[error("rooms: {0}")]
     Room(#[from] RoomError),
-    #[error("the name of a user has 1 to 256 bytes")]
+    #[error("a user name of 1 to 256 bytes is expected")]
     User,
     #[error("emit: more than one of room, user, client_id and broadcast")]
     Target,
@@ -111,7 +111,9 @@ impl Emit {
         }
         match socketio_parser::reserved_event(&self.event) {
             Some(_) => Err(ResponseError::Event("the name of the event is reserved")),
-            None if self.others && !named.contains(&true) => Err(ResponseError::Event("others, but of whom")),
+            None if self.others && !named.contains(&true) => {
+                Err(ResponseError::Event("others requires a target"))
+            }
             None => Ok(()),
         }
     }
@@ -149,15 +151,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_followed_is_refused_whole() {
+    fn an_invalid_response_is_refused_as_a_whole() {
         for (response, wrong) in [
-            (r#"{"rooms": [""]}"#, "rooms: the name of a room is empty"),
-            (r#"{"leave": ["user:ada"]}"#, "rooms: rooms named user:… belong to users"),
-            (r#"{"user": ""}"#, "the name of a user has 1 to 256 bytes"),
+            (r#"{"rooms": [""]}"#, "rooms: a room name is empty"),
+            (r#"{"leave": ["user:ada"]}"#, "rooms: room names with the prefix user: are reserved"),
+            (r#"{"user": ""}"#, "a user name of 1 to 256 bytes is expected"),
             (r#"{"alow": false}"#, "unknown field `alow`"),
             (r#"{"emit": [{"data": 1}]}"#, "missing field `event`"),
             (r#"{"emit": [{"event": "connect"}]}"#, "emit: the name of the event is reserved"),
-            (r#"{"emit": [{"event": "e", "others": true}]}"#, "emit: others, but of whom"),
+            (r#"{"emit": [{"event": "e", "others": true}]}"#, "emit: others requires a target"),
             (r#"{"emit": [{"event": "e", "room": "r", "broadcast": true}]}"#, "emit: more than one"),
             ("null", "invalid type: null, expected an object"),
             (" []", "invalid type: sequence, expected an object"),

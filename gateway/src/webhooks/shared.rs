@@ -44,7 +44,7 @@ pub(super) struct Shared {
 pub(super) enum EventError {
     #[error(transparent)]
     Call(#[from] CallError),
-    #[error("the answer of the backend cannot be followed")]
+    #[error("the response of the backend is invalid")]
     ResponseError(#[source] ResponseError),
     #[error(transparent)]
     Tell(#[from] RequestError),
@@ -80,7 +80,7 @@ impl Shared {
         WebhookResponse::read(body).map_err(|error| {
             self.queue.counts().invalid_response();
             if let Some(suppressed) = self.log.admits("answer", Instant::now()) {
-                tracing::warn!(error = %error, suppressed, "the answer of the backend cannot be followed");
+                tracing::warn!(error = %error, suppressed, "the response of the backend is invalid");
             }
             EventError::ResponseError(error)
         })
@@ -95,7 +95,7 @@ impl Shared {
         for Object(emit) in emits {
             // A failed emit is only logged: the client has disconnected, or its outbox is full.
             if let Err(error) = emit.send(&io, from).await {
-                tracing::debug!(%error, "an event of the backend was not emitted");
+                tracing::debug!(%error, "event of the backend not emitted");
             }
         }
     }

@@ -20,7 +20,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// Error of a secret that has the prefix of base64 and is not valid base64.
 #[derive(Debug, Error)]
-#[error("hooks.secrets: what follows whsec_ is no base64")]
+#[error("webhooks.secrets: invalid base64 after whsec_")]
 pub struct SecretError;
 
 /// Signs webhooks with every secret.

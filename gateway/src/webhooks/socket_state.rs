@@ -19,7 +19,7 @@ use crate::error_event;
 
 /// Disconnect reason of a client that the backend admitted and that disconnected before it had joined the
 /// namespace.
-const NOT_ADMITTED: &str = "not let in";
+const NOT_ADMITTED: &str = "not admitted";
 
 /// State of a socket that the backend knows.
 pub(super) struct SocketState {
@@ -107,7 +107,7 @@ impl SocketState {
                     self.shared.emit(&response.emit, socket).await;
                 }
             }
-            Err(error) => tracing::warn!(%error, "disconnect was not told"),
+            Err(error) => tracing::warn!(%error, "disconnect webhook failed"),
         }
     }
 
@@ -135,7 +135,7 @@ impl SocketState {
             Ok(body) => shared.read(&body).ok(),
             Err(error) => {
                 if let Some(suppressed) = shared.log.admits("disconnect", Instant::now()) {
-                    tracing::warn!(id = self.id, %error, suppressed, "disconnect was not told");
+                    tracing::warn!(id = self.id, %error, suppressed, "disconnect webhook failed");
                 }
                 None
             }

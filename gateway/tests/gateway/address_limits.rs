@@ -13,7 +13,7 @@ async fn from(running: &Running, address: &str) -> Result<WebSocket, u16> {
 
 async fn refused(running: &Running, what: &str, number: u64) {
     let metrics = running.operator("GET", "/metrics").send(running.addr).await;
-    let sample = format!("\ngateway_refused_total{{what=\"{what}\"}} {number}\n");
+    let sample = format!("\ngateway_limit_exceeded_total{{limit=\"{what}\"}} {number}\n");
     assert!(metrics.text().contains(&sample), "{sample}{}", metrics.text());
 }
 
@@ -58,7 +58,7 @@ async fn sessions_count_before_they_join_a_namespace() {
     assert!(ws.text().await.starts_with("0{"));
     let answer = knock().await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("10")));
-    let failure = json!({"code": "too_many_sessions", "message": "too many sessions of this address"});
+    let failure = json!({"code": "too_many_sessions", "message": "too many sessions from this address"});
     assert_eq!(parsed(&answer).1, json!({"success": false, "error": failure}));
     assert_eq!(WebSocket::open_with(running.addr, SOCKETIO, &headers).await.err(), Some(429));
     assert_eq!(from(&running, "192.0.2.1").await.err(), Some(429));
@@ -124,7 +124,7 @@ async fn namespaces_of_a_connection_are_counted() {
         assert!(ws.text().await.starts_with(&format!("40/n/{number},{{")));
         assert!(ws.text().await.contains("connected"));
     }
-    let refusal = r#"44/n/3,{"message":"too many namespaces of this connection","data":{"code":"too_many_namespaces"}}"#;
+    let refusal = r#"44/n/3,{"message":"too many namespaces on this connection","data":{"code":"too_many_namespaces"}}"#;
     ws.send("40/n/3,").await;
     assert_eq!(ws.text().await, refusal);
     refused(&running, "namespaces", 1).await;
@@ -135,7 +135,7 @@ async fn namespaces_of_a_connection_are_counted() {
 }
 
 #[tokio::test]
-async fn who_knocks_too_often_hears_when_to_come_back() {
+async fn too_many_handshakes_get_a_retry_after() {
     // The burst refills too slowly to matter during the test.
     let limits = json!({"handshakes_per_second": 1, "burst_seconds": 3});
     let settings = json!({"server": {"trusted_proxies": ["127.0.0.1"]}, "limits": limits});
@@ -176,7 +176,7 @@ async fn an_empty_session_id_is_a_handshake_like_any_other() {
 }
 
 #[tokio::test]
-async fn only_trusted_proxies_are_believed() {
+async fn headers_of_untrusted_proxies_are_ignored() {
     let running = start(json!({"limits": {"sessions_per_address": 1, "exempt_addresses": []}})).await;
     let _first = from(&running, "192.0.2.1").await.unwrap();
     assert_eq!(from(&running, "192.0.2.2").await.err(), Some(429), "both come from here");

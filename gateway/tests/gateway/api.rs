@@ -17,7 +17,7 @@ async fn call(running: &Running, path: &str, body: Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn events_reach_whom_they_are_for() {
+async fn events_reach_their_receivers() {
     let running = start(json!({})).await;
     let [mut native, mut socketio] = running.both().await;
     for client in [&native.id, &socketio.id] {
@@ -52,7 +52,7 @@ async fn events_reach_whom_they_are_for() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn errors_of_calls_are_reported() {
     let running = start(json!({"transport": {"max_payload_bytes": 1000}})).await;
     let client = running.native("/").await;
     let large = json!({"event": "e", "data": "x".repeat(1000)}).to_string();
@@ -69,7 +69,7 @@ async fn what_is_wrong_is_said() {
         ("/api/broadcast", r#"{"event": "e", "namespace": "/nowhere"}"#, 404, "unknown_namespace"),
         ("/api/broadcast", r#"{"event": "e", "namespace": "/gateway"}"#, 404, "unknown_namespace"),
         ("/api/emit_to_room", r#"{"event": "e", "room": ""}"#, 400, "bad_request"),
-        ("/api/emit_to_client", r#"{"event": "e", "client_id": "nobody"}"#, 404, "unknown_client"),
+        ("/api/emit_to_client", r#"{"event": "e", "client_id": "unknown"}"#, 404, "unknown_client"),
         ("/api/emit_to_client", &reserved, 400, "bad_request"),
         ("/api/join_room", &own, 400, "bad_request"),
         ("/api/nothing", "{}", 404, "not_found"),
@@ -178,17 +178,17 @@ async fn clients_and_rooms_are_put_out() {
     {
         assert_eq!(call(&running, "/api/disconnect", unclear).await.0, 400);
     }
-    let nobody = call(&running, "/api/disconnect", json!({"client_id": "nobody"})).await;
-    assert_eq!((nobody.0, &nobody.1["error"]["code"]), (404, &json!("unknown_client")));
+    let unknown = call(&running, "/api/disconnect", json!({"client_id": "unknown"})).await;
+    assert_eq!((unknown.0, &unknown.1["error"]["code"]), (404, &json!("unknown_client")));
 }
 
 #[tokio::test]
-async fn a_batch_does_what_it_can() {
+async fn a_failed_call_does_not_stop_its_batch() {
     let running = start(json!({})).await;
     let mut client = running.native("/").await;
     let calls = json!([
         {"call": "join_room", "body": {"client_id": client.id, "room": "r"}},
-        {"call": "emit_to_client", "body": {"client_id": "nobody", "event": "lost"}},
+        {"call": "emit_to_client", "body": {"client_id": "unknown", "event": "lost"}},
         {"call": "batch", "body": {"calls": []}},
         {"call": "emit_to_room", "body": {"room": "r", "event": "e", "data": [1]}},
     ]);
@@ -226,7 +226,7 @@ async fn a_call_with_a_key_is_carried_out_once() {
     // A failed call may be repeated with the same key.
     let late = json!({"client_id": client.id, "event": "late"});
     assert_eq!(
-        send("/api/emit_to_client", "k2", json!({"client_id": "nobody", "event": "e"})).await.status,
+        send("/api/emit_to_client", "k2", json!({"client_id": "unknown", "event": "e"})).await.status,
         404
     );
     assert_eq!(send("/api/emit_to_client", "k2", late).await.status, 200);

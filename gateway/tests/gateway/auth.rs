@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket, soon};
 
 use crate::support::{Running, parsed, start, until};
-use crate::webhooks::Backend;
+use crate::webhook_backend::Backend;
 
-const SECRET: &str = "a secret that nobody guesses";
+const SECRET: &str = "an unguessable session secret";
 const SESSIONS: &str = "another secret of this test";
 const KEY: &str = "a key for operators";
 const YEAR_3000: u64 = 32_503_680_000;
@@ -30,7 +30,7 @@ async fn acquire(running: &Running, body: Value, key: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_token_comes_by_three_ways() {
+async fn a_token_is_accepted_in_three_places() {
     let running = start(json!({"auth": {"jwt_key": SECRET, "anonymous": false}})).await;
     let token = jwt("ada");
     let mut clients = vec![
@@ -77,7 +77,7 @@ async fn a_native_token_comes_as_a_subprotocol() {
 }
 
 #[tokio::test]
-async fn who_has_no_good_token_stays_out() {
+async fn clients_without_a_valid_token_are_refused() {
     let closed = start(json!({"auth": {"jwt_key": SECRET, "anonymous": false}})).await;
     let open = start(json!({"auth": {"jwt_key": SECRET}})).await;
     let good = jwt("ada");
@@ -94,10 +94,10 @@ async fn who_has_no_good_token_stays_out() {
         assert_eq!(WebSocket::open(running.addr, &target).await.err(), refused, "{target}");
     }
     for (running, auth, code) in [
-        (&closed, "", "token_needed"),
-        (&closed, r#"{"token":"x"}"#, "bad_token"),
-        (&closed, r#"{"token":1}"#, "bad_token"),
-        (&open, r#"{"token":1}"#, "bad_token"),
+        (&closed, "", "token_required"),
+        (&closed, r#"{"token":"x"}"#, "invalid_token"),
+        (&closed, r#"{"token":1}"#, "invalid_token"),
+        (&open, r#"{"token":1}"#, "invalid_token"),
     ] {
         let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
         assert!(ws.text().await.starts_with("0{"));
@@ -110,7 +110,7 @@ async fn who_has_no_good_token_stays_out() {
 }
 
 #[tokio::test]
-async fn sessions_are_given_out() {
+async fn session_tokens_are_issued() {
     let settings = json!({"auth": {"session_secret": SECRET}, "api": {"keys": [KEY]}});
     let running = start(settings).await;
     // The request as `curl -X POST` sends it.
@@ -143,7 +143,7 @@ async fn sessions_are_given_out() {
 }
 
 #[tokio::test]
-async fn who_stays_too_long_is_put_out() {
+async fn clients_with_expired_tokens_are_disconnected() {
     let running = start(json!({"auth": {"session_secret": SECRET, "session_ms": 3000}})).await;
     let (_, session) = acquire(&running, json!({}), "").await;
     let token = session["data"]["token"].as_str().unwrap();
@@ -171,22 +171,22 @@ async fn call(running: &Running, path: &str, body: Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_newer_token_prolongs_the_stay() {
+async fn a_newer_token_extends_the_session() {
     let running = start(json!({"auth": {"jwt_key": SECRET}})).await;
     // The gateway tolerates a minute of clock difference, so this token is valid for three more seconds.
     let short = signed(&json!({"sub": "ada", "exp": now() - 57}));
     let mut stays = running.native(&format!("/?token={short}")).await;
     let mut goes = running.socketio_with(&json!({"token": short}).to_string()).await;
-    let mut nobody = running.native("/").await;
+    let mut anonymous = running.native("/").await;
     for (token, error) in
-        [(json!("x"), "the token is not good"), (json!(jwt("bob")), "the token is another user's")]
+        [(json!("x"), "invalid token"), (json!(jwt("bob")), "the token belongs to another user")]
     {
         assert_eq!(stays.ask("authenticate", json!({"token": token})).await, json!({"error": error}));
     }
     let renewed = json!({"user": "ada", "expiresAt": "3000-01-01T00:01:00Z"});
     assert_eq!(stays.ask("authenticate", json!({"token": jwt("ada")})).await, renewed);
     // An anonymous client becomes the user of its token.
-    nobody.ask("authenticate", json!({"token": jwt("bob")})).await;
+    anonymous.ask("authenticate", json!({"token": jwt("bob")})).await;
     assert_eq!(running.gateway.io().room_len("user:bob"), 1);
     assert_eq!(goes.heard("error").await["event"], "token");
     assert_eq!(goes.ws.text().await, "41");
@@ -194,7 +194,7 @@ async fn a_newer_token_prolongs_the_stay() {
 }
 
 #[tokio::test]
-async fn tokens_are_taken_back() {
+async fn tokens_are_revoked() {
     let running = start(json!({"auth": {"jwt_key": SECRET, "session_secret": SESSIONS}})).await;
     let (old, new) = (
         json!({"sub": "ada", "exp": YEAR_3000, "iat": now() - 10}),
@@ -226,7 +226,7 @@ async fn tokens_are_taken_back() {
 }
 
 #[tokio::test]
-async fn who_comes_back_finds_what_it_had() {
+async fn a_returning_client_has_its_rooms_and_metadata() {
     let running = start(json!({"auth": {"session_secret": SECRET, "keep_ms": 3_600_000}})).await;
     let io = running.gateway.io();
     let token = acquire(&running, json!({"user": "ada"}), running.key()).await.1["data"]["token"].take();
@@ -323,7 +323,7 @@ async fn open(addr: std::net::SocketAddr, target: String) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn strangers_do_not_make_us_ask() {
+async fn unknown_keys_cause_few_fetches() {
     let mut publisher = Backend::start().await;
     let auth = json!({"jwks": format!("http://{}/keys", publisher.addr), "jwks_interval_ms": 3_600_000});
     let running = start(json!({"auth": auth})).await;
@@ -368,7 +368,7 @@ async fn tokens_are_tried_with_few_keys() {
 }
 
 #[tokio::test]
-async fn a_set_has_so_many_keys() {
+async fn keys_of_a_set_are_bounded() {
     let ((hundredth, first_public), (beyond, last_public)) = (key("100"), key("101"));
     let strange = json!({"kty": "new"});
     let set: Vec<&Value> = std::iter::repeat_n(&strange, 99).chain([&first_public, &last_public]).collect();
@@ -377,7 +377,7 @@ async fn a_set_has_so_many_keys() {
 
 /// Limit of the size of a key set: the publisher of the keys cannot fill the memory of the gateway.
 #[tokio::test]
-async fn a_set_that_is_too_large_is_not_taken() {
+async fn a_too_large_set_is_refused() {
     let mut publisher = Backend::start().await;
     let auth = json!({"jwks": format!("http://{}/keys", publisher.addr), "jwks_interval_ms": 1});
     let running = start(json!({"auth": auth})).await;

@@ -9,7 +9,7 @@ use tests::raw::{Request, WebSocket};
 use crate::support::{start, until};
 
 #[tokio::test]
-async fn questions_are_answered_twice() {
+async fn queries_are_answered_by_event_and_acknowledgement() {
     for native in [true, false] {
         let running = start(json!({})).await;
         let mut client = if native { running.native("/").await } else { running.socketio().await };
@@ -51,14 +51,14 @@ async fn messages_reach_the_others_in_the_room() {
         (&message["from"], &message["room"], &message["content"]),
         (&json!(native.id), &json!("r"), &json!({"text": "hi"}))
     );
-    socketio.emit("message", json!("to everybody")).await;
+    socketio.emit("message", json!("to all")).await;
     for client in [&mut native, &mut outsider] {
         let message = client.heard("message").await;
-        assert_eq!((&message["content"], &message["room"]), (&json!("to everybody"), &json!(null)));
+        assert_eq!((&message["content"], &message["room"]), (&json!("to all"), &json!(null)));
     }
     // A client that is not in the room cannot send to it.
     let refused = outsider.ask("message", json!({"room": "r", "content": 1})).await;
-    assert_eq!(refused["error"], "you are not in this room");
+    assert_eq!(refused["error"], "not a member of this room");
     // An application event is relayed to the room that it names.
     socketio.heard("message_received").await;
     outsider.emit("typing", json!({"room": "r"})).await;
@@ -73,7 +73,7 @@ async fn messages_reach_the_others_in_the_room() {
 
 /// Lists in place of objects are refused: serde would read the items as the fields in their order.
 #[tokio::test]
-async fn a_list_is_no_object() {
+async fn a_list_is_not_accepted_in_place_of_an_object() {
     let running = start(json!({})).await;
     let [mut native, mut socketio] = running.both().await;
     for client in [&mut native, &mut socketio] {
@@ -98,14 +98,14 @@ async fn a_list_is_no_object() {
 }
 
 #[tokio::test]
-async fn rooms_that_nobody_may_join() {
+async fn reserved_rooms_cannot_be_joined() {
     let running = start(json!({"events": {"max_rooms": 2}})).await;
     let [mut native, mut socketio] = running.both().await;
     for (room, said) in [
-        (json!(""), "the name of a room is empty"),
-        (json!("x".repeat(257)), "the name of a room is longer than 256 bytes"),
-        (json!("user:ada"), "rooms named user:… belong to users"),
-        (json!(socketio.id), "the name is the id of a socket"),
+        (json!(""), "a room name is empty"),
+        (json!("x".repeat(257)), "a room name is longer than 256 bytes"),
+        (json!("user:ada"), "room names with the prefix user: are reserved"),
+        (json!(socketio.id), "the room name is the id of a socket"),
     ] {
         assert_eq!(native.ask("join", room).await["error"], said);
     }
@@ -119,14 +119,14 @@ async fn rooms_that_nobody_may_join() {
     let closed = start(json!({"events": {"join": false, "relay": false}})).await;
     let [mut native, mut socketio] = closed.both().await;
     let refused = native.ask("join", json!("a")).await;
-    assert_eq!(refused["error"], "clients do not join rooms by themselves here");
-    native.emit("message", json!("for nobody")).await;
+    assert_eq!(refused["error"], "events.join is off: clients cannot join rooms");
+    native.emit("message", json!("for an empty room")).await;
     assert_eq!(native.heard("message_received").await["success"], true);
     assert!(socketio.ask("ping", json!(null)).await["timestamp"].is_string(), "and nothing came before");
 }
 
 #[tokio::test]
-async fn names_that_have_no_handler_are_handed_on() {
+async fn events_without_a_handler_are_relayed() {
     let running = start(json!({})).await;
     let [mut native, mut socketio] = running.both().await;
     for client in [&mut native, &mut socketio] {
@@ -158,7 +158,7 @@ async fn an_event_with_a_handler_is_not_relayed() {
 }
 
 #[tokio::test]
-async fn what_the_server_sends_cannot_be_sent_by_a_client() {
+async fn clients_cannot_send_events_of_the_server() {
     let running = start(json!({})).await;
     let [mut native, mut socketio] = running.both().await;
     for client in [&mut native, &mut socketio] {
@@ -175,9 +175,9 @@ async fn what_the_server_sends_cannot_be_sent_by_a_client() {
     assert_eq!(socketio.heard("typing").await, json!({"room": "r"}), "and nothing came before");
 }
 
-/// What another client made up cannot pass for the server's word.
+/// A relayed event cannot imitate an event of the server.
 #[tokio::test]
-async fn a_native_client_can_tell_what_a_client_sent_from_what_the_server_sent() {
+async fn native_clients_distinguish_relayed_events_from_those_of_the_server() {
     let running = start(json!({})).await;
     let [mut native, mut socketio] = running.both().await;
     let mut sender = running.native("/").await;
@@ -219,7 +219,7 @@ async fn no_room_has_the_name_of_another_socket_in_a_pattern() {
     let mut first = running.native("/?namespace=/tenant/a").await;
     let second = running.native("/?namespace=/tenant/a").await;
     let refused = first.ask("join", json!(second.id)).await;
-    assert_eq!(refused, json!({"error": "the name is the id of a socket"}));
+    assert_eq!(refused, json!({"error": "the room name is the id of a socket"}));
 }
 
 /// Echo keeps the original JSON text: a parsed tree would lose digits and key order, and need a limit of
@@ -268,7 +268,7 @@ async fn the_id_of_a_version_2_client_does_not_open_its_session() {
     // The API and the checks of room names use this id.
     let sockets = running.operator("GET", "/api/sockets").send(running.addr).await;
     assert!(sockets.text().contains(id) && !sockets.text().contains(session), "{}", sockets.text());
-    assert_eq!(observer.ask("join", json!(id)).await["error"], "the name is the id of a socket");
+    assert_eq!(observer.ask("join", json!(id)).await["error"], "the room name is the id of a socket");
     assert!(ws.text().await.starts_with(r#"42["message_received","#));
     let call = running.operator("POST", "/api/emit_to_client").header("content-type", "application/json");
     let call = call.body(json!({"client_id": id, "event": "e"}).to_string()).send(running.addr).await;
@@ -298,7 +298,7 @@ impl Log {
 }
 
 #[tokio::test]
-async fn clients_write_no_lines_of_the_log() {
+async fn clients_cause_no_log_lines() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);

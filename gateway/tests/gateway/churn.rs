@@ -238,9 +238,9 @@ async fn churn_loses_nothing_and_leaves_nothing() {
     drop(free);
     let calls = Arc::<AtomicUsize>::default();
     let backend = Backend::start(at, &calls).await;
-    let url = format!("hooks.url=http://{at}/");
+    let url = format!("webhooks.url=http://{at}/");
     let key = format!("api.keys={KEY}");
-    let set = [&url, &key, "hooks.when_down=allow", "hooks.open_ms=500", "server.drain_ms=10000"];
+    let set = [&url, &key, "webhooks.when_down=allow", "webhooks.open_ms=500", "server.drain_ms=10000"];
     let arguments: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
     let mut served = cli::serve(&arguments).await;
     let (addr, pid) = (served.addr, served.process.id().unwrap());
@@ -299,12 +299,12 @@ async fn churn_loses_nothing_and_leaves_nothing() {
         }
     })
     .await
-    .expect("everybody who stayed heard everything");
+    .expect("every permanent client received all events");
     // The backend still receives the last disconnects; then the queue is empty.
     let metrics = soon(async {
         loop {
             let metrics = Ask::new("GET", "/metrics").header("x-api-key", KEY).send(addr).await;
-            if metrics.text().contains("\ngateway_hook_waiting_calls 0\n") {
+            if metrics.text().contains("\ngateway_webhooks_queued 0\n") {
                 break metrics;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

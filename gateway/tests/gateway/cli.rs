@@ -94,7 +94,7 @@ async fn served(mut command: Command) -> Served {
 }
 
 #[tokio::test]
-async fn serves_until_it_is_asked_to_stop() {
+async fn serves_until_a_signal() {
     let mut served = serve(&[]).await;
     let port = served.addr.port().to_string();
     assert!(run(&["healthcheck", "--port", &port]).await.status.success());
@@ -115,7 +115,7 @@ async fn a_second_signal_ends_it_at_once() {
         served.signal(first).await;
         served.said("draining").await;
         served.signal(second).await;
-        served.said("cut off by a second signal").await;
+        served.said("stopped by a second signal").await;
         assert_eq!(soon(served.process.wait()).await.unwrap().code(), Some(1));
         drop(client);
     }
@@ -123,7 +123,7 @@ async fn a_second_signal_ends_it_at_once() {
 
 /// The program continues while its standard error is a full pipe.
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_nothing() {
+async fn an_unread_log_blocks_nothing() {
     let (log, unread) = tokio::net::unix::pipe::pipe().unwrap();
     while log.try_write(&[b'x'; 512]).is_ok() {}
     let stderr = log.into_blocking_fd().unwrap();
@@ -221,7 +221,7 @@ async fn the_generated_key_is_printed_once() {
 
 /// Without the page no link is printed; with configured keys nothing is printed.
 #[tokio::test]
-async fn what_is_printed_fits_the_settings() {
+async fn printed_addresses_match_the_settings() {
     for (settings, expected) in [("api.page=false", "\n  x-api-key: "), ("api.keys=key of an operator", "")] {
         let mut served = serve(&["--set", settings]).await;
         let mut out = served.process.stdout.take().unwrap();
@@ -267,7 +267,7 @@ async fn keys_are_not_printed() {
 
 /// Warnings about settings that are valid and risky.
 #[tokio::test]
-async fn risks_of_the_settings_are_said() {
+async fn risky_settings_are_reported() {
     let checked = run(&["check-config", "--set", "auth.jwks=http://keys.example.com/"]).await;
     let (shown, errors) = said(&checked);
     assert!(checked.status.success() && shown.contains("keys.example.com"), "{shown}");
@@ -275,11 +275,11 @@ async fn risks_of_the_settings_are_said() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_settings_is_said() {
+async fn invalid_settings_are_reported() {
     for (arguments, expected) in [
         (
             &["check-config", "--set", "sever.port=1"][..],
-            "there is no setting sever.port; did you mean server.port?",
+            "unknown setting sever.port; did you mean server.port?",
         ),
         (&["serve", "--port", "x"], "(server.port): a whole number is expected"),
         (&["check-config", "--set", "server.namespaces=/a/{b"], "server.namespaces: /a/{b: "),
@@ -294,7 +294,7 @@ async fn what_is_wrong_with_the_settings_is_said() {
 }
 
 #[tokio::test]
-async fn lists_what_there_is() {
+async fn lists_namespaces_events_and_routes() {
     for (what, expected) in [("routes", "/health/ready"), ("events", "message"), ("namespaces", "/\n")] {
         let (listed, _) = said(&run(&["list", what]).await);
         assert!(listed.contains(expected), "{listed}");

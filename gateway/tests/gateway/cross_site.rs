@@ -149,7 +149,7 @@ async fn where_any_page_may_connect_none_is_an_operator() {
     let gateway = format!("http://{}/", scene.running.addr);
     let _operator = unlock(&browser, &scene.running).await;
     let page = format!("http://localhost:{port}/");
-    let attempts = attack(&browser, &page, &gateway, "somebody").await;
+    let attempts = attack(&browser, &page, &gateway, "victim").await;
     let (mut sockets, mut sessions) = (0, 0);
     for Attempt { kind, target, got } in read(attempts) {
         let got = got.unwrap();
@@ -183,7 +183,7 @@ async fn pages_of_another_origin_read_nothing_under_a_plain_name() {
     let scene = Scene::new(json!({})).await;
     let gateway = format!("http://gateway.test:{}/", scene.running.addr.port());
     let before = scene.done().await;
-    let attempts = attack(&browser, &format!("http://evil.test:{port}/"), &gateway, "somebody").await;
+    let attempts = attack(&browser, &format!("http://evil.test:{port}/"), &gateway, "victim").await;
     let read = read(attempts);
     assert!(read.is_empty(), "{read:#?}");
     let sessions = |name: &String| {
@@ -199,7 +199,7 @@ async fn pages_of_another_origin_read_nothing_under_a_plain_name() {
 
 /// A page that opens an operator's page cannot access its window.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_opens_the_page_has_no_hold_of_its_window() {
+async fn an_opener_of_the_page_has_no_access_to_its_window() {
     let port = foreign().await;
     let browser = Browser::start().await;
     let running = start(json!({})).await;

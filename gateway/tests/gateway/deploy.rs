@@ -39,7 +39,7 @@ async fn in_force(variables: &[(&str, &str)]) -> toml::Table {
 }
 
 #[tokio::test]
-async fn the_image_holds_what_is_built() {
+async fn the_image_contains_the_built_program() {
     assert_eq!(
         one(DOCKERFILE, "RUN cargo"),
         format!("build --release --locked --package {}", env!("CARGO_PKG_NAME"))
@@ -62,7 +62,7 @@ async fn the_image_holds_what_is_built() {
     let variables: Vec<(&str, &str)> =
         one(DOCKERFILE, "ENV").split(' ').map(|pair| pair.split_once('=').unwrap()).collect();
     let config = in_force(&variables).await;
-    assert_eq!(config["server"]["host"].as_str(), Some("0.0.0.0"), "or nobody outside could reach it");
+    assert_eq!(config["server"]["host"].as_str(), Some("0.0.0.0"), "reachable from outside the container");
     assert_eq!(config["server"]["port"].as_integer(), Some(one(DOCKERFILE, "EXPOSE").parse().unwrap()));
     let example = one(DOCKERFILE, "#   docker build --file ");
     assert!(root.join(example.split(' ').next().unwrap()).exists(), "{example}");
@@ -86,7 +86,7 @@ async fn the_services_fit_together() {
 }
 
 #[test]
-fn whoever_stops_it_waits_for_the_drain() {
+fn stop_timeouts_are_longer_than_the_drain() {
     let drain = Duration::from_millis(Config::default().server.drain_ms);
     let seconds = |text: &str| Duration::from_secs(text.trim_end_matches('s').parse().unwrap());
     assert!(seconds(one(COMPOSE, "stop_grace_period:")) > drain);

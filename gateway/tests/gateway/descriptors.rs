@@ -44,8 +44,12 @@ async fn health_is_answered_when_file_descriptors_have_run_out() {
     let statuses: BTreeSet<u16> = futures_util::future::join_all(asked).await.into_iter().collect();
     assert_eq!(statuses, [200].into());
     let metrics = Request::new("GET", "/metrics").header("x-api-key", KEY).send(served.addr).await;
-    assert!(metrics.text().contains("\ngateway_out_of_descriptors 1\n"), "{}", metrics.text());
-    assert!(metrics.text().contains("\ngateway_refused_total{what=\"descriptors\"} "), "{}", metrics.text());
+    assert!(metrics.text().contains("\ngateway_file_descriptors_exhausted 1\n"), "{}", metrics.text());
+    assert!(
+        metrics.text().contains("\ngateway_limit_exceeded_total{limit=\"descriptors\"} "),
+        "{}",
+        metrics.text()
+    );
     let other = Request::new("GET", "/info").send(served.addr).await;
     assert_eq!((other.status, other.header("retry-after")), (503, Some("5")));
     // Connected clients are not affected.
@@ -57,7 +61,7 @@ async fn health_is_answered_when_file_descriptors_have_run_out() {
 
     let kept = clients.split_off(clients.len() / 2);
     drop(clients);
-    served.said("there are file descriptors again").await;
+    served.said("file descriptors are available again").await;
     soon(async {
         while status(&served, "/health").await != 200 {
             tokio::task::yield_now().await;

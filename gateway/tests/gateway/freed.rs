@@ -6,7 +6,7 @@ use serde_json::json;
 use tests::raw::{WebSocket, soon};
 
 use crate::support::{start, until};
-use crate::webhooks::Backend;
+use crate::webhook_backend::Backend;
 
 const SECRET: &str = "a secret that nobody guesses";
 const KEY: &str = "a key for operators";

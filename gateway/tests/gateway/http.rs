@@ -29,7 +29,7 @@ async fn information_and_health() {
 #[tokio::test]
 async fn a_port_for_clients_has_nothing_for_operators() {
     let gateway =
-        Gateway::new(config(json!({"auth": {"session_secret": "a secret that nobody guesses"}}))).unwrap();
+        Gateway::new(config(json!({"auth": {"session_secret": "an unguessable session secret"}}))).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let serving = gateway.clone();

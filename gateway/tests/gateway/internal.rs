@@ -31,7 +31,7 @@ async fn operators_have_a_port_of_their_own() {
     // The address is irrelevant here: any internal address removes these routes from the client port.
     let settings = json!({
         "internal": {"address": "127.0.0.1:0"},
-        "auth": {"session_secret": "a secret that nobody guesses"},
+        "auth": {"session_secret": "an unguessable session secret"},
     });
     let running = start(settings).await;
     let internal = open(&running).await;

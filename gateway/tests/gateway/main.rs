@@ -27,6 +27,7 @@ mod slow_readers;
 mod stuck_clients;
 mod support;
 mod tls;
+mod webhook_backend;
 mod webhook_limits;
 mod webhook_outage;
 mod webhooks;

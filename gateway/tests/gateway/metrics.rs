@@ -49,7 +49,7 @@ fn samples(text: &str) -> BTreeMap<String, u64> {
 }
 
 #[tokio::test]
-async fn the_numbers_are_told() {
+async fn metrics_are_reported() {
     let running = start(json!({"server": {"namespaces": ["/", "/t/{tenant}"]}})).await;
     let mut native = running.native("/").await;
     let tenants = [running.native("/?namespace=/t/1").await, running.native("/?namespace=/t/2").await];
@@ -94,7 +94,7 @@ async fn the_numbers_are_told() {
         (r#"handshakes_total{protocol="socketio",status="400"}"#, 1),
         (r#"dropped_events_total{namespace="/"}"#, 1),
         (r#"dropped_events_total{namespace="/t/{tenant}"}"#, 0),
-        (r#"lost_answers_total{namespace="/"}"#, 0),
+        (r#"lost_acks_total{namespace="/"}"#, 0),
         (r#"api_calls_total{call="rooms",status="200"}"#, 1),
         ("slow_consumers_total", 0),
         ("panics_total", 0),
@@ -106,7 +106,8 @@ async fn the_numbers_are_told() {
         assert_eq!(found.get(&format!("gateway_{series}")), Some(&value), "{series}: {found:#?}");
     }
     // Of the three volatile events only the delivered ones count as received.
-    let (drops, received) = (found["gateway_volatile_drops_total"], found["gateway_broadcast_receivers_sum"]);
+    let (drops, received) =
+        (found["gateway_volatile_events_dropped_total"], found["gateway_broadcast_receivers_sum"]);
     assert!(drops >= 1 && drops + received == 2 + 2 + 1 + 3, "{found:#?}");
     // Each client counts with its CONNECT, and two of them sent events as well.
     assert!(found["gateway_received_messages_total"] >= 7);
@@ -121,11 +122,11 @@ async fn the_numbers_are_told() {
     let found = read(&running).await;
     assert_eq!(found[r#"gateway_sockets{namespace="/t/{tenant}"}"#], 0);
     assert_eq!(found[r#"gateway_sockets_connected_total{namespace="/t/{tenant}"}"#], 2);
-    assert_eq!(found[r#"gateway_closes_total{reason="transport close"}"#], 2);
+    assert_eq!(found[r#"gateway_disconnects_total{reason="transport close"}"#], 2);
 }
 
 #[tokio::test]
-async fn who_reads_too_slowly_is_counted() {
+async fn slow_consumers_are_counted() {
     let running = start(json!({"transport": {"max_buffered_bytes": 100_000}})).await;
     let client = running.socketio().await;
     let io = running.gateway.io();
@@ -153,7 +154,7 @@ async fn only_operators_read_them() {
 
 /// Queued bytes of clients that do not read: reported, and bounded for all clients together.
 #[tokio::test]
-async fn what_waits_is_told_and_bounded() {
+async fn queued_bytes_are_reported_and_bounded() {
     let running = start(json!({"server": {"max_queued_bytes": 2_000_000}})).await;
     let opened = Request::new("GET", "/socket.io/?EIO=4&transport=polling").send(running.addr).await;
     let sid = opened.text().split('"').nth(3).unwrap().to_owned();
@@ -166,6 +167,6 @@ async fn what_waits_is_told_and_bounded() {
     }
     let found = read(&running).await;
     assert!((1_000_000..1_500_000).contains(&found["gateway_queued_memory_bytes"]), "{found:#?}");
-    assert_eq!(found["gateway_broadcast_refused_total"], 1);
+    assert_eq!(found["gateway_broadcast_deliveries_refused_total"], 1);
     assert_eq!(found["gateway_detached_handlers"], 0);
 }

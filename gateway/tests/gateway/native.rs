@@ -106,7 +106,7 @@ async fn big_numbers_and_the_order_of_keys_survive() {
 }
 
 #[tokio::test]
-async fn a_namespace_is_asked_for_in_the_query() {
+async fn the_namespace_is_a_query_parameter() {
     let running = start(json!({"server": {"namespaces": ["/", "/tenant/{name}"]}})).await;
     let mut client = running.native("/ws?namespace=/tenant/a&x=1").await;
     let io = running.gateway.io();
@@ -145,11 +145,11 @@ async fn a_middleware_refuses_with_a_status() {
 }
 
 #[tokio::test]
-async fn bad_messages_are_told_and_too_many_end_it() {
+async fn invalid_messages_are_reported_and_too_many_close_the_connection() {
     let running = start(json!({})).await;
     let mut client = running.native("/").await;
     for (bad, said) in [
-        ("{", "not a message: "),
+        ("{", "invalid message: "),
         (r#"{"event":"disconnect"}"#, "the event name disconnect is reserved"),
         (r#"{"data":1}"#, "`event` or `id` is missing"),
     ] {
@@ -169,7 +169,7 @@ async fn bad_messages_are_told_and_too_many_end_it() {
 }
 
 #[tokio::test]
-async fn what_is_too_big_or_no_websocket_is_closed() {
+async fn too_large_messages_and_invalid_frames_close_the_connection() {
     let running = start(json!({"transport": {"max_payload_bytes": 1000}})).await;
     let mut client = running.native("/").await;
     client.ws.send(&"x".repeat(1001)).await;
@@ -209,7 +209,7 @@ async fn heartbeats_reach_the_client() {
 
 /// The first message to a native client.
 #[tokio::test]
-async fn a_client_is_told_which_protocol_it_speaks() {
+async fn a_client_receives_the_protocol_that_it_speaks() {
     let running = start(json!({})).await;
     for (mut client, protocol) in running.both().await.into_iter().zip(["native", "socket.io"]) {
         assert_eq!(client.ask("status", json!(null)).await["connection"]["protocol"], protocol);
@@ -238,7 +238,7 @@ async fn many_messages_stay_in_order() {
 }
 
 #[tokio::test]
-async fn a_drain_tells_everybody_to_go() {
+async fn a_drain_disconnects_all_clients() {
     let running = start(json!({"server": {"drain_ms": 5000}})).await;
     let [mut native, mut socketio] = running.both().await;
     let gateway = running.gateway.clone();

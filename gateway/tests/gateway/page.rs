@@ -41,7 +41,7 @@ async fn watch(running: &Running, headers: &[(&str, &str)], auth: Value) -> Stri
 #[tokio::test]
 async fn numbers_are_for_operators() {
     let keyless = start(json!({})).await;
-    let refused = r#"44/gateway,{"message":"unauthorized","data":{"code":"key_needed"}}"#;
+    let refused = r#"44/gateway,{"message":"unauthorized","data":{"code":"key_required"}}"#;
     assert_eq!(watch(&keyless, &[], json!({})).await, refused);
     assert_eq!(watch(&keyless, &[], json!({"key": ""})).await, refused);
     assert!(watch(&keyless, &[], json!({"key": keyless.key()})).await.starts_with("40/gateway,"));
@@ -232,7 +232,7 @@ async fn a_link_with_the_key_opens_the_numbers() {
 #[tokio::test]
 async fn the_console_keeps_the_token_out_of_the_address() {
     let running =
-        start(json!({"auth": {"session_secret": "a secret that nobody guesses", "anonymous": false}})).await;
+        start(json!({"auth": {"session_secret": "an unguessable session secret", "anonymous": false}})).await;
     let token = running.gateway.acquire_session(Some("ada".to_owned())).unwrap().token;
     let browser = Browser::start().await;
     let mut tab = open(&browser, &running).await;

@@ -86,7 +86,7 @@ impl Proxy {
             .env("XDG_CONFIG_HOME", at)
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        give_to_nobody(&mut command, folder.path());
+        drop_privileges(&mut command, folder.path());
         let mut process = command.spawn().unwrap_or_else(|error| {
             panic!("{program}: {error}: `cargo xtask test test` installs Debian's package of it")
         });
@@ -107,7 +107,7 @@ impl Proxy {
 }
 
 /// Drops the rights of the proxy, which needs none of those of the user that runs the tests.
-fn give_to_nobody(command: &mut Command, folder: &Path) {
+fn drop_privileges(command: &mut Command, folder: &Path) {
     let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
     if is_root {
         for path in [folder.to_owned(), folder.join("main.conf"), folder.join("site.conf")] {

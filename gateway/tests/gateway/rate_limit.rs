@@ -15,7 +15,7 @@ async fn paced(excess: &str, limits: Value) -> (Running, [Client; 2]) {
 }
 
 #[tokio::test]
-async fn what_is_too_fast_waits_and_keeps_its_order() {
+async fn events_beyond_the_rate_wait_in_order() {
     let (running, mut clients) = paced("delay", json!({"events_per_second": 100})).await;
     for client in &mut clients {
         for number in 0..150 {
@@ -25,11 +25,11 @@ async fn what_is_too_fast_waits_and_keeps_its_order() {
             assert_eq!(client.heard("echo_response").await["received"], number);
         }
     }
-    assert!(running.gateway.stats().disconnects.is_empty(), "and nobody was put out");
+    assert!(running.gateway.stats().disconnects.is_empty(), "no client was disconnected");
 }
 
 #[tokio::test]
-async fn what_is_too_fast_is_refused() {
+async fn events_beyond_the_rate_are_refused() {
     for limits in [json!({"events_per_second": 1}), json!({"bytes_per_second": 1})] {
         let (_running, clients) = paced("refuse", limits).await;
         for mut client in clients {
@@ -49,7 +49,7 @@ async fn what_is_too_fast_is_refused() {
 }
 
 #[tokio::test]
-async fn who_is_too_fast_is_put_out() {
+async fn clients_beyond_the_rate_are_disconnected() {
     let (running, clients) = paced("disconnect", json!({"events_per_second": 1})).await;
     let mut quiet = running.native("/").await;
     for mut client in clients {

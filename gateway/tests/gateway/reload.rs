@@ -24,7 +24,7 @@ async fn token(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn sighup_takes_new_keys_and_nobody_has_to_go() {
+async fn sighup_replaces_keys_and_disconnects_no_client() {
     let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     let path = file.path().to_str().unwrap().to_owned();
     write(file.path(), KEYS[0], "");
@@ -53,12 +53,12 @@ async fn sighup_takes_new_keys_and_nobody_has_to_go() {
     // Invalid settings are rejected as a whole.
     write(file.path(), KEYS[0], "[server]\nprot = 1\n");
     served.signal("HUP").await;
-    served.said("nothing is reloaded").await;
+    served.said("reload failed").await;
     assert!(admitted(KEYS[1]).await);
     // Settings that need a restart are named in the log.
     write(file.path(), KEYS[0], "[server]\nmax_sessions = 1\n");
     served.signal("HUP").await;
-    let line = served.said("reloaded, except what needs a restart").await;
+    let line = served.said("reloaded; changed settings that need a restart").await;
     assert_eq!(line["fields"]["settings"], "server.max_sessions");
     assert!(admitted(KEYS[0]).await);
 }
@@ -109,17 +109,18 @@ async fn the_command_line_makes_and_reads_tokens() {
         assert!(read.status.success(), "{settings:?}: {error}");
         assert!(identity.starts_with(r#"{"until":"20"#) && identity.trim().ends_with(r#""user":"ada"}"#));
         // Keys of another configuration do not verify the token.
-        let other = run(&["check-token", token.trim(), "--set", "auth.jwt_key=a key of somebody else"]).await;
+        let other =
+            run(&["check-token", token.trim(), "--set", "auth.jwt_key=a key of another issuer"]).await;
         assert!(!other.status.success());
         assert!(said(&other).1.contains("as a JWT: Invalid"), "{}", said(&other).1);
     }
     for (arguments, error) in [
         (&["gen-token"][..], "neither auth.session_secret nor auth.jwt_key is set"),
-        (&["gen-token", "", "--set", secret], "the name of a user has 1 to 256 bytes"),
+        (&["gen-token", "", "--set", secret], "a user name of 1 to 256 bytes is expected"),
         (&["gen-token", "--private-key", "/nowhere", "--set", jwt], "/nowhere: "),
         (&[&["gen-token"][..], &es].concat(), "JWTs by ES256 are made with a private key"),
-        (&["check-token", "x"], "there is neither auth.jwt_key, auth.jwks nor auth.session_secret"),
-        (&["check-token", "x", "--set", secret], "as the token of a session: InvalidToken"),
+        (&["check-token", "x"], "none of auth.jwt_key, auth.jwks and auth.session_secret is set"),
+        (&["check-token", "x", "--set", secret], "as a session token: InvalidToken"),
     ] {
         let output = run(arguments).await;
         assert!(!output.status.success());

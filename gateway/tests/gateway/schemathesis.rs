@@ -16,9 +16,9 @@ const TIME: &str = "30";
 /// No request causes a server error or an undescribed response. A failure prints the seed;
 /// `SCHEMATHESIS_SEED` sets it and repeats the same requests.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_is_as_described_whatever_is_asked() {
+async fn every_response_matches_its_description() {
     let key = "a key for operators";
-    let secret = "a secret that nobody guesses";
+    let secret = "an unguessable session secret";
     let running = start(json!({"api": {"keys": [key]}, "auth": {"session_secret": secret}})).await;
     let mut client = running.native("/").await;
     client.ask("join", json!("0")).await;

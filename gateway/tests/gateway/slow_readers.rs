@@ -24,7 +24,7 @@ async fn connect(running: &Running) -> TcpStream {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_taken_end_their_connections() {
+async fn unread_responses_close_their_connections() {
     let running = impatient().await;
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -39,7 +39,7 @@ async fn answers_that_are_not_taken_end_their_connections() {
 }
 
 #[tokio::test]
-async fn polls_that_are_not_taken_end_their_connections() {
+async fn unread_polls_close_their_connections() {
     let running = impatient().await;
     let opened = Request::new("GET", "/socket.io/?EIO=4&transport=polling").send(running.addr).await;
     let sid = opened.text().split('"').nth(3).unwrap().to_owned();
@@ -75,7 +75,7 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
 
 /// Clients that do not send the announced body are disconnected too.
 #[tokio::test]
-async fn calls_whose_body_does_not_come_are_given_up() {
+async fn calls_without_their_body_time_out() {
     let running = impatient().await;
     let mut streams = Vec::new();
     for _ in 0..20 {

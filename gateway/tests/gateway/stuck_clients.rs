@@ -131,11 +131,11 @@ async fn every_kind(tls: Option<&Files>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_stuck_clients_hold_is_given_back() {
+async fn resources_of_stuck_clients_are_released() {
     every_kind(None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_stuck_clients_of_tls_hold_is_given_back() {
+async fn resources_of_stuck_tls_clients_are_released() {
     every_kind(Some(&Files::new())).await;
 }

@@ -127,7 +127,7 @@ async fn both_protocols_are_spoken_over_tls() {
 }
 
 #[tokio::test]
-async fn browsers_are_told_to_come_back_with_tls() {
+async fn browsers_receive_strict_transport_security() {
     let files = Files::new();
     for (seconds, said) in [(None, "max-age=31536000"), (Some(60), "max-age=60"), (Some(0), "max-age=0")] {
         let mut tls = files.settings(0);
@@ -176,7 +176,7 @@ async fn a_new_certificate_is_for_new_connections() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_changes_nothing() {
+async fn unusable_certificates_change_nothing() {
     let files = Files::new();
     let settings = json!({"tls": files.settings(0)});
     let running = start(settings.clone()).await;
@@ -216,7 +216,7 @@ async fn the_program_speaks_tls_and_takes_a_new_certificate_at_sighup() {
     let check = [&["healthcheck", "--port", &port][..], &arguments].concat();
     assert!(run(&check).await.status.success());
     files.renew();
-    assert!(files.connect(served.addr).await.is_err(), "nobody looked yet");
+    assert!(files.connect(served.addr).await.is_err(), "the files were not checked yet");
     served.signal("HUP").await;
     let renewed = async {
         while files.connect(served.addr).await.is_err() {

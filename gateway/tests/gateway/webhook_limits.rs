@@ -4,11 +4,11 @@ use serde_json::json;
 use tests::raw::{WebSocket, soon};
 
 use crate::support::Running;
-use crate::webhooks::{Backend, native};
+use crate::webhook_backend::{Backend, native};
 
 /// Limit of the bytes of all waiting requests together, whichever client caused them.
 #[tokio::test]
-async fn the_bytes_that_wait_have_a_limit() {
+async fn queued_webhook_bytes_have_a_limit() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({"max_waiting_bytes": 8000})).await;
     let mut ada = native(&running, &mut backend).await;
@@ -16,9 +16,10 @@ async fn the_bytes_that_wait_have_a_limit() {
     ada.emit("e", json!("x".repeat(5000))).await;
     let first = backend.next("event").await;
     bob.emit("e", json!("x".repeat(5000))).await;
-    assert_eq!(bob.heard("error").await["message"], "too many calls wait for the backend");
+    assert_eq!(bob.heard("error").await["message"], "the webhook queue is full");
     let held = running.operator("GET", "/metrics").send(running.addr).await;
-    let held = held.text().lines().find_map(|line| line.strip_prefix("gateway_hook_waiting_bytes ")).unwrap();
+    let held =
+        held.text().lines().find_map(|line| line.strip_prefix("gateway_webhook_queued_bytes ")).unwrap();
     assert!((5000..6000).contains(&held.parse().unwrap()), "{held}");
     first.says(json!({"emit": [{"event": "done"}]}));
     ada.heard("done").await;
@@ -29,10 +30,10 @@ async fn the_bytes_that_wait_have_a_limit() {
 
 /// Timeouts of one attempt and of all attempts for a connecting client. Nothing is left of them afterwards.
 #[tokio::test]
-async fn a_backend_that_does_not_answer_has_so_much_time() {
+async fn a_silent_backend_times_out() {
     let none_waits = async |running: &Running| loop {
         let metrics = soon(running.operator("GET", "/metrics").send(running.addr)).await;
-        if metrics.text().contains("\ngateway_hook_waiting_calls 0\n") {
+        if metrics.text().contains("\ngateway_webhooks_queued 0\n") {
             break;
         }
     };
@@ -48,13 +49,13 @@ async fn a_backend_that_does_not_answer_has_so_much_time() {
     let mut client = running.native("/").await;
     client.emit("e", json!(null)).await;
     let _unanswered = backend.next("event").await;
-    assert_eq!(client.heard("error").await["message"], "the backend did not answer in time");
+    assert_eq!(client.heard("error").await["message"], "the backend did not respond in time");
     soon(none_waits(&running)).await;
 }
 
 /// Limit of a response: a backend cannot fill the memory of the gateway.
 #[tokio::test]
-async fn the_answer_of_a_backend_has_a_limit() {
+async fn the_response_of_a_backend_has_a_limit() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let mut client = native(&running, &mut backend).await;
@@ -67,6 +68,6 @@ async fn the_answer_of_a_backend_has_a_limit() {
         assert_eq!(heard["event"], expected, "{length}");
     }
     let metrics = running.operator("GET", "/metrics").send(running.addr).await;
-    let sample = "gateway_hook_calls_total{call=\"event\",outcome=\"too_long\"} 1";
+    let sample = "gateway_webhooks_total{type=\"event\",outcome=\"too_long\"} 1";
     assert!(metrics.text().contains(sample), "{}", metrics.text());
 }

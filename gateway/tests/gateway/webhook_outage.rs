@@ -7,7 +7,7 @@ use tests::raw::{WebSocket, soon};
 use tokio::task::JoinSet;
 
 use crate::support::{Client, Running, until};
-use crate::webhooks::{Backend, native};
+use crate::webhook_backend::{Backend, native};
 
 /// Value of a metric, or `none`.
 async fn sample(running: &Running, name: &str) -> String {
@@ -64,11 +64,11 @@ async fn an_outage_that_is_shorter_than_the_retries_loses_nothing() {
         clients.push(client);
     }
     assert_eq!((tries.len(), clients.len()), (8, 8));
-    assert_eq!(sample(&running, "gateway_hook_circuit_opened_total").await, "0");
+    assert_eq!(sample(&running, "gateway_webhook_circuit_opened_total").await, "0");
 }
 
 #[tokio::test]
-async fn a_call_that_is_cut_off_between_two_tries_is_a_failure() {
+async fn a_webhook_cut_off_between_two_attempts_is_a_failure() {
     let mut backend = Backend::start().await;
     // The backoff before the second attempt is longer than a connecting client waits.
     let settings =
@@ -77,11 +77,11 @@ async fn a_call_that_is_cut_off_between_two_tries_is_a_failure() {
     let asking = tokio::spawn(WebSocket::open(running.addr, "/"));
     backend.next("connect").await.fails(503);
     assert_eq!(soon(asking).await.unwrap().err(), Some(503));
-    assert_eq!(sample(&running, "gateway_hook_circuit").await, "2");
+    assert_eq!(sample(&running, "gateway_webhook_circuit_state").await, "2");
 }
 
 #[tokio::test]
-async fn a_crowd_that_comes_right_after_an_outage_is_asked_about_and_let_in() {
+async fn many_clients_right_after_an_outage_are_admitted_by_the_backend() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({"failures": 1, "open_ms": 200})).await;
     let mut client = native(&running, &mut backend).await;
@@ -93,7 +93,7 @@ async fn a_crowd_that_comes_right_after_an_outage_is_asked_about_and_let_in() {
     }
     // One request probes the backend; the others wait for its result.
     let first = backend.next("connect").await;
-    until_sample(&running, "gateway_hook_waiting_calls", "200").await;
+    until_sample(&running, "gateway_webhooks_queued", "200").await;
     assert!(backend.is_quiet());
     first.says(json!({}));
     for _ in 1..200 {
@@ -118,7 +118,7 @@ async fn events_wait_for_the_call_that_tries_the_backend() {
         let coming = tokio::spawn(WebSocket::open(running.addr, "/"));
         let first = backend.next("connect").await;
         bob.ws.send(r#"{"event":"e","id":1}"#).await;
-        until_sample(&running, "gateway_hook_waiting_calls", "2").await;
+        until_sample(&running, "gateway_webhooks_queued", "2").await;
         assert!(backend.is_quiet());
         if is_back {
             first.says(json!({}));
@@ -127,8 +127,8 @@ async fn events_wait_for_the_call_that_tries_the_backend() {
             soon(coming).await.unwrap().unwrap();
         } else {
             first.fails(500);
-            assert_eq!(bob.heard("error").await["message"], "the backend does not work");
-            assert_eq!(bob.next().await["data"], json!({"error": "the backend does not work"}));
+            assert_eq!(bob.heard("error").await["message"], "the backend is unavailable");
+            assert_eq!(bob.next().await["data"], json!({"error": "the backend is unavailable"}));
             assert_eq!(soon(coming).await.unwrap().err(), Some(503));
             // An event does not wait until the circuit is half open; a connecting client does.
             native(&running, &mut backend).await.ws.close().await;
@@ -163,7 +163,7 @@ async fn a_client_that_waited_in_vain_was_not_seen_by_the_backend() {
 }
 
 #[tokio::test]
-async fn nobody_is_let_in_unasked_because_of_what_a_client_can_bring_about() {
+async fn errors_that_a_client_can_cause_admit_no_client() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({"when_down": "allow", "calls": ["connect"]})).await;
     for status in [400, 404, 429] {
@@ -195,14 +195,14 @@ async fn nobody_is_let_in_unasked_because_of_what_a_client_can_bring_about() {
 }
 
 #[tokio::test]
-async fn a_client_that_fills_its_share_keeps_nobody_out() {
+async fn a_client_that_fills_its_quota_blocks_no_other_client() {
     let mut backend = Backend::start().await;
     let settings =
         json!({"max_waiting": 4, "max_waiting_per_socket": 2, "max_waiting_bytes_per_socket": 2000});
     let running = backend.gateway(settings).await;
     let mut ada = native(&running, &mut backend).await;
     ada.emit("e", json!("x".repeat(2000))).await;
-    let full = "too many events of this client wait for the backend";
+    let full = "the webhook queue of this client is full";
     assert_eq!(ada.heard("error").await["message"], full, "too many bytes");
     for _ in 0..5 {
         ada.emit("e", json!(1)).await;
@@ -223,7 +223,7 @@ async fn a_client_that_fills_its_share_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn who_is_refused_for_now_loses_the_connection_and_comes_again() {
+async fn a_temporarily_refused_client_loses_its_connection_and_reconnects() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let handshake = "/socket.io/?EIO=4&transport=websocket";
@@ -236,23 +236,23 @@ async fn who_is_refused_for_now_loses_the_connection_and_comes_again() {
     assert_eq!(running.gateway.io().len(), 0);
 
     // A client in another namespace of the same connection stays connected.
-    let namespaces = json!({"server": {"namespaces": ["/", "/chat"]}, "hooks": {
+    let namespaces = json!({"server": {"namespaces": ["/", "/chat"]}, "webhooks": {
         "url": format!("http://{}/", backend.addr), "retries": 0,
     }});
     let running = crate::support::start(namespaces).await;
     let (mut client, _) = tokio::join!(running.socketio(), backend.lets_in());
     client.ws.send("40/chat,").await;
     backend.next("connect").await.fails(503);
-    let refused = r#"44/chat,{"message":"unavailable","data":{"code":"backend_down"}}"#;
+    let refused = r#"44/chat,{"message":"unavailable","data":{"code":"backend_unavailable"}}"#;
     assert_eq!(client.ws.text().await, refused);
     assert_eq!(running.gateway.io().len(), 1);
 }
 
 #[tokio::test]
-async fn the_log_says_when_the_backend_goes_and_comes_back_and_what_it_never_heard() {
+async fn the_log_reports_outages_of_the_backend_and_lost_disconnects() {
     let mut backend = Backend::start().await;
-    let url = format!("hooks.url=http://{}/", backend.addr);
-    let settings = ["hooks.retries=0", "hooks.failures=1", "hooks.open_ms=1", "server.drain_ms=400"];
+    let url = format!("webhooks.url=http://{}/", backend.addr);
+    let settings = ["webhooks.retries=0", "webhooks.failures=1", "webhooks.open_ms=1", "server.drain_ms=400"];
     let mut arguments = vec!["--set", &url];
     arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
     let served = crate::cli::serve(&arguments).await;
@@ -261,13 +261,13 @@ async fn the_log_says_when_the_backend_goes_and_comes_back_and_what_it_never_hea
     let mut client = client.unwrap();
     client.send(r#"{"event":"e"}"#).await;
     backend.next("event").await.fails(500);
-    let line = served.said("the backend does not work, calls to it pause").await;
-    assert_eq!(line["fields"]["reason"], "the backend answered 500 Internal Server Error");
+    let line = served.said("the backend is unavailable, webhooks are paused").await;
+    assert_eq!(line["fields"]["reason"], "the backend responded with 500 Internal Server Error");
     let (other, _) = tokio::join!(open(), backend.lets_in());
-    let line = served.said("the backend works again").await;
+    let line = served.said("the backend is available again").await;
     assert_eq!(line["fields"]["refused"], 0);
     served.signal("TERM").await;
-    let line = served.said("the backend has not heard of all disconnects").await;
+    let line = served.said("disconnect webhooks were lost").await;
     assert_eq!(line["fields"]["disconnects"], 2);
     drop((client, other));
 }

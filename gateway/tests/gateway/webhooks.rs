@@ -1,130 +1,21 @@
 //! Webhooks, with a scripted backend, and with a Python backend that restarts.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::raw::{WebSocket, soon};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{Running, start, until};
-
-const SECRET: &str = "a secret of the backend";
-
-/// A backend whose responses the test gives.
-pub(crate) struct Backend {
-    pub(crate) addr: SocketAddr,
-    calls: mpsc::UnboundedReceiver<Call>,
-}
-
-/// A request that waits for its response. Dropping it breaks the connection without a response.
-pub(crate) struct Call {
-    headers: HeaderMap,
-    text: Bytes,
-    answer: oneshot::Sender<(u16, String)>,
-}
-
-impl Backend {
-    pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let (sender, calls) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let sender = sender.clone();
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let sender = sender.clone();
-                    async move {
-                        let (head, body) = request.into_parts();
-                        let text = body.collect().await.map_err(|_| "the body broke")?.to_bytes();
-                        let (answer, answered) = oneshot::channel();
-                        let _ = sender.send(Call { headers: head.headers, text, answer });
-                        let (status, text) = answered.await.map_err(|_| "no answer")?;
-                        let mut response = Response::new(Full::<Bytes>::from(text));
-                        *response.status_mut() = status.try_into().unwrap();
-                        Ok::<_, &str>(response)
-                    }
-                });
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(async move {
-                    let _ = connection.await;
-                    Ok::<_, Infallible>(())
-                });
-            }
-        });
-        Self { addr, calls }
-    }
-
-    pub(crate) async fn gateway(&self, hooks: Value) -> Running {
-        let mut settings = json!({
-            "url": format!("http://{}/hooks", self.addr), "secrets": [SECRET],
-            "retries": 0, "backoff_ms": 1, "open_ms": 1,
-        });
-        settings.as_object_mut().unwrap().extend(hooks.as_object().unwrap().clone());
-        start(json!({"hooks": settings})).await
-    }
-
-    /// The next request of any type.
-    pub(crate) async fn any(&mut self) -> Call {
-        soon(self.calls.recv()).await.unwrap()
-    }
-
-    /// The next request, which must have this type.
-    pub(crate) async fn next(&mut self, kind: &str) -> Call {
-        let call = self.any().await;
-        assert_eq!(call.body()["type"], kind);
-        call
-    }
-
-    /// Admits the next connecting client.
-    pub(crate) async fn lets_in(&mut self) -> Value {
-        let call = self.next("connect").await;
-        let body = call.body();
-        call.says(json!({}));
-        body
-    }
-
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        self.calls.try_recv().is_err()
-    }
-}
-
-impl Call {
-    pub(crate) fn body(&self) -> Value {
-        serde_json::from_slice(&self.text).unwrap()
-    }
-
-    pub(crate) fn says(self, answer: impl Into<Value>) {
-        let answer: Value = answer.into();
-        self.answer.send((200, answer.to_string())).unwrap();
-    }
-
-    pub(crate) fn fails(self, status: u16) {
-        self.answer.send((status, String::new())).unwrap();
-    }
-}
-
-/// Connects a native client that the backend admits.
-pub(crate) async fn native(running: &Running, backend: &mut Backend) -> crate::support::Client {
-    tokio::join!(running.native("/"), backend.lets_in()).0
-}
+use crate::support::{start, until};
+use crate::webhook_backend::{Backend, SECRET, native};
 
 #[tokio::test]
-async fn what_is_kept_of_a_client_is_kept_until_it_is_in() {
+async fn saved_state_stays_until_the_client_has_joined() {
     let mut backend = Backend::start().await;
     let hooks = json!({"url": format!("http://{}/", backend.addr), "retries": 0, "calls": ["connect"]});
     let auth = json!({"session_secret": SECRET, "keep_ms": 3_600_000});
-    let running = start(json!({"hooks": hooks, "auth": auth})).await;
+    let running = start(json!({"webhooks": hooks, "auth": auth})).await;
     let io = running.gateway.io();
     let target = format!("/?token={}", running.gateway.acquire_session(None).unwrap().token);
     let (mut client, _) = tokio::join!(running.native(&target), backend.lets_in());
@@ -141,7 +32,7 @@ async fn what_is_kept_of_a_client_is_kept_until_it_is_in() {
 }
 
 #[tokio::test]
-async fn the_backend_decides_who_comes_in() {
+async fn the_backend_admits_and_refuses_clients() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let refused = json!({"allow": false, "message": "not today", "data": {"until": "tomorrow"}});
@@ -230,7 +121,7 @@ async fn the_backend_handles_events() {
     assert_eq!(bob.heard("to bob").await, json!([1]));
     assert_eq!(bob.heard("sold").await, json!(null));
 
-    // Binary data, a built-in event that `hooks.events` sends to the backend, and one that the gateway
+    // Binary data, a built-in event that `webhooks.events` sends to the backend, and one that the gateway
     // handles.
     ada.ws.send(r#"{"event":"file","data":{"_placeholder":true,"num":0},"attachments":1}"#).await;
     ada.ws.send_binary(&[1, 2, 255]).await;
@@ -269,7 +160,7 @@ async fn the_backend_receives_events_that_are_relayed() {
 }
 
 #[tokio::test]
-async fn each_client_is_told_of_in_its_order() {
+async fn webhooks_of_a_client_are_sent_in_order() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let mut ada = native(&running, &mut backend).await;
@@ -298,7 +189,7 @@ async fn each_client_is_told_of_in_its_order() {
 }
 
 #[tokio::test]
-async fn who_goes_while_the_backend_thinks_is_told_of() {
+async fn a_client_that_disconnects_before_admission_is_reported() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
@@ -310,11 +201,11 @@ async fn who_goes_while_the_backend_thinks_is_told_of() {
     until(|| running.gateway.io().engine().stats().sessions == 0).await;
     call.says(json!({"allow": true}));
     let body = backend.next("disconnect").await.body();
-    assert_eq!((&body["socket"]["id"], &body["reason"]), (&id, &json!("not let in")));
+    assert_eq!((&body["socket"]["id"], &body["reason"]), (&id, &json!("not admitted")));
 }
 
 #[tokio::test]
-async fn what_is_safe_is_tried_again() {
+async fn safe_webhooks_are_retried() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({"retries": 2, "failures": 100})).await;
     let joining = async {
@@ -338,7 +229,7 @@ async fn what_is_safe_is_tried_again() {
     assert_eq!(client.heard("error").await["event"], "e");
     assert_eq!(
         client.next().await["data"],
-        json!({"error": "the backend answered 500 Internal Server Error"})
+        json!({"error": "the backend responded with 500 Internal Server Error"})
     );
     client.ws.send(r#"{"event":"e","id":2}"#).await;
     backend.next("event").await.fails(503);
@@ -347,7 +238,7 @@ async fn what_is_safe_is_tried_again() {
     // An error caused by the request itself is not retried.
     client.ws.send(r#"{"event":"e","id":3}"#).await;
     backend.next("event").await.fails(404);
-    assert_eq!(client.heard("error").await["message"], "the backend answered 404 Not Found");
+    assert_eq!(client.heard("error").await["message"], "the backend responded with 404 Not Found");
     client.next().await;
 
     client.ws.close().await;
@@ -356,11 +247,11 @@ async fn what_is_safe_is_tried_again() {
     }
     backend.next("disconnect").await.says(json!({}));
     let metrics = running.operator("GET", "/metrics").send(running.addr).await;
-    assert!(metrics.text().contains("\ngateway_hook_retries_total 5\n"), "{}", metrics.text());
+    assert!(metrics.text().contains("\ngateway_webhook_retries_total 5\n"), "{}", metrics.text());
 }
 
 #[tokio::test]
-async fn a_backend_that_is_gone_is_left_alone() {
+async fn an_unavailable_backend_receives_no_requests() {
     let mut backend = Backend::start().await;
     // Two failures open the circuit; its duration is not under test.
     let running = backend.gateway(json!({"failures": 2, "open_ms": 3_600_000})).await;
@@ -371,7 +262,7 @@ async fn a_backend_that_is_gone_is_left_alone() {
         client.heard("error").await;
     }
     // No request is sent any more, and clients get the error at once.
-    assert_eq!(client.ask_refused("e").await, json!({"error": "the backend does not work"}));
+    assert_eq!(client.ask_refused("e").await, json!({"error": "the backend is unavailable"}));
     assert_eq!(WebSocket::open(running.addr, "/").await.err(), Some(503));
     let mut ws = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     assert!(ws.text().await.starts_with("0{"));
@@ -380,13 +271,13 @@ async fn a_backend_that_is_gone_is_left_alone() {
     assert!(backend.is_quiet());
     let metrics = running.operator("GET", "/metrics").send(running.addr).await;
     for sample in [
-        "gateway_hook_circuit 2\n",
-        "gateway_hook_circuit_opened_total 1\n",
-        "gateway_hook_calls_total{call=\"event\",outcome=\"status\"} 2\n",
-        "gateway_hook_calls_total{call=\"event\",outcome=\"open\"} 1\n",
-        "gateway_hook_calls_total{call=\"connect\",outcome=\"answered\"} 1\n",
-        "gateway_hook_calls_total{call=\"connect\",outcome=\"open\"} 2\n",
-        "gateway_hook_waiting_calls 0\n",
+        "gateway_webhook_circuit_state 2\n",
+        "gateway_webhook_circuit_opened_total 1\n",
+        "gateway_webhooks_total{type=\"event\",outcome=\"status\"} 2\n",
+        "gateway_webhooks_total{type=\"event\",outcome=\"open\"} 1\n",
+        "gateway_webhooks_total{type=\"connect\",outcome=\"answered\"} 1\n",
+        "gateway_webhooks_total{type=\"connect\",outcome=\"open\"} 2\n",
+        "gateway_webhooks_queued 0\n",
     ] {
         assert!(metrics.text().contains(sample), "{sample}{}", metrics.text());
     }
@@ -405,7 +296,7 @@ async fn a_backend_that_is_gone_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_waits_has_a_limit() {
+async fn queued_webhooks_have_a_limit() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({"max_waiting": 3, "max_concurrent": 1})).await;
     let mut ada = native(&running, &mut backend).await;
@@ -415,7 +306,7 @@ async fn what_waits_has_a_limit() {
     let first = backend.next("event").await;
     bob.emit("e", json!(2)).await;
     until(|| running.gateway.io().engine().traffic().received.messages >= 5).await;
-    assert_eq!(eve.ask_refused("e").await, json!({"error": "too many calls wait for the backend"}));
+    assert_eq!(eve.ask_refused("e").await, json!({"error": "the webhook queue is full"}));
     assert!(backend.is_quiet(), "one at a time");
     // The share reserved for `connect` is still free.
     let coming = tokio::spawn(WebSocket::open(running.addr, "/"));
@@ -429,14 +320,14 @@ async fn what_waits_has_a_limit() {
 }
 
 #[tokio::test]
-async fn an_answer_that_means_nothing_does_nothing() {
+async fn an_invalid_response_has_no_effect() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let mut client = native(&running, &mut backend).await;
     for answer in ["{", "[]", r#"{"rooms": ["r", ""]}"#, r#"{"emit": [{"event": "disconnect"}]}"#] {
         client.emit("e", json!(1)).await;
         backend.next("event").await.answer.send((200, answer.to_owned())).unwrap();
-        assert_eq!(client.heard("error").await["message"], "the answer of the backend cannot be followed");
+        assert_eq!(client.heard("error").await["message"], "the response of the backend is invalid");
     }
     assert_eq!(running.gateway.io().room_len("r"), 0);
     // A client is refused if the response about it is invalid.
@@ -447,7 +338,7 @@ async fn an_answer_that_means_nothing_does_nothing() {
 }
 
 #[tokio::test]
-async fn the_backend_hears_the_end_of_all() {
+async fn a_drain_sends_all_disconnect_webhooks() {
     let mut backend = Backend::start().await;
     let running = backend.gateway(json!({})).await;
     let client = native(&running, &mut backend).await;
@@ -463,16 +354,9 @@ async fn the_backend_hears_the_end_of_all() {
     soon(drained).await.unwrap();
 }
 
-impl crate::support::Client {
-    /// The acknowledgement of a refused event, beside the event `error`.
-    pub(crate) async fn ask_refused(&mut self, event: &str) -> Value {
-        self.ask(event, json!(null)).await
-    }
-}
-
 /// The Python backend of the README, killed and restarted while npm clients are connected.
 #[tokio::test]
-async fn the_backend_of_python_goes_and_comes_back() {
+async fn the_python_backend_may_restart() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
@@ -480,7 +364,7 @@ async fn the_backend_of_python_goes_and_comes_back() {
         "url": format!("http://127.0.0.1:{port}/"), "secrets": [SECRET],
         "failures": 1, "open_ms": 100, "backoff_ms": 100, "retries": 5, "connect_ms": 500,
     });
-    let running = start(json!({"hooks": hooks})).await;
+    let running = start(json!({"webhooks": hooks})).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/webhooks/backend.py");
     let url = format!("http://{}", running.addr);
     tests::node::run("webhooks.mjs", &[&url, script, &port.to_string(), SECRET]).await;

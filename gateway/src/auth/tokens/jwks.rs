@@ -76,13 +76,13 @@ struct Key {
 #[non_exhaustive]
 pub enum JwksError {
     /// The file cannot be read.
-    #[error("it cannot be read: {0}")]
+    #[error("cannot be read: {0}")]
     Read(#[from] std::io::Error),
     /// The document is not a key set.
-    #[error("it is no JSON Web Key Set: {0}")]
+    #[error("not a JSON Web Key Set: {0}")]
     Json(#[from] serde_json::Error),
     /// The document contains no key that could sign tokens.
-    #[error("there is no key for signatures of RSA, ECDSA (P-256, P-384) or Ed25519 in it")]
+    #[error("no signature key of RSA, ECDSA (P-256, P-384) or Ed25519")]
     Empty,
     /// The server answered with a status other than 200.
     #[error("the server answered {0}")]
@@ -141,7 +141,7 @@ impl Jwks {
         *last_fetch = Some(Instant::now());
         match self.read().await {
             Ok(known) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = known,
-            Err(error) => tracing::warn!(%error, "auth.jwks: the keys stay as they are"),
+            Err(error) => tracing::warn!(%error, "auth.jwks: refresh failed, the known keys stay valid"),
         }
     }
 

@@ -31,7 +31,7 @@ const MAX_DATE: u64 = 253_402_300_799;
 #[non_exhaustive]
 pub enum TokenError {
     /// The algorithm is unknown.
-    #[error("auth.jwt_method: there is no method {0}")]
+    #[error("auth.jwt_method: unknown algorithm {0}")]
     Method(String),
     /// The key does not fit the algorithm.
     #[error("auth.jwt_key: {0}")]
@@ -46,13 +46,13 @@ pub enum TokenError {
 #[non_exhaustive]
 pub enum SessionError {
     /// The settings have no session secret.
-    #[error("there are no sessions here without auth.session_secret")]
+    #[error("session tokens require auth.session_secret")]
     Off,
     /// The user's name is invalid.
-    #[error("the name of a user has 1 to 256 bytes")]
+    #[error("a user name of 1 to 256 bytes is expected")]
     User,
     /// The system has no random bytes.
-    #[error("no random numbers: {0}")]
+    #[error("the system has no random bytes: {0}")]
     Random(#[from] getrandom::Error),
     /// The secret cannot be used.
     #[error("the token cannot be signed: {0}")]
@@ -225,12 +225,12 @@ impl Tokens {
         };
         match (session, jwt) {
             _ if !self.are_accepted() => {
-                "there is neither auth.jwt_key, auth.jwks nor auth.session_secret".to_owned()
+                "none of auth.jwt_key, auth.jwks and auth.session_secret is set".to_owned()
             }
-            (None, None) => "it names no user that could be one, or its time is over".to_owned(),
-            (Some(error), None) => format!("as the token of a session: {error}"),
+            (None, None) => "the user name is invalid, or the token has expired".to_owned(),
+            (Some(error), None) => format!("as a session token: {error}"),
             (None, Some(error)) => format!("as a JWT: {error}"),
-            (Some(session), Some(jwt)) => format!("as a JWT: {jwt}; as the token of a session: {session}"),
+            (Some(session), Some(jwt)) => format!("as a JWT: {jwt}; as a session token: {session}"),
         }
     }
 

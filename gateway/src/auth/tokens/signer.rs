@@ -32,9 +32,9 @@ pub(crate) enum SignerError {
     Settings(#[from] TokenError),
     #[error("neither auth.session_secret nor auth.jwt_key is set")]
     NoKey,
-    #[error("JWTs by {0} are made with a private key: --private-key FILE")]
+    #[error("JWTs with {0} require a private key: --private-key FILE")]
     NoPrivateKey(String),
-    #[error("the private key does not go with auth.jwt_method: {0}")]
+    #[error("the private key does not match auth.jwt_method: {0}")]
     PrivateKey(jsonwebtoken::errors::Error),
     #[error(transparent)]
     Sign(#[from] SessionError),

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::auth::user::MAX_NAME_LEN;
 
-const SECRET: &str = "a secret that nobody guesses";
+const SECRET: &str = "an unguessable session secret";
 
 fn auth(method: &str, key: &str) -> Auth {
     Auth { jwt_method: method.to_owned(), jwt_key: key.into(), ..Auth::default() }
@@ -17,7 +17,7 @@ fn sign(claims: &Value) -> String {
 }
 
 #[tokio::test]
-async fn only_good_tokens_are_good() {
+async fn only_valid_tokens_are_accepted() {
     let tokens = Tokens::new(&auth("HS256", SECRET)).unwrap();
     let end = now() + 1000;
     let known = tokens.check(&sign(&json!({"sub": "ada", "exp": end, "aud": "x", "iss": "y"}))).await;
@@ -53,7 +53,7 @@ async fn only_good_tokens_are_good() {
 }
 
 #[tokio::test]
-async fn issuer_and_audience_have_to_be_those() {
+async fn issuer_and_audience_must_match() {
     let strict =
         Auth { jwt_issuer: "us".to_owned(), jwt_audience: "chat".to_owned(), ..auth("HS256", SECRET) };
     let strict = Tokens::new(&Auth { user_claim: "name".to_owned(), ..strict }).unwrap();
@@ -71,7 +71,7 @@ async fn issuer_and_audience_have_to_be_those() {
 }
 
 #[tokio::test]
-async fn keys_go_with_their_methods() {
+async fn keys_must_match_their_algorithms() {
     assert!(matches!(Tokens::new(&auth("none", SECRET)), Err(TokenError::Method(_))));
     for method in ["RS256", "ES256", "EdDSA"] {
         assert!(matches!(Tokens::new(&auth(method, SECRET)), Err(TokenError::Key(_))), "{method}");
@@ -132,11 +132,11 @@ async fn every_family_of_methods_is_checked() {
 }
 
 #[test]
-fn sets_without_a_key_for_us_are_refused() {
+fn sets_without_a_usable_key_are_refused() {
     for (set, wrong) in [
-        ("{}", "auth.jwks: it is no JSON Web Key Set: missing field `keys`"),
-        (r#"{"keys": []}"#, "auth.jwks: there is no key for signatures"),
-        (r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#, "auth.jwks: there is no key for signatures"),
+        ("{}", "auth.jwks: not a JSON Web Key Set: missing field `keys`"),
+        (r#"{"keys": []}"#, "auth.jwks: no signature key"),
+        (r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#, "auth.jwks: no signature key"),
     ] {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), set).unwrap();
@@ -145,35 +145,41 @@ fn sets_without_a_key_for_us_are_refused() {
         assert!(error.starts_with(wrong), "{error}");
     }
     let error = Tokens::new(&Auth { jwks: "/nonexistent".to_owned(), ..Auth::default() }).err().unwrap();
-    assert!(error.to_string().starts_with("auth.jwks: it cannot be read"));
+    assert!(error.to_string().starts_with("auth.jwks: cannot be read"));
 }
 
 #[tokio::test]
-async fn sessions_are_those_that_we_made() {
+async fn only_own_session_tokens_are_accepted() {
     let tokens = |secret: &str, session_ms| {
         Tokens::new(&Auth { session_secret: secret.into(), session_ms, ..Auth::default() }).unwrap()
     };
-    let ours = tokens(SECRET, 1_000_000);
-    let session = ours.acquire(Some("ada".to_owned())).unwrap();
+    let tokens_of_gateway = tokens(SECRET, 1_000_000);
+    let session = tokens_of_gateway.acquire(Some("ada".to_owned())).unwrap();
     let token = session.token.clone();
-    let identity = ours.check(&token).await.unwrap();
+    let identity = tokens_of_gateway.check(&token).await.unwrap();
     assert_eq!((identity.user.as_deref(), identity.until), (Some("ada"), session.until));
     assert!(identity.session.is_some() && identity.issued.is_some());
-    assert_ne!(ours.acquire(None).unwrap().token, ours.acquire(None).unwrap().token);
-    assert_eq!(ours.check(&ours.acquire(None).unwrap().token).await.unwrap().user, None);
+    assert_ne!(
+        tokens_of_gateway.acquire(None).unwrap().token,
+        tokens_of_gateway.acquire(None).unwrap().token
+    );
+    assert_eq!(
+        tokens_of_gateway.check(&tokens_of_gateway.acquire(None).unwrap().token).await.unwrap().user,
+        None
+    );
     assert_eq!(tokens("another secret", 1000).check(&token).await, None);
     let over = tokens(SECRET, 0).acquire(None).unwrap().token;
-    assert_eq!(ours.check(&over).await, None);
+    assert_eq!(tokens_of_gateway.check(&over).await, None);
     for user in [String::new(), "x".repeat(MAX_NAME_LEN + 1)] {
-        assert!(matches!(ours.acquire(Some(user)), Err(SessionError::User)));
+        assert!(matches!(tokens_of_gateway.acquire(Some(user)), Err(SessionError::User)));
     }
     assert!(matches!(Tokens::new(&Auth::default()).unwrap().acquire(None), Err(SessionError::Off)));
     assert!(!format!("{session:?}").contains(&session.token));
-    assert!(!format!("{ours:?}").contains(SECRET));
+    assert!(!format!("{tokens_of_gateway:?}").contains(SECRET));
 }
 
 #[test]
-fn the_end_of_a_session_is_written_for_people() {
+fn the_expiry_of_a_session_is_rfc_3339() {
     let session = |until| SessionToken { token: String::new(), user: None, until }.expires_at();
     assert_eq!(session(0), "1970-01-01T00:00:00Z");
     assert_eq!(session(u64::MAX), "9999-12-31T23:59:59Z");

@@ -113,7 +113,7 @@ async fn batch(gateway: &Gateway, body: &[u8]) -> Done {
     for Object(One { call, body }) in calls {
         let done = match Call::in_batch(&call) {
             Some(call) => one(gateway, call, body.get().as_bytes()).await,
-            None => Err(Failure::bad_request("there is no such call that could be in a batch")),
+            None => Err(Failure::bad_request("unknown call, or not allowed in a batch")),
         };
         let status = done.as_ref().map_or_else(Failure::status, |_| StatusCode::OK);
         let mut result = failure::to_json(&done);
@@ -143,9 +143,9 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
         Call::Broadcast => {
             let Broadcast { event, data, namespace } = parse(body)?;
             let namespace = self::namespace(gateway, namespace)?;
-            let everybody = namespace.len();
+            let receivers = namespace.len();
             namespace.emit(&named(event, "event")?, &or_null(data)).await?;
-            Ok(json!({"reached": everybody}))
+            Ok(json!({"reached": receivers}))
         }
         Call::JoinRoom | Call::LeaveRoom => {
             let Membership { client_id, room, namespace } = parse(body)?;
@@ -171,7 +171,7 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
             Ok(json!({"metadata": user::metadata(&socket)}))
         }
         Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::AcquireSession => {
-            Err(Failure::bad_request("nothing is changed by this call"))
+            Err(Failure::bad_request("the call changes no state"))
         }
     }
 }
@@ -184,28 +184,28 @@ async fn to_members(namespace: &Namespace, room: &str, event: String, data: Opti
 
 /// Disconnects a client, the members of a room, or a user. A user without a namespace is disconnected from
 /// all namespaces.
-async fn disconnect(gateway: &Gateway, asked: Disconnect) -> Done {
-    let Disconnect { client_id, room, user, namespace, close } = asked;
+async fn disconnect(gateway: &Gateway, request: Disconnect) -> Done {
+    let Disconnect { client_id, room, user, namespace, close } = request;
     let close = close.unwrap_or(true);
-    let (places, room) = match (client_id, room, user) {
+    let (namespaces, room) = match (client_id, room, user) {
         (Some(client_id), None, None) => {
             socket(&self::namespace(gateway, namespace)?, &client_id)?.disconnect(close);
             return Ok(json!({"disconnected": 1}));
         }
         (None, Some(room), None) => (vec![self::namespace(gateway, namespace)?], named(room, "room")?),
         (None, None, Some(user)) => {
-            let places = match namespace {
+            let namespaces = match namespace {
                 Some(name) => vec![self::namespace(gateway, Some(name))?],
                 None => namespaces(gateway),
             };
-            (places, user_room(&named(user, "user")?))
+            (namespaces, user_room(&named(user, "user")?))
         }
         _ => return Err(Failure::bad_request("one of client_id, room and user is expected")),
     };
     // The number is determined before the disconnects: closing a connection also disconnects its sockets in
     // the other namespaces.
-    let disconnected: usize = places.iter().map(|namespace| namespace.room_len(&room)).sum();
-    for namespace in places {
+    let disconnected: usize = namespaces.iter().map(|namespace| namespace.room_len(&room)).sum();
+    for namespace in namespaces {
         namespace.to(room.as_str()).disconnect_sockets(close).await.map_err(EmitError::from)?;
     }
     Ok(json!({"disconnected": disconnected}))
@@ -247,7 +247,7 @@ pub(super) fn namespace(gateway: &Gateway, name: Option<String>) -> Result<Names
     let found = Some(name.as_str())
         .filter(|name| *name != STATS_NAMESPACE)
         .and_then(|name| gateway.io().namespace(name));
-    let unknown = || Failure::new(StatusCode::NOT_FOUND, "unknown_namespace", "there is no such namespace");
+    let unknown = || Failure::new(StatusCode::NOT_FOUND, "unknown_namespace", "unknown namespace");
     found.ok_or_else(unknown)
 }
 

@@ -37,7 +37,7 @@ impl Failure {
         json!({"success": false, "error": {"code": self.code, "message": self.message}})
     }
 
-    pub(in crate::http) fn into_answer(self) -> HttpResponse {
+    pub(in crate::http) fn into_response(self) -> HttpResponse {
         response::json(self.status, &self.to_json())
     }
 }

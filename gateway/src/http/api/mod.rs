@@ -55,7 +55,7 @@ pub(super) async fn respond(
         admit(gateway, &head, listener)?;
         match call {
             Call::Rooms | Call::Sockets | Call::Counts => {
-                let data = queries::answer(gateway, call, &Query::from(&head.uri))?;
+                let data = queries::response(gateway, call, &Query::from(&head.uri))?;
                 Ok(failure::of_bytes(failure::to_bytes(&data)))
             }
             _ => act(gateway, call, &head, read(gateway, &head, &mut body).await?).await,
@@ -66,7 +66,7 @@ pub(super) async fn respond(
     if answered.is_err() && !head.headers.contains_key(header::EXPECT) {
         discard(gateway, &mut body).await;
     }
-    answered.unwrap_or_else(Failure::into_answer)
+    answered.unwrap_or_else(Failure::into_response)
 }
 
 /// Reads and discards the rest of a body. Closing a connection with unread data resets it, and a client or
@@ -92,10 +92,10 @@ async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result
     };
     match gateway.idempotency_keys().reserve(key, &(call.name(), &body), Instant::now()) {
         KeyState::New(ticket) => keep(gateway, call, body, ticket).await,
-        KeyState::Done(answer) => {
-            let mut answer = failure::of_bytes(answer);
-            answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-            Ok(answer)
+        KeyState::Done(response) => {
+            let mut response = failure::of_bytes(response);
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            Ok(response)
         }
         KeyState::Running => {
             let message = "the call with this idempotency-key is still being carried out";
@@ -119,8 +119,8 @@ async fn keep(
     let gateway = gateway.clone();
     let work = tokio::spawn(async move {
         let done = actions::carry_out(&gateway, call, &body).await.map(|data| failure::to_bytes(&data));
-        if let Ok(answer) = &done {
-            ticket.done(answer.clone());
+        if let Ok(response) = &done {
+            ticket.done(response.clone());
         }
         done
     });
@@ -132,8 +132,8 @@ async fn keep(
 fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {
     let Some(key) = head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()));
-    let wrong = || Failure::bad_request("the idempotency-key has 1 to 255 visible characters");
-    key.map(Some).ok_or_else(wrong)
+    let invalid = || Failure::bad_request("the idempotency-key has 1 to 255 visible characters");
+    key.map(Some).ok_or_else(invalid)
 }
 
 /// Checks that a request comes from an operator: its origin, and its key unless the port needs none.
@@ -145,7 +145,7 @@ pub(super) fn admit(gateway: &Gateway, head: &Parts, listener: Listener) -> Resu
     {
         return Ok(());
     }
-    let message = "a key is needed, as `x-api-key` or `Authorization: Bearer`";
+    let message = "an operator key is required, as `x-api-key` or `Authorization: Bearer`";
     Err(Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
 }
 
@@ -153,7 +153,7 @@ fn check_origin(gateway: &Gateway, head: &Parts) -> Result<(), Failure> {
     if gateway.origins().allow(&head.headers) {
         return Ok(());
     }
-    let message = "pages of this origin may not do that";
+    let message = "this origin may not use the API";
     Err(Failure::new(StatusCode::FORBIDDEN, "forbidden_origin", message))
 }
 
@@ -176,7 +176,9 @@ async fn read(gateway: &Gateway, head: &Parts, body: &mut RequestBody) -> Result
             let message = "the body is larger than transport.max_payload_bytes";
             Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
         }
-        Ok(Err(_)) => Err(Failure::bad_request("the body did not come whole")),
-        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come in time")),
+        Ok(Err(_)) => Err(Failure::bad_request("the body is incomplete")),
+        Err(_) => {
+            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time"))
+        }
     }
 }

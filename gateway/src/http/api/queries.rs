@@ -20,7 +20,7 @@ const MAX_LISTED: usize = 1000;
 const LISTED: usize = 100;
 
 /// Handles a reading call.
-pub(super) fn answer(gateway: &Gateway, call: Call, query: &Query) -> Done {
+pub(super) fn response(gateway: &Gateway, call: Call, query: &Query) -> Done {
     match call {
         Call::Sockets => sockets(gateway, query),
         Call::Counts => Ok(counts(gateway)),

@@ -45,8 +45,8 @@ pub(super) async fn acquire(
             Err(Failure::new(StatusCode::NOT_FOUND, "no_sessions", error.to_string()))
         }
         Err(error) => {
-            tracing::error!(%error, "no session");
-            let message = "a session cannot be made";
+            tracing::error!(%error, "session token not issued");
+            let message = "the session token cannot be issued";
             Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
         }
     }

@@ -33,20 +33,20 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Response of `/`: the page for callers that accept HTML, the information as JSON for all others.
 pub(super) fn home(gateway: &Gateway, headers: &HeaderMap) -> HttpResponse {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut answer =
+    let mut response =
         if accepted.any(|value| value.contains("text/html")) { file(&HOME) } else { info::info(gateway) };
-    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    answer
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
 }
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// Response with a file of the page. The opener policy denies other pages access to its window.
 pub(super) fn file(file: &File) -> HttpResponse {
-    let mut answer = response::of(StatusCode::OK, file.content_type, file.text);
-    let headers = answer.headers_mut();
+    let mut response = response::of(StatusCode::OK, file.content_type, file.text);
+    let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    answer
+    response
 }

@@ -146,7 +146,7 @@ async fn two_tabs_meet_over_two_protocols() {
         sender.fill("#data", &json!({"room": "lobby", "content": said}).to_string()).await;
         sender.click("#ack").await;
         sender.click("#emit button").await;
-        sender.until(&log_has("answer to message: {\"data\":")).await;
+        sender.until(&log_has("acknowledgement of message: {\"data\":")).await;
         receiver.until(&log_has(&format!(r#""content":"{said}""#))).await;
         assert_eq!(to == "native", from == "socketio");
     }
@@ -195,14 +195,14 @@ async fn pictures(tab: &mut Tab) {
 }
 
 #[tokio::test]
-async fn a_key_unlocks_the_numbers() {
+async fn a_key_unlocks_the_statistics() {
     let running = start(json!({"api": {"keys": [KEY]}})).await;
     let browser = Browser::start().await;
     let mut tab = open(&browser, &running).await;
-    tab.until(&shows("state", "locked")).await;
+    tab.until(&shows("state", "key required")).await;
     tab.fill("#key", "not the right key").await;
     tab.click("#unlock button").await;
-    tab.until(&shows("unlock-error", "This key opens nothing.")).await;
+    tab.until(&shows("unlock-error", "Invalid key.")).await;
     tab.fill("#key", KEY).await;
     tab.click("#unlock button").await;
     tab.until(&shows("state", "live")).await;
@@ -211,11 +211,11 @@ async fn a_key_unlocks_the_numbers() {
 
 /// The printed link unlocks the page, and the key does not stay in the address bar.
 #[tokio::test]
-async fn a_link_with_the_key_opens_the_numbers() {
+async fn a_link_with_the_key_opens_the_statistics() {
     let running = start(json!({})).await;
     let browser = Browser::start().await;
     let mut locked = open(&browser, &running).await;
-    locked.until(&shows("state", "locked")).await;
+    locked.until(&shows("state", "key required")).await;
     let mut tab = visit(&browser, &format!("http://{}/#key={}", running.addr, running.key())).await;
     tab.until(&shows("state", "live")).await;
     tab.until("location.hash === '' && !location.href.includes('key')").await;

@@ -44,7 +44,7 @@ const [{ error }] = await ask(ada, "send_to_room", { room: 7 });
 assert.match(error, /argument 0/);
 
 // Clients cannot join the room of another socket, nor an unlimited number of rooms.
-assert.deepEqual(await ask(bob, "join_room", ada.id), [{ error: "this room is somebody's own" }]);
+assert.deepEqual(await ask(bob, "join_room", ada.id), [{ error: "this room belongs to a socket" }]);
 assert.match((await ask(bob, "join_room", "x".repeat(101)))[0].error, /1 to 100 bytes/);
 for (let number = 1; number < 32; number += 1) {
   const came = next(bob, "joined_room");
@@ -63,14 +63,14 @@ assert.deepEqual(await said, [{ data: "Hello room!" }]);
 said = next(ada, "private_msg");
 assert.deepEqual(await (await post(`/clients/${ada.id}`, "Private data")).json(), { reached: 1 });
 assert.deepEqual(await said, [{ message: "Private data" }]);
-assert.equal((await post("/clients/nobody", "?")).status, 404);
+assert.equal((await post("/clients/unknown", "?")).status, 404);
 assert.deepEqual((await (await fetch(url)).json()).clients, 2);
 
 // Leaving a room.
 const left = next(bob, "left_room");
 bob.emit("leave_room", "lobby");
 assert.deepEqual(await left, [{ room: "lobby" }]);
-assert.deepEqual(await (await post("/rooms/lobby", "Nobody?")).json(), { reached: 0 });
+assert.deepEqual(await (await post("/rooms/lobby", "empty?")).json(), { reached: 0 });
 
 // A namespace of its own. Only members of a room may send to it.
 const [cat] = await join("/chat");

@@ -96,7 +96,7 @@ impl Channel {
         let replies = self.replies(api, &sender.into());
         let room = self.room(sender);
         if api.of(&self.0.config.namespace).room_len(&room) == 0 {
-            warn!(sender, "nobody is there to hear what the bot says unasked");
+            warn!(sender, "unsolicited reply dropped: the sender is not connected");
             return None;
         }
         Some(replies)

@@ -128,7 +128,7 @@ for (const wrong of [
 backend.closeAllConnections();
 await new Promise((closed) => backend.close(closed));
 heard = answer();
-say("anybody?");
+say("hello?");
 assert.deepEqual(await heard, [{ text: "Sorry." }]);
 console.log("ok");
 process.exit(0);

@@ -47,7 +47,7 @@ async fn a_conversation_ends_with_its_connection_without_persistence() {
     let unasked = channel.replies_to(&api, &sid).unwrap();
     unasked.send(&Reply::text("by the way")).await.unwrap();
     assert_eq!(ws.text().await, r#"42["bot_uttered",{"text":"by the way"}]"#);
-    assert!(channel.replies_to(&api, "nobody").is_none());
+    assert!(channel.replies_to(&api, "unknown").is_none());
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use crate::command::{Command, CommandError, Outcome};
 use crate::event::{Event, EventType};
-use crate::present::{Present, SERVICES, USER_ROOM, Who};
+use crate::present::{Identity, Present, SERVICES, USER_ROOM};
 
 /// Maximum length of the name of a room, a user or a service, in bytes.
 const MAX_NAME: usize = 256;
@@ -55,22 +55,22 @@ pub struct Bus {
 /// Reference of handlers to their namespace. It is cleared at shutdown, because the namespace owns the
 /// handlers.
 #[derive(Clone, Default)]
-struct Slot(Arc<RwLock<Option<Home>>>);
+struct Slot(Arc<RwLock<Option<ActiveBus>>>);
 
 /// The shared state of the bus.
 #[derive(Clone)]
-struct Home {
+struct ActiveBus {
     namespace: Namespace,
     present: Present,
 }
 
 impl Slot {
-    fn get(&self) -> Result<Home, CommandError> {
+    fn get(&self) -> Result<ActiveBus, CommandError> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(CommandError::Closed)
     }
 
-    fn set(&self, home: Option<Home>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = home;
+    fn set(&self, active: Option<ActiveBus>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = active;
     }
 }
 
@@ -103,7 +103,7 @@ impl Bus {
             async move { present.leave(&socket).await }
         });
         let slot = Slot::default();
-        slot.set(Some(Home { namespace: namespace.clone(), present }));
+        slot.set(Some(ActiveBus { namespace: namespace.clone(), present }));
         for op in Command::OPS {
             let slot = slot.clone();
             namespace.on(op, move |socket: Socket, Data(data): Data<Value>| {
@@ -159,7 +159,7 @@ impl Bus {
     }
 }
 
-fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Who, ConnectError> {
+fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Identity, ConnectError> {
     #[derive(Deserialize)]
     struct Credentials {
         service: Option<String>,
@@ -171,11 +171,11 @@ fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Wh
     let named = |name: &String| (1..=MAX_NAME).contains(&name.len());
     match (said.service, said.user_id) {
         (Some(service), _) if named(&service) && is_key(key, said.key.as_deref()) => {
-            Ok(Who::Service(service))
+            Ok(Identity::Service(service))
         }
         (Some(_), _) => Err(ConnectError::new("not a service")),
-        (None, Some(user)) if users == Users::Believed && named(&user) => Ok(Who::User(user)),
-        _ => Ok(Who::Nobody),
+        (None, Some(user)) if users == Users::Believed && named(&user) => Ok(Identity::User(user)),
+        _ => Ok(Identity::Anonymous),
     }
 }
 
@@ -187,7 +187,7 @@ fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
 /// Forwards a standard event of any client to all services, with the sender as its source. The bus itself
 /// answers presence queries.
 async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Result<(), CommandError> {
-    let who = Who::of(&socket);
+    let who = Identity::of(&socket);
     let Value::Object(mut fields) = data else {
         return Err(CommandError::Invalid("expected an object".to_owned()));
     };
@@ -205,30 +205,30 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
         "bus".clone_into(&mut update.source);
         return Ok(socket.emit(update.kind.name(), &update)?);
     }
-    if !matches!(who, Who::Service(_)) {
+    if !matches!(who, Identity::Service(_)) {
         // A client must not send as another user.
         for ours in ["user_id", "client_id"] {
             event.fields.remove(ours);
         }
     }
     match who {
-        Who::User(user) => event = event.with("user_id", user),
-        Who::Nobody => event = event.with("client_id", socket.id()),
-        Who::Service(_) => {}
+        Identity::User(user) => event = event.with("user_id", user),
+        Identity::Anonymous => event = event.with("client_id", socket.id()),
+        Identity::Service(_) => {}
     }
     debug!(kind = event.kind.name(), source = event.source, "heard");
     Ok(socket.to(SERVICES).emit(event.kind.name(), &event).await?)
 }
 
 async fn obey(socket: &Socket, slot: &Slot, op: &str, data: Value) -> Result<Outcome, CommandError> {
-    let Who::Service(name) = Who::of(socket) else {
+    let Identity::Service(name) = Identity::of(socket) else {
         return Err(CommandError::NotAService);
     };
     carry_out(&slot.get()?, Command::read(op, data)?, &name, Some(socket)).await
 }
 
 async fn carry_out(
-    Home { namespace, present }: &Home,
+    ActiveBus { namespace, present }: &ActiveBus,
     command: Command,
     source: &str,
     asking: Option<&Socket>,

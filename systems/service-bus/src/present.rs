@@ -16,22 +16,22 @@ pub(crate) const USER_ROOM: &str = "user:";
 
 /// The identity of a socket.
 #[derive(Clone)]
-pub(crate) enum Who {
+pub(crate) enum Identity {
     Service(String),
     User(String),
-    Nobody,
+    Anonymous,
 }
 
-impl Who {
+impl Identity {
     pub(crate) fn of(socket: &Socket) -> Self {
-        socket.extensions().get().unwrap_or(Self::Nobody)
+        socket.extensions().get().unwrap_or(Self::Anonymous)
     }
 
     /// The source of the events that it sends.
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::Service(name) => name,
-            Self::User(_) | Self::Nobody => "client",
+            Self::User(_) | Self::Anonymous => "client",
         }
     }
 }
@@ -44,35 +44,35 @@ pub(crate) struct Present(Arc<Mutex<HashMap<String, usize>>>);
 impl Present {
     /// Records the connect of a socket.
     pub(crate) async fn arrive(&self, socket: &Socket) {
-        match Who::of(socket) {
-            Who::Service(name) => {
+        match Identity::of(socket) {
+            Identity::Service(name) => {
                 info!(service = name, "connected");
                 socket.join([SERVICES.to_owned(), format!("service:{name}")]);
             }
-            Who::User(user) => {
+            Identity::User(user) => {
                 socket.join(format!("{USER_ROOM}{user}"));
-                self.come(socket, &user, |who| matches!(who, Who::User(_))).await;
+                self.come(socket, &user, |who| matches!(who, Identity::User(_))).await;
             }
-            Who::Nobody => {}
+            Identity::Anonymous => {}
         }
     }
 
     /// A service assigns a user to a socket. A socket that has an identity keeps it.
     pub(crate) async fn introduce(&self, socket: &Socket, user: &str) {
-        self.come(socket, user, |who| matches!(who, Who::Nobody)).await;
+        self.come(socket, user, |who| matches!(who, Identity::Anonymous)).await;
     }
 
-    async fn come(&self, socket: &Socket, user: &str, is_new: impl FnOnce(&Who) -> bool) {
+    async fn come(&self, socket: &Socket, user: &str, is_new: impl FnOnce(&Identity) -> bool) {
         let mut present = self.0.lock().await;
-        if !is_new(&Who::of(socket)) {
+        if !is_new(&Identity::of(socket)) {
             return;
         }
         if !socket.is_connected() {
             // The socket is already leaving; `leave` has seen no user, or will see none.
-            socket.extensions().insert(Who::Nobody);
+            socket.extensions().insert(Identity::Anonymous);
             return;
         }
-        socket.extensions().insert(Who::User(user.to_owned()));
+        socket.extensions().insert(Identity::User(user.to_owned()));
         let connections = present.entry(user.to_owned()).or_default();
         *connections += 1;
         if *connections == 1 {
@@ -82,7 +82,7 @@ impl Present {
 
     /// Records the disconnect of a socket.
     pub(crate) async fn leave(&self, socket: &Socket) {
-        if let Who::Service(name) = Who::of(socket) {
+        if let Identity::Service(name) = Identity::of(socket) {
             info!(service = name, "disconnected");
             return;
         }
@@ -96,11 +96,11 @@ impl Present {
 
     async fn go(&self, socket: &Socket, is_meant: impl FnOnce(&str) -> bool) {
         let mut present = self.0.lock().await;
-        let Who::User(user) = Who::of(socket) else { return };
+        let Identity::User(user) = Identity::of(socket) else { return };
         if !is_meant(&user) {
             return;
         }
-        socket.extensions().insert(Who::Nobody);
+        socket.extensions().insert(Identity::Anonymous);
         let left = present.get_mut(&user).map(|connections| {
             *connections -= 1;
             *connections

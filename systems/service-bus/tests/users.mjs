@@ -16,12 +16,12 @@ async function join(auth, transports = ["polling", "websocket"]) {
 const ada = await join({ user_id: "ada" });
 const desk = await join({ user_id: "ada" }, ["polling"]);
 const bob = await join({ user_id: "bob" }, ["websocket"]);
-const nobody = await join({});
+const anonymous = await join({});
 
 // An event of a user goes to the services; the chat service forwards it to all clients of the recipient.
 const heard = [ada, desk].map((socket) => next(socket, "chat:message"));
-for (const stranger of [bob, nobody]) {
-  stranger.on("chat:message", () => assert.fail("this was not for everybody"));
+for (const stranger of [bob, anonymous]) {
+  stranger.on("chat:message", () => assert.fail("this event was not for all clients"));
 }
 bob.emit("chat:message", { recipient_id: "ada", content: "Hello, world!", source: "the boss", user_id: "eve" });
 for (const [event] of await Promise.all(heard)) {
@@ -56,29 +56,29 @@ refused.close();
 
 // A service in Node.js, and one that has HTTP only.
 const service = await join({ service: "node", key });
-let note = next(nobody, "notification");
+let note = next(anonymous, "notification");
 const event = { type: "notification", text: "hello" };
-assert.deepEqual(await ask(service, "emit_to_client", { client_id: nobody.id, event }), [{ reached: 1 }]);
+assert.deepEqual(await ask(service, "emit_to_client", { client_id: anonymous.id, event }), [{ reached: 1 }]);
 assert.equal((await note)[0].source, "node");
 const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
 const post = async (op, body) =>
   (await fetch(`${url}/api/${op}`, { method: "POST", headers, body: JSON.stringify(body) })).json();
-assert.deepEqual(await post("join_room", { client_id: nobody.id, room: "tea" }), { success: true, reached: 1 });
+assert.deepEqual(await post("join_room", { client_id: anonymous.id, room: "tea" }), { success: true, reached: 1 });
 const { rooms } = await (await fetch(`${url}/api/rooms`, { headers })).json();
-assert.deepEqual(rooms.tea, [nobody.id]);
+assert.deepEqual(rooms.tea, [anonymous.id]);
 assert.deepEqual(rooms["user:ada"].sort(), [ada.id, desk.id].sort());
 assert.equal(rooms.services.length, 2);
-note = next(nobody, "notification");
+note = next(anonymous, "notification");
 assert.deepEqual(await post("emit_to_room", { room: "tea", event, source: "curl" }), { success: true, reached: 1 });
 assert.equal((await note)[0].source, "curl");
 assert.deepEqual(await post("emit_to_user", { user_id: "ada", event }), { success: true, reached: 2 });
 assert.deepEqual(await post("emit_to_client", { client_id: bob.id, event }), { success: true, reached: 1 });
 assert.equal((await post("broadcast", { event })).reached, 6);
-assert.deepEqual(await post("leave_room", { client_id: nobody.id, room: "tea" }), { success: true, reached: 1 });
+assert.deepEqual(await post("leave_room", { client_id: anonymous.id, room: "tea" }), { success: true, reached: 1 });
 assert.deepEqual(await post("emit_to_room", { room: "tea", event }), { success: true, reached: 0 });
 
 // Those who go are gone.
-for (const socket of [ada, desk, bob, nobody, service]) {
+for (const socket of [ada, desk, bob, anonymous, service]) {
   socket.close();
 }
 await soon("the end of all", async (came) => {

@@ -15,7 +15,7 @@ pub enum SettingError {
         value: String,
     },
     /// A secret was expected.
-    #[error("{0}: an empty secret keeps nobody out")]
+    #[error("{0}: an empty secret protects nothing")]
     Empty(&'static str),
 }
 

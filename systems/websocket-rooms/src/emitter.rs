@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[derive(Clone)]
-    enum Happened {
+    enum TestEvent {
         This(u8),
         That,
     }
@@ -169,7 +169,7 @@ mod tests {
         That,
     }
 
-    impl Event for Happened {
+    impl Event for TestEvent {
         type Kind = Kind;
         fn kind(&self) -> Kind {
             match self {
@@ -182,11 +182,11 @@ mod tests {
     #[tokio::test]
     async fn handlers_are_called_in_order_until_they_are_removed() {
         let told: Arc<Mutex<Vec<(u8, u8)>>> = Arc::default();
-        let emitter = Emitter::<Happened>::new();
+        let emitter = Emitter::<TestEvent>::new();
         let tell = |who: u8| {
             let told = Arc::clone(&told);
             move |event| {
-                if let Happened::This(what) = event {
+                if let TestEvent::This(what) = event {
                     told.lock().unwrap().push((who, what));
                 }
                 async {}
@@ -196,12 +196,12 @@ mod tests {
         emitter.once(Kind::This, tell(2));
         emitter.on(Kind::This, tell(3));
         assert_eq!((emitter.len(Kind::This), emitter.is_empty(Kind::That)), (3, true));
-        emitter.emit(Happened::This(0)).await;
-        emitter.emit(Happened::This(1)).await;
-        emitter.emit(Happened::That).await;
+        emitter.emit(TestEvent::This(0)).await;
+        emitter.emit(TestEvent::This(1)).await;
+        emitter.emit(TestEvent::That).await;
         assert!(emitter.off(first));
         assert!(!emitter.off(first));
-        emitter.emit(Happened::This(2)).await;
+        emitter.emit(TestEvent::This(2)).await;
         assert_eq!(*told.lock().unwrap(), [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (3, 2)]);
     }
 }

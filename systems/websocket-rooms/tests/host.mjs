@@ -69,7 +69,7 @@ await line("one: open");
 one.close();
 first.terminate();
 await line("one: connection lost");
-child.stdin.write("anybody?\n");
+child.stdin.write("hello?\n");
 await line("sent to 1");
 one = await host(port);
 [first] = await next(one, "connection");

@@ -68,11 +68,11 @@ async fn messages_reach_the_selected_connections() {
     assert_eq!(server.broadcast_except("not ada", [ada_there.id(), ada_too_there.id()]), 1);
     assert_eq!(server.broadcast_to_room("tea", serde_json::json!({ "room": "tea" })), 2);
     assert_eq!(server.broadcast_to_room_except("tea", "not bob", [bob_there.id()]), 1);
-    assert_eq!(server.broadcast_to_room("nobody is here", "?"), 0);
+    assert_eq!(server.broadcast_to_room("empty", "?"), 0);
     assert_eq!(server.send_to_user("ada", "to ada, everywhere"), 2);
     assert_eq!(server.send_to_user("eve", "?"), 0);
     server.send(bob_there.id(), "to bob").unwrap();
-    assert_eq!(server.send("nobody", "?"), Err(SendError::NotOpen));
+    assert_eq!(server.send("unknown", "?"), Err(SendError::NotOpen));
     ada_too_there.send_json(&("to this", 1)).unwrap();
     server.broadcast(vec![1, 2, 3]);
 

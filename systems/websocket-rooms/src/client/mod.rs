@@ -37,7 +37,7 @@ struct Shared {
     uri: Uri,
     options: ClientOptions,
     events: Emitter<ClientEvent>,
-    link: Mutex<Link>,
+    link: Mutex<ClientState>,
     changed: watch::Sender<()>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The state of a client's connection.
-enum Link {
+enum ClientState {
     /// No connection: not connected yet, or closed.
     Idle,
     /// Connecting, or waiting for the next attempt; the sender stops it.
@@ -64,7 +64,7 @@ impl Client {
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) || uri.host().is_none_or(str::is_empty) {
             return Err(ConnectError::Url(uri));
         }
-        let link = Mutex::new(Link::Idle);
+        let link = Mutex::new(ClientState::Idle);
         let changed = watch::Sender::new(());
         Ok(Self(Arc::new(Shared { uri, options, events: Emitter::new(), link, changed })))
     }
@@ -74,10 +74,10 @@ impl Client {
         let (stop, stopped) = watch::channel(false);
         {
             let mut link = self.link();
-            if !matches!(*link, Link::Idle) {
+            if !matches!(*link, ClientState::Idle) {
                 return Err(ConnectError::AlreadyConnected);
             }
-            *link = Link::Trying(stop);
+            *link = ClientState::Trying(stop);
         }
         let (opened, done) = oneshot::channel();
         tokio::spawn(self.clone().run(stopped, opened));
@@ -87,11 +87,11 @@ impl Client {
     /// Closes the connection after the queued messages have been sent. The client does not reconnect.
     pub fn close(&self) {
         match &*self.link() {
-            Link::Idle => {}
-            Link::Trying(stop) => {
+            ClientState::Idle => {}
+            ClientState::Trying(stop) => {
                 stop.send_replace(true);
             }
-            Link::Up(stop, line) => {
+            ClientState::Up(stop, line) => {
                 stop.send_replace(true);
                 line.close_with(1000, "");
             }
@@ -101,7 +101,7 @@ impl Client {
     /// Waits until the client is closed for good; the handlers of its last connection have then returned.
     pub async fn closed(&self) {
         let mut changes = self.0.changed.subscribe();
-        while !matches!(*self.link(), Link::Idle) {
+        while !matches!(*self.link(), ClientState::Idle) {
             // This struct owns the sender, so it exists.
             if changes.changed().await.is_err() {
                 return;
@@ -117,16 +117,16 @@ impl Client {
     /// The current state.
     pub fn state(&self) -> ConnectionState {
         match &*self.link() {
-            Link::Idle => ConnectionState::Closed,
-            Link::Trying(_) => ConnectionState::Connecting,
-            Link::Up(_, line) => line.state(),
+            ClientState::Idle => ConnectionState::Closed,
+            ClientState::Trying(_) => ConnectionState::Connecting,
+            ClientState::Up(_, line) => line.state(),
         }
     }
 
     /// Round-trip time of the last ping. `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         match &*self.link() {
-            Link::Up(_, line) => line.pulse().latency,
+            ClientState::Up(_, line) => line.pulse().latency,
             _ => None,
         }
     }
@@ -134,7 +134,7 @@ impl Client {
     /// Queues a message without waiting. Fails if no connection is open.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         match &*self.link() {
-            Link::Up(_, line) => line.send(message.into()),
+            ClientState::Up(_, line) => line.send(message.into()),
             _ => Err(SendError::NotOpen),
         }
     }
@@ -215,7 +215,7 @@ impl Client {
 
     /// Sets the state to idle.
     pub(crate) fn idle(&self) {
-        *self.link() = Link::Idle;
+        *self.link() = ClientState::Idle;
         self.0.changed.send_replace(());
     }
 
@@ -223,11 +223,11 @@ impl Client {
     pub(crate) fn up(&self, line: &Line) -> bool {
         let mut link = self.link();
         let stop = match &*link {
-            Link::Trying(stop) if !*stop.borrow() => stop.clone(),
+            ClientState::Trying(stop) if !*stop.borrow() => stop.clone(),
             _ => return false,
         };
         line.open();
-        *link = Link::Up(stop, line.clone());
+        *link = ClientState::Up(stop, line.clone());
         true
     }
 
@@ -236,10 +236,10 @@ impl Client {
     pub(crate) fn down(&self) -> bool {
         let mut link = self.link();
         let stop = match &*link {
-            Link::Up(stop, _) if !*stop.borrow() => stop.clone(),
+            ClientState::Up(stop, _) if !*stop.borrow() => stop.clone(),
             _ => return false,
         };
-        *link = Link::Trying(stop);
+        *link = ClientState::Trying(stop);
         true
     }
 
@@ -277,7 +277,7 @@ impl Client {
         connected.map(|(ws, _)| ws).map_err(ConnectError::from)
     }
 
-    fn link(&self) -> MutexGuard<'_, Link> {
+    fn link(&self) -> MutexGuard<'_, ClientState> {
         self.0.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

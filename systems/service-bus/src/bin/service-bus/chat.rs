@@ -25,7 +25,7 @@ pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
 async fn pass_on(chat: &ServiceConnector, event: Event) -> Result<(), BusError> {
     let name = |field| event.field::<String>(field);
     let (Some(from), Some(to)) = (name("user_id"), name("recipient_id")) else {
-        println!("chat      leaves out what is for nobody");
+        println!("chat      skips messages without receivers");
         return Ok(());
     };
     let kind = event.kind.clone();

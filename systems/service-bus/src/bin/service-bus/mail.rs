@@ -49,7 +49,7 @@ async fn deliver(mail: &ServiceConnector, letters: &Letters, event: &Event) -> R
     }
     let kept = letters.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
     let Some(count) = kept else { return Ok(()) };
-    println!("mail      has {count} for {user}, who is there as {} says", event.source);
+    println!("mail      has {count} for {user} (online according to {})", event.source);
     notify(mail, &user, &format!("{count} message came by mail")).await
 }
 

@@ -7,7 +7,7 @@ use engineio::client::OpenError;
 use serde::Deserialize;
 pub use socketio_events::ExtractError;
 use socketio_events::message::UnreadableError;
-use socketio_parser::{ArgError, DecodeError, EncodeError};
+use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
 
 /// Error of an emit.
@@ -48,55 +48,15 @@ impl From<UnreadableError> for EmitError {
 }
 
 /// Error of a handler: see [`Socket::on_error`](crate::Socket::on_error).
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum HandlerError {
-    /// The event does not match the arguments of the handler. If the server requested an acknowledgement, it
-    /// has received the error.
-    #[error("{event}: {source}")]
-    Extract {
-        /// Name of the event; `connect`, `connect_error` or `disconnect` for handlers of these.
-        event: String,
-        /// Mismatch between event and handler.
-        source: ExtractError,
-    },
-    /// The value that a handler returned could not be sent as its acknowledgement, because the outbox is full
-    /// or the value cannot be encoded. In the latter case the server has received an error instead.
-    #[error("acknowledgement not sent: {0}")]
-    Answer(EmitError),
-    /// A handler returned an error, and the server has requested no acknowledgement.
-    #[error("{event}: {error}")]
-    Failed {
-        /// Name of the event.
-        event: String,
-        /// Text of the error.
-        error: String,
-    },
-}
+pub type HandlerError = socketio_events::HandlerError<EmitError>;
 
-/// Error of an emit that waits for an acknowledgement.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AckError {
-    /// No acknowledgement arrived in time; with retries, after none of them.
-    #[error("operation has timed out")]
-    Timeout,
-    /// The socket was disconnected before the acknowledgement arrived.
-    #[error("socket has been disconnected")]
-    Disconnected,
-    /// The event was dropped from the full buffer in favour of a newer one: see
-    /// [`Overflow`](crate::Overflow).
-    #[error("the event was dropped from the buffer")]
-    Dropped,
-    /// The event could not be emitted.
-    #[error(transparent)]
-    Emit(#[from] EmitError),
-    /// The acknowledgement does not have the requested type.
-    #[error(transparent)]
-    Decode(#[from] ArgError),
-    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks) acknowledgements are pending.
-    #[error("too many acknowledgements are pending")]
-    TooMany,
+/// Error of an emit that waits for an acknowledgement. `Dropped` needs [`Overflow`](crate::Overflow).
+pub type AckError = socketio_events::AckError<EmitError>;
+
+impl From<EmitError> for AckError {
+    fn from(error: EmitError) -> Self {
+        Self::Emit(error)
+    }
 }
 
 /// Error of a connection attempt.

@@ -89,10 +89,9 @@ pub use self::socket::context::{
 };
 pub use self::socket::emit::Emitter;
 pub use self::socket::events::{Events, SocketEvent};
-pub use self::socket::extract::Context;
 pub use engineio::client::UrlError;
 pub use engineio::{Protocol, Transport};
-pub use socketio_events::extract::{Arguments, Carrier, Data, EventName, Extract};
+pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::handler::HandlerFn;
 pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};

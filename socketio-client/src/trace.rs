@@ -67,5 +67,7 @@ pub(crate) fn handler_error(namespace: &str, error: &HandlerError) {
         HandlerError::Failed { event, error } => {
             tracing::warn!(target: "socketio_client", namespace, event = ?event, error = ?error, "handler failed");
         }
+        // Only servers have the other errors.
+        _ => {}
     }
 }

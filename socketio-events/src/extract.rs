@@ -18,6 +18,21 @@ pub trait Extract<C>: Sized {
     fn extract(context: &mut C) -> Result<Self, ExtractError>;
 }
 
+/// Context of a handler of a socket.
+pub trait Context: Send + 'static {
+    /// Type of the socket.
+    type Socket: HandlerSocket;
+
+    /// Socket of the handler.
+    fn socket(&self) -> &Self::Socket;
+}
+
+/// Socket that has handlers, of a server or a client.
+pub trait HandlerSocket: Send + 'static {
+    /// Reports to the application that an event does not match the arguments of its handler.
+    fn report_mismatch(&self, event: &str, error: ExtractError);
+}
+
 /// A context that carries an event. Extractors for events are implemented once, for every `Carrier`.
 pub trait Carrier {
     /// Type of the right to answer the event.

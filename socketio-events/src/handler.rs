@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 
 use crate::error::ExtractError;
-use crate::extract::{AckSlot, Carrier, Extract};
+use crate::extract::{AckSlot, Carrier, Context, Extract, HandlerSocket};
 use crate::reply::{Reply, reject};
 
 /// The future of a handler that was called.
@@ -33,7 +33,7 @@ impl<W> Running<W> {
     pub fn start(
         mut work: Work,
         owner: impl FnOnce() -> W,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
     ) -> Result<Option<Self>, Failure> {
         match work.as_mut().poll(cx) {
             Poll::Pending => Ok(Some(Self { work, owner: Some(owner()) })),
@@ -52,7 +52,7 @@ impl<W> Running<W> {
 impl<W: Unpin> Future for Running<W> {
     type Output = Option<(W, Failure)>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let failure = ready!(self.work.as_mut().poll(cx));
         Poll::Ready(self.owner.take().zip(failure))
     }
@@ -177,17 +177,17 @@ where
     })
 }
 
-/// A handler of "connect", "disconnecting" or "disconnect". `report` receives arguments that could not be
-/// extracted.
-pub fn lifecycle<C, H, M>(handler: H, report: impl Fn(&C, ExtractError) + Send + Sync + 'static) -> Call<C>
+/// A handler of "connect", "connect_error", "disconnecting" or "disconnect", given by `kind`. Arguments that
+/// could not be extracted are reported under that name.
+pub fn lifecycle<C, H, M>(kind: &'static str, handler: H) -> Call<C>
 where
-    C: 'static,
+    C: Context,
     H: HandlerFn<C, M, Output = ()>,
 {
     Arc::new(move |mut context: C| match handler.call(&mut context) {
         Ok(work) => Some(silent(work)),
         Err(error) => {
-            report(&context, error);
+            context.socket().report_mismatch(kind, error);
             None
         }
     })
@@ -274,7 +274,7 @@ mod tests {
         let ack = AckSlot::new(Some(journal.clone()));
         let event = message::to_event(Parser::Json, "number", &1).unwrap();
         if let Some(work) = call(TestContext { event, ack, journal: journal.clone() }) {
-            match Running::start(work, || (), &mut Context::from_waker(Waker::noop())) {
+            match Running::start(work, || (), &mut task::Context::from_waker(Waker::noop())) {
                 Ok(running) => assert!(running.is_none()),
                 Err(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
             }

@@ -3,6 +3,8 @@
 //! Applications use this crate through `socketio-server` and `socketio-client`, which re-export everything
 //! that a handler needs. A server's socket differs from a client's, but handlers are written the same way:
 //!
+//! - [`emit`]: emits to one socket, with options;
+//! - [`context`]: contexts of handlers;
 //! - [`handler`]: async functions, type-checked and erased at registration;
 //! - [`extract`]: arguments of handlers, extracted from the context of a call;
 //! - [`object`]: data that must be a JSON object;
@@ -10,10 +12,12 @@
 //! - [`table`]: registered handlers by event name;
 //! - [`message`]: encoding of Socket.IO packets into Engine.IO messages, for both sides.
 //!
-//! Each side defines its own contexts. A context that carries an event implements
+//! Each side defines its socket and the right to answer an event. A context that carries an event implements
 //! [`Carrier`](extract::Carrier); each further extractor is an implementation of
 //! [`Extract`](extract::Extract).
 
+pub mod context;
+pub mod emit;
 mod error;
 pub mod extract;
 pub mod handler;
@@ -22,4 +26,4 @@ pub mod object;
 pub mod reply;
 pub mod table;
 
-pub use self::error::ExtractError;
+pub use self::error::{AckError, ExtractError, HandlerError};

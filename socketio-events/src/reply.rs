@@ -9,6 +9,9 @@ use socketio_parser::{Args, ToArgs};
 pub trait Answer {
     /// Sends the answer. Has no effect if the sender of the event has disconnected or already has an answer.
     fn answer<A: ToArgs + ?Sized>(self, args: &A);
+
+    /// Prepares the right for a handler that takes it and may clone it: all clones share one answer.
+    fn share(&mut self) {}
 }
 
 /// The answer to an event, as the return value of its handler: see [`Reply`].

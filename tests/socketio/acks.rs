@@ -322,7 +322,7 @@ async fn an_ack_that_does_not_fit_into_the_outbox_is_reported() {
     ws.send(r#"42["no answer wanted"]"#).await;
     assert!(ws.text().await.starts_with(r#"42["fill","#));
     nothing_else(&mut ws).await;
-    assert_eq!(*notes.lock().unwrap(), ["an answer was not sent: the outbox is full"]);
+    assert_eq!(*notes.lock().unwrap(), ["acknowledgement not sent: the outbox is full"]);
     assert_eq!((running.io.lost_answers(), running.io.refused_events()), (1, 0));
     ws.send(r#"423["gone"]"#).await;
     assert_eq!(ws.text().await, "41");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use socketio_events::extract::AckSlot;
 use socketio_events::handler::{Failure, Running, Work};
 use socketio_parser::Event;
 
@@ -27,8 +26,8 @@ impl Driver {
         let calls = namespace.event_calls(event.name());
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls {
-            let (socket, event, ack) = (socket.clone(), event.clone(), AckSlot::new(ack.clone()));
-            self.start_handler(namespace, call(EventContext { socket, event, ack }));
+            let context = EventContext::new(socket.clone(), event.clone(), ack.clone());
+            self.start_handler(namespace, call(context));
         }
         push_to_stream(namespace, || SocketEvent::Event { event, ack });
     }
@@ -39,7 +38,7 @@ impl Driver {
         let calls = namespace.handlers().connect.clone();
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls.calls() {
-            self.start_handler(namespace, call(ConnectContext { socket: socket.clone() }));
+            self.start_handler(namespace, call(ConnectContext::new(socket.clone(), ())));
         }
     }
 
@@ -49,7 +48,7 @@ impl Driver {
         let calls = namespace.handlers().connect_error.clone();
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls.calls() {
-            let context = ConnectErrorContext { socket: socket.clone(), error: error.clone() };
+            let context = ConnectErrorContext::new(socket.clone(), error.clone());
             self.start_handler(namespace, call(context));
         }
     }
@@ -60,7 +59,7 @@ impl Driver {
         let calls = namespace.handlers().disconnect.clone();
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls.calls() {
-            let context = DisconnectContext { socket: socket.clone(), reason: reason.clone() };
+            let context = DisconnectContext::new(socket.clone(), reason.clone());
             self.start_handler(namespace, call(context));
         }
     }

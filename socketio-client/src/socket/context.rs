@@ -3,42 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use socketio_events::extract::AckSlot;
-use socketio_events::message;
 use socketio_events::reply::{Answer, reject};
-use socketio_parser::{Event, ToArgs};
+use socketio_events::{context, message};
+use socketio_parser::ToArgs;
 
 use super::{Socket, WeakSocket};
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, EmitError, HandlerError};
 
 /// Context of an event handler.
-#[derive(Clone, Debug)]
-pub struct EventContext {
-    pub(crate) socket: Socket,
-    pub(crate) event: Event,
-    pub(crate) ack: AckSlot<AckSender>,
-}
+pub type EventContext = context::EventContext<Socket, AckSender>;
 
 /// Context of a `connect` handler.
-#[derive(Clone, Debug)]
-pub struct ConnectContext {
-    pub(crate) socket: Socket,
-}
-
-/// Context of a `connect_error` handler.
-#[derive(Clone, Debug)]
-pub struct ConnectErrorContext {
-    pub(crate) socket: Socket,
-    pub(crate) error: ConnectError,
-}
+pub type ConnectContext = context::LifecycleContext<Socket, ()>;
 
 /// Context of a `disconnect` handler.
-#[derive(Clone, Debug)]
-pub struct DisconnectContext {
-    pub(crate) socket: Socket,
-    pub(crate) reason: DisconnectReason,
-}
+pub type DisconnectContext = context::LifecycleContext<Socket, DisconnectReason>;
+
+/// Context of a `connect_error` handler.
+pub type ConnectErrorContext = context::LifecycleContext<Socket, ConnectError>;
 
 /// Sender of the acknowledgement of an event. It works once, and until the socket leaves its namespace or
 /// loses the connection.

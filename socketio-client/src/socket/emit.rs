@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use socketio_events::emit::{EmitOptions, EmitTo};
 use socketio_events::message;
 use socketio_parser::{RawArgs, ToArgs};
 use tokio::sync::oneshot;
@@ -12,14 +13,7 @@ use crate::error::{AckError, EmitError};
 use crate::namespace::retry::AckResultSender;
 
 /// Emit with options: see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is sent before `emit`"]
-pub struct Emitter {
-    socket: Socket,
-    volatile: bool,
-    compress: bool,
-    timeout: Option<Duration>,
-}
+pub type Emitter = socketio_events::emit::Emitter<Socket>;
 
 impl Socket {
     /// Sends an event. While the socket is not connected, the event waits in a buffer: see
@@ -88,125 +82,88 @@ impl Socket {
     }
 
     fn emitter(&self) -> Emitter {
-        let timeout = self.namespace.config.ack_timeout;
-        Emitter { socket: self.clone(), volatile: false, compress: true, timeout }
+        Emitter::new(self.clone())
     }
 }
 
-impl Emitter {
-    /// Drops the event if it cannot be sent at once: the socket is not connected, or earlier packets wait.
-    pub fn volatile(mut self) -> Self {
-        self.volatile = true;
-        self
-    }
+impl EmitTo for Socket {
+    type Error = EmitError;
 
-    /// Permits or forbids compression of the event, if the connection uses compression.
-    pub fn compress(mut self, compress: bool) -> Self {
-        self.compress = compress;
-        self
-    }
-
-    /// Sets the timeout of the acknowledgement; with retries, of each try.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Sends the event. See [`Socket::emit`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Socket::emit`].
-    pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        if self.is_queued() {
-            return self.enqueue(event, args, None).map(drop);
+    fn emit_with<A: ToArgs + ?Sized>(
+        &self,
+        options: EmitOptions,
+        event: &str,
+        args: &A,
+    ) -> Result<(), EmitError> {
+        if self.is_queued(options) {
+            return self.enqueue(options, event, args, None).map(drop);
         }
-        self.send_event(None, event, args)
+        self.emit_now(options, None, event, args)
     }
 
-    /// Sends the event `message`.
-    ///
-    /// # Errors
-    ///
-    /// See [`Socket::emit`].
-    pub fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
-        self.emit("message", args)
-    }
-
-    /// Sends the event and waits for its acknowledgement. See [`Socket::emit_with_ack`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Socket::emit_with_ack`].
-    pub async fn emit_with_ack<T: DeserializeOwned>(
+    async fn emit_with_ack_args_with<A: ToArgs + ?Sized>(
         &self,
+        options: EmitOptions,
         event: &str,
-        args: &(impl ToArgs + ?Sized),
-    ) -> Result<T, AckError> {
-        Ok(self.emit_with_ack_args(event, args).await?.parse(0)?)
-    }
-
-    /// Sends the event and waits for its acknowledgement. Returns all arguments, without deserialising them.
-    ///
-    /// # Errors
-    ///
-    /// See [`Socket::emit_with_ack`].
-    pub async fn emit_with_ack_args(
-        &self,
-        event: &str,
-        args: &(impl ToArgs + ?Sized),
+        args: &A,
     ) -> Result<RawArgs, AckError> {
-        let namespace = &*self.socket.namespace;
-        if self.is_queued() {
+        let namespace = &*self.namespace;
+        if self.is_queued(options) {
             let (sender, result) = oneshot::channel();
-            let number = self.enqueue(event, args, Some(sender))?;
-            let _dequeue = DequeueOnDrop { socket: &self.socket, number };
+            let number = self.enqueue(options, event, args, Some(sender))?;
+            let _dequeue = DequeueOnDrop { socket: self, number };
             // The queue applies the timeout.
             return result.await.unwrap_or(Err(AckError::Disconnected));
         }
         let id = namespace.allocate_ack_id();
         let result = namespace.expect_ack(id)?;
         let _cancel = CancelOnDrop { namespace, id };
-        self.send_event(Some(id), event, args)?;
+        self.emit_now(options, Some(id), event, args)?;
         let result = async { result.await.unwrap_or(Err(AckError::Disconnected)) };
-        match self.timeout {
+        match options.timeout.or(namespace.config.ack_timeout) {
             None => result.await,
             Some(timeout) => tokio::time::timeout(timeout, result).await.unwrap_or(Err(AckError::Timeout)),
         }
     }
+}
 
+impl Socket {
     /// Whether the event is sent through the retry queue.
-    fn is_queued(&self) -> bool {
-        self.socket.namespace.config.retries.is_some() && !self.volatile
+    fn is_queued(&self, options: EmitOptions) -> bool {
+        self.namespace.config.retries.is_some() && !options.volatile
     }
 
-    fn send_event<A: ToArgs + ?Sized>(
+    /// Sends an event without the retry queue.
+    fn emit_now<A: ToArgs + ?Sized>(
         &self,
+        options: EmitOptions,
         ack_id: Option<u64>,
         event: &str,
         args: &A,
     ) -> Result<(), EmitError> {
-        let namespace = &self.socket.namespace;
+        let namespace = &self.namespace;
         let message = message::event(namespace.config.parser, &namespace.name, ack_id, event, args)?;
         let for_listeners = if namespace.has_outgoing_listeners() {
             Some(message::to_event(namespace.config.parser, event, args)?)
         } else {
             None
         };
-        namespace.send(message.compress(self.compress), ack_id, self.volatile, for_listeners)
+        namespace.send(message.compress(options.compress), ack_id, options.volatile, for_listeners)
     }
 
     fn enqueue<A: ToArgs + ?Sized>(
         &self,
+        options: EmitOptions,
         event: &str,
         args: &A,
         result: Option<AckResultSender>,
     ) -> Result<u64, EmitError> {
-        let namespace = &self.socket.namespace;
+        let namespace = &self.namespace;
         let event = message::to_event(namespace.config.parser, event, args)?;
-        let number = namespace.enqueue(event, self.timeout, result)?;
+        let timeout = options.timeout.or(namespace.config.ack_timeout);
+        let number = namespace.enqueue(event, timeout, result)?;
         // The connection's task has the timer of the queue.
-        self.socket.handle.shared.wakeup.signal();
+        self.handle.shared.wakeup.signal();
         Ok(number)
     }
 }

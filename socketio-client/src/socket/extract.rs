@@ -1,66 +1,21 @@
 //! Extractors that only clients have. `socketio-events` has those that clients and servers share.
 
-use socketio_events::extract::{AckSlot, Carrier, Extract};
-use socketio_events::handler::Incoming;
-use socketio_parser::Event;
+use socketio_events::extract::{Context, Extract, HandlerSocket};
 
 use super::Socket;
-use super::context::{AckSender, ConnectContext, ConnectErrorContext, DisconnectContext, EventContext};
+use super::context::{ConnectErrorContext, DisconnectContext};
 use crate::disconnect_reason::DisconnectReason;
-use crate::error::{ConnectError, ExtractError};
+use crate::error::{ConnectError, ExtractError, HandlerError};
 
-/// Context of a handler of a socket.
-pub trait Context: Send + 'static {
-    /// Socket of the handler.
-    fn socket(&self) -> &Socket;
+impl HandlerSocket for Socket {
+    fn report_mismatch(&self, event: &str, source: ExtractError) {
+        self.report(&HandlerError::Extract { event: event.to_owned(), source });
+    }
 }
 
-macro_rules! context {
-    ($($name:ident)*) => {
-        $(
-            impl Context for $name {
-                fn socket(&self) -> &Socket {
-                    &self.socket
-                }
-            }
-        )*
-    };
-}
-
-context!(EventContext ConnectContext ConnectErrorContext DisconnectContext);
-
-impl<C: Context> Extract<C> for Socket {
+impl<C: Context<Socket = Socket>> Extract<C> for Socket {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().clone())
-    }
-}
-
-impl Carrier for EventContext {
-    type Ack = AckSender;
-
-    fn event(&self) -> &Event {
-        &self.event
-    }
-
-    fn take_ack(&mut self) -> Option<AckSender> {
-        self.ack.take()
-    }
-}
-
-impl Incoming for EventContext {
-    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
-        &mut self.ack
-    }
-
-    fn report_mismatch(&self, error: ExtractError) {
-        self.socket.report_mismatch(self.event.name(), error);
-    }
-}
-
-/// `None` if the server requested no acknowledgement.
-impl Extract<EventContext> for Option<AckSender> {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(context.take_ack())
     }
 }
 
@@ -72,6 +27,6 @@ impl Extract<DisconnectContext> for DisconnectReason {
 
 impl Extract<ConnectErrorContext> for ConnectError {
     fn extract(context: &mut ConnectErrorContext) -> Result<Self, ExtractError> {
-        Ok(context.error.clone())
+        Ok(context.reason.clone())
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use serde::Serialize;
 
 pub(crate) use self::handlers::Handlers;
-use crate::error::{ConnectError, ExtractError, HandlerError};
+use crate::error::{ConnectError, HandlerError};
 use crate::namespace::NamespaceState;
 use crate::namespace::state::{Auth, AuthFuture};
 use crate::shared;
@@ -170,11 +170,6 @@ impl Socket {
             Some(hook) => hook(self, error),
             None => trace::handler_error(self.namespace(), error),
         }
-    }
-
-    /// Reports an event that does not match the arguments of its handler.
-    fn report_mismatch(&self, event: &str, source: ExtractError) {
-        self.report(&HandlerError::Extract { event: event.to_owned(), source });
     }
 }
 

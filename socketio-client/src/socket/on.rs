@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use socketio_events::handler::{self, Call, HandlerFn};
+use socketio_events::handler::{self, HandlerFn};
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
 use socketio_parser::RawArgs;
 
 use super::Socket;
 use super::context::{ConnectContext, ConnectErrorContext, DisconnectContext, EventContext};
-use super::extract::Context;
 use crate::error::HandlerError;
 
 impl Socket {
@@ -68,7 +67,7 @@ impl Socket {
     where
         H: HandlerFn<ConnectContext, M, Output = ()>,
     {
-        self.namespace.handlers().connect.push(lifecycle("connect", handler))
+        self.namespace.handlers().connect.push(handler::lifecycle("connect", handler))
     }
 
     /// Registers a handler for failed attempts to connect. [`is_active`](Self::is_active) says whether
@@ -77,7 +76,7 @@ impl Socket {
     where
         H: HandlerFn<ConnectErrorContext, M, Output = ()>,
     {
-        self.namespace.handlers().connect_error.push(lifecycle("connect_error", handler))
+        self.namespace.handlers().connect_error.push(handler::lifecycle("connect_error", handler))
     }
 
     /// Registers a handler that is called each time the socket is disconnected.
@@ -85,7 +84,7 @@ impl Socket {
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
     {
-        self.namespace.handlers().disconnect.push(lifecycle("disconnect", handler))
+        self.namespace.handlers().disconnect.push(handler::lifecycle("disconnect", handler))
     }
 
     /// Sets the hook for errors of handlers: an event does not match the arguments of its handler, the
@@ -126,13 +125,4 @@ impl Socket {
     pub fn off_all_outgoing(&self) {
         self.namespace.remove_outgoing_listeners(|listeners| listeners.clear());
     }
-}
-
-/// Wraps a handler of `connect`, `connect_error` or `disconnect`; `kind` is its name in errors.
-fn lifecycle<C, H, M>(kind: &'static str, handler: H) -> Call<C>
-where
-    C: Context,
-    H: HandlerFn<C, M, Output = ()>,
-{
-    handler::lifecycle(handler, move |context: &C, error| context.socket().report_mismatch(kind, error))
 }

@@ -88,7 +88,7 @@ impl Connection {
         );
         let handlers = socket.namespace_state().handlers();
         for call in handlers.connect.calls() {
-            self.start(at, call(ConnectContext { socket: socket.clone() }), cx);
+            self.start(at, call(ConnectContext::new(socket.clone(), ())), cx);
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
-use socketio_events::extract::AckSlot;
 use socketio_events::handler::{Failure, Running, Work};
+use socketio_events::reply::Answer;
 use socketio_events::table::List;
 use socketio_parser::{Packet, Payload};
 
@@ -53,7 +53,7 @@ impl Connection {
         match payload {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
-                let context = EventContext { socket, event, ack: AckSlot::new(ack) };
+                let context = EventContext::new(socket, event, ack);
                 match Screening::new(&context, self.slots[at].handlers()) {
                     None => self.event(at, context, cx),
                     Some(screening) => {

@@ -185,7 +185,7 @@ impl MiddlewareRun {
                 return Poll::Ready(Ok(()));
             };
             self.called += 1;
-            self.current = Some(middleware(ConnectContext { socket: self.socket.clone() }));
+            self.current = Some(middleware(ConnectContext::new(self.socket.clone(), ())));
         }
     }
 

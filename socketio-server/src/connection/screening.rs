@@ -55,7 +55,8 @@ impl Screening {
                 return Poll::Ready(self.context.take());
             };
             self.called += 1;
-            self.current = Some(middleware(EventContext { ack: AckSlot::empty(), ..context.clone() }));
+            self.current =
+                Some(middleware(EventContext::new(context.socket.clone(), context.event.clone(), None)));
         }
     }
 }

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use socketio_events::extract::Carrier;
-use socketio_events::handler::{self, Call, Failure, HandlerFn, Work};
+use socketio_events::handler::{Call, Failure, HandlerFn, Work};
 use socketio_events::reply::{Reply, reject};
 
-use super::Context;
 use crate::cluster::server_event::ServerEventContext;
-use crate::error::{ExtractError, HandlerError};
-use crate::socket::Socket;
 
 /// A handler of the events of other servers.
 pub(crate) fn server_event<H, M>(handler: H) -> Call<ServerEventContext>
@@ -35,18 +32,4 @@ where
             }
         }
     })
-}
-
-/// A handler of "connect", "disconnecting" or "disconnect", given by `kind`.
-pub(crate) fn lifecycle<C, H, M>(kind: &'static str, handler: H) -> Call<C>
-where
-    C: Context,
-    H: HandlerFn<C, M, Output = ()>,
-{
-    handler::lifecycle(handler, move |context: &C, error| report_mismatch(context.socket(), kind, error))
-}
-
-/// Reports arguments that could not be extracted.
-pub(super) fn report_mismatch(socket: &Socket, event: &str, source: ExtractError) {
-    socket.namespace_state().report(socket, &HandlerError::Extract { event: event.to_owned(), source });
 }

@@ -7,39 +7,20 @@
 pub(crate) mod handler;
 
 use serde::de::DeserializeOwned;
-use socketio_events::extract::{AckSlot, Carrier, Extract};
-use socketio_events::handler::Incoming;
+use socketio_events::extract::{Carrier, Context, Extract, HandlerSocket};
 use socketio_parser::Event;
 
 use crate::cluster::server_event::ServerEventContext;
-use crate::error::ExtractError;
+use crate::error::{ExtractError, HandlerError};
 use crate::extensions::Extensions;
 use crate::params::Params;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
-use crate::socket::{AckSender, ConnectContext, DisconnectContext, EventContext, Socket};
+use crate::socket::{AckSender, DisconnectContext, Socket};
 
-/// A context that belongs to a socket.
-pub trait Context: Send + Sync + 'static {
-    /// The socket.
-    fn socket(&self) -> &Socket;
-}
-
-impl Context for EventContext {
-    fn socket(&self) -> &Socket {
-        &self.socket
-    }
-}
-
-impl Context for ConnectContext {
-    fn socket(&self) -> &Socket {
-        &self.socket
-    }
-}
-
-impl Context for DisconnectContext {
-    fn socket(&self) -> &Socket {
-        &self.socket
+impl HandlerSocket for Socket {
+    fn report_mismatch(&self, event: &str, source: ExtractError) {
+        self.namespace_state().report(self, &HandlerError::Extract { event: event.to_owned(), source });
     }
 }
 
@@ -51,19 +32,19 @@ pub struct Auth<T>(pub T);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State<T>(pub T);
 
-impl<C: Context> Extract<C> for Socket {
+impl<C: Context<Socket = Socket>> Extract<C> for Socket {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().clone())
     }
 }
 
-impl<C: Context> Extract<C> for Handshake {
+impl<C: Context<Socket = Socket>> Extract<C> for Handshake {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().handshake().clone())
     }
 }
 
-impl<C: Context, T: DeserializeOwned> Extract<C> for Auth<T> {
+impl<C: Context<Socket = Socket>, T: DeserializeOwned> Extract<C> for Auth<T> {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         context.socket().handshake().auth().map(Self).map_err(ExtractError::Auth)
     }
@@ -75,7 +56,7 @@ pub trait Stateful {
     fn state(&self) -> &Extensions;
 }
 
-impl<C: Context> Stateful for C {
+impl<C: Context<Socket = Socket>> Stateful for C {
     fn state(&self) -> &Extensions {
         &self.socket().namespace_state().state
     }
@@ -94,34 +75,9 @@ impl<C: Stateful, T: Clone + Send + Sync + 'static> Extract<C> for State<T> {
     }
 }
 
-impl<C: Context> Extract<C> for Params {
+impl<C: Context<Socket = Socket>> Extract<C> for Params {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().params())
-    }
-}
-
-impl Carrier for EventContext {
-    type Ack = AckSender;
-
-    fn event(&self) -> &Event {
-        &self.event
-    }
-
-    fn take_ack(&mut self) -> Option<AckSender> {
-        let mut ack = self.ack.take()?;
-        // The handler may clone it.
-        ack.share();
-        Some(ack)
-    }
-}
-
-impl Incoming for EventContext {
-    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
-        &mut self.ack
-    }
-
-    fn report_mismatch(&self, error: ExtractError) {
-        handler::report_mismatch(&self.socket, self.event.name(), error);
     }
 }
 
@@ -136,13 +92,6 @@ impl Carrier for ServerEventContext {
         let ack = self.ack();
         self.reply = None;
         ack
-    }
-}
-
-/// `None` if no acknowledgement was requested.
-impl Extract<EventContext> for Option<AckSender> {
-    fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(context.take_ack())
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use socketio_events::extract::Extract;
+use socketio_events::extract::{Context, Extract};
 use socketio_events::handler::HandlerFn;
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
@@ -18,7 +18,7 @@ use crate::cluster::server_event::ServerEventContext;
 use crate::config::Config;
 use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::extensions::Extensions;
-use crate::extract::{Context, handler};
+use crate::extract::handler;
 use crate::params::Params;
 use crate::rooms::{Delivered, Room, RoomEvent, Target};
 use crate::socket::middleware;
@@ -141,7 +141,7 @@ impl Namespace {
     where
         H: HandlerFn<ConnectContext, M, Output = ()>,
     {
-        let call = handler::lifecycle("connect", handler);
+        let call = socketio_events::handler::lifecycle("connect", handler);
         self.0.register(|handlers| handlers.connect.push(call))
     }
 
@@ -190,7 +190,7 @@ impl Namespace {
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
     {
-        let call = handler::lifecycle("disconnecting", handler);
+        let call = socketio_events::handler::lifecycle("disconnecting", handler);
         self.0.register(|handlers| handlers.disconnecting.push(call))
     }
 
@@ -199,7 +199,7 @@ impl Namespace {
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
     {
-        let call = handler::lifecycle("disconnect", handler);
+        let call = socketio_events::handler::lifecycle("disconnect", handler);
         self.0.register(|handlers| handlers.disconnect.push(call))
     }
 
@@ -321,7 +321,7 @@ impl Namespace {
 }
 
 /// The namespace of the socket.
-impl<C: Context> Extract<C> for Namespace {
+impl<C: Context<Socket = Socket>> Extract<C> for Namespace {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(Self(Arc::clone(context.socket().namespace_state())))
     }

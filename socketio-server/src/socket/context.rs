@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::SendError;
-use socketio_events::extract::AckSlot;
+use socketio_events::context;
 use socketio_events::reply::{Answer, reject};
-use socketio_parser::{Event, Parser, ToArgs};
+use socketio_parser::{Parser, ToArgs};
 
 use super::Socket;
 use crate::cluster::server_event::ServerReply;
@@ -15,25 +15,13 @@ use crate::error::{EmitError, HandlerError};
 use crate::socket::disconnect_reason::DisconnectReason;
 
 /// Context of a received event.
-#[derive(Clone, Debug)]
-pub struct EventContext {
-    pub(crate) socket: Socket,
-    pub(crate) event: Event,
-    pub(crate) ack: AckSlot<AckSender>,
-}
+pub type EventContext = context::EventContext<Socket, AckSender>;
 
 /// Context of a client that is joining or has joined.
-#[derive(Clone, Debug)]
-pub struct ConnectContext {
-    pub(crate) socket: Socket,
-}
+pub type ConnectContext = context::LifecycleContext<Socket, ()>;
 
 /// Context of a socket that is leaving or has left.
-#[derive(Clone, Debug)]
-pub struct DisconnectContext {
-    pub(crate) socket: Socket,
-    pub(crate) reason: DisconnectReason,
-}
+pub type DisconnectContext = context::LifecycleContext<Socket, DisconnectReason>;
 
 /// The right to answer an event once.
 ///
@@ -61,13 +49,6 @@ impl AckSender {
 
     pub(crate) fn to_server(reply: ServerReply, parser: Parser) -> Self {
         Self(To::Server(reply, parser))
-    }
-
-    /// Makes all clones share the right to one answer.
-    pub(crate) fn share(&mut self) {
-        if let To::Client { sent, .. } = &mut self.0 {
-            sent.get_or_insert_default();
-        }
     }
 
     /// Sends the answer. Has no effect if another handler has answered. Another server receives the first
@@ -118,6 +99,12 @@ impl Answer for AckSender {
             // A disconnected client needs no answer.
             Ok(()) | Err(EmitError::Send(SendError::Closed)) => {}
             Err(error) => self.lost(error),
+        }
+    }
+
+    fn share(&mut self) {
+        if let To::Client { sent, .. } = &mut self.0 {
+            sent.get_or_insert_default();
         }
     }
 }

@@ -176,7 +176,7 @@ impl Socket {
             return;
         }
         first();
-        let context = || DisconnectContext { socket: self.clone(), reason };
+        let context = || DisconnectContext::new(self.clone(), reason);
         let handlers = self.0.namespace.handlers();
         // The rooms are still available to these handlers.
         for call in handlers.disconnecting.calls() {

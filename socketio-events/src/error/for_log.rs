@@ -1,4 +1,4 @@
-//! Errors in a form for logs: one short line, whatever the client sent.
+//! Errors in a form for logs: one short line, whatever the peer sent.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
@@ -6,14 +6,14 @@ use super::{ExtractError, HandlerError};
 
 /// Maximum number of bytes of the event name.
 const MAX_NAME: usize = 64;
-/// Maximum number of bytes of the error text, which may contain data of the client.
+/// Maximum number of bytes of the error text, which may contain data of the peer.
 const MAX_TEXT: usize = 128;
 
 /// See [`HandlerError::for_log`].
-struct ForLog<'a>(&'a HandlerError);
+struct ForLog<'a, E>(&'a HandlerError<E>);
 
-impl HandlerError {
-    /// The error for a log. The text may contain data of the client: control characters are escaped, the
+impl<E: Display> HandlerError<E> {
+    /// The error for a log. The text may contain data of the peer: control characters are escaped, the
     /// event name is cut to 64 bytes and the rest to 128, and credentials are left out. [`Display`] shows
     /// everything unchanged.
     pub fn for_log(&self) -> impl Display + '_ {
@@ -21,7 +21,7 @@ impl HandlerError {
     }
 }
 
-impl Display for ForLog<'_> {
+impl<E: Display> Display for ForLog<'_, E> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (event, text): (_, &dyn Display) = match self.0 {
             // serde's error text contains the value of the wrong type.
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn refused(event: &str, refusal: &str) -> String {
-        let error = HandlerError::Refused { event: event.to_owned(), refusal: refusal.to_owned() };
+        let error = HandlerError::<String>::Refused { event: event.to_owned(), refusal: refusal.to_owned() };
         error.for_log().to_string()
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn credentials_are_not_shown() {
         let source = serde_json::from_str::<u8>("\"a token\"").unwrap_err();
         let source = ExtractError::Auth(ArgError::Json { index: 0, source });
-        let error = HandlerError::Extract { event: "connect".to_owned(), source };
+        let error = HandlerError::<String>::Extract { event: "connect".to_owned(), source };
         assert!(error.to_string().contains("a token"));
         assert_eq!(error.for_log().to_string(), "connect: the credentials are of another type");
     }

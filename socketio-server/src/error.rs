@@ -1,7 +1,5 @@
 //! Errors of the API, and refusals of clients.
 
-mod for_log;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,7 +23,7 @@ pub enum EmitError {
     Send(#[from] engineio::SendError),
     /// The event is nested too deeply for other servers to decode.
     #[error("the event cannot be sent to other servers: {0}")]
-    DetachedCount(#[from] DecodeError),
+    Nested(#[from] DecodeError),
     /// Sockets of this server received the event, sockets of other servers possibly not.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
@@ -35,7 +33,7 @@ impl From<UnreadableError> for EmitError {
     fn from(error: UnreadableError) -> Self {
         match error {
             UnreadableError::Encode(error) => Self::Encode(error),
-            UnreadableError::Nested(error) => Self::DetachedCount(error),
+            UnreadableError::Nested(error) => Self::Nested(error),
         }
     }
 }
@@ -53,25 +51,12 @@ impl AdapterError {
 }
 
 /// An emit with acknowledgement failed.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AckError {
-    /// The client did not answer in time.
-    #[error("operation has timed out")]
-    Timeout,
-    /// The socket left before it answered.
-    #[error("socket has been disconnected")]
-    Disconnected,
-    /// The event was not sent.
-    #[error(transparent)]
-    Emit(#[from] EmitError),
-    /// The answer does not deserialize into the requested type.
-    #[error(transparent)]
-    Decode(#[from] socketio_parser::ArgError),
-    /// The socket has more pending acknowledgements than
-    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks) allows.
-    #[error("too many acknowledgements are pending")]
-    TooMany,
+pub type AckError = socketio_events::AckError<EmitError>;
+
+impl From<EmitError> for AckError {
+    fn from(error: EmitError) -> Self {
+        Self::Emit(error)
+    }
 }
 
 /// An operation on many sockets or servers is incomplete.
@@ -161,38 +146,4 @@ impl From<String> for ConnectError {
 }
 
 /// An event did not reach its handler, or an answer did not reach the client.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum HandlerError {
-    /// The event does not match the handler's arguments.
-    #[error("{event}: {source}")]
-    Extract {
-        /// Name of the event; "connect", "disconnecting" or "disconnect" for lifecycle handlers.
-        event: String,
-        /// The argument that could not be extracted.
-        source: ExtractError,
-    },
-    /// An event middleware refused the event.
-    #[error("{event}: {refusal}")]
-    Refused {
-        /// Name of the event.
-        event: String,
-        /// Text of the middleware's error.
-        refusal: String,
-    },
-    /// The message is no valid packet. The connection is closed.
-    #[error(transparent)]
-    Protocol(#[from] DecodeError),
-    /// The answer of a handler was not sent. Either the outbox is full, or the answer cannot be encoded; in
-    /// the second case the client received an error instead.
-    #[error("an answer was not sent: {0}")]
-    Answer(EmitError),
-    /// A handler returned an error, but the client requested no acknowledgement.
-    #[error("{event}: {error}")]
-    Failed {
-        /// Name of the event.
-        event: String,
-        /// Text of the error.
-        error: String,
-    },
-}
+pub type HandlerError = socketio_events::HandlerError<EmitError>;

@@ -43,6 +43,9 @@ pub(crate) enum Sink {
     /// In the packet itself.
     #[cfg(feature = "msgpack")]
     Packet,
+    /// In JSON text, as Node.js writes a `Buffer`.
+    #[cfg(feature = "msgpack")]
+    Buffers,
 }
 
 thread_local! {
@@ -135,6 +138,9 @@ pub(crate) enum Form {
     /// As bytes.
     #[cfg(feature = "msgpack")]
     Inline,
+    /// As an object with the bytes as numbers.
+    #[cfg(feature = "msgpack")]
+    Buffer,
 }
 
 /// Adds bytes to the packet that is being written.
@@ -147,6 +153,8 @@ pub(crate) fn leave(bytes: &Bytes) -> Option<Form> {
         }
         #[cfg(feature = "msgpack")]
         Some(Sink::Packet) => Some(Form::Inline),
+        #[cfg(feature = "msgpack")]
+        Some(Sink::Buffers) => Some(Form::Buffer),
     };
     SINK.with(put)
 }

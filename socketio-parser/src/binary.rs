@@ -91,6 +91,13 @@ impl Serialize for Binary {
             }
             #[cfg(feature = "msgpack")]
             Some(Form::Inline) => serializer.serialize_bytes(&self.0),
+            #[cfg(feature = "msgpack")]
+            Some(Form::Buffer) => {
+                let mut object = serializer.serialize_struct("Binary", 2)?;
+                object.serialize_field("type", "Buffer")?;
+                object.serialize_field("data", &self.0[..])?;
+                object.end()
+            }
             None => Err(S::Error::custom("binary data can only be serialised as part of a Socket.IO packet")),
         }
     }

@@ -111,6 +111,10 @@ pub enum EncodeError {
     /// The ack id exceeds 2^53 - 1, the largest safe integer of JavaScript.
     #[error("ack id above 2^53 - 1")]
     AckId,
+    /// The message would be larger than the limit of the caller: see [`codec::Writer`](crate::codec::Writer).
+    #[cfg(feature = "msgpack")]
+    #[error("the message would be larger than {0} bytes")]
+    TooLarge(usize),
     /// A value failed to serialize.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::attachments::Attachments;
-use crate::json::scan::First;
+use crate::json::placeholders;
+use crate::json::scan::{self, First};
 use crate::json::text::{number_name, unescape_into};
-use crate::{DecodeError, RawArgs};
+use crate::limits::Limit;
+use crate::{DecodeError, Limits, PacketType, Parser, RawArgs};
 
 /// Reserved event names. They have a meaning for the library on one side or the other, or for the event
 /// emitter of a Node server.
@@ -37,6 +41,36 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event from a JSON array: its name and then its arguments, as in the payload of an EVENT packet. The
+    /// placeholders in the text refer to `attachments`. The event is a slice of `text`; nothing is copied.
+    ///
+    /// The limits are those of a decoder, except for the number and the size of the attachments.
+    ///
+    /// ```
+    /// use socketio_parser::{Event, Limits};
+    ///
+    /// let event = Event::from_json_array(r#"["news",{"id":1}]"#.into(), Vec::new(), &Limits::default())?;
+    /// assert_eq!((event.name(), event.args().len()), ("news", 1));
+    /// # Ok::<(), socketio_parser::DecodeError>(())
+    /// ```
+    pub fn from_json_array(
+        text: Bytes,
+        attachments: Vec<Bytes>,
+        limits: &Limits,
+    ) -> Result<Self, DecodeError> {
+        if text.len() > limits.packet_bytes() {
+            return Err(DecodeError::Limit(Limit::PacketBytes));
+        }
+        if text.first() != Some(&b'[') {
+            return Err(DecodeError::Shape(PacketType::Event));
+        }
+        let array = scan::array(&text, 0, limits)?;
+        if !attachments.is_empty() {
+            placeholders::check(&text, attachments.len())?;
+        }
+        Self::from_json(array.first, RawArgs::new(text, array.spans, 1, attachments.into(), Parser::Json))
+    }
+
     /// From an argument list that still starts with the name.
     #[inline]
     pub(crate) fn from_json(first: First, args: RawArgs) -> Result<Self, DecodeError> {

@@ -89,6 +89,8 @@ mod args;
 pub mod attachment;
 mod attachments;
 mod binary;
+#[cfg(feature = "msgpack")]
+pub mod codec;
 mod decoder;
 mod emit;
 mod encoder;

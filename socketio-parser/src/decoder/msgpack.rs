@@ -35,6 +35,33 @@ pub(crate) fn decode(message: Bytes, limits: &Limits) -> Result<Packet, DecodeEr
     Ok(Packet { namespace, ack_id, payload })
 }
 
+impl Event {
+    /// An event from a msgpack array: its name and then its arguments, as in the `data` of an EVENT packet. The
+    /// event is a slice of `bytes`; nothing is copied.
+    ///
+    /// ```
+    /// use socketio_parser::{Event, Limits};
+    ///
+    /// let event = Event::from_msgpack_array(b"\x92\xa4news\x07".as_slice().into(), &Limits::default())?;
+    /// assert_eq!((event.name(), event.args().parse::<u8>(0).unwrap()), ("news", 7));
+    /// # Ok::<(), socketio_parser::DecodeError>(())
+    /// ```
+    pub fn from_msgpack_array(bytes: Bytes, limits: &Limits) -> Result<Self, DecodeError> {
+        if bytes.len() > limits.packet_bytes() {
+            return Err(DecodeError::Limit(Limit::PacketBytes));
+        }
+        let Some((Token::Array(length), first)) = token(&bytes, 0) else {
+            return Err(DecodeError::Shape(PacketType::Event));
+        };
+        let (spans, end) = array(&bytes, length, first, limits)?;
+        if end != bytes.len() {
+            return Err(malformed(end));
+        }
+        let name = name(&bytes, spans.get(0))?;
+        Self::from_msgpack(name, RawArgs::new(bytes, spans, 1, Attachments::default(), Parser::Msgpack))
+    }
+}
+
 fn fields(message: &[u8], limits: &Limits) -> Result<Fields, DecodeError> {
     let mut fields = Fields::default();
     let Some((Token::Map(entries), mut next)) = token(message, 0) else { return Err(malformed(0)) };

@@ -89,6 +89,14 @@ pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, De
     Ok(Span { start: offset(start), end: offset(end) })
 }
 
+/// End of the value at `at`, which is inside `depth` containers. Does not check the text for UTF-8.
+#[cfg(feature = "msgpack")]
+pub(crate) fn end(text: &[u8], at: usize, depth: u32, max_depth: u32) -> Result<usize, DecodeError> {
+    let mut cursor = Cursor { text, at, high: 0 };
+    cursor.value(depth, max_depth)?;
+    Ok(cursor.at)
+}
+
 /// The decoder has checked that a packet is not longer than `u32::MAX`.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)

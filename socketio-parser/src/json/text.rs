@@ -40,6 +40,35 @@ pub(crate) fn unescape_into(inside: &[u8], out: &mut String) -> Option<()> {
     Some(())
 }
 
+/// Decodes the escapes of a JSON string's content. An unpaired surrogate becomes U+FFFD.
+#[cfg(feature = "msgpack")]
+pub(crate) fn unescape_lossy(inside: &[u8]) -> String {
+    let text = String::from_utf8_lossy(inside);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = rest.find('\\') {
+        let (plain, escape) = rest.split_at(at);
+        out.push_str(plain);
+        // An escape of a surrogate is decoded together with the next escape if they are a pair.
+        let high = escape.strip_prefix("\\u").and_then(unit).filter(|unit| (0xd800..0xdc00).contains(unit));
+        let low = escape.get(6..).and_then(|next| next.strip_prefix("\\u")).and_then(unit);
+        let pair = high.is_some() && low.is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
+        let length = match escape.as_bytes().get(1) {
+            Some(b'u') if pair => 12,
+            Some(b'u') => 6,
+            _ => 2,
+        };
+        // The text is well-formed, so it does not end within an escape.
+        let Some((one, more)) = escape.split_at_checked(length) else { break };
+        if unescape_into(one.as_bytes(), &mut out).is_none() {
+            out.push(char::REPLACEMENT_CHARACTER);
+        }
+        rest = more;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// The four hexadecimal digits of a `\u` escape.
 fn unit(text: &str) -> Option<u32> {
     u32::from_str_radix(text.get(..4)?, 16).ok()
@@ -109,6 +138,19 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Appends binary data as `JSON.stringify` writes a `Buffer` of Node.js.
+#[cfg(feature = "msgpack")]
+pub(crate) fn push_buffer(out: &mut Vec<u8>, content: &[u8]) {
+    out.extend_from_slice(br#"{"type":"Buffer","data":["#);
+    for (index, byte) in content.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_decimal(out, u64::from(*byte));
+    }
+    out.extend_from_slice(b"]}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::{js_number, number_name, push_decimal, unescape_into};
@@ -130,6 +172,20 @@ mod tests {
     fn unpaired_surrogates_are_no_string() {
         for text in [r"\ud800", r"\udc00", r"\ud800x", r"\ud800\n", r"\ud800\u0041", r"\udc00\ud800"] {
             assert_eq!(unescape(text), None, "{text}");
+        }
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn unpaired_surrogates_are_replaced() {
+        for (text, plain) in [
+            (r"a\ud800", "a\u{fffd}"),
+            (r"\udc00\ud83d\ude00x", "\u{fffd}😀x"),
+            (r"\ud800\n\u0041é", "\u{fffd}\nAé"),
+            (r"\ud800\ud83d\ude00", "\u{fffd}😀"),
+            (r"\ud800\", "\u{fffd}\\"),
+        ] {
+            assert_eq!(super::unescape_lossy(text.as_bytes()), plain, "{text}");
         }
     }
 

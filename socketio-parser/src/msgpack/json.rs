@@ -9,7 +9,7 @@ use super::date;
 use super::token::{Token, token};
 use crate::ValueError;
 use crate::attachments::{Sink, leave, writing};
-use crate::json::text::push_decimal;
+use crate::json::text::{push_buffer, push_decimal};
 use crate::limits::DEPTH_CEILING;
 
 /// The JSON text of a value, and its attachments.
@@ -136,6 +136,10 @@ impl<'a> Writer<'a> {
                 self.text(b"{\"_placeholder\":true,\"num\":");
                 push_decimal(self.out, index as u64);
                 self.text(b"}");
+                Ok(())
+            }
+            Some(crate::attachments::Form::Buffer) => {
+                push_buffer(self.out, content);
                 Ok(())
             }
             _ => Err(ValueError::new("binary data outside of a packet")),

@@ -33,7 +33,7 @@ pub(crate) fn unsigned(out: &mut Vec<u8>, value: u64) {
     }
 }
 
-fn signed(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn signed(out: &mut Vec<u8>, value: i64) {
     match value {
         0.. => unsigned(out, value.unsigned_abs()),
         -0x20..=-1 => out.push(value as u8),
@@ -45,12 +45,12 @@ fn signed(out: &mut Vec<u8>, value: i64) {
 }
 
 /// An integral float is written as an integer, because JavaScript has one number type.
-fn float(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
     let whole = value.fract() == 0.0 && value.abs() <= MAX_ACK_ID as f64;
     if whole { signed(out, value as i64) } else { wide(out, 0xcb, &value.to_be_bytes()) }
 }
 
-fn wide(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
+pub(crate) fn wide(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.push(tag);
     out.extend_from_slice(content);
 }
@@ -65,7 +65,7 @@ pub(crate) fn string(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-fn binary(out: &mut Vec<u8>, value: &[u8]) {
+pub(crate) fn binary(out: &mut Vec<u8>, value: &[u8]) {
     match value.len() {
         length @ 0..=0xff => out.extend_from_slice(&[0xc4, length as u8]),
         length @ 0x100..=0xffff => wide(out, 0xc5, &(length as u16).to_be_bytes()),

@@ -6,6 +6,8 @@
 mod build;
 mod forward;
 mod serialize;
+#[cfg(feature = "msgpack")]
+mod transcode;
 mod view;
 
 use std::fmt;
@@ -15,6 +17,8 @@ use bytes::Bytes;
 use crate::attachments::Attachments;
 
 pub(crate) use forward::forward;
+#[cfg(feature = "msgpack")]
+pub(crate) use transcode::{to_msgpack, with_buffers};
 pub use view::{Elements, Entries, Kind, ValueRef};
 
 /// A value of any shape, which shares the buffer of its packet.

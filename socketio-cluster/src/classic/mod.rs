@@ -1,0 +1,94 @@
+//! The official Redis adapter with pub/sub, called classic here, and the official Redis emitter.
+//!
+//! | message | channel | format |
+//! |---|---|---|
+//! | broadcast | [`Channels::broadcast`], with the room if there is exactly one | [`encode_broadcast`], [`decode_broadcast`] |
+//! | request | [`Channels::requests`] | [`encode_request`], [`decode_request`] |
+//! | answer | [`Channels::responses`] or [`Channels::responses_of`] | [`encode_response`], [`decode_response`] |
+//!
+//! A node receives its own broadcasts and requests, and has to ignore them by their sender.
+
+mod channels;
+mod request;
+mod response;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use socketio_parser::codec::{Reader, Writer, from_servers};
+use socketio_parser::{Event, Parser};
+
+pub use self::channels::Channels;
+pub use self::request::{Action, Request, RequestKind, decode_request, encode_request};
+pub use self::response::{Response, decode_response, encode_response};
+use crate::error::{DecodeError, EncodeError};
+use crate::id::NodeId;
+use crate::limits::Limits;
+use crate::message::Flags;
+use crate::target::Target;
+use crate::wire::{self, Envelope, Parts, Sender, check_size, join_id};
+
+/// The numbers of requests and answers.
+pub(crate) mod number {
+    pub(crate) const SOCKETS: u32 = 0;
+    pub(crate) const ALL_ROOMS: u32 = 1;
+    pub(crate) const JOIN: u32 = 2;
+    pub(crate) const LEAVE: u32 = 3;
+    pub(crate) const DISCONNECT: u32 = 4;
+    pub(crate) const FETCH: u32 = 5;
+    pub(crate) const SERVER_SIDE_EMIT: u32 = 6;
+    pub(crate) const BROADCAST: u32 = 7;
+    pub(crate) const CLIENT_COUNT: u32 = 8;
+    pub(crate) const ACK: u32 = 9;
+}
+
+/// Writes a broadcast without acknowledgements: `[uid, packet, options]` in msgpack.
+pub fn encode_broadcast(
+    sender: Sender<'_>,
+    namespace: &str,
+    target: &Target,
+    flags: Flags,
+    event: &Event,
+    limits: &Limits,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::with_capacity(128);
+    let mut writer = Writer::new(Parser::Msgpack, &mut out, limits.max_message_bytes);
+    writer.array(3);
+    writer.text(sender.uid());
+    wire::packet(&mut writer, event, Some(namespace))?;
+    wire::options(&mut writer, sender, target, Some(flags));
+    writer.end_array();
+    wire::check_written(&out, limits)?;
+    Ok(out)
+}
+
+/// Reads a broadcast. A packet without a namespace belongs to `/`. Broadcasts in JSON, which a server with another
+/// parser sends, are read as well.
+pub fn decode_broadcast(message: Bytes, limits: &Limits) -> Result<Envelope, DecodeError> {
+    check_size(&message, limits)?;
+    let (parser, message) = if message.first() == Some(&b'[') {
+        (Parser::Json, message)
+    } else {
+        (Parser::Msgpack, from_servers(&message)?)
+    };
+    let mut reader = Reader::new(parser, &message, limits.max_depth)?;
+    let mut parts = Parts::default();
+    let (mut index, mut from) = (0, None);
+    let is_list = reader.elements(|reader| -> Result<(), DecodeError> {
+        match index {
+            0 => from = join_id(reader)?,
+            1 => parts.read_packet(reader)?,
+            2 => parts.options(reader, limits)?,
+            _ => {}
+        }
+        index += 1;
+        Ok(())
+    })?;
+    if !is_list {
+        return Err(DecodeError::Shape("array"));
+    }
+    reader.finish()?;
+    let namespace = parts.packet_namespace().unwrap_or_else(|| Arc::from("/"));
+    let message = parts.message(3, limits)?;
+    Ok(Envelope { from: from.map(|from| NodeId::from(&*from)), namespace: Some(namespace), message })
+}

@@ -1,0 +1,302 @@
+//! Reading of the parts of a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use socketio_parser::codec::{Reader, Writer, number_name};
+use socketio_parser::value::Kind;
+use socketio_parser::{Event, Parser, RawValue};
+
+use crate::details::SocketDetails;
+use crate::error::DecodeError;
+use crate::id::RequestId;
+use crate::limits::Limits;
+use crate::message::{Flags, Message};
+use crate::target::{Room, Target};
+
+/// The longest timeout that is read from a message: one day.
+const MAX_TIMEOUT_MILLISECONDS: f64 = 86_400_000.0;
+
+/// The members of a message that were found so far. They have the same names and meanings in all messages, so they
+/// are read before the type is known, in one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    target: Option<Target>,
+    flags: Flags,
+    pub(crate) rooms: Option<Vec<Room>>,
+    pub(crate) request: Option<RequestId>,
+    packet: Option<Packet>,
+    pub(crate) sockets: Option<RawValue>,
+    count: Option<f64>,
+    pub(crate) close: bool,
+}
+
+/// The packet of a broadcast, the event of the servers, or the value of an answer.
+#[derive(Debug)]
+struct Packet {
+    whole: RawValue,
+    kind: Kind,
+    /// The members of a broadcast's packet.
+    number: Option<f64>,
+    data: Option<RawValue>,
+    namespace: Option<Arc<str>>,
+}
+
+pub(crate) fn check_size(message: &[u8], limits: &Limits) -> Result<(), DecodeError> {
+    if message.len() > limits.max_message_bytes {
+        return Err(DecodeError::Limit("max_message_bytes"));
+    }
+    Ok(())
+}
+
+/// The number of a type; an unknown one if it is no integer.
+pub(crate) fn type_number(number: f64) -> u32 {
+    // The cast saturates.
+    if number.fract() == 0.0 { number as u32 } else { u32::MAX }
+}
+
+impl Parts {
+    /// Reads the member at the reader if it is one of those; otherwise leaves it.
+    pub(crate) fn member(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        limits: &Limits,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "opts" => self.options(reader, limits)?,
+            "rooms" => self.rooms = Some(rooms(reader, "rooms", limits)?),
+            "requestId" => self.request = join_id(reader)?.map(|id| RequestId::from(&*id)),
+            "packet" => self.packet = Some(Packet::read(reader)?),
+            "sockets" => self.sockets = Some(reader.raw()?),
+            "clientCount" => self.count = reader.number()?,
+            "close" => self.close = reader.truthy()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads the event of the servers, or the value of an answer, where the classic adapter has it.
+    pub(crate) fn read_packet(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.packet = Some(Packet::read(reader)?);
+        Ok(())
+    }
+
+    pub(crate) fn options(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<(), DecodeError> {
+        let mut target = Target::default();
+        let flags = &mut self.flags;
+        let is_map = reader.members(|reader, key| -> Result<(), DecodeError> {
+            match key {
+                "rooms" => target.rooms = rooms(reader, "rooms", limits)?,
+                "except" => target.except = rooms(reader, "except", limits)?,
+                "flags" => *flags = self::flags(reader)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        if !is_map {
+            return Err(DecodeError::Type("opts"));
+        }
+        self.target = Some(target);
+        Ok(())
+    }
+
+    /// Whether there are options, even empty ones.
+    pub(crate) fn has_options(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// The namespace in the packet of a broadcast.
+    pub(crate) fn packet_namespace(&self) -> Option<Arc<str>> {
+        self.packet.as_ref().and_then(|packet| packet.namespace.clone())
+    }
+
+    /// The message with this number in the cluster adapter. Options are required, since without them all sockets would be
+    /// selected; their members may be missing.
+    pub(crate) fn message(self, number: u32, limits: &Limits) -> Result<Message, DecodeError> {
+        let request = || self.request.clone().ok_or(DecodeError::Missing("requestId"));
+        let target = || self.target.clone().ok_or(DecodeError::Missing("opts"));
+        let rooms = || self.rooms.clone().ok_or(DecodeError::Missing("rooms"));
+        Ok(match number {
+            1 => Message::InitialHeartbeat,
+            2 => Message::Heartbeat,
+            3 => Message::Broadcast {
+                event: self.broadcast(limits)?,
+                target: target()?,
+                flags: self.flags,
+                request: self.request,
+            },
+            4 => Message::SocketsJoin { target: target()?, rooms: rooms()? },
+            5 => Message::SocketsLeave { target: target()?, rooms: rooms()? },
+            6 => Message::DisconnectSockets { target: target()?, close: self.close },
+            7 => Message::FetchSockets { target: target()?, request: request()? },
+            8 => Message::FetchSocketsResponse {
+                request: request()?,
+                sockets: sockets(self.sockets.as_ref().ok_or(DecodeError::Missing("sockets"))?, limits)?,
+            },
+            9 => {
+                let packet = self.packet.as_ref().ok_or(DecodeError::Missing("packet"))?;
+                Message::ServerSideEmit { event: event(&packet.whole, limits)?, request: self.request }
+            }
+            10 => Message::ServerSideEmitResponse { request: request()?, answer: self.answer() },
+            11 => Message::BroadcastClientCount { request: request()?, count: self.count()? },
+            12 => Message::BroadcastAck { request: request()?, answer: self.answer() },
+            13 => Message::Close,
+            101 => Message::AllRooms { request: request()? },
+            102 => Message::AllRoomsResponse { request: request()?, rooms: rooms()? },
+            other => return Err(DecodeError::UnknownType(other)),
+        })
+    }
+
+    fn broadcast(&self, limits: &Limits) -> Result<Event, DecodeError> {
+        let packet = self.packet.as_ref().ok_or(DecodeError::Missing("packet"))?;
+        // EVENT and, as older servers have it, BINARY_EVENT.
+        if !matches!(packet.number, Some(number) if number == 2.0 || number == 5.0) {
+            return Err(DecodeError::NoEvent);
+        }
+        event(packet.data.as_ref().ok_or(DecodeError::Missing("data"))?, limits)
+    }
+
+    /// The value of an answer. `undefined` is no value.
+    fn answer(&self) -> Option<RawValue> {
+        let packet = self.packet.as_ref().filter(|packet| packet.kind != Kind::Missing)?;
+        Some(packet.whole.clone())
+    }
+
+    fn count(&self) -> Result<usize, DecodeError> {
+        match self.count {
+            // The cast saturates.
+            Some(count) if count >= 0.0 => Ok(count as usize),
+            _ => Err(DecodeError::Type("clientCount")),
+        }
+    }
+}
+
+impl Packet {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (start, kind) = (reader.position(), reader.kind());
+        let (mut number, mut data, mut namespace) = (None, None, None);
+        if kind == Kind::Object {
+            reader.members(|reader, key| -> Result<(), DecodeError> {
+                match key {
+                    "type" => number = reader.number()?,
+                    "data" => data = Some(reader.raw()?),
+                    "nsp" => namespace = reader.text()?.map(Arc::from),
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        } else {
+            reader.skip()?;
+        }
+        Ok(Self { whole: reader.since(start), kind, number, data, namespace })
+    }
+}
+
+fn event(value: &RawValue, limits: &Limits) -> Result<Event, DecodeError> {
+    let bytes = value.as_bytes().clone();
+    Ok(match value.parser() {
+        Parser::Json => Event::from_json_array(bytes, Vec::new(), &limits.parser())?,
+        _ => Event::from_msgpack_array(bytes, &limits.parser())?,
+    })
+}
+
+/// Reads an id: a string, or a number as its name.
+pub(crate) fn join_id(reader: &mut Reader<'_>) -> Result<Option<Arc<str>>, DecodeError> {
+    match reader.kind() {
+        Kind::Number => Ok(reader.number()?.map(|number| number_name(number).into())),
+        _ => Ok(reader.text()?.map(Arc::from)),
+    }
+}
+
+/// Reads a list of rooms. A missing list is empty. A room that is neither a string nor a number is an error, because a
+/// shorter list could select more sockets.
+fn rooms(reader: &mut Reader<'_>, what: &'static str, limits: &Limits) -> Result<Vec<Room>, DecodeError> {
+    if matches!(reader.kind(), Kind::Missing | Kind::Null) {
+        reader.skip()?;
+        return Ok(Vec::new());
+    }
+    let mut rooms: Vec<Room> = Vec::new();
+    let is_list = reader.elements(|reader| -> Result<(), DecodeError> {
+        let room = join_id(reader)?.ok_or(DecodeError::Type(what))?;
+        if rooms.len() >= limits.max_rooms {
+            return Err(DecodeError::Limit("max_rooms"));
+        }
+        // A numeric name is written twice: as a string and as a number.
+        if rooms.last() != Some(&room) {
+            rooms.push(room);
+        }
+        Ok(())
+    })?;
+    if is_list { Ok(rooms) } else { Err(DecodeError::Type(what)) }
+}
+
+fn flags(reader: &mut Reader<'_>) -> Result<Flags, DecodeError> {
+    let mut flags = Flags::default();
+    reader.members(|reader, key| -> Result<(), DecodeError> {
+        match key {
+            "volatile" => flags.volatile = reader.truthy()?,
+            // A missing flag means that the event may be compressed.
+            "compress" => flags.compress = reader.kind() == Kind::Missing || reader.truthy()?,
+            "timeout" => {
+                let timeout = reader.number()?.filter(|timeout| *timeout >= 0.0);
+                let timeout = timeout.map(|timeout| timeout.min(MAX_TIMEOUT_MILLISECONDS) as u64);
+                flags.timeout = timeout.map(Duration::from_millis);
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(flags)
+}
+
+/// The sockets of an answer. One that has no id is left out; other unusual values are replaced by defaults, so that
+/// one odd socket does not make the answer of a node unreadable.
+pub(crate) fn sockets(value: &RawValue, limits: &Limits) -> Result<Vec<SocketDetails>, DecodeError> {
+    let mut sockets = Vec::new();
+    let mut reader = Reader::new(value.parser(), value.as_bytes(), limits.max_depth)?;
+    let is_list = reader.elements(|reader| -> Result<(), DecodeError> {
+        if sockets.len() >= limits.max_sockets {
+            return Err(DecodeError::Limit("max_sockets"));
+        }
+        sockets.extend(socket(&reader.raw()?, limits)?);
+        Ok(())
+    })?;
+    if is_list { Ok(sockets) } else { Err(DecodeError::Type("sockets")) }
+}
+
+fn socket(value: &RawValue, limits: &Limits) -> Result<Option<SocketDetails>, DecodeError> {
+    let text = json_text(value);
+    if let Ok(details) = serde_json::from_slice(&text) {
+        return Ok(Some(details));
+    }
+    // The application's data may be nested too deep, or hold a text that is no Unicode.
+    let (mut id, mut list) = (None, Vec::new());
+    let mut reader = Reader::new(Parser::Json, &text, limits.max_depth)?;
+    reader.members(|reader, key| -> Result<(), DecodeError> {
+        match key {
+            "id" => id = reader.text()?.map(|id| id.into_owned()),
+            "rooms" => list = rooms(reader, "rooms", limits)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(id.map(|id| SocketDetails {
+        id,
+        rooms: list,
+        handshake: crate::HandshakeDetails::default(),
+        data: serde_json::Value::Null,
+    }))
+}
+
+/// The value as JSON, with binary data as Node.js writes it.
+pub(crate) fn json_text(value: &RawValue) -> Bytes {
+    if value.parser() == Parser::Json {
+        return value.as_bytes().clone();
+    }
+    let mut text = Vec::new();
+    let written = Writer::new(Parser::Json, &mut text, usize::MAX).raw(value);
+    // A value that the reader accepted can be written.
+    if written.is_ok() { text.into() } else { Bytes::from_static(b"null") }
+}

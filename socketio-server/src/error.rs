@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use socketio_cluster::NodeId;
 pub use socketio_events::ExtractError;
 use socketio_events::message::UnreadableError;
 use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
-
-use crate::id::NodeId;
 
 /// An emit failed.
 #[derive(Debug, Error)]

@@ -1,22 +1,11 @@
-//! Ids of sockets, recoverable sessions, cluster nodes and their requests.
+//! Ids of sockets and of recoverable sessions.
 
-use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use socketio_cluster::NodeId;
 use thiserror::Error;
-
-/// Id of a cluster node, separate for each namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(Arc<str>);
-
-/// Id of a request to other nodes. It has a meaning only for the requesting node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(Arc<str>);
 
 /// The system provides no random numbers.
 #[derive(Debug, Error)]
@@ -31,30 +20,9 @@ pub(crate) fn random_id() -> Result<Arc<str>, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(bits).into())
 }
 
-/// 8 random bytes as 16 hexadecimal digits, the official cluster adapter's form of node and request ids.
-/// These ids are not secret, but must be unique even without random numbers.
-fn random_hex() -> Arc<str> {
-    let mut bits = [0; 8];
-    let number = match fill(&mut bits) {
-        Ok(()) => u64::from_be_bytes(bits),
-        Err(NoRandomness) => unlike_others(),
-    };
-    format!("{number:016x}").into()
-}
-
-/// Name of a recovery log; not secret.
+/// Name of a recovery log; not secret, but unique even without random numbers.
 pub(crate) fn log_id() -> Arc<str> {
-    random_id().unwrap_or_else(|NoRandomness| random_hex())
-}
-
-/// A number derived from the process id, the time and a counter.
-#[cold]
-fn unlike_others() -> u64 {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let mut hasher = DefaultHasher::new();
-    std::process::id().hash(&mut hasher);
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().hash(&mut hasher);
-    hasher.finish().wrapping_add(MADE.fetch_add(1, Ordering::Relaxed))
+    random_id().unwrap_or_else(|NoRandomness| NodeId::random().as_str().into())
 }
 
 fn fill(bits: &mut [u8]) -> Result<(), NoRandomness> {
@@ -63,48 +31,6 @@ fn fill(bits: &mut [u8]) -> Result<(), NoRandomness> {
         return Err(NoRandomness);
     }
     getrandom::fill(bits).map_err(|_| NoRandomness)
-}
-
-impl NodeId {
-    /// A new unique id.
-    pub(crate) fn random() -> Self {
-        Self(random_hex())
-    }
-
-    /// The id as it is sent to other nodes.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl RequestId {
-    /// A new unique id.
-    pub(crate) fn random() -> Self {
-        Self(random_hex())
-    }
-
-    /// The id as it is sent to other nodes.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for NodeId {
-    fn from(id: &str) -> Self {
-        Self(id.into())
-    }
-}
-
-impl From<&str> for RequestId {
-    fn from(id: &str) -> Self {
-        Self(id.into())
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]
@@ -129,9 +55,7 @@ mod tests {
         assert_ne!(random_id().unwrap(), random_id().unwrap());
         for exhausted in [false, true] {
             EXHAUSTED.set(exhausted);
-            let (one, other) = (NodeId::random(), NodeId::random());
-            assert_eq!(one.as_str().len(), 16);
-            assert_ne!(one, other);
+            assert_ne!(log_id(), log_id());
         }
     }
 

@@ -251,7 +251,7 @@ impl ClusterLink for Answering {
                     id: "42".to_owned(),
                     handshake: serde_json::from_value(json!({"url": "/elsewhere"})).unwrap(),
                     rooms: vec!["42".into(), "room1".into()],
-                    data: json!({"username": "john"}).as_object().unwrap().clone(),
+                    data: json!({"username": "john"}),
                 }];
                 let answer = Message::FetchSocketsResponse { request: request.clone(), sockets };
                 self.0.receive("elsewhere".into(), answer).await;

@@ -17,8 +17,14 @@ pub(crate) const APART: &[&str] = &[
     "benches/whole/clients/rust_socketio/Cargo.toml",
 ];
 /// The library crates.
-pub(crate) const LIBRARIES: &[&str] =
-    &["engineio", "socketio-parser", "socketio-events", "socketio-server", "socketio-client"];
+pub(crate) const LIBRARIES: &[&str] = &[
+    "engineio",
+    "socketio-parser",
+    "socketio-cluster",
+    "socketio-events",
+    "socketio-server",
+    "socketio-client",
+];
 
 /// The output of `cargo metadata`, dependencies included.
 pub(crate) fn metadata() -> Result<Value, String> {

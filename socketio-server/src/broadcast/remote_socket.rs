@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use socketio_parser::ToArgs;
 
 use crate::cluster::{AdapterError, Answer, Flags, HandshakeDetails, NamespaceNode, SocketDetails};
@@ -42,8 +42,8 @@ impl RemoteSocket {
         &self.details.rooms
     }
 
-    /// The application's data.
-    pub fn data(&self) -> &Map<String, Value> {
+    /// The application's data: an object, unless the application of a Node.js server has replaced it.
+    pub fn data(&self) -> &Value {
         &self.details.data
     }
 

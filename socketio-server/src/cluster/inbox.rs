@@ -4,17 +4,16 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use socketio_cluster::{Flags, Message, NodeId, RequestId};
 use socketio_parser::RawArgs;
 use tokio::sync::mpsc;
 
-use super::message::{Flags, Message};
 use super::node::NamespaceNode;
 use super::peers::{ClusterPeers, REQUEST_TIMEOUT};
 use super::requests::{Reply, deadline};
 use super::{Adapter, Presence};
 use crate::acks::{AckCollector, AckWaiter};
 use crate::encode;
-use crate::id::{NodeId, RequestId};
 use crate::rooms::Target;
 
 /// Entry point for messages of other nodes, used by an adapter. The handle does not keep the namespace alive.
@@ -145,6 +144,8 @@ impl ClusterInbox {
             Message::BroadcastAck { request, answer } => {
                 cluster.reply(&request, Reply::Client(answer));
             }
+            // A message that this server does not handle.
+            _ => {}
         }
     }
 

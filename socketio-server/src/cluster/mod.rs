@@ -4,10 +4,8 @@
 //! implemented here, for all adapters. Without an adapter nothing leaves the process, and a cluster costs
 //! nothing.
 
-mod details;
 mod inbox;
 mod local_rooms;
-mod message;
 mod node;
 mod peers;
 mod requests;
@@ -19,15 +17,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::details::{HandshakeDetails, SocketDetails};
 pub use self::inbox::ClusterInbox;
 pub(crate) use self::local_rooms::Member;
-pub use self::message::{Flags, Message};
 pub(crate) use self::node::NamespaceNode;
 pub(crate) use self::requests::{Answer, Gathered};
 pub use crate::error::AdapterError;
-pub use crate::id::{NodeId, RequestId};
 use crate::rooms::RoomEvent;
+pub use socketio_cluster::{Flags, HandshakeDetails, Message, NodeId, RequestId, SocketDetails};
 
 /// A boxed future, as the return type of trait object methods.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -6,13 +6,12 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use engineio::{Prepared, Text};
+use socketio_cluster::{Flags, Message, SocketDetails};
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser};
 use tokio::sync::Notify;
 
-use super::details::SocketDetails;
 use super::local_rooms::{LocalRooms, Member};
-use super::message::{Flags, Message};
 use super::peers::ClusterPeers;
 use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
 use super::{AdapterError, ClusterLink};
@@ -238,7 +237,8 @@ impl NamespaceNode {
             let open = cluster.open_request().await?;
             open.limit(budget);
             let request = Some(open.id().clone());
-            let flags = Flags { timeout: Some(timeout), ..flags };
+            let mut flags = flags;
+            flags.timeout = Some(timeout);
             cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
             remote = Some(open);
         }

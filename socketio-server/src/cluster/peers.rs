@@ -5,19 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use socketio_cluster::{Message, NodeId, RequestId};
 use tokio::time::Instant;
 
-use super::message::Message;
 use super::requests::{ExpectedReplies, PendingRequest, Reply, Requests};
 use super::{AdapterError, ClusterLink, Presence};
-use crate::id::{NodeId, RequestId};
 use crate::trace;
 
 /// Default timeout of a request to other nodes (`requestsTimeout`).
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Node name of processes that only send. They never reply.
-const EMITTER: &str = "emitter";
 
 /// The other nodes of a cluster, for one namespace.
 pub(super) struct ClusterPeers {
@@ -90,7 +86,7 @@ impl ClusterPeers {
     /// Records that a node is alive.
     pub(super) fn seen(&self, from: &NodeId) {
         // If the medium counts the nodes, no timeout would remove a recorded node again.
-        let remembered = matches!(self.presence(), Presence::Heartbeats { .. }) && from.as_str() != EMITTER;
+        let remembered = matches!(self.presence(), Presence::Heartbeats { .. }) && !from.is_emitter();
         if remembered && self.nodes().insert(from.clone(), Instant::now()).is_none() {
             trace::node_found(from);
         }

@@ -5,13 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use socketio_cluster::{NodeId, RequestId, SocketDetails};
 use socketio_parser::{ArgError, RawArgs, RawValue};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::details::SocketDetails;
 use crate::acks::AckBudget;
-use crate::id::{NodeId, RequestId};
 
 /// The pending requests of one namespace.
 #[derive(Debug, Default)]

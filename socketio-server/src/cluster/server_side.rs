@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, PoisonError};
 
+use socketio_cluster::Message;
 use socketio_events::handler::Call;
 use socketio_events::table::HandlerId;
 use socketio_parser::{Event, RawValue};
 use tokio::sync::oneshot;
 
 use super::AdapterError;
-use super::message::Message;
 use super::node::NamespaceNode;
 use super::requests::{Answer, Gathered, Reply};
 use super::server_event::{ServerEventContext, ServerReply};

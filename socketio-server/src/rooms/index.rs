@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::dense::{Dense, Key, number, shrink, shrink_map};
-use super::target::{Room, RoomEvent, Target};
+use super::room_event::RoomEvent;
+use socketio_cluster::{Room, Target};
 
 /// Key of a member. After the removal of the member the key is invalid, even if the slot is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

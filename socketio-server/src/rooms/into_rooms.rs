@@ -1,6 +1,6 @@
 //! Conversion of room names.
 
-use super::target::Room;
+use socketio_cluster::Room;
 
 /// The names of one room or several: a `&str`, a `String`, or an array, slice or `Vec` of them.
 pub trait IntoRooms {

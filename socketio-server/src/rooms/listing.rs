@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::Room;
 use super::dense::Key;
 use super::index::{Member, Rooms};
-use super::target::Room;
 
 impl<S: Clone, M: Clone> Rooms<S, M> {
     /// Number of rooms with members, without the rooms of single ids.

@@ -5,7 +5,7 @@ mod dense;
 mod index;
 mod into_rooms;
 mod listing;
-mod target;
+mod room_event;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -15,4 +15,5 @@ pub use self::delivered::Delivered;
 pub(crate) use self::index::test_key;
 pub(crate) use self::index::{MemberKey, Rooms};
 pub use self::into_rooms::IntoRooms;
-pub use self::target::{Room, RoomEvent, Target};
+pub use self::room_event::RoomEvent;
+pub use socketio_cluster::{Room, Target};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::{MemberKey, Rooms};
-use super::target::{Room, RoomEvent, Target};
+use super::{Room, RoomEvent, Target};
 
 /// Reference model: the rooms of each member in plain sets.
 #[derive(Default)]

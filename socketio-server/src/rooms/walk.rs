@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::dense::Key;
 use super::index::{MemberKey, Rooms};
-use super::target::Target;
+use socketio_cluster::Target;
 
 impl<S: Clone, M> Rooms<S, M> {
     /// Calls `visit` once for each selected session.

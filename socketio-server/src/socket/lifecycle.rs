@@ -257,7 +257,7 @@ impl Member for Inner {
             id: self.id.to_string(),
             handshake: self.handshake.details(),
             rooms: Vec::new(),
-            data: self.data.to_map(),
+            data: self.data.to_map().into(),
         }
     }
 

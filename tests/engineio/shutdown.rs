@@ -1,9 +1,11 @@
 //! Close and drain of a server.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engineio::Server;
-use tests::raw::{Request, soon, start};
+use engineio::{Message, Server, Session, WeakServer, handler_fn};
+use tests::raw::{Request, WebSocket, soon, start};
+use tokio::net::TcpListener;
 
 /// EIO-SRV-077, EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
 #[tokio::test]
@@ -22,13 +24,13 @@ async fn a_server_close_leaves_no_state_and_frees_the_port() {
     probe.closed().await;
     running.emptied().await;
     assert_eq!(running.server.stats().outboxes, 0);
-    drop(tokio::net::TcpListener::bind(running.addr).await.expect("the port is free"));
+    drop(TcpListener::bind(running.addr).await.expect("the port is free"));
 }
 
 /// A session that opens while the server closes must not survive, or a drain would wait for it forever.
 #[tokio::test]
 async fn a_session_that_opens_during_the_server_close_is_refused() {
-    let handle = std::sync::Arc::new(std::sync::OnceLock::<Server>::new());
+    let handle = Arc::new(OnceLock::<Server>::new());
     let closing = handle.clone();
     let builder = Server::builder().generate_id(move |_| {
         let closing = closing.clone();
@@ -75,7 +77,7 @@ async fn a_drain_ends_with_the_last_session() {
     let drain = running.server.drain(Duration::from_secs(7200), Duration::from_secs(3600));
     let leave = async {
         tokio::task::yield_now().await;
-        running.server.sessions().iter().for_each(engineio::Session::abort);
+        running.server.sessions().iter().for_each(Session::abort);
     };
     let both = async { tokio::join!(drain, leave) };
     tokio::time::timeout(Duration::from_secs(7200), both).await.unwrap();
@@ -102,10 +104,8 @@ async fn a_drain_ends_at_its_deadline() {
 /// Polling clients open new connections until the last session has ended.
 #[tokio::test]
 async fn a_draining_server_still_accepts_connections() {
-    let server = Server::builder()
-        .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
-        .unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::builder().build(|_: &Session| |_: &Session, _: Message| ()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let serving = server.clone();
     let serving = tokio::spawn(async move { serving.serve(listener).await });
@@ -126,16 +126,14 @@ async fn a_draining_server_still_accepts_connections() {
 /// packet.
 #[test]
 fn serve_and_drain_return_after_the_last_close_packet() {
-    let server = Server::builder()
-        .build(|_: &engineio::Session| |_: &engineio::Session, _: engineio::Message| ())
-        .unwrap();
+    let server = Server::builder().build(|_: &Session| |_: &Session, _: Message| ()).unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
     let serving = server.clone();
     let process = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap()).unwrap();
             let draining = serving.clone();
             let drain = tokio::spawn(async move {
@@ -154,7 +152,7 @@ fn serve_and_drain_return_after_the_last_close_packet() {
         let mut sockets = Vec::new();
         for _ in 0..20 {
             let open = "/engine.io/?EIO=4&transport=websocket";
-            let mut ws = tests::raw::WebSocket::open(addr, open).await.unwrap();
+            let mut ws = WebSocket::open(addr, open).await.unwrap();
             ws.text().await;
             sockets.push(ws);
         }
@@ -175,4 +173,38 @@ fn serve_and_drain_return_after_the_last_close_packet() {
         assert_eq!(poll.await.unwrap(), "1");
     });
     assert_eq!(process.join().unwrap(), (0, 0));
+}
+
+/// A server owns its handlers. One that holds a weak handle does not keep the server in memory.
+#[tokio::test]
+async fn a_server_is_freed_with_its_last_session() {
+    let own = Arc::new(OnceLock::<WeakServer>::new());
+    let handle = Arc::clone(&own);
+    let accept = move |_: &Session| {
+        let handle = Arc::clone(&handle);
+        handler_fn(move |session: &Session, _: Message| {
+            let sessions = handle.get().and_then(WeakServer::upgrade).map(|server| server.sessions().len());
+            session.send(format!("{sessions:?}")).unwrap();
+        })
+    };
+    let server = Server::builder().build(accept).unwrap();
+    own.set(server.downgrade()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move { server.serve(listener).await });
+    let mut ws = WebSocket::open(addr, "/engine.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with('0'));
+    serving.abort();
+    assert!(soon(serving).await.unwrap_err().is_cancelled());
+    // No handle is left, but the session.
+    ws.send("4how many?").await;
+    assert_eq!(ws.text().await, "4Some(1)");
+    ws.close().await;
+    soon(async {
+        while own.get().and_then(WeakServer::upgrade).is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(Arc::strong_count(&own), 1, "its handlers are freed too");
 }

@@ -62,6 +62,8 @@ pub enum Fault {
     SlowConsumer,
     /// The peer violated the WebSocket protocol or its limits.
     WebSocket,
+    /// The server held too many received bytes of all clients to accept more of this one.
+    ServerFull,
 }
 
 impl Fault {
@@ -77,6 +79,7 @@ impl Fault {
             Self::PostAborted => "data request connection closed prematurely",
             Self::SlowConsumer => "the client reads too slowly",
             Self::WebSocket => "websocket protocol violated",
+            Self::ServerFull => "the server holds too many received bytes",
         }
     }
 }

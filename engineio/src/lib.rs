@@ -88,6 +88,8 @@ pub use self::close_reason::{CloseReason, Fault};
 pub use self::config::{Config, SlowConsumer, Transport};
 pub use self::error::{ConfigError, SendError};
 pub use self::outbox::budget;
+#[cfg(feature = "server")]
+pub use self::outbox::received::ReceivedBytes;
 pub use self::protocol::packet::{Message, PacketType, Protocol};
 #[cfg(feature = "server")]
 pub use self::protocol::prepared::Frames;

@@ -354,6 +354,7 @@ fn server(
                 .max_sessions(config.server.max_sessions)
                 .max_sessions_per_address(address_limits.sessions())
                 .max_queued_bytes(config.server.max_queued_bytes)
+                .max_received_bytes(config.server.max_received_bytes)
                 .body_timeout(Duration::from_millis(transport.body_timeout_ms))
                 .allow_eio3(transport.allow_eio3)
                 .jsonp(transport.jsonp)

@@ -18,6 +18,7 @@ mod http;
 mod limits;
 mod messages;
 mod origins;
+mod received;
 mod routes;
 mod shutdown;
 mod translated;

@@ -252,6 +252,54 @@ async fn refused_connects_are_bounded() {
     ws.closed().await;
 }
 
+/// Waits until the server counts this many received bytes.
+async fn received(running: &Running, is: impl Fn(usize) -> bool) {
+    soon(async {
+        while !is(running.io.engine().stats().received_bytes) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Packets without their last attachment, of all clients together, stay within the server's budget.
+#[tokio::test]
+async fn incomplete_packets_stay_within_the_server_budget() {
+    let running = start(builder().engine(|engine| engine.max_received_bytes(1_000_000)), |_| {}).await;
+    let packet = r#"52-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+    let (mut holder, _) = running.connect().await;
+    holder.send(packet).await;
+    holder.send_binary(&[0; 700_000]).await;
+    received(&running, |bytes| (700_000..701_000).contains(&bytes)).await;
+    let (mut refused, _) = running.connect().await;
+    refused.send(packet).await;
+    refused.send_binary(&[0; 500_000]).await;
+    refused.closed().await;
+    holder.cut();
+    received(&running, |bytes| bytes == 0).await;
+}
+
+/// Events that wait for a middleware count in the server's budget until they are handled.
+#[tokio::test]
+async fn waiting_events_count_in_the_server_budget() {
+    let go = Arc::new(Semaphore::new(0));
+    let permits = Arc::clone(&go);
+    let running = start(builder(), |io| {
+        io.event_middleware(move || {
+            let permits = Arc::clone(&permits);
+            async move { permits.acquire().await.unwrap().forget() }
+        });
+        io.on("large", || async {});
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    let large = format!(r#"42["large","{}"]"#, "x".repeat(10_000));
+    ws.send_together([large.clone(), large.clone(), large]).await;
+    received(&running, |bytes| (20_000..30_000).contains(&bytes)).await;
+    go.add_permits(3);
+    received(&running, |bytes| bytes == 0).await;
+}
+
 /// While a middleware delays the first event of a client, further events wait in the server up to a limit,
 /// and beyond it at the client.
 #[tokio::test]

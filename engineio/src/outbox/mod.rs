@@ -7,6 +7,8 @@
 //! however many messages follow each other.
 
 pub mod budget;
+#[cfg(feature = "server")]
+pub(crate) mod received;
 #[cfg(test)]
 mod tests;
 

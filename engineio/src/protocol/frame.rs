@@ -65,6 +65,8 @@ impl CloseCode {
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
     /// An internal error of the server.
     pub const INTERNAL_ERROR: Self = Self(1011);
+    /// The server is overloaded.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
 
     /// Whether the number may be sent in a close frame: a registered code that is not reserved for local use,
     /// or a code of the ranges for libraries and applications.

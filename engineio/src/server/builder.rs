@@ -222,6 +222,20 @@ impl ServerBuilder {
         self
     }
 
+    /// The largest memory of received data of all clients together, in bytes: incomplete WebSocket messages,
+    /// bodies of POST requests, and what handlers count by
+    /// [`Session::received_bytes`](crate::Session::received_bytes). Default 256 MiB;
+    /// [`Stats::received_bytes`](crate::Stats::received_bytes) reports it. Up to 4 KiB of a message are not
+    /// counted.
+    ///
+    /// Three quarters are available to all clients. The rest is reserved for clients that hold less than an
+    /// equal share of it, so that a few large uploads do not lock out the others. A WebSocket beyond the limit
+    /// is closed with code 1013, a POST request is refused with 503.
+    pub fn max_received_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_received_bytes = bytes;
+        self
+    }
+
     /// The status of [`serve`](Server::serve) for requests outside the path. Default 501, as the official
     /// `listen`.
     pub fn outside_path(mut self, status: StatusCode) -> Self {

@@ -20,6 +20,7 @@ use super::{Server, handler_fn};
 use crate::config::{Config, SlowConsumer};
 use crate::error::ConfigError;
 use crate::outbox::Outbox;
+use crate::outbox::received::ReceivedBytes;
 use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::{Message, Protocol};
 use crate::protocol::prepared::{Dialect, Prepared};
@@ -45,7 +46,12 @@ fn respond(request: Request<RequestBody>, server: &Arc<Shared>) -> Response<Body
     match (accept(&parts), upgrading) {
         (Ok(answer), Some(upgrading)) => {
             let dialect = Dialect { protocol: Protocol::V4, base64: false };
-            let websocket = WebSocketCarrier::new(upgrading, dialect, &server.config);
+            let websocket = WebSocketCarrier::new(
+                upgrading,
+                dialect,
+                &server.config,
+                ReceivedBytes::new(&server.received),
+            );
             tokio::spawn(echo(websocket, Arc::clone(server)));
             answer.map(|()| Body::from(""))
         }
@@ -107,6 +113,7 @@ fn event(received: Received, websocket: &mut WebSocketCarrier, outbox: &Outbox) 
         Received::Event(_) => return None,
         Received::Closed(code) => return Some(code),
         Received::Violation(code) => return Some(Some(code)),
+        Received::ServerFull => return Some(Some(CloseCode::TRY_AGAIN_LATER)),
         Received::Lost => return Some(None),
     };
     let _ = outbox.push(Prepared::bare(message));

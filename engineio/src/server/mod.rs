@@ -100,6 +100,7 @@ impl Server {
             connections: self.0.connections.now(),
             panics: self.0.panics.now(),
             queued_bytes: self.0.budget.held(),
+            received_bytes: self.0.received.held(),
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub(super) max_connections: usize,
     pub(super) connections_per_address: AddressLimit,
     pub(super) max_queued_bytes: usize,
+    pub(super) max_received_bytes: usize,
     pub(super) outside: StatusCode,
     pub(super) hooks: Hooks,
 }
@@ -53,6 +54,7 @@ impl Default for Options {
             max_connections: MAX_CONNECTIONS,
             connections_per_address: MAX_CONNECTIONS_PER_ADDRESS.into(),
             max_queued_bytes: 512 << 20,
+            max_received_bytes: 256 << 20,
             outside: StatusCode::NOT_IMPLEMENTED,
             hooks: Hooks::default(),
         }

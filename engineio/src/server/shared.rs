@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(super) outboxes: Count,
     /// The memory of all outboxes.
     pub(super) budget: Arc<Budget>,
+    /// The memory of received data that is incomplete or waits.
+    pub(super) received: Arc<Budget>,
     pub(super) connections: Count,
     pub(super) panics: Tally,
     pub(super) meters: Meters,
@@ -45,6 +47,7 @@ impl Shared {
         Self {
             config: Arc::new(config),
             budget: Arc::new(Budget::new(options.max_queued_bytes)),
+            received: Arc::new(Budget::new(options.max_received_bytes)),
             options,
             accept,
             registry: Registry::default(),

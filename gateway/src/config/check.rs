@@ -76,6 +76,7 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
         ("transport.max_buffered_bytes", config.transport.max_buffered_bytes as u64),
         ("server.max_sessions", config.server.max_sessions as u64),
         ("server.max_queued_bytes", config.server.max_queued_bytes as u64),
+        ("server.max_received_bytes", config.server.max_received_bytes as u64),
         ("server.max_connections", config.server.max_connections as u64),
         ("transport.head_timeout_ms", config.transport.head_timeout_ms),
         ("transport.body_timeout_ms", config.transport.body_timeout_ms),

@@ -80,6 +80,10 @@ pub struct Server {
     /// (512 MiB), for a machine of 2 GiB. Beyond three quarters of the budget, messages to clients with a
     /// large queue are refused, and clients whose queue has reached an equal share or more are disconnected.
     pub max_queued_bytes: usize,
+    /// Budget of memory for received data that is incomplete or waits for its handlers, of all clients
+    /// together, in bytes. Default 268,435,456 (256 MiB), for a machine of 2 GiB. Clients beyond it are
+    /// disconnected and may connect again; a quarter is reserved for clients that hold little.
+    pub max_received_bytes: usize,
     /// Deadline of a drain, in milliseconds. Default 10,000. Disconnects are spread evenly over the first
     /// half, so that clients do not all reconnect at the same moment.
     pub drain_ms: u64,
@@ -97,6 +101,7 @@ impl Default for Server {
             max_sessions: 250_000,
             max_connections: 20_000,
             max_queued_bytes: 512 << 20,
+            max_received_bytes: 256 << 20,
             drain_ms: 10_000,
         }
     }

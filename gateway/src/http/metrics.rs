@@ -37,6 +37,9 @@ fn text(gateway: &Gateway) -> String {
     page.one("queued_bytes", Kind::Gauge, "Bytes queued for clients.", connections.queued_bytes);
     let about = "Memory of queued messages, as limited by server.max_queued_bytes.";
     page.one("queued_memory_bytes", Kind::Gauge, about, io.engine().stats().queued_bytes);
+    let about =
+        "Memory of received data that is incomplete or waits, as limited by server.max_received_bytes.";
+    page.one("received_memory_bytes", Kind::Gauge, about, io.engine().stats().received_bytes);
     let about = "Running handlers of disconnected clients, and their queued events.";
     page.one("detached_handlers", Kind::Gauge, about, io.detached_handlers());
     let about = "1 while file descriptors have run out and new clients are refused.";

@@ -102,6 +102,11 @@ impl Decoder {
         self.pending.is_some()
     }
 
+    /// Number of bytes of the packet that waits for attachments, with the attachments so far. 0 if none waits.
+    pub fn buffered(&self) -> usize {
+        self.pending.as_ref().map_or(0, |pending| pending.text.len() + pending.bytes)
+    }
+
     /// Discards the packet that waits for attachments, if any.
     pub fn reset(&mut self) {
         self.pending = None;

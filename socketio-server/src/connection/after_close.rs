@@ -46,6 +46,7 @@ impl Connection {
         remaining.slots = std::mem::take(&mut self.slots);
         remaining.occupancies = std::mem::take(&mut self.occupancies);
         remaining.inbox = std::mem::take(&mut self.inbox);
+        remaining.received = self.received.take();
         remaining.screening = self.screening.take();
         remaining.running = self.running.take();
         let mut detached = self.server.detached_handlers.counter();
@@ -84,7 +85,7 @@ impl Connection {
     fn poll_remaining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             while self.screen(cx) && self.can_start_handler() {
-                let Some(packet) = self.inbox.pop_front() else { return Poll::Ready(()) };
+                let Some(packet) = self.inbox.pop() else { return Poll::Ready(()) };
                 self.remaining_packet(packet, cx);
             }
             if !self.poll_running(cx) {

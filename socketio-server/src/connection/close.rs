@@ -30,6 +30,13 @@ impl Connection {
         self.close_connection();
     }
 
+    /// Closes the connection because the server holds too much received data. The client may connect again.
+    pub(super) fn server_full(&mut self) {
+        trace::connection_closed("the server holds too many received bytes");
+        self.decoder.reset();
+        self.close_connection();
+    }
+
     pub(super) fn close_connection(&mut self) {
         self.closed_by_server = true;
         self.inbox.clear();

@@ -1,6 +1,5 @@
 //! Dispatch of packets to the handlers of their namespace.
 
-use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
@@ -151,11 +150,8 @@ impl Connection {
 
     pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) {
         while self.screen(cx) && self.can_start_handler() {
-            let Some(packet) = self.inbox.pop_front() else { break };
+            let Some(packet) = self.inbox.pop() else { break };
             self.packet(packet, cx);
-        }
-        if self.inbox.is_empty() && self.inbox.capacity() > 16 {
-            self.inbox = VecDeque::new();
         }
     }
 }

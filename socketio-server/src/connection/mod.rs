@@ -9,21 +9,22 @@ mod after_close;
 mod close;
 mod connect;
 mod dispatch;
+mod inbox;
 mod join;
 mod rate_limiter;
 mod screening;
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use engineio::{CloseReason, Handler, Message, Protocol, Session};
+use engineio::{CloseReason, Handler, Message, Protocol, ReceivedBytes, Session};
 use futures_util::stream::FuturesUnordered;
 use socketio_events::handler::Running;
 use socketio_parser::{Decoder, Packet, Payload};
 use tokio::time::Sleep;
 
+use self::inbox::Inbox;
 use self::join::PendingJoin;
 use self::rate_limiter::RateLimiter;
 use self::screening::Screening;
@@ -41,7 +42,9 @@ pub(crate) struct Connection {
     /// Keeps dynamic namespaces alive.
     occupancies: Vec<Occupancy>,
     /// Packets that wait while a middleware decides about an earlier event.
-    inbox: VecDeque<Packet>,
+    inbox: Inbox,
+    /// Memory of the packets that wait, for handlers or for attachments. `None` while none waits.
+    received: Option<Box<ReceivedBytes>>,
     /// An event that a middleware has not decided about. Later packets wait.
     screening: Option<Box<Screening>>,
     /// Pending handlers. Allocated for the first one.
@@ -69,11 +72,11 @@ enum Slot {
 impl Connection {
     pub(crate) fn new(server: Arc<NamespaceRegistry>, session: &Session) -> Self {
         let connect_by = Box::pin(tokio::time::sleep(server.config.connect_timeout));
-        let mut inbox = VecDeque::new();
+        let mut inbox = Inbox::default();
         if session.protocol() == Protocol::V3 {
             // Socket.IO v2 clients join the namespace `/` without a CONNECT packet.
             let payload = Payload::Connect(None);
-            inbox.push_back(Packet { namespace: "/".into(), ack_id: None, payload });
+            inbox.push(Packet { namespace: "/".into(), ack_id: None, payload });
         }
         Self {
             decoder: Decoder::new(server.config.parser, server.config.limits),
@@ -83,6 +86,7 @@ impl Connection {
             slots: Vec::new(),
             occupancies: Vec::new(),
             inbox,
+            received: None,
             screening: None,
             running: None,
             joining: Vec::new(),
@@ -99,6 +103,19 @@ impl Connection {
         match self.session.protocol() {
             Protocol::V3 => namespace.path(),
             Protocol::V4 => namespace.as_str(),
+        }
+    }
+
+    /// Counts the memory of the packets that wait. The connection is closed if the server holds too much.
+    fn count_received(&mut self) {
+        let bytes = self.decoder.buffered() + self.inbox.bytes();
+        if bytes == 0 {
+            self.received = None;
+            return;
+        }
+        let session = &self.session;
+        if !self.received.get_or_insert_with(|| Box::new(session.received_bytes())).set(bytes) {
+            self.server_full();
         }
     }
 
@@ -138,11 +155,12 @@ impl Handler for Connection {
                     // read.
                     self.packet(packet, &mut Context::from_waker(Waker::noop()));
                 } else {
-                    self.inbox.push_back(packet);
+                    self.inbox.push(packet);
+                    self.count_received();
                 }
             }
             // Attachments are missing.
-            Ok(None) => {}
+            Ok(None) => self.count_received(),
             Err(error) => self.undecodable(error),
         }
     }
@@ -158,6 +176,9 @@ impl Handler for Connection {
         // A finished handler makes room for a waiting event.
         while self.poll_running(cx) && !self.inbox.is_empty() {
             self.poll_inbox(cx);
+        }
+        if self.received.is_some() {
+            self.count_received();
         }
         // The application may have disconnected sockets.
         self.release_disconnected();

@@ -32,7 +32,7 @@ pub struct Auth<T>(pub T);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State<T>(pub T);
 
-impl<C: Context<Socket = Socket>> Extract<C> for Socket {
+impl<C: Context<Socket = Self>> Extract<C> for Socket {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().clone())
     }

@@ -66,6 +66,12 @@ impl WebSocket {
         self.stream.flush().await.expect("the server reads");
     }
 
+    /// Sends the first frame of a binary message, whose rest does not follow.
+    pub async fn send_incomplete(&mut self, data: Vec<u8>) {
+        let frame = fragments([data, Vec::new()].into_iter()).next().expect("there are two frames");
+        self.stream.send(frame).await.expect("the server reads");
+    }
+
     /// Closes the connection.
     pub async fn close(&mut self) {
         let _ = self.stream.close(None).await;

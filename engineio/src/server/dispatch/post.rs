@@ -17,7 +17,7 @@ use crate::protocol::payload::jsonp;
 use crate::protocol::text::Text;
 use crate::server::request::request_error::RequestError;
 use crate::server::response::body::{Body, CollectError, collect};
-use crate::server::response::status;
+use crate::server::response::{status, unavailable};
 use crate::server::session::command::{Command, PostAnswer, PostBody};
 use crate::server::session::handle::Session;
 use crate::server::shared::Shared;
@@ -55,7 +55,9 @@ impl Shared {
 
         let announced =
             headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let mut collecting = pin!(collect(body, announced, self.config.max_payload));
+        // Until the session has handled the packets.
+        let mut held = session.received_bytes();
+        let mut collecting = pin!(collect(body, announced, self.config.max_payload, &mut held));
         let (answer, mut answered) = oneshot::channel();
         // Mostly the body came with the head; then the session hears of the request once.
         let taken = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
@@ -65,6 +67,7 @@ impl Shared {
                 answered.await
             }
             Poll::Ready(Err(CollectError::TooLarge)) => return Ok(status(StatusCode::PAYLOAD_TOO_LARGE)),
+            Poll::Ready(Err(CollectError::ServerFull)) => return Ok(unavailable()),
             Poll::Ready(Err(CollectError::Aborted)) => {
                 session.abort_with(CloseReason::TransportError(Fault::PostAborted));
                 return Ok(status(StatusCode::BAD_REQUEST));
@@ -89,6 +92,10 @@ impl Shared {
                     Ok(Err(CollectError::TooLarge)) => {
                         let _ = read.send(None);
                         return Ok(status(StatusCode::PAYLOAD_TOO_LARGE));
+                    }
+                    Ok(Err(CollectError::ServerFull)) => {
+                        let _ = read.send(None);
+                        return Ok(unavailable());
                     }
                     // Dropping the sender tells the session that the request was cut.
                     Ok(Err(CollectError::Aborted)) => return Ok(status(StatusCode::BAD_REQUEST)),

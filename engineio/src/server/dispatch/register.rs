@@ -16,7 +16,7 @@ use crate::server::http::peer_addr::PeerAddr;
 use crate::server::request::head::RequestHead;
 use crate::server::request::request_error::{BadRequest, RequestError};
 use crate::server::response::body::Body;
-use crate::server::response::status;
+use crate::server::response::{status, unavailable};
 use crate::server::session::handle::Session;
 use crate::server::session::registry::NotAdded;
 use crate::server::shared::Shared;
@@ -58,7 +58,8 @@ impl Shared {
         let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
         let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
         let Dialect { protocol, base64 } = dialect;
-        let session = Session::new(sid, protocol, transport, base64, head, outbox, self.outboxes.enter());
+        let (received, counted) = (Arc::clone(&self.received), self.outboxes.enter());
+        let session = Session::new(sid, protocol, transport, base64, head, outbox, received, counted);
         // Others may have taken the last places while the id was made.
         let pending = match PendingSession::insert(self, session, address, now) {
             Ok(pending) => pending,
@@ -117,13 +118,6 @@ impl Drop for PendingSession {
             self.server.registry.remove(&self.session);
         }
     }
-}
-
-/// The server takes no more sessions, now.
-fn unavailable() -> Response<Body> {
-    let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    response
 }
 
 /// An address has as many sessions as it may.

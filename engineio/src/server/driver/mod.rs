@@ -85,8 +85,14 @@ impl Driver {
         address: Option<CountedAddress>,
         translator: Option<Box<dyn Translator>>,
     ) -> Self {
-        let websocket =
-            |upgrading| Box::new(WebSocketCarrier::new(upgrading, session.dialect(), &server.config));
+        let websocket = |upgrading| {
+            Box::new(WebSocketCarrier::new(
+                upgrading,
+                session.dialect(),
+                &server.config,
+                session.received_bytes(),
+            ))
+        };
         let carrier = carrier.map(websocket);
         let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
         let task = server.tasks.enter();
@@ -206,7 +212,8 @@ impl Driver {
                 }
             },
             Command::Probe(answer, upgrading) => {
-                let websocket = WebSocketCarrier::new(upgrading, self.session.dialect(), &self.server.config);
+                let (dialect, received) = (self.session.dialect(), self.session.received_bytes());
+                let websocket = WebSocketCarrier::new(upgrading, dialect, &self.server.config, received);
                 match self.machine.handle(Input::ProbeOpened, now) {
                     None => self.probe = Some(Box::new(websocket)),
                     // As at the official server the client gets its WebSocket, but only to see it closed.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::websocket_carrier::{Batch, Received};
 use super::{Driver, count};
 use crate::close_reason::{CloseReason, Fault};
+use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::{Message, Packet, PacketType, decode_binary, decode_text};
 use crate::protocol::prepared::{Frames, Prepared};
 use crate::protocol::text::Text;
@@ -32,7 +33,7 @@ impl Driver {
             {
                 self.carrier_event(event, now);
                 if !self.handler.is_ready() {
-                    self.keep(received);
+                    self.keep(received, now);
                     break;
                 }
             }
@@ -43,9 +44,9 @@ impl Driver {
     }
 
     /// Leaves the rest of a read for when the handler is ready for more.
-    fn keep(&mut self, received: Batch) {
-        if let Some(websocket) = &mut self.carrier {
-            websocket.keep(received);
+    fn keep(&mut self, received: Batch, now: Instant) {
+        if self.carrier.as_mut().is_some_and(|websocket| !websocket.keep(received)) {
+            self.carrier_event(Received::ServerFull, now);
         }
     }
 
@@ -68,6 +69,10 @@ impl Driver {
             Received::Violation(code) => {
                 self.close_code = Some(code);
                 return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::WebSocket)), now);
+            }
+            Received::ServerFull => {
+                self.close_code = Some(CloseCode::TRY_AGAIN_LATER);
+                return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::ServerFull)), now);
             }
             Received::Lost => {
                 return self.input(Input::CarrierLost(CloseReason::TransportError(Fault::Io)), now);
@@ -106,7 +111,7 @@ impl Driver {
         loop {
             let on_trial = self.probe.is_some();
             if !on_trial && !self.handler.is_ready() {
-                self.keep(received);
+                self.keep(received, now);
                 break;
             }
             let websocket = if on_trial { &mut self.probe } else { &mut self.carrier };
@@ -132,7 +137,7 @@ impl Driver {
                 return;
             }
             Received::Event(_) => return,
-            Received::Closed(_) | Received::Violation(_) | Received::Lost => None,
+            Received::Closed(_) | Received::Violation(_) | Received::Lost | Received::ServerFull => None,
         };
         match packet {
             Some(packet) => self.input(Input::ProbePacket(packet), now),

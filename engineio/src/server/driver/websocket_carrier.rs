@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::config::Config;
 use crate::io::{Io, Scratch, Upgrading};
+use crate::outbox::received::ReceivedBytes;
 use crate::protocol::frame::{CloseCode, close_frame, empty_close_frame, pong_frame};
 use crate::protocol::packet::PacketType;
 use crate::protocol::prepared::{Dialect, Prepared};
@@ -31,6 +32,8 @@ pub(crate) struct WebSocketCarrier {
     broken: bool,
     /// What was read while the handler had no room for it.
     rest: Option<Box<Rest>>,
+    /// The memory of an incomplete message.
+    received: ReceivedBytes,
 }
 
 /// A part of a batch, of at most one read. It is a copy, because the read buffer is its thread's.
@@ -67,10 +70,17 @@ pub(crate) enum Received {
     Violation(CloseCode),
     /// The connection broke.
     Lost,
+    /// The server holds too much received data for the rest of a message.
+    ServerFull,
 }
 
 impl WebSocketCarrier {
-    pub(crate) fn new(upgrading: Upgrading, dialect: Dialect, config: &Config) -> Self {
+    pub(crate) fn new(
+        upgrading: Upgrading,
+        dialect: Dialect,
+        config: &Config,
+        received: ReceivedBytes,
+    ) -> Self {
         Self {
             stream: Stream::Upgrading(upgrading),
             inbound: Inbound::new(config.max_payload).max_fragments(config.max_fragments),
@@ -79,6 +89,7 @@ impl WebSocketCarrier {
             blocked: false,
             broken: false,
             rest: None,
+            received,
         }
     }
 
@@ -130,17 +141,22 @@ impl WebSocketCarrier {
             Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
             Some(Ok(event)) => Some(Received::Event(event)),
             Some(Err(error)) => Some(Received::Violation(error.close_code())),
+            None if !self.received.set(self.inbound.buffered()) => Some(Received::ServerFull),
             None => batch.last.take(),
         }
     }
 
     /// Keeps what is left of a batch for the next call of [`poll_receive`](Self::poll_receive).
+    /// `false` means that the server holds too much received data for it.
     #[cold]
-    pub(crate) fn keep(&mut self, batch: Batch) {
+    #[must_use]
+    pub(crate) fn keep(&mut self, batch: Batch) -> bool {
         let bytes = batch.scratch[batch.progress.consumed()..batch.end].to_vec();
+        let fits = self.received.set(self.inbound.buffered() + bytes.len());
         if !bytes.is_empty() || batch.last.is_some() {
             self.rest = Some(Box::new(Rest { bytes, progress: batch.progress.rebase(), last: batch.last }));
         }
+        fits
     }
 
     /// Queues a pong for these bytes.
@@ -241,9 +257,12 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::AsyncReadExt;
 
     use super::*;
+    use crate::outbox::budget::Budget;
     use crate::protocol::packet::Protocol;
 
     /// A client that sends probes and pings without reading: one answer to its probes waits, and 16 pongs.
@@ -258,6 +277,7 @@ mod tests {
             blocked: false,
             rest: None,
             broken: false,
+            received: ReceivedBytes::new(&Arc::new(Budget::new(0))),
         };
         for _ in 0..10_000 {
             websocket.answer_probe();

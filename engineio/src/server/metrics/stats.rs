@@ -22,6 +22,9 @@ pub struct Stats {
     /// client has taken them. Bytes that a session is currently writing may be missing.
     /// [`ServerBuilder::max_queued_bytes`](crate::ServerBuilder::max_queued_bytes) bounds them.
     pub queued_bytes: usize,
+    /// Bytes of received data that is incomplete or waits for its handlers, without the first 4 KiB of small
+    /// messages. [`ServerBuilder::max_received_bytes`](crate::ServerBuilder::max_received_bytes) bounds them.
+    pub received_bytes: usize,
     /// Sessions that ended because of a panic in their handler, since the start.
     pub panics: usize,
 }

@@ -8,6 +8,8 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
+use crate::outbox::received::ReceivedBytes;
+
 /// The body of a response: empty, or one piece of known length.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
@@ -67,6 +69,9 @@ pub(crate) enum CollectError {
     /// The connection ended, or violated HTTP, before the body was complete.
     #[error("the request body ended early")]
     Aborted,
+    /// The server holds too much received data.
+    #[error("the server holds too many received bytes")]
+    ServerFull,
 }
 
 /// The largest allocation on the basis of a Content-Length alone. Beyond it, memory follows the bytes that
@@ -84,12 +89,13 @@ const KEPT: usize = 64 * 1024;
 /// Reads a whole request body of at most `limit` bytes. Trailers are ignored.
 ///
 /// `content_length` is the announced length. An announcement beyond the limit fails before anything is read;
-/// one within the limit allocates at most [`STEP`]. The HTTP implementation detects a body that is shorter
+/// one within the limit allocates at most [`STEP`]. The received bytes count in `held`. The HTTP implementation detects a body that is shorter
 /// than announced: the body then ends with an error.
 pub(crate) async fn collect<B: http_body::Body>(
     body: B,
     content_length: Option<u64>,
     limit: usize,
+    held: &mut ReceivedBytes,
 ) -> Result<Bytes, CollectError> {
     let announced = match content_length.map(usize::try_from) {
         None => None,
@@ -112,6 +118,9 @@ pub(crate) async fn collect<B: http_body::Body>(
         }
         if length == 0 {
             continue;
+        }
+        if !held.set(received + length) {
+            return Err(CollectError::ServerFull);
         }
         if received == 0 && length >= KEPT {
             kept = data.copy_to_bytes(length);
@@ -148,10 +157,21 @@ fn reserve(buffer: &mut Vec<u8>, needed: usize, announced: Option<usize>) {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::Arc;
 
     use http_body::Body as _;
 
     use super::*;
+    use crate::outbox::budget::Budget;
+
+    async fn collect<B: http_body::Body>(
+        body: B,
+        announced: Option<u64>,
+        limit: usize,
+    ) -> Result<Bytes, CollectError> {
+        let held = &mut ReceivedBytes::new(&Arc::new(Budget::new(usize::MAX)));
+        super::collect(body, announced, limit, held).await
+    }
 
     /// A request body that arrives in pieces.
     struct Pieces(VecDeque<Result<Frame<Bytes>, &'static str>>);

@@ -7,7 +7,7 @@ pub(crate) mod cookie;
 pub(crate) mod cors;
 pub(crate) mod loan;
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use self::body::Body;
 
@@ -15,6 +15,13 @@ use self::body::Body;
 pub(crate) fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = status;
+    response
+}
+
+/// The refusal of a request that the server cannot take now.
+pub(crate) fn unavailable() -> Response<Body> {
+    let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 

@@ -12,6 +12,8 @@ use super::command::Command;
 use crate::close_reason::CloseReason;
 use crate::config::Transport;
 use crate::error::SendError;
+use crate::outbox::budget::Budget;
+use crate::outbox::received::ReceivedBytes;
 use crate::outbox::{Outbox, Until};
 use crate::protocol::packet::Protocol;
 use crate::protocol::prepared::{Dialect, Prepared};
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     request: RequestHead,
     transport: AtomicU8,
     pub(crate) outbox: Outbox,
+    received: Arc<Budget>,
     /// `None` once the driver has ended.
     mailbox: Mutex<Option<Vec<Command>>>,
     _counted: Gauge,
@@ -48,6 +51,7 @@ impl Session {
         base64: bool,
         request: RequestHead,
         outbox: Outbox,
+        received: Arc<Budget>,
         counted: Gauge,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -57,6 +61,7 @@ impl Session {
             request,
             transport: AtomicU8::new(transport as u8),
             outbox,
+            received,
             mailbox: Mutex::new(Some(Vec::new())),
             _counted: counted,
         }))
@@ -89,6 +94,13 @@ impl Session {
     /// The peer's address, if the server knows it (see [`PeerAddr`](crate::PeerAddr)).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.request.peer()
+    }
+
+    /// A counter for received data that the application keeps until it is complete, such as parts of a
+    /// message. It counts within
+    /// [`ServerBuilder::max_received_bytes`](crate::ServerBuilder::max_received_bytes).
+    pub fn received_bytes(&self) -> ReceivedBytes {
+        ReceivedBytes::new(&self.0.received)
     }
 
     /// Sends a message: text from a `&str` or `String`, binary from `Bytes` or `Vec<u8>`, or a [`Prepared`]

@@ -6,25 +6,28 @@
 //! that is sent from inside a handler thus costs only a push. A broadcast costs one wake-up per session,
 //! however many messages follow each other.
 
+mod accounting;
 pub mod budget;
 #[cfg(feature = "server")]
 pub(crate) mod received;
 #[cfg(test)]
 mod tests;
+mod waiters;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use self::budget::{Budget, STEP, STEP_MESSAGES};
+pub use self::waiters::Until;
+use self::waiters::Waiter;
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::protocol::prepared::Prepared;
 
-/// The overhead of a message: its entry in the queue, which may be half empty, and the bookkeeping of its
-/// buffer.
+/// The overhead of a message: its entry in the queue, and the bookkeeping of its buffer.
 const PER_MESSAGE: usize = 128;
 
 /// The memory of this many messages. Allocators round a buffer up by an eighth on average.
@@ -82,22 +85,6 @@ enum Phase {
     /// New messages are refused; queued ones are still written.
     Draining,
     Closed,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    id: u64,
-    until: Until,
-    waker: Waker,
-}
-
-/// The condition that a sender waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// The message with this number is written.
-    Written(u64),
-    /// This many more bytes fit.
-    Room(usize),
 }
 
 impl Outbox {
@@ -159,11 +146,6 @@ impl Outbox {
         } else {
             0
         }
-    }
-
-    /// Whether the message with this number is written.
-    pub fn has_written(&self, number: u64) -> bool {
-        self.lock().reached(Until::Written(number))
     }
 
     /// Queues a message if nothing else is queued and the transport accepts it now. `Ok(false)` means that it
@@ -320,36 +302,6 @@ impl Outbox {
         inner.settle();
     }
 
-    /// Polls for `until`. `id` identifies the waiter of one future between polls.
-    pub fn poll_until(
-        &self,
-        until: Until,
-        id: &mut Option<u64>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError>> {
-        let mut inner = self.lock();
-        if inner.reached(until) {
-            return Poll::Ready(Ok(()));
-        }
-        if inner.is_hopeless(until) {
-            return Poll::Ready(Err(SendError::Closed));
-        }
-        if let Some(waiter) = id.and_then(|id| inner.waiters.iter_mut().find(|waiter| waiter.id == id)) {
-            waiter.waker.clone_from(cx.waker());
-        } else {
-            let new = inner.next_waiter;
-            inner.next_waiter += 1;
-            inner.waiters.push(Waiter { id: new, until, waker: cx.waker().clone() });
-            *id = Some(new);
-        }
-        Poll::Pending
-    }
-
-    /// Removes the waiter of a dropped future.
-    pub fn forget(&self, id: u64) {
-        self.lock().waiters.retain(|waiter| waiter.id != id);
-    }
-
     /// No operation leaves the queue half changed, so a poisoned lock is still valid.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -401,47 +353,6 @@ impl Inner {
         self.budget.as_ref().is_some_and(|budget| budget.has_ample_room(len)) || self.is_admitted(len)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn is_admitted(&self, len: usize) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.admits(self.counted, self.with_message(len)))
-    }
-
-    /// Reports the current memory to the budget, if it is much less than before.
-    #[cold]
-    #[inline(never)]
-    fn settle_less(&mut self) {
-        if self.counted > self.holds() + STEP {
-            self.settle();
-        }
-    }
-
-    /// Reports the current memory to the budget.
-    #[cold]
-    #[inline(never)]
-    fn settle(&mut self) {
-        if let Some(budget) = &self.budget {
-            let now = self.holds();
-            budget.change(self.counted, now);
-            self.counted = now;
-        }
-        self.count_at = self.bytes + STEP;
-    }
-
-    /// Handles a refused message. If the whole server is full, only sessions that hold much memory count as
-    /// slow.
-    #[cold]
-    fn refused(&mut self, error: SendError) {
-        let is_slow = match error {
-            SendError::Full => true,
-            SendError::ServerFull => self.budget.as_ref().is_some_and(|budget| budget.is_large(self.holds())),
-            SendError::Closed => false,
-        };
-        if is_slow && self.slow_consumer == SlowConsumer::Disconnect {
-            self.overflow();
-        }
-    }
-
     #[inline]
     fn enqueue(&mut self, message: Prepared, len: usize) -> u64 {
         if self.queue.capacity() == 0 {
@@ -467,22 +378,6 @@ impl Inner {
         }
     }
 
-    fn reached(&self, until: Until) -> bool {
-        match until {
-            Until::Written(number) => self.written >= number,
-            Until::Room(len) => self.phase == Phase::Open && self.fits(len),
-        }
-    }
-
-    /// Whether the condition can no longer come true: taken messages may still be written, but no capacity is
-    /// freed.
-    fn is_hopeless(&self, until: Until) -> bool {
-        match until {
-            Until::Written(_) => self.phase == Phase::Closed,
-            Until::Room(_) => self.phase != Phase::Open,
-        }
-    }
-
     fn overflow(&mut self) {
         self.phase = Phase::Overflowed;
         self.rouse();
@@ -494,18 +389,6 @@ impl Inner {
     fn notify(&mut self) {
         if !self.waiters.is_empty() {
             self.wake_waiters();
-        }
-    }
-
-    #[cold]
-    fn wake_waiters(&mut self) {
-        let waiters = std::mem::take(&mut self.waiters);
-        for waiter in waiters {
-            if self.reached(waiter.until) || self.is_hopeless(waiter.until) {
-                waiter.waker.wake();
-            } else {
-                self.waiters.push(waiter);
-            }
         }
     }
 }

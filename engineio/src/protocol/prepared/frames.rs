@@ -1,4 +1,4 @@
-//! WebSocket messages that are no packets of Engine.IO, for clients that speak another protocol.
+//! WebSocket messages that are not Engine.IO packets, for clients that speak another protocol.
 
 use std::sync::OnceLock;
 
@@ -10,13 +10,13 @@ use crate::protocol::frame::MAX_HEADER_LEN;
 use crate::protocol::packet::{Message, PacketType};
 use crate::protocol::text::Text;
 
-/// WebSocket messages laid out for a client that does not speak Engine.IO: a text, binary messages, or a text with
-/// binary messages behind it.
+/// WebSocket messages for a client that does not speak Engine.IO: a text message, binary messages, or a text message
+/// followed by binary messages.
 #[derive(Clone, Debug)]
 pub struct Frames(Prepared);
 
 impl Frames {
-    /// A text message. [`TextBuf::finish_frames`] spares the copy.
+    /// A text message. The text is copied; [`TextBuf::finish_frames`] avoids the copy.
     pub fn text(text: &str) -> Self {
         let mut buf = TextBuf::with_capacity(text.len());
         buf.buffer().extend_from_slice(text.as_bytes());
@@ -34,22 +34,22 @@ impl Frames {
         Self(Prepared { head: Bytes::from_static(b"\x89\x00"), ..Prepared::nothing() })
     }
 
-    /// In the form that is written: no frame of it is a packet.
+    /// The encoded frames as a [`Prepared`]. None of them is a packet.
     pub(crate) fn into_prepared(self) -> Prepared {
         self.0
     }
 }
 
 impl TextBuf {
-    /// The text as a WebSocket message without a packet type in front, followed by binary messages.
+    /// The text as a WebSocket message without a packet type, followed by binary messages.
     pub fn finish_frames(self, attachments: impl IntoIterator<Item = Bytes>) -> Frames {
         Frames(self.framed(HEADROOM).followed_by(attachments))
     }
 }
 
 impl Prepared {
-    /// Adds a note, in place of the one that it has. Only a `Translator` (feature `server`) reads it, together with the
-    /// message; no client and no limit sees it.
+    /// Attaches a note to the message, and replaces an earlier one. Only a `Translator` (feature `server`) reads the note.
+    /// Notes are not sent to clients and do not count towards limits.
     #[must_use]
     pub fn with_note(mut self, note: Text) -> Self {
         let binaries = self.binaries().map(|part| Binary::new(part.data.clone()));
@@ -59,22 +59,22 @@ impl Prepared {
         self
     }
 
-    /// No bytes at all.
+    /// A message without bytes.
     pub(crate) fn nothing() -> Self {
         Self { head: Bytes::new(), header: 0, compress: true, tail: None }
     }
 
-    /// What an application sent by this: the text, and the binary messages.
+    /// The messages of the application: the text, then the binary messages.
     #[cfg(feature = "server")]
     pub(crate) fn messages(&self) -> impl Iterator<Item = Message> {
         let is_message = !self.head.is_empty() && self.kind() == PacketType::Message;
-        // Behind the type of the packet, which is one byte.
+        // The packet type in front of the text is one byte.
         let text = is_message.then(|| Text::from_checked(self.head.slice(usize::from(self.header) + 1..)));
         let binaries = self.binaries().map(|part| Message::Binary(part.data.clone()));
         text.map(Message::Text).into_iter().chain(binaries)
     }
 
-    /// The note, if it has one.
+    /// The note, if there is one.
     #[cfg(feature = "server")]
     pub(crate) fn note(&self) -> Option<Text> {
         let note = self.tail.as_deref()?.last().filter(|part| part.header_len == 0)?;

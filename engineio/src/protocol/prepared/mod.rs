@@ -1,8 +1,14 @@
-//! One message in every form it can take on the wire, laid out once and shared by every session that gets it.
+//! One message in every wire form, encoded once and shared by all sessions that receive it.
 //!
 //! A server's WebSocket frames are not masked, so the same bytes serve every WebSocket client. The frame header
 //! stands right in front of the packet in one allocation; the polling form is the slice behind it. Binary parts
 //! keep the buffer they came in; their base64 form is made when the first polling client needs it.
+
+mod convert;
+#[cfg(any(feature = "server", feature = "client"))]
+mod frames;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,11 +21,9 @@ use bytes::Bytes;
 #[cfg(any(feature = "server", feature = "client"))]
 use super::frame::push_masked;
 use super::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
-use super::packet::{Message, PacketType, Protocol};
-use super::text::Text;
-
-#[cfg(any(feature = "server", feature = "client"))]
-mod frames;
+#[cfg(feature = "echo")]
+use super::packet::Message;
+use super::packet::{PacketType, Protocol};
 
 #[cfg(any(feature = "server", feature = "client"))]
 pub use self::frames::Frames;
@@ -27,15 +31,15 @@ pub use self::frames::Frames;
 /// Room for the largest frame header and the packet type.
 const HEADROOM: usize = MAX_HEADER_LEN + 1;
 
-/// Messages of up to this many bytes are written into a buffer that the thread keeps, and then copied into one of
-/// their own size: that is cheaper than growing a new buffer for each, and nothing is wasted while they wait.
+/// The largest message, in bytes, that is written into the thread's buffer and then copied into an allocation of its
+/// own size. The copy is cheaper than a new buffer that grows, and the queued message has no spare capacity.
 const COPIED: usize = 4096;
 
 thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Collects the text of a message behind the room that its headers will need.
+/// A buffer for the text of a message, with space for the headers in front.
 ///
 /// The caller appends UTF-8 to [`buffer`](Self::buffer); [`finish`](Self::finish) writes the headers in front of
 /// it without moving a byte.
@@ -43,7 +47,7 @@ thread_local! {
 pub struct TextBuf(Vec<u8>);
 
 impl TextBuf {
-    /// An empty buffer with room for `capacity` bytes of text.
+    /// An empty buffer with capacity for `capacity` bytes of text.
     pub fn with_capacity(capacity: usize) -> Self {
         let mut buffer = if capacity <= COPIED { SCRATCH.take() } else { Vec::new() };
         buffer.clear();
@@ -52,17 +56,17 @@ impl TextBuf {
         Self(buffer)
     }
 
-    /// Where the text is appended. What already stands in it has to stay.
+    /// The buffer for the text. The caller appends to it and must keep the bytes that are there.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }
 
-    /// The message, laid out. The text must be UTF-8: a client closes its connection on anything else.
+    /// The encoded message. The text must be UTF-8: a client closes its connection on anything else.
     pub fn finish(self) -> Prepared {
         self.packet(PacketType::Message)
     }
 
-    /// The message followed by binary messages that no other message can come between.
+    /// The message, followed by binary messages. No other message comes between them.
     pub fn finish_with(self, attachments: impl IntoIterator<Item = Bytes>) -> Prepared {
         self.finish().followed_by(attachments)
     }
@@ -73,7 +77,7 @@ impl TextBuf {
         self.framed(MAX_HEADER_LEN)
     }
 
-    /// Writes the header of a text frame in front of what begins at `payload`.
+    /// Writes the header of a text frame in front of the payload, which begins at this index.
     fn framed(mut self, payload: usize) -> Prepared {
         self.0.resize(self.0.len().max(HEADROOM), 0);
         debug_assert!(std::str::from_utf8(&self.0[payload..]).is_ok());
@@ -100,9 +104,9 @@ impl TextBuf {
 pub struct Prepared {
     /// The WebSocket text frame of the packet; empty for a message that is only binary.
     head: Bytes,
-    /// How many bytes of `head` are the frame's header.
+    /// The length of the frame header at the start of `head`.
     header: u8,
-    /// Whether a polling answer that carries this may be compressed.
+    /// Whether a polling response with this message may be compressed.
     compress: bool,
     /// The binary messages behind the text, and the note.
     tail: Option<Arc<[Binary]>>,
@@ -118,13 +122,13 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Whether messages go out as they are.
+    /// Whether messages need no conversion for this client.
     pub fn is_plain(self) -> bool {
         self.protocol == Protocol::V4 && !self.base64
     }
 }
 
-/// One binary message; without a header it is the note.
+/// One binary message, or the note, which has no header.
 struct Binary {
     header: [u8; MAX_HEADER_LEN],
     header_len: u8,
@@ -169,8 +173,8 @@ impl Prepared {
         Self { head: Bytes::new(), header: 0, compress: true, tail: Some(Arc::new([Binary::new(data)])) }
     }
 
-    /// Says whether a polling answer that carries this message may be compressed (default true). Worth turning off
-    /// for data that is compressed already.
+    /// Sets whether a polling response with this message may be compressed. Default true. Turn it off for data that is
+    /// compressed already.
     #[must_use]
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
@@ -199,22 +203,22 @@ impl Prepared {
         buf.packet(kind)
     }
 
-    /// A ping without data, the one that every heartbeat sends. No allocation.
+    /// The ping of a heartbeat, without data. It needs no allocation.
     pub fn ping() -> Self {
         Self { head: Bytes::from_static(b"\x81\x012"), header: 2, compress: true, tail: None }
     }
 
-    /// How many bytes this takes on a WebSocket, headers included: its weight in an outbox.
+    /// The length in bytes on a WebSocket, headers included. The outbox counts this length.
     pub fn wire_len(&self) -> usize {
         self.head.len() + self.binaries().map(|part| part.header().len() + part.data.len()).sum::<usize>()
     }
 
-    /// Whether a polling answer that carries this message may be compressed.
+    /// Whether a polling response with this message may be compressed.
     pub fn may_compress(&self) -> bool {
         self.compress
     }
 
-    /// The type of the packet: everything that an application sends is a message.
+    /// The type of the packet. Everything that an application sends is a message.
     pub fn kind(&self) -> PacketType {
         let digit = self.head.get(usize::from(self.header)).copied();
         digit.and_then(PacketType::from_digit).unwrap_or(PacketType::Message)
@@ -226,13 +230,13 @@ impl Prepared {
         head.into_iter().chain(self.binaries().flat_map(|part| [part.header(), part.data.as_ref()]))
     }
 
-    /// Whether every client gets the same WebSocket frames: there is nothing binary in it.
+    /// Whether the message has no binary part, so that every client receives the same WebSocket frames.
     pub fn is_text(&self) -> bool {
         self.binaries().next().is_none()
     }
 
-    /// The message for a WebSocket client of this dialect. Mostly the message itself; revision 3 puts the packet
-    /// type in front of binary, and a client that takes none gets base64.
+    /// The message for a WebSocket client of this dialect, usually unchanged. Revision 3 puts the packet type in front
+    /// of binary data, and a client that accepts only text receives base64.
     pub fn into_dialect(self, dialect: Dialect) -> Self {
         let Dialect { protocol, base64 } = dialect;
         if self.is_text() || dialect.is_plain() {
@@ -250,8 +254,8 @@ impl Prepared {
         Self { head: frames.into(), header: self.header, compress: self.compress, tail: None }
     }
 
-    /// The frames with a mask each, as a client has to send them. Nothing but [`frames`](Self::frames) and
-    /// [`wire_len`](Self::wire_len) makes sense afterwards.
+    /// The frames of a client, each masked with a key of its own. Only [`frames`](Self::frames) and
+    /// [`wire_len`](Self::wire_len) may be called on the result.
     #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn into_masked(self, key: impl Fn() -> [u8; 4]) -> Self {
         let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + self.binaries().count()));
@@ -267,7 +271,7 @@ impl Prepared {
         Self { head: out.into(), header: 0, compress: self.compress, tail: None }
     }
 
-    /// The packets of this message as a polling payload carries them: text without a frame header, and binary.
+    /// The packets of this message for a polling payload: text without a frame header, and binary messages.
     pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
         let text = self.packet_text();
         let text = Some(text).filter(|text| !text.is_empty()).map(PacketRef::Text);
@@ -286,7 +290,7 @@ impl Prepared {
         self
     }
 
-    /// The text packet alone, shared.
+    /// The text packet without its frame header. The bytes are shared.
     pub fn text_packet(&self) -> Bytes {
         self.head.slice(usize::from(self.header)..)
     }
@@ -296,7 +300,7 @@ impl Prepared {
     }
 }
 
-/// Takes one frame of ours, which is not masked, off the front.
+/// Splits off the first frame. The frame must be unmasked, as this crate encodes it.
 #[cfg(any(feature = "server", feature = "client"))]
 fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let &[_, short, ref rest @ ..] = frames else { return None };
@@ -323,7 +327,7 @@ fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {
     }
 }
 
-/// A packet on its way into a polling payload.
+/// A packet of a polling payload.
 pub enum PacketRef<'a> {
     /// Type digit and data.
     Text(&'a [u8]),
@@ -331,59 +335,18 @@ pub enum PacketRef<'a> {
     Binary(BinaryRef<'a>),
 }
 
-/// A binary message on its way into a polling payload.
+/// A binary message of a polling payload.
 pub struct BinaryRef<'a>(&'a Binary);
 
 impl<'a> BinaryRef<'a> {
-    /// The bytes themselves.
+    /// The raw bytes.
     pub fn data(&self) -> &'a [u8] {
         &self.0.data
     }
 
-    /// `b` and the base64 form, made once for all polling clients.
+    /// `b` and the base64 form, encoded once for all polling clients.
     pub fn base64(&self) -> &'a [u8] {
         self.0.base64()
-    }
-}
-
-impl From<Message> for Prepared {
-    fn from(message: Message) -> Self {
-        match message {
-            Message::Text(text) => text.into(),
-            Message::Binary(data) => Self::binary(data),
-        }
-    }
-}
-
-impl From<Text> for Prepared {
-    fn from(text: Text) -> Self {
-        let mut buf = TextBuf::with_capacity(text.len());
-        buf.buffer().extend_from_slice(text.as_bytes());
-        buf.finish()
-    }
-}
-
-impl From<&str> for Prepared {
-    fn from(text: &str) -> Self {
-        Self::text(text)
-    }
-}
-
-impl From<String> for Prepared {
-    fn from(text: String) -> Self {
-        Self::text(&text)
-    }
-}
-
-impl From<Bytes> for Prepared {
-    fn from(data: Bytes) -> Self {
-        Self::binary(data)
-    }
-}
-
-impl From<Vec<u8>> for Prepared {
-    fn from(data: Vec<u8>) -> Self {
-        Self::binary(data.into())
     }
 }
 
@@ -394,59 +357,5 @@ impl fmt::Debug for Prepared {
             .field("text", &self.text_packet())
             .field("attachments", &attachments)
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wire(prepared: &Prepared) -> Vec<u8> {
-        prepared.frames().flatten().copied().collect()
-    }
-
-    #[test]
-    fn text_is_framed_in_front_and_sliced_for_polling() {
-        let prepared = Prepared::text("hi");
-        assert_eq!(wire(&prepared), b"\x81\x034hi");
-        assert_eq!(prepared.text_packet(), "4hi");
-        assert_eq!(prepared.wire_len(), 5);
-    }
-
-    #[test]
-    fn every_header_size_ends_where_the_packet_begins() {
-        for (len, header) in [(124, 2), (125, 4), (65_534, 4), (65_535, 10)] {
-            let prepared = Prepared::text(&"x".repeat(len));
-            assert_eq!(prepared.header, header, "{len}");
-            assert_eq!(prepared.text_packet().len(), len + 1);
-            assert_eq!(prepared.wire_len(), len + 1 + usize::from(header));
-        }
-    }
-
-    #[test]
-    fn attachments_follow_their_text_without_a_copy() {
-        let data = Bytes::from(vec![1, 2, 3]);
-        let mut buf = TextBuf::with_capacity(0);
-        buf.buffer().extend_from_slice(b"51-[]");
-        let prepared = buf.finish_with([data.clone()]);
-        assert_eq!(wire(&prepared), b"\x81\x06451-[]\x82\x03\x01\x02\x03");
-        assert_eq!(prepared.frames().last().unwrap().as_ptr(), data.as_ptr());
-    }
-
-    #[test]
-    fn other_dialects_get_binary_in_their_dress() {
-        let prepared = Prepared::binary(Bytes::from_static(&[1, 2, 3, 4]));
-        assert_eq!(wire(&prepared), b"\x82\x04\x01\x02\x03\x04");
-        let dressed = |protocol, base64| wire(&prepared.clone().into_dialect(Dialect { protocol, base64 }));
-        assert_eq!(dressed(Protocol::V4, false), b"\x82\x04\x01\x02\x03\x04");
-        assert_eq!(dressed(Protocol::V3, false), b"\x82\x05\x04\x01\x02\x03\x04");
-        assert_eq!(dressed(Protocol::V4, true), b"\x81\x09bAQIDBA==");
-        assert_eq!(dressed(Protocol::V3, true), b"\x81\x0ab4AQIDBA==");
-    }
-
-    #[test]
-    fn a_ping_needs_no_memory_of_its_own() {
-        assert_eq!(wire(&Prepared::ping()), wire(&Prepared::control(PacketType::Ping, b"")));
-        assert_eq!(Prepared::ping().kind(), PacketType::Ping);
     }
 }

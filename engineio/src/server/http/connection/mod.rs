@@ -1,5 +1,8 @@
 //! One HTTP/1.1 connection of a server without a framework: requests in, responses out, one after the other.
 
+#[cfg(test)]
+mod tests;
+mod upload;
 mod write;
 
 use std::future::{Future, poll_fn};
@@ -9,17 +12,17 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::oneshot;
 
-use self::write::{COPIED, PACE};
+use self::upload::Moved;
+use self::write::COPIED;
 use super::answering::{Answering, ResponseBody};
 use super::clock::Clock;
-use super::incoming::{Feed, IncompleteBody, RequestBody};
 use super::peer_addr::PeerAddr;
-use crate::http::{After, BodyDecoder, BodyEnd, Framing, Head, HeadError, Scanner, continue_100, encode};
+use crate::http::{After, BodyEnd, Framing, Head, HeadError, Scanner, encode};
 use crate::io::{Handover, Io, Scratch, Upgrading};
 use crate::server::response::status;
 
@@ -230,95 +233,6 @@ impl Connection {
         }
     }
 
-    /// The body of a request whose head was just read, and the rest of its upload.
-    fn body(&mut self, framing: Framing, expects_continue: bool) -> (RequestBody, Upload) {
-        let upload = |decoder, feed, unsaid| Upload { decoder, feed, unsaid, patience: None, arrived: PACE };
-        let done = upload(BodyDecoder::new(Framing::Length(0)), None, &[][..]);
-        match framing {
-            Framing::Length(0) => (RequestBody::whole(Bytes::new()), done),
-            Framing::Length(length) if length <= self.read.len() as u64 => {
-                let length = usize::try_from(length).unwrap_or(self.read.len());
-                (RequestBody::whole(self.split(length)), done)
-            }
-            _ => {
-                let (body, feed) = RequestBody::streamed();
-                let unsaid = if expects_continue { continue_100() } else { &[] };
-                (body, upload(BodyDecoder::new(framing), Some(feed), unsaid))
-            }
-        }
-    }
-
-    /// Reads on for a body that a reader waits for; otherwise reads ahead a little. An error means that the
-    /// client has disconnected.
-    fn poll_upload(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
-        loop {
-            let Some(feed) = upload.feed.as_ref().filter(|feed| feed.is_wanted()) else {
-                return self.poll_ahead(cx).map_ok(|()| Moved::ToTheEnd);
-            };
-            let mut body = Vec::with_capacity(self.read.len());
-            match upload.decoder.decode_into(&self.read, &mut body) {
-                Ok(used) => {
-                    if !body.is_empty() {
-                        feed.push(body.into());
-                    }
-                    self.read.drain(..used);
-                }
-                Err(_) => feed.end(Err(IncompleteBody)),
-            }
-            if upload.decoder.is_done() {
-                feed.end(Ok(()));
-            }
-            if !feed.is_wanted() {
-                if upload.decoder.is_done() {
-                    upload.feed = None;
-                }
-                return Poll::Ready(Ok(Moved::On));
-            }
-            while !upload.unsaid.is_empty() {
-                match ready!(Pin::new(&mut self.io).poll_write(cx, upload.unsaid))? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    written => upload.unsaid.advance(written),
-                }
-            }
-            // The deadline starts when a reader waits for the body, and anew with each part that has arrived.
-            if let Some(patience) = upload.patience.filter(|_| upload.arrived >= PACE) {
-                upload.arrived = 0;
-                self.clock.start(patience);
-            }
-            let filled = match self.poll_fill(cx) {
-                Poll::Pending if upload.patience.is_some() => {
-                    ready!(self.clock.poll(cx));
-                    Err(io::ErrorKind::TimedOut.into())
-                }
-                filled => ready!(filled),
-            };
-            match filled {
-                Ok(more @ 1..) => upload.arrived += more,
-                // The reader of the body gets an error; the client can receive no response any more.
-                Ok(0) | Err(_) => feed.end(Err(IncompleteBody)),
-            }
-        }
-    }
-
-    /// Reads ahead a little while the response is being made. Ready when the client has ended its side.
-    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.read.len() < AHEAD {
-            if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        Poll::Pending
-    }
-
-    /// Drops the received bytes of an unread body. Returns whether the next request begins behind it.
-    fn skip(&mut self, decoder: &mut BodyDecoder) -> bool {
-        match decoder.decode_into(&self.read, &mut Vec::new()) {
-            Ok(used) => drop(self.read.drain(..used)),
-            Err(_) => return false,
-        }
-        decoder.is_done()
-    }
-
     /// Reads once, within the deadline.
     async fn fill(&mut self) -> io::Result<usize> {
         poll_fn(|cx| match self.poll_fill(cx) {
@@ -350,27 +264,6 @@ impl Connection {
     }
 }
 
-/// The unfinished upload of the current request's body.
-struct Upload {
-    decoder: BodyDecoder,
-    /// The receiver of the body; `None` when the body is complete.
-    feed: Option<Feed>,
-    /// The unsent rest of a `100 Continue`.
-    unsaid: &'static [u8],
-    /// The time limit of each [`PACE`] bytes, if there is one.
-    patience: Option<Duration>,
-    /// The bytes that have arrived since the deadline was started.
-    arrived: usize,
-}
-
-/// The result of reading while a response is awaited.
-enum Moved {
-    /// The reader of the body can continue.
-    On,
-    /// The client has ended its side.
-    ToTheEnd,
-}
-
 fn limits_body<A: Answering>(_: &A) -> bool {
     A::LIMITS_BODY
 }
@@ -382,77 +275,4 @@ fn empty_lines(bytes: &[u8]) -> usize {
 
 fn says_close(headers: &HeaderMap) -> bool {
     headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-    use http::Response;
-
-    use crate::server::http::routes::Routes;
-    use crate::server::response::body::Body;
-
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    /// The responses that a client receives when it sends these requests and ends its side. Each response
-    /// takes a second.
-    async fn answers(requests: &str) -> String {
-        let routes = Routes::new(|_| async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            Response::new(Body::from("late"))
-        });
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let deadlines = Deadlines { head: PATIENCE, body: PATIENCE };
-        let serving = tokio::spawn(run(
-            routes,
-            deadlines,
-            Io::new(ours),
-            ([127, 0, 0, 1], 1).into(),
-            std::future::pending(),
-        ));
-        theirs.write_all(requests.as_bytes()).await.unwrap();
-        theirs.shutdown().await.unwrap();
-        let mut answers = String::new();
-        tokio::time::timeout(PATIENCE, theirs.read_to_string(&mut answers)).await.unwrap().unwrap();
-        tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
-        answers
-    }
-
-    /// `nc -N` and simple scripts end their side behind the request.
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_ends_its_side_behind_a_whole_request_is_answered() {
-        let counted = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n4a";
-        let chunked = "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
-        let answers = answers(&format!("{counted}{counted}")).await;
-        assert_eq!(answers.matches("late").count(), 2, "{answers}");
-        // An incomplete body, and a GET, which may be waiting for a message that would be lost.
-        assert_eq!(self::answers(&chunked[..chunked.len() - 2]).await, "");
-        assert_eq!(self::answers(&counted[..counted.len() - 1]).await, "");
-        assert_eq!(self::answers("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
-    }
-
-    /// The memory that a client can occupy by not waiting for its responses: the limit, and the bytes of the
-    /// read that exceeds it.
-    #[tokio::test(start_paused = true)]
-    async fn what_is_sent_ahead_of_an_answer_has_a_limit() {
-        const PIPE: usize = 256 * 1024;
-        const READ: usize = 64 * 1024;
-        let routes = Routes::new(|_| std::future::pending::<Response<Body>>());
-        let (ours, mut theirs) = tokio::io::duplex(PIPE);
-        let deadlines = Deadlines { head: PATIENCE, body: PATIENCE };
-        let peer = ([127, 0, 0, 1], 1).into();
-        let end = std::future::pending();
-        let serving = tokio::spawn(run(routes, deadlines, Io::new(ours), peer, end));
-        theirs.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        let mut sent = 0;
-        while let Ok(written) = tokio::time::timeout(PATIENCE, theirs.write(&[b'x'; 1024])).await {
-            sent += written.unwrap();
-        }
-        let held = sent - PIPE;
-        assert!((AHEAD..AHEAD + READ).contains(&held), "{held}");
-        assert!(!serving.is_finished());
-        serving.abort();
-    }
 }

@@ -31,12 +31,12 @@
 //! The protocol, without I/O and without a clock. These modules are the whole crate without the feature
 //! `server`:
 //!
-//! - [`packet`], [`payload`], [`text`], [`frame`]: bytes to packets and back.
+//! - `protocol`: [`packet`], [`payload`], [`text`] and [`frame`] turn bytes into packets and back; [`prepared`] is one
+//!   message in every wire form, shared by all its receivers; [`sid`] and [`open`] are the parts of the handshake.
 //! - [`session`]: the state machine of one session. Inputs and times in, at most one action out.
-//! - [`prepared`]: one message in every wire form, shared by all its receivers. [`outbox`]: the send queue of
-//!   one session.
-//! - [`config`], [`close_reason`], [`error`], [`sid`], [`open`]: types that the other modules use.
+//! - [`outbox`]: the send queue of one session, and the [`budget`] of all sessions of a server.
 //! - [`websocket::inbound`]: the WebSocket decoder.
+//! - [`config`], [`close_reason`], [`error`]: types that the other modules use.
 //!
 //! The I/O (feature `server`): `websocket` and `polling` turn packets into frames and payloads. `http` reads and
 //! writes HTTP. `io` holds the connections and takes them out of hyper. `server` answers requests and drives

@@ -17,7 +17,7 @@ const HANDSHAKE: &[u8] =
 /// A client's side that says one thing at a time, and takes nothing more when it has said the second.
 struct Breaking {
     reads: VecDeque<&'static [u8]>,
-    /// What comes behind them; nothing is a connection that stays silent.
+    /// The error behind them. `None` keeps the connection open and silent.
     end: Option<io::ErrorKind>,
     written: Vec<u8>,
     read: usize,
@@ -71,10 +71,10 @@ impl AsyncWrite for Breaking {
     }
 }
 
-/// What a client sent before it went counts, although it can be told nothing any more.
+/// Messages that a client sent before its connection was reset are delivered, also if a write fails first.
 #[tokio::test]
 async fn messages_before_a_reset_are_delivered() {
-    // Whoever neither reads nor leaves is found by the heartbeat.
+    // The heartbeat detects a client that neither reads nor disconnects.
     for (end, reason) in [
         (Some(io::ErrorKind::ConnectionReset), CloseReason::TransportError(Fault::Io)),
         (None, CloseReason::PingTimeout),

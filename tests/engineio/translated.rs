@@ -1,4 +1,4 @@
-//! Sessions of clients whose WebSocket speaks another protocol: within the limits of all others.
+//! Sessions of clients whose WebSocket speaks another protocol than Engine.IO.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,15 +16,15 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-/// Puts a word in front of each text.
+/// A translator that puts a prefix in front of each text.
 #[derive(Default)]
-struct Words {
+struct PrefixTranslator {
     opening: Option<Message>,
-    /// What the application says.
-    heard: Option<mpsc::UnboundedSender<Message>>,
+    /// Receives the messages of the application.
+    sent: Option<mpsc::UnboundedSender<Message>>,
 }
 
-impl Translator for Words {
+impl Translator for PrefixTranslator {
     fn first_message(&mut self) -> Option<Message> {
         self.opening.take()
     }
@@ -52,8 +52,8 @@ impl Translator for Words {
         if let Some(note) = note {
             write(Frames::text(note.as_str()));
         }
-        if let Some(heard) = &self.heard {
-            let _ = heard.send(message.clone());
+        if let Some(sent) = &self.sent {
+            let _ = sent.send(message.clone());
         }
         match message {
             Message::Text(text) => match text.as_str() {
@@ -77,7 +77,7 @@ impl Translator for Words {
     }
 }
 
-/// A port for clients of the other protocol, who are let in as `answer` says.
+/// A listener for clients of the other protocol. `answer` is the handler of their requests.
 async fn port<F, Fut>(running: &Running, answer: F) -> SocketAddr
 where
     F: Fn(Server, Request<RequestBody>) -> Fut + Send + Sync + 'static,
@@ -92,7 +92,7 @@ where
 }
 
 async fn open(server: Server, request: Request<RequestBody>) -> Response<Body> {
-    opened(server.open_translated(request, Words::default()).await)
+    opened(server.open_translated(request, PrefixTranslator::default()).await)
 }
 
 fn opened(result: Result<(Session, Response<Body>), OpenError>) -> Response<Body> {
@@ -114,7 +114,7 @@ async fn connect(running: &Running) -> WebSocket {
     WebSocket::open(port(running, open).await, "/any?path").await.unwrap()
 }
 
-/// Nothing is held of any session.
+/// Waits until no session occupies memory.
 async fn freed(running: &Running) {
     running.emptied().await;
     soon(async {
@@ -138,7 +138,7 @@ async fn messages_are_translated_in_both_directions_and_in_order() {
     ws.send_binary(&[0, 255]).await;
     assert_eq!(running.message().await, Message::from(vec![0, 255]));
     assert_eq!(ws.binary().await, [0, 255]);
-    // Messages that mean nothing, or several, on either side.
+    // Messages without a translation, and with several, in both directions.
     ws.send_together(["nothing", "silence", "twice", "ask", "parts", "silence", "b"].map(str::to_owned))
         .await;
     for text in ["out twice", "out twice", "out answer", "one", "two", "out in b"] {
@@ -155,18 +155,18 @@ async fn messages_are_translated_in_both_directions_and_in_order() {
     assert_eq!(ws.text().await, "out last");
 }
 
-/// The application is asked before the client has its answer.
+/// The application decides about the response to the opening handshake.
 #[tokio::test]
 async fn the_first_message_decides_about_the_response() {
     let mut running = start_echo(Server::builder()).await;
     let addr = port(&running, |server, request| async move {
-        let (heard, mut hearing) = mpsc::unbounded_channel();
+        let (sent, mut messages) = mpsc::unbounded_channel();
         let opening = request.uri().query().map(|query| Message::from(query.to_owned()));
-        let translator = Words { opening, heard: Some(heard) };
+        let translator = PrefixTranslator { opening, sent: Some(sent) };
         let (session, switching) = server.open_translated(request, translator).await.unwrap();
-        let said = soon(hearing.recv()).await.unwrap();
+        let first = soon(messages.recv()).await.unwrap();
         session.send("more").unwrap();
-        if said == Message::from("good") { switching } else { refusal(StatusCode::FORBIDDEN) }
+        if first == Message::from("good") { switching } else { refusal(StatusCode::FORBIDDEN) }
     })
     .await;
     let mut ws = WebSocket::open(addr, "/?good").await.unwrap();
@@ -179,7 +179,7 @@ async fn the_first_message_decides_about_the_response() {
     freed(&running).await;
 }
 
-/// However long it takes: a client without an answer cannot show that it lives.
+/// A client without a response cannot answer pings.
 #[tokio::test]
 async fn heartbeats_begin_with_the_response() {
     let builder =
@@ -190,7 +190,7 @@ async fn heartbeats_begin_with_the_response() {
     let addr = port(&running, move |server, request| {
         let waiting = std::sync::Arc::clone(&waiting);
         async move {
-            let opened = server.open_translated(request, Words::default()).await;
+            let opened = server.open_translated(request, PrefixTranslator::default()).await;
             waiting.lock().await.recv().await;
             self::opened(opened)
         }
@@ -202,11 +202,11 @@ async fn heartbeats_begin_with_the_response() {
     let_in.send(()).await.unwrap();
     let mut ws = soon(connecting).await.unwrap().unwrap();
     for _ in 0..3 {
-        // Reading answers it.
+        // Reading answers the ping.
         assert_eq!(ws.next().await, Some(WsMessage::Ping(Bytes::new())));
     }
     assert!(session.is_open());
-    // And who reads no more is gone.
+    // A client that stops reading times out.
     assert_eq!(running.closed().await, CloseReason::PingTimeout);
 }
 
@@ -228,7 +228,7 @@ async fn the_close_frame_follows_queued_messages_and_has_a_reason() {
     ws.cut();
     drop(session);
 
-    // The translator may end it, too.
+    // The translator may close the session.
     let mut ws = connect(&running).await;
     ws.send_together(["ask", "leave", "too late"].map(str::to_owned)).await;
     assert_eq!(ws.text().await, "out answer");
@@ -268,7 +268,7 @@ async fn translated_sessions_count_towards_the_session_limit() {
     WebSocket::open(addr, "/").await.unwrap();
 }
 
-/// What a client does not take waits in its outbox, where the limit is.
+/// Messages that the client does not read stay in the outbox, within its limit.
 #[tokio::test]
 async fn a_client_that_reads_nothing_reaches_the_outbox_limit() {
     let builder = Server::builder().max_buffered(1_000_000, SlowConsumer::Disconnect);
@@ -297,7 +297,7 @@ async fn a_drain_ends_translated_sessions_and_pending_handshakes() {
     let mut running = start(Server::builder()).await;
     let mut ws = connect(&running).await;
     let addr = port(&running, |server, request| async move {
-        let opened = server.open_translated(request, Words::default()).await;
+        let opened = server.open_translated(request, PrefixTranslator::default()).await;
         std::future::pending::<()>().await;
         self::opened(opened)
     })
@@ -326,7 +326,7 @@ async fn translated_handshakes_pass_all_checks() {
     });
     let running = start(builder).await;
     let addr = port(&running, open).await;
-    // As for any refused request that wants a WebSocket.
+    // The same status as for other refused requests for a WebSocket.
     assert_eq!(WebSocket::open(addr, "/forbidden").await.err(), Some(400));
     for (headers, status) in [
         (&[("upgrade", "websocket")][..], 400),

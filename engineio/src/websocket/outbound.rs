@@ -1,4 +1,4 @@
-//! Writing to a WebSocket: messages from the outbox, control frames in between, as few system calls as possible.
+//! Writing to a WebSocket: messages of the outbox and control frames, in as few system calls as possible.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -13,84 +13,85 @@ use crate::outbox::Outbox;
 use crate::protocol::frame::{Role, push_masked};
 use crate::protocol::prepared::{Dialect, Frames, Prepared};
 
-/// How many messages are taken from the outbox at a time.
+/// Maximum number of messages in a batch from the outbox.
 const BATCH: usize = 64;
-/// How many pieces one vectored write carries.
+/// Maximum number of slices in a vectored write.
 const SLICES: usize = 64;
 /// Maximum number of queued pongs, of at most 127 bytes each. A peer chooses how many pings it sends.
 const PONGS: usize = 16;
-/// Below this many bytes, several pieces are copied together: for small pieces that is cheaper than describing
-/// them to the kernel one by one.
+/// Size in bytes up to which several slices are copied into one buffer. For small slices the copy is cheaper than a
+/// vectored write.
 const FLAT: usize = 16 * 1024;
 
 thread_local! {
-    /// Where small pieces come together, and where a batch stays while it is written. Both belong to the worker
-    /// thread, so that an idle session owns neither.
+    /// The buffer for small slices, and the batch that is being written. Both belong to the worker thread, so idle
+    /// sessions own neither.
     static FLAT_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static BATCH_BUFFER: Cell<Vec<Prepared>> = const { Cell::new(Vec::new()) };
 }
 
-/// What was begun or must be written next. Empty, and without memory, whenever the socket keeps up.
+/// The messages and control frames that are partly written or next to be written. Empty, and without memory, while
+/// the socket accepts everything.
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
     role: Role,
     items: VecDeque<Item>,
-    /// Bytes of the first item that are written.
+    /// The number of bytes of the first item that are written.
     written: usize,
 }
 
 #[derive(Debug)]
 enum Item {
-    /// A message, and what it counts for in the outbox if it came from there.
+    /// A message, and the number of bytes that it counts in the outbox. `None` if it does not come from the outbox.
     Message(Prepared, Option<usize>),
     /// A complete control frame.
     Control(Bytes, Control),
 }
 
-/// A control frame that waits.
+/// The kind of a queued control frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
     Pong,
     Close,
 }
 
-/// Where more to write comes from, and who is told of what is taken there.
+/// The outbox that messages are taken from, and the callback that observes them.
 pub(crate) struct Source<'a> {
     pub(crate) outbox: &'a Outbox,
     pub(crate) on_take: &'a mut dyn FnMut(&[Prepared]),
-    /// For a peer that speaks another protocol.
+    /// The translation for a peer that speaks another protocol.
     pub(crate) translate: Option<&'a mut Translate<'a>>,
 }
 
-/// Says by what a message is told to the peer. That may be nothing.
+/// Writes the frames of a message for the peer. A message may have none.
 pub(crate) type Translate<'a> = dyn FnMut(&Prepared, &mut dyn FnMut(Frames)) + 'a;
 
 impl Outbound {
-    /// What a client writes: the frames are masked.
+    /// The writing side of a client, whose frames are masked.
     #[cfg(feature = "client")]
     pub(crate) fn client() -> Self {
         Self { role: Role::Client, ..Self::default() }
     }
 
-    /// Queues a message that was taken out of the outbox already, and counts there.
+    /// Queues a message that was taken out of the outbox and still counts there.
     #[cfg(feature = "client")]
     pub(crate) fn taken(&mut self, message: Prepared, dialect: Dialect) {
         let weight = message.wire_len();
         self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
     }
 
-    /// Puts a control frame behind the message that is being written, and before all others. Of more than [`PONGS`] pongs
-    /// the newer ones take the place of the last (RFC 6455, 5.5.3 allows it), so a peer that pings and does not read costs
-    /// no more than these.
+    /// Queues a control frame behind the message that is being written, and before all others. Beyond [`PONGS`] pongs a
+    /// new pong replaces the last one, as RFC 6455, 5.5.3 allows. So the memory for a peer that sends pings and does not
+    /// read is bounded.
     pub(crate) fn control(&mut self, frame: Bytes, kind: Control) {
         let frame = match self.role {
             Role::Server => frame,
-            // The header of a control frame has two bytes, as it is short.
+            // A control frame is short, so its header has two bytes.
             Role::Client => masked(&frame, 2),
         };
         let begun = usize::from(self.written > 0);
         if kind == Control::Pong {
-            // They stand in a row, as nothing but another one is put in front of a message.
+            // Pongs are adjacent: only pongs are queued in front of a message.
             let is_pong = |item: &&Item| matches!(item, Item::Control(_, Control::Pong));
             let waiting = self.items.iter().skip(begun).take_while(is_pong).count();
             let item = Item::Control(frame, kind);
@@ -100,7 +101,7 @@ impl Outbound {
                 *last = item;
             }
         } else {
-            // A close frame is the last thing ever sent, and what was not begun before it is not sent at all.
+            // A close frame is the last frame. Items whose writing has not begun are dropped.
             self.items.truncate(begun);
             self.items.push_back(Item::Control(frame, kind));
         }
@@ -115,14 +116,14 @@ impl Outbound {
         self.items.push_back(Item::Message(packet, None));
     }
 
-    /// Whether such a packet waits.
+    /// Whether a packet that does not come from the outbox is queued.
     #[cfg(feature = "server")]
     pub(crate) fn has_packet(&self) -> bool {
         self.items.iter().any(|item| matches!(item, Item::Message(_, None)))
     }
 
-    /// Writes until nothing is left, in the outbox neither if there is one, or the socket takes no more. `Pending`
-    /// means the latter; the task is woken when that changes.
+    /// Writes until this queue and the outbox are empty, or the socket accepts no more. In the latter case the result is
+    /// `Pending`, and the task is woken when the socket is writable.
     pub(crate) fn poll_flush<I: AsyncWrite + Unpin>(
         &mut self,
         io: &mut I,
@@ -144,8 +145,8 @@ impl Outbound {
         }
     }
 
-    /// Writes a batch of messages of the outbox, while nothing else waits. `false` says that there were none. What
-    /// the socket does not take at once waits here.
+    /// Writes a batch of messages of the outbox. This queue must be empty. Returns `false` if the outbox is empty. Bytes
+    /// that the socket does not accept at once are queued here.
     fn poll_batch<I: AsyncWrite + Unpin>(
         &mut self,
         io: &mut I,
@@ -186,7 +187,7 @@ impl Outbound {
         Poll::Ready(Ok(true))
     }
 
-    /// Takes a batch of messages of the outbox, translated, to be written next. `false` says that there were none.
+    /// Queues a batch of translated messages of the outbox. Returns `false` if the outbox is empty.
     fn take_translated(&mut self, source: &mut Source<'_>) -> bool {
         let mut batch = BATCH_BUFFER.take();
         source.outbox.take(BATCH, &mut batch);
@@ -194,8 +195,8 @@ impl Outbound {
         if let Some(translate) = source.translate.as_mut().filter(|_| !is_empty) {
             (source.on_take)(&batch);
             for message in batch.drain(..) {
-                // The last frames carry the weight of the message, which counts until they are written; without any it is
-                // written off in its turn.
+                // The message counts in the outbox until its last frame is written. A message without frames is an empty
+                // item, so its count ends in order.
                 let mut last = Prepared::nothing();
                 translate(&message, &mut |frames| {
                     let before = std::mem::replace(&mut last, frames.into_prepared());
@@ -211,7 +212,7 @@ impl Outbound {
         !is_empty
     }
 
-    /// The same while there is no connection to write to yet: one batch.
+    /// Queues one batch of translated messages before the connection is upgraded.
     #[cfg(feature = "server")]
     pub(crate) fn take_ahead(&mut self, source: &mut Source<'_>) {
         if self.items.is_empty() && source.translate.is_some() {
@@ -219,13 +220,13 @@ impl Outbound {
         }
     }
 
-    /// Whether nothing was begun or waits here.
+    /// Whether nothing is queued.
     #[cfg(feature = "server")]
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// The bytes of a message as this peer takes them.
+    /// The frames of a message for this peer.
     fn laid_out(&self, message: Prepared, dialect: Dialect) -> Prepared {
         let message = message.into_dialect(dialect);
         match self.role {
@@ -262,7 +263,8 @@ fn masked(frame: &[u8], header: usize) -> Bytes {
     out.into()
 }
 
-/// "The masking key needs to be unpredictable": taken from the operating system, many at a time.
+/// A masking key from the operating system, which returns many at a time. "The masking key needs to be
+/// unpredictable." (RFC 6455, 5.3)
 fn new_key() -> [u8; 4] {
     const KEYS: usize = 64;
     thread_local! {
@@ -271,7 +273,7 @@ fn new_key() -> [u8; 4] {
     let mut fresh = FRESH.take();
     if fresh.is_empty() {
         let mut bytes = [0; 4 * KEYS];
-        // Without randomness from the operating system nothing is safe anyway; a zero key is a valid one.
+        // A zero key is valid. Without randomness from the operating system TLS is not secure either.
         let _ = getrandom::fill(&mut bytes);
         fresh.extend(bytes.chunks_exact(4).map(|key| [key[0], key[1], key[2], key[3]]));
     }
@@ -280,8 +282,7 @@ fn new_key() -> [u8; 4] {
     key
 }
 
-/// Writes pieces in one go, the first `skip` bytes of them left out. Never nothing: a socket that takes nothing is an
-/// error.
+/// Writes slices in one system call, without their first `skip` bytes. A write of zero bytes is an error.
 fn poll_write<'a, I: AsyncWrite + Unpin>(
     io: &mut I,
     pieces: impl Iterator<Item = &'a [u8]>,

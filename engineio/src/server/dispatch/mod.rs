@@ -1,7 +1,7 @@
-//! One HTTP request: who may do what, and the answer.
+//! The checks of a request, and its dispatch to the transport that it names.
 //!
-//! The order is the official server's: CORS, resources, origins and middlewares, then the transport, the session id, the
-//! method, then `allow_request`. A request for a WebSocket is refused before any 101.
+//! The order is that of the official server: CORS, resources, origins and middlewares, then the transport, the session
+//! id, the method, then `allow_request`. A refused request for a WebSocket is answered before any 101.
 
 mod open;
 mod poll;
@@ -27,21 +27,21 @@ use crate::io::Upgrading;
 use crate::server::response::{merge, status};
 use crate::server::shared::Shared;
 
-/// Longer request targets are refused; hyper, say, would take 64 KiB.
+/// Maximum length of a request target in bytes. hyper, for comparison, accepts 64 KiB.
 const MAX_TARGET: usize = 8 * 1024;
 
-/// A request that a transport takes on: nothing about it is wrong so far.
+/// A request that has passed the checks.
 pub(crate) struct Checked<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) query: &'a Query,
     pub(crate) handshake: Handshake<'a>,
     pub(crate) transport: Transport,
-    /// The connection, if the request asks for a WebSocket.
+    /// The connection, if the request is for a WebSocket.
     pub(crate) upgrading: Option<Upgrading>,
 }
 
 impl Shared {
-    /// Answers a request. `upgrading` is its connection, should it want to leave HTTP.
+    /// Answers a request. `upgrading` is its connection, if the request can be upgraded.
     pub(crate) async fn respond<B: http_body::Body>(
         self: Arc<Self>,
         request: Request<B>,
@@ -63,7 +63,7 @@ impl Shared {
         response
     }
 
-    /// CORS, resources, origins and middlewares: headers for the answer, or the answer itself.
+    /// Applies CORS, resources, origins and middlewares. They add headers to the response, or respond themselves.
     pub(crate) async fn prepare(
         &self,
         parts: &Parts,
@@ -100,7 +100,7 @@ impl Shared {
         Ok(None)
     }
 
-    /// What of a request's path lies below ours; all of it where a router has cut ours off.
+    /// The part of a request's path below the path of the server. The whole path, if a router has removed the prefix.
     fn below<'p>(&self, path: &'p str) -> &'p str {
         let base = self.options.path.trim_end_matches('/');
         let below = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
@@ -131,7 +131,7 @@ impl Shared {
         let Some(session) = self.registry.find(sid) else {
             return Err(RequestError::UnknownSid { sid: sid.to_owned() });
         };
-        // "The protocol revision is pinned at the handshake": a later request may leave it out, but not change it.
+        // The protocol revision is fixed at the handshake. Later requests may omit it, but not change it.
         if query.get("EIO").is_some() && handshake.protocol != session.protocol() {
             return Err(BadRequest::ProtocolMismatch.into());
         }
@@ -140,7 +140,7 @@ impl Shared {
             Transport::WebSocket if request.upgrading.is_some() => self.probe(request, &session).await,
             Transport::Polling if request.upgrading.is_some() => Err(BadRequest::TransportHandshake.into()),
             transport if transport != session.transport() => Err(mismatch(transport, &session)),
-            // A WebSocket session takes no plain requests.
+            // A WebSocket session accepts no plain requests.
             Transport::WebSocket => Err(BadRequest::TransportHandshake.into()),
             Transport::Polling => match parts.method {
                 Method::GET => self.poll(request, &session).await,
@@ -160,7 +160,7 @@ impl Shared {
         self.allow(request.parts).await
     }
 
-    /// Asks the application about a request that opens a session.
+    /// Calls `allow_request` for a request that opens a session.
     pub(crate) async fn allow(&self, parts: &Parts) -> Result<(), RequestError> {
         match &self.options.hooks.allow_request {
             Some(allow) => allow(parts).await.map_err(|message| RequestError::Forbidden { message }),
@@ -176,7 +176,7 @@ impl Shared {
         if wants_upgrade(&parts.headers) { error.to_upgrade_response() } else { error.to_response() }
     }
 
-    /// Runs the header hooks on an answer that belongs to a session.
+    /// Runs the header hooks on a response that belongs to a session.
     pub(crate) fn decorate(&self, parts: &Parts, response: &mut Response<Body>, initial: bool) {
         let hooks = &self.options.hooks;
         for hook in
@@ -192,12 +192,12 @@ pub(crate) fn mismatch(transport: Transport, session: &Session) -> RequestError 
     BadRequest::TransportMismatch { transport: transport.as_str(), previous_transport }.into()
 }
 
-/// Whether a request asks to leave HTTP (RFC 9110, 7.8), for whatever protocol.
+/// Whether a request is for an upgrade (RFC 9110, 7.8) to any protocol.
 fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE) && has_token(headers, header::CONNECTION, "upgrade")
 }
 
-/// The session ended between the look into the registry and the driver's turn.
+/// The error of a request whose session ended before the driver handled its command.
 pub(super) fn session_ended(session: &Session) -> RequestError {
     if session.transport() == Transport::WebSocket {
         return mismatch(Transport::Polling, session);

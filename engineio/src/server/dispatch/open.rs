@@ -59,7 +59,7 @@ impl Shared {
                 switching.map(|()| Body::default())
             }
             None => {
-                // Until the client's first GET nothing can be sent.
+                // Nothing can be sent before the first GET of the client.
                 session.outbox().set_blocked(true);
                 let answer = polling::answer(session.dialect(), &greeting, &[]);
                 let mut response = self.poll_response(&request, answer.into()).await;

@@ -14,7 +14,7 @@ use crate::server::session::command::{Command, Polled};
 use crate::server::session::handle::Session;
 use crate::server::shared::Shared;
 
-/// Compressing more than this takes long enough for other sessions of the thread to notice.
+/// Size in bytes up to which a response is compressed on the worker thread. Larger ones would delay other sessions.
 const COMPRESS_INLINE: usize = 64 * 1024;
 
 impl Shared {
@@ -90,12 +90,12 @@ impl Shared {
     }
 }
 
-/// What every polling answer carries.
+/// Adds the headers of every polling response.
 pub(super) fn polling_headers(request: &HeaderMap, response: &mut HeaderMap) {
     response.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A payload is no script of a page, whatever the page takes it for.
+    // A page must not execute a payload as a script.
     response.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Internet Explorer takes a payload that echoes the page's own script for an attack, and mangles it.
+    // Internet Explorer treats a payload that echoes a script of the page as an attack, and alters it.
     let user_agent = request.get(header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
     if [&b";MSIE"[..], b"Trident/"].iter().any(|part| memchr::memmem::find(user_agent, part).is_some()) {
         response.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));

@@ -23,7 +23,7 @@ use crate::server::session::handle::Session;
 use crate::server::shared::Shared;
 
 impl Shared {
-    /// A POST brings packets.
+    /// Passes the packets of a POST to the session.
     pub(crate) async fn post<B: http_body::Body>(
         &self,
         request: Checked<'_>,
@@ -40,7 +40,7 @@ impl Shared {
             }
             (protocol, false) => PayloadForm::Text(protocol),
         };
-        // No client compresses what it sends, and what we do not decode we must not take for text.
+        // No client compresses its POSTs. A body with an unknown coding must not be parsed as text.
         if headers.contains_key(header::CONTENT_ENCODING)
             && !is(headers, header::CONTENT_ENCODING, "identity")
         {
@@ -48,7 +48,7 @@ impl Shared {
             return Ok(status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
         let unwrap = |body: Bytes| match (&request.handshake.jsonp, form) {
-            // A form that is not UTF-8, or has no payload: nothing that a packet could be read from.
+            // A form that is not UTF-8, or has no payload, contains no packets.
             (Some(_), PayloadForm::Text(_)) => jsonp::decode(&body).ok().flatten().map(Text::into_bytes),
             _ => Some(body),
         };
@@ -59,7 +59,7 @@ impl Shared {
         let mut held = session.received_bytes();
         let mut collecting = pin!(collect(body, announced, self.config.max_payload, &mut held));
         let (answer, mut answered) = oneshot::channel();
-        // Mostly the body came with the head; then the session hears of the request once.
+        // Usually the body has arrived with the head. One command is then enough.
         let taken = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
             Poll::Ready(Ok(body)) => {
                 let Some(body) = unwrap(body) else { return Ok(self.post_response(&request)) };
@@ -76,7 +76,7 @@ impl Shared {
                 let (read, reading) = oneshot::channel();
                 session.command(Command::Post(PostBody::Reading(reading), form, answer));
                 let collected = tokio::select! {
-                    // The session does not want the rest: an overlap, or it ended.
+                    // The session refused the POST because of an overlap, or has ended.
                     _ = &mut answered => return Ok(status(StatusCode::BAD_REQUEST)),
                     collected = tokio::time::timeout(self.options.body_timeout, collecting) => collected,
                 };
@@ -97,7 +97,7 @@ impl Shared {
                         let _ = read.send(None);
                         return Ok(unavailable());
                     }
-                    // Dropping the sender tells the session that the request was cut.
+                    // The dropped sender reports the lost connection to the session.
                     Ok(Err(CollectError::Aborted)) => return Ok(status(StatusCode::BAD_REQUEST)),
                     Err(_) => return Ok(status(StatusCode::REQUEST_TIMEOUT)),
                 }

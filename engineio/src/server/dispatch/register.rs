@@ -22,7 +22,7 @@ use crate::server::session::registry::NotAdded;
 use crate::server::shared::Shared;
 use crate::server::trace;
 
-/// A session in the registry that has no driver yet. Should the application's `accept` panic, it is taken out again.
+/// A session in the registry that has no driver yet. It is removed on drop, so also if `accept` of the application panics.
 pub(crate) struct PendingSession {
     server: Arc<Shared>,
     pub(crate) session: Session,
@@ -32,7 +32,7 @@ pub(crate) struct PendingSession {
 }
 
 impl Shared {
-    /// Makes a session that can be found from now on. If there is no room for it, the inner error is the answer.
+    /// Creates a session and adds it to the registry. If a limit is reached, the inner error is the response.
     pub(crate) async fn register(
         self: &Arc<Self>,
         parts: &Parts,
@@ -60,7 +60,7 @@ impl Shared {
         let Dialect { protocol, base64 } = dialect;
         let (received, counted) = (Arc::clone(&self.received), self.outboxes.enter());
         let session = Session::new(sid, protocol, transport, base64, head, outbox, received, counted);
-        // Others may have taken the last places while the id was made.
+        // Other sessions may have reached the limit while the id was generated.
         let pending = match PendingSession::insert(self, session, address, now) {
             Ok(pending) => pending,
             Err(NotAdded::Full) => return Ok(Err(self.full())),
@@ -68,7 +68,7 @@ impl Shared {
                 return Err(BadRequest::IdGeneration { error: "the id is taken".to_owned() }.into());
             }
         };
-        // Who closed the server in the meantime either found the session in the registry, or is seen here.
+        // A close of the server in the meantime either found the session in the registry, or is noticed here.
         if self.is_closing() {
             return Ok(Err(unavailable()));
         }
@@ -87,7 +87,7 @@ impl Shared {
         }
     }
 
-    /// There are as many sessions as there may be.
+    /// The response when the limit on sessions is reached.
     fn full(&self) -> Response<Body> {
         trace::full(self.options.max_sessions);
         unavailable()
@@ -120,7 +120,7 @@ impl Drop for PendingSession {
     }
 }
 
-/// An address has as many sessions as it may.
+/// The response when the limit on sessions of an address is reached.
 fn too_many(peer: Option<SocketAddr>) -> Response<Body> {
     trace::too_many(peer);
     let mut response = status(StatusCode::TOO_MANY_REQUESTS);

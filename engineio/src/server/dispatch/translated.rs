@@ -23,19 +23,19 @@ use crate::server::session::translator::Translator;
 use crate::server::shared::Shared;
 use crate::websocket::accept::{self, AcceptError};
 
-/// Why no session was opened.
+/// The reason why no session was opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The request is not the opening handshake of a WebSocket.
     #[error("{message}")]
     Handshake {
-        /// The status of the answer. With 426 it needs `Sec-WebSocket-Version: 13`.
+        /// The status of the response. A response of 426 needs `Sec-WebSocket-Version: 13`.
         status: StatusCode,
-        /// What is wrong with it.
+        /// The error in the request.
         message: String,
     },
-    /// The server refuses the request, or has no room. The client gets this answer.
+    /// The server refuses the request, or a limit on sessions is reached. The response is for the client.
     #[error("refused with {}", .0.status())]
     Refused(Box<Response<Body>>),
 }
@@ -48,13 +48,12 @@ impl From<AcceptError> for OpenError {
 
 impl Server {
     /// Opens a session for a client whose WebSocket speaks another protocol than Engine.IO. The request is the opening
-    /// handshake, on any path; it passes the origins, middlewares and `allow_request` as any other.
+    /// handshake, on any path. It passes the check of the origin, the middlewares and `allow_request`.
     ///
-    /// Returns the session and the answer of 101 that the client is to get. The session is open from now on, so the
-    /// application may be asked before the answer is given. The client is let in by this answer alone: when it gets
-    /// another one, or none, the session ends as if it had gone, with
-    /// [`CloseReason::TransportClose`]. How long that may take is for the caller to say; heartbeats begin
-    /// with the answer.
+    /// Returns the session and the response of 101 for the client. The session is open already, so the application can
+    /// decide about the response. If the client receives another response, or none, the session ends with
+    /// [`CloseReason::TransportClose`]. The caller has to limit the time until the response; the heartbeat starts with
+    /// it.
     pub async fn open_translated<B>(
         &self,
         mut request: Request<B>,

@@ -1,5 +1,4 @@
-//! The end of a WebSocket connection whose session is over, or that lost its trial: the close frame, and time for
-//! the peer to take it.
+//! The end of a WebSocket connection: the close frame, and a limited wait for that of the peer.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -10,14 +9,13 @@ use super::websocket_carrier::{CloseFrame, Received, WebSocketCarrier};
 use crate::server::shared::Shared;
 use crate::websocket::inbound::Event;
 
-/// How long a peer may take to answer a close frame. What it does later meets a closed port.
-/// A drain ends it at its deadline.
+/// Time limit for the answer to a close frame. The deadline of a drain ends the wait earlier.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
-/// Sends a close frame, with code and reason or empty, and waits for the peer's. A connection that is dropped with unread
-/// bytes in it is reset, and a reset can overtake what was written last.
+/// Sends a close frame, with code and reason or empty, and waits for that of the peer. The wait is necessary: dropping a
+/// connection with unread bytes resets it, and the peer may then lose the last frames.
 pub(crate) fn spawn(mut websocket: WebSocketCarrier, frame: Option<CloseFrame>, server: &Arc<Shared>) {
-    // Without a runtime (it is shutting down) there is nobody left to say goodbye for.
+    // The runtime is shutting down, and no task can send the close frame.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let counted = server.tasks.enter();
     let server = Arc::clone(server);
@@ -28,11 +26,10 @@ pub(crate) fn spawn(mut websocket: WebSocketCarrier, frame: Option<CloseFrame>, 
     });
 }
 
-/// The same for a WebSocket on trial whose session ends: the peer gets the close frame when it has said something.
+/// Closes a probing WebSocket whose session has ended, after the next packet of the peer.
 ///
-/// It may just be leaving polling, because its probe and its GET were answered. A client that loses the WebSocket then
-/// goes nowhere: the official one has stopped polling, and notices only when the heartbeat is overdue. So it may come
-/// over first, which is the next thing that it says.
+/// A client whose probe and GET were answered leaves polling and sends an upgrade packet. The official client notices the
+/// loss of its WebSocket at this stage only when the heartbeat is overdue. So the close frame follows the upgrade packet.
 pub(crate) fn spawn_on_trial(
     mut websocket: WebSocketCarrier,
     frame: Option<CloseFrame>,
@@ -49,7 +46,7 @@ pub(crate) fn spawn_on_trial(
     });
 }
 
-/// Writes what waits, such as the answer to the probe, until the peer says something or is gone.
+/// Writes the queued frames, such as the answer to the probe, until a packet arrives or the connection is lost.
 async fn wait_for_peer(websocket: &mut WebSocketCarrier) {
     poll_fn(|cx| {
         let mut received_any = false;
@@ -66,11 +63,12 @@ async fn wait_for_peer(websocket: &mut WebSocketCarrier) {
     .await;
 }
 
+/// Writes the close frame, reads until the peer closes, and shuts the writing side down.
 async fn exchange_close(mut websocket: WebSocketCarrier) {
     let mut open = true;
     let mut written = false;
     poll_fn(|cx| {
-        // Reading comes first: it is what completes an upgrade that is still under way.
+        // Reading comes first, because it completes a pending upgrade.
         while open {
             let Poll::Ready(mut batch) = websocket.poll_receive(cx) else { break };
             while let Some(received) = websocket.next(&mut batch) {

@@ -1,17 +1,17 @@
-//! The one task of a session: it owns the state machine, the connections, the handler and the timer.
+//! The task of a session. It owns the state machine, the connections, the handler and the timer.
 //!
-//! A turn, each time the task is woken, always goes in this order:
+//! Each wake-up of the task is one turn, in this order:
 //!
-//! 1. what the WebSocket on trial brings: a client that moved over may send a request right after, which is then
-//!    one for a transport that is no more;
-//! 2. commands of HTTP requests and handles, then the POST that is being read and the GET that waits;
-//! 3. what the carrier brings, at most [`READS_PER_TURN`](websocket::READS_PER_TURN) reads; after each one the handler goes on and its replies
-//!    leave, so that what one read caused takes one write;
-//! 4. the handler's own futures;
-//! 5. the clock;
-//! 6. everything that waits in the outbox, one flush for all that other tasks left there.
+//! 1. The probing WebSocket is read. A client may upgrade and send a request right after; the request then finds
+//!    a session that has left polling.
+//! 2. Commands of HTTP requests and handles are executed, then the POST in progress and the waiting GET are polled.
+//! 3. The carrier is read, at most [`READS_PER_TURN`](websocket::READS_PER_TURN) times. After each read the handler is
+//!    polled and the outbox flushed, so all replies to one read take one write.
+//! 4. The futures of the handler are polled.
+//! 5. The deadlines are checked.
+//! 6. The outbox is flushed once, with the messages of all other tasks.
 //!
-//! Then it sleeps, unless something came in the meantime.
+//! Then the task sleeps, unless a command or a message has arrived in the meantime.
 
 pub(crate) mod close;
 mod polling;
@@ -48,34 +48,34 @@ use crate::protocol::text::Text;
 use crate::server::shared::Shared;
 use crate::session::{Action, FinalPacket, Input, Machine, State};
 
-/// Drives one session until it is over.
+/// The future of a session, ready when the session has ended.
 pub(crate) struct Driver {
     session: Session,
     machine: Machine,
     handler: Box<dyn Handler>,
     server: Arc<Shared>,
-    /// The GET that waits, while the machine says that one is parked.
+    /// The waiting GET, while the machine has one parked.
     parked: Option<oneshot::Sender<Polled>>,
     post: Option<Post>,
     /// The WebSocket that carries the session.
     carrier: Option<Box<WebSocketCarrier>>,
-    /// What the client speaks, if that is not Engine.IO.
+    /// The translator of a client that does not speak Engine.IO.
     translator: Option<Box<dyn Translator>>,
-    /// The WebSocket on trial.
+    /// The probing WebSocket.
     probe: Option<Box<WebSocketCarrier>>,
     timer: Pin<Box<Sleep>>,
-    /// What the peer hears on the WebSocket if the session ends now.
+    /// The code of the close frame, if the session ends now.
     close_code: Option<CloseCode>,
-    /// What has not been added to the server's yet.
+    /// The traffic of this turn, not yet added to the counters of the server.
     traffic: Traffic,
     over: bool,
     _task: Gauge,
-    /// That of its address.
+    /// The session in the count of its address.
     _address: Option<CountedAddress>,
 }
 
 impl Driver {
-    /// A driver for a session that opened at `now`; for a WebSocket session with the connection to come.
+    /// The driver of an open session. `carrier` is the pending connection of a WebSocket session.
     pub(crate) fn new(
         session: Session,
         machine: Machine,
@@ -96,7 +96,7 @@ impl Driver {
         let carrier = carrier.map(websocket);
         let timer = Box::pin(tokio::time::sleep_until(first_deadline(&machine).into()));
         let task = server.tasks.enter();
-        // At once: in its first turn the application may look already.
+        // Counted before the first turn, in which the application may read the counters.
         server.meters.add(Traffic { opened: 1, ..Traffic::default() });
         Self {
             session,
@@ -124,10 +124,10 @@ impl Driver {
                 self.close_code = Some(CloseCode::POLICY_VIOLATION);
                 self.input(Input::Abort(CloseReason::TransportError(Fault::SlowConsumer)), now);
             }
-            // What a WebSocket on trial brought was sent before the request that follows it.
+            // A client sends its upgrade packet before the request that follows it.
             self.read_probe(cx, now);
             for command in self.session.take_commands() {
-                // Dropped, like one that comes a moment later: its request finds no session.
+                // The command is dropped, as one after the end of the session: its request finds no session.
                 if self.over {
                     break;
                 }
@@ -135,7 +135,7 @@ impl Driver {
             }
             self.poll_post(cx, now);
             self.poll_parked(cx, now);
-            // A trial that has just begun has to be asked once, to wake this task.
+            // A new probe has to be polled once, to register the waker of this task.
             self.read_probe(cx, now);
             let more = self.read_carrier(cx, now);
             let held_back = !self.handler.is_ready();
@@ -159,11 +159,11 @@ impl Driver {
         }
     }
 
-    /// Arms the timer and parks. `false` says that there is something to do at once.
+    /// Sets the timer and parks the outbox. Returns `false` if the next turn has to follow at once.
     fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = first_deadline(&self.machine).into();
-        // Deadlines mostly move away (each pong does that). A timer that fires too early is armed again then, which
-        // is cheaper than moving it each time.
+        // Most inputs, such as pongs, move the deadline to a later time. A timer that fires early is then reset once,
+        // which is cheaper than a reset for each input.
         if deadline < self.timer.deadline() || self.timer.is_elapsed() {
             self.timer.as_mut().reset(deadline);
         }
@@ -193,7 +193,7 @@ impl Driver {
                 None => {
                     self.parked = Some(answer);
                     self.session.outbox().set_blocked(false);
-                    // The official server wakes a poll that comes after the close with a noop.
+                    // A GET after the close receives a noop and a close packet, as at the official server.
                     if self.is_closing() && self.session.outbox().is_empty() {
                         self.answer_poll(&[PacketType::Noop, PacketType::Close], now);
                         self.input(Input::Drained, now);
@@ -216,7 +216,7 @@ impl Driver {
                 let websocket = WebSocketCarrier::new(upgrading, dialect, &self.server.config, received);
                 match self.machine.handle(Input::ProbeOpened, now) {
                     None => self.probe = Some(Box::new(websocket)),
-                    // As at the official server the client gets its WebSocket, but only to see it closed.
+                    // As at the official server, the WebSocket is opened and then closed.
                     Some(action) => {
                         close::spawn(websocket, None, &self.server);
                         self.act(action, now);
@@ -245,7 +245,7 @@ impl Driver {
                 self.traffic.received.add(message.as_bytes().len());
                 self.handler.on_message(&self.session, message);
             }
-            // Who has not got its WebSocket yet cannot answer.
+            // A client without its 101 cannot answer, so the ping counts as answered.
             Action::Ping if self.translator.is_some() && self.is_upgrading() => {
                 self.input(Input::Packet(Packet::Pong(Text::new())), now);
             }
@@ -253,7 +253,7 @@ impl Driver {
                 self.session.outbox().push_control(Prepared::ping());
             }
             Action::Pong(data) => {
-                // The client says how many and how large they are, so they count like messages.
+                // The client chooses the number and the size of pings, so pongs count like messages.
                 let _ = self.session.outbox().push(Prepared::control(PacketType::Pong, data.as_bytes()));
             }
             Action::Refuse | Action::Drain => {}
@@ -275,7 +275,7 @@ impl Driver {
 
     fn switch(&mut self, now: Instant) {
         self.answer_poll(&[PacketType::Noop], now);
-        // A POST that is still being read belongs to a transport that is no more.
+        // A POST in progress belongs to the transport that the client has left.
         self.post = None;
         self.carrier = self.probe.take();
         self.session.set_transport(Transport::WebSocket);
@@ -346,7 +346,7 @@ impl Future for Driver {
     }
 }
 
-/// A handler that panics, or a runtime that shuts down, ends the session all the same.
+/// Ends the session after a panic of the handler, or when the runtime shuts down.
 impl Drop for Driver {
     fn drop(&mut self) {
         if !self.over {
@@ -365,14 +365,14 @@ impl Drop for Driver {
     }
 }
 
-/// Counts what is being written, without the packets that are the protocol's own.
+/// Counts the messages that are being written. Control packets of the protocol do not count.
 fn count(messages: &[Prepared], traffic: &mut Traffic) {
     for message in messages.iter().filter(|message| message.kind() == PacketType::Message) {
         traffic.sent.add(message.wire_len());
     }
 }
 
-/// Every state but the last has a deadline; in the last the task is over.
+/// The next deadline of the session. Only a closed session has none, and its task ends.
 fn first_deadline(machine: &Machine) -> Instant {
     machine.poll_timeout().unwrap_or_else(Instant::now)
 }

@@ -1,4 +1,4 @@
-//! What the driver takes from POSTs, and hands to the GET that waits.
+//! Polling in the driver: packets of POSTs, and the response to the waiting GET.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::protocol::prepared::Prepared;
 use crate::server::session::command::{Polled, PostAnswer, PostBody};
 use crate::session::Input;
 
-/// The POST that is being read, or of which a busy handler has not taken all packets.
+/// A POST whose body is being read, or whose packets wait for a busy handler.
 pub(super) struct Post {
     progress: Progress,
     answer: oneshot::Sender<PostAnswer>,
@@ -42,7 +42,7 @@ impl Driver {
         }
     }
 
-    /// Answers the GET that waits with packets without data.
+    /// Answers the waiting GET with control packets.
     pub(super) fn answer_poll(&mut self, packets: &[PacketType], now: Instant) {
         if let Some(parked) = self.parked.take() {
             let _ = parked.send(polling::answer(self.session.dialect(), &[], packets).into());
@@ -73,7 +73,7 @@ impl Driver {
         }
     }
 
-    /// The session is over before the POST is.
+    /// Refuses the POST in progress when the session ends.
     pub(super) fn refuse_post(&mut self) {
         if let Some(post) = self.post.take() {
             let _ = post.answer.send(PostAnswer::Refused);
@@ -84,8 +84,7 @@ impl Driver {
         polling::packets(body, form, self.server.config.max_packets_per_payload)
     }
 
-    /// Takes packets of a POST for as long as the handler is ready for more. The rest waits, and the client for its
-    /// answer.
+    /// Handles packets of a POST while the handler is ready. The remaining packets wait, and so does the response.
     fn take_post(&mut self, mut packets: Packets, answer: oneshot::Sender<PostAnswer>, now: Instant) {
         let mut undecodable = false;
         loop {
@@ -101,7 +100,7 @@ impl Driver {
                     self.input(Input::Undecodable, now);
                 }
             }
-            // What stands behind a close packet is not for us any more.
+            // Packets behind a close packet are ignored.
             if self.over {
                 break;
             }
@@ -127,8 +126,8 @@ impl Driver {
         if !messages.is_empty() {
             self.handler.on_flush(&self.session, &messages);
         }
-        // Without the close packet, for which the client has to ask once more: that of Socket.IO hands events on a little
-        // later than it notices the end, and drops those that came with it.
+        // The close packet is sent in the response to the next GET. A Socket.IO client drops the events that arrive
+        // together with a close packet, as it dispatches them later than it handles the close.
         let answer = polling::answer(self.session.dialect(), &messages, &[]);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
         let loan = self.session.lend(bytes);

@@ -1,4 +1,4 @@
-//! What the driver reads from its WebSockets, the carrier and the one on trial, and writes to the carrier.
+//! WebSockets in the driver: reading from the carrier and the probing WebSocket, and writing to the carrier.
 
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -14,11 +14,11 @@ use crate::session::Input;
 use crate::websocket::inbound::Event;
 use crate::websocket::outbound::Source;
 
-/// A peer that never stops sending must not keep the others waiting.
+/// Maximum number of reads in a turn, so that a peer that never stops sending does not delay other sessions.
 pub(super) const READS_PER_TURN: usize = 8;
 
 impl Driver {
-    /// Reads from the carrier and lets the replies leave after each read. Says whether there may be more to read.
+    /// Reads from the carrier, and flushes the replies after each read. Returns whether there may be more to read.
     pub(super) fn read_carrier(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         for _ in 0..READS_PER_TURN {
             if self.over || !self.handler.is_ready() {
@@ -43,7 +43,7 @@ impl Driver {
         true
     }
 
-    /// Leaves the rest of a read for when the handler is ready for more.
+    /// Stores the rest of a read until the handler is ready for more.
     fn keep(&mut self, received: Batch, now: Instant) {
         if self.carrier.as_mut().is_some_and(|websocket| !websocket.keep(received)) {
             self.carrier_event(Received::ServerFull, now);
@@ -84,7 +84,7 @@ impl Driver {
         }
     }
 
-    /// What a client brings that speaks another protocol. Its heartbeat is that of WebSocket.
+    /// Handles an event of a client that speaks another protocol. Its heartbeat consists of ping and pong frames.
     fn foreign_event(&mut self, event: Event, now: Instant) {
         let message = match event {
             Event::Text(text) => Message::Text(text),
@@ -107,7 +107,8 @@ impl Driver {
     pub(super) fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(websocket) = &mut self.probe else { return };
         let Poll::Ready(mut received) = websocket.poll_receive(cx) else { return };
-        // The upgrade packet makes the probe the carrier; what follows it in the same read is the session's.
+        // The upgrade packet makes the probing WebSocket the carrier. Packets behind it in the same read belong to the
+        // session.
         loop {
             let on_trial = self.probe.is_some();
             if !on_trial && !self.handler.is_ready() {
@@ -121,7 +122,7 @@ impl Driver {
             if on_trial { self.probe_event(event, now) } else { self.carrier_event(event, now) }
         }
         if self.probe.is_some() || self.carrier.is_some() {
-            // There may be more; the socket has to be asked again to wake this task.
+            // There may be more to read. Only another read registers the waker of this task.
             cx.waker().wake_by_ref();
         }
     }
@@ -172,7 +173,7 @@ impl Driver {
             }
         };
         match result {
-            // What the peer sent before it went counts: the end of reading ends the session.
+            // Bytes that the peer sent before the failure are still read. The end of reading ends the session.
             Err(_) => {
                 websocket.fail();
                 session.outbox().set_blocked(true);

@@ -1,4 +1,4 @@
-//! A WebSocket connection of a session: from the request that is being upgraded to frames in and out.
+//! A WebSocket connection of a session, from the pending upgrade of its request on.
 
 use std::future::Future;
 use std::io;
@@ -26,17 +26,17 @@ pub(crate) struct WebSocketCarrier {
     inbound: Inbound,
     outbound: Outbound,
     dialect: Dialect,
-    /// The socket did not take everything; it has to be asked first.
+    /// The socket has not accepted everything, and must become writable first.
     blocked: bool,
-    /// Writing failed. What the peer sent before can still be read.
+    /// Writing failed. Bytes that the peer sent before can still be read.
     broken: bool,
-    /// What was read while the handler had no room for it.
+    /// The rest of a read that the handler was not ready for.
     rest: Option<Box<Rest>>,
     /// The memory of an incomplete message.
     received: ReceivedBytes,
 }
 
-/// A part of a batch, of at most one read. It is a copy, because the read buffer is its thread's.
+/// The unused part of a batch. It is a copy, because the read buffer belongs to the worker thread.
 struct Rest {
     bytes: Vec<u8>,
     progress: Progress,
@@ -44,31 +44,31 @@ struct Rest {
 }
 
 enum Stream {
-    /// The 101 is on its way out; the HTTP server still has the connection.
+    /// The 101 is being sent, and the HTTP server owns the connection.
     Upgrading(Upgrading),
-    /// Ours, with bytes that were read too far.
+    /// The upgraded connection, with the bytes that were read behind the request.
     Open(Io, Bytes),
     Failed,
 }
 
-/// Bytes that were read, to be taken apart by [`WebSocketCarrier::next`].
+/// The bytes of a read, decoded by [`WebSocketCarrier::next`].
 pub(crate) struct Batch {
     scratch: Scratch,
     progress: Progress,
     end: usize,
-    /// What to report when the bytes are used up.
+    /// The last result, behind the bytes.
     last: Option<Received>,
 }
 
-/// What a peer did.
+/// An event of the peer or the end of the connection.
 #[derive(Debug)]
 pub(crate) enum Received {
     Event(Event),
-    /// It closed the connection, with a close frame or without. The code goes back if there was one.
+    /// The peer closed the connection, with a close frame or without. The close frame for the peer repeats its code.
     Closed(Option<CloseCode>),
-    /// It broke the protocol; this is what it is told.
+    /// The peer violated the protocol. This is the code of the close frame for the peer.
     Violation(CloseCode),
-    /// The connection broke.
+    /// The connection was lost.
     Lost,
     /// The server holds too much received data for the rest of a message.
     ServerFull,
@@ -93,7 +93,7 @@ impl WebSocketCarrier {
         }
     }
 
-    /// Reads once, or goes on with what was kept of the last read. A batch is never empty-handed: it has bytes, or an end to report.
+    /// Reads once, or returns the rest of the last read. A batch has bytes, or the end of the connection.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Batch> {
         if let Some(rest) = self.rest.take() {
             return Poll::Ready(rest.into_batch());
@@ -107,7 +107,7 @@ impl WebSocketCarrier {
         }
         let mut batch = Batch { scratch: Scratch::take(), progress: Progress::default(), end: 0, last: None };
         let Stream::Open(io, read) = &mut self.stream else {
-            // The client went away before it had the 101.
+            // The client disconnected before it received the 101.
             batch.last = Some(Received::Closed(None));
             return Poll::Ready(batch);
         };
@@ -127,7 +127,7 @@ impl WebSocketCarrier {
                 }
             }
             Poll::Ready(Err(error)) => {
-                // A reset is how many clients close.
+                // Many clients close with a reset.
                 let closed = error.kind() == io::ErrorKind::ConnectionReset && !self.broken;
                 batch.last = Some(if closed { Received::Closed(None) } else { Received::Lost });
             }
@@ -135,19 +135,22 @@ impl WebSocketCarrier {
         Poll::Ready(batch)
     }
 
-    /// The next thing in what was read.
+    /// The next event of a batch.
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Option<Received> {
         match self.inbound.decode(&mut batch.scratch[..batch.end], &mut batch.progress).next() {
             Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
             Some(Ok(event)) => Some(Received::Event(event)),
             Some(Err(error)) => Some(Received::Violation(error.close_code())),
-            None if !self.received.set(self.inbound.buffered()) => Some(Received::ServerFull),
+            None if !self.received.set(self.inbound.buffered()) => {
+                self.inbound.close();
+                Some(Received::ServerFull)
+            }
             None => batch.last.take(),
         }
     }
 
-    /// Keeps what is left of a batch for the next call of [`poll_receive`](Self::poll_receive).
-    /// `false` means that the server holds too much received data for it.
+    /// Stores the rest of a batch for the next call of [`poll_receive`](Self::poll_receive). `false` means
+    /// that the server holds too much received data for it.
     #[cold]
     #[must_use]
     pub(crate) fn keep(&mut self, batch: Batch) -> bool {
@@ -159,47 +162,48 @@ impl WebSocketCarrier {
         fits
     }
 
-    /// Queues a pong for these bytes.
+    /// Queues a pong with this payload.
     pub(crate) fn pong(&mut self, payload: &[u8]) {
         self.outbound.control(pong_frame(payload), Control::Pong);
     }
 
-    /// Queues a close frame, the last thing that is ever written.
+    /// Queues a close frame, which is the last frame.
     pub(crate) fn close(&mut self, frame: Option<CloseFrame>) {
         let frame = frame.map_or_else(empty_close_frame, |(code, reason)| close_frame(code, reason));
         self.outbound.control(frame, Control::Close);
     }
 
-    /// Queues the answer to a probe, unless one waits already: a client that asks again and again without reading must
-    /// not fill our memory.
+    /// Queues the answer to a probe, unless one is queued already. So the memory for a client that sends probes and does
+    /// not read is bounded.
     pub(crate) fn answer_probe(&mut self) {
         if !self.outbound.has_packet() {
             self.outbound.packet(Prepared::control(PacketType::Pong, b"probe"));
         }
     }
 
-    /// Writing failed. Reading goes on with what the peer sent before, and at its end says that the connection is lost.
+    /// Notes that writing failed. Reading continues with the bytes that the peer sent before, and its end is reported as
+    /// [`Received::Lost`].
     #[cold]
     pub(crate) fn fail(&mut self) {
         self.broken = true;
     }
 
-    /// Whether the answer to the opening handshake is still on its way out.
+    /// Whether the response to the opening handshake is still being sent.
     pub(crate) fn is_upgrading(&self) -> bool {
         matches!(self.stream, Stream::Upgrading(_))
     }
 
-    /// Whether a batch of translated messages is taken although there is no connection yet.
+    /// Whether a batch of translated messages is accepted before the connection is upgraded.
     pub(crate) fn takes_ahead(&self) -> bool {
         self.is_upgrading() && self.outbound.is_empty()
     }
 
-    /// Whether the socket took everything so far.
+    /// Whether the socket has accepted everything so far.
     pub(crate) fn is_writable(&self) -> bool {
         matches!(self.stream, Stream::Open(..)) && !self.blocked && !self.broken
     }
 
-    /// Writes what waits here and in the outbox. `Ok(true)` says that nothing is left.
+    /// Writes the queued frames and the messages of the outbox. Returns `Ok(true)` when everything is written.
     pub(crate) fn poll_flush(
         &mut self,
         mut source: Option<Source<'_>>,
@@ -237,7 +241,7 @@ impl WebSocketCarrier {
         result
     }
 
-    /// Ends the writing side: the peer reads the end of the stream behind the close frame.
+    /// Shuts the writing side down, so that the peer reads the end of the stream behind the close frame.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Open(io, _) => Pin::new(io).poll_shutdown(cx),

@@ -45,18 +45,18 @@ impl Tally {
 
 /// A gauge: it counts live guards.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Count(Arc<Crowd>);
+pub(crate) struct Count(Arc<Guards>);
 
 #[derive(Debug, Default)]
-struct Crowd {
+struct Guards {
     size: AtomicUsize,
     /// Notified when the last guard is dropped.
-    left: Notify,
+    emptied: Notify,
 }
 
 /// One guard of a [`Count`], counted until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Gauge(Arc<Crowd>);
+pub(crate) struct Gauge(Arc<Guards>);
 
 impl Count {
     pub(crate) fn enter(&self) -> Gauge {
@@ -71,11 +71,11 @@ impl Count {
     /// Waits until the count is zero.
     pub(crate) async fn emptied(&self) {
         loop {
-            let left = self.0.left.notified();
+            let emptied = self.0.emptied.notified();
             if self.now() == 0 {
                 return;
             }
-            left.await;
+            emptied.await;
         }
     }
 }
@@ -83,7 +83,7 @@ impl Count {
 impl Drop for Gauge {
     fn drop(&mut self) {
         if self.0.size.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.left.notify_waiters();
+            self.0.emptied.notify_waiters();
         }
     }
 }

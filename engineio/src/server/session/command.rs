@@ -1,4 +1,4 @@
-//! What an HTTP request, or a handle, asks of a session's driver.
+//! Commands of HTTP requests and handles for the driver of a session.
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -9,20 +9,20 @@ use crate::polling::{PayloadForm, PollAnswer};
 use crate::protocol::packet::Message;
 use crate::server::response::loan::Loan;
 
-/// A wish that the driver carries out at the start of its next turn.
+/// A command, executed at the start of the next turn of the driver.
 ///
-/// Every request brings the channel for its answer. A driver that ends drops the channels it still has, which the
-/// request reads as "no such session".
+/// Commands of requests contain the channel for the result. A driver that ends drops the channel, and the request is
+/// answered as one for an unknown session.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// A GET wants what waits, now or later.
+    /// A GET waits for packets.
     Poll(oneshot::Sender<Polled>),
-    /// A POST brings packets.
+    /// A POST with packets.
     Post(PostBody, PayloadForm, oneshot::Sender<PostAnswer>),
-    /// A WebSocket wants to take over. Any answer lets the request answer with 101; if the session cannot take the
-    /// WebSocket it is closed right away.
+    /// A WebSocket requests to take the session over. The request is answered with 101 in any case; a WebSocket that the
+    /// session does not accept is closed at once.
     Probe(oneshot::Sender<()>, Upgrading),
-    /// What a client that speaks another protocol says before it has its WebSocket.
+    /// The first message of a client that speaks another protocol.
     Receive(Message),
     /// Orderly close by the application.
     Close,
@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Abort(CloseReason),
 }
 
-/// How a GET is answered, and what the answer holds of the session's memory.
+/// The result of a GET, and the memory of the session that the response occupies.
 #[derive(Debug)]
 pub(crate) struct Polled {
     pub(crate) answer: PollAnswer,
@@ -46,14 +46,14 @@ impl From<PollAnswer> for Polled {
 /// The body of a POST.
 #[derive(Debug)]
 pub(crate) enum PostBody {
-    /// It was there at once.
+    /// The complete body, which arrived with the head.
     Read(Bytes),
-    /// It is being read. The sender says `None` when there is nothing to take in after all (the body was too
-    /// large and was answered so); that it disappears means that the request was cut.
+    /// A body that is being read. `None` means that the request was answered without it, for example because the body is
+    /// too large. A dropped sender means that the connection was lost.
     Reading(oneshot::Receiver<Option<Bytes>>),
 }
 
-/// How a POST is answered.
+/// The result of a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PostAnswer {
     /// 200 `ok`.

@@ -1,7 +1,7 @@
-//! Sessions of clients that speak another protocol than Engine.IO on their WebSocket.
+//! Translation for clients that speak another protocol than Engine.IO on their WebSocket.
 //!
-//! Such a session has all that others have: its place in the registry, its outbox and the budget, its heartbeat (by
-//! WebSocket's own pings), and the one task that owns its connection. Only its messages are others on the wire.
+//! Their sessions are ordinary sessions: with an entry in the registry, an outbox within the budget, a task that owns the
+//! connection, and a heartbeat, which consists of ping and pong frames. Only the messages on the wire differ.
 
 use super::handle::Session;
 use crate::close_reason::CloseReason;
@@ -15,23 +15,23 @@ use crate::protocol::text::Text;
 ///
 /// The methods are called one after the other from the session's own task, and must not block.
 pub trait Translator: Send + 'static {
-    /// What the client says to the application first, before it has its WebSocket.
+    /// The first message for the application, delivered before the client has its WebSocket. Default: none.
     fn first_message(&mut self) -> Option<Message> {
         None
     }
 
-    /// The client sent a message. Whatever it means goes to `deliver`: nothing, one message for the application, or
+    /// Translates a message of the client. Each message that is passed to `deliver` goes to the application: none, one or
     /// several.
     ///
-    /// What the client is answered goes by [`Session::send`], within the limits of the session, and comes by
-    /// [`outgoing`](Self::outgoing). [`Session::close`] ends the session when that is written.
+    /// Replies are sent by [`Session::send`], count towards the limits of the session, and pass
+    /// [`outgoing`](Self::outgoing). [`Session::close`] ends the session after they are written.
     fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message));
 
-    /// The application sent a message, with a [note](crate::Prepared::with_note) or without. What the client is told goes
-    /// to `write`. The message counts in the outbox until
-    /// that is written; what it is longer than the message does not count.
+    /// Translates a message of the application, and the [note](crate::Prepared::with_note) on it. The frames that are
+    /// passed to `write` go to the client. The message counts in the outbox, with its own length, until its frames are
+    /// written.
     ///
-    /// At most 64 messages are translated ahead of what the client takes.
+    /// At most 64 messages are translated ahead of the frames that the socket has accepted.
     fn outgoing(
         &mut self,
         session: &Session,
@@ -40,8 +40,8 @@ pub trait Translator: Send + 'static {
         write: &mut dyn FnMut(Frames),
     );
 
-    /// The session is over. The close frame has this code and reason, or neither. `code` is what it would have: the
-    /// client's own if it closed the connection.
+    /// The code and the reason of the close frame at the end of the session; `None` for an empty frame. `code` is the
+    /// default: the code of the client, if it closed the connection. The default reason is empty.
     fn close_frame(
         &mut self,
         reason: CloseReason,

@@ -99,7 +99,8 @@ impl Inbound {
         self.partial.capacity() + self.message.as_ref().map_or(0, |message| message.data.capacity())
     }
 
-    fn close(&mut self) {
+    /// Discards the incomplete message. No event follows.
+    pub(crate) fn close(&mut self) {
         self.state = State::Closed;
         self.partial = Vec::new();
         self.message = None;

@@ -47,7 +47,7 @@ impl Budget {
 
     /// Whether a message of `len` bytes fits for any outbox. If not, [`admits`](Self::admits) decides.
     #[inline]
-    pub(crate) fn has_ample_room(&self, len: usize) -> bool {
+    pub(crate) fn has_ample_capacity(&self, len: usize) -> bool {
         len <= STEP && self.held() <= self.ample
     }
 

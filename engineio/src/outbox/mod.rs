@@ -350,7 +350,7 @@ impl Inner {
 
     #[inline]
     fn is_within_budget(&self, len: usize) -> bool {
-        self.budget.as_ref().is_some_and(|budget| budget.has_ample_room(len)) || self.is_admitted(len)
+        self.budget.as_ref().is_some_and(|budget| budget.has_ample_capacity(len)) || self.is_admitted(len)
     }
 
     #[inline]

@@ -50,7 +50,7 @@ pub(super) fn refused(parts: &Parts, error: &RequestError) {
 pub(super) fn full(max_sessions: usize) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = FULL.admits(Instant::now()) {
-        tracing::warn!(target: "engineio::server", max_sessions, suppressed, "no room for another session");
+        tracing::warn!(target: "engineio::server", max_sessions, suppressed, "session limit reached");
     }
 }
 

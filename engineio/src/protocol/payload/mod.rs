@@ -63,7 +63,7 @@ impl std::iter::FusedIterator for Packets {}
 pub struct Encoder(Vec<u8>);
 
 impl Encoder {
-    /// An empty payload with room for `capacity` bytes.
+    /// An empty payload with capacity for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
     }

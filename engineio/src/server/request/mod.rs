@@ -1,5 +1,6 @@
-//! A request as the server judges it: its head, its query, its origin, the hooks, and the errors that refuse it.
+//! The parts of a request that the server checks: head, query, body and origin, with the hooks and the errors.
 
+pub(crate) mod body;
 pub(crate) mod head;
 pub(crate) mod hooks;
 pub(crate) mod origin_policy;

@@ -3,6 +3,7 @@
 
 mod close;
 mod connect;
+mod limits;
 mod messages;
 mod peers;
 mod revision_3;

@@ -145,8 +145,7 @@ impl ClientBuilder {
         let route = Route::new(Arc::clone(&self.url), Arc::clone(&self.config));
         let request = route.poll(None, None)?;
         let mut connection = Connection::on(dial::open(&route, false).await?).await?;
-        let pending = connection.send(request);
-        let answer = connection.alongside(pending).await.map_err(|error| error.into_error())?;
+        let answer = connection.send(request).await.map_err(|(error, _)| error)?;
         Ok(answer.into_parts().0)
     }
 

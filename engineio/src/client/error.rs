@@ -159,6 +159,9 @@ pub enum HttpError {
     /// The response to a WebSocket request is not HTTP.
     #[error("the answer is not HTTP")]
     NotHttp,
+    /// More than eight informational responses (1xx) came before the response.
+    #[error("more than 8 informational responses")]
+    TooManyInformational,
     /// The response exceeds the limit for messages, or its head exceeds the limit for heads.
     #[error("the answer is too large")]
     TooLarge,

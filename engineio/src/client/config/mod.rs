@@ -50,10 +50,17 @@ pub struct ClientConfig {
     /// The name of that parameter (`timestampParam`). Default `t`.
     pub timestamp_param: String,
     /// Whether the server's cookies are stored and sent back (`withCredentials`). Default true, unlike in
-    /// browsers: load balancers use cookies to find the server of a polling session.
+    /// browsers: load balancers use cookies to find the server of a polling session. Only responses that open a
+    /// session, carry packets or open a WebSocket set cookies; refusals and responses to CONNECT, which may be
+    /// a proxy's, do not.
     pub cookies: bool,
     /// The largest message that is accepted, in bytes. Default 1,000,000, as in servers; the limit of one
-    /// polling response is sixteen times that. A server can make the client hold that much memory.
+    /// polling response is sixteen times that.
+    ///
+    /// It bounds the memory that a server can make the client hold before the application receives: on polling
+    /// one response, which is read when the last one is used up; on WebSocket one incomplete message, and the
+    /// messages of one read of 64 KiB. During an upgrade both add up. The buffers of polling connections add up
+    /// to 400 KiB each, and a growing buffer may briefly need twice its length.
     pub max_payload: usize,
     /// The largest number of packets in one polling response. Default 16,384.
     pub max_packets_per_payload: usize,

@@ -1,5 +1,9 @@
 //! The cookies of the server, for the requests of the following sessions. All requests have the same server
 //! and path, so the domain and path of a cookie are ignored.
+//!
+//! Only responses that the client accepts set cookies: status 200 to polling, 101 to a WebSocket request. A
+//! proxy may have sent any other response, and the response to CONNECT is always the proxy's. A cookie that a
+//! proxy adds to a response of the server cannot be told apart from the server's.
 
 use std::time::{Duration, SystemTime};
 

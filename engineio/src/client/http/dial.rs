@@ -51,6 +51,7 @@ async fn tunnel_through(proxy: &Url, server: &Url) -> Result<TcpStream, HttpErro
     }
     let stream = Stream::Tcp(dial(proxy).await?);
     let upgraded = upgrade(stream, request.body(())?).await?;
+    // The headers of the response are the proxy's, so its cookies are not stored.
     // A server sends nothing before the first request, so there are no bytes behind the proxy's response.
     match upgraded.stream {
         Some((Stream::Tcp(stream), _)) => Ok(stream),

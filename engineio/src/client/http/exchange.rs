@@ -40,14 +40,11 @@ pub(crate) fn exchange(
                     Err(error) => return (Err(error), None),
                 },
             };
-            let pending = connection.send(request);
-            match connection.alongside(pending).await {
+            match connection.send(request).await {
                 Ok(response) => return connection.read(&route, response, limit).await,
-                Err(mut error) => match error.take_message().filter(|_| was_kept) {
-                    // The server closed the idle connection before the request was sent. A new one is tried.
-                    Some(unsent) => request = unsent,
-                    None => return (Err(error.into_error().into()), None),
-                },
+                // The server closed the idle connection before the request was sent. A new one is tried.
+                Err((_, Some(unsent))) if was_kept => request = unsent,
+                Err((error, _)) => return (Err(error), None),
             }
         }
     })

@@ -21,6 +21,9 @@ use crate::http::{BodyDecoder, Framing};
 const MAX_HEAD: usize = 16 * 1024;
 /// The largest number of its headers.
 const MAX_HEADERS: usize = 100;
+/// The largest number of informational responses (1xx) in front of a response. Servers send one or two: `100
+/// Continue`, `103 Early Hints`.
+pub(super) const MAX_INFORMATIONAL: usize = 8;
 /// The longest error body that is reported.
 pub(crate) const MAX_ERROR: usize = 1024;
 
@@ -38,6 +41,7 @@ pub(crate) struct Upgraded {
 pub(crate) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<Upgraded, HttpError> {
     send(&mut stream, &request).await.map_err(broken)?;
     let mut read = Vec::new();
+    let mut informational = 0;
     let (status, headers) = loop {
         let Some((status, headers, len)) = parse(&read)? else {
             if more(&mut stream, &mut read).await.map_err(broken)? == 0 {
@@ -50,6 +54,10 @@ pub(crate) async fn upgrade(mut stream: Stream, request: Request<()>) -> Result<
         // 9110, 15.2).
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             break (status, headers);
+        }
+        informational += 1;
+        if informational > MAX_INFORMATIONAL {
+            return Err(HttpError::TooManyInformational);
         }
     };
     let agreed = match *request.method() {

@@ -33,7 +33,8 @@ pub(crate) struct Frames {
     inbound: Inbound,
     outbound: Outbound,
     dialect: Dialect,
-    /// Messages that were read and are not returned yet. Usually empty and without memory.
+    /// Messages that were read and are not returned yet: those of one read of at most
+    /// [`SCRATCH_LEN`](crate::client::http::stream::SCRATCH_LEN) bytes. Usually empty and without memory.
     received: VecDeque<Incoming>,
     /// The error behind the received messages. Until the end is reached, reading may still return messages
     /// before it.
@@ -197,10 +198,10 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     let key = STANDARD.encode(key);
     let request = route.websocket(sid, &key)?;
     let upgraded = upgrade(dial::open(route, true).await?, request).await?;
-    route.store_cookies(&upgraded.headers);
     let Some(opened) = upgraded.stream else {
         return Err(HttpError::Status { status: upgraded.status, body: upgraded.body });
     };
+    route.store_cookies(&upgraded.headers);
     let answer = upgraded.headers.get(SEC_WEBSOCKET_ACCEPT);
     if answer.is_none_or(|answer| answer.as_bytes().trim_ascii() != answer_to(key.as_bytes()).as_bytes()) {
         return Err(HttpError::NotWebSocket);
@@ -217,4 +218,46 @@ fn is_end(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use futures_util::SinkExt;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+    use crate::client::config::ClientConfig;
+    use crate::client::http::stream::SCRATCH_LEN;
+
+    /// A server that sends faster than the application receives fills the socket, not the client.
+    #[tokio::test]
+    async fn a_client_holds_the_messages_of_one_read() {
+        const MESSAGES: usize = 5000;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut server = tokio_tungstenite::accept_async(stream).await.unwrap();
+            for _ in 0..MESSAGES {
+                server.feed(Message::binary(vec![0; 1000])).await.unwrap();
+            }
+            server.flush().await.unwrap();
+            server
+        });
+        let route = Route::new(Arc::new(url.parse().unwrap()), Arc::new(ClientConfig::default()));
+        let receive = async {
+            let mut frames = Frames::open(&route, None).await.unwrap();
+            for _ in 0..MESSAGES {
+                let received = poll_fn(|cx| frames.poll_receive(cx)).await.unwrap();
+                assert!(matches!(received, Incoming::Binary(data) if data.len() == 1000));
+                assert!(frames.received.len() * 1000 <= SCRATCH_LEN, "{}", frames.received.len());
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), receive).await.unwrap();
+        drop(server.await.unwrap());
+    }
 }

@@ -30,10 +30,10 @@ pub(crate) fn exchange(
             Ok(request) => request,
             Err(error) => return (Err(error), idle),
         };
-        let mut kept = idle;
+        let mut reusable = idle;
         loop {
-            let was_kept = kept.is_some();
-            let mut connection = match kept.take() {
+            let is_reused = reusable.is_some();
+            let mut connection = match reusable.take() {
                 Some(connection) => connection,
                 None => match open(&route).await {
                     Ok(connection) => connection,
@@ -43,7 +43,7 @@ pub(crate) fn exchange(
             match connection.send(request).await {
                 Ok(response) => return connection.read(&route, response, limit).await,
                 // The server closed the idle connection before the request was sent. A new one is tried.
-                Err((_, Some(unsent))) if was_kept => request = unsent,
+                Err((_, Some(unsent))) if is_reused => request = unsent,
                 Err((error, _)) => return (Err(error), None),
             }
         }

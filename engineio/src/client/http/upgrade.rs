@@ -179,7 +179,7 @@ pub(crate) fn check_answer(data: &[u8]) {
             Ok(None) => continue,
             Ok(Some(answer)) => answer,
             Err(_) => {
-                assert!(parse(data).is_err(), "more bytes make no answer of what is none");
+                assert!(parse(data).is_err(), "an invalid head stays invalid with more bytes");
                 return;
             }
         };

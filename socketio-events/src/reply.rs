@@ -1,6 +1,7 @@
 //! Return values of handlers, and the answers they become.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use socketio_parser::{Args, ToArgs};
@@ -75,6 +76,19 @@ impl<T: Reply, E: Display> Reply for Result<T, E> {
             }
         }
     }
+}
+
+/// Sends an answer, unless `sent` says that another handler of the event has sent one. After an error the right
+/// to answer remains.
+pub fn send_once<E>(sent: Option<&AtomicBool>, send: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    if sent.is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
+        return Ok(());
+    }
+    let outcome = send();
+    if let (Err(_), Some(sent)) = (&outcome, sent) {
+        sent.store(false, Ordering::Relaxed);
+    }
+    outcome
 }
 
 /// Answers with an error, so that the sender does not wait for its timeout.

@@ -1,9 +1,9 @@
 //! Contexts that handlers are called with, before their arguments are extracted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use socketio_events::reply::{Answer, reject};
+use socketio_events::reply::{Answer, reject, send_once};
 use socketio_events::{context, message};
 use socketio_parser::ToArgs;
 
@@ -53,14 +53,7 @@ impl AckSender {
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         let namespace = self.socket.namespace.upgrade().ok_or(EmitError::Disconnected)?;
         let message = message::ack(namespace.config.parser, &namespace.name, self.id, args)?;
-        if self.sent.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let outcome = namespace.send_ack(self.attempt, message);
-        if outcome.is_err() {
-            self.sent.store(false, Ordering::Relaxed);
-        }
-        outcome
+        send_once(Some(&self.sent), || namespace.send_ack(self.attempt, message))
     }
 
     /// Reports that the return value of a handler could not be sent.

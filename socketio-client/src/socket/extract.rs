@@ -13,7 +13,7 @@ impl HandlerSocket for Socket {
     }
 }
 
-impl<C: Context<Socket = Socket>> Extract<C> for Socket {
+impl<C: Context<Socket = Self>> Extract<C> for Socket {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().clone())
     }

@@ -1,11 +1,11 @@
 //! Contexts: the data of a handler call, from which extractors take the arguments.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use engineio::SendError;
 use socketio_events::context;
-use socketio_events::reply::{Answer, reject};
+use socketio_events::reply::{Answer, reject, send_once};
 use socketio_parser::{Parser, ToArgs};
 
 use super::Socket;
@@ -63,14 +63,7 @@ impl AckSender {
             To::Client { socket, id, sent } => {
                 let node = &socket.namespace_state().node;
                 let message = encode::ack(node.parser(), node.name(), *id, args)?;
-                if sent.as_ref().is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
-                    return Ok(());
-                }
-                let outcome = socket.send_prepared(message, false);
-                if let (Err(_), Some(sent)) = (&outcome, sent) {
-                    sent.store(false, Ordering::Relaxed);
-                }
-                outcome
+                send_once(sent.as_deref(), || socket.send_prepared(message, false))
             }
             To::Server(reply, parser) => {
                 reply.send(encode::to_value(*parser, args)?);

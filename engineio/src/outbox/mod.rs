@@ -378,10 +378,10 @@ impl Inner {
         }
     }
 
+    /// The waiters are woken when the driver closes the outbox. The caller of a push may hold a lock.
     fn overflow(&mut self) {
         self.phase = Phase::Overflowed;
         self.rouse();
-        self.notify();
     }
 
     /// Waiters are rare, so this is usually only a check.

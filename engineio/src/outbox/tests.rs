@@ -109,8 +109,16 @@ fn waiting_ends_with_the_write_with_room_or_with_the_close() {
 
 #[test]
 fn who_waits_for_room_learns_that_there_will_be_none() {
-    let overflow = |outbox: &Outbox| assert!(outbox.push(message(20)).is_err());
-    for end in [Outbox::drain, overflow] {
+    // The push of a message that overflows the outbox wakes the driver alone: application wakers must not run
+    // in the caller of a push. The driver closes the outbox.
+    let overflow = |outbox: &Outbox, waiters: &Counter| {
+        assert!(outbox.push(message(20)).is_err());
+        assert_eq!(waiters.0.load(Ordering::Relaxed), 0);
+        assert!(outbox.attend());
+        outbox.close();
+    };
+    let drain = |outbox: &Outbox, _: &Counter| outbox.drain();
+    for (end, woken) in [(drain as fn(&Outbox, &Counter), 1), (overflow, 2)] {
         let outbox = Outbox::new(20, SlowConsumer::Disconnect);
         let counter = Arc::new(Counter::default());
         let waker = Waker::from(Arc::clone(&counter));
@@ -119,8 +127,8 @@ fn who_waits_for_room_learns_that_there_will_be_none() {
         let (mut written, mut room) = (None, None);
         assert!(outbox.poll_until(Until::Written(number), &mut written, &mut cx).is_pending());
         assert!(outbox.poll_until(Until::Room(10), &mut room, &mut cx).is_pending());
-        end(&outbox);
-        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+        end(&outbox, &counter);
+        assert_eq!(counter.0.load(Ordering::Relaxed), woken);
         let ready = outbox.poll_until(Until::Room(10), &mut room, &mut cx);
         assert_eq!(ready, Poll::Ready(Err(SendError::Closed)));
     }

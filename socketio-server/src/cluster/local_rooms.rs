@@ -101,6 +101,11 @@ impl LocalRooms {
     ///
     /// A socket with a full outbox is handled by its own policy and does not delay the others.
     ///
+    /// The drivers of the sessions are woken under the lock of the rooms, and of the log. A driver is a task
+    /// of tokio, so its waker puts the task into a queue of the runtime and runs no code of the application.
+    /// Futures of the application that wait for an outbox are woken by the driver. To wake the drivers after
+    /// the lock would need a list of the sleeping sessions, and a second lock of each outbox.
+    ///
     /// With hooks for broadcasts it returns the statistics, which the caller passes to
     /// [`report_broadcast`](Self::report_broadcast) after it has released its locks.
     #[must_use = "the hooks are called by `report_broadcast`"]

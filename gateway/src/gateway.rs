@@ -13,7 +13,7 @@ use crate::auth::guard::Guard;
 use crate::auth::operators::Operators;
 use crate::auth::tokens::{Keys, SessionError, SessionToken, TokenError, Tokens};
 use crate::builtin;
-use crate::config::{Config, Secret, WrongValue, changes};
+use crate::config::{Config, InvalidSetting, Secret, changes};
 use crate::error_event;
 use crate::idempotency::IdempotencyKeys;
 use crate::limits::address_limits::AddressLimits;
@@ -61,7 +61,7 @@ struct Shared {
 pub enum ReloadError {
     /// A setting has an invalid value. This is the first one; [`Config::check`] returns all.
     #[error(transparent)]
-    Setting(#[from] WrongValue),
+    Setting(#[from] InvalidSetting),
     /// The settings of token authentication are unusable.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -76,7 +76,7 @@ pub enum ReloadError {
 pub enum StartError {
     /// A setting has an invalid value. This is the first one; [`Config::check`] returns all.
     #[error(transparent)]
-    Setting(#[from] WrongValue),
+    Setting(#[from] InvalidSetting),
     /// The settings of the transport are rejected by the engine.
     #[error(transparent)]
     Transport(#[from] engineio::ConfigError),
@@ -109,7 +109,7 @@ impl Gateway {
     /// Creates a gateway without listening on a port. The configuration is [checked](Config::check), whatever
     /// its source.
     pub fn new(config: Config) -> Result<Self, StartError> {
-        first_wrong(&config)?;
+        first_invalid(&config)?;
         let config = Arc::new(config);
         let origins: Origins = config.origins.allowed.iter().collect();
         let counters = Counters::default();
@@ -134,7 +134,7 @@ impl Gateway {
             rate_limit::register(&namespace, &config.limits);
             builtin::register(&namespace, &config, &counters.refused);
             webhooks.register(&namespace, config.events.relay);
-            count(&namespace, &disconnects, &counters.namespace(name));
+            count_sockets(&namespace, &disconnects, &counters.namespace(name));
             let broadcasts = Arc::clone(&counters.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
         }
@@ -229,7 +229,7 @@ impl Gateway {
     /// Returns the names of the other settings that differ from those that the gateway was created with. They
     /// need a restart.
     pub fn reload(&self, config: &Config) -> Result<Vec<String>, ReloadError> {
-        first_wrong(config)?;
+        first_invalid(config)?;
         let keys = Keys::new(&config.auth)?;
         if let Some(tls) = &self.0.tls {
             tls.reload()?;
@@ -325,7 +325,7 @@ impl Gateway {
     }
 }
 
-fn first_wrong(config: &Config) -> Result<(), WrongValue> {
+fn first_invalid(config: &Config) -> Result<(), InvalidSetting> {
     match config.check().map_err(|errors| errors.into_iter().next()) {
         Err(Some(first)) => Err(first),
         Ok(()) | Err(None) => Ok(()),
@@ -377,7 +377,11 @@ fn namespace(io: &Server, name: &str) -> Result<Namespace, StartError> {
 }
 
 /// Counts connected and disconnected clients, and dropped events and acknowledgements.
-fn count(namespace: &Namespace, disconnects: &Arc<Disconnects>, namespace_counters: &Arc<NamespaceCounters>) {
+fn count_sockets(
+    namespace: &Namespace,
+    disconnects: &Arc<Disconnects>,
+    namespace_counters: &Arc<NamespaceCounters>,
+) {
     let on_connect = Arc::clone(namespace_counters);
     namespace.on_connect(move || {
         on_connect.connected.add();

@@ -118,7 +118,8 @@ async fn reload(gateway: &Gateway, sources: &Sources) {
     match gateway.reload(&config) {
         Ok(left) if left.is_empty() => tracing::info!("reloaded"),
         Ok(left) => {
-            tracing::warn!(settings = left.join(", "), "reloaded; changed settings that need a restart")
+            let settings = left.join(", ");
+            tracing::warn!(settings, "reloaded; some settings need a restart");
         }
         Err(error) => tracing::error!(%error, "reload failed"),
     }

@@ -29,8 +29,8 @@ pub(super) struct GenToken {
     private_key: Option<PathBuf>,
 }
 
-pub(super) fn gen_token(config: &Config, last_fetch: GenToken) -> Result<(), ExitCode> {
-    let GenToken { user, lifetime, jwt, private_key } = last_fetch;
+pub(super) fn gen_token(config: &Config, arguments: GenToken) -> Result<(), ExitCode> {
+    let GenToken { user, lifetime, jwt, private_key } = arguments;
     if user.as_ref().is_some_and(|user| !is_valid_name(user)) {
         return Err(failed("a user name of 1 to 256 bytes is expected"));
     }

@@ -10,7 +10,7 @@ use super::{Config, STATS_NAMESPACE, Secret, urls};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {message}")]
 #[non_exhaustive]
-pub struct WrongValue {
+pub struct InvalidSetting {
     /// Name of the setting, such as `server.path`, or of its section.
     pub key: &'static str,
     /// Expected value. The message never contains the actual one, which may be a secret.
@@ -21,7 +21,7 @@ pub struct WrongValue {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {message}")]
 #[non_exhaustive]
-pub struct RiskyValue {
+pub struct RiskySetting {
     /// Name of the setting.
     pub key: &'static str,
     /// Description of the risk. It never contains the value.
@@ -31,9 +31,9 @@ pub struct RiskyValue {
 impl Config {
     /// Risky settings, to be reported before clients can reach the gateway. `check-config` prints them, and
     /// `serve` writes them to the log.
-    pub fn risks(&self) -> Vec<RiskyValue> {
+    pub fn risks(&self) -> Vec<RiskySetting> {
         let mut risks = Vec::new();
-        let mut risk = |key, message| risks.push(RiskyValue { key, message });
+        let mut risk = |key, message| risks.push(RiskySetting { key, message });
         if urls::is_in_the_open(&self.auth.jwks) {
             risk(
                 "auth.jwks",
@@ -51,15 +51,15 @@ impl Config {
 
     /// Checks all settings and returns every invalid one. [`Gateway::new`](crate::Gateway::new) runs the same
     /// check.
-    pub fn check(&self) -> Result<(), Vec<WrongValue>> {
-        let wrong = wrong(self);
-        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    pub fn check(&self) -> Result<(), Vec<InvalidSetting>> {
+        let invalid_settings = invalid_settings(self);
+        if invalid_settings.is_empty() { Ok(()) } else { Err(invalid_settings) }
     }
 }
 
-fn wrong(config: &Config) -> Vec<WrongValue> {
+fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
     let mut errors = Vec::new();
-    let mut error = |key, message| errors.push(WrongValue { key, message });
+    let mut error = |key, message| errors.push(InvalidSetting { key, message });
     if !config.server.path.starts_with('/') || config.server.path.len() < 2 {
         error("server.path", "a path such as /socket.io is expected");
     }
@@ -125,7 +125,7 @@ fn wrong(config: &Config) -> Vec<WrongValue> {
     if config.server.namespaces.iter().any(|name| name == STATS_NAMESPACE) {
         error("server.namespaces", "/gateway is reserved for the gateway");
     }
-    for (key, message) in config.webhooks.wrong(&config.transport) {
+    for (key, message) in config.webhooks.invalid_settings(&config.transport) {
         error(key, message);
     }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
@@ -158,14 +158,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_gateway_refuses_invalid_settings_of_a_program() {
-        let named = |error: &WrongValue| (error.key, error.message);
+        let named = |error: &InvalidSetting| (error.key, error.message);
         let mut config = Config::default();
         let gateway = Gateway::new(config.clone()).unwrap();
         config.origins.allowed = vec!["*".to_owned()];
         config.origins.credentials = true;
-        let wrong = config.check().unwrap_err();
+        let invalid_settings = config.check().unwrap_err();
         let Err(StartError::Setting(error)) = Gateway::new(config.clone()) else { panic!("refused") };
-        assert_eq!(named(&error), named(&wrong[0]));
+        assert_eq!(named(&error), named(&invalid_settings[0]));
         assert!(error.to_string().starts_with("origins.credentials: "), "{error}");
         let Err(ReloadError::Setting(error)) = gateway.reload(&config) else { panic!("refused") };
         assert_eq!(error.key, "origins.credentials");

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::check::{RiskyValue, WrongValue};
+pub use self::check::{InvalidSetting, RiskySetting};
 pub use self::limits::{Excess, Limits};
 pub use self::secret::Secret;
 

@@ -93,14 +93,14 @@ impl Default for Webhooks {
 
 impl Webhooks {
     /// Checks that types cannot express: the invalid settings of this section, with the expected values.
-    pub(super) fn wrong(&self, transport: &Transport) -> Vec<(&'static str, &'static str)> {
-        let mut wrong = Vec::new();
+    pub(super) fn invalid_settings(&self, transport: &Transport) -> Vec<(&'static str, &'static str)> {
+        let mut invalid_settings = Vec::new();
         if self.url.is_empty() {
-            return wrong;
+            return invalid_settings;
         }
         if self.secrets.iter().any(|secret| secret.len() < MIN_KEY_LEN) {
             let message = "at least 16 bytes are expected, such as `openssl rand -hex 32` prints";
-            wrong.push(("webhooks.secrets", message));
+            invalid_settings.push(("webhooks.secrets", message));
         }
         for (key, value) in [
             ("webhooks.timeout_ms", self.timeout_ms),
@@ -113,13 +113,14 @@ impl Webhooks {
             ("webhooks.failures", self.failures.into()),
         ] {
             if value == 0 {
-                wrong.push((key, "more than 0 is expected"));
+                invalid_settings.push((key, "more than 0 is expected"));
             }
         }
         if self.connect_ms >= transport.connect_timeout_ms {
-            wrong.push(("webhooks.connect_ms", "less than transport.connect_timeout_ms is expected"));
+            invalid_settings
+                .push(("webhooks.connect_ms", "less than transport.connect_timeout_ms is expected"));
         }
-        wrong
+        invalid_settings
     }
 }
 

@@ -120,9 +120,9 @@ async fn check_rights(server: &Server, peer: IpAddr, lines: &[u8]) {
     {
         let is_keyless = config.internal.is_keyless();
         let gateway = gateway(config);
-        let Some(sent) = request("/metrics", lines, peer) else { return };
+        let Some(full) = request("/metrics", lines, peer) else { return };
         let Some(mut bare) = request("/metrics", lines, peer) else { return };
-        let meant = sent.headers().clone();
+        let meant = full.headers().clone();
         bare.headers_mut().clear();
         for (name, value) in meant.iter().filter(|(name, _)| MEANT.contains(name)) {
             bare.headers_mut().append(name, value.clone());
@@ -130,7 +130,7 @@ async fn check_rights(server: &Server, peer: IpAddr, lines: &[u8]) {
         let has_key = meant
             .values()
             .any(|value| value.as_bytes().windows(KEY.len()).any(|window| window == KEY.as_bytes()));
-        let status = web::respond(&gateway, sent, listener).await.status();
+        let status = web::respond(&gateway, full, listener).await.status();
         if status == StatusCode::OK {
             assert!(has_key || is_keyless && is_local(&meant), "{listener:?}: {meant:?}");
         }

@@ -62,13 +62,13 @@ fn is_signed(token: &str, key: &str) -> bool {
 
 /// Fields of a header that matter here. Other fields may contain any bytes, even invalid UTF-8.
 #[derive(Deserialize)]
-struct Named {
+struct JoseHeader {
     alg: String,
 }
 
 /// Claims of a session token that matter here.
 #[derive(Deserialize)]
-struct Known {
+struct SessionClaims {
     sid: String,
     user: Option<String>,
 }
@@ -83,11 +83,11 @@ async fn check_signed(choice: u8, parts: &[u8]) {
     let token = sign(header, claims, method, key.as_bytes());
     let Some(identity) = tokens().check(&token).await else { return };
     assert!(method == hmac::HMAC_SHA256 && key != WRONG_KEY, "another key or method");
-    let Named { alg } = serde_json::from_slice(header).expect("the header was read");
+    let JoseHeader { alg } = serde_json::from_slice(header).expect("the header was read");
     assert_eq!(alg, "HS256");
     assert!(identity.until >= now(), "its time is over");
     if key == SESSION_SECRET {
-        let Known { sid, user } = serde_json::from_slice(claims).expect("the claims were read");
+        let SessionClaims { sid, user } = serde_json::from_slice(claims).expect("the claims were read");
         assert_eq!((identity.session, identity.user), (Some(sid), user));
         assert!(identity.metadata.is_empty());
         return;

@@ -35,16 +35,16 @@ fn text(gateway: &Gateway) -> String {
         page.sample("connections", &[("transport", transport)], number);
     }
     page.one("queued_bytes", Kind::Gauge, "Bytes queued for clients.", connections.queued_bytes);
-    let about = "Memory of queued messages, as limited by server.max_queued_bytes.";
-    page.one("queued_memory_bytes", Kind::Gauge, about, io.engine().stats().queued_bytes);
-    let about =
+    let help = "Memory of queued messages, as limited by server.max_queued_bytes.";
+    page.one("queued_memory_bytes", Kind::Gauge, help, io.engine().stats().queued_bytes);
+    let help =
         "Memory of received data that is incomplete or waits, as limited by server.max_received_bytes.";
-    page.one("received_memory_bytes", Kind::Gauge, about, io.engine().stats().received_bytes);
-    let about = "Running handlers of disconnected clients, and their queued events.";
-    page.one("detached_handlers", Kind::Gauge, about, io.detached_handlers());
-    let about = "1 while file descriptors have run out and new clients are refused.";
+    page.one("received_memory_bytes", Kind::Gauge, help, io.engine().stats().received_bytes);
+    let help = "Running handlers of disconnected clients, and their queued events.";
+    page.one("detached_handlers", Kind::Gauge, help, io.detached_handlers());
+    let help = "1 while file descriptors have run out and new clients are refused.";
     let ran_out = usize::from(gateway.descriptors().have_run_out());
-    page.one("file_descriptors_exhausted", Kind::Gauge, about, ran_out);
+    page.one("file_descriptors_exhausted", Kind::Gauge, help, ran_out);
     let rooms: usize = io.namespaces().iter().map(rooms).sum();
     page.one("rooms", Kind::Gauge, "Rooms with at least one member.", rooms);
 
@@ -76,16 +76,16 @@ fn text(gateway: &Gateway) -> String {
             namespace.refused_events.now(),
         );
     }
-    let about = "Acknowledgements that were lost because the outbox was full.";
-    page.family("lost_acks_total", Kind::Counter, about);
+    let help = "Acknowledgements that were lost because the outbox was full.";
+    page.family("lost_acks_total", Kind::Counter, help);
     for namespace in &namespaces {
         page.sample("lost_acks_total", &[("namespace", &namespace.name)], namespace.lost_acks.now());
     }
 
-    let about = "Handshakes by the status of the response; 101 and 200 are successful.";
-    page.by_status("handshakes_total", about, "protocol", &counters.handshakes);
-    let about = "Failed TLS handshakes.";
-    page.one("tls_failures_total", Kind::Counter, about, counters.tls_failures.now());
+    let help = "Handshakes by the status of the response; 101 and 200 are successful.";
+    page.by_status("handshakes_total", help, "protocol", &counters.handshakes);
+    let help = "Failed TLS handshakes.";
+    page.one("tls_failures_total", Kind::Counter, help, counters.tls_failures.now());
     page.one("sessions_opened_total", Kind::Counter, "Opened sessions.", traffic.opened);
     page.family("disconnects_total", Kind::Counter, "Disconnected sockets by reason.");
     for (reason, number) in &disconnects {
@@ -114,24 +114,24 @@ fn text(gateway: &Gateway) -> String {
     page.one("sent_messages_total", Kind::Counter, "Messages sent to clients.", traffic.sent.messages);
     page.one("sent_bytes_total", Kind::Counter, "Bytes of the messages sent to clients.", traffic.sent.bytes);
     let broadcasts = &counters.broadcasts;
-    let about = "Receivers per broadcast.";
+    let help = "Receivers per broadcast.";
     page.histogram(
         "broadcast_receivers",
-        about,
+        help,
         &broadcasts.receivers,
         &Broadcasts::RECEIVERS,
         u64::to_string,
     );
-    let about = "Time to queue a broadcast for all receivers.";
-    page.histogram("broadcast_seconds", about, &broadcasts.micros, &Broadcasts::MICROS, seconds);
-    let about = "Volatile events dropped because the client could not receive them at once.";
-    page.one("volatile_events_dropped_total", Kind::Counter, about, broadcasts.dropped.now());
-    let about = "Deliveries of broadcasts refused because the outbox was full.";
-    page.one("broadcast_deliveries_refused_total", Kind::Counter, about, broadcasts.refused.now());
+    let help = "Time to queue a broadcast for all receivers.";
+    page.histogram("broadcast_seconds", help, &broadcasts.micros, &Broadcasts::MICROS, seconds);
+    let help = "Volatile events dropped because the client could not receive them at once.";
+    page.one("volatile_events_dropped_total", Kind::Counter, help, broadcasts.dropped.now());
+    let help = "Deliveries of broadcasts refused because the outbox was full.";
+    page.one("broadcast_deliveries_refused_total", Kind::Counter, help, broadcasts.refused.now());
     let panics = io.engine().stats().panics;
     page.one("panics_total", Kind::Counter, "Sessions closed by a panic in a handler.", panics);
-    let about = "Log lines dropped because the log was not read fast enough.";
-    page.one("log_lines_dropped_total", Kind::Counter, about, crate::log::dropped());
+    let help = "Log lines dropped because the log was not read fast enough.";
+    page.one("log_lines_dropped_total", Kind::Counter, help, crate::log::dropped());
     page.by_status("api_calls_total", "Calls of the HTTP API.", "call", &counters.calls);
     page.family("limit_exceeded_total", Kind::Counter, "Refusals by the limit that was exceeded.");
     for (limit, number) in counters.refused.now() {
@@ -162,13 +162,13 @@ struct Page(String);
 
 // Errors are ignored, since writing to a string cannot fail.
 impl Page {
-    fn family(&mut self, name: &str, kind: Kind, about: &str) {
+    fn family(&mut self, name: &str, kind: Kind, help: &str) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
         };
-        let _ = write!(self.0, "# HELP gateway_{name} {about}\n# TYPE gateway_{name} {kind}\n");
+        let _ = write!(self.0, "# HELP gateway_{name} {help}\n# TYPE gateway_{name} {kind}\n");
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
@@ -181,20 +181,20 @@ impl Page {
         let _ = writeln!(self.0, "{after} {value}");
     }
 
-    fn one(&mut self, name: &str, kind: Kind, about: &str, value: impl Display) {
-        self.family(name, kind, about);
+    fn one(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+        self.family(name, kind, help);
         self.sample(name, &[], value);
     }
 
     fn histogram<const BOUNDS: usize>(
         &mut self,
         name: &str,
-        about: &str,
+        help: &str,
         histogram: &Histogram<BOUNDS>,
         bounds: &[u64; BOUNDS],
         shown: impl Fn(&u64) -> String,
     ) {
-        self.family(name, Kind::Histogram, about);
+        self.family(name, Kind::Histogram, help);
         let (within, all, sum) = histogram.now();
         let bucket = format!("{name}_bucket");
         for (bound, number) in bounds.iter().zip(within) {
@@ -217,8 +217,8 @@ impl Page {
             "Total time of all webhooks.",
             seconds(&webhooks.micros),
         );
-        let about = "Invalid responses of the backend.";
-        self.one("webhook_invalid_responses_total", Kind::Counter, about, webhooks.invalid_responses);
+        let help = "Invalid responses of the backend.";
+        self.one("webhook_invalid_responses_total", Kind::Counter, help, webhooks.invalid_responses);
         self.one("webhooks_queued", Kind::Gauge, "Webhooks under way or queued.", webhooks.waiting);
         self.one(
             "webhook_queued_bytes",
@@ -226,8 +226,8 @@ impl Page {
             "Bytes of the webhooks under way or queued.",
             webhooks.waiting_bytes,
         );
-        let about = "State of the circuit: 0 closed, 1 half open, 2 open.";
-        self.one("webhook_circuit_state", Kind::Gauge, about, webhooks.circuit);
+        let help = "State of the circuit: 0 closed, 1 half open, 2 open.";
+        self.one("webhook_circuit_state", Kind::Gauge, help, webhooks.circuit);
         self.one(
             "webhook_circuit_opened_total",
             Kind::Counter,
@@ -236,8 +236,8 @@ impl Page {
         );
     }
 
-    fn by_status(&mut self, name: &str, about: &str, label: &str, counts: &StatusCounters) {
-        self.family(name, Kind::Counter, about);
+    fn by_status(&mut self, name: &str, help: &str, label: &str, counts: &StatusCounters) {
+        self.family(name, Kind::Counter, help);
         for ((what, status), number) in counts.now() {
             self.sample(name, &[(label, what), ("status", &status.to_string())], number);
         }

@@ -51,7 +51,7 @@ pub(crate) fn register(
         // The error of a disconnected client is ignored.
         let _ = live.stats().map(|stats| socket.emit("stats", &stats));
         if !live.is_running.swap(true, Ordering::SeqCst) {
-            tokio::spawn(count(Arc::clone(&live), namespace));
+            tokio::spawn(publish(Arc::clone(&live), namespace));
         }
         async {}
     });
@@ -59,16 +59,16 @@ pub(crate) fn register(
 
 fn is_operator(operators: &Operators, socket: &Socket) -> bool {
     #[derive(Deserialize)]
-    struct Offered {
+    struct Credentials {
         key: Option<String>,
     }
     let handshake = socket.handshake();
-    let key = handshake.auth::<Offered>().ok().and_then(|offered| offered.key);
+    let key = handshake.auth::<Credentials>().ok().and_then(|credentials| credentials.key);
     operators.contain(key.as_deref().or_else(|| handshake.header(operators::KEY_HEADER)))
 }
 
 /// Emits the statistics each second, until no client is connected.
-async fn count(live: Arc<LiveStats>, namespace: Namespace) {
+async fn publish(live: Arc<LiveStats>, namespace: Namespace) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

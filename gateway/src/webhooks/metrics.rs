@@ -27,15 +27,15 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(super) fn of(queue: &RequestQueue) -> Self {
-        let (counts, held) = (queue.counts(), queue.held());
+        let (counts, usage) = (queue.counts(), queue.usage());
         let (circuit, opened) = queue.circuit(|circuit| (circuit.number(), circuit.opened()));
         Self {
             calls: counts.outcomes(),
             retries: counts.retries(),
             micros: counts.micros(),
             invalid_responses: counts.invalid_responses(),
-            waiting: held.calls as u64,
-            waiting_bytes: held.bytes as u64,
+            waiting: usage.calls as u64,
+            waiting_bytes: usage.bytes as u64,
             circuit,
             opened,
         }

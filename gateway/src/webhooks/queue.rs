@@ -26,7 +26,7 @@ pub(super) struct RequestQueue {
     gate: Gate,
     /// Permits for concurrent requests.
     permits: Semaphore,
-    held: watch::Sender<Usage>,
+    usage: watch::Sender<Usage>,
     /// Limit for `connect` webhooks.
     limit: Usage,
     /// Limit for all other webhooks, which leaves a reserve for `connect`.
@@ -57,7 +57,7 @@ impl Usage {
         fits
     }
 
-    pub(super) fn permits(&mut self, bytes: usize) {
+    pub(super) fn release(&mut self, bytes: usize) {
         self.calls -= 1;
         self.bytes -= bytes;
     }
@@ -82,7 +82,7 @@ pub(super) enum CallError {
     #[error("the webhook queue is full")]
     Full,
     #[error("the webhook queue of this client is full")]
-    ShareFull,
+    QuotaFull,
     #[error("the backend is unavailable")]
     Open,
     #[error("the state of the backend was not known in time")]
@@ -101,7 +101,7 @@ impl CallError {
     /// Label of the error in the metrics.
     fn label(&self) -> &'static str {
         match self {
-            Self::Full | Self::ShareFull => "full",
+            Self::Full | Self::QuotaFull => "full",
             Self::Open | Self::Undecided => "open",
             Self::Queued => "queued",
             Self::TooLate | Self::CutOff | Self::Try(TryError::TimedOut) => "timeout",
@@ -115,7 +115,7 @@ impl CallError {
     /// Whether the backend cannot have processed the webhook.
     pub(super) fn is_unseen(&self) -> bool {
         match self {
-            Self::Full | Self::ShareFull | Self::Open | Self::Undecided | Self::Queued => true,
+            Self::Full | Self::QuotaFull | Self::Open | Self::Undecided | Self::Queued => true,
             Self::TooLate | Self::CutOff => false,
             Self::Try(error) => error.is_unseen(),
         }
@@ -126,7 +126,7 @@ impl CallError {
     pub(super) fn is_down(&self) -> bool {
         match self {
             Self::Open | Self::Undecided | Self::TooLate => true,
-            Self::Full | Self::ShareFull | Self::Queued | Self::CutOff => false,
+            Self::Full | Self::QuotaFull | Self::Queued | Self::CutOff => false,
             Self::Try(error) => error.is_down(),
         }
     }
@@ -183,7 +183,7 @@ impl RequestQueue {
             backend,
             gate: Gate::new(Circuit::new(settings.failures, Duration::from_millis(settings.open_ms))),
             permits: Semaphore::new(settings.max_concurrent.min(Semaphore::MAX_PERMITS)),
-            held: watch::Sender::default(),
+            usage: watch::Sender::default(),
             limit,
             others_limit: limit.without_reserve(),
             retries: settings.retries,
@@ -197,7 +197,7 @@ impl RequestQueue {
     /// Reserves a place for a webhook of `bytes` bytes.
     pub(super) fn reserve(self: &Arc<Self>, kind: WebhookType, bytes: usize) -> Result<QueueSlot, CallError> {
         let limit = if kind == WebhookType::Connect { self.limit } else { self.others_limit };
-        let taken = self.held.send_if_modified(|held| held.take(bytes, limit));
+        let taken = self.usage.send_if_modified(|usage| usage.take(bytes, limit));
         if taken {
             return Ok(QueueSlot { queue: Arc::clone(self), bytes });
         }
@@ -316,11 +316,11 @@ impl RequestQueue {
     /// Completes when no webhook is under way or queued.
     pub(super) async fn idle(&self) {
         // The channel cannot be closed, since `self` owns the sender.
-        let _ = self.held.subscribe().wait_for(|held| held.calls == 0).await;
+        let _ = self.usage.subscribe().wait_for(|usage| usage.calls == 0).await;
     }
 
-    pub(super) fn held(&self) -> Usage {
-        *self.held.borrow()
+    pub(super) fn usage(&self) -> Usage {
+        *self.usage.borrow()
     }
 
     pub(super) fn counts(&self) -> &Counts {
@@ -334,6 +334,6 @@ impl RequestQueue {
 
 impl Drop for QueueSlot {
     fn drop(&mut self) {
-        self.queue.held.send_modify(|held| held.permits(self.bytes));
+        self.queue.usage.send_modify(|usage| usage.release(self.bytes));
     }
 }

@@ -8,7 +8,7 @@ use super::queue::Usage;
 /// Queued events of a socket, and their limit.
 #[derive(Debug)]
 pub(super) struct SocketQuota {
-    held: Mutex<Usage>,
+    usage: Mutex<Usage>,
     limit: Usage,
 }
 
@@ -21,23 +21,23 @@ pub(super) struct QuotaPermit<'a> {
 
 impl SocketQuota {
     pub(super) fn new(limit: Usage) -> Self {
-        Self { held: Mutex::default(), limit }
+        Self { usage: Mutex::default(), limit }
     }
 
     /// Reserves space for an event of `bytes` bytes; `None` if the limit is exceeded.
     pub(super) fn take(&self, bytes: usize) -> Option<QuotaPermit<'_>> {
-        self.change(|held| held.take(bytes, self.limit)).then(|| QuotaPermit { quota: self, bytes })
+        self.change(|usage| usage.take(bytes, self.limit)).then(|| QuotaPermit { quota: self, bytes })
     }
 
     /// Changes the locked state. No change can be interrupted, so a poisoned lock is still consistent.
     fn change<R>(&self, change: impl FnOnce(&mut Usage) -> R) -> R {
-        change(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.usage.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Drop for QuotaPermit<'_> {
     fn drop(&mut self) {
-        self.quota.change(|held| held.permits(self.bytes));
+        self.quota.change(|usage| usage.release(self.bytes));
     }
 }
 
@@ -55,6 +55,6 @@ mod tests {
         drop(first);
         assert!(quota.take(4).is_some());
         drop(second);
-        assert_eq!(quota.change(|held| *held), Usage::default());
+        assert_eq!(quota.change(|usage| *usage), Usage::default());
     }
 }

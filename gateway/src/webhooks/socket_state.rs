@@ -65,7 +65,7 @@ impl SocketState {
         let shared = &self.shared;
         let handled = async {
             let request = WebhookRequest::event(socket, event, args, ack.is_some())?;
-            let _quota = self.quota.take(request.body.len()).ok_or(CallError::ShareFull)?;
+            let _quota = self.quota.take(request.body.len()).ok_or(CallError::QuotaFull)?;
             let _turn = self.turn.lock().await;
             // The place is taken after the turn, so that each client has at most one event in the request
             // queue.

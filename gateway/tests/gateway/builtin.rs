@@ -310,7 +310,7 @@ async fn clients_cause_no_log_lines() {
     let event = format!("a\n\u{1b}[31mforged{}", "x".repeat(1000));
     let packet = format!("42{}", json!([event, 1]));
     client.ws.send_together([packet.clone(), packet.clone(), packet]).await;
-    until(|| log.text().contains("was dropped")).await;
+    until(|| log.text().contains("event or acknowledgement dropped")).await;
     let text = log.text();
     assert!(text.contains(r"error=a\n\u{1b}[31mforgedxxx"), "{text}");
     assert!(

@@ -58,7 +58,7 @@ async fn sighup_replaces_keys_and_disconnects_no_client() {
     // Settings that need a restart are named in the log.
     write(file.path(), KEYS[0], "[server]\nmax_sessions = 1\n");
     served.signal("HUP").await;
-    let line = served.said("reloaded; changed settings that need a restart").await;
+    let line = served.said("reloaded; some settings need a restart").await;
     assert_eq!(line["fields"]["settings"], "server.max_sessions");
     assert!(admitted(KEYS[0]).await);
 }
@@ -118,7 +118,7 @@ async fn the_command_line_makes_and_reads_tokens() {
         (&["gen-token"][..], "neither auth.session_secret nor auth.jwt_key is set"),
         (&["gen-token", "", "--set", secret], "a user name of 1 to 256 bytes is expected"),
         (&["gen-token", "--private-key", "/nowhere", "--set", jwt], "/nowhere: "),
-        (&[&["gen-token"][..], &es].concat(), "JWTs by ES256 are made with a private key"),
+        (&[&["gen-token"][..], &es].concat(), "JWTs with ES256 require a private key"),
         (&["check-token", "x"], "none of auth.jwt_key, auth.jwks and auth.session_secret is set"),
         (&["check-token", "x", "--set", secret], "as a session token: InvalidToken"),
     ] {

@@ -45,7 +45,7 @@ const RSA: [Algorithm; 6] = [
 #[derive(Debug)]
 pub(crate) struct Jwks {
     source: Source,
-    keys: RwLock<Known>,
+    keys: RwLock<KeySet>,
     /// Time of the last fetch. The lock is held during a fetch, so that only one runs at a time.
     last_fetch: Mutex<Option<Instant>>,
     interval: Duration,
@@ -59,7 +59,7 @@ enum Source {
 }
 
 #[derive(Clone, Default)]
-struct Known {
+struct KeySet {
     keys: Arc<[Key]>,
     since: Option<Instant>,
 }
@@ -100,8 +100,8 @@ impl Jwks {
     /// read now and must exist.
     pub(crate) fn new(location: &str, interval: Duration, age: Duration) -> Result<Self, JwksError> {
         let (source, known) = match http_client::address(location) {
-            Some(uri) => (Source::Url(Box::new(http_client::client(1)?), uri), Known::default()),
-            None => (Source::File(location.into()), Known::new(&std::fs::read(location)?)?),
+            Some(uri) => (Source::Url(Box::new(http_client::client(1)?), uri), KeySet::default()),
+            None => (Source::File(location.into()), KeySet::new(&std::fs::read(location)?)?),
         };
         Ok(Self { source, keys: RwLock::new(known), last_fetch: Mutex::default(), interval, age })
     }
@@ -110,7 +110,7 @@ impl Jwks {
     #[cfg(feature = "fuzzing")]
     pub(crate) fn of_document(document: &[u8]) -> Result<Self, JwksError> {
         let last_fetch = Mutex::new(Some(Instant::now()));
-        let keys = RwLock::new(Known::new(document)?);
+        let keys = RwLock::new(KeySet::new(document)?);
         let source = Source::File(PathBuf::new());
         Ok(Self { source, keys, last_fetch, interval: Duration::MAX, age: Duration::MAX })
     }
@@ -145,7 +145,7 @@ impl Jwks {
         }
     }
 
-    async fn read(&self) -> Result<Known, JwksError> {
+    async fn read(&self) -> Result<KeySet, JwksError> {
         let text = match &self.source {
             Source::File(path) => {
                 let path = path.clone();
@@ -156,10 +156,10 @@ impl Jwks {
                 tokio::time::timeout(TIMEOUT, fetch(client, uri)).await.unwrap_or(Err(JwksError::TimedOut))?
             }
         };
-        Known::new(&text)
+        KeySet::new(&text)
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> KeySet {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -175,7 +175,7 @@ async fn fetch(client: &HttpClient, uri: &Uri) -> Result<Bytes, JwksError> {
     Ok(body.map_err(|_| JwksError::Unreachable)?.to_bytes())
 }
 
-impl Known {
+impl KeySet {
     fn new(text: &[u8]) -> Result<Self, JwksError> {
         #[derive(Deserialize)]
         struct Set {
@@ -203,7 +203,7 @@ impl Known {
 }
 
 /// `Debug` without the keys. They are public, but of no use in a log.
-impl std::fmt::Debug for Known {
+impl std::fmt::Debug for KeySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids: Vec<_> = self.keys.iter().map(|key| &key.id).collect();
         f.debug_struct("Known").field("ids", &ids).field("since", &self.since).finish()

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::keys::{self, Unknown};
-use super::{Config, WrongValue};
+use super::{Config, InvalidSetting};
 
 /// Environment variables that similar programs read, with the setting each maps to. `GATEWAY_…` variables
 /// take precedence.
@@ -64,8 +64,8 @@ pub enum LoadError {
     },
 }
 
-impl From<WrongValue> for LoadError {
-    fn from(WrongValue { key, message }: WrongValue) -> Self {
+impl From<InvalidSetting> for LoadError {
+    fn from(InvalidSetting { key, message }: InvalidSetting) -> Self {
         Self::Value { key: key.to_owned(), message: message.to_owned() }
     }
 }

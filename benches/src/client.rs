@@ -54,7 +54,7 @@ impl Clients {
         while self.arrived() - before < bytes {
             tokio::task::yield_now().await;
         }
-        assert_eq!(self.arrived() - before, bytes, "the server wrote something that nobody expects");
+        assert_eq!(self.arrived() - before, bytes, "the server wrote unexpected data");
     }
 
     /// Pushes `bytes` from the first client, and returns the number of bytes in the server's response; the

@@ -66,9 +66,9 @@ async fn chat() {
     ada.send(r#"42/chat,1["message",{"text":"hello"}]"#).await;
     assert_eq!(ada.text().await, r#"43/chat,1[{"heard":1}]"#);
     assert_eq!(bob.text().await, r#"42/chat,["message",{"from":"ada","text":"hello"}]"#);
-    let mut nobody = example.open("/socket.io/").await;
+    let mut unnamed = example.open("/socket.io/").await;
     assert_eq!(
-        join(&mut nobody, "/chat", r#"{"name":" "}"#).await,
+        join(&mut unnamed, "/chat", r#"{"name":" "}"#).await,
         r#"44/chat,{"message":"please give a name"}"#
     );
 }

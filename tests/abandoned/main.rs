@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 const WAVE: usize = 500;
 
 /// One client, which disappears in the way that its number selects.
-async fn vanish(addr: SocketAddr, number: usize) {
+async fn disappear(addr: SocketAddr, number: usize) {
     let open = || Polling::open(addr, "/engine.io/?EIO=4&transport=polling");
     let websocket = || WebSocket::open(addr, "/engine.io/?EIO=4&transport=websocket");
     match number % 9 {
@@ -87,12 +87,12 @@ async fn no_state_is_left_of_clients_that_disappear() {
     let mut wave = JoinSet::new();
     for number in 0..clients {
         if wave.len() == WAVE {
-            wave.join_next().await.expect("somebody").expect("no client failed");
+            wave.join_next().await.expect("a client").expect("no client failed");
         }
-        wave.spawn(vanish(addr, number));
+        wave.spawn(disappear(addr, number));
     }
-    while let Some(vanished) = wave.join_next().await {
-        vanished.expect("no client failed");
+    while let Some(ended) = wave.join_next().await {
+        ended.expect("no client failed");
     }
     // All deadlines together are far below this limit; with a leak the loop runs to its end.
     for _ in 0..600 {

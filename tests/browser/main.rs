@@ -38,7 +38,7 @@ fn transports(site: &Site) -> Vec<Transport> {
 async fn script(name: &str, parser: Parser) {
     let site = Site::start(builder().parser(parser), answering);
     let mut page = Page::open(site.addr, "script", &[("script", name)]).await;
-    let loaded = page.told("loaded").await;
+    let loaded = page.report("loaded").await;
     let size = |which: &str| loaded.value[which].as_u64().unwrap();
     assert_eq!(size("decodedBodySize"), std::fs::metadata(dist().join(name)).unwrap().len());
     assert!(size("encodedBodySize") < size("decodedBodySize") / 2, "it came compressed: {}", loaded.value);
@@ -70,7 +70,7 @@ async fn the_msgpack_script_works() {
 async fn polling_upgrades_to_websocket() {
     let site = Site::start(builder(), answering);
     let mut page = Page::open(site.addr, "upgrade", &[]).await;
-    let upgraded = page.told("upgraded").await;
+    let upgraded = page.report("upgraded").await;
     assert_eq!(transports(&site), [Transport::WebSocket]);
     let session = site.io.engine().sessions().remove(0);
     assert_eq!(session.protocol(), Protocol::V4);
@@ -83,7 +83,7 @@ async fn transport(name: &str, transport: Transport) {
     let site = Site::start(builder(), answering);
     let options = json!({"transports": [name]}).to_string();
     let mut page = Page::open(site.addr, "transport", &[("options", &options)]).await;
-    let connected = page.told("connected").await;
+    let connected = page.report("connected").await;
     assert_eq!(transports(&site), [transport]);
     assert_eq!(site.io.engine().sessions()[0].request().query().get("transport"), Some(name));
     assert!(site.io.socket(connected.value.as_str().unwrap()).is_some(), "the id is the socket's");
@@ -161,7 +161,7 @@ async fn binary_data_works_over_polling() {
 async fn acks_work_in_both_directions() {
     let site = Site::start(builder(), answering);
     let mut page = Page::open(site.addr, "acks", &[]).await;
-    let ready = page.told("ready").await;
+    let ready = page.report("ready").await;
     let socket = site.io.sockets().remove(0);
     let product: i32 = soon(socket.emit_with_ack("product", &Args((6, 7)))).await.unwrap();
     assert_eq!(product, 42);
@@ -198,18 +198,18 @@ async fn restart(
     let addr = site.addr;
     let options = json!({"transports": transports}).to_string();
     let mut page = Page::open(addr, "restart", &[("options", &options)]).await;
-    let connected = page.told("connected").await;
+    let connected = page.report("connected").await;
     assert_eq!(site.io.sockets().len(), 1);
     match end {
         End::Orderly => site.close().await,
         End::Crash => site.crash().await,
     }
     connected.answer(Value::Null);
-    let disconnected = page.told("disconnected").await;
+    let disconnected = page.report("disconnected").await;
     let reason = disconnected.value.as_str().unwrap().to_owned();
     let site = Site::start_on(addr.port(), builder(), answering);
     disconnected.answer(Value::Null);
-    let reconnected = page.told("reconnected").await;
+    let reconnected = page.report("reconnected").await;
     let sockets = site.io.sockets();
     assert_eq!(sockets.iter().map(Socket::id).collect::<Vec<_>>(), [reconnected.value.as_str().unwrap()]);
     reconnected.answer(Value::Null);
@@ -251,13 +251,13 @@ async fn recovery_delivers_missed_messages() {
     let site = Site::start(recovering(), answering);
     let io = &site.io;
     let mut page = Page::open(site.addr, "recovery", &[]).await;
-    let connected = page.told("connected").await;
+    let connected = page.report("connected").await;
     let id = connected.value.as_str().unwrap().to_owned();
     io.socket(&id).unwrap().join("room");
     io.to("room").emit("news", "first").await.unwrap();
     connected.answer(Value::Null);
 
-    let away = page.told("away").await;
+    let away = page.report("away").await;
     soon(async {
         while io.socket(&id).is_some() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -271,7 +271,7 @@ async fn recovery_delivers_missed_messages() {
     away.answer(Value::Null);
 
     // Some of these events are missed and some are not; the result is the same.
-    let back = page.told("back").await;
+    let back = page.report("back").await;
     let socket = io.socket(&id).unwrap();
     assert!(socket.recovered() && socket.rooms().iter().any(|room| &**room == "room"));
     for number in 0..20 {

@@ -1,4 +1,4 @@
-// Runs the case that the page's address names with the official client, and tells the test how it goes.
+// Runs the case in the query of the page with the official client, and reports the results to the test.
 
 const query = new URLSearchParams(location.search);
 const options = JSON.parse(query.get("options"));
@@ -129,12 +129,12 @@ const cases = {
     const sums = await Promise.all(range(200).map((number) => socket.emitWithAck("sum", number, 1)));
     equal(sums, range(201).slice(1));
     await tell("ready");
-    const unanswered = socket.timeout(100).emitWithAck("nobody listens");
+    const unanswered = socket.timeout(100).emitWithAck("no handler");
     const [error] = await Promise.allSettled([unanswered]);
     equal(error.reason?.message, "operation has timed out");
   },
 
-  // The server goes, and comes back on the same port.
+  // The server stops, and restarts on the same port.
   async restart(io) {
     const transport = options.transports.at(-1);
     const socket = io({ ...options, reconnectionDelay: 10, reconnectionDelayMax: 50 });

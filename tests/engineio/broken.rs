@@ -14,23 +14,23 @@ const HANDSHAKE: &[u8] =
     b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
 
-/// A client's side that says one thing at a time, and takes nothing more when it has said the second.
-struct Breaking {
+/// Client end of a connection: one message per read; writes fail after the second read.
+struct BrokenStream {
     reads: VecDeque<&'static [u8]>,
-    /// The error behind them. `None` keeps the connection open and silent.
+    /// Error after the last read. `None`: the connection stays open and silent.
     end: Option<io::ErrorKind>,
     written: Vec<u8>,
     read: usize,
     waker: Option<Waker>,
 }
 
-impl Breaking {
+impl BrokenStream {
     fn is_open(&self) -> bool {
         self.written.windows(6).any(|bytes| bytes == b"\"sid\":")
     }
 }
 
-impl AsyncRead for Breaking {
+impl AsyncRead for BrokenStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl AsyncRead for Breaking {
     }
 }
 
-impl AsyncWrite for Breaking {
+impl AsyncWrite for BrokenStream {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.read > 1 {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -71,7 +71,7 @@ impl AsyncWrite for Breaking {
     }
 }
 
-/// Messages that a client sent before its connection was reset are delivered, also if a write fails first.
+/// Messages that a client sent before a reset are delivered, although writes to the client fail.
 #[tokio::test]
 async fn messages_before_a_reset_are_delivered() {
     // The heartbeat detects a client that neither reads nor disconnects.
@@ -90,7 +90,7 @@ async fn messages_before_a_reset_are_delivered() {
             b"\x81\x82\0\0\0\x004b\x81\x82\0\0\0\x004c",
             b"\x81\x82\0\0\0\x004d",
         ];
-        let client = Breaking { reads: reads.into(), end, written: Vec::new(), read: 0, waker: None };
+        let client = BrokenStream { reads: reads.into(), end, written: Vec::new(), read: 0, waker: None };
         running.server.connect(client, ([127, 0, 0, 1], 1).into());
         let session = running.opened().await;
         for text in ["a", "b", "c", "d"] {

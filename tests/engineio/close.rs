@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::{CloseReason, Config, Fault, Server};
-use tests::raw::{Request, Response, Seen, start, start_echo, start_greeting};
+use tests::raw::{Request, Response, ServerEvent, start, start_echo, start_greeting};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -54,11 +54,11 @@ async fn packets_behind_a_close_packet_are_not_delivered() {
     client.post("4a\u{1e}1\u{1e}4b").await;
     let mut messages = 0;
     let reason = running.find(|seen| match seen {
-        Seen::Message(..) => {
+        ServerEvent::Message(..) => {
             messages += 1;
             None
         }
-        Seen::Close(reason, _) => Some(reason),
+        ServerEvent::Close(reason, _) => Some(reason),
         _ => None,
     });
     assert_eq!(reason.await, CloseReason::TransportClose);
@@ -130,7 +130,7 @@ async fn an_abort_drops_queued_messages() {
         }
         session.abort();
         let (reason, unsent) =
-            running.find(|seen| if let Seen::Close(r, n) = seen { Some((r, n)) } else { None }).await;
+            running.find(|seen| if let ServerEvent::Close(r, n) = seen { Some((r, n)) } else { None }).await;
         assert_eq!((reason, unsent), (CloseReason::ForcedClose, 1), "readable in the handler");
         assert_eq!(sent.await, Err(engineio::SendError::Closed));
         assert_eq!(session.queued_messages(), 0, "and dropped afterwards");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::{CloseReason, PacketType, Server, ServerBuilder, Transport};
-use tests::raw::{Seen, start, start_echo};
+use tests::raw::{ServerEvent, start, start_echo};
 
 fn beating(interval: u64, timeout: u64) -> ServerBuilder {
     Server::builder()
@@ -85,7 +85,7 @@ async fn an_upgrade_keeps_a_session_with_a_missing_pong() {
     assert_eq!(client.poll().await, "2");
     let mut ws = client.upgrade().await;
     assert_eq!(
-        running.find(|seen| if let Seen::Upgrade(to) = seen { Some(to) } else { None }).await,
+        running.find(|seen| if let ServerEvent::Upgrade(to) = seen { Some(to) } else { None }).await,
         Transport::WebSocket
     );
     ws.send("3").await;
@@ -98,12 +98,13 @@ async fn hooks_receive_heartbeat_packets() {
     let mut running = start(beating(4, 10_000)).await;
     let mut ws = running.websocket().await;
     let sent = running.find(|seen| match seen {
-        Seen::Flush(kinds) if kinds.contains(&PacketType::Ping) => Some(kinds),
+        ServerEvent::Flush(kinds) if kinds.contains(&PacketType::Ping) => Some(kinds),
         _ => None,
     });
     assert_eq!(sent.await, [PacketType::Ping]);
     ws.send("3").await;
-    let received = running.find(|seen| if let Seen::Packet(kind) = seen { Some(kind) } else { None }).await;
+    let received =
+        running.find(|seen| if let ServerEvent::Packet(kind) = seen { Some(kind) } else { None }).await;
     assert_eq!(received, PacketType::Pong);
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engineio::{CloseReason, Config, Fault, Message, Server, Sid};
-use tests::raw::{Request, Response, Seen, WebSocket, soon, start, start_echo};
+use tests::raw::{Request, Response, ServerEvent, WebSocket, soon, start, start_echo};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
@@ -207,7 +207,7 @@ async fn ended_sessions_leave_no_state() {
         running.polling().await.upgrade().await.cut();
     }
     for _ in 0..80 {
-        running.find(|seen| matches!(seen, Seen::Close(..)).then_some(())).await;
+        running.find(|seen| matches!(seen, ServerEvent::Close(..)).then_some(())).await;
     }
     running.emptied().await;
     assert_eq!(running.server.stats().outboxes, 0);

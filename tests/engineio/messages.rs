@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::{Message, PacketType, Server};
-use tests::raw::{Request, Seen, soon, start, start_echo, start_greeting};
+use tests::raw::{Request, ServerEvent, soon, start, start_echo, start_greeting};
 use tokio::io::AsyncWriteExt;
 
 /// EIO-PROTO-08, EIO-PROTO-13, EIO-SRV-110, EIO-SRV-114, EIO-SRV-115
@@ -131,10 +131,10 @@ async fn hooks_receive_packets_flushes_and_drains() {
     running
         .find(|event| {
             match event {
-                Seen::Packet(kind) => seen.push(format!("packet {kind:?}")),
-                Seen::Flush(kinds) if kinds == [PacketType::Message] => seen.push("flush".to_owned()),
-                Seen::Message(_, message) => seen.push(format!("message {}", message.len())),
-                Seen::Drain if seen.len() == 3 => return Some(()),
+                ServerEvent::Packet(kind) => seen.push(format!("packet {kind:?}")),
+                ServerEvent::Flush(kinds) if kinds == [PacketType::Message] => seen.push("flush".to_owned()),
+                ServerEvent::Message(_, message) => seen.push(format!("message {}", message.len())),
+                ServerEvent::Drain if seen.len() == 3 => return Some(()),
                 _ => {}
             }
             None

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::{Server, Transport};
-use tests::raw::{Seen, start, start_echo};
+use tests::raw::{ServerEvent, start, start_echo};
 
 /// EIO-PROTO-22
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn polling_ends_with_the_upgrade() {
     ws.send("2probe").await;
     ws.send("5").await;
     assert_eq!(ws.text().await, "3probe");
-    running.find(|seen| matches!(seen, Seen::Upgrade(_)).then_some(())).await;
+    running.find(|seen| matches!(seen, ServerEvent::Upgrade(_)).then_some(())).await;
     assert_eq!(client.get().await.both(), (400, r#"{"code":3,"message":"Bad request"}"#));
     ws.send("4hello").await;
     assert_eq!(ws.text().await, "4hello");
@@ -80,7 +80,7 @@ async fn a_second_websocket_of_a_session_is_closed() {
     let mut running = start_echo(Server::builder()).await;
     let client = running.polling().await;
     let mut ws = client.upgrade().await;
-    running.find(|seen| matches!(seen, Seen::Upgrade(_)).then_some(())).await;
+    running.find(|seen| matches!(seen, ServerEvent::Upgrade(_)).then_some(())).await;
     let mut second = client.probe().await.expect("a WebSocket, to be closed");
     second.closed().await;
     ws.send("4hello").await;

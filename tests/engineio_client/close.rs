@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engineio::client::{Closed, Event};
 use engineio::{CloseReason, Message, SendError, Server, Transport};
-use tests::raw::{Seen, soon, start};
+use tests::raw::{ServerEvent, soon, start};
 
 use crate::support::{builder, closed, connect, connect_on, without_websocket};
 
@@ -29,11 +29,11 @@ async fn closed_after(polls: usize, addr: std::net::SocketAddr, running: &mut te
     let mut messages = Vec::new();
     let reason = running
         .find(|seen| match seen {
-            Seen::Message(_, message) => {
+            ServerEvent::Message(_, message) => {
                 messages.push(message);
                 None
             }
-            Seen::Close(reason, _) => Some(reason),
+            ServerEvent::Close(reason, _) => Some(reason),
             _ => None,
         })
         .await;
@@ -72,11 +72,11 @@ async fn a_close_follows_queued_messages() {
         assert!(matches!(soon(client.close()).await, Closed::Forced));
         let mut bytes = 0;
         let reason = running.find(|seen| match seen {
-            Seen::Message(_, message) => {
+            ServerEvent::Message(_, message) => {
                 bytes += message.len();
                 None
             }
-            Seen::Close(reason, _) => Some(reason),
+            ServerEvent::Close(reason, _) => Some(reason),
             _ => None,
         });
         assert_eq!(reason.await, CloseReason::TransportClose);
@@ -112,7 +112,7 @@ async fn heartbeats_keep_a_session_alive() {
         let mut pongs = 0;
         running
             .find(|seen| {
-                pongs += usize::from(matches!(seen, Seen::Packet(engineio::PacketType::Pong)));
+                pongs += usize::from(matches!(seen, ServerEvent::Packet(engineio::PacketType::Pong)));
                 (pongs == 10).then_some(())
             })
             .await;

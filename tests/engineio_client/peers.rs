@@ -160,7 +160,7 @@ async fn the_packets_of_a_poll_response_are_bounded() {
     assert!(matches!(closed, Closed::TransportError(TransportError::Packet(_))), "{closed:?}");
 }
 
-/// What the server said before it went counts, although it can be told nothing any more.
+/// Messages that a server sent before a reset are delivered, although writes to the server fail.
 #[tokio::test]
 async fn messages_before_a_reset_are_delivered() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use engineio::client::{Client, Closed, OpenError};
 use engineio::{Message, PacketType, Protocol, Server, ServerBuilder, Transport};
-use tests::raw::{Running, Seen, soon, start_echo};
+use tests::raw::{Running, ServerEvent, soon, start_echo};
 
 use crate::support::{builder, closed, message, ok, peer, upgraded};
 
-const WAYS: [&[Transport]; 3] =
+const TRANSPORTS: [&[Transport]; 3] =
     [&[Transport::Polling], &[Transport::WebSocket], &[Transport::Polling, Transport::WebSocket]];
 
 fn server() -> ServerBuilder {
@@ -23,7 +23,7 @@ async fn connect(running: &Running, transports: &[Transport]) -> Client {
 #[tokio::test]
 async fn messages_are_echoed_unchanged() {
     let mut running = start_echo(server()).await;
-    for transports in WAYS {
+    for transports in TRANSPORTS {
         let mut client = connect(&running, transports).await;
         assert_eq!(running.opened().await.protocol(), Protocol::V3);
         for round in 0..3 {
@@ -69,12 +69,12 @@ async fn the_client_sends_pings() {
     let heartbeat = Duration::from_millis(20);
     let mut running =
         start_echo(server().ping_interval(heartbeat).ping_timeout(Duration::from_secs(20))).await;
-    for transports in WAYS {
+    for transports in TRANSPORTS {
         let mut client = connect(&running, transports).await;
         let serving = tokio::spawn(async move { closed(&mut client).await });
         let session = running.opened().await;
         for _ in 0..3 {
-            running.find(|seen| matches!(seen, Seen::Packet(PacketType::Ping)).then_some(())).await;
+            running.find(|seen| matches!(seen, ServerEvent::Packet(PacketType::Ping)).then_some(())).await;
         }
         session.close();
         assert!(matches!(soon(serving).await.unwrap(), Closed::TransportClose(_)));

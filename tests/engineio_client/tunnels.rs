@@ -15,16 +15,16 @@ use crate::support::{builder, head, message, peer, upgraded};
 
 /// Counters of the proxy's requests, per kind.
 #[derive(Default)]
-struct Asked {
+struct ProxyRequests {
     tunnels: AtomicUsize,
     requests: AtomicUsize,
 }
 
 /// A proxy in front of one server. It requires authentication.
-async fn proxy(server: SocketAddr) -> (Proxies, Arc<Asked>) {
+async fn proxy(server: SocketAddr) -> (Proxies, Arc<ProxyRequests>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let asked = Arc::new(Asked::default());
+    let asked = Arc::new(ProxyRequests::default());
     let counting = Arc::clone(&asked);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {

@@ -19,7 +19,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::reading::{Reading, Seen, same};
+use crate::reading::{ParsedRequest, Reading, same};
 
 /// The requests that a reader behind nginx saw, by the ids that nginx assigned.
 pub(crate) type Behind = Arc<Mutex<HashMap<String, String>>>;
@@ -178,7 +178,7 @@ pub(crate) async fn read(addr: SocketAddr, input: &[u8]) -> Reading {
 fn reading(heard: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let mut forwarded: Option<(String, String, Vec<u8>)> = None;
-    let mut answered: Option<Seen> = None;
+    let mut answered: Option<ParsedRequest> = None;
     let mut id = None;
     for line in heard.split(|byte| *byte == b'\n').chain([&b"HTTP/1.1 000"[..]]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -187,7 +187,7 @@ fn reading(heard: &[u8]) -> Reading {
                 (Some(seen), None) => reading.seen.push(seen),
                 (Some(behind), Some((forwarded_id, method, target))) => {
                     assert_eq!(id.take().as_ref(), Some(&forwarded_id), "an answer to another request");
-                    let front = Seen { method, target, body: behind.body.clone() };
+                    let front = ParsedRequest { method, target, body: behind.body.clone() };
                     assert!(same(&front, &behind), "nginx forwards {front:?}, we read {behind:?}");
                     reading.seen.push(front);
                     reading.ids.push(forwarded_id);
@@ -200,7 +200,7 @@ fn reading(heard: &[u8]) -> Reading {
             let seen = unhex(value);
             let end = seen.iter().position(|byte| *byte == b'\n').unwrap();
             let space = seen.iter().position(|byte| *byte == b' ').unwrap();
-            answered = Some(Seen {
+            answered = Some(ParsedRequest {
                 method: String::from_utf8_lossy(&seen[..space]).into_owned(),
                 target: seen[space + 1..end].to_vec(),
                 body: seen[end + 1..].to_vec(),

@@ -2,7 +2,7 @@
 
 /// A request as a reader understood it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct ParsedRequest {
     pub(crate) method: String,
     pub(crate) target: Vec<u8>,
     pub(crate) body: Vec<u8>,
@@ -11,7 +11,7 @@ pub(crate) struct Seen {
 /// The result of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
-    pub(crate) seen: Vec<Seen>,
+    pub(crate) seen: Vec<ParsedRequest>,
     /// The ids of the requests that came through nginx.
     pub(crate) ids: Vec<String>,
     /// The status of a refusal, which is the last response.
@@ -43,7 +43,7 @@ pub(crate) fn differ(ours: &Reading, theirs: &Reading) -> Option<Differ> {
 /// Whether two requests are the same. The spelling of a target may differ: our reader and hyper's `Uri`
 /// encode characters that a URI may not contain and write an empty path as `/`, and nginx omits scheme and
 /// host.
-pub(crate) fn same(theirs: &Seen, ours: &Seen) -> bool {
+pub(crate) fn same(theirs: &ParsedRequest, ours: &ParsedRequest) -> bool {
     let target = |target: &[u8]| {
         let mut plain = Vec::new();
         let after =

@@ -1,4 +1,4 @@
-// An official Socket.IO client that goes through what applications do, against our server.
+// The features of the official Socket.IO client against this server.
 //
 //   node socketio.mjs URL VERSION TRANSPORTS [msgpack]
 //

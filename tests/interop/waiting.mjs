@@ -1,4 +1,4 @@
-// Waiting with a limit, so that no script hangs and a failure says what did not come.
+// Waits with a timeout, so that no script hangs and a failure names the missing event.
 
 const LIMIT = 20_000;
 

@@ -29,11 +29,11 @@ const open = (auth) => io(url, { auth, forceNew: true, reconnection: false });
 
 let backend = await start(port);
 try {
-  const nobody = open({});
-  const [refusal] = await next(nobody, "connect_error");
+  const anonymous = open({});
+  const [refusal] = await next(anonymous, "connect_error");
   assert.equal(refusal.message, "a name is required");
   assert.deepEqual(refusal.data, { code: "name_required" });
-  nobody.close();
+  anonymous.close();
 
   const ada = open({ name: "ada" });
   await next(ada, "connect");
@@ -47,7 +47,7 @@ try {
   assert.deepEqual(await heard, [{ from: "ada", text: "hello" }]);
   assert.deepEqual(await ask(ada, "dance"), [{ error: "unknown event dance" }]);
 
-  // Plain WebSockets are told the same, as far as they have a name: they have no auth.
+  // Native clients with a name receive the same events; they have no auth.
   const refused = new WebSocket(url.replace("http", "ws"));
   const [response] = await soon("a refusal", (came) => {
     refused.on("unexpected-response", (_, response) => came([response]));
@@ -67,7 +67,7 @@ try {
   const gone = next(ada, "left");
   bob.close();
 
-  // It comes back: the end of bob arrives, and all goes on.
+  // The backend is available again: it receives the disconnect of bob, and later events.
   backend = await start(port);
   const [left] = await gone;
   assert.deepEqual(left, { name: "bob", reason: "client namespace disconnect" });

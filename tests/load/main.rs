@@ -180,16 +180,16 @@ impl Order {
             return;
         }
         let event: Vec<Value> = serde_json::from_str(packet.strip_prefix("42").unwrap()).unwrap();
-        self.came(event[1].as_u64().unwrap(), event[2].as_u64().unwrap());
+        self.check(event[1].as_u64().unwrap(), event[2].as_u64().unwrap());
     }
 
     fn data(&mut self, data: &[u8]) {
         assert!(std::mem::take(&mut self.awaits_data));
         let number = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().unwrap());
-        self.came(number(0), number(8));
+        self.check(number(0), number(8));
     }
 
-    fn came(&mut self, producer: u64, number: u64) {
+    fn check(&mut self, producer: u64, number: u64) {
         let next = &mut self.next[producer as usize];
         assert_eq!(number, *next, "of producer {producer}");
         *next += 1;

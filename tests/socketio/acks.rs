@@ -109,7 +109,7 @@ async fn the_return_value_of_a_handler_is_the_ack() {
 /// once, and also from a handler that had to wait.
 #[tokio::test]
 async fn a_handler_error_without_ack_reaches_the_hook() {
-    let (sender, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         io.on("fail", || async { Err::<(), _>("no") });
         io.on("fail later", || async {
@@ -124,11 +124,11 @@ async fn a_handler_error_without_ack_reaches_the_hook() {
     ws.send(r#"421["fail"]"#).await;
     assert_eq!(ws.text().await, r#"431[{"error":"no"}]"#);
     ws.send(r#"42["fail"]"#).await;
-    assert_eq!(soon(heard.recv()).await.unwrap(), "fail: no");
+    assert_eq!(soon(received.recv()).await.unwrap(), "fail: no");
     ws.send(r#"42["fail later"]"#).await;
-    assert_eq!(soon(heard.recv()).await.unwrap(), "fail later: not even later");
+    assert_eq!(soon(received.recv()).await.unwrap(), "fail later: not even later");
     nothing_else(&mut ws).await;
-    assert!(heard.try_recv().is_err());
+    assert!(received.try_recv().is_err());
     assert_eq!(running.io.refused_events(), 0);
 }
 
@@ -266,12 +266,12 @@ async fn an_ack_that_cannot_be_serialized_is_reported() {
         }
     }
     let notes = Notes::default();
-    let heard = Arc::clone(&notes);
+    let received = Arc::clone(&notes);
     let running = start(builder(), |io| {
         answering(io);
         io.on_error(move |_, error| {
             assert!(matches!(error, HandlerError::Answer(EmitError::Encode(_))));
-            note(&heard, error.to_string());
+            note(&received, error.to_string());
         });
         io.on("one", || async { Ack(Unwritable) });
         io.on("two", || async { Ack(Unwritable) });
@@ -296,11 +296,11 @@ async fn an_ack_that_cannot_be_serialized_is_reported() {
 #[tokio::test]
 async fn an_ack_that_does_not_fit_into_the_outbox_is_reported() {
     let notes = Notes::default();
-    let heard = Arc::clone(&notes);
+    let received = Arc::clone(&notes);
     let small = builder().engine(|engine| engine.max_buffered(1000, SlowConsumer::Refuse));
     let running = start(small, |io| {
         answering(io);
-        io.on_error(move |_, error| note(&heard, error.to_string()));
+        io.on_error(move |_, error| note(&received, error.to_string()));
         // The first message may have any size.
         io.on("no room", |socket: Socket| async move {
             socket.emit("fill", &"x".repeat(2000)).unwrap();

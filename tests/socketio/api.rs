@@ -142,7 +142,7 @@ async fn the_server_is_its_root_namespace() {
     io.send(&2).await.unwrap();
     io.to(id.as_str()).emit("to", &3).await.unwrap();
     io.r#in(id.as_str()).emit("in", &4).await.unwrap();
-    io.except("nobody").emit("except", &5).await.unwrap();
+    io.except("empty room").emit("except", &5).await.unwrap();
     io.compress(false).emit("compress", &6).await.unwrap();
     for event in
         [r#""emit",1"#, r#""message",2"#, r#""to",3"#, r#""in",4"#, r#""except",5"#, r#""compress",6"#]

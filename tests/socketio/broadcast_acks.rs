@@ -22,8 +22,8 @@ async fn a_broadcast_collects_acks() {
     let mut answers = asking.await.unwrap().unwrap();
     answers.sort_unstable();
     assert_eq!(answers, [0, 1, 2]);
-    let nobody = running.io.to("nobody").emit_with_ack::<i32>("q", &()).await.unwrap();
-    assert!(nobody.is_empty());
+    let empty = running.io.to("empty room").emit_with_ack::<i32>("q", &()).await.unwrap();
+    assert!(empty.is_empty());
 }
 
 /// SIO-SRV-154, SIO-SRV-156
@@ -41,7 +41,7 @@ async fn a_broadcast_reports_the_number_of_missing_acks() {
     }
     let partial = asking.await.unwrap().unwrap_err().partial().unwrap();
     assert_eq!((partial.answers, partial.missing), (vec![1, 1], 1));
-    // Somebody who leaves instead of answering is not waited for.
+    // A broadcast does not wait for the ack of a disconnected client.
     let io = running.io.clone();
     let asking =
         tokio::spawn(async move { io.timeout(Duration::from_secs(60)).emit_with_ack::<i32>("q", &()).await });
@@ -54,7 +54,8 @@ async fn a_broadcast_reports_the_number_of_missing_acks() {
     assert_eq!((partial.answers, partial.missing), (vec![], 3));
 }
 
-/// What clients answer waits until the last one has, so it is bounded together. Nobody waits for what was dropped.
+/// All acks of a broadcast are held until the last one, so their total size is limited. A dropped ack counts as
+/// missing.
 #[tokio::test]
 async fn gathered_acks_are_bounded_in_bytes() {
     let mut config = Config::default();
@@ -77,7 +78,7 @@ async fn gathered_acks_are_bounded_in_bytes() {
     for (ws, length) in clients.iter_mut().zip([400, 500, 200]) {
         assert_eq!(ws.text().await, r#"420["q",null]"#);
         ws.send(&format!(r#"430["{}"]"#, "x".repeat(length))).await;
-        // They arrive in this order.
+        // The acks arrive in this order.
         ws.send(r#"42["answered"]"#).await;
         soon(answered.recv()).await.unwrap();
     }
@@ -86,7 +87,7 @@ async fn gathered_acks_are_bounded_in_bytes() {
     assert_eq!((lengths, partial.missing), (vec![400, 200], 1));
 }
 
-/// Whom nobody may ask any more, because it owes too many answers, is not passed over in silence.
+/// A socket that has reached its limit of pending acks counts as missing in the result.
 #[tokio::test]
 async fn a_socket_with_too_many_pending_acks_counts_as_missing() {
     let mut config = Config::default();

@@ -5,8 +5,8 @@ use tests::raw::{WebSocket, soon};
 
 use crate::support::{builder, nothing_else, room_handlers, start, three_clients};
 
-/// Each of the clients got the event as often as said, and nothing else.
-async fn got(clients: &mut [(WebSocket, String)], expected: [bool; 3]) {
+/// Checks which clients have received the event, and that they have received nothing else.
+async fn expect_event(clients: &mut [(WebSocket, String)], expected: [bool; 3]) {
     for ((ws, _), expected) in clients.iter_mut().zip(expected) {
         if expected {
             assert_eq!(ws.text().await, r#"42["e",1]"#);
@@ -22,19 +22,19 @@ async fn broadcasts_of_the_server_select_rooms_and_exceptions() {
     let io = &running.io;
     let second = clients[1].1.clone();
     io.emit("e", &1).await.unwrap();
-    got(&mut clients, [true, true, true]).await;
+    expect_event(&mut clients, [true, true, true]).await;
     io.to("a").emit("e", &1).await.unwrap();
-    got(&mut clients, [true, true, false]).await;
+    expect_event(&mut clients, [true, true, false]).await;
     io.to("a").to("b").emit("e", &1).await.unwrap();
-    got(&mut clients, [true, true, false]).await;
+    expect_event(&mut clients, [true, true, false]).await;
     io.r#in(["a", "b"]).except("b").emit("e", &1).await.unwrap();
-    got(&mut clients, [true, false, false]).await;
+    expect_event(&mut clients, [true, false, false]).await;
     io.except(second.as_str()).emit("e", &1).await.unwrap();
-    got(&mut clients, [true, false, true]).await;
+    expect_event(&mut clients, [true, false, true]).await;
     io.to(second.as_str()).emit("e", &1).await.unwrap();
-    got(&mut clients, [false, true, false]).await;
-    io.to("nobody").emit("e", &1).await.unwrap();
-    got(&mut clients, [false, false, false]).await;
+    expect_event(&mut clients, [false, true, false]).await;
+    io.to("empty room").emit("e", &1).await.unwrap();
+    expect_event(&mut clients, [false, false, false]).await;
 }
 
 /// SIO-SRV-141, SIO-SRV-144, SIO-SRV-150, SIO-SRV-151
@@ -44,13 +44,13 @@ async fn broadcasts_of_a_socket_exclude_the_socket() {
     let socket = running.io.socket(&clients[0].1).unwrap();
     let third = clients[2].1.clone();
     socket.broadcast().emit("e", &1).await.unwrap();
-    got(&mut clients, [false, true, true]).await;
+    expect_event(&mut clients, [false, true, true]).await;
     socket.to("a").emit("e", &1).await.unwrap();
-    got(&mut clients, [false, true, false]).await;
+    expect_event(&mut clients, [false, true, false]).await;
     socket.except("b").emit("e", &1).await.unwrap();
-    got(&mut clients, [false, false, true]).await;
+    expect_event(&mut clients, [false, false, true]).await;
     socket.broadcast().except(third).emit("e", &1).await.unwrap();
-    got(&mut clients, [false, true, false]).await;
+    expect_event(&mut clients, [false, true, false]).await;
 }
 
 /// SIO-SRV-037, SIO-SRV-152
@@ -60,7 +60,7 @@ async fn a_broadcast_can_be_cloned_and_extended() {
     let to_a = running.io.to("a");
     let _not_sent = to_a.clone().to("b").except("a").volatile().compress(false);
     to_a.emit("e", &1).await.unwrap();
-    got(&mut clients, [true, true, false]).await;
+    expect_event(&mut clients, [true, true, false]).await;
 }
 
 /// SIO-SRV-060, SIO-SRV-139
@@ -87,12 +87,12 @@ async fn many_sockets_join_and_leave_at_once() {
     assert_eq!(io.sockets().len(), 3);
     io.to("a").sockets_join(["c", "d"]).await.unwrap();
     assert_eq!((io.room_len("c"), io.room_len("d")), (2, 2));
-    io.sockets_join("everybody").await.unwrap();
-    assert_eq!(io.room_len("everybody"), 3);
+    io.sockets_join("all").await.unwrap();
+    assert_eq!(io.room_len("all"), 3);
     io.to("b").sockets_leave("c").await.unwrap();
     assert_eq!(io.room_len("c"), 1);
-    io.sockets_leave("everybody").await.unwrap();
-    assert!(!io.rooms().iter().any(|room| &**room == "everybody"));
+    io.sockets_leave("all").await.unwrap();
+    assert!(!io.rooms().iter().any(|room| &**room == "all"));
     drop(clients);
 }
 

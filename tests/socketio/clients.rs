@@ -1,16 +1,16 @@
 //! Third-party clients against our server: those of npm, PyPI and crates.io.
 
-mod house;
+mod server;
 
 use socketio_server::{Parser, ServerBuilder};
 
-use self::house::House;
+use self::server::ClientServer;
 use crate::support::builder;
 
 const TRANSPORTS: [&str; 3] = ["polling", "websocket", "polling,websocket"];
 
 /// Disconnect reasons of the clients of the scripts. Eve has two: her connection is cut, and she reconnects.
-const DEPARTURES: [&str; 6] = [
+const DISCONNECTS: [&str; 6] = [
     "ada /chat: client namespace disconnect",
     "bob /chat: server namespace disconnect",
     "dan /chat: server shutting down",
@@ -26,28 +26,28 @@ fn with_eio3() -> ServerBuilder {
 /// npm's `socket.io-client`.
 async fn npm(version: &str, builder: fn() -> ServerBuilder, more: &[&str]) {
     for transports in TRANSPORTS {
-        let house = House::open(builder()).await;
-        let arguments = [&[&*house.url, version, transports], more].concat();
+        let server = ClientServer::open(builder()).await;
+        let arguments = [&[&*server.url, version, transports], more].concat();
         tests::node::run("socketio.mjs", &arguments).await;
         let of_one_namespace = ["dan /news: client namespace disconnect"];
-        house.left(&[&DEPARTURES[..], &of_one_namespace].concat()).await;
+        server.expect_disconnects(&[&DISCONNECTS[..], &of_one_namespace].concat()).await;
     }
 }
 
 /// PyPI's `python-socketio`.
 async fn pypi(script: &str, parser: Parser) {
     // The client writes its close packet and may close the connection before the packet has been sent.
-    let (more, goodbye) = if parser == Parser::Json {
+    let (more, ada) = if parser == Parser::Json {
         (None, "ada /chat: client namespace disconnect or transport close")
     } else {
         // Here the packet has the key `data` without a value, which makes it invalid.
         (Some("msgpack"), "ada /chat: forced close or transport close")
     };
     for transports in TRANSPORTS {
-        let house = House::open(builder().parser(parser)).await;
-        let arguments: Vec<&str> = [&house.url, transports].into_iter().chain(more).collect();
+        let server = ClientServer::open(builder().parser(parser)).await;
+        let arguments: Vec<&str> = [&server.url, transports].into_iter().chain(more).collect();
         tests::python::run(script, &arguments).await;
-        house.left(&[&[goodbye], &DEPARTURES[1..]].concat()).await;
+        server.expect_disconnects(&[&[ada], &DISCONNECTS[1..]].concat()).await;
     }
 }
 
@@ -74,8 +74,8 @@ async fn npm_client_version_2_works() {
 /// Behaviour that only version 2 has.
 async fn npm_2(wanted: &str, builder: fn() -> ServerBuilder) {
     for transports in TRANSPORTS {
-        let house = House::open(builder()).await;
-        tests::node::run("socketio-v2.mjs", &[&house.url, transports, wanted]).await;
+        let server = ClientServer::open(builder()).await;
+        tests::node::run("socketio-v2.mjs", &[&server.url, transports, wanted]).await;
     }
 }
 
@@ -121,10 +121,10 @@ async fn pypi_threaded_client_works_with_msgpack() {
 #[tokio::test]
 async fn crates_io_rust_socketio_client_works() {
     for transports in TRANSPORTS {
-        let house = House::open(builder()).await;
-        tests::rust_socketio::run(&[&house.url, transports]).await;
-        house
-            .left(&[
+        let server = ClientServer::open(builder()).await;
+        tests::rust_socketio::run(&[&server.url, transports]).await;
+        server
+            .expect_disconnects(&[
                 "ada /chat: client namespace disconnect",
                 "bob /chat: server namespace disconnect",
                 "dan /news: server shutting down",

@@ -16,9 +16,9 @@ use crate::support::{builder, join, refused, start};
 #[tokio::test]
 async fn a_new_namespace_is_announced_once() {
     let names = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&names);
+    let received = Arc::clone(&names);
     let running = start(builder(), |io| {
-        io.on_new_namespace(move |namespace| heard.lock().unwrap().push(namespace.name().to_owned()));
+        io.on_new_namespace(move |namespace| received.lock().unwrap().push(namespace.name().to_owned()));
         io.of("/nsp");
         io.of("nsp");
         io.of_pattern("/dynamic-{n}").unwrap();
@@ -75,7 +75,7 @@ async fn a_parent_emits_to_its_children() {
     })
     .await;
     let parent = running.io.of_pattern("/other-{n}").unwrap();
-    parent.emit("nobody", &1).await.unwrap();
+    parent.emit("no children", &1).await.unwrap();
     let (mut one, _) = running.connect_to("/other-1").await;
     let (mut two, id) = running.connect_to("/other-2").await;
     parent.emit("hello", &Args((1, "2", json!({"3": "4"})))).await.unwrap();
@@ -187,7 +187,7 @@ fn dynamic(io: &Server) {
 }
 
 /// Disconnects the client and waits until the server has noticed.
-async fn left(
+async fn disconnect(
     running: &crate::support::Running,
     mut ws: tests::raw::WebSocket,
     gone: impl Fn(&Server) -> bool,
@@ -206,8 +206,8 @@ async fn an_empty_child_is_removed_and_can_be_created_again() {
     for _ in 0..2 {
         let (first, _) = running.connect_to("/dynamic-1").await;
         let (second, _) = running.connect_to("/dynamic-1").await;
-        left(&running, first, is_there).await;
-        left(&running, second, |io| !is_there(io)).await;
+        disconnect(&running, first, is_there).await;
+        disconnect(&running, second, |io| !is_there(io)).await;
     }
 }
 
@@ -230,7 +230,7 @@ async fn an_empty_child_is_not_removed_by_default() {
     assert_eq!(refused(&mut ws, "/dynamic-1", r#"{"bad":1}"#).await, json!({"message": "no"}));
     assert!(running.io.namespaces().contains(&"/dynamic-1".to_owned()));
     let (ws, _) = running.connect_to("/dynamic-1").await;
-    left(&running, ws, |io| io.of("/dynamic-1").is_empty()).await;
+    disconnect(&running, ws, |io| io.of("/dynamic-1").is_empty()).await;
     assert!(running.io.namespaces().contains(&"/dynamic-1".to_owned()));
 }
 

@@ -9,7 +9,7 @@ use tests::raw::soon;
 
 use crate::support::{builder, room_handlers, start};
 
-/// Rooms that come and go are told.
+/// Hooks receive the creation and deletion of rooms, and their joins and leaves.
 #[tokio::test]
 async fn hooks_receive_room_events() {
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -35,7 +35,7 @@ async fn hooks_receive_room_events() {
     drop(ws);
 }
 
-/// A second hook does not replace the first, in no kind of hooks.
+/// A second hook does not replace the first; this applies to all kinds of hooks.
 #[tokio::test]
 async fn all_hooks_are_called_until_they_are_removed() {
     let calls = Arc::new(Mutex::new(Vec::new()));
@@ -77,7 +77,7 @@ async fn all_hooks_are_called_until_they_are_removed() {
     assert_eq!(taken(), [("room", "second"), ("room", "second"), ("broadcast", "second")]);
 }
 
-/// A handler whose destructor uses the namespace, as a captured handle may.
+/// The destructor of a handler may use the namespace, for example through a captured handle.
 #[tokio::test]
 async fn removed_handlers_are_dropped_without_a_lock() {
     struct Reenter(Namespace, Option<Socket>);
@@ -118,7 +118,8 @@ async fn removed_handlers_are_dropped_without_a_lock() {
     assert!(soon(removed).await.unwrap());
 }
 
-/// A client that keeps its session although it is too slow misses what is for all, and who counts hears of it.
+/// A broadcast that does not fit into the outbox of a slow client is lost for this client, and the hook counts it
+/// as refused.
 #[tokio::test]
 async fn a_broadcast_refused_by_a_full_outbox_is_counted() {
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -133,7 +134,7 @@ async fn a_broadcast_refused_by_a_full_outbox_is_counted() {
     let client = running.polling().await;
     client.post("40").await;
     assert!(client.poll().await.starts_with("40{"));
-    // Nothing leaves before the client asks for it, and the first event is taken however large it is.
+    // Nothing is sent before the client polls, and the first event may have any size.
     running.io.emit("fill", &"x".repeat(2000)).await.unwrap();
     running.io.emit("more", &1).await.unwrap();
     let asked = running.io.timeout(Duration::from_millis(1)).emit_with_ack::<()>("asked", &2).await;
@@ -144,7 +145,7 @@ async fn a_broadcast_refused_by_a_full_outbox_is_counted() {
     assert_eq!(client.poll().await, r#"42["room",3]"#);
 }
 
-/// Who counts broadcasts hears of each, with whom it reached and whom it did not.
+/// The hook receives the number of receivers and of dropped messages of each broadcast.
 #[tokio::test]
 async fn a_hook_counts_broadcasts() {
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -176,14 +177,14 @@ async fn a_hook_counts_broadcasts() {
     running.io.volatile().emit("late", &2).await.unwrap();
     running.io.to(ids[0].as_str()).emit("one", &3).await.unwrap();
     assert_eq!(told(), [(2, 0), (0, 2), (1, 0)]);
-    // Nothing is sent where nobody is meant, and one socket is no broadcast.
-    running.io.to("nobody").emit("none", &4).await.unwrap();
+    // A broadcast without receivers and an emit to one socket do not call the hook.
+    running.io.to("empty room").emit("none", &4).await.unwrap();
     running.io.socket(&ids[0]).unwrap().emit("own", &5).unwrap();
     assert_eq!(told(), []);
     let waiting = running.io.timeout(Duration::from_millis(1));
     assert!(waiting.emit_with_ack::<()>("asked", &6).await.is_err());
     assert_eq!(told(), [(2, 0)]);
-    // What was registered with a pattern holds for what it made.
+    // A hook of a pattern applies to its namespaces.
     clients[0].send("40/tenant/x,").await;
     while !clients[0].text().await.starts_with("40/tenant/x,") {}
     running.io.namespace("/tenant/x").unwrap().emit("all", &7).await.unwrap();

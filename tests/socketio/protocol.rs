@@ -176,7 +176,7 @@ async fn a_client_without_a_namespace_is_disconnected() {
     let mut joined = running.open().await;
     join(&mut joined, "/custom").await;
     running.open().await.closed().await;
-    assert_eq!(joined.text().await, r#"42/custom,["auth",{}]"#, "who joined stays");
+    assert_eq!(joined.text().await, r#"42/custom,["auth",{}]"#, "a client in a namespace stays connected");
     assert_eq!(running.io.engine().stats().sessions, 1);
 }
 

@@ -35,7 +35,7 @@ fn offset(event: &str) -> String {
 }
 
 /// A client that has received one event.
-async fn first_visit(running: &Running) -> (WebSocket, Identity) {
+async fn connect_and_receive(running: &Running) -> (WebSocket, Identity) {
     let mut ws = running.open().await;
     ws.send("40").await;
     let (sid, pid) = identity(&ws.text().await);
@@ -44,12 +44,12 @@ async fn first_visit(running: &Running) -> (WebSocket, Identity) {
     (ws, Identity { sid, pid, offset })
 }
 
-fn comeback(who: &Identity) -> String {
+fn reconnect_packet(who: &Identity) -> String {
     format!("40{}", json!({"pid": who.pid, "offset": who.offset}))
 }
 
 /// Every socket that disconnects, in order.
-fn watch(io: &socketio_server::Server) -> mpsc::UnboundedReceiver<String> {
+fn record_disconnects(io: &socketio_server::Server) -> mpsc::UnboundedReceiver<String> {
     let (sender, left) = mpsc::unbounded_channel();
     io.on_disconnect(move |socket: Socket| {
         let sender = sender.clone();
@@ -65,7 +65,7 @@ async fn a_recovery_restores_the_socket_and_sends_missed_events_first() {
     let connects = Arc::clone(&seen);
     let mut left = None;
     let running = start(recovering(), |io| {
-        left = Some(watch(io));
+        left = Some(record_disconnects(io));
         io.on_connect(move |socket: Socket| {
             let connects = Arc::clone(&connects);
             async move {
@@ -100,7 +100,7 @@ async fn a_recovery_restores_the_socket_and_sends_missed_events_first() {
 
     let who = Identity { sid: sid.clone(), pid: pid.clone(), offset };
     let polling = running.polling().await;
-    polling.post(&comeback(&who)).await;
+    polling.post(&reconnect_packet(&who)).await;
     let packets = polling.poll().await;
     let packets: Vec<&str> = packets.split('\x1e').collect();
     assert_eq!(packets.len(), 4, "{packets:?}");
@@ -118,18 +118,18 @@ async fn a_recovery_restores_the_socket_and_sends_missed_events_first() {
 async fn missed_events_over_the_outbox_limit_prevent_the_recovery() {
     let mut left = None;
     let small = recovering().engine(|engine| engine.max_buffered(2000, SlowConsumer::Refuse));
-    let running = start(small, |io| left = Some(watch(io))).await;
-    let (ws, who) = first_visit(&running).await;
+    let running = start(small, |io| left = Some(record_disconnects(io))).await;
+    let (ws, who) = connect_and_receive(&running).await;
     drop(ws);
     soon(left.as_mut().unwrap().recv()).await.unwrap();
     for _ in 0..3 {
         running.io.emit("missed", &"x".repeat(900)).await.unwrap();
     }
     let client = running.polling().await;
-    client.post(&comeback(&who)).await;
+    client.post(&reconnect_packet(&who)).await;
     assert_eq!(client.get().await.status, 400, "it is closed, and may start anew");
     let mut ws = running.open().await;
-    ws.send(&comeback(&who)).await;
+    ws.send(&reconnect_packet(&who)).await;
     assert_ne!(identity(&ws.text().await).0, who.sid);
 }
 
@@ -142,7 +142,7 @@ async fn middlewares_run_on_recovery_only_if_configured() {
         let mut recovery = Recovery::default();
         recovery.skip_middlewares = skip_middlewares;
         let running = start(builder().connection_state_recovery(recovery), |io| {
-            left = Some(watch(io));
+            left = Some(record_disconnects(io));
             let asked = Arc::clone(&asked);
             io.middleware(move || {
                 *asked.lock().unwrap() += 1;
@@ -151,11 +151,11 @@ async fn middlewares_run_on_recovery_only_if_configured() {
             io.on("recovered?", |socket: Socket| async move { Ack(socket.recovered()) });
         })
         .await;
-        let (ws, who) = first_visit(&running).await;
+        let (ws, who) = connect_and_receive(&running).await;
         drop(ws);
         soon(left.as_mut().unwrap().recv()).await.unwrap();
         let mut ws = running.open().await;
-        ws.send(&comeback(&who)).await;
+        ws.send(&reconnect_packet(&who)).await;
         assert_eq!(identity(&ws.text().await), (who.sid, who.pid));
         assert_eq!(*asked.lock().unwrap(), expected);
         ws.send(r#"421["recovered?"]"#).await;
@@ -171,7 +171,7 @@ async fn a_refused_recovery_can_be_retried() {
     let mut recovery = Recovery::default();
     recovery.skip_middlewares = false;
     let running = start(builder().connection_state_recovery(recovery), |io| {
-        left = Some(watch(io));
+        left = Some(record_disconnects(io));
         let refuse = Arc::clone(&refuse);
         io.middleware(move || {
             let verdict = if *refuse.lock().unwrap() { Err(ConnectError::new("not now")) } else { Ok(()) };
@@ -179,16 +179,16 @@ async fn a_refused_recovery_can_be_retried() {
         });
     })
     .await;
-    let (ws, who) = first_visit(&running).await;
+    let (ws, who) = connect_and_receive(&running).await;
     drop(ws);
     soon(left.as_mut().unwrap().recv()).await.unwrap();
     *refuse.lock().unwrap() = true;
     let mut ws = running.open().await;
-    ws.send(&comeback(&who)).await;
+    ws.send(&reconnect_packet(&who)).await;
     assert_eq!(ws.text().await, r#"44{"message":"not now"}"#);
     *refuse.lock().unwrap() = false;
     running.io.emit("missed", &()).await.unwrap();
-    ws.send(&comeback(&who)).await;
+    ws.send(&reconnect_packet(&who)).await;
     assert!(ws.text().await.starts_with(r#"42["missed",null,"#));
     assert_eq!(identity(&ws.text().await), (who.sid, who.pid));
 }
@@ -203,9 +203,9 @@ async fn an_unknown_session_starts_anew_with_a_reason() {
         });
     })
     .await;
-    let (_still_here, who) = first_visit(&running).await;
+    let (_still_here, who) = connect_and_receive(&running).await;
     for (auth, reason) in [
-        (json!({"pid": "nobody", "offset": who.offset}), Some(NotRecovered::UnknownSession)),
+        (json!({"pid": "unknown", "offset": who.offset}), Some(NotRecovered::UnknownSession)),
         // The socket of this session is still connected.
         (json!({"pid": who.pid, "offset": who.offset}), Some(NotRecovered::UnknownSession)),
         (json!({"pid": who.pid}), None),
@@ -226,14 +226,14 @@ async fn an_unknown_session_starts_anew_with_a_reason() {
 #[tokio::test]
 async fn a_deliberate_disconnect_is_not_recovered() {
     let running = start(recovering(), |_| {}).await;
-    let (mut ws, who) = first_visit(&running).await;
+    let (mut ws, who) = connect_and_receive(&running).await;
     ws.send("41").await;
-    ws.send(&comeback(&who)).await;
+    ws.send(&reconnect_packet(&who)).await;
     assert_ne!(identity(&ws.text().await).0, who.sid);
-    let (mut ws, who) = first_visit(&running).await;
+    let (mut ws, who) = connect_and_receive(&running).await;
     running.io.socket(&who.sid).unwrap().disconnect(false);
     assert_eq!(ws.text().await, "41");
-    ws.send(&comeback(&who)).await;
+    ws.send(&reconnect_packet(&who)).await;
     assert_ne!(identity(&ws.text().await).0, who.sid);
 }
 
@@ -285,7 +285,7 @@ async fn repeated_connection_losses_lose_no_events() {
     })
     .await;
     let io = running.io.clone();
-    let clients: Vec<_> = (0..8).map(|client| tokio::spawn(unsteady(running.addr, client))).collect();
+    let clients: Vec<_> = (0..8).map(|client| tokio::spawn(unstable_client(running.addr, client))).collect();
     // Events start when all clients are in the room, so that no client misses the first ones.
     while io.room_len("all") < 8 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -305,14 +305,14 @@ async fn repeated_connection_losses_lose_no_events() {
 }
 
 /// Reads until the last event, and cuts its connection repeatedly.
-async fn unsteady(addr: std::net::SocketAddr, client: u64) -> (Vec<u64>, u32) {
+async fn unstable_client(addr: std::net::SocketAddr, client: u64) -> (Vec<u64>, u32) {
     let mut numbers = Vec::new();
     let (mut who, mut drops): (Option<Identity>, _) = (None, 0);
     let mut random = client * 7919 + 1;
     loop {
         let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
         assert!(ws.text().await.starts_with("0{"));
-        ws.send(&who.as_ref().map_or_else(|| "40".to_owned(), comeback)).await;
+        ws.send(&who.as_ref().map_or_else(|| "40".to_owned(), reconnect_packet)).await;
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut left = 50 + (random >> 33) % 400;
         while left > 0 {

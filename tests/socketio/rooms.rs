@@ -176,9 +176,9 @@ async fn a_broadcast_is_identical_for_all_receivers() {
 #[tokio::test]
 async fn room_events_are_reported_in_order() {
     let events = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&events);
+    let received = Arc::clone(&events);
     let running = start(builder(), |io| {
-        io.on_room_event(move |event| heard.lock().unwrap().push(event.clone()));
+        io.on_room_event(move |event| received.lock().unwrap().push(event.clone()));
     })
     .await;
     let mut both = sockets(&running, 2).await;
@@ -214,7 +214,7 @@ async fn a_room_hook_can_change_rooms_and_emit() {
                         socket.leave("other");
                         let _ = socket.emit("left", &());
                     }
-                    futures_util::FutureExt::now_or_never(io.emit("somebody left", &())).unwrap().unwrap();
+                    futures_util::FutureExt::now_or_never(io.emit("a socket left", &())).unwrap().unwrap();
                 }
             });
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketio_client::{AckError, Args, Socket};
 use tests::raw::soon;
 
-use crate::support::{Running, builder, start, waits};
+use crate::support::{Running, builder, is_pending, start};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -105,7 +105,7 @@ async fn a_dropped_ack_future_removes_its_buffered_event() {
     socket.disconnect();
     {
         let mut waiting = std::pin::pin!(socket.emit_with_ack::<u32>("send back", "dropped"));
-        assert!(waits(waiting.as_mut()).await);
+        assert!(is_pending(waiting.as_mut()).await);
     }
     socket.emit("send back", "kept").unwrap();
     soon(socket.connect().connected()).await.unwrap();
@@ -117,7 +117,7 @@ async fn pending_acks_are_bounded() {
     let running = start().await;
     let socket = builder(running.addr).configure(|config| config.max_pending_acks = 1).build().socket("/");
     let mut first = std::pin::pin!(socket.emit_with_ack::<u32>("echo", &1));
-    assert!(waits(first.as_mut()).await);
+    assert!(is_pending(first.as_mut()).await);
     assert!(matches!(socket.emit_with_ack::<u32>("echo", &1).await, Err(AckError::TooMany)));
     socket.connect();
     assert_eq!(soon(first).await.unwrap(), 1);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use socketio_client::{Args, ConnectError, DisconnectReason, Socket, SocketEvent, Transport};
 use tests::raw::{LONG, soon, start as start_engine};
 
-use crate::support::{Log, builder, builder_of, emptied, nowhere, record, shared, start, start_with};
+use crate::support::{Log, builder, builder_of, emptied, record, shared, start, start_with, unused_addr};
 
 /// SIO-CLI-010, SIO-CLI-058, SIO-CLI-059, SIO-CLI-060
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_server_of_version_2_is_reported() {
 /// SIO-CLI-061, SIO-CLI-062
 #[tokio::test]
 async fn a_port_without_server_is_a_connect_error() {
-    let manager = builder(nowhere().await).build();
+    let manager = builder(unused_addr().await).build();
     let socket = manager.socket("/");
     let mut events = socket.events();
     socket.connect();

@@ -177,7 +177,7 @@ async fn an_ack_that_is_not_sent_is_reported() {
     });
     socket.on("gone", |socket: Socket| async move {
         socket.disconnect();
-        Ack("to whom it may concern")
+        Ack("not sent")
     });
     socket.connect();
     let session = running.opened().await;

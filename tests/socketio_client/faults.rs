@@ -33,7 +33,7 @@ enum Fault {
 }
 
 /// State shared by all connections of the proxy.
-struct Weather {
+struct FaultyNetwork {
     /// Xorshift: the same faults in each run, as far as the network is the same.
     random: Mutex<u64>,
     faults: AtomicUsize,
@@ -42,7 +42,7 @@ struct Weather {
     make: Box<dyn Fn() -> Server + Send + Sync>,
 }
 
-impl Weather {
+impl FaultyNetwork {
     fn below(&self, limit: u64) -> u64 {
         let mut random = self.random.lock().unwrap();
         *random ^= *random << 13;
@@ -112,17 +112,17 @@ impl Weather {
     }
 }
 
-async fn proxy(weather: Arc<Weather>) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+async fn proxy(network: Arc<FaultyNetwork>) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let serving = tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let weather = Arc::clone(&weather);
-            weather.open.fetch_add(1, Ordering::Relaxed);
+            let network = Arc::clone(&network);
+            network.open.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
                 // Failing connections are the purpose of this proxy.
-                let _ = weather.carry(client).await;
-                weather.open.fetch_sub(1, Ordering::Relaxed);
+                let _ = network.carry(client).await;
+                network.open.fetch_sub(1, Ordering::Relaxed);
             });
         }
     });
@@ -150,15 +150,15 @@ async fn traffic(transports: &[Transport], seed: u64) {
         });
         io
     };
-    let weather = Arc::new(Weather {
+    let network = Arc::new(FaultyNetwork {
         random: Mutex::new(seed),
         faults: AtomicUsize::new(0),
         open: AtomicUsize::new(0),
         server: Mutex::new(None),
         make: Box::new(make),
     });
-    weather.restart().await;
-    let (addr, proxying) = proxy(Arc::clone(&weather)).await;
+    network.restart().await;
+    let (addr, proxying) = proxy(Arc::clone(&network)).await;
     let manager = builder(addr)
         .transports(transports)
         .retries(1_000_000)
@@ -169,11 +169,11 @@ async fn traffic(transports: &[Transport], seed: u64) {
     socket.connect();
     let mut number = 0;
     let mut waiting = JoinSet::new();
-    while weather.faults.load(Ordering::Relaxed) < FAULTS || !waiting.is_empty() {
-        if weather.faults.load(Ordering::Relaxed) < FAULTS && waiting.len() < WINDOW {
+    while network.faults.load(Ordering::Relaxed) < FAULTS || !waiting.is_empty() {
+        if network.faults.load(Ordering::Relaxed) < FAULTS && waiting.len() < WINDOW {
             number += 1;
             let (socket, order) = (socket.clone(), number);
-            let size = usize::try_from(weather.below(500)).unwrap();
+            let size = usize::try_from(network.below(500)).unwrap();
             waiting.spawn(async move {
                 let answer: u64 =
                     socket.emit_with_ack("order", &Args((order, "x".repeat(size)))).await.unwrap();
@@ -189,14 +189,14 @@ async fn traffic(transports: &[Transport], seed: u64) {
     assert_eq!(socket.queued(), 0);
     manager.close().await;
     drop((socket, manager));
-    let server = weather.server.lock().unwrap().take().unwrap();
+    let server = network.server.lock().unwrap().take().unwrap();
     emptied(&server.io).await;
     proxying.abort();
     drop(server);
     // Nothing is left: neither connections nor tasks.
     loop {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        if weather.open.load(Ordering::Relaxed) == 0 && tasks <= tasks_before {
+        if network.open.load(Ordering::Relaxed) == 0 && tasks <= tasks_before {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::support::{Log, builder};
 
 /// All combinations of transports.
-const WAYS: [&[Transport]; 3] =
+const TRANSPORTS: [&[Transport]; 3] =
     [&[Transport::Polling], &[Transport::WebSocket], &[Transport::Polling, Transport::WebSocket]];
 
 /// A server process, which ends when this value is dropped.
@@ -42,7 +42,7 @@ impl Foreign {
 }
 
 /// Refusal messages of a server.
-pub(crate) struct Wording {
+pub(crate) struct RefusalMessages {
     /// Message when a middleware of `/no` refuses with the message `not today` and data.
     pub(crate) no: &'static str,
     /// Whether the refusal includes the data.
@@ -53,7 +53,7 @@ pub(crate) struct Wording {
 
 /// Connects with credentials, exchanges text and binary events with acks, is refused, and is disconnected by
 /// the server. Returns the reason of the disconnect.
-pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> DisconnectReason {
+pub(crate) async fn exchange(builder: ManagerBuilder, refusals: &RefusalMessages) -> DisconnectReason {
     let manager = builder.build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
     chat.auth(&json!({ "token": "x" })).unwrap();
@@ -85,7 +85,7 @@ pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> Disc
         assert_eq!((a, b.as_str()), (data, "ä€😀"));
     }
     assert_eq!(soon(chat.emit_with_ack::<Value>("ask me", &Args(()))).await.unwrap(), json!({ "answer": 2 }));
-    refused(&manager, wording).await;
+    refused(&manager, refusals).await;
 
     let mut events = root.events();
     root.emit("kick", &Args(())).unwrap();
@@ -96,30 +96,30 @@ pub(crate) async fn exchange(builder: ManagerBuilder, wording: &Wording) -> Disc
 
 /// Runs `exchange` over every transport. At the end the server disconnects the socket and sends a packet for
 /// it.
-pub(crate) async fn exchange_every_way(
+pub(crate) async fn exchange_over_all_transports(
     server: &Foreign,
-    wording: &Wording,
+    refusals: &RefusalMessages,
     set_up: impl Fn(ManagerBuilder) -> ManagerBuilder,
 ) {
-    for transports in WAYS {
-        let end = exchange(set_up(builder(server.addr)).transports(transports), wording).await;
+    for transports in TRANSPORTS {
+        let end = exchange(set_up(builder(server.addr)).transports(transports), refusals).await;
         assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
     }
 }
 
-async fn refused(manager: &Manager, wording: &Wording) {
+async fn refused(manager: &Manager, refusals: &RefusalMessages) {
     let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
     let ConnectError::Refused(refusal) = refused else { panic!("{refused}") };
-    let data = wording.has_data.then(|| json!({ "a": "b" }));
-    assert_eq!((refusal.message.as_str(), refusal.data), (wording.no, data));
+    let data = refusals.has_data.then(|| json!({ "a": "b" }));
+    assert_eq!((refusal.message.as_str(), refusal.data), (refusals.no, data));
     let refused = soon(manager.socket("/nowhere").connect().connected()).await.unwrap_err();
-    assert_eq!(refused.to_string(), wording.nowhere);
+    assert_eq!(refused.to_string(), refusals.nowhere);
 }
 
 /// Over every transport, the server closes the connection; the client reconnects by itself, and the events
 /// emitted in between arrive.
-pub(crate) async fn be_closed(server: &Foreign, set_up: impl Fn(ManagerBuilder) -> ManagerBuilder) {
-    for transports in WAYS {
+pub(crate) async fn closed_connections(server: &Foreign, set_up: impl Fn(ManagerBuilder) -> ManagerBuilder) {
+    for transports in TRANSPORTS {
         let socket = set_up(builder(server.addr)).transports(transports).build().socket("/foo");
         let mut events = joined(&socket).await;
         socket.emit("close", &Args(())).unwrap();
@@ -131,11 +131,11 @@ pub(crate) async fn be_closed(server: &Foreign, set_up: impl Fn(ManagerBuilder) 
 
 /// Over every transport, the server process is lost; the client reconnects by itself to the next one, which
 /// `start` starts on the same port.
-pub(crate) async fn be_abandoned(
+pub(crate) async fn lost_servers(
     start: impl AsyncFn(u16) -> Foreign,
     set_up: impl Fn(ManagerBuilder) -> ManagerBuilder,
 ) {
-    for transports in WAYS {
+    for transports in TRANSPORTS {
         let server = start(0).await;
         let socket = set_up(builder(server.addr)).transports(transports).build().socket("/foo");
         let mut events = joined(&socket).await;

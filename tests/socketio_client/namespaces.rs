@@ -5,7 +5,7 @@ use std::sync::Arc;
 use socketio_client::{DisconnectReason, Manager, Socket};
 use tests::raw::{Running, soon, start as start_engine};
 
-use crate::support::{Log, builder, start, waits};
+use crate::support::{Log, builder, is_pending, start};
 
 /// A manager whose connection stays open, and the server's end of it.
 async fn connected() -> (Running, Manager, Socket, engineio::Session) {
@@ -21,7 +21,7 @@ async fn connected() -> (Running, Manager, Socket, engineio::Session) {
 }
 
 /// A value that lives as long as the handlers of the socket.
-fn owned_by_a_handler_of(socket: &Socket, token: &Arc<()>) {
+fn hold_in_a_handler(socket: &Socket, token: &Arc<()>) {
     let token = Arc::clone(token);
     socket.on("x", move || {
         let _ = &token;
@@ -31,7 +31,7 @@ fn owned_by_a_handler_of(socket: &Socket, token: &Arc<()>) {
 
 /// Waits until the handlers of all namespaces are dropped. The connection's task runs on this thread and
 /// needs its turns.
-async fn forgotten(token: &Arc<()>) {
+async fn dropped(token: &Arc<()>) {
     soon(async {
         while Arc::strong_count(token) > 1 {
             tokio::task::yield_now().await;
@@ -46,7 +46,7 @@ async fn no_state_is_left_of_a_thousand_namespaces() {
     let token = Arc::new(());
     for number in 0..1000 {
         let socket = manager.socket(&format!("/{number}"));
-        owned_by_a_handler_of(&socket, &token);
+        hold_in_a_handler(&socket, &token);
         socket.connect();
         assert_eq!(running.message().await, format!("0/{number},").into());
         session.send(format!("0/{number},{{\"sid\":\"a\"}}")).unwrap();
@@ -54,18 +54,18 @@ async fn no_state_is_left_of_a_thousand_namespaces() {
         socket.disconnect();
         assert_eq!(running.message().await, format!("1/{number},").into());
     }
-    forgotten(&token).await;
+    dropped(&token).await;
     // The same holds for sockets that were never connected, with or without a connection.
     for number in 0..1000 {
-        owned_by_a_handler_of(&manager.socket(&format!("/{number}")), &token);
+        hold_in_a_handler(&manager.socket(&format!("/{number}")), &token);
     }
-    forgotten(&token).await;
+    dropped(&token).await;
     root.close().await;
     drop(root);
     for number in 0..1000 {
-        owned_by_a_handler_of(&manager.socket(&format!("/{number}")), &token);
+        hold_in_a_handler(&manager.socket(&format!("/{number}")), &token);
     }
-    forgotten(&token).await;
+    dropped(&token).await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_namespace_is_kept_while_it_is_used() {
     let mut log = Log::new();
     let write = log.writer();
     let chat = manager.socket("/chat");
-    owned_by_a_handler_of(&chat, &token);
+    hold_in_a_handler(&chat, &token);
     assert!(manager.socket("chat") == chat && Arc::strong_count(&token) == 2);
     chat.on("y", {
         let write = write.clone();
@@ -98,7 +98,7 @@ async fn a_namespace_is_kept_while_it_is_used() {
     assert!(manager.socket("/chat").is_connected());
     session.send("1/chat,").unwrap();
     assert_eq!(log.next().await, "/chat io server disconnect");
-    forgotten(&token).await;
+    dropped(&token).await;
 
     // The next socket is new and has no handlers.
     let chat = manager.socket("/chat");
@@ -120,7 +120,7 @@ async fn a_pending_connect_response_delays_the_next_connect() {
     let (mut running, manager, root, session) = connected().await;
     let token = Arc::new(());
     let chat = manager.socket("/chat");
-    owned_by_a_handler_of(&chat, &token);
+    hold_in_a_handler(&chat, &token);
     chat.connect();
     assert_eq!(running.message().await, "0/chat,".into());
     chat.disconnect();
@@ -135,18 +135,18 @@ async fn a_pending_connect_response_delays_the_next_connect() {
     chat.disconnect();
     drop(chat);
     session.send(r#"4/chat,{"message":"no"}"#).unwrap();
-    forgotten(&token).await;
+    dropped(&token).await;
 
     // A lost connection owes no response either.
     let chat = manager.socket("/chat");
-    owned_by_a_handler_of(&chat, &token);
+    hold_in_a_handler(&chat, &token);
     chat.connect();
     assert_eq!(running.message().await, "0/chat,".into());
     chat.disconnect();
     drop(chat);
     manager.set_reconnection(false);
     session.abort();
-    forgotten(&token).await;
+    dropped(&token).await;
 }
 
 /// The ack of an event of the previous socket must not reach the socket that replaced it.
@@ -157,20 +157,20 @@ async fn ack_ids_are_not_reused_after_a_namespace_is_removed() {
     for _ in 0..2 {
         let token = Arc::new(());
         let chat = manager.socket("/chat");
-        owned_by_a_handler_of(&chat, &token);
+        hold_in_a_handler(&chat, &token);
         chat.connect();
         assert_eq!(running.message().await, "0/chat,".into());
         session.send(r#"0/chat,{"sid":"a"}"#).unwrap();
         soon(chat.connected()).await.unwrap();
         {
             let mut answer = std::pin::pin!(chat.emit_with_ack::<u32>("ask", &1));
-            assert!(waits(answer.as_mut()).await);
+            assert!(is_pending(answer.as_mut()).await);
             asked.push(running.message().await);
         }
         chat.disconnect();
         assert_eq!(running.message().await, "1/chat,".into());
         drop(chat);
-        forgotten(&token).await;
+        dropped(&token).await;
     }
     assert_ne!(asked[0], asked[1]);
 }

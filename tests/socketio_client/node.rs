@@ -3,10 +3,13 @@
 use socketio_client::{Data, DisconnectReason, Parser, SocketEvent};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, Wording, be_abandoned, be_closed, exchange, exchange_every_way};
+use crate::foreign::{
+    Foreign, RefusalMessages, closed_connections, exchange, exchange_over_all_transports, lost_servers,
+};
 use crate::support::{Log, builder};
 
-const WORDING: Wording = Wording { no: "not today", has_data: true, nowhere: "Invalid namespace" };
+const REFUSALS: RefusalMessages =
+    RefusalMessages { no: "not today", has_data: true, nowhere: "Invalid namespace" };
 
 async fn start(port: u16, arguments: &[&str]) -> Foreign {
     let mut node = tests::node::command();
@@ -17,21 +20,21 @@ async fn start(port: u16, arguments: &[&str]) -> Foreign {
 #[tokio::test]
 async fn all_client_features_work_with_the_server() {
     let server = start(0, &[]).await;
-    exchange_every_way(&server, &WORDING, |builder| builder).await;
+    exchange_over_all_transports(&server, &REFUSALS, |builder| builder).await;
 }
 
 #[tokio::test]
 async fn all_client_features_work_with_msgpack() {
     let server = start(0, &["msgpack"]).await;
-    let end = exchange(builder(server.addr).parser(Parser::Msgpack), &WORDING).await;
+    let end = exchange(builder(server.addr).parser(Parser::Msgpack), &REFUSALS).await;
     assert!(matches!(end, DisconnectReason::ServerDisconnect), "{end:?}");
 }
 
 #[tokio::test]
 async fn a_client_reconnects_after_a_lost_connection_or_server() {
     let server = start(0, &[]).await;
-    be_closed(&server, |builder| builder).await;
-    be_abandoned(|port| start(port, &[]), |builder| builder).await;
+    closed_connections(&server, |builder| builder).await;
+    lost_servers(|port| start(port, &[]), |builder| builder).await;
 }
 
 #[tokio::test]

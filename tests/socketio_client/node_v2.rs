@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 use socketio_client::{Args, ConnectError, ManagerBuilder, Protocol};
 use tests::raw::soon;
 
-use crate::foreign::{Foreign, Wording, be_abandoned, be_closed, exchange_every_way};
+use crate::foreign::{
+    Foreign, RefusalMessages, closed_connections, exchange_over_all_transports, lost_servers,
+};
 use crate::support::builder;
 
 /// Its errors have either a message or data.
-const WORDING: Wording = Wording { no: "", has_data: true, nowhere: "Invalid namespace" };
+const REFUSALS: RefusalMessages = RefusalMessages { no: "", has_data: true, nowhere: "Invalid namespace" };
 
 async fn start(port: u16) -> Foreign {
     let mut node = tests::node::command();
@@ -16,27 +18,27 @@ async fn start(port: u16) -> Foreign {
     Foreign::start(node, tests::node::NEEDED).await
 }
 
-fn old(builder: ManagerBuilder) -> ManagerBuilder {
+fn v2(builder: ManagerBuilder) -> ManagerBuilder {
     builder.protocol(Protocol::V3)
 }
 
 #[tokio::test]
 async fn all_client_features_work_with_the_server() {
     let server = start(0).await;
-    exchange_every_way(&server, &WORDING, old).await;
+    exchange_over_all_transports(&server, &REFUSALS, v2).await;
 }
 
 #[tokio::test]
 async fn a_client_reconnects_after_a_lost_connection_or_server() {
     let server = start(0).await;
-    be_closed(&server, old).await;
-    be_abandoned(start, old).await;
+    closed_connections(&server, v2).await;
+    lost_servers(start, v2).await;
 }
 
 #[tokio::test]
 async fn the_root_namespace_is_joined_implicitly() {
     let server = start(0).await;
-    let manager = old(builder(server.addr)).query("token", "from the query").build();
+    let manager = v2(builder(server.addr)).query("token", "from the query").build();
     let (root, chat) = (manager.socket("/"), manager.socket("/foo"));
     for is_ours in [true, false] {
         soon(chat.connect().connected()).await.unwrap();

@@ -6,7 +6,9 @@ use socketio_client::{Args, ConnectError, DisconnectReason, ManagerEvent, Socket
 use socketio_server::{Recovery, Server};
 use tests::raw::{soon, start as start_engine};
 
-use crate::support::{Log, builder, emptied, nowhere, record, serve, shared, start, start_with, waits};
+use crate::support::{
+    Log, builder, emptied, is_pending, record, serve, shared, start, start_with, unused_addr,
+};
 
 /// SIO-CLI-022, SIO-CLI-065, SIO-CLI-066
 #[tokio::test]
@@ -51,7 +53,7 @@ async fn a_lost_connection_is_reopened_after_a_manual_reconnect() {
 #[tokio::test]
 async fn attempts_are_numbered_and_can_be_limited() {
     let manager =
-        builder(nowhere().await).reconnection(|reconnection| reconnection.attempts = Some(2)).build();
+        builder(unused_addr().await).reconnection(|reconnection| reconnection.attempts = Some(2)).build();
     let mut log = record(&manager);
     let socket = manager.socket("/");
     // A later connect starts again with the first attempt.
@@ -69,7 +71,7 @@ async fn attempts_are_numbered_and_can_be_limited() {
 #[tokio::test]
 async fn another_namespace_adds_no_attempts() {
     let manager =
-        builder(nowhere().await).reconnection(|reconnection| reconnection.attempts = Some(2)).build();
+        builder(unused_addr().await).reconnection(|reconnection| reconnection.attempts = Some(2)).build();
     let other = manager.socket("/foo");
     manager.on_event({
         let other = std::sync::Mutex::new(Some(other));
@@ -92,7 +94,8 @@ async fn another_namespace_adds_no_attempts() {
 /// SIO-CLI-040
 #[tokio::test]
 async fn no_attempts_are_made_if_reconnection_is_off() {
-    let manager = builder(nowhere().await).reconnection(|reconnection| reconnection.enabled = false).build();
+    let manager =
+        builder(unused_addr().await).reconnection(|reconnection| reconnection.enabled = false).build();
     let mut log = record(&manager);
     assert!(soon(manager.socket("/").connect().connected()).await.is_err());
     soon(manager.close()).await;
@@ -103,7 +106,7 @@ async fn no_attempts_are_made_if_reconnection_is_off() {
 /// SIO-CLI-038
 #[tokio::test]
 async fn the_application_can_stop_the_attempts() {
-    let manager = builder(nowhere().await).build();
+    let manager = builder(unused_addr().await).build();
     let stop = manager.clone();
     let stopping = shared::<Option<socketio_client::Manager>>();
     *stopping.lock().unwrap() = Some(stop);
@@ -128,7 +131,7 @@ async fn the_application_can_stop_the_attempts() {
 /// SIO-CLI-027, SIO-CLI-028, SIO-CLI-029
 #[tokio::test]
 async fn a_disconnect_stops_the_attempts() {
-    let manager = builder(nowhere().await).build();
+    let manager = builder(unused_addr().await).build();
     let mut log = record(&manager);
     let socket = manager.socket("/");
     let mut events = socket.events();
@@ -141,7 +144,7 @@ async fn a_disconnect_stops_the_attempts() {
     assert_eq!(log.rest().len(), 1);
 
     // Disconnects during the attempt and connects again at once: the next attempt is the first again.
-    let manager = builder(nowhere().await).build();
+    let manager = builder(unused_addr().await).build();
     let mut log = record(&manager);
     let socket = manager.socket("/");
     let again = shared::<Vec<Socket>>();
@@ -287,7 +290,7 @@ async fn a_close_ends_with_its_connection() {
             }
         };
         let mut close = std::pin::pin!(close);
-        assert!(waits(close.as_mut()).await);
+        assert!(is_pending(close.as_mut()).await);
         socket.connect();
         soon(close).await;
         let session = running.opened().await;

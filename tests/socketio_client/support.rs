@@ -169,12 +169,12 @@ pub(crate) async fn emptied(io: &Server) {
 }
 
 /// Polls a future once and returns whether it is pending.
-pub(crate) async fn waits<F: Future>(mut what: std::pin::Pin<&mut F>) -> bool {
+pub(crate) async fn is_pending<F: Future>(mut what: std::pin::Pin<&mut F>) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(what.as_mut().poll(cx).is_pending())).await
 }
 
 /// An address without a listener.
-pub(crate) async fn nowhere() -> SocketAddr {
+pub(crate) async fn unused_addr() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 

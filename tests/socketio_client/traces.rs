@@ -15,7 +15,7 @@ use crate::support::{builder, start_with};
 
 /// All spans and events of this thread, one line each: level, target, message, fields and span.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<State>>);
+struct Recorder(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -40,7 +40,7 @@ fn line(metadata: &Metadata<'_>, record: impl FnOnce(&mut Fields)) -> String {
     fields.0
 }
 
-impl Subscriber for Seen {
+impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("engineio") || metadata.target().starts_with("socketio")
     }
@@ -70,7 +70,7 @@ impl Subscriber for Seen {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 }
 
-impl Seen {
+impl Recorder {
     /// Records until the guards are dropped.
     fn on_this_thread() -> (Self, (DefaultGuard, Dispatch)) {
         let seen = Self::default();
@@ -104,7 +104,7 @@ impl Seen {
 
 #[tokio::test]
 async fn spans_and_events_are_recorded() {
-    let (seen, _guards) = Seen::on_this_thread();
+    let (seen, _guards) = Recorder::on_this_thread();
     let running = start_with(|io| {
         io.of_pattern("/tenant/{name}").unwrap();
         io.on("number", |Data(_): Data<u32>| async {});
@@ -172,7 +172,7 @@ async fn spans_and_events_are_recorded() {
 
 #[tokio::test]
 async fn a_slow_consumer_is_recorded() {
-    let (seen, _guards) = Seen::on_this_thread();
+    let (seen, _guards) = Recorder::on_this_thread();
     let server = engineio::Server::builder().max_buffered(1000, engineio::SlowConsumer::Disconnect);
     let mut running = tests::raw::start(server.transports([Transport::Polling])).await;
     running.polling().await;

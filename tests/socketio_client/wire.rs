@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_client::{ConnectError, DisconnectReason, Protocol, ProtocolError, SocketEvent};
-use tests::raw::{Seen, soon, start as start_engine};
+use tests::raw::{ServerEvent, soon, start as start_engine};
 
 use crate::support::{Log, builder};
 
@@ -278,11 +278,11 @@ async fn packets_until_close(running: &mut tests::raw::Running) -> Vec<String> {
     let mut packets = Vec::new();
     running
         .find(|seen| match seen {
-            Seen::Message(_, message) => {
+            ServerEvent::Message(_, message) => {
                 packets.push(String::from_utf8(message.as_bytes().to_vec()).unwrap());
                 None
             }
-            Seen::Close(..) => Some(()),
+            ServerEvent::Close(..) => Some(()),
             _ => None,
         })
         .await;

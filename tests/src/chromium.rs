@@ -32,7 +32,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// A running browser with a profile of its own. Dropping it ends it.
 pub struct Chromium {
     process: Child,
-    said: Arc<Mutex<Vec<u8>>>,
+    output: Arc<Mutex<Vec<u8>>>,
     /// Disconnected when all processes of the browser have ended.
     gone: Receiver<()>,
     profile: TempDir,
@@ -72,19 +72,19 @@ impl Chromium {
                 program.to_string_lossy()
             )
         });
-        let said = Arc::<Mutex<Vec<u8>>>::default();
+        let output = Arc::<Mutex<Vec<u8>>>::default();
         let (alive, gone) = mpsc::channel();
-        let (heard, pipe) = (Arc::clone(&said), process.stderr.take().expect("its output is piped"));
+        let (heard, pipe) = (Arc::clone(&output), process.stderr.take().expect("its output is piped"));
         std::thread::spawn(move || {
             let _alive = alive;
             let mut lines = BufReader::new(pipe);
             let mut line = Vec::new();
             // All processes of the browser write to the pipe, so it ends with the last of them.
             while lines.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
-                heard.lock().expect("nobody panics with it").append(&mut line);
+                heard.lock().expect("no thread panics while it holds the lock").append(&mut line);
             }
         });
-        Self { process, said, gone, profile }
+        Self { process, output, gone, profile }
     }
 
     /// The exit status, if the browser has ended.
@@ -101,9 +101,9 @@ impl Chromium {
     /// # Panics
     ///
     /// When the thread that reads the output has panicked.
-    pub fn said(&self) -> String {
-        let said = self.said.lock().expect("nobody panics with it");
-        String::from_utf8_lossy(&said[said.len().saturating_sub(SHOWN)..]).into_owned()
+    pub fn output(&self) -> String {
+        let output = self.output.lock().expect("no thread panics while it holds the lock");
+        String::from_utf8_lossy(&output[output.len().saturating_sub(SHOWN)..]).into_owned()
     }
 }
 

@@ -51,7 +51,7 @@ impl Browser {
         let mut chromium = Chromium::open_with("about:blank", &arguments);
         let listening = async {
             loop {
-                let said = chromium.said();
+                let said = chromium.output();
                 let mut lines = said.lines();
                 let line = lines.find_map(|line| line.strip_prefix("DevTools listening on ws://"));
                 if let Some((addr, path)) = line.and_then(|line| line.split_once('/')) {
@@ -80,7 +80,7 @@ impl Browser {
 
     /// The output of the browser, for a test that fails.
     pub fn said(&self) -> String {
-        self.chromium.said()
+        self.chromium.output()
     }
 }
 

@@ -22,12 +22,12 @@ struct Credentials {
 struct Name(String);
 
 #[derive(Deserialize)]
-struct Said {
+struct MessageRequest {
     text: String,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct ChatMessage {
     from: String,
     text: String,
 }
@@ -38,7 +38,7 @@ struct Heard {
 }
 
 fn name(socket: &Socket) -> String {
-    socket.extensions().get::<Name>().map_or_else(|| "nobody".to_owned(), |Name(name)| name)
+    socket.extensions().get::<Name>().map_or_else(|| "unknown".to_owned(), |Name(name)| name)
 }
 
 #[tokio::main]
@@ -60,11 +60,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     let lobby = chat.clone();
-    chat.on("message", move |socket: Socket, Data(said): Data<Said>| {
+    chat.on("message", move |socket: Socket, Data(request): Data<MessageRequest>| {
         let lobby = lobby.clone();
         async move {
-            let line = Line { from: name(&socket), text: said.text };
-            socket.to("lobby").emit("message", &line).await?;
+            let message = ChatMessage { from: name(&socket), text: request.text };
+            socket.to("lobby").emit("message", &message).await?;
             // The return value of a handler is the acknowledgement.
             Ok::<_, socketio_server::EmitError>(Ack(Heard {
                 heard: lobby.room_len("lobby").saturating_sub(1),

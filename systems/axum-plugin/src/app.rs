@@ -118,7 +118,7 @@ impl App {
             router = plugin.on_ready(router)?;
             routes.extend(plugin.routes());
         }
-        let router = system_support::name_peers(router);
+        let router = system_support::with_peer_addresses(router);
         Ok(Application { title, router, routes, plugins: plugins.into() })
     }
 }
@@ -162,7 +162,7 @@ impl Application {
             stop.await;
             shutdown(&plugins).await;
         };
-        system_support::serve(listener, self.router, stop, system_support::PATIENCE).await
+        system_support::serve(listener, self.router, stop, system_support::SHUTDOWN_TIMEOUT).await
     }
 
     /// Shuts the plug-ins down in reverse order.

@@ -1,7 +1,7 @@
 //! The command line of an application.
 //!
 //! ```text
-//! serve                          serves until it is told to stop; also without a command
+//! serve                          serves until a stop signal; also without a command
 //! list routes                    the routes, with the mount points of plug-ins
 //! list plugins [--plugin NAME]   the plug-ins with their handlers, or those of one
 //! plugins enable NAME            switches a plug-in on

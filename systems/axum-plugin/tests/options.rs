@@ -101,13 +101,13 @@ async fn handlers_receive_the_address_of_the_peer() {
 
 #[tokio::test]
 async fn hooks_are_called_in_registration_order() {
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
-    let tell = |what: &str| {
-        let (told, what) = (Arc::clone(&told), what.to_owned());
-        move |detail: String| told.lock().unwrap().push(format!("{what} {detail}"))
+    let recorded: Arc<Mutex<Vec<String>>> = Arc::default();
+    let record = |what: &str| {
+        let (recorded, what) = (Arc::clone(&recorded), what.to_owned());
+        move |detail: String| recorded.lock().unwrap().push(format!("{what} {detail}"))
     };
     let (registered, ready, stopping, gone) =
-        (tell("registered"), tell("ready"), tell("stopping"), Arc::new(tell("gone")));
+        (record("registered"), record("ready"), record("stopping"), Arc::new(record("gone")));
     let stopping = Arc::new(stopping);
     let events = SocketEvents::of("/chat").on("hello", async || ()).on_disconnect(move || {
         gone(String::new());
@@ -129,7 +129,7 @@ async fn hooks_are_called_in_registration_order() {
     running.stop.send(()).unwrap();
     soon(running.served).await.unwrap().unwrap();
     ws.closed().await;
-    assert_eq!(*told.lock().unwrap(), ["registered 2", "ready with 2", "stopping with 1", "gone "]);
+    assert_eq!(*recorded.lock().unwrap(), ["registered 2", "ready with 2", "stopping with 1", "gone "]);
 }
 
 #[tokio::test]

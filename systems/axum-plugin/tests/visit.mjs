@@ -1,4 +1,4 @@
-// npm's socket.io-client visits the application, while HTTP requests make it emit; in the end it is told to stop.
+// The client socket.io-client of npm against the application, while HTTP requests cause emits; the last step is a stop signal.
 //
 //   node visit.mjs URL PID TRANSPORTS
 import assert from "node:assert/strict";
@@ -44,7 +44,7 @@ const [{ error }] = await ask(ada, "send_to_room", { room: 7 });
 assert.match(error, /argument 0/);
 
 // Clients cannot join the room of another socket, nor an unlimited number of rooms.
-assert.deepEqual(await ask(bob, "join_room", ada.id), [{ error: "this room belongs to a socket" }]);
+assert.deepEqual(await ask(bob, "join_room", ada.id), [{ error: "this room belongs to another client" }]);
 assert.match((await ask(bob, "join_room", "x".repeat(101)))[0].error, /1 to 100 bytes/);
 for (let number = 1; number < 32; number += 1) {
   const came = next(bob, "joined_room");
@@ -70,7 +70,7 @@ assert.deepEqual((await (await fetch(url)).json()).clients, 2);
 const left = next(bob, "left_room");
 bob.emit("leave_room", "lobby");
 assert.deepEqual(await left, [{ room: "lobby" }]);
-assert.deepEqual(await (await post("/rooms/lobby", "empty?")).json(), { reached: 0 });
+assert.deepEqual(await (await post("/rooms/lobby", "hello")).json(), { reached: 0 });
 
 // A namespace of its own. Only members of a room may send to it.
 const [cat] = await join("/chat");
@@ -97,13 +97,13 @@ const out = next(bob, "disconnect");
 assert.equal((await fetch(`${url}/clients/${bob.id}`, { method: "DELETE" })).status, 204);
 assert.equal((await out)[0], "io server disconnect");
 
-// The application is told to stop: it says goodbye, then closes the connections, so that clients come
+// The application receives a stop signal: it emits a notification, then closes the connections, so that clients come
 // back by themselves once it runs again.
 const rest = [ada, cat, dan, eve];
 const goodbye = next(ada, "notification");
 const gone = rest.map((socket) => next(socket, "disconnect"));
 process.kill(Number(pid), "SIGTERM");
-assert.deepEqual(await goodbye, ["the server goes down"]);
+assert.deepEqual(await goodbye, ["the server is shutting down"]);
 for (const [reason] of await Promise.all(gone)) {
   assert.equal(reason, "transport close");
 }

@@ -96,7 +96,7 @@ impl Channel {
         let replies = self.replies(api, &sender.into());
         let room = self.room(sender);
         if api.of(&self.0.config.namespace).room_len(&room) == 0 {
-            warn!(sender, "unsolicited reply dropped: the sender is not connected");
+            warn!(sender, "no client is connected for an unsolicited reply");
             return None;
         }
         Some(replies)

@@ -29,7 +29,7 @@ async fn serve(config: Result<Config, bot_channel::ConfigError>) -> Result<(), F
     let application = from_config(config)?;
     let address = system_support::variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:5005".to_owned());
     let listener = TcpListener::bind(address).await?;
-    let stop = system_support::told_to_stop()?;
+    let stop = system_support::stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)
 }

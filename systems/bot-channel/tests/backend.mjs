@@ -70,7 +70,7 @@ assert.deepEqual(await heard, [{ text: "one" }]);
 heard = answer();
 response.write('t":"two"}\n');
 assert.deepEqual(await heard, [{ text: "two" }]);
-// The client goes meanwhile, and hears the rest when it is back.
+// The client disconnects meanwhile, and receives the rest after the reconnect.
 ada.close();
 [ada] = await join(session);
 heard = answer();

@@ -87,18 +87,18 @@ for (const nonsense of [
 ada.emit("session_requested", 1);
 assert.deepEqual(await say(ada, session, "/tea"), [{ text: "One /tea, coming up." }]);
 
-// Those without a session are not heard, and sessions do not hear one another.
+// Clients without a session are ignored, and sessions do not receive each other's replies.
 const stranger = io(url, { transports: transports.split(","), reconnection: false, forceNew: true });
 await next(stranger, "connect");
 stranger.emit("user_uttered", { message: "hello", session_id: session });
-stranger.on("bot_uttered", () => assert.fail("a stranger hears the bot"));
+stranger.on("bot_uttered", () => assert.fail("a client without a token receives a reply"));
 const [bob, other] = await join();
 assert.notEqual(other, session);
 // The id of a connection gives no access to its conversation.
 const [spy] = await join(ada.id);
 const [spy2] = await join("x".repeat(129));
 for (const deaf of [bob, spy, spy2]) {
-  deaf.on("bot_uttered", () => assert.fail("another session hears the bot"));
+  deaf.on("bot_uttered", () => assert.fail("another session receives the reply"));
 }
 // The same session on two devices.
 const [desk, same] = await join(session);

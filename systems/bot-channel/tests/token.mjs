@@ -51,7 +51,7 @@ for (const more of [
   socket.close();
 }
 
-// A token that ends while its bearer is there: what is said after it is not heard any more.
+// A token that expires during the connection: later messages are ignored.
 const socket = io(`${url}/chat`, { ...options, auth: { token: sign({ exp: Math.floor(Date.now() / 1000) + 5 }) } });
 await next(socket, "connect");
 const gone = next(socket, "disconnect");

@@ -49,7 +49,7 @@ async fn serve() -> Result<(), Failure> {
     let host = variable("HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
     let main = TcpListener::bind((host.as_str(), parsed("PORT", 3000)?)).await?;
     let websocket = TcpListener::bind((host.as_str(), parsed("WEBSOCKET_PORT", 3500)?)).await?;
-    let stop = system_support::told_to_stop()?;
+    let stop = system_support::stop_signal()?;
     println!("API and Socket.IO on http://{}", main.local_addr()?);
     println!("Socket.IO and WebSocket on http://{}", websocket.local_addr()?);
     Ok(dual.serve(main, websocket, stop).await?)

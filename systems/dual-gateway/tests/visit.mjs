@@ -1,4 +1,4 @@
-// Clients of both protocols on both ports; in the end the program is told to stop.
+// Clients of both protocols on both ports; the last step is a stop signal.
 //
 //   node visit.mjs MAIN WEBSOCKET TOKEN PID
 import assert from "node:assert/strict";
@@ -118,7 +118,7 @@ for (const client of clients) {
   assert.deepEqual(client.rest.filter((event) => event !== "connect"), []);
 }
 
-// The program ends when it is told to, and all clients hear of it.
+// The program ends after a stop signal, and all clients are notified.
 process.kill(Number(pid), "SIGTERM");
 await Promise.all([...clients, ...known].map(({ ended }) => ended));
 console.log("ok");

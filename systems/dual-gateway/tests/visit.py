@@ -47,7 +47,7 @@ for url in (main, websocket):
     answer = take(from_client(client), "ai:response:complete")
     assert answer["fullResponse"] == 'You said "hello", after 0 messages.', answer
 
-    # Somebody on the other protocol hears what it says.
+    # A client of the other protocol receives the messages.
     ws = create_connection(native, timeout=20, header=[f"Authorization: Bearer {token}"])
     take(from_ws(ws), "connected")
     client.emit("message", {"content": "to all"})

@@ -33,7 +33,7 @@ impl Bus {
             .route("/api/{op}", post(command).fallback(no_method))
             .with_state(self.clone())
             .layer(self.io().layer());
-        system_support::name_peers(router)
+        system_support::with_peer_addresses(router)
     }
 
     /// Serves until `stop` completes. Then all clients are disconnected, and requests in flight have ten
@@ -48,7 +48,7 @@ impl Bus {
             stop.await;
             bus.close().await;
         };
-        system_support::serve(listener, self.router(), stopped, system_support::PATIENCE).await
+        system_support::serve(listener, self.router(), stopped, system_support::SHUTDOWN_TIMEOUT).await
     }
 }
 

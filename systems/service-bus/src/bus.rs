@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use crate::command::{Command, CommandError, Outcome};
 use crate::event::{Event, EventType};
-use crate::present::{Identity, Present, SERVICES, USER_ROOM};
+use crate::presence::{Identity, Presence, SERVICES, USER_ROOM};
 
 /// Maximum length of the name of a room, a user or a service, in bytes.
 const MAX_NAME: usize = 256;
@@ -55,22 +55,22 @@ pub struct Bus {
 /// Reference of handlers to their namespace. It is cleared at shutdown, because the namespace owns the
 /// handlers.
 #[derive(Clone, Default)]
-struct Slot(Arc<RwLock<Option<ActiveBus>>>);
+struct Slot(Arc<RwLock<Option<BusState>>>);
 
 /// The shared state of the bus.
 #[derive(Clone)]
-struct ActiveBus {
+struct BusState {
     namespace: Namespace,
-    present: Present,
+    presence: Presence,
 }
 
 impl Slot {
-    fn get(&self) -> Result<ActiveBus, CommandError> {
+    fn get(&self) -> Result<BusState, CommandError> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(CommandError::Closed)
     }
 
-    fn set(&self, active: Option<ActiveBus>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = active;
+    fn set(&self, home: Option<BusState>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = home;
     }
 }
 
@@ -87,23 +87,23 @@ impl Bus {
         let key: Option<Arc<str>> = options.key.map(Arc::from);
         let (let_in, users) = (key.clone(), options.users);
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
-            let who = identify(&handshake, let_in.as_deref(), users).map(|who| {
-                socket.extensions().insert(who);
+            let identity = identify(&handshake, let_in.as_deref(), users).map(|identity| {
+                socket.extensions().insert(identity);
             });
-            async move { who }
+            async move { identity }
         });
-        let present = Present::default();
-        let (coming, going) = (present.clone(), present.clone());
+        let presence = Presence::default();
+        let (coming, going) = (presence.clone(), presence.clone());
         namespace.on_connect(move |socket: Socket| {
-            let present = coming.clone();
-            async move { present.arrive(&socket).await }
+            let presence = coming.clone();
+            async move { presence.connect(&socket).await }
         });
         namespace.on_disconnect(move |socket: Socket| {
-            let present = going.clone();
-            async move { present.leave(&socket).await }
+            let presence = going.clone();
+            async move { presence.disconnect(&socket).await }
         });
         let slot = Slot::default();
-        slot.set(Some(ActiveBus { namespace: namespace.clone(), present }));
+        slot.set(Some(BusState { namespace: namespace.clone(), presence }));
         for op in Command::OPS {
             let slot = slot.clone();
             namespace.on(op, move |socket: Socket, Data(data): Data<Value>| {
@@ -175,19 +175,19 @@ fn identify(handshake: &Handshake, key: Option<&str>, users: Users) -> Result<Id
         }
         (Some(_), _) => Err(ConnectError::new("not a service")),
         (None, Some(user)) if users == Users::Believed && named(&user) => Ok(Identity::User(user)),
-        _ => Ok(Identity::Anonymous),
+        _ => Ok(Identity::Unknown),
     }
 }
 
 /// Without a configured key every value is accepted.
 fn is_key(key: Option<&str>, brought: Option<&str>) -> bool {
-    key.is_none_or(|key| system_support::is_same(key, brought.unwrap_or_default()))
+    key.is_none_or(|key| system_support::is_equal(key, brought.unwrap_or_default()))
 }
 
 /// Forwards a standard event of any client to all services, with the sender as its source. The bus itself
 /// answers presence queries.
 async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Result<(), CommandError> {
-    let who = Identity::of(&socket);
+    let identity = Identity::of(&socket);
     let Value::Object(mut fields) = data else {
         return Err(CommandError::Invalid("expected an object".to_owned()));
     };
@@ -195,7 +195,7 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
         fields.remove(ours);
     }
     let mut event = Event { fields, ..Event::new(kind) };
-    who.source().clone_into(&mut event.source);
+    identity.source().clone_into(&mut event.source);
     if event.kind == EventType::PresenceQuery {
         let Some(user) = event.field::<String>("user_id") else {
             return Err(CommandError::Invalid("expected { user_id }".to_owned()));
@@ -205,15 +205,15 @@ async fn hear(socket: Socket, slot: Slot, kind: EventType, data: Value) -> Resul
         "bus".clone_into(&mut update.source);
         return Ok(socket.emit(update.kind.name(), &update)?);
     }
-    if !matches!(who, Identity::Service(_)) {
+    if !matches!(identity, Identity::Service(_)) {
         // A client must not send as another user.
         for ours in ["user_id", "client_id"] {
             event.fields.remove(ours);
         }
     }
-    match who {
+    match identity {
         Identity::User(user) => event = event.with("user_id", user),
-        Identity::Anonymous => event = event.with("client_id", socket.id()),
+        Identity::Unknown => event = event.with("client_id", socket.id()),
         Identity::Service(_) => {}
     }
     debug!(kind = event.kind.name(), source = event.source, "heard");
@@ -228,7 +228,7 @@ async fn obey(socket: &Socket, slot: &Slot, op: &str, data: Value) -> Result<Out
 }
 
 async fn carry_out(
-    ActiveBus { namespace, present }: &ActiveBus,
+    BusState { namespace, presence }: &BusState,
     command: Command,
     source: &str,
     asking: Option<&Socket>,
@@ -265,7 +265,7 @@ async fn carry_out(
             let socket = meant(namespace, client_id, asking)?;
             socket.join(room.as_str());
             if let Some(user) = room.strip_prefix(USER_ROOM) {
-                present.introduce(&socket, user).await;
+                presence.assign_user(&socket, user).await;
             }
             Ok(Outcome { reached: 1 })
         }
@@ -273,7 +273,7 @@ async fn carry_out(
             let socket = meant(namespace, client_id, asking)?;
             socket.leave(&room);
             if let Some(user) = room.strip_prefix(USER_ROOM) {
-                present.forget(&socket, user).await;
+                presence.withdraw_user(&socket, user).await;
             }
             Ok(Outcome { reached: 1 })
         }

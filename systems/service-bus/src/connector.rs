@@ -48,7 +48,7 @@ impl Default for ConnectorOptions {
 
 /// State of the link to the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkState {
     /// A connection.
     Socket,
     /// The HTTP API: events can be sent, but not received. Connection attempts continue.
@@ -80,7 +80,7 @@ pub enum BusError {
     /// The bus refused the command.
     #[error("the bus refused: {0}")]
     Refused(String),
-    /// The bus refuses this service, most likely because of its key. See [`Link::Refused`].
+    /// The bus refuses this service, most likely because of its key. See [`LinkState::Refused`].
     #[error("the bus does not take this service: {0}")]
     Denied(String),
     /// The connection was lost, or the ack did not arrive in time: the command may have been executed.
@@ -187,11 +187,11 @@ impl ServiceConnector {
     /// Connects. If there is no connection in time, the API is used as long as it is reachable, and
     /// connection attempts continue. [`BusError::Denied`] means that the bus refuses the service: then
     /// neither works.
-    pub async fn initialize(&self) -> Result<Link, BusError> {
+    pub async fn initialize(&self) -> Result<LinkState, BusError> {
         *locked(&self.denied) = None;
         self.socket.connect();
         match timeout(self.limit, self.socket.connected()).await {
-            Ok(Ok(())) => return Ok(Link::Socket),
+            Ok(Ok(())) => return Ok(LinkState::Socket),
             Ok(Err(ConnectError::Refused(refusal))) => {
                 *locked(&self.denied) = Some(refusal.message.clone());
                 return Err(BusError::Denied(refusal.message));
@@ -200,7 +200,7 @@ impl ServiceConnector {
             Err(_) => debug!(service = &*self.name, "no connection in time"),
         }
         match self.fallback.is_there().await.map_err(BusError::from) {
-            Ok(()) => Ok(Link::Http),
+            Ok(()) => Ok(LinkState::Http),
             Err(error) => {
                 if let BusError::Denied(why) = &error {
                     *locked(&self.denied) = Some(why.clone());
@@ -212,11 +212,11 @@ impl ServiceConnector {
     }
 
     /// The current state of the link.
-    pub fn link(&self) -> Link {
+    pub fn link(&self) -> LinkState {
         match (self.socket.is_connected(), self.why_denied()) {
-            (true, _) => Link::Socket,
-            (false, None) => Link::Http,
-            (false, Some(_)) => Link::Refused,
+            (true, _) => LinkState::Socket,
+            (false, None) => LinkState::Http,
+            (false, Some(_)) => LinkState::Refused,
         }
     }
 

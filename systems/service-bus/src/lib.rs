@@ -37,11 +37,11 @@ mod command;
 mod connector;
 mod event;
 mod fallback;
-mod present;
+mod presence;
 
 pub use self::bus::{Bus, BusOptions, Users};
 pub use self::command::{Command, CommandError, Outcome};
-pub use self::connector::{BusError, ConnectorError, ConnectorOptions, Link, ServiceConnector};
+pub use self::connector::{BusError, ConnectorError, ConnectorOptions, LinkState, ServiceConnector};
 pub use self::event::{Event, EventType};
 pub use self::fallback::FallbackError;
 pub use engineio::client::Tls;

@@ -18,10 +18,10 @@ const desk = await join({ user_id: "ada" }, ["polling"]);
 const bob = await join({ user_id: "bob" }, ["websocket"]);
 const anonymous = await join({});
 
-// An event of a user goes to the services; the chat service forwards it to all clients of the recipient.
+// The services receive an event of a user; the chat service forwards it to all clients of the recipient.
 const heard = [ada, desk].map((socket) => next(socket, "chat:message"));
 for (const stranger of [bob, anonymous]) {
-  stranger.on("chat:message", () => assert.fail("this event was not for all clients"));
+  stranger.on("chat:message", () => assert.fail("this event was for another user"));
 }
 bob.emit("chat:message", { recipient_id: "ada", content: "Hello, world!", source: "the boss", user_id: "eve" });
 for (const [event] of await Promise.all(heard)) {
@@ -77,7 +77,7 @@ assert.equal((await post("broadcast", { event })).reached, 6);
 assert.deepEqual(await post("leave_room", { client_id: anonymous.id, room: "tea" }), { success: true, reached: 1 });
 assert.deepEqual(await post("emit_to_room", { room: "tea", event }), { success: true, reached: 0 });
 
-// Those who go are gone.
+// Disconnected users are offline.
 for (const socket of [ada, desk, bob, anonymous, service]) {
   socket.close();
 }

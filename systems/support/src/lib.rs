@@ -15,7 +15,7 @@ mod settings;
 mod stop;
 
 pub use self::log::{log, log_at};
-pub use self::secret::is_same;
-pub use self::serve::{PATIENCE, name_peers, serve};
+pub use self::secret::is_equal;
+pub use self::serve::{SHUTDOWN_TIMEOUT, serve, with_peer_addresses};
 pub use self::settings::{SettingError, parsed, secret, variable};
-pub use self::stop::{Failure, exit_code, told_to_stop};
+pub use self::stop::{Failure, exit_code, stop_signal};

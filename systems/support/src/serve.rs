@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tower_service::Service;
 
 /// Default deadline for requests in flight at shutdown.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` completes. Requests in flight then have `patience` to finish, and are cut off after
 /// that.
@@ -50,7 +50,7 @@ pub async fn serve(
 
 /// Passes the peer address from axum to a Socket.IO server in the router. It must be the outermost layer, so
 /// it is added last.
-pub fn name_peers(router: Router) -> Router {
+pub fn with_peer_addresses(router: Router) -> Router {
     router.layer(from_fn(name_peer))
 }
 

@@ -15,7 +15,7 @@ pub enum SettingError {
         value: String,
     },
     /// A secret was expected.
-    #[error("{0}: an empty secret protects nothing")]
+    #[error("{0}: an empty secret gives no protection")]
     Empty(&'static str),
 }
 

@@ -22,7 +22,7 @@ pub fn exit_code<E: Display>(done: Result<(), E>) -> ExitCode {
 /// Completes when the process receives a stop signal, from the keyboard or from a service manager. Signals
 /// are received from this call on, not from the first poll, so a program that afterwards prints that it is
 /// ready can be stopped at once.
-pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     #[cfg(unix)]

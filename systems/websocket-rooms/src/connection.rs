@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::line::{Line, SendError};
+use crate::endpoint::{Endpoint, SendError};
 use crate::message::Message;
 use crate::state::{CloseReason, ConnectionState};
 
@@ -27,7 +27,7 @@ struct Shared {
     peer: Option<SocketAddr>,
     metadata: Mutex<Metadata>,
     rooms: Mutex<BTreeSet<Arc<str>>>,
-    line: Line,
+    endpoint: Endpoint,
 }
 
 impl Connection {
@@ -36,7 +36,7 @@ impl Connection {
         user: Option<Arc<str>>,
         metadata: Metadata,
         peer: Option<SocketAddr>,
-        line: Line,
+        endpoint: Endpoint,
     ) -> Self {
         Self(Arc::new(Shared {
             id,
@@ -45,7 +45,7 @@ impl Connection {
             peer,
             metadata: Mutex::new(metadata),
             rooms: Mutex::default(),
-            line,
+            endpoint,
         }))
     }
 
@@ -86,23 +86,23 @@ impl Connection {
 
     /// The current state.
     pub fn state(&self) -> ConnectionState {
-        self.0.line.state()
+        self.0.endpoint.state()
     }
 
     /// Round-trip time of the last ping. `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
-        self.0.line.pulse().latency
+        self.0.endpoint.pulse().latency
     }
 
     /// Number of bytes in its outbox.
     pub fn queued_bytes(&self) -> usize {
-        self.0.line.queued_bytes()
+        self.0.endpoint.queued_bytes()
     }
 
     /// Queues a message without waiting. Messages that cannot be written at once wait within the limits of
-    /// [`LineOptions`](crate::LineOptions).
+    /// [`ConnectionOptions`](crate::ConnectionOptions).
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.0.line.send(message.into())
+        self.0.endpoint.send(message.into())
     }
 
     /// Sends a value as JSON.
@@ -112,16 +112,16 @@ impl Connection {
 
     /// Closes the connection: the queued messages are sent, then a close frame with the code and the reason.
     pub fn close(&self, code: u16, reason: &str) {
-        self.0.line.close_with(code, reason);
+        self.0.endpoint.close_with(code, reason);
     }
 
     /// Waits for the end of the connection, and returns its reason.
     pub async fn closed(&self) -> CloseReason {
-        self.0.line.ended().await
+        self.0.endpoint.ended().await
     }
 
-    pub(crate) fn line(&self) -> &Line {
-        &self.0.line
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
     }
 
     pub(crate) fn id_shared(&self) -> Arc<str> {

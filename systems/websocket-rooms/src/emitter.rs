@@ -181,20 +181,20 @@ mod tests {
 
     #[tokio::test]
     async fn handlers_are_called_in_order_until_they_are_removed() {
-        let told: Arc<Mutex<Vec<(u8, u8)>>> = Arc::default();
+        let calls: Arc<Mutex<Vec<(u8, u8)>>> = Arc::default();
         let emitter = Emitter::<TestEvent>::new();
-        let tell = |who: u8| {
-            let told = Arc::clone(&told);
+        let handler = |number: u8| {
+            let calls = Arc::clone(&calls);
             move |event| {
-                if let TestEvent::This(what) = event {
-                    told.lock().unwrap().push((who, what));
+                if let TestEvent::This(value) = event {
+                    calls.lock().unwrap().push((number, value));
                 }
                 async {}
             }
         };
-        let first = emitter.on(Kind::This, tell(1));
-        emitter.once(Kind::This, tell(2));
-        emitter.on(Kind::This, tell(3));
+        let first = emitter.on(Kind::This, handler(1));
+        emitter.once(Kind::This, handler(2));
+        emitter.on(Kind::This, handler(3));
         assert_eq!((emitter.len(Kind::This), emitter.is_empty(Kind::That)), (3, true));
         emitter.emit(TestEvent::This(0)).await;
         emitter.emit(TestEvent::This(1)).await;
@@ -202,6 +202,6 @@ mod tests {
         assert!(emitter.off(first));
         assert!(!emitter.off(first));
         emitter.emit(TestEvent::This(2)).await;
-        assert_eq!(*told.lock().unwrap(), [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (3, 2)]);
+        assert_eq!(*calls.lock().unwrap(), [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (3, 2)]);
     }
 }

@@ -25,14 +25,14 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `hub` | a server and several named clients as one unit |
+//! | `group` | a server and several named clients as one unit |
 //! | `server`, `serve` | the server's API, and the tasks of its connections |
 //! | `client`, `run` | the client's API, and its task |
 //! | `handshake` | the WebSocket handshake and the authentication |
 //! | `registry` | the tables of connections, rooms and users |
 //! | `connection` | one client, from the view of the server |
 //! | `wire` | the task of one WebSocket, on either side |
-//! | `line` | its state and its outbox |
+//! | `endpoint` | its state and its outbox |
 //! | `emitter` | handlers of events |
 //! | `message`, `state`, `options`, `backoff` | small types |
 
@@ -40,9 +40,9 @@ mod backoff;
 mod client;
 mod connection;
 mod emitter;
+mod endpoint;
+mod group;
 mod handshake;
-mod hub;
-mod line;
 mod message;
 mod options;
 mod registry;
@@ -55,9 +55,9 @@ mod wire;
 pub use self::client::{Client, ClientEvent, ClientEventKind, ClientOptions, ConnectError};
 pub use self::connection::{Connection, Metadata};
 pub use self::emitter::{Emitter, Event, HandlerId};
+pub use self::endpoint::{ConnectionOptions, SendError};
+pub use self::group::{CreateError, Group, GroupStats, Reached};
 pub use self::handshake::{Handshake, Identity, Refusal};
-pub use self::hub::{CreateError, Hub, HubStats, Reached};
-pub use self::line::{LineOptions, SendError};
 pub use self::message::{Farewell, Message, MessageType, Utf8Bytes};
 pub use self::options::ServerOptions;
 pub use self::registry::{JoinError, Room};

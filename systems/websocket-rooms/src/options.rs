@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engineio::Origins;
 
-use crate::line::LineOptions;
+use crate::endpoint::ConnectionOptions;
 
 /// The options of a [`Server`](crate::Server).
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct ServerOptions {
     /// Timeout of the handshake, including the authentication by the application. Default: 10 seconds.
     pub handshake_timeout: Duration,
     /// Limits and timeouts of a connection.
-    pub line: LineOptions,
+    pub connection: ConnectionOptions,
 }
 
 impl Default for ServerOptions {
@@ -31,7 +31,7 @@ impl Default for ServerOptions {
             max_connections: 10_000,
             max_rooms_per_connection: 100,
             handshake_timeout: Duration::from_secs(10),
-            line: LineOptions::default(),
+            connection: ConnectionOptions::default(),
         }
     }
 }

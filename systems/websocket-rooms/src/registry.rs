@@ -23,7 +23,7 @@ pub struct Room {
 #[non_exhaustive]
 pub enum JoinError {
     /// The connection does not exist (any more).
-    #[error("the connection is gone")]
+    #[error("the connection has ended")]
     Gone,
     /// The connection is in the maximum number of rooms.
     #[error("the connection is in too many rooms")]

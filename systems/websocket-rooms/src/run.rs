@@ -6,7 +6,7 @@ use tracing::debug;
 
 use crate::backoff::{Backoff, chance};
 use crate::client::{Client, ClientEvent, ConnectError};
-use crate::line::{Line, raised};
+use crate::endpoint::{Endpoint, raised};
 use crate::message::{Message, MessageType};
 use crate::state::CloseReason;
 use crate::wire::{self, Sent};
@@ -29,8 +29,8 @@ impl Client {
             };
             let error = match attempt {
                 Ok(ws) => {
-                    let (line, outgoing) = Line::new(&options.line);
-                    if !self.up(&line) {
+                    let (endpoint, outgoing) = Endpoint::new(&options.connection);
+                    if !self.up(&endpoint) {
                         break ConnectError::Closed;
                     }
                     if let Some(opened) = opened.take() {
@@ -38,11 +38,18 @@ impl Client {
                         let _ = opened.send(Ok(()));
                     }
                     debug!(url = %self.url(), "open");
-                    let (inbox, messages) = mpsc::channel(options.line.max_unhandled.max(1));
+                    let (inbox, messages) = mpsc::channel(options.connection.max_unhandled.max(1));
                     let handlers = tokio::spawn(handle(self.clone(), messages));
-                    let reason =
-                        wire::drive(ws, &line, outgoing, inbox, &options.line, Some(self.tell_sent())).await;
-                    line.closed(reason.clone());
+                    let reason = wire::drive(
+                        ws,
+                        &endpoint,
+                        outgoing,
+                        inbox,
+                        &options.connection,
+                        Some(self.tell_sent()),
+                    )
+                    .await;
+                    endpoint.closed(reason.clone());
                     debug!(url = %self.url(), %reason, "closed");
                     let again =
                         options.auto_reconnect && !matches!(reason, CloseReason::Local(_)) && self.down();

@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::connection::Connection;
+use crate::endpoint::{Endpoint, Outgoing, raised};
 use crate::handshake::{self, Identity, Refusal};
-use crate::line::{Line, Outgoing, raised};
 use crate::message::Message;
 use crate::registry::Room;
 use crate::server::{Server, ServerEvent};
@@ -75,7 +75,7 @@ impl Server {
                     return None;
                 }
             };
-            let ws = asked.accept(wire::config(&options.line)).await?;
+            let ws = asked.accept(wire::config(&options.connection)).await?;
             Some((ws, guest, outgoing))
         };
         let mut closing = self.closing();
@@ -88,11 +88,11 @@ impl Server {
             return;
         };
         let connection = guest.connection.clone();
-        connection.line().open();
+        connection.endpoint().open();
         debug!(id = connection.id(), user = connection.user(), ?peer, "connected");
-        let (inbox, messages) = mpsc::channel(options.line.max_unhandled.max(1));
+        let (inbox, messages) = mpsc::channel(options.connection.max_unhandled.max(1));
         let handlers = tokio::spawn(handle(self.clone(), connection.clone(), messages));
-        let reason = wire::drive(ws, connection.line(), outgoing, inbox, &options.line, None).await;
+        let reason = wire::drive(ws, connection.endpoint(), outgoing, inbox, &options.connection, None).await;
         let left = guest.leave(reason.clone());
         debug!(id = connection.id(), %reason, "disconnected");
         // A panic of a handler has already been reported by the panic hook; the other handlers still receive
@@ -108,8 +108,8 @@ impl Server {
     fn admit(&self, identity: Identity, peer: Option<SocketAddr>) -> Result<(Guest, Outgoing), Refusal> {
         let unavailable = |text: &str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text);
         let id = new_id().ok_or_else(|| unavailable("no random numbers"))?;
-        let (line, outgoing) = Line::new(&self.options().line);
-        let connection = Connection::new(id, identity.user.map(Arc::from), identity.metadata, peer, line);
+        let (endpoint, outgoing) = Endpoint::new(&self.options().connection);
+        let connection = Connection::new(id, identity.user.map(Arc::from), identity.metadata, peer, endpoint);
         if !self.registry().insert(&connection, self.options().max_connections) {
             return Err(unavailable("no place for another connection"));
         }
@@ -127,7 +127,7 @@ impl Guest {
     /// Removes the connection. Returns the rooms that it was in.
     fn leave(self, reason: CloseReason) -> Vec<Room> {
         let left = self.server.registry().remove(&self.connection);
-        self.connection.line().closed(reason);
+        self.connection.endpoint().closed(reason);
         left
     }
 }
@@ -136,7 +136,7 @@ impl Drop for Guest {
     fn drop(&mut self) {
         if self.connection.state() != ConnectionState::Closed {
             self.server.registry().remove(&self.connection);
-            self.connection.line().closed(CloseReason::Lost);
+            self.connection.endpoint().closed(CloseReason::Lost);
         }
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use crate::connection::Connection;
 use crate::emitter::{Emitter, Event, HandlerId};
+use crate::endpoint::SendError;
 use crate::handshake::{Authenticate, Handshake, Identity, Refusal};
-use crate::line::SendError;
 use crate::message::{Message, MessageType};
 use crate::options::ServerOptions;
 use crate::registry::{JoinError, Joined, Registry, Room, Target};
@@ -302,7 +302,7 @@ impl Server {
         };
         self.0.closing.send_replace(true);
         for connection in connections {
-            connection.close(1001, "the server goes down");
+            connection.close(1001, "the server is shutting down");
         }
     }
 

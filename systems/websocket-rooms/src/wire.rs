@@ -16,7 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 
-use crate::line::{Line, LineOptions, Outgoing};
+use crate::endpoint::{ConnectionOptions, Endpoint, Outgoing};
 use crate::message::{Farewell, Message, from_wire, into_wire};
 use crate::state::CloseReason;
 
@@ -27,7 +27,7 @@ const BATCH: usize = 64;
 pub(crate) type Sent = Box<dyn Fn(Message) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// The settings of tungstenite: its default buffers are too large for many connections.
-pub(crate) fn config(options: &LineOptions) -> WebSocketConfig {
+pub(crate) fn config(options: &ConnectionOptions) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
         .write_buffer_size(4096)
@@ -38,20 +38,20 @@ pub(crate) fn config(options: &LineOptions) -> WebSocketConfig {
 /// Runs the connection to its end, and returns the reason.
 pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
     ws: WebSocketStream<S>,
-    line: &Line,
+    endpoint: &Endpoint,
     mut outgoing: Outgoing,
     inbox: mpsc::Sender<Message>,
-    options: &LineOptions,
+    options: &ConnectionOptions,
     sent: Option<Sent>,
 ) -> CloseReason {
-    line.pulse().heard = Instant::now();
+    endpoint.pulse().heard = Instant::now();
     let (mut sink, mut stream) = ws.split();
     let reason = {
-        let read = read(&mut stream, line, &inbox);
-        let write = write(&mut sink, line, &mut outgoing, options, sent.as_ref());
+        let read = read(&mut stream, endpoint, &inbox);
+        let write = write(&mut sink, endpoint, &mut outgoing, options, sent.as_ref());
         // A slow consumer does not receive the rest of its outbox.
         let cut = async {
-            match line.ending().await {
+            match endpoint.ending().await {
                 CloseReason::SlowConsumer => CloseReason::SlowConsumer,
                 _ => std::future::pending().await,
             }
@@ -63,8 +63,8 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     // No more messages are queued. If a close was requested earlier, its reason counts.
-    line.close(reason);
-    let reason = line.ending().await;
+    endpoint.close(reason);
+    let reason = endpoint.ending().await;
     // The handlers receive no more messages, but may still be running.
     drop(inbox);
     let goodbye = async {
@@ -87,17 +87,17 @@ pub(crate) async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
 
 async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut SplitStream<WebSocketStream<S>>,
-    line: &Line,
+    endpoint: &Endpoint,
     inbox: &mpsc::Sender<Message>,
 ) -> CloseReason {
     loop {
         if inbox.capacity() == 0 {
-            line.pulse().reading = false;
+            endpoint.pulse().reading = false;
         }
         let Ok(place) = inbox.reserve().await else {
             return CloseReason::HandlerFailed;
         };
-        line.pulse().reading = true;
+        endpoint.pulse().reading = true;
         let frame = tokio::select! {
             frame = stream.next() => frame,
             () = inbox.closed() => return CloseReason::HandlerFailed,
@@ -107,7 +107,7 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             Some(Err(error)) => return reason_of(&error),
             Some(Ok(frame)) => from_wire(frame),
         };
-        let mut pulse = line.pulse();
+        let mut pulse = endpoint.pulse();
         pulse.heard = Instant::now();
         match message {
             None => continue,
@@ -134,9 +134,9 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
 /// written.
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     sink: &mut SplitSink<WebSocketStream<S>, tungstenite::Message>,
-    line: &Line,
+    endpoint: &Endpoint,
     outgoing: &mut Outgoing,
-    options: &LineOptions,
+    options: &ConnectionOptions,
     sent: Option<&Sent>,
 ) -> CloseReason {
     let mut waits_since = None;
@@ -144,10 +144,10 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let (first, ending) = tokio::select! {
             biased;
-            reason = line.ending() => (outgoing.try_next(), Some(reason)),
+            reason = endpoint.ending() => (outgoing.try_next(), Some(reason)),
             message = outgoing.next() => (message, None),
             () = sleep_until(wake) => {
-                match beat(line, waits_since, options) {
+                match beat(endpoint, waits_since, options) {
                     Beat::Quiet(until) => {
                         (waits_since, wake) = (None, until);
                         continue;
@@ -155,7 +155,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
                     Beat::Dead => return CloseReason::PingTimeout,
                     Beat::Ping => {
                         let now = Instant::now();
-                        line.pulse().pinged = Some(now);
+                        endpoint.pulse().pinged = Some(now);
                         (waits_since, wake) = (Some(now), now + options.ping_timeout);
                         (Some(Message::Ping(bytes::Bytes::new())), None)
                     }
@@ -247,9 +247,9 @@ enum Beat {
     Ping,
 }
 
-fn beat(line: &Line, waits_since: Option<Instant>, options: &LineOptions) -> Beat {
+fn beat(endpoint: &Endpoint, waits_since: Option<Instant>, options: &ConnectionOptions) -> Beat {
     let (heard, reading) = {
-        let pulse = line.pulse();
+        let pulse = endpoint.pulse();
         (pulse.heard, pulse.reading)
     };
     match waits_since {
@@ -281,11 +281,11 @@ mod tests {
         let (near, _far) = tokio::io::duplex(1 << 20);
         let ws = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
         let (mut sink, _stream) = ws.split();
-        let options = LineOptions::default();
-        let (line, mut outgoing) = Line::new(&options);
-        line.open();
+        let options = ConnectionOptions::default();
+        let (endpoint, mut outgoing) = Endpoint::new(&options);
+        endpoint.open();
         for number in 0..3 * BATCH {
-            line.send(number.to_string().into()).unwrap();
+            endpoint.send(number.to_string().into()).unwrap();
         }
         for batch in 0..3 {
             let first = outgoing.try_next().unwrap();

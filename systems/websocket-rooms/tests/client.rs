@@ -1,4 +1,4 @@
-//! The client: reconnects, gives up, and emits events; a hub manages several named clients.
+//! The client: reconnects, gives up, and emits events; a group manages several named clients.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use websocket_rooms::{
-    Client, ClientEventKind, ClientOptions, CloseReason, ConnectError, ConnectionState, CreateError,
-    Farewell, Hub, Identity, LineOptions, Reached, Refusal, SendError, Server, ServerStats,
+    Client, ClientEventKind, ClientOptions, CloseReason, ConnectError, ConnectionOptions, ConnectionState,
+    CreateError, Farewell, Group, Identity, Reached, Refusal, SendError, Server, ServerStats,
 };
 
 async fn serve(server: &Server, addr: &str) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
@@ -41,34 +41,34 @@ fn quick() -> ClientOptions {
 
 /// Collects all events of a client.
 fn listen(client: &Client) -> mpsc::UnboundedReceiver<String> {
-    let (tell, told) = mpsc::unbounded_channel();
-    let say = |tell: &mpsc::UnboundedSender<String>| {
-        let tell = tell.clone();
+    let (record, recorded) = mpsc::unbounded_channel();
+    let say = |record: &mpsc::UnboundedSender<String>| {
+        let record = record.clone();
         move |what: String| {
-            let _ = tell.send(what);
+            let _ = record.send(what);
         }
     };
-    let open = say(&tell);
+    let open = say(&record);
     client.on_open(move |client| {
         open(format!("open {:?}", client.state()));
         async {}
     });
-    let message = say(&tell);
+    let message = say(&record);
     client.on_message(move |_, got| {
         message(format!("message {}", String::from_utf8_lossy(got.data())));
         async {}
     });
-    let sent = say(&tell);
+    let sent = say(&record);
     client.on_sent(move |_, got| {
         sent(format!("sent {}", String::from_utf8_lossy(got.data())));
         async {}
     });
-    let close = say(&tell);
+    let close = say(&record);
     client.on_close(move |_, reason| {
         close(format!("close {reason}"));
         async {}
     });
-    told
+    recorded
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_client_reconnects_when_the_server_restarts() {
     let server = echo();
     let (addr, served) = serve(&server, "127.0.0.1:0").await;
     let client = Client::new(&format!("ws://{addr}"), quick()).unwrap();
-    let mut told = listen(&client);
+    let mut recorded = listen(&client);
     let (failed, mut failures) = mpsc::unbounded_channel();
     client.on_error(move |client, error| {
         let _ = failed.send((client.state(), error));
@@ -86,31 +86,31 @@ async fn a_client_reconnects_when_the_server_restarts() {
     client.connect().await.unwrap();
     assert!(matches!(client.connect().await, Err(ConnectError::AlreadyConnected)));
     assert_eq!(client.state(), ConnectionState::Open);
-    assert_eq!(soon(told.recv()).await.unwrap(), "open Open");
+    assert_eq!(soon(recorded.recv()).await.unwrap(), "open Open");
     client.send("hello").unwrap();
-    let mut both = [soon(told.recv()).await.unwrap(), soon(told.recv()).await.unwrap()];
+    let mut both = [soon(recorded.recv()).await.unwrap(), soon(recorded.recv()).await.unwrap()];
     both.sort();
     assert_eq!(both, ["message hello", "sent hello"]);
 
     server.close();
     soon(served).await.unwrap().unwrap();
     assert_eq!(
-        soon(told.recv()).await.unwrap(),
-        "close closed by the other side (1001 the server goes down)"
+        soon(recorded.recv()).await.unwrap(),
+        "close closed by the other side (1001 the server is shutting down)"
     );
     let (state, error) = soon(failures.recv()).await.unwrap();
     assert!(matches!(error, ConnectError::Io(_)), "{error}");
     assert_eq!((state, client.send("meanwhile")), (ConnectionState::Connecting, Err(SendError::NotOpen)));
 
     let (_, served) = serve(&echo(), &addr.to_string()).await;
-    assert_eq!(soon(told.recv()).await.unwrap(), "open Open");
+    assert_eq!(soon(recorded.recv()).await.unwrap(), "open Open");
     client.send_json(&["again"]).unwrap();
-    let mut both = [soon(told.recv()).await.unwrap(), soon(told.recv()).await.unwrap()];
+    let mut both = [soon(recorded.recv()).await.unwrap(), soon(recorded.recv()).await.unwrap()];
     both.sort();
     assert_eq!(both, [r#"message ["again"]"#, r#"sent ["again"]"#]);
     client.close();
     soon(client.closed()).await;
-    assert_eq!(soon(told.recv()).await.unwrap(), "close closed by this side (1000 )");
+    assert_eq!(soon(recorded.recv()).await.unwrap(), "close closed by this side (1000 )");
     assert_eq!(client.state(), ConnectionState::Closed);
     served.abort();
 }
@@ -191,12 +191,12 @@ async fn a_client_verifies_the_certificate_of_the_server() {
     let (secure, tls) = tls::in_front_of(addr).await;
     let url = format!("wss://localhost:{}/?user=ada", secure.port());
     let client = Client::new(&url, ClientOptions { tls, ..quick() }).unwrap();
-    let mut told = listen(&client);
+    let mut recorded = listen(&client);
     soon(client.connect()).await.unwrap();
     let large = "x".repeat(200_000);
     client.send(large.as_str()).unwrap();
-    assert_eq!(soon(told.recv()).await.unwrap(), "open Open");
-    let mut both = [soon(told.recv()).await.unwrap(), soon(told.recv()).await.unwrap()];
+    assert_eq!(soon(recorded.recv()).await.unwrap(), "open Open");
+    let mut both = [soon(recorded.recv()).await.unwrap(), soon(recorded.recv()).await.unwrap()];
     both.sort();
     assert_eq!(both, [format!("message {large}"), format!("sent {large}")]);
     client.close();
@@ -212,13 +212,13 @@ async fn a_client_closed_during_the_close_handshake_stays_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     // The server sends a close frame, and keeps the connection open as long as it can.
-    let (tell, told) = tokio::sync::oneshot::channel();
+    let (record, recorded) = tokio::sync::oneshot::channel();
     let serving = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut ws = tokio_tungstenite::accept_async(stream).await.unwrap();
         ws.close(None).await.unwrap();
         let mut stream = ws.into_inner();
-        tell.send(()).unwrap();
+        record.send(()).unwrap();
         let again = tokio::select! {
             again = listener.accept() => again.is_ok(),
             _ = async { while stream.read(&mut [0; 64]).await.is_ok_and(|len| len > 0) {} } => false,
@@ -226,10 +226,11 @@ async fn a_client_closed_during_the_close_handshake_stays_closed() {
         let _ = stream.shutdown().await;
         again
     });
-    let line = LineOptions { close_timeout: Duration::from_secs(1), ..LineOptions::default() };
-    let client = Client::new(&format!("ws://{addr}"), ClientOptions { line, ..quick() }).unwrap();
+    let connection =
+        ConnectionOptions { close_timeout: Duration::from_secs(1), ..ConnectionOptions::default() };
+    let client = Client::new(&format!("ws://{addr}"), ClientOptions { connection, ..quick() }).unwrap();
     client.connect().await.unwrap();
-    soon(told).await.unwrap();
+    soon(recorded).await.unwrap();
     soon(async {
         while client.state() != ConnectionState::Closing {
             tokio::task::yield_now().await;
@@ -260,17 +261,18 @@ async fn a_client_can_be_connected_again_after_a_handler_panic() {
 #[tokio::test]
 async fn a_slow_handler_does_not_delay_the_server() {
     let (addr, _) = serve(&echo(), "127.0.0.1:0").await;
-    let line = LineOptions { ping_timeout: Duration::from_millis(20), ..LineOptions::default() };
-    let client = Client::new(&format!("ws://{addr}"), ClientOptions { line, ..quick() }).unwrap();
+    let connection =
+        ConnectionOptions { ping_timeout: Duration::from_millis(20), ..ConnectionOptions::default() };
+    let client = Client::new(&format!("ws://{addr}"), ClientOptions { connection, ..quick() }).unwrap();
     client.on_sent(|_, _| tokio::time::sleep(Duration::from_millis(100)));
-    let mut told = listen(&client);
+    let mut recorded = listen(&client);
     client.connect().await.unwrap();
     for text in ["one", "two"] {
         client.send(text).unwrap();
     }
     let mut seen = Vec::new();
     while seen.len() < 5 {
-        seen.push(soon(told.recv()).await.unwrap());
+        seen.push(soon(recorded.recv()).await.unwrap());
     }
     seen.sort();
     assert_eq!(seen, ["message one", "message two", "open Open", "sent one", "sent two"]);
@@ -281,10 +283,10 @@ async fn a_hub_has_a_server_and_named_clients() {
     let (one, two) = (echo(), echo());
     let (first, _) = serve(&one, "127.0.0.1:0").await;
     let (second, _) = serve(&two, "127.0.0.1:0").await;
-    let hub = Hub::new(echo());
-    let (own, served) = serve(hub.server(), "127.0.0.1:0").await;
+    let group = Group::new(echo());
+    let (own, served) = serve(group.server(), "127.0.0.1:0").await;
     let (joined, mut joins) = mpsc::unbounded_channel();
-    hub.server().on_connect(move |server, connection| {
+    group.server().on_connect(move |server, connection| {
         let joined = joined.clone();
         async move {
             server.join_room(connection.id(), "lobby").await.unwrap();
@@ -296,13 +298,13 @@ async fn a_hub_has_a_server_and_named_clients() {
     visitor.connect().await.unwrap();
     soon(joins.recv()).await.unwrap();
 
-    let client = hub.create_client_with(&format!("ws://{first}"), "one", quick()).unwrap();
-    let mut told = listen(&client);
+    let client = group.create_client_with(&format!("ws://{first}"), "one", quick()).unwrap();
+    let mut recorded = listen(&client);
     client.connect().await.unwrap();
-    hub.create_client(&format!("ws://{second}"), "two").unwrap();
-    assert!(matches!(hub.create_client("ws://x", "two"), Err(CreateError::NameTaken)));
-    assert!(matches!(hub.create_client("x", "three"), Err(CreateError::Client(_))));
-    let stats = hub.stats();
+    group.create_client(&format!("ws://{second}"), "two").unwrap();
+    assert!(matches!(group.create_client("ws://x", "two"), Err(CreateError::NameTaken)));
+    assert!(matches!(group.create_client("x", "three"), Err(CreateError::Client(_))));
+    let stats = group.stats();
     assert_eq!(
         (stats.server, stats.clients, stats.clients_open),
         (ServerStats { connections: 1, rooms: 1, users: 0 }, 2, 1)
@@ -311,23 +313,23 @@ async fn a_hub_has_a_server_and_named_clients() {
         serde_json::to_value(stats).unwrap(),
         serde_json::json!({ "server": { "connections": 1, "rooms": 1, "users": 0 }, "clients": 2, "clients_open": 1 })
     );
-    assert_eq!(hub.broadcast_all("to all"), Reached { connections: 1, clients: 1 });
-    hub.client("two").unwrap().connect().await.unwrap();
-    assert_eq!(hub.broadcast_all("to all").clients, 2);
-    assert_eq!(hub.send_to_room("lobby", "to the room"), 1);
+    assert_eq!(group.broadcast_all("to all"), Reached { connections: 1, clients: 1 });
+    group.client("two").unwrap().connect().await.unwrap();
+    assert_eq!(group.broadcast_all("to all").clients, 2);
+    assert_eq!(group.send_to_room("lobby", "to the room"), 1);
     for expected in ["open Open", "message to all", "message to all", "message to the room"] {
         assert_eq!(soon(seen.recv()).await.unwrap(), expected);
     }
     // A message that a client sent is echoed by its server.
     let mut rest = Vec::new();
     while rest.len() < 5 {
-        rest.push(soon(told.recv()).await.unwrap());
+        rest.push(soon(recorded.recv()).await.unwrap());
     }
     assert_eq!(rest.iter().filter(|line| *line == "message to all").count(), 2);
-    assert!(hub.remove_client("two"));
-    assert!(!hub.remove_client("two"));
-    assert_eq!(hub.named_clients().len(), 1);
-    hub.close();
+    assert!(group.remove_client("two"));
+    assert!(!group.remove_client("two"));
+    assert_eq!(group.named_clients().len(), 1);
+    group.close();
     soon(served).await.unwrap().unwrap();
     soon(client.closed()).await;
 }

@@ -1,4 +1,4 @@
-// Two servers of npm's ws, visited by clients of the program, which come back to the one that goes away.
+// Two servers of ws from npm; the clients of the program reconnect to the server that restarts.
 //
 //   node host.mjs PROGRAM
 import assert from "node:assert/strict";
@@ -57,7 +57,7 @@ await line("two: (binary)");
 child.stdin.write("/stats\n");
 await line('{"server":{"connections":0,"rooms":0,"users":0},"clients":2,"clients_open":2}');
 
-// One goes away: with a word, then without one. The client comes back each time, the other stays.
+// One server stops: with a close frame, then without one. Its client reconnects each time, the other stays connected.
 first.close(4000, "later");
 await line("one: closed by the other side (4000 later)");
 [first] = await next(one, "connection");
@@ -79,7 +79,7 @@ child.stdin.write("back\n");
 assert.equal((await heard)[0].toString(), "back");
 await line("sent to 2");
 
-// The end of its input is the end of the program, and it says goodbye.
+// The program ends at the end of its input, and sends close frames.
 const ends = [first, second].map((ws) => next(ws, "close"));
 const exit = next(child, "exit");
 child.stdin.end();

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use websocket_rooms::{
-    CloseReason, Connection, ConnectionState, Farewell, Identity, JoinError, LineOptions, Message,
+    CloseReason, Connection, ConnectionOptions, ConnectionState, Farewell, Identity, JoinError, Message,
     MessageType, Metadata, Origins, Refusal, SendError, Server, ServerEvent, ServerEventKind, ServerOptions,
     ServerStats,
 };
@@ -33,9 +33,9 @@ async fn start(options: ServerOptions) -> Running {
             user => Ok(Identity { user: user.map(str::to_owned), metadata }),
         }
     });
-    let (tell, connected) = mpsc::unbounded_channel();
+    let (record, connected) = mpsc::unbounded_channel();
     server.on_connect(move |_, connection| {
-        let _ = tell.send(connection);
+        let _ = record.send(connection);
         async {}
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -68,7 +68,7 @@ async fn messages_reach_the_selected_connections() {
     assert_eq!(server.broadcast_except("not ada", [ada_there.id(), ada_too_there.id()]), 1);
     assert_eq!(server.broadcast_to_room("tea", serde_json::json!({ "room": "tea" })), 2);
     assert_eq!(server.broadcast_to_room_except("tea", "not bob", [bob_there.id()]), 1);
-    assert_eq!(server.broadcast_to_room("empty", "?"), 0);
+    assert_eq!(server.broadcast_to_room("empty room", "?"), 0);
     assert_eq!(server.send_to_user("ada", "to ada, everywhere"), 2);
     assert_eq!(server.send_to_user("eve", "?"), 0);
     server.send(bob_there.id(), "to bob").unwrap();
@@ -131,15 +131,15 @@ async fn a_connection_reports_its_details() {
 
 #[tokio::test]
 async fn events_are_delivered_in_order() {
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let recorded: Arc<Mutex<Vec<String>>> = Arc::default();
     let mut running = start(ServerOptions::default()).await;
     let server = running.server.clone();
-    let tell = |what: &str| {
-        let (told, what) = (Arc::clone(&told), what.to_owned());
-        move |detail: &str| told.lock().unwrap().push(format!("{what} {detail}"))
+    let record = |what: &str| {
+        let (recorded, what) = (Arc::clone(&recorded), what.to_owned());
+        move |detail: &str| recorded.lock().unwrap().push(format!("{what} {detail}"))
     };
     let (done, mut is_done) = mpsc::unbounded_channel();
-    let connect = tell("connect");
+    let connect = record("connect");
     server.on_connect(move |server, connection| {
         connect(connection.user().unwrap());
         async move {
@@ -147,7 +147,7 @@ async fn events_are_delivered_in_order() {
             server.join_room(connection.id(), "other").await.unwrap();
         }
     });
-    let (join, leave, message) = (tell("room:join"), tell("room:leave"), tell("message"));
+    let (join, leave, message) = (record("room:join"), record("room:leave"), record("message"));
     server.on_room_join(move |_, _, room| {
         join(&format!("{} {}", room.name, room.len));
         async {}
@@ -165,7 +165,7 @@ async fn events_are_delivered_in_order() {
             connection.send("handled").unwrap();
         }
     });
-    let (control, gone) = (tell("control"), tell("disconnect"));
+    let (control, gone) = (record("control"), record("disconnect"));
     server.events().on(ServerEventKind::Control, move |event| {
         if let ServerEvent::Control(_, _, got) = event {
             control(&format!("{:?}", got.kind()));
@@ -195,7 +195,7 @@ async fn events_are_delivered_in_order() {
         "room:leave lobby 0",
         "disconnect closed by the other side",
     ];
-    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(*recorded.lock().unwrap(), expected);
     assert!(server.rooms().is_empty());
 }
 
@@ -242,9 +242,13 @@ async fn pages_of_the_same_host_may_connect() {
 
 #[tokio::test]
 async fn limits_are_enforced() {
-    let line = LineOptions { max_message_bytes: 1000, max_queued_bytes: 50_000, ..LineOptions::default() };
+    let connection = ConnectionOptions {
+        max_message_bytes: 1000,
+        max_queued_bytes: 50_000,
+        ..ConnectionOptions::default()
+    };
     let mut running =
-        start(ServerOptions { line, max_rooms_per_connection: 2, ..ServerOptions::default() }).await;
+        start(ServerOptions { connection, max_rooms_per_connection: 2, ..ServerOptions::default() }).await;
     let server = running.server.clone();
     let (mut ws, there) = running.join("/").await;
     for (room, expected) in [("a", Ok(true)), ("b", Ok(true)), ("c", Err(JoinError::TooManyRooms))] {
@@ -276,9 +280,12 @@ async fn limits_are_enforced() {
 #[tokio::test]
 async fn silent_connections_are_pinged_and_then_closed() {
     let quick = Duration::from_millis(50);
-    let line =
-        LineOptions { ping_interval: quick, ping_timeout: Duration::from_secs(3), ..LineOptions::default() };
-    let mut running = start(ServerOptions { line, ..ServerOptions::default() }).await;
+    let connection = ConnectionOptions {
+        ping_interval: quick,
+        ping_timeout: Duration::from_secs(3),
+        ..ConnectionOptions::default()
+    };
+    let mut running = start(ServerOptions { connection, ..ServerOptions::default() }).await;
     let (answered, mut answers) = mpsc::unbounded_channel();
     running.server.events().on(ServerEventKind::Control, move |event| {
         if let ServerEvent::Control(_, connection, message) = event {

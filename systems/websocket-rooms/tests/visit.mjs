@@ -1,4 +1,4 @@
-// npm's ws visits the server; in the end it is told to stop.
+// The client ws of npm against the server; the last step is a stop signal.
 //
 //   node visit.mjs URL PID
 import assert from "node:assert/strict";
@@ -41,7 +41,7 @@ class Client {
 async function join(query) {
   const client = new Client({ token: "open sesame", ...query });
   await next(client.ws, "open");
-  // Into the lobby first, so that others have heard of it before they go on.
+  // Joins the lobby first, so that the other clients receive the join before they continue.
   const me = await client.ask({ type: "me" });
   return [client, me];
 }
@@ -116,7 +116,7 @@ for (const other of [ada, bob]) {
 const ends = [ada, bob].map(({ ws }) => next(ws, "close"));
 process.kill(Number(pid), "SIGTERM");
 for (const [code, reason] of await Promise.all(ends)) {
-  assert.deepEqual([code, reason.toString()], [1001, "the server goes down"]);
+  assert.deepEqual([code, reason.toString()], [1001, "the server is shutting down"]);
 }
 console.log("ok");
 process.exit(0);

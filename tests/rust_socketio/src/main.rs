@@ -22,21 +22,21 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(20);
 const NOTHING: Payload = Payload::Text(Vec::new());
 
-struct Place {
+struct Target {
     url: String,
     transport: fn() -> TransportType,
 }
 
 /// A client in a namespace, and its received events.
-struct Visitor {
+struct TestClient {
     client: Client,
-    heard: Mutex<mpsc::UnboundedReceiver<(Event, Payload)>>,
+    events: Mutex<mpsc::UnboundedReceiver<(Event, Payload)>>,
 }
 
-impl Place {
-    async fn open(&self, name: &str, namespace: &str, token: &str, reconnect: bool) -> Visitor {
-        let (sender, heard) = mpsc::unbounded_channel();
-        let hear = |event: Event| {
+impl Target {
+    async fn open(&self, name: &str, namespace: &str, token: &str, reconnect: bool) -> TestClient {
+        let (sender, events) = mpsc::unbounded_channel();
+        let record = |event: Event| {
             let sender = sender.clone();
             move |payload: Payload, _: Client| -> BoxFuture<'static, ()> {
                 let _ = sender.send((event.clone(), payload));
@@ -50,9 +50,9 @@ impl Place {
             .transport_type((self.transport)())
             .reconnect(reconnect)
             .reconnect_delay(10, 50)
-            .on(Event::Connect, hear(Event::Connect))
-            .on(Event::Close, hear(Event::Close))
-            .on(Event::Error, hear(Event::Error))
+            .on(Event::Connect, record(Event::Connect))
+            .on(Event::Close, record(Event::Close))
+            .on(Event::Error, record(Event::Error))
             .on_any(move |event, payload, _| {
                 let _ = any.send((event, payload));
                 async {}.boxed()
@@ -60,29 +60,29 @@ impl Place {
             .connect()
             .await
             .unwrap_or_else(|error| panic!("{name} cannot connect: {error}"));
-        Visitor { client, heard: Mutex::new(heard) }
+        TestClient { client, events: Mutex::new(events) }
     }
 
-    async fn join(&self, name: &str, namespace: &str, reconnect: bool) -> Visitor {
-        let visitor = self.open(name, namespace, "good", reconnect).await;
-        visitor.next(Event::Connect).await;
-        visitor
+    async fn join(&self, name: &str, namespace: &str, reconnect: bool) -> TestClient {
+        let client = self.open(name, namespace, "good", reconnect).await;
+        client.next(Event::Connect).await;
+        client
     }
 
     /// The error that a refused client receives.
     async fn refusal(&self, namespace: &str, token: &str) -> String {
-        let visitor = self.open("nobody", namespace, token, false).await;
-        let Payload::Text(said) = visitor.next(Event::Error).await else { panic!("the error is text") };
+        let client = self.open("unnamed", namespace, token, false).await;
+        let Payload::Text(said) = client.next(Event::Error).await else { panic!("the error is text") };
         said[0].as_str().expect("one string").to_owned()
     }
 }
 
-impl Visitor {
+impl TestClient {
     /// The payload of the next event, which must be this one.
     async fn next(&self, wanted: impl Into<Event>) -> Payload {
         let wanted = wanted.into();
         let (event, payload) =
-            soon(&wanted.to_string(), self.heard.lock().await.recv()).await.expect("a client");
+            soon(&wanted.to_string(), self.events.lock().await.recv()).await.expect("a client");
         assert_eq!(event, wanted, "{payload:?}");
         payload
     }
@@ -91,9 +91,9 @@ impl Visitor {
     async fn find(&self, wanted: impl Into<Event>) -> Payload {
         let wanted = wanted.into();
         let find = async {
-            let mut heard = self.heard.lock().await;
+            let mut events = self.events.lock().await;
             loop {
-                let (event, payload) = heard.recv().await.expect("a client");
+                let (event, payload) = events.recv().await.expect("a client");
                 if event == wanted {
                     return payload;
                 }
@@ -137,15 +137,15 @@ async fn main() {
         "polling,websocket" => || TransportType::WebsocketUpgrade,
         other => panic!("{other} is no transport"),
     };
-    let place = Place { url: url.clone(), transport };
+    let target = Target { url: url.clone(), transport };
 
     // Refused with data and without, then accepted.
-    let refusal = place.refusal("/chat", "bad").await;
+    let refusal = target.refusal("/chat", "bad").await;
     assert!(refusal.ends_with(r#"{"message":"not allowed","data":{"code":7}}"#), "{refusal}");
-    let refusal = place.refusal("/nowhere", "good").await;
+    let refusal = target.refusal("/nowhere", "good").await;
     assert!(refusal.ends_with(r#"{"message":"Invalid namespace"}"#), "{refusal}");
-    let ada = place.join("ada", "/chat", false).await;
-    let bob = place.join("bob", "/chat", false).await;
+    let ada = target.join("ada", "/chat", false).await;
+    let bob = target.join("bob", "/chat", false).await;
     assert_ne!(ada.ask("who am I", NOTHING).await, bob.ask("who am I", NOTHING).await);
     assert_eq!(ada.ask("credentials", NOTHING).await, answer(json!([{"token": "good", "name": "ada"}])));
 
@@ -161,17 +161,17 @@ async fn main() {
     assert_eq!(ada.next("echoed").await, Payload::from(vec![7_u8, 8, 9]));
 
     // Rooms.
-    for visitor in [&ada, &bob] {
-        assert_eq!(visitor.ask("join", json!("lobby")).await, answer(json!([])));
+    for client in [&ada, &bob] {
+        assert_eq!(client.ask("join", json!("lobby")).await, answer(json!([])));
     }
     ada.emit("say", vec![json!("lobby"), json!({"text": "hello"})]).await;
     assert_eq!(bob.next("said").await, Payload::from(json!({"text": "hello"})));
 
-    keep_order(&place).await;
-    come_back(&place).await;
+    keep_order(&target).await;
+    come_back(&target).await;
 
     // Another namespace, which requires no credentials.
-    let dan = place.join("dan", "/news", false).await;
+    let dan = target.join("dan", "/news", false).await;
     assert_eq!(dan.ask("echo", json!("hello")).await, answer(json!(["hello"])));
 
     // Kinds of disconnect.
@@ -182,8 +182,8 @@ async fn main() {
     println!("ok");
 }
 
-async fn keep_order(place: &Place) {
-    let eve = place.join("eve", "/chat", false).await;
+async fn keep_order(target: &Target) {
+    let eve = target.join("eve", "/chat", false).await;
     for number in 0..1000 {
         eve.emit("number", json!(number)).await;
     }
@@ -194,8 +194,8 @@ async fn keep_order(place: &Place) {
 }
 
 /// A client whose connection is cut reconnects by itself.
-async fn come_back(place: &Place) {
-    let eve = place.join("eve", "/chat", true).await;
+async fn come_back(target: &Target) {
+    let eve = target.join("eve", "/chat", true).await;
     let before = eve.ask("who am I", NOTHING).await;
     eve.emit("cut me off", NOTHING).await;
     eve.find(Event::Connect).await;

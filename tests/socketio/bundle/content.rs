@@ -133,7 +133,7 @@ async fn the_etag_of_an_unknown_version_is_derived_from_the_content() {
         None,
         Some("no json"),
         Some(r#"{"name": "socket.io"}"#),
-        Some(r#"{"name": "somebody's own", "version": "1.0.0"}"#),
+        Some(r#"{"name": "another package", "version": "1.0.0"}"#),
         Some(r#"{"name": "socket.io", "version": "1.0\", \"2.0"}"#),
         Some(r#"{"name": "socket.io", "version": ""}"#),
     ] {

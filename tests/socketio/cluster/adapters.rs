@@ -70,7 +70,7 @@ async fn an_adapter_can_use_the_server_while_it_opens() {
 /// is lost.
 #[tokio::test]
 async fn messages_wait_until_the_adapter_is_open() {
-    let (published, mut heard) = mpsc::unbounded_channel();
+    let (published, mut received) = mpsc::unbounded_channel();
     let (entered, mut opening) = mpsc::unbounded_channel();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -96,7 +96,7 @@ async fn messages_wait_until_the_adapter_is_open() {
     assert!(early.is_pending());
     go_on.send(()).unwrap();
     soon(emit).await.unwrap();
-    let Some(Message::Broadcast { event, .. }) = soon(heard.recv()).await else { panic!("no broadcast") };
+    let Some(Message::Broadcast { event, .. }) = soon(received.recv()).await else { panic!("no broadcast") };
     assert_eq!(event.name(), "hello");
     assert!(ws.text().await.starts_with(r#"40/slow,{"sid":"#));
 }

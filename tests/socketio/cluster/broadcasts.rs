@@ -89,12 +89,12 @@ async fn listeners_of_outgoing_events_receive_events_of_other_nodes() {
     for bus in Bus::of_each_kind() {
         let mut cluster = Cluster::new(bus).await;
         let id = cluster.ids[1].clone();
-        let (sender, mut heard) = mpsc::unbounded_channel();
+        let (sender, mut received) = mpsc::unbounded_channel();
         let socket = cluster.io(1).socket(&id).unwrap();
         socket.on_any_outgoing(move |event, _| sender.send(event.to_owned()).unwrap());
         let to_it = [cluster.io(0).r#in(&id), cluster.io(1).r#in(&id)];
         let remote = [to_it[0].fetch_sockets().await.unwrap(), to_it[1].fetch_sockets().await.unwrap()];
-        let asking = tokio::spawn(async move {
+        let pending = tokio::spawn(async move {
             to_it[0].emit("one", &()).await.unwrap();
             to_it[0].emit_with_ack::<u32>("two", &()).await.unwrap();
             to_it[1].emit_with_ack::<u32>("three", &()).await.unwrap();
@@ -107,9 +107,9 @@ async fn listeners_of_outgoing_events_receive_events_of_other_nodes() {
             let id: String = asked[2..].chars().take_while(char::is_ascii_digit).collect();
             cluster.clients[1].send(&format!("43{id}[1]")).await;
         }
-        soon(asking).await.unwrap();
+        soon(pending).await.unwrap();
         for event in ["one", "two", "three", "four", "five"] {
-            assert_eq!(soon(heard.recv()).await.as_deref(), Some(event));
+            assert_eq!(soon(received.recv()).await.as_deref(), Some(event));
         }
     }
 }

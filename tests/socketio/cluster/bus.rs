@@ -14,7 +14,7 @@ type Post = (NodeId, Message);
 /// The connection between the nodes. Clones share one bus.
 #[derive(Clone)]
 pub(crate) struct Bus {
-    seats: Arc<Mutex<Vec<Seat>>>,
+    members: Arc<Mutex<Vec<Member>>>,
     presence: Presence,
     /// While set, publishing fails.
     pub(crate) broken: Arc<AtomicBool>,
@@ -22,7 +22,7 @@ pub(crate) struct Bus {
     lost: Arc<Mutex<Vec<NodeId>>>,
 }
 
-struct Seat {
+struct Member {
     node: NodeId,
     namespace: String,
     sender: mpsc::UnboundedSender<Post>,
@@ -50,19 +50,20 @@ impl Bus {
     }
 
     fn new(presence: Presence) -> Self {
-        Self { seats: Arc::default(), presence, broken: Arc::default(), lost: Arc::default() }
+        Self { members: Arc::default(), presence, broken: Arc::default(), lost: Arc::default() }
     }
 
     /// Cuts off, without notice, the node that joined this namespace at this position.
     pub(crate) fn lose(&self, namespace: &str, at: usize) {
-        let mut seats = self.seats.lock().unwrap();
-        let places: Vec<_> = (0..seats.len()).filter(|place| seats[*place].namespace == namespace).collect();
-        self.lost.lock().unwrap().push(seats.remove(places[at]).node);
+        let mut members = self.members.lock().unwrap();
+        let positions: Vec<_> =
+            (0..members.len()).filter(|position| members[*position].namespace == namespace).collect();
+        self.lost.lock().unwrap().push(members.remove(positions[at]).node);
     }
 
     /// The number of connected nodes of a namespace.
     pub(crate) fn nodes(&self, namespace: &str) -> usize {
-        self.seats.lock().unwrap().iter().filter(|seat| seat.namespace == namespace).count()
+        self.members.lock().unwrap().iter().filter(|member| member.namespace == namespace).count()
     }
 
     fn send(&self, from: &Wire, to: Option<&NodeId>, message: &Message) -> Result<(), AdapterError> {
@@ -72,11 +73,12 @@ impl Bus {
         if self.lost.lock().unwrap().contains(&from.node) {
             return Ok(());
         }
-        let seats = self.seats.lock().unwrap();
-        let others = seats.iter().filter(|seat| seat.namespace == from.namespace && seat.node != from.node);
-        for seat in others.filter(|seat| to.is_none_or(|to| *to == seat.node)) {
+        let members = self.members.lock().unwrap();
+        let others =
+            members.iter().filter(|member| member.namespace == from.namespace && member.node != from.node);
+        for member in others.filter(|member| to.is_none_or(|to| *to == member.node)) {
             // A disconnected node receives nothing.
-            let _ = seat.sender.send((from.node.clone(), message.clone()));
+            let _ = member.sender.send((from.node.clone(), message.clone()));
         }
         Ok(())
     }
@@ -86,7 +88,11 @@ impl Adapter for Bus {
     fn open(&self, inbound: ClusterInbox) -> Arc<dyn ClusterLink> {
         let (sender, mut posts) = mpsc::unbounded_channel::<Post>();
         let (node, namespace) = (inbound.node().clone(), inbound.namespace().to_owned());
-        self.seats.lock().unwrap().push(Seat { node: node.clone(), namespace: namespace.clone(), sender });
+        self.members.lock().unwrap().push(Member {
+            node: node.clone(),
+            namespace: namespace.clone(),
+            sender,
+        });
         tokio::spawn(async move {
             while let Some((from, message)) = posts.recv().await {
                 inbound.receive(from, message).await;
@@ -120,9 +126,9 @@ impl ClusterLink for Wire {
 
     fn close(&self) {
         self.bus
-            .seats
+            .members
             .lock()
             .unwrap()
-            .retain(|seat| seat.node != self.node || seat.namespace != self.namespace);
+            .retain(|member| member.node != self.node || member.namespace != self.namespace);
     }
 }

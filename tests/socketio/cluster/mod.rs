@@ -63,9 +63,9 @@ impl Cluster {
     /// Waits until every node knows all others.
     async fn settled(&self, namespace: &str) {
         for node in &self.nodes {
-            let everybody = async || node.io.of(namespace).fetch_sockets().await.map(|all| all.len());
+            let sockets = async || node.io.of(namespace).fetch_sockets().await.map(|all| all.len());
             soon(async {
-                while !everybody().await.is_ok_and(|count| count == self.nodes.len()) {
+                while !sockets().await.is_ok_and(|count| count == self.nodes.len()) {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             })

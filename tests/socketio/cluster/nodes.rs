@@ -14,7 +14,7 @@ use super::bus::Bus;
 #[tokio::test]
 async fn servers_receive_events_of_each_other() {
     for bus in Bus::of_each_kind() {
-        let (sender, mut heard) = mpsc::unbounded_channel();
+        let (sender, mut received) = mpsc::unbounded_channel();
         let cluster = Cluster::in_namespace(bus, "/", |number, io| {
             let sender = sender.clone();
             io.on_server_event("hello", move |Arguments(args): Arguments<(String, u32, String)>| {
@@ -26,14 +26,14 @@ async fn servers_receive_events_of_each_other() {
         cluster.io(0).server_side_emit("hello", &Args(("world", 1, "2"))).await.unwrap();
         let mut who = Vec::new();
         for _ in 0..2 {
-            let (number, args) = soon(heard.recv()).await.unwrap();
+            let (number, args) = soon(received.recv()).await.unwrap();
             assert_eq!(args, ("world".to_owned(), 1, "2".to_owned()));
             who.push(number);
         }
         who.sort();
         assert_eq!(who, [1, 2]);
         cluster.io(1).fetch_sockets().await.unwrap();
-        assert!(heard.try_recv().is_err(), "not the sender");
+        assert!(received.try_recv().is_err(), "not the sender");
     }
 }
 
@@ -125,10 +125,10 @@ async fn a_pending_request_does_not_wait_for_a_server_that_leaves() {
     })
     .await;
     let io = cluster.io(0).clone();
-    let asking = tokio::spawn(async move { io.server_side_emit_with_ack::<u32>("hello", &()).await });
+    let pending = tokio::spawn(async move { io.server_side_emit_with_ack::<u32>("hello", &()).await });
     let _unanswered = soon(asked.recv()).await.unwrap();
     cluster.io(2).close();
-    assert_eq!(soon(asking).await.unwrap().unwrap(), [1]);
+    assert_eq!(soon(pending).await.unwrap().unwrap(), [1]);
 }
 
 /// Silent nodes are removed; nodes that send heartbeats are not.

@@ -25,7 +25,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 struct Page {
     a: String,
     b: User,
-    c: Vec<Line>,
+    c: Vec<Entry>,
     d: String,
 }
 
@@ -37,7 +37,7 @@ struct User {
 }
 
 #[derive(Deserialize, Serialize)]
-struct Line {
+struct Entry {
     at: u64,
     k: [u64; 3],
     text: String,

@@ -269,7 +269,7 @@ async fn echo(line: Line, number: usize, latencies: Latencies) -> Result<std::co
                 if text.as_str() == "2" {
                     ws.send(Message::text("3")).await?;
                 } else if text.starts_with(r#"42["echo_response""#) {
-                    let asked = asked.take().ok_or("nobody asked")?;
+                    let asked = asked.take().ok_or("a response without a request")?;
                     lock(&latencies).push((asked, asked.elapsed()));
                 }
             }

@@ -28,7 +28,7 @@ pub async fn soon<F: Future>(what: F) -> F::Output {
 
 /// Events of a server's sessions.
 #[derive(Debug)]
-pub enum Seen {
+pub enum ServerEvent {
     /// A session opened.
     Open(Session),
     /// A message arrived.
@@ -51,32 +51,32 @@ pub struct Running {
     pub addr: SocketAddr,
     /// The server.
     pub server: Server,
-    seen: mpsc::UnboundedReceiver<Seen>,
+    seen: mpsc::UnboundedReceiver<ServerEvent>,
 }
 
-struct Recorder(mpsc::UnboundedSender<Seen>, bool);
+struct Recorder(mpsc::UnboundedSender<ServerEvent>, bool);
 
 impl Handler for Recorder {
     fn on_message(&mut self, session: &Session, message: Message) {
-        let _ = self.0.send(Seen::Message(session.clone(), message.clone()));
+        let _ = self.0.send(ServerEvent::Message(session.clone(), message.clone()));
         if self.1 {
             let _ = session.send(message);
         }
     }
     fn on_close(&mut self, session: &Session, reason: CloseReason) {
-        let _ = self.0.send(Seen::Close(reason, session.queued_messages()));
+        let _ = self.0.send(ServerEvent::Close(reason, session.queued_messages()));
     }
     fn on_upgrade(&mut self, _: &Session, transport: Transport) {
-        let _ = self.0.send(Seen::Upgrade(transport));
+        let _ = self.0.send(ServerEvent::Upgrade(transport));
     }
     fn on_packet(&mut self, _: &Session, kind: PacketType) {
-        let _ = self.0.send(Seen::Packet(kind));
+        let _ = self.0.send(ServerEvent::Packet(kind));
     }
     fn on_flush(&mut self, _: &Session, packets: &[Prepared]) {
-        let _ = self.0.send(Seen::Flush(packets.iter().map(Prepared::kind).collect()));
+        let _ = self.0.send(ServerEvent::Flush(packets.iter().map(Prepared::kind).collect()));
     }
     fn on_drain(&mut self, _: &Session) {
-        let _ = self.0.send(Seen::Drain);
+        let _ = self.0.send(ServerEvent::Drain);
     }
 }
 
@@ -105,7 +105,7 @@ async fn launch(
 ) -> Running {
     let (sender, seen) = mpsc::unbounded_channel();
     let accept = move |session: &Session| {
-        let _ = sender.send(Seen::Open(session.clone()));
+        let _ = sender.send(ServerEvent::Open(session.clone()));
         greet(session);
         Recorder(sender.clone(), echo)
     };
@@ -120,21 +120,21 @@ async fn launch(
 impl Running {
     /// The next session that opens.
     pub async fn opened(&mut self) -> Session {
-        self.find(|seen| if let Seen::Open(session) = seen { Some(session) } else { None }).await
+        self.find(|seen| if let ServerEvent::Open(session) = seen { Some(session) } else { None }).await
     }
 
     /// The next message.
     pub async fn message(&mut self) -> Message {
-        self.find(|seen| if let Seen::Message(_, message) = seen { Some(message) } else { None }).await
+        self.find(|seen| if let ServerEvent::Message(_, message) = seen { Some(message) } else { None }).await
     }
 
     /// The close reason of the next session that ends.
     pub async fn closed(&mut self) -> CloseReason {
-        self.find(|seen| if let Seen::Close(reason, _) = seen { Some(reason) } else { None }).await
+        self.find(|seen| if let ServerEvent::Close(reason, _) = seen { Some(reason) } else { None }).await
     }
 
     /// The next event that `pick` accepts; earlier ones are skipped.
-    pub async fn find<T>(&mut self, mut pick: impl FnMut(Seen) -> Option<T>) -> T {
+    pub async fn find<T>(&mut self, mut pick: impl FnMut(ServerEvent) -> Option<T>) -> T {
         loop {
             let seen = soon(self.seen.recv()).await.expect("the server is there");
             if let Some(found) = pick(seen) {

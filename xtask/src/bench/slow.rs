@@ -31,10 +31,10 @@ pub(super) fn run(asked: &[&'static Server]) -> Result<(), String> {
         }
     }
     let mut text = format!(
-        "# A client that stops reading\n\n`cargo xtask bench --slow` writes this file: 21 clients get broadcasts of 1 KiB, \
+        "# A client that stops reading\n\n`cargo xtask bench --slow` writes this file: 21 clients receive broadcasts of 1 KiB, \
          four under way. One of them stops reading, and 100,000 more broadcasts are made, which is 100 MiB for it \
          (`{LOAD}`). Then it reads again. The server on one core, the generator on another, medians of {ROUNDS} \
-         interleaved rounds; memory in MiB beside what the server had when everybody read, at most and a second after the \
+         interleaved rounds; memory in MiB beside what the server had while all clients read, at most and a second after the \
          end; latencies are those of the 20 others.\n\n| | |\n| --- | --- |\n| machine | {} |\n\n\
          | server | CPU µs a broadcast | a second | p99 µs before | p99 µs | grew by | kept | the one got | its end | version |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |\n",

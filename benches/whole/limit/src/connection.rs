@@ -1,4 +1,4 @@
-//! The protocol of one connection: HTTP requests, then frames; their effects on the hub, and the responses.
+//! The protocol of one connection: HTTP requests, then frames; their effects on the connections, and the responses.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use crate::hub::Hub;
+use crate::connections::Connections;
 use crate::peer::Peer;
 use crate::wire::{frame, header, response, unmask};
 
@@ -14,7 +14,7 @@ const OPEN: &str = r#""upgrades":[],"pingInterval":25000,"pingTimeout":20000,"ma
 
 pub struct Connection {
     peer: Arc<Peer>,
-    hub: Arc<Hub>,
+    connections: Arc<Connections>,
     /// Whether the connection carries frames instead of requests.
     upgraded: bool,
     attachment: Attachment,
@@ -30,8 +30,8 @@ enum Attachment {
 }
 
 impl Connection {
-    pub fn new(peer: Arc<Peer>, hub: Arc<Hub>) -> Self {
-        Self { peer, hub, upgraded: false, attachment: Attachment::None, rooms: Vec::new() }
+    pub fn new(peer: Arc<Peer>, connections: Arc<Connections>) -> Self {
+        Self { peer, connections, upgraded: false, attachment: Attachment::None, rooms: Vec::new() }
     }
 
     pub fn rooms(&self) -> &[String] {
@@ -80,7 +80,7 @@ impl Connection {
                 let mut frames = Vec::with_capacity(data.len() + 80);
                 frame(&mut frames, 1, br#"451-["broadcast",{"_placeholder":true,"num":0}]"#);
                 frame(&mut frames, 2, data);
-                self.hub.broadcast(&frames);
+                self.connections.broadcast(&frames);
             }
             Attachment::None => {}
         }
@@ -93,7 +93,7 @@ impl Connection {
         } else if packet.starts_with(br#"42["broadcast","#) {
             let mut frames = Vec::with_capacity(packet.len() + 10);
             frame(&mut frames, 1, packet);
-            self.hub.broadcast(&frames);
+            self.connections.broadcast(&frames);
         } else if let Some(rest) = packet.strip_prefix(br#"42["room",""#) {
             let Some(end) = rest.iter().position(|byte| *byte == b'"') else { return };
             let data = &rest[end + 2..];
@@ -101,7 +101,7 @@ impl Connection {
             header(&mut frames, 1, 10 + data.len());
             frames.extend_from_slice(br#"42["room","#);
             frames.extend_from_slice(data);
-            self.hub.room(&String::from_utf8_lossy(&rest[..end]), &frames);
+            self.connections.room(&String::from_utf8_lossy(&rest[..end]), &frames);
         } else if packet.starts_with(br#"451-["echo","#) {
             frame(out, 1, packet);
             self.attachment = Attachment::Echo;
@@ -109,7 +109,7 @@ impl Connection {
             self.attachment = Attachment::Broadcast;
         } else if packet == b"40" {
             frame(out, 1, format!(r#"40{{"sid":"n{:019}"}}"#, self.peer.number).as_bytes());
-            self.hub.enter(&self.peer);
+            self.connections.enter(&self.peer);
         } else if let Some(rest) = packet.strip_prefix(b"42") {
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let (id, event) = rest.split_at(digits);
@@ -120,7 +120,7 @@ impl Connection {
                 event.strip_prefix(br#"["join",""#).and_then(|room| room.strip_suffix(br#""]"#))
             {
                 let room = String::from_utf8_lossy(room).into_owned();
-                self.hub.join(&self.peer, &room);
+                self.connections.join(&self.peer, &room);
                 self.rooms.push(room);
                 frame(out, 1, &[b"43", id, b"[]"].concat());
             }
@@ -158,7 +158,7 @@ impl Connection {
         }
         let sid = line.split_once("sid=").and_then(|(_, rest)| rest.split([' ', '&']).next());
         match sid {
-            None => response(out, format!(r#"0{{"sid":"{}",{OPEN}"#, self.hub.open()).as_bytes()),
+            None => response(out, format!(r#"0{{"sid":"{}",{OPEN}"#, self.connections.open()).as_bytes()),
             Some(sid) if line.starts_with("POST") => {
                 let mut packets = Vec::new();
                 for packet in body.split(|byte| *byte == 0x1e) {
@@ -171,10 +171,10 @@ impl Connection {
                 }
                 response(out, b"ok");
                 if !packets.is_empty() {
-                    self.hub.queue(sid, &packets);
+                    self.connections.queue(sid, &packets);
                 }
             }
-            Some(sid) => self.hub.poll(sid, &self.peer, out),
+            Some(sid) => self.connections.poll(sid, &self.peer, out),
         }
         Some(end + 4 + len)
     }

@@ -2,7 +2,7 @@
 //! Socket.IO. It compares prefixes, parses no JSON, validates nothing, and stores only the necessary state.
 
 mod connection;
-mod hub;
+mod connections;
 mod peer;
 mod serve;
 mod wire;
@@ -10,7 +10,7 @@ mod wire;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use hub::Hub;
+use connections::Connections;
 use tokio::net::TcpSocket;
 
 #[tokio::main]
@@ -20,13 +20,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     let listener = socket.listen(4096)?;
-    let hub = Arc::new(Hub::default());
+    let connections = Arc::new(Connections::default());
     // Accepting is a task of the workers too, as in the other servers.
     tokio::spawn(async move {
         loop {
             if let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(serve::run(Arc::clone(&hub), stream));
+                tokio::spawn(serve::run(Arc::clone(&connections), stream));
             }
         }
     })

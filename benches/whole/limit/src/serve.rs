@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use crate::connection::Connection;
-use crate::hub::Hub;
+use crate::connections::Connections;
 use crate::peer::Peer;
 
 thread_local! {
@@ -20,10 +20,10 @@ thread_local! {
 }
 
 /// Serves one connection until it ends.
-pub async fn run(hub: Arc<Hub>, stream: TcpStream) {
+pub async fn run(connections: Arc<Connections>, stream: TcpStream) {
     let (mut reader, socket) = stream.into_split();
-    let peer = Peer::new(hub.number(), socket);
-    let mut connection = Connection::new(Arc::clone(&peer), Arc::clone(&hub));
+    let peer = Peer::new(connections.number(), socket);
+    let mut connection = Connection::new(Arc::clone(&peer), Arc::clone(&connections));
     let mut partial = Vec::new();
     poll_fn(|cx| {
         loop {
@@ -50,7 +50,7 @@ pub async fn run(hub: Arc<Hub>, stream: TcpStream) {
         }
     })
     .await;
-    hub.leave(&peer, connection.rooms());
+    connections.leave(&peer, connection.rooms());
 }
 
 /// Handles a read together with the rest of the previous one; `None` is the end.

@@ -15,7 +15,7 @@ pub struct Cpu {
 }
 
 /// CPU time between two points in time, in seconds.
-pub struct Spent {
+pub struct CpuTime {
     pub total: f64,
     pub user: f64,
     pub system: f64,
@@ -76,7 +76,7 @@ impl Processes {
 
 impl Cpu {
     /// The CPU time since `before`. The counts of the threads are used unless a thread has ended in between.
-    pub fn since(&self, before: &Self) -> Spent {
+    pub fn since(&self, before: &Self) -> CpuTime {
         let (user, system) = (self.user - before.user, self.system - before.system);
         let ticks = user + system;
         let all_there = before.threads.keys().all(|thread| self.threads.contains_key(thread));
@@ -89,7 +89,7 @@ impl Cpu {
             ticks
         };
         let scale = if ticks > 0.0 { total / ticks } else { 0.0 };
-        Spent { total, user: user * scale, system: system * scale }
+        CpuTime { total, user: user * scale, system: system * scale }
     }
 }
 

@@ -21,11 +21,11 @@ pub trait Scenario {
     fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure>;
 
     fn binary(&mut self, _: &mut Links, link: usize, _: Instant, _: &[u8]) -> Result<(), Failure> {
-        Err(Failure(format!("connection {link} got binary data that nobody expects")))
+        Err(Failure(format!("connection {link} got unexpected binary data")))
     }
 
     fn response(&mut self, _: &mut Links, link: usize, _: Instant, _: &Response) -> Result<(), Failure> {
-        Err(Failure(format!("connection {link} got a response that nobody expects")))
+        Err(Failure(format!("connection {link} got an unexpected response")))
     }
 
     /// The server ended a connection.
@@ -39,13 +39,13 @@ pub struct Links {
     poll: Poll,
     events: Events,
     server: SocketAddr,
-    links: Vec<Link>,
+    links: Vec<ClientConnection>,
     /// The connections with data queued since the last flush.
     queued: Vec<usize>,
     scratch: Vec<u8>,
 }
 
-struct Link {
+struct ClientConnection {
     stream: TcpStream,
     stage: Stage,
     /// Data of incomplete messages.
@@ -109,7 +109,7 @@ impl Links {
         // With linger 0 no closed connection blocks the reuse of the port.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         self.poll.registry().register(&mut stream, Token(link), Interest::READABLE | Interest::WRITABLE)?;
-        self.links.push(Link {
+        self.links.push(ClientConnection {
             stream,
             stage: Stage::Connecting(carrier),
             inbound: Vec::new(),
@@ -346,7 +346,7 @@ impl Links {
 /// The error for an unexpected packet.
 pub fn unexpected(link: usize, packet: &[u8]) -> Failure {
     let shown = String::from_utf8_lossy(&packet[..packet.len().min(200)]);
-    Failure(format!("connection {link} got what nobody expects: {shown}"))
+    Failure(format!("connection {link} got unexpected data: {shown}"))
 }
 
 fn lost(link: usize, error: &io::Error) -> Failure {

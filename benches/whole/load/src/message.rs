@@ -136,7 +136,7 @@ pub struct Expected {
 }
 
 /// The kinds of text packets.
-pub enum Seen<'a> {
+pub enum ReceivedPacket<'a> {
     /// An event with this data.
     Data(&'a [u8]),
     /// An event whose data follows as an attachment.
@@ -170,20 +170,20 @@ impl Expected {
     }
 
     /// Parses a text packet.
-    pub fn read<'a>(&self, packet: &'a [u8]) -> Seen<'a> {
+    pub fn read<'a>(&self, packet: &'a [u8]) -> ReceivedPacket<'a> {
         if let Some(data) = self.data(packet) {
-            return Seen::Data(data);
+            return ReceivedPacket::Data(data);
         }
         if packet == self.header {
-            return Seen::Header;
+            return ReceivedPacket::Header;
         }
-        let Some(answer) = packet.strip_prefix(b"43") else { return Seen::Other };
+        let Some(answer) = packet.strip_prefix(b"43") else { return ReceivedPacket::Other };
         let digits = answer.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (id, data) = answer.split_at(digits);
         let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
         match (id, data.strip_prefix(b"[").and_then(|data| data.strip_suffix(b"]"))) {
-            (Some(id), Some(data)) => Seen::Ack(id, data),
-            _ => Seen::Other,
+            (Some(id), Some(data)) => ReceivedPacket::Ack(id, data),
+            _ => ReceivedPacket::Other,
         }
     }
 }

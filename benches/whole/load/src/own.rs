@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
-use crate::message::{Events, Expected, Kind, Seen};
+use crate::message::{Events, Expected, Kind, ReceivedPacket};
 use crate::run::{Measured, Run, Tally};
 
 /// First acknowledgement id, chosen so that ids have more than one digit.
@@ -103,13 +103,13 @@ impl Scenario for Own {
     fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure> {
         match self.expected.read(packet) {
             _ if self.awaits[link] => Err(unexpected(link, packet)),
-            Seen::Data(data) => self.delivered(links, link, at, data, None),
-            Seen::Ack(id, data) => self.delivered(links, link, at, data, Some(id)),
-            Seen::Header => {
+            ReceivedPacket::Data(data) => self.delivered(links, link, at, data, None),
+            ReceivedPacket::Ack(id, data) => self.delivered(links, link, at, data, Some(id)),
+            ReceivedPacket::Header => {
                 self.awaits[link] = true;
                 Ok(())
             }
-            Seen::Other => Err(unexpected(link, packet)),
+            ReceivedPacket::Other => Err(unexpected(link, packet)),
         }
     }
 

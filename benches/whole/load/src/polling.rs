@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::links::{Carrier, Links, Scenario, unexpected};
-use crate::message::{Expected, Kind, Seen};
+use crate::message::{Expected, Kind, ReceivedPacket};
 use crate::run::{Measured, Run, Tally};
 use crate::wire::Response;
 
@@ -141,7 +141,7 @@ impl Polling {
     fn packet(&mut self, number: usize, at: Instant, packet: &[u8]) -> Result<(), Failure> {
         let client = &mut self.clients[number];
         match self.expected.read(packet) {
-            Seen::Data(data) => {
+            ReceivedPacket::Data(data) => {
                 let slot = Kind::String.slot(data).and_then(|slot| self.datas.get(slot));
                 if slot.is_none_or(|sent| sent != data) || client.missing == 0 {
                     return Err(unexpected(number, packet));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
-use crate::message::{Events, Expected, Kind, Seen};
+use crate::message::{Events, Expected, Kind, ReceivedPacket};
 use crate::run::{Measured, Run, Tally};
 use crate::wire::{TEXT, frame};
 
@@ -138,12 +138,12 @@ impl Scenario for Rooms {
     fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure> {
         match self.expected.read(packet) {
             _ if self.awaits[link] => return Err(unexpected(link, packet)),
-            Seen::Data(data) => self.delivered(links, link, at, data)?,
-            Seen::Header => self.awaits[link] = true,
-            Seen::Ack(..) => self.joined += 1,
+            ReceivedPacket::Data(data) => self.delivered(links, link, at, data)?,
+            ReceivedPacket::Header => self.awaits[link] = true,
+            ReceivedPacket::Ack(..) => self.joined += 1,
             // An acknowledgement without arguments, or with several.
-            Seen::Other if packet.starts_with(b"431[") => self.joined += 1,
-            Seen::Other => return Err(unexpected(link, packet)),
+            ReceivedPacket::Other if packet.starts_with(b"431[") => self.joined += 1,
+            ReceivedPacket::Other => return Err(unexpected(link, packet)),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
-use crate::message::{Expected, Kind, Seen};
+use crate::message::{Expected, Kind, ReceivedPacket};
 use crate::run::{Measured, Run, Tally};
 
 /// Sampling interval of memory.
@@ -129,7 +129,7 @@ impl Scenario for Slow {
     }
 
     fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure> {
-        let Seen::Data(data) = self.expected.read(packet) else { return Err(unexpected(link, packet)) };
+        let ReceivedPacket::Data(data) = self.expected.read(packet) else { return Err(unexpected(link, packet)) };
         let number = Kind::String.slot(data).unwrap_or(usize::MAX);
         let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.data == data) else {
             return Err(unexpected(link, data));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::links::{Links, Scenario, unexpected};
-use crate::message::{Expected, Kind, Seen};
+use crate::message::{Expected, Kind, ReceivedPacket};
 use crate::run::{Measured, Run, Tally};
 
 /// Time limit for the responses to the clients that request data.
@@ -67,7 +67,7 @@ impl Scenario for Storm {
 
     fn text(&mut self, _: &mut Links, link: usize, _: Instant, packet: &[u8]) -> Result<(), Failure> {
         match self.expected.read(packet) {
-            Seen::Data(data) if data == self.data => self.tally.units += 1,
+            ReceivedPacket::Data(data) if data == self.data => self.tally.units += 1,
             _ => return Err(unexpected(link, packet)),
         }
         Ok(())

@@ -31,8 +31,8 @@ async fn the_api_reports_errors() {
         ("/api", KEY, "{}", 404),
         ("/api/rooms", KEY, "{}", 405),
         ("/api/join_room", KEY, r#"{"room":"r"}"#, 422),
-        ("/api/join_room", KEY, r#"{"room":"r","client_id":"nobody"}"#, 404),
-        ("/api/leave_room", KEY, r#"{"room":"r","client_id":"nobody"}"#, 404),
+        ("/api/join_room", KEY, r#"{"room":"r","client_id":"unknown"}"#, 404),
+        ("/api/leave_room", KEY, r#"{"room":"r","client_id":"unknown"}"#, 404),
     ] {
         let answer = ask(path, key, body).await;
         assert_eq!(answer.status, status, "{path} {body}");
@@ -52,15 +52,15 @@ async fn pages_of_foreign_origins_are_refused() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
-    for (origin, is_welcome) in [("https://evil.test", false), ("https://good.test", true)] {
+    for (origin, is_allowed) in [("https://evil.test", false), ("https://good.test", true)] {
         let headers = [("origin", origin)];
         let target = "/socket.io/?EIO=4&transport=websocket";
         let opened = WebSocket::open_with(addr, target, &headers).await;
-        assert_eq!(opened.is_ok(), is_welcome, "{origin}");
+        assert_eq!(opened.is_ok(), is_allowed, "{origin}");
         let body = r#"{"event":{"type":"system:info"}}"#;
         let posted =
             Request::new("POST", "/api/broadcast").header("origin", origin).body(body).send(addr).await;
-        assert_eq!(posted.status, if is_welcome { 200 } else { 403 }, "{origin}");
+        assert_eq!(posted.status, if is_allowed { 200 } else { 403 }, "{origin}");
         let asked = Request::new("GET", "/api/rooms").header("origin", origin).send(addr).await;
         assert_eq!(asked.status, posted.status, "{origin}");
     }

@@ -35,16 +35,16 @@ fn service(name: &str, url: &str) -> ServiceConnector {
 }
 
 /// The events of some types that a service receives.
-fn hears(service: &ServiceConnector, kinds: &[EventType]) -> mpsc::UnboundedReceiver<Event> {
-    let (tell, told) = mpsc::unbounded_channel();
+fn received_by(service: &ServiceConnector, kinds: &[EventType]) -> mpsc::UnboundedReceiver<Event> {
+    let (sender, events) = mpsc::unbounded_channel();
     for kind in kinds {
-        let tell = tell.clone();
+        let sender = sender.clone();
         service.on_event(kind.clone(), move |event| {
-            let _ = tell.send(event);
+            let _ = sender.send(event);
             async {}
         });
     }
-    told
+    events
 }
 
 fn script(name: &str) -> PathBuf {

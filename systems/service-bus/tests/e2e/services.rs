@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use service_bus::{
-    Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, Link, Outcome, ServiceConnector,
+    Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, LinkState, Outcome, ServiceConnector,
 };
 use tests::raw::soon;
 use tokio::process::Command;
 
-use crate::{PROGRAM, hears, options, service, start};
+use crate::{PROGRAM, options, received_by, service, start};
 
 #[tokio::test]
 async fn the_demo_prints_the_events_of_three_services() {
@@ -19,17 +19,17 @@ async fn the_demo_prints_the_events_of_three_services() {
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && complaints.is_empty(), "{shown}{complaints}");
     for line in [
-        "presence  ada is online: told 4",
+        "presence  ada is online: notified 4",
         "chat      chat:message from ada to bob: reached 0",
-        "mail      keeps a letter from ada for bob, as chat asks",
-        "ada       hears notification from mail",
-        "presence  bob is online: told 5",
-        "mail      has 1 for bob, who is there as presence says",
-        "bob       hears notification from mail",
+        "mail      stores a message from ada for bob, requested by chat",
+        "ada       receives notification from mail",
+        "presence  bob is online: notified 5",
+        "mail      delivers 1 to bob, reported online by presence",
+        "bob       receives notification from mail",
         "chat      chat:message from bob to ada: reached 1",
-        "ada       hears chat:message from chat",
-        "bob       hears chat:read from chat",
-        "presence  bob is offline: told 4",
+        "ada       receives chat:message from chat",
+        "bob       receives chat:read from chat",
+        "presence  bob is offline: notified 4",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
     }
@@ -55,10 +55,10 @@ async fn three_services_exchange_events() {
             }
         }
     });
-    let mut mails = hears(&mail, &["mail:send".into()]);
-    let mut infos = hears(&mail, &[EventType::SystemInfo]);
+    let mut mails = received_by(&mail, &["mail:send".into()]);
+    let mut infos = received_by(&mail, &[EventType::SystemInfo]);
     for service in [&chat, &presence, &mail] {
-        assert_eq!(soon(service.initialize()).await.unwrap(), Link::Socket);
+        assert_eq!(soon(service.initialize()).await.unwrap(), LinkState::Socket);
     }
     let said = Event::new(EventType::ChatMessage).with("recipient_id", "user123").with("content", "Hello!");
     assert_eq!(chat.emit_to_user("user123", said.clone()).await.unwrap(), Outcome { reached: 0 });
@@ -78,16 +78,16 @@ async fn three_services_exchange_events() {
         let info = soon(infos.recv()).await.unwrap();
         assert_eq!((info.source.as_str(), info.field::<u8>("n")), (source, Some(n)));
     }
-    let mut updates = hears(&chat, &[EventType::PresenceUpdate]);
+    let mut updates = received_by(&chat, &[EventType::PresenceUpdate]);
     chat.say(&Event::new(EventType::PresenceQuery).with("user_id", "user123")).unwrap();
     let update = soon(updates.recv()).await.unwrap();
     assert_eq!((update.source.as_str(), update.field::<bool>("online")), ("bus", Some(false)));
-    let refused = chat.emit_to_client("nobody", Event::new(EventType::SystemInfo)).await;
+    let refused = chat.emit_to_client("unknown", Event::new(EventType::SystemInfo)).await;
     assert!(matches!(refused, Err(BusError::Refused(why)) if why == "there is no such client"));
     assert!(matches!(chat.join("").await, Err(BusError::Refused(_))));
     for service in [chat, presence, mail] {
         service.shutdown().await;
-        assert_eq!(service.link(), Link::Http);
+        assert_eq!(service.link(), LinkState::Http);
     }
 }
 
@@ -95,23 +95,23 @@ async fn three_services_exchange_events() {
 async fn the_http_api_is_used_without_a_connection() {
     let (_program, url) = start("0").await;
     let listener = service("listener", &url);
-    let mut told = hears(&listener, &[EventType::Notification]);
-    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let mut events = received_by(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), LinkState::Socket);
     // A service that cannot use Socket.IO, as behind a proxy that supports HTTP only.
     let blocked =
         ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..options() };
     let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
-    assert_eq!(soon(blocked.initialize()).await.unwrap(), Link::Http);
+    assert_eq!(soon(blocked.initialize()).await.unwrap(), LinkState::Http);
     let event = Event::new(EventType::Notification).with("text", "by HTTP");
     assert_eq!(
         blocked.emit_to_room("service:listener", event.clone()).await.unwrap(),
         Outcome { reached: 1 }
     );
-    let heard = soon(told.recv()).await.unwrap();
-    assert_eq!((heard.source.as_str(), &heard.fields), ("blocked", &event.fields));
+    let received = soon(events.recv()).await.unwrap();
+    assert_eq!((received.source.as_str(), &received.fields), ("blocked", &event.fields));
     assert_eq!(blocked.broadcast(event.clone()).await.unwrap().reached, 1);
     assert!(matches!(blocked.join("letters").await, Err(BusError::NotConnected)));
-    assert!(matches!(blocked.emit_to_client("nobody", event.clone()).await, Err(BusError::Http(_))));
+    assert!(matches!(blocked.emit_to_client("unknown", event.clone()).await, Err(BusError::Http(_))));
     for wrong in ["ws://localhost", "localhost:8000", "http://", "https://"] {
         assert!(ServiceConnector::new("x", wrong).is_err(), "{wrong}");
     }
@@ -124,19 +124,23 @@ async fn a_wrong_key_is_reported_over_socketio_and_http() {
     for (path, why) in
         [("/socket.io/", "not a service"), ("/blocked/", "the key of services is missing or wrong")]
     {
-        let stranger = ConnectorOptions {
+        let wrong_key = ConnectorOptions {
             key: Some("guess".to_owned()),
             path: path.to_owned(),
             timeout: Duration::from_secs(2),
             ..options()
         };
-        let stranger = ServiceConnector::with_options("stranger", &url, stranger).unwrap();
-        let is_told = |done: Result<(), BusError>| matches!(done, Err(BusError::Denied(said)) if said == why);
+        let wrong_key = ServiceConnector::with_options("stranger", &url, wrong_key).unwrap();
+        let is_denied =
+            |done: Result<(), BusError>| matches!(done, Err(BusError::Denied(said)) if said == why);
         for _ in 0..2 {
-            assert!(is_told(soon(stranger.initialize()).await.map(drop)), "{path}");
-            assert_eq!(stranger.link(), Link::Refused);
-            assert!(is_told(stranger.broadcast(Event::new(EventType::SystemInfo)).await.map(drop)), "{path}");
-            assert!(is_told(stranger.join("letters").await), "{path}");
+            assert!(is_denied(soon(wrong_key.initialize()).await.map(drop)), "{path}");
+            assert_eq!(wrong_key.link(), LinkState::Refused);
+            assert!(
+                is_denied(wrong_key.broadcast(Event::new(EventType::SystemInfo)).await.map(drop)),
+                "{path}"
+            );
+            assert!(is_denied(wrong_key.join("letters").await), "{path}");
         }
     }
 }
@@ -145,13 +149,13 @@ async fn a_wrong_key_is_reported_over_socketio_and_http() {
 async fn a_key_that_changes_during_a_disconnect_is_reported() {
     let (mut program, url) = start("0").await;
     let one = service("one", &url);
-    assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
+    assert_eq!(soon(one.initialize()).await.unwrap(), LinkState::Socket);
     program.kill().await.unwrap();
     let bus = Bus::new(BusOptions { key: Some("another key".to_owned()), ..BusOptions::default() }).unwrap();
     let listener = tokio::net::TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
     soon(async {
-        while one.link() != Link::Refused {
+        while one.link() != LinkState::Refused {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
@@ -164,10 +168,10 @@ async fn a_key_that_changes_during_a_disconnect_is_reported() {
 async fn requests_before_the_shutdown_are_answered() {
     let (_program, url) = start("0").await;
     let one = service("one", &url);
-    assert_eq!(soon(one.initialize()).await.unwrap(), Link::Socket);
+    assert_eq!(soon(one.initialize()).await.unwrap(), LinkState::Socket);
     let (sent, ()) = tokio::join!(one.broadcast(Event::new(EventType::SystemInfo)), one.shutdown());
     assert_eq!(sent.unwrap(), Outcome { reached: 1 });
-    assert_eq!(one.link(), Link::Http);
+    assert_eq!(one.link(), LinkState::Http);
 }
 
 #[tokio::test]
@@ -177,15 +181,15 @@ async fn socketio_and_http_work_over_tls() {
     let url = format!("https://localhost:{}", addr.port());
     let trusting = ConnectorOptions { tls, ..options() };
     let listener = ServiceConnector::with_options("listener", &url, trusting.clone()).unwrap();
-    let mut told = hears(&listener, &[EventType::Notification]);
-    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let mut events = received_by(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), LinkState::Socket);
     let blocked =
         ConnectorOptions { path: "/blocked/".to_owned(), timeout: Duration::from_secs(2), ..trusting };
     let blocked = ServiceConnector::with_options("blocked", &url, blocked).unwrap();
-    assert_eq!(soon(blocked.initialize()).await.unwrap(), Link::Http);
+    assert_eq!(soon(blocked.initialize()).await.unwrap(), LinkState::Http);
     let event = Event::new(EventType::Notification).with("text", "by HTTPS");
     assert_eq!(blocked.emit_to_room("service:listener", event).await.unwrap(), Outcome { reached: 1 });
-    assert_eq!(soon(told.recv()).await.unwrap().source, "blocked");
+    assert_eq!(soon(events.recv()).await.unwrap().source, "blocked");
     // A server with an untrusted certificate is refused.
     let strict = ConnectorOptions { timeout: Duration::from_secs(2), ..options() };
     let strict = ServiceConnector::with_options("strict", &url, strict).unwrap();
@@ -196,14 +200,14 @@ async fn socketio_and_http_work_over_tls() {
 async fn a_service_reconnects_when_the_bus_restarts() {
     let (mut program, url) = start("0").await;
     let (one, two) = (service("one", &url), service("two", &url));
-    let mut told = hears(&two, &[EventType::SystemInfo]);
+    let mut events = received_by(&two, &[EventType::SystemInfo]);
     for service in [&one, &two] {
-        assert_eq!(soon(service.initialize()).await.unwrap(), Link::Socket);
+        assert_eq!(soon(service.initialize()).await.unwrap(), LinkState::Socket);
     }
     two.join("letters").await.unwrap();
     program.kill().await.unwrap();
     soon(async {
-        while one.link() == Link::Socket || two.link() == Link::Socket {
+        while one.link() == LinkState::Socket || two.link() == LinkState::Socket {
             tokio::task::yield_now().await;
         }
     })
@@ -218,5 +222,5 @@ async fn a_service_reconnects_when_the_bus_restarts() {
         }
     })
     .await;
-    assert_eq!(soon(told.recv()).await.unwrap().source, "one");
+    assert_eq!(soon(events.recv()).await.unwrap().source, "one");
 }

@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use serde_json::Value;
-use service_bus::{Bus, BusOptions, EventType, Link, Users};
+use service_bus::{Bus, BusOptions, EventType, LinkState, Users};
 use tests::raw::{Request, WebSocket, soon};
 
-use crate::{KEY, hears, script, service, start};
+use crate::{KEY, received_by, script, service, start};
 
 #[tokio::test]
 async fn npm_users_and_services_work() {
     let (_program, url) = start("0").await;
     let chat = service("chat", &url);
-    let mut heard = hears(&chat, &[EventType::UserConnected, EventType::UserDisconnected]);
+    let mut received = received_by(&chat, &[EventType::UserConnected, EventType::UserDisconnected]);
     let answering = chat.clone();
     chat.on_event(EventType::ChatMessage, move |event| {
         let chat = answering.clone();
@@ -21,12 +21,12 @@ async fn npm_users_and_services_work() {
             chat.emit_to_user(&to, event).await.map(drop).unwrap();
         }
     });
-    assert_eq!(soon(chat.initialize()).await.unwrap(), Link::Socket);
+    assert_eq!(soon(chat.initialize()).await.unwrap(), LinkState::Socket);
     let systems = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     tests::node::run_with(&systems, &script("users.mjs"), &[&url, KEY]).await;
     let mut seen = Vec::new();
     while seen.len() < 4 {
-        let event = soon(heard.recv()).await.unwrap();
+        let event = soon(received.recv()).await.unwrap();
         assert_eq!(event.source, "bus");
         seen.push((event.kind.name().to_owned(), event.field::<String>("user_id").unwrap()));
     }
@@ -45,8 +45,8 @@ async fn the_last_presence_event_of_a_user_is_correct() {
     let (_program, url) = start("0").await;
     let addr: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     let listener = service("listener", &url);
-    let mut heard = hears(&listener, &[EventType::UserConnected, EventType::UserDisconnected]);
-    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let mut received = received_by(&listener, &[EventType::UserConnected, EventType::UserDisconnected]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), LinkState::Socket);
     let come_and_go = move || async move {
         for _ in 0..50 {
             let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
@@ -64,14 +64,14 @@ async fn the_last_presence_event_of_a_user_is_correct() {
     // the disconnect.
     let mut is_there = false;
     loop {
-        let event = soon(heard.recv()).await.unwrap();
+        let event = soon(received.recv()).await.unwrap();
         assert_eq!(event.kind == EventType::UserConnected, !is_there);
         is_there = !is_there;
         if is_there {
             continue;
         }
         let rooms = Request::new("GET", "/api/rooms").header("authorization", &format!("Bearer {KEY}"));
-        if !rooms.send(addr).await.text().contains("user:ada") && heard.is_empty() {
+        if !rooms.send(addr).await.text().contains("user:ada") && received.is_empty() {
             break;
         }
     }
@@ -85,9 +85,9 @@ async fn a_service_assigns_the_user_of_a_client() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
-    let door = service("door", &format!("http://{addr}"));
-    let mut heard = hears(&door, &EventType::STANDARD);
-    assert_eq!(soon(door.initialize()).await.unwrap(), Link::Socket);
+    let assigner = service("assigner", &format!("http://{addr}"));
+    let mut received = received_by(&assigner, &EventType::STANDARD);
+    assert_eq!(soon(assigner.initialize()).await.unwrap(), LinkState::Socket);
     let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     ws.text().await;
     // The user id that the client sends is not trusted.
@@ -96,19 +96,19 @@ async fn a_service_assigns_the_user_of_a_client() {
     let id = joined["sid"].as_str().unwrap();
     let says = r#"42["chat:typing",{"user_id":"eve"}]"#;
     let mut next = async || {
-        let event = soon(heard.recv()).await.unwrap();
+        let event = soon(received.recv()).await.unwrap();
         (event.kind.name().to_owned(), event.field::<String>("user_id"), event.field::<String>("client_id"))
     };
     let about = |kind: &str, user: &str| (kind.to_owned(), Some(user.to_owned()), None);
     ws.send(says).await;
     assert_eq!(next().await, ("chat:typing".to_owned(), None, Some(id.to_owned())));
-    door.join_client(id, "user:ada").await.unwrap();
+    assigner.join_client(id, "user:ada").await.unwrap();
     assert_eq!(next().await, about("user:connected", "ada"));
     ws.send(says).await;
     assert_eq!(next().await, about("chat:typing", "ada"));
-    door.leave_client(id, "user:ada").await.unwrap();
+    assigner.leave_client(id, "user:ada").await.unwrap();
     assert_eq!(next().await, about("user:disconnected", "ada"));
-    door.join_client(id, "user:bob").await.unwrap();
+    assigner.join_client(id, "user:bob").await.unwrap();
     assert_eq!(next().await, about("user:connected", "bob"));
     ws.cut();
     assert_eq!(next().await, about("user:disconnected", "bob"));
@@ -118,9 +118,9 @@ async fn a_service_assigns_the_user_of_a_client() {
 async fn a_python_service_works() {
     let (_program, url) = start("0").await;
     let listener = service("listener", &url);
-    let mut told = hears(&listener, &[EventType::Notification]);
-    assert_eq!(soon(listener.initialize()).await.unwrap(), Link::Socket);
+    let mut events = received_by(&listener, &[EventType::Notification]);
+    assert_eq!(soon(listener.initialize()).await.unwrap(), LinkState::Socket);
     tests::python::run_file(&script("service.py"), &[&url, KEY]).await;
-    let event = soon(told.recv()).await.unwrap();
+    let event = soon(events.recv()).await.unwrap();
     assert_eq!((event.source.as_str(), event.field::<String>("text").as_deref()), ("python", Some("hello")));
 }

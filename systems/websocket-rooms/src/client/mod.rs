@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::emitter::{Emitter, HandlerId};
-use crate::line::{Line, SendError};
+use crate::endpoint::{Endpoint, SendError};
 use crate::message::Message;
 use crate::state::{CloseReason, ConnectionState};
 use crate::wire;
@@ -37,7 +37,7 @@ struct Shared {
     uri: Uri,
     options: ClientOptions,
     events: Emitter<ClientEvent>,
-    link: Mutex<ClientState>,
+    link: Mutex<LinkState>,
     changed: watch::Sender<()>,
 }
 
@@ -47,13 +47,13 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The state of a client's connection.
-enum ClientState {
+enum LinkState {
     /// No connection: not connected yet, or closed.
     Idle,
     /// Connecting, or waiting for the next attempt; the sender stops it.
     Trying(watch::Sender<bool>),
     /// Connected, or closing. The sender prevents a reconnect.
-    Up(watch::Sender<bool>, Line),
+    Up(watch::Sender<bool>, Endpoint),
 }
 
 impl Client {
@@ -64,7 +64,7 @@ impl Client {
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) || uri.host().is_none_or(str::is_empty) {
             return Err(ConnectError::Url(uri));
         }
-        let link = Mutex::new(ClientState::Idle);
+        let link = Mutex::new(LinkState::Idle);
         let changed = watch::Sender::new(());
         Ok(Self(Arc::new(Shared { uri, options, events: Emitter::new(), link, changed })))
     }
@@ -74,10 +74,10 @@ impl Client {
         let (stop, stopped) = watch::channel(false);
         {
             let mut link = self.link();
-            if !matches!(*link, ClientState::Idle) {
+            if !matches!(*link, LinkState::Idle) {
                 return Err(ConnectError::AlreadyConnected);
             }
-            *link = ClientState::Trying(stop);
+            *link = LinkState::Trying(stop);
         }
         let (opened, done) = oneshot::channel();
         tokio::spawn(self.clone().run(stopped, opened));
@@ -87,13 +87,13 @@ impl Client {
     /// Closes the connection after the queued messages have been sent. The client does not reconnect.
     pub fn close(&self) {
         match &*self.link() {
-            ClientState::Idle => {}
-            ClientState::Trying(stop) => {
+            LinkState::Idle => {}
+            LinkState::Trying(stop) => {
                 stop.send_replace(true);
             }
-            ClientState::Up(stop, line) => {
+            LinkState::Up(stop, endpoint) => {
                 stop.send_replace(true);
-                line.close_with(1000, "");
+                endpoint.close_with(1000, "");
             }
         }
     }
@@ -101,7 +101,7 @@ impl Client {
     /// Waits until the client is closed for good; the handlers of its last connection have then returned.
     pub async fn closed(&self) {
         let mut changes = self.0.changed.subscribe();
-        while !matches!(*self.link(), ClientState::Idle) {
+        while !matches!(*self.link(), LinkState::Idle) {
             // This struct owns the sender, so it exists.
             if changes.changed().await.is_err() {
                 return;
@@ -117,16 +117,16 @@ impl Client {
     /// The current state.
     pub fn state(&self) -> ConnectionState {
         match &*self.link() {
-            ClientState::Idle => ConnectionState::Closed,
-            ClientState::Trying(_) => ConnectionState::Connecting,
-            ClientState::Up(_, line) => line.state(),
+            LinkState::Idle => ConnectionState::Closed,
+            LinkState::Trying(_) => ConnectionState::Connecting,
+            LinkState::Up(_, endpoint) => endpoint.state(),
         }
     }
 
     /// Round-trip time of the last ping. `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         match &*self.link() {
-            ClientState::Up(_, line) => line.pulse().latency,
+            LinkState::Up(_, endpoint) => endpoint.pulse().latency,
             _ => None,
         }
     }
@@ -134,7 +134,7 @@ impl Client {
     /// Queues a message without waiting. Fails if no connection is open.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         match &*self.link() {
-            ClientState::Up(_, line) => line.send(message.into()),
+            LinkState::Up(_, endpoint) => endpoint.send(message.into()),
             _ => Err(SendError::NotOpen),
         }
     }
@@ -215,19 +215,19 @@ impl Client {
 
     /// Sets the state to idle.
     pub(crate) fn idle(&self) {
-        *self.link() = ClientState::Idle;
+        *self.link() = LinkState::Idle;
         self.0.changed.send_replace(());
     }
 
     /// Sets the state to connected. Returns false if the client was closed just before.
-    pub(crate) fn up(&self, line: &Line) -> bool {
+    pub(crate) fn up(&self, endpoint: &Endpoint) -> bool {
         let mut link = self.link();
         let stop = match &*link {
-            ClientState::Trying(stop) if !*stop.borrow() => stop.clone(),
+            LinkState::Trying(stop) if !*stop.borrow() => stop.clone(),
             _ => return false,
         };
-        line.open();
-        *link = ClientState::Up(stop, line.clone());
+        endpoint.open();
+        *link = LinkState::Up(stop, endpoint.clone());
         true
     }
 
@@ -236,10 +236,10 @@ impl Client {
     pub(crate) fn down(&self) -> bool {
         let mut link = self.link();
         let stop = match &*link {
-            ClientState::Up(stop, _) if !*stop.borrow() => stop.clone(),
+            LinkState::Up(stop, _) if !*stop.borrow() => stop.clone(),
             _ => return false,
         };
-        *link = ClientState::Trying(stop);
+        *link = LinkState::Trying(stop);
         true
     }
 
@@ -257,7 +257,7 @@ impl Client {
         for (name, value) in &self.0.options.headers {
             request.headers_mut().insert(name, value.clone());
         }
-        let config = wire::config(&self.0.options.line);
+        let config = wire::config(&self.0.options.connection);
         let uri = &self.0.uri;
         let is_secure = uri.scheme_str() == Some("wss");
         // IPv6 addresses are in brackets.
@@ -277,7 +277,7 @@ impl Client {
         connected.map(|(ws, _)| ws).map_err(ConnectError::from)
     }
 
-    fn link(&self) -> MutexGuard<'_, ClientState> {
+    fn link(&self) -> MutexGuard<'_, LinkState> {
         self.0.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engineio::client::Tls;
 use http::HeaderMap;
 
-use crate::line::LineOptions;
+use crate::endpoint::ConnectionOptions;
 
 /// The options of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct ClientOptions {
     /// reading them takes some milliseconds, once per process.
     pub tls: Tls,
     /// Limits and timeouts of a connection.
-    pub line: LineOptions,
+    pub connection: ConnectionOptions,
 }
 
 impl Default for ClientOptions {
@@ -39,7 +39,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             headers: HeaderMap::new(),
             tls: Tls::default(),
-            line: LineOptions::default(),
+            connection: ConnectionOptions::default(),
         }
     }
 }

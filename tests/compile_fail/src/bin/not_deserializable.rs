@@ -1,4 +1,4 @@
-//! What is received has to be something that serde can read.
+//! The type of an argument must implement `Deserialize`.
 //@ this function cannot be a handler here
 //@ where `T` implements `serde::Deserialize`
 

@@ -1,4 +1,4 @@
-//! Nobody has left when an event comes.
+//! A handler of an event has no disconnect reason.
 //@ this function cannot be a handler here
 //@ in `on_disconnect` and `on_disconnecting` also `DisconnectReason`
 

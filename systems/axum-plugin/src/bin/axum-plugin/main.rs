@@ -49,7 +49,7 @@ fn app() -> Result<App, SettingError> {
         .when_registered(|handlers| info!(handlers = handlers.len(), "registered"))
         .when_ready(|api| info!(namespaces = api.namespaces().len(), "ready"))
         .before_shutdown(|api| async move {
-            let _ = api.emit("notification", "the server goes down").await;
+            let _ = api.emit("notification", "the server is shutting down").await;
         });
     Ok(App::new("an axum application with Socket.IO")
         .configure(socket)
@@ -63,7 +63,7 @@ fn app() -> Result<App, SettingError> {
 async fn serve(application: Application) -> Result<(), Failure> {
     let address = variable("ADDRESS").unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    let stop = system_support::told_to_stop()?;
+    let stop = system_support::stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(application.serve(listener, stop).await?)
 }

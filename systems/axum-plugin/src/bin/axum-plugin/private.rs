@@ -23,7 +23,7 @@ async fn authenticate(handshake: Handshake, State(expected): State<Token>) -> Re
     let Credentials { token } =
         handshake.auth().map_err(|_| ConnectError::new("the credentials cannot be read"))?;
     match token.as_deref().or_else(|| handshake.query().get("token")) {
-        Some(token) if system_support::is_same(token, &expected.0) => Ok(()),
+        Some(token) if system_support::is_equal(token, &expected.0) => Ok(()),
         _ => Err(ConnectError::new("not authenticated")),
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn may_join(namespace: &Namespace, socket: &Socket, room: &str) -> Re
         return Err(format!("a room's name has 1 to {MAX_NAME} bytes"));
     }
     if namespace.socket(room).is_some() {
-        return Err("this room belongs to a socket".to_owned());
+        return Err("this room belongs to another client".to_owned());
     }
     let joined = socket.joined_rooms();
     if joined.len() >= MAX_ROOMS && !joined.iter().any(|name| **name == *room) {

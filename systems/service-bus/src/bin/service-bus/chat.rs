@@ -18,14 +18,14 @@ pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
         });
     }
     chat.initialize().await?;
-    println!("chat      is there");
+    println!("chat      connected");
     Ok(chat)
 }
 
 async fn pass_on(chat: &ServiceConnector, event: Event) -> Result<(), BusError> {
     let name = |field| event.field::<String>(field);
     let (Some(from), Some(to)) = (name("user_id"), name("recipient_id")) else {
-        println!("chat      skips messages without receivers");
+        println!("chat      ignores an event without sender or recipient");
         return Ok(());
     };
     let kind = event.kind.clone();

@@ -21,30 +21,30 @@ pub(crate) async fn show(url: &str) -> Result<(), Failure> {
 /// Each step waits until the users have received its consequences, through whichever services.
 async fn tell(url: &str) -> Result<User, Failure> {
     let mut ada = User::join("ada", url).await?;
-    ada.hears(EventType::PresenceUpdate, |event| is(event, "user_id", "ada")).await?;
+    ada.receives(EventType::PresenceUpdate, |event| is(event, "user_id", "ada")).await?;
 
     // Bob is absent: the chat sends the message to the mail service, which notifies Ada.
     ada.says(&Event::new(EventType::ChatMessage).with("recipient_id", "bob").with("content", "Lunch?"))?;
-    ada.hears(EventType::Notification, |event| is(event, "text", "bob gets it by mail")).await?;
+    ada.receives(EventType::Notification, |event| is(event, "text", "bob gets it by mail")).await?;
 
     // When Bob connects, the presence service notifies all services, and the mail service delivers his
     // message.
     let mut bob = User::join("bob", url).await?;
-    bob.hears(EventType::Notification, |event| is(event, "text", "1 message came by mail")).await?;
-    ada.hears(EventType::PresenceUpdate, |event| is(event, "user_id", "bob")).await?;
+    bob.receives(EventType::Notification, |event| is(event, "text", "1 message came by mail")).await?;
+    ada.receives(EventType::PresenceUpdate, |event| is(event, "user_id", "bob")).await?;
 
     // Now both users are connected.
     bob.says(&Event::new(EventType::ChatTyping).with("recipient_id", "ada"))?;
-    ada.hears(EventType::ChatTyping, |_| true).await?;
+    ada.receives(EventType::ChatTyping, |_| true).await?;
     bob.says(&Event::new(EventType::ChatMessage).with("recipient_id", "ada").with("content", "On my way"))?;
-    ada.hears(EventType::ChatMessage, |event| is(event, "content", "On my way")).await?;
+    ada.receives(EventType::ChatMessage, |event| is(event, "content", "On my way")).await?;
     ada.says(&Event::new(EventType::ChatRead).with("recipient_id", "bob"))?;
-    bob.hears(EventType::ChatRead, |_| true).await?;
+    bob.receives(EventType::ChatRead, |_| true).await?;
     bob.says(&Event::new(EventType::UserStatusChanged).with("status", "eating"))?;
-    ada.hears(EventType::PresenceUpdate, |event| is(event, "status", "eating")).await?;
+    ada.receives(EventType::PresenceUpdate, |event| is(event, "status", "eating")).await?;
 
     bob.leaves().await;
-    ada.hears(EventType::PresenceUpdate, |event| is(event, "status", "offline")).await?;
+    ada.receives(EventType::PresenceUpdate, |event| is(event, "status", "offline")).await?;
     Ok(ada)
 }
 

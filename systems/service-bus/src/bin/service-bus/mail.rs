@@ -24,7 +24,7 @@ pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
         async move { complain(deliver(&mail, &letters, &event).await) }
     });
     mail.initialize().await?;
-    println!("mail      is there");
+    println!("mail      connected");
     Ok(mail)
 }
 
@@ -37,7 +37,7 @@ fn complain(done: Result<(), BusError>) {
 async fn keep(mail: &ServiceConnector, letters: &Letters, event: &Event) -> Result<(), BusError> {
     let name = |field| event.field::<String>(field);
     let (Some(from), Some(to)) = (name("user_id"), name("recipient_id")) else { return Ok(()) };
-    println!("mail      keeps a letter from {from} for {to}, as {} asks", event.source);
+    println!("mail      stores a message from {from} for {to}, requested by {}", event.source);
     *letters.lock().unwrap_or_else(PoisonError::into_inner).entry(to.clone()).or_default() += 1;
     notify(mail, &from, &format!("{to} gets it by mail")).await
 }
@@ -49,7 +49,7 @@ async fn deliver(mail: &ServiceConnector, letters: &Letters, event: &Event) -> R
     }
     let kept = letters.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
     let Some(count) = kept else { return Ok(()) };
-    println!("mail      has {count} for {user} (online according to {})", event.source);
+    println!("mail      delivers {count} to {user}, reported online by {}", event.source);
     notify(mail, &user, &format!("{count} message came by mail")).await
 }
 

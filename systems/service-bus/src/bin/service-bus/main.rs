@@ -18,7 +18,7 @@ mod user;
 use std::process::ExitCode;
 
 use service_bus::{Bus, BusOptions, OriginPolicy, Origins, Users};
-use system_support::{Failure, parsed, told_to_stop, variable};
+use system_support::{Failure, parsed, stop_signal, variable};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -70,7 +70,7 @@ async fn serve() -> Result<(), Failure> {
         origins = origins.local_hosts().allowed_hosts(hosts);
     }
     let bus = Bus::new(BusOptions { key, users, origins })?;
-    let stop = told_to_stop()?;
+    let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(bus.serve(listener, stop).await?)
 }

@@ -18,7 +18,7 @@ pub(crate) async fn start(url: &str) -> Result<ServiceConnector, Failure> {
         });
     }
     presence.initialize().await?;
-    println!("presence  is there");
+    println!("presence  connected");
     Ok(presence)
 }
 
@@ -32,6 +32,6 @@ async fn tell(presence: &ServiceConnector, event: &Event) -> Result<(), BusError
     let update =
         Event::new(EventType::PresenceUpdate).with("user_id", user.as_str()).with("status", status.as_str());
     let reached = presence.broadcast(update).await?.reached;
-    println!("presence  {user} is {status}: told {reached}");
+    println!("presence  {user} is {status}: notified {reached}");
     Ok(())
 }

@@ -36,18 +36,18 @@ impl User {
         }
         socket.connect();
         timeout(LIMIT, socket.connected()).await??;
-        println!("{name:<10}is there");
+        println!("{name:<10}connected");
         Ok(Self { name, manager, socket, heard })
     }
 
     /// Sends an event to the services.
     pub(crate) fn says(&self, event: &Event) -> Result<(), Failure> {
-        println!("{:<10}says {}", self.name, event.kind);
+        println!("{:<10}sends {}", self.name, event.kind);
         Ok(self.socket.emit(event.kind.name(), event)?)
     }
 
     /// Waits for a matching event.
-    pub(crate) async fn hears(
+    pub(crate) async fn receives(
         &mut self,
         kind: EventType,
         is_meant: impl Fn(&Event) -> bool,
@@ -61,15 +61,15 @@ impl User {
             None
         };
         let Ok(Some(event)) = timeout(LIMIT, meant).await else {
-            return Err(format!("{} has not heard {kind}", self.name).into());
+            return Err(format!("{} has not received {kind}", self.name).into());
         };
-        println!("{:<10}hears {kind} from {}", self.name, event.source);
+        println!("{:<10}receives {kind} from {}", self.name, event.source);
         Ok(())
     }
 
     /// Disconnects the user.
     pub(crate) async fn leaves(self) {
-        println!("{:<10}goes", self.name);
+        println!("{:<10}disconnects", self.name);
         self.manager.close().await;
     }
 }

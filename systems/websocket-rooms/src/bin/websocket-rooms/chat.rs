@@ -74,7 +74,7 @@ pub(crate) fn set_up(server: &Server, token: Option<String>) {
 fn identify(handshake: &Handshake, token: Option<&str>) -> Result<Identity, Refusal> {
     if let Some(token) = token {
         let brought = handshake.bearer().map(str::to_owned).or_else(|| handshake.query("token"));
-        if !brought.is_some_and(|brought| system_support::is_same(&brought, token)) {
+        if !brought.is_some_and(|brought| system_support::is_equal(&brought, token)) {
             return Err(Refusal::unauthorized("the token is missing or wrong"));
         }
     }

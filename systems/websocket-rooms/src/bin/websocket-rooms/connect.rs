@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
-use websocket_rooms::{Client, ClientOptions, Hub};
+use websocket_rooms::{Client, ClientOptions, Group};
 
 use system_support::Failure;
 
@@ -13,11 +13,11 @@ pub(crate) async fn run(urls: &[&str]) -> Result<(), Failure> {
         Ok(milliseconds) => Duration::from_millis(milliseconds.parse()?),
         Err(_) => ClientOptions::default().reconnect_interval,
     };
-    let hub = Hub::default();
+    let group = Group::default();
     for url in urls {
         let (name, url) = url.split_once('=').ok_or("a client is NAME=URL")?;
         let options = ClientOptions { reconnect_interval: interval, ..ClientOptions::default() };
-        let client = hub.create_client_with(url, name, options)?;
+        let client = group.create_client_with(url, name, options)?;
         report(&client, name);
         // Each client connects in a task of its own; its events report the result.
         tokio::spawn(async move { client.connect().await });
@@ -25,13 +25,13 @@ pub(crate) async fn run(urls: &[&str]) -> Result<(), Failure> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         if line == "/stats" {
-            println!("{}", serde_json::to_string(&hub.stats())?);
+            println!("{}", serde_json::to_string(&group.stats())?);
         } else {
-            println!("sent to {}", hub.broadcast_all(line).clients);
+            println!("sent to {}", group.broadcast_all(line).clients);
         }
     }
-    let closed: Vec<_> = hub.named_clients();
-    hub.close();
+    let closed: Vec<_> = group.named_clients();
+    group.close();
     for (_, client) in closed {
         client.closed().await;
     }

@@ -36,7 +36,7 @@ async fn serve() -> Result<(), Failure> {
     let server = Server::new(ServerOptions { origins, ..ServerOptions::default() });
     chat::set_up(&server, system_support::secret("TOKEN")?);
     let listener = TcpListener::bind(address).await?;
-    let stop = system_support::told_to_stop()?;
+    let stop = system_support::stop_signal()?;
     println!("listening on ws://{}", listener.local_addr()?);
     let closing = server.clone();
     let stopper = tokio::spawn(async move {

@@ -8,7 +8,7 @@ use crate::peer::{Peer, lock};
 use crate::wire::response;
 
 #[derive(Default)]
-pub struct Hub {
+pub struct Connections {
     tables: RwLock<Tables>,
     /// Peers with queued data. The task that finds the list empty starts the flush.
     dirty: Mutex<Vec<Arc<Peer>>>,
@@ -16,7 +16,7 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Tables {
-    everybody: HashMap<usize, Arc<Peer>>,
+    all: HashMap<usize, Arc<Peer>>,
     rooms: HashMap<String, Vec<Arc<Peer>>>,
     polling: HashMap<String, Waiting>,
     numbers: usize,
@@ -29,7 +29,7 @@ struct Waiting {
     get: Option<Arc<Peer>>,
 }
 
-impl Hub {
+impl Connections {
     /// Assigns a number to a connection.
     pub fn number(&self) -> usize {
         let mut tables = self.write();
@@ -38,7 +38,7 @@ impl Hub {
     }
 
     pub fn enter(&self, peer: &Arc<Peer>) {
-        self.write().everybody.insert(peer.number, Arc::clone(peer));
+        self.write().all.insert(peer.number, Arc::clone(peer));
     }
 
     pub fn join(&self, peer: &Arc<Peer>, room: &str) {
@@ -47,7 +47,7 @@ impl Hub {
 
     pub fn leave(&self, peer: &Peer, rooms: &[String]) {
         let mut tables = self.write();
-        tables.everybody.remove(&peer.number);
+        tables.all.remove(&peer.number);
         for room in rooms {
             if let Some(members) = tables.rooms.get_mut(room) {
                 members.retain(|member| member.number != peer.number);
@@ -56,7 +56,7 @@ impl Hub {
     }
 
     pub fn broadcast(self: &Arc<Self>, frames: &[u8]) {
-        self.send_later(self.read().everybody.values(), frames);
+        self.send_later(self.read().all.values(), frames);
     }
 
     pub fn room(self: &Arc<Self>, room: &str, frames: &[u8]) {
@@ -107,11 +107,11 @@ impl Hub {
             }
         }
         if first && !dirty.is_empty() {
-            let hub = Arc::clone(self);
+            let connections = Arc::clone(self);
             tokio::spawn(async move {
                 // After the tasks that are ready now.
                 tokio::task::yield_now().await;
-                let dirty = std::mem::take(&mut *lock(&hub.dirty));
+                let dirty = std::mem::take(&mut *lock(&connections.dirty));
                 dirty.iter().for_each(|peer| peer.send_kept());
             });
         }

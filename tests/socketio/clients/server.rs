@@ -15,68 +15,68 @@ use crate::support::start;
 
 /// The name of a client: from its CONNECT packet, or from the query string of the namespace.
 #[derive(Deserialize)]
-struct Visitor {
+struct Credentials {
     #[serde(default)]
     token: String,
     #[serde(default)]
     name: String,
 }
 
-pub(super) struct House {
+pub(super) struct ClientServer {
     pub(super) url: String,
-    departures: mpsc::UnboundedReceiver<String>,
+    disconnects: mpsc::UnboundedReceiver<String>,
 }
 
-impl House {
+impl ClientServer {
     pub(super) async fn open(builder: ServerBuilder) -> Self {
-        let (book, departures) = mpsc::unbounded_channel();
-        let running = start(builder, |io| furnish(io, &book)).await;
-        Self { url: format!("http://{}", running.addr), departures }
+        let (log, disconnects) = mpsc::unbounded_channel();
+        let running = start(builder, |io| register_handlers(io, &log)).await;
+        Self { url: format!("http://{}", running.addr), disconnects }
     }
 
     /// Expects exactly these disconnects, in any order. A line names the client, the namespace and the
     /// reason; if a client cannot always send its close packet, the line has two reasons separated by ` or `.
-    pub(super) async fn left(mut self, expected: &[&str]) {
-        let mut left = Vec::new();
-        while left.len() < expected.len() {
-            match tokio::time::timeout(LONG, self.departures.recv()).await {
-                Ok(Some(departure)) => left.push(departure),
-                _ => panic!("only these left: {left:?}"),
+    pub(super) async fn expect_disconnects(mut self, expected: &[&str]) {
+        let mut received = Vec::new();
+        while received.len() < expected.len() {
+            match tokio::time::timeout(LONG, self.disconnects.recv()).await {
+                Ok(Some(disconnect)) => received.push(disconnect),
+                _ => panic!("only these disconnects: {received:?}"),
             }
         }
-        left.extend(std::iter::from_fn(|| self.departures.try_recv().ok()));
-        left.sort();
+        received.extend(std::iter::from_fn(|| self.disconnects.try_recv().ok()));
+        received.sort();
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        let fits = |(left, expected): (&String, &&str)| {
+        let fits = |(received, expected): (&String, &&str)| {
             let (who, reasons) = expected.split_once(": ").unwrap_or_default();
-            reasons.split(" or ").any(|reason| *left == format!("{who}: {reason}"))
+            reasons.split(" or ").any(|reason| *received == format!("{who}: {reason}"))
         };
         assert!(
-            left.len() == expected.len() && left.iter().zip(&expected).all(fits),
-            "{left:#?} left, not {expected:#?}"
+            received.len() == expected.len() && received.iter().zip(&expected).all(fits),
+            "{received:#?} received, not {expected:#?}"
         );
     }
 }
 
-fn furnish(io: &Server, book: &mpsc::UnboundedSender<String>) {
-    io.of("/chat").middleware(|Auth(visitor): Auth<Visitor>| async move {
-        if visitor.token == "good" {
+fn register_handlers(io: &Server, log: &mpsc::UnboundedSender<String>) {
+    io.of("/chat").middleware(|Auth(credentials): Auth<Credentials>| async move {
+        if credentials.token == "good" {
             Ok(())
         } else {
             Err(ConnectError::new("not allowed").with_data(json!({"code": 7})))
         }
     });
     for namespace in [io.of("/"), io.of("/chat"), io.of("/news")] {
-        talk(&namespace);
-        ask(&namespace);
-        gather(&namespace);
-        leave(&namespace, io, book);
+        events(&namespace);
+        client_acks(&namespace);
+        rooms(&namespace);
+        disconnects(&namespace, io, log);
     }
 }
 
 /// Events in both directions, acknowledged by the server.
-fn talk(namespace: &Namespace) {
+fn events(namespace: &Namespace) {
     namespace.on("who am I", |socket: Socket| async move {
         Ack(Args((socket.id().to_owned(), socket.session().id().as_str().to_owned())))
     });
@@ -97,7 +97,7 @@ fn talk(namespace: &Namespace) {
 }
 
 /// Events acknowledged by the client.
-fn ask(namespace: &Namespace) {
+fn client_acks(namespace: &Namespace) {
     namespace.on("ask me", |socket: Socket| async move {
         let sum: i32 = socket.emit_with_ack("question", &Args((40, 2))).await?;
         Ok::<_, AckError>(Ack(sum))
@@ -110,7 +110,7 @@ fn ask(namespace: &Namespace) {
 }
 
 /// Rooms, and acks from all sockets of one.
-fn gather(namespace: &Namespace) {
+fn rooms(namespace: &Namespace) {
     namespace.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
     namespace.on("say", |socket: Socket, Data(room): Data<String>, args: RawArgs| async move {
         let what = args.get(1).ok_or("nothing to say")?.value().map_err(|_| "nothing to say")?;
@@ -129,7 +129,7 @@ fn gather(namespace: &Namespace) {
 }
 
 /// Kinds of disconnect.
-fn leave(namespace: &Namespace, io: &Server, book: &mpsc::UnboundedSender<String>) {
+fn disconnects(namespace: &Namespace, io: &Server, log: &mpsc::UnboundedSender<String>) {
     namespace.on("throw me out", |socket: Socket| async move { socket.disconnect(false) });
     namespace.on("cut me off", |socket: Socket| async move { socket.session().abort() });
     let server = io.clone();
@@ -137,12 +137,14 @@ fn leave(namespace: &Namespace, io: &Server, book: &mpsc::UnboundedSender<String
         server.close();
         async {}
     });
-    let book = book.clone();
-    namespace.on_disconnect(move |socket: Socket, Auth(visitor): Auth<Visitor>, reason: DisconnectReason| {
-        // Clients of version 2 always join the namespace /.
-        if socket.namespace() != "/" {
-            let _ = book.send(format!("{} {}: {reason}", visitor.name, socket.namespace()));
-        }
-        async {}
-    });
+    let log = log.clone();
+    namespace.on_disconnect(
+        move |socket: Socket, Auth(credentials): Auth<Credentials>, reason: DisconnectReason| {
+            // Clients of version 2 always join the namespace /.
+            if socket.namespace() != "/" {
+                let _ = log.send(format!("{} {}: {reason}", credentials.name, socket.namespace()));
+            }
+            async {}
+        },
+    );
 }

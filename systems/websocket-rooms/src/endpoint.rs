@@ -28,7 +28,7 @@ pub enum SendError {
 
 /// Limits and timeouts of a connection.
 #[derive(Clone, Debug)]
-pub struct LineOptions {
+pub struct ConnectionOptions {
     /// Idle time after which a ping is sent. Default: 25 seconds. Cost: a frame of two bytes, and its answer.
     pub ping_interval: Duration,
     /// Timeout of a ping, and of writes that make no progress. Default: 20 seconds.
@@ -48,7 +48,7 @@ pub struct LineOptions {
     pub max_unhandled: usize,
 }
 
-impl Default for LineOptions {
+impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
             ping_interval: Duration::from_secs(25),
@@ -76,7 +76,7 @@ pub(crate) enum Phase {
 
 /// One end of a connection, as held by the application.
 #[derive(Clone, Debug)]
-pub(crate) struct Line(Arc<Shared>);
+pub(crate) struct Endpoint(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -104,8 +104,8 @@ pub(crate) struct Outgoing {
     queued: Arc<AtomicUsize>,
 }
 
-impl Line {
-    pub(crate) fn new(options: &LineOptions) -> (Self, Outgoing) {
+impl Endpoint {
+    pub(crate) fn new(options: &ConnectionOptions) -> (Self, Outgoing) {
         let (outgoing, messages) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let pulse = Pulse { heard: Instant::now(), reading: true, pinged: None, latency: None };
@@ -245,37 +245,37 @@ mod tests {
 
     #[tokio::test]
     async fn the_state_only_advances() {
-        let (line, _outgoing) = Line::new(&LineOptions::default());
+        let (endpoint, _outgoing) = Endpoint::new(&ConnectionOptions::default());
         assert_eq!(
-            (line.state(), line.send("x".into())),
+            (endpoint.state(), endpoint.send("x".into())),
             (ConnectionState::Connecting, Err(SendError::NotOpen))
         );
-        line.open();
-        assert_eq!((line.state(), line.send("x".into())), (ConnectionState::Open, Ok(())));
-        line.close_with(4000, "first");
-        line.close(CloseReason::PingTimeout);
-        line.open();
-        assert_eq!(line.state(), ConnectionState::Closing);
-        assert_eq!(line.ending().await, CloseReason::Local(Farewell::new(4000, "first")));
-        assert_eq!(line.send("x".into()), Err(SendError::NotOpen));
-        line.closed(CloseReason::Lost);
-        assert_eq!((line.state(), line.ended().await), (ConnectionState::Closed, CloseReason::Lost));
+        endpoint.open();
+        assert_eq!((endpoint.state(), endpoint.send("x".into())), (ConnectionState::Open, Ok(())));
+        endpoint.close_with(4000, "first");
+        endpoint.close(CloseReason::PingTimeout);
+        endpoint.open();
+        assert_eq!(endpoint.state(), ConnectionState::Closing);
+        assert_eq!(endpoint.ending().await, CloseReason::Local(Farewell::new(4000, "first")));
+        assert_eq!(endpoint.send("x".into()), Err(SendError::NotOpen));
+        endpoint.closed(CloseReason::Lost);
+        assert_eq!((endpoint.state(), endpoint.ended().await), (ConnectionState::Closed, CloseReason::Lost));
     }
 
     #[tokio::test]
     async fn queued_messages_are_bounded_in_bytes() {
-        let (line, mut outgoing) =
-            Line::new(&LineOptions { max_queued_bytes: 100, ..LineOptions::default() });
-        line.open();
+        let (endpoint, mut outgoing) =
+            Endpoint::new(&ConnectionOptions { max_queued_bytes: 100, ..ConnectionOptions::default() });
+        endpoint.open();
         let large = Message::from(vec![0; 500]);
-        line.send(large.clone()).unwrap();
-        assert_eq!(line.queued_bytes(), 516);
+        endpoint.send(large.clone()).unwrap();
+        assert_eq!(endpoint.queued_bytes(), 516);
         assert_eq!(outgoing.next().await, Some(large));
-        line.send("twenty-four bytes of it".into()).unwrap();
-        line.send("twenty-four bytes of it".into()).unwrap();
-        assert_eq!(line.send("twenty-four bytes of it".into()), Err(SendError::SlowConsumer));
-        assert_eq!(line.ending().await, CloseReason::SlowConsumer);
+        endpoint.send("twenty-four bytes of it".into()).unwrap();
+        endpoint.send("twenty-four bytes of it".into()).unwrap();
+        assert_eq!(endpoint.send("twenty-four bytes of it".into()), Err(SendError::SlowConsumer));
+        assert_eq!(endpoint.ending().await, CloseReason::SlowConsumer);
         assert!(outgoing.try_next().is_some() && outgoing.try_next().is_some());
-        assert_eq!((outgoing.try_next(), line.queued_bytes()), (None, 0));
+        assert_eq!((outgoing.try_next(), endpoint.queued_bytes()), (None, 0));
     }
 }

@@ -10,9 +10,9 @@ use crate::message::Message;
 use crate::server::{Server, ServerStats};
 use crate::state::ConnectionState;
 
-/// A server, and named clients of other servers. Clones share the same hub.
+/// A server, and named clients of other servers. Clones share the same group.
 #[derive(Clone, Debug, Default)]
-pub struct Hub(Arc<Shared>);
+pub struct Group(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -32,9 +32,9 @@ pub enum CreateError {
     Client(#[from] ConnectError),
 }
 
-/// Statistics of a hub.
+/// Statistics of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct HubStats {
+pub struct GroupStats {
     /// Statistics of the server.
     pub server: ServerStats,
     /// Number of clients, connected or not.
@@ -52,8 +52,8 @@ pub struct Reached {
     pub clients: usize,
 }
 
-impl Hub {
-    /// A hub with this server and no clients.
+impl Group {
+    /// A group with this server and no clients.
     pub fn new(server: Server) -> Self {
         Self(Arc::new(Shared { server, clients: Mutex::default() }))
     }
@@ -113,11 +113,11 @@ impl Hub {
         self.0.server.broadcast_to_room(room, message)
     }
 
-    /// Statistics of the hub.
-    pub fn stats(&self) -> HubStats {
+    /// Statistics of the group.
+    pub fn stats(&self) -> GroupStats {
         let clients = self.clients();
         let open = clients.values().filter(|client| client.state() == ConnectionState::Open).count();
-        HubStats { server: self.0.server.stats(), clients: clients.len(), clients_open: open }
+        GroupStats { server: self.0.server.stats(), clients: clients.len(), clients_open: open }
     }
 
     /// Closes the server and all clients.

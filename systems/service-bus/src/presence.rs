@@ -19,19 +19,19 @@ pub(crate) const USER_ROOM: &str = "user:";
 pub(crate) enum Identity {
     Service(String),
     User(String),
-    Anonymous,
+    Unknown,
 }
 
 impl Identity {
     pub(crate) fn of(socket: &Socket) -> Self {
-        socket.extensions().get().unwrap_or(Self::Anonymous)
+        socket.extensions().get().unwrap_or(Self::Unknown)
     }
 
     /// The source of the events that it sends.
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::Service(name) => name,
-            Self::User(_) | Self::Anonymous => "client",
+            Self::User(_) | Self::Unknown => "client",
         }
     }
 }
@@ -39,11 +39,11 @@ impl Identity {
 /// Number of connections per user. The lock is held until a change has been announced: otherwise a quick
 /// reconnect could be announced in the wrong order.
 #[derive(Clone, Default)]
-pub(crate) struct Present(Arc<Mutex<HashMap<String, usize>>>);
+pub(crate) struct Presence(Arc<Mutex<HashMap<String, usize>>>);
 
-impl Present {
+impl Presence {
     /// Records the connect of a socket.
-    pub(crate) async fn arrive(&self, socket: &Socket) {
+    pub(crate) async fn connect(&self, socket: &Socket) {
         match Identity::of(socket) {
             Identity::Service(name) => {
                 info!(service = name, "connected");
@@ -51,70 +51,70 @@ impl Present {
             }
             Identity::User(user) => {
                 socket.join(format!("{USER_ROOM}{user}"));
-                self.come(socket, &user, |who| matches!(who, Identity::User(_))).await;
+                self.add_user(socket, &user, |identity| matches!(identity, Identity::User(_))).await;
             }
-            Identity::Anonymous => {}
+            Identity::Unknown => {}
         }
     }
 
     /// A service assigns a user to a socket. A socket that has an identity keeps it.
-    pub(crate) async fn introduce(&self, socket: &Socket, user: &str) {
-        self.come(socket, user, |who| matches!(who, Identity::Anonymous)).await;
+    pub(crate) async fn assign_user(&self, socket: &Socket, user: &str) {
+        self.add_user(socket, user, |identity| matches!(identity, Identity::Unknown)).await;
     }
 
-    async fn come(&self, socket: &Socket, user: &str, is_new: impl FnOnce(&Identity) -> bool) {
-        let mut present = self.0.lock().await;
+    async fn add_user(&self, socket: &Socket, user: &str, is_new: impl FnOnce(&Identity) -> bool) {
+        let mut presence = self.0.lock().await;
         if !is_new(&Identity::of(socket)) {
             return;
         }
         if !socket.is_connected() {
-            // The socket is already leaving; `leave` has seen no user, or will see none.
-            socket.extensions().insert(Identity::Anonymous);
+            // The socket is already leaving; `disconnect` finds no user.
+            socket.extensions().insert(Identity::Unknown);
             return;
         }
         socket.extensions().insert(Identity::User(user.to_owned()));
-        let connections = present.entry(user.to_owned()).or_default();
+        let connections = presence.entry(user.to_owned()).or_default();
         *connections += 1;
         if *connections == 1 {
-            tell_services(socket, Event::new(EventType::UserConnected).with("user_id", user)).await;
+            notify_services(socket, Event::new(EventType::UserConnected).with("user_id", user)).await;
         }
     }
 
     /// Records the disconnect of a socket.
-    pub(crate) async fn leave(&self, socket: &Socket) {
+    pub(crate) async fn disconnect(&self, socket: &Socket) {
         if let Identity::Service(name) = Identity::of(socket) {
             info!(service = name, "disconnected");
             return;
         }
-        self.go(socket, |_| true).await;
+        self.remove_user(socket, |_| true).await;
     }
 
     /// A service withdraws the user of a socket.
-    pub(crate) async fn forget(&self, socket: &Socket, user: &str) {
-        self.go(socket, |known| known == user).await;
+    pub(crate) async fn withdraw_user(&self, socket: &Socket, user: &str) {
+        self.remove_user(socket, |known| known == user).await;
     }
 
-    async fn go(&self, socket: &Socket, is_meant: impl FnOnce(&str) -> bool) {
-        let mut present = self.0.lock().await;
+    async fn remove_user(&self, socket: &Socket, matches_user: impl FnOnce(&str) -> bool) {
+        let mut presence = self.0.lock().await;
         let Identity::User(user) = Identity::of(socket) else { return };
-        if !is_meant(&user) {
+        if !matches_user(&user) {
             return;
         }
-        socket.extensions().insert(Identity::Anonymous);
-        let left = present.get_mut(&user).map(|connections| {
+        socket.extensions().insert(Identity::Unknown);
+        let left = presence.get_mut(&user).map(|connections| {
             *connections -= 1;
             *connections
         });
         if left == Some(0) {
-            present.remove(&user);
-            tell_services(socket, Event::new(EventType::UserDisconnected).with("user_id", user)).await;
+            presence.remove(&user);
+            notify_services(socket, Event::new(EventType::UserDisconnected).with("user_id", user)).await;
         }
     }
 }
 
-async fn tell_services(socket: &Socket, mut event: Event) {
+async fn notify_services(socket: &Socket, mut event: Event) {
     event.source = "bus".to_owned();
     if let Err(error) = socket.to(SERVICES).emit(event.kind.name(), &event).await {
-        warn!(%error, kind = event.kind.name(), "the services were not told");
+        warn!(%error, kind = event.kind.name(), "cannot notify the services");
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::id::{NodeId, RequestId};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{self, Envelope, Parts, Sender, check_size, join_id, type_number};
+use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, check_size, join_id, type_number};
 
 /// Channels of the sharded Redis adapter, and of the Streams adapter's requests: option `channelPrefix`.
 #[derive(Clone, Debug)]
@@ -87,6 +87,20 @@ pub fn encode_msgpack(
 
 /// Reads a message: JSON if it starts with `{`, otherwise msgpack.
 pub fn decode(message: Bytes, limits: &Limits) -> Result<Envelope, DecodeError> {
+    draft(message, limits)?.finish(limits)
+}
+
+/// Reads a message if `wanted` says so. Its event is not read before: a message of the node itself, or one to rooms
+/// without sockets, costs a single pass over its bytes.
+pub fn decode_if(
+    message: Bytes,
+    limits: &Limits,
+    wanted: impl FnOnce(&Head<'_>) -> bool,
+) -> Result<Option<Envelope>, DecodeError> {
+    draft(message, limits)?.finish_if(wanted, limits)
+}
+
+fn draft(message: Bytes, limits: &Limits) -> Result<Draft, DecodeError> {
     check_size(&message, limits)?;
     let (parser, message) = if message.first() == Some(&b'{') {
         (Parser::Json, message)
@@ -110,9 +124,8 @@ pub fn decode(message: Bytes, limits: &Limits) -> Result<Envelope, DecodeError> 
         return Err(DecodeError::Shape("object"));
     }
     reader.finish()?;
-    let number = number.ok_or(DecodeError::Missing("type"))?;
-    let message = parts.message(type_number(number), limits)?;
-    Ok(Envelope { from: from.map(|from| NodeId::from(&*from)), namespace, message })
+    let kind = type_number(number.ok_or(DecodeError::Missing("type"))?);
+    Ok(Draft { kind, from, namespace, parts })
 }
 
 /// Reads the members of `data`.

@@ -86,4 +86,4 @@ pub use limits::Limits;
 pub use message::{Flags, Message};
 pub use target::{Room, Target};
 #[cfg(feature = "codec")]
-pub use wire::{Envelope, Sender};
+pub use wire::{Envelope, Head, Sender};

@@ -273,6 +273,31 @@ fn every_limit_is_named() {
     assert!(cluster::encode_json(Sender::Emitter, "/", &message, &limits).is_err());
 }
 
+/// A message of the node itself, or to rooms without sockets, needs no event.
+#[test]
+fn an_unwanted_event_is_not_read() {
+    let text = |data: &str| {
+        let text = format!(
+            r#"{{"type":3,"uid":"a","nsp":"/","data":{{"packet":{{"type":2,"data":{data}}},"opts":{{"rooms":["r"]}}}}}}"#
+        );
+        Bytes::from(text)
+    };
+    let unwanted = cluster::decode_if(text("[{}]"), &LIMITS, |head| {
+        assert_eq!((head.from, head.namespace, head.kind), (Some("a"), Some("/"), 3));
+        assert_eq!(head.target.unwrap().rooms, ["r".into()]);
+        false
+    });
+    assert!(unwanted.unwrap().is_none());
+    assert!(cluster::decode_if(text("[{}]"), &LIMITS, |_| true).is_err());
+    assert!(cluster::decode_if(text(r#"["a"]"#), &LIMITS, |_| true).unwrap().is_some());
+    let entry =
+        [("type", Bytes::from("3")), ("uid", "a".into()), ("data", r#"{"packet":1,"opts":{}}"#.into())];
+    assert!(streams::decode_entry_if(entry, &LIMITS, |head| head.from != Some("a")).unwrap().is_none());
+    let broadcast = Bytes::from(r#"["a",{"type":2,"data":["x"]},{}]"#);
+    let unwanted = classic::decode_broadcast_if(broadcast, &LIMITS, |head| head.namespace != Some("/"));
+    assert!(unwanted.unwrap().is_none());
+}
+
 /// A list of rooms that cannot be read must not select all sockets.
 #[test]
 fn unreadable_rooms_are_an_error() {

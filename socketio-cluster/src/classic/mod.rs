@@ -22,11 +22,10 @@ pub use self::channels::Channels;
 pub use self::request::{Action, Request, RequestKind, decode_request, encode_request};
 pub use self::response::{Response, decode_response, encode_response};
 use crate::error::{DecodeError, EncodeError};
-use crate::id::NodeId;
 use crate::limits::Limits;
 use crate::message::Flags;
 use crate::target::Target;
-use crate::wire::{self, Envelope, Parts, Sender, check_size, join_id};
+use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, check_size, join_id};
 
 /// The numbers of requests and answers.
 pub(crate) mod number {
@@ -65,6 +64,20 @@ pub fn encode_broadcast(
 /// Reads a broadcast. A packet without a namespace belongs to `/`. Broadcasts in JSON, which a server with another
 /// parser sends, are read as well.
 pub fn decode_broadcast(message: Bytes, limits: &Limits) -> Result<Envelope, DecodeError> {
+    draft(message, limits)?.finish(limits)
+}
+
+/// Reads a broadcast if `wanted` says so. Its event is not read before: a broadcast of the node itself, or one to rooms
+/// without sockets, costs a single pass over its bytes. The channel names a single room without any reading.
+pub fn decode_broadcast_if(
+    message: Bytes,
+    limits: &Limits,
+    wanted: impl FnOnce(&Head<'_>) -> bool,
+) -> Result<Option<Envelope>, DecodeError> {
+    draft(message, limits)?.finish_if(wanted, limits)
+}
+
+fn draft(message: Bytes, limits: &Limits) -> Result<Draft, DecodeError> {
     check_size(&message, limits)?;
     let (parser, message) = if message.first() == Some(&b'[') {
         (Parser::Json, message)
@@ -88,7 +101,6 @@ pub fn decode_broadcast(message: Bytes, limits: &Limits) -> Result<Envelope, Dec
         return Err(DecodeError::Shape("array"));
     }
     reader.finish()?;
-    let namespace = parts.packet_namespace().unwrap_or_else(|| Arc::from("/"));
-    let message = parts.message(3, limits)?;
-    Ok(Envelope { from: from.map(|from| NodeId::from(&*from)), namespace: Some(namespace), message })
+    let namespace = Some(parts.packet_namespace().unwrap_or_else(|| Arc::from("/")));
+    Ok(Draft { kind: 3, from, namespace, parts })
 }

@@ -194,7 +194,7 @@ fn request(
     limits: &Limits,
 ) -> Result<RequestKind, DecodeError> {
     // The forms for one socket have no options.
-    if !parts.has_options() && matches!(kind, number::JOIN | number::LEAVE | number::DISCONNECT) {
+    if parts.target().is_none() && matches!(kind, number::JOIN | number::LEAVE | number::DISCONNECT) {
         let room = || room.ok_or(DecodeError::Missing("room"));
         let action = match kind {
             number::JOIN => Action::Join(room()?),

@@ -11,10 +11,9 @@ use socketio_parser::codec::{Reader, Writer, from_servers};
 
 use crate::cluster::{Undefined, data, has_data, write_data};
 use crate::error::{DecodeError, EncodeError};
-use crate::id::NodeId;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{self, Envelope, Parts, Sender, check_size};
+use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, check_size};
 
 /// Base64 as Node.js reads it: with or without padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -85,6 +84,22 @@ pub fn decode_entry<K: AsRef<[u8]>>(
     fields: impl IntoIterator<Item = (K, Bytes)>,
     limits: &Limits,
 ) -> Result<Envelope, DecodeError> {
+    draft(fields, limits)?.finish(limits)
+}
+
+/// Reads the fields of an entry if `wanted` says so. Its event is not read before.
+pub fn decode_entry_if<K: AsRef<[u8]>>(
+    fields: impl IntoIterator<Item = (K, Bytes)>,
+    limits: &Limits,
+    wanted: impl FnOnce(&Head<'_>) -> bool,
+) -> Result<Option<Envelope>, DecodeError> {
+    draft(fields, limits)?.finish_if(wanted, limits)
+}
+
+fn draft<K: AsRef<[u8]>>(
+    fields: impl IntoIterator<Item = (K, Bytes)>,
+    limits: &Limits,
+) -> Result<Draft, DecodeError> {
     let (mut uid, mut nsp, mut kind, mut content) = (None, None, None, Bytes::new());
     let text = |bytes: &Bytes, what| {
         std::str::from_utf8(bytes).map(Arc::<str>::from).map_err(|_| DecodeError::Type(what))
@@ -113,8 +128,7 @@ pub fn decode_entry<K: AsRef<[u8]>>(
         data(&mut reader, &mut parts, limits)?;
         reader.finish()?;
     }
-    let message = parts.message(kind, limits)?;
-    Ok(Envelope { from: uid.map(|uid| NodeId::from(&*uid)), namespace: nsp, message })
+    Ok(Draft { kind, from: uid, namespace: nsp, parts })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod session;
 use std::fmt;
 use std::str::FromStr;
 
-pub use self::entry::{Entry, decode_entry, encode_entry};
+pub use self::entry::{Entry, decode_entry, decode_entry_if, encode_entry};
 pub use self::session::Session;
 use crate::message::Message;
 

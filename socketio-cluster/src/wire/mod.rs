@@ -1,10 +1,13 @@
 //! The parts that all formats share.
 
+mod draft;
 mod read;
 mod write;
 
 use std::sync::Arc;
 
+pub(crate) use draft::Draft;
+pub use draft::Head;
 pub(crate) use read::{Parts, check_size, join_id, json_text, type_number};
 pub(crate) use write::{check_written, operation, options, packet, rooms, rooms_to_join};
 

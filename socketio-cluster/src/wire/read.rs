@@ -102,9 +102,9 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether there are options, even empty ones.
-    pub(crate) fn has_options(&self) -> bool {
-        self.target.is_some()
+    /// The selected sockets, if there are options.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
     }
 
     /// The namespace in the packet of a broadcast.

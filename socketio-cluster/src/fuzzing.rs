@@ -80,7 +80,10 @@ pub fn streams(data: &[u8]) {
     if *kind == 0 {
         if let Ok(session) = Session::decode(&bytes, &LIMITS) {
             let value = session.encode(&WIDE).expect("JSON");
-            assert_eq!(Session::decode(value.as_bytes(), &WIDE).as_ref(), Ok(&session));
+            let again = Session::decode(value.as_bytes(), &WIDE).expect("what was written");
+            assert_eq!((&again.sid, &again.pid, &again.rooms), (&session.sid, &session.pid, &session.rooms));
+            // A whole float of the data is written as an integer, as JavaScript has one type of numbers.
+            assert_eq!(again.encode(&WIDE).expect("JSON"), value);
         }
         return;
     }

@@ -1,8 +1,9 @@
 //! The channel of python-socketio, as its processes with `write_only=True` write it. It can only be read: python-socketio
 //! servers and ours are not nodes of one cluster.
 //!
-//! Each message is a JSON object with a `method`. Older versions write Python's pickle format, which only Python can read
-//! safely; [`decode`] names it with [`DecodeError::Pickle`].
+//! Each message is a JSON object with a `method`. Older versions write Python's pickle format, whose reading runs what the
+//! sender chose. Such a message is known by its first byte (0x80, or the first instructions of the oldest protocols), is
+//! not read, and has the error [`DecodeError::Pickle`].
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! Everything that the official adapters and emitters publish is read, and written again byte for byte. The records in
-//! `data` are made by `record/record.js`.
+//! `data` are made by the scripts in `record`.
 
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
 #![allow(clippy::unwrap_used)]
@@ -15,8 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 use socketio_cluster::classic::{self, RequestKind, Response};
 use socketio_cluster::streams::{self, Session};
-use socketio_cluster::{Envelope, Limits, Message, NodeId, Sender, cluster, postgres};
-use socketio_parser::Event;
+use socketio_cluster::{
+    DecodeError, Envelope, Limits, Message, NodeId, Sender, Target, cluster, postgres, python,
+};
+use socketio_parser::{Binary, Event};
 
 #[derive(Deserialize)]
 struct Record {
@@ -216,7 +218,7 @@ fn check_meaning(medium: &str, messages: &BTreeMap<String, Vec<Message>>) {
     let Message::Broadcast { flags, request: Some(_), .. } = &messages["emit with acks"][0] else { panic!() };
     assert_eq!(flags.timeout, Some(Duration::from_millis(500)));
 
-    let binary: socketio_parser::Binary = broadcast(messages, "emit binary").args().parse(0).unwrap();
+    let binary: Binary = broadcast(messages, "emit binary").args().parse(0).unwrap();
     assert_eq!(&binary[..], [0, 1, 255]);
     let dates = broadcast(messages, "emit dates").args();
     for (index, date) in ["2024-02-29T12:34:56.789Z", "1970-01-01T00:00:01.000Z", "1969-12-31T23:59:59.999Z"]
@@ -279,11 +281,69 @@ fn emitters() {
     }
 }
 
+/// The messages of a write-only process of python-socketio, recorded by `record/record.py`.
+#[test]
+fn python() {
+    let records = records("python");
+    let read = |operation: &str| {
+        let record = records.iter().find(|record| record.operation == operation).unwrap();
+        python::decode(&record.bytes(), &limits())
+    };
+    for (operation, arguments) in [
+        ("emit", r#"{"three": [3, -4.5, null, true]}"#),
+        ("emit nothing", ""),
+        ("emit a list", "[1, 2]"),
+        ("emit several", r#"1, "two \u00e9""#),
+    ] {
+        let Message::Broadcast { event, target, .. } = read(operation).unwrap().unwrap().message else {
+            panic!()
+        };
+        assert_eq!((event.name(), event.args().as_bytes()), ("hello", arguments.as_bytes()));
+        assert!(target.rooms.is_empty() && target.except.is_empty());
+    }
+    let envelope = read("emit to a room").unwrap().unwrap();
+    assert_eq!(
+        (envelope.from, envelope.namespace.as_deref()),
+        (Some("1f".repeat(16).as_str().into()), Some("/n"))
+    );
+    let Message::Broadcast { target, .. } = envelope.message else { panic!() };
+    assert_eq!(target, Target { rooms: vec!["r".into()], except: vec!["s".into()] });
+    let Message::Broadcast { target, .. } = read("emit to rooms").unwrap().unwrap().message else { panic!() };
+    assert_eq!(target, Target { rooms: vec!["r".into(), "s".into()], except: vec!["t".into(), "u".into()] });
+
+    #[derive(Deserialize)]
+    struct Argument {
+        a: Binary,
+    }
+    let Message::Broadcast { event, .. } = read("emit binary").unwrap().unwrap().message else { panic!() };
+    let (first, second): (Argument, Binary) = event.args().parse_all().unwrap();
+    assert_eq!((&first.a[..], &second[..]), (&[0, 255][..], &[][..]));
+
+    let socket = Target { rooms: vec!["s".into()], except: Vec::new() };
+    let disconnect = read("disconnect").unwrap().unwrap();
+    assert_eq!(disconnect.namespace.as_deref(), Some("/n"));
+    let Message::DisconnectSockets { target, close: false } = disconnect.message else { panic!() };
+    assert_eq!(target, socket);
+    let Message::SocketsJoin { target, rooms } = read("enter a room").unwrap().unwrap().message else {
+        panic!()
+    };
+    assert_eq!((target, rooms), (socket.clone(), vec!["r".into()]));
+    let Message::SocketsLeave { target, rooms } = read("leave a room").unwrap().unwrap().message else {
+        panic!()
+    };
+    assert_eq!((target, rooms), (socket, vec!["r".into()]));
+    let Message::SocketsLeave { target, rooms } = read("close a room").unwrap().unwrap().message else {
+        panic!()
+    };
+    assert_eq!((target.rooms, rooms), (vec!["r".into()], vec!["r".into()]));
+    assert_eq!(read("pickle").unwrap_err(), DecodeError::Pickle);
+}
+
 /// A numeric room of a Node.js server is another room than the one with the same name.
 #[test]
 fn a_numeric_room_is_addressed_in_both_forms() {
     let message = Message::Broadcast {
-        target: socketio_cluster::Target { rooms: vec!["123".into()], except: Vec::new() },
+        target: Target { rooms: vec!["123".into()], except: Vec::new() },
         flags: Default::default(),
         event: event(r#"["hello"]"#),
         request: None,

@@ -281,6 +281,37 @@ fn emitters() {
     }
 }
 
+/// The same emits are JSON on one medium and msgpack on another. An event that came in one encoding is written in the other
+/// as the official adapters write it.
+#[test]
+fn events_between_the_encodings() {
+    let (classic, sharded) = (records("classic"), records("sharded"));
+    let operations =
+        ["emit", "emit nothing", "emit to a room", "emit volatile", "emit numbers", "emit long texts"];
+    for operation in operations {
+        let find =
+            |records: &[Record]| records.iter().find(|record| record.operation == operation).unwrap().bytes();
+        let (msgpack, json) = (find(&classic), find(&sharded));
+        let from_msgpack = classic::decode_broadcast(msgpack.clone(), &limits()).unwrap();
+        let from_json = cluster::decode(json.clone(), &limits()).unwrap();
+
+        let sender = Sender::Node(from_json.from.as_ref().unwrap());
+        let text = cluster::encode_sharded(sender, "/", &from_msgpack.message, &limits()).unwrap();
+        let Message::Broadcast { target, flags, event, .. } = &from_json.message else { panic!() };
+        let sender = Sender::Node(from_msgpack.from.as_ref().unwrap());
+        let bytes = classic::encode_broadcast(sender, "/", target, *flags, event, &limits()).unwrap();
+
+        // The official encoder of msgpack writes 1e300 wrongly, as an integer.
+        let place = |message: &[u8], before: &[u8]| {
+            message.windows(before.len()).position(|window| window == before).unwrap_or(message.len())
+        };
+        let (text_end, end) = (place(&json, b",1e+300"), place(&msgpack, b"\xcf\0\0\0\0\0\0\0\0"));
+        assert_eq!((end == msgpack.len()), (operation != "emit numbers"));
+        assert_eq!(text[..text_end].escape_ascii().to_string(), json[..text_end].escape_ascii().to_string());
+        assert_eq!(bytes[..end].escape_ascii().to_string(), msgpack[..end].escape_ascii().to_string());
+    }
+}
+
 /// The messages of a write-only process of python-socketio, recorded by `record/record.py`.
 #[test]
 fn python() {

@@ -129,7 +129,9 @@ impl Scenario for Slow {
     }
 
     fn text(&mut self, links: &mut Links, link: usize, at: Instant, packet: &[u8]) -> Result<(), Failure> {
-        let ReceivedPacket::Data(data) = self.expected.read(packet) else { return Err(unexpected(link, packet)) };
+        let ReceivedPacket::Data(data) = self.expected.read(packet) else {
+            return Err(unexpected(link, packet));
+        };
         let number = Kind::String.slot(data).unwrap_or(usize::MAX);
         let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.data == data) else {
             return Err(unexpected(link, data));

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use socketio_server::{Ack, AckError, AckSender, Arguments, GatherError, Server, Socket};
+use socketio_server::{Ack, AckError, AckSender, Arguments, GatherError, Namespace, Server, Socket};
 
 #[derive(Serialize)]
 struct Round {
@@ -49,17 +49,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The server emits to all clients with an acknowledgement. The answers that arrive in time count, even if
     // others are missing.
-    let all = io.of("/");
-    io.on("play together", move || {
-        let all = all.clone();
-        async move {
-            match all.timeout(Duration::from_secs(1)).emit_with_ack::<u32>("guess", &10).await {
-                Ok(guesses) => Ok(Ack(Round { guesses, silent: 0 })),
-                Err(GatherError::Partial(partial)) => {
-                    Ok(Ack(Round { guesses: partial.answers, silent: partial.missing }))
-                }
-                Err(error) => Err(error.to_string()),
+    io.on("play together", |all: Namespace| async move {
+        match all.timeout(Duration::from_secs(1)).emit_with_ack::<u32>("guess", &10).await {
+            Ok(guesses) => Ok(Ack(Round { guesses, silent: 0 })),
+            Err(GatherError::Partial(partial)) => {
+                Ok(Ack(Round { guesses: partial.answers, silent: partial.missing }))
             }
+            Err(error) => Err(error.to_string()),
         }
     });
 

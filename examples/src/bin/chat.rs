@@ -9,7 +9,7 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
-use socketio_server::{Ack, Auth, ConnectError, Data, DisconnectReason, Server, Socket};
+use socketio_server::{Ack, Auth, ConnectError, Data, DisconnectReason, Namespace, Server, Socket};
 
 /// The credentials of a client.
 #[derive(Deserialize)]
@@ -59,17 +59,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         socket.join("lobby");
     });
 
-    let lobby = chat.clone();
-    chat.on("message", move |socket: Socket, Data(request): Data<MessageRequest>| {
-        let lobby = lobby.clone();
-        async move {
-            let message = ChatMessage { from: name(&socket), text: request.text };
-            socket.to("lobby").emit("message", &message).await?;
-            // The return value of a handler is the acknowledgement.
-            Ok::<_, socketio_server::EmitError>(Ack(Heard {
-                heard: lobby.room_len("lobby").saturating_sub(1),
-            }))
-        }
+    chat.on("message", |socket: Socket, chat: Namespace, Data(request): Data<MessageRequest>| async move {
+        let message = ChatMessage { from: name(&socket), text: request.text };
+        socket.to("lobby").emit("message", &message).await?;
+        // The return value of a handler is the acknowledgement.
+        Ok::<_, socketio_server::EmitError>(Ack(Heard { heard: chat.room_len("lobby").saturating_sub(1) }))
     });
     chat.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
         println!("{} left: {reason}", name(&socket));

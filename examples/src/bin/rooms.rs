@@ -12,7 +12,7 @@
 //! ```
 
 use serde::Deserialize;
-use socketio_server::{Ack, Data, EmitError, Server, Socket};
+use socketio_server::{Ack, Data, EmitError, Namespace, Server, Socket};
 
 #[derive(Deserialize)]
 struct News {
@@ -39,13 +39,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     // With a cluster adapter this returns the members on all servers.
-    let all = io.of("/");
-    io.on("members", move |Data(room): Data<String>| {
-        let all = all.clone();
-        async move {
-            let found = all.to(room).fetch_sockets().await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(Ack(found.iter().map(|socket| socket.id().to_owned()).collect::<Vec<_>>()))
-        }
+    io.on("members", |all: Namespace, Data(room): Data<String>| async move {
+        let found = all.to(room).fetch_sockets().await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(Ack(found.iter().map(|socket| socket.id().to_owned()).collect::<Vec<_>>()))
     });
 
     io.on_room_event(|event| println!("{event:?}"));

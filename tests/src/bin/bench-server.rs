@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_server::{Ack, Data, RawArgs, Server, Socket};
+use socketio_server::{Ack, Data, Namespace, RawArgs, Server, Socket};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -80,19 +80,11 @@ fn contract(io: &Server) {
     };
     io.on("ack", |data: RawArgs| async move { Ack(data) });
     io.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
-    let all = io.of("/");
-    io.on("broadcast", move |data: RawArgs| {
-        let all = all.clone();
-        async move { all.emit("broadcast", &data).await }
-    });
-    let rooms = io.of("/");
-    io.on("room", move |Data(room): Data<String>, args: RawArgs| {
-        let rooms = rooms.clone();
-        async move {
-            // The second argument is forwarded without parsing.
-            let data = args.get(1).ok_or("room needs data")?;
-            rooms.to(room).emit("room", &data).await.map_err(|_| "not sent")
-        }
+    io.on("broadcast", |all: Namespace, data: RawArgs| async move { all.emit("broadcast", &data).await });
+    io.on("room", |all: Namespace, Data(room): Data<String>, args: RawArgs| async move {
+        // The second argument is forwarded without parsing.
+        let data = args.get(1).ok_or("room needs data")?;
+        all.to(room).emit("room", &data).await.map_err(|_| "not sent")
     });
 }
 

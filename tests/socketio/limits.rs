@@ -266,7 +266,7 @@ async fn received(running: &Running, is: impl Fn(usize) -> bool) {
 #[tokio::test]
 async fn incomplete_packets_stay_within_the_server_budget() {
     let running = start(builder().engine(|engine| engine.max_received_bytes(1_000_000)), |_| {}).await;
-    let packet = r#"52-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+    let packet = r#"452-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
     let (mut holder, _) = running.connect().await;
     holder.send(packet).await;
     holder.send_binary(&[0; 700_000]).await;

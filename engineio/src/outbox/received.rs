@@ -35,6 +35,15 @@ impl ReceivedBytes {
         }
         true
     }
+
+    /// Sets the number of bytes if it is lower than before.
+    #[inline]
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        if self.counted > bytes {
+            // A lower number is always accepted.
+            let _ = self.set(bytes);
+        }
+    }
 }
 
 impl Drop for ReceivedBytes {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tests::raw::{Request, WebSocket};
+use tests::raw::{Request, WebSocket, soon};
 
 use crate::support::{Running, start, until};
 
@@ -169,4 +169,30 @@ async fn queued_bytes_are_reported_and_bounded() {
     assert!((1_000_000..1_500_000).contains(&found["gateway_queued_memory_bytes"]), "{found:#?}");
     assert_eq!(found["gateway_broadcast_deliveries_refused_total"], 1);
     assert_eq!(found["gateway_detached_handlers"], 0);
+}
+
+/// Waits until this many received bytes are reported.
+async fn received(running: &Running, is: impl Fn(u64) -> bool) {
+    soon(async {
+        while !is(read(running).await["gateway_received_memory_bytes"]) {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Received bytes of clients that do not finish their messages: reported, and bounded for all clients
+/// together.
+#[tokio::test]
+async fn received_bytes_are_reported_and_bounded() {
+    let running = start(json!({"server": {"max_received_bytes": 1_000_000}})).await;
+    let target = "/socket.io/?EIO=4&transport=websocket";
+    let mut holder = WebSocket::open(running.addr, target).await.unwrap();
+    holder.send_incomplete(vec![0; 300_000]).await;
+    received(&running, |bytes| (300_000..=750_000).contains(&bytes)).await;
+    let mut refused = WebSocket::open(running.addr, target).await.unwrap();
+    refused.send_incomplete(vec![0; 800_000]).await;
+    assert_eq!(refused.closed().await, Some(1013));
+    holder.cut();
+    received(&running, |bytes| bytes == 0).await;
 }

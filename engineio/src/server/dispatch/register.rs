@@ -57,9 +57,8 @@ impl Shared {
         let now = tokio::time::Instant::now().into_std();
         let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
         let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
-        let Dialect { protocol, base64 } = dialect;
         let (received, counted) = (Arc::clone(&self.received), self.outboxes.enter());
-        let session = Session::new(sid, protocol, transport, base64, head, outbox, received, counted);
+        let session = Session::new(sid, dialect, transport, head, outbox, received, counted);
         // Other sessions may have reached the limit while the id was generated.
         let pending = match PendingSession::insert(self, session, address, now) {
             Ok(pending) => pending,

@@ -139,7 +139,11 @@ impl WebSocketCarrier {
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Option<Received> {
         match self.inbound.decode(&mut batch.scratch[..batch.end], &mut batch.progress).next() {
             Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
-            Some(Ok(event)) => Some(Received::Event(event)),
+            Some(Ok(event)) => {
+                // The handler may count the message from now on.
+                self.received.shrink(self.inbound.buffered());
+                Some(Received::Event(event))
+            }
             Some(Err(error)) => Some(Received::Violation(error.close_code())),
             None if !self.received.set(self.inbound.buffered()) => {
                 self.inbound.close();

@@ -46,9 +46,8 @@ pub(crate) struct Shared {
 impl Session {
     pub(crate) fn new(
         sid: Sid,
-        protocol: Protocol,
+        Dialect { protocol, base64 }: Dialect,
         transport: Transport,
-        base64: bool,
         request: RequestHead,
         outbox: Outbox,
         received: Arc<Budget>,

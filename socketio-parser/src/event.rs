@@ -72,7 +72,7 @@ impl Event {
     }
 
     /// From an argument list that still starts with the name.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn from_json(first: First, args: RawArgs) -> Result<Self, DecodeError> {
         let name = match first {
             First::Plain => None,

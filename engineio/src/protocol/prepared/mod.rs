@@ -210,7 +210,9 @@ impl Prepared {
 
     /// The length in bytes on a WebSocket, headers included. The outbox counts this length.
     pub fn wire_len(&self) -> usize {
-        self.head.len() + self.binaries().map(|part| part.header().len() + part.data.len()).sum::<usize>()
+        let tail = || self.binaries().map(|part| part.header().len() + part.data.len()).sum::<usize>();
+        // Most messages are text alone.
+        self.head.len() + if self.tail.is_none() { 0 } else { tail() }
     }
 
     /// Whether a polling response with this message may be compressed.
@@ -232,7 +234,7 @@ impl Prepared {
 
     /// Whether the message has no binary part, so that every client receives the same WebSocket frames.
     pub fn is_text(&self) -> bool {
-        self.binaries().next().is_none()
+        self.tail.is_none() || self.binaries().next().is_none()
     }
 
     /// The message for a WebSocket client of this dialect, usually unchanged. Revision 3 puts the packet type in front

@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 
-/// Data of up to this many bytes is not counted, so that small messages in two reads cost nothing here.
-const UNCOUNTED: usize = 4096;
-
 /// The received bytes that one holder keeps, counted by
 /// [`ServerBuilder::max_received_bytes`](crate::ServerBuilder::max_received_bytes) until it is dropped: see
 /// [`Session::received_bytes`](crate::Session::received_bytes).
@@ -17,6 +14,9 @@ pub struct ReceivedBytes {
 }
 
 impl ReceivedBytes {
+    /// Data of up to this many bytes is not counted, so that small messages cost nothing here.
+    pub const UNCOUNTED: usize = 4096;
+
     pub(crate) fn new(budget: &Arc<Budget>) -> Self {
         Self { budget: Arc::clone(budget), counted: 0 }
     }
@@ -25,7 +25,7 @@ impl ReceivedBytes {
     /// and the data has to be dropped.
     #[must_use]
     pub fn set(&mut self, bytes: usize) -> bool {
-        let bytes = if bytes > UNCOUNTED { bytes } else { 0 };
+        let bytes = if bytes > Self::UNCOUNTED { bytes } else { 0 };
         if bytes > self.counted && !self.budget.admits(self.counted, bytes) {
             return false;
         }
@@ -36,13 +36,10 @@ impl ReceivedBytes {
         true
     }
 
-    /// Sets the number of bytes if it is lower than before.
+    /// Whether bytes are counted.
     #[inline]
-    pub(crate) fn shrink(&mut self, bytes: usize) {
-        if self.counted > bytes {
-            // A lower number is always accepted.
-            let _ = self.set(bytes);
-        }
+    pub(crate) fn is_counting(&self) -> bool {
+        self.counted > 0
     }
 }
 
@@ -60,7 +57,7 @@ mod tests {
     fn bytes_count_until_their_holder_is_dropped() {
         let budget = Arc::new(Budget::new(100_000));
         let mut first = ReceivedBytes::new(&budget);
-        assert!(first.set(UNCOUNTED) && budget.held() == 0);
+        assert!(first.set(ReceivedBytes::UNCOUNTED) && budget.held() == 0);
         assert!(first.set(50_000) && first.set(70_000) && !first.set(80_000));
         assert_eq!(budget.held(), 70_000, "a refused number is not held");
         let mut second = ReceivedBytes::new(&budget);

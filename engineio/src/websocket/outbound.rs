@@ -188,6 +188,7 @@ impl Outbound {
     }
 
     /// Queues a batch of translated messages of the outbox. Returns `false` if the outbox is empty.
+    #[cold]
     fn take_translated(&mut self, source: &mut Source<'_>) -> bool {
         let mut batch = BATCH_BUFFER.take();
         source.outbox.take(BATCH, &mut batch);

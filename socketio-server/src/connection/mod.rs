@@ -109,7 +109,7 @@ impl Connection {
     /// Counts the memory of the packets that wait. The connection is closed if the server holds too much.
     fn count_received(&mut self) {
         let bytes = self.decoder.buffered() + self.inbox.bytes();
-        if bytes == 0 {
+        if bytes <= ReceivedBytes::UNCOUNTED {
             self.received = None;
             return;
         }

@@ -42,7 +42,8 @@ impl Frames {
 
 impl TextBuf {
     /// The text as a WebSocket message without a packet type, followed by binary messages.
-    pub fn finish_frames(self, attachments: impl IntoIterator<Item = Bytes>) -> Frames {
+    pub fn finish_frames(mut self, attachments: impl IntoIterator<Item = Bytes>) -> Frames {
+        self.0.resize(self.0.len().max(HEADROOM), 0);
         Frames(self.framed(HEADROOM).followed_by(attachments))
     }
 }
@@ -52,7 +53,7 @@ impl Prepared {
     /// Notes are not sent to clients and do not count towards limits.
     #[must_use]
     pub fn with_note(mut self, note: Text) -> Self {
-        let binaries = self.binaries().map(|part| Binary::new(part.data.clone()));
+        let binaries = self.binaries().iter().map(|part| Binary::new(part.data.clone()));
         let note =
             Binary { header: [0; MAX_HEADER_LEN], header_len: 0, data: note.into(), base64: OnceLock::new() };
         self.tail = Some(binaries.chain([note]).collect());
@@ -70,7 +71,7 @@ impl Prepared {
         let is_message = !self.head.is_empty() && self.kind() == PacketType::Message;
         // The packet type in front of the text is one byte.
         let text = is_message.then(|| Text::from_checked(self.head.slice(usize::from(self.header) + 1..)));
-        let binaries = self.binaries().map(|part| Message::Binary(part.data.clone()));
+        let binaries = self.binaries().iter().map(|part| Message::Binary(part.data.clone()));
         text.map(Message::Text).into_iter().chain(binaries)
     }
 

@@ -78,8 +78,8 @@ impl TextBuf {
     }
 
     /// Writes the header of a text frame in front of the payload, which begins at this index.
+    #[inline]
     fn framed(mut self, payload: usize) -> Prepared {
-        self.0.resize(self.0.len().max(HEADROOM), 0);
         debug_assert!(std::str::from_utf8(&self.0[payload..]).is_ok());
         let payload_len = self.0.len() - payload;
         let header = header_len(payload_len);
@@ -210,9 +210,8 @@ impl Prepared {
 
     /// The length in bytes on a WebSocket, headers included. The outbox counts this length.
     pub fn wire_len(&self) -> usize {
-        let tail = || self.binaries().map(|part| part.header().len() + part.data.len()).sum::<usize>();
-        // Most messages are text alone.
-        self.head.len() + if self.tail.is_none() { 0 } else { tail() }
+        let binaries = self.binaries().iter().map(|part| part.header().len() + part.data.len());
+        self.head.len() + binaries.sum::<usize>()
     }
 
     /// Whether a polling response with this message may be compressed.
@@ -229,12 +228,12 @@ impl Prepared {
     /// The WebSocket frames for a client that takes binary (revision 4), in pieces for a vectored write.
     pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let head = Some(self.head.as_ref()).filter(|head| !head.is_empty());
-        head.into_iter().chain(self.binaries().flat_map(|part| [part.header(), part.data.as_ref()]))
+        head.into_iter().chain(self.binaries().iter().flat_map(|part| [part.header(), part.data.as_ref()]))
     }
 
     /// Whether the message has no binary part, so that every client receives the same WebSocket frames.
     pub fn is_text(&self) -> bool {
-        self.tail.is_none() || self.binaries().next().is_none()
+        self.binaries().is_empty()
     }
 
     /// The message for a WebSocket client of this dialect, usually unchanged. Revision 3 puts the packet type in front
@@ -260,7 +259,7 @@ impl Prepared {
     /// [`wire_len`](Self::wire_len) may be called on the result.
     #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn into_masked(self, key: impl Fn() -> [u8; 4]) -> Self {
-        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + self.binaries().count()));
+        let mut out = Vec::with_capacity(self.wire_len() + 4 * (1 + self.binaries().len()));
         // A message in another dialect may hold several frames in its head.
         let mut head = self.head.as_ref();
         while let Some((header, payload, rest)) = split_frame(head) {
@@ -277,11 +276,17 @@ impl Prepared {
     pub fn packets(&self) -> impl Iterator<Item = PacketRef<'_>> {
         let text = self.packet_text();
         let text = Some(text).filter(|text| !text.is_empty()).map(PacketRef::Text);
-        text.into_iter().chain(self.binaries().map(|part| PacketRef::Binary(BinaryRef(part))))
+        text.into_iter().chain(self.binaries().iter().map(|part| PacketRef::Binary(BinaryRef(part))))
     }
 
-    fn binaries(&self) -> impl Iterator<Item = &Binary> {
-        self.tail.as_deref().unwrap_or_default().iter().filter(|part| part.header_len > 0)
+    /// The binary messages. A note, which is last, is none of them.
+    #[inline]
+    fn binaries(&self) -> &[Binary] {
+        match self.tail.as_deref() {
+            None => &[],
+            Some([binaries @ .., note]) if note.header_len == 0 => binaries,
+            Some(binaries) => binaries,
+        }
     }
 
     fn followed_by(mut self, attachments: impl IntoIterator<Item = Bytes>) -> Self {
@@ -354,7 +359,7 @@ impl<'a> BinaryRef<'a> {
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attachments = self.binaries().count();
+        let attachments = self.binaries().len();
         f.debug_struct("Prepared")
             .field("text", &self.text_packet())
             .field("attachments", &attachments)

@@ -136,12 +136,15 @@ impl WebSocketCarrier {
     }
 
     /// The next event of a batch.
+    #[inline]
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Option<Received> {
         match self.inbound.decode(&mut batch.scratch[..batch.end], &mut batch.progress).next() {
             Some(Ok(Event::Close { code, .. })) => Some(Received::Closed(code)),
             Some(Ok(event)) => {
-                // The handler may count the message from now on.
-                self.received.shrink(self.inbound.buffered());
+                // The handler may count the message from now on. A lower number is always accepted.
+                if self.received.is_counting() {
+                    let _ = self.received.set(self.inbound.buffered());
+                }
                 Some(Received::Event(event))
             }
             Some(Err(error)) => Some(Received::Violation(error.close_code())),

@@ -1,7 +1,7 @@
 //! Rate limit for log lines that clients can cause: a few lines of each kind, then the number of suppressed
 //! lines.
 
-use std::sync::{Mutex, PoisonError};
+use crate::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The number of lines of one kind that are written in each [`PERIOD`].
@@ -30,7 +30,7 @@ impl LogLimit {
     /// Whether a line may be written `now`. `Some` is the number of lines suppressed since the last one.
     pub fn admits(&self, now: Instant) -> Option<u64> {
         // No panic can leave the period half changed, so a poisoned lock is still valid.
-        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut period = self.0.lock();
         if period.began.is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
             period.began = Some(now);
             period.lines = 0;

@@ -1,9 +1,10 @@
 //! Gateway: one server for both protocols, with its settings and shared state.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use engineio::sync::Mutex;
 use engineio::{ConnectionCount, Origins, SlowConsumer};
 use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
 use thiserror::Error;
@@ -313,7 +314,7 @@ impl Gateway {
 
     /// Locks the list of ports. No change can be interrupted, so a poisoned lock is still consistent.
     fn ports(&self) -> MutexGuard<'_, Vec<ConnectionCount>> {
-        self.0.ports.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.ports.lock()
     }
 
     /// Completes when the gateway is closed.

@@ -5,10 +5,11 @@
 //! Only successful calls are stored: a failed call changed nothing and may be repeated.
 
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use engineio::sync::Mutex;
 
 use crate::expiring::Expiring;
 
@@ -81,7 +82,7 @@ impl IdempotencyKeys {
 
     /// Locks the calls. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock()
     }
 }
 

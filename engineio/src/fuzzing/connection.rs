@@ -1,11 +1,12 @@
 //! Whole connections of a server, with clients that write, read and stall as a script directs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{sleep, timeout};
 
+use crate::sync::Mutex;
 use crate::{Message, Server, Session, Stats};
 
 /// The number of connections: one for polls, one for POSTs, one for a probe.
@@ -32,7 +33,7 @@ async fn run(data: &[u8]) {
     let newest = Arc::new(Mutex::new(String::new()));
     let sid = Arc::clone(&newest);
     let accept = move |session: &Session| {
-        *sid.lock().unwrap_or_else(PoisonError::into_inner) = session.id().as_str().to_owned();
+        *sid.lock() = session.id().as_str().to_owned();
         // More than the connection takes.
         let _ = session.send("x".repeat(300));
         |session: &Session, message: Message| {
@@ -54,7 +55,7 @@ async fn run(data: &[u8]) {
             0..=3 => {
                 let (text, behind) = rest.split_at(usize::from(*amount).min(rest.len()));
                 rest = behind;
-                let sid = newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let sid = newest.lock().clone();
                 let mut bytes = Vec::new();
                 for byte in text {
                     if *byte == b'$' { bytes.extend_from_slice(sid.as_bytes()) } else { bytes.push(*byte) }

@@ -17,7 +17,7 @@ mod waiters;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
 use self::budget::{Budget, STEP, STEP_MESSAGES};
@@ -26,6 +26,7 @@ use self::waiters::Waiter;
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::protocol::prepared::Prepared;
+use crate::sync::Mutex;
 
 /// The overhead of a message: its entry in the queue, and the bookkeeping of its buffer.
 const PER_MESSAGE: usize = 128;
@@ -304,7 +305,7 @@ impl Outbox {
 
     /// No operation leaves the queue half changed, so a poisoned lock is still valid.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state that all sessions of a server share, and the waits for their end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,6 +14,7 @@ use super::options::Options;
 use super::session::registry::Registry;
 use crate::config::Config;
 use crate::outbox::budget::Budget;
+use crate::sync::Mutex;
 
 /// The state that all sessions of a server share.
 pub(crate) struct Shared {
@@ -74,7 +75,7 @@ impl Shared {
     }
 
     pub(super) fn drain_by(&self, end: Instant) {
-        let mut earliest = self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut earliest = self.drained_by.lock();
         *earliest = Some(earliest.map_or(end, |other| other.min(end)));
     }
 
@@ -82,7 +83,7 @@ impl Shared {
     /// drain.
     pub(super) fn patience(&self, patience: Duration) -> Instant {
         let end = Instant::now() + patience;
-        let earliest = *self.drained_by.lock().unwrap_or_else(PoisonError::into_inner);
+        let earliest = *self.drained_by.lock();
         earliest.map_or(end, |other| other.min(end))
     }
 

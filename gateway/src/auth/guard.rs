@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use engineio::sync::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_parser::ArgError;
@@ -271,6 +272,6 @@ impl Expiries {
 
     /// Locks the expiry times. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, String, String)>> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        self.due.lock()
     }
 }

@@ -4,10 +4,10 @@
 //! start. Addresses, host names and missing headers never give rights.
 
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use engineio::sync::RwLock;
 use http::{HeaderMap, header};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -43,7 +43,7 @@ impl Operators {
     /// operators are refused.
     pub(crate) fn replace(&self, keys: Vec<Secret>) {
         // The list is replaced as a whole, so a poisoned lock is still consistent.
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.keys.write() = keys;
     }
 
     /// Whether the key is valid. It is compared with all keys, and in constant time, so that the duration
@@ -52,7 +52,7 @@ impl Operators {
         let Some(offered_key) = offered_key.filter(|offered_key| !offered_key.is_empty()) else {
             return false;
         };
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         let is_none = keys.iter().all(Secret::is_empty);
         let equal = |key: &Secret| key.expose().as_bytes().ct_eq(offered_key.as_bytes());
         let generated = self.generated.iter().filter(|_| is_none);

@@ -1,8 +1,9 @@
 //! State of disconnected clients that may return with the same session token: rooms, metadata and user.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
+use engineio::sync::Mutex;
 use serde_json::{Map, Value};
 
 use crate::expiring::Expiring;
@@ -67,7 +68,7 @@ impl ReturningClients {
 
     /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Expiring<Key, SavedClient, Instant>> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.saved.lock()
     }
 }
 

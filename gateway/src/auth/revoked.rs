@@ -3,8 +3,9 @@
 //! A revocation rejects all tokens that were issued before it, and all that do not contain their time of
 //! issue. It is removed when the last of these tokens has expired anyway.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
+use engineio::sync::Mutex;
 use thiserror::Error;
 
 use crate::expiring::Expiring;
@@ -50,7 +51,7 @@ impl Revocations {
 
     /// Locks the revocations. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Expiring<String, (), u64>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+        self.users.lock()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use engineio::sync::Mutex;
 
 use super::rate_limit::{Rate, TokenBucket};
 
@@ -36,7 +37,7 @@ impl HandshakeRate {
             return Ok(());
         }
         // No change can be interrupted, so a poisoned lock is still consistent.
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         let bucket = buckets.by_address.entry(address).or_insert_with(|| TokenBucket::full(now));
         let wait = bucket.wait(self.rate, now);
         if !wait.is_zero() {
@@ -71,6 +72,6 @@ mod tests {
             let at = now + Duration::from_millis(number.into());
             limiter.take(std::net::Ipv4Addr::from_bits(number).into(), at).unwrap();
         }
-        assert!(limiter.buckets.lock().unwrap().by_address.len() < 2 * SWEEP);
+        assert!(limiter.buckets.lock().by_address.len() < 2 * SWEEP);
     }
 }

@@ -1,9 +1,10 @@
 //! Limit of the namespaces that one connection joins.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use engineio::Sid;
+use engineio::sync::Mutex;
 use socketio_server::{ConnectError, Namespace, Socket};
 
 use crate::auth::refusal::Refusal;
@@ -63,7 +64,7 @@ impl NamespaceLimit {
 
     /// Locks the counts. No change can be interrupted, so a poisoned lock is still consistent.
     fn joined(&self) -> MutexGuard<'_, HashMap<Sid, u32>> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+        self.joined.lock()
     }
 }
 

@@ -4,9 +4,10 @@
 //! `limits.burst_seconds`. A client with an exhausted budget is delayed, which eventually stops reading from
 //! its connection, or receives an error, or is disconnected.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engineio::sync::Mutex;
 use serde_json::json;
 use socketio_server::{Namespace, RawArgs, Socket};
 
@@ -55,7 +56,7 @@ pub(crate) fn register(namespace: &Namespace, limits: &Limits) {
         let size = size(&args);
         loop {
             let wait = {
-                let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut buckets = buckets.lock();
                 let now = Instant::now();
                 let wait = buckets.events.wait(events, now).max(buckets.bytes.wait(bytes, now));
                 if wait.is_zero() {

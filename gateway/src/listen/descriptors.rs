@@ -1,10 +1,10 @@
 //! Detection of exhausted file descriptors. It logs once when they have run out, and once when some are
 //! available again.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use engineio::Descriptors;
+use engineio::sync::Mutex;
 
 use crate::log::limit::LogLimiter;
 
@@ -53,7 +53,7 @@ impl DescriptorState {
 
     /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::sync::RwLock;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -108,7 +109,7 @@ impl Tls {
     /// Replaces the current certificate by the given file contents.
     fn replace(&self, files: &PemFiles) -> Result<(), TlsError> {
         let certified = certified(&self.certificate, &self.key, files)?;
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        *self.current.0.write() = certified;
         Ok(())
     }
 
@@ -155,7 +156,7 @@ impl fmt::Debug for Tls {
 
 impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.0.read()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Rate limiter of log lines, for events that may happen to each client.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use engineio::sync::Mutex;
 
 /// Minimum time between two lines of a kind.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ impl LogLimiter {
     /// the last one.
     pub(crate) fn admits(&self, kind: &'static str, now: Instant) -> Option<u64> {
         // No change can be interrupted, so a poisoned lock is still consistent.
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.0.lock();
         let Some(known) = kinds.get_mut(kind) else {
             kinds.insert(kind, Kind { logged: now, suppressed: 0 });
             return Some(0);

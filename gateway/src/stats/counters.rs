@@ -1,9 +1,10 @@
 //! Counters since the start, in addition to those of the Socket.IO server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use engineio::sync::Mutex;
 use http::StatusCode;
 use socketio_server::Delivered;
 
@@ -110,13 +111,13 @@ impl Counters {
             refused_events: Counter::default(),
             lost_acks: Counter::default(),
         });
-        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counters));
+        self.namespaces.lock().push(Arc::clone(&counters));
         counters
     }
 
     /// Counters of all namespaces.
     pub(crate) fn namespaces(&self) -> Vec<Arc<NamespaceCounters>> {
-        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.namespaces.lock().clone()
     }
 }
 
@@ -145,11 +146,11 @@ pub(crate) struct LabelledCounters(Mutex<BTreeMap<&'static str, u64>>);
 impl LabelledCounters {
     pub(crate) fn add(&self, label: &'static str) {
         // No change can be interrupted, so a poisoned lock is still consistent.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(label).or_default() += 1;
+        *self.0.lock().entry(label).or_default() += 1;
     }
 
     pub(crate) fn now(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 
@@ -160,12 +161,12 @@ pub(crate) struct StatusCounters(Mutex<BTreeMap<(&'static str, u16), u64>>);
 impl StatusCounters {
     pub(crate) fn add(&self, what: &'static str, status: StatusCode) {
         // No change can be interrupted, so a poisoned lock is still consistent.
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         *counts.entry((what, status.as_u16())).or_default() += 1;
     }
 
     pub(crate) fn now(&self) -> BTreeMap<(&'static str, u16), u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

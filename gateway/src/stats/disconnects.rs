@@ -1,9 +1,10 @@
 //! Statistics of disconnected clients: a counter per reason, and the most recent ones.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::SystemTime;
 
+use engineio::sync::Mutex;
 use engineio::{CloseReason, Fault};
 use serde::Serialize;
 use socketio_server::{DisconnectReason, Socket};
@@ -68,7 +69,7 @@ impl Disconnects {
 
     /// Locks the state. No change can be interrupted, so a poisoned lock is still consistent.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

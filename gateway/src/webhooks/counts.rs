@@ -1,8 +1,9 @@
 //! Counters of webhooks.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use engineio::sync::Mutex;
 
 use crate::config::webhooks::WebhookType;
 use crate::stats::counters::Counter;
@@ -23,7 +24,7 @@ type Outcomes = BTreeMap<(&'static str, &'static str), u64>;
 impl Counts {
     pub(super) fn add(&self, moment: WebhookType, outcome: &'static str) {
         // No change can be interrupted, so a poisoned lock is still consistent.
-        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcomes = self.outcomes.lock();
         *outcomes.entry((moment.name(), outcome)).or_default() += 1;
     }
 
@@ -40,7 +41,7 @@ impl Counts {
     }
 
     pub(super) fn outcomes(&self) -> Outcomes {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.outcomes.lock().clone()
     }
 
     pub(super) fn retries(&self) -> u64 {

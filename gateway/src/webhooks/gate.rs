@@ -2,9 +2,9 @@
 //! refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use engineio::sync::Mutex;
 use tokio::sync::Notify;
 
 use super::circuit::{Admission, Circuit, Outcome};
@@ -55,7 +55,7 @@ impl Gate {
     /// Runs `look` on the locked circuit. No change can be interrupted, so a poisoned lock is still
     /// consistent.
     pub(super) fn circuit<R>(&self, look: impl FnOnce(&mut Circuit) -> R) -> R {
-        look(&mut self.circuit.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.circuit.lock())
     }
 
     /// Creates the guard of a webhook that has not been admitted yet.

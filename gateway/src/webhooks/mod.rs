@@ -23,8 +23,8 @@ mod signature;
 mod socket_state;
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use http::StatusCode;
@@ -82,8 +82,7 @@ impl Webhooks {
         namespace.middleware(move |socket: Socket| request_admission(Arc::clone(&of_middleware), socket));
         namespace.on_connect(|socket: Socket| async move {
             if let Some(state) = socket.extensions().get::<Arc<SocketState>>() {
-                let on_join =
-                    std::mem::take(&mut *state.on_join.lock().unwrap_or_else(PoisonError::into_inner));
+                let on_join = std::mem::take(&mut *state.on_join.lock());
                 state.shared.emit(&on_join, &socket).await;
             }
         });
@@ -194,7 +193,7 @@ impl Shared {
             }
             Ok(mut response) => {
                 response.apply(socket);
-                *state.on_join.lock().unwrap_or_else(PoisonError::into_inner) = response.emit;
+                *state.on_join.lock() = response.emit;
                 Ok(state)
             }
             Err(EventError::Call(CallError::Try(TryError::Status(

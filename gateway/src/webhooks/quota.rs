@@ -1,7 +1,7 @@
 //! Limit of the events of one socket that are queued for the backend, so that one client cannot fill the
 //! queue.
 
-use std::sync::{Mutex, PoisonError};
+use engineio::sync::Mutex;
 
 use super::queue::Usage;
 
@@ -31,7 +31,7 @@ impl SocketQuota {
 
     /// Changes the locked state. No change can be interrupted, so a poisoned lock is still consistent.
     fn change<R>(&self, change: impl FnOnce(&mut Usage) -> R) -> R {
-        change(&mut self.usage.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.usage.lock())
     }
 }
 

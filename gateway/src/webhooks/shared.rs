@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use engineio::Sid;
+use engineio::sync::Mutex;
 use socketio_server::{Object, Server, Socket, WeakServer};
 use thiserror::Error;
 
@@ -73,7 +74,7 @@ impl Shared {
 
     /// Locks the sessions. No change can be interrupted, so a poisoned lock is still consistent.
     pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<Sid, usize>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock()
     }
 
     pub(super) fn read(&self, body: &[u8]) -> Result<WebhookResponse, EventError> {

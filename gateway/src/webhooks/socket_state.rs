@@ -1,11 +1,12 @@
 //! State of a socket that the backend knows. It keeps the order of the socket's webhooks: events one after
 //! the other, and the disconnect last.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use engineio::Sid;
+use engineio::sync::Mutex;
 use serde_json::json;
 use socketio_server::{AckSender, Args, Object, RawArgs, Socket};
 
@@ -57,7 +58,7 @@ impl SocketState {
     pub(super) fn joined(&self, socket: &Socket) {
         let session = socket.session().id().clone();
         *self.shared.sessions().entry(session.clone()).or_default() += 1;
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        *self.session.lock() = Some(session);
     }
 
     /// Sends an event to the backend and applies the response.
@@ -146,7 +147,7 @@ impl SocketState {
 impl Drop for SocketState {
     /// Notifies the backend of a client that it admitted and that never joined the namespace.
     fn drop(&mut self) {
-        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let session = self.session.lock().take();
         if let Some(session) = session {
             let mut sessions = self.shared.sessions();
             if let Some(sockets) = sessions.get_mut(&session) {

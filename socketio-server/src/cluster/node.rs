@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use engineio::sync::RwLock;
 use engineio::{Prepared, Text};
 use socketio_cluster::{Flags, Message, SocketDetails};
 use socketio_events::table::{HandlerId, Table};
@@ -75,8 +76,8 @@ impl NamespaceNode {
 
     /// Copies the handlers of server events and the hooks of a parent.
     pub(crate) fn inherit(&self, parent: &Self) {
-        let events = parent.server_events.read().unwrap_or_else(PoisonError::into_inner).clone();
-        *self.server_events.write().unwrap_or_else(PoisonError::into_inner) = events;
+        let events = parent.server_events.read().clone();
+        *self.server_events.write() = events;
         self.rooms.on_room_event.copy_from(&parent.rooms.on_room_event);
         self.rooms.on_broadcast.copy_from(&parent.rooms.on_broadcast);
     }
@@ -335,7 +336,7 @@ impl NamespaceNode {
     /// Removes a handler of server events or a hook, which is dropped after the lock is released.
     pub(crate) fn off(&self, id: HandlerId) -> bool {
         let (before, removed) = {
-            let mut events = self.server_events.write().unwrap_or_else(PoisonError::into_inner);
+            let mut events = self.server_events.write();
             (events.clone(), events.remove(id))
         };
         drop(before);

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use socketio_cluster::{Message, NodeId, RequestId};
 use tokio::time::Instant;
 
@@ -38,7 +39,7 @@ impl ClusterPeers {
 
     /// Sends a message to all other nodes.
     pub(super) async fn publish(&self, message: &Message) -> Result<(), AdapterError> {
-        *self.last_published.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last_published.lock() = Instant::now();
         self.link.publish(message).await
     }
 
@@ -118,7 +119,7 @@ impl ClusterPeers {
             trace::node_lost(&node);
             self.node_lost(&node);
         }
-        let last_published = *self.last_published.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_published = *self.last_published.lock();
         if last_published.elapsed() >= interval {
             self.announce(&Message::Heartbeat).await;
         }
@@ -130,7 +131,7 @@ impl ClusterPeers {
     }
 
     fn nodes(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.nodes.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Requests of this node to other nodes: collected replies and outstanding nodes.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use serde::de::DeserializeOwned;
 use socketio_cluster::{NodeId, RequestId, SocketDetails};
 use socketio_parser::{ArgError, RawArgs, RawValue};
@@ -123,7 +124,7 @@ impl Requests {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, ReplyChannel>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Events between the servers of a cluster (`serverSideEmit`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use engineio::sync::Mutex;
 use socketio_parser::{Event, Parser, RawValue};
 use tokio::sync::oneshot;
 
@@ -29,7 +30,7 @@ impl ServerReply {
 
     /// Sends the answer. Has no effect if another handler has answered.
     pub(crate) fn send(&self, answer: Option<RawValue>) {
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = self.sender.lock().take();
         if let Some(sender) = sender {
             // The receiver may have been dropped.
             let _ = sender.send(answer);

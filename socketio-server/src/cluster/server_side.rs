@@ -1,6 +1,6 @@
 //! Events between the servers of a cluster, on one node: handlers, emits and answers.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use socketio_cluster::Message;
 use socketio_events::handler::Call;
@@ -38,7 +38,7 @@ impl NamespaceNode {
 
     /// Adds a handler for the events of other servers with this name.
     pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEventContext>) -> HandlerId {
-        self.server_events.write().unwrap_or_else(PoisonError::into_inner).on(event, call)
+        self.server_events.write().on(event, call)
     }
 
     /// Handles an event of another server. The receiver resolves when a handler answers; without a handler it
@@ -51,7 +51,7 @@ impl NamespaceNode {
         let (sender, answer) = oneshot::channel();
         let reply = wants_answer.then(|| ServerReply::new(sender));
         let calls: Vec<_> = {
-            let table = self.server_events.read().unwrap_or_else(PoisonError::into_inner);
+            let table = self.server_events.read();
             table.event(event.name()).into_iter().flat_map(|list| list.calls()).cloned().collect()
         };
         for call in calls {

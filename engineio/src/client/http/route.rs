@@ -1,6 +1,6 @@
 //! The requests of a session: their target and their headers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -16,6 +16,7 @@ use crate::client::config::url::{Url, push_query};
 use crate::client::error::HttpError;
 use crate::config::Transport;
 use crate::protocol::packet::Protocol;
+use crate::sync::Mutex;
 
 /// The data that all requests of one session share.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Route {
     }
 
     fn cookies(&self) -> MutexGuard<'_, Cookies> {
-        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cookies.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Limit per client address.
 
+use crate::sync::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 /// Limit on the connections, or sessions, that each address has at once.
 ///
@@ -74,7 +75,7 @@ impl AddressLimit {
 
     /// No panic can leave the map half changed, so a poisoned lock is still valid.
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 }
 

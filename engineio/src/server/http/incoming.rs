@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
+use crate::sync::Mutex;
 use bytes::Bytes;
 use http_body::Frame;
 use thiserror::Error;
@@ -123,5 +124,5 @@ impl http_body::Body for RequestBody {
 
 /// No code panics while it holds the lock.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock()
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -11,6 +11,7 @@ use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::{Io, NotUpgraded, Upgrading};
+use crate::sync::Mutex;
 
 /// The pending upgrade of a request on a connection of an [`HttpServer`](crate::HttpServer).
 ///
@@ -48,7 +49,7 @@ impl PendingUpgrade {
 /// The pending upgrade of a request, from the crate's own HTTP server or from hyper.
 pub(crate) fn take(extensions: &mut Extensions) -> Option<Upgrading> {
     match extensions.remove::<Slot>() {
-        Some(Slot(slot)) => slot.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        Some(Slot(slot)) => slot.lock().take(),
         None => Upgrading::take(extensions),
     }
 }

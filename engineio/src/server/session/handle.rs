@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::command::Command;
@@ -21,6 +21,7 @@ use crate::protocol::sid::Sid;
 use crate::server::metrics::stats::Gauge;
 use crate::server::request::head::RequestHead;
 use crate::server::response::loan::{Lender, Loan};
+use crate::sync::Mutex;
 
 /// A session: one client's Engine.IO connection over any transport.
 ///
@@ -233,7 +234,7 @@ impl Session {
     }
 
     fn mailbox(&self) -> MutexGuard<'_, Option<Vec<Command>>> {
-        self.0.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.mailbox.lock()
     }
 
     /// Prepares the driver for sleep. `false` means that a command or a message arrived in the meantime.

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::handle::Session;
 use crate::protocol::sid::Sid;
+use crate::sync::Mutex;
 
 /// The number of locks. Sessions are spread over them, so that requests of different sessions seldom contend.
 const SHARDS: usize = 16;
@@ -97,5 +98,5 @@ impl Registry {
 
 /// A panic in a map operation leaves the map consistent.
 fn lock(shard: &Mutex<HashMap<Sid, Session>>) -> MutexGuard<'_, HashMap<Sid, Session>> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.lock()
 }

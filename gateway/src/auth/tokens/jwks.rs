@@ -6,10 +6,11 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use engineio::sync::RwLock;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
@@ -140,7 +141,7 @@ impl Jwks {
         }
         *last_fetch = Some(Instant::now());
         match self.read().await {
-            Ok(known) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = known,
+            Ok(known) => *self.keys.write() = known,
             Err(error) => tracing::warn!(%error, "auth.jwks: refresh failed, the known keys stay valid"),
         }
     }
@@ -160,7 +161,7 @@ impl Jwks {
     }
 
     fn known(&self) -> KeySet {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.read().clone()
     }
 }
 

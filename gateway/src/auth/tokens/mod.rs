@@ -5,9 +5,10 @@ mod jwks;
 mod signer;
 
 use std::str::FromStr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use engineio::sync::RwLock;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,7 @@ impl Tokens {
 
     /// Replaces all keys. Connected clients stay connected.
     pub(crate) fn replace(&self, keys: Keys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write() = Arc::new(keys);
     }
 
     /// Whether any keys are configured, so that tokens are checked at all.
@@ -244,7 +245,7 @@ impl Tokens {
 
     /// Current keys. No change can be interrupted, so a poisoned lock is still consistent.
     fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read())
     }
 }
 

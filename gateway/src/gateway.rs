@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use engineio::sync::Mutex;
 use engineio::{ConnectionCount, Origins, SlowConsumer};
 use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
-use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::auth::guard::Guard;
 use crate::auth::operators::Operators;
-use crate::auth::tokens::{Keys, SessionError, SessionToken, TokenError, Tokens};
+use crate::auth::tokens::{Keys, SessionError, SessionToken, Tokens};
 use crate::builtin;
 use crate::config::{Config, InvalidSetting, Secret, changes};
+use crate::error::{ReloadError, StartError};
 use crate::error_event;
 use crate::idempotency::IdempotencyKeys;
 use crate::limits::address_limits::AddressLimits;
@@ -22,13 +22,12 @@ use crate::limits::namespace_limit::NamespaceLimit;
 use crate::limits::rate_limit;
 use crate::listen::descriptors;
 use crate::listen::forwarded::Proxies;
-use crate::listen::networks::NetworkError;
-use crate::listen::tls::{Tls, TlsError};
+use crate::listen::tls::Tls;
 use crate::stats::counters::{Counters, NamespaceCounters};
 use crate::stats::disconnects::Disconnects;
 use crate::stats::live;
 use crate::stats::snapshot::Stats;
-use crate::webhooks::{WebhookError, Webhooks};
+use crate::webhooks::Webhooks;
 
 /// Handle to a gateway. Clones refer to the same gateway.
 #[derive(Clone, Debug)]
@@ -54,56 +53,6 @@ struct Shared {
     draining: AtomicBool,
     closed: Notify,
     is_closed: AtomicBool,
-}
-
-/// Error of a reload. Nothing was changed.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// A setting has an invalid value. This is the first one; [`Config::check`] returns all.
-    #[error(transparent)]
-    Setting(#[from] InvalidSetting),
-    /// The settings of token authentication are unusable.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The certificate or its key is unusable.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsError),
-}
-
-/// Error of creating a gateway from a configuration.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A setting has an invalid value. This is the first one; [`Config::check`] returns all.
-    #[error(transparent)]
-    Setting(#[from] InvalidSetting),
-    /// The settings of the transport are rejected by the engine.
-    #[error(transparent)]
-    Transport(#[from] engineio::ConfigError),
-    /// The settings of token authentication are unusable.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The settings of TLS are unusable.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsError),
-    /// An entry of an address list is neither an address nor a network.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// The settings of the backend are unusable.
-    #[error(transparent)]
-    Webhook(#[from] WebhookError),
-    /// The system has no random bytes for a generated key.
-    #[error("api.keys is empty, and no key can be generated: {0}")]
-    Random(#[from] getrandom::Error),
-    /// The name of a namespace is not a valid pattern.
-    #[error("server.namespaces: {name}: {source}")]
-    Namespace {
-        /// Name in the configuration.
-        name: String,
-        /// Error of the pattern.
-        source: socketio_server::PatternError,
-    },
 }
 
 impl Gateway {

@@ -37,6 +37,7 @@ mod auth;
 mod builtin;
 pub mod cli;
 pub mod config;
+mod error;
 mod error_event;
 mod expiring;
 #[cfg(feature = "fuzzing")]
@@ -59,7 +60,8 @@ pub use self::auth::tokens::{JwksError, SessionError, SessionToken, TokenError};
 pub use self::auth::user::USER_ROOM;
 pub use self::builtin::room_name::RoomError;
 pub use self::config::Config;
-pub use self::gateway::{Gateway, ReloadError, StartError};
+pub use self::error::{ReloadError, StartError};
+pub use self::gateway::Gateway;
 pub use self::listen::networks::NetworkError;
 pub use self::listen::tls::TlsError;
 pub use self::stats::disconnects::Disconnect;

@@ -47,3 +47,11 @@ impl Inner {
         }
     }
 }
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.change(self.counted, 0);
+        }
+    }
+}

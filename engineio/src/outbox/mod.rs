@@ -303,7 +303,6 @@ impl Outbox {
         inner.settle();
     }
 
-    /// No operation leaves the queue half changed, so a poisoned lock is still valid.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock()
     }
@@ -390,14 +389,6 @@ impl Inner {
     fn notify(&mut self) {
         if !self.waiters.is_empty() {
             self.wake_waiters();
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            budget.change(self.counted, 0);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP API for backends that emit events and manage clients without a Socket.IO connection.
 //!
-//! The API is for operators ([`access`]). A request has a JSON object as its body. The response is
+//! The API is for operators (`auth::operators`). A request has a JSON object as its body. The response is
 //! `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message"}}`. `openapi.json`
 //! describes the API for programs.
 

@@ -13,7 +13,7 @@ use super::response::cookie::Cookie;
 use super::response::cors::Cors;
 use crate::protocol::packet::Message;
 
-/// The settings of a server beside its sessions' [`Config`].
+/// The settings of a server beside its sessions' [`Config`](crate::Config).
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) path: String,

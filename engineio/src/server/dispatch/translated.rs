@@ -52,8 +52,8 @@ impl Server {
     ///
     /// Returns the session and the response of 101 for the client. The session is open already, so the application can
     /// decide about the response. If the client receives another response, or none, the session ends with
-    /// [`CloseReason::TransportClose`]. The caller has to limit the time until the response; the heartbeat starts with
-    /// it.
+    /// [`CloseReason::TransportClose`](crate::CloseReason::TransportClose). The caller has to limit the time until the
+    /// response; the heartbeat starts with it.
     pub async fn open_translated<B>(
         &self,
         mut request: Request<B>,

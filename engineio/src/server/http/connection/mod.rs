@@ -34,7 +34,7 @@ const AHEAD: usize = 16 * 1024;
 pub(crate) struct Deadlines {
     /// For the head of a request.
     pub(crate) head: Duration,
-    /// For each [`PACE`] bytes of a response, and of a body that routes read.
+    /// For each `PACE` bytes of a response, and of a body that routes read.
     pub(crate) body: Duration,
 }
 

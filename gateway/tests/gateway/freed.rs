@@ -20,7 +20,7 @@ async fn a_dropped_gateway_is_freed_with_its_server() {
         "server": {"namespaces": ["/", "/tenant/{tenant}"], "drain_ms": 2_000},
         "api": {"keys": [KEY]},
         "auth": {"session_secret": SECRET, "keep_ms": 60_000},
-        "hooks": {"url": format!("http://{}/", backend.addr), "retries": 0},
+        "webhooks": {"url": format!("http://{}/", backend.addr), "retries": 0},
         "limits": {"events_per_second": 1_000, "namespaces_per_connection": 4},
     }))
     .await;
@@ -45,7 +45,7 @@ async fn a_dropped_gateway_is_freed_with_its_server() {
     let mut operator = WebSocket::open(running.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
     operator.text().await;
     operator.send(&format!("40/gateway,{}", json!({"key": KEY}))).await;
-    for prefix in ["40/gateway,{", "42/gateway,[\"numbers\",", "42/gateway,[\"numbers\","] {
+    for prefix in ["40/gateway,{", "42/gateway,[\"stats\",", "42/gateway,[\"stats\","] {
         let text = operator.text().await;
         assert!(text.starts_with(prefix), "{text}");
     }

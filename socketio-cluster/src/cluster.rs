@@ -44,7 +44,7 @@ impl Channels {
     }
 }
 
-/// How an answer without a value is written.
+/// Encoding of an acknowledgement without a value.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Undefined {
     /// The member is left out: JSON and notepack.

@@ -2,7 +2,7 @@
 //! again with the same meaning.
 
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::path::Path;
 

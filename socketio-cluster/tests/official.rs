@@ -2,7 +2,7 @@
 //! `data` are made by the scripts in `record`.
 
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,7 +62,7 @@ fn sender(from: Option<&NodeId>) -> Sender<'_> {
     }
 }
 
-/// What was read of one record, and the bytes that are written for it.
+/// The decoded form of one record, and its encoded bytes.
 struct Read {
     messages: Vec<Message>,
     written: Vec<u8>,
@@ -200,7 +200,7 @@ fn broadcast<'a>(messages: &'a BTreeMap<String, Vec<Message>>, operation: &str) 
     event
 }
 
-/// What the official server meant by an operation is what was read.
+/// The decoded message equals the operation of the official server.
 fn check_meaning(medium: &str, messages: &BTreeMap<String, Vec<Message>>) {
     let event = broadcast(messages, "emit");
     assert_eq!(event.name(), "hello", "{medium}");

@@ -103,7 +103,7 @@ async fn a_dropped_server_is_freed() {
     }
 }
 
-/// Handlers with a weak handle use the server as long as it serves somebody, and do not keep it in memory.
+/// Handlers with a weak handle can use the server while it has sockets, and do not keep it in memory.
 #[tokio::test]
 async fn a_server_whose_handlers_hold_a_weak_handle_is_freed_with_its_last_socket() {
     let (left, mut reasons) = mpsc::unbounded_channel();

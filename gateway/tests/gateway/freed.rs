@@ -8,7 +8,7 @@ use tests::raw::{WebSocket, soon};
 use crate::support::{start, until};
 use crate::webhook_backend::Backend;
 
-const SECRET: &str = "a secret that nobody guesses";
+const SECRET: &str = "a secret of more than 16 bytes";
 const KEY: &str = "a key for operators";
 
 /// The server owns its handlers, so none of them may hold the server. Clients use the handlers of all parts of

@@ -19,11 +19,11 @@ use crate::wire::{self, Parts, Sender, check_size, join_id, type_number};
 pub struct Request {
     /// The sender; emitters and old nodes do not say.
     pub from: Option<NodeId>,
-    /// What is requested.
+    /// Kind of the request.
     pub kind: RequestKind,
 }
 
-/// What a node requests.
+/// Kinds of requests between nodes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RequestKind {

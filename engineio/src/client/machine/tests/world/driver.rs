@@ -1,4 +1,4 @@
-//! What the driver and the server do with packets.
+//! The model of the driver and of the server: their handling of packets.
 
 use super::*;
 

@@ -8,6 +8,16 @@ use tests::raw::{LONG, Polling, Request, Response, Running, WebSocket, soon, sta
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+/// Waits until the transport has taken all messages of the outbox.
+async fn taken(session: &Session) {
+    soon(async {
+        while session.queued_bytes() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
 /// A response that is being written holds memory as long as a message in the outbox does.
 #[tokio::test]
 async fn an_unread_response_counts_towards_the_outbox_limit() {
@@ -19,12 +29,7 @@ async fn an_unread_response_counts_towards_the_outbox_limit() {
     session.send("x".repeat(32 << 20)).unwrap();
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
-    soon(async {
-        while session.queued_bytes() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    taken(&session).await;
     assert_eq!(session.send("y".repeat(32 << 20)), Err(SendError::Full));
     assert_eq!(Response::read(&mut stream).await.body.len(), 1 + (32 << 20));
     soon(session.send_when_ready("z".repeat(32 << 20))).await.unwrap();
@@ -91,12 +96,7 @@ async fn an_unread_response_counts_after_the_end_of_its_session() {
     session.send("x".repeat(32 << 20)).unwrap();
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
-    soon(async {
-        while session.queued_bytes() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    taken(&session).await;
     session.abort();
     running.closed().await;
     drop(session);

@@ -1,7 +1,7 @@
 //! The memory of an outbox as the server's budget sees it, and what follows from a refused message.
 
-use super::Inner;
 use super::budget::STEP;
+use super::inner::Inner;
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 

@@ -41,6 +41,51 @@ fn wakes_the_driver_once_per_sleep() {
     assert_eq!(counter.0.load(Ordering::Relaxed), 1, "an attentive driver needs no waking");
 }
 
+/// Reads the outbox when it is woken. Under the lock of the outbox this would never return.
+struct Reader(Arc<Outbox>, Counter);
+
+impl Wake for Reader {
+    fn wake(self: Arc<Self>) {
+        self.0.queued_bytes();
+        self.1.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn wakers_run_after_the_lock_is_released() {
+    let (done, finished) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let outbox = Arc::new(Outbox::new(room_for(20, 2), SlowConsumer::Disconnect));
+        let reader = Arc::new(Reader(Arc::clone(&outbox), Counter::default()));
+        let waker = Waker::from(Arc::clone(&reader));
+        let woken = || reader.1.0.load(Ordering::Relaxed);
+        let sleep = || {
+            outbox.attend();
+            assert!(outbox.park(false, &waker));
+        };
+        sleep();
+        outbox.push(message(10)).unwrap();
+        sleep();
+        outbox.push_control(message(10));
+        sleep();
+        outbox.rouse();
+        assert_eq!(woken(), 3);
+        let (mut written, mut capacity) = (None, None);
+        let mut cx = Context::from_waker(&waker);
+        assert!(outbox.poll_until(Until::Written(1), &mut written, &mut cx).is_pending());
+        assert!(outbox.poll_until(Until::Room(10), &mut capacity, &mut cx).is_pending());
+        outbox.wrote(1, 10);
+        assert_eq!(woken(), 5);
+        sleep();
+        outbox.push(message(10)).unwrap();
+        sleep();
+        assert_eq!(outbox.push(message(10)), Err(SendError::Full));
+        assert_eq!(woken(), 7, "the driver ends a session that overflows");
+        done.send(()).unwrap();
+    });
+    finished.recv_timeout(std::time::Duration::from_secs(10)).expect("the wakers return");
+}
+
 #[test]
 fn counts_bytes_until_they_are_written() {
     let outbox = Outbox::new(room_for(20, 2), SlowConsumer::Refuse);

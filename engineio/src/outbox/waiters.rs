@@ -1,25 +1,11 @@
 //! Senders that wait: for their message to be written, or for capacity.
 
+use std::sync::MutexGuard;
 use std::task::{Context, Poll, Waker};
 
-use super::{Inner, Outbox, Phase};
+use super::Outbox;
+use super::inner::{Inner, Phase, Until, Waiter};
 use crate::error::SendError;
-
-/// The condition that a sender waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// The message with this number is written.
-    Written(u64),
-    /// This many more bytes fit.
-    Room(usize),
-}
-
-#[derive(Debug)]
-pub(super) struct Waiter {
-    id: u64,
-    until: Until,
-    waker: Waker,
-}
 
 impl Outbox {
     /// Whether the message with this number is written.
@@ -42,7 +28,11 @@ impl Outbox {
             return Poll::Ready(Err(SendError::Closed));
         }
         if let Some(waiter) = id.and_then(|id| inner.waiters.iter_mut().find(|waiter| waiter.id == id)) {
-            waiter.waker.clone_from(cx.waker());
+            if !waiter.waker.will_wake(cx.waker()) {
+                let earlier = std::mem::replace(&mut waiter.waker, cx.waker().clone());
+                drop(inner);
+                drop(earlier);
+            }
         } else {
             let new = inner.next_waiter;
             inner.next_waiter += 1;
@@ -54,7 +44,11 @@ impl Outbox {
 
     /// Removes the waiter of a dropped future.
     pub fn forget(&self, id: u64) {
-        self.lock().waiters.retain(|waiter| waiter.id != id);
+        let mut inner = self.lock();
+        let waiter =
+            inner.waiters.iter().position(|waiter| waiter.id == id).map(|at| inner.waiters.remove(at));
+        drop(inner);
+        drop(waiter);
     }
 }
 
@@ -74,16 +68,20 @@ impl Inner {
             Until::Room(_) => self.phase != Phase::Open,
         }
     }
+}
 
-    #[cold]
-    pub(super) fn wake_waiters(&mut self) {
-        let waiters = std::mem::take(&mut self.waiters);
-        for waiter in waiters {
-            if self.reached(waiter.until) || self.is_hopeless(waiter.until) {
-                waiter.waker.wake();
-            } else {
-                self.waiters.push(waiter);
-            }
+/// Wakes the waiters whose wait is over, after the lock is released: their wakers belong to the application.
+#[cold]
+pub(super) fn wake_ready(mut inner: MutexGuard<'_, Inner>) {
+    let waiters = std::mem::take(&mut inner.waiters);
+    let mut ready = Vec::new();
+    for waiter in waiters {
+        if inner.reached(waiter.until) || inner.is_hopeless(waiter.until) {
+            ready.push(waiter.waker);
+        } else {
+            inner.waiters.push(waiter);
         }
     }
+    drop(inner);
+    ready.into_iter().for_each(Waker::wake);
 }

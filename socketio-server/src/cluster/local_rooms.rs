@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock, RwLockReadGuard};
 use std::time::Instant;
 
-use engineio::sync::RwLock;
+use engineio::sync::{RwLock, hold_wakeups};
 use engineio::{Prepared, SendError, Session};
 use socketio_parser::Event;
 
@@ -101,10 +101,8 @@ impl LocalRooms {
     ///
     /// A socket with a full outbox is handled by its own policy and does not delay the others.
     ///
-    /// The drivers of the sessions are woken under the lock of the rooms, and of the log. A driver is a task
-    /// of tokio, so its waker puts the task into a queue of the runtime and runs no code of the application.
-    /// Futures of the application that wait for an outbox are woken by the driver. To wake the drivers after
-    /// the lock would need a list of the sleeping sessions, and a second lock of each outbox.
+    /// The tasks of the sessions are woken after the lock of the rooms is released, or with recovery enabled that of
+    /// the log.
     ///
     /// With hooks for broadcasts it returns the statistics, which the caller passes to
     /// [`report_broadcast`](Self::report_broadcast) after it has released its locks.
@@ -113,6 +111,7 @@ impl LocalRooms {
         if self.on_broadcast.current().is_some() {
             return Some(self.send_counted(target, message, volatile));
         }
+        let _held = hold_wakeups();
         self.read().for_each_session(target, |session| {
             let _ = send_to(session, message, volatile);
         });
@@ -130,6 +129,7 @@ impl LocalRooms {
     fn send_counted(&self, target: &Target, message: &Prepared, volatile: bool) -> Delivered {
         let begun = Instant::now();
         let mut delivered = Delivered::default();
+        let _held = hold_wakeups();
         self.read().for_each_session(target, |session| delivered.count(send_to(session, message, volatile)));
         delivered.took = begun.elapsed();
         delivered
@@ -147,6 +147,7 @@ impl LocalRooms {
     ) -> (Vec<Arc<dyn Member>>, usize) {
         let begun = Instant::now();
         let (mut receivers, mut over_limit, mut delivered) = (Vec::new(), 0, Delivered::default());
+        let held = hold_wakeups();
         self.read().for_each(target, |_, session, member| match member.expect_ack(id, waiting()) {
             Ok(()) => {
                 receivers.push(Arc::clone(member));
@@ -156,6 +157,7 @@ impl LocalRooms {
             Err(AckRefused::TooMany) => over_limit += 1,
             Err(AckRefused::Closed) => {}
         });
+        drop(held);
         if self.on_broadcast.current().is_some() {
             delivered.took = begun.elapsed();
             self.report_broadcast(Some(delivered));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engineio::Prepared;
-use engineio::sync::Mutex;
+use engineio::sync::{Mutex, hold_wakeups};
 
 use crate::config::Recovery;
 use crate::id::log_id;
@@ -100,6 +100,7 @@ impl RecoveryLog {
         make: impl FnOnce(&str) -> Result<Prepared, E>,
         deliver: impl FnOnce(&Prepared),
     ) -> Result<(), E> {
+        let _held = hold_wakeups();
         let mut state = self.state.lock();
         let now = Instant::now();
         state.forget(now, &self.settings);
@@ -114,6 +115,7 @@ impl RecoveryLog {
 
     /// Runs `leave`, which removes a socket from its rooms, and keeps the socket if it may be recovered.
     pub(crate) fn leave(&self, away: Option<AwaySocket>, leave: impl FnOnce()) {
+        let _held = hold_wakeups();
         let mut state = self.state.lock();
         leave();
         let Some(away) = away else { return };
@@ -146,6 +148,7 @@ impl RecoveryLog {
         pending: Option<PendingRecovery>,
         admit: impl FnOnce(Result<Option<PendingRecovery>, NotRecovered>, &[Prepared]) -> R,
     ) -> R {
+        let _held = hold_wakeups();
         let state = self.state.lock();
         let Some(mut pending) = pending else { return admit(Ok(None), &[]) };
         if !state.catch_up(&mut pending) {

@@ -5,7 +5,12 @@
 //! application does not run under a lock. So a poisoned value is as good as any other, and a panic in one
 //! connection must not end the others. Size and cost are those of the locks of the standard library.
 
+mod wakeups;
+
 use std::sync::{MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+
+pub(crate) use self::wakeups::wake;
+pub use self::wakeups::{HeldWakeups, hold_wakeups};
 
 /// Mutual exclusion: [`std::sync::Mutex`] without poisoning.
 #[derive(Debug, Default)]

@@ -7,7 +7,6 @@ mod body;
 mod date;
 #[cfg(feature = "server")]
 mod head;
-#[cfg(feature = "server")]
 pub(crate) mod list;
 
 #[cfg(feature = "server")]

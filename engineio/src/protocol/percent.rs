@@ -1,16 +1,26 @@
-//! Percent-encoding of forms, queries and cookies.
+//! Percent-encoding of URLs, forms, queries and cookies.
 
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "client"))]
 use std::fmt::Write as _;
 
 /// Decodes `application/x-www-form-urlencoded`: `+` is a space, and a `%` without two hexadecimal digits is kept.
 pub(crate) fn decode_form(bytes: &[u8]) -> Vec<u8> {
+    decode(bytes, b' ')
+}
+
+/// Decodes a part of a URL: `+` is itself, and a `%` without two hexadecimal digits is kept.
+#[cfg(feature = "client")]
+pub(crate) fn decode_component(bytes: &[u8]) -> Vec<u8> {
+    decode(bytes, b'+')
+}
+
+fn decode(bytes: &[u8], plus: u8) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         decoded.push(match byte {
-            b'+' => b' ',
+            b'+' => plus,
             b'%' => match hex_pair(tail) {
                 Some(escaped) => {
                     rest = &tail[2..];
@@ -25,8 +35,8 @@ pub(crate) fn decode_form(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Encodes all characters except those of ECMAScript's `encodeURIComponent`, as the official server does for its
-/// cookies.
-#[cfg(feature = "server")]
+/// cookies, and the official client for its queries.
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) fn encode_component(text: &str, encoded: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {

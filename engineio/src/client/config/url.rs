@@ -7,6 +7,8 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::protocol::percent;
+
 /// The longest URL. Servers accept no longer ones, and neither does the official client.
 const MAX_LEN: usize = 8000;
 
@@ -170,25 +172,9 @@ fn decode_query(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Decodes percent-encoding. Invalid sequences are kept.
+/// Decodes percent-encoding. Invalid sequences are kept, and bytes that are not UTF-8 are replaced.
 fn decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digit = |at: usize| tail.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                // Two hexadecimal digits fit into a byte.
-                out.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            _ => {
-                out.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&percent::decode_component(text.as_bytes())).into_owned()
 }
 
 /// Appends a parameter to a query string, as `encodeURIComponent` encodes both parts.
@@ -196,19 +182,9 @@ pub fn push_query(query: &mut String, key: &str, value: &str) {
     if !query.is_empty() {
         query.push('&');
     }
-    encode(query, key);
+    percent::encode_component(key, query);
     query.push('=');
-    encode(query, value);
-}
-
-fn encode(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
+    percent::encode_component(value, query);
 }
 
 #[cfg(test)]
@@ -295,6 +271,6 @@ mod tests {
         push_query(&mut query, "&a", "&=?a");
         push_query(&mut query, "k", "a b\u{20ac}");
         assert_eq!(query, "%26a=%26%3D%3Fa&k=a%20b%E2%82%AC");
-        assert_eq!(decode("%26a%zz%4"), "&a%zz%4");
+        assert_eq!(decode("%26a+b%zz%4"), "&a+b%zz%4");
     }
 }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 use super::stream::{Stream, with_scratch};
 use crate::client::error::HttpError;
-use crate::http::{BodyDecoder, Framing};
+use crate::http::{BodyDecoder, Framing, list};
 
 /// The longest head of a response.
 const MAX_HEAD: usize = 16 * 1024;
@@ -112,8 +112,8 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
         return Some(Framing::Length(0));
     }
     if let Some(codings) = headers.get_all(header::TRANSFER_ENCODING).iter().next_back() {
-        let last = codings.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
-        return last.trim_ascii().eq_ignore_ascii_case(b"chunked").then_some(Framing::Chunked);
+        let last = list::elements(codings.as_bytes()).last().unwrap_or_default();
+        return last.eq_ignore_ascii_case(b"chunked").then_some(Framing::Chunked);
     }
     let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
     Some(Framing::Length(length))

@@ -63,7 +63,6 @@ pub mod echo;
 pub mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-#[cfg(feature = "tracing")]
 #[doc(hidden)]
 pub mod log_limit;
 pub mod outbox;

@@ -1,17 +1,20 @@
 //! Rate limit for log lines that clients can cause: a few lines of each kind, then the number of suppressed
-//! lines.
+//! lines. For this crate and the crates on top of it. No part of the public API.
 
 use crate::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// The number of lines of one kind that are written in each [`PERIOD`].
+/// The number of lines of one kind that are written in each [`PERIOD`], unless the limit has its own number.
 const LINES: u64 = 10;
 /// The period of the limit.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Lets ten lines pass in ten seconds and counts the others. Each kind of line has its own limit.
+/// Lets some lines pass in ten seconds and counts the others. Each kind of line has its own limit.
 #[derive(Debug)]
-pub struct LogLimit(Mutex<Period>);
+pub struct LogLimit {
+    lines: u64,
+    period: Mutex<Period>,
+}
 
 #[derive(Debug)]
 struct Period {
@@ -21,21 +24,26 @@ struct Period {
 }
 
 impl LogLimit {
-    /// A limit without any lines counted.
+    /// A limit of ten lines in ten seconds.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(Period { began: None, lines: 0, suppressed: 0 }))
+        Self::with_lines(LINES)
+    }
+
+    /// A limit of this number of lines in ten seconds.
+    #[must_use]
+    pub const fn with_lines(lines: u64) -> Self {
+        Self { lines, period: Mutex::new(Period { began: None, lines: 0, suppressed: 0 }) }
     }
 
     /// Whether a line may be written `now`. `Some` is the number of lines suppressed since the last one.
     pub fn admits(&self, now: Instant) -> Option<u64> {
-        // No panic can leave the period half changed, so a poisoned lock is still valid.
-        let mut period = self.0.lock();
+        let mut period = self.period.lock();
         if period.began.is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
             period.began = Some(now);
             period.lines = 0;
         }
-        if period.lines == LINES {
+        if period.lines == self.lines {
             period.suppressed += 1;
             return None;
         }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::gateway::Gateway;
 use crate::http::security_headers::SecurityHeaders;
 use crate::listen::Listener;
-use crate::log::limit::LogLimiter;
+use crate::log::limit::LogLimits;
 use crate::response::{self, HttpResponse};
 use crate::{http as web, native};
 
@@ -123,7 +123,7 @@ impl Gateway {
         });
         let observer = self.clone();
         let gateway = self.clone();
-        let log = LogLimiter::default();
+        let log = LogLimits::default();
         let config = self.config();
         let head = Duration::from_millis(config.transport.head_timeout_ms);
         HttpServer::new(routes)
@@ -157,7 +157,7 @@ impl Gateway {
 }
 
 /// Logs the cause of refused connections, at a limited rate.
-fn warn(log: &LogLimiter, failure: &ConnectionFailure) {
+fn warn(log: &LogLimits, failure: &ConnectionFailure) {
     if let Some(suppressed) = log.admits("accept", Instant::now()) {
         let source = failure.source().map(tracing::field::display);
         tracing::warn!(error = %failure, source, suppressed, "connections are refused");

@@ -13,7 +13,7 @@ use super::rate_limit::Rate;
 use crate::config::Limits;
 use crate::listen::forwarded::Proxies;
 use crate::listen::networks::{NetworkError, Networks};
-use crate::log::limit::LogLimiter;
+use crate::log::limit::LogLimits;
 use crate::stats::counters::LabelledCounters;
 
 /// Limits, and the current counts.
@@ -25,7 +25,7 @@ pub(crate) struct AddressLimits {
     sessions: AddressLimit,
     handshakes: HandshakeRate,
     refused: Arc<LabelledCounters>,
-    log: LogLimiter,
+    log: LogLimits,
 }
 
 /// Addresses that are exempt from the limits because many clients share them.
@@ -50,7 +50,7 @@ impl AddressLimits {
             max_connections: limits.connections_per_address,
             handshakes: HandshakeRate::new(Rate::new(limits.handshakes_per_second, burst)),
             refused: Arc::clone(refused),
-            log: LogLimiter::default(),
+            log: LogLimits::default(),
         })
     }
 

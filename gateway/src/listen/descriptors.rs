@@ -6,13 +6,13 @@ use std::time::Instant;
 use engineio::Descriptors;
 use engineio::sync::Mutex;
 
-use crate::log::limit::LogLimiter;
+use crate::log::limit::LogLimits;
 
 /// State of the file descriptors, as the ports report it.
 #[derive(Debug, Default)]
 pub(crate) struct DescriptorState {
     state: Mutex<State>,
-    log: LogLimiter,
+    log: LogLimits,
 }
 
 #[derive(Debug, Default)]

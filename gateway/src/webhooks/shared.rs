@@ -16,7 +16,7 @@ use super::queue::{CallError, RequestQueue, Usage};
 use super::request::RequestError;
 use super::response::{Emit, ResponseError, WebhookResponse};
 use crate::config::webhooks::{WebhookType, Webhooks as Settings, WhenDown};
-use crate::log::limit::LogLimiter;
+use crate::log::limit::LogLimits;
 
 /// Shared state of all sockets of a gateway with a backend.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) quota: Usage,
     /// Number of joined sockets per session.
     pub(super) sessions: Mutex<HashMap<Sid, usize>>,
-    pub(super) log: LogLimiter,
+    pub(super) log: LogLimits,
     /// Disconnect webhooks that are pending.
     pub(super) pending_disconnects: AtomicU64,
     /// Disconnect webhooks that have failed.
@@ -66,7 +66,7 @@ impl Shared {
                 bytes: settings.max_waiting_bytes_per_socket,
             },
             sessions: Mutex::default(),
-            log: LogLimiter::default(),
+            log: LogLimits::default(),
             pending_disconnects: AtomicU64::new(0),
             lost_disconnects: AtomicU64::new(0),
         })

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio_parser::codec::{Reader, Writer, from_servers};
+use socketio_parser::codec::{Reader, Writer};
 use socketio_parser::{Parser, RawValue};
 
 use crate::error::{DecodeError, EncodeError};
 use crate::id::{NodeId, RequestId};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, check_size, join_id, type_number};
+use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, join_id, type_number};
 
 /// Channels of the sharded Redis adapter, and of the Streams adapter's requests: option `channelPrefix`.
 #[derive(Clone, Debug)]
@@ -101,16 +101,9 @@ pub fn decode_if(
 }
 
 fn draft(message: Bytes, limits: &Limits) -> Result<Draft, DecodeError> {
-    check_size(&message, limits)?;
-    let (parser, message) = if message.first() == Some(&b'{') {
-        (Parser::Json, message)
-    } else {
-        (Parser::Msgpack, from_servers(&message)?)
-    };
-    let mut reader = Reader::new(parser, &message, limits.max_depth)?;
     let (mut number, mut from, mut namespace) = (None, None, None);
     let mut parts = Parts::default();
-    let is_map = reader.members(|reader, key| -> Result<(), DecodeError> {
+    wire::read_object(message, limits, |reader, key| {
         match key {
             "type" => number = reader.number()?,
             "uid" => from = join_id(reader)?,
@@ -120,10 +113,6 @@ fn draft(message: Bytes, limits: &Limits) -> Result<Draft, DecodeError> {
         }
         Ok(())
     })?;
-    if !is_map {
-        return Err(DecodeError::Shape("object"));
-    }
-    reader.finish()?;
     let kind = type_number(number.ok_or(DecodeError::Missing("type"))?);
     Ok(Draft { kind, from, namespace, parts })
 }

@@ -152,18 +152,11 @@ fn assert_same(one: &Message, other: &Message) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
+    use socketio_parser::fuzzing::each_seed;
 
     #[test]
     fn every_seed_keeps_the_promises() {
-        let seeds = |target: &str, check: fn(&[u8])| {
-            let folder =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/socketio-cluster/seeds").join(target);
-            let files = fs::read_dir(folder).expect("the folder of the seeds");
-            let read = files.map(|file| fs::read(file.expect("a file").path()).expect("a seed"));
-            assert!(read.map(|seed| check(&seed)).count() > 0, "there are no seeds");
-        };
+        let seeds = |target, check: fn(&[u8])| each_seed("socketio-cluster", target, check);
         seeds("cluster", super::cluster);
         seeds("classic", super::classic);
         seeds("streams", super::streams);

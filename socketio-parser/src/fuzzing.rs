@@ -3,12 +3,28 @@
 //!
 //! A panic is a finding: each body asserts properties that must hold for any input.
 
+use std::fs;
+use std::path::Path;
+
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::value::Kind;
 use crate::{Args, Binary, DecodeError, Decoder, Limits, Packet, Parser, Payload, RawArgs, ValueRef};
+
+/// Calls `check` with each seed of a target: the files of `fuzz/<project>/seeds/<target>` in the repository.
+///
+/// # Panics
+///
+/// Panics if there are no seeds.
+pub fn each_seed(project: &str, target: &str, check: impl Fn(&[u8])) {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz").join(project).join("seeds").join(target);
+    let files = fs::read_dir(folder).expect("the folder of the seeds");
+    let read = files.map(|file| fs::read(file.expect("a file").path()).expect("a seed"));
+    assert!(read.map(|seed| check(&seed)).count() > 0, "there are no seeds");
+}
 
 /// One text message: an accepted packet is valid for serde_json, can be inspected, and is forwarded
 /// unchanged.
@@ -338,18 +354,9 @@ impl Maker<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
-
     #[test]
     fn every_seed_keeps_the_promises() {
-        let seeds = |target: &str, check: fn(&[u8])| {
-            let folder =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/socketio-parser/seeds").join(target);
-            let files = fs::read_dir(folder).expect("the folder of the seeds");
-            let read = files.map(|file| fs::read(file.expect("a file").path()).expect("a seed"));
-            assert!(read.map(|seed| check(&seed)).count() > 0, "there are no seeds");
-        };
+        let seeds = |target, check: fn(&[u8])| super::each_seed("socketio-parser", target, check);
         seeds("decode", super::decode);
         seeds("decode_sequence", super::decode_sequence);
         seeds("msgpack", super::msgpack);

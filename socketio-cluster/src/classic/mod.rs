@@ -15,7 +15,7 @@ mod response;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio_parser::codec::{Reader, Writer, from_servers};
+use socketio_parser::codec::Writer;
 use socketio_parser::{Event, Parser};
 
 pub use self::channels::Channels;
@@ -25,7 +25,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::limits::Limits;
 use crate::message::Flags;
 use crate::target::Target;
-use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, check_size, join_id};
+use crate::wire::{self, Draft, Envelope, Head, Parts, Sender, join_id};
 
 /// The numbers of requests and answers.
 pub(crate) mod number {
@@ -78,16 +78,9 @@ pub fn decode_broadcast_if(
 }
 
 fn draft(message: Bytes, limits: &Limits) -> Result<Draft, DecodeError> {
-    check_size(&message, limits)?;
-    let (parser, message) = if message.first() == Some(&b'[') {
-        (Parser::Json, message)
-    } else {
-        (Parser::Msgpack, from_servers(&message)?)
-    };
-    let mut reader = Reader::new(parser, &message, limits.max_depth)?;
     let mut parts = Parts::default();
     let (mut index, mut from) = (0, None);
-    let is_list = reader.elements(|reader| -> Result<(), DecodeError> {
+    wire::read_array(message, limits, |reader| {
         match index {
             0 => from = join_id(reader)?,
             1 => parts.read_packet(reader)?,
@@ -97,10 +90,6 @@ fn draft(message: Bytes, limits: &Limits) -> Result<Draft, DecodeError> {
         index += 1;
         Ok(())
     })?;
-    if !is_list {
-        return Err(DecodeError::Shape("array"));
-    }
-    reader.finish()?;
     let namespace = Some(parts.packet_namespace().unwrap_or_else(|| Arc::from("/")));
     Ok(Draft { kind: 3, from, namespace, parts })
 }

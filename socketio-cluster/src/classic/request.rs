@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use socketio_parser::Parser;
-use socketio_parser::codec::{Reader, Writer, from_servers};
+use socketio_parser::codec::Writer;
 
 use super::number;
 use crate::error::{DecodeError, EncodeError};
@@ -12,7 +12,7 @@ use crate::id::{NodeId, RequestId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::target::{Room, Target};
-use crate::wire::{self, Parts, Sender, check_size, join_id, type_number};
+use crate::wire::{self, Parts, Sender, join_id, type_number};
 
 /// A received request.
 #[derive(Clone, Debug)]
@@ -157,16 +157,9 @@ fn options(writer: &mut Writer<'_>, target: &Target) {
 
 /// Reads a request: JSON if it starts with `{`, otherwise msgpack.
 pub fn decode_request(message: Bytes, limits: &Limits) -> Result<Request, DecodeError> {
-    check_size(&message, limits)?;
-    let (parser, message) = if message.first() == Some(&b'{') {
-        (Parser::Json, message)
-    } else {
-        (Parser::Msgpack, from_servers(&message)?)
-    };
-    let mut reader = Reader::new(parser, &message, limits.max_depth)?;
     let mut parts = Parts::default();
     let (mut kind, mut from, mut socket, mut room) = (None, None, None, None);
-    let is_map = reader.members(|reader, key| -> Result<(), DecodeError> {
+    wire::read_object(message, limits, |reader, key| {
         match key {
             "type" => kind = reader.number()?,
             "uid" => from = join_id(reader)?,
@@ -177,10 +170,6 @@ pub fn decode_request(message: Bytes, limits: &Limits) -> Result<Request, Decode
         }
         Ok(())
     })?;
-    if !is_map {
-        return Err(DecodeError::Shape("object"));
-    }
-    reader.finish()?;
     let kind = type_number(kind.ok_or(DecodeError::Missing("type"))?);
     let from = from.map(|from| NodeId::from(&*from));
     Ok(Request { from, kind: request(kind, parts, socket, room, limits)? })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use socketio_parser::Parser;
-use socketio_parser::codec::{Reader, Writer, from_servers};
+use socketio_parser::codec::{Reader, Writer};
 use socketio_parser::value::Kind;
 
 use super::number;
@@ -12,7 +12,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::id::RequestId;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{self, Parts, check_size, join_id, type_number};
+use crate::wire::{self, Parts, join_id, type_number};
 
 /// A received answer. It does not say from whom it is.
 #[derive(Clone, Debug)]
@@ -104,16 +104,9 @@ fn id(writer: &mut Writer<'_>, request: &RequestId) {
 /// Reads an answer: JSON if it starts with `{`, otherwise msgpack. The answers to `fetchSockets` and `allRooms` have no
 /// type; they are known by their members.
 pub fn decode_response(message: Bytes, limits: &Limits) -> Result<Response, DecodeError> {
-    check_size(&message, limits)?;
-    let (parser, message) = if message.first() == Some(&b'{') {
-        (Parser::Json, message)
-    } else {
-        (Parser::Msgpack, from_servers(&message)?)
-    };
-    let mut reader = Reader::new(parser, &message, limits.max_depth)?;
     let mut parts = Parts::default();
     let mut kind = None;
-    let is_map = reader.members(|reader, key| -> Result<(), DecodeError> {
+    wire::read_object(message, limits, |reader, key| {
         match key {
             "type" => kind = reader.number()?,
             "data" => parts.read_packet(reader)?,
@@ -121,10 +114,6 @@ pub fn decode_response(message: Bytes, limits: &Limits) -> Result<Response, Deco
         }
         Ok(())
     })?;
-    if !is_map {
-        return Err(DecodeError::Shape("object"));
-    }
-    reader.finish()?;
     let message = match kind.map(type_number) {
         Some(number::SERVER_SIDE_EMIT) => parts.message(10, limits)?,
         Some(number::CLIENT_COUNT) => parts.message(11, limits)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio_parser::codec::{Reader, Writer, number_name};
+use socketio_parser::codec::{Reader, Writer, from_servers, number_name};
 use socketio_parser::value::Kind;
 use socketio_parser::{Event, Parser, RawValue};
 
@@ -48,6 +48,47 @@ pub(crate) fn check_size(message: &[u8], limits: &Limits) -> Result<(), DecodeEr
         return Err(DecodeError::Limit("max_message_bytes"));
     }
     Ok(())
+}
+
+/// Reads the members of a message that is an object: JSON if it starts with `{`, otherwise msgpack.
+pub(crate) fn read_object(
+    message: Bytes,
+    limits: &Limits,
+    member: impl FnMut(&mut Reader<'_>, &str) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let read = |reader: &mut Reader<'_>| reader.members(member);
+    if read_message(message, b'{', limits, read)? { Ok(()) } else { Err(DecodeError::Shape("object")) }
+}
+
+/// Reads the elements of a message that is an array: JSON if it starts with `[`, otherwise msgpack.
+pub(crate) fn read_array(
+    message: Bytes,
+    limits: &Limits,
+    element: impl FnMut(&mut Reader<'_>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let read = |reader: &mut Reader<'_>| reader.elements(element);
+    if read_message(message, b'[', limits, read)? { Ok(()) } else { Err(DecodeError::Shape("array")) }
+}
+
+/// Reads a whole message, within its limits. `read` returns whether the message has the expected shape.
+fn read_message(
+    message: Bytes,
+    json: u8,
+    limits: &Limits,
+    read: impl FnOnce(&mut Reader<'_>) -> Result<bool, DecodeError>,
+) -> Result<bool, DecodeError> {
+    check_size(&message, limits)?;
+    let (parser, message) = if message.first() == Some(&json) {
+        (Parser::Json, message)
+    } else {
+        (Parser::Msgpack, from_servers(&message)?)
+    };
+    let mut reader = Reader::new(parser, &message, limits.max_depth)?;
+    if !read(&mut reader)? {
+        return Ok(false);
+    }
+    reader.finish()?;
+    Ok(true)
 }
 
 /// The number of a type; an unknown one if it is no integer.

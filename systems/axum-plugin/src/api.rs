@@ -1,10 +1,11 @@
 //! The accessor: the Socket.IO server, as an argument of any HTTP handler and any event handler.
 
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
+use engineio::sync::RwLock;
 use http::StatusCode;
 use http::request::Parts;
 use socketio_server::cluster::AdapterError;
@@ -95,10 +96,10 @@ pub(crate) struct Slot(Arc<RwLock<Option<SocketApi>>>);
 
 impl Slot {
     pub(crate) fn set(&self, api: Option<SocketApi>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = api;
+        *self.0.write() = api;
     }
 
     pub(crate) fn get(&self) -> Option<SocketApi> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 }

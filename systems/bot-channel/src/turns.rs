@@ -4,8 +4,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
+use engineio::sync::Mutex;
 use tokio::sync::oneshot;
 
 /// Maximum number of waiting messages per conversation. A client that sends more does not wait for answers.
@@ -68,7 +69,7 @@ impl Turns {
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Arc<str>, VecDeque<Job>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
         let told: Arc<Mutex<Vec<u8>>> = Arc::default();
         let tell = |what: u8| {
             let told = Arc::clone(&told);
-            async move { told.lock().unwrap().push(what) }
+            async move { told.lock().push(what) }
         };
         let (go, may_go) = oneshot::channel::<()>();
         let first = tell(1);
@@ -94,7 +95,7 @@ mod tests {
         turns.take(&two, tell(0)).unwrap().await.unwrap();
         go.send(()).unwrap();
         last.await.unwrap();
-        assert_eq!(*told.lock().unwrap(), [0, 1, 2]);
+        assert_eq!(*told.lock(), [0, 1, 2]);
         while !turns.waiting().is_empty() {
             tokio::task::yield_now().await;
         }

@@ -1,10 +1,11 @@
 //! The bus: services and users on one Socket.IO server, and the commands of services.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::OriginPolicy;
+use engineio::sync::RwLock;
 use serde::Deserialize;
 use serde_json::Value;
 use socketio_parser::reserved_event;
@@ -66,11 +67,11 @@ struct BusState {
 
 impl Slot {
     fn get(&self) -> Result<BusState, CommandError> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(CommandError::Closed)
+        self.0.read().clone().ok_or(CommandError::Closed)
     }
 
     fn set(&self, home: Option<BusState>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = home;
+        *self.0.write() = home;
     }
 }
 

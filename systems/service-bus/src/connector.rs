@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::client::Tls;
+use engineio::sync::Mutex;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use socketio_client::{AckError, ConnectError, Data, HandlerId, Manager, Socket};
@@ -159,13 +160,13 @@ impl ServiceConnector {
             // A restarted bus may have another key.
             if let ConnectError::Refused(refusal) = error {
                 warn!(why = refusal.message, "the bus does not take this service");
-                *locked(&refused) = Some(refusal.message);
+                *refused.lock() = Some(refusal.message);
             }
             async {}
         });
         socket.on_connect(move |socket: Socket| {
-            *locked(&taken) = None;
-            let rooms = locked(&joined).clone();
+            *taken.lock() = None;
+            let rooms = joined.lock().clone();
             async move {
                 // The bus has lost the rooms with the previous connection.
                 for room in rooms {
@@ -188,12 +189,12 @@ impl ServiceConnector {
     /// connection attempts continue. [`BusError::Denied`] means that the bus refuses the service: then
     /// neither works.
     pub async fn initialize(&self) -> Result<LinkState, BusError> {
-        *locked(&self.denied) = None;
+        *self.denied.lock() = None;
         self.socket.connect();
         match timeout(self.limit, self.socket.connected()).await {
             Ok(Ok(())) => return Ok(LinkState::Socket),
             Ok(Err(ConnectError::Refused(refusal))) => {
-                *locked(&self.denied) = Some(refusal.message.clone());
+                *self.denied.lock() = Some(refusal.message.clone());
                 return Err(BusError::Denied(refusal.message));
             }
             Ok(Err(error)) => debug!(%error, service = &*self.name, "no connection"),
@@ -203,7 +204,7 @@ impl ServiceConnector {
             Ok(()) => Ok(LinkState::Http),
             Err(error) => {
                 if let BusError::Denied(why) = &error {
-                    *locked(&self.denied) = Some(why.clone());
+                    *self.denied.lock() = Some(why.clone());
                     self.socket.disconnect();
                 }
                 Err(error)
@@ -257,18 +258,18 @@ impl ServiceConnector {
 
     /// Adds this service to a room, now or when there is a connection, and again after each reconnection.
     pub async fn join(&self, room: &str) -> Result<(), BusError> {
-        locked(&self.rooms).insert(room.to_owned());
+        self.rooms.lock().insert(room.to_owned());
         let joined = self.in_person(Command::JoinRoom { client_id: None, room: room.to_owned() }).await;
         if let Err(BusError::Refused(_)) = joined {
             // The room would be refused after each reconnection too.
-            locked(&self.rooms).remove(room);
+            self.rooms.lock().remove(room);
         }
         joined
     }
 
     /// Removes this service from a room.
     pub async fn leave(&self, room: &str) -> Result<(), BusError> {
-        locked(&self.rooms).remove(room);
+        self.rooms.lock().remove(room);
         self.in_person(Command::LeaveRoom { client_id: None, room: room.to_owned() }).await
     }
 
@@ -320,7 +321,7 @@ impl ServiceConnector {
     }
 
     fn why_denied(&self) -> Option<String> {
-        locked(&self.denied).clone()
+        self.denied.lock().clone()
     }
 
     async fn over_socket(&self, command: &Command) -> Result<Outcome, BusError> {
@@ -331,8 +332,4 @@ impl ServiceConnector {
             None => Err(BusError::Refused(answer["error"].as_str().unwrap_or_default().to_owned())),
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

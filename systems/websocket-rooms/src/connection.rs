@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use engineio::sync::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -76,12 +77,12 @@ impl Connection {
 
     /// A copy of its metadata.
     pub fn metadata(&self) -> Metadata {
-        self.0.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.metadata.lock().clone()
     }
 
     /// Sets a value of its metadata and returns the previous one.
     pub fn set_metadata(&self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
-        self.0.metadata.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), value.into())
+        self.0.metadata.lock().insert(name.into(), value.into())
     }
 
     /// The current state.
@@ -133,7 +134,7 @@ impl Connection {
     }
 
     pub(crate) fn joined(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
-        self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.rooms.lock()
     }
 }
 

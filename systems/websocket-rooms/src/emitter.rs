@@ -5,7 +5,9 @@ use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use engineio::sync::RwLock;
 
 /// An event for which handlers can be added.
 pub trait Event: Clone + Send + 'static {
@@ -79,7 +81,7 @@ impl<E: Event> Emitter<E> {
 
     /// Removes a handler. Returns false if it does not exist (any more).
     pub fn off(&self, id: HandlerId) -> bool {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.write();
         let mut found = false;
         for entries in table.handlers.values_mut() {
             entries.retain(|entry| {
@@ -92,7 +94,7 @@ impl<E: Event> Emitter<E> {
 
     /// Number of handlers of an event.
     pub fn len(&self, kind: E::Kind) -> usize {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.0.read();
         table.handlers.get(&kind).map_or(0, Vec::len)
     }
 
@@ -109,7 +111,7 @@ impl<E: Event> Emitter<E> {
     }
 
     fn add(&self, kind: E::Kind, once: bool, handler: Handler<E>) -> HandlerId {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.write();
         let id = HandlerId(table.next);
         table.next += 1;
         table.handlers.entry(kind).or_default().push(Entry { id, once, handler });
@@ -124,12 +126,12 @@ impl<E: Event> Emitter<E> {
             let once = entries.iter().any(|entry| entry.once);
             Some((once, entries.iter().map(|entry| Arc::clone(&entry.handler)).collect()))
         };
-        match read(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+        match read(&self.0.read()) {
             None => return Vec::new(),
             Some((false, handlers)) => return handlers,
             Some((true, _)) => {}
         }
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.write();
         let handlers = read(&table).map_or_else(Vec::new, |(_, handlers)| handlers);
         if let Some(entries) = table.handlers.get_mut(&kind) {
             entries.retain(|entry| !entry.once);
@@ -146,7 +148,7 @@ impl<E: Event> Default for Emitter<E> {
 
 impl<E: Event> fmt::Debug for Emitter<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.0.read();
         f.debug_map().entries(table.handlers.iter().map(|(kind, entries)| (kind, entries.len()))).finish()
     }
 }

@@ -2,9 +2,10 @@
 //! received frame.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -212,7 +213,7 @@ impl Endpoint {
     }
 
     pub(crate) fn pulse(&self) -> MutexGuard<'_, Pulse> {
-        self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.pulse.lock()
     }
 }
 

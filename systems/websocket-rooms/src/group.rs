@@ -1,8 +1,9 @@
 //! A server and several named clients as one unit.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
+use engineio::sync::Mutex;
 use serde::Serialize;
 
 use crate::client::{Client, ClientOptions, ConnectError};
@@ -129,6 +130,6 @@ impl Group {
     }
 
     fn clients(&self) -> MutexGuard<'_, BTreeMap<String, Client>> {
-        self.0.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.clients.lock()
     }
 }

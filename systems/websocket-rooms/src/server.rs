@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, MutexGuard};
 
+use engineio::sync::{Mutex, RwLock};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -112,7 +113,7 @@ impl Server {
         Fut: Future<Output = Result<Identity, Refusal>> + Send + 'static,
     {
         let decide: Authenticate = Arc::new(move |handshake| Box::pin(decide(handshake)));
-        *self.0.authenticate.write().unwrap_or_else(PoisonError::into_inner) = Some(decide);
+        *self.0.authenticate.write() = Some(decide);
     }
 
     /// The handlers: adds and removes those of any event. The events of one connection are handled in order;
@@ -311,11 +312,11 @@ impl Server {
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.0.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.registry.lock()
     }
 
     pub(crate) fn decide(&self) -> Option<Authenticate> {
-        self.0.authenticate.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.authenticate.read().clone()
     }
 
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {

@@ -10,9 +10,10 @@ pub use self::options::ClientOptions;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use http::Uri;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -278,7 +279,7 @@ impl Client {
     }
 
     fn link(&self) -> MutexGuard<'_, LinkState> {
-        self.0.link.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.link.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Mail: stores missed messages until the user is connected again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use engineio::sync::Mutex;
 use service_bus::{BusError, Event, EventType, ServiceConnector};
 use system_support::Failure;
 
@@ -38,7 +39,7 @@ async fn keep(mail: &ServiceConnector, letters: &Letters, event: &Event) -> Resu
     let name = |field| event.field::<String>(field);
     let (Some(from), Some(to)) = (name("user_id"), name("recipient_id")) else { return Ok(()) };
     println!("mail      stores a message from {from} for {to}, requested by {}", event.source);
-    *letters.lock().unwrap_or_else(PoisonError::into_inner).entry(to.clone()).or_default() += 1;
+    *letters.lock().entry(to.clone()).or_default() += 1;
     notify(mail, &from, &format!("{to} gets it by mail")).await
 }
 
@@ -47,7 +48,7 @@ async fn deliver(mail: &ServiceConnector, letters: &Letters, event: &Event) -> R
     if event.field::<String>("status").as_deref() != Some("online") {
         return Ok(());
     }
-    let kept = letters.lock().unwrap_or_else(PoisonError::into_inner).remove(&user);
+    let kept = letters.lock().remove(&user);
     let Some(count) = kept else { return Ok(()) };
     println!("mail      delivers {count} to {user}, reported online by {}", event.source);
     notify(mail, &user, &format!("{count} message came by mail")).await

@@ -2,6 +2,7 @@
 
 mod bench;
 mod coverage;
+mod documents;
 mod excerpt;
 mod instructions;
 mod layering;

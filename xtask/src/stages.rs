@@ -6,7 +6,7 @@ use crate::instructions::{self, Compared};
 use crate::paths::root;
 use crate::run::Run;
 use crate::workspace::{self, APART, LIBRARIES};
-use crate::{bench, coverage, layering, limits, msrv, tools};
+use crate::{bench, coverage, documents, layering, limits, msrv, tools};
 
 /// The result of a stage that did not fail.
 enum Done {
@@ -39,6 +39,11 @@ const STAGES: &[Stage] = &[
         run: layers,
     },
     Stage { name: "limits", about: "every limit of SECURITY.md has a test that is run", run: limited },
+    Stage {
+        name: "paths",
+        about: "the files that ARCHITECTURE.md and CONTRIBUTING.md name exist",
+        run: existing,
+    },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
     Stage {
@@ -163,6 +168,10 @@ fn layers() -> Outcome {
 
 fn limited() -> Outcome {
     limits::check(&root()).map(|()| Done::Passed)
+}
+
+fn existing() -> Outcome {
+    documents::check(&root()).map(|()| Done::Passed)
 }
 
 fn rust_version() -> Outcome {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use socketio_client::{Args, ConnectError, DisconnectReason, ManagerEvent, Socket, SocketEvent};
+use serde_json::{Value, json};
+use socketio_client::{Args, ConnectError, DisconnectReason, EventName, ManagerEvent, Socket, SocketEvent};
 use socketio_server::{Recovery, Server};
 use tests::raw::{soon, start as start_engine};
 
@@ -270,6 +271,35 @@ async fn a_server_with_recovery_sends_missed_events() {
     };
     assert!(recovered && socket.recovered());
     assert_eq!(socket.id(), id);
+}
+
+/// The server appends no offset to an event that requests an acknowledgement.
+#[tokio::test]
+async fn an_event_that_requests_an_ack_keeps_the_recovery_offset() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").build();
+    let socket = manager.socket("/");
+    let log = Log::new();
+    let write = log.writer();
+    let mut log = log;
+    socket.on_any(move |EventName(name): EventName| {
+        write(name);
+        async {}
+    });
+    socket.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    for packet in
+        [r#"0{"sid":"a","pid":"p"}"#, r#"2["news",1,"offset 1"]"#, r#"20["question","not an offset"]"#]
+    {
+        session.send(packet).unwrap();
+    }
+    assert_eq!(log.take(2).await, ["news", "question"]);
+    session.abort();
+    running.opened().await;
+    let connect = running.message().await;
+    let credentials: Value = serde_json::from_slice(&connect.as_bytes()[1..]).unwrap();
+    assert_eq!(credentials, json!({ "pid": "p", "offset": "offset 1" }));
 }
 
 /// A connect before the connection has closed opens a new connection.

@@ -111,8 +111,9 @@ impl Driver {
         self.dispatch_connect(namespace, recovered);
     }
 
-    fn handle_event(&mut self, namespace: &Arc<Namespace>, IncomingEvent { event, ack_id }: IncomingEvent) {
-        let attempt = namespace.note_event(&event);
+    fn handle_event(&mut self, namespace: &Arc<Namespace>, incoming: IncomingEvent) {
+        let attempt = namespace.note_event(&incoming);
+        let IncomingEvent { event, ack_id } = incoming;
         let ack = ack_id.map(|id| AckSender {
             socket: WeakSocket::new(&self.shared, namespace),
             attempt,

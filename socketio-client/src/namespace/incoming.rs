@@ -1,7 +1,7 @@
 //! Incoming events and acknowledgements.
 
 use engineio::Prepared;
-use socketio_parser::{Event, RawArgs};
+use socketio_parser::RawArgs;
 
 use super::NamespaceState;
 use super::early::IncomingEvent;
@@ -43,9 +43,12 @@ impl<H> NamespaceState<H> {
     }
 
     /// Notes the offset of an event for the recovery. Returns the number of the current attempt to join.
-    pub(crate) fn note_event(&self, event: &Event) -> u64 {
+    pub(crate) fn note_event(&self, IncomingEvent { event, ack_id }: &IncomingEvent) -> u64 {
         let mut state = self.lock();
-        state.note_offset(event.args());
+        // Servers append no offset to an event that requests an acknowledgement, and do not keep it.
+        if ack_id.is_none() {
+            state.note_offset(event.args());
+        }
         state.attempts()
     }
 

@@ -58,6 +58,10 @@ pub enum Fault {
     PostOverlap,
     /// The connection of a POST was lost before its end, or the POST took too long.
     PostAborted,
+    /// A POST had more bytes than the settings allow.
+    PayloadTooLarge,
+    /// A POST arrived in more pieces than the settings allow.
+    TooManyChunks,
     /// More bytes waited for the peer than the settings allow.
     SlowConsumer,
     /// The peer violated the WebSocket protocol or its limits.
@@ -77,6 +81,8 @@ impl Fault {
             Self::PollAborted => "poll connection closed prematurely",
             Self::PostOverlap => "data request overlap from client",
             Self::PostAborted => "data request connection closed prematurely",
+            Self::PayloadTooLarge => "payload too large",
+            Self::TooManyChunks => "too many chunks",
             Self::SlowConsumer => "the client reads too slowly",
             Self::WebSocket => "websocket protocol violated",
             Self::ServerFull => "the server holds too many received bytes",

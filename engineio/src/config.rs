@@ -74,7 +74,7 @@ pub struct Config {
     /// On expiry only the WebSocket is dropped. The session stays on polling.
     pub upgrade_timeout: Duration,
     /// The largest message in bytes: a POST body or a WebSocket message (`maxHttpBufferSize`). Default
-    /// 1,000,000.
+    /// 1,000,000. A longer POST is answered with 413, and either closes the session.
     ///
     /// A peer can make the server hold this much per connection before a message is complete.
     pub max_payload: usize,
@@ -104,6 +104,14 @@ pub struct Config {
     /// A higher limit costs time, not memory: a frame may be empty, and its 6 bytes are read all the same, up
     /// to this many times for a message that stays within [`max_payload`](Self::max_payload).
     pub max_fragments: u32,
+    /// The largest number of pieces in which a POST body may arrive (`maxBufferedChunks`). Default 10,000. One
+    /// more is answered with 413 and closes the session as
+    /// [`Fault::TooManyChunks`](crate::Fault::TooManyChunks).
+    ///
+    /// A piece is what the HTTP server passes on at once: what one read brought, or with other servers often
+    /// one chunk. It costs time, not memory. A [`max_payload`](Self::max_payload) of more than about 10 MB
+    /// needs a higher limit, because a read may bring no more than one network packet.
+    pub max_chunks: u32,
     /// The longest wait of an orderly close for the peer to take the messages sent before. Default 30 s.
     pub close_timeout: Duration,
 }
@@ -122,6 +130,7 @@ impl Default for Config {
             slow_consumer: SlowConsumer::Disconnect,
             max_packets_per_payload: 16_384,
             max_fragments: 16_384,
+            max_chunks: 10_000,
             close_timeout: Duration::from_secs(30),
         }
     }

@@ -1,10 +1,14 @@
 //! Limits on values that a peer chooses, and the response when a limit is exceeded.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use engineio::{CloseReason, Config, Fault, Message, Server, Sid};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tests::raw::{Request, Response, ServerEvent, WebSocket, soon, start, start_echo};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -12,20 +16,58 @@ use tokio::sync::Barrier;
 
 /// EIO-SRV-112
 #[tokio::test]
-async fn a_post_over_the_limit_is_refused_and_the_session_continues() {
-    let mut running = start_echo(Server::builder().max_payload(5)).await;
+async fn a_post_over_the_limit_is_refused_and_ends_the_session() {
+    for chunked in [false, true] {
+        let mut running = start(Server::builder().max_payload(5)).await;
+        let client = running.polling().await;
+        assert_eq!(client.post("4abcd").await.both(), (200, "ok"), "the limit itself is fine");
+        assert_eq!(running.message().await, Message::from("abcd"));
+        let parked = client.park(&running).await;
+        let status = if chunked {
+            // The length is known only from the bytes themselves.
+            let mut stream = TcpStream::connect(running.addr).await.unwrap();
+            let target = &client.target;
+            let head = format!("POST {target} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(b"3\r\n4ab\r\n").await.unwrap();
+            stream.write_all(b"3\r\ncde\r\n").await.unwrap();
+            Response::read(&mut stream).await.status
+        } else {
+            client.post("4abcde").await.status
+        };
+        assert_eq!(status, 413);
+        let ended = running.find(|seen| match seen {
+            ServerEvent::Close(reason, _) => Some(reason),
+            ServerEvent::Message(_, message) => panic!("{message:?} was delivered"),
+            _ => None,
+        });
+        assert_eq!(ended.await, CloseReason::TransportError(Fault::PayloadTooLarge));
+        assert_eq!(parked.await.unwrap().both(), (200, "1"));
+        assert_eq!(client.get().await.both(), (400, r#"{"code":1,"message":"Session ID unknown"}"#));
+    }
+}
+
+/// The pieces of a body are counted as the HTTP server passes them on.
+#[tokio::test]
+async fn the_chunks_of_a_post_are_bounded() {
+    let mut config = Config::default();
+    assert_eq!(config.max_chunks, 10_000);
+    config.max_chunks = 3;
+    let mut running = start(Server::builder().config(config)).await;
     let client = running.polling().await;
-    assert_eq!(client.post("4abcde").await.both(), (413, ""));
-    assert_eq!(client.post("4abcd").await.both(), (200, "ok"), "the limit itself is fine");
-    assert_eq!(running.message().await, Message::from("abcd"));
-    // Chunked, so that the length is known only from the bytes themselves.
-    let mut stream = TcpStream::connect(running.addr).await.unwrap();
-    let head = format!("POST {} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", client.target);
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(b"3\r\n4ab\r\n").await.unwrap();
-    stream.write_all(b"3\r\ncde\r\n").await.unwrap();
-    assert_eq!(Response::read(&mut stream).await.status, 413);
-    assert_eq!(client.poll().await, "4abcd");
+    let post = |pieces: usize| {
+        let pieces = (0..pieces).map(|piece| {
+            let data = Bytes::from_static(if piece == 0 { b"4a" } else { b"b" });
+            Ok::<_, Infallible>(Frame::data(data))
+        });
+        let body = StreamBody::new(futures_util::stream::iter(pieces));
+        running.server.handle(http::Request::post(&client.target).body(body).unwrap())
+    };
+    assert_eq!(soon(post(3)).await.status(), 200);
+    assert_eq!(soon(post(4)).await.status(), 413);
+    assert_eq!(running.message().await, Message::from("abb"));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::TooManyChunks));
+    assert_eq!(running.server.stats().received_bytes, 0);
 }
 
 /// EIO-SRV-113

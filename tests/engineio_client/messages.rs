@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use engineio::client::{Closed, TransportError};
-use engineio::{CloseReason, Message, Prepared, SendError, Server, Transport};
+use engineio::{CloseReason, Fault, Message, Prepared, SendError, Server, Transport};
 use tests::raw::{soon, start, start_echo, start_greeting};
 
-use crate::support::{builder, closed, connect, connect_on, message, upgraded};
+use crate::support::{builder, closed, connect, connect_on, message, ok, peer, upgraded};
 
 const BOTH: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
 
@@ -78,17 +78,33 @@ async fn posts_of_binary_stay_within_the_limit_of_the_server() {
     echoed(&mut client, vec![bytes(72), bytes(20), "a".repeat(20).into(), bytes(20), bytes(72)]).await;
 }
 
-/// EIO-CLI-036, EIO-CLI-072
+/// EIO-CLI-036
 #[tokio::test]
 async fn a_post_over_the_limit_is_refused_by_the_server() {
-    let mut running = start(Server::builder().max_payload(100)).await;
-    let mut client = connect_on(running.addr, Transport::Polling).await;
+    let addr = peer(|head| match head {
+        post if post.starts_with("POST") => {
+            "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\n\r\n".to_owned()
+        }
+        poll if poll.contains("sid=") => String::new(),
+        _ => ok(r#"0{"sid":"a","upgrades":[],"pingInterval":60000,"pingTimeout":60000,"maxPayload":100}"#),
+    })
+    .await;
+    let mut client = connect_on(addr, Transport::Polling).await;
     client.sender().send("a".repeat(100)).unwrap();
     let Closed::TransportError(error) = closed(&mut client).await else { panic!("no transport error") };
     assert!(matches!(error, TransportError::Post(_)));
     assert_eq!((error.to_string().as_str(), error.status().unwrap().as_u16()), ("xhr post error", 413));
-    drop(client);
-    running.closed().await;
+}
+
+/// EIO-CLI-072: the response to the POST and the close packet for the waiting GET arrive on two connections.
+#[tokio::test]
+async fn a_post_over_the_limit_closes_client_and_session() {
+    let mut running = start(Server::builder().max_payload(100)).await;
+    let mut client = connect_on(running.addr, Transport::Polling).await;
+    client.sender().send("a".repeat(100)).unwrap();
+    let reason = closed(&mut client).await;
+    assert!(matches!(reason, Closed::TransportClose(None) | Closed::TransportError(TransportError::Post(_))));
+    assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PayloadTooLarge));
 }
 
 /// EIO-CLI-037

@@ -15,7 +15,7 @@ use crate::polling::PayloadForm;
 use crate::protocol::packet::Protocol;
 use crate::protocol::payload::jsonp;
 use crate::protocol::text::Text;
-use crate::server::request::body::{CollectError, collect};
+use crate::server::request::body::{CollectError, Limits, collect};
 use crate::server::request::request_error::RequestError;
 use crate::server::response::body::Body;
 use crate::server::response::{status, unavailable};
@@ -58,7 +58,8 @@ impl Shared {
             headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         // Until the session has handled the packets.
         let mut held = session.received_bytes();
-        let mut collecting = pin!(collect(body, announced, self.config.max_payload, &mut held));
+        let limits = Limits { bytes: self.config.max_payload, pieces: self.config.max_chunks };
+        let mut collecting = pin!(collect(body, announced, limits, &mut held));
         let (answer, mut answered) = oneshot::channel();
         // Usually the body has arrived with the head. One command is then enough.
         let taken = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
@@ -67,12 +68,7 @@ impl Shared {
                 session.command(Command::Post(PostBody::Read(body), form, answer));
                 answered.await
             }
-            Poll::Ready(Err(CollectError::TooLarge)) => return Ok(status(StatusCode::PAYLOAD_TOO_LARGE)),
-            Poll::Ready(Err(CollectError::ServerFull)) => return Ok(unavailable()),
-            Poll::Ready(Err(CollectError::Aborted)) => {
-                session.abort_with(CloseReason::TransportError(Fault::PostAborted));
-                return Ok(status(StatusCode::BAD_REQUEST));
-            }
+            Poll::Ready(Err(error)) => return Ok(refuse_body(session, error)),
             Poll::Pending => {
                 let (read, reading) = oneshot::channel();
                 session.command(Command::Post(PostBody::Reading(reading), form, answer));
@@ -90,16 +86,12 @@ impl Shared {
                         let _ = read.send(Some(body));
                         answered.await
                     }
-                    Ok(Err(CollectError::TooLarge)) => {
+                    Ok(Err(error)) => {
+                        let refused = refuse_body(session, error);
                         let _ = read.send(None);
-                        return Ok(status(StatusCode::PAYLOAD_TOO_LARGE));
-                    }
-                    Ok(Err(CollectError::ServerFull)) => {
-                        let _ = read.send(None);
-                        return Ok(unavailable());
+                        return Ok(refused);
                     }
                     // The dropped sender reports the lost connection to the session.
-                    Ok(Err(CollectError::Aborted)) => return Ok(status(StatusCode::BAD_REQUEST)),
                     Err(_) => return Ok(status(StatusCode::REQUEST_TIMEOUT)),
                 }
             }
@@ -119,6 +111,19 @@ impl Shared {
         self.decorate(request.parts, &mut response, false);
         response
     }
+}
+
+/// The response to a POST whose body was not accepted. The packets in it are lost, so the session ends, unless only
+/// the server is full: the client may send the body again.
+fn refuse_body(session: &Session, error: CollectError) -> Response<Body> {
+    let (fault, code) = match error {
+        CollectError::ServerFull => return unavailable(),
+        CollectError::TooLarge => (Fault::PayloadTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
+        CollectError::TooManyPieces => (Fault::TooManyChunks, StatusCode::PAYLOAD_TOO_LARGE),
+        CollectError::Aborted => (Fault::PostAborted, StatusCode::BAD_REQUEST),
+    };
+    session.abort_with(CloseReason::TransportError(fault));
+    status(code)
 }
 
 fn is(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {

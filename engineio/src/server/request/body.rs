@@ -13,6 +13,9 @@ pub(crate) enum CollectError {
     /// The client sent or announced more bytes than the limit.
     #[error("the request body is larger than the limit")]
     TooLarge,
+    /// The body arrived in more pieces than the limit.
+    #[error("the request body has more pieces than the limit")]
+    TooManyPieces,
     /// The connection ended, or violated HTTP, before the body was complete.
     #[error("the request body ended early")]
     Aborted,
@@ -33,20 +36,28 @@ const STEP: usize = 64 * 1024;
 /// large as the kept piece.
 const KEPT: usize = 64 * 1024;
 
-/// Reads a whole request body of at most `limit` bytes. Trailers are ignored.
+/// The limits of a request's body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) bytes: usize,
+    /// The largest number of pieces that are not empty.
+    pub(crate) pieces: u32,
+}
+
+/// Reads a whole request body within its limits. Trailers are ignored.
 ///
 /// `content_length` is the announced length. An announcement beyond the limit fails before anything is read;
-/// one within the limit allocates at most [`STEP`]. The received bytes count in `held`. The HTTP implementation detects a body that is shorter
-/// than announced: the body then ends with an error.
+/// one within the limit allocates at most [`STEP`]. The received bytes count in `held`. The HTTP
+/// implementation detects a body that is shorter than announced: the body then ends with an error.
 pub(crate) async fn collect<B: http_body::Body>(
     body: B,
     content_length: Option<u64>,
-    limit: usize,
+    limits: Limits,
     held: &mut ReceivedBytes,
 ) -> Result<Bytes, CollectError> {
     let announced = match content_length.map(usize::try_from) {
         None => None,
-        Some(Ok(length)) if length <= limit => Some(length),
+        Some(Ok(length)) if length <= limits.bytes => Some(length),
         Some(_) => return Err(CollectError::TooLarge),
     };
 
@@ -54,17 +65,22 @@ pub(crate) async fn collect<B: http_body::Body>(
     // A large first piece is the whole body unless another piece follows.
     let mut kept = Bytes::new();
     let mut copied = Vec::new();
+    let mut pieces = 0;
     while let Some(frame) = body.frame().await {
         let Ok(mut data) = frame.map_err(|_| CollectError::Aborted)?.into_data() else {
             continue;
         };
         let received = kept.len() + copied.len();
         let length = data.remaining();
-        if length > limit - received {
+        if length > limits.bytes - received {
             return Err(CollectError::TooLarge);
         }
         if length == 0 {
             continue;
+        }
+        pieces += 1;
+        if pieces > limits.pieces {
+            return Err(CollectError::TooManyPieces);
         }
         if !held.set(received + length) {
             return Err(CollectError::ServerFull);
@@ -120,7 +136,7 @@ mod tests {
         limit: usize,
     ) -> Result<Bytes, CollectError> {
         let held = &mut ReceivedBytes::new(&Arc::new(Budget::new(usize::MAX)));
-        super::collect(body, announced, limit, held).await
+        super::collect(body, announced, Limits { bytes: limit, pieces: u32::MAX }, held).await
     }
 
     /// A request body that arrives in pieces.
@@ -206,6 +222,18 @@ mod tests {
         assert_eq!(collect(pieces(ten()), Some(1), 9).await, Err(CollectError::TooLarge));
         let large = [of(b'x', KEPT), of(b'y', 1)];
         assert_eq!(collect(pieces(large), None, KEPT).await, Err(CollectError::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn more_pieces_than_the_limit_are_refused() {
+        let budget = Arc::new(Budget::new(usize::MAX));
+        for (limit, expected) in [(2, Ok(Bytes::from("ab"))), (1, Err(CollectError::TooManyPieces))] {
+            let mut held = ReceivedBytes::new(&budget);
+            let body = pieces([Bytes::from("a"), Bytes::new(), Bytes::from("b")]);
+            let limits = Limits { bytes: 2, pieces: limit };
+            assert_eq!(super::collect(body, None, limits, &mut held).await, expected);
+        }
+        assert_eq!(budget.held(), 0);
     }
 
     #[tokio::test]

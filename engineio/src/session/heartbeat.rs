@@ -1,9 +1,11 @@
 //! The heartbeat: the side that pings, and the deadline of the answer.
 //!
 //! Revision 4: the server pings, one interval after the opening or after the last answer, and the client
-//! answers within the timeout. Revision 3: the client pings and the server answers. The deadline of an answer
-//! counts from the sending of the ping: a server that was suspended must ping before it treats its clients as
-//! dead. If it was suspended during the wait for an answer, packets that already are in the socket buffers
+//! answers within the timeout. While the answer is due, the first other packet of the client restarts the
+//! timeout, once: the answer may be behind a long message. Revision 3: the client pings and the server answers.
+//!
+//! The deadline of an answer counts from the sending of the ping: a server that was suspended must ping before
+//! it treats its clients as dead. If it was suspended during the wait for an answer, packets that already are in the socket buffers
 //! get a short grace period to be read.
 
 use std::time::{Duration, Instant};
@@ -22,6 +24,8 @@ pub(super) struct Heartbeat {
     phase: Phase,
     /// The deadline was already extended, as it was noticed late.
     graced: bool,
+    /// The deadline of the answer was already extended, as another packet arrived.
+    refreshed: bool,
     interval: Duration,
     timeout: Duration,
 }
@@ -50,7 +54,7 @@ impl Heartbeat {
             Protocol::V4 => Phase::PingAt(now + interval),
             Protocol::V3 => Phase::PingBy(now + interval + timeout),
         };
-        Self { phase, graced: false, interval, timeout }
+        Self { phase, graced: false, refreshed: false, interval, timeout }
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -64,6 +68,7 @@ impl Heartbeat {
         match &mut self.phase {
             Phase::PingAt(at) if *at <= now => {
                 self.phase = Phase::PongBy(now + self.timeout);
+                self.refreshed = false;
                 Some(Due::Ping)
             }
             Phase::PongBy(by) | Phase::PingBy(by) if *by <= now => {
@@ -75,6 +80,15 @@ impl Heartbeat {
                 None
             }
             _ => None,
+        }
+    }
+
+    /// A packet other than a pong arrived: the client is alive although its answer is due.
+    pub(super) fn packet_received(&mut self, now: Instant) {
+        if let Phase::PongBy(by) = &mut self.phase {
+            if !std::mem::replace(&mut self.refreshed, true) {
+                *by = now + self.timeout;
+            }
         }
     }
 

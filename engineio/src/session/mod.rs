@@ -237,6 +237,9 @@ impl Machine {
     }
 
     fn on_packet(&mut self, packet: Packet, now: Instant) -> Option<Action> {
+        if !matches!(packet, Packet::Pong(_)) {
+            self.heartbeat.packet_received(now);
+        }
         match packet {
             Packet::Message(message) => Some(Action::Deliver(message)),
             Packet::Close => self.close(CloseReason::TransportClose, FinalPacket::Noop),

@@ -105,7 +105,7 @@ impl World {
             self.heard,
             self.polling,
             self.client,
-            self.heartbeat.deadline().saturating_duration_since(start)
+            self.heartbeat
         )
     }
 

@@ -103,6 +103,30 @@ fn a_pong_starts_the_interval_anew() {
     assert_eq!(session.poll_timeout(), Some(start + 55 * SECOND));
 }
 
+/// The pong may be behind a message that takes long to arrive.
+#[test]
+fn another_packet_extends_the_wait_for_a_pong_once() {
+    for packet in [message("a"), Packet::Noop, Packet::Upgrade] {
+        let (mut session, start) = machine(Protocol::V4, Transport::WebSocket);
+        let _ = session.handle(Input::Packet(packet.clone()), start + 20 * SECOND);
+        assert_eq!(session.poll_timeout(), Some(start + 25 * SECOND), "no pong is due");
+        for ping in [start + 25 * SECOND, start + 100 * SECOND] {
+            assert_eq!(session.handle(Input::Timeout, ping), Some(Action::Ping));
+            let _ = session.handle(Input::Packet(packet.clone()), ping + 15 * SECOND);
+            assert_eq!(session.poll_timeout(), Some(ping + 35 * SECOND));
+            let _ = session.handle(Input::Packet(packet.clone()), ping + 30 * SECOND);
+            assert_eq!(session.poll_timeout(), Some(ping + 35 * SECOND), "once");
+            let pong = Input::Packet(Packet::Pong(Text::new()));
+            assert_eq!(session.handle(pong, ping + 34 * SECOND), None);
+        }
+        let ping = start + 159 * SECOND;
+        assert_eq!(session.handle(Input::Timeout, ping), Some(Action::Ping));
+        let _ = session.handle(Input::Packet(packet), ping + 15 * SECOND);
+        let dead = Some(Action::Closed(CloseReason::PingTimeout, FinalPacket::Close));
+        assert_eq!(session.handle(Input::Timeout, ping + 35 * SECOND), dead);
+    }
+}
+
 #[test]
 fn in_revision_3_the_client_pings() {
     let (mut session, start) = machine(Protocol::V3, Transport::WebSocket);

@@ -7,7 +7,7 @@ async fn start() -> Running {
     start_echo(Server::builder().allow_eio3(true)).await
 }
 
-async fn open(running: &Running, extra: &str) -> Polling {
+pub(crate) async fn open(running: &Running, extra: &str) -> Polling {
     // Revision 3 frames the open packet too; the shared client expects it without a frame.
     let target = format!("/engine.io/?EIO=3&transport=polling{extra}");
     let response = running.get(&target).await;

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use engineio::{BadRequest, Cors, RequestError, Server, ServerBuilder};
 use tests::raw::{Request, Running, WebSocket, start};
 
+use crate::eio3::open as open_revision_3;
+
 type Errors = Arc<Mutex<Vec<RequestError>>>;
 
 async fn start_watched(builder: ServerBuilder) -> (Running, Errors) {
@@ -170,15 +172,31 @@ async fn an_origin_with_an_illegal_character_is_refused() {
 /// The revision is fixed at the handshake; a later request may omit it.
 #[tokio::test]
 async fn a_later_request_cannot_change_the_revision() {
-    let running = start(Server::builder().allow_eio3(true)).await;
+    let (running, errors) = start_watched(Server::builder().allow_eio3(true)).await;
     let client = running.polling().await;
-    let other = client.target.replace("EIO=4", "EIO=3");
-    assert_eq!(running.get(&other).await.both(), (400, refusal(3, "Bad request").as_str()));
-    let ws = other.replace("transport=polling", "transport=websocket");
-    assert_eq!(WebSocket::open(running.addr, &ws).await.err(), Some(400));
-    let without = client.target.replace("EIO=4&", "");
-    let post = Request::new("POST", &without).body("4x").send(running.addr).await;
-    assert_eq!(post.status, 200);
+    let mismatch = |protocol: u8, previous_protocol: u8| {
+        RequestError::from(BadRequest::ProtocolMismatch { protocol, previous_protocol })
+    };
+    for changed in [client.target.replace("EIO=4", "EIO=3"), client.target.replace("EIO=4&", "")] {
+        for method in ["GET", "POST"] {
+            let refused = Request::new(method, &changed).body("4x").send(running.addr).await;
+            assert_eq!(refused.both(), (400, refusal(3, "Bad request").as_str()), "{method} {changed}");
+        }
+        let ws = changed.replace("transport=polling", "transport=websocket");
+        assert_eq!(WebSocket::open(running.addr, &ws).await.err(), Some(400));
+        assert_eq!(
+            std::mem::take(&mut *errors.lock().unwrap()),
+            [mismatch(3, 4), mismatch(3, 4), mismatch(3, 4)]
+        );
+    }
+    assert_eq!(client.post("4still here").await.both(), (200, "ok"));
+    // A session of revision 3 needs no revision in its requests.
+    let old = open_revision_3(&running, "").await;
+    let without = old.target.replace("EIO=3&", "");
+    let post = |target: &str| Request::new("POST", target).body("2:4x");
+    assert_eq!(post(&without).send(running.addr).await.both(), (200, "ok"));
+    assert_eq!(post(&old.target.replace("EIO=3", "EIO=4")).send(running.addr).await.status, 400);
+    assert_eq!(*errors.lock().unwrap(), [mismatch(4, 3)]);
 }
 
 /// HTTP methods that polling does not support.

@@ -131,15 +131,19 @@ impl Shared {
         let Some(session) = self.registry.find(sid) else {
             return Err(RequestError::UnknownSid { sid: sid.to_owned() });
         };
-        // The protocol revision is fixed at the handshake. Later requests may omit it, but not change it.
-        if query.get("EIO").is_some() && handshake.protocol != session.protocol() {
-            return Err(BadRequest::ProtocolMismatch.into());
+        if upgrading.is_none() && transport != session.transport() {
+            return Err(mismatch(transport, &session));
+        }
+        // The protocol revision is fixed at the handshake. A request that names none speaks revision 3.
+        let (protocol, previous) = (handshake.protocol, session.protocol());
+        if protocol != previous {
+            let (protocol, previous_protocol) = (protocol.number(), previous.number());
+            return Err(BadRequest::ProtocolMismatch { protocol, previous_protocol }.into());
         }
         let request = Checked { parts, query: &query, handshake, transport, upgrading };
         match transport {
             Transport::WebSocket if request.upgrading.is_some() => self.probe(request, &session).await,
             Transport::Polling if request.upgrading.is_some() => Err(BadRequest::TransportHandshake.into()),
-            transport if transport != session.transport() => Err(mismatch(transport, &session)),
             // A WebSocket session accepts no plain requests.
             Transport::WebSocket => Err(BadRequest::TransportHandshake.into()),
             Transport::Polling => match parts.method {

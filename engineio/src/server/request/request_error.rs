@@ -63,7 +63,12 @@ pub enum BadRequest {
     /// A middleware refused the request.
     MiddlewareFailure,
     /// The request has another protocol revision than its session.
-    ProtocolMismatch,
+    ProtocolMismatch {
+        /// The revision of the request: 3 if it names none.
+        protocol: u8,
+        /// The session's revision.
+        previous_protocol: u8,
+    },
     /// An invalid WebSocket request, or one that the session cannot accept.
     TransportHandshake,
     /// The request's transport is not the session's.
@@ -83,7 +88,7 @@ impl BadRequest {
             Self::IdGeneration { .. } => "ID_GENERATION_ERROR",
             Self::JsonpDisabled => "JSONP_DISABLED",
             Self::MiddlewareFailure => "MIDDLEWARE_FAILURE",
-            Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::ProtocolMismatch { .. } => "PROTOCOL_MISMATCH",
             Self::TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
             Self::TransportMismatch { .. } => "TRANSPORT_MISMATCH",
         }

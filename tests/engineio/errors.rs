@@ -159,17 +159,25 @@ async fn a_websocket_request_without_upgrade_is_refused_with_cors_headers() {
 /// EIO-SRV-064
 #[tokio::test]
 async fn an_origin_with_an_illegal_character_is_refused() {
-    use tokio::io::AsyncWriteExt;
-    let running = start(Server::builder()).await;
-    let mut stream = tokio::net::TcpStream::connect(running.addr).await.unwrap();
-    let head =
-        b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: a\r\norigin: http://a\x01b\r\n\r\n";
-    stream.write_all(head).await.unwrap();
-    assert_eq!(tests::raw::Response::read(&mut stream).await.status, 400);
+    let (running, errors) = start_watched(Server::builder()).await;
+    let request = |origin: &[u8]| {
+        Request::new("GET", "/engine.io/?EIO=4&transport=polling").header_bytes("origin", origin)
+    };
+    let refused = request(b"http://a\x01b").send(running.addr).await;
+    assert_eq!(refused.both(), (400, refusal(3, "Bad request").as_str()));
+    let expected = BadRequest::InvalidOrigin { origin: "http://a%01b".to_owned() };
+    assert_eq!(expected.name(), "INVALID_ORIGIN");
+    assert_eq!(std::mem::take(&mut *errors.lock().unwrap()), [expected.into()]);
     assert_eq!(running.server.stats().sessions, 0);
+    // Other faults of the head remain a violation of HTTP.
+    for other in [request(b"http://a\0b"), request(b"http://a").header_bytes("x-other", b"\x01")] {
+        assert_eq!(other.send(running.addr).await.both(), (400, ""));
+    }
+    assert!(errors.lock().unwrap().is_empty());
+    assert_eq!(request(b"http://a").send(running.addr).await.status, 200);
 }
 
-/// The revision is fixed at the handshake; a later request may omit it.
+/// The revision is fixed at the handshake. A later request without one has revision 3, as at the official server.
 #[tokio::test]
 async fn a_later_request_cannot_change_the_revision() {
     let (running, errors) = start_watched(Server::builder().allow_eio3(true)).await;

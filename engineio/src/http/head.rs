@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use thiserror::Error;
 
 use super::body::Framing;
+use super::invalid_origin::InvalidOrigin;
 use super::list::has_token;
 
 /// The largest head in bytes.
@@ -95,7 +96,11 @@ impl Head {
         // The scanner ensures a CR in front of each LF. A CR alone is part of the line, and an error in it.
         let end_of_line = memchr::memchr(b'\n', head).ok_or(HeadError::Malformed)?;
         let (method, uri, version) = request_line(head, end_of_line.saturating_sub(1))?;
-        let headers = headers(head, head.get(end_of_line + 1..).unwrap_or_default())?;
+        let lines = head.get(end_of_line + 1..).unwrap_or_default();
+        let (headers, invalid_origin) = match headers(head, lines) {
+            Ok(headers) => (headers, None),
+            Err(error) => without_invalid_origin(lines).ok_or(error)?,
+        };
         check_host(&headers, version)?;
         let framing = framing(&headers, version)?;
         let expects_continue = expects_continue(&headers, version)?;
@@ -105,6 +110,9 @@ impl Head {
         };
         let (mut parts, ()) = Request::new(()).into_parts();
         (parts.method, parts.uri, parts.version, parts.headers) = (method, uri, version, headers);
+        if let Some(origin) = invalid_origin {
+            parts.extensions.insert(origin);
+        }
         Ok(Self { parts, framing, keep_alive, expects_continue })
     }
 }
@@ -177,6 +185,14 @@ fn headers(head: &Bytes, lines: &[u8]) -> Result<HeaderMap, HeadError> {
         headers.append(name, value);
     }
     Ok(headers)
+}
+
+/// The headers of a request whose only fault is its origin.
+fn without_invalid_origin(lines: &[u8]) -> Option<(HeaderMap, Option<InvalidOrigin>)> {
+    let (origin, lines) = InvalidOrigin::take(lines)?;
+    let mut headers = headers(&lines, &lines).ok()?;
+    headers.append(header::ORIGIN, origin.to_value()?);
+    Some((headers, Some(origin)))
 }
 
 /// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a

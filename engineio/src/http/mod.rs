@@ -7,6 +7,8 @@ mod body;
 mod date;
 #[cfg(feature = "server")]
 mod head;
+#[cfg(feature = "server")]
+mod invalid_origin;
 pub(crate) mod list;
 
 #[cfg(feature = "server")]
@@ -14,3 +16,5 @@ pub(crate) use self::answer::{After, BodyEnd, continue_100, encode};
 pub(crate) use self::body::{BodyDecoder, Framing};
 #[cfg(feature = "server")]
 pub(crate) use self::head::{Head, HeadError, Scanner};
+#[cfg(feature = "server")]
+pub(crate) use self::invalid_origin::InvalidOrigin;

@@ -23,6 +23,7 @@ use super::session::handle::Session;
 use super::trace;
 use crate::config::Transport;
 use crate::http::list::has_token;
+use crate::http::InvalidOrigin;
 use crate::io::Upgrading;
 use crate::server::response::{merge, status};
 use crate::server::shared::Shared;
@@ -128,6 +129,9 @@ impl Shared {
             self.check_handshake(&request).await?;
             return self.open(request).await;
         };
+        if let Some(InvalidOrigin(origin)) = parts.extensions.get() {
+            return Err(BadRequest::InvalidOrigin { origin: origin.clone() }.into());
+        }
         let Some(session) = self.registry.find(sid) else {
             return Err(RequestError::UnknownSid { sid: sid.to_owned() });
         };

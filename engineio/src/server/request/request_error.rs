@@ -58,6 +58,12 @@ pub enum BadRequest {
         /// The text of its error.
         error: String,
     },
+    /// The `Origin` header contains a control character. Only the crate's own HTTP server passes such a
+    /// request on; others refuse it themselves.
+    InvalidOrigin {
+        /// The header, with the invalid characters in percent-encoding.
+        origin: String,
+    },
     /// A poll requests JSONP, and [`jsonp`](crate::ServerBuilder::jsonp) is off.
     JsonpDisabled,
     /// A middleware refused the request.
@@ -86,6 +92,7 @@ impl BadRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::IdGeneration { .. } => "ID_GENERATION_ERROR",
+            Self::InvalidOrigin { .. } => "INVALID_ORIGIN",
             Self::JsonpDisabled => "JSONP_DISABLED",
             Self::MiddlewareFailure => "MIDDLEWARE_FAILURE",
             Self::ProtocolMismatch { .. } => "PROTOCOL_MISMATCH",

@@ -78,6 +78,42 @@ async fn all_cors_options_are_sent() {
     }
 }
 
+/// The function chooses by anything in the request, also for preflights and for refusals.
+#[tokio::test]
+async fn cors_can_be_chosen_by_the_request() {
+    let choose = |request: &http::request::Parts| {
+        let tenant = request.headers.get("my-header").map(|tenant| tenant.as_bytes().to_vec());
+        async move {
+            tokio::task::yield_now().await;
+            match &tenant?[..] {
+                b"a" => Some(Cors::reflect().credentials(true)),
+                b"b" => Some(Cors::origins(["http://engine.io"]).max_age(Duration::from_secs(1))),
+                _ => None,
+            }
+        }
+    };
+    let running = start(Server::builder().cors(Cors::any()).cors_by_request(choose)).await;
+    for (tenant, origin, credentials, max_age) in [
+        ("a", Some("http://engine.io"), Some("true"), None),
+        ("b", Some("http://engine.io"), None, Some("1")),
+        ("c", None, None, None),
+    ] {
+        let preflight = preflight().header("my-header", tenant).send(running.addr).await;
+        assert_eq!(preflight.status, if origin.is_some() { 204 } else { 400 }, "{tenant}");
+        let request = |target: &str| {
+            Request::new("GET", target).header("origin", "http://engine.io").header("my-header", tenant)
+        };
+        let opened = request(POLLING).send(running.addr).await;
+        let refused = request("/engine.io/?EIO=4&transport=polling&sid=unknown").send(running.addr).await;
+        assert_eq!((opened.status, refused.status), (200, 400), "{tenant}");
+        for response in [&preflight, &opened, &refused] {
+            assert_eq!(response.header("access-control-allow-origin"), origin, "{tenant}");
+            assert_eq!(response.header("access-control-allow-credentials"), credentials, "{tenant}");
+        }
+        assert_eq!(preflight.header("access-control-max-age"), max_age, "{tenant}");
+    }
+}
+
 /// EIO-SRV-176
 #[tokio::test]
 async fn messages_are_exchanged_with_cors() {

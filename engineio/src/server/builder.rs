@@ -117,6 +117,29 @@ impl ServerBuilder {
         self
     }
 
+    /// Chooses the settings of [`cors`](Self::cors) for each request, in place of one setting for all (the
+    /// function in the official server's `cors`). `None`: the response has no CORS headers, and a preflight is
+    /// a request like others. It runs before everything else, so it should be fast.
+    ///
+    /// A page must get the same answer to a preflight as to the request behind it. Caches need a `Vary` header
+    /// for all that the choice depends on, except the origin.
+    ///
+    /// ```
+    /// # use engineio::Cors;
+    /// let builder = engineio::Server::builder().cors_by_request(|request| {
+    ///     let is_public = request.uri.query().is_some_and(|query| query.contains("public=1"));
+    ///     std::future::ready(is_public.then(Cors::any))
+    /// });
+    /// ```
+    pub fn cors_by_request<F, Fut>(mut self, choose: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<Cors>> + Send + 'static,
+    {
+        self.options.hooks.cors = Some(Box::new(move |request| Box::pin(choose(request))));
+        self
+    }
+
     /// The pages that may send requests: an [`Origins`](crate::Origins), or an [`OriginPolicy`] with further
     /// rules. Default: all pages, as with the official server.
     ///

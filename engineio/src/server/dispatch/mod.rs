@@ -10,6 +10,7 @@ mod probe;
 mod register;
 pub(crate) mod translated;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -22,8 +23,8 @@ use super::response::body::Body;
 use super::session::handle::Session;
 use super::trace;
 use crate::config::Transport;
-use crate::http::list::has_token;
 use crate::http::InvalidOrigin;
+use crate::http::list::has_token;
 use crate::io::Upgrading;
 use crate::server::response::{merge, status};
 use crate::server::shared::Shared;
@@ -73,13 +74,17 @@ impl Shared {
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
             return Ok(Some(status(StatusCode::URI_TOO_LONG)));
         }
-        if let Some(cors) = &self.options.cors {
+        let chosen = match &self.options.hooks.cors {
+            Some(choose) => choose(parts).await.map(Cow::Owned),
+            None => self.options.cors.as_ref().map(Cow::Borrowed),
+        };
+        if let Some(cors) = chosen {
             let preflight = parts.method == Method::OPTIONS;
             if preflight && !cors.continues_preflight() {
                 return Ok(Some(cors.preflight(&parts.headers).map(|()| Body::default())));
             }
             let decorate = if preflight { super::Cors::decorate_preflight } else { super::Cors::decorate };
-            decorate(cors, &parts.headers, added);
+            decorate(&cors, &parts.headers, added);
         }
         if !wants_upgrade(&parts.headers) {
             let below = self.below(parts.uri.path());
@@ -124,14 +129,14 @@ impl Shared {
         if handshake.jsonp.is_some() && transport == Transport::Polling && !self.options.jsonp {
             return Err(BadRequest::JsonpDisabled.into());
         }
+        if let Some(InvalidOrigin(origin)) = parts.extensions.get() {
+            return Err(BadRequest::InvalidOrigin { origin: origin.clone() }.into());
+        }
         let Some(sid) = handshake.sid else {
             let request = Checked { parts, query: &query, handshake, transport, upgrading };
             self.check_handshake(&request).await?;
             return self.open(request).await;
         };
-        if let Some(InvalidOrigin(origin)) = parts.extensions.get() {
-            return Err(BadRequest::InvalidOrigin { origin: origin.clone() }.into());
-        }
         let Some(session) = self.registry.find(sid) else {
             return Err(RequestError::UnknownSid { sid: sid.to_owned() });
         };

@@ -10,6 +10,7 @@ use http::{HeaderMap, Response};
 use super::request_error::RequestError;
 use crate::protocol::sid::Sid;
 use crate::server::response::body::Body;
+use crate::server::response::cors::Cors;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -17,6 +18,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type AllowRequest = Box<dyn Fn(&Parts) -> BoxFuture<Result<(), String>> + Send + Sync>;
 pub(crate) type Resource = Box<dyn Fn(&str, &Parts) -> Option<BoxFuture<Response<Body>>> + Send + Sync>;
 pub(crate) type Middleware = Box<dyn Fn(&Parts) -> BoxFuture<Result<HeaderMap, Refusal>> + Send + Sync>;
+pub(crate) type CorsByRequest = Box<dyn Fn(&Parts) -> BoxFuture<Option<Cors>> + Send + Sync>;
 pub(crate) type GenerateId = Box<dyn Fn(&Parts) -> BoxFuture<Result<Sid, BoxError>> + Send + Sync>;
 pub(crate) type HeadersHook = Box<dyn Fn(&Parts, &mut HeaderMap) + Send + Sync>;
 pub(crate) type ErrorHook = Box<dyn Fn(&Parts, &RequestError) + Send + Sync>;
@@ -43,6 +45,7 @@ pub(crate) struct Hooks {
     pub(crate) allow_request: Option<AllowRequest>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) middlewares: Vec<Middleware>,
+    pub(crate) cors: Option<CorsByRequest>,
     pub(crate) generate_id: Option<GenerateId>,
     pub(crate) initial_headers: Option<HeadersHook>,
     pub(crate) headers: Option<HeadersHook>,

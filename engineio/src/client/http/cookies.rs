@@ -56,10 +56,12 @@ impl Cookie {
         let mut expires = None;
         let mut max_age = None;
         for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+            // A value that is neither a date nor a number means expired, as at the official client. Such a cookie would
+            // otherwise be sent for ever.
             if key.eq_ignore_ascii_case("expires") {
-                expires = httpdate::parse_http_date(value).ok();
+                expires = Some(parse_date(value).unwrap_or(SystemTime::UNIX_EPOCH));
             } else if key.eq_ignore_ascii_case("max-age") {
-                max_age = value.parse::<i64>().ok();
+                max_age = Some(value.parse::<i64>().unwrap_or(0));
             }
         }
         // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has precedence."
@@ -68,6 +70,12 @@ impl Cookie {
         }
         Some(Self { name: name.to_owned(), value: value.to_owned(), expires })
     }
+}
+
+/// A date of HTTP. Many servers write the first cookie specification's form, with hyphens and a year of four digits.
+fn parse_date(value: &str) -> Option<SystemTime> {
+    let value = value.trim();
+    httpdate::parse_http_date(value).or_else(|_| httpdate::parse_http_date(&value.replace('-', " "))).ok()
 }
 
 #[cfg(test)]
@@ -92,6 +100,32 @@ mod tests {
         assert_eq!(parse("foo=bar=baz&qux=1").value, "bar=baz&qux=1");
         assert_eq!(Cookie::parse("=x", at(0)), None);
         assert_eq!(Cookie::parse("nothing", at(0)), None);
+    }
+
+    #[test]
+    fn a_cookie_with_an_expiry_that_cannot_be_parsed_is_expired() {
+        let mut cookies = Cookies::default();
+        for attribute in [
+            "Expires=soon",
+            "expires=",
+            "Max-Age=a day",
+            "max-age=",
+            "Max-Age=1e9; Expires=Thu, 01 Jan 2099 01:00:00 GMT",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(SET_COOKIE, HeaderValue::from_static("a=1"));
+            cookies.store(&headers, at(100));
+            assert_eq!(cookies.header(at(100)).unwrap(), "a=1");
+            headers.append(SET_COOKIE, HeaderValue::try_from(format!("a=1; {attribute}")).unwrap());
+            cookies.store(&headers, at(100));
+            assert_eq!(cookies.header(at(100)), None, "{attribute}");
+        }
+        let parse = |line| Cookie::parse(line, at(100)).unwrap().expires;
+        for date in
+            ["Thu, 01-Jan-1970 01:00:00 GMT", "Thursday, 01-Jan-70 01:00:00 GMT", "Thu Jan  1 01:00:00 1970"]
+        {
+            assert_eq!(parse(&format!("a=1; Expires={date}")), Some(at(3600)), "{date}");
+        }
     }
 
     #[test]

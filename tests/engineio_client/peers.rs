@@ -1,16 +1,24 @@
 //! Peers that violate Engine.IO: none of them crashes or blocks a client.
 
-use engineio::client::{Closed, FrameError, HttpError, OpenError, TransportError};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use engineio::client::{ClientBuilder, Closed, FrameError, HttpError, OpenError, TransportError};
 use engineio::websocket::inbound::WsError;
-use engineio::{Message, Transport};
+use engineio::{Message, Server, Transport};
 use futures_util::{FutureExt, SinkExt};
-use tests::raw::{fragments, soon};
+use http::HeaderValue;
+use tests::raw::{fragments, soon, start};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use crate::support::{builder, closed, connect_on, message, ok, peer};
 
 const OPEN: &str = r#"0{"sid":"abc","upgrades":[],"pingInterval":30,"pingTimeout":30,"maxPayload":1000}"#;
+
+/// With a heartbeat that does not end the session during a test.
+const PATIENT: &str =
+    r#"0{"sid":"abc","upgrades":[],"pingInterval":60000,"pingTimeout":60000,"maxPayload":1000}"#;
 
 async fn refused(answer: String) -> TransportError {
     let addr = peer(move |_| answer.clone()).await;
@@ -63,6 +71,57 @@ async fn an_invalid_websocket_response_is_an_error() {
             matches!(error, OpenError::Transport(TransportError::WebSocket(HttpError::NotWebSocket))),
             "{error:?}"
         );
+    }
+}
+
+/// The request of a polling client that is never answered.
+#[tokio::test]
+async fn a_request_times_out() {
+    let addr = peer(|head| if head.contains("sid=") { String::new() } else { ok(PATIENT) }).await;
+    let timeout = |builder: ClientBuilder| {
+        builder.configure(|config| config.request_timeout = Some(Duration::from_millis(20)))
+    };
+    let mut client = soon(timeout(builder(addr)).connect()).await.unwrap();
+    let Closed::TransportError(error) = closed(&mut client).await else { panic!("no transport error") };
+    assert!(matches!(error, TransportError::Poll(HttpError::TimedOut)), "{error:?}");
+    // The handshake has the same timeout.
+    let silent = peer(|_| String::new()).await;
+    let error = soon(timeout(builder(silent)).connect()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Transport(TransportError::Poll(HttpError::TimedOut))), "{error:?}");
+}
+
+/// The server selects one of the subprotocols that the client offers.
+#[tokio::test]
+async fn subprotocols_are_offered_and_checked() {
+    let offering = |addr: SocketAddr, protocols: &[&'static str]| {
+        let protocols = protocols.iter().map(|name| HeaderValue::from_static(name)).collect();
+        builder(addr).transports([Transport::WebSocket]).configure(|config| config.protocols = protocols)
+    };
+    let running = start(Server::builder()).await;
+    drop(soon(offering(running.addr, &["a", "b"]).connect()).await.unwrap());
+    let (seen, heads) = std::sync::mpsc::channel();
+    let selecting = |selected: &'static str| {
+        let seen = seen.clone();
+        peer(move |head| {
+            seen.send(head.to_owned()).unwrap();
+            let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
+            let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {selected}\r\n\r\n"
+            )
+        })
+    };
+    for (offered, selected) in [(&["a", "b"][..], "c"), (&[], "a")] {
+        let error = soon(offering(selecting(selected).await, offered).connect()).await.unwrap_err();
+        assert!(
+            matches!(error, OpenError::Transport(TransportError::WebSocket(HttpError::Subprotocol))),
+            "{error:?}"
+        );
+        let head = heads.try_recv().unwrap();
+        let offers: Vec<_> =
+            head.lines().filter_map(|line| line.strip_prefix("sec-websocket-protocol: ")).collect();
+        assert_eq!(offers, offered);
     }
 }
 

@@ -171,6 +171,13 @@ pub enum HttpError {
     /// A path, parameter or header contains bytes that HTTP does not allow.
     #[error("the request cannot be written: {0}")]
     Request(Arc<http::Error>),
+    /// The response was not complete within
+    /// [`ClientConfig::request_timeout`](crate::client::ClientConfig::request_timeout).
+    #[error("the request timed out")]
+    TimedOut,
+    /// The server accepts the WebSocket, but with a subprotocol that the client did not offer.
+    #[error("the server selected a subprotocol that was not offered")]
+    Subprotocol,
     /// The server accepts the WebSocket, but with a wrong `Sec-WebSocket-Accept`.
     #[error("the server does not speak WebSocket")]
     NotWebSocket,

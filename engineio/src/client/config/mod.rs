@@ -47,8 +47,20 @@ pub struct ClientConfig {
     /// Whether polling requests have a unique parameter, so that no cache answers them (`timestampRequests`).
     /// Default true. Cost: eleven bytes per request.
     pub timestamp_requests: bool,
+    /// Whether requests for a WebSocket have that parameter too. Default false, as in the official client.
+    /// Cost: as above.
+    pub timestamp_websockets: bool,
     /// The name of that parameter (`timestampParam`). Default `t`.
     pub timestamp_param: String,
+    /// The subprotocols that are offered with requests for a WebSocket, in the order of preference (`protocols`).
+    /// Default none. A server that selects another one is refused with
+    /// [`HttpError::Subprotocol`](crate::client::HttpError::Subprotocol).
+    pub protocols: Vec<HeaderValue>,
+    /// The time that a polling request and its response may take (`requestTimeout`), with the connection. Default
+    /// none: a lost server is noticed by its heartbeat, and a GET waits as long as the server has no packets, usually
+    /// for one ping interval. A shorter timeout ends each idle session with
+    /// [`HttpError::TimedOut`](crate::client::HttpError::TimedOut).
+    pub request_timeout: Option<Duration>,
     /// Whether the server's cookies are stored and sent back (`withCredentials`). Default true, unlike in
     /// browsers: load balancers use cookies to find the server of a polling session. Only responses that open a
     /// session, carry packets or open a WebSocket set cookies; refusals and responses to CONNECT, which may be
@@ -105,7 +117,10 @@ impl Default for ClientConfig {
             timestamp_param: "t".to_owned(),
             cookies: true,
             max_payload: 1_000_000,
+            timestamp_websockets: false,
             max_packets_per_payload: 16_384,
+            protocols: Vec::new(),
+            request_timeout: None,
             max_fragments: 16_384,
             max_packets_per_request: 1024,
             max_buffered: 8 << 20,

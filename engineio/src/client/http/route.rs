@@ -70,6 +70,9 @@ impl Route {
             .header(header::SEC_WEBSOCKET_VERSION, "13")
             .header(header::SEC_WEBSOCKET_KEY, key)
             .body(())?;
+        for protocol in &self.config.protocols {
+            request.headers_mut().append(header::SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+        }
         self.add_headers(request.headers_mut(), Transport::WebSocket)?;
         Ok(request)
     }
@@ -108,7 +111,11 @@ impl Route {
         } else if self.config.force_base64 || self.is_text_v3(transport) {
             push_query(&mut query, "b64", "1");
         }
-        if transport == Transport::Polling && self.config.timestamp_requests {
+        let timestamp = match transport {
+            Transport::Polling => self.config.timestamp_requests,
+            Transport::WebSocket => self.config.timestamp_websockets,
+        };
+        if timestamp {
             push_query(&mut query, &self.config.timestamp_param, &token());
         }
         format!("{}?{query}", self.config.path)
@@ -190,6 +197,10 @@ mod tests {
         assert!(target("http://localhost", change).contains("&woot="));
         let plain = Route::new(Arc::new("http://h".parse().unwrap()), Arc::default());
         assert!(plain.target(Transport::Polling, None).contains("&t="));
+        assert!(!plain.target(Transport::WebSocket, None).contains("&t="));
+        let both = route("http://h", |config| config.timestamp_websockets = true);
+        assert!(both.target(Transport::WebSocket, None).contains("&t="));
+        assert!(!both.target(Transport::Polling, None).contains("&t="));
     }
 
     /// EIO-CLI-061, EIO-CLI-062, EIO-CLI-065

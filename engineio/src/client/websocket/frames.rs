@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::SEC_WEBSOCKET_ACCEPT;
+use http::HeaderMap;
+use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::client::error::{FrameError, HttpError, TransportError};
@@ -197,6 +198,7 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     let _ = getrandom::fill(&mut key);
     let key = STANDARD.encode(key);
     let request = route.websocket(sid, &key)?;
+    let offered = offered_protocols(request.headers());
     let upgraded = upgrade(dial::open(route, true).await?, request).await?;
     let Some(opened) = upgraded.stream else {
         return Err(HttpError::Status { status: upgraded.status, body: upgraded.body });
@@ -206,7 +208,21 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     if answer.is_none_or(|answer| answer.as_bytes().trim_ascii() != answer_to(key.as_bytes()).as_bytes()) {
         return Err(HttpError::NotWebSocket);
     }
+    // "If this header field indicates the use of a subprotocol that was not present in the client's handshake, the
+    // client MUST _Fail the WebSocket Connection_" (RFC 6455, 4.1).
+    let selected =
+        upgraded.headers.get(SEC_WEBSOCKET_PROTOCOL).map(|selected| selected.as_bytes().trim_ascii());
+    if selected.is_some_and(|selected| !offered.iter().any(|offer| offer == selected)) {
+        return Err(HttpError::Subprotocol);
+    }
     Ok(opened)
+}
+
+/// The subprotocols of a request, of the settings and of headers that the application adds.
+fn offered_protocols(headers: &HeaderMap) -> Vec<Vec<u8>> {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let offers = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    offers.map(|offer| offer.trim_ascii().to_vec()).collect()
 }
 
 fn broken(error: io::Error) -> TransportError {

@@ -120,7 +120,7 @@ mod tests {
             cookies.store(&headers, at(100));
             assert_eq!(cookies.header(at(100)), None, "{attribute}");
         }
-        let parse = |line| Cookie::parse(line, at(100)).unwrap().expires;
+        let parse = |line: &str| Cookie::parse(line, at(100)).unwrap().expires;
         for date in
             ["Thu, 01-Jan-1970 01:00:00 GMT", "Thursday, 01-Jan-70 01:00:00 GMT", "Thu Jan  1 01:00:00 1970"]
         {

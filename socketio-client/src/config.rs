@@ -11,17 +11,25 @@ use socketio_parser::{Limits, Parser};
 pub struct Config {
     /// Reconnection after a lost connection or a failed attempt.
     pub reconnection: Reconnection,
+    /// Whether the connection opens with [`ManagerBuilder::build`](crate::ManagerBuilder::build), and each socket
+    /// connects when [`Manager::socket`](crate::Manager::socket) creates or returns it (`autoConnect`). Default false,
+    /// unlike at the official client: packets may arrive before the next line has registered a handler.
+    pub auto_connect: bool,
     /// Timeout of opening the connection (`timeout`). Default 20 s.
     pub connect_timeout: Duration,
     /// Timeout of acknowledgements (`ackTimeout`), unless the emit sets its own. Default: none; an emit waits
     /// until the connection is lost.
     pub ack_timeout: Option<Duration>,
-    /// Number of retries of an event whose acknowledgement does not arrive in time (`retries`). Default:
-    /// none; events are not queued, and sent once. With any number, also 0, the events of a socket are queued
-    /// and sent one by one: the next event is sent when the previous one is acknowledged. Events that are not
-    /// acknowledged are sent again after a reconnection, so each event reaches the server at least once and
-    /// in order. Costs one round trip per event.
-    pub retries: Option<u32>,
+    /// Number of retries of an event whose acknowledgement does not arrive in time (`retries`). Default 0:
+    /// events are not queued, and sent once. With retries the events of a socket are queued and sent one by
+    /// one: the next event is sent when the previous one is acknowledged, or fails after its last try. Costs
+    /// one round trip per event. [`Socket::set_retries`](crate::Socket::set_retries) sets it for one socket.
+    pub retries: u32,
+    /// Whether a connection that is lost before the acknowledgement counts as a failed try. Default true, as
+    /// at the official client: an event is sent `retries` + 1 times at most, and fails with
+    /// [`AckError::Disconnected`](crate::AckError::Disconnected) then. Without it, an event is sent again after
+    /// each reconnection until it is acknowledged or its tries time out, so it reaches the server at least once.
+    pub count_lost_connections: bool,
     /// Size of a socket's buffer for events that are emitted while it is not connected, in bytes. The queue
     /// of [`retries`](Self::retries) has the same limit. Default 8 MiB.
     pub max_buffered: usize,
@@ -93,9 +101,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             reconnection: Reconnection::default(),
+            auto_connect: false,
             connect_timeout: Duration::from_secs(20),
             ack_timeout: None,
-            retries: None,
+            retries: 0,
+            count_lost_connections: true,
             max_buffered: 8 << 20,
             overflow: Overflow::Refuse,
             max_pending_acks: 100_000,

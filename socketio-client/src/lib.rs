@@ -90,10 +90,10 @@ pub use self::socket::context::{
 pub use self::socket::emit::Emitter;
 pub use self::socket::events::{Events, SocketEvent};
 pub use engineio::client::UrlError;
-pub use engineio::{Protocol, Transport};
+pub use engineio::{Protocol, Sid, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::handler::HandlerFn;
 pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};
 pub use socketio_events::table::HandlerId;
-pub use socketio_parser::{Args, Binary, Event, Limits, Parser, RawArgs, RawValue, Value};
+pub use socketio_parser::{Args, Binary, Event, Limits, Packet, Parser, Payload, RawArgs, RawValue, Value};

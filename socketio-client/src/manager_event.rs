@@ -1,6 +1,7 @@
 //! Events of the connection that all sockets of a manager share.
 
 use engineio::client::UpgradeError;
+use socketio_parser::Packet;
 
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::ConnectError;
@@ -25,6 +26,12 @@ pub enum ManagerEvent {
     ReconnectError(ConnectError),
     /// The connection is open again, after this number of attempts (`reconnect`).
     Reconnect(u32),
-    /// The last permitted reconnection attempt failed (`reconnect_failed`).
+    /// The last permitted reconnection attempt failed (`reconnect_failed`). The
+    /// [`ReconnectError`](Self::ReconnectError) of that attempt follows, as at the official client.
     ReconnectFailed,
+    /// The server sent a ping (`ping`). Only servers of Socket.IO v3 and later send pings.
+    Ping,
+    /// The server sent a packet, which is about to be handled (`packet`). Cost: while a hook exists, a reference count
+    /// per packet and attachment.
+    Packet(Packet),
 }

@@ -6,12 +6,14 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use engineio::client::ClientBuilder;
 use engineio::sync::Mutex;
+use engineio::{Sid, Transport};
 use socketio_events::table::{HandlerId, List};
 
-use crate::config::Config;
+use crate::config::{Config, Reconnection};
 use crate::manager_event::ManagerEvent;
 use crate::namespace::NamespaceState;
 use crate::sync::{Observed, Wakeup};
@@ -29,8 +31,16 @@ pub(crate) struct ManagerShared<H: Default> {
     /// Number of streams with [`Config::max_waiting_events`] unread events. The task does not read the
     /// connection while there is one; the reader signals the task after it has taken an event.
     pub(crate) full_inboxes: Arc<AtomicUsize>,
-    /// Whether a lost connection is opened again.
-    pub(crate) reconnection: AtomicBool,
+    /// Reconnection, which may change at run time.
+    pub(crate) reconnection: Mutex<Reconnection>,
+    /// Timeout of opening the connection, which may change at run time.
+    pub(crate) connect_timeout: Mutex<Duration>,
+    /// Whether the application has opened the connection, which is then needed without an active socket.
+    kept_open: AtomicBool,
+    /// Session id and transport of the open connection.
+    session: Mutex<Option<(Sid, Transport)>>,
+    /// Whether a socket has or had retries, so that the task needs the timer of the queues.
+    pub(crate) retrying: AtomicBool,
     connection: Observed<Connection>,
     namespaces: Mutex<Namespaces<H>>,
     hooks: Mutex<List<Hook>>,
@@ -68,7 +78,11 @@ impl<H: Default> SharedHandle<H> {
     pub(crate) fn new(config: Config, engine: ClientBuilder, start: fn(Arc<ManagerShared<H>>)) -> Arc<Self> {
         Arc::new_cyclic(|handle| Self {
             shared: Arc::new(ManagerShared {
-                reconnection: AtomicBool::new(config.reconnection.enabled),
+                reconnection: Mutex::new(config.reconnection.clone()),
+                connect_timeout: Mutex::new(config.connect_timeout),
+                kept_open: AtomicBool::new(false),
+                session: Mutex::default(),
+                retrying: AtomicBool::new(config.retries > 0),
                 config: Arc::new(config),
                 engine,
                 wakeup: Wakeup::default(),
@@ -152,6 +166,37 @@ impl<H: Default> ManagerShared<H> {
         self.any_namespace(|namespace| namespace.lock().is_active())
     }
 
+    /// Whether the connection is needed: for an active socket, or because the application has opened it.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.kept_open.load(Ordering::Acquire) || self.has_active_socket()
+    }
+
+    /// Opens the connection without an active socket.
+    pub(crate) fn keep_open(self: &Arc<Self>) {
+        self.kept_open.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn stop_keeping_open(&self) {
+        self.kept_open.store(false, Ordering::Release);
+    }
+
+    /// Notes the session of a connection that was opened, or that the connection was lost.
+    pub(crate) fn set_engine(&self, session: Option<(Sid, Transport)>) {
+        *self.session.lock() = session;
+    }
+
+    pub(crate) fn engine_upgraded(&self) {
+        if let Some((_, transport)) = &mut *self.session.lock() {
+            *transport = Transport::WebSocket;
+        }
+    }
+
+    /// Session id and transport of the open connection.
+    pub(crate) fn session(&self) -> Option<(Sid, Transport)> {
+        self.session.lock().clone()
+    }
+
     /// Wakes the connection's task, and spawns it if it does not exist.
     pub(crate) fn wake(self: &Arc<Self>) {
         self.wakeup.signal();
@@ -163,9 +208,10 @@ impl<H: Default> ManagerShared<H> {
         }
     }
 
-    /// Handles a socket that is not active any more.
+    /// Handles a socket that is not active any more. The last one closes the connection, however it was opened.
     pub(crate) fn left(&self) {
         if !self.has_active_socket() {
+            self.stop_keeping_open();
             self.idle_count.fetch_add(1, Ordering::AcqRel);
         }
         self.wakeup.signal();
@@ -183,6 +229,9 @@ impl<H: Default> ManagerShared<H> {
     }
 
     pub(crate) fn set_open(&self, open: bool) {
+        if !open {
+            self.set_engine(None);
+        }
         self.connection.change(|connection| {
             let was_open = std::mem::replace(&mut connection.open, open);
             connection.ended += u64::from(was_open && !open);
@@ -250,6 +299,10 @@ impl<H: Default> ManagerShared<H> {
         drop(hooks);
         drop(before);
         removed
+    }
+
+    pub(crate) fn has_hooks(&self) -> bool {
+        !self.hooks.lock().is_empty()
     }
 
     /// Calls the hooks with an event of the connection.

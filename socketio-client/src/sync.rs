@@ -44,6 +44,10 @@ pub(crate) struct Observed<T> {
 }
 
 impl<T> Observed<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { value: Mutex::new(value), changed: Notify::new() }
+    }
+
     /// Locks the value, for reads and for changes that no task waits for.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock()

@@ -29,6 +29,8 @@ pub(crate) fn connection(event: &ManagerEvent) {
         }
         // Logged by engineio, or together with the error before.
         ManagerEvent::Upgraded | ManagerEvent::UpgradeFailed(_) | ManagerEvent::ReconnectError(_) => {}
+        // Too frequent.
+        ManagerEvent::Ping | ManagerEvent::Packet(_) => {}
     }
 }
 

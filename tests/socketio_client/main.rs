@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod foreign;
 mod listeners;
+mod manager;
 mod namespaces;
 mod node;
 mod node_v2;

@@ -131,6 +131,66 @@ async fn an_event_of_the_connect_handler_is_sent_once() {
     assert_eq!(running.message().await, "1".into());
 }
 
+/// As at the official client, an event is sent `retries` + 1 times at most.
+#[tokio::test]
+async fn a_lost_connection_counts_as_a_try() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let socket = builder(running.addr).path("/engine.io/").retries(1).build().socket("/");
+    socket.connect();
+    let waiting = socket.clone();
+    let mut answer = tokio::spawn(async move { waiting.emit_with_ack::<u32>("work", &1).await });
+    soon(async {
+        while socket.queued() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    socket.emit("next", &2).unwrap();
+    for number in 0..2 {
+        assert!(!answer.is_finished());
+        let session = running.opened().await;
+        assert_eq!(running.message().await, "0".into());
+        session.send(r#"0{"sid":"a"}"#).unwrap();
+        assert_eq!(running.message().await, format!(r#"2{number}["work",1]"#).into());
+        session.abort();
+    }
+    assert!(matches!(soon(&mut answer).await.unwrap(), Err(AckError::Disconnected)));
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    assert_eq!(running.message().await, r#"22["next",2]"#.into());
+    assert_eq!(socket.queued(), 1);
+}
+
+#[tokio::test]
+async fn without_retries_events_do_not_wait_for_each_other() {
+    let mut running = start_engine(engineio::Server::builder()).await;
+    let manager = builder(running.addr).path("/engine.io/").retries(0).build();
+    let (root, chat) = (manager.socket("/"), manager.socket("/chat"));
+    // Each socket may have its own settings.
+    chat.set_retries(1).set_ack_timeout(Some(Duration::from_millis(20)));
+    root.connect();
+    let session = running.opened().await;
+    assert_eq!(running.message().await, "0".into());
+    session.send(r#"0{"sid":"a"}"#).unwrap();
+    soon(root.connected()).await.unwrap();
+    for number in 1..=2 {
+        root.emit("root", &number).unwrap();
+        chat.emit("chat", &number).unwrap();
+    }
+    assert_eq!((root.queued(), chat.queued()), (0, 2));
+    for number in 1..=2 {
+        assert_eq!(running.message().await, format!(r#"2["root",{number}]"#).into());
+    }
+    chat.connect();
+    assert_eq!(running.message().await, "0/chat,".into());
+    session.send(r#"0/chat,{"sid":"b"}"#).unwrap();
+    // No acknowledgement arrives, so each event is sent twice.
+    for (id, number) in [(0, 1), (1, 1), (2, 2), (3, 2)] {
+        assert_eq!(running.message().await, format!(r#"2/chat,{id}["chat",{number}]"#).into());
+    }
+}
+
 #[tokio::test]
 async fn a_lost_connection_does_not_count_as_a_retry() {
     let mut seen = Log::new();
@@ -152,7 +212,7 @@ async fn a_lost_connection_does_not_count_as_a_retry() {
         );
     })
     .await;
-    let socket = builder(running.addr).retries(0).build().socket("/");
+    let socket = builder(running.addr).retries(1).count_lost_connections(false).build().socket("/");
     socket.connect();
     let counted = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let count = counted.clone();

@@ -147,7 +147,10 @@ pub(crate) fn record(manager: &Manager) -> Log<String> {
             ManagerEvent::ReconnectError(_) => "reconnect error".to_owned(),
             ManagerEvent::Reconnect(number) => format!("reconnect {number}"),
             ManagerEvent::ReconnectFailed => "failed".to_owned(),
-            ManagerEvent::Upgraded | ManagerEvent::UpgradeFailed(_) => return,
+            ManagerEvent::Upgraded
+            | ManagerEvent::UpgradeFailed(_)
+            | ManagerEvent::Ping
+            | ManagerEvent::Packet(_) => return,
             other => panic!("{other:?}"),
         });
     });

@@ -12,6 +12,7 @@ use super::Driver;
 use super::v2::parse_v2_refusal;
 use crate::disconnect_reason::DisconnectReason;
 use crate::error::{ConnectError, ProtocolError, Refusal};
+use crate::manager_event::ManagerEvent;
 use crate::namespace::early::IncomingEvent;
 use crate::socket::context::AckSender;
 use crate::socket::{Namespace, WeakSocket};
@@ -39,6 +40,9 @@ impl Driver {
 
     fn handle_packet(&mut self, packet: Packet) -> Result<(), ProtocolError> {
         let Some(connection) = self.connection.sender() else { return Ok(()) };
+        if self.shared.has_hooks() {
+            self.shared.emit_event(&ManagerEvent::Packet(packet.clone()));
+        }
         if self.is_v2() {
             self.track_root(&packet.namespace, &packet.payload);
         }

@@ -1,8 +1,8 @@
 //! Task of a manager. It owns the connection. The order of a turn:
 //!
 //! 1. After a signal, the requests of the application: disconnected sockets are reported to their handlers,
-//!    active ones join their namespaces, the connection is opened for the first active socket and closed
-//!    after the last. Unused namespaces are removed.
+//!    active ones join their namespaces, the connection is opened for the first active socket or for
+//!    [`Manager::open`](crate::Manager::open), and closed after the last socket. Unused namespaces are removed.
 //! 2. Handlers that wait continue.
 //! 3. CONNECT packets are sent whose credentials are ready.
 //! 4. Events are sent again whose acknowledgement is late, and events for which the outbox was full.
@@ -90,7 +90,7 @@ impl Future for Driver {
         let this = self.get_mut();
         loop {
             let idle = this.connection.is_closed() && (this.handlers.is_empty() || this.shared.is_orphaned());
-            if idle && !this.shared.has_active_socket() && this.shared.stop() {
+            if idle && !this.shared.is_needed() && this.shared.stop() {
                 this.completed = true;
                 return Poll::Ready(());
             }
@@ -154,9 +154,7 @@ impl Driver {
             Poll::Ready(event) => Poll::Ready(DriverEvent::Connection(event)),
             // The last handler may have completed in this turn, so that the task has to end.
             Poll::Pending
-                if self.connection.is_closed()
-                    && self.handlers.is_empty()
-                    && !self.shared.has_active_socket() =>
+                if self.connection.is_closed() && self.handlers.is_empty() && !self.shared.is_needed() =>
             {
                 Poll::Ready(DriverEvent::Signal)
             }
@@ -193,8 +191,8 @@ impl Driver {
             self.shared.set_open(!self.connection.is_closed());
         }
         match &self.connection {
-            Connection::Closed if self.shared.has_active_socket() => self.open(),
-            Connection::Open(_) if !self.shared.has_active_socket() => self.connection.close(),
+            Connection::Closed if self.shared.is_needed() => self.open(),
+            Connection::Open(_) if !self.shared.is_needed() => self.connection.close(),
             Connection::Open(_) => self.join_namespaces(),
             _ => {}
         }
@@ -208,7 +206,8 @@ impl Driver {
     }
 
     fn open(&mut self) {
-        self.connection = Connection::open(self.shared.engine.clone(), self.shared.config.connect_timeout);
+        let timeout = *self.shared.connect_timeout.lock();
+        self.connection = Connection::open(self.shared.engine.clone(), timeout);
         self.shared.set_open(true);
     }
 
@@ -224,7 +223,7 @@ impl Driver {
     }
 
     fn set_ack_timer(&mut self) {
-        if self.shared.config.retries.is_none() {
+        if !self.shared.retrying.load(Ordering::Relaxed) {
             return;
         }
         let first = self.shared.namespaces().iter().filter_map(|namespace| namespace.deadline()).min();
@@ -243,6 +242,7 @@ impl Driver {
                 self.decoder.reset();
                 self.root = Root::default();
                 self.shared.namespaces().iter().for_each(|namespace| namespace.reset_reply());
+                self.shared.set_engine(Some((client.sid().clone(), client.transport())));
                 self.connection = Connection::Open(client);
                 self.shared.emit_event(&ManagerEvent::Open);
                 let attempts = self.backoff.attempts();
@@ -260,7 +260,11 @@ impl Driver {
                     }
                 }
             }
-            ConnectionEvent::Engine(Event::Upgraded) => self.shared.emit_event(&ManagerEvent::Upgraded),
+            ConnectionEvent::Engine(Event::Upgraded) => {
+                self.shared.engine_upgraded();
+                self.shared.emit_event(&ManagerEvent::Upgraded);
+            }
+            ConnectionEvent::Engine(Event::Ping) => self.shared.emit_event(&ManagerEvent::Ping),
             ConnectionEvent::Engine(Event::UpgradeFailed(error)) => {
                 self.shared.emit_event(&ManagerEvent::UpgradeFailed(error));
             }

@@ -1,7 +1,5 @@
 //! Lost connections and failed attempts: notifications, and the decision about the next attempt.
 
-use std::sync::atomic::Ordering;
-
 use socketio_events::handler::Running;
 
 use super::Driver;
@@ -22,6 +20,7 @@ impl Driver {
                 })));
             }
         }
+        self.shared.set_engine(None);
         self.credentials.clear();
         self.decoder.reset();
         self.backoff.reset();
@@ -41,7 +40,7 @@ impl Driver {
     /// Handles a failed attempt.
     pub(super) fn attempt_failed(&mut self, error: &ConnectError) {
         self.connection = Connection::Closed;
-        let limit = self.shared.config.reconnection.attempts;
+        let limit = self.shared.reconnection.lock().attempts;
         let retry = self.may_reconnect() && limit.is_none_or(|limit| self.backoff.attempts() < limit);
         self.shared.emit_event(&ManagerEvent::Error(error.clone()));
         for namespace in self.shared.namespaces().iter().filter(|namespace| namespace.lock().is_active()) {
@@ -51,28 +50,30 @@ impl Driver {
                 self.dispatch_end(namespace);
             }
         }
-        if self.reconnecting {
-            self.shared.emit_event(&ManagerEvent::ReconnectError(error.clone()));
-        }
+        let was_reconnecting = self.reconnecting;
         if !retry {
             self.backoff.reset();
             self.reconnecting = false;
+            self.shared.stop_keeping_open();
             if self.may_reconnect() {
                 self.shared.emit_event(&ManagerEvent::ReconnectFailed);
             }
+        }
+        if was_reconnecting {
+            self.shared.emit_event(&ManagerEvent::ReconnectError(error.clone()));
         }
         self.schedule_attempt();
     }
 
     fn may_reconnect(&self) -> bool {
-        self.shared.reconnection.load(Ordering::Relaxed)
+        self.shared.reconnection.lock().enabled
     }
 
     /// Schedules the next attempt, if a socket is active and an attempt is permitted.
     fn schedule_attempt(&mut self) {
         // The signal covers sockets that were connected or disconnected in the meantime.
         self.shared.wakeup.signal();
-        if self.idle_count != self.shared.idle_count() || !self.shared.has_active_socket() {
+        if self.idle_count != self.shared.idle_count() || !self.shared.is_needed() {
             return;
         }
         if !self.may_reconnect() {
@@ -82,7 +83,8 @@ impl Driver {
         let mut random = [0; 4];
         // Without randomness the delays are only less well spread.
         let _ = getrandom::fill(&mut random);
-        let delay = self.backoff.next(&self.shared.config.reconnection, u32::from_ne_bytes(random));
+        let settings = self.shared.reconnection.lock().clone();
+        let delay = self.backoff.next(&settings, u32::from_ne_bytes(random));
         match delay {
             Some(delay) => {
                 self.reconnecting = true;

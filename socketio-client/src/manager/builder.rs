@@ -48,9 +48,26 @@ impl Socket {
 }
 
 impl ManagerBuilder {
-    /// Builds the manager. Nothing is connected before [`Socket::connect`].
+    /// Builds the manager. Nothing is connected before [`Socket::connect`] or [`Manager::open`], unless
+    /// [`auto_connect`](Self::auto_connect) is on.
+    ///
+    /// # Panics
+    ///
+    /// With `auto_connect`, outside of a tokio runtime.
     pub fn build(self) -> Manager {
-        Manager::new(SharedHandle::new(self.config, self.engine, driver::start))
+        let Self { engine, config } =
+            self.engine(|engine| engine.configure(|config| config.ping_events = true));
+        let auto_connect = config.auto_connect;
+        let manager = Manager::new(SharedHandle::new(config, engine, driver::start));
+        if auto_connect {
+            manager.open();
+        }
+        manager
+    }
+
+    /// See [`Config::auto_connect`].
+    pub fn auto_connect(self, auto_connect: bool) -> Self {
+        self.configure(|config| config.auto_connect = auto_connect)
     }
 
     /// Changes any setting, also those without a method of their own.
@@ -112,7 +129,12 @@ impl ManagerBuilder {
 
     /// See [`Config::retries`].
     pub fn retries(self, retries: u32) -> Self {
-        self.configure(|config| config.retries = Some(retries))
+        self.configure(|config| config.retries = retries)
+    }
+
+    /// See [`Config::count_lost_connections`].
+    pub fn count_lost_connections(self, count: bool) -> Self {
+        self.configure(|config| config.count_lost_connections = count)
     }
 
     /// See [`Config::max_buffered`] and [`Config::overflow`].

@@ -3,12 +3,14 @@
 mod builder;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use engineio::client::Url;
+use engineio::{Sid, Transport};
 use socketio_events::table::HandlerId;
 
 pub use self::builder::ManagerBuilder;
+use crate::config::Reconnection;
 use crate::manager_event::ManagerEvent;
 use crate::socket::{SharedHandle, Socket};
 
@@ -21,12 +23,40 @@ impl Manager {
         Self(handle)
     }
 
-    /// Socket of a namespace. Nothing is connected before [`Socket::connect`].
+    /// Socket of a namespace. Nothing is connected before [`Socket::connect`], unless
+    /// [`Config::auto_connect`](crate::Config::auto_connect) is on.
     ///
     /// All handles of a namespace are the same socket, as long as one exists or the socket is active. After
     /// that the socket and its handlers are dropped, and the next call creates a new one.
     pub fn socket(&self, namespace: &str) -> Socket {
-        Socket::open(&self.0, namespace)
+        let socket = Socket::open(&self.0, namespace);
+        if self.0.shared.config.auto_connect {
+            socket.connect();
+        }
+        socket
+    }
+
+    /// Opens the connection although no socket is active: a socket then only has to join its namespace. The hooks
+    /// receive [`ManagerEvent::Open`] or [`ManagerEvent::Error`]. The connection is closed when the last active socket
+    /// leaves, by [`close`](Self::close), and when the last handle is dropped. Without effect if it is open.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn open(&self) -> &Self {
+        self.0.shared.keep_open();
+        self
+    }
+
+    /// Transport of the connection, while it is open. [`ManagerEvent::Upgraded`] reports a change.
+    pub fn transport(&self) -> Option<Transport> {
+        self.0.shared.session().map(|(_, transport)| transport)
+    }
+
+    /// Engine.IO session id of the connection, while it is open (`manager.engine.id`). It is a secret: it gives access
+    /// to the session.
+    pub fn session_id(&self) -> Option<Sid> {
+        self.0.shared.session().map(|(sid, _)| sid)
     }
 
     /// URL of the server.
@@ -48,7 +78,28 @@ impl Manager {
     /// Turns reconnection on or off, from the next lost connection or failed attempt on. See
     /// [`Reconnection::enabled`](crate::Reconnection::enabled).
     pub fn set_reconnection(&self, reconnection: bool) {
-        self.0.shared.reconnection.store(reconnection, Ordering::Relaxed);
+        self.0.shared.reconnection.lock().enabled = reconnection;
+    }
+
+    /// Current settings of the reconnection.
+    pub fn reconnection(&self) -> Reconnection {
+        self.0.shared.reconnection.lock().clone()
+    }
+
+    /// Changes the settings of the reconnection (`reconnectionAttempts`, `reconnectionDelay`, …), from the next lost
+    /// connection or failed attempt on.
+    pub fn set_reconnection_settings(&self, reconnection: Reconnection) {
+        *self.0.shared.reconnection.lock() = reconnection;
+    }
+
+    /// Timeout of opening the connection.
+    pub fn connect_timeout(&self) -> Duration {
+        *self.0.shared.connect_timeout.lock()
+    }
+
+    /// Changes the timeout of opening the connection (`timeout`), from the next attempt on.
+    pub fn set_connect_timeout(&self, timeout: Duration) {
+        *self.0.shared.connect_timeout.lock() = timeout;
     }
 
     /// Disconnects all sockets. Waits until all sent events have left and the connection is closed.

@@ -33,6 +33,10 @@ impl Buffer {
         self.events.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     pub(crate) fn front(&self) -> Option<&Buffered> {
         self.events.first_key_value().map(|(_, first)| first)
     }

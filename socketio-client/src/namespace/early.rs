@@ -36,6 +36,10 @@ impl EarlyEvents {
         Ok(())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     /// Takes all events.
     pub(super) fn take(&mut self) -> Vec<IncomingEvent> {
         std::mem::take(self).events

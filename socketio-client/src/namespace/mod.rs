@@ -14,8 +14,9 @@ pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use engineio::Prepared;
 use engineio::client::Sender;
@@ -26,6 +27,7 @@ use socketio_events::table::List;
 use socketio_parser::{EncodeError, RawArgs};
 
 use self::early::IncomingEvent;
+use self::retry::RetryQueue;
 use self::state::{Auth, Input, Membership, Notice, State, Transition};
 use crate::config::Config;
 use crate::disconnect_reason::DisconnectReason;
@@ -42,6 +44,9 @@ pub(crate) struct NamespaceState<H> {
     /// Number of `Socket` handles, of the application and of the task.
     handles: AtomicUsize,
     next_ack_id: AtomicU64,
+    /// Number of retries; 0 if events are not queued. The queue has the same number.
+    retries: AtomicU32,
+    ack_timeout: Mutex<Option<Duration>>,
     state: Observed<State>,
     handlers: Mutex<H>,
     outgoing_listeners: Mutex<List<OutgoingListener>>,
@@ -49,12 +54,15 @@ pub(crate) struct NamespaceState<H> {
 
 impl<H: Default> NamespaceState<H> {
     pub(crate) fn new(name: Arc<str>, config: Arc<Config>, first_ack_id: u64) -> Self {
+        let retry_queue = RetryQueue::new(config.retries, config.count_lost_connections);
         Self {
             name,
-            config,
             handles: AtomicUsize::new(0),
             next_ack_id: AtomicU64::new(first_ack_id),
-            state: Observed::default(),
+            retries: AtomicU32::new(config.retries),
+            ack_timeout: Mutex::new(config.ack_timeout),
+            state: Observed::new(State::new(retry_queue)),
+            config,
             handlers: Mutex::default(),
             outgoing_listeners: Mutex::default(),
         }
@@ -71,6 +79,26 @@ impl<H: Default> NamespaceState<H> {
 impl<H> NamespaceState<H> {
     pub(crate) fn add_handle(&self) {
         self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether events are sent through the retry queue.
+    pub(crate) fn retries_events(&self) -> bool {
+        self.retries.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn set_retries(&self, retries: u32) {
+        let mut state = self.lock();
+        state.retry_queue.set_retries(retries);
+        self.retries.store(retries, Ordering::Relaxed);
+    }
+
+    /// Timeout of acknowledgements, unless the emit has its own.
+    pub(crate) fn ack_timeout(&self) -> Option<Duration> {
+        *self.ack_timeout.lock()
+    }
+
+    pub(crate) fn set_ack_timeout(&self, timeout: Option<Duration>) {
+        *self.ack_timeout.lock() = timeout;
     }
 
     /// `true` if the namespace may be unused now.

@@ -171,7 +171,7 @@ impl<H> NamespaceState<H> {
 
     /// Handles a passed deadline: the queued event is due again, or fails.
     pub(crate) fn expire(&self, now: Instant) {
-        let completion = self.lock().retry_queue.expire(now, self.config.retries.unwrap_or(0));
+        let completion = self.lock().retry_queue.expire(now);
         if let Some(completion) = completion {
             completion.send();
         }

@@ -34,6 +34,9 @@ pub(crate) struct RetryQueue {
     entries: VecDeque<Entry>,
     bytes: usize,
     next: u64,
+    retries: u32,
+    /// Whether a lost connection is a failed try.
+    counts_lost_connections: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,15 @@ struct InFlight {
 }
 
 impl RetryQueue {
+    pub(crate) fn new(retries: u32, counts_lost_connections: bool) -> Self {
+        Self { retries, counts_lost_connections, ..Self::default() }
+    }
+
+    /// Sets the number of retries, also of events in the queue.
+    pub(crate) fn set_retries(&mut self, retries: u32) {
+        self.retries = retries;
+    }
+
     /// Appends an event that counts `bytes`. Returns its sequence number.
     pub(crate) fn push(
         &mut self,
@@ -102,14 +114,19 @@ impl RetryQueue {
         Ok(self.finish(Ok(args)))
     }
 
-    /// Handles the loss of the connection. The event in flight is sent again on the next connection, without
-    /// counting as a failed try.
-    pub(crate) fn reset_in_flight(&mut self) {
-        if let Some(entry) = self.entries.front_mut() {
-            if entry.in_flight.take().is_some() {
-                entry.tries = entry.tries.saturating_sub(1);
-            }
+    /// Handles the loss of the connection. The event in flight is sent again on the next connection, unless
+    /// this was its last try. Returns the sender of an event that is dropped, which fails with the drop of it.
+    pub(crate) fn reset_in_flight(&mut self) -> Option<AckResultSender> {
+        let entry = self.entries.front_mut()?;
+        entry.in_flight.take()?;
+        if !self.counts_lost_connections {
+            entry.tries = entry.tries.saturating_sub(1);
+        } else if entry.tries > self.retries {
+            let entry = self.entries.pop_front()?;
+            self.bytes -= entry.bytes;
+            return entry.result;
         }
+        None
     }
 
     /// Deadline of the acknowledgement of the event in flight.
@@ -118,12 +135,12 @@ impl RetryQueue {
     }
 
     /// Handles a passed deadline: the event is due again, or fails after its last retry.
-    pub(crate) fn expire(&mut self, now: Instant, retries: u32) -> Option<Completion> {
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Completion> {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return None;
         }
         match self.entries.front_mut() {
-            Some(entry) if entry.tries <= retries => {
+            Some(entry) if entry.tries <= self.retries => {
                 entry.in_flight = None;
                 None
             }

@@ -139,6 +139,10 @@ impl Default for Membership {
 }
 
 impl State {
+    pub(super) fn new(retry_queue: RetryQueue) -> Self {
+        Self { retry_queue, ..Self::default() }
+    }
+
     /// Applies an input. `None` if it has no effect in the current state.
     pub(super) fn transition(&mut self, input: Input) -> Option<Transition> {
         use Membership::{Connected, Idle, Joining, Waiting};
@@ -187,8 +191,8 @@ impl State {
         let early = if is_joining { Vec::new() } else { self.early.take() };
         let mut cancelled = Vec::new();
         if detaches {
-            self.retry_queue.reset_in_flight();
             cancelled = self.take_unbuffered_acks();
+            cancelled.extend(self.retry_queue.reset_in_flight());
         }
         Some(Transition { previous, early, _cancelled: cancelled })
     }
@@ -262,6 +266,14 @@ impl State {
 
     pub(crate) fn queued(&self) -> usize {
         self.retry_queue.len()
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub(crate) fn early(&self) -> usize {
+        self.early.len()
     }
 
     pub(super) fn auth(&self) -> &Auth {

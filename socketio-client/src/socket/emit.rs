@@ -120,7 +120,7 @@ impl EmitTo for Socket {
         let _cancel = CancelOnDrop { namespace, id };
         self.emit_now(options, Some(id), event, args)?;
         let result = async { result.await.unwrap_or(Err(AckError::Disconnected)) };
-        match options.timeout.or(namespace.config.ack_timeout) {
+        match options.timeout.or_else(|| namespace.ack_timeout()) {
             None => result.await,
             Some(timeout) => tokio::time::timeout(timeout, result).await.unwrap_or(Err(AckError::Timeout)),
         }
@@ -130,7 +130,7 @@ impl EmitTo for Socket {
 impl Socket {
     /// Whether the event is sent through the retry queue.
     fn is_queued(&self, options: EmitOptions) -> bool {
-        self.namespace.config.retries.is_some() && !options.volatile
+        !options.volatile && self.namespace.retries_events()
     }
 
     /// Sends an event without the retry queue.
@@ -160,7 +160,7 @@ impl Socket {
     ) -> Result<u64, EmitError> {
         let namespace = &self.namespace;
         let event = message::to_event(namespace.config.parser, event, args)?;
-        let timeout = options.timeout.or(namespace.config.ack_timeout);
+        let timeout = options.timeout.or_else(|| namespace.ack_timeout());
         let number = namespace.enqueue(event, timeout, result)?;
         // The connection's task has the timer of the queue.
         self.handle.shared.wakeup.signal();

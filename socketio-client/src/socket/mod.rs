@@ -9,7 +9,9 @@ mod on;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -83,6 +85,35 @@ impl Socket {
     /// flight.
     pub fn queued(&self) -> usize {
         self.namespace.lock().queued()
+    }
+
+    /// Number of events that wait until the socket is connected (`sendBuffer`), without those of
+    /// [`queued`](Self::queued).
+    pub fn buffered(&self) -> usize {
+        self.namespace.lock().buffered()
+    }
+
+    /// Number of events of the server that arrived before it confirmed the connection, and wait for that
+    /// (`receiveBuffer`).
+    pub fn early_events(&self) -> usize {
+        self.namespace.lock().early()
+    }
+
+    /// Sets the number of retries for this socket, in place of [`Config::retries`](crate::Config::retries).
+    /// With 0, later events are not queued; events that are in the queue have no further retry.
+    pub fn set_retries(&self, retries: u32) -> &Self {
+        self.namespace.set_retries(retries);
+        if retries > 0 {
+            self.handle.shared.retrying.store(true, Ordering::Relaxed);
+        }
+        self
+    }
+
+    /// Sets the timeout of acknowledgements for later events of this socket, in place of
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout). `None`: an emit waits until the connection is lost.
+    pub fn set_ack_timeout(&self, timeout: Option<Duration>) -> &Self {
+        self.namespace.set_ack_timeout(timeout);
+        self
     }
 
     /// Sets the credentials (`socket.handshake.auth` in the server), from the next connect on.

@@ -66,6 +66,9 @@ pub struct ClientConfig {
     /// session, carry packets or open a WebSocket set cookies; refusals and responses to CONNECT, which may be
     /// a proxy's, do not.
     pub cookies: bool,
+    /// Whether [`Client::recv`](crate::client::Client::recv) returns an [`Event::Ping`](crate::client::Event::Ping)
+    /// for each ping of the server. Default false. Cost: an event per ping interval.
+    pub ping_events: bool,
     /// The largest message that is accepted, in bytes. Default 1,000,000, as in servers; the limit of one
     /// polling response is sixteen times that.
     ///
@@ -114,13 +117,14 @@ impl Default for ClientConfig {
             upgrade_timeout: Duration::from_secs(10),
             force_base64: false,
             timestamp_requests: true,
-            timestamp_param: "t".to_owned(),
-            cookies: true,
-            max_payload: 1_000_000,
             timestamp_websockets: false,
-            max_packets_per_payload: 16_384,
+            timestamp_param: "t".to_owned(),
             protocols: Vec::new(),
             request_timeout: None,
+            cookies: true,
+            ping_events: false,
+            max_payload: 1_000_000,
+            max_packets_per_payload: 16_384,
             max_fragments: 16_384,
             max_packets_per_request: 1024,
             max_buffered: 8 << 20,

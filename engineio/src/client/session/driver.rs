@@ -41,6 +41,9 @@ pub enum Event {
     Upgraded,
     /// The session stays on polling.
     UpgradeFailed(UpgradeError),
+    /// The server sent a ping, and the pong is queued: see
+    /// [`ClientConfig::ping_events`](crate::client::ClientConfig::ping_events).
+    Ping,
 }
 
 /// Drives one session until it ends.
@@ -58,6 +61,8 @@ pub(super) struct Driver {
     remembered: Arc<AtomicBool>,
     /// The outbox number of the pong that may still be queued.
     pong: Option<u64>,
+    /// Whether pings are events.
+    ping_events: bool,
 }
 
 impl Driver {
@@ -82,6 +87,7 @@ impl Driver {
             timer: Box::pin(sleep_until(first.into())),
             remembered,
             pong: None,
+            ping_events: config.ping_events,
         };
         trace::opened(&driver.sid, driver.carrier.transport());
         driver
@@ -232,6 +238,7 @@ impl Driver {
             Action::Pong(data) => {
                 let pong = Prepared::control(PacketType::Pong, data.as_bytes());
                 self.pong = Some(self.shared.outbox.push_control(pong));
+                return self.ping_events.then_some(Event::Ping);
             }
             Action::Poll => self.carrier.polling()?.start_get(),
             Action::Post => {

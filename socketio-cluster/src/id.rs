@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// Id of a cluster node, separate for each namespace.
+/// Id of a cluster node, separate for each namespace. It may begin with a name that the operator of the node chose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(Arc<str>);
 
@@ -21,6 +21,20 @@ impl NodeId {
     /// A new unique id.
     pub fn random() -> Self {
         Self(random_hex())
+    }
+
+    /// A new unique id that begins with the name of the node: `name-` and 16 hexadecimal digits.
+    ///
+    /// The id becomes a part of channel names, so characters of the name other than ASCII letters, digits, `-`, `_` and
+    /// `.` are replaced by `_`, and the name ends after 64 characters.
+    pub fn named(name: &str) -> Self {
+        let is_plain =
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+        let plain = name.chars().take(64).map(|character| if is_plain(character) { character } else { '_' });
+        let mut id: String = plain.collect();
+        id.push('-');
+        id.push_str(&random_hex());
+        Self(id.into())
     }
 
     /// The id as it is sent to other nodes.
@@ -101,6 +115,9 @@ mod tests {
         assert_eq!(one.as_str().len(), 16);
         assert_ne!(one, other);
         assert_ne!(unlike_others(), unlike_others());
+        let named = NodeId::named("web 1#é");
+        assert_eq!((&named.as_str()[..8], named.as_str().len()), ("web_1__-", 24));
+        assert_eq!(NodeId::named(&"x".repeat(100)).as_str().len(), 81);
         assert!(NodeId::from(EMITTER).is_emitter() && !one.is_emitter());
     }
 }

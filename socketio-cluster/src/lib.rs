@@ -8,7 +8,8 @@
 //!
 //! [`Message`] is what nodes tell each other. It names sockets by a [`Target`] of rooms, has delivery [`Flags`], and
 //! carries the event as bytes ([`Event`](socketio_parser::Event)). [`NodeId`] and [`RequestId`] say from whom it is
-//! and which request it answers; [`SocketDetails`] is a socket as other nodes see it.
+//! and which request it answers; [`SocketDetails`] is a socket as other nodes see it. [`Offset`] is the position of a
+//! message in a medium that orders messages, and [`AdapterError`] says why a message did not reach the other nodes.
 //!
 //! # Formats (feature `codec`, on by default)
 //!
@@ -53,6 +54,7 @@
 //! a message claims, and return a [`DecodeError`] that names the reason. A message that cannot be read should be
 //! counted and skipped.
 
+mod adapter_error;
 #[cfg(feature = "codec")]
 pub mod classic;
 #[cfg(feature = "codec")]
@@ -67,6 +69,7 @@ mod id;
 #[cfg(feature = "codec")]
 mod limits;
 mod message;
+mod offset;
 #[cfg(feature = "codec")]
 pub mod postgres;
 #[cfg(feature = "codec")]
@@ -77,6 +80,7 @@ mod target;
 #[cfg(feature = "codec")]
 mod wire;
 
+pub use adapter_error::{AdapterError, AdapterErrorKind};
 pub use details::{HandshakeDetails, SocketDetails};
 #[cfg(feature = "codec")]
 pub use error::{DecodeError, EncodeError};
@@ -84,6 +88,7 @@ pub use id::{EMITTER, NodeId, RequestId};
 #[cfg(feature = "codec")]
 pub use limits::Limits;
 pub use message::{Flags, Message};
+pub use offset::Offset;
 pub use target::{Room, Target};
 #[cfg(feature = "codec")]
 pub use wire::{Envelope, Head, Sender};

@@ -69,6 +69,10 @@ pub struct Config {
     /// should enable this. `socket.id` on these clients then differs from the server's id, which an event
     /// must transmit.
     pub random_ids_for_v2: bool,
+    /// Name of this node in its cluster, such as a host name. The ids of the node begin with it, so that errors and logs of
+    /// other nodes name it. Default `None`: random ids. Costs its bytes in each message to other nodes. See
+    /// [`NodeId::named`](crate::cluster::NodeId::named) for its form.
+    pub node_name: Option<String>,
     /// Limits for received packets. See [`Limits`].
     pub limits: Limits,
     /// Encoding of packets: JSON by default, or msgpack. All clients must use the same.
@@ -95,6 +99,7 @@ impl Default for Config {
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: false,
             random_ids_for_v2: false,
+            node_name: None,
             limits: Limits::default(),
             parser: Parser::Json,
         }

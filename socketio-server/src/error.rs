@@ -1,14 +1,15 @@
 //! Errors of the API, and refusals of clients.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
-use socketio_cluster::NodeId;
+use socketio_cluster::{AdapterError, NodeId};
 pub use socketio_events::ExtractError;
 use socketio_events::message::UnreadableError;
 use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
+
+use crate::cluster_health::AdapterHealth;
 
 /// An emit failed.
 #[derive(Debug, Error)]
@@ -23,7 +24,8 @@ pub enum EmitError {
     /// The event is nested too deeply for other servers to decode.
     #[error("the event cannot be sent to other servers: {0}")]
     Nested(#[from] DecodeError),
-    /// Sockets of this server received the event, sockets of other servers possibly not.
+    /// Sockets of this server received the event, sockets of other servers possibly not. A retry would reach the
+    /// sockets of this server a second time.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
 }
@@ -34,18 +36,6 @@ impl From<UnreadableError> for EmitError {
             UnreadableError::Encode(error) => Self::Encode(error),
             UnreadableError::Nested(error) => Self::Nested(error),
         }
-    }
-}
-
-/// Other nodes could not be reached. The operation was applied to this node's own sockets.
-#[derive(Clone, Debug, Error)]
-#[error("the other nodes cannot be reached: {0}")]
-pub struct AdapterError(Arc<dyn std::error::Error + Send + Sync>);
-
-impl AdapterError {
-    /// An error with this cause.
-    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(source.into().into())
     }
 }
 
@@ -62,8 +52,9 @@ impl From<EmitError> for AckError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GatherError<T> {
-    /// Some receivers did not answer in time, or left before they answered.
-    #[error("operation has timed out: {0}")]
+    /// Some receivers did not answer in time, or left before they answered; or the link to the other servers does
+    /// not work, so that this server may not know of all of them.
+    #[error("{0}")]
     Partial(Partial<T>),
     /// The event was not sent, or not to all servers.
     #[error(transparent)]
@@ -92,13 +83,20 @@ pub struct Partial<T> {
     pub missing: usize,
     /// The servers among them, if the adapter knows their names.
     pub silent: Vec<NodeId>,
+    /// State of the link to the other servers. Unless it is connected, this server may not know of all of them, and
+    /// `missing` counts only those that it knows.
+    pub health: AdapterHealth,
 }
 
 impl<T> fmt::Display for Partial<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} came, {} missing", self.answers.len(), self.missing)?;
+        let what = if self.missing > 0 { "operation has timed out" } else { "result may be incomplete" };
+        write!(f, "{what}: {} came, {} missing", self.answers.len(), self.missing)?;
         for (n, node) in self.silent.iter().enumerate() {
             write!(f, "{} {node}", if n == 0 { ", silent:" } else { "," })?;
+        }
+        if !self.health.is_connected() {
+            write!(f, "; the link to the other servers is {}", self.health)?;
         }
         Ok(())
     }

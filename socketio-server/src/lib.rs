@@ -51,6 +51,7 @@
 mod acks;
 mod broadcast;
 pub mod cluster;
+mod cluster_health;
 mod config;
 mod connection;
 mod encode;

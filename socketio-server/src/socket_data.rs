@@ -5,21 +5,26 @@ use std::fmt;
 use engineio::sync::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::Error;
 use serde_json::{Map, Value};
 
-/// The data of a socket: a JSON object that the application defines.
+/// The data of a socket: a JSON object that the application defines, or any other JSON value.
 ///
 /// [`fetch_sockets`](crate::Namespace::fetch_sockets) returns it for sockets on other nodes, and a recovered
 /// client has it again. Values for this process only belong into [`extensions`](crate::Socket::extensions),
 /// which needs no conversion.
 #[derive(Default)]
-pub struct SocketData(Mutex<Option<Box<Map<String, Value>>>>);
+pub struct SocketData(Mutex<Option<Box<Value>>>);
 
 impl SocketData {
-    /// Sets one value. Fails if the value cannot be converted to JSON.
+    /// Sets one value. Fails if the value cannot be converted to JSON, or if the data is not an object.
     pub fn set(&self, key: &str, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
-        self.0.lock().get_or_insert_default().insert(key.to_owned(), value);
+        let mut data = self.0.lock();
+        let Value::Object(object) = &mut **data.get_or_insert_with(|| Box::new(Map::new().into())) else {
+            return Err(serde_json::Error::custom("the data of the socket is not an object"));
+        };
+        object.insert(key.to_owned(), value);
         Ok(())
     }
 
@@ -31,22 +36,32 @@ impl SocketData {
 
     /// Removes one value.
     pub fn remove(&self, key: &str) -> Option<Value> {
-        self.0.lock().as_mut()?.remove(key)
+        self.0.lock().as_mut()?.as_object_mut()?.remove(key)
     }
 
-    /// Replaces the whole object.
-    pub fn replace(&self, data: Map<String, Value>) {
-        *self.0.lock() = if data.is_empty() { None } else { Some(Box::new(data)) };
+    /// Replaces the data by an object, or by another value.
+    pub fn replace(&self, data: impl Into<Value>) {
+        let data = data.into();
+        let is_empty = data.as_object().is_some_and(Map::is_empty);
+        *self.0.lock() = if is_empty { None } else { Some(Box::new(data)) };
     }
 
-    /// A copy of the whole object.
+    /// A copy of the data.
+    pub fn to_value(&self) -> Value {
+        self.0.lock().as_deref().cloned().unwrap_or_else(|| Map::new().into())
+    }
+
+    /// A copy of the object; an empty one if the data is another value.
     pub fn to_map(&self) -> Map<String, Value> {
-        self.0.lock().as_deref().cloned().unwrap_or_default()
+        match self.0.lock().as_deref() {
+            Some(Value::Object(object)) => object.clone(),
+            _ => Map::new(),
+        }
     }
 
-    /// The whole object, deserialized as `T`.
+    /// The data, deserialized as `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_value(Value::Object(self.to_map()))
+        serde_json::from_value(self.to_value())
     }
 
     pub(crate) fn copy(&self) -> Self {
@@ -57,6 +72,37 @@ impl SocketData {
 impl fmt::Debug for SocketData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The application's values may be secrets.
-        write!(f, "SocketData({})", self.0.lock().as_ref().map_or(0, |data| data.len()))
+        write!(
+            f,
+            "SocketData({})",
+            self.0.lock().as_ref().and_then(|data| data.as_object()).map_or(0, Map::len)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Applications on Node.js servers replace `socket.data` by any value.
+    #[test]
+    fn the_data_may_be_any_value() {
+        let data = SocketData::default();
+        assert_eq!((data.to_value(), data.read::<Map<String, Value>>().unwrap()), (json!({}), Map::new()));
+        data.set("key", 1).unwrap();
+        assert_eq!((data.get("key"), data.to_value()), (Some(1), json!({"key": 1})));
+        data.replace("test");
+        assert_eq!(
+            (data.to_value(), data.to_map(), data.get::<u8>("key")),
+            (json!("test"), Map::new(), None)
+        );
+        assert_eq!((data.remove("key"), data.read::<String>().unwrap().as_str()), (None, "test"));
+        assert!(data.set("key", 2).unwrap_err().to_string().contains("not an object"));
+        assert_eq!(data.copy().to_value(), json!("test"));
+        data.replace(Map::new());
+        data.set("key", 2).unwrap();
+        assert_eq!(data.remove("key"), Some(json!(2)));
     }
 }

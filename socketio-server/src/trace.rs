@@ -3,6 +3,7 @@
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "unused without the feature"))]
 
 use std::fmt::Display;
+use std::time::Duration;
 #[cfg(feature = "tracing")]
 use std::time::Instant;
 
@@ -132,4 +133,13 @@ pub(crate) fn node_lost(node: &impl Display) {
 pub(crate) fn publish_failed(what: &str, error: &impl Display) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "socketio_server::cluster", what, %error, "publishing to other nodes failed");
+}
+
+/// Messages of other nodes were lost for some time.
+pub(crate) fn cluster_gap(namespace: &str, duration: Duration, lost: Option<u64>) {
+    #[cfg(feature = "tracing")]
+    {
+        let (seconds, lost) = (duration.as_secs_f64(), lost.unwrap_or_default());
+        tracing::warn!(target: "socketio_server::cluster", namespace = ?namespace, seconds, lost, "messages of other nodes were lost");
+    }
 }

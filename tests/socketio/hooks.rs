@@ -26,6 +26,9 @@ async fn hooks_receive_room_events() {
     socket.leave("a");
     let (room, id): (Room, Room) = ("a".into(), id.into());
     let expected = [
+        // The room under its own id.
+        RoomEvent::Created(id.clone()),
+        RoomEvent::Joined(id.clone(), id.clone()),
         RoomEvent::Created(room.clone()),
         RoomEvent::Joined(room.clone(), id.clone()),
         RoomEvent::Left(room.clone(), id),
@@ -58,6 +61,8 @@ async fn all_hooks_are_called_until_they_are_removed() {
     let socket = running.io.socket(&id).unwrap();
     let taken = || std::mem::take(&mut *calls.lock().unwrap());
 
+    // The room under the socket's own id.
+    assert_eq!(taken().len(), 4);
     socket.join("room");
     let both = |kind| [(kind, "first"), (kind, "second")];
     // One event for the new room, one for its member.

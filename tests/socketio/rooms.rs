@@ -186,6 +186,11 @@ async fn room_events_are_reported_in_order() {
     let told = || std::mem::take(&mut *events.lock().unwrap());
     let joined = |socket: &Socket| RoomEvent::Joined("r".into(), socket.id().into());
     let left = |socket: &Socket| RoomEvent::Left("r".into(), socket.id().into());
+    let own = |socket: &Socket| {
+        let id: Arc<str> = socket.id().into();
+        [RoomEvent::Created(Arc::clone(&id)), RoomEvent::Joined(Arc::clone(&id), id)]
+    };
+    assert_eq!(told(), [own(&one), own(&two)].concat());
     one.join("r");
     assert_eq!(told(), [RoomEvent::Created("r".into()), joined(&one)]);
     one.join("r");
@@ -196,7 +201,9 @@ async fn room_events_are_reported_in_order() {
     assert_eq!(told(), [left(&one)]);
     two.disconnect(false);
     assert_eq!(both[1].0.text().await, "41");
-    assert_eq!(told(), [left(&two), RoomEvent::Deleted("r".into())]);
+    let id: Arc<str> = two.id().into();
+    let own = [RoomEvent::Left(Arc::clone(&id), Arc::clone(&id)), RoomEvent::Deleted(id)];
+    assert_eq!(told(), [&own[..], &[left(&two), RoomEvent::Deleted("r".into())]].concat());
 }
 
 /// ADAPTER-14: also while recovery keeps its log locked.
@@ -254,7 +261,7 @@ impl ClusterLink for Answering {
                     data: json!({"username": "john"}),
                 }];
                 let answer = Message::FetchSocketsResponse { request: request.clone(), sockets };
-                self.0.receive("elsewhere".into(), answer).await;
+                self.0.receive("elsewhere".into(), answer, None).await;
             }
             Ok(())
         })

@@ -10,7 +10,7 @@ use std::time::Duration;
 use engineio::Text;
 use engineio::sync::RwLock;
 use serde::de::DeserializeOwned;
-use socketio_parser::ToArgs;
+use socketio_parser::{ArgError, ToArgs};
 
 use self::remote_socket::RemoteSocket;
 use crate::cluster::{AdapterError, Answer, Flags, Gathered, NamespaceNode};
@@ -30,7 +30,9 @@ pub struct Broadcast {
     note: Option<Text>,
     /// Whether only sockets of this server are selected.
     local_only: bool,
-    timeout: Duration,
+    /// Maximum wait for acknowledgements without a `timeout`.
+    ack_timeout: Duration,
+    timeout: Option<Duration>,
 }
 
 /// The namespaces of a broadcast.
@@ -55,28 +57,29 @@ impl Family {
         self.0.write().remove(name);
     }
 
-    fn all(&self) -> Vec<Arc<NamespaceNode>> {
+    pub(crate) fn all(&self) -> Vec<Arc<NamespaceNode>> {
         self.0.read().values().cloned().collect()
     }
 }
 
 impl Broadcast {
-    pub(crate) fn new(node: Arc<NamespaceNode>, timeout: Duration) -> Self {
-        Self::of(Scope::Namespace(node), timeout)
+    pub(crate) fn new(node: Arc<NamespaceNode>, ack_timeout: Duration) -> Self {
+        Self::of(Scope::Namespace(node), ack_timeout)
     }
 
-    pub(crate) fn to_family(family: Arc<Family>, timeout: Duration) -> Self {
-        Self::of(Scope::Family(family), timeout)
+    pub(crate) fn to_family(family: Arc<Family>, ack_timeout: Duration) -> Self {
+        Self::of(Scope::Family(family), ack_timeout)
     }
 
-    fn of(scope: Scope, timeout: Duration) -> Self {
+    fn of(scope: Scope, ack_timeout: Duration) -> Self {
         Self {
             scope,
             target: Target::default(),
             flags: Flags::default(),
             note: None,
             local_only: false,
-            timeout,
+            ack_timeout,
+            timeout: None,
         }
     }
 
@@ -123,10 +126,16 @@ impl Broadcast {
         self
     }
 
-    /// Maximum wait for acknowledgements.
+    /// Maximum wait for acknowledgements, and of [`fetch_sockets`](Self::fetch_sockets) for other servers. Default
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout), and for other servers
+    /// [`ClusterLink::request_timeout`](crate::cluster::ClusterLink::request_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(timeout);
         self
+    }
+
+    fn ack_timeout(&self) -> Duration {
+        self.timeout.unwrap_or(self.ack_timeout)
     }
 
     /// Sends the event to all selected sockets. It is encoded once, or not at all if no socket is selected.
@@ -172,13 +181,13 @@ impl Broadcast {
                 node.notify_outgoing(&self.target, decoded);
             }
             let decoded = decoded.filter(|_| for_cluster);
-            let gathering = node.broadcast_with_ack(&self.target, self.flags, self.timeout, decoded, |id| {
-                Ok(encode::event(node.parser(), node.name(), Some(id), event, args, None)?)
-            });
+            let (timeout, all_of_them) = (self.ack_timeout(), usize::MAX);
+            let make = |id| Ok(encode::event(node.parser(), node.name(), Some(id), event, args, None)?);
+            let gathering =
+                node.broadcast_with_ack(&self.target, self.flags, timeout, all_of_them, decoded, make);
             all.add(gathering.await?);
         }
-        let answers = all.answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
-        whole(Gathered { answers, missing: all.missing, silent: all.silent })
+        whole(parsed(all)?)
     }
 
     /// Finds all selected sockets, including those of other servers. An error contains those that were found
@@ -186,10 +195,9 @@ impl Broadcast {
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
         let mut all = Gathered::default();
         for node in &*self.nodes() {
-            let Gathered { answers, missing, silent } = node.fetch(&self.target, self.local_only).await?;
-            let answers =
-                answers.into_iter().map(|details| RemoteSocket::new(node, details, self.timeout)).collect();
-            all.add(Gathered { answers, missing, silent });
+            let found = node.fetch(&self.target, self.timeout, self.local_only).await?;
+            let socket = |details| RemoteSocket::new(node, details, self.ack_timeout());
+            all.add(found.with(|details| details.into_iter().map(socket).collect()));
         }
         whole(all)
     }
@@ -234,8 +242,17 @@ impl Broadcast {
     }
 }
 
+/// The same result with deserialized answers.
+pub(crate) fn parsed<T: DeserializeOwned>(gathered: Gathered<Answer>) -> Result<Gathered<T>, ArgError> {
+    let answers = gathered.answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
+    Ok(gathered.with(|_| answers))
+}
+
 /// The gathered answers, or an error if some are missing.
 pub(crate) fn whole<T>(gathered: Gathered<T>) -> Result<Vec<T>, GatherError<T>> {
-    let Gathered { answers, missing, silent } = gathered;
-    if missing == 0 { Ok(answers) } else { Err(GatherError::Partial(Partial { answers, missing, silent })) }
+    if gathered.is_complete() {
+        return Ok(gathered.answers);
+    }
+    let Gathered { answers, missing, silent, health } = gathered;
+    Err(GatherError::Partial(Partial { answers, missing, silent, health }))
 }

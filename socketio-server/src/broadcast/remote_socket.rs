@@ -72,7 +72,9 @@ impl RemoteSocket {
         if node.has_outgoing() {
             node.notify_outgoing(&target, &decoded);
         }
-        let gathering = node.broadcast_with_ack(&target, Flags::default(), self.timeout, remote, |id| {
+        // The first acknowledgement is the one of the socket; nodes without it are not awaited.
+        let (flags, one) = (Flags::default(), 1);
+        let gathering = node.broadcast_with_ack(&target, flags, self.timeout, one, remote, |id| {
             Ok(encode::event(node.parser(), node.name(), Some(id), event, decoded.args(), None)?)
         });
         let gathered = gathering.await?;

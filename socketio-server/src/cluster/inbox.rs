@@ -4,17 +4,16 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use socketio_cluster::{Flags, Message, NodeId, RequestId};
+use socketio_cluster::{Flags, Message, NodeId, Offset, RequestId};
 use socketio_parser::RawArgs;
 use tokio::sync::mpsc;
 
 use super::node::NamespaceNode;
-use super::peers::{ClusterPeers, REQUEST_TIMEOUT};
-use super::requests::{Reply, deadline};
-use super::{Adapter, Presence};
+use super::peers::ClusterPeers;
+use super::requests::Reply;
+use super::{Adapter, ClusterGap, Presence};
 use crate::acks::{AckCollector, AckWaiter};
-use crate::encode;
-use crate::rooms::Target;
+use crate::{encode, trace};
 
 /// Entry point for messages of other nodes, used by an adapter. The handle does not keep the namespace alive.
 #[derive(Clone)]
@@ -26,11 +25,11 @@ pub struct ClusterInbox {
 
 impl ClusterInbox {
     /// Connects a namespace with the other nodes.
-    pub(crate) fn open(namespace_node: &Arc<NamespaceNode>, adapter: &dyn Adapter) {
+    pub(crate) fn open(namespace_node: &Arc<NamespaceNode>, adapter: &dyn Adapter, node_name: Option<&str>) {
         let inbox = Self {
             namespace_node: Arc::downgrade(namespace_node),
             namespace: Arc::clone(namespace_node.name()),
-            node: NodeId::random(),
+            node: node_name.map_or_else(NodeId::random, NodeId::named),
         };
         namespace_node.connect(adapter.open(inbox.clone()));
         inbox.start();
@@ -51,18 +50,39 @@ impl ClusterInbox {
         self.namespace_node.strong_count() > 0
     }
 
-    /// Whether this node has sockets in the room. If not, the adapter may skip the decoding of a broadcast to
-    /// it.
+    /// Whether this node has sockets in the room; the id of a socket is a room too. If not, the adapter may skip
+    /// the decoding of a broadcast to it. It takes a lock for reading and allocates nothing.
     pub fn has_room(&self, room: &str) -> bool {
-        let target = Target { rooms: vec![room.into()], except: Vec::new() };
-        self.namespace_node
-            .upgrade()
-            .is_some_and(|namespace_node| namespace_node.rooms.has_receivers(&target))
+        let namespace_node = self.namespace_node.upgrade();
+        namespace_node.is_some_and(|namespace_node| namespace_node.rooms.read().has_room(room))
+    }
+
+    /// Whether a socket with this id is on this node. For adapters that treat the rooms under the sockets' own ids
+    /// in another way.
+    pub fn has_socket(&self, id: &str) -> bool {
+        let namespace_node = self.namespace_node.upgrade();
+        namespace_node.is_some_and(|namespace_node| namespace_node.rooms.read().find(id).is_some())
+    }
+
+    /// Reports that this node did not receive messages of other nodes for this time, and the number of messages if
+    /// the adapter knows it. The application receives it: see
+    /// [`Namespace::on_cluster_gap`](crate::Namespace::on_cluster_gap).
+    pub fn gap(&self, duration: Duration, lost: Option<u64>) {
+        let Some(namespace_node) = self.namespace_node.upgrade() else { return };
+        let gap = ClusterGap::new(duration, lost);
+        if let Some(cluster) = namespace_node.cluster() {
+            cluster.count_gap(&gap);
+        }
+        trace::cluster_gap(&self.namespace, duration, lost);
+        if let Some(hooks) = namespace_node.on_gap.current() {
+            hooks.calls().for_each(|hook| hook(&gap));
+        }
     }
 
     /// Handles a message of a node. The adapter must pass the messages of one node one after the other, in
-    /// their order.
-    pub async fn receive(&self, from: NodeId, message: Message) {
+    /// their order. `offset` is the position of the message in a medium that orders all messages.
+    pub async fn receive(&self, from: NodeId, message: Message, offset: Option<Offset>) {
+        let _ = offset;
         if from == self.node {
             return;
         }
@@ -125,12 +145,22 @@ impl ClusterInbox {
                 let answer = namespace_node.server_event(&event, request.is_some());
                 if let Some(request) = request {
                     tokio::spawn(async move {
-                        // A handler that never answers is covered by the timeout of the requesting node.
-                        if let (Ok(answer), Some(cluster)) = (answer.await, namespace_node.cluster()) {
+                        let Some(cluster) = namespace_node.cluster() else { return };
+                        let _counted = cluster.open_reply();
+                        // A handler that never answers is covered by the timeout of the requesting node, which this
+                        // node does not know.
+                        if let Ok(answer) = answer.await {
                             cluster.respond(&from, Message::ServerSideEmitResponse { request, answer }).await;
                         }
                     });
                 }
+            }
+            Message::AllRooms { request } => {
+                let rooms = namespace_node.rooms.read().names_and_ids();
+                cluster.respond(&from, Message::AllRoomsResponse { request, rooms }).await;
+            }
+            Message::AllRoomsResponse { request, rooms } => {
+                cluster.reply(&request, Reply::Rooms(from, rooms));
             }
             Message::FetchSocketsResponse { request, sockets } => {
                 cluster.reply(&request, Reply::Sockets(from, sockets));
@@ -188,7 +218,8 @@ async fn relay(
     receivers: usize,
 ) {
     let Some(cluster) = namespace_node.cluster() else { return };
-    let deadline = deadline(flags.timeout.unwrap_or(REQUEST_TIMEOUT));
+    let _counted = cluster.open_reply();
+    let deadline = cluster.deadline(flags.timeout);
     for _ in 0..receivers {
         let Ok(Some(args)) = tokio::time::timeout_at(deadline, answers.recv()).await else { return };
         let answer = args.get(0).map(|first| first.to_owned());
@@ -235,7 +266,7 @@ mod tests {
     async fn heartbeats_are_sent_even_with_a_zero_interval() {
         let (sender, mut published) = mpsc::unbounded_channel();
         let namespace_node = NamespaceNode::new("/".into(), &Config::default(), Arc::default(), true);
-        ClusterInbox::open(&namespace_node, &Hasty(sender));
+        ClusterInbox::open(&namespace_node, &Hasty(sender), None);
         for kind in [1, 2, 2, 2] {
             let next = tokio::time::timeout(Duration::from_secs(20), published.recv()).await;
             assert_eq!(next, Ok(Some(kind)));

@@ -11,7 +11,7 @@ use socketio_parser::Event;
 use super::{ClusterLink, SocketDetails};
 use crate::acks::{AckRefused, AckWaiter};
 use crate::hooks::Hooks;
-use crate::rooms::{Delivered, MemberKey, Room, RoomEvent, Rooms, Target};
+use crate::rooms::{Delivered, MemberKey, Room, RoomEvent, RoomEvents, Rooms, Target};
 
 /// A socket, as the rooms see it.
 pub(crate) trait Member: Send + Sync {
@@ -55,10 +55,10 @@ impl LocalRooms {
         session: Session,
         member: Arc<dyn Member>,
         names: &[Room],
-    ) -> (MemberKey, Vec<RoomEvent>) {
-        let mut events = Vec::new();
+    ) -> (MemberKey, RoomEvents) {
+        let mut events = self.room_events();
         let mut rooms = self.rooms.write();
-        let key = rooms.insert(id, session, member);
+        let key = rooms.insert(id, session, member, &mut events);
         for name in names {
             rooms.join(key, name, &mut events);
         }
@@ -66,8 +66,8 @@ impl LocalRooms {
     }
 
     /// Removes a socket. The caller reports the events after it has released its locks.
-    pub(crate) fn remove(&self, key: MemberKey) -> Vec<RoomEvent> {
-        let mut events = Vec::new();
+    pub(crate) fn remove(&self, key: MemberKey) -> RoomEvents {
+        let mut events = self.room_events();
         self.rooms.write().remove(key, &mut events);
         events
     }
@@ -213,20 +213,32 @@ impl LocalRooms {
     }
 
     /// Changes the rooms, and reports the events after the lock is released.
-    fn change<R>(&self, change: impl FnOnce(&mut Members, &mut Vec<RoomEvent>) -> R) -> R {
-        let mut events = Vec::new();
+    fn change<R>(&self, change: impl FnOnce(&mut Members, &mut RoomEvents) -> R) -> R {
+        let mut events = self.room_events();
         let result = change(&mut self.rooms.write(), &mut events);
         self.notify_room_events(&events);
         result
     }
 
+    /// The events of one operation. Without hooks and without a link none is made.
+    fn room_events(&self) -> RoomEvents {
+        RoomEvents::new(self.link.get().is_some() || self.on_room_event.current().is_some())
+    }
+
+    /// Reports a socket that came or left to the cluster link.
+    pub(crate) fn notify_socket(&self, id: &str, is_here: bool) {
+        if let Some(link) = self.link.get() {
+            link.on_socket_event(id, is_here);
+        }
+    }
+
     /// Reports room events to the hooks and to the cluster link.
-    pub(crate) fn notify_room_events(&self, events: &[RoomEvent]) {
-        if events.is_empty() {
+    pub(crate) fn notify_room_events(&self, events: &RoomEvents) {
+        if events.list().is_empty() {
             return;
         }
         let (hooks, link) = (self.on_room_event.current(), self.link.get());
-        for event in events {
+        for event in events.list() {
             if let Some(hooks) = &hooks {
                 hooks.calls().for_each(|hook| hook(event));
             }

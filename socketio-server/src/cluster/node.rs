@@ -3,27 +3,28 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use engineio::sync::RwLock;
 use engineio::{Prepared, Text};
-use socketio_cluster::{Flags, Message, SocketDetails};
+use socketio_cluster::{Flags, Message};
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use super::local_rooms::{LocalRooms, Member};
+use super::local_rooms::LocalRooms;
 use super::peers::ClusterPeers;
-use super::requests::{Answer, Gathered, Reply, deadline, gather_clients};
-use super::{AdapterError, ClusterLink};
-use crate::acks::{AckBudget, AckCollector, AckWaiter};
+use super::{AdapterError, AdapterHealth, ClusterGap, ClusterLink, ClusterStats};
+use crate::acks::AckBudget;
 use crate::cluster::server_event::ServerEventContext;
 use crate::config::Config;
 use crate::encode;
 use crate::error::EmitError;
 use crate::extensions::Extensions;
+use crate::hooks::Hooks;
 use crate::recovery::RecoveryLog;
 use crate::rooms::{Room, Target};
+
+type GapHook = dyn Fn(&ClusterGap) + Send + Sync;
 
 /// One namespace on this node.
 pub(crate) struct NamespaceNode {
@@ -40,6 +41,7 @@ pub(crate) struct NamespaceNode {
     /// Number of listeners of outgoing events. While it is 0, events are not decoded for them.
     outgoing: AtomicUsize,
     pub(super) server_events: RwLock<Table<ServerEventContext>>,
+    pub(crate) on_gap: Hooks<GapHook>,
     pub(super) state: Arc<Extensions>,
 }
 
@@ -57,6 +59,7 @@ impl NamespaceNode {
             max_gathered_bytes: config.max_gathered_bytes,
             outgoing: AtomicUsize::new(0),
             server_events: RwLock::default(),
+            on_gap: Hooks::default(),
             state,
         })
     }
@@ -80,6 +83,7 @@ impl NamespaceNode {
         *self.server_events.write() = events;
         self.rooms.on_room_event.copy_from(&parent.rooms.on_room_event);
         self.rooms.on_broadcast.copy_from(&parent.rooms.on_broadcast);
+        self.on_gap.copy_from(&parent.on_gap);
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -109,6 +113,18 @@ impl NamespaceNode {
             }
             opened.await;
         }
+    }
+
+    /// State of the link to the other nodes. Without an adapter it is always connected.
+    pub(crate) fn health(&self) -> watch::Receiver<AdapterHealth> {
+        match self.cluster() {
+            Some(cluster) => cluster.health().clone(),
+            None => watch::channel(AdapterHealth::Connected).1,
+        }
+    }
+
+    pub(crate) fn cluster_stats(&self) -> ClusterStats {
+        self.cluster().map(ClusterPeers::stats).unwrap_or_default()
     }
 
     /// Whether operations include other nodes.
@@ -204,50 +220,6 @@ impl NamespaceNode {
         })
     }
 
-    /// Sends an event and gathers the acknowledgements. `make` encodes it with the given ack id; `event` is
-    /// its form for the other nodes, if they are included.
-    pub(crate) async fn broadcast_with_ack(
-        &self,
-        target: &Target,
-        flags: Flags,
-        timeout: Duration,
-        event: Option<Event>,
-        make: impl FnOnce(u64) -> Result<Prepared, EmitError>,
-    ) -> Result<Gathered<Answer>, EmitError> {
-        let deadline = deadline(timeout);
-        let id = self.next_ack_id();
-        let budget = self.ack_budget();
-        let (collector, answers) = AckCollector::new(budget.clone());
-        let mut receivers = BroadcastReceivers { id, members: Vec::new() };
-        let mut over_limit = 0;
-        if self.rooms.has_receivers(target) {
-            let message = make(id)?.compress(flags.compress);
-            let waiting = || AckWaiter::Many(collector.clone());
-            (receivers.members, over_limit) =
-                self.rooms.send_with_ack(target, id, &message, flags.volatile, waiting);
-        }
-        // The remaining collectors are in the receivers' tables. When the last one is dropped no acknowledgement
-        // can arrive.
-        drop(collector);
-        let mut remote = None;
-        let for_cluster = match event {
-            Some(event) => self.cluster_opened().await.zip(Some(event)),
-            None => None,
-        };
-        if let Some((cluster, event)) = for_cluster {
-            let open = cluster.open_request().await?;
-            open.limit(budget);
-            let request = Some(open.id().clone());
-            let mut flags = flags;
-            flags.timeout = Some(timeout);
-            cluster.publish(&Message::Broadcast { target: target.clone(), flags, event, request }).await?;
-            remote = Some(open);
-        }
-        let mut gathered = gather_clients(answers, receivers.members.len(), remote, deadline).await;
-        gathered.missing = gathered.missing.saturating_add(over_limit);
-        Ok(gathered)
-    }
-
     /// Budget for the acknowledgements of one broadcast.
     pub(super) fn ack_budget(&self) -> AckBudget {
         AckBudget::new(self.max_gathered_bytes)
@@ -309,30 +281,6 @@ impl NamespaceNode {
         }
     }
 
-    /// The selected sockets of all servers, or with `local_only` of this server.
-    pub(crate) async fn fetch(
-        &self,
-        target: &Target,
-        local_only: bool,
-    ) -> Result<Gathered<SocketDetails>, AdapterError> {
-        let mut found = Gathered { answers: self.rooms.details(target), missing: 0, silent: Vec::new() };
-        if local_only {
-            return Ok(found);
-        }
-        let Some(cluster) = self.cluster_opened().await else { return Ok(found) };
-        let open = cluster.open_request().await?;
-        cluster
-            .publish(&Message::FetchSockets { target: target.clone(), request: open.id().clone() })
-            .await?;
-        let others = open.gather(cluster.deadline(), |reply| match reply {
-            Reply::Sockets(_, sockets) => Some(sockets),
-            _ => None,
-        });
-        let others = others.await;
-        found.answers.extend(others.answers.into_iter().flatten());
-        Ok(Gathered { answers: found.answers, missing: others.missing, silent: others.silent })
-    }
-
     /// Removes a handler of server events or a hook, which is dropped after the lock is released.
     pub(crate) fn off(&self, id: HandlerId) -> bool {
         let (before, removed) = {
@@ -340,28 +288,16 @@ impl NamespaceNode {
             (events.clone(), events.remove(id))
         };
         drop(before);
-        removed || self.rooms.on_room_event.remove(id) || self.rooms.on_broadcast.remove(id)
+        removed
+            || self.rooms.on_room_event.remove(id)
+            || self.rooms.on_broadcast.remove(id)
+            || self.on_gap.remove(id)
     }
 
     /// Closes the link of the namespace.
     pub(crate) async fn close(&self) {
         if let Some(cluster) = self.cluster_opened().await {
             cluster.close().await;
-        }
-    }
-}
-
-/// The sockets that received a broadcast with acknowledgements. On drop, also of a cancelled future, their
-/// pending acknowledgements are removed.
-struct BroadcastReceivers {
-    id: u64,
-    members: Vec<Arc<dyn Member>>,
-}
-
-impl Drop for BroadcastReceivers {
-    fn drop(&mut self) {
-        for member in &self.members {
-            member.forget_ack(self.id);
         }
     }
 }

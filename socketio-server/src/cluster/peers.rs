@@ -1,20 +1,18 @@
 //! The other nodes of a cluster, for one namespace: presence, requests and messages to them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use engineio::sync::Mutex;
 use socketio_cluster::{Message, NodeId, RequestId};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::requests::{ExpectedReplies, PendingRequest, Reply, Requests};
-use super::{AdapterError, ClusterLink, Presence};
+use super::requests::{ExpectedReplies, PendingRequest, Reply, Requests, deadline};
+use super::{AdapterError, AdapterHealth, ClusterGap, ClusterLink, ClusterStats, Presence};
 use crate::trace;
-
-/// Default timeout of a request to other nodes (`requestsTimeout`).
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The other nodes of a cluster, for one namespace.
 pub(super) struct ClusterPeers {
@@ -23,16 +21,34 @@ pub(super) struct ClusterPeers {
     nodes: Mutex<HashMap<NodeId, Instant>>,
     /// Time of this node's last message.
     last_published: Mutex<Instant>,
+    health: watch::Receiver<AdapterHealth>,
+    /// Number of other nodes' requests that wait for this node's clients or handlers.
+    open_replies: AtomicUsize,
+    gaps: AtomicU64,
+    lost: AtomicU64,
     closed: AtomicBool,
+}
+
+/// A request of another node that waits for this node's clients or handlers. Counted until it is dropped.
+pub(super) struct OpenReply<'a>(&'a AtomicUsize);
+
+impl Drop for OpenReply<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl ClusterPeers {
     pub(super) fn new(link: Arc<dyn ClusterLink>) -> Self {
         Self {
+            health: link.health(),
             link,
             requests: Requests::default(),
             nodes: Mutex::default(),
             last_published: Mutex::new(Instant::now()),
+            open_replies: AtomicUsize::new(0),
+            gaps: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -49,19 +65,52 @@ impl ClusterPeers {
             Presence::Heartbeats { .. } => ExpectedReplies::Nodes(self.nodes().keys().cloned().collect()),
             Presence::Counted => ExpectedReplies::Count(self.link.count_others().await?),
         };
-        Ok(self.requests.open(expected))
+        Ok(self.requests.open(expected, self.health.clone()))
+    }
+
+    /// Maximum wait for the replies of other nodes, where the caller sets none.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.link.request_timeout()
     }
 
     /// Deadline of a request that starts now.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + REQUEST_TIMEOUT
+    pub(super) fn deadline(&self, timeout: Option<Duration>) -> Instant {
+        deadline(timeout.unwrap_or_else(|| self.request_timeout()))
+    }
+
+    /// Counts a request of another node that waits for this node's clients or handlers.
+    pub(super) fn open_reply(&self) -> OpenReply<'_> {
+        self.open_replies.fetch_add(1, Ordering::Relaxed);
+        OpenReply(&self.open_replies)
+    }
+
+    pub(super) fn health(&self) -> &watch::Receiver<AdapterHealth> {
+        &self.health
+    }
+
+    pub(super) fn count_gap(&self, gap: &ClusterGap) {
+        self.gaps.fetch_add(1, Ordering::Relaxed);
+        self.lost.fetch_add(gap.lost.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    pub(super) fn stats(&self) -> ClusterStats {
+        ClusterStats {
+            nodes: self.nodes().len(),
+            open_requests: self.requests.len(),
+            open_replies: self.open_replies.load(Ordering::Relaxed),
+            gaps: self.gaps.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) async fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            // Other nodes detect the loss by timeout if this message does not reach them.
-            report("close", self.publish(&Message::Close).await);
-            self.link.close();
+            // A medium that counts the nodes notices that this one leaves.
+            if matches!(self.presence(), Presence::Heartbeats { .. }) {
+                // Other nodes detect the loss by timeout if this message does not reach them.
+                report("close", self.publish(&Message::Close).await);
+            }
+            self.link.close().await;
         }
     }
 

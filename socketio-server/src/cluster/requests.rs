@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use engineio::sync::Mutex;
 use serde::de::DeserializeOwned;
-use socketio_cluster::{NodeId, RequestId, SocketDetails};
+use socketio_cluster::{NodeId, RequestId, Room, SocketDetails};
 use socketio_parser::{ArgError, RawArgs, RawValue};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::AdapterHealth;
 use crate::acks::AckBudget;
 
 /// The pending requests of one namespace.
@@ -30,6 +31,8 @@ struct ReplyChannel {
 pub(super) enum Reply {
     /// The sockets of a node.
     Sockets(NodeId, Vec<SocketDetails>),
+    /// The names of a node's rooms.
+    Rooms(NodeId, Vec<Room>),
     /// Number of clients of the node that received the broadcast.
     Count(NodeId, usize),
     /// The answer of a server.
@@ -66,20 +69,40 @@ pub(crate) struct Gathered<T> {
     pub(crate) missing: usize,
     /// The nodes among them, if their names are known.
     pub(crate) silent: Vec<NodeId>,
+    /// State of the link to the other nodes. If it is not connected the answers are not complete, even if none is
+    /// missing.
+    pub(crate) health: AdapterHealth,
 }
 
 impl<T> Default for Gathered<T> {
     fn default() -> Self {
-        Self { answers: Vec::new(), missing: 0, silent: Vec::new() }
+        Self::of(Vec::new())
     }
 }
 
 impl<T> Gathered<T> {
+    /// Complete answers.
+    pub(crate) fn of(answers: Vec<T>) -> Self {
+        Self { answers, missing: 0, silent: Vec::new(), health: AdapterHealth::Connected }
+    }
+
+    /// The same result with other answers.
+    pub(crate) fn with<U>(self, answers: impl FnOnce(Vec<T>) -> Vec<U>) -> Gathered<U> {
+        let Self { missing, silent, health, .. } = self;
+        Gathered { answers: answers(self.answers), missing, silent, health }
+    }
+
+    /// Whether no answer is missing, and none that this node does not expect.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.missing == 0 && self.health.is_connected()
+    }
+
     /// Adds the result of another namespace.
     pub(crate) fn add(&mut self, other: Self) {
         self.answers.extend(other.answers);
         self.missing = self.missing.saturating_add(other.missing);
         self.silent.extend(other.silent);
+        self.health = self.health.worse(other.health);
     }
 }
 
@@ -90,15 +113,28 @@ pub(super) struct PendingRequest<'a> {
     id: RequestId,
     replies: mpsc::UnboundedReceiver<Reply>,
     expected: ExpectedReplies,
+    /// State of the link, and its worst state at the beginning and the end of the request.
+    link: watch::Receiver<AdapterHealth>,
+    health: AdapterHealth,
 }
 
 impl Requests {
     /// Opens a request, before it is published.
-    pub(super) fn open(&self, expected: ExpectedReplies) -> PendingRequest<'_> {
+    pub(super) fn open(
+        &self,
+        expected: ExpectedReplies,
+        link: watch::Receiver<AdapterHealth>,
+    ) -> PendingRequest<'_> {
         let id = RequestId::random();
         let (sender, replies) = mpsc::unbounded_channel();
         self.lock().insert(id.clone(), ReplyChannel { replies: sender, budget: None });
-        PendingRequest { requests: self, id, replies, expected }
+        let health = *link.borrow();
+        PendingRequest { requests: self, id, replies, expected, link, health }
+    }
+
+    /// Number of pending requests.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
     }
 
     /// Passes a reply to its request. A reply to an unknown or closed request is dropped.
@@ -155,7 +191,12 @@ impl PendingRequest<'_> {
             answers.extend(take(reply));
         }
         let (missing, silent) = self.expected.missing();
-        Gathered { answers, missing, silent }
+        Gathered { answers, missing, silent, health: self.health() }
+    }
+
+    /// State of the link during the request.
+    fn health(&self) -> AdapterHealth {
+        self.health.worse(*self.link.borrow())
     }
 
     /// The next acknowledgement of a client on another node; `Some(None)` is one that was dropped. Each node
@@ -171,7 +212,7 @@ impl PendingRequest<'_> {
                     self.expected.settle(&node, false);
                 }
                 Reply::NodeLost(node) => self.expected.settle(&node, true),
-                Reply::Sockets(..) | Reply::Server(..) => {}
+                Reply::Sockets(..) | Reply::Rooms(..) | Reply::Server(..) => {}
             }
             if self.expected.is_settled() {
                 return None;
@@ -188,30 +229,32 @@ pub(super) fn deadline(timeout: Duration) -> Instant {
 }
 
 /// Gathers the acknowledgements of a broadcast: from `receivers` clients of this node, and from the request
-/// to other nodes.
+/// to other nodes. It ends when `wanted` of them have arrived, even if others are missing.
 pub(super) async fn gather_clients(
     mut local: mpsc::UnboundedReceiver<RawArgs>,
     receivers: usize,
     remote: Option<PendingRequest<'_>>,
+    wanted: usize,
     deadline: Instant,
 ) -> Gathered<Answer> {
-    let mut answers = Vec::with_capacity(receivers);
-    while answers.len() < receivers {
+    let mut answers = Vec::with_capacity(receivers.min(wanted));
+    while answers.len() < receivers.min(wanted) {
         // When the last sender is dropped no more acknowledgements can arrive.
         let Ok(Some(args)) = tokio::time::timeout_at(deadline, local.recv()).await else { break };
         answers.push(Answer::Local(args));
     }
-    let mut missing = receivers - answers.len();
-    let Some(mut open) = remote else { return Gathered { answers, missing, silent: Vec::new() } };
+    let mut gathered = Gathered::of(answers);
+    gathered.missing = receivers - gathered.answers.len();
+    let Some(mut open) = remote else { return gathered };
     // Remote acknowledgements wait in their channel meanwhile.
     let (mut remote_receivers, mut received) = (0, 0);
-    while !open.expected.is_settled() || received < remote_receivers {
+    while gathered.answers.len() < wanted && (!open.expected.is_settled() || received < remote_receivers) {
         match tokio::time::timeout_at(deadline, open.next_client(&mut remote_receivers)).await {
             Ok(Some(answer)) => {
                 received += 1;
                 match answer {
-                    Some(answer) => answers.push(answer),
-                    None => missing = missing.saturating_add(1),
+                    Some(answer) => gathered.answers.push(answer),
+                    None => gathered.missing = gathered.missing.saturating_add(1),
                 }
             }
             Ok(None) => {}
@@ -220,8 +263,10 @@ pub(super) async fn gather_clients(
     }
     // A node that never reported its number of clients counts as one missing answer.
     let (nodes, silent) = open.expected.missing();
-    missing = missing.saturating_add(remote_receivers.saturating_sub(received)).saturating_add(nodes);
-    Gathered { answers, missing, silent }
+    let unanswered = remote_receivers.saturating_sub(received).saturating_add(nodes);
+    gathered.missing = gathered.missing.saturating_add(unanswered);
+    (gathered.silent, gathered.health) = (silent, open.health());
+    gathered
 }
 
 impl Drop for PendingRequest<'_> {
@@ -234,9 +279,11 @@ impl Drop for PendingRequest<'_> {
 impl Reply {
     fn node(&self) -> Option<&NodeId> {
         match self {
-            Self::Sockets(node, _) | Self::Count(node, _) | Self::Server(node, _) | Self::NodeLost(node) => {
-                Some(node)
-            }
+            Self::Sockets(node, _)
+            | Self::Rooms(node, _)
+            | Self::Count(node, _)
+            | Self::Server(node, _)
+            | Self::NodeLost(node) => Some(node),
             Self::Client(_) | Self::Dropped => None,
         }
     }

@@ -26,7 +26,7 @@ impl NamespaceNode {
         event: Event,
     ) -> Result<Gathered<Answer>, AdapterError> {
         let Some(cluster) = self.cluster_opened().await else { return Ok(Gathered::default()) };
-        let deadline = cluster.deadline();
+        let deadline = cluster.deadline(None);
         let open = cluster.open_request().await?;
         cluster.publish(&Message::ServerSideEmit { event, request: Some(open.id().clone()) }).await?;
         let answers = open.gather(deadline, |reply| match reply {

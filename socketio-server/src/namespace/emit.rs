@@ -8,11 +8,11 @@ use socketio_parser::ToArgs;
 
 use super::Namespace;
 use crate::broadcast::remote_socket::RemoteSocket;
-use crate::broadcast::{Broadcast, whole};
-use crate::cluster::{AdapterError, Answer, Gathered};
+use crate::broadcast::{Broadcast, parsed, whole};
+use crate::cluster::{AdapterError, Gathered};
 use crate::encode;
 use crate::error::{EmitError, GatherError};
-use crate::rooms::IntoRooms;
+use crate::rooms::{IntoRooms, Room};
 use crate::socket::Kind;
 
 impl Namespace {
@@ -54,7 +54,7 @@ impl Namespace {
         self.all_sockets().compress(compress)
     }
 
-    /// Maximum wait of the next emit for acknowledgements.
+    /// Maximum wait of the next call for acknowledgements or other servers: see [`Broadcast::timeout`].
     pub fn timeout(&self, timeout: Duration) -> Broadcast {
         self.all_sockets().timeout(timeout)
     }
@@ -106,15 +106,34 @@ impl Namespace {
         Ok(self.0.node.server_side_emit(event).await?)
     }
 
-    /// Sends an event to the other servers of the cluster and collects their answers, for at most 5 s.
+    /// The names of the rooms that sockets of any server have joined, sorted. Each socket is also in a room under its
+    /// own id, so the ids are among them. An error contains those that were found in time.
+    ///
+    /// Among the official adapters only the classic Redis adapter has such a request (`allRooms`); official servers
+    /// with another adapter do not answer it.
+    pub async fn all_rooms(&self) -> Result<Vec<Room>, GatherError<Room>> {
+        let mut all = Gathered::default();
+        match self.0.kind() {
+            Kind::Parent(family) => {
+                for node in family.all() {
+                    all.add(node.all_rooms().await?);
+                }
+            }
+            Kind::Static | Kind::Child { .. } => all = self.0.node.all_rooms().await?,
+        }
+        all.answers.sort_unstable();
+        all.answers.dedup();
+        whole(all)
+    }
+
+    /// Sends an event to the other servers of the cluster and collects their answers, for at most
+    /// [`ClusterLink::request_timeout`](crate::cluster::ClusterLink::request_timeout), by default 5 s.
     pub async fn server_side_emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<Vec<T>, GatherError<T>> {
         let event = encode::to_event(self.0.node.parser(), event, args)?;
-        let Gathered { answers, missing, silent } = self.0.node.server_side_emit_with_ack(event).await?;
-        let answers = answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
-        whole(Gathered { answers, missing, silent })
+        whole(parsed(self.0.node.server_side_emit_with_ack(event).await?)?)
     }
 }

@@ -11,10 +11,11 @@ use socketio_events::extract::{Context, Extract};
 use socketio_events::handler::HandlerFn;
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
+use tokio::sync::watch;
 
 use crate::broadcast::Family;
-use crate::cluster::NamespaceNode;
 use crate::cluster::server_event::ServerEventContext;
+use crate::cluster::{AdapterHealth, ClusterGap, ClusterStats, NamespaceNode};
 use crate::config::Config;
 use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::extensions::Extensions;
@@ -87,7 +88,7 @@ impl Namespace {
         &self.0
     }
 
-    /// Announces to other nodes that this one leaves.
+    /// Announces to other nodes that this one leaves, without waiting for it.
     pub(crate) fn close(&self) {
         if self.0.node.is_clustered() {
             let node = Arc::clone(&self.0.node);
@@ -95,6 +96,13 @@ impl Namespace {
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(async move { node.close().await });
             }
+        }
+    }
+
+    /// Announces to other nodes that this one leaves, and waits until the last messages are sent.
+    pub(crate) async fn leave_cluster(&self) {
+        if self.0.node.is_clustered() {
+            self.0.node.close().await;
         }
     }
 
@@ -227,7 +235,8 @@ impl Namespace {
     }
 
     /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. All
-    /// hooks are called, in the order of registration.
+    /// hooks are called, in the order of registration. Each socket is in a room under its own id from its connection to
+    /// its disconnection; it leaves that one first, and then the others in the order in which it joined them.
     pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> HandlerId {
         self.0.node.rooms.on_room_event.add(Arc::new(hook))
     }
@@ -237,6 +246,26 @@ impl Namespace {
     /// hook adds two clock reads to each broadcast. An event that a hook sends must not cause another call without end.
     pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) -> HandlerId {
         self.0.node.rooms.on_broadcast.add(Arc::new(hook))
+    }
+
+    /// Calls `hook` each time when this server has not received messages of other servers, with the lost time. All
+    /// hooks are called, in the order of registration.
+    ///
+    /// An application that keeps state by events of other servers has to restore it then. The adapter decides what it
+    /// can notice, and says so in its documentation.
+    pub fn on_cluster_gap(&self, hook: impl Fn(&ClusterGap) + Send + Sync + 'static) -> HandlerId {
+        self.0.node.on_gap.add(Arc::new(hook))
+    }
+
+    /// State of the link to the other servers, and its changes. Without an adapter it is always connected. Valid for the
+    /// life of the namespace, if the adapter has opened the link, which it does before the first client joins.
+    pub fn cluster_health(&self) -> watch::Receiver<AdapterHealth> {
+        self.0.node.health()
+    }
+
+    /// Counts of this namespace in its cluster; all 0 without an adapter.
+    pub fn cluster_stats(&self) -> ClusterStats {
+        self.0.node.cluster_stats()
     }
 
     /// Calls `handler` for each event with this name that another server of the cluster sends. The return

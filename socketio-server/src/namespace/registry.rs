@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use engineio::sync::RwLock;
 use tokio::sync::Notify;
@@ -20,6 +21,9 @@ use crate::socket::Kind;
 use crate::socket::detached::DetachedHandlers;
 use crate::socket::handshake::Handshake;
 use crate::trace;
+
+/// Maximum wait for the last messages to other nodes, twice the time in which an adapter has to send one.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The namespaces of a server.
 pub(crate) struct NamespaceRegistry {
@@ -303,11 +307,25 @@ impl NamespaceRegistry {
     }
 
     /// Marks the server as closing, which determines the disconnect reason of its sockets.
-    pub(crate) fn close(&self) {
+    pub(crate) fn start_closing(&self) {
         self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Announces to other nodes that this one leaves, without waiting for it.
+    pub(crate) fn close(&self) {
+        self.start_closing();
         for namespace in self.by_name.read().values() {
             namespace.close();
         }
+    }
+
+    /// Announces to other nodes that this one leaves, and waits until the last messages are sent, for at most
+    /// [`FAREWELL_TIMEOUT`].
+    pub(crate) async fn leave_cluster(&self) {
+        let namespaces: Vec<Namespace> = self.by_name.read().values().cloned().collect();
+        let leaving = futures_util::future::join_all(namespaces.iter().map(Namespace::leave_cluster));
+        // After the timeout the other nodes detect the loss by themselves.
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, leaving).await;
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -325,7 +343,8 @@ struct NamespaceSetup<'a> {
 impl NamespaceSetup<'_> {
     fn run(mut self) {
         if let Some(adapter) = &self.server.adapter {
-            ClusterInbox::open(&self.namespace.namespace_state().node, &**adapter);
+            let name = self.server.config.node_name.as_deref();
+            ClusterInbox::open(&self.namespace.namespace_state().node, &**adapter, name);
         }
         self.opened = true;
         trace::namespace_created(self.namespace.name());

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::dense::{Dense, Key, number, shrink, shrink_map};
-use super::room_event::RoomEvent;
+use super::room_event::{RoomEvent, RoomEvents};
 use socketio_cluster::{Room, Target};
 
 /// Key of a member. After the removal of the member the key is invalid, even if the slot is reused.
@@ -84,7 +84,13 @@ impl<S, M> Default for Rooms<S, M> {
 
 impl<S: Clone, M> Rooms<S, M> {
     /// Adds a member. Ids are unique; a second member with the same id replaces the first one in look-ups.
-    pub(crate) fn insert(&mut self, id: Arc<str>, session: S, data: M) -> MemberKey {
+    pub(crate) fn insert(&mut self, id: Arc<str>, session: S, data: M, events: &mut RoomEvents) -> MemberKey {
+        if events.are_wanted() {
+            if !self.has_room(&id) {
+                events.add(|| RoomEvent::Created(Arc::clone(&id)));
+            }
+            events.add(|| RoomEvent::Joined(Arc::clone(&id), Arc::clone(&id)));
+        }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let member = Member { generation, id: Arc::clone(&id), session, data, memberships: Vec::new() };
@@ -93,16 +99,22 @@ impl<S: Clone, M> Rooms<S, M> {
         MemberKey { at, generation }
     }
 
-    /// Removes a member from the index and from its rooms.
-    pub(crate) fn remove(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) -> Option<M> {
-        self.leave_all(key, events);
-        self.member(key)?;
-        let member = self.members.remove(key.at)?;
-        if self.by_id.get(&member.id) == Some(&key.at) {
-            self.by_id.remove(&member.id);
+    /// Removes a member from the index and from its rooms: first from the one under its own id, then from the others in
+    /// the order in which it joined them.
+    pub(crate) fn remove(&mut self, key: MemberKey, events: &mut RoomEvents) -> Option<M> {
+        let id = Arc::clone(&self.member(key)?.id);
+        if self.by_id.get(&id) == Some(&key.at) {
+            self.by_id.remove(&id);
             shrink_map(&mut self.by_id);
         }
-        Some(member.data)
+        if events.are_wanted() {
+            events.add(|| RoomEvent::Left(Arc::clone(&id), Arc::clone(&id)));
+            if !self.has_room(&id) {
+                events.add(|| RoomEvent::Deleted(id));
+            }
+        }
+        self.leave_all(key, events);
+        self.members.remove(key.at).map(|member| member.data)
     }
 
     fn member(&self, key: MemberKey) -> Option<&Member<S, M>> {
@@ -110,7 +122,7 @@ impl<S: Clone, M> Rooms<S, M> {
     }
 
     /// Adds a member to a room. Returns `false` if it was in the room before.
-    pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
+    pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut RoomEvents) -> bool {
         let member = self.members.get_mut(key.at);
         let Some(member) = member.filter(|member| member.generation == key.generation) else { return false };
         if *member.id == *name {
@@ -123,7 +135,10 @@ impl<S: Clone, M> Rooms<S, M> {
                 let entries = RoomMembers { name: Arc::clone(&name), entries: Vec::new() };
                 let room = RoomKey(self.rooms.insert(entries));
                 self.by_name.insert(Arc::clone(&name), room);
-                events.push(RoomEvent::Created(name));
+                // If a member has this id, the room exists already.
+                if events.are_wanted() && !self.by_id.contains_key(&name) {
+                    events.add(|| RoomEvent::Created(name));
+                }
                 room
             }
         };
@@ -137,53 +152,58 @@ impl<S: Clone, M> Rooms<S, M> {
             member: key.at,
             membership: number(member.memberships.len()),
         });
-        events.push(RoomEvent::Joined(Arc::clone(&entries.name), Arc::clone(&member.id)));
+        events.add(|| RoomEvent::Joined(Arc::clone(&entries.name), Arc::clone(&member.id)));
         member.memberships.push(membership);
         true
     }
 
     /// Removes a member from a room. Returns `false` if it was not in the room.
-    pub(crate) fn leave(&mut self, key: MemberKey, name: &str, events: &mut Vec<RoomEvent>) -> bool {
+    pub(crate) fn leave(&mut self, key: MemberKey, name: &str, events: &mut RoomEvents) -> bool {
         let Some(&room) = self.by_name.get(name) else { return false };
         let Some(member) = self.member(key) else { return false };
-        match member.memberships.iter().position(|membership| membership.room == room) {
-            Some(at) => {
-                self.remove_membership(key.at, at, events);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Removes a member from all rooms, the last joined room first.
-    pub(crate) fn leave_all(&mut self, key: MemberKey, events: &mut Vec<RoomEvent>) {
-        while let Some(at) = self.member(key).and_then(|member| member.memberships.len().checked_sub(1)) {
-            self.remove_membership(key.at, at, events);
-        }
-    }
-
-    fn remove_membership(&mut self, member: Key, at: usize, events: &mut Vec<RoomEvent>) {
-        let member = &mut self.members[member];
-        let membership = member.memberships.swap_remove(at);
-        let id = Arc::clone(&member.id);
-        // `swap_remove` moved the last membership, so its entry needs the new index.
-        if let Some(moved) = member.memberships.get(at) {
+        let Some(at) = member.memberships.iter().position(|membership| membership.room == room) else {
+            return false;
+        };
+        let member = &mut self.members[key.at];
+        // The order of joining is kept, so the later memberships move and their entries need the new index.
+        let membership = member.memberships.remove(at);
+        for (at, moved) in member.memberships.iter().enumerate().skip(at) {
             self.rooms[moved.room.0].entries[moved.entry as usize].membership = number(at);
         }
+        let id = Arc::clone(&member.id);
+        self.remove_entry(membership, &id, events);
+        true
+    }
+
+    /// Removes a member from all rooms except the one under its own id, in the order in which it joined them.
+    pub(crate) fn leave_all(&mut self, key: MemberKey, events: &mut RoomEvents) {
+        let member = self.members.get_mut(key.at).filter(|member| member.generation == key.generation);
+        let Some(member) = member else { return };
+        let (memberships, id) = (std::mem::take(&mut member.memberships), Arc::clone(&member.id));
+        for membership in memberships {
+            self.remove_entry(membership, &id, events);
+        }
+    }
+
+    /// Removes the entry of a membership, which the member has no longer.
+    fn remove_entry(&mut self, membership: Membership, id: &Arc<str>, events: &mut RoomEvents) {
         let room = &mut self.rooms[membership.room.0];
         room.entries.swap_remove(membership.entry as usize);
         shrink(&mut room.entries);
-        let name = Arc::clone(&room.name);
-        // `swap_remove` moved the last entry, so its membership needs the new index.
+        // `swap_remove` moved the last entry, which belongs to another member, so its membership needs the new index.
         if let Some(moved) = room.entries.get(membership.entry as usize) {
             self.members[moved.member].memberships[moved.membership as usize].entry = membership.entry;
         }
-        events.push(RoomEvent::Left(Arc::clone(&name), id));
-        if self.rooms[membership.room.0].entries.is_empty() {
-            self.rooms.remove(membership.room.0);
-            self.by_name.remove(&name);
-            shrink_map(&mut self.by_name);
-            events.push(RoomEvent::Deleted(name));
+        events.add(|| RoomEvent::Left(Arc::clone(&room.name), Arc::clone(id)));
+        if room.entries.is_empty() {
+            if let Some(RoomMembers { name, .. }) = self.rooms.remove(membership.room.0) {
+                self.by_name.remove(&name);
+                shrink_map(&mut self.by_name);
+                // If a member has this id, the room still exists.
+                if events.are_wanted() && !self.by_id.contains_key(&name) {
+                    events.add(|| RoomEvent::Deleted(name));
+                }
+            }
         }
     }
 
@@ -210,6 +230,17 @@ impl<S: Clone, M> Rooms<S, M> {
         self.by_name.keys().cloned().collect()
     }
 
+    /// The names of all rooms with members, the ids of the members among them.
+    pub(crate) fn names_and_ids(&self) -> Vec<Room> {
+        let named = self.by_name.keys().filter(|name| !self.by_id.contains_key(*name));
+        self.by_id.keys().chain(named).cloned().collect()
+    }
+
+    /// Whether the room has a member.
+    pub(crate) fn has_room(&self, name: &str) -> bool {
+        self.by_name.contains_key(name) || self.by_id.contains_key(name)
+    }
+
     /// Number of members of a room.
     pub(crate) fn room_len(&self, name: &str) -> usize {
         match self.by_name.get(name) {
@@ -223,7 +254,7 @@ impl<S: Clone, M> Rooms<S, M> {
         if target.rooms.is_empty() {
             self.members.is_empty()
         } else {
-            !target.rooms.iter().any(|room| self.by_name.contains_key(room) || self.by_id.contains_key(room))
+            !target.rooms.iter().any(|room| self.has_room(room))
         }
     }
 }

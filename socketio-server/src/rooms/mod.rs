@@ -16,4 +16,5 @@ pub(crate) use self::index::test_key;
 pub(crate) use self::index::{MemberKey, Rooms};
 pub use self::into_rooms::IntoRooms;
 pub use self::room_event::RoomEvent;
+pub(crate) use self::room_event::RoomEvents;
 pub use socketio_cluster::{Room, Target};

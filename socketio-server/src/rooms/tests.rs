@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::{MemberKey, Rooms};
-use super::{Room, RoomEvent, Target};
+use super::{Room, RoomEvent, RoomEvents, Target};
 
 /// Reference model: the rooms of each member in plain sets.
 #[derive(Default)]
@@ -38,14 +38,14 @@ fn the_index_agrees_with_a_reference_model() {
     let mut rooms: Rooms<usize, usize> = Rooms::default();
     let mut keys: BTreeMap<usize, MemberKey> = BTreeMap::new();
     let mut plain = Plain::default();
-    let mut events = Vec::new();
+    let mut events = RoomEvents::new(true);
     let mut next = 0;
     for _ in 0..20_000 {
         let room = format!("r{}", numbers.below(6));
         let member = keys.keys().copied().nth(numbers.below(keys.len().max(1)));
         match (numbers.below(10), member) {
             (0 | 1, _) | (_, None) => {
-                keys.insert(next, rooms.insert(format!("id{next}").into(), next, next));
+                keys.insert(next, rooms.insert(format!("id{next}").into(), next, next, &mut events));
                 plain.members.insert(next, BTreeSet::new());
                 next += 1;
             }
@@ -83,10 +83,11 @@ fn the_index_agrees_with_a_reference_model() {
         check_listing(&rooms, &plain, &pick(&mut numbers), numbers.below(next.max(1)), numbers.below(4));
     }
     // Every created room that does not exist any more was deleted.
-    let count = |wanted: fn(&RoomEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
+    let count = |wanted: fn(&RoomEvent) -> bool| events.list().iter().filter(|event| wanted(event)).count();
     let created = count(|event| matches!(event, RoomEvent::Created(_)));
     let deleted = count(|event| matches!(event, RoomEvent::Deleted(_)));
-    assert_eq!(created - deleted, rooms.names().len());
+    assert_eq!(created - deleted, rooms.names().len() + rooms.len());
+    assert_eq!(created - deleted, rooms.names_and_ids().len());
 }
 
 /// Compares a page of members and the sizes of rooms with the reference model.
@@ -117,10 +118,10 @@ fn check_listing(rooms: &Rooms<usize, usize>, plain: &Plain, names: &[Room], aft
 #[test]
 fn a_key_is_invalid_after_its_member_was_removed() {
     let mut rooms: Rooms<(), ()> = Rooms::default();
-    let mut events = Vec::new();
-    let removed = rooms.insert("removed".into(), (), ());
+    let mut events = RoomEvents::default();
+    let removed = rooms.insert("removed".into(), (), (), &mut events);
     rooms.remove(removed, &mut events);
-    let next = rooms.insert("next".into(), (), ());
+    let next = rooms.insert("next".into(), (), (), &mut events);
     rooms.join(next, "room", &mut events);
     assert!(!rooms.join(removed, "other", &mut events));
     assert!(!rooms.leave(removed, "room", &mut events));
@@ -134,12 +135,65 @@ fn a_key_is_invalid_after_its_member_was_removed() {
 fn an_empty_target_is_detected_before_encoding() {
     let mut rooms: Rooms<(), ()> = Rooms::default();
     assert!(rooms.is_empty(&Target::default()));
-    let key = rooms.insert("a".into(), (), ());
+    let key = rooms.insert("a".into(), (), (), &mut RoomEvents::default());
     assert!(!rooms.is_empty(&Target::default()));
     let target = |name: &str| Target { rooms: vec![name.into()], except: Vec::new() };
     assert!(!rooms.is_empty(&target("a")), "the room under its own id");
     assert!(rooms.is_empty(&target("x")));
-    rooms.join(key, "x", &mut Vec::new());
+    rooms.join(key, "x", &mut RoomEvents::default());
     assert!(!rooms.is_empty(&target("x")));
     assert_eq!((rooms.room_len("x"), rooms.room_len("a"), rooms.len()), (1, 1, 1));
+}
+
+/// A room is created with its first member and deleted with its last one, whether a member has its name as id or not.
+#[test]
+fn a_room_under_an_id_has_the_events_of_a_room() {
+    let mut rooms: Rooms<(), ()> = Rooms::default();
+    let mut events = RoomEvents::new(true);
+    let told = |events: &mut RoomEvents| {
+        let told = std::mem::replace(events, RoomEvents::new(true));
+        told.list().to_vec()
+    };
+    let created = |room: &str| RoomEvent::Created(room.into());
+    let deleted = |room: &str| RoomEvent::Deleted(room.into());
+    let joined = |room: &str, id: &str| RoomEvent::Joined(room.into(), id.into());
+    let left = |room: &str, id: &str| RoomEvent::Left(room.into(), id.into());
+
+    let a = rooms.insert("a".into(), (), (), &mut events);
+    let b = rooms.insert("b".into(), (), (), &mut events);
+    assert_eq!(told(&mut events), [created("a"), joined("a", "a"), created("b"), joined("b", "b")]);
+    rooms.join(a, "b", &mut events);
+    assert_eq!(told(&mut events), [joined("b", "a")], "the room of the other member exists");
+    rooms.remove(b, &mut events);
+    assert_eq!(told(&mut events), [left("b", "b")], "a member is still in it");
+    let b = rooms.insert("b".into(), (), (), &mut events);
+    assert_eq!(told(&mut events), [joined("b", "b")]);
+    rooms.leave(a, "b", &mut events);
+    assert_eq!(told(&mut events), [left("b", "a")]);
+    rooms.remove(b, &mut events);
+    assert_eq!(told(&mut events), [left("b", "b"), deleted("b")]);
+}
+
+/// The official server keeps the rooms of a socket in the order of joining, and leaves them in it.
+#[test]
+fn rooms_are_left_in_the_order_of_joining() {
+    let mut rooms: Rooms<(), ()> = Rooms::default();
+    let mut events = RoomEvents::default();
+    let key = rooms.insert("id".into(), (), (), &mut events);
+    let other = rooms.insert("other".into(), (), (), &mut events);
+    for room in ["1", "2", "3", "4", "5"] {
+        rooms.join(other, room, &mut events);
+        rooms.join(key, room, &mut events);
+    }
+    rooms.leave(key, "2", &mut events);
+    assert_eq!(rooms.rooms_of(key), ["id", "1", "3", "4", "5"].map(Room::from));
+    assert!(events.list().is_empty(), "nobody wants the events");
+    let mut events = RoomEvents::new(true);
+    rooms.remove(key, &mut events);
+    let left = ["id", "1", "3", "4", "5"].map(|room| RoomEvent::Left(room.into(), "id".into()));
+    let deleted = RoomEvent::Deleted("id".into());
+    assert_eq!(events.list(), [&left[..1], &[deleted], &left[1..]].concat());
+    assert_eq!(rooms.rooms_of(other).len(), 6);
+    rooms.leave_all(other, &mut events);
+    assert_eq!(rooms.room_count(), 0);
 }

@@ -136,6 +136,12 @@ impl ServerBuilder {
         self
     }
 
+    /// See [`Config::node_name`]. Default: none.
+    pub fn node_name(mut self, name: impl Into<String>) -> Self {
+        self.config.node_name = Some(name.into());
+        self
+    }
+
     /// See [`Config::limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;

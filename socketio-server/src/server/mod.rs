@@ -131,10 +131,12 @@ impl Server {
     }
 
     /// Closes all connections gracefully, distributed over `spread`; the remaining ones are closed at
-    /// `deadline`.
+    /// `deadline`. Until then this server is a member of its cluster. Its last messages to other servers are sent when
+    /// the method returns; it waits for them for at most 2 s after the last connection.
     pub async fn drain(&self, deadline: Duration, spread: Duration) {
-        self.namespaces.close();
+        self.namespaces.start_closing();
         self.engine.drain(deadline, spread).await;
+        self.namespaces.leave_cluster().await;
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cluster::{Member, SocketDetails};
 use crate::extensions::Extensions;
 use crate::id::random_id;
 use crate::recovery::{AwaySocket, NotRecovered, PendingRecovery};
-use crate::rooms::Room;
+use crate::rooms::{Room, RoomEvents};
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::trace;
@@ -55,7 +55,7 @@ impl Socket {
             data: crate::socket_data::SocketData::default(),
         }));
         if let Start::Recovered(pending) = start {
-            socket.0.data.replace(pending.away.data.to_map());
+            socket.0.data.replace(pending.away.data.to_value());
             socket.join_rooms(pending.away.rooms.clone());
         }
         socket
@@ -84,7 +84,7 @@ impl Socket {
         confirmation: impl FnOnce(Option<&str>) -> Result<Prepared, EncodeError>,
     ) -> bool {
         let log = self.0.namespace.node.log();
-        let mut room_events = Vec::new();
+        let mut room_events = RoomEvents::default();
         // A broadcast must be either before all of this, and among the missed events, or after it.
         let enter = |pending: Result<Option<PendingRecovery>, NotRecovered>, missed: &[Prepared]| {
             // Without random numbers the socket is not recoverable.
@@ -123,7 +123,11 @@ impl Socket {
             Some(log) => log.admit(pending, enter),
             None => enter(Ok(None), &[]),
         };
-        self.0.namespace.node.rooms.notify_room_events(&room_events);
+        let rooms = &self.0.namespace.node.rooms;
+        if admitted {
+            rooms.notify_socket(&self.0.id, true);
+        }
+        rooms.notify_room_events(&room_events);
         admitted
     }
 
@@ -226,11 +230,12 @@ impl Socket {
                     rooms: local.rooms_of(key),
                     data: self.0.data.copy(),
                 });
-                let mut events = Vec::new();
+                let mut events = RoomEvents::default();
                 log.leave(away, || events = local.remove(key));
                 events
             }
         };
+        local.notify_socket(&self.0.id, false);
         local.notify_room_events(&events);
     }
 }
@@ -257,7 +262,7 @@ impl Member for Inner {
             id: self.id.to_string(),
             handshake: self.handshake.details(),
             rooms: Vec::new(),
-            data: self.data.to_map().into(),
+            data: self.data.to_value(),
         }
     }
 

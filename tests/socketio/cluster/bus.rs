@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketio_server::cluster::{
-    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, NodeId, Presence,
+    Adapter, AdapterError, AdapterErrorKind, AdapterHealth, BoxFuture, ClusterInbox, ClusterLink, Message,
+    NodeId, Presence,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 type Post = (NodeId, Message);
 
@@ -20,6 +21,13 @@ pub(crate) struct Bus {
     pub(crate) broken: Arc<AtomicBool>,
     /// Nodes that are cut off.
     lost: Arc<Mutex<Vec<NodeId>>>,
+    /// State of the links of all nodes.
+    pub(crate) health: watch::Sender<AdapterHealth>,
+    pub(crate) request_timeout: Duration,
+    /// The entries of all nodes, by which a test reports gaps.
+    pub(crate) inboxes: Arc<Mutex<Vec<ClusterInbox>>>,
+    /// The numbers of all published messages.
+    pub(crate) published: Arc<Mutex<Vec<u8>>>,
 }
 
 struct Member {
@@ -50,7 +58,16 @@ impl Bus {
     }
 
     fn new(presence: Presence) -> Self {
-        Self { members: Arc::default(), presence, broken: Arc::default(), lost: Arc::default() }
+        Self {
+            members: Arc::default(),
+            presence,
+            broken: Arc::default(),
+            lost: Arc::default(),
+            health: watch::Sender::default(),
+            request_timeout: Duration::from_secs(5),
+            inboxes: Arc::default(),
+            published: Arc::default(),
+        }
     }
 
     /// Cuts off, without notice, the node that joined this namespace at this position.
@@ -68,8 +85,9 @@ impl Bus {
 
     fn send(&self, from: &Wire, to: Option<&NodeId>, message: &Message) -> Result<(), AdapterError> {
         if self.broken.load(Ordering::SeqCst) {
-            return Err(AdapterError::new("the bus is broken"));
+            return Err(AdapterError::of_kind(AdapterErrorKind::Down, "the bus is broken"));
         }
+        self.published.lock().unwrap().push(message.kind());
         if self.lost.lock().unwrap().contains(&from.node) {
             return Ok(());
         }
@@ -93,9 +111,10 @@ impl Adapter for Bus {
             namespace: namespace.clone(),
             sender,
         });
+        self.inboxes.lock().unwrap().push(inbound.clone());
         tokio::spawn(async move {
             while let Some((from, message)) = posts.recv().await {
-                inbound.receive(from, message).await;
+                inbound.receive(from, message, None).await;
             }
         });
         Arc::new(Wire { bus: self.clone(), node, namespace })
@@ -124,11 +143,18 @@ impl ClusterLink for Wire {
         Box::pin(async move { Ok(count) })
     }
 
-    fn close(&self) {
-        self.bus
-            .members
-            .lock()
-            .unwrap()
-            .retain(|member| member.node != self.node || member.namespace != self.namespace);
+    fn request_timeout(&self) -> Duration {
+        self.bus.request_timeout
+    }
+
+    fn health(&self) -> watch::Receiver<AdapterHealth> {
+        self.bus.health.subscribe()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let mut members = self.bus.members.lock().unwrap();
+            members.retain(|member| member.node != self.node || member.namespace != self.namespace);
+        })
     }
 }

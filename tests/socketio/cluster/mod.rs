@@ -5,7 +5,10 @@ mod acks;
 mod adapters;
 mod broadcasts;
 mod bus;
+mod health;
 mod nodes;
+mod requests;
+mod room_events;
 mod sockets;
 
 use std::time::Duration;

@@ -56,6 +56,9 @@
 //! | `axum` | no | removes axum's wrappers from its WebSocket connections too; they work without |
 //! | `tracing` | no | `tracing` events for requests refused, and for sessions opened, upgraded and closed |
 
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod close_reason;
 pub mod config;
 #[cfg(feature = "echo")]
@@ -110,3 +113,8 @@ pub use self::websocket as ws;
 /// The current revision of the Engine.IO protocol: the `EIO` parameter of a client's requests, unless the
 /// client is set to another revision.
 pub const PROTOCOL: u8 = 4;
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use gateway::{Config, Gateway};
+use socketio_gateway::{Config, Gateway};
 use socketio_server::{RawArgs, Socket};
 
 #[global_allocator]

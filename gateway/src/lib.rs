@@ -4,7 +4,7 @@
 //! The binary is `socketio-gateway`. This library is for programs that embed the gateway:
 //!
 //! ```no_run
-//! use gateway::{Config, Gateway};
+//! use socketio_gateway::{Config, Gateway};
 //! use socketio_server::{Ack, Data};
 //!
 //! #[tokio::main]
@@ -32,6 +32,9 @@
 //!   responses. `idempotency`: idempotency keys of API calls. `http_client`: the HTTP client.
 //! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of
 //!   the log. `expiring`: a map whose entries expire.
+
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
 mod builtin;

@@ -64,6 +64,9 @@
 //! | `msgpack` | no | packets encoded as msgpack, for servers that use that parser |
 //! | `tracing` | no | events of `tracing`: lost connections, reconnections, connected and refused namespaces |
 
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod config;
 mod disconnect_reason;
 mod driver;
@@ -97,3 +100,8 @@ pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{Args, Binary, Event, Limits, Packet, Parser, Payload, RawArgs, RawValue, Value};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -54,6 +54,9 @@
 //! a message claims, and return a [`DecodeError`] that names the reason. A message that cannot be read should be
 //! counted and skipped.
 
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod adapter_error;
 #[cfg(feature = "codec")]
 pub mod classic;

@@ -16,6 +16,9 @@
 //! [`Carrier`](extract::Carrier); each further extractor is an implementation of
 //! [`Extract`](extract::Extract).
 
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod context;
 pub mod emit;
 mod error;
@@ -27,3 +30,8 @@ pub mod reply;
 pub mod table;
 
 pub use self::error::{AckError, ExtractError, HandlerError};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -84,6 +84,9 @@
 //! (`"\ud800"`) are forwarded unchanged, but are no `String`. Deserialization is limited to 128 levels, even
 //! if [`Limits::max_depth`] allows more.
 
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod arg_list;
 mod args;
 pub mod attachment;
@@ -125,3 +128,8 @@ pub use packet::{Packet, Payload};
 pub use packet_type::PacketType;
 pub use parser::{Parser, Revision};
 pub use value::{Value, ValueRef};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

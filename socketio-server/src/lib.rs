@@ -48,6 +48,9 @@
 //! | `recovery` | connection state recovery: kept events and disconnected sockets |
 //! | `rooms` | the index of rooms |
 
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod acks;
 mod broadcast;
 pub mod cluster;
@@ -98,3 +101,8 @@ pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{Args, Binary, Event, Parser, RawArgs, RawValue, Value};
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

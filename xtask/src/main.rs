@@ -9,6 +9,7 @@ mod layering;
 mod limits;
 mod msrv;
 mod official;
+mod package;
 mod paths;
 mod run;
 mod stages;

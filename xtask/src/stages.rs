@@ -6,7 +6,7 @@ use crate::instructions::{self, Compared};
 use crate::paths::root;
 use crate::run::Run;
 use crate::workspace::{self, APART, LIBRARIES};
-use crate::{bench, coverage, documents, layering, limits, msrv, tools};
+use crate::{bench, coverage, documents, layering, limits, msrv, package, tools};
 
 /// The result of a stage that did not fail.
 enum Done {
@@ -45,6 +45,11 @@ const STAGES: &[Stage] = &[
         run: existing,
     },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
+    Stage {
+        name: "package",
+        about: "each published package has its metadata, and builds from its packed form",
+        run: packaged,
+    },
     Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
     Stage {
         name: "autobahn",
@@ -176,6 +181,10 @@ fn existing() -> Outcome {
 
 fn rust_version() -> Outcome {
     msrv::check().map(|()| Done::Passed)
+}
+
+fn packaged() -> Outcome {
+    package::check().map(|()| Done::Passed)
 }
 
 fn test() -> Outcome {

@@ -23,7 +23,7 @@ pub(crate) const LIBRARIES: &[&str] = &[
     "socketio-cluster",
     "socketio-events",
     "socketio-server",
-    "socketio-client",
+    "socketio-client-tokio",
 ];
 
 /// The output of `cargo metadata`, dependencies included.
@@ -37,6 +37,11 @@ fn read(arguments: &[&str]) -> Result<Value, String> {
 
 pub(crate) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
     metadata["packages"].as_array().into_iter().flatten()
+}
+
+/// The packages that are published: those of the workspace without `publish = false`, in the order of their names.
+pub(crate) fn published(metadata: &Value) -> impl Iterator<Item = &Value> {
+    packages(metadata).filter(|package| package["source"].is_null() && package["publish"].is_null())
 }
 
 pub(crate) fn name(package: &Value) -> &str {

@@ -1,4 +1,4 @@
 //! Calls of the HTTP API.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::api_body(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| socketio_gateway::fuzzing::api_body(data));

@@ -1,4 +1,4 @@
 //! Native messages, in both directions.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::native_message(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| socketio_gateway::fuzzing::native_message(data));

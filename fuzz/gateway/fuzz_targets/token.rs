@@ -1,4 +1,4 @@
 //! Tokens and key sets.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::token(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| socketio_gateway::fuzzing::token(data));

@@ -299,5 +299,5 @@ async fn lists_namespaces_events_and_routes() {
         let (listed, _) = said(&run(&["list", what]).await);
         assert!(listed.contains(expected), "{listed}");
     }
-    assert_eq!(said(&run(&["version"]).await).0.trim(), gateway::VERSION);
+    assert_eq!(said(&run(&["version"]).await).0.trim(), socketio_gateway::VERSION);
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway::Config;
 use serde_json::Value;
+use socketio_gateway::Config;
 use tests::raw::soon;
 
 use crate::cli::program;

@@ -1,7 +1,7 @@
 //! Responses to plain requests and to pages of other origins.
 
-use gateway::Gateway;
 use serde_json::json;
+use socketio_gateway::Gateway;
 use tests::raw::{Polling, Request, WebSocket};
 use tokio::net::TcpListener;
 

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use gateway::{Gateway, StartError};
 use serde_json::json;
+use socketio_gateway::{Gateway, StartError};
 use tests::raw::{Request, WebSocket};
 use tokio::net::TcpListener;
 

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use gateway::{Config, Gateway};
 use serde_json::{Value, json};
+use socketio_gateway::{Config, Gateway};
 use tests::raw::{Request, Response, WebSocket, soon};
 use tokio::net::TcpListener;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
-use gateway::{Gateway, StartError, TlsError};
 use serde_json::{Value, json};
+use socketio_gateway::{Gateway, StartError, TlsError};
 use tests::raw::{Request, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use engineio::Origins;
-use gateway::Gateway;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
+use socketio_gateway::Gateway;
 
 /// The OpenAPI description of the API.
 pub const OPENAPI: &str = include_str!("../openapi.json");

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use dual_gateway::{DualGateway, ModelError, Pieces, Question};
-//! use gateway::Config;
+//! use socketio_gateway::Config;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut config = Config::default();

@@ -16,7 +16,7 @@
 use std::process::ExitCode;
 
 use dual_gateway::{ChatOptions, DualGateway, Parrot};
-use gateway::{Config, Gateway};
+use socketio_gateway::{Config, Gateway};
 use system_support::{Failure, parsed, variable};
 use tokio::net::TcpListener;
 use tracing::warn;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use gateway::{Config, Gateway, StartError};
+use socketio_gateway::{Config, Gateway, StartError};
 use tokio::net::TcpListener;
 
 use crate::chat::{ChatOptions, Model};

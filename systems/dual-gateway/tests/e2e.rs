@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use dual_gateway::{ChatOptions, DualError, DualGateway, ModelError, OPENAPI, Pieces, Question};
-use gateway::Config;
 use serde_json::{Value, json};
+use socketio_gateway::Config;
 use tests::raw::{Request, WebSocket, soon};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;

@@ -19,28 +19,36 @@ use crate::config::Config;
 use crate::listen::tls;
 
 const LIMIT: Duration = Duration::from_secs(5);
-const REQUEST: &[u8] = b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const PATH: &str = "/health/ready";
 
 /// Exits with status 0 if a gateway with these settings accepts new clients.
 pub(super) fn healthcheck(config: &Config) -> Result<(), ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let request = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(config)).await });
+    let (address, is_tls) = target(config);
+    let request = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(address, is_tls)).await });
+    let url = format!("{}://{address}{PATH}", if is_tls { "https" } else { "http" });
     let status = match request {
-        Ok(answered) => answered.map_err(failed)?,
-        Err(_) => return Err(failed(format_args!("no response within {} s", LIMIT.as_secs()))),
+        Ok(answered) => answered.map_err(|error| failed(format_args!("{url}: {error}")))?,
+        Err(_) => return Err(failed(format_args!("{url}: no response within {} s", LIMIT.as_secs()))),
     };
-    if status.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(failed(status)) }
+    if status.split(' ').nth(1) == Some("200") {
+        Ok(())
+    } else {
+        Err(failed(format_args!("{url}: {status}")))
+    }
 }
 
-async fn ask(config: &Config) -> io::Result<String> {
+/// Address of the operator port, or of the port of the clients if there is none, and whether it expects TLS.
+fn target(config: &Config) -> (SocketAddr, bool) {
     let address = SocketAddr::from((config.server.host, config.server.port));
-    let address = config
-        .internal
-        .listen()
-        .filter(|address| address.port() != 0)
-        .map_or((address, !config.tls.certificate.is_empty()), |internal| (internal, false));
-    let (address, is_tls) = address;
-    let stream = TcpStream::connect(reachable(address)).await?;
+    let internal = config.internal.listen().filter(|address| address.port() != 0);
+    let (address, is_tls) =
+        internal.map_or((address, !config.tls.certificate.is_empty()), |internal| (internal, false));
+    (reachable(address), is_tls)
+}
+
+async fn ask(address: SocketAddr, is_tls: bool) -> io::Result<String> {
+    let stream = TcpStream::connect(address).await?;
     if !is_tls {
         return status(stream).await;
     }
@@ -50,12 +58,13 @@ async fn ask(config: &Config) -> io::Result<String> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(tls::provider())))
         .with_no_client_auth();
-    let name = ServerName::IpAddress(reachable(address).ip().into());
+    let name = ServerName::IpAddress(address.ip().into());
     status(TlsConnector::from(Arc::new(settings)).connect(name, stream).await?).await
 }
 
 async fn status<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<String> {
-    stream.write_all(REQUEST).await?;
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut response = Vec::new();
     let mut part = [0; 512];
     while !response.contains(&b'\n') && response.len() < 4096 {

@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand};
 
 use self::token::{GenToken, check_token, gen_token};
 use crate::builtin::EVENTS;
-use crate::config::Config;
 use crate::config::load::Sources;
+use crate::config::{Config, sample};
 use crate::gateway::Gateway;
 use crate::http::ROUTES;
 
@@ -31,9 +31,10 @@ struct Arguments {
 enum Command {
     /// Serve until SIGTERM or SIGINT; a second one exits at once. This is the default command.
     Serve,
-    /// Print a configuration file with all settings and their defaults.
+    /// Print a configuration file with all settings: those of --config and of the command line, and the defaults of
+    /// all others.
     GenConfig,
-    /// Check the configuration, and print the effective settings.
+    /// Check the configuration, print the effective settings, and report success on the standard error.
     CheckConfig,
     /// Generate a token: a session token if auth.session_secret is set, otherwise a JWT.
     GenToken(GenToken),
@@ -119,10 +120,7 @@ impl Settings {
 pub fn run() -> ExitCode {
     let Arguments { command, settings } = Arguments::parse();
     let done = match command.unwrap_or(Command::Serve) {
-        Command::GenConfig => {
-            print!("{}", crate::SAMPLE_CONFIG);
-            Ok(())
-        }
+        Command::GenConfig => gen_config(settings),
         Command::Version => {
             println!("{}", crate::VERSION);
             Ok(())
@@ -151,20 +149,44 @@ fn check_config(config: Config) -> Result<(), ExitCode> {
     config.risks().iter().for_each(|risk| print_error(format_args!("warning: {risk}")));
     Gateway::new(config).map_err(failed)?;
     print!("{shown}");
+    print_error("the configuration is ok");
+    Ok(())
+}
+
+/// Prints the sample file with the settings of the file and the command line. The environment is left out, because
+/// it belongs to this process.
+fn gen_config(settings: Settings) -> Result<(), ExitCode> {
+    let sources = Sources { environment: Vec::new(), ..settings.sources() };
+    let given = sources.given().map_err(|errors| {
+        errors.iter().for_each(print_error);
+        ExitCode::FAILURE
+    })?;
+    print!("{}", sample::with(&given));
     Ok(())
 }
 
 fn list(listed: Listed, config: &Config) {
     match listed {
         Listed::Namespaces => config.server.namespaces.iter().for_each(|name| println!("{name}")),
-        Listed::Events => EVENTS.iter().for_each(|event| {
+        Listed::Events => print_columns(EVENTS.iter().map(|event| {
             let names: Vec<&str> = event.names().collect();
-            println!("{:<30}{}", names.join(", "), event.description);
-        }),
-        Listed::Routes => {
+            [names.join(", "), event.description.to_owned()]
+        })),
+        Listed::Routes => print_columns(
             ROUTES
                 .iter()
-                .for_each(|route| println!("{:<6}{:<28}{}", route.method, route.path, route.description));
-        }
+                .map(|route| [route.method.to_string(), route.path.to_owned(), route.description.to_owned()]),
+        ),
+    }
+}
+
+/// Prints rows as columns, each as wide as its longest cell, with two spaces between them.
+fn print_columns<const N: usize>(rows: impl Iterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = rows.collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }

@@ -4,7 +4,14 @@
 use thiserror::Error;
 
 use super::secret::MIN_KEY_LEN;
-use super::{Config, STATS_NAMESPACE, Secret, urls};
+use super::{Config, STATS_NAMESPACE, Secret, keys, origin_list, urls};
+
+/// Signature algorithms of `auth.jwt_method`.
+const JWT_METHODS: &[&str] = &[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+    "EdDSA",
+];
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// Error for a setting with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -13,8 +20,8 @@ use super::{Config, STATS_NAMESPACE, Secret, urls};
 pub struct InvalidSetting {
     /// Name of the setting, such as `server.path`, or of its section.
     pub key: &'static str,
-    /// Expected value. The message never contains the actual one, which may be a secret.
-    pub message: &'static str,
+    /// Expected value, and the value that was probably meant. It contains no value of a setting that is a secret.
+    pub message: String,
 }
 
 /// Warning about a setting whose value is valid and carries a risk that the operator should know.
@@ -46,6 +53,12 @@ impl Config {
                 "plain HTTP: an attacker on the network path can read events of clients, and answer in place of the backend",
             );
         }
+        if !self.webhooks.url.is_empty() && self.webhooks.secrets.is_empty() {
+            risk(
+                "webhooks.secrets",
+                "empty: webhooks are not signed, so the backend cannot distinguish them from requests of others",
+            );
+        }
         risks
     }
 
@@ -59,14 +72,28 @@ impl Config {
 
 fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
     let mut errors = Vec::new();
-    let mut error = |key, message| errors.push(InvalidSetting { key, message });
+    let mut error = |key, message: &str| errors.push(InvalidSetting { key, message: message.to_owned() });
     if !config.server.path.starts_with('/') || config.server.path.len() < 2 {
         error("server.path", "a path such as /socket.io is expected");
     }
-    if config.server.namespaces.is_empty()
-        || config.server.namespaces.iter().any(|name| !name.starts_with('/'))
-    {
-        error("server.namespaces", "at least one name is expected, and each begins with a slash");
+    if config.server.namespaces.is_empty() {
+        error("server.namespaces", "at least one name is expected, such as /");
+    }
+    for name in &config.server.namespaces {
+        if let Some(message) = invalid_namespace(name) {
+            error("server.namespaces", &message);
+        }
+    }
+    for origin in &config.origins.allowed {
+        if let Some(sent) = origin_list::correction(origin) {
+            let message = format!(
+                "{origin:?} matches no page: an origin is scheme, host and port; did you mean {sent}?"
+            );
+            error("origins.allowed", &message);
+        }
+    }
+    if let Some(message) = invalid_level(&config.log.level) {
+        error("log.level", &message);
     }
     for (key, value) in [
         ("transport.ping_interval_ms", config.transport.ping_interval_ms),
@@ -100,6 +127,9 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
         error("api.keys", "keys of at least 16 bytes are expected, such as `openssl rand -hex 16` prints");
     }
     let auth = &config.auth;
+    if !JWT_METHODS.contains(&auth.jwt_method.as_str()) {
+        error("auth.jwt_method", &unknown_name(&auth.jwt_method, JWT_METHODS, ""));
+    }
     let is_short = |secret: &Secret| !secret.is_empty() && secret.len() < MIN_KEY_LEN;
     for (key, secret) in [("auth.jwt_key", &auth.jwt_key), ("auth.session_secret", &auth.session_secret)] {
         if is_short(secret) {
@@ -122,9 +152,6 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
     if urls::names_a_user(&config.webhooks.url) {
         error("webhooks.url", no_user);
     }
-    if config.server.namespaces.iter().any(|name| name == STATS_NAMESPACE) {
-        error("server.namespaces", "/gateway is reserved for the gateway");
-    }
     for (key, message) in config.webhooks.invalid_settings(&config.transport) {
         error(key, message);
     }
@@ -132,6 +159,48 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
         error("origins.credentials", "not possible with the origin *: any page could act as its user");
     }
     errors
+}
+
+fn invalid_namespace(name: &str) -> Option<String> {
+    if !name.starts_with('/') {
+        return Some(format!("{name:?}: a name begins with a slash; did you mean /{name}?"));
+    }
+    if name == STATS_NAMESPACE {
+        return Some(format!("{name} is reserved for the gateway"));
+    }
+    if !name.contains('{') {
+        return None;
+    }
+    // The server that would have the namespace knows the syntax of patterns.
+    let server = socketio_server::Server::builder().build().ok()?;
+    server.of_pattern(name).err().map(|error| format!("{name}: {error}"))
+}
+
+/// What is wrong with a log level. A single word that is no level would be a target, and switch off all others.
+fn invalid_level(level: &str) -> Option<String> {
+    let is_level = |word: &str| {
+        LEVELS.contains(&word.to_lowercase().as_str())
+            || word.eq_ignore_ascii_case("off")
+            || word.parse::<u8>().is_ok()
+    };
+    for directive in level.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        if !is_level(level) && !directive.contains('[') {
+            return Some(unknown_name(level, LEVELS, ", or directives such as info,engineio=debug"));
+        }
+    }
+    level.parse::<tracing_subscriber::EnvFilter>().err().map(|error| error.to_string())
+}
+
+/// An unknown name, the known ones, and the most similar of them.
+fn unknown_name(name: &str, known: &[&str], or: &str) -> String {
+    let nearest = known
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+        .map(|known| (*known).to_owned())
+        .or_else(|| keys::nearest(name, known.iter().copied()));
+    let meant = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+    format!("{name:?} is unknown: {}{or}{meant}", keys::one_of(known))
 }
 
 #[cfg(test)]
@@ -158,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gateway_refuses_invalid_settings_of_a_program() {
-        let named = |error: &InvalidSetting| (error.key, error.message);
+        let named = |error: &InvalidSetting| (error.key, error.message.clone());
         let mut config = Config::default();
         let gateway = Gateway::new(config.clone()).unwrap();
         config.origins.allowed = vec!["*".to_owned()];
@@ -201,11 +270,34 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
     }
 
+    /// Anyone who can reach the backend can send it requests that look like webhooks.
+    #[test]
+    fn unsigned_webhooks_are_a_risk() {
+        let mut config = Config::default();
+        config.webhooks.url = "https://example.com/".to_owned();
+        let risks: Vec<_> = config.risks().iter().map(|risk| risk.key).collect();
+        assert_eq!(risks, ["webhooks.secrets"]);
+    }
+
+    #[test]
+    fn log_levels_are_words_or_directives() {
+        for level in
+            ["info", "WARN", "off", "info,engineio=debug", "engineio=trace", "info,[span{id=1}]=debug", ""]
+        {
+            assert_eq!(invalid_level(level), None, "{level}");
+        }
+        for level in ["verbose", "engineio", "engineio=loud", "info,quiet", "warning"] {
+            let message = invalid_level(level).unwrap();
+            assert!(message.contains("error, warn, info, debug or trace is expected"), "{level}: {message}");
+        }
+    }
+
     #[test]
     fn plain_http_to_others_is_a_risk() {
         let mut config = Config::default();
         config.auth.jwks = "http://127.0.0.1/keys".to_owned();
         config.webhooks.url = "https://example.com/".to_owned();
+        config.webhooks.secrets = vec!["a secret of 16 bytes".into()];
         assert_eq!(config.risks(), []);
         config.auth.jwks = "http://keys.example.com/".to_owned();
         config.webhooks.url = "http://10.0.0.1/".to_owned();

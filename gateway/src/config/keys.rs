@@ -56,3 +56,13 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     let best = rated.filter(|(alike, _)| *alike >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b));
     best.map(|(_, known)| known.to_owned())
 }
+
+/// Names as a sentence: `a, b or c is expected`.
+pub(super) fn one_of<S: AsRef<str>>(names: &[S]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => format!("{only} is expected"),
+        [others @ .., last] => format!("{} or {last} is expected", others.join(", ")),
+    }
+}

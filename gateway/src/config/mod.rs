@@ -8,13 +8,16 @@ mod check;
 mod keys;
 mod limits;
 pub mod load;
+mod origin_list;
+pub(crate) mod sample;
 mod secret;
 mod urls;
 pub mod webhooks;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::check::{InvalidSetting, RiskySetting};
 pub use self::limits::{Excess, Limits};
@@ -56,7 +59,8 @@ pub struct Config {
 #[serde(default)]
 pub struct Server {
     /// IP address to listen on. Default `127.0.0.1`: reachable only from this machine; `0.0.0.0` or `::`:
-    /// reachable from other machines.
+    /// reachable from other machines. `localhost` is `127.0.0.1`.
+    #[serde(deserialize_with = "host")]
     pub host: IpAddr,
     /// Port to listen on. Default 8000; 0 takes a free port.
     pub port: u16,
@@ -105,6 +109,19 @@ impl Default for Server {
             drain_ms: 10_000,
         }
     }
+}
+
+/// Deserializes an address to listen on. Names are not resolved, as a name may have several addresses.
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().map_err(|_| {
+        D::Error::custom(
+            "an IP address is expected: 127.0.0.1 is reachable from this machine, 0.0.0.0 or :: from others too",
+        )
+    })
 }
 
 /// TLS without a proxy. It costs about 8 KiB of memory per connection.

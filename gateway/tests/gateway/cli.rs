@@ -272,6 +272,9 @@ async fn risky_settings_are_reported() {
     let (shown, errors) = said(&checked);
     assert!(checked.status.success() && shown.contains("keys.example.com"), "{shown}");
     assert!(errors.contains("warning: auth.jwks: plain HTTP"), "{errors}");
+    let (_, errors) = said(&run(&["check-config", "--set", "webhooks.url=http://127.0.0.1:9000/"]).await);
+    assert!(errors.contains("warning: webhooks.secrets: empty: webhooks are not signed"), "{errors}");
+    assert!(errors.ends_with("the configuration is ok\n"), "{errors}");
 }
 
 #[tokio::test]
@@ -281,7 +284,12 @@ async fn invalid_settings_are_reported() {
             &["check-config", "--set", "sever.port=1"][..],
             "unknown setting sever.port; did you mean server.port?",
         ),
-        (&["serve", "--port", "x"], "(server.port): a whole number is expected"),
+        (
+            &["serve", "--port", "x"],
+            "the command line: server.port: a whole number from 0 to 65535 is expected",
+        ),
+        (&["serve", "--log-level", "verbose"], "the command line: log.level: \"verbose\" is unknown"),
+        (&["check-config", "--log-level", "verbose"], "the command line: log.level: \"verbose\" is unknown"),
         (&["check-config", "--set", "server.namespaces=/a/{b"], "server.namespaces: /a/{b: "),
         (&["check-config", "--config", "/nonexistent.toml"], "/nonexistent.toml: "),
         (&["check-config", "--set", "x"], "section.key=value is expected"),
@@ -290,6 +298,55 @@ async fn invalid_settings_are_reported() {
         assert!(!output.status.success());
         let (_, errors) = said(&output);
         assert!(errors.contains(expected), "{arguments:?}: {errors}");
+    }
+}
+
+/// The sample file has the values of the command line and of the file, and no others.
+#[tokio::test]
+async fn the_sample_file_takes_settings() {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(file.path(), "[limits]\nevents_per_second = 7\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let mut command = program(&["gen-config", "--port", "9123", "--config", path]);
+    let output = soon(command.env("GATEWAY_LOG_LEVEL", "debug").output()).await.unwrap();
+    let (sample, errors) = said(&output);
+    let sample: toml::Table = toml::from_str(&sample).unwrap_or_else(|error| panic!("{error}: {errors}"));
+    assert_eq!(sample["server"]["port"].as_integer(), Some(9123));
+    assert_eq!(sample["limits"]["events_per_second"].as_integer(), Some(7));
+    assert_eq!(sample["log"]["level"].as_str(), Some("info"));
+    let refused = run(&["gen-config", "--port", "x"]).await;
+    assert!(!refused.status.success() && said(&refused).1.contains("server.port"));
+}
+
+/// The error names the address that does not answer, which settings may have determined.
+#[tokio::test]
+async fn the_health_check_names_the_address() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let output = run(&["healthcheck", "--port", &address.port().to_string()]).await;
+    let expected = format!("socketio-gateway: http://{address}/health/ready: Connection refused");
+    assert!(said(&output).1.starts_with(&expected), "{}", said(&output).1);
+}
+
+#[tokio::test]
+async fn columns_of_lists_are_apart() {
+    for (what, cells) in [
+        ("routes", &["GET", "/info", "Name, version"][..]),
+        ("routes", &["POST", "/api/auth/acquire-session"]),
+        ("events", &["authenticate", "replaces the token"]),
+    ] {
+        let (listed, _) = said(&run(&["list", what]).await);
+        let columns = |line: &str| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let is_row =
+            |line: &str| columns(line).iter().zip(cells).all(|(found, cell)| found.starts_with(cell));
+        assert!(listed.lines().any(is_row), "{cells:?}: {listed}");
     }
 }
 

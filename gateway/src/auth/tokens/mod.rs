@@ -1,6 +1,7 @@
 //! Tokens that authenticate clients: JWTs of other issuers, whose keys are in the configuration, and session
 //! tokens of the gateway.
 
+mod cause;
 mod jwks;
 mod signer;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use self::cause::cause;
 use self::jwks::Jwks;
 pub use self::jwks::JwksError;
 pub(crate) use self::signer::TokenSigner;
@@ -229,9 +231,11 @@ impl Tokens {
                 "none of auth.jwt_key, auth.jwks and auth.session_secret is set".to_owned()
             }
             (None, None) => "the user name is invalid, or the token has expired".to_owned(),
-            (Some(error), None) => format!("as a session token: {error}"),
-            (None, Some(error)) => format!("as a JWT: {error}"),
-            (Some(session), Some(jwt)) => format!("as a JWT: {jwt}; as a session token: {session}"),
+            (Some(error), None) => format!("as a session token: {}", cause(&error)),
+            (None, Some(error)) => format!("as a JWT: {}", cause(&error)),
+            (Some(session), Some(jwt)) => {
+                format!("as a JWT: {}; as a session token: {}", cause(&jwt), cause(&session))
+            }
         }
     }
 

@@ -4,14 +4,21 @@
 //! same name everywhere: `server.port` in the file, `GATEWAY_SERVER_PORT` in the environment, `--set
 //! server.port=…` on the command line.
 
+mod file;
+mod value;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "fuzzing")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use self::file::FileSettings;
+use super::Config;
 use super::keys::{self, Unknown};
-use super::{Config, InvalidSetting};
 
 /// Environment variables that similar programs read, with the setting each maps to. `GATEWAY_…` variables
 /// take precedence.
@@ -23,6 +30,9 @@ const CUSTOMARY: &[(&str, &str)] = &[
     ("CORS_ORIGIN", "origins.allowed"),
 ];
 const PREFIX: &str = "GATEWAY_";
+const COMMAND_LINE: &str = "the command line";
+/// Settings whose checks read other settings of their section too.
+const JOINT: &[&str] = &["tls", "auth.anonymous", "internal.allow_without_key"];
 
 /// Error of loading a configuration.
 #[derive(Debug, Error)]
@@ -47,7 +57,7 @@ pub enum LoadError {
     /// A setting is named that does not exist.
     #[error("{origin}: unknown setting {key}{}", did_you_mean(near.as_deref()))]
     UnknownKey {
-        /// Source that names it: the path of the file, the environment, or the command line.
+        /// Source that names it: the path and line of the file, the environment, or the command line.
         origin: String,
         /// Unknown name.
         key: String,
@@ -55,8 +65,11 @@ pub enum LoadError {
         near: Option<String>,
     },
     /// A setting has an invalid value.
-    #[error("{key}: {message}")]
+    #[error("{}{key}: {message}", prefix(origin))]
     Value {
+        /// Source of the value: the path and line of the file, the environment, or the command line. Empty for a
+        /// default that does not fit the other settings.
+        origin: String,
         /// Name of the setting.
         key: String,
         /// Expected value.
@@ -64,10 +77,8 @@ pub enum LoadError {
     },
 }
 
-impl From<InvalidSetting> for LoadError {
-    fn from(InvalidSetting { key, message }: InvalidSetting) -> Self {
-        Self::Value { key: key.to_owned(), message: message.to_owned() }
-    }
+fn prefix(origin: &str) -> String {
+    if origin.is_empty() { String::new() } else { format!("{origin}: ") }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -98,63 +109,74 @@ impl fmt::Debug for Sources {
     }
 }
 
+/// Merged sources.
+#[derive(Default)]
+struct Merged {
+    tree: Map<String, Value>,
+    /// Source of each section and setting.
+    origins: HashMap<String, String>,
+    errors: Vec<LoadError>,
+}
+
 impl Sources {
     /// Loads the configuration, or returns all errors found.
     pub fn load(&self) -> Result<Config, Vec<LoadError>> {
-        let tree = match self.file.as_deref().map(read) {
-            None => Map::new(),
-            Some(Ok(tree)) => tree,
-            Some(Err(error)) => return Err(vec![error]),
-        };
-        self.merge(tree)
+        self.merge(self.file()?).config()
+    }
+
+    /// The settings that these sources contain, without defaults, as a JSON tree.
+    pub(crate) fn given(&self) -> Result<Map<String, Value>, Vec<LoadError>> {
+        self.load()?;
+        Ok(self.merge(self.file()?).tree)
+    }
+
+    fn file(&self) -> Result<FileSettings, Vec<LoadError>> {
+        match self.file.as_deref().map(file::read) {
+            None => Ok(FileSettings::default()),
+            Some(read) => read.map_err(|error| vec![error]),
+        }
     }
 
     /// Loads the configuration with `text` as the contents of the file.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn load_text(&self, file: &Path, text: &str) -> Result<Config, Vec<LoadError>> {
-        self.merge(parse(file, text).map_err(|error| vec![error])?)
+        self.merge(file::parse(file, text).map_err(|error| vec![error])?).config()
     }
 
-    /// Merges the tree of the file with the environment and the command line.
-    fn merge(&self, mut tree: Map<String, Value>) -> Result<Config, Vec<LoadError>> {
+    /// Merges the tree of the file with the environment and the command line. Unknown settings are errors.
+    fn merge(&self, FileSettings { mut tree, lines }: FileSettings) -> Merged {
         let template = template();
-        let mut errors = Vec::new();
-        let origin = self.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-        errors.extend(keys::unknown(&template, &tree).into_iter().map(|it| unknown(&origin, it)));
-        // serde would deserialize a list as the fields of the section in their order.
-        errors.extend(tree.iter().filter(|(_, settings)| !settings.is_object()).map(|(section, _)| {
-            LoadError::Value { key: section.clone(), message: "a table is expected".to_owned() }
-        }));
-        self.environment(&template, &mut tree, &mut errors);
-        for (key, value) in &self.flags {
-            if let Err(error) = set(&template, &mut tree, "the command line", key, value) {
-                errors.push(error);
+        let path = self.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let at = |name: &str| lines.get(name).map_or_else(|| path.clone(), |line| format!("{path}:{line}"));
+        let unknown = keys::unknown(&template, &tree);
+        let mut errors: Vec<LoadError> = unknown
+            .into_iter()
+            .map(|Unknown { key, near }| LoadError::UnknownKey { origin: at(&key), key, near })
+            .collect();
+        tree.retain(|section, settings| {
+            let is_known = template.contains_key(section);
+            // serde would deserialize a list as the fields of the section in their order.
+            if is_known && !settings.is_object() {
+                let message = "a table is expected".to_owned();
+                errors.push(LoadError::Value { origin: at(section), key: section.clone(), message });
             }
+            is_known && settings.is_object()
+        });
+        let origins = lines.keys().map(|name| (name.clone(), at(name))).collect();
+        let mut merged = Merged { tree, origins, errors };
+        self.environment(&template, &mut merged);
+        for (key, value) in &self.flags {
+            merged.set(&template, COMMAND_LINE, key, value);
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let config: Config = serde_path_to_error::deserialize(Value::Object(tree)).map_err(|error| {
-            let key = error.path().to_string();
-            vec![LoadError::Value { key, message: error.into_inner().to_string() }]
-        })?;
-        match config.check() {
-            Ok(()) => Ok(config),
-            Err(errors) => Err(errors.into_iter().map(LoadError::from).collect()),
-        }
+        merged
     }
 
-    fn environment(
-        &self,
-        template: &Map<String, Value>,
-        tree: &mut Map<String, Value>,
-        errors: &mut Vec<LoadError>,
-    ) {
+    fn environment(&self, template: &Map<String, Value>, merged: &mut Merged) {
         for (variable, key) in CUSTOMARY {
             if let Some((_, value)) = self.environment.iter().find(|(name, _)| name == variable) {
                 // Other programs read these variables too, and some write the level in upper case.
                 let value = if *key == "log.level" { value.to_lowercase() } else { value.clone() };
-                errors.extend(set(template, tree, variable, key, &value).err());
+                merged.set(template, variable, key, &value);
             }
         }
         let names = keys::all(template);
@@ -167,14 +189,88 @@ impl Sources {
                 continue;
             }
             match variables.iter().find(|(known, _)| known == variable) {
-                Some((_, key)) => errors.extend(set(template, tree, variable, key, value).err()),
-                None => errors.push(LoadError::UnknownKey {
+                Some((_, key)) => merged.set(template, variable, key, value),
+                None => merged.errors.push(LoadError::UnknownKey {
                     origin: "the environment".to_owned(),
                     key: variable.clone(),
                     near: keys::nearest(variable, variables.iter().map(|(known, _)| known.as_str())),
                 }),
             }
         }
+    }
+}
+
+impl Merged {
+    /// Stores a textual value of the environment or the command line, converted to the type of the setting's default.
+    fn set(&mut self, template: &Map<String, Value>, origin: &str, name: &str, text: &str) {
+        let place = name
+            .split_once('.')
+            .and_then(|(section, key)| Some((section, key, template.get(section)?.get(key)?)));
+        let Some((section, key, default)) = place else {
+            let names = keys::all(template);
+            let near = keys::elsewhere(template, name)
+                .or_else(|| keys::nearest(name, names.iter().map(String::as_str)));
+            self.errors.push(LoadError::UnknownKey { origin: origin.to_owned(), key: name.to_owned(), near });
+            return;
+        };
+        let Some(value) = typed(default, text) else {
+            let message = value::expected(name, default);
+            self.errors.push(LoadError::Value { origin: origin.to_owned(), key: name.to_owned(), message });
+            return;
+        };
+        if let Some(section) = self.tree.entry(section).or_insert_with(|| Map::new().into()).as_object_mut() {
+            section.insert(key.to_owned(), value);
+            self.origins.insert(name.to_owned(), origin.to_owned());
+        }
+    }
+
+    fn error(&self, key: &str, message: String) -> LoadError {
+        let origin = self.origins.get(key).cloned().unwrap_or_default();
+        LoadError::Value { origin, key: key.to_owned(), message }
+    }
+
+    /// The configuration, or all errors: unknown settings, values of wrong types, and what [`Config::check`] finds in
+    /// the other settings.
+    fn config(mut self) -> Result<Config, Vec<LoadError>> {
+        let template = template();
+        let mut tree = std::mem::take(&mut self.tree);
+        let mut rejected = Vec::new();
+        for (section, settings) in tree.iter_mut().filter_map(|(name, it)| Some((name, it.as_object_mut()?)))
+        {
+            settings.retain(|key, value| {
+                let name = format!("{section}.{key}");
+                let default = template.get(section).and_then(|it| it.get(key));
+                let message = default.and_then(|default| value::rejection(&name, default, value));
+                rejected.extend(message.clone().map(|message| (name, message)));
+                message.is_none()
+            });
+        }
+        let section_of = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let incomplete: Vec<String> = rejected.iter().map(|(name, _)| section_of(name)).collect();
+        for (name, message) in rejected {
+            let error = self.error(&name, message);
+            self.errors.push(error);
+        }
+        let config: Config = match serde_json::from_value(Value::Object(tree)) {
+            Ok(config) => config,
+            // Unreachable: each value was accepted alone.
+            Err(error) => {
+                let message = error.to_string();
+                self.errors.push(LoadError::Value {
+                    origin: String::new(),
+                    key: "settings".to_owned(),
+                    message,
+                });
+                return Err(self.errors);
+            }
+        };
+        for invalid in config.check().err().into_iter().flatten() {
+            if !(JOINT.contains(&invalid.key) && incomplete.contains(&section_of(invalid.key))) {
+                let error = self.error(invalid.key, invalid.message);
+                self.errors.push(error);
+            }
+        }
+        if self.errors.is_empty() { Ok(config) } else { Err(self.errors) }
     }
 }
 
@@ -187,78 +283,27 @@ pub(crate) fn template() -> Map<String, Value> {
     }
 }
 
-fn read(path: &Path) -> Result<Map<String, Value>, LoadError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    parse(path, &text)
-}
-
-fn parse(path: &Path, text: &str) -> Result<Map<String, Value>, LoadError> {
-    let syntax = |message: String| LoadError::Syntax { path: path.to_owned(), message };
-    if path.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(text).map_err(|error| syntax(error.to_string()))
-    } else {
-        let table: toml::Table = toml::from_str(text).map_err(|error| syntax(toml_error(text, &error)))?;
-        match serde_json::to_value(table) {
-            Ok(Value::Object(tree)) => Ok(tree),
-            _ => Err(syntax("not a table".to_owned())),
-        }
-    }
-}
-
-/// Position and cause of a TOML error. The line itself is left out, because it may hold a key.
-fn toml_error(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
-    format!("TOML parse error at line {line}, column {column}: {}", error.message())
-}
-
-fn unknown(origin: &str, Unknown { key, near }: Unknown) -> LoadError {
-    LoadError::UnknownKey { origin: origin.to_owned(), key, near }
-}
-
-/// Converts a textual value to the type of the setting's default, and stores it in the tree.
-fn set(
-    template: &Map<String, Value>,
-    tree: &mut Map<String, Value>,
-    origin: &str,
-    name: &str,
-    text: &str,
-) -> Result<(), LoadError> {
-    let place = name
-        .split_once('.')
-        .and_then(|(section, key)| Some((section, key, template.get(section)?.get(key)?)));
-    let Some((section, key, default)) = place else {
-        let names = keys::all(template);
-        let near =
-            keys::elsewhere(template, name).or_else(|| keys::nearest(name, names.iter().map(String::as_str)));
-        return Err(LoadError::UnknownKey { origin: origin.to_owned(), key: name.to_owned(), near });
-    };
-    let wrong =
-        |message: &str| LoadError::Value { key: format!("{origin} ({name})"), message: message.to_owned() };
-    let value = match default {
+/// Converts a text to the type of a setting's default. A text that is no JSON is taken as it is where a setting
+/// accepts texts.
+fn typed(default: &Value, text: &str) -> Option<Value> {
+    match default {
         Value::Bool(_) => match text {
-            "true" | "1" | "yes" | "on" => true.into(),
-            "false" | "0" | "no" | "off" => false.into(),
-            _ => return Err(wrong("true or false is expected")),
+            "true" | "1" | "yes" | "on" => Some(true.into()),
+            "false" | "0" | "no" | "off" => Some(false.into()),
+            _ => None,
         },
-        Value::Number(_) => {
-            text.parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number is expected"))?
-        }
-        Value::Array(_) if text.starts_with('[') => serde_json::from_str(text)
-            .map_err(|_| wrong("a list is expected, as JSON or separated by commas"))?,
+        Value::Number(_) => text.parse::<u64>().ok().map(Value::from),
+        Value::Array(_) if text.starts_with('[') => serde_json::from_str(text).ok(),
         Value::Array(_) => {
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(items.map(Value::from).collect())
         }
-        Value::Object(_) => serde_json::from_str(text).map_err(|_| wrong("a table is expected, as JSON"))?,
-        Value::Null | Value::String(_) => text.into(),
-    };
-    if let Some(section) = tree.entry(section).or_insert_with(|| Map::new().into()).as_object_mut() {
-        section.insert(key.to_owned(), value);
+        Value::Object(_) => serde_json::from_str(text).ok(),
+        Value::Null | Value::String(_) => Some(text.into()),
     }
-    Ok(())
 }
 
+#[cfg(test)]
+mod mistakes;
 #[cfg(test)]
 mod tests;

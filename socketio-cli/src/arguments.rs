@@ -4,10 +4,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use engineio::client::ClientBuilder;
+use engineio::client::{ClientBuilder, Tls};
 use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use socketio_client::{Manager, ManagerBuilder, Protocol, Socket, Transport};
+
+use crate::tls;
 
 /// Socket.IO on the command line.
 #[derive(Debug, Parser)]
@@ -20,13 +22,13 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print incoming events; send each line of standard input as an event: its name, then its arguments as
-    /// JSON.
+    /// JSON, as in `message "hello" 1`. A line with invalid JSON is reported and not sent.
     Connect(Connect),
     /// Send one event, and optionally print its acknowledgement.
     Emit(Emit),
     /// Open many connections, and measure the latency of connections and events.
     Load(Load),
-    /// Diagnose a server and the proxies in front of it.
+    /// Diagnose a server and the proxies in front of it. With --transport only the listed transports are checked.
     Doctor(Doctor),
 }
 
@@ -107,11 +109,21 @@ pub(crate) struct Server {
     /// Header that is added to each request: "Name: value". May be repeated.
     #[arg(long = "header", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Query parameter that is added to each request: "name=value". May be repeated.
+    #[arg(long = "query", value_name = "NAME=VALUE", value_parser = parameter)]
+    query: Vec<(String, String)>,
+    /// PEM file of the certificate authorities to trust, in place of those of the operating system.
+    #[arg(long, value_name = "FILE", value_parser = tls::trusting)]
+    ca: Option<Tls>,
+    /// Accept any certificate of the server. Only for tests: anyone on the network path can read and change
+    /// everything.
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
     /// Path of the Engine.IO endpoint.
     #[arg(long, default_value = "/socket.io/")]
     path: String,
     /// Transports to use, in order of preference: `websocket`, `websocket,polling`. Default: polling, then
-    /// WebSocket. The doctor checks the transports that are listed.
+    /// WebSocket.
     #[arg(long = "transport", value_name = "TRANSPORT", value_delimiter = ',', value_parser = transport)]
     transports: Vec<Transport>,
     /// Encode packets as msgpack, for servers that use that parser.
@@ -162,6 +174,14 @@ impl Server {
         for (name, value) in &self.headers {
             engine = engine.header(name.clone(), value.clone());
         }
+        for (name, value) in &self.query {
+            engine = engine.query(name, value);
+        }
+        // If the settings could not be made, certificates would still be verified.
+        let unverified = self.insecure.then(|| tls::unverified().ok()).flatten();
+        if let Some(tls) = self.ca.clone().or(unverified) {
+            engine = engine.tls(tls);
+        }
         if self.transports.is_empty() { engine } else { engine.transports(self.transports.clone()) }
     }
 
@@ -190,6 +210,11 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::try_from(name.trim()).map_err(|error| error.to_string())?;
     let value = HeaderValue::try_from(value.trim()).map_err(|error| error.to_string())?;
     Ok((name, value))
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected a parameter as `name=value`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn transport(text: &str) -> Result<Transport, String> {

@@ -4,10 +4,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use serde_json::Value;
-use socketio_client::{Args, EmitError, Socket, SocketEvent};
+use socketio_client::{Args, Socket, SocketEvent};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::arguments::{Connect, argument};
+use crate::arguments::Connect;
 use crate::print;
 
 pub(crate) async fn run(arguments: &Connect) -> Result<ExitCode, Box<dyn Error>> {
@@ -17,6 +17,8 @@ pub(crate) async fn run(arguments: &Connect) -> Result<ExitCode, Box<dyn Error>>
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut input_open = true;
     let mut refused = false;
+    let mut number = 0;
+    let mut unsent = false;
     loop {
         tokio::select! {
             event = events.recv() => {
@@ -25,22 +27,31 @@ pub(crate) async fn run(arguments: &Connect) -> Result<ExitCode, Box<dyn Error>>
                 print::event(&event, arguments.json)?;
             }
             line = lines.next_line(), if input_open => match line? {
-                Some(line) => send(&socket, &line)?,
+                Some(line) => {
+                    number += 1;
+                    if let Err(error) = send(&socket, &line) {
+                        unsent = true;
+                        print::error(&format!("line {number}: {error}"));
+                    }
+                }
                 None => input_open = false,
             },
         }
     }
-    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if refused || unsent { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Sends a line as an event: a name, then JSON values. Arguments that are not valid JSON are sent as one
-/// string.
-fn send(socket: &Socket, line: &str) -> Result<(), EmitError> {
+/// Sends a line as an event: a name, then JSON values.
+fn send(socket: &Socket, line: &str) -> Result<(), Box<dyn Error>> {
     let line = line.trim();
     let (event, rest) = line.split_once(' ').unwrap_or((line, ""));
     if event.is_empty() {
         return Ok(());
     }
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(rest).into_iter().collect();
-    socket.emit(event, &Args(values.unwrap_or_else(|_| vec![argument(rest)])))
+    let values = values.map_err(|error| {
+        let text = Value::from(rest);
+        format!("JSON is expected after the name of the event ({error}); for a text: {event} {text}")
+    })?;
+    Ok(socket.emit(event, &Args(values))?)
 }

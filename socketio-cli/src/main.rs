@@ -7,8 +7,8 @@ mod doctor;
 mod emit;
 mod load;
 mod print;
+mod tls;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,20 +26,8 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            print_error(&*error);
+            print::error(&print::with_causes(&*error));
             ExitCode::FAILURE
         }
     }
-}
-
-/// Prints an error and its causes in one line.
-fn print_error(error: &(dyn Error + 'static)) {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    eprintln!("sio: {line}");
 }

@@ -1,5 +1,6 @@
 //! Output: events as text or as JSON lines.
 
+use std::error::Error;
 use std::io::{self, Write};
 
 use base64::Engine as _;
@@ -17,7 +18,7 @@ fn arguments(args: &RawArgs) -> (Vec<Value>, Vec<String>) {
 pub(crate) fn event(event: &SocketEvent, as_json: bool) -> io::Result<()> {
     let mut line = match event {
         SocketEvent::Connect { recovered } => json!({ "type": "connect", "recovered": recovered }),
-        SocketEvent::ConnectError(error) => json!({ "type": "connect_error", "message": error.to_string() }),
+        SocketEvent::ConnectError(error) => json!({ "type": "connect_error", "message": with_causes(error) }),
         SocketEvent::Disconnect(reason) => json!({ "type": "disconnect", "reason": reason.as_str() }),
         SocketEvent::Event { event, .. } => {
             let (args, attachments) = arguments(event.args());
@@ -60,4 +61,23 @@ pub(crate) fn line_out(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+/// Prints an error to the standard error.
+pub(crate) fn error(error: &str) {
+    eprintln!("sio: {error}");
+}
+
+/// An error and its causes in one line. Causes that the error itself names are left out.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
 }

@@ -15,7 +15,9 @@ pub(super) fn explain(error: &TransportError, transport: Transport) -> String {
     match http {
         HttpError::Connect(error) => format!("the server cannot be reached ({error})"),
         HttpError::Tls(error) => {
-            format!("TLS failed ({error}): the certificate is not trusted, or the port does not serve https")
+            format!(
+                "TLS failed ({error}): the certificate is not trusted (see --ca and --insecure), or the port does not serve https"
+            )
         }
         HttpError::Proxy(status) => {
             format!("the proxy from the environment variables refused with status {status}")
@@ -41,6 +43,9 @@ fn explain_status(status: u16, body: &str, transport: Transport) -> String {
         }
         _ if body.contains("\"code\":0") || body == "Transport unknown" => {
             format!("the server does not allow the transport {transport}")
+        }
+        400 if body.contains("\"code\":3") && transport == Transport::WebSocket.as_str() => {
+            "status 400 (Bad request): the server received no WebSocket request: a proxy does not forward the header \"Upgrade\"".to_owned()
         }
         301 | 302 | 307 | 308 => format!("status {status}: the server redirects, usually to https or to another host"),
         401 | 403 => format!(

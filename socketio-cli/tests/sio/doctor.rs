@@ -112,6 +112,7 @@ async fn the_doctor_explains_problems_of_the_network_path() {
         "HTTP/1.1 301 Moved Permanently\r\nLocation: /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html></html>";
     const UNSUPPORTED: &str = "HTTP/1.1 400 Bad Request\r\nContent-Length: 51\r\nConnection: close\r\n\r\n{\"code\":5,\"message\":\"Unsupported protocol version\"}\n";
+    const NO_UPGRADE: &str = "HTTP/1.1 400 Bad Request\r\nContent-Length: 34\r\nConnection: close\r\n\r\n{\"code\":3,\"message\":\"Bad request\"}";
     const SSH: &str = "SSH-2.0-OpenSSH_9.2\r\n";
     let server = start().await;
     let all = |response: &'static str| peer(None, move |_| Some(response));
@@ -132,6 +133,10 @@ async fn the_doctor_explains_problems_of_the_network_path() {
         (
             without_websocket,
             "status 502: a proxy responds, but cannot reach the server behind it over websocket",
+        ),
+        (
+            peer(Some(server), |head| head.contains("transport=websocket").then_some(NO_UPGRADE)).await,
+            "status 400 (Bad request): the server received no WebSocket request: a proxy does not forward",
         ),
         (without_upgrade, "the server offers WebSocket, but the upgrade failed"),
     ] {

@@ -5,6 +5,7 @@ mod doctor;
 mod events;
 mod load;
 mod proxies;
+mod tls;
 
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};

@@ -123,7 +123,8 @@ mod tests {
         let paths = ["docs/guide.md", "engine/src/io/", "engine/src/io/mod.rs", "other/src/io/read.rs"];
         let paths: Vec<String> = paths.map(str::to_owned).to_vec();
         let exists = |path| Name { line: 1, heading: "engine", path }.exists(&paths);
-        for path in ["docs/guide.md", "io/", "io/mod.rs", "engine/src/io", "other/src/io/read.rs", "read.rs"] {
+        for path in ["docs/guide.md", "io/", "io/mod.rs", "engine/src/io", "other/src/io/read.rs", "read.rs"]
+        {
             assert!(exists(path), "{path}");
         }
         for path in ["guide.txt", "io/read.rs", "o/mod.rs", "io/mod.r", "engine/io/mod.rs"] {

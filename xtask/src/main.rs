@@ -4,6 +4,7 @@ mod bench;
 mod coverage;
 mod documents;
 mod excerpt;
+mod guide;
 mod instructions;
 mod layering;
 mod limits;

@@ -6,7 +6,7 @@ use crate::instructions::{self, Compared};
 use crate::paths::root;
 use crate::run::Run;
 use crate::workspace::{self, APART, LIBRARIES};
-use crate::{bench, coverage, documents, layering, limits, msrv, package, tools};
+use crate::{bench, coverage, documents, guide, layering, limits, msrv, package, tools};
 
 /// The result of a stage that did not fail.
 enum Done {
@@ -43,6 +43,11 @@ const STAGES: &[Stage] = &[
         name: "paths",
         about: "the files that ARCHITECTURE.md and CONTRIBUTING.md name exist",
         run: existing,
+    },
+    Stage {
+        name: "guide",
+        about: "mdBook builds the guide, and the links of all Markdown files lead somewhere",
+        run: guided,
     },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage {
@@ -177,6 +182,10 @@ fn limited() -> Outcome {
 
 fn existing() -> Outcome {
     documents::check(&root()).map(|()| Done::Passed)
+}
+
+fn guided() -> Outcome {
+    guide::check().map(|()| Done::Passed)
 }
 
 fn rust_version() -> Outcome {

@@ -8,6 +8,11 @@ use crate::run::Run;
 
 /// A cargo subcommand, from the PATH or built into `target/tools`.
 pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, String> {
+    cargo_tool_with(name, version, &[])
+}
+
+/// The same, with flags for its installation.
+pub(crate) fn cargo_tool_with(name: &str, version: &str, flags: &[&str]) -> Result<String, String> {
     if Run::new(name, &["--version"], &root()).output().is_ok() {
         return Ok(name.to_owned());
     }
@@ -15,11 +20,10 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<String, String> {
     let binary = folder.join("bin").join(name);
     if !binary.exists() {
         let folder = folder.to_string_lossy().into_owned();
-        Run::cargo(&["install", "--locked", "--version", version, "--root", &folder, name])
-            .status()
-            .map_err(|error| {
-                format!("{name} {version} is needed and could not be installed from crates.io\n{error}")
-            })?;
+        let install = ["install", "--locked", "--version", version, "--root", &folder, name];
+        Run::cargo(&[&install[..], flags].concat()).status().map_err(|error| {
+            format!("{name} {version} is needed and could not be installed from crates.io\n{error}")
+        })?;
     }
     Ok(binary.to_string_lossy().into_owned())
 }

@@ -78,8 +78,8 @@ struct Paths {
 impl Paths {
     fn build() -> Result<Self, String> {
         let valgrind = tools::valgrind()?;
-        Run::cargo(&["build", "--release", "-p", "benches", "--bin", "instructions"]).status()?;
-        let program = tools::target().join("release").join("instructions").to_string_lossy().into_owned();
+        Run::cargo(&["build", "--profile", "dist", "-p", "benches", "--bin", "instructions"]).status()?;
+        let program = tools::target().join("dist").join("instructions").to_string_lossy().into_owned();
         let list = Run::new(&program, &["--list"], &root()).output()?;
         let names = list.lines().filter_map(number_behind).collect();
         Ok(Self { valgrind, program, names })

@@ -11,6 +11,7 @@ mod limits;
 mod msrv;
 mod official;
 mod package;
+mod packaging;
 mod paths;
 mod run;
 mod stages;
@@ -28,6 +29,8 @@ cargo xtask instructions [--update | --runs N]
 cargo xtask layering [CRATE [FOLDER]]
                                  fails if modules form a cycle or violate the layers of tests/layering.txt; with
                                  a crate, prints an order of its modules that the code allows
+cargo xtask package KIND [--binary FILE]
+                                 packs the program of the gateway: deb, npm, wheel or rootfs
 cargo xtask official SUITE --checkout DIR [--runs N] [--retries N]
                                  runs an official suite (eio, eio-client, sio, sio-client) against our server";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
+        ["package", rest @ ..] => packaging::run(rest),
         ["test", "--list"] => {
             stages::list();
             Ok(())

@@ -6,7 +6,9 @@ use crate::instructions::{self, Compared};
 use crate::paths::root;
 use crate::run::Run;
 use crate::workspace::{self, APART, LIBRARIES};
-use crate::{bench, coverage, documents, guide, layering, limits, msrv, package, tools};
+use crate::{
+    bench, coverage, documents, guide, layering, limits, msrv, package, packaging, tools,
+};
 
 /// The result of a stage that did not fail.
 enum Done {
@@ -60,6 +62,11 @@ const STAGES: &[Stage] = &[
         name: "autobahn",
         about: "the cases of Autobahn, without those of compression, against the WebSockets of server and client",
         run: autobahn,
+    },
+    Stage {
+        name: "packaging",
+        about: "the gateway starts from a Debian package, an npm package, a wheel and a root file system",
+        run: packaged_programs,
     },
     Stage { name: "unit", about: "systemd understands the gateway's unit", run: unit },
     Stage {
@@ -217,6 +224,10 @@ fn autobahn() -> Outcome {
     let program = tools::target().join("debug").join("autobahn");
     let cases = ["tests/autobahn/run.py", &program.to_string_lossy()];
     all([Run::new(&python, &cases, &root()).limit(Duration::from_secs(330))])
+}
+
+fn packaged_programs() -> Outcome {
+    packaging::check().map(|()| Done::Passed)
 }
 
 fn unit() -> Outcome {

@@ -42,12 +42,12 @@ async fn in_force(variables: &[(&str, &str)]) -> toml::Table {
 async fn the_image_contains_the_built_program() {
     assert_eq!(
         one(DOCKERFILE, "RUN cargo"),
-        format!("build --release --locked --package {}", env!("CARGO_PKG_NAME"))
+        format!("build --profile dist --locked --package {}", env!("CARGO_PKG_NAME"))
     );
     let root = deploy().join("../..");
     assert!(root.join("Cargo.lock").exists(), "what --locked wants");
     let built = Path::new(env!("CARGO_BIN_EXE_socketio-gateway")).file_name().unwrap().to_str().unwrap();
-    let copied = format!("COPY --from=build /src/target/release/{built} /{built}");
+    let copied = format!("COPY --from=build /src/target/dist/{built} /{built}");
     assert!(DOCKERFILE.lines().any(|line| line == copied), "{copied}");
     let list = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap();
     assert_eq!(list(one(DOCKERFILE, "ENTRYPOINT")), [format!("/{built}")]);

@@ -169,8 +169,8 @@ impl Drop for Running {
 }
 
 fn socketio_client() -> Result<Launch, String> {
-    Run::cargo(&["build", "--release", "-p", "tests", "--bin", "bench-client"]).status()?;
-    let program = tools::target().join("release").join("bench-client").to_string_lossy().into_owned();
+    Run::cargo(&["build", "--profile", "dist", "-p", "tests", "--bin", "bench-client"]).status()?;
+    let program = tools::target().join("dist").join("bench-client").to_string_lossy().into_owned();
     let lock = |name: &str| locked(".", name);
     let version = format!("socketio-client {}, tokio {}", lock("socketio-client-tokio")?, lock("tokio")?);
     Ok(Launch { version, ..program_of(program) })

@@ -81,7 +81,8 @@ pub(super) fn run() -> Result<(), String> {
 
 /// The released program with its default settings.
 fn gateway() -> Result<Launch, String> {
-    Run::cargo(&["build", "--release", "-p", "socketio-gateway", "--bin", "socketio-gateway"]).status()?;
-    let program = tools::target().join("release").join("socketio-gateway").to_string_lossy().into_owned();
+    Run::cargo(&["build", "--profile", "dist", "-p", "socketio-gateway", "--bin", "socketio-gateway"])
+        .status()?;
+    let program = tools::target().join("dist").join("socketio-gateway").to_string_lossy().into_owned();
     Ok(Launch { arguments: vec!["serve".to_owned()], ..servers::program_of(program) })
 }

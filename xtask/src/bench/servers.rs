@@ -39,8 +39,8 @@ pub(super) fn load_generator() -> Result<String, String> {
 }
 
 pub(super) fn ours() -> Result<Launch, String> {
-    Run::cargo(&["build", "--release", "-p", "tests", "--bin", "bench-server"]).status()?;
-    let program = tools::target().join("release").join("bench-server").to_string_lossy().into_owned();
+    Run::cargo(&["build", "--profile", "dist", "-p", "tests", "--bin", "bench-server"]).status()?;
+    let program = tools::target().join("dist").join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
     // The version names the allocator, because the others use the default one of their platform.
     let allocator =

@@ -19,7 +19,8 @@ const ROUNDS: &str = "3";
 pub(super) fn run() -> Result<(), String> {
     Run::cargo(&[
         "build",
-        "--release",
+        "--profile",
+        "dist",
         "-p",
         "socketio-gateway",
         "-p",
@@ -30,7 +31,7 @@ pub(super) fn run() -> Result<(), String> {
         "bench-slow-edge",
     ])
     .status()?;
-    let program = |name: &str| tools::target().join("release").join(name).to_string_lossy().into_owned();
+    let program = |name: &str| tools::target().join("dist").join(name).to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
     let mut rows = String::new();
     for tls in ["plain", "tls"] {

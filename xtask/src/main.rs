@@ -16,6 +16,7 @@ mod paths;
 mod run;
 mod stages;
 mod tools;
+mod workflows;
 mod workspace;
 
 use std::process::ExitCode;

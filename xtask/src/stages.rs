@@ -7,7 +7,7 @@ use crate::paths::root;
 use crate::run::Run;
 use crate::workspace::{self, APART, LIBRARIES};
 use crate::{
-    bench, coverage, documents, guide, layering, limits, msrv, package, packaging, tools,
+    bench, coverage, documents, guide, layering, limits, msrv, package, packaging, tools, workflows,
 };
 
 /// The result of a stage that did not fail.
@@ -68,6 +68,7 @@ const STAGES: &[Stage] = &[
         about: "the gateway starts from a Debian package, an npm package, a wheel and a root file system",
         run: packaged_programs,
     },
+    Stage { name: "workflows", about: "the workflows of .github are valid", run: linted_workflows },
     Stage { name: "unit", about: "systemd understands the gateway's unit", run: unit },
     Stage {
         name: "coverage",
@@ -228,6 +229,10 @@ fn autobahn() -> Outcome {
 
 fn packaged_programs() -> Outcome {
     packaging::check().map(|()| Done::Passed)
+}
+
+fn linted_workflows() -> Outcome {
+    workflows::check().map(|()| Done::Passed)
 }
 
 fn unit() -> Outcome {

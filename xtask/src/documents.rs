@@ -1,7 +1,8 @@
 //! The files and folders that ARCHITECTURE.md and CONTRIBUTING.md name in backticks exist.
 //!
-//! A name with a slash is a path from the root, or the end of a path in the crate whose name is the heading above
-//! it, as `outbox/mod.rs` below the heading `engineio`. A name without a slash, as `mod.rs`, is that of any file.
+//! A name with a slash is a path from the root, or the end of a path in the crate whose name is the heading
+//! above it, as `outbox/mod.rs` below the heading `engineio`. A name without a slash, as `mod.rs`, is that of
+//! any file.
 
 use std::fs;
 use std::path::Path;

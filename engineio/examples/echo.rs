@@ -1,6 +1,7 @@
 //! An Engine.IO server that sends every message back.
 //!
-//! `cargo run -p engineio --example echo`, then connect any Engine.IO client to http://127.0.0.1:3000/engine.io/
+//! `cargo run -p engineio --example echo`, then connect any Engine.IO client to
+//! http://127.0.0.1:3000/engine.io/
 
 use engineio::{CloseReason, Handler, Message, Server, Session};
 use tokio::net::TcpListener;
@@ -9,7 +10,8 @@ struct Echo;
 
 impl Handler for Echo {
     fn on_message(&mut self, session: &Session, message: Message) {
-        // A client that does not read fills its outbox, which closes the session; there is nothing else to do.
+        // A client that does not read fills its outbox, which closes the session; there is nothing else to
+        // do.
         let _ = session.send(message);
     }
 

@@ -104,8 +104,8 @@ pub struct Config {
     /// A higher limit costs time, not memory: a frame may be empty, and its 6 bytes are read all the same, up
     /// to this many times for a message that stays within [`max_payload`](Self::max_payload).
     pub max_fragments: u32,
-    /// The largest number of pieces in which a POST body may arrive (`maxBufferedChunks`). Default 10,000. One
-    /// more is answered with 413 and closes the session as
+    /// The largest number of pieces in which a POST body may arrive (`maxBufferedChunks`). Default 10,000.
+    /// One more is answered with 413 and closes the session as
     /// [`Fault::TooManyChunks`](crate::Fault::TooManyChunks).
     ///
     /// A piece is what the HTTP server passes on at once: what one read brought, or with other servers often

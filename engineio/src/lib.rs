@@ -31,17 +31,18 @@
 //! The protocol, without I/O and without a clock. These modules are the whole crate without the feature
 //! `server`:
 //!
-//! - `protocol`: [`packet`], [`payload`], [`text`] and [`frame`] turn bytes into packets and back; [`prepared`] is one
-//!   message in every wire form, shared by all its receivers; [`sid`] and [`open`] are the parts of the handshake.
+//! - `protocol`: [`packet`], [`payload`], [`text`] and [`frame`] turn bytes into packets and back;
+//!   [`prepared`] is one message in every wire form, shared by all its receivers; [`sid`] and [`open`] are
+//!   the parts of the handshake.
 //! - [`session`]: the state machine of one session. Inputs and times in, at most one action out.
 //! - [`outbox`]: the send queue of one session, and the [`budget`] of all sessions of a server.
 //! - [`websocket::inbound`]: the WebSocket decoder.
 //! - [`config`], [`close_reason`], [`error`]: types that the other modules use.
 //!
-//! The I/O (feature `server`): `websocket` and `polling` turn packets into frames and payloads. `http` reads and
-//! writes HTTP. `io` holds the connections and takes them out of hyper. `server` answers requests and drives
-//! each session in a task of its own. Start reading at `server/driver/mod.rs`; the order of a turn is written
-//! at the top.
+//! The I/O (feature `server`): `websocket` and `polling` turn packets into frames and payloads. `http` reads
+//! and writes HTTP. `io` holds the connections and takes them out of hyper. `server` answers requests and
+//! drives each session in a task of its own. Start reading at `server/driver/mod.rs`; the order of a turn is
+//! written at the top.
 //!
 //! `client` (feature `client`) is the client's side, with the same packets and transports.
 //!

@@ -1,9 +1,10 @@
-//! Cost of a connection of the gateway, native and Socket.IO over WebSocket: memory while idle, and CPU time per echo.
+//! Cost of a connection of the gateway, native and Socket.IO over WebSocket: memory while idle, and CPU time
+//! per echo.
 //!
 //! `ulimit -n 21000; cargo run --profile dist -p socketio-gateway --example native_cost -- [CONNECTIONS] [ECHOES]`
 //!
-//! The gateway is a process of its own, started anew for each figure, and what it uses is read from `/proc`, so this
-//! works on Linux only. Rounds are interleaved; what counts is the median of three.
+//! The gateway is a process of its own, started anew for each figure, and what it uses is read from `/proc`,
+//! so this works on Linux only. Rounds are interleaved; what counts is the median of three.
 
 use std::error::Error;
 use std::fs;

@@ -12,7 +12,8 @@ use crate::webhooks::WebhookError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReloadError {
-    /// A setting has an invalid value. This is the first one; [`Config::check`](crate::config::Config::check) returns all.
+    /// A setting has an invalid value. This is the first one; [`Config::check`](crate::config::Config::check)
+    /// returns all.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
     /// The settings of token authentication are unusable.
@@ -27,7 +28,8 @@ pub enum ReloadError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A setting has an invalid value. This is the first one; [`Config::check`](crate::config::Config::check) returns all.
+    /// A setting has an invalid value. This is the first one; [`Config::check`](crate::config::Config::check)
+    /// returns all.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
     /// The settings of the transport are rejected by the engine.

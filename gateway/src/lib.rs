@@ -26,8 +26,8 @@
 //! - `auth`: authentication of clients and operators. `limits`: rate limits, and limits per client address.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so all features work for
 //!   both protocols.
-//! - `builtin`: the built-in events of clients. `error_event`: the event `error`. `webhooks`: the backend that admits clients and handles their
-//!   events.
+//! - `builtin`: the built-in events of clients. `error_event`: the event `error`. `webhooks`: the backend
+//!   that admits clients and handles their events.
 //! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
 //!   responses. `idempotency`: idempotency keys of API calls. `http_client`: the HTTP client.
 //! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of

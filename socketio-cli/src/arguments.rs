@@ -28,7 +28,8 @@ pub(crate) enum Command {
     Emit(Emit),
     /// Open many connections, and measure the latency of connections and events.
     Load(Load),
-    /// Diagnose a server and the proxies in front of it. With --transport only the listed transports are checked.
+    /// Diagnose a server and the proxies in front of it. With --transport only the listed transports are
+    /// checked.
     Doctor(Doctor),
 }
 

@@ -11,9 +11,10 @@ use socketio_parser::{Limits, Parser};
 pub struct Config {
     /// Reconnection after a lost connection or a failed attempt.
     pub reconnection: Reconnection,
-    /// Whether the connection opens with [`ManagerBuilder::build`](crate::ManagerBuilder::build), and each socket
-    /// connects when [`Manager::socket`](crate::Manager::socket) creates or returns it (`autoConnect`). Default false,
-    /// unlike at the official client: packets may arrive before the next line has registered a handler.
+    /// Whether the connection opens with [`ManagerBuilder::build`](crate::ManagerBuilder::build), and each
+    /// socket connects when [`Manager::socket`](crate::Manager::socket) creates or returns it
+    /// (`autoConnect`). Default false, unlike at the official client: packets may arrive before the next line
+    /// has registered a handler.
     pub auto_connect: bool,
     /// Timeout of opening the connection (`timeout`). Default 20 s.
     pub connect_timeout: Duration,
@@ -27,8 +28,9 @@ pub struct Config {
     pub retries: u32,
     /// Whether a connection that is lost before the acknowledgement counts as a failed try. Default true, as
     /// at the official client: an event is sent `retries` + 1 times at most, and fails with
-    /// [`AckError::Disconnected`](crate::AckError::Disconnected) then. Without it, an event is sent again after
-    /// each reconnection until it is acknowledged or its tries time out, so it reaches the server at least once.
+    /// [`AckError::Disconnected`](crate::AckError::Disconnected) then. Without it, an event is sent again
+    /// after each reconnection until it is acknowledged or its tries time out, so it reaches the server at
+    /// least once.
     pub count_lost_connections: bool,
     /// Size of a socket's buffer for events that are emitted while it is not connected, in bytes. The queue
     /// of [`retries`](Self::retries) has the same limit. Default 8 MiB.

@@ -31,7 +31,7 @@ pub enum ManagerEvent {
     ReconnectFailed,
     /// The server sent a ping (`ping`). Only servers of Socket.IO v3 and later send pings.
     Ping,
-    /// The server sent a packet, which is about to be handled (`packet`). Cost: while a hook exists, a reference count
-    /// per packet and attachment.
+    /// The server sent a packet, which is about to be handled (`packet`). Cost: while a hook exists, a
+    /// reference count per packet and attachment.
     Packet(Packet),
 }

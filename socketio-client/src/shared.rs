@@ -208,7 +208,8 @@ impl<H: Default> ManagerShared<H> {
         }
     }
 
-    /// Handles a socket that is not active any more. The last one closes the connection, however it was opened.
+    /// Handles a socket that is not active any more. The last one closes the connection, however it was
+    /// opened.
     pub(crate) fn left(&self) {
         if !self.has_active_socket() {
             self.stop_keeping_open();

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// A message did not reach the other nodes. The operation was applied to this node's own sockets, so a retry would apply
-/// it to them a second time.
+/// A message did not reach the other nodes. The operation was applied to this node's own sockets, so a retry
+/// would apply it to them a second time.
 #[derive(Clone, Debug)]
 pub struct AdapterError {
     kind: AdapterErrorKind,

@@ -1,8 +1,8 @@
 //! The messages of the official `ClusterAdapter`: `{type, data, uid, nsp}` in JSON or msgpack.
 //!
-//! The sharded Redis adapter sends JSON, and msgpack only if there is binary data ([`encode_sharded`]). The Streams
-//! adapter sends its requests and answers always in msgpack ([`encode_msgpack`]). Media for text, such as Postgres,
-//! take JSON ([`encode_json`]). [`decode`] reads all of them.
+//! The sharded Redis adapter sends JSON, and msgpack only if there is binary data ([`encode_sharded`]). The
+//! Streams adapter sends its requests and answers always in msgpack ([`encode_msgpack`]). Media for text,
+//! such as Postgres, take JSON ([`encode_json`]). [`decode`] reads all of them.
 
 use std::sync::Arc;
 
@@ -74,8 +74,8 @@ pub fn encode_json(
     encode(Parser::Json, Undefined::Omitted, sender, namespace, message, limits)
 }
 
-/// A message in msgpack, as `@msgpack/msgpack` writes it: requests and answers of the Streams adapter, attachments of
-/// the Postgres adapter.
+/// A message in msgpack, as `@msgpack/msgpack` writes it: requests and answers of the Streams adapter,
+/// attachments of the Postgres adapter.
 pub fn encode_msgpack(
     sender: Sender<'_>,
     namespace: &str,
@@ -90,8 +90,8 @@ pub fn decode(message: Bytes, limits: &Limits) -> Result<Envelope, DecodeError> 
     draft(message, limits)?.finish(limits)
 }
 
-/// Reads a message if `wanted` says so. Its event is not read before: a message of the node itself, or one to rooms
-/// without sockets, costs a single pass over its bytes.
+/// Reads a message if `wanted` says so. Its event is not read before: a message of the node itself, or one to
+/// rooms without sockets, costs a single pass over its bytes.
 pub fn decode_if(
     message: Bytes,
     limits: &Limits,

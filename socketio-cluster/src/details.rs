@@ -10,9 +10,9 @@ use crate::target::Room;
 
 /// A socket on any node. Its serialized form is that of the official adapters.
 ///
-/// Deserialization is lenient, since a client can cause unusual values on a Node.js server: a header or a query
-/// parameter may be an array, a room a number, the data of the application any value. A field of another type than
-/// expected gets its default; only the id is required.
+/// Deserialization is lenient, since a client can cause unusual values on a Node.js server: a header or a
+/// query parameter may be an array, a room a number, the data of the application any value. A field of
+/// another type than expected gets its default; only the id is required.
 #[derive(Clone, Debug, PartialEq, Serialize, DeriveDeserialize)]
 pub struct SocketDetails {
     /// The socket's public id.

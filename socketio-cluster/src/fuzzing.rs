@@ -24,7 +24,8 @@ const WIDE: Limits = Limits {
     max_sockets: 100,
 };
 
-/// One message of the cluster adapter: what is accepted is written in every form, and read again with the same meaning.
+/// One message of the cluster adapter: what is accepted is written in every form, and read again with the
+/// same meaning.
 pub fn cluster(data: &[u8]) {
     let Ok(envelope) = cluster::decode(Bytes::copy_from_slice(data), &LIMITS) else { return };
     let message = &envelope.message;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// Id of a cluster node, separate for each namespace. It may begin with a name that the operator of the node chose.
+/// Id of a cluster node, separate for each namespace. It may begin with a name that the operator of the node
+/// chose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(Arc<str>);
 
@@ -25,8 +26,8 @@ impl NodeId {
 
     /// A new unique id that begins with the name of the node: `name-` and 16 hexadecimal digits.
     ///
-    /// The id becomes a part of channel names, so characters of the name other than ASCII letters, digits, `-`, `_` and
-    /// `.` are replaced by `_`, and the name ends after 64 characters.
+    /// The id becomes a part of channel names, so characters of the name other than ASCII letters, digits,
+    /// `-`, `_` and `.` are replaced by `_`, and the name ends after 64 characters.
     pub fn named(name: &str) -> Self {
         let is_plain =
             |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');

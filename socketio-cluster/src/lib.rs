@@ -1,15 +1,17 @@
-//! Messages between the servers of a Socket.IO cluster, and their formats on the media of the official adapters.
+//! Messages between the servers of a Socket.IO cluster, and their formats on the media of the official
+//! adapters.
 //!
-//! Everything that crosses process borders in a cluster is described here, below the server: an adapter needs this
-//! crate and a connection to its medium, and a process that only emits needs no server at all. No I/O, no async, no
-//! clock.
+//! Everything that crosses process borders in a cluster is described here, below the server: an adapter needs
+//! this crate and a connection to its medium, and a process that only emits needs no server at all. No I/O,
+//! no async, no clock.
 //!
 //! # Types
 //!
-//! [`Message`] is what nodes tell each other. It names sockets by a [`Target`] of rooms, has delivery [`Flags`], and
-//! carries the event as bytes ([`Event`](socketio_parser::Event)). [`NodeId`] and [`RequestId`] say from whom it is
-//! and which request it answers; [`SocketDetails`] is a socket as other nodes see it. [`Offset`] is the position of a
-//! message in a medium that orders messages, and [`AdapterError`] says why a message did not reach the other nodes.
+//! [`Message`] is what nodes tell each other. It names sockets by a [`Target`] of rooms, has delivery
+//! [`Flags`], and carries the event as bytes ([`Event`](socketio_parser::Event)). [`NodeId`] and
+//! [`RequestId`] say from whom it is and which request it answers; [`SocketDetails`] is a socket as other
+//! nodes see it. [`Offset`] is the position of a message in a medium that orders messages, and
+//! [`AdapterError`] says why a message did not reach the other nodes.
 //!
 //! # Formats (feature `codec`, on by default)
 //!
@@ -21,17 +23,17 @@
 //! | [`classic`] | Redis pub/sub | broadcasts in msgpack, requests and answers in JSON or msgpack |
 //! | [`python`] | the channel of python-socketio | JSON, read only |
 //!
-//! What is written is byte for byte what the official adapters (and, with [`Sender::Emitter`], the official emitters)
-//! write for the same operation, with these exceptions:
+//! What is written is byte for byte what the official adapters (and, with [`Sender::Emitter`], the official
+//! emitters) write for the same operation, with these exceptions:
 //!
 //! - Flags are written only where they change something: `volatile`, `compress: false`, and `timeout` with
 //!   acknowledgements.
-//! - A room whose name is a number is written as a string and as a number, because these are two rooms on a Node.js
-//!   server. Rooms to join are written as strings only.
+//! - A room whose name is a number is written as a string and as a number, because these are two rooms on a
+//!   Node.js server. Rooms to join are written as strings only.
 //! - Integers beyond 2^53 keep their digits.
 //!
-//! An event that came in JSON is written to JSON without being parsed, and the same holds for msgpack; between the
-//! encodings it is converted in one pass. A received event is a slice of the message.
+//! An event that came in JSON is written to JSON without being parsed, and the same holds for msgpack;
+//! between the encodings it is converted in one pass. A received event is a slice of the message.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -50,9 +52,9 @@
 //!
 //! # Limits
 //!
-//! The decoders accept any bytes: they recurse no deeper than [`Limits::max_depth`], allocate nothing by a length that
-//! a message claims, and return a [`DecodeError`] that names the reason. A message that cannot be read should be
-//! counted and skipped.
+//! The decoders accept any bytes: they recurse no deeper than [`Limits::max_depth`], allocate nothing by a
+//! length that a message claims, and return a [`DecodeError`] that names the reason. A message that cannot be
+//! read should be counted and skipped.
 
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -4,14 +4,14 @@ use socketio_parser::Limits as ParserLimits;
 
 /// Limits of messages between servers. A message beyond a limit fails with an error that names the limit.
 ///
-/// The senders are the servers of the same cluster, so the limits are wide; they bound what a broken or hostile
-/// process on the same medium can cause.
+/// The senders are the servers of the same cluster, so the limits are wide; they bound what a broken or
+/// hostile process on the same medium can cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum size of one message, received or sent.
     ///
-    /// Default 64 MiB; unit: bytes. Cost: a received message is in memory once, and the rooms, sockets and arguments
-    /// that are read from it take at most about 50 times its size.
+    /// Default 64 MiB; unit: bytes. Cost: a received message is in memory once, and the rooms, sockets and
+    /// arguments that are read from it take at most about 50 times its size.
     pub max_message_bytes: usize,
     /// Maximum nesting of arrays and objects.
     ///

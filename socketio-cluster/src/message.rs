@@ -8,8 +8,8 @@ use crate::details::SocketDetails;
 use crate::id::RequestId;
 use crate::target::{Room, Target};
 
-/// A message between nodes. The variants are those of the official adapters; [`kind`](Self::kind) is the number in
-/// the official cluster adapter.
+/// A message between nodes. The variants are those of the official adapters; [`kind`](Self::kind) is the
+/// number in the official cluster adapter.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Message {
@@ -126,8 +126,8 @@ impl Default for Flags {
 }
 
 impl Message {
-    /// The number of this message in the official cluster adapter. Messages that it does not have are numbered from
-    /// 101; official nodes ignore them.
+    /// The number of this message in the official cluster adapter. Messages that it does not have are
+    /// numbered from 101; official nodes ignore them.
     pub fn kind(&self) -> u8 {
         match self {
             Self::InitialHeartbeat => 1,

@@ -5,11 +5,11 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Position of a message in a medium that orders all messages of a cluster, such as a stream. Clients receive the text
-/// with each event and return it when they reconnect.
+/// Position of a message in a medium that orders all messages of a cluster, such as a stream. Clients receive
+/// the text with each event and return it when they reconnect.
 ///
-/// The number decides about the order; it grows from one message of the medium to the next. The text is the form that
-/// clients receive.
+/// The number decides about the order; it grows from one message of the medium to the next. The text is the
+/// form that clients receive.
 #[derive(Clone, Debug)]
 pub struct Offset {
     number: u128,

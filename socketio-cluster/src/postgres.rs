@@ -1,5 +1,5 @@
-//! Postgres: notifications in JSON. A message that is too large, or has binary data, is a row of a table, and the
-//! notification has the id of the row.
+//! Postgres: notifications in JSON. A message that is too large, or has binary data, is a row of a table, and
+//! the notification has the id of the row.
 
 use bytes::Bytes;
 use socketio_parser::Parser;
@@ -40,7 +40,8 @@ pub fn channel(prefix: &str, namespace: &str) -> String {
     format!("{prefix}#{namespace}")
 }
 
-/// Writes a message. More than `threshold` bytes, or binary data, make it a row (option `payloadThreshold`, 8000).
+/// Writes a message. More than `threshold` bytes, or binary data, make it a row (option `payloadThreshold`,
+/// 8000).
 pub fn encode(
     sender: Sender<'_>,
     namespace: &str,

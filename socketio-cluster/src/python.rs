@@ -1,9 +1,9 @@
-//! The channel of python-socketio, as its processes with `write_only=True` write it. It can only be read: python-socketio
-//! servers and ours are not nodes of one cluster.
+//! The channel of python-socketio, as its processes with `write_only=True` write it. It can only be read:
+//! python-socketio servers and ours are not nodes of one cluster.
 //!
-//! Each message is a JSON object with a `method`. Older versions write Python's pickle format, whose reading runs what the
-//! sender chose. Such a message is known by its first byte (0x80, or the first instructions of the oldest protocols), is
-//! not read, and has the error [`DecodeError::Pickle`].
+//! Each message is a JSON object with a `method`. Older versions write Python's pickle format, whose reading
+//! runs what the sender chose. Such a message is known by its first byte (0x80, or the first instructions of
+//! the oldest protocols), is not read, and has the error [`DecodeError::Pickle`].
 
 use std::sync::Arc;
 
@@ -40,11 +40,12 @@ struct Members {
     skip: Vec<Room>,
 }
 
-/// Reads a message. `None` stands for a message that needs no action: an answer to a python-socketio server, or a method
-/// that is not known.
+/// Reads a message. `None` stands for a message that needs no action: an answer to a python-socketio server,
+/// or a method that is not known.
 pub fn decode(message: &Bytes, limits: &Limits) -> Result<Option<Envelope>, DecodeError> {
     check_size(message, limits)?;
-    // From protocol 2 a pickle starts with the byte 0x80; the older ones start a dictionary with `(dp` or `}q`.
+    // From protocol 2 a pickle starts with the byte 0x80; the older ones start a dictionary with `(dp` or
+    // `}q`.
     if matches!(message[..], [0x80, ..] | [b'(', b'd', b'p', ..] | [b'}', b'q', ..]) {
         return Err(DecodeError::Pickle);
     }
@@ -117,8 +118,9 @@ fn names(reader: &mut Reader<'_>, what: &'static str, limits: &Limits) -> Result
     Ok(names)
 }
 
-/// The event as python-socketio servers emit it: `data` is the list of the arguments, and a single `null` is no
-/// argument. With binary data the first element is that list, and the others are the attachments in base64.
+/// The event as python-socketio servers emit it: `data` is the list of the arguments, and a single `null` is
+/// no argument. With binary data the first element is that list, and the others are the attachments in
+/// base64.
 fn event(members: &Members, limits: &Limits) -> Result<Event, DecodeError> {
     let name = members.event.as_deref().ok_or(DecodeError::Missing("event"))?;
     let data = members.data.as_ref().ok_or(DecodeError::Missing("data"))?;

@@ -1,5 +1,5 @@
-//! Bytes that no server sends: mutations of real messages. Nothing panics, and what is accepted can be written and read
-//! again with the same meaning.
+//! Bytes that no server sends: mutations of real messages. Nothing panics, and what is accepted can be
+//! written and read again with the same meaning.
 
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]

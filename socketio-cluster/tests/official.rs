@@ -1,5 +1,5 @@
-//! Everything that the official adapters and emitters publish is read, and written again byte for byte. The records in
-//! `data` are made by the scripts in `record`.
+//! Everything that the official adapters and emitters publish is read, and written again byte for byte. The
+//! records in `data` are made by the scripts in `record`.
 
 // Helpers outside of test functions unwrap as well; a panic is how a test fails.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
@@ -32,8 +32,8 @@ impl Record {
         STANDARD.decode(&self.bytes).unwrap().into()
     }
 
-    /// Whether the message has something that is written in another form: a room that is a number, an array in the
-    /// headers, a text that is no Unicode.
+    /// Whether the message has something that is written in another form: a room that is a number, an array
+    /// in the headers, a text that is no Unicode.
     fn is_exception(&self, medium: &str) -> bool {
         match self.operation.as_str() {
             "emit to a numeric room" | "all rooms" => true,
@@ -281,8 +281,8 @@ fn emitters() {
     }
 }
 
-/// The same emits are JSON on one medium and msgpack on another. An event that came in one encoding is written in the other
-/// as the official adapters write it.
+/// The same emits are JSON on one medium and msgpack on another. An event that came in one encoding is
+/// written in the other as the official adapters write it.
 #[test]
 fn events_between_the_encodings() {
     let (classic, sharded) = (records("classic"), records("sharded"));

@@ -78,8 +78,8 @@ impl<T: Reply, E: Display> Reply for Result<T, E> {
     }
 }
 
-/// Sends an answer, unless `sent` says that another handler of the event has sent one. After an error the right
-/// to answer remains.
+/// Sends an answer, unless `sent` says that another handler of the event has sent one. After an error the
+/// right to answer remains.
 pub fn send_once<E>(sent: Option<&AtomicBool>, send: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     if sent.is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
         return Ok(());

@@ -68,8 +68,8 @@
 //! header corrected.
 //!
 //! `msgpack` (the feature of that name) reads and writes values in the other encoding, with binary data in
-//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects one [`Parser`] at run time; arguments received in one encoding can be sent in
-//! the other.
+//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects one [`Parser`]
+//! at run time; arguments received in one encoding can be sent in the other.
 //!
 //! # Limits
 //!

@@ -25,8 +25,8 @@ pub enum Revision {
     /// Socket.IO v3 and later.
     #[default]
     V5,
-    /// Socket.IO v1 and v2: CONNECT is empty, ERROR carries data or a bare message, and a client's credentials
-    /// are in the namespace's [`query`](crate::Namespace::query).
+    /// Socket.IO v1 and v2: CONNECT is empty, ERROR carries data or a bare message, and a client's
+    /// credentials are in the namespace's [`query`](crate::Namespace::query).
     V4,
 }
 

@@ -17,9 +17,9 @@ pub struct Config {
     /// Maximum number of pending acknowledgements per socket. Default 10,000; further emits with
     /// acknowledgement fail at once. Costs about 100 bytes each.
     pub max_pending_acks: usize,
-    /// Maximum size in bytes of the acknowledgements of one broadcast. Default 64 MiB; further acknowledgements
-    /// are dropped and count as missing. Attachments count too, and each acknowledgement counts 128 bytes more.
-    /// Costs this much memory until the broadcast is complete.
+    /// Maximum size in bytes of the acknowledgements of one broadcast. Default 64 MiB; further
+    /// acknowledgements are dropped and count as missing. Attachments count too, and each acknowledgement
+    /// counts 128 bytes more. Costs this much memory until the broadcast is complete.
     pub max_gathered_bytes: usize,
     /// Maximum number of namespaces per connection. Default 64; a further CONNECT closes the connection.
     pub max_namespaces: usize,
@@ -69,9 +69,9 @@ pub struct Config {
     /// should enable this. `socket.id` on these clients then differs from the server's id, which an event
     /// must transmit.
     pub random_ids_for_v2: bool,
-    /// Name of this node in its cluster, such as a host name. The ids of the node begin with it, so that errors and logs of
-    /// other nodes name it. Default `None`: random ids. Costs its bytes in each message to other nodes. See
-    /// [`NodeId::named`](crate::cluster::NodeId::named) for its form.
+    /// Name of this node in its cluster, such as a host name. The ids of the node begin with it, so that
+    /// errors and logs of other nodes name it. Default `None`: random ids. Costs its bytes in each message to
+    /// other nodes. See [`NodeId::named`](crate::cluster::NodeId::named) for its form.
     pub node_name: Option<String>,
     /// Limits for received packets. See [`Limits`].
     pub limits: Limits,

@@ -24,8 +24,8 @@ pub enum EmitError {
     /// The event is nested too deeply for other servers to decode.
     #[error("the event cannot be sent to other servers: {0}")]
     Nested(#[from] DecodeError),
-    /// Sockets of this server received the event, sockets of other servers possibly not. A retry would reach the
-    /// sockets of this server a second time.
+    /// Sockets of this server received the event, sockets of other servers possibly not. A retry would reach
+    /// the sockets of this server a second time.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
 }
@@ -52,8 +52,8 @@ impl From<EmitError> for AckError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GatherError<T> {
-    /// Some receivers did not answer in time, or left before they answered; or the link to the other servers does
-    /// not work, so that this server may not know of all of them.
+    /// Some receivers did not answer in time, or left before they answered; or the link to the other servers
+    /// does not work, so that this server may not know of all of them.
     #[error("{0}")]
     Partial(Partial<T>),
     /// The event was not sent, or not to all servers.
@@ -83,8 +83,8 @@ pub struct Partial<T> {
     pub missing: usize,
     /// The servers among them, if the adapter knows their names.
     pub silent: Vec<NodeId>,
-    /// State of the link to the other servers. Unless it is connected, this server may not know of all of them, and
-    /// `missing` counts only those that it knows.
+    /// State of the link to the other servers. Unless it is connected, this server may not know of all of
+    /// them, and `missing` counts only those that it knows.
     pub health: AdapterHealth,
 }
 

@@ -1,5 +1,5 @@
-//! What the fuzz target does with its bytes: whole clients of a server, which join namespaces, send events, answer and
-//! stall as a script says. Beside the code, so that ordinary builds keep it compiling.
+//! What the fuzz target does with its bytes: whole clients of a server, which join namespaces, send events,
+//! answer and stall as a script says. Beside the code, so that ordinary builds keep it compiling.
 //!
 //! A finding is a panic: something is left of clients that are gone.
 
@@ -21,17 +21,18 @@ use crate::{
 const CLIENTS: usize = 3;
 /// Longer than every deadline of the settings together.
 const LONG: Duration = Duration::from_secs(600);
-/// How long a step waits for the server. The clock is paused, so this passes as soon as the server has nothing to do.
+/// How long a step waits for the server. The clock is paused, so this passes as soon as the server has
+/// nothing to do.
 const STEP: Duration = Duration::from_millis(1);
 /// The unit of a script's waits.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Packets, events and answers over up to three connections: whatever the clients do, nothing is left of them when they
-/// are gone and every deadline is over.
+/// Packets, events and answers over up to three connections: whatever the clients do, nothing is left of them
+/// when they are gone and every deadline is over.
 ///
-/// The first byte chooses the parser and recovery, and how many bytes a connection takes that nobody reads. Each step is a
-/// byte for what to do, with the client in its upper bits, and a byte for how much. In messages `$` stands for the newest
-/// `pid` that a client was given and `@` for the newest offset.
+/// The first byte chooses the parser and recovery, and how many bytes a connection takes that nobody reads.
+/// Each step is a byte for what to do, with the client in its upper bits, and a byte for how much. In
+/// messages `$` stands for the newest `pid` that a client was given and `@` for the newest offset.
 pub fn connection(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O needs nothing").block_on(run(data));

@@ -177,7 +177,8 @@ async fn an_origin_with_an_illegal_character_is_refused() {
     assert_eq!(request(b"http://a").send(running.addr).await.status, 200);
 }
 
-/// The revision is fixed at the handshake. A later request without one has revision 3, as at the official server.
+/// The revision is fixed at the handshake. A later request without one has revision 3, as at the official
+/// server.
 #[tokio::test]
 async fn a_later_request_cannot_change_the_revision() {
     let (running, errors) = start_watched(Server::builder().allow_eio3(true)).await;

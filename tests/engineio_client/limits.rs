@@ -91,8 +91,8 @@ async fn answer_with_cookies(mut stream: TcpStream, posts: mpsc::UnboundedSender
     }
 }
 
-/// The cookies of responses that a client accepts are the server's. Those of a proxy's tunnel and of refusals,
-/// which a proxy may have sent, are not stored.
+/// The cookies of responses that a client accepts are the server's. Those of a proxy's tunnel and of
+/// refusals, which a proxy may have sent, are not stored.
 #[tokio::test]
 async fn only_cookies_of_accepted_responses_are_stored() {
     let (proxy, mut posts) = proxy_with_cookies().await;

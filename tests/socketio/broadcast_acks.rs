@@ -54,8 +54,8 @@ async fn a_broadcast_reports_the_number_of_missing_acks() {
     assert_eq!((partial.answers, partial.missing), (vec![], 3));
 }
 
-/// All acks of a broadcast are held until the last one, so their total size is limited. A dropped ack counts as
-/// missing.
+/// All acks of a broadcast are held until the last one, so their total size is limited. A dropped ack counts
+/// as missing.
 #[tokio::test]
 async fn gathered_acks_are_bounded_in_bytes() {
     let mut config = Config::default();

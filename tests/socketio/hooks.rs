@@ -123,8 +123,8 @@ async fn removed_handlers_are_dropped_without_a_lock() {
     assert!(soon(removed).await.unwrap());
 }
 
-/// A broadcast that does not fit into the outbox of a slow client is lost for this client, and the hook counts it
-/// as refused.
+/// A broadcast that does not fit into the outbox of a slow client is lost for this client, and the hook
+/// counts it as refused.
 #[tokio::test]
 async fn a_broadcast_refused_by_a_full_outbox_is_counted() {
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -14,8 +14,8 @@ const FILES: &[&str] = &["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.
 /// Fields of the manifest that crates.io shows or searches.
 const FIELDS: &[&str] = &["description", "license", "readme", "rust_version"];
 
-/// Checks the metadata of the published packages, packs them together, and builds each from its packed form and
-/// those of its dependencies.
+/// Checks the metadata of the published packages, packs them together, and builds each from its packed form
+/// and those of its dependencies.
 pub(crate) fn check() -> Result<(), String> {
     let metadata = metadata()?;
     let wanted: Vec<&Value> = published(&metadata).collect();

@@ -39,7 +39,8 @@ pub(crate) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
     metadata["packages"].as_array().into_iter().flatten()
 }
 
-/// The packages that are published: those of the workspace without `publish = false`, in the order of their names.
+/// The packages that are published: those of the workspace without `publish = false`, in the order of their
+/// names.
 pub(crate) fn published(metadata: &Value) -> impl Iterator<Item = &Value> {
     packages(metadata).filter(|package| package["source"].is_null() && package["publish"].is_null())
 }

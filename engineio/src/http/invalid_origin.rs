@@ -1,20 +1,23 @@
-//! An `Origin` header with control characters. The official server answers such a request as one for a session that it
-//! refuses, with code 3, and not as a request that is not HTTP.
+//! An `Origin` header with control characters. The official server answers such a request as one for a
+//! session that it refuses, with code 3, and not as a request that is not HTTP.
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::HeaderValue;
 
-/// The `Origin` header of a request, with its control characters in percent-encoding. It is an extension of the request.
+/// The `Origin` header of a request, with its control characters in percent-encoding. It is an extension of
+/// the request.
 ///
-/// The header itself has the same value. It is the origin of no page, so code that compares origins refuses it.
+/// The header itself has the same value. It is the origin of no page, so code that compares origins refuses
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidOrigin(pub(crate) String);
 
 impl InvalidOrigin {
-    /// Removes the first `Origin` header with a control character from the header lines of a request. `None` if there is
-    /// none. A CR or NUL in it is not accepted: such values are "invalid and dangerous" (RFC 9110, 5.5).
+    /// Removes the first `Origin` header with a control character from the header lines of a request. `None`
+    /// if there is none. A CR or NUL in it is not accepted: such values are "invalid and dangerous" (RFC
+    /// 9110, 5.5).
     pub(super) fn take(lines: &[u8]) -> Option<(Self, Bytes)> {
         const NAME: &[u8] = b"origin:";
         let mut start = 0;

@@ -50,7 +50,8 @@ impl Outbox {
 
     /// Queues a message and returns its number. If it does not fit, the policy for slow consumers applies.
     ///
-    /// Here and below a refused message is dropped after the lock is released: its bytes may belong to the application.
+    /// Here and below a refused message is dropped after the lock is released: its bytes may belong to the
+    /// application.
     pub fn push(&self, message: Prepared) -> Result<u64, SendError> {
         let len = message.wire_len();
         let mut inner = self.lock();
@@ -257,7 +258,8 @@ fn release(mut inner: MutexGuard<'_, Inner>) {
     }
 }
 
-/// Releases the lock, and then wakes the waiters whose wait is over. Waiters are rare, so this is usually only a check.
+/// Releases the lock, and then wakes the waiters whose wait is over. Waiters are rare, so this is usually
+/// only a check.
 #[inline]
 fn notify(inner: MutexGuard<'_, Inner>) {
     if !inner.waiters.is_empty() {

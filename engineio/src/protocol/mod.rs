@@ -1,5 +1,5 @@
-//! The protocol as data, without I/O and without a clock: packets, their forms on each transport, WebSocket frame
-//! headers, and session ids.
+//! The protocol as data, without I/O and without a clock: packets, their forms on each transport, WebSocket
+//! frame headers, and session ids.
 
 pub mod frame;
 pub mod open;

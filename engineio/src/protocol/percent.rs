@@ -3,7 +3,8 @@
 #[cfg(any(feature = "server", feature = "client"))]
 use std::fmt::Write as _;
 
-/// Decodes `application/x-www-form-urlencoded`: `+` is a space, and a `%` without two hexadecimal digits is kept.
+/// Decodes `application/x-www-form-urlencoded`: `+` is a space, and a `%` without two hexadecimal digits is
+/// kept.
 pub(crate) fn decode_form(bytes: &[u8]) -> Vec<u8> {
     decode(bytes, b' ')
 }
@@ -34,8 +35,8 @@ fn decode(bytes: &[u8], plus: u8) -> Vec<u8> {
     decoded
 }
 
-/// Encodes all characters except those of ECMAScript's `encodeURIComponent`, as the official server does for its
-/// cookies, and the official client for its queries.
+/// Encodes all characters except those of ECMAScript's `encodeURIComponent`, as the official server does for
+/// its cookies, and the official client for its queries.
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) fn encode_component(text: &str, encoded: &mut String) {
     for byte in text.bytes() {

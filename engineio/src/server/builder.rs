@@ -118,11 +118,11 @@ impl ServerBuilder {
     }
 
     /// Chooses the settings of [`cors`](Self::cors) for each request, in place of one setting for all (the
-    /// function in the official server's `cors`). `None`: the response has no CORS headers, and a preflight is
-    /// a request like others. It runs before everything else, so it should be fast.
+    /// function in the official server's `cors`). `None`: the response has no CORS headers, and a preflight
+    /// is a request like others. It runs before everything else, so it should be fast.
     ///
-    /// A page must get the same answer to a preflight as to the request behind it. Caches need a `Vary` header
-    /// for all that the choice depends on, except the origin.
+    /// A page must get the same answer to a preflight as to the request behind it. Caches need a `Vary`
+    /// header for all that the choice depends on, except the origin.
     ///
     /// ```
     /// # use engineio::Cors;
@@ -252,8 +252,8 @@ impl ServerBuilder {
     /// counted.
     ///
     /// Three quarters are available to all clients. The rest is reserved for clients that hold less than an
-    /// equal share of it, so that a few large uploads do not lock out the others. A WebSocket beyond the limit
-    /// is closed with code 1013, a POST request is refused with 503.
+    /// equal share of it, so that a few large uploads do not lock out the others. A WebSocket beyond the
+    /// limit is closed with code 1013, a POST request is refused with 503.
     pub fn max_received_bytes(mut self, bytes: usize) -> Self {
         self.options.max_received_bytes = bytes;
         self

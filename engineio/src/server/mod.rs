@@ -61,8 +61,8 @@ use crate::config::Config;
 /// the requests that an HTTP server or framework passes to its [`service`](Self::service) or
 /// [`layer`](Self::layer).
 ///
-/// A server is freed when its last handle is dropped and its last session and connection have ended. Its handlers
-/// and hooks must hold no such handle, see [`WeakServer`].
+/// A server is freed when its last handle is dropped and its last session and connection have ended. Its
+/// handlers and hooks must hold no such handle, see [`WeakServer`].
 #[derive(Clone, Debug)]
 pub struct Server(Arc<Shared>);
 

@@ -2,11 +2,12 @@
 //!
 //! Revision 4: the server pings, one interval after the opening or after the last answer, and the client
 //! answers within the timeout. While the answer is due, the first other packet of the client restarts the
-//! timeout, once: the answer may be behind a long message. Revision 3: the client pings and the server answers.
+//! timeout, once: the answer may be behind a long message. Revision 3: the client pings and the server
+//! answers.
 //!
-//! The deadline of an answer counts from the sending of the ping: a server that was suspended must ping before
-//! it treats its clients as dead. If it was suspended during the wait for an answer, packets that already are in the socket buffers
-//! get a short grace period to be read.
+//! The deadline of an answer counts from the sending of the ping: a server that was suspended must ping
+//! before it treats its clients as dead. If it was suspended during the wait for an answer, packets that
+//! already are in the socket buffers get a short grace period to be read.
 
 use std::time::{Duration, Instant};
 

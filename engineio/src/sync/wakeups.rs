@@ -1,8 +1,9 @@
 //! Wake-ups of session tasks, kept back while the thread holds a lock.
 //!
-//! A waker is code of an executor. It may take locks of its own, and it may start the task on another core, which then
-//! waits for the lock that the waking thread still holds. So a task is woken after the lock is released. A thread that
-//! sends to many sessions under one lock keeps its wake-ups back with [`hold_wakeups`].
+//! A waker is code of an executor. It may take locks of its own, and it may start the task on another core,
+//! which then waits for the lock that the waking thread still holds. So a task is woken after the lock is
+//! released. A thread that sends to many sessions under one lock keeps its wake-ups back with
+//! [`hold_wakeups`].
 
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
@@ -16,8 +17,8 @@ thread_local! {
     static WOKEN: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps back the wake-ups of session tasks by this thread until the guard is dropped. Guards can be nested; the
-/// last one wakes the tasks.
+/// Keeps back the wake-ups of session tasks by this thread until the guard is dropped. Guards can be nested;
+/// the last one wakes the tasks.
 ///
 /// The guard is created before the lock is taken, so that it is dropped after the lock is released.
 #[must_use = "the wake-ups are kept back until the guard is dropped"]

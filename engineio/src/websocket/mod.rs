@@ -2,7 +2,8 @@
 //!
 //! The codec is the crate's own. A server's frames are not masked, so a broadcast is encoded once for all
 //! sessions. Frames of a client are unmasked in place, so all idle connections share one read buffer. The
-//! tests compare it with tungstenite. The client uses the same codec in another [`Role`](crate::protocol::frame::Role).
+//! tests compare it with tungstenite. The client uses the same codec in another
+//! [`Role`](crate::protocol::frame::Role).
 //!
 //! permessage-deflate would need changes in three places: the reserved bit in [`inbound`], a second form in
 //! [`Prepared`](crate::Prepared), and the extension header in the accept step.

@@ -19,19 +19,19 @@ const BATCH: usize = 64;
 const SLICES: usize = 64;
 /// Maximum number of queued pongs, of at most 127 bytes each. A peer chooses how many pings it sends.
 const PONGS: usize = 16;
-/// Size in bytes up to which several slices are copied into one buffer. For small slices the copy is cheaper than a
-/// vectored write.
+/// Size in bytes up to which several slices are copied into one buffer. For small slices the copy is cheaper
+/// than a vectored write.
 const FLAT: usize = 16 * 1024;
 
 thread_local! {
-    /// The buffer for small slices, and the batch that is being written. Both belong to the worker thread, so idle
-    /// sessions own neither.
+    /// The buffer for small slices, and the batch that is being written. Both belong to the worker thread, so
+    /// idle sessions own neither.
     static FLAT_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static BATCH_BUFFER: Cell<Vec<Prepared>> = const { Cell::new(Vec::new()) };
 }
 
-/// The messages and control frames that are partly written or next to be written. Empty, and without memory, while
-/// the socket accepts everything.
+/// The messages and control frames that are partly written or next to be written. Empty, and without memory,
+/// while the socket accepts everything.
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
     role: Role,
@@ -42,7 +42,8 @@ pub(crate) struct Outbound {
 
 #[derive(Debug)]
 enum Item {
-    /// A message, and the number of bytes that it counts in the outbox. `None` if it does not come from the outbox.
+    /// A message, and the number of bytes that it counts in the outbox. `None` if it does not come from the
+    /// outbox.
     Message(Prepared, Option<usize>),
     /// A complete control frame.
     Control(Bytes, Control),
@@ -80,9 +81,9 @@ impl Outbound {
         self.items.push_back(Item::Message(self.laid_out(message, dialect), Some(weight)));
     }
 
-    /// Queues a control frame behind the message that is being written, and before all others. Beyond [`PONGS`] pongs a
-    /// new pong replaces the last one, as RFC 6455, 5.5.3 allows. So the memory for a peer that sends pings and does not
-    /// read is bounded.
+    /// Queues a control frame behind the message that is being written, and before all others. Beyond
+    /// [`PONGS`] pongs a new pong replaces the last one, as RFC 6455, 5.5.3 allows. So the memory for a peer
+    /// that sends pings and does not read is bounded.
     pub(crate) fn control(&mut self, frame: Bytes, kind: Control) {
         let frame = match self.role {
             Role::Server => frame,
@@ -122,8 +123,8 @@ impl Outbound {
         self.items.iter().any(|item| matches!(item, Item::Message(_, None)))
     }
 
-    /// Writes until this queue and the outbox are empty, or the socket accepts no more. In the latter case the result is
-    /// `Pending`, and the task is woken when the socket is writable.
+    /// Writes until this queue and the outbox are empty, or the socket accepts no more. In the latter case
+    /// the result is `Pending`, and the task is woken when the socket is writable.
     pub(crate) fn poll_flush<I: AsyncWrite + Unpin>(
         &mut self,
         io: &mut I,
@@ -145,8 +146,8 @@ impl Outbound {
         }
     }
 
-    /// Writes a batch of messages of the outbox. This queue must be empty. Returns `false` if the outbox is empty. Bytes
-    /// that the socket does not accept at once are queued here.
+    /// Writes a batch of messages of the outbox. This queue must be empty. Returns `false` if the outbox is
+    /// empty. Bytes that the socket does not accept at once are queued here.
     fn poll_batch<I: AsyncWrite + Unpin>(
         &mut self,
         io: &mut I,
@@ -196,8 +197,8 @@ impl Outbound {
         if let Some(translate) = source.translate.as_mut().filter(|_| !is_empty) {
             (source.on_take)(&batch);
             for message in batch.drain(..) {
-                // The message counts in the outbox until its last frame is written. A message without frames is an empty
-                // item, so its count ends in order.
+                // The message counts in the outbox until its last frame is written. A message without frames
+                // is an empty item, so its count ends in order.
                 let mut last = Prepared::nothing();
                 translate(&message, &mut |frames| {
                     let before = std::mem::replace(&mut last, frames.into_prepared());

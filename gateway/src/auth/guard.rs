@@ -221,7 +221,8 @@ fn expiry(socket: &Socket) -> Option<(u64, String, String)> {
     Some((until, socket.namespace().to_owned(), socket.id().to_owned()))
 }
 
-/// Disconnects clients with expired tokens. The task ends when no expiry time is left, or the server is freed.
+/// Disconnects clients with expired tokens. The task ends when no expiry time is left, or the server is
+/// freed.
 async fn disconnect_expired(expiries: Arc<Expiries>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -43,8 +43,8 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
         }
     });
     if is_enabled {
-        // Unlike a middleware, a fallback costs nothing for events that have a handler. It takes the ack sender
-        // and does not use it, because the receivers do not acknowledge the event.
+        // Unlike a middleware, a fallback costs nothing for events that have a handler. It takes the ack
+        // sender and does not use it, because the receivers do not acknowledge the event.
         namespace.fallback(
             |socket: Socket, EventName(event): EventName, args: RawArgs, _: Option<AckSender>| async move {
                 relay(&socket, &event, &args).await;
@@ -53,7 +53,8 @@ pub(super) fn register(namespace: &Namespace, events: &Events) {
     }
 }
 
-/// Relays a message to the members of the room that it names, if the sender is a member, or to all other clients.
+/// Relays a message to the members of the room that it names, if the sender is a member, or to all other
+/// clients.
 async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
     let Some(first) = args.get(0) else { return Err("the event has no data".to_owned()) };
     let envelope = envelope(first.as_bytes());

@@ -31,8 +31,8 @@ struct Arguments {
 enum Command {
     /// Serve until SIGTERM or SIGINT; a second one exits at once. This is the default command.
     Serve,
-    /// Print a configuration file with all settings: those of --config and of the command line, and the defaults of
-    /// all others.
+    /// Print a configuration file with all settings: those of --config and of the command line, and the
+    /// defaults of all others.
     GenConfig,
     /// Check the configuration, print the effective settings, and report success on the standard error.
     CheckConfig,
@@ -153,8 +153,8 @@ fn check_config(config: Config) -> Result<(), ExitCode> {
     Ok(())
 }
 
-/// Prints the sample file with the settings of the file and the command line. The environment is left out, because
-/// it belongs to this process.
+/// Prints the sample file with the settings of the file and the command line. The environment is left out,
+/// because it belongs to this process.
 fn gen_config(settings: Settings) -> Result<(), ExitCode> {
     let sources = Sources { environment: Vec::new(), ..settings.sources() };
     let given = sources.given().map_err(|errors| {

@@ -20,7 +20,8 @@ const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 pub struct InvalidSetting {
     /// Name of the setting, such as `server.path`, or of its section.
     pub key: &'static str,
-    /// Expected value, and the value that was probably meant. It contains no value of a setting that is a secret.
+    /// Expected value, and the value that was probably meant. It contains no value of a setting that is a
+    /// secret.
     pub message: String,
 }
 
@@ -176,7 +177,8 @@ fn invalid_namespace(name: &str) -> Option<String> {
     server.of_pattern(name).err().map(|error| format!("{name}: {error}"))
 }
 
-/// What is wrong with a log level. A single word that is no level would be a target, and switch off all others.
+/// What is wrong with a log level. A single word that is no level would be a target, and switch off all
+/// others.
 fn invalid_level(level: &str) -> Option<String> {
     let is_level = |word: &str| {
         LEVELS.contains(&word.to_lowercase().as_str())

@@ -55,8 +55,8 @@ fn text(gateway: &Gateway) -> String {
     );
     let namespaces = counters.namespaces();
     for namespace in &namespaces {
-        // `connected` is read before `disconnected`, so a client that connects and disconnects in between is only in
-        // `disconnected`.
+        // `connected` is read before `disconnected`, so a client that connects and disconnects in between is
+        // only in `disconnected`.
         let number = namespace.connected.now().saturating_sub(namespace.disconnected.now());
         page.sample("sockets", &[("namespace", &namespace.name)], number);
     }

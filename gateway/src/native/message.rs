@@ -59,7 +59,8 @@ struct Incoming<'a> {
     attachments: usize,
 }
 
-/// Translates a native message to the text of a packet. Returns it with the number of attachments that follow.
+/// Translates a native message to the text of a packet. Returns it with the number of attachments that
+/// follow.
 pub(super) fn to_packet(text: &str, namespace: &str) -> Result<(String, usize), Fault> {
     let Object(Incoming { event, data, args, id, attachments }) = serde_json::from_str(text)?;
     if data.is_some() && args.is_some() {

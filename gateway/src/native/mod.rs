@@ -1,9 +1,9 @@
 //! Native protocol: plain WebSockets that carry JSON, for clients without a Socket.IO library.
 //!
-//! A native connection is an ordinary session of the own server, with its WebSocket as the transport. Only the messages
-//! differ, and `translator` translates them. Both kinds of clients therefore share namespaces, rooms, users, handlers and
-//! limits, and all features work for both. The cost is one more encoding per message, which is small beside the system
-//! call that sends it.
+//! A native connection is an ordinary session of the own server, with its WebSocket as the transport. Only
+//! the messages differ, and `translator` translates them. Both kinds of clients therefore share namespaces,
+//! rooms, users, handlers and limits, and all features work for both. The cost is one more encoding per
+//! message, which is small beside the system call that sends it.
 
 mod message;
 #[cfg(feature = "fuzzing")]

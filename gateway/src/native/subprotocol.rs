@@ -1,12 +1,13 @@
-//! Subprotocols that a native client offers. One of them may carry its token: pages cannot set headers of a WebSocket, and
-//! proxies log query parameters.
+//! Subprotocols that a native client offers. One of them may carry its token: pages cannot set headers of a
+//! WebSocket, and proxies log query parameters.
 
 use http::{HeaderMap, HeaderValue, header};
 
 /// Prefix of the subprotocol that carries a token.
 const BEARER: &str = "bearer.";
 
-/// Subprotocol of the response. A browser that offers subprotocols requires one of them; a token is never returned.
+/// Subprotocol of the response. A browser that offers subprotocols requires one of them; a token is never
+/// returned.
 pub(super) fn selected(headers: &HeaderMap) -> Option<HeaderValue> {
     let first = offered(headers).find(|name| !name.starts_with(BEARER))?;
     HeaderValue::from_str(first).ok()

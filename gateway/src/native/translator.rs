@@ -96,7 +96,8 @@ impl Client {
             return self.end(session, End::Faults);
         }
         let (mut packet, event) = (Vec::new(), json!({"message": fault.to_string()}));
-        // The event name and the namespace are valid, so encoding succeeds. A client with a full outbox misses the event.
+        // The event name and the namespace are valid, so encoding succeeds. A client with a full outbox
+        // misses the event.
         if Parser::Json.encode_event(&mut packet, &self.namespace, None, "error", &event).is_ok() {
             let _ = session.send(String::from_utf8(packet).unwrap_or_default());
         }

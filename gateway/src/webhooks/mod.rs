@@ -1,9 +1,9 @@
 //! Webhooks: a backend in any language admits clients, handles their events, and is notified of disconnects.
 //!
-//! `request` is the webhook request and `response` its response. `queue` is the request queue with its limits and
-//! retries, `gate` lets webhooks wait for the `circuit`, and `quota` limits the queued events of one socket.
-//! `backend` makes one request, and `signature` signs it. `shared` is the state of all sockets together, and
-//! `state` that of one socket.
+//! `request` is the webhook request and `response` its response. `queue` is the request queue with its limits
+//! and retries, `gate` lets webhooks wait for the `circuit`, and `quota` limits the queued events of one
+//! socket. `backend` makes one request, and `signature` signs it. `shared` is the state of all sockets
+//! together, and `state` that of one socket.
 //!
 //! The webhooks of one socket are ordered: `connect`, then its events one after the other, then `disconnect`.
 //! A slow backend delays its own webhooks, and eventually the clients that cause them; other clients are not
@@ -74,8 +74,8 @@ impl Webhooks {
         Ok(Self(Some(Arc::new(Shared::new(settings, io)?))))
     }
 
-    /// Registers the webhooks of a namespace, after the gateway's own handlers. With `relay` the events that go to
-    /// the backend are relayed first.
+    /// Registers the webhooks of a namespace, after the gateway's own handlers. With `relay` the events that
+    /// go to the backend are relayed first.
     pub(crate) fn register(&self, namespace: &Namespace, relay: bool) {
         let Some(shared) = &self.0 else { return };
         let of_middleware = Arc::clone(shared);
@@ -143,8 +143,8 @@ async fn request_admission(shared: Arc<Shared>, socket: Socket) -> Result<(), Co
         // the backend could know of a client and never be notified of its disconnect.
         tokio::spawn(async move {
             let decided = of_task.connect(&connecting, state).await;
-            // The receiver is dropped if the client has disconnected. Then the drop of `SocketState` notifies the
-            // backend.
+            // The receiver is dropped if the client has disconnected. Then the drop of `SocketState` notifies
+            // the backend.
             let _ = decide.send(decided);
         });
         // The sender is dropped without a message only when the runtime shuts down.

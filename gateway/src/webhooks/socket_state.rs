@@ -112,7 +112,8 @@ impl SocketState {
         }
     }
 
-    /// Whether no disconnect webhook is needed. The first call changes the state, so later calls return `true`.
+    /// Whether no disconnect webhook is needed. The first call changes the state, so later calls return
+    /// `true`.
     fn is_notified(&self) -> bool {
         !self.is_open.swap(false, Ordering::Relaxed) || !self.shared.calls.contains(&WebhookType::Disconnect)
     }

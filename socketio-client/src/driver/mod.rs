@@ -2,7 +2,8 @@
 //!
 //! 1. After a signal, the requests of the application: disconnected sockets are reported to their handlers,
 //!    active ones join their namespaces, the connection is opened for the first active socket or for
-//!    [`Manager::open`](crate::Manager::open), and closed after the last socket. Unused namespaces are removed.
+//!    [`Manager::open`](crate::Manager::open), and closed after the last socket. Unused namespaces are
+//!    removed.
 //! 2. Handlers that wait continue.
 //! 3. CONNECT packets are sent whose credentials are ready.
 //! 4. Events are sent again whose acknowledgement is late, and events for which the outbox was full.

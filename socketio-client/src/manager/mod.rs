@@ -36,9 +36,10 @@ impl Manager {
         socket
     }
 
-    /// Opens the connection although no socket is active: a socket then only has to join its namespace. The hooks
-    /// receive [`ManagerEvent::Open`] or [`ManagerEvent::Error`]. The connection is closed when the last active socket
-    /// leaves, by [`close`](Self::close), and when the last handle is dropped. Without effect if it is open.
+    /// Opens the connection although no socket is active: a socket then only has to join its namespace. The
+    /// hooks receive [`ManagerEvent::Open`] or [`ManagerEvent::Error`]. The connection is closed when the
+    /// last active socket leaves, by [`close`](Self::close), and when the last handle is dropped. Without
+    /// effect if it is open.
     ///
     /// # Panics
     ///
@@ -53,8 +54,8 @@ impl Manager {
         self.0.shared.session().map(|(_, transport)| transport)
     }
 
-    /// Engine.IO session id of the connection, while it is open (`manager.engine.id`). It is a secret: it gives access
-    /// to the session.
+    /// Engine.IO session id of the connection, while it is open (`manager.engine.id`). It is a secret: it
+    /// gives access to the session.
     pub fn session_id(&self) -> Option<Sid> {
         self.0.shared.session().map(|(sid, _)| sid)
     }
@@ -86,8 +87,8 @@ impl Manager {
         self.0.shared.reconnection.lock().clone()
     }
 
-    /// Changes the settings of the reconnection (`reconnectionAttempts`, `reconnectionDelay`, …), from the next lost
-    /// connection or failed attempt on.
+    /// Changes the settings of the reconnection (`reconnectionAttempts`, `reconnectionDelay`, …), from the
+    /// next lost connection or failed attempt on.
     pub fn set_reconnection_settings(&self, reconnection: Reconnection) {
         *self.0.shared.reconnection.lock() = reconnection;
     }

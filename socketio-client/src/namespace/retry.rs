@@ -115,7 +115,8 @@ impl RetryQueue {
     }
 
     /// Handles the loss of the connection. The event in flight is sent again on the next connection, unless
-    /// this was its last try. Returns the sender of an event that is dropped, which fails with the drop of it.
+    /// this was its last try. Returns the sender of an event that is dropped, which fails with the drop of
+    /// it.
     pub(crate) fn reset_in_flight(&mut self) -> Option<AckResultSender> {
         let entry = self.entries.front_mut()?;
         entry.in_flight.take()?;

@@ -110,7 +110,8 @@ impl Socket {
     }
 
     /// Sets the timeout of acknowledgements for later events of this socket, in place of
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout). `None`: an emit waits until the connection is lost.
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout). `None`: an emit waits until the connection is
+    /// lost.
     pub fn set_ack_timeout(&self, timeout: Option<Duration>) -> &Self {
         self.namespace.set_ack_timeout(timeout);
         self

@@ -29,8 +29,8 @@ impl Channels {
         }
     }
 
-    /// The pattern for PSUBSCRIBE that matches the channels of all broadcasts. Characters of the key and the namespace
-    /// that have a meaning in patterns are escaped.
+    /// The pattern for PSUBSCRIBE that matches the channels of all broadcasts. Characters of the key and the
+    /// namespace that have a meaning in patterns are escaped.
     pub fn pattern(&self) -> String {
         let mut pattern = String::with_capacity(self.broadcast.len() + 8);
         for character in self.broadcast.chars() {
@@ -43,8 +43,8 @@ impl Channels {
         pattern
     }
 
-    /// The room that the channel of a broadcast names: `Some(None)` for a broadcast that names none or several, `None`
-    /// for a channel of something else.
+    /// The room that the channel of a broadcast names: `Some(None)` for a broadcast that names none or
+    /// several, `None` for a channel of something else.
     pub fn room_of<'a>(&self, channel: &'a str) -> Option<Option<&'a str>> {
         let rest = channel.strip_prefix(&self.broadcast)?;
         if rest.is_empty() { Some(None) } else { rest.strip_suffix('#').map(Some) }
@@ -60,8 +60,8 @@ impl Channels {
         &self.responses
     }
 
-    /// The channel of answers to one node, which the official option `publishOnSpecificResponseChannel` uses. All nodes
-    /// listen on their own.
+    /// The channel of answers to one node, which the official option `publishOnSpecificResponseChannel` uses.
+    /// All nodes listen on their own.
     pub fn responses_of(&self, node: &NodeId) -> String {
         format!("{}{node}#", self.responses)
     }

@@ -61,14 +61,15 @@ pub fn encode_broadcast(
     Ok(out)
 }
 
-/// Reads a broadcast. A packet without a namespace belongs to `/`. Broadcasts in JSON, which a server with another
-/// parser sends, are read as well.
+/// Reads a broadcast. A packet without a namespace belongs to `/`. Broadcasts in JSON, which a server with
+/// another parser sends, are read as well.
 pub fn decode_broadcast(message: Bytes, limits: &Limits) -> Result<Envelope, DecodeError> {
     draft(message, limits)?.finish(limits)
 }
 
-/// Reads a broadcast if `wanted` says so. Its event is not read before: a broadcast of the node itself, or one to rooms
-/// without sockets, costs a single pass over its bytes. The channel names a single room without any reading.
+/// Reads a broadcast if `wanted` says so. Its event is not read before: a broadcast of the node itself, or
+/// one to rooms without sockets, costs a single pass over its bytes. The channel names a single room without
+/// any reading.
 pub fn decode_broadcast_if(
     message: Bytes,
     limits: &Limits,

@@ -29,7 +29,8 @@ pub struct Request {
 pub enum RequestKind {
     /// A request that every adapter has.
     Message(Message),
-    /// The ids of the sockets in rooms: sent by old nodes only. The answer is [`Response::Sockets`](super::Response).
+    /// The ids of the sockets in rooms: sent by old nodes only. The answer is
+    /// [`Response::Sockets`](super::Response).
     Sockets {
         /// Id of the request.
         request: RequestId,
@@ -63,7 +64,8 @@ pub enum Action {
 }
 
 /// Writes a request. Broadcasts without acknowledgements are no requests, see
-/// [`encode_broadcast`](super::encode_broadcast); answers are written by [`encode_response`](super::encode_response).
+/// [`encode_broadcast`](super::encode_broadcast); answers are written by
+/// [`encode_response`](super::encode_response).
 pub fn encode_request(
     sender: Sender<'_>,
     namespace: &str,

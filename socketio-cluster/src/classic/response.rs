@@ -101,8 +101,8 @@ fn id(writer: &mut Writer<'_>, request: &RequestId) {
     writer.key("requestId").text(request.as_str());
 }
 
-/// Reads an answer: JSON if it starts with `{`, otherwise msgpack. The answers to `fetchSockets` and `allRooms` have no
-/// type; they are known by their members.
+/// Reads an answer: JSON if it starts with `{`, otherwise msgpack. The answers to `fetchSockets` and
+/// `allRooms` have no type; they are known by their members.
 pub fn decode_response(message: Bytes, limits: &Limits) -> Result<Response, DecodeError> {
     let mut parts = Parts::default();
     let mut kind = None;

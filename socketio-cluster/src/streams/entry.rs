@@ -44,8 +44,8 @@ impl Entry {
     }
 }
 
-/// Makes an entry of a message. Data with binary data becomes base64 of msgpack, unless `only_plaintext` is set: then it
-/// is written in JSON as Node.js writes a `Buffer` (option `onlyPlaintext`).
+/// Makes an entry of a message. Data with binary data becomes base64 of msgpack, unless `only_plaintext` is
+/// set: then it is written in JSON as Node.js writes a `Buffer` (option `onlyPlaintext`).
 pub fn encode_entry(
     sender: Sender<'_>,
     namespace: &str,

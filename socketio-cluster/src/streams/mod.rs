@@ -1,8 +1,9 @@
 //! Redis Streams: entries, sessions for recovery, and the names and ids of streams.
 //!
 //! Lasting messages are entries of a stream, which has the order of all of them; requests and answers
-//! ([`is_ephemeral`]) are sent with pub/sub, in the format of [`cluster::encode_msgpack`](crate::cluster::encode_msgpack)
-//! on the channels of [`cluster::Channels`](crate::cluster::Channels).
+//! ([`is_ephemeral`]) are sent with pub/sub, in the format of
+//! [`cluster::encode_msgpack`](crate::cluster::encode_msgpack) on the channels of
+//! [`cluster::Channels`](crate::cluster::Channels).
 
 mod entry;
 mod session;
@@ -14,8 +15,8 @@ pub use self::entry::{Entry, decode_entry, decode_entry_if, encode_entry};
 pub use self::session::Session;
 use crate::message::Message;
 
-/// Whether the message is sent with pub/sub: broadcasts with acknowledgements, requests and answers. The emitter writes
-/// events of the servers into the stream nevertheless.
+/// Whether the message is sent with pub/sub: broadcasts with acknowledgements, requests and answers. The
+/// emitter writes events of the servers into the stream nevertheless.
 pub fn is_ephemeral(message: &Message) -> bool {
     match message {
         Message::Broadcast { request, .. } => request.is_some(),
@@ -28,9 +29,10 @@ pub fn is_ephemeral(message: &Message) -> bool {
 
 /// Name of the stream of a namespace: options `streamName` and `streamCount`.
 ///
-/// With several streams the official adapter takes the remainder of a signed hash, so that some namespaces have a stream
-/// with a negative number, which no official node reads. The name is the same here, since another one would separate
-/// our nodes from theirs; with official nodes in the cluster one stream is the only sound choice.
+/// With several streams the official adapter takes the remainder of a signed hash, so that some namespaces
+/// have a stream with a negative number, which no official node reads. The name is the same here, since
+/// another one would separate our nodes from theirs; with official nodes in the cluster one stream is the
+/// only sound choice.
 pub fn stream_name(name: &str, count: u32, namespace: &str) -> String {
     if count <= 1 {
         return name.to_owned();

@@ -8,7 +8,8 @@ use crate::id::NodeId;
 use crate::limits::Limits;
 use crate::target::Target;
 
-/// A message whose event is not read yet. The other parts are read first, because the event is the larger part of the work.
+/// A message whose event is not read yet. The other parts are read first, because the event is the larger
+/// part of the work.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// The sender.

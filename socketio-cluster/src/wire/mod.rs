@@ -30,8 +30,8 @@ pub struct Envelope {
 pub enum Sender<'a> {
     /// A node of the cluster.
     Node(&'a NodeId),
-    /// A process outside of the cluster, which has no clients and receives no answers. Its messages have the form of
-    /// the official emitters'.
+    /// A process outside of the cluster, which has no clients and receives no answers. Its messages have the
+    /// form of the official emitters'.
     Emitter,
 }
 

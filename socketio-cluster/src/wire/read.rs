@@ -18,8 +18,8 @@ use crate::target::{Room, Target};
 /// The longest timeout that is read from a message: one day.
 const MAX_TIMEOUT_MILLISECONDS: f64 = 86_400_000.0;
 
-/// The members of a message that were found so far. They have the same names and meanings in all messages, so they
-/// are read before the type is known, in one pass.
+/// The members of a message that were found so far. They have the same names and meanings in all messages, so
+/// they are read before the type is known, in one pass.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     target: Option<Target>,
@@ -153,8 +153,8 @@ impl Parts {
         self.packet.as_ref().and_then(|packet| packet.namespace.clone())
     }
 
-    /// The message with this number in the cluster adapter. Options are required, since without them all sockets would be
-    /// selected; their members may be missing.
+    /// The message with this number in the cluster adapter. Options are required, since without them all
+    /// sockets would be selected; their members may be missing.
     pub(crate) fn message(self, number: u32, limits: &Limits) -> Result<Message, DecodeError> {
         let request = || self.request.clone().ok_or(DecodeError::Missing("requestId"));
         let target = || self.target.clone().ok_or(DecodeError::Missing("opts"));
@@ -251,8 +251,8 @@ pub(crate) fn join_id(reader: &mut Reader<'_>) -> Result<Option<Arc<str>>, Decod
     }
 }
 
-/// Reads a list of rooms. A missing list is empty. A room that is neither a string nor a number is an error, because a
-/// shorter list could select more sockets.
+/// Reads a list of rooms. A missing list is empty. A room that is neither a string nor a number is an error,
+/// because a shorter list could select more sockets.
 fn rooms(reader: &mut Reader<'_>, what: &'static str, limits: &Limits) -> Result<Vec<Room>, DecodeError> {
     if matches!(reader.kind(), Kind::Missing | Kind::Null) {
         reader.skip()?;
@@ -292,8 +292,8 @@ fn flags(reader: &mut Reader<'_>) -> Result<Flags, DecodeError> {
     Ok(flags)
 }
 
-/// The sockets of an answer. One that has no id is left out; other unusual values are replaced by defaults, so that
-/// one odd socket does not make the answer of a node unreadable.
+/// The sockets of an answer. One that has no id is left out; other unusual values are replaced by defaults,
+/// so that one odd socket does not make the answer of a node unreadable.
 pub(crate) fn sockets(value: &RawValue, limits: &Limits) -> Result<Vec<SocketDetails>, DecodeError> {
     let mut sockets = Vec::new();
     let mut reader = Reader::new(value.parser(), value.as_bytes(), limits.max_depth)?;

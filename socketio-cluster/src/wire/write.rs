@@ -16,8 +16,8 @@ pub(crate) fn check_written(out: &[u8], limits: &Limits) -> Result<(), EncodeErr
     Ok(())
 }
 
-/// Writes the options of a broadcast or an operation, with the members in the order of the official sender. Without
-/// flags the member is left out.
+/// Writes the options of a broadcast or an operation, with the members in the order of the official sender.
+/// Without flags the member is left out.
 pub(crate) fn options(writer: &mut Writer<'_>, sender: Sender<'_>, target: &Target, flags: Option<Flags>) {
     writer.object(2 + usize::from(flags.is_some()));
     writer.key("rooms");
@@ -66,8 +66,8 @@ fn write_flags(writer: &mut Writer<'_>, flags: Flags) {
     writer.end_object();
 }
 
-/// Rooms that select sockets. A name that is a number is written as a string and as a number, because a Node.js
-/// server distinguishes them.
+/// Rooms that select sockets. A name that is a number is written as a string and as a number, because a
+/// Node.js server distinguishes them.
 pub(crate) fn rooms(writer: &mut Writer<'_>, rooms: &[Room]) {
     let numbers = rooms.iter().filter(|room| number(room).is_some()).count();
     writer.array(rooms.len() + numbers);

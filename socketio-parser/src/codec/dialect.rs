@@ -16,9 +16,9 @@ const NANOSECONDS: i64 = 1_000_000;
 
 /// Restores the form that clients read: dates as extensions of type 0, and only valid UTF-8.
 ///
-/// `@msgpack/msgpack` writes an unpaired surrogate as three bytes that are not UTF-8; they become U+FFFD, as in
-/// Node.js. A message without such values is returned as it is. The size of the result is at most three times that
-/// of the message. The message may be any sequence of values; it is not checked otherwise.
+/// `@msgpack/msgpack` writes an unpaired surrogate as three bytes that are not UTF-8; they become U+FFFD, as
+/// in Node.js. A message without such values is returned as it is. The size of the result is at most three
+/// times that of the message. The message may be any sequence of values; it is not checked otherwise.
 pub fn from_servers(message: &Bytes) -> Result<Bytes, DecodeError> {
     let mut out: Vec<u8> = Vec::new();
     let (mut copied, mut at) = (0, 0);
@@ -55,8 +55,8 @@ pub fn from_servers(message: &Bytes) -> Result<Bytes, DecodeError> {
     Ok(out.into())
 }
 
-/// Appends well-formed values in the form for servers: standard timestamps, `undefined` as nil, an `ArrayBuffer` as
-/// binary data.
+/// Appends well-formed values in the form for servers: standard timestamps, `undefined` as nil, an
+/// `ArrayBuffer` as binary data.
 pub(super) fn for_servers(values: &[u8], out: &mut Vec<u8>) {
     let (mut copied, mut at) = (0, 0);
     while let Some((token, next)) = token(values, at) {
@@ -90,8 +90,8 @@ pub(super) fn has_binary(values: &[u8]) -> bool {
     false
 }
 
-/// The time of a timestamp in milliseconds, as a JavaScript `Date` holds it. A time beyond the range of a `Date`
-/// stays beyond it.
+/// The time of a timestamp in milliseconds, as a JavaScript `Date` holds it. A time beyond the range of a
+/// `Date` stays beyond it.
 fn milliseconds(content: &[u8]) -> Option<i64> {
     let (seconds, nanoseconds) = if let Ok(seconds) = <[u8; 4]>::try_from(content) {
         (i64::from(u32::from_be_bytes(seconds)), 0)

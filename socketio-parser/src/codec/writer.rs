@@ -8,8 +8,8 @@ use crate::msgpack::{json, ser};
 use crate::value;
 use crate::{EncodeError, Event, Parser, RawValue};
 
-/// Writes one message in either encoding. Objects and arrays are announced with their length, which the caller must
-/// keep, as msgpack has it in front.
+/// Writes one message in either encoding. Objects and arrays are announced with their length, which the
+/// caller must keep, as msgpack has it in front.
 ///
 /// ```
 /// use socketio_parser::codec::Writer;
@@ -39,8 +39,8 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that appends to `out`. An event or value that would make it longer than `max_bytes` is an error; the
-    /// limit exists because one attachment of a client may stand at many places of its event.
+    /// A writer that appends to `out`. An event or value that would make it longer than `max_bytes` is an
+    /// error; the limit exists because one attachment of a client may stand at many places of its event.
     pub fn new(parser: Parser, out: &'a mut Vec<u8>, max_bytes: usize) -> Self {
         Self { out, parser, max_bytes, comma: false }
     }

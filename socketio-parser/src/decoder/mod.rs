@@ -102,7 +102,8 @@ impl Decoder {
         self.pending.is_some()
     }
 
-    /// Number of bytes of the packet that waits for attachments, with the attachments so far. 0 if none waits.
+    /// Number of bytes of the packet that waits for attachments, with the attachments so far. 0 if none
+    /// waits.
     pub fn buffered(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.text.len() + pending.bytes)
     }

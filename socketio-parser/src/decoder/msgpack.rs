@@ -36,8 +36,8 @@ pub(crate) fn decode(message: Bytes, limits: &Limits) -> Result<Packet, DecodeEr
 }
 
 impl Event {
-    /// An event from a msgpack array: its name and then its arguments, as in the `data` of an EVENT packet. The
-    /// event is a slice of `bytes`; nothing is copied.
+    /// An event from a msgpack array: its name and then its arguments, as in the `data` of an EVENT packet.
+    /// The event is a slice of `bytes`; nothing is copied.
     ///
     /// ```
     /// use socketio_parser::{Event, Limits};

@@ -93,9 +93,9 @@ impl Parser {
         self.encode_args(out, PacketType::Ack, namespace, Some(ack_id), None, args)
     }
 
-    /// Adds the number of attachments to the event or acknowledgement that was encoded at `start` of `out`. The
-    /// arguments already contain the placeholders; the attachments are the messages that follow. No effect for
-    /// an encoding whose packets have no attachments.
+    /// Adds the number of attachments to the event or acknowledgement that was encoded at `start` of `out`.
+    /// The arguments already contain the placeholders; the attachments are the messages that follow. No
+    /// effect for an encoding whose packets have no attachments.
     ///
     /// ```
     /// use socketio_parser::Parser;

@@ -1,7 +1,7 @@
 //! JSON text for other servers: as msgpack, and with binary data inside the text.
 //!
-//! Both forms hold the content of an attachment once per placeholder, so a short text could cause an unbounded
-//! amount of output. The size is therefore checked before anything is written.
+//! Both forms hold the content of an attachment once per placeholder, so a short text could cause an
+//! unbounded amount of output. The size is therefore checked before anything is written.
 
 use bytes::Bytes;
 
@@ -20,8 +20,8 @@ struct Text<'a> {
 
 /// Appends well-formed text, one value or several with commas between, as msgpack.
 ///
-/// Numbers are written as JavaScript writes them, but integers up to 64 bits stay exact. An unpaired surrogate
-/// becomes U+FFFD.
+/// Numbers are written as JavaScript writes them, but integers up to 64 bits stay exact. An unpaired
+/// surrogate becomes U+FFFD.
 pub(crate) fn to_msgpack(
     text: &[u8],
     attachments: &[Bytes],
@@ -37,8 +37,8 @@ pub(crate) fn to_msgpack(
     Ok(())
 }
 
-/// Appends well-formed text, one value or several with commas between, with its attachments as Node.js writes a
-/// `Buffer`.
+/// Appends well-formed text, one value or several with commas between, with its attachments as Node.js writes
+/// a `Buffer`.
 pub(crate) fn with_buffers(
     text: &[u8],
     attachments: &[Bytes],
@@ -73,8 +73,8 @@ impl<'a> Text<'a> {
         self.attachments.get(node.next as usize).map(|bytes| &bytes[..]).unwrap_or_default()
     }
 
-    /// Checks an upper bound of the output: each byte of the text takes at most one, apart from numbers, and each
-    /// attachment is written once per placeholder.
+    /// Checks an upper bound of the output: each byte of the text takes at most one, apart from numbers, and
+    /// each attachment is written once per placeholder.
     fn check(&self, factor: usize, written: usize, max_bytes: usize) -> Result<(), EncodeError> {
         let binary = self.nodes.iter().filter(|node| node.tag == Tag::Binary);
         let binary = binary.map(|node| self.attachment(node).len().saturating_mul(factor).saturating_add(32));

@@ -118,16 +118,16 @@ impl Broadcast {
         self
     }
 
-    /// Adds a note that the [translators](engineio::Translator) of this server receive with the event, such as
-    /// its sender. Socket.IO clients and other servers do not see it, and events with acknowledgements do not
-    /// carry it.
+    /// Adds a note that the [translators](engineio::Translator) of this server receive with the event, such
+    /// as its sender. Socket.IO clients and other servers do not see it, and events with acknowledgements do
+    /// not carry it.
     pub fn note(mut self, note: impl Into<Text>) -> Self {
         self.note = Some(note.into());
         self
     }
 
-    /// Maximum wait for acknowledgements, and of [`fetch_sockets`](Self::fetch_sockets) for other servers. Default
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout), and for other servers
+    /// Maximum wait for acknowledgements, and of [`fetch_sockets`](Self::fetch_sockets) for other servers.
+    /// Default [`Config::ack_timeout`](crate::Config::ack_timeout), and for other servers
     /// [`ClusterLink::request_timeout`](crate::cluster::ClusterLink::request_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

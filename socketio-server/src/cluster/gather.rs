@@ -15,8 +15,8 @@ use crate::cluster::AdapterError;
 use crate::error::EmitError;
 
 impl NamespaceNode {
-    /// Sends an event and gathers the acknowledgements, until `wanted` have arrived. `make` encodes it with the
-    /// given ack id; `event` is its form for the other nodes, if they are included.
+    /// Sends an event and gathers the acknowledgements, until `wanted` have arrived. `make` encodes it with
+    /// the given ack id; `event` is its form for the other nodes, if they are included.
     pub(crate) async fn broadcast_with_ack(
         &self,
         target: &Target,
@@ -38,8 +38,8 @@ impl NamespaceNode {
             (receivers.members, over_limit) =
                 self.rooms.send_with_ack(target, id, &message, flags.volatile, waiting);
         }
-        // The remaining collectors are in the receivers' tables. When the last one is dropped no acknowledgement
-        // can arrive.
+        // The remaining collectors are in the receivers' tables. When the last one is dropped no
+        // acknowledgement can arrive.
         drop(collector);
         let mut remote = None;
         let for_cluster = match event {

@@ -50,22 +50,22 @@ impl ClusterInbox {
         self.namespace_node.strong_count() > 0
     }
 
-    /// Whether this node has sockets in the room; the id of a socket is a room too. If not, the adapter may skip
-    /// the decoding of a broadcast to it. It takes a lock for reading and allocates nothing.
+    /// Whether this node has sockets in the room; the id of a socket is a room too. If not, the adapter may
+    /// skip the decoding of a broadcast to it. It takes a lock for reading and allocates nothing.
     pub fn has_room(&self, room: &str) -> bool {
         let namespace_node = self.namespace_node.upgrade();
         namespace_node.is_some_and(|namespace_node| namespace_node.rooms.read().has_room(room))
     }
 
-    /// Whether a socket with this id is on this node. For adapters that treat the rooms under the sockets' own ids
-    /// in another way.
+    /// Whether a socket with this id is on this node. For adapters that treat the rooms under the sockets'
+    /// own ids in another way.
     pub fn has_socket(&self, id: &str) -> bool {
         let namespace_node = self.namespace_node.upgrade();
         namespace_node.is_some_and(|namespace_node| namespace_node.rooms.read().find(id).is_some())
     }
 
-    /// Reports that this node did not receive messages of other nodes for this time, and the number of messages if
-    /// the adapter knows it. The application receives it: see
+    /// Reports that this node did not receive messages of other nodes for this time, and the number of
+    /// messages if the adapter knows it. The application receives it: see
     /// [`Namespace::on_cluster_gap`](crate::Namespace::on_cluster_gap).
     pub fn gap(&self, duration: Duration, lost: Option<u64>) {
         let Some(namespace_node) = self.namespace_node.upgrade() else { return };
@@ -147,8 +147,8 @@ impl ClusterInbox {
                     tokio::spawn(async move {
                         let Some(cluster) = namespace_node.cluster() else { return };
                         let _counted = cluster.open_reply();
-                        // A handler that never answers is covered by the timeout of the requesting node, which this
-                        // node does not know.
+                        // A handler that never answers is covered by the timeout of the requesting node,
+                        // which this node does not know.
                         if let Ok(answer) = answer.await {
                             cluster.respond(&from, Message::ServerSideEmitResponse { request, answer }).await;
                         }

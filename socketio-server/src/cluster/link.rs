@@ -13,20 +13,21 @@ use crate::rooms::RoomEvent;
 /// # Contract
 ///
 /// - **Order.** Messages of this node reach each other node in the order in which the futures of
-///   [`publish`](Self::publish) are first polled. A link that cannot keep it between two kinds of messages, for
-///   example between a room's channel and the main one, says so in its documentation.
-/// - **Bounded time.** `publish` and [`respond`](Self::respond) settle within a bound of about a second, whatever the
-///   state of the medium. Handlers of events await emits, and a connection with many pending handlers is not read
-///   any more, so a link that waits for a reconnect would stop all clients that emit.
-/// - **Bounded memory.** A message that can be neither sent nor queued within a limit fails with an [`AdapterError`]
-///   of the kind [`Down`](socketio_cluster::AdapterErrorKind::Down) or
+///   [`publish`](Self::publish) are first polled. A link that cannot keep it between two kinds of messages,
+///   for example between a room's channel and the main one, says so in its documentation.
+/// - **Bounded time.** `publish` and [`respond`](Self::respond) settle within a bound of about a second,
+///   whatever the state of the medium. Handlers of events await emits, and a connection with many pending
+///   handlers is not read any more, so a link that waits for a reconnect would stop all clients that emit.
+/// - **Bounded memory.** A message that can be neither sent nor queued within a limit fails with an
+///   [`AdapterError`] of the kind [`Down`](socketio_cluster::AdapterErrorKind::Down) or
 ///   [`Full`](socketio_cluster::AdapterErrorKind::Full). No queue is unbounded.
-/// - **No silent loss.** A link that receives nothing any more changes its [`health`](Self::health), and reports the
-///   lost time with [`ClusterInbox::gap`](super::ClusterInbox::gap).
-/// - **Free reader.** [`ClusterInbox::receive`](super::ClusterInbox::receive) awaits `respond`, so `respond` must not need the task that calls
-///   `receive`.
+/// - **No silent loss.** A link that receives nothing any more changes its [`health`](Self::health), and
+///   reports the lost time with [`ClusterInbox::gap`](super::ClusterInbox::gap).
+/// - **Free reader.** [`ClusterInbox::receive`](super::ClusterInbox::receive) awaits `respond`, so `respond`
+///   must not need the task that calls `receive`.
 pub trait ClusterLink: Send + Sync + 'static {
-    /// Sends a message to all other nodes. It settles when the message is written or queued, within a bounded time.
+    /// Sends a message to all other nodes. It settles when the message is written or queued, within a bounded
+    /// time.
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>>;
 
     /// Sends a reply to the requesting node. Default: publishes it to all nodes; the others ignore it.
@@ -49,8 +50,8 @@ pub trait ClusterLink: Send + Sync + 'static {
         Box::pin(async { Ok(0) })
     }
 
-    /// Maximum wait for the replies of other nodes (`requestsTimeout`), where the caller sets no timeout. Default
-    /// 5 s. A request costs an entry in a table, and the replies that have arrived, until then.
+    /// Maximum wait for the replies of other nodes (`requestsTimeout`), where the caller sets no timeout.
+    /// Default 5 s. A request costs an entry in a table, and the replies that have arrived, until then.
     fn request_timeout(&self) -> Duration {
         Duration::from_secs(5)
     }
@@ -58,28 +59,31 @@ pub trait ClusterLink: Send + Sync + 'static {
     /// State of the link. Called once, when the link is opened. Default: always connected.
     ///
     /// While the link is not connected, the results of requests to other nodes are
-    /// [partial](crate::GatherError::Partial), even if no reply is missing: this node may not know of all nodes.
+    /// [partial](crate::GatherError::Partial), even if no reply is missing: this node may not know of all
+    /// nodes.
     fn health(&self) -> watch::Receiver<AdapterHealth> {
         watch::channel(AdapterHealth::Connected).1
     }
 
-    /// A room of this node has changed, a room under a socket's own id included. For adapters with one channel per
-    /// room.
+    /// A room of this node has changed, a room under a socket's own id included. For adapters with one
+    /// channel per room.
     ///
-    /// This is a hint: the events of two threads may arrive in another order than they happened. The adapter should
-    /// compare its subscription with [`ClusterInbox::has_room`](super::ClusterInbox::has_room), which is the current state.
+    /// This is a hint: the events of two threads may arrive in another order than they happened. The adapter
+    /// should compare its subscription with [`ClusterInbox::has_room`](super::ClusterInbox::has_room), which
+    /// is the current state.
     fn on_room_event(&self, event: &RoomEvent) {
         let _ = event;
     }
 
     /// A socket has joined the namespace on this node, or has left it. A hint too: see
-    /// [`on_room_event`](Self::on_room_event) and [`ClusterInbox::has_socket`](super::ClusterInbox::has_socket).
+    /// [`on_room_event`](Self::on_room_event) and
+    /// [`ClusterInbox::has_socket`](super::ClusterInbox::has_socket).
     fn on_socket_event(&self, id: &str, is_here: bool) {
         let _ = (id, is_here);
     }
 
-    /// The namespace is closed: no further messages are sent, and the adapter must not pass any to the inbox. The
-    /// future is complete when the earlier messages, which may still be queued, are sent;
+    /// The namespace is closed: no further messages are sent, and the adapter must not pass any to the inbox.
+    /// The future is complete when the earlier messages, which may still be queued, are sent;
     /// [`Server::drain`](crate::Server::drain) waits for it.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})

@@ -101,8 +101,8 @@ impl LocalRooms {
     ///
     /// A socket with a full outbox is handled by its own policy and does not delay the others.
     ///
-    /// The tasks of the sessions are woken after the lock of the rooms is released, or with recovery enabled that of
-    /// the log.
+    /// The tasks of the sessions are woken after the lock of the rooms is released, or with recovery enabled
+    /// that of the log.
     ///
     /// With hooks for broadcasts it returns the statistics, which the caller passes to
     /// [`report_broadcast`](Self::report_broadcast) after it has released its locks.

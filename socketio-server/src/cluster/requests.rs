@@ -69,8 +69,8 @@ pub(crate) struct Gathered<T> {
     pub(crate) missing: usize,
     /// The nodes among them, if their names are known.
     pub(crate) silent: Vec<NodeId>,
-    /// State of the link to the other nodes. If it is not connected the answers are not complete, even if none is
-    /// missing.
+    /// State of the link to the other nodes. If it is not connected the answers are not complete, even if
+    /// none is missing.
     pub(crate) health: AdapterHealth,
 }
 

@@ -106,11 +106,11 @@ impl Namespace {
         Ok(self.0.node.server_side_emit(event).await?)
     }
 
-    /// The names of the rooms that sockets of any server have joined, sorted. Each socket is also in a room under its
-    /// own id, so the ids are among them. An error contains those that were found in time.
+    /// The names of the rooms that sockets of any server have joined, sorted. Each socket is also in a room
+    /// under its own id, so the ids are among them. An error contains those that were found in time.
     ///
-    /// Among the official adapters only the classic Redis adapter has such a request (`allRooms`); official servers
-    /// with another adapter do not answer it.
+    /// Among the official adapters only the classic Redis adapter has such a request (`allRooms`); official
+    /// servers with another adapter do not answer it.
     pub async fn all_rooms(&self) -> Result<Vec<Room>, GatherError<Room>> {
         let mut all = Gathered::default();
         match self.0.kind() {

@@ -33,8 +33,8 @@ use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Names
 /// socket can have additional handlers of its own. A namespace below a parent starts with a copy of the
 /// parent's handlers. Events sent by a parent reach all namespaces below it.
 ///
-/// Handlers take the namespace of their socket as an argument. A handler that holds a `Namespace` would own what
-/// owns it, see [`WeakServer`](crate::WeakServer).
+/// Handlers take the namespace of their socket as an argument. A handler that holds a `Namespace` would own
+/// what owns it, see [`WeakServer`](crate::WeakServer).
 #[derive(Clone)]
 pub struct Namespace(Arc<NamespaceState>);
 
@@ -235,30 +235,33 @@ impl Namespace {
     }
 
     /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. All
-    /// hooks are called, in the order of registration. Each socket is in a room under its own id from its connection to
-    /// its disconnection; it leaves that one first, and then the others in the order in which it joined them.
+    /// hooks are called, in the order of registration. Each socket is in a room under its own id from its
+    /// connection to its disconnection; it leaves that one first, and then the others in the order in which
+    /// it joined them.
     pub fn on_room_event(&self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> HandlerId {
         self.0.node.rooms.on_room_event.add(Arc::new(hook))
     }
 
     /// Calls `hook` for each broadcast that selects a socket of this server, with its delivery statistics.
     /// All hooks are called, in the order of registration, after the event is in the outboxes. The first
-    /// hook adds two clock reads to each broadcast. An event that a hook sends must not cause another call without end.
+    /// hook adds two clock reads to each broadcast. An event that a hook sends must not cause another call
+    /// without end.
     pub fn on_broadcast(&self, hook: impl Fn(&Delivered) + Send + Sync + 'static) -> HandlerId {
         self.0.node.rooms.on_broadcast.add(Arc::new(hook))
     }
 
-    /// Calls `hook` each time when this server has not received messages of other servers, with the lost time. All
-    /// hooks are called, in the order of registration.
+    /// Calls `hook` each time when this server has not received messages of other servers, with the lost
+    /// time. All hooks are called, in the order of registration.
     ///
-    /// An application that keeps state by events of other servers has to restore it then. The adapter decides what it
-    /// can notice, and says so in its documentation.
+    /// An application that keeps state by events of other servers has to restore it then. The adapter decides
+    /// what it can notice, and says so in its documentation.
     pub fn on_cluster_gap(&self, hook: impl Fn(&ClusterGap) + Send + Sync + 'static) -> HandlerId {
         self.0.node.on_gap.add(Arc::new(hook))
     }
 
-    /// State of the link to the other servers, and its changes. Without an adapter it is always connected. Valid for the
-    /// life of the namespace, if the adapter has opened the link, which it does before the first client joins.
+    /// State of the link to the other servers, and its changes. Without an adapter it is always connected.
+    /// Valid for the life of the namespace, if the adapter has opened the link, which it does before the
+    /// first client joins.
     pub fn cluster_health(&self) -> watch::Receiver<AdapterHealth> {
         self.0.node.health()
     }

@@ -99,8 +99,8 @@ impl<S: Clone, M> Rooms<S, M> {
         MemberKey { at, generation }
     }
 
-    /// Removes a member from the index and from its rooms: first from the one under its own id, then from the others in
-    /// the order in which it joined them.
+    /// Removes a member from the index and from its rooms: first from the one under its own id, then from the
+    /// others in the order in which it joined them.
     pub(crate) fn remove(&mut self, key: MemberKey, events: &mut RoomEvents) -> Option<M> {
         let id = Arc::clone(&self.member(key)?.id);
         if self.by_id.get(&id) == Some(&key.at) {
@@ -190,7 +190,8 @@ impl<S: Clone, M> Rooms<S, M> {
         let room = &mut self.rooms[membership.room.0];
         room.entries.swap_remove(membership.entry as usize);
         shrink(&mut room.entries);
-        // `swap_remove` moved the last entry, which belongs to another member, so its membership needs the new index.
+        // `swap_remove` moved the last entry, which belongs to another member, so its membership needs the
+        // new index.
         if let Some(moved) = room.entries.get(membership.entry as usize) {
             self.members[moved.member].memberships[moved.membership as usize].entry = membership.entry;
         }

@@ -17,7 +17,8 @@ pub enum RoomEvent {
     Deleted(Room),
 }
 
-/// The events of one operation, which are reported after the rooms are unlocked. If nobody wants them, none is made.
+/// The events of one operation, which are reported after the rooms are unlocked. If nobody wants them, none
+/// is made.
 #[derive(Debug, Default)]
 pub(crate) struct RoomEvents {
     list: Vec<RoomEvent>,

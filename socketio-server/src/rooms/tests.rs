@@ -145,7 +145,8 @@ fn an_empty_target_is_detected_before_encoding() {
     assert_eq!((rooms.room_len("x"), rooms.room_len("a"), rooms.len()), (1, 1, 1));
 }
 
-/// A room is created with its first member and deleted with its last one, whether a member has its name as id or not.
+/// A room is created with its first member and deleted with its last one, whether a member has its name as id
+/// or not.
 #[test]
 fn a_room_under_an_id_has_the_events_of_a_room() {
     let mut rooms: Rooms<(), ()> = Rooms::default();

@@ -25,8 +25,8 @@ use crate::params::{Pattern, PatternError};
 /// This is a handle: clones refer to the same server. It dereferences to the default namespace `/`, so all
 /// methods of [`Namespace`] are available.
 ///
-/// A server is freed when its last handle is dropped and its last client has disconnected. A handler must hold
-/// no handle of its own server, see [`WeakServer`].
+/// A server is freed when its last handle is dropped and its last client has disconnected. A handler must
+/// hold no handle of its own server, see [`WeakServer`].
 #[derive(Clone)]
 pub struct Server {
     namespaces: Arc<NamespaceRegistry>,
@@ -131,8 +131,8 @@ impl Server {
     }
 
     /// Closes all connections gracefully, distributed over `spread`; the remaining ones are closed at
-    /// `deadline`. Until then this server is a member of its cluster. Its last messages to other servers are sent when
-    /// the method returns; it waits for them for at most 2 s after the last connection.
+    /// `deadline`. Until then this server is a member of its cluster. Its last messages to other servers are
+    /// sent when the method returns; it waits for them for at most 2 s after the last connection.
     pub async fn drain(&self, deadline: Duration, spread: Duration) {
         self.namespaces.start_closing();
         self.engine.drain(deadline, spread).await;

@@ -34,7 +34,8 @@ pub struct WeakServer {
 }
 
 impl Server {
-    /// A handle for the handlers, middlewares and hooks of this server. It does not keep the server in memory.
+    /// A handle for the handlers, middlewares and hooks of this server. It does not keep the server in
+    /// memory.
     pub fn downgrade(&self) -> WeakServer {
         WeakServer { namespaces: Arc::downgrade(&self.namespaces), engine: self.engine.downgrade() }
     }

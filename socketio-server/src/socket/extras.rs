@@ -103,8 +103,8 @@ impl Socket {
     /// Changes the extras; allocates them if necessary. `change` must not drop handlers or listeners, because
     /// their destructors may use the socket.
     ///
-    /// The extras of a socket that has left are dropped. They often hold the socket, which would then never be
-    /// freed.
+    /// The extras of a socket that has left are dropped. They often hold the socket, which would then never
+    /// be freed.
     pub(crate) fn change_extras<R>(&self, change: impl FnOnce(&mut SocketExtras) -> R) -> R {
         let (result, unused) = {
             let mut extras = self.0.extras.get_or_init(Box::default).write();

@@ -12,8 +12,8 @@ impl Socket {
     /// Calls `handler` for each event of this socket with this name, after the namespace's handlers. See
     /// [`Namespace::on`](crate::Namespace::on).
     ///
-    /// A handler that is registered in `on_connect`, before the first await point, misses no event. The handlers
-    /// of a socket may hold the socket: they are dropped when it has left.
+    /// A handler that is registered in `on_connect`, before the first await point, misses no event. The
+    /// handlers of a socket may hold the socket: they are dropped when it has left.
     pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,

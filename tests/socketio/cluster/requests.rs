@@ -108,7 +108,8 @@ async fn only_nodes_with_heartbeats_say_that_they_leave() {
     }
 }
 
-/// A process may exit when `drain` returns, and its clients receive the events of other nodes until they leave.
+/// A process may exit when `drain` returns, and its clients receive the events of other nodes until they
+/// leave.
 #[tokio::test]
 async fn a_draining_server_is_a_member_until_its_clients_have_left() {
     let bus = Bus::with_heartbeats();

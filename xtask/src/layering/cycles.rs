@@ -1,6 +1,7 @@
 //! Cycles between modules that are siblings, in each folder of a crate.
 //!
-//! A use of `a::b` by `a::c::d` is one of `b` by `c` in the folder `a`: the use counts where the two paths part.
+//! A use of `a::b` by `a::c::d` is one of `b` by `c` in the folder `a`: the use counts where the two paths
+//! part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};

@@ -4,8 +4,8 @@
 //! re-exports, outside of code for tests. A use counts between siblings, where the paths of the two modules
 //! part; uses between a module and those inside of it do not count. Two rules hold:
 //!
-//! - The modules of a folder form no cycle, and no module uses items of a root file that uses the module. Cycles
-//!   that `tests/layering.txt` lists as known are accepted.
+//! - The modules of a folder form no cycle, and no module uses items of a root file that uses the module.
+//!   Cycles that `tests/layering.txt` lists as known are accepted.
 //! - Modules with a place in `tests/layering.txt` use only modules of lower layers.
 
 mod cycles;
@@ -74,7 +74,8 @@ fn violations(modules: &Modules, graph: &Graph, sections: &[&Section]) -> Vec<St
 }
 
 /// Prints an order of the modules of a crate, or of a folder of it, that their uses allow: a proposal for
-/// `tests/layering.txt`, in which modules have come apart that belong together. Modules in a cycle share a line.
+/// `tests/layering.txt`, in which modules have come apart that belong together. Modules in a cycle share a
+/// line.
 pub(crate) fn propose(name: &str, folder: &str) -> Result<(), String> {
     let (_, file) = workspace::crates()?
         .into_iter()

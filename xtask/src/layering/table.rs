@@ -1,9 +1,9 @@
 //! The declared layers: `tests/layering.txt`.
 //!
 //! A section `[crate]` lists the layers of a crate from the top to the bottom, one per line, the modules of a
-//! layer separated by spaces; a section `[crate::folder]` those inside of one of its modules. A module that has
-//! no line of its own is on the line of the module around it. A module may use modules of lower layers, and of
-//! its own layer only if the line ends in `*` or both are inside of the same module.
+//! layer separated by spaces; a section `[crate::folder]` those inside of one of its modules. A module that
+//! has no line of its own is on the line of the module around it. A module may use modules of lower layers,
+//! and of its own layer only if the line ends in `*` or both are inside of the same module.
 //!
 //! A line `cycle folder: a b c` accepts a known cycle in that folder of the crate.
 

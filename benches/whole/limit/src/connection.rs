@@ -1,4 +1,5 @@
-//! The protocol of one connection: HTTP requests, then frames; their effects on the connections, and the responses.
+//! The protocol of one connection: HTTP requests, then frames; their effects on the connections, and the
+//! responses.
 
 use std::sync::Arc;
 

@@ -52,37 +52,38 @@ pub struct ClientConfig {
     pub timestamp_websockets: bool,
     /// The name of that parameter (`timestampParam`). Default `t`.
     pub timestamp_param: String,
-    /// The subprotocols that are offered with requests for a WebSocket, in the order of preference (`protocols`).
-    /// Default none. A server that selects another one is refused with
+    /// The subprotocols that are offered with requests for a WebSocket, in the order of preference
+    /// (`protocols`). Default none. A server that selects another one is refused with
     /// [`HttpError::Subprotocol`](crate::client::HttpError::Subprotocol).
     pub protocols: Vec<HeaderValue>,
-    /// The time that a polling request and its response may take (`requestTimeout`), with the connection. Default
-    /// none: a lost server is noticed by its heartbeat, and a GET waits as long as the server has no packets, usually
-    /// for one ping interval. A shorter timeout ends each idle session with
+    /// The time that a polling request and its response may take (`requestTimeout`), with the connection.
+    /// Default none: a lost server is noticed by its heartbeat, and a GET waits as long as the server has no
+    /// packets, usually for one ping interval. A shorter timeout ends each idle session with
     /// [`HttpError::TimedOut`](crate::client::HttpError::TimedOut).
     pub request_timeout: Option<Duration>,
     /// Whether the server's cookies are stored and sent back (`withCredentials`). Default true, unlike in
-    /// browsers: load balancers use cookies to find the server of a polling session. Only responses that open a
-    /// session, carry packets or open a WebSocket set cookies; refusals and responses to CONNECT, which may be
-    /// a proxy's, do not.
+    /// browsers: load balancers use cookies to find the server of a polling session. Only responses that open
+    /// a session, carry packets or open a WebSocket set cookies; refusals and responses to CONNECT, which may
+    /// be a proxy's, do not.
     pub cookies: bool,
-    /// Whether [`Client::recv`](crate::client::Client::recv) returns an [`Event::Ping`](crate::client::Event::Ping)
-    /// for each ping of the server. Default false. Cost: an event per ping interval.
+    /// Whether [`Client::recv`](crate::client::Client::recv) returns an
+    /// [`Event::Ping`](crate::client::Event::Ping) for each ping of the server. Default false. Cost: an event
+    /// per ping interval.
     pub ping_events: bool,
     /// The largest message that is accepted, in bytes. Default 1,000,000, as in servers; the limit of one
     /// polling response is sixteen times that.
     ///
-    /// It bounds the memory that a server can make the client hold before the application receives: on polling
-    /// one response, which is read when the last one is used up; on WebSocket one incomplete message, and the
-    /// messages of one read of 64 KiB. During an upgrade both add up. The buffers of polling connections add up
-    /// to 400 KiB each, and a growing buffer may briefly need twice its length.
+    /// It bounds the memory that a server can make the client hold before the application receives: on
+    /// polling one response, which is read when the last one is used up; on WebSocket one incomplete message,
+    /// and the messages of one read of 64 KiB. During an upgrade both add up. The buffers of polling
+    /// connections add up to 400 KiB each, and a growing buffer may briefly need twice its length.
     pub max_payload: usize,
     /// The largest number of packets in one polling response. Default 16,384.
     pub max_packets_per_payload: usize,
     /// The largest number of frames in one WebSocket message of the server. Default 16,384, as in `ws`. A
     /// message in more frames ends the session as
-    /// [`WsError::TooManyFragments`](crate::websocket::inbound::WsError::TooManyFragments). With 1, a message has to
-    /// be one frame.
+    /// [`WsError::TooManyFragments`](crate::websocket::inbound::WsError::TooManyFragments). With 1, a message
+    /// has to be one frame.
     ///
     /// A higher limit costs time, not memory: a frame may be empty, and its 2 bytes are read all the same.
     pub max_fragments: u32,

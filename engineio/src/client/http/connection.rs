@@ -107,8 +107,8 @@ fn poll_io(io: &mut http1::Connection<TokioIo<Stream>, Full<Bytes>>, done: &mut 
 
 /// Collects a body of at most `limit` bytes.
 ///
-/// The chunks are copied into one buffer. Each chunk shares the read buffer in which it arrived, so that a body
-/// in tiny chunks would otherwise hold many times its length.
+/// The chunks are copied into one buffer. Each chunk shares the read buffer in which it arrived, so that a
+/// body in tiny chunks would otherwise hold many times its length.
 async fn collect<B>(body: B, limit: usize) -> Result<Vec<u8>, HttpError>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,

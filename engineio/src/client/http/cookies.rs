@@ -56,8 +56,8 @@ impl Cookie {
         let mut expires = None;
         let mut max_age = None;
         for (key, value) in parts.filter_map(|part| part.split_once('=')) {
-            // A value that is neither a date nor a number means expired, as at the official client. Such a cookie would
-            // otherwise be sent for ever.
+            // A value that is neither a date nor a number means expired, as at the official client. Such a
+            // cookie would otherwise be sent for ever.
             if key.eq_ignore_ascii_case("expires") {
                 expires = Some(parse_date(value).unwrap_or(SystemTime::UNIX_EPOCH));
             } else if key.eq_ignore_ascii_case("max-age") {
@@ -72,7 +72,8 @@ impl Cookie {
     }
 }
 
-/// A date of HTTP. Many servers write the first cookie specification's form, with hyphens and a year of four digits.
+/// A date of HTTP. Many servers write the first cookie specification's form, with hyphens and a year of four
+/// digits.
 fn parse_date(value: &str) -> Option<SystemTime> {
     let value = value.trim();
     httpdate::parse_http_date(value).or_else(|_| httpdate::parse_http_date(&value.replace('-', " "))).ok()

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The size of the read buffer. Each thread has one, so that an idle connection owns no read buffer. A WebSocket
-/// is read again only after all messages of the last read are returned, so this is also the largest number of
-/// bytes in messages that wait for the application.
+/// The size of the read buffer. Each thread has one, so that an idle connection owns no read buffer. A
+/// WebSocket is read again only after all messages of the last read are returned, so this is also the largest
+/// number of bytes in messages that wait for the application.
 pub(crate) const SCRATCH_LEN: usize = 64 * 1024;
 
 thread_local! {

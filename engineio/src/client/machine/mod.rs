@@ -7,8 +7,8 @@
 //!
 //! The upgrade to WebSocket has four steps. The caller opens a WebSocket while the session polls
 //! ([`Machine::is_upgrading`]); the probe ping is sent on it; the server's pong pauses polling; the WebSocket
-//! becomes the carrier once no polling request is in progress. Up to the last step a failure leaves the session
-//! on polling.
+//! becomes the carrier once no polling request is in progress. Up to the last step a failure leaves the
+//! session on polling.
 
 pub(crate) mod heartbeat;
 #[cfg(test)]
@@ -333,7 +333,7 @@ impl Machine {
     fn on_timeout(&mut self, now: Instant) -> Option<Action> {
         match self.heartbeat.due(now) {
             Some(Due::Dead) => return self.close(Closed::PingTimeout),
-            // A session that is being closed sends no ping, but the server still has to prove that it is alive.
+            // A session that is being closed sends no ping, but the server still has to answer in time.
             Some(Due::Ping) if self.is_open() => return Some(Action::Ping),
             Some(Due::Ping) | None => {}
         }

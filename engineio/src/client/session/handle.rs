@@ -52,7 +52,8 @@ impl Shared {
 
 /// Sends on a session. A clone costs a reference count.
 ///
-/// Messages are written in the order of sending, while [`Client::recv`](crate::client::Client::recv) is awaited.
+/// Messages are written in the order of sending, while [`Client::recv`](crate::client::Client::recv) is
+/// awaited.
 #[derive(Clone, Debug)]
 pub struct Sender(pub(crate) Arc<Shared>);
 

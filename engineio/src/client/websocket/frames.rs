@@ -208,8 +208,8 @@ async fn handshake(route: &Route, sid: Option<&str>) -> Result<(Stream, Bytes), 
     if answer.is_none_or(|answer| answer.as_bytes().trim_ascii() != answer_to(key.as_bytes()).as_bytes()) {
         return Err(HttpError::NotWebSocket);
     }
-    // "If this header field indicates the use of a subprotocol that was not present in the client's handshake, the
-    // client MUST _Fail the WebSocket Connection_" (RFC 6455, 4.1).
+    // "If this header field indicates the use of a subprotocol that was not present in the client's
+    // handshake, the client MUST _Fail the WebSocket Connection_" (RFC 6455, 4.1).
     let selected =
         upgraded.headers.get(SEC_WEBSOCKET_PROTOCOL).map(|selected| selected.as_bytes().trim_ascii());
     if selected.is_some_and(|selected| !offered.iter().any(|offer| offer == selected)) {

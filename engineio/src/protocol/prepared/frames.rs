@@ -10,8 +10,8 @@ use crate::protocol::frame::MAX_HEADER_LEN;
 use crate::protocol::packet::{Message, PacketType};
 use crate::protocol::text::Text;
 
-/// WebSocket messages for a client that does not speak Engine.IO: a text message, binary messages, or a text message
-/// followed by binary messages.
+/// WebSocket messages for a client that does not speak Engine.IO: a text message, binary messages, or a text
+/// message followed by binary messages.
 #[derive(Clone, Debug)]
 pub struct Frames(Prepared);
 
@@ -49,8 +49,8 @@ impl TextBuf {
 }
 
 impl Prepared {
-    /// Attaches a note to the message, and replaces an earlier one. Only a `Translator` (feature `server`) reads the note.
-    /// Notes are not sent to clients and do not count towards limits.
+    /// Attaches a note to the message, and replaces an earlier one. Only a `Translator` (feature `server`)
+    /// reads the note. Notes are not sent to clients and do not count towards limits.
     #[must_use]
     pub fn with_note(mut self, note: Text) -> Self {
         let binaries = self.binaries().iter().map(|part| Binary::new(part.data.clone()));

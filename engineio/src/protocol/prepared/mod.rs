@@ -1,8 +1,9 @@
 //! One message in every wire form, encoded once and shared by all sessions that receive it.
 //!
-//! A server's WebSocket frames are not masked, so the same bytes serve every WebSocket client. The frame header
-//! stands right in front of the packet in one allocation; the polling form is the slice behind it. Binary parts
-//! keep the buffer they came in; their base64 form is made when the first polling client needs it.
+//! A server's WebSocket frames are not masked, so the same bytes serve every WebSocket client. The frame
+//! header stands right in front of the packet in one allocation; the polling form is the slice behind it.
+//! Binary parts keep the buffer they came in; their base64 form is made when the first polling client needs
+//! it.
 
 mod convert;
 #[cfg(any(feature = "server", feature = "client"))]
@@ -31,8 +32,9 @@ pub use self::frames::Frames;
 /// Room for the largest frame header and the packet type.
 const HEADROOM: usize = MAX_HEADER_LEN + 1;
 
-/// The largest message, in bytes, that is written into the thread's buffer and then copied into an allocation of its
-/// own size. The copy is cheaper than a new buffer that grows, and the queued message has no spare capacity.
+/// The largest message, in bytes, that is written into the thread's buffer and then copied into an allocation
+/// of its own size. The copy is cheaper than a new buffer that grows, and the queued message has no spare
+/// capacity.
 const COPIED: usize = 4096;
 
 thread_local! {
@@ -41,8 +43,8 @@ thread_local! {
 
 /// A buffer for the text of a message, with space for the headers in front.
 ///
-/// The caller appends UTF-8 to [`buffer`](Self::buffer); [`finish`](Self::finish) writes the headers in front of
-/// it without moving a byte.
+/// The caller appends UTF-8 to [`buffer`](Self::buffer); [`finish`](Self::finish) writes the headers in front
+/// of it without moving a byte.
 #[derive(Debug)]
 pub struct TextBuf(Vec<u8>);
 
@@ -173,8 +175,8 @@ impl Prepared {
         Self { head: Bytes::new(), header: 0, compress: true, tail: Some(Arc::new([Binary::new(data)])) }
     }
 
-    /// Sets whether a polling response with this message may be compressed. Default true. Turn it off for data that is
-    /// compressed already.
+    /// Sets whether a polling response with this message may be compressed. Default true. Turn it off for
+    /// data that is compressed already.
     #[must_use]
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
@@ -236,8 +238,8 @@ impl Prepared {
         self.binaries().is_empty()
     }
 
-    /// The message for a WebSocket client of this dialect, usually unchanged. Revision 3 puts the packet type in front
-    /// of binary data, and a client that accepts only text receives base64.
+    /// The message for a WebSocket client of this dialect, usually unchanged. Revision 3 puts the packet type
+    /// in front of binary data, and a client that accepts only text receives base64.
     pub fn into_dialect(self, dialect: Dialect) -> Self {
         let Dialect { protocol, base64 } = dialect;
         if self.is_text() || dialect.is_plain() {

@@ -1,7 +1,8 @@
 //! The checks of a request, and its dispatch to the transport that it names.
 //!
-//! The order is that of the official server: CORS, resources, origins and middlewares, then the transport, the session
-//! id, the method, then `allow_request`. A refused request for a WebSocket is answered before any 101.
+//! The order is that of the official server: CORS, resources, origins and middlewares, then the transport,
+//! the session id, the method, then `allow_request`. A refused request for a WebSocket is answered before any
+//! 101.
 
 mod open;
 mod poll;
@@ -65,7 +66,8 @@ impl Shared {
         response
     }
 
-    /// Applies CORS, resources, origins and middlewares. They add headers to the response, or respond themselves.
+    /// Applies CORS, resources, origins and middlewares. They add headers to the response, or respond
+    /// themselves.
     pub(crate) async fn prepare(
         &self,
         parts: &Parts,
@@ -106,7 +108,8 @@ impl Shared {
         Ok(None)
     }
 
-    /// The part of a request's path below the path of the server. The whole path, if a router has removed the prefix.
+    /// The part of a request's path below the path of the server. The whole path, if a router has removed the
+    /// prefix.
     fn below<'p>(&self, path: &'p str) -> &'p str {
         let base = self.options.path.trim_end_matches('/');
         let below = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));

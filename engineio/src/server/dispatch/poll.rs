@@ -14,7 +14,8 @@ use crate::server::session::command::{Command, Polled};
 use crate::server::session::handle::Session;
 use crate::server::shared::Shared;
 
-/// Size in bytes up to which a response is compressed on the worker thread. Larger ones would delay other sessions.
+/// Size in bytes up to which a response is compressed on the worker thread. Larger ones would delay other
+/// sessions.
 const COMPRESS_INLINE: usize = 64 * 1024;
 
 impl Shared {

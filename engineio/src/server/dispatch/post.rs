@@ -113,8 +113,8 @@ impl Shared {
     }
 }
 
-/// The response to a POST whose body was not accepted. The packets in it are lost, so the session ends, unless only
-/// the server is full: the client may send the body again.
+/// The response to a POST whose body was not accepted. The packets in it are lost, so the session ends,
+/// unless only the server is full: the client may send the body again.
 fn refuse_body(session: &Session, error: CollectError) -> Response<Body> {
     let (fault, code) = match error {
         CollectError::ServerFull => return unavailable(),

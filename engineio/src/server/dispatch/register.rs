@@ -22,7 +22,8 @@ use crate::server::session::registry::NotAdded;
 use crate::server::shared::Shared;
 use crate::server::trace;
 
-/// A session in the registry that has no driver yet. It is removed on drop, so also if `accept` of the application panics.
+/// A session in the registry that has no driver yet. It is removed on drop, so also if `accept` of the
+/// application panics.
 pub(crate) struct PendingSession {
     server: Arc<Shared>,
     pub(crate) session: Session,

@@ -47,13 +47,14 @@ impl From<AcceptError> for OpenError {
 }
 
 impl Server {
-    /// Opens a session for a client whose WebSocket speaks another protocol than Engine.IO. The request is the opening
-    /// handshake, on any path. It passes the check of the origin, the middlewares and `allow_request`.
+    /// Opens a session for a client whose WebSocket speaks another protocol than Engine.IO. The request is
+    /// the opening handshake, on any path. It passes the check of the origin, the middlewares and
+    /// `allow_request`.
     ///
-    /// Returns the session and the response of 101 for the client. The session is open already, so the application can
-    /// decide about the response. If the client receives another response, or none, the session ends with
-    /// [`CloseReason::TransportClose`](crate::CloseReason::TransportClose). The caller has to limit the time until the
-    /// response; the heartbeat starts with it.
+    /// Returns the session and the response of 101 for the client. The session is open already, so the
+    /// application can decide about the response. If the client receives another response, or none, the
+    /// session ends with [`CloseReason::TransportClose`](crate::CloseReason::TransportClose). The caller has
+    /// to limit the time until the response; the heartbeat starts with it.
     pub async fn open_translated<B>(
         &self,
         mut request: Request<B>,

@@ -12,8 +12,8 @@ use crate::websocket::inbound::Event;
 /// Time limit for the answer to a close frame. The deadline of a drain ends the wait earlier.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
-/// Sends a close frame, with code and reason or empty, and waits for that of the peer. The wait is necessary: dropping a
-/// connection with unread bytes resets it, and the peer may then lose the last frames.
+/// Sends a close frame, with code and reason or empty, and waits for that of the peer. The wait is necessary:
+/// dropping a connection with unread bytes resets it, and the peer may then lose the last frames.
 pub(crate) fn spawn(mut websocket: WebSocketCarrier, frame: Option<CloseFrame>, server: &Arc<Shared>) {
     // The runtime is shutting down, and no task can send the close frame.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -28,8 +28,9 @@ pub(crate) fn spawn(mut websocket: WebSocketCarrier, frame: Option<CloseFrame>, 
 
 /// Closes a probing WebSocket whose session has ended, after the next packet of the peer.
 ///
-/// A client whose probe and GET were answered leaves polling and sends an upgrade packet. The official client notices the
-/// loss of its WebSocket at this stage only when the heartbeat is overdue. So the close frame follows the upgrade packet.
+/// A client whose probe and GET were answered leaves polling and sends an upgrade packet. The official client
+/// notices the loss of its WebSocket at this stage only when the heartbeat is overdue. So the close frame
+/// follows the upgrade packet.
 pub(crate) fn spawn_on_trial(
     mut websocket: WebSocketCarrier,
     frame: Option<CloseFrame>,
@@ -46,7 +47,8 @@ pub(crate) fn spawn_on_trial(
     });
 }
 
-/// Writes the queued frames, such as the answer to the probe, until a packet arrives or the connection is lost.
+/// Writes the queued frames, such as the answer to the probe, until a packet arrives or the connection is
+/// lost.
 async fn wait_for_peer(websocket: &mut WebSocketCarrier) {
     poll_fn(|cx| {
         let mut received_any = false;

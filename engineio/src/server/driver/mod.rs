@@ -2,11 +2,12 @@
 //!
 //! Each wake-up of the task is one turn, in this order:
 //!
-//! 1. The probing WebSocket is read. A client may upgrade and send a request right after; the request then finds
-//!    a session that has left polling.
-//! 2. Commands of HTTP requests and handles are executed, then the POST in progress and the waiting GET are polled.
-//! 3. The carrier is read, at most [`READS_PER_TURN`](websocket::READS_PER_TURN) times. After each read the handler is
-//!    polled and the outbox flushed, so all replies to one read take one write.
+//! 1. The probing WebSocket is read. A client may upgrade and send a request right after; the request then
+//!    finds a session that has left polling.
+//! 2. Commands of HTTP requests and handles are executed, then the POST in progress and the waiting GET are
+//!    polled.
+//! 3. The carrier is read, at most [`READS_PER_TURN`](websocket::READS_PER_TURN) times. After each read the
+//!    handler is polled and the outbox flushed, so all replies to one read take one write.
 //! 4. The futures of the handler are polled.
 //! 5. The deadlines are checked.
 //! 6. The outbox is flushed once, with the messages of all other tasks.
@@ -162,8 +163,8 @@ impl Driver {
     /// Sets the timer and parks the outbox. Returns `false` if the next turn has to follow at once.
     fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = first_deadline(&self.machine).into();
-        // Most inputs, such as pongs, move the deadline to a later time. A timer that fires early is then reset once,
-        // which is cheaper than a reset for each input.
+        // Most inputs, such as pongs, move the deadline to a later time. A timer that fires early is then
+        // reset once, which is cheaper than a reset for each input.
         if deadline < self.timer.deadline() || self.timer.is_elapsed() {
             self.timer.as_mut().reset(deadline);
         }

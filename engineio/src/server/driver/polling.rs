@@ -84,7 +84,8 @@ impl Driver {
         polling::packets(body, form, self.server.config.max_packets_per_payload)
     }
 
-    /// Handles packets of a POST while the handler is ready. The remaining packets wait, and so does the response.
+    /// Handles packets of a POST while the handler is ready. The remaining packets wait, and so does the
+    /// response.
     fn take_post(&mut self, mut packets: Packets, answer: oneshot::Sender<PostAnswer>, now: Instant) {
         let mut undecodable = false;
         loop {
@@ -126,8 +127,8 @@ impl Driver {
         if !messages.is_empty() {
             self.handler.on_flush(&self.session, &messages);
         }
-        // The close packet is sent in the response to the next GET. A Socket.IO client drops the events that arrive
-        // together with a close packet, as it dispatches them later than it handles the close.
+        // The close packet is sent in the response to the next GET. A Socket.IO client drops the events that
+        // arrive together with a close packet, as it dispatches them later than it handles the close.
         let answer = polling::answer(self.session.dialect(), &messages, &[]);
         let bytes = messages.iter().map(Prepared::wire_len).sum();
         let loan = self.session.lend(bytes);

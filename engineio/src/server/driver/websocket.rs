@@ -18,7 +18,8 @@ use crate::websocket::outbound::Source;
 pub(super) const READS_PER_TURN: usize = 8;
 
 impl Driver {
-    /// Reads from the carrier, and flushes the replies after each read. Returns whether there may be more to read.
+    /// Reads from the carrier, and flushes the replies after each read. Returns whether there may be more to
+    /// read.
     pub(super) fn read_carrier(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         for _ in 0..READS_PER_TURN {
             if self.over || !self.handler.is_ready() {
@@ -84,7 +85,8 @@ impl Driver {
         }
     }
 
-    /// Handles an event of a client that speaks another protocol. Its heartbeat consists of ping and pong frames.
+    /// Handles an event of a client that speaks another protocol. Its heartbeat consists of ping and pong
+    /// frames.
     fn foreign_event(&mut self, event: Event, now: Instant) {
         let message = match event {
             Event::Text(text) => Message::Text(text),
@@ -107,8 +109,8 @@ impl Driver {
     pub(super) fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(websocket) = &mut self.probe else { return };
         let Poll::Ready(mut received) = websocket.poll_receive(cx) else { return };
-        // The upgrade packet makes the probing WebSocket the carrier. Packets behind it in the same read belong to the
-        // session.
+        // The upgrade packet makes the probing WebSocket the carrier. Packets behind it in the same read
+        // belong to the session.
         loop {
             let on_trial = self.probe.is_some();
             if !on_trial && !self.handler.is_ready() {
@@ -173,7 +175,8 @@ impl Driver {
             }
         };
         match result {
-            // Bytes that the peer sent before the failure are still read. The end of reading ends the session.
+            // Bytes that the peer sent before the failure are still read. The end of reading ends the
+            // session.
             Err(_) => {
                 websocket.fail();
                 session.outbox().set_blocked(true);

@@ -64,7 +64,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) enum Received {
     Event(Event),
-    /// The peer closed the connection, with a close frame or without. The close frame for the peer repeats its code.
+    /// The peer closed the connection, with a close frame or without. The close frame for the peer repeats
+    /// its code.
     Closed(Option<CloseCode>),
     /// The peer violated the protocol. This is the code of the close frame for the peer.
     Violation(CloseCode),
@@ -180,16 +181,16 @@ impl WebSocketCarrier {
         self.outbound.control(frame, Control::Close);
     }
 
-    /// Queues the answer to a probe, unless one is queued already. So the memory for a client that sends probes and does
-    /// not read is bounded.
+    /// Queues the answer to a probe, unless one is queued already. So the memory for a client that sends
+    /// probes and does not read is bounded.
     pub(crate) fn answer_probe(&mut self) {
         if !self.outbound.has_packet() {
             self.outbound.packet(Prepared::control(PacketType::Pong, b"probe"));
         }
     }
 
-    /// Notes that writing failed. Reading continues with the bytes that the peer sent before, and its end is reported as
-    /// [`Received::Lost`].
+    /// Notes that writing failed. Reading continues with the bytes that the peer sent before, and its end is
+    /// reported as [`Received::Lost`].
     #[cold]
     pub(crate) fn fail(&mut self) {
         self.broken = true;
@@ -210,7 +211,8 @@ impl WebSocketCarrier {
         matches!(self.stream, Stream::Open(..)) && !self.blocked && !self.broken
     }
 
-    /// Writes the queued frames and the messages of the outbox. Returns `Ok(true)` when everything is written.
+    /// Writes the queued frames and the messages of the outbox. Returns `Ok(true)` when everything is
+    /// written.
     pub(crate) fn poll_flush(
         &mut self,
         mut source: Option<Source<'_>>,

@@ -69,8 +69,8 @@ impl RequestHead {
         Self { translated: true, ..self }
     }
 
-    /// Whether [`open_translated`](crate::Server::open_translated) opened the session: the client speaks another
-    /// protocol than Engine.IO.
+    /// Whether [`open_translated`](crate::Server::open_translated) opened the session: the client speaks
+    /// another protocol than Engine.IO.
     pub fn is_translated(&self) -> bool {
         self.translated
     }

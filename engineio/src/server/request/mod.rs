@@ -1,4 +1,5 @@
-//! The parts of a request that the server checks: head, query, body and origin, with the hooks and the errors.
+//! The parts of a request that the server checks: head, query, body and origin, with the hooks and the
+//! errors.
 
 pub(crate) mod body;
 pub(crate) mod head;

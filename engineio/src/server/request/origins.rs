@@ -2,8 +2,8 @@
 //!
 //! A browser reports the origin of a page; other programs need not send an origin and are not checked.
 //! Without this check any page on the web could open a WebSocket as its current user: [`Cors`] alone does not
-//! stop WebSockets. [`OriginPolicy`](crate::server::OriginPolicy) adds rules for requests without an origin and for
-//! host names.
+//! stop WebSockets. [`OriginPolicy`](crate::server::OriginPolicy) adds rules for requests without an origin
+//! and for host names.
 
 use std::convert::Infallible;
 use std::str::FromStr;

@@ -11,16 +11,16 @@ use crate::server::response::loan::Loan;
 
 /// A command, executed at the start of the next turn of the driver.
 ///
-/// Commands of requests contain the channel for the result. A driver that ends drops the channel, and the request is
-/// answered as one for an unknown session.
+/// Commands of requests contain the channel for the result. A driver that ends drops the channel, and the
+/// request is answered as one for an unknown session.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A GET waits for packets.
     Poll(oneshot::Sender<Polled>),
     /// A POST with packets.
     Post(PostBody, PayloadForm, oneshot::Sender<PostAnswer>),
-    /// A WebSocket requests to take the session over. The request is answered with 101 in any case; a WebSocket that the
-    /// session does not accept is closed at once.
+    /// A WebSocket requests to take the session over. The request is answered with 101 in any case; a
+    /// WebSocket that the session does not accept is closed at once.
     Probe(oneshot::Sender<()>, Upgrading),
     /// The first message of a client that speaks another protocol.
     Receive(Message),
@@ -48,8 +48,8 @@ impl From<PollAnswer> for Polled {
 pub(crate) enum PostBody {
     /// The complete body, which arrived with the head.
     Read(Bytes),
-    /// A body that is being read. `None` means that the request was answered without it, for example because the body is
-    /// too large. A dropped sender means that the connection was lost.
+    /// A body that is being read. `None` means that the request was answered without it, for example because
+    /// the body is too large. A dropped sender means that the connection was lost.
     Reading(oneshot::Receiver<Option<Bytes>>),
 }
 

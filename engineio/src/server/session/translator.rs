@@ -1,7 +1,8 @@
 //! Translation for clients that speak another protocol than Engine.IO on their WebSocket.
 //!
-//! Their sessions are ordinary sessions: with an entry in the registry, an outbox within the budget, a task that owns the
-//! connection, and a heartbeat, which consists of ping and pong frames. Only the messages on the wire differ.
+//! Their sessions are ordinary sessions: with an entry in the registry, an outbox within the budget, a task
+//! that owns the connection, and a heartbeat, which consists of ping and pong frames. Only the messages on
+//! the wire differ.
 
 use super::handle::Session;
 use crate::close_reason::CloseReason;
@@ -20,16 +21,16 @@ pub trait Translator: Send + 'static {
         None
     }
 
-    /// Translates a message of the client. Each message that is passed to `deliver` goes to the application: none, one or
-    /// several.
+    /// Translates a message of the client. Each message that is passed to `deliver` goes to the application:
+    /// none, one or several.
     ///
     /// Replies are sent by [`Session::send`], count towards the limits of the session, and pass
     /// [`outgoing`](Self::outgoing). [`Session::close`] ends the session after they are written.
     fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message));
 
-    /// Translates a message of the application, and the [note](crate::Prepared::with_note) on it. The frames that are
-    /// passed to `write` go to the client. The message counts in the outbox, with its own length, until its frames are
-    /// written.
+    /// Translates a message of the application, and the [note](crate::Prepared::with_note) on it. The frames
+    /// that are passed to `write` go to the client. The message counts in the outbox, with its own length,
+    /// until its frames are written.
     ///
     /// At most 64 messages are translated ahead of the frames that the socket has accepted.
     fn outgoing(
@@ -40,8 +41,9 @@ pub trait Translator: Send + 'static {
         write: &mut dyn FnMut(Frames),
     );
 
-    /// The code and the reason of the close frame at the end of the session; `None` for an empty frame. `code` is the
-    /// default: the code of the client, if it closed the connection. The default reason is empty.
+    /// The code and the reason of the close frame at the end of the session; `None` for an empty frame.
+    /// `code` is the default: the code of the client, if it closed the connection. The default reason is
+    /// empty.
     fn close_frame(
         &mut self,
         reason: CloseReason,

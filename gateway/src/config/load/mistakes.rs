@@ -1,5 +1,5 @@
-//! Mistakes that people make in configuration files: each error names the file, the line, the setting, the values that
-//! it accepts, and the one that was probably meant.
+//! Mistakes that people make in configuration files: each error names the file, the line, the setting, the
+//! values that it accepts, and the one that was probably meant.
 
 use super::tests::{errors, file};
 use super::*;

@@ -67,8 +67,8 @@ pub enum LoadError {
     /// A setting has an invalid value.
     #[error("{}{key}: {message}", prefix(origin))]
     Value {
-        /// Source of the value: the path and line of the file, the environment, or the command line. Empty for a
-        /// default that does not fit the other settings.
+        /// Source of the value: the path and line of the file, the environment, or the command line. Empty
+        /// for a default that does not fit the other settings.
         origin: String,
         /// Name of the setting.
         key: String,
@@ -201,7 +201,8 @@ impl Sources {
 }
 
 impl Merged {
-    /// Stores a textual value of the environment or the command line, converted to the type of the setting's default.
+    /// Stores a textual value of the environment or the command line, converted to the type of the setting's
+    /// default.
     fn set(&mut self, template: &Map<String, Value>, origin: &str, name: &str, text: &str) {
         let place = name
             .split_once('.')
@@ -229,8 +230,8 @@ impl Merged {
         LoadError::Value { origin, key: key.to_owned(), message }
     }
 
-    /// The configuration, or all errors: unknown settings, values of wrong types, and what [`Config::check`] finds in
-    /// the other settings.
+    /// The configuration, or all errors: unknown settings, values of wrong types, and what [`Config::check`]
+    /// finds in the other settings.
     fn config(mut self) -> Result<Config, Vec<LoadError>> {
         let template = template();
         let mut tree = std::mem::take(&mut self.tree);
@@ -283,8 +284,8 @@ pub(crate) fn template() -> Map<String, Value> {
     }
 }
 
-/// Converts a text to the type of a setting's default. A text that is no JSON is taken as it is where a setting
-/// accepts texts.
+/// Converts a text to the type of a setting's default. A text that is no JSON is taken as it is where a
+/// setting accepts texts.
 fn typed(default: &Value, text: &str) -> Option<Value> {
     match default {
         Value::Bool(_) => match text {

@@ -7,8 +7,8 @@ use crate::config::{Config, keys};
 /// Settings whose values are secrets. They appear in no message.
 const SECRETS: &[&str] = &["api.keys", "auth.jwt_key", "auth.session_secret", "webhooks.secrets"];
 
-/// Description of what is wrong with a value, for its setting and that setting's default; `None` if the type of the
-/// setting accepts it.
+/// Description of what is wrong with a value, for its setting and that setting's default; `None` if the type
+/// of the setting accepts it.
 pub(super) fn rejection(name: &str, default: &Value, value: &Value) -> Option<String> {
     let error = accept(name, value).err()?;
     let choices = choices(&error);

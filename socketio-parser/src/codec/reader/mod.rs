@@ -18,8 +18,8 @@ use crate::msgpack::token::{Token, token};
 use crate::value::Kind;
 use crate::{DecodeError, Parser, RawValue};
 
-/// A cursor over the values of one message. Each call reads the next value and checks it; what is skipped is checked
-/// too. Nothing is allocated by a length that the message claims, and the nesting is limited.
+/// A cursor over the values of one message. Each call reads the next value and checks it; what is skipped is
+/// checked too. Nothing is allocated by a length that the message claims, and the nesting is limited.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -61,8 +61,8 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader at the start of a message. `max_depth` is the maximum nesting of arrays and objects; larger values
-    /// than 1000 have no effect.
+    /// A reader at the start of a message. `max_depth` is the maximum nesting of arrays and objects; larger
+    /// values than 1000 have no effect.
     pub fn new(parser: Parser, bytes: &'a Bytes, max_depth: u32) -> Result<Self, DecodeError> {
         if u32::try_from(bytes.len()).is_err() {
             return Err(DecodeError::Limit(Limit::PacketBytes));
@@ -81,8 +81,8 @@ impl<'a> Reader<'a> {
         self.parser
     }
 
-    /// Type of the next value; `Missing` at the end of the message, for `undefined`, and for a byte that starts no
-    /// value. A date of msgpack counts as a string, an extension as an array.
+    /// Type of the next value; `Missing` at the end of the message, for `undefined`, and for a byte that
+    /// starts no value. A date of msgpack counts as a string, an extension as an array.
     pub fn kind(&self) -> Kind {
         match self.parser {
             Parser::Json => match self.peek() {
@@ -141,8 +141,8 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// The value from this position to the end of the last value that was read, undecoded: a value whose members were
-    /// read is available as a whole without a second pass.
+    /// The value from this position to the end of the last value that was read, undecoded: a value whose
+    /// members were read is available as a whole without a second pass.
     pub fn since(&self, position: usize) -> RawValue {
         // The message is not longer than `u32::MAX`.
         let span = Span { start: position as u32, end: self.end as u32 };
@@ -196,9 +196,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Calls `each` at the value of each member of an object, with the key. A value that `each` does not read is
-    /// skipped. Of several equal keys each is passed, in order. Returns `false` for other types, after stepping over
-    /// the value.
+    /// Calls `each` at the value of each member of an object, with the key. A value that `each` does not read
+    /// is skipped. Of several equal keys each is passed, in order. Returns `false` for other types, after
+    /// stepping over the value.
     pub fn members<E: From<DecodeError>>(
         &mut self,
         mut each: impl FnMut(&mut Self, &str) -> Result<(), E>,
@@ -224,8 +224,8 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Calls `each` at each element of an array. An element that `each` does not read is skipped. Returns `false` for
-    /// other types, after stepping over the value.
+    /// Calls `each` at each element of an array. An element that `each` does not read is skipped. Returns
+    /// `false` for other types, after stepping over the value.
     pub fn elements<E: From<DecodeError>>(
         &mut self,
         mut each: impl FnMut(&mut Self) -> Result<(), E>,

@@ -1,4 +1,5 @@
-//! The body of a request: what has arrived with its head, what is read for its reader, and what is read ahead.
+//! The body of a request: what has arrived with its head, what is read for its reader, and what is read
+//! ahead.
 
 use std::io;
 use std::pin::Pin;

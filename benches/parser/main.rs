@@ -8,8 +8,7 @@
 //! - `floor-typed`, `floor-value`: serde_json reads name and argument as a tuple, a `serde_json::Value`.
 //! - `floor-print`: serde_json prints the same tuple into a reused buffer.
 
-// All inputs are well-formed; a panic is how a bench fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "all inputs are well-formed; a panic is how a bench fails")]
 
 mod data;
 

@@ -3,8 +3,10 @@
 //! `cargo bench -p benches` runs the criterion benches, `cargo xtask instructions` counts the instructions of
 //! the hot paths.
 
-// A benchmark that cannot continue panics; there is no caller for an error.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot continue panics; there is no caller for an error"
+)]
 
 pub mod client;
 pub mod samples;

@@ -2,8 +2,7 @@
 //!
 //! `PARSER_DIFFERENTIAL_SEED` sets the seed, `PARSER_DIFFERENTIAL_ROUNDS` multiplies the number of packets.
 
-// Helpers outside of test functions unwrap as well; a panic is how a test fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the helpers of the tests unwrap too: a panic is how a test fails")]
 
 mod decisions;
 mod generate;

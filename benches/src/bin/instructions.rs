@@ -2,8 +2,10 @@
 //!
 //! Counting starts at the entry of [`measured`] and ends at its return, so set-up and warm-up do not count.
 
-// A measurement that cannot continue panics; there is no caller for an error.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot continue panics; there is no caller for an error"
+)]
 
 use std::hint::black_box;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_client::{ConnectError, DisconnectReason, Protocol, ProtocolError, SocketEvent};
+use socketio_client::{ConnectError, DisconnectReason, Events, Protocol, ProtocolError, SocketEvent};
 use tests::raw::{ServerEvent, soon, start as start_engine};
 
 use crate::support::{Log, builder};
@@ -104,6 +104,19 @@ async fn unexpected_packets_are_ignored() {
     assert_eq!(socket.id().as_deref(), Some("a"));
 }
 
+/// The numbers of the next events, and 0 for a connect.
+async fn numbers(events: &mut Events, count: usize) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    while numbers.len() < count {
+        numbers.push(match soon(events.recv()).await {
+            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
+            Some(SocketEvent::Connect { .. }) => 0,
+            other => panic!("{other:?}"),
+        });
+    }
+    numbers
+}
+
 #[tokio::test]
 async fn events_before_the_confirmation_are_buffered_and_bounded() {
     let mut running = start_engine(engineio::Server::builder()).await;
@@ -117,15 +130,7 @@ async fn events_before_the_confirmation_are_buffered_and_bounded() {
     for packet in ["2[\"x\",1]", "2[\"x\",2]", "0{\"sid\":\"a\"}", "2[\"x\",3]"] {
         session.send(packet).unwrap();
     }
-    let mut seen = Vec::new();
-    while seen.len() < 4 {
-        seen.push(match soon(events.recv()).await {
-            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
-            Some(SocketEvent::Connect { .. }) => 0,
-            other => panic!("{other:?}"),
-        });
-    }
-    assert_eq!(seen, [1, 2, 0, 3]);
+    assert_eq!(numbers(&mut events, 4).await, [1, 2, 0, 3]);
     session.abort();
     assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
     let session = running.opened().await;
@@ -153,15 +158,7 @@ async fn events_before_the_confirmation_are_limited_in_bytes() {
         session.send(packet).unwrap();
     }
     // A confirmed namespace has no such limit.
-    let mut seen = Vec::new();
-    while seen.len() < 4 {
-        seen.push(match soon(events.recv()).await {
-            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
-            Some(SocketEvent::Connect { .. }) => 0,
-            other => panic!("{other:?}"),
-        });
-    }
-    assert_eq!(seen, [1, 2, 0, 3]);
+    assert_eq!(numbers(&mut events, 4).await, [1, 2, 0, 3]);
     session.abort();
     assert!(matches!(soon(events.recv()).await, Some(SocketEvent::Disconnect(_))));
     let session = running.opened().await;
@@ -175,15 +172,7 @@ async fn events_before_the_confirmation_are_limited_in_bytes() {
     for packet in [event(4, 3000), event(5, 3000), "0{\"sid\":\"b\"}".to_owned()] {
         session.send(packet).unwrap();
     }
-    let mut seen = Vec::new();
-    while seen.len() < 3 {
-        seen.push(match soon(events.recv()).await {
-            Some(SocketEvent::Event { event, .. }) => event.args().parse::<u32>(0).unwrap(),
-            Some(SocketEvent::Connect { .. }) => 0,
-            other => panic!("{other:?}"),
-        });
-    }
-    assert_eq!(seen, [4, 5, 0]);
+    assert_eq!(numbers(&mut events, 3).await, [4, 5, 0]);
 }
 
 /// SIO-CLI-105

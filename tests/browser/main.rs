@@ -8,7 +8,6 @@ mod page;
 mod site;
 
 use engineio::{Cors, Protocol, Transport};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ use socketio_server::{
     Ack, Args, Arguments, Binary, Data, NotRecovered, Parser, RawArgs, Recovery, Server, ServerBuilder,
     Socket,
 };
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tokio::sync::mpsc;
 
 use self::page::Page;
@@ -258,12 +257,7 @@ async fn recovery_delivers_missed_messages() {
     connected.answer(Value::Null);
 
     let away = page.report("away").await;
-    soon(async {
-        while io.socket(&id).is_some() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || io.socket(&id).is_none()).await;
     io.to("room").emit("news", "for the room").await.unwrap();
     io.to("another room").emit("news", "for others").await.unwrap();
     io.emit("news", &Binary::from_static(&[0, 255])).await.unwrap();

@@ -1,7 +1,7 @@
 //! Limits per client address.
 
 use engineio::{AddressLimit, Server};
-use tests::raw::{WebSocket, soon, start};
+use tests::raw::{WebSocket, soon, start, until};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -9,12 +9,7 @@ const TARGET: &str = "/engine.io/?EIO=4&transport=polling";
 
 /// Waits until this number of connections of an address is counted.
 async fn has(limit: &AddressLimit, number: usize) {
-    soon(async {
-        while limit.now([127, 0, 0, 1].into()) != number {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || limit.now([127, 0, 0, 1].into()) == number).await;
 }
 
 #[tokio::test]
@@ -55,21 +50,11 @@ async fn serve_limits_its_connections() {
     {
         let running = start(builder).await;
         let idle = TcpStream::connect(running.addr).await.unwrap();
-        soon(async {
-            while running.server.stats().connections == 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until(async || running.server.stats().connections > 0).await;
         let mut refused = TcpStream::connect(running.addr).await.unwrap();
         assert_eq!(soon(refused.read(&mut [0])).await.unwrap_or(0), 0, "closed at once");
         drop(idle);
-        soon(async {
-            while running.server.stats().connections > 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until(async || running.server.stats().connections == 0).await;
         assert_eq!(running.get(TARGET).await.status, 200);
     }
 }

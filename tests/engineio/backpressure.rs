@@ -4,18 +4,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, SlowConsumer};
-use tests::raw::{LONG, Polling, Request, Response, Running, WebSocket, soon, start};
+use tests::raw::{LONG, Polling, Request, Response, Running, WebSocket, soon, start, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// Waits until the transport has taken all messages of the outbox.
 async fn taken(session: &Session) {
-    soon(async {
-        while session.queued_bytes() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || session.queued_bytes() == 0).await;
 }
 
 /// A response that is being written holds memory as long as a message in the outbox does.
@@ -37,12 +32,7 @@ async fn an_unread_response_counts_towards_the_outbox_limit() {
 
 /// Waits until the server counts this many queued bytes.
 async fn queued(running: &Running, is: impl Fn(usize) -> bool) {
-    soon(async {
-        while !is(running.server.stats().queued_bytes) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || is(running.server.stats().queued_bytes)).await;
 }
 
 /// Clients that read nothing hold at most the budget of the server, and the other clients still receive their

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::{CloseReason, Config, Fault, Server};
-use tests::raw::{Request, Response, ServerEvent, start, start_echo, start_greeting};
+use tests::raw::{Request, Response, ServerEvent, start, start_echo, start_greeting, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -146,9 +146,7 @@ async fn a_broken_poll_ends_the_session() {
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     stream.write_all(&Request::new("GET", &client.target).bytes()).await.unwrap();
     let session = running.opened().await;
-    while !session.can_send_now() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(async || session.can_send_now()).await;
     drop(stream);
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PollAborted));
     assert_eq!(Fault::PollAborted.to_string(), "poll connection closed prematurely");

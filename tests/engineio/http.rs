@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engineio::{CloseReason, Fault, Message, Server};
 use http::StatusCode;
-use tests::raw::{Polling, Response, Running, soon, start, start_echo};
+use tests::raw::{Polling, Response, Running, soon, start, start_echo, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -178,12 +178,7 @@ async fn a_poll_whose_connection_breaks_ends_the_session() {
     // Followed by a request that is not expected.
     stream.write_all(format!("{}{}", get(&client.target), get("/")).as_bytes()).await.unwrap();
     // A message can be sent at once only while a GET waits.
-    soon(async {
-        while !session.can_send_now() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || session.can_send_now()).await;
     drop(stream);
     assert_eq!(running.closed().await, CloseReason::TransportError(Fault::PollAborted));
     running.emptied().await;
@@ -262,15 +257,8 @@ async fn an_unread_response_closes_the_connection() {
     session.send(Message::from("x".repeat(32 << 20))).unwrap();
     let mut stream = connect(&running).await;
     stream.write_all(get(&client.target).as_bytes()).await.unwrap();
-    soon(async {
-        while running.server.stats().connections == 0 {
-            tokio::task::yield_now().await;
-        }
-        while running.server.stats().connections > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || running.server.stats().connections > 0).await;
+    until(async || running.server.stats().connections == 0).await;
     drop(stream);
 }
 

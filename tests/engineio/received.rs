@@ -1,20 +1,13 @@
 //! The memory of incomplete data from clients, limited for all of them together.
 
-use std::time::Duration;
-
 use engineio::{CloseReason, Fault, Server};
-use tests::raw::{Request, Response, Running, soon, start};
+use tests::raw::{Request, Response, Running, start, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// Waits until the server counts this many received bytes.
 async fn received(running: &Running, is: impl Fn(usize) -> bool) {
-    soon(async {
-        while !is(running.server.stats().received_bytes) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || is(running.server.stats().received_bytes)).await;
 }
 
 /// Clients that begin large messages and do not finish them hold at most the budget. Small messages of other

@@ -12,7 +12,7 @@ use engineio::{
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -236,12 +236,7 @@ async fn connections_of_an_address_are_counted_from_accept_on() {
     assert_eq!(limit.now(addr.ip()), 2);
     // The capacity is free again when the connection has ended.
     drop(idle);
-    soon(async {
-        while limit.now(addr.ip()) > 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || limit.now(addr.ip()) <= 1).await;
     let mut fourth = TcpStream::connect(addr).await.unwrap();
     soon(handshakes.recv()).await.unwrap().send(()).unwrap();
     ask(&mut fourth, "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "hi").await;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engineio::{Message, Server, Session, WeakServer, handler_fn};
-use tests::raw::{Request, WebSocket, soon, start};
+use tests::raw::{Request, WebSocket, soon, start, until};
 use tokio::net::TcpListener;
 
 /// EIO-SRV-077, EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
@@ -159,12 +159,7 @@ fn serve_and_drain_return_after_the_last_close_packet() {
         let polling = tests::raw::Polling::open(addr, "/engine.io/?EIO=4&transport=polling").await;
         let session = server.session(polling.sid()).unwrap();
         let poll = tokio::spawn(async move { polling.poll().await });
-        soon(async {
-            while !session.can_send_now() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        until(async || session.can_send_now()).await;
         stop.send(()).unwrap();
         for mut ws in sockets {
             assert!(matches!(ws.next().await, Some(tokio_tungstenite::tungstenite::Message::Close(_))));
@@ -200,11 +195,6 @@ async fn a_server_is_freed_with_its_last_session() {
     ws.send("4how many?").await;
     assert_eq!(ws.text().await, "4Some(1)");
     ws.close().await;
-    soon(async {
-        while own.get().and_then(WeakServer::upgrade).is_some() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || own.get().and_then(WeakServer::upgrade).is_none()).await;
     assert_eq!(Arc::strong_count(&own), 1, "its handlers are freed too");
 }

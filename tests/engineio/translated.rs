@@ -11,7 +11,7 @@ use engineio::{
     Session, SlowConsumer, Text, Translator,
 };
 use http::{Request, Response, StatusCode};
-use tests::raw::{LONG, Request as Raw, Running, WebSocket, soon, start, start_echo};
+use tests::raw::{LONG, Request as Raw, Running, WebSocket, soon, start, start_echo, until};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
@@ -117,12 +117,7 @@ async fn connect(running: &Running) -> WebSocket {
 /// Waits until no session occupies memory.
 async fn freed(running: &Running) {
     running.emptied().await;
-    soon(async {
-        while running.server.stats().outboxes > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || running.server.stats().outboxes == 0).await;
     assert_eq!(running.server.stats().queued_bytes, 0);
 }
 
@@ -303,12 +298,7 @@ async fn a_drain_ends_translated_sessions_and_pending_handshakes() {
     })
     .await;
     let waiting = tokio::spawn(async move { WebSocket::open(addr, "/").await.err() });
-    soon(async {
-        while running.server.stats().sessions < 2 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || running.server.stats().sessions >= 2).await;
     let server = running.server.clone();
     let draining = tokio::spawn(async move { server.drain(Duration::from_secs(4), Duration::ZERO).await });
     assert_eq!(ws.closed().await, Some(1001));

@@ -1,11 +1,10 @@
 //! Memory of servers and sockets that nothing holds any more.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use socketio_server::cluster::{Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message};
 use socketio_server::{Args, ConnectError, DisconnectReason, Namespace, Recovery, Socket};
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, soon, until};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -13,12 +12,7 @@ use crate::support::{Running, builder, start};
 
 /// Waits until a value is dropped.
 async fn freed(value: &Weak<()>) {
-    soon(async {
-        while value.strong_count() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || value.strong_count() == 0).await;
 }
 
 /// Adds a handler that owns a value, which is dropped with the handlers of the namespace.

@@ -5,19 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socketio_server::{Config, Data, DisconnectReason, Server};
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{Running, builder, join, nothing_else, start};
 
 /// Waits until this many handlers of disconnected clients are counted.
 async fn detached(running: &Running, count: usize) {
-    soon(async {
-        while running.io.detached_handlers() != count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || running.io.detached_handlers() == count).await;
 }
 
 /// Handlers of "n" that report their number and wait for a permit.
@@ -228,12 +223,7 @@ async fn the_namespaces_of_a_connection_are_bounded() {
     assert_eq!(sockets(&running), 3);
     ws.send("40/4,").await;
     ws.closed().await;
-    soon(async {
-        while sockets(&running) > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || sockets(&running) == 0).await;
 }
 
 /// Repeated connects to an unknown namespace are refused up to a limit.
@@ -254,12 +244,7 @@ async fn refused_connects_are_bounded() {
 
 /// Waits until the server counts this many received bytes.
 async fn received(running: &Running, is: impl Fn(usize) -> bool) {
-    soon(async {
-        while !is(running.io.engine().stats().received_bytes) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || is(running.io.engine().stats().received_bytes)).await;
 }
 
 /// Packets without their last attachment, of all clients together, stay within the server's budget.
@@ -316,11 +301,6 @@ async fn events_waiting_for_a_middleware_are_bounded() {
     ws.send_together(events(0..100)).await;
     // Nothing more is read, not even pongs. After the end of the connection the held events are counted until
     // they are dropped: the waiting ones, and the one in the middleware.
-    soon(async {
-        while running.io.detached_handlers() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || running.io.detached_handlers() > 0).await;
     assert_eq!(running.io.detached_handlers(), 11);
 }

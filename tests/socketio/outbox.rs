@@ -2,7 +2,7 @@
 
 use engineio::SlowConsumer;
 use socketio_server::{AckError, ConnectError, EmitError, Socket};
-use tests::raw::soon;
+use tests::raw::{soon, until};
 
 use crate::support::{builder, start};
 
@@ -76,9 +76,7 @@ async fn a_volatile_event_over_polling_needs_a_waiting_get() {
         let polling = polling.clone();
         async move { polling.poll().await }
     });
-    while !socket.session().can_send_now() {
-        tokio::task::yield_now().await;
-    }
+    until(async || socket.session().can_send_now()).await;
     socket.volatile().emit("taken", &5).unwrap();
     socket.volatile().emit("lost", &6).unwrap();
     assert_eq!(soon(waiting).await.unwrap(), r#"42["taken",5]"#);

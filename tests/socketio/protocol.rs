@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use socketio_server::{Ack, Auth, Config, Data, DisconnectReason, Namespace, RawArgs, Server, Socket};
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Request, WebSocket, soon, until};
 use tokio::sync::mpsc;
 
 use crate::support::{Running, builder, join, refused, start};
@@ -91,9 +91,7 @@ async fn a_session_without_pongs_ends() {
     let polling = running.polling().await;
     let mut ws = running.open().await;
     ws.closed().await;
-    while running.io.engine().stats().sessions > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(async || running.io.engine().stats().sessions == 0).await;
     assert_eq!(polling.get().await.status, 400);
 }
 
@@ -105,9 +103,7 @@ async fn a_close_packet_ends_the_session() {
     let waiting = polling.clone();
     let waiting = tokio::spawn(async move { waiting.get().await });
     let session = running.io.engine().session(polling.sid()).unwrap();
-    while !session.can_send_now() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(async || session.can_send_now()).await;
     assert_eq!(polling.post("1").await.status, 200);
     assert_eq!(waiting.await.unwrap().both(), (200, "6"));
     assert_eq!(polling.get().await.status, 400);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use engineio::SlowConsumer;
 use serde_json::{Value, json};
 use socketio_server::{Ack, ConnectError, NotRecovered, Recovery, ServerBuilder, Socket};
-use tests::raw::{Polling, WebSocket, soon};
+use tests::raw::{Polling, WebSocket, soon, until};
 use tokio::sync::mpsc;
 
 use crate::support::{Running, builder, start};
@@ -287,9 +287,7 @@ async fn repeated_connection_losses_lose_no_events() {
     let io = running.io.clone();
     let clients: Vec<_> = (0..8).map(|client| tokio::spawn(unstable_client(running.addr, client))).collect();
     // Events start when all clients are in the room, so that no client misses the first ones.
-    while io.room_len("all") < 8 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(async || io.room_len("all") >= 8).await;
     for number in 0..EVENTS {
         io.to("all").emit("n", &number).await.unwrap();
         if number % 16 == 0 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use socketio_client::{DisconnectReason, Manager, Socket};
-use tests::raw::{Running, soon, start as start_engine};
+use tests::raw::{Running, soon, start as start_engine, until};
 
 use crate::support::{Log, builder, is_pending, start};
 
@@ -32,12 +32,7 @@ fn hold_in_a_handler(socket: &Socket, token: &Arc<()>) {
 /// Waits until the handlers of all namespaces are dropped. The connection's task runs on this thread and
 /// needs its turns.
 async fn dropped(token: &Arc<()>) {
-    soon(async {
-        while Arc::strong_count(token) > 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || Arc::strong_count(token) <= 1).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engineio::client::Proxies;
 use socketio_client::{AckError, Args, EmitError, Manager, Overflow, Socket, Transport};
-use tests::raw::{soon, start as start_engine};
+use tests::raw::{soon, start as start_engine, until};
 
 use crate::support::{Log, builder, start, start_with};
 
@@ -33,12 +33,7 @@ async fn one_event_is_in_flight_at_a_time() {
         assert_eq!(socket.queued(), left + 1);
         session.send(&*format!("3{id}[{number}]")).unwrap();
     }
-    soon(async {
-        while socket.queued() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || socket.queued() == 0).await;
     socket.disconnect();
     assert_eq!(running.message().await, "1".into());
 }
@@ -121,12 +116,7 @@ async fn an_event_of_the_connect_handler_is_sent_once() {
     session.send(r#"0{"sid":"a"}"#).unwrap();
     assert_eq!(running.message().await, r#"20["echo",null]"#.into());
     session.send("30[null]").unwrap();
-    soon(async {
-        while socket.queued() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || socket.queued() == 0).await;
     socket.disconnect();
     assert_eq!(running.message().await, "1".into());
 }
@@ -236,10 +226,5 @@ async fn the_retry_queue_is_bounded() {
     assert_eq!((kept, socket.queued()), (3, 3));
     assert!(matches!(emit(), Err(EmitError::Full)));
     soon(socket.connect().connected()).await.unwrap();
-    soon(async {
-        while emit().is_err() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || emit().is_ok()).await;
 }

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::Request as HttpRequest;
 use http_body_util::{BodyExt, Empty};
-use tests::raw::soon;
+use tests::raw::until;
 
 use super::{ETAG, FILES, PACKAGE, Package, SCRIPT, content, get};
 use crate::support::start;
@@ -88,12 +87,7 @@ async fn a_compression_continues_after_its_client_disconnects() {
         async move { io.service().handle(request).await }
     };
     assert!(ask().now_or_never().is_none(), "it is not compressed at once");
-    soon(async {
-        while ask().now_or_never().is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || ask().now_or_never().is_some()).await;
     for response in futures_util::future::join_all((0..100).map(|_| ask())).await {
         assert_eq!(response.headers()["content-encoding"], "br");
         let body = response.into_body().collect().await.unwrap().to_bytes();

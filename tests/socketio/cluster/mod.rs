@@ -11,10 +11,8 @@ mod requests;
 mod room_events;
 mod sockets;
 
-use std::time::Duration;
-
 use socketio_server::{Server, ServerBuilder};
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, until};
 
 use self::bus::Bus;
 use crate::support::{Running, builder, start};
@@ -67,12 +65,7 @@ impl Cluster {
     async fn settled(&self, namespace: &str) {
         for node in &self.nodes {
             let sockets = async || node.io.of(namespace).fetch_sockets().await.map(|all| all.len());
-            soon(async {
-                while !sockets().await.is_ok_and(|count| count == self.nodes.len()) {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            })
-            .await;
+            until(async || sockets().await.is_ok_and(|count| count == self.nodes.len())).await;
         }
     }
 

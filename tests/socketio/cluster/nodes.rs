@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use socketio_server::{Ack, AckSender, Args, Arguments, Data, GatherError};
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tokio::sync::mpsc;
 
 use super::Cluster;
@@ -77,12 +77,7 @@ async fn requests_do_not_wait_for_a_node_that_left() {
     for bus in Bus::of_each_kind() {
         let cluster = Cluster::new(bus).await;
         cluster.io(2).close();
-        soon(async {
-            while cluster.bus.nodes("/") > 2 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until(async || cluster.bus.nodes("/") <= 2).await;
         assert_eq!(cluster.io(0).fetch_sockets().await.unwrap().len(), 2);
     }
 }

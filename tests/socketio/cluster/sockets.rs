@@ -1,7 +1,7 @@
 //! Calls for the sockets of all nodes.
 
 use socketio_server::Socket;
-use tests::raw::soon;
+use tests::raw::until;
 
 use super::Cluster;
 use super::bus::Bus;
@@ -57,12 +57,7 @@ async fn sockets_are_disconnected_on_all_nodes_after_earlier_events() {
             ws.closed().await;
         }
         for node in &cluster.nodes {
-            soon(async {
-                while !node.io.is_empty() {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await;
+            until(async || node.io.is_empty()).await;
         }
     }
 }

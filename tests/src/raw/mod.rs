@@ -26,6 +26,16 @@ pub async fn soon<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(LONG, what).await.expect("did not happen")
 }
 
+/// Waits until a condition without an event of its own holds: a counter, or a state.
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    soon(async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
 /// Events of a server's sessions.
 #[derive(Debug)]
 pub enum ServerEvent {

@@ -1,9 +1,8 @@
 //! A client of Engine.IO over polling.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use super::{Request, Response, Running, WebSocket, soon};
+use super::{Request, Response, Running, WebSocket, until};
 
 /// A polling client.
 #[derive(Clone, Debug)]
@@ -58,12 +57,7 @@ impl Polling {
         // The session's own counters do not show a waiting GET; a volatile message is taken only when one
         // waits.
         let session = running.server.session(self.sid()).expect("it is open");
-        soon(async {
-            while !session.can_send_now() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        until(async || session.can_send_now()).await;
         parked
     }
 

@@ -1,11 +1,11 @@
 //! Limits per client address.
 
 use serde_json::json;
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Request, WebSocket, soon, until};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Running, parsed, start, until};
+use crate::support::{Running, parsed, start};
 
 async fn from(running: &Running, address: &str) -> Result<WebSocket, u16> {
     WebSocket::open_with(running.addr, "/", &[("x-forwarded-for", address)]).await
@@ -40,7 +40,7 @@ async fn sessions_of_an_address_are_counted() {
     addresses.sort_unstable();
     assert_eq!(addresses, ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8:1:2::1", "2001:db8:1:2:aaaa::2"]);
     first.close().await;
-    until(|| running.gateway.io().engine().stats().tasks == 4).await;
+    until(async || running.gateway.io().engine().stats().tasks == 4).await;
     let _third = from(&running, "192.0.2.1").await.unwrap();
 }
 
@@ -75,18 +75,18 @@ async fn connections_of_an_address_are_counted() {
     for _ in 0..2 {
         held.push(TcpStream::connect(running.addr).await.unwrap());
     }
-    until(|| running.gateway.connections() == 2).await;
+    until(async || running.gateway.connections() == 2).await;
     let mut third = TcpStream::connect(running.addr).await.unwrap();
     assert_eq!(soon(third.read(&mut [0])).await.unwrap_or(0), 0, "closed at once");
     held.pop();
-    until(|| running.gateway.connections() == 1).await;
+    until(async || running.gateway.connections() == 1).await;
     refused(&running, "connections", 1).await;
     // Connections that became WebSockets count as sessions instead.
-    until(|| running.gateway.connections() == 1).await;
+    until(async || running.gateway.connections() == 1).await;
     let mut clients = vec![running.socketio().await];
-    until(|| running.gateway.connections() == 1).await;
+    until(async || running.gateway.connections() == 1).await;
     clients.push(running.socketio().await);
-    until(|| running.gateway.connections() == 1).await;
+    until(async || running.gateway.connections() == 1).await;
     clients.push(running.native("/").await);
     assert_eq!(clients.len(), 3);
 }
@@ -108,7 +108,7 @@ async fn proxies_and_exempt_addresses_have_no_limit() {
             held.push(TcpStream::connect(running.addr).await.unwrap());
             clients.extend(running.both().await);
         }
-        until(|| running.gateway.connections() == 10).await;
+        until(async || running.gateway.connections() == 10).await;
         assert_eq!(running.gateway.io().engine().stats().sessions, 20);
     }
 }

@@ -1,9 +1,9 @@
 //! HTTP API of operators, used by a backend without a connection.
 
 use serde_json::{Value, json};
-use tests::raw::Request;
+use tests::raw::{Request, until};
 
-use crate::support::{Running, parsed, start, until};
+use crate::support::{Running, parsed, start};
 
 const KEY: &str = "a key for backends";
 
@@ -150,7 +150,7 @@ async fn a_user_is_all_of_its_connections() {
     elsewhere.ws.closed().await;
     assert_eq!(socketio.ws.text().await, "41");
     socketio.ws.closed().await;
-    until(|| running.gateway.io().len() == 1).await;
+    until(async || running.gateway.io().len() == 1).await;
     assert_eq!(call(&running, "/api/emit_to_user", emit).await.1["data"], json!({"reached": 0}));
     assert!(other.ask("ping", json!(null)).await["timestamp"].is_string());
 }

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Request, WebSocket, soon, until};
 
-use crate::support::{Running, parsed, start, until};
+use crate::support::{Running, parsed, start};
 use crate::webhook_backend::Backend;
 
 const SECRET: &str = "an unguessable session secret";
@@ -240,7 +240,7 @@ async fn a_returning_client_has_its_rooms_and_metadata() {
         json!({"metadata": {"theme": "dark"}})
     );
     client.ws.close().await;
-    until(|| io.is_empty()).await;
+    until(async || io.is_empty()).await;
     assert_eq!(io.room_len("news"), 0);
     let client = running.native(&target).await;
     assert_eq!((io.room_len("news"), io.room_len("user:ada")), (1, 1));
@@ -251,7 +251,7 @@ async fn a_returning_client_has_its_rooms_and_metadata() {
     let _second = running.native(&target).await;
     assert_eq!(io.room_len("news"), 1);
     call(&running, "/api/disconnect", json!({"user": "ada"})).await;
-    until(|| io.is_empty()).await;
+    until(async || io.is_empty()).await;
     running.native(&target).await;
     assert_eq!(io.room_len("news"), 0);
 }

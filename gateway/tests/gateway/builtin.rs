@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use socketio_server::Ack;
-use tests::raw::{Request, WebSocket};
+use tests::raw::{Request, WebSocket, until};
 
-use crate::support::{start, until};
+use crate::support::start;
 
 #[tokio::test]
 async fn queries_are_answered_by_event_and_acknowledgement() {
@@ -310,7 +310,7 @@ async fn clients_cause_no_log_lines() {
     let event = format!("a\n\u{1b}[31mforged{}", "x".repeat(1000));
     let packet = format!("42{}", json!([event, 1]));
     client.ws.send_together([packet.clone(), packet.clone(), packet]).await;
-    until(|| log.text().contains("event or acknowledgement dropped")).await;
+    until(async || log.text().contains("event or acknowledgement dropped")).await;
     let text = log.text();
     assert!(text.contains(r"error=a\n\u{1b}[31mforgedxxx"), "{text}");
     assert!(

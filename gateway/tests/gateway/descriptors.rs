@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Request, WebSocket, until};
 
 use crate::cli::{Served, serve_with_descriptors};
 
@@ -62,12 +62,7 @@ async fn health_is_answered_when_file_descriptors_have_run_out() {
     let kept = clients.split_off(clients.len() / 2);
     drop(clients);
     served.said("file descriptors are available again").await;
-    soon(async {
-        while status(&served, "/health").await != 200 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || status(&served, "/health").await == 200).await;
     let mut client = WebSocket::open(served.addr, TARGET).await.unwrap();
     assert!(client.text().await.starts_with("0{"));
     assert_eq!(status(&served, "/info").await, 200);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, soon, until};
 
-use crate::support::{start, until};
+use crate::support::start;
 use crate::webhook_backend::Backend;
 
 const SECRET: &str = "a secret of more than 16 bytes";
@@ -56,6 +56,6 @@ async fn a_dropped_gateway_is_freed_with_its_server() {
     });
     soon(running.gateway.drain()).await;
     drop((running, native, socketio, operator));
-    until(|| freed.strong_count() == 0).await;
+    until(async || freed.strong_count() == 0).await;
     answering.abort();
 }

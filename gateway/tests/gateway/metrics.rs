@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Request, WebSocket, until};
 
-use crate::support::{Running, start, until};
+use crate::support::{Running, start};
 
 /// All samples, parsed strictly: each belongs to a family that was announced before it.
 pub(crate) async fn read(running: &Running) -> BTreeMap<String, u64> {
@@ -118,7 +118,7 @@ async fn metrics_are_reported() {
     for mut tenant in tenants {
         tenant.ws.close().await;
     }
-    until(|| running.gateway.stats().disconnects.values().sum::<u64>() == 2).await;
+    until(async || running.gateway.stats().disconnects.values().sum::<u64>() == 2).await;
     let found = read(&running).await;
     assert_eq!(found[r#"gateway_sockets{namespace="/t/{tenant}"}"#], 0);
     assert_eq!(found[r#"gateway_sockets_connected_total{namespace="/t/{tenant}"}"#], 2);
@@ -136,7 +136,7 @@ async fn slow_consumers_are_counted() {
     while socket.emit("e", &large).is_ok() {
         tokio::task::yield_now().await;
     }
-    until(|| running.gateway.stats().disconnects.contains_key("slow consumer")).await;
+    until(async || running.gateway.stats().disconnects.contains_key("slow consumer")).await;
     assert_eq!(read(&running).await["gateway_slow_consumers_total"], 1);
 }
 
@@ -173,12 +173,7 @@ async fn queued_bytes_are_reported_and_bounded() {
 
 /// Waits until this many received bytes are reported.
 async fn received(running: &Running, is: impl Fn(u64) -> bool) {
-    soon(async {
-        while !is(read(running).await["gateway_received_memory_bytes"]) {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || is(read(running).await["gateway_received_memory_bytes"])).await;
 }
 
 /// Received bytes of clients that do not finish their messages: reported, and bounded for all clients

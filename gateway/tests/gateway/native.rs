@@ -1,12 +1,10 @@
 //! The native protocol: its clients are sockets like all others.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use socketio_server::{Ack, Args, Binary, Data, RawArgs, Socket};
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, soon, until};
 
-use crate::support::{start, until};
+use crate::support::start;
 
 #[tokio::test]
 async fn a_clients_goodbye_is_answered() {
@@ -41,7 +39,7 @@ async fn a_room_has_members_of_both_kinds() {
     assert_eq!(ids, expected);
 
     native.ws.close().await;
-    until(|| io.room_len("news") == 1).await;
+    until(async || io.room_len("news") == 1).await;
 }
 
 #[tokio::test]
@@ -141,7 +139,7 @@ async fn a_middleware_refuses_with_a_status() {
     assert_eq!(WebSocket::open(running.addr, "/?token=bad").await.err(), Some(403));
     let headers = [("x-more", "2")];
     assert!(WebSocket::open_with(running.addr, "/?token=good", &headers).await.is_ok());
-    until(|| running.gateway.io().engine().stats().sessions <= 1).await;
+    until(async || running.gateway.io().engine().stats().sessions <= 1).await;
 }
 
 #[tokio::test]
@@ -165,7 +163,7 @@ async fn invalid_messages_are_reported_and_too_many_close_the_connection() {
     }
     client.ws.send("x").await;
     assert_eq!(client.ws.closed().await, Some(1008));
-    until(|| running.gateway.io().is_empty()).await;
+    until(async || running.gateway.io().is_empty()).await;
 }
 
 #[tokio::test]
@@ -174,7 +172,7 @@ async fn too_large_messages_and_invalid_frames_close_the_connection() {
     let mut client = running.native("/").await;
     client.ws.send(&"x".repeat(1001)).await;
     assert_eq!(client.ws.closed().await, Some(1009));
-    until(|| running.gateway.io().is_empty()).await;
+    until(async || running.gateway.io().is_empty()).await;
     let upgrade =
         tests::raw::Request::new("GET", "/").header("upgrade", "websocket").send(running.addr).await;
     assert_eq!((upgrade.status, upgrade.header("sec-websocket-version")), (400, Some("13")));
@@ -186,7 +184,7 @@ async fn put_out_by_the_server() {
     let mut client = running.native("/").await;
     running.gateway.io().socket(&client.id).unwrap().disconnect(false);
     assert_eq!(client.ws.closed().await, Some(1008));
-    until(|| running.gateway.io().engine().stats().sessions == 0).await;
+    until(async || running.gateway.io().engine().stats().sessions == 0).await;
 }
 
 /// Heartbeats are WebSocket pings: a client that does not answer them is disconnected.
@@ -203,7 +201,7 @@ async fn heartbeats_reach_the_client() {
     let deaf = start(json!({"transport": {"ping_interval_ms": 20, "ping_timeout_ms": 50}})).await;
     let deaf_client = deaf.native("/").await;
     // The client does not read, so it sends no pong.
-    until(|| deaf.gateway.io().is_empty()).await;
+    until(async || deaf.gateway.io().is_empty()).await;
     drop(deaf_client);
 }
 
@@ -244,16 +242,11 @@ async fn a_drain_disconnects_all_clients() {
     let gateway = running.gateway.clone();
     assert_eq!(running.get("/health/ready").await, (200, json!({"status": "ok"})));
     let draining = tokio::spawn(async move { gateway.drain().await });
-    until(|| !running.gateway.is_ready()).await;
+    until(async || !running.gateway.is_ready()).await;
     assert!(native.ws.closed().await.is_some());
     socketio.ws.closed().await;
     soon(draining).await.unwrap();
-    until(|| running.gateway.io().engine().stats().tasks == 0).await;
+    until(async || running.gateway.io().engine().stats().tasks == 0).await;
     // The port is closed.
-    soon(async {
-        while tokio::net::TcpStream::connect(running.addr).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || tokio::net::TcpStream::connect(running.addr).await.is_err()).await;
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::json;
-use tests::raw::{Request, WebSocket, soon};
+use tests::raw::{Request, WebSocket, soon, until};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -142,7 +142,7 @@ async fn carries_everything(running: &Running, proxy: &Proxy) {
     let call = Request::new("POST", "/api/broadcast").header("content-type", "application/json").body(&large);
     assert_eq!(call.send(addr).await.status, 401);
     drop(native);
-    crate::support::until(|| running.gateway.io().is_empty()).await;
+    until(async || running.gateway.io().is_empty()).await;
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Clients that do not read their responses.
 
 use serde_json::json;
-use tests::raw::{Request, soon};
+use tests::raw::{Request, soon, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Running, start, until};
+use crate::support::{Running, start};
 
 /// A gateway with a short heartbeat and a short limit for responses.
 async fn impatient() -> Running {
@@ -33,8 +33,8 @@ async fn unread_responses_close_their_connections() {
         stream.write_all(request.as_bytes()).await.unwrap();
         streams.push(stream);
     }
-    until(|| running.gateway.connections() == 20).await;
-    until(|| running.gateway.connections() == 0).await;
+    until(async || running.gateway.connections() == 20).await;
+    until(async || running.gateway.connections() == 0).await;
     drop(streams);
 }
 
@@ -50,8 +50,8 @@ async fn unread_polls_close_their_connections() {
     running.gateway.io().emit("large", &"x".repeat(6 << 20)).await.unwrap();
     let mut stream = connect(&running).await;
     stream.write_all(format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
-    until(|| running.gateway.connections() == 1).await;
-    until(|| running.gateway.connections() == 0).await;
+    until(async || running.gateway.connections() == 1).await;
+    until(async || running.gateway.connections() == 0).await;
     soon(async { drop(stream) }).await;
 }
 
@@ -62,13 +62,13 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     for _ in 0..64 {
         held.push(connect(&running).await);
     }
-    until(|| running.gateway.connections() == 64).await;
+    until(async || running.gateway.connections() == 64).await;
     let mut one_more = connect(&running).await;
     let mut byte = [0];
     let read = soon(tokio::io::AsyncReadExt::read(&mut one_more, &mut byte)).await;
     assert_eq!(read.unwrap_or(0), 0);
     drop(held.pop());
-    until(|| running.gateway.connections() == 63).await;
+    until(async || running.gateway.connections() == 63).await;
     let (status, _) = running.get("/health/live").await;
     assert_eq!(status, 200);
 }
@@ -88,7 +88,7 @@ async fn calls_without_their_body_time_out() {
         stream.write_all(head.as_bytes()).await.unwrap();
         streams.push(stream);
     }
-    until(|| running.gateway.connections() == 20).await;
-    until(|| running.gateway.connections() == 0).await;
+    until(async || running.gateway.connections() == 20).await;
+    until(async || running.gateway.connections() == 0).await;
     drop(streams);
 }

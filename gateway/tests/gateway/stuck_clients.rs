@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tests::stuck::{KINDS, Kind, LARGE, Port, ask, get};
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
-use crate::support::{Running, start, until};
+use crate::support::{Running, start};
 use crate::tls::Files;
 
 /// Number of clients of each kind.
@@ -99,7 +99,7 @@ async fn all_of(kind: Kind, port: &Port, running: &Running) {
             Some(())
         });
     }
-    until(|| begun.load(Ordering::Relaxed) == CLIENTS).await;
+    until(async || begun.load(Ordering::Relaxed) == CLIENTS).await;
     let freed = async {
         while held(running) != nothing {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -114,7 +114,7 @@ async fn all_of(kind: Kind, port: &Port, running: &Running) {
         }
     };
     assert!(tokio::time::timeout(LONG, ended).await.is_ok(), "{kind:?}: a connection is still open");
-    until(|| held(running) == nothing).await;
+    until(async || held(running) == nothing).await;
     let most = most.load(Ordering::Relaxed);
     assert_eq!(most > LARGE, kind.is_asking(), "{kind:?}: {most} bytes waited");
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use socketio_gateway::{Config, Gateway};
-use tests::raw::{Request, Response, WebSocket, soon};
+use tests::raw::{Request, Response, WebSocket};
 use tokio::net::TcpListener;
 
 pub(crate) struct Running {
@@ -143,14 +143,4 @@ impl Client {
         assert_eq!(next["event"], event, "{next}");
         next["data"].take()
     }
-}
-
-/// Waits until a condition holds.
-pub(crate) async fn until(what: impl Fn() -> bool) {
-    soon(async {
-        while !what() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    })
-    .await;
 }

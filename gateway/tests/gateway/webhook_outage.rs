@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, soon, until};
 use tokio::task::JoinSet;
 
-use crate::support::{Client, Running, until};
+use crate::support::{Client, Running};
 use crate::webhook_backend::{Backend, native};
 
 /// Value of a metric, or `none`.
@@ -19,12 +19,7 @@ async fn sample(running: &Running, name: &str) -> String {
 
 /// Waits until a metric has this value.
 async fn until_sample(running: &Running, name: &str, value: &str) {
-    soon(async {
-        while sample(running, name).await != value {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || sample(running, name).await == value).await;
 }
 
 /// Opens the circuit of a gateway with `failures` 1.
@@ -104,7 +99,7 @@ async fn many_clients_right_after_an_outage_are_admitted_by_the_backend() {
         clients.push(came.unwrap().unwrap());
     }
     assert_eq!(clients.len(), 200);
-    until(|| running.gateway.io().len() == 201).await;
+    until(async || running.gateway.io().len() == 201).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, soon, until};
 use tokio::net::TcpListener;
 
-use crate::support::{start, until};
+use crate::support::start;
 use crate::webhook_backend::{Backend, SECRET, native};
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn saved_state_stays_until_the_client_has_joined() {
     let (mut client, _) = tokio::join!(running.native(&target), backend.lets_in());
     client.ask("join", json!("news")).await;
     client.ws.close().await;
-    until(|| io.is_empty()).await;
+    until(async || io.is_empty()).await;
     // The client reconnects while the backend fails.
     let (refused, ()) = tokio::join!(WebSocket::open(running.addr, &target), async {
         backend.next("connect").await.fails(500);
@@ -176,7 +176,7 @@ async fn webhooks_of_a_client_are_sent_in_order() {
     other.says(json!({}));
     assert!(ada.ask("ping", json!(null)).await["timestamp"].is_string());
     ada.ws.close().await;
-    until(|| running.gateway.io().len() == 1).await;
+    until(async || running.gateway.io().len() == 1).await;
     assert!(backend.is_quiet(), "its second event and its end wait");
     let mut call = first;
     for number in 0..3 {
@@ -198,7 +198,7 @@ async fn a_client_that_disconnects_before_admission_is_reported() {
     let call = backend.next("connect").await;
     let id = call.body()["socket"]["id"].clone();
     ws.cut();
-    until(|| running.gateway.io().engine().stats().sessions == 0).await;
+    until(async || running.gateway.io().engine().stats().sessions == 0).await;
     call.says(json!({"allow": true}));
     let body = backend.next("disconnect").await.body();
     assert_eq!((&body["socket"]["id"], &body["reason"]), (&id, &json!("not admitted")));
@@ -305,12 +305,12 @@ async fn queued_webhooks_have_a_limit() {
     ada.emit("e", json!(1)).await;
     let first = backend.next("event").await;
     bob.emit("e", json!(2)).await;
-    until(|| running.gateway.io().engine().traffic().received.messages >= 5).await;
+    until(async || running.gateway.io().engine().traffic().received.messages >= 5).await;
     assert_eq!(eve.ask_refused("e").await, json!({"error": "the webhook queue is full"}));
     assert!(backend.is_quiet(), "one at a time");
     // The share reserved for `connect` is still free.
     let coming = tokio::spawn(WebSocket::open(running.addr, "/"));
-    until(|| running.gateway.io().engine().stats().sessions == 4).await;
+    until(async || running.gateway.io().engine().stats().sessions == 4).await;
     first.says(json!({"emit": [{"event": "done"}]}));
     ada.heard("done").await;
     backend.next("event").await.says(json!({"emit": [{"event": "done"}]}));

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum_plugin::{App, SocketApi};
 use bot_channel::{Channel, ChannelConfig, Replies, Reply, UserMessage};
-use tests::raw::{WebSocket, soon};
+use tests::raw::{WebSocket, until};
 use tokio::net::TcpListener;
 
 async fn start(config: ChannelConfig) -> (std::net::SocketAddr, Channel, SocketApi) {
@@ -65,10 +65,5 @@ async fn unsolicited_replies_reach_their_session() {
     // A connection is not a session.
     assert!(channel.replies_to(&api, &sid).is_none());
     ws.close().await;
-    soon(async {
-        while channel.replies_to(&api, "mine").is_some() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || channel.replies_to(&api, "mine").is_none()).await;
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tests::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -231,12 +231,7 @@ async fn a_client_closed_during_the_close_handshake_stays_closed() {
     let client = Client::new(&format!("ws://{addr}"), ClientOptions { connection, ..quick() }).unwrap();
     client.connect().await.unwrap();
     soon(recorded).await.unwrap();
-    soon(async {
-        while client.state() != ConnectionState::Closing {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || client.state() == ConnectionState::Closing).await;
     client.close();
     soon(client.closed()).await;
     assert_eq!(client.state(), ConnectionState::Closed);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use service_bus::{
     Bus, BusError, BusOptions, ConnectorOptions, Event, EventType, LinkState, Outcome, ServiceConnector,
 };
-use tests::raw::soon;
+use tests::raw::{soon, until};
 use tokio::process::Command;
 
 use crate::{PROGRAM, options, received_by, service, start};
@@ -154,12 +154,7 @@ async fn a_key_that_changes_during_a_disconnect_is_reported() {
     let bus = Bus::new(BusOptions { key: Some("another key".to_owned()), ..BusOptions::default() }).unwrap();
     let listener = tokio::net::TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
     tokio::spawn(async move { bus.serve(listener, std::future::pending()).await });
-    soon(async {
-        while one.link() != LinkState::Refused {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    until(async || one.link() == LinkState::Refused).await;
     let sent = one.broadcast(Event::new(EventType::SystemInfo)).await;
     assert!(matches!(sent, Err(BusError::Denied(why)) if why == "not a service"));
 }
@@ -206,12 +201,7 @@ async fn a_service_reconnects_when_the_bus_restarts() {
     }
     two.join("letters").await.unwrap();
     program.kill().await.unwrap();
-    soon(async {
-        while one.link() == LinkState::Socket || two.link() == LinkState::Socket {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(async || one.link() != LinkState::Socket && two.link() != LinkState::Socket).await;
     let info = Event::new(EventType::SystemInfo);
     assert!(matches!(one.broadcast(info.clone()).await, Err(BusError::Http(_))));
     let (_program, _) = start(url.rsplit(':').next().unwrap()).await;

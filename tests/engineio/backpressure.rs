@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use engineio::{CloseReason, Fault, Handler, Message, SendError, Server, Session, SlowConsumer};
+use engineio::{CloseReason, Fault, Handler, Message, Prepared, SendError, Server, Session, SlowConsumer};
 use tests::raw::{LONG, Polling, Request, Response, Running, WebSocket, soon, start, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -93,6 +93,46 @@ async fn an_unread_response_counts_after_the_end_of_its_session() {
     assert!(running.server.stats().queued_bytes >= 32 << 20);
     assert_eq!(Response::read(&mut stream).await.body.len(), 1 + (32 << 20));
     queued(&running, |bytes| bytes == 0).await;
+}
+
+/// The policies that drop messages keep the session open and within its limit, and count what they drop.
+#[tokio::test]
+async fn messages_for_a_slow_client_are_dropped_by_policy() {
+    let key = |key: u32| std::num::NonZeroU32::new(key).unwrap();
+    for (policy, expected) in [
+        (SlowConsumer::DropNewest, ["40", "41", "42"]),
+        (SlowConsumer::DropOldest, ["497", "498", "499"]),
+        (SlowConsumer::Conflate, ["497", "498", "499"]),
+    ] {
+        // Space for three messages.
+        let mut running = start(Server::builder().max_buffered(450, policy)).await;
+        let client = running.polling().await;
+        let session = running.opened().await;
+        for number in 0..100 {
+            session.send(number.to_string()).unwrap();
+        }
+        assert_eq!((session.queued_messages(), session.dropped_messages()), (3, 97), "{policy:?}");
+        let drained = session.drained();
+        assert_eq!(client.poll().await.split('\u{1e}').collect::<Vec<_>>(), expected, "{policy:?}");
+        soon(drained).await.unwrap();
+        for number in 0..50 {
+            session.send(Prepared::text(&number.to_string()).conflate_by(key(1 + number % 2))).unwrap();
+        }
+        let latest = if policy == SlowConsumer::Conflate { 2 } else { 3 };
+        assert_eq!(session.queued_messages(), latest, "{policy:?}");
+        assert_eq!(running.server.stats().dropped_messages, 97 + 50 - latest, "{policy:?}");
+        assert!(client.poll().await.ends_with(if policy == SlowConsumer::DropNewest {
+            "42"
+        } else {
+            "\u{1e}449"
+        }));
+        // A tracked message is not dropped silently.
+        for _ in 0..3 {
+            drop(session.send_tracked("a").unwrap());
+        }
+        assert_eq!(session.send_tracked("b").err(), Some(SendError::Full), "{policy:?}");
+        assert_eq!(client.poll().await, "4a\u{1e}4a\u{1e}4a", "{policy:?}");
+    }
 }
 
 /// The default policy: a slow client is closed, and the close carries the reason.

@@ -30,6 +30,8 @@ pub struct Budget {
     held: AtomicUsize,
     /// The number of outboxes that have reported memory.
     holders: AtomicUsize,
+    /// The number of messages that outboxes have dropped.
+    dropped: AtomicUsize,
 }
 
 impl Budget {
@@ -37,12 +39,22 @@ impl Budget {
     pub fn new(limit: usize) -> Self {
         let common = limit - limit / 4;
         let ample = common.saturating_sub(UNCOUNTED);
-        Self { limit, common, ample, held: AtomicUsize::new(0), holders: AtomicUsize::new(0) }
+        let (held, holders, dropped) = Default::default();
+        Self { limit, common, ample, held, holders, dropped }
     }
 
     /// The number of bytes reported.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// The number of messages that outboxes have dropped by their policies.
+    pub fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a message of `len` bytes fits for any outbox. If not, [`admits`](Self::admits) decides.

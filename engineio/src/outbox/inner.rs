@@ -7,17 +7,10 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::budget::{Budget, STEP, STEP_MESSAGES};
+use super::gaps::Dropped;
 use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::protocol::prepared::Prepared;
-
-/// The overhead of a message: its entry in the queue, and the bookkeeping of its buffer.
-const PER_MESSAGE: usize = 128;
-
-/// The memory of this many messages. Allocators round a buffer up by an eighth on average.
-const fn held(bytes: usize, messages: usize) -> usize {
-    bytes.saturating_add(bytes / 8).saturating_add(messages.saturating_mul(PER_MESSAGE))
-}
 
 /// The largest capacity of a queue that is kept for the next session.
 const KEPT_CAPACITY: usize = 1024;
@@ -36,9 +29,11 @@ pub(super) struct Inner {
     pub(super) bytes: usize,
     /// Bytes that are written but still use memory: see [`Outbox::lend`].
     pub(super) lent: usize,
-    /// The number of messages ever pushed, and the number of those written.
+    /// The number of the last message pushed, and the number up to which all are written or dropped.
     pub(super) pushed: u64,
     pub(super) written: u64,
+    /// `None` until the first message is dropped.
+    pub(super) dropped: Option<Box<Dropped>>,
     /// The largest memory of the queued messages.
     pub(super) limit: usize,
     pub(super) slow_consumer: SlowConsumer,
@@ -101,6 +96,7 @@ impl Inner {
             lent: 0,
             pushed: 0,
             written: 0,
+            dropped: None,
             limit,
             slow_consumer,
             budget,
@@ -129,16 +125,6 @@ impl Inner {
         }
     }
 
-    /// A single message may exceed the limit: a large message does not make a peer slow.
-    pub(super) fn fits(&self, len: usize) -> bool {
-        self.bytes + self.lent == 0 || self.with_message(len) <= self.limit
-    }
-
-    /// Messages pushed and not yet written.
-    pub(super) fn messages(&self) -> usize {
-        usize::try_from(self.pushed - self.written).unwrap_or(usize::MAX)
-    }
-
     pub(super) fn can_send_now(&self) -> bool {
         !self.blocked && self.bytes == 0
     }
@@ -153,20 +139,6 @@ impl Inner {
             Phase::Overflowed => Err(SendError::Full),
             Phase::Draining | Phase::Closed => Err(SendError::Closed),
         }
-    }
-
-    pub(super) fn holds(&self) -> usize {
-        held(self.bytes + self.lent, self.messages())
-    }
-
-    /// The memory of this outbox with one more message.
-    pub(super) fn with_message(&self, len: usize) -> usize {
-        held(self.bytes + self.lent + len, self.messages() + 1)
-    }
-
-    #[inline]
-    pub(super) fn is_within_budget(&self, len: usize) -> bool {
-        self.budget.as_ref().is_some_and(|budget| budget.has_ample_capacity(len)) || self.is_admitted(len)
     }
 
     #[inline]

@@ -8,6 +8,8 @@
 
 mod accounting;
 pub mod budget;
+mod eviction;
+mod gaps;
 mod inner;
 #[cfg(feature = "server")]
 pub(crate) mod received;
@@ -19,6 +21,7 @@ use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
 use self::budget::Budget;
+use self::eviction::Refused;
 pub use self::inner::Until;
 use self::inner::{Attention, Inner, Phase};
 
@@ -48,22 +51,32 @@ impl Outbox {
         Self { inner: Mutex::new(Inner::new(limit, slow_consumer, budget)) }
     }
 
-    /// Queues a message and returns its number. If it does not fit, the policy for slow consumers applies.
+    /// Queues a message and returns its number. If it does not fit, the policy for slow consumers applies. A
+    /// message that the policy drops has the number of the last one that is queued.
     ///
     /// Here and below a refused message is dropped after the lock is released: its bytes may belong to the
     /// application.
     pub fn push(&self, message: Prepared) -> Result<u64, SendError> {
         let len = message.wire_len();
         let mut inner = self.lock();
+        if let Some(key) = message.conflation_key() {
+            inner.conflate(key);
+        }
         let pushed = match inner.admit(len) {
             Ok(()) => Ok(inner.enqueue(message, len)),
-            Err(error) => {
-                inner.refused(error);
-                Err(error)
-            }
+            Err(error) => match inner.refused(error, message.is_kept(), len) {
+                Refused::Fits => Ok(inner.enqueue(message, len)),
+                Refused::Dropped => Ok(inner.pushed),
+                Refused::Error => Err(error),
+            },
         };
         release(inner);
         pushed
+    }
+
+    /// Queues a message that no policy drops: it is written, or refused with an error.
+    pub fn push_tracked(&self, message: Prepared) -> Result<u64, SendError> {
+        self.push(message.keep())
     }
 
     /// Queues a message if it fits; otherwise nothing changes.
@@ -84,7 +97,7 @@ impl Outbox {
         if !matches!(inner.phase, Phase::Open | Phase::Overflowed) {
             return 0;
         }
-        let number = inner.enqueue(packet, len);
+        let number = inner.enqueue(packet.keep(), len);
         release(inner);
         number
     }
@@ -122,6 +135,11 @@ impl Outbox {
         self.lock().messages()
     }
 
+    /// The number of messages that the policy has dropped.
+    pub fn dropped_messages(&self) -> u64 {
+        self.lock().dropped_messages()
+    }
+
     /// Whether messages are accepted.
     pub fn is_open(&self) -> bool {
         self.lock().phase == Phase::Open
@@ -144,7 +162,11 @@ impl Outbox {
     pub fn attend(&self) -> bool {
         let mut inner = self.lock();
         inner.attention = Attention::Awake;
-        inner.phase == Phase::Overflowed
+        let has_overflowed = inner.phase == Phase::Overflowed;
+        if inner.dropped.is_some() {
+            notify(inner);
+        }
+        has_overflowed
     }
 
     /// The driver prepares to sleep. `false` means that a message to write has arrived in the meantime.
@@ -175,7 +197,11 @@ impl Outbox {
     /// Notes messages as written, and wakes the tasks that wait for that.
     pub fn wrote(&self, messages: usize, bytes: usize) {
         let mut inner = self.lock();
-        inner.written += messages as u64;
+        let written = inner.written;
+        inner.written = match &mut inner.dropped {
+            None => written + messages as u64,
+            Some(dropped) => dropped.pass(written, messages as u64),
+        };
         inner.bytes = inner.bytes.saturating_sub(bytes);
         if inner.counted != 0 {
             inner.settle_less();
@@ -235,6 +261,9 @@ impl Outbox {
         let dropped = std::mem::take(&mut inner.queue);
         inner.bytes = 0;
         inner.pushed = inner.written;
+        if let Some(dropped) = &mut inner.dropped {
+            dropped.clear();
+        }
         inner.settle();
         drop(inner);
         drop(dropped);
@@ -245,16 +274,21 @@ impl Outbox {
     }
 }
 
-/// Releases the lock, and then wakes the driver if the change requires it.
+/// Releases the lock, and then drops the messages that a policy dropped, and wakes the driver if the change requires it.
 #[inline]
 fn release(mut inner: MutexGuard<'_, Inner>) {
-    if inner.attention == Attention::Due {
-        inner.attention = Attention::Awake;
-        let driver = inner.driver.take();
-        drop(inner);
-        if let Some(driver) = driver {
-            sync::wake(driver);
+    let driver = match inner.attention {
+        Attention::Due => {
+            inner.attention = Attention::Awake;
+            inner.driver.take()
         }
+        Attention::Awake | Attention::Asleep => None,
+    };
+    let evicted = inner.dropped.as_mut().map(|dropped| dropped.take_evicted());
+    drop(inner);
+    drop(evicted);
+    if let Some(driver) = driver {
+        sync::wake(driver);
     }
 }
 

@@ -101,6 +101,7 @@ impl Server {
             panics: self.0.panics.now(),
             queued_bytes: self.0.budget.held(),
             received_bytes: self.0.received.held(),
+            dropped_messages: self.0.budget.dropped(),
         }
     }
 

@@ -62,7 +62,7 @@ impl Prepared {
 
     /// A message without bytes.
     pub(crate) fn nothing() -> Self {
-        Self { head: Bytes::new(), header: 0, compress: true, tail: None }
+        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tail: None }
     }
 
     /// The messages of the application: the text, then the binary messages.

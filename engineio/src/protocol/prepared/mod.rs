@@ -13,6 +13,7 @@ mod tests;
 
 use std::cell::Cell;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
@@ -97,7 +98,7 @@ impl TextBuf {
             head
         };
         // A header has at most ten bytes, so the cast keeps it.
-        Prepared { head, header: header as u8, compress: true, tail: None }
+        Prepared { head, header: header as u8, compress: true, kept: false, key: None, tail: None }
     }
 }
 
@@ -110,6 +111,10 @@ pub struct Prepared {
     header: u8,
     /// Whether a polling response with this message may be compressed.
     compress: bool,
+    /// Whether the message stays in the outbox of a slow client whose other messages are dropped.
+    kept: bool,
+    /// The key of conflation.
+    key: Option<NonZeroU32>,
     /// The binary messages behind the text, and the note.
     tail: Option<Arc<[Binary]>>,
 }
@@ -172,7 +177,8 @@ impl Prepared {
 
     /// A binary message. The bytes are shared, not copied.
     pub fn binary(data: Bytes) -> Self {
-        Self { head: Bytes::new(), header: 0, compress: true, tail: Some(Arc::new([Binary::new(data)])) }
+        let tail = Some(Arc::from([Binary::new(data)]));
+        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tail }
     }
 
     /// Sets whether a polling response with this message may be compressed. Default true. Turn it off for
@@ -181,6 +187,29 @@ impl Prepared {
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
         self
+    }
+
+    /// Marks the message as the latest value of `key`. With
+    /// [`SlowConsumer::Conflate`](crate::SlowConsumer::Conflate) it replaces a message with the same key that waits in
+    /// the outbox of a session. With other policies the key has no effect.
+    #[must_use]
+    pub fn conflate_by(mut self, key: NonZeroU32) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Marks the message as one that no policy drops.
+    pub(crate) fn keep(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    pub(crate) fn conflation_key(&self) -> Option<NonZeroU32> {
+        self.key
     }
 
     /// A WebSocket message without a packet around it.
@@ -195,7 +224,7 @@ impl Prepared {
         write_header(&mut head, Opcode::Text, text.as_bytes().len());
         head.extend_from_slice(text.as_bytes());
         // A header has at most ten bytes, so the cast keeps it.
-        Self { head: head.into(), header: header as u8, compress: false, tail: None }
+        Self { head: head.into(), header: header as u8, compress: false, kept: false, key: None, tail: None }
     }
 
     /// A text packet that is not a message.
@@ -207,7 +236,8 @@ impl Prepared {
 
     /// The ping of a heartbeat, without data. It needs no allocation.
     pub fn ping() -> Self {
-        Self { head: Bytes::from_static(b"\x81\x012"), header: 2, compress: true, tail: None }
+        let head = Bytes::from_static(b"\x81\x012");
+        Self { head, header: 2, compress: true, kept: false, key: None, tail: None }
     }
 
     /// The length in bytes on a WebSocket, headers included. The outbox counts this length.
@@ -254,7 +284,7 @@ impl Prepared {
             write_header(&mut frames[start..], opcode, packet.len());
             frames.extend_from_slice(&packet);
         }
-        Self { head: frames.into(), header: self.header, compress: self.compress, tail: None }
+        Self { head: frames.into(), tail: None, ..self }
     }
 
     /// The frames of a client, each masked with a key of its own. Only [`frames`](Self::frames) and
@@ -271,7 +301,7 @@ impl Prepared {
         for part in self.binaries() {
             push_masked(&mut out, part.header(), &part.data, key());
         }
-        Self { head: out.into(), header: 0, compress: self.compress, tail: None }
+        Self { head: out.into(), header: 0, tail: None, ..self }
     }
 
     /// The packets of this message for a polling payload: text without a frame header, and binary messages.

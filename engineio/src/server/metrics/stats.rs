@@ -25,6 +25,9 @@ pub struct Stats {
     /// Bytes of received data that is incomplete or waits for its handlers, without the first 4 KiB of small
     /// messages. [`ServerBuilder::max_received_bytes`](crate::ServerBuilder::max_received_bytes) bounds them.
     pub received_bytes: usize,
+    /// Messages that were dropped for slow clients, since the start: see
+    /// [`SlowConsumer::DropNewest`](crate::SlowConsumer::DropNewest).
+    pub dropped_messages: usize,
     /// Sessions that ended because of a panic in their handler, since the start.
     pub panics: usize,
 }

@@ -123,7 +123,7 @@ impl Session {
 
     /// Sends a message and returns a future that is ready when the message has been passed to the transport.
     pub fn send_tracked(&self, message: impl Into<Prepared>) -> Result<Sent, SendError> {
-        let number = self.0.outbox.push(message.into())?;
+        let number = self.0.outbox.push_tracked(message.into())?;
         Ok(self.until(Until::Written(number)))
     }
 
@@ -165,6 +165,12 @@ impl Session {
     /// The number of messages that wait for the peer.
     pub fn queued_messages(&self) -> usize {
         self.0.outbox.queued_messages()
+    }
+
+    /// The number of messages that the policy for slow clients has dropped: see
+    /// [`SlowConsumer::DropNewest`](crate::SlowConsumer::DropNewest).
+    pub fn dropped_messages(&self) -> u64 {
+        self.0.outbox.dropped_messages()
     }
 
     /// Whether messages can be sent.

@@ -67,16 +67,15 @@ impl Shared {
     }
 
     async fn compress(&self, request: &Checked<'_>, body: Bytes, headers: &mut HeaderMap) -> Bytes {
-        let applies = self.options.compression.is_some_and(|compression| compression.applies_to(body.len()));
+        let applying = self.options.compression.filter(|compression| compression.applies_to(body.len()));
+        let Some(compression) = applying else { return body };
         let accepted = request.parts.headers.get_all(header::ACCEPT_ENCODING);
-        let Some(encoding) = applies.then(|| compression::negotiate(accepted)).flatten() else {
-            return body;
-        };
+        let Some(encoding) = compression::negotiate(accepted) else { return body };
         let compressed = if body.len() <= COMPRESS_INLINE {
-            compression::compress(encoding, &body).ok()
+            compression.compress(encoding, &body).ok()
         } else {
             let body = body.clone();
-            tokio::task::spawn_blocking(move || compression::compress(encoding, &body).ok())
+            tokio::task::spawn_blocking(move || compression.compress(encoding, &body).ok())
                 .await
                 .ok()
                 .flatten()

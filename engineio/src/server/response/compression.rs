@@ -15,12 +15,13 @@ use super::accept_encoding::preferred_encoding;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compression {
     threshold: usize,
+    level: u32,
 }
 
 impl Compression {
     /// The default of the official server: responses of 1024 bytes or more.
     pub fn new() -> Self {
-        Self { threshold: 1024 }
+        Self { threshold: 1024, level: 6 }
     }
 
     /// The smallest response that is compressed, in bytes. Default 1024.
@@ -29,6 +30,13 @@ impl Compression {
     /// memory meanwhile. A short response hardly becomes shorter.
     pub fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
+        self
+    }
+
+    /// The level of zlib, from 0 (none) to 9 (smallest). Default 6. A higher level costs more processor time for fewer
+    /// bytes; one above 9 counts as 9.
+    pub fn level(mut self, level: u32) -> Self {
+        self.level = level.min(9);
         self
     }
 
@@ -87,31 +95,33 @@ pub(crate) fn negotiate<'h>(accept_encoding: impl IntoIterator<Item = &'h Header
     preferred_encoding(accept_encoding, &offered.map(Encoding::name)).map(|position| offered[position])
 }
 
-/// Compresses bytes at zlib's default level, as Node's `createGzip` and `createDeflate` do.
-///
-/// On an error the bytes have to be sent uncompressed.
-#[cfg(feature = "compression")]
-pub(crate) fn compress(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    use flate2::write::{GzEncoder, ZlibEncoder};
-    let level = flate2::Compression::default();
-    match encoding {
-        Encoding::Gzip => {
-            let mut encoder = GzEncoder::new(Vec::new(), level);
-            encoder.write_all(bytes)?;
-            encoder.finish()
-        }
-        Encoding::Deflate => {
-            let mut encoder = ZlibEncoder::new(Vec::new(), level);
-            encoder.write_all(bytes)?;
-            encoder.finish()
+impl Compression {
+    /// Compresses bytes.
+    ///
+    /// On an error the bytes have to be sent uncompressed.
+    #[cfg(feature = "compression")]
+    pub(crate) fn compress(self, encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        use flate2::write::{GzEncoder, ZlibEncoder};
+        let level = flate2::Compression::new(self.level);
+        match encoding {
+            Encoding::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), level);
+                encoder.write_all(bytes)?;
+                encoder.finish()
+            }
+            Encoding::Deflate => {
+                let mut encoder = ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(bytes)?;
+                encoder.finish()
+            }
         }
     }
-}
 
-/// Never called, as there is no coding to call it with.
-#[cfg(not(feature = "compression"))]
-pub(crate) fn compress(encoding: Encoding, _: &[u8]) -> io::Result<Vec<u8>> {
-    match encoding {}
+    /// Never called, as there is no coding to call it with.
+    #[cfg(not(feature = "compression"))]
+    pub(crate) fn compress(self, encoding: Encoding, _: &[u8]) -> io::Result<Vec<u8>> {
+        match encoding {}
+    }
 }
 
 #[cfg(test)]
@@ -210,17 +220,30 @@ mod tests {
             assert_eq!(negotiate([&HeaderValue::from_bytes(b"gzip\xff").unwrap()]), None);
         }
 
+        #[test]
+        fn a_higher_level_compresses_more() {
+            let text: Vec<u8> = (0..20_000_u32)
+                .flat_map(|n| format!("{},", n.wrapping_mul(2_654_435_761) % 1000).into_bytes())
+                .collect();
+            let len = |level| Compression::new().level(level).compress(Encoding::Gzip, &text).unwrap().len();
+            assert!(len(0) > text.len() && len(9) < len(1) && len(1) < text.len());
+            assert_eq!(
+                (len(9), len(6)),
+                (len(100), Compression::new().compress(Encoding::Gzip, &text).unwrap().len())
+            );
+        }
+
         /// Both formats begin with their signature and end with a checksum.
         #[test]
         fn what_was_compressed_comes_back() {
             for bytes in [Vec::new(), vec![7], b"4hello\x1e".repeat(100_000)] {
-                let gzip = compress(Encoding::Gzip, &bytes).unwrap();
+                let gzip = Compression::new().compress(Encoding::Gzip, &bytes).unwrap();
                 assert_eq!(gzip[..3], [0x1f, 0x8b, 8]);
                 let mut back = Vec::new();
                 flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut back).unwrap();
                 assert!(back == bytes);
 
-                let deflate = compress(Encoding::Deflate, &bytes).unwrap();
+                let deflate = Compression::new().compress(Encoding::Deflate, &bytes).unwrap();
                 // RFC 1950: deflate with a window of 32 KiB, the default level.
                 assert_eq!(deflate[..2], [0x78, 0x9c]);
                 back.clear();

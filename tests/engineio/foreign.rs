@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use engineio::{Message, Server, Session, handler_fn};
+use engineio::{Message, OpenError, Server, Session, Transport, handler_fn};
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
+use tests::raw::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio_tungstenite::tungstenite::Message as WsMessage;
+use tokio_tungstenite::tungstenite::{self, Message as WsMessage};
 
 /// The HTTP implementation that serves a connection.
 #[derive(Clone, Copy, Debug)]
@@ -111,4 +112,64 @@ async fn repeated_probes_receive_one_response() {
     ws.flush().await.unwrap();
     assert_eq!(ws.next().await.unwrap().unwrap(), WsMessage::text("3probe"));
     assert_eq!(ws.next().await.unwrap().unwrap(), WsMessage::text("4hello"));
+}
+
+/// The opening handshake of a WebSocket, as another server has read it.
+fn websocket_request(query: &str) -> http::Request<()> {
+    http::Request::get(format!("/engine.io/?{query}"))
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .body(())
+        .unwrap()
+}
+
+/// Another server has answered with 101 and passes its stream on.
+#[tokio::test]
+async fn a_websocket_of_another_server_is_accepted() {
+    let server = echo();
+    let client = |stream| {
+        tokio_tungstenite::WebSocketStream::from_raw_socket(stream, tungstenite::protocol::Role::Client, None)
+    };
+    let (ours, theirs) = tokio::io::duplex(1024);
+    server.accept_upgraded(websocket_request("EIO=4&transport=websocket"), theirs).await.unwrap();
+    let mut opened = client(ours).await;
+    let text = soon(opened.next()).await.unwrap().unwrap().into_text().unwrap();
+    assert!(text.starts_with("0{"), "{text}");
+    opened.send(WsMessage::text("4hi")).await.unwrap();
+    assert_eq!(soon(opened.next()).await.unwrap().unwrap(), WsMessage::text("4hi"));
+
+    // The upgrade of a polling session.
+    let request = http::Request::get("/engine.io/?EIO=4&transport=polling").body(String::new()).unwrap();
+    assert_eq!(server.handle(request).await.status(), 200);
+    let polling =
+        server.sessions().into_iter().find(|session| session.transport() == Transport::Polling).unwrap();
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let query = format!("EIO=4&transport=websocket&sid={}", polling.id().as_str());
+    server.accept_upgraded(websocket_request(&query), theirs).await.unwrap();
+    let mut upgraded = client(ours).await;
+    upgraded.send(WsMessage::text("2probe")).await.unwrap();
+    assert_eq!(soon(upgraded.next()).await.unwrap().unwrap(), WsMessage::text("3probe"));
+    upgraded.send(WsMessage::text("5")).await.unwrap();
+    upgraded.send(WsMessage::text("4over there")).await.unwrap();
+    assert_eq!(soon(upgraded.next()).await.unwrap().unwrap(), WsMessage::text("4over there"));
+    assert_eq!(polling.transport(), Transport::WebSocket);
+}
+
+#[tokio::test]
+async fn a_refused_websocket_of_another_server_is_closed() {
+    let server = echo();
+    let without_upgrade = http::Request::get("/engine.io/?EIO=4&transport=websocket").body(()).unwrap();
+    for request in [
+        websocket_request("EIO=3&transport=websocket"),
+        websocket_request("EIO=4&transport=websocket&sid=unknown"),
+        without_upgrade,
+    ] {
+        let (mut ours, theirs) = tokio::io::duplex(1024);
+        let error = soon(server.accept_upgraded(request, theirs)).await.unwrap_err();
+        assert!(matches!(error, OpenError::Refused(response) if response.status() == 400));
+        assert_eq!(soon(ours.read(&mut [0])).await.unwrap(), 0);
+    }
+    assert_eq!(server.stats().sessions, 0);
 }

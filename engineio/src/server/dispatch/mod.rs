@@ -4,6 +4,7 @@
 //! the session id, the method, then `allow_request`. A refused request for a WebSocket is answered before any
 //! 101.
 
+mod foreign;
 mod open;
 mod poll;
 mod post;

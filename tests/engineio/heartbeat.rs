@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use engineio::{CloseReason, PacketType, Server, ServerBuilder, Transport};
+use engineio::packet::Packet;
+use engineio::{CloseReason, PacketType, Server, ServerBuilder, Text, Transport};
 use tests::raw::{ServerEvent, start, start_echo};
 
 fn beating(interval: u64, timeout: u64) -> ServerBuilder {
@@ -103,9 +104,17 @@ async fn hooks_receive_heartbeat_packets() {
     });
     assert_eq!(sent.await, [PacketType::Ping]);
     ws.send("3").await;
-    let received =
-        running.find(|seen| if let ServerEvent::Packet(kind) = seen { Some(kind) } else { None }).await;
-    assert_eq!(received, PacketType::Pong);
+    let mut received = None;
+    let heartbeat = running.find(|seen| match seen {
+        ServerEvent::Packet(packet) => {
+            received = Some(packet);
+            None
+        }
+        ServerEvent::Heartbeat => Some(()),
+        _ => None,
+    });
+    heartbeat.await;
+    assert_eq!(received, Some(Packet::Pong(Text::new())));
 }
 
 /// EIO-SRV-072

@@ -17,6 +17,7 @@ mod hooks;
 mod http;
 mod limits;
 mod messages;
+mod observer;
 mod origins;
 mod received;
 mod routes;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::packet::Packet;
 use engineio::{Message, PacketType, Server};
 use tests::raw::{Request, ServerEvent, soon, start, start_echo, start_greeting};
 use tokio::io::AsyncWriteExt;
@@ -131,7 +132,10 @@ async fn hooks_receive_packets_flushes_and_drains() {
     running
         .find(|event| {
             match event {
-                ServerEvent::Packet(kind) => seen.push(format!("packet {kind:?}")),
+                ServerEvent::Packet(packet) => {
+                    assert_eq!(packet, Packet::Message("a".into()));
+                    seen.push("packet".to_owned());
+                }
                 ServerEvent::Flush(kinds) if kinds == [PacketType::Message] => seen.push("flush".to_owned()),
                 ServerEvent::Message(_, message) => seen.push(format!("message {}", message.len())),
                 ServerEvent::Drain if seen.len() == 3 => return Some(()),
@@ -140,7 +144,7 @@ async fn hooks_receive_packets_flushes_and_drains() {
             None
         })
         .await;
-    assert_eq!(seen, ["packet Message", "message 1", "flush"]);
+    assert_eq!(seen, ["packet", "message 1", "flush"]);
 }
 
 /// EIO-SRV-128

@@ -112,7 +112,7 @@ async fn heartbeats_keep_a_session_alive() {
         let mut pongs = 0;
         running
             .find(|seen| {
-                pongs += usize::from(matches!(seen, ServerEvent::Packet(engineio::PacketType::Pong)));
+                pongs += usize::from(matches!(seen, ServerEvent::Packet(engineio::packet::Packet::Pong(_))));
                 (pongs == 10).then_some(())
             })
             .await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use engineio::client::{Client, Closed, OpenError};
-use engineio::{Message, PacketType, Protocol, Server, ServerBuilder, Transport};
+use engineio::packet::Packet;
+use engineio::{Message, Protocol, Server, ServerBuilder, Transport};
 use tests::raw::{Running, ServerEvent, soon, start_echo};
 
 use crate::support::{builder, closed, message, ok, peer, upgraded};
@@ -74,7 +75,7 @@ async fn the_client_sends_pings() {
         let serving = tokio::spawn(async move { closed(&mut client).await });
         let session = running.opened().await;
         for _ in 0..3 {
-            running.find(|seen| matches!(seen, ServerEvent::Packet(PacketType::Ping)).then_some(())).await;
+            running.find(|seen| matches!(seen, ServerEvent::Packet(Packet::Ping(_))).then_some(())).await;
         }
         session.close();
         assert!(matches!(soon(serving).await.unwrap(), Closed::TransportClose(_)));

@@ -10,6 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use super::Server;
 use super::handler::Accept;
 use super::http::address_limit::AddressLimit;
+use super::observer::{Observer, Observing};
 use super::options::Options;
 use super::request::hooks::Refusal;
 use super::request::origin_policy::OriginPolicy;
@@ -319,7 +320,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes the ids of sessions. Ids are secrets and must be unguessable. Default: 128 random bits.
+    /// Makes the ids of sessions. Ids are secrets and must be unguessable. Default: 128 random bits, in 22 characters.
+    /// The official server's ids have 120 bits in 20 characters; nothing depends on the length.
     pub fn generate_id<F, Fut, E>(mut self, generate: F) -> Self
     where
         F: Fn(&Parts) -> Fut + Send + Sync + 'static,
@@ -354,6 +356,14 @@ impl ServerBuilder {
         hook: impl Fn(&Parts, &RequestError) + Send + Sync + 'static,
     ) -> Self {
         self.options.hooks.connection_error = Some(Box::new(hook));
+        self
+    }
+
+    /// Observes all sessions: their packets, heartbeats, upgrades and ends. It replaces an earlier observer. Unlike a
+    /// [`Handler`](crate::Handler), it does not belong to one session, and a server of a protocol on top, such as
+    /// Socket.IO, can have one too. Cost: a call for each event; nothing without an observer.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.options.observer = Some(Observing::new(observer));
         self
     }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use super::session::handle::Session;
 use crate::close_reason::CloseReason;
 use crate::config::Transport;
-use crate::protocol::packet::{Message, PacketType};
+use crate::protocol::packet::{Message, Packet};
 use crate::protocol::prepared::Prepared;
 
 /// The application's handler of one session.
@@ -32,9 +32,19 @@ pub trait Handler: Send + 'static {
         let _ = (session, transport);
     }
 
+    /// The client has begun to upgrade to this transport. The upgrade may still fail.
+    fn on_upgrading(&mut self, session: &Session, transport: Transport) {
+        let _ = (session, transport);
+    }
+
     /// A packet of any type arrived; called before it takes effect. A pong belongs to the heartbeat.
-    fn on_packet(&mut self, session: &Session, kind: PacketType) {
-        let _ = (session, kind);
+    fn on_packet(&mut self, session: &Session, packet: &Packet) {
+        let _ = (session, packet);
+    }
+
+    /// The client proved that it is alive: with a pong, or in revision 3 with a ping.
+    fn on_heartbeat(&mut self, session: &Session) {
+        let _ = session;
     }
 
     /// These packets are about to be passed to the transport: messages, and the protocol's own packets such
@@ -104,8 +114,14 @@ impl Handler for Box<dyn Handler> {
     fn on_upgrade(&mut self, session: &Session, transport: Transport) {
         (**self).on_upgrade(session, transport);
     }
-    fn on_packet(&mut self, session: &Session, kind: PacketType) {
-        (**self).on_packet(session, kind);
+    fn on_upgrading(&mut self, session: &Session, transport: Transport) {
+        (**self).on_upgrading(session, transport);
+    }
+    fn on_packet(&mut self, session: &Session, packet: &Packet) {
+        (**self).on_packet(session, packet);
+    }
+    fn on_heartbeat(&mut self, session: &Session) {
+        (**self).on_heartbeat(session);
     }
     fn on_flush(&mut self, session: &Session, messages: &[Prepared]) {
         (**self).on_flush(session, messages);

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::http::address_limit::AddressLimit;
 use super::http::http_server::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS};
+use super::observer::Observing;
 use super::request::hooks::Hooks;
 use super::request::origin_policy::OriginPolicy;
 use super::response::compression::Compression;
@@ -34,6 +35,7 @@ pub(super) struct Options {
     pub(super) max_received_bytes: usize,
     pub(super) outside: StatusCode,
     pub(super) hooks: Hooks,
+    pub(super) observer: Option<Observing>,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             max_received_bytes: 256 << 20,
             outside: StatusCode::NOT_IMPLEMENTED,
             hooks: Hooks::default(),
+            observer: None,
         }
     }
 }

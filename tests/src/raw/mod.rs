@@ -12,6 +12,7 @@ pub use websocket::{WebSocket, fragments};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use engineio::packet::Packet;
 use engineio::{
     CloseReason, Handler, Message, PacketType, Prepared, Server, ServerBuilder, Session, Transport,
 };
@@ -44,7 +45,11 @@ pub enum ServerEvent {
     /// A message arrived.
     Message(Session, Message),
     /// A packet of any type arrived.
-    Packet(PacketType),
+    Packet(Packet),
+    /// The client proved that it is alive.
+    Heartbeat,
+    /// The client has begun to upgrade.
+    Upgrading(Transport),
     /// Packets were handed to the transport.
     Flush(Vec<PacketType>),
     /// The outbox ran empty.
@@ -79,8 +84,14 @@ impl Handler for Recorder {
     fn on_upgrade(&mut self, _: &Session, transport: Transport) {
         let _ = self.0.send(ServerEvent::Upgrade(transport));
     }
-    fn on_packet(&mut self, _: &Session, kind: PacketType) {
-        let _ = self.0.send(ServerEvent::Packet(kind));
+    fn on_packet(&mut self, _: &Session, packet: &Packet) {
+        let _ = self.0.send(ServerEvent::Packet(packet.clone()));
+    }
+    fn on_heartbeat(&mut self, _: &Session) {
+        let _ = self.0.send(ServerEvent::Heartbeat);
+    }
+    fn on_upgrading(&mut self, _: &Session, transport: Transport) {
+        let _ = self.0.send(ServerEvent::Upgrading(transport));
     }
     fn on_flush(&mut self, _: &Session, packets: &[Prepared]) {
         let _ = self.0.send(ServerEvent::Flush(packets.iter().map(Prepared::kind).collect()));

@@ -50,6 +50,7 @@ impl Shared {
         let session = &pending.session;
         let mut greeting = vec![self.open_packet(session)];
         greeting.extend(self.options.initial_packet.clone().map(Prepared::from));
+        greeting.iter().for_each(|packet| session.created(packet));
 
         let mut response = match switching {
             Some(switching) => {
@@ -85,6 +86,9 @@ impl Shared {
     ) {
         let session = &pending.session;
         let handler = self.accept.accept(session);
+        if let Some(observing) = &self.options.observer {
+            observing.observer.on_open(session);
+        }
         let (protocol, transport) = (session.protocol(), session.transport());
         let machine = Machine::new(Arc::clone(&self.config), protocol, transport, pending.opened);
         let (session, address) = pending.keep();

@@ -17,7 +17,7 @@ use crate::server::request::head::RequestHead;
 use crate::server::request::request_error::{BadRequest, RequestError};
 use crate::server::response::body::Body;
 use crate::server::response::{status, unavailable};
-use crate::server::session::handle::Session;
+use crate::server::session::handle::{Session, SessionMemory};
 use crate::server::session::registry::NotAdded;
 use crate::server::shared::Shared;
 use crate::server::trace;
@@ -59,7 +59,9 @@ impl Shared {
         let (limit, policy) = (self.config.max_buffered, self.config.slow_consumer);
         let outbox = Outbox::within(limit, policy, Arc::clone(&self.budget));
         let (received, counted) = (Arc::clone(&self.received), self.outboxes.enter());
-        let session = Session::new(sid, dialect, transport, head, outbox, received, counted);
+        let on_create = self.options.observer.as_ref().map(|observing| Arc::clone(&observing.on_create));
+        let memory = SessionMemory { outbox, received, counted, on_create };
+        let session = Session::new(sid, dialect, transport, head, memory);
         // Other sessions may have reached the limit while the id was generated.
         let pending = match PendingSession::insert(self, session, address, now) {
             Ok(pending) => pending,

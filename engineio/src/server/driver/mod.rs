@@ -34,6 +34,7 @@ use super::handler::Handler;
 use super::http::address_limit::CountedAddress;
 use super::metrics::stats::Gauge;
 use super::metrics::traffic::Traffic;
+use super::observer::Observer;
 use super::session::command::{Command, Polled, PostAnswer};
 use super::session::handle::Session;
 use super::session::translator::Translator;
@@ -251,17 +252,23 @@ impl Driver {
                 self.input(Input::Packet(Packet::Pong(Text::new())), now);
             }
             Action::Ping => {
-                self.session.outbox().push_control(Prepared::ping());
+                let ping = Prepared::ping();
+                self.session.created(&ping);
+                self.session.outbox().push_control(ping);
             }
             Action::Pong(data) => {
+                let pong = Prepared::control(PacketType::Pong, data.as_bytes());
+                self.session.created(&pong);
                 // The client chooses the number and the size of pings, so pongs count like messages.
-                let _ = self.session.outbox().push(Prepared::control(PacketType::Pong, data.as_bytes()));
+                let _ = self.session.outbox().push_tracked(pong);
             }
             Action::Refuse | Action::Drain => {}
             Action::AnswerProbe => {
                 if let Some(websocket) = &mut self.probe {
                     websocket.answer_probe();
                 }
+                self.handler.on_upgrading(&self.session, Transport::WebSocket);
+                self.observe(|observer, session| observer.on_upgrading(session, Transport::WebSocket));
             }
             Action::ReleasePoll => self.answer_poll(&[PacketType::Noop], now),
             Action::DropProbe => {
@@ -283,14 +290,27 @@ impl Driver {
         self.session.outbox().set_blocked(false);
         trace::upgraded(&self.session);
         self.handler.on_upgrade(&self.session, Transport::WebSocket);
+        self.observe(|observer, session| observer.on_upgrade(session, Transport::WebSocket));
+    }
+
+    fn observe(&self, event: impl FnOnce(&dyn Observer, &Session)) {
+        if let Some(observing) = &self.server.options.observer {
+            event(&*observing.observer, &self.session);
+        }
     }
 
     fn packet(&mut self, packet: Packet, now: Instant) {
         if self.over {
             return;
         }
-        self.handler.on_packet(&self.session, packet.kind());
+        self.handler.on_packet(&self.session, &packet);
+        self.observe(|observer, session| observer.on_packet(session, &packet));
+        let is_heartbeat = matches!(packet, Packet::Ping(_) | Packet::Pong(_));
         self.input(Input::Packet(packet), now);
+        if is_heartbeat && !self.over {
+            self.handler.on_heartbeat(&self.session);
+            self.observe(|observer, session| observer.on_heartbeat(session));
+        }
     }
 
     fn tick(&mut self, now: Instant) {
@@ -335,6 +355,7 @@ impl Driver {
             close::spawn(*websocket, last, &self.server);
         }
         self.handler.on_close(&self.session, reason);
+        self.observe(|observer, session| observer.on_close(session, reason));
         self.session.outbox().clear();
     }
 }

@@ -126,6 +126,7 @@ impl Driver {
         let Some(parked) = self.parked.take() else { return };
         if !messages.is_empty() {
             self.handler.on_flush(&self.session, &messages);
+            self.observe(|observer, session| observer.on_flush(session, &messages));
         }
         // The close packet is sent in the response to the next GET. A Socket.IO client drops the events that
         // arrive together with a close packet, as it dispatches them later than it handles the close.
@@ -142,6 +143,7 @@ impl Driver {
         self.input(Input::PollAnswered, now);
         if !messages.is_empty() {
             self.handler.on_drain(&self.session);
+            self.observe(|observer, session| observer.on_drain(session));
         }
     }
 }

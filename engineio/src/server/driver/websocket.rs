@@ -151,11 +151,15 @@ impl Driver {
     pub(super) fn flush_websocket(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(websocket) = &mut self.carrier else { return };
         let (handler, session, traffic) = (&mut self.handler, &self.session, &mut self.traffic);
+        let observing = self.server.options.observer.as_ref();
         let mut wrote = false;
         let mut on_take = |messages: &[Prepared]| {
             wrote = true;
             count(messages, traffic);
             handler.on_flush(session, messages);
+            if let Some(observing) = observing {
+                observing.observer.on_flush(session, messages);
+            }
         };
         let outbox = session.outbox();
         let result = match &mut self.translator {
@@ -184,6 +188,7 @@ impl Driver {
             Ok(true) => {
                 if wrote {
                     self.handler.on_drain(&self.session);
+                    self.observe(|observer, session| observer.on_drain(session));
                 }
                 if self.is_closing() {
                     self.input(Input::Drained, now);

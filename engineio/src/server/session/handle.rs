@@ -39,9 +39,21 @@ pub(crate) struct Shared {
     transport: AtomicU8,
     pub(crate) outbox: Outbox,
     received: Arc<Budget>,
+    on_create: Option<OnCreate>,
     /// `None` once the driver has ended.
     mailbox: Mutex<Option<Vec<Command>>>,
     _counted: Gauge,
+}
+
+/// Called for each packet that is about to be queued.
+pub(crate) type OnCreate = Arc<dyn Fn(&Session, &Prepared) + Send + Sync>;
+
+/// The parts of a session that belong to its server: its share of the memory, and the observer of its packets.
+pub(crate) struct SessionMemory {
+    pub(crate) outbox: Outbox,
+    pub(crate) received: Arc<Budget>,
+    pub(crate) counted: Gauge,
+    pub(crate) on_create: Option<OnCreate>,
 }
 
 impl Session {
@@ -50,10 +62,9 @@ impl Session {
         Dialect { protocol, base64 }: Dialect,
         transport: Transport,
         request: RequestHead,
-        outbox: Outbox,
-        received: Arc<Budget>,
-        counted: Gauge,
+        memory: SessionMemory,
     ) -> Self {
+        let SessionMemory { outbox, received, counted, on_create } = memory;
         Self(Arc::new(Shared {
             sid,
             protocol,
@@ -62,6 +73,7 @@ impl Session {
             transport: AtomicU8::new(transport as u8),
             outbox,
             received,
+            on_create,
             mailbox: Mutex::new(Some(Vec::new())),
             _counted: counted,
         }))
@@ -111,31 +123,40 @@ impl Session {
     /// [`SendError::Full`]. When the server's budget is used up, the caller gets [`SendError::ServerFull`];
     /// only sessions that hold much of it are then treated as slow.
     pub fn send(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
-        self.0.outbox.push(message.into()).map(drop)
+        let message = message.into();
+        self.created(&message);
+        self.0.outbox.push(message).map(drop)
     }
 
     /// Queues a message regardless of the limits: for the short messages of a protocol on top that must not
     /// get lost, and of which a client cannot cause many. No effect on a session that accepts no more
     /// messages.
     pub fn send_regardless(&self, message: impl Into<Prepared>) {
-        self.0.outbox.push_control(message.into());
+        let message = message.into();
+        self.created(&message);
+        self.0.outbox.push_control(message);
     }
 
     /// Sends a message and returns a future that is ready when the message has been passed to the transport.
     pub fn send_tracked(&self, message: impl Into<Prepared>) -> Result<Sent, SendError> {
-        let number = self.0.outbox.push_tracked(message.into())?;
+        let message = message.into();
+        self.created(&message);
+        let number = self.0.outbox.push_tracked(message)?;
         Ok(self.until(Until::Written(number)))
     }
 
     /// Sends a message if the transport accepts it now. `Ok(false)` means that it was dropped.
     pub fn send_volatile(&self, message: impl Into<Prepared>) -> Result<bool, SendError> {
-        self.0.outbox.push_volatile(message.into())
+        let message = message.into();
+        self.created(&message);
+        self.0.outbox.push_volatile(message)
     }
 
     /// Waits until the message fits into the outbox, then sends it. For
     /// [`SlowConsumer::Refuse`](crate::SlowConsumer::Refuse), and for senders that adapt to the peer's speed.
     pub async fn send_when_ready(&self, message: impl Into<Prepared>) -> Result<(), SendError> {
         let message = message.into();
+        self.created(&message);
         loop {
             self.until(Until::Room(message.wire_len())).await?;
             // Another sender may have used the capacity in between. The outbox is then full again.
@@ -198,6 +219,16 @@ impl Session {
     /// Whether both handles are the same session.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Reports a packet that is about to be queued to the observer, if there is one and the session accepts packets.
+    #[inline]
+    pub(crate) fn created(&self, packet: &Prepared) {
+        if let Some(on_create) = &self.0.on_create {
+            if self.is_open() {
+                on_create(self, packet);
+            }
+        }
     }
 
     fn until(&self, until: Until) -> Sent {

@@ -95,7 +95,7 @@ pub use self::socket::events::{Events, SocketEvent};
 pub use engineio::client::UrlError;
 pub use engineio::{Protocol, Sid, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
-pub use socketio_events::handler::HandlerFn;
+pub use socketio_events::function::HandlerFn;
 pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};
 pub use socketio_events::table::HandlerId;

@@ -9,9 +9,10 @@ use crate::reply::Answer;
 /// An argument of a handler, extracted from the context of the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of this handler",
-    label = "not available here",
-    note = "of sockets: `Socket`, and in servers `Namespace`, `Handshake`, `State<T>`, `Auth<T>` and `Params`; in `on` also `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`; in `on_disconnect` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
-    note = "in `on_server_event`: `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `State<T>`"
+    label = "`{Self}` is not available here",
+    note = "data of the event is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
+    note = "of sockets there are also `Socket`, and in servers `Namespace`, `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
+    note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>` and `State<T>`"
 )]
 pub trait Extract<C>: Sized {
     /// Extracts the argument from the context.
@@ -19,6 +20,10 @@ pub trait Extract<C>: Sized {
 }
 
 /// Context of a handler of a socket.
+#[diagnostic::on_unimplemented(
+    message = "an argument of this handler belongs to a socket, and the handler has none",
+    note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>` and `State<T>`"
+)]
 pub trait Context: Send + 'static {
     /// Type of the socket.
     type Socket: HandlerSocket;
@@ -34,6 +39,10 @@ pub trait HandlerSocket: Send + 'static {
 }
 
 /// A context that carries an event. Extractors for events are implemented once, for every `Carrier`.
+#[diagnostic::on_unimplemented(
+    message = "an argument of this handler is data of an event, and the handler has none",
+    note = "`Data`, `Arguments`, `RawArgs` and `EventName` are arguments of handlers and middlewares of events; `on_connect` and `middleware` read the credentials of the client as `Auth<T>`"
+)]
 pub trait Carrier {
     /// Type of the right to answer the event.
     type Ack: Answer;

@@ -1,4 +1,4 @@
-//! Type erasure: an async function becomes a [`Call`]. This is the only place that knows the handler's type.
+//! Type erasure: an async function becomes a [`Call`]. This is the only place that knows the type of a handler.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 
 use crate::error::ExtractError;
-use crate::extract::{AckSlot, Carrier, Context, Extract, HandlerSocket};
+use crate::extract::{AckSlot, Carrier, Context, HandlerSocket};
+use crate::function::HandlerFn;
 use crate::reply::{Reply, reject};
 
 /// The future of a handler that was called.
@@ -63,55 +64,6 @@ pub type CallFn<C> = dyn Fn(C) -> Option<Work> + Send + Sync;
 
 /// A shared handler.
 pub type Call<C> = Arc<CallFn<C>>;
-
-/// An async function whose arguments can all be extracted from the context `C`.
-///
-/// `M` is a marker that keeps the implementations for different numbers of arguments apart.
-#[diagnostic::on_unimplemented(
-    message = "this function cannot be a handler here",
-    label = "not a handler of this event",
-    note = "a handler is an async function or closure of up to eight arguments, each an extractor: `|socket: Socket, Data(text): Data<String>| async move {{ … }}`",
-    note = "data of the event is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
-    note = "of sockets there are also `Socket`, and in servers `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`"
-)]
-pub trait HandlerFn<C, M>: Send + Sync + 'static {
-    /// Output of the function's future.
-    type Output;
-    /// Future of the function.
-    type Future: Future<Output = Self::Output> + Send + 'static;
-
-    /// Extracts the arguments and calls the function.
-    fn call(&self, context: &mut C) -> Result<Self::Future, ExtractError>;
-}
-
-macro_rules! handler_fn {
-    ($($argument:ident),*) => {
-        impl<C, F, Fut, $($argument),*> HandlerFn<C, ($($argument,)*)> for F
-        where
-            F: Fn($($argument),*) -> Fut + Send + Sync + 'static,
-            Fut: Future + Send + 'static,
-            $($argument: Extract<C>,)*
-        {
-            type Output = Fut::Output;
-            type Future = Fut;
-
-            #[allow(unused_variables, reason = "a function without arguments needs no context")]
-            fn call(&self, context: &mut C) -> Result<Fut, ExtractError> {
-                Ok(self($($argument::extract(context)?),*))
-            }
-        }
-    };
-}
-
-handler_fn!();
-handler_fn!(A1);
-handler_fn!(A1, A2);
-handler_fn!(A1, A2, A3);
-handler_fn!(A1, A2, A3, A4);
-handler_fn!(A1, A2, A3, A4, A5);
-handler_fn!(A1, A2, A3, A4, A5, A6);
-handler_fn!(A1, A2, A3, A4, A5, A6, A7);
-handler_fn!(A1, A2, A3, A4, A5, A6, A7, A8);
 
 /// Context of a received event, with what the erased handler needs around the call.
 pub trait Incoming: Carrier + Send + 'static {
@@ -209,7 +161,7 @@ mod tests {
     use socketio_parser::{Event, Parser, ToArgs};
 
     use super::*;
-    use crate::extract::{Data, EventName};
+    use crate::extract::{Data, EventName, Extract};
     use crate::message;
     use crate::reply::{Ack, Answer};
 

@@ -5,7 +5,8 @@
 //!
 //! - [`emit`]: emits to one socket, with options;
 //! - [`context`]: contexts of handlers;
-//! - [`handler`]: async functions, type-checked and erased at registration;
+//! - [`function`]: async functions that can be handlers;
+//! - [`handler`]: handlers, erased at registration;
 //! - [`extract`]: arguments of handlers, extracted from the context of a call;
 //! - [`object`]: data that must be a JSON object;
 //! - [`reply`]: return values of handlers, and the answers they become;
@@ -23,6 +24,7 @@ pub mod context;
 pub mod emit;
 mod error;
 pub mod extract;
+pub mod function;
 pub mod handler;
 pub mod message;
 pub mod object;

@@ -96,7 +96,7 @@ pub use self::socket::rewrite::{Rewrite, Screen};
 pub use self::socket::{AckSender, ConnectContext, DisconnectContext, Emitter, EventContext, Socket};
 pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
-pub use socketio_events::handler::HandlerFn;
+pub use socketio_events::function::HandlerFn;
 pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, Reply};
 pub use socketio_events::table::HandlerId;

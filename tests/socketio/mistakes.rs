@@ -40,5 +40,5 @@ fn compile_errors_explain_common_mistakes() {
         }
         programs += 1;
     }
-    assert!(programs >= 8);
+    assert!(programs >= 14);
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use socketio_events::handler::{self, HandlerFn};
+use socketio_events::function::HandlerFn;
+use socketio_events::handler;
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
 use socketio_parser::RawArgs;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use socketio_events::extract::Carrier;
-use socketio_events::handler::{Call, Failure, HandlerFn, Work};
+use socketio_events::function::HandlerFn;
+use socketio_events::handler::{Call, Failure, Work};
 use socketio_events::reply::{Reply, reject};
 
 use crate::cluster::server_event::ServerEventContext;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketio_events::extract::{Context, Extract};
-use socketio_events::handler::HandlerFn;
+use socketio_events::function::HandlerFn;
 use socketio_events::reply::Reply;
 use socketio_events::table::HandlerId;
 use tokio::sync::watch;

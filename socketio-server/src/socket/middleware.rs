@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use socketio_events::handler::HandlerFn;
+use socketio_events::function::HandlerFn;
 
 use super::context::{ConnectContext, EventContext};
 use super::namespace_state::{EventMiddleware, Middleware};

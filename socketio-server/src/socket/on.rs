@@ -1,6 +1,7 @@
 //! Registration of handlers of a single socket.
 
-use socketio_events::handler::{self, Call, HandlerFn};
+use socketio_events::function::HandlerFn;
+use socketio_events::handler::{self, Call};
 use socketio_events::reply::Reply;
 use socketio_events::table::{HandlerId, Table};
 

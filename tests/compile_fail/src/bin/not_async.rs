@@ -1,6 +1,6 @@
 //! A handler that is not async.
-//@ this function cannot be a handler here
-//@ a handler is an async function or closure of up to eight arguments
+//@ a handler is async, and this one returns `()`
+//@ or a closure that returns an async block
 
 use socketio_server::{Server, Socket};
 

@@ -1,6 +1,6 @@
 //! The type of an argument must implement `Deserialize`.
-//@ this function cannot be a handler here
-//@ where `T` implements `serde::Deserialize`
+//@ the trait bound `Point: serde::Deserialize<'de>` is not satisfied
+//@ required for `Data<Point>` to implement `Extract<
 
 use socketio_server::{Data, Server};
 

@@ -1,5 +1,5 @@
 //! A handler takes a plain type. Data of the event is taken as `Data<T>`.
-//@ this function cannot be a handler here
+//@ `String` cannot be an argument of this handler
 //@ data of the event is taken as `Data<T>`
 
 use socketio_server::{Server, Socket};

@@ -1,5 +1,5 @@
 //! A handler of an event has no disconnect reason.
-//@ this function cannot be a handler here
+//@ `DisconnectReason` cannot be an argument of this handler
 //@ in `on_disconnect` and `on_disconnecting` also `DisconnectReason`
 
 use socketio_server::{DisconnectReason, Server};

@@ -1,5 +1,7 @@
 //! Extractors: what handlers take as arguments.
 
+use std::any::Any;
+
 use serde::de::DeserializeOwned;
 use socketio_parser::{Event, RawArgs};
 
@@ -11,18 +13,42 @@ use crate::reply::Answer;
     message = "`{Self}` cannot be an argument of this handler",
     label = "`{Self}` is not available here",
     note = "data of the event is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
-    note = "of sockets there are also `Socket`, and in servers `Namespace`, `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
-    note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>` and `State<T>`"
+    note = "of sockets there are also `Socket`, and in servers `Server`, `Namespace`, `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
+    note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `Server`, `Namespace` and `State<T>`"
 )]
 pub trait Extract<C>: Sized {
     /// Extracts the argument from the context.
     fn extract(context: &mut C) -> Result<Self, ExtractError>;
+
+    /// Called when a handler with this argument is registered on a server. An error says that the argument can
+    /// never be extracted, such as a `State<T>` that the server does not hold. An extractor that is made of
+    /// others calls theirs.
+    fn register(server: &Registration<'_>) -> Result<(), ExtractError> {
+        let _ = server;
+        Ok(())
+    }
+}
+
+/// The server on which a handler is being registered: see [`Extract::register`].
+#[derive(Clone, Copy, Debug)]
+pub struct Registration<'a>(&'a (dyn Any + Send + Sync));
+
+impl<'a> Registration<'a> {
+    /// A registration on a server of any type.
+    pub fn new<T: Any + Send + Sync>(server: &'a T) -> Self {
+        Self(server)
+    }
+
+    /// The server, if it has this type.
+    pub fn server<T: Any>(&self) -> Option<&'a T> {
+        self.0.downcast_ref()
+    }
 }
 
 /// Context of a handler of a socket.
 #[diagnostic::on_unimplemented(
     message = "an argument of this handler belongs to a socket, and the handler has none",
-    note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>` and `State<T>`"
+    note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `Server`, `Namespace` and `State<T>`"
 )]
 pub trait Context: Send + 'static {
     /// Type of the socket.

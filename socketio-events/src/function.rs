@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use crate::error::ExtractError;
-use crate::extract::Extract;
+use crate::extract::{Extract, Registration};
 
 /// An async function whose arguments can all be extracted from the context `C`.
 ///
@@ -21,6 +21,9 @@ pub trait HandlerFn<C, M>: Send + Sync + 'static {
     type Output;
     /// Future of the function.
     type Future: Future<Output = Self::Output> + Send + 'static;
+
+    /// Checks that a server has what the arguments need: see [`Extract::register`].
+    fn register(server: &Registration<'_>) -> Result<(), ExtractError>;
 
     /// Extracts the arguments and calls the function.
     fn call(&self, context: &mut C) -> Result<Self::Future, ExtractError>;
@@ -43,6 +46,9 @@ pub trait Function<A>: 'static {
 
 /// A tuple of extractors: the arguments of a handler.
 pub trait ExtractAll<C>: Sized {
+    /// Checks that a server has what the arguments need.
+    fn register_all(server: &Registration<'_>) -> Result<(), ExtractError>;
+
     /// Extracts the arguments, in their order.
     fn extract_all(context: &mut C) -> Result<Self, ExtractError>;
 }
@@ -67,6 +73,10 @@ where
     type Output = <F::Returned as Future>::Output;
     type Future = F::Returned;
 
+    fn register(server: &Registration<'_>) -> Result<(), ExtractError> {
+        A::register_all(server)
+    }
+
     fn call(&self, context: &mut C) -> Result<Self::Future, ExtractError> {
         Ok(self.invoke(A::extract_all(context)?))
     }
@@ -87,6 +97,12 @@ macro_rules! function {
         }
 
         impl<C, $($argument: Extract<C>),*> ExtractAll<C> for ($($argument,)*) {
+            #[allow(unused_variables, reason = "a function without arguments needs no server")]
+            fn register_all(server: &Registration<'_>) -> Result<(), ExtractError> {
+                $($argument::register(server)?;)*
+                Ok(())
+            }
+
             #[allow(unused_variables, reason = "a function without arguments needs no context")]
             fn extract_all(context: &mut C) -> Result<Self, ExtractError> {
                 Ok(($($argument::extract(context)?,)*))

@@ -102,7 +102,7 @@ where
                 }),
             }),
             Err(error) => {
-                reject(slot.into_inner(), &error.to_string());
+                reject(slot.into_inner(), &error.for_peer());
                 context.report_mismatch(error);
                 None
             }

@@ -34,6 +34,11 @@ impl Extensions {
         value.downcast_ref().cloned()
     }
 
+    /// Whether there is a value of this type.
+    pub fn contains<T: Clone + Send + Sync + 'static>(&self) -> bool {
+        self.0.read().as_ref().is_some_and(|map| map.contains_key(&TypeId::of::<T>()))
+    }
+
     /// Removes the value of this type.
     pub fn remove<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         let value = {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use socketio_server::cluster::{Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message};
-use socketio_server::{Args, ConnectError, DisconnectReason, Namespace, Recovery, Socket};
+use socketio_server::{Args, ConnectError, DisconnectReason, Namespace, Recovery, Server, Socket};
 use tests::raw::{WebSocket, soon, until};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -68,9 +68,11 @@ async fn a_dropped_server_is_freed() {
             io.on_broadcast(|_| {});
             io.on_new_namespace(|_| {});
             io.on_server_event("own", || async {});
-            io.on("tell", |namespace: Namespace| async move {
+            io.on("tell", |io: Server, namespace: Namespace| async move {
+                assert!(*io == namespace);
                 namespace.local().to("early").emit("told", &Args(())).await
             });
+            io.on_connect(|io: Server| async move { drop(io.of("/static")) });
             io.on("wait", |socket: Socket| async move {
                 socket.emit_with_ack::<()>("answer", &Args(())).await.map(drop).map_err(|_| "not answered")
             });

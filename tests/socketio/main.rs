@@ -11,6 +11,7 @@ mod cluster;
 mod dynamic;
 mod event_middlewares;
 mod events;
+mod extractors;
 mod freed;
 mod hooks;
 mod invalid_packets;

@@ -16,8 +16,27 @@ pub enum ExtractError {
     #[error("auth: {0}")]
     Auth(ArgError),
     /// The server holds no state of this type.
-    #[error("no state of type {0}")]
+    #[error("the server has no state of type `{0}`; `ServerBuilder::state` adds it")]
     State(&'static str),
+    /// The last handle of the server was dropped.
+    #[error("the server does not exist any more")]
+    ServerGone,
+}
+
+impl ExtractError {
+    /// Whether the application is the cause, and not the data of the peer.
+    pub fn is_internal(&self) -> bool {
+        match self {
+            Self::State(_) | Self::ServerGone => true,
+            Self::Argument(_) | Self::Auth(_) => false,
+        }
+    }
+
+    /// The text of the error for the peer. Internal errors are `internal error`, since the names of types and
+    /// settings are not the peer's business.
+    pub fn for_peer(&self) -> String {
+        if self.is_internal() { "internal error".to_owned() } else { self.to_string() }
+    }
 }
 
 /// Error of a handler, or of an event that did not reach its handler.

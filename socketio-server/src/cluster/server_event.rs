@@ -11,6 +11,8 @@ use crate::extensions::Extensions;
 /// An event of another server.
 #[derive(Clone, Debug)]
 pub struct ServerEventContext {
+    /// Name of the namespace.
+    pub(crate) namespace: Arc<str>,
     pub(crate) event: Event,
     pub(crate) reply: Option<ServerReply>,
     pub(crate) parser: Parser,

@@ -56,6 +56,7 @@ impl NamespaceNode {
         };
         for call in calls {
             let context = ServerEventContext {
+                namespace: Arc::clone(&self.name),
                 event: event.clone(),
                 reply: reply.clone(),
                 parser: self.parser,

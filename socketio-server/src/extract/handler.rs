@@ -8,6 +8,7 @@ use socketio_events::handler::{Call, Failure, Work};
 use socketio_events::reply::{Reply, reject};
 
 use crate::cluster::server_event::ServerEventContext;
+use crate::trace;
 
 /// A handler of the events of other servers.
 pub(crate) fn server_event<H, M>(handler: H) -> Call<ServerEventContext>
@@ -28,7 +29,8 @@ where
                 }) as Work)
             }
             Err(error) => {
-                reject(ack, &error.to_string());
+                reject(ack, &error.for_peer());
+                trace::server_event_failed(&context.namespace, context.event().name(), &error.to_string());
                 None
             }
         }

@@ -7,7 +7,7 @@
 pub(crate) mod handler;
 
 use serde::de::DeserializeOwned;
-use socketio_events::extract::{Carrier, Context, Extract, HandlerSocket};
+use socketio_events::extract::{Carrier, Context, Extract, HandlerSocket, Registration};
 use socketio_parser::Event;
 
 use crate::cluster::server_event::ServerEventContext;
@@ -72,6 +72,13 @@ impl<C: Stateful, T: Clone + Send + Sync + 'static> Extract<C> for State<T> {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         let state = context.state().get();
         state.map(Self).ok_or(ExtractError::State(std::any::type_name::<T>()))
+    }
+
+    fn register(server: &Registration<'_>) -> Result<(), ExtractError> {
+        match server.server::<Extensions>() {
+            Some(state) if !state.contains::<T>() => Err(ExtractError::State(std::any::type_name::<T>())),
+            _ => Ok(()),
+        }
     }
 }
 

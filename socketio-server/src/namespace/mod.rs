@@ -1,5 +1,6 @@
 //! Namespaces: registration of handlers, middlewares and hooks.
 
+mod check;
 mod emit;
 pub(crate) mod registry;
 
@@ -33,8 +34,14 @@ use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Names
 /// socket can have additional handlers of its own. A namespace below a parent starts with a copy of the
 /// parent's handlers. Events sent by a parent reach all namespaces below it.
 ///
-/// Handlers take the namespace of their socket as an argument. A handler that holds a `Namespace` would own
-/// what owns it, see [`WeakServer`](crate::WeakServer).
+/// Handlers take the namespace of their socket as an argument. A handler that holds a `Namespace` would own what
+/// owns it, see [`WeakServer`](crate::WeakServer).
+///
+/// # Panics
+///
+/// The methods that register a handler or a middleware panic if it takes a [`State<T>`](crate::State) that the
+/// server does not hold. The message names the type and the handler. This is a mistake in the program that no
+/// client can cause, and every call of the handler would fail.
 #[derive(Clone)]
 pub struct Namespace(Arc<NamespaceState>);
 
@@ -118,11 +125,13 @@ impl Namespace {
 
     /// Adds a middleware that decides whether a client may join. Middlewares run in the order of
     /// registration. The first error refuses the client, which receives it as `connect_error`.
+    #[track_caller]
     pub fn middleware<H, M, E>(&self, middleware: H) -> &Self
     where
         H: HandlerFn<ConnectContext, M, Output = Result<(), E>>,
         E: Into<ConnectError> + 'static,
     {
+        self.check::<ConnectContext, H, M>("a middleware");
         let middleware = middleware::connect(middleware);
         self.0.register(|handlers| handlers.middlewares.push(middleware));
         self
@@ -134,41 +143,49 @@ impl Namespace {
     /// error if the client requested an acknowledgement.
     ///
     /// While a middleware is pending, later events of the same client wait, so the order is preserved.
+    #[track_caller]
     pub fn event_middleware<H, M>(&self, middleware: H) -> &Self
     where
         H: HandlerFn<EventContext, M>,
         H::Output: Screen,
     {
+        self.check::<EventContext, H, M>("a middleware of events");
         let middleware = middleware::event(middleware);
         self.0.register(|handlers| handlers.event_middlewares.push(middleware));
         self
     }
 
     /// Calls `handler` for each socket that has joined.
+    #[track_caller]
     pub fn on_connect<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<ConnectContext, M, Output = ()>,
     {
+        self.check::<ConnectContext, H, M>("connect");
         let call = socketio_events::handler::lifecycle("connect", handler);
         self.0.register(|handlers| handlers.connect.push(call))
     }
 
     /// Calls `handler` for each event with this name. The handlers of one socket start in the order of its
     /// events; a pending handler does not delay the others. The return value is the answer, see [`Reply`].
+    #[track_caller]
     pub fn on<H, M>(&self, event: &str, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
+        self.check::<EventContext, H, M>(event);
         let call = socketio_events::handler::event(Some(event), handler);
         self.0.register(|handlers| handlers.events.on(event, call))
     }
 
     /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    #[track_caller]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M, Output = ()>,
     {
+        self.check::<EventContext, H, M>("any event");
         let call = socketio_events::handler::any(handler);
         self.0.register(|handlers| handlers.events.any.push(call))
     }
@@ -182,11 +199,13 @@ impl Namespace {
     /// io.fallback(|EventName(name): EventName| async move { Err::<(), _>(format!("there is no event {name}")) });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn fallback<H, M>(&self, handler: H)
     where
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
+        self.check::<EventContext, H, M>("the fallback");
         let call = socketio_events::handler::event(None, handler);
         let before = self.0.register(|handlers| handlers.fallback.replace(call));
         // Dropped without a lock, because its destructor may use the namespace.
@@ -194,19 +213,23 @@ impl Namespace {
     }
 
     /// Calls `handler` before a socket leaves, while it is still in its rooms.
+    #[track_caller]
     pub fn on_disconnecting<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
     {
+        self.check::<DisconnectContext, H, M>("disconnecting");
         let call = socketio_events::handler::lifecycle("disconnecting", handler);
         self.0.register(|handlers| handlers.disconnecting.push(call))
     }
 
     /// Calls `handler` after a socket has left.
+    #[track_caller]
     pub fn on_disconnect<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<DisconnectContext, M, Output = ()>,
     {
+        self.check::<DisconnectContext, H, M>("disconnect");
         let call = socketio_events::handler::lifecycle("disconnect", handler);
         self.0.register(|handlers| handlers.disconnect.push(call))
     }
@@ -273,11 +296,13 @@ impl Namespace {
 
     /// Calls `handler` for each event with this name that another server of the cluster sends. The return
     /// value is the answer.
+    #[track_caller]
     pub fn on_server_event<H, M>(&self, event: &str, handler: H) -> HandlerId
     where
         H: HandlerFn<ServerEventContext, M>,
         H::Output: Reply,
     {
+        self.check::<ServerEventContext, H, M>(event);
         self.0.node.on_server_event(event, handler::server_event(handler))
     }
 

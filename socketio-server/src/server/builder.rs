@@ -8,6 +8,7 @@ use engineio::Session;
 use socketio_parser::{Limits, Parser};
 
 use super::Server;
+use super::extract::OwnServer;
 use crate::cluster::Adapter;
 use crate::config::{Config, Recovery};
 use crate::connection::Connection;
@@ -165,12 +166,14 @@ impl ServerBuilder {
     pub fn build(self) -> Result<Server, engineio::ConfigError> {
         let config = Arc::new(self.config);
         let state = Arc::new(self.state);
-        let namespaces =
-            Arc::new(NamespaceRegistry::new(config, state, self.adapter.map(|adapter| adapter.0)));
+        let adapter = self.adapter.map(|adapter| adapter.0);
+        let namespaces = Arc::new(NamespaceRegistry::new(config, Arc::clone(&state), adapter));
         let root = namespaces.of("/");
         let clients = Arc::clone(&namespaces);
         let engine =
             self.engine.build(move |session: &Session| Connection::new(Arc::clone(&clients), session))?;
-        Ok(Server { namespaces, engine, root })
+        let server = Server { namespaces, engine, root };
+        state.insert(OwnServer(server.downgrade()));
+        Ok(server)
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 #[cfg(feature = "serve-client")]
 pub(crate) mod client_bundle;
+mod extract;
 mod weak_server;
 
 use std::fmt;
@@ -25,8 +26,17 @@ use crate::params::{Pattern, PatternError};
 /// This is a handle: clones refer to the same server. It dereferences to the default namespace `/`, so all
 /// methods of [`Namespace`] are available.
 ///
-/// A server is freed when its last handle is dropped and its last client has disconnected. A handler must
-/// hold no handle of its own server, see [`WeakServer`].
+/// Handlers take the server as an argument. A server is freed when its last handle is dropped and its last
+/// client has disconnected, so a handler must hold no handle of its own server, see [`WeakServer`].
+///
+/// ```
+/// # use socketio_server::{Args, Data, Server, Socket};
+/// let io = Server::builder().build()?;
+/// io.on("call an operator", |io: Server, socket: Socket, Data(text): Data<String>| async move {
+///     io.of("/operators").emit("called", &Args((socket.id(), text))).await
+/// });
+/// # Ok::<(), engineio::ConfigError>(())
+/// ```
 #[derive(Clone)]
 pub struct Server {
     namespaces: Arc<NamespaceRegistry>,

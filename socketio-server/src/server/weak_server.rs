@@ -6,24 +6,19 @@ use std::sync::{Arc, Weak};
 use super::Server;
 use crate::namespace::registry::NamespaceRegistry;
 
-/// A handle of a [`Server`] that does not keep it in memory, for handlers, middlewares and hooks that use the
-/// server.
+/// A handle of a [`Server`] that does not keep it in memory, for hooks and tasks that use the server.
 ///
-/// A server owns its namespaces, and they own their handlers. If a handler holds a `Server` or a
-/// [`Namespace`](crate::Namespace), the two own each other, and neither is ever freed. A handler that uses
-/// only its own namespace takes it as an argument instead.
+/// A server owns its namespaces, and they own their handlers and hooks. If one of these holds a `Server` or a
+/// [`Namespace`](crate::Namespace), the two own each other, and neither is ever freed. Handlers and middlewares
+/// take a `Server`, a `Namespace` or a `WeakServer` as an argument; hooks and tasks hold a `WeakServer`.
 ///
 /// ```
-/// # use socketio_server::{Server, Socket};
+/// # use socketio_server::Server;
 /// let io = Server::builder().build()?;
 /// let server = io.downgrade();
-/// io.on("to operators", move |socket: Socket| {
-///     let operators = server.upgrade().map(|io| io.of("/operators"));
-///     async move {
-///         if let Some(operators) = operators {
-///             let _ = operators.emit("called by", &socket.id()).await;
-///         }
-///     }
+/// io.on_room_event(move |event| {
+///     let sockets = server.upgrade().map_or(0, |io| io.of("/operators").len());
+///     println!("{event:?}, seen by {sockets} operators");
 /// });
 /// # Ok::<(), engineio::ConfigError>(())
 /// ```

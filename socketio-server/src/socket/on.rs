@@ -1,5 +1,6 @@
 //! Registration of handlers of a single socket.
 
+use socketio_events::extract::{HandlerSocket, Registration};
 use socketio_events::function::HandlerFn;
 use socketio_events::handler::{self, Call};
 use socketio_events::reply::Reply;
@@ -20,6 +21,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
+        self.check::<H, M>(event);
         let call = handler::event(Some(event), handler);
         self.change(|table| table.on(event, call))
     }
@@ -30,6 +32,7 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Reply,
     {
+        self.check::<H, M>(event);
         let call = handler::event(Some(event), handler);
         self.change(|table| table.once(event, call))
     }
@@ -39,6 +42,7 @@ impl Socket {
     where
         H: HandlerFn<EventContext, M, Output = ()>,
     {
+        self.check::<H, M>("any event");
         let call = handler::any(handler);
         self.change(|table| table.any.push(call))
     }
@@ -48,6 +52,7 @@ impl Socket {
     where
         H: HandlerFn<EventContext, M, Output = ()>,
     {
+        self.check::<H, M>("any event");
         let call = handler::any(handler);
         self.change(|table| table.any.push_front(call))
     }
@@ -74,8 +79,17 @@ impl Socket {
         H: HandlerFn<EventContext, M>,
         H::Output: Screen,
     {
+        self.check::<H, M>("a middleware of events");
         let middleware = middleware::event(middleware);
         self.change_extras(|extras| extras.middlewares.push(middleware));
+    }
+
+    /// Reports an argument that can never be extracted. Unlike a namespace this does not panic, because a
+    /// client causes the registration.
+    fn check<H: HandlerFn<EventContext, M>, M>(&self, event: &str) {
+        if let Err(error) = H::register(&Registration::new(&*self.namespace_state().state)) {
+            self.report_mismatch(event, error);
+        }
     }
 
     /// Whether the socket has a handler of its own for this event name.

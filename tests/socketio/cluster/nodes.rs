@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::{Ack, AckSender, Args, Arguments, Data, GatherError};
+use socketio_server::{Ack, AckSender, Args, Arguments, Data, GatherError, Namespace, Server};
 use tests::raw::{soon, until};
 use tokio::sync::mpsc;
 
@@ -140,4 +140,18 @@ async fn nodes_without_heartbeats_are_removed() {
     assert_eq!((partial.answers.len(), partial.missing, partial.silent.len()), (2, 1, 1));
     tokio::time::sleep(Duration::from_secs(12)).await;
     assert_eq!(io.fetch_sockets().await.unwrap().len(), 2);
+}
+
+/// A handler of the events of other servers uses its own server, and its namespace.
+#[tokio::test]
+async fn handlers_of_server_events_take_the_server_and_the_namespace() {
+    let cluster = Cluster::in_namespace(Bus::with_heartbeats(), "/chat", |_, io| {
+        io.of("/chat").on_server_event("who", |io: Server, namespace: Namespace| async move {
+            Ack((namespace.name().to_owned(), namespace.len(), io.namespaces().len()))
+        });
+    })
+    .await;
+    let chat = cluster.io(0).of("/chat");
+    let answers = soon(chat.server_side_emit_with_ack::<serde_json::Value>("who", &Args(()))).await;
+    assert_eq!(answers.unwrap(), vec![json!(["/chat", 1, 2]); 2]);
 }

@@ -54,7 +54,7 @@
 //! | `compression` | yes | gzip and deflate for polling responses |
 //! | `client` | no | the client: tokio and hyper |
 //! | `tls` | no | `https` and `wss` for the client, by rustls |
-//! | `axum` | no | removes axum's wrappers from its WebSocket connections too; they work without |
+//! | `axum` | no | for servers behind axum 0.8: reads the peer's address from `ConnectInfo<SocketAddr>`, and removes axum's wrappers from WebSocket connections, which work without |
 //! | `tracing` | no | `tracing` events for requests refused, and for sessions opened, upgraded and closed |
 
 // docs.rs shows which items need a feature.

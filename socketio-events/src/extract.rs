@@ -13,7 +13,7 @@ use crate::reply::Answer;
     message = "`{Self}` cannot be an argument of this handler",
     label = "`{Self}` is not available here",
     note = "data of the event is taken as `Data<T>` or `Arguments<T>`, and by servers as `Auth<T>`, where `T` implements `serde::Deserialize`, or unread as `RawArgs`",
-    note = "of sockets there are also `Socket`, and in servers `Server`, `Namespace`, `Handshake`, `Params` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
+    note = "of sockets there are also `Socket`, and in servers `Server`, `Namespace`, `Handshake`, `Params`, `Extension<T>` and `State<T>`; in `on` also `EventName` and `Option<AckSender>`; in `on_disconnect` and `on_disconnecting` also `DisconnectReason`; in `on_connect_error` of clients also `ConnectError`",
     note = "in `on_server_event` there are `Data<T>`, `Arguments<T>`, `RawArgs`, `EventName`, `Option<AckSender>`, `Server`, `Namespace` and `State<T>`"
 )]
 pub trait Extract<C>: Sized {

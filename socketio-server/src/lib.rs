@@ -30,6 +30,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `axum` | no | for servers behind axum 0.8: [`Handshake::address`] reads `ConnectInfo<SocketAddr>`, and WebSocket connections lose axum's wrappers |
 //! | `msgpack` | no | packets in msgpack, for servers with `Parser::Msgpack` |
 //! | `serve-client` | no | `ServerBuilder::serve_client`: the client scripts for browsers |
 //! | `tracing` | no | log events for `tracing`: refused clients, connected and disconnected sockets, errors of a cluster |
@@ -81,6 +82,7 @@ pub use self::cluster::server_event::ServerEventContext;
 pub use self::config::{Config, Recovery};
 pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
 pub use self::extensions::Extensions;
+pub use self::extract::extension::Extension;
 pub use self::extract::{Auth, State, Stateful};
 pub use self::namespace::Namespace;
 pub use self::namespace::registry::NamespaceRequest;

@@ -2,11 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use engineio::{HttpServer, RequestBody, Routes};
+use http::Request;
 use socketio_server::{
-    Ack, Context, EventContext, Extract, ExtractError, HandlerError, Namespace, Server, Socket, State,
-    WeakServer,
+    Ack, Context, EventContext, Extension, Extract, ExtractError, HandlerError, Namespace, Server, Socket,
+    State, WeakServer,
 };
-use tests::raw::soon;
+use tests::raw::{WebSocket, soon};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::support::{builder, nothing_else, room_handlers, start};
@@ -186,4 +189,68 @@ async fn a_handler_reaches_another_namespace_without_a_captured_server() {
 #[allow(dead_code, reason = "compiled, not called")]
 fn extractors_can_be_called_by_name(context: &mut EventContext) -> Result<(Server, Namespace), ExtractError> {
     Ok((Server::extract(context)?, Namespace::extract(context)?))
+}
+
+/// What a layer in front of the server knows about the sender of a request.
+#[derive(Clone, Debug, PartialEq)]
+struct User(String);
+
+/// A type that the layer inserts, and that no handler takes.
+#[derive(Clone)]
+struct Unused;
+
+/// A layer in front of the server adds extensions to requests, and handlers take those of the request that opened
+/// the connection.
+#[tokio::test]
+async fn extensions_of_the_request_are_arguments() {
+    let (sender, mut errors) = mpsc::unbounded_channel();
+    let io = builder().build().unwrap();
+    io.on("who", |Extension(User(name)): Extension<User>, socket: Socket| async move {
+        let handshake = socket.handshake();
+        Ack((name, handshake.extension::<User>().is_some(), handshake.extension::<Unused>().is_some()))
+    });
+    io.on_error(move |_, error| sender.send(error.to_string()).unwrap());
+    io.of("/users").middleware(|user: Extension<User>| async move {
+        if user.0 == User("ada".to_owned()) { Ok(()) } else { Err("unknown user") }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let engine = io.engine().clone();
+    let layer = move |mut request: Request<RequestBody>| {
+        let engine = engine.clone();
+        async move {
+            let user = request.headers().get("x-user").map(|user| User(user.to_str().unwrap().to_owned()));
+            if let Some(user) = user {
+                request.extensions_mut().insert(user);
+                request.extensions_mut().insert(Unused);
+            }
+            engine.handle(request).await
+        }
+    };
+    let http = HttpServer::new(Routes::new(layer));
+    tokio::spawn(async move { http.serve(&listener, std::future::pending()).await });
+    let open = async |header: (&str, &str)| {
+        let target = "/socket.io/?EIO=4&transport=websocket";
+        let mut ws = WebSocket::open_with(addr, target, &[header]).await.unwrap();
+        assert!(ws.text().await.starts_with("0{"));
+        ws.send("40").await;
+        assert!(ws.text().await.starts_with("40{"));
+        ws
+    };
+    let mut ada = open(("x-user", "ada")).await;
+    ada.send(r#"421["who"]"#).await;
+    assert_eq!(ada.text().await, r#"431[["ada",true,false]]"#);
+    ada.send("40/users,").await;
+    assert!(ada.text().await.starts_with("40/users,{"));
+    let mut bob = open(("x-user", "bob")).await;
+    bob.send("40/users,").await;
+    assert_eq!(bob.text().await, r#"44/users,{"message":"unknown user"}"#);
+    // Without the extension the handler is not called, and the client does not see the name of the type.
+    let mut nobody = open(("x-other", "ada")).await;
+    nobody.send(r#"421["who"]"#).await;
+    assert_eq!(nobody.text().await, r#"431[{"error":"internal error"}]"#);
+    let error = soon(errors.recv()).await.unwrap();
+    assert_eq!(error, "who: the request has no extension of type `socketio::extractors::User`");
+    nobody.send("40/users,").await;
+    assert_eq!(nobody.text().await, r#"44/users,{"message":"internal error"}"#);
 }

@@ -83,6 +83,13 @@ impl Server {
         &self.0.config
     }
 
+    /// Lets the sessions that are opened from now on keep the extension of this type, if a layer in front of the
+    /// server adds it to the request: see [`RequestHead::extension`]. Costs a clone of the value for each session,
+    /// and its memory as long as the session lives.
+    pub fn keep_extension<T: Clone + Send + Sync + 'static>(&self) {
+        self.0.kept_extensions.keep::<T>();
+    }
+
     /// The open session with this id.
     pub fn session(&self, sid: &str) -> Option<Session> {
         self.0.registry.find(sid)

@@ -11,6 +11,7 @@ use super::handler::Accept;
 use super::metrics::stats::{Count, Tally};
 use super::metrics::traffic::Meters;
 use super::options::Options;
+use super::request::extensions::KeptExtensions;
 use super::session::registry::Registry;
 use crate::config::Config;
 use crate::outbox::budget::Budget;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(super) options: Options,
     pub(super) accept: Box<dyn Accept>,
     pub(super) registry: Registry,
+    /// The types of the extensions that new sessions keep.
+    pub(super) kept_extensions: KeptExtensions,
     pub(super) tasks: Count,
     pub(super) outboxes: Count,
     /// The memory of all outboxes.
@@ -52,6 +55,7 @@ impl Shared {
             options,
             accept,
             registry: Registry::default(),
+            kept_extensions: KeptExtensions::default(),
             tasks: Count::default(),
             outboxes: Count::default(),
             connections: Count::default(),

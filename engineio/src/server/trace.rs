@@ -39,7 +39,7 @@ pub(super) fn refused(parts: &Parts, error: &RequestError) {
             RequestError::BadHandshakeMethod { method } => method.as_str(),
             RequestError::UnknownSid { .. } | RequestError::UnsupportedProtocolVersion { .. } => "",
         };
-        let peer = parts.extensions.get::<super::http::peer_addr::PeerAddr>().map(|peer| peer.0);
+        let peer = super::http::peer_addr::PeerAddr::of(&parts.extensions);
         let (code, reason) = (error.code(), error.to_string());
         // A client chooses some details, so they are escaped.
         tracing::debug!(target: "engineio::server", ?peer, code, reason, ?detail, "request refused");

@@ -18,6 +18,9 @@ pub enum ExtractError {
     /// The server holds no state of this type.
     #[error("the server has no state of type `{0}`; `ServerBuilder::state` adds it")]
     State(&'static str),
+    /// The request that opened the connection has no extension of this type, or connections do not keep it.
+    #[error("the request has no extension of type `{0}`")]
+    Extension(&'static str),
     /// The last handle of the server was dropped.
     #[error("the server does not exist any more")]
     ServerGone,
@@ -27,7 +30,7 @@ impl ExtractError {
     /// Whether the application is the cause, and not the data of the peer.
     pub fn is_internal(&self) -> bool {
         match self {
-            Self::State(_) | Self::ServerGone => true,
+            Self::State(_) | Self::Extension(_) | Self::ServerGone => true,
             Self::Argument(_) | Self::Auth(_) => false,
         }
     }

@@ -4,6 +4,7 @@
 //! available where the handler is called: a [`DisconnectReason`] only in `on_disconnect`, `Data` only in
 //! `on`. Extractors that clients have too are in `socketio-events`.
 
+pub(crate) mod extension;
 pub(crate) mod handler;
 
 use serde::de::DeserializeOwned;

@@ -13,6 +13,7 @@ use crate::cluster::Adapter;
 use crate::config::{Config, Recovery};
 use crate::connection::Connection;
 use crate::extensions::Extensions;
+use crate::extract::extension::Engine;
 use crate::namespace::registry::NamespaceRegistry;
 
 /// Builder with the settings of a [`Server`].
@@ -173,6 +174,7 @@ impl ServerBuilder {
         let engine =
             self.engine.build(move |session: &Session| Connection::new(Arc::clone(&clients), session))?;
         let server = Server { namespaces, engine, root };
+        state.insert(Engine(server.engine.downgrade()));
         state.insert(OwnServer(server.downgrade()));
         Ok(server)
     }

@@ -114,6 +114,13 @@ impl Server {
         self.namespaces.detached_handlers.total()
     }
 
+    /// Lets the connections that are opened from now on keep the extension of this type, if a layer in front of
+    /// the server adds it to the request, for [`Handshake::extension`](crate::Handshake::extension). Types that a
+    /// handler takes as [`Extension`](crate::Extension) are kept without this call.
+    pub fn keep_extension<T: Clone + Send + Sync + 'static>(&self) {
+        self.engine.keep_extension::<T>();
+    }
+
     /// The Engine.IO server: sessions, counters and the HTTP service.
     pub fn engine(&self) -> &engineio::Server {
         &self.engine

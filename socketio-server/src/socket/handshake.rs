@@ -56,7 +56,15 @@ impl Handshake {
         self.request().target()
     }
 
-    /// The client's address, if the server knows it.
+    /// The extension of this type, which a tower layer in front of the server has added to that request. `None`
+    /// also if connections do not keep the type: see [`Extension`](crate::Extension).
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.request().extension()
+    }
+
+    /// The client's address, if the server knows it: [`serve`](crate::Server::serve) does, and with the feature
+    /// `axum` a server behind axum's `into_make_service_with_connect_info`. Behind another HTTP server a layer has
+    /// to add an `engineio::PeerAddr` to each request. Behind a proxy it is the address of the proxy.
     pub fn address(&self) -> Option<SocketAddr> {
         self.session.remote_addr()
     }

@@ -42,7 +42,7 @@ impl Shared {
             Transport::Polling => None,
         };
         let dialect = Dialect { protocol, base64: request.handshake.base64 };
-        let head = RequestHead::of(parts, query.clone());
+        let head = RequestHead::of(parts, query.clone(), &self.kept_extensions);
         let pending = match self.register(parts, head, transport, dialect).await? {
             Ok(pending) => pending,
             Err(answer) => return Ok(answer),

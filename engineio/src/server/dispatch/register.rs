@@ -47,7 +47,7 @@ impl Shared {
         if self.registry.len() >= self.options.max_sessions {
             return Ok(Err(self.full()));
         }
-        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let peer = PeerAddr::of(&parts.extensions);
         let address = match peer.map(|peer| self.options.sessions_per_address.enter(peer.ip())) {
             Some(None) => return Ok(Err(too_many(peer))),
             address => address.flatten(),

@@ -91,7 +91,8 @@ impl Shared {
         }
         self.allow(parts).await.map_err(refuse)?;
         let dialect = Dialect { protocol: Protocol::V4, base64: false };
-        let head = RequestHead::of(parts, Query::from(&parts.uri)).into_translated();
+        let head = RequestHead::of(parts, Query::from(&parts.uri), &self.kept_extensions);
+        let head = head.into_translated();
         let pending = match self.register(parts, head, transport, dialect).await.map_err(refuse)? {
             Ok(pending) => pending,
             Err(answer) => return Err(OpenError::Refused(Box::new(answer))),

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
+use super::extensions::KeptExtensions;
 use super::query::Query;
 use crate::server::http::peer_addr::PeerAddr;
 
@@ -21,6 +23,7 @@ pub struct RequestHead {
     target_len: u32,
     query: Query,
     peer: Option<SocketAddr>,
+    extensions: Option<Arc<Extensions>>,
     translated: bool,
     received: SystemTime,
 }
@@ -53,15 +56,16 @@ impl RequestHead {
             text: text.into_boxed_slice(),
             query,
             peer,
+            extensions: None,
             translated: false,
             received: SystemTime::now(),
         }
     }
 
-    /// The head of a request whose query has been parsed.
-    pub(crate) fn of(parts: &Parts, query: Query) -> Self {
-        let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
-        Self::new(&parts.uri, &parts.headers, query, peer)
+    /// The head of a request whose query has been parsed, with the extensions that a session keeps.
+    pub(crate) fn of(parts: &Parts, query: Query, kept: &KeptExtensions) -> Self {
+        let head = Self::new(&parts.uri, &parts.headers, query, PeerAddr::of(&parts.extensions));
+        Self { extensions: kept.copy(&parts.extensions), ..head }
     }
 
     /// Marks the request as one of a client that speaks another protocol.
@@ -111,6 +115,12 @@ impl RequestHead {
                 Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(value).ok()?))
             })
             .collect()
+    }
+
+    /// The extension of this type, which a layer in front of the server added to the request. `None` also if
+    /// sessions do not keep the type: see [`Server::keep_extension`](crate::Server::keep_extension).
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.extensions.as_ref()?.get()
     }
 
     /// The peer's address, if the server knows it.

@@ -2,6 +2,7 @@
 //! errors.
 
 pub(crate) mod body;
+pub(crate) mod extensions;
 pub(crate) mod head;
 pub(crate) mod hooks;
 pub(crate) mod origin_policy;

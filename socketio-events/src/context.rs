@@ -17,6 +17,8 @@ pub struct EventContext<S, A> {
     pub event: Event,
     /// The right to answer the event.
     pub ack: AckSlot<A>,
+    /// Index of the argument that the next [`Data`](crate::extract::Data) takes.
+    next_argument: usize,
 }
 
 /// Context of a handler of `connect`, `connect_error`, `disconnecting` or `disconnect`, and of a server's
@@ -33,7 +35,7 @@ pub struct LifecycleContext<S, R> {
 impl<S, A> EventContext<S, A> {
     /// Context of an event; `ack` is `None` if no acknowledgement was requested.
     pub fn new(socket: S, event: Event, ack: Option<A>) -> Self {
-        Self { socket, event, ack: AckSlot::new(ack) }
+        Self { socket, event, ack: AckSlot::new(ack), next_argument: 0 }
     }
 }
 
@@ -65,6 +67,12 @@ impl<S, A: Answer + Clone> Carrier for EventContext<S, A> {
 
     fn event(&self) -> &Event {
         &self.event
+    }
+
+    fn next_argument(&mut self) -> usize {
+        let next = self.next_argument;
+        self.next_argument += 1;
+        next
     }
 
     fn take_ack(&mut self) -> Option<A> {

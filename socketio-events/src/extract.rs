@@ -75,6 +75,8 @@ pub trait Carrier {
 
     /// The event.
     fn event(&self) -> &Event;
+    /// Index of the argument that the next [`Data`] of the handler takes. Each call returns the following one.
+    fn next_argument(&mut self) -> usize;
     /// Takes the right to answer, if the sender requested an acknowledgement.
     fn take_ack(&mut self) -> Option<Self::Ack>;
 }
@@ -124,7 +126,11 @@ impl<A: Clone> AckSlot<A> {
     }
 }
 
-/// The first argument of the event. A missing argument is read as `null`, so an `Option` accepts it.
+/// An argument of the event: the first `Data` of a handler is the first argument, the second `Data` the second. A
+/// missing argument is read as `null`, so an `Option` accepts it.
+///
+/// If an argument does not deserialize into `T`, the handler is not called, and the peer is answered with the
+/// error. `Result<Data<T>, ExtractError>` leaves the decision to the handler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Data<T>(pub T);
 
@@ -136,9 +142,23 @@ pub struct Arguments<T>(pub T);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventName(pub String);
 
+/// An argument that may fail: the handler is called with the error.
+impl<C, T: Extract<C>, E: From<ExtractError>> Extract<C> for Result<T, E> {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        Ok(T::extract(context).map_err(E::from))
+    }
+
+    fn register(server: &Registration<'_>) -> Result<(), ExtractError> {
+        // The call reports an error to the handler.
+        let _ = T::register(server);
+        Ok(())
+    }
+}
+
 impl<C: Carrier, T: DeserializeOwned> Extract<C> for Data<T> {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        Ok(Self(context.event().args().parse(0)?))
+        let index = context.next_argument();
+        Ok(Self(context.event().args().parse(index)?))
     }
 }
 

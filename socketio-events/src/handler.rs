@@ -199,6 +199,10 @@ mod tests {
             &self.event
         }
 
+        fn next_argument(&mut self) -> usize {
+            0
+        }
+
         fn take_ack(&mut self) -> Option<Journal> {
             self.ack.take()
         }

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use engineio::{HttpServer, RequestBody, Routes};
 use http::Request;
 use socketio_server::{
-    Ack, Context, EventContext, Extension, Extract, ExtractError, HandlerError, Namespace, Server, Socket,
-    State, WeakServer,
+    Ack, Context, Data, EventContext, Extension, Extract, ExtractError, HandlerError, Namespace, Server,
+    Socket, State, WeakServer,
 };
 use tests::raw::{WebSocket, soon};
 use tokio::net::TcpListener;
@@ -27,7 +27,7 @@ fn panic_of<R: std::fmt::Debug>(register: impl FnOnce() -> R) -> String {
 async fn a_missing_state_is_found_at_registration() {
     let io = builder().state(7_u8).build().unwrap();
     let chat = io.of("/chat");
-    chat.on("here", |_: State<u8>| async {});
+    chat.on("here", |_: State<u8>, _: Result<State<Database>, ExtractError>| async {});
     let handler = |_: Socket, _: State<Database>| async {};
     let middleware = |_: State<Database>| async { Ok::<(), String>(()) };
     let panics = [
@@ -253,4 +253,83 @@ async fn extensions_of_the_request_are_arguments() {
     assert_eq!(error, "who: the request has no extension of type `socketio::extractors::User`");
     nobody.send("40/users,").await;
     assert_eq!(nobody.text().await, r#"44/users,{"message":"internal error"}"#);
+}
+
+/// A parameter of the handshake; the extractor has an error of its own.
+struct Version(u32);
+
+impl<C: Context<Socket = Socket>> Extract<C> for Version {
+    fn extract(context: &mut C) -> Result<Self, ExtractError> {
+        let version = context.socket().handshake().query().get("version").unwrap_or_default();
+        version.parse().map(Self).map_err(|_| ExtractError::custom(format_args!("no version: {version:?}")))
+    }
+}
+
+/// An error type of an application.
+struct Wrong(String);
+
+impl From<ExtractError> for Wrong {
+    fn from(error: ExtractError) -> Self {
+        Self(format!("wrong: {error}"))
+    }
+}
+
+/// A handler may decide itself about an argument that cannot be extracted, and extractors have errors of their own.
+#[tokio::test]
+async fn extraction_errors_reach_the_handler_or_the_client() {
+    let running = start(builder(), |io| {
+        io.on("try", |data: Result<Data<u32>, ExtractError>| async move {
+            Ack(data.map_or_else(|error| error.to_string(), |Data(number)| number.to_string()))
+        });
+        io.on("own", |data: Result<Data<u32>, Wrong>| async move {
+            data.map(|Data(number)| Ack(number)).map_err(|Wrong(text)| text)
+        });
+        io.on("version", |Version(version): Version| async move { Ack(version) });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    for (event, answer) in [
+        (r#"["try",7]"#, r#"["7"]"#),
+        (r#"["try","x"]"#, r#"["argument 0: invalid type: string \"x\", expected u32 at line 1 column 3"]"#),
+        (r#"["own",7]"#, "[7]"),
+        (
+            r#"["own",null]"#,
+            r#"[{"error":"wrong: argument 0: invalid type: null, expected u32 at line 1 column 4"}]"#,
+        ),
+        (r#"["version"]"#, r#"[{"error":"no version: \"\""}]"#),
+    ] {
+        ws.send(&format!("421{event}")).await;
+        assert_eq!(ws.text().await, format!("431{answer}"));
+    }
+}
+
+/// Several `Data` take the arguments of the event one after the other, in each handler from the first on.
+#[tokio::test]
+async fn several_data_take_consecutive_arguments() {
+    let running = start(builder(), |io| {
+        io.event_middleware(|Data(room): Data<String>, Data(size): Data<Option<u32>>| async move {
+            if room.is_empty() { Err(format!("{size:?}")) } else { Ok(()) }
+        });
+        io.on_any(
+            |Data(room): Data<String>, socket: Socket| async move { socket.emit("any", &room).unwrap() },
+        );
+        io.on(
+            "resize",
+            |Data(room): Data<String>,
+             socket: Socket,
+             Data(size): Data<u32>,
+             Data(unit): Data<Option<String>>| async move {
+                socket.emit("resized", &room).unwrap();
+                Ack((room, size, unit))
+            },
+        );
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["resize","a",2]"#).await;
+    for message in [r#"42["any","a"]"#, r#"42["resized","a"]"#, r#"431[["a",2,null]]"#] {
+        assert_eq!(ws.text().await, message);
+    }
+    ws.send(r#"422["resize","","x"]"#).await;
+    assert!(ws.text().await.starts_with(r#"432[{"error":"argument 1: invalid type"#));
 }

@@ -21,17 +21,25 @@ pub enum ExtractError {
     /// The request that opened the connection has no extension of this type, or connections do not keep it.
     #[error("the request has no extension of type `{0}`")]
     Extension(&'static str),
+    /// An extractor of the application failed: see [`custom`](Self::custom).
+    #[error("{0}")]
+    Custom(String),
     /// The last handle of the server was dropped.
     #[error("the server does not exist any more")]
     ServerGone,
 }
 
 impl ExtractError {
+    /// The error of an extractor of the application. The peer receives the text.
+    pub fn custom(text: impl std::fmt::Display) -> Self {
+        Self::Custom(text.to_string())
+    }
+
     /// Whether the application is the cause, and not the data of the peer.
     pub fn is_internal(&self) -> bool {
         match self {
             Self::State(_) | Self::Extension(_) | Self::ServerGone => true,
-            Self::Argument(_) | Self::Auth(_) => false,
+            Self::Argument(_) | Self::Auth(_) | Self::Custom(_) => false,
         }
     }
 

@@ -14,6 +14,8 @@ pub struct ServerEventContext {
     /// Name of the namespace.
     pub(crate) namespace: Arc<str>,
     pub(crate) event: Event,
+    /// Index of the argument that the next `Data` takes.
+    pub(crate) next_argument: usize,
     pub(crate) reply: Option<ServerReply>,
     pub(crate) parser: Parser,
     pub(crate) state: Arc<Extensions>,

@@ -58,6 +58,7 @@ impl NamespaceNode {
             let context = ServerEventContext {
                 namespace: Arc::clone(&self.name),
                 event: event.clone(),
+                next_argument: 0,
                 reply: reply.clone(),
                 parser: self.parser,
                 state: Arc::clone(&self.state),

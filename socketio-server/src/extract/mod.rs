@@ -96,6 +96,12 @@ impl Carrier for ServerEventContext {
         &self.event
     }
 
+    fn next_argument(&mut self) -> usize {
+        let next = self.next_argument;
+        self.next_argument += 1;
+        next
+    }
+
     fn take_ack(&mut self) -> Option<AckSender> {
         let ack = self.ack();
         self.reply = None;

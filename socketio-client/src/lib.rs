@@ -97,7 +97,7 @@ pub use engineio::{Protocol, Sid, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;
 pub use socketio_events::object::Object;
-pub use socketio_events::reply::{Ack, Answer, Reply};
+pub use socketio_events::reply::{Ack, Answer, Outcome, Reply};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{Args, Binary, Event, Limits, Packet, Parser, Payload, RawArgs, RawValue, Value};
 

@@ -8,7 +8,7 @@ use std::task::{self, Poll, ready};
 use crate::error::ExtractError;
 use crate::extract::{AckSlot, Carrier, Context, HandlerSocket};
 use crate::function::HandlerFn;
-use crate::reply::{Reply, reject};
+use crate::reply::{Outcome, Reply, reject};
 
 /// The future of a handler that was called.
 pub type Work = Pin<Box<dyn Future<Output = Option<Failure>> + Send>>;
@@ -110,16 +110,18 @@ where
     })
 }
 
-/// A handler of all events, such as a logger. It has no return value and never answers.
+/// A handler of all events, such as a logger. It never answers; its errors are failures.
 pub fn any<C, H, M>(handler: H) -> Call<C>
 where
     C: Incoming,
-    H: HandlerFn<C, M, Output = ()>,
+    H: HandlerFn<C, M>,
+    H::Output: Outcome,
 {
     Arc::new(move |mut context: C| {
         // Only handlers of the event's name answer.
         *context.ack_slot() = AckSlot::empty();
         match handler.call(&mut context) {
+            Ok(work) if H::Output::MAY_FAIL => Some(unanswered(context.event().name().into(), work)),
             Ok(work) => Some(silent(work)),
             Err(error) => {
                 context.report_mismatch(error);
@@ -130,13 +132,16 @@ where
 }
 
 /// A handler of "connect", "connect_error", "disconnecting" or "disconnect", given by `kind`. Arguments that
-/// could not be extracted are reported under that name.
+/// could not be extracted, and errors, are reported under that name.
 pub fn lifecycle<C, H, M>(kind: &'static str, handler: H) -> Call<C>
 where
     C: Context,
-    H: HandlerFn<C, M, Output = ()>,
+    H: HandlerFn<C, M>,
+    H::Output: Outcome,
 {
+    let name: Arc<str> = kind.into();
     Arc::new(move |mut context: C| match handler.call(&mut context) {
+        Ok(work) if H::Output::MAY_FAIL => Some(unanswered(Arc::clone(&name), work)),
         Ok(work) => Some(silent(work)),
         Err(error) => {
             context.socket().report_mismatch(kind, error);
@@ -146,10 +151,18 @@ where
 }
 
 /// A future that cannot fail.
-fn silent(work: impl Future<Output = ()> + Send + 'static) -> Work {
+fn silent(work: impl Future + Send + 'static) -> Work {
     Box::pin(async move {
         work.await;
         None
+    })
+}
+
+/// A future whose error the application receives, since no peer waits for an answer.
+fn unanswered<O: Outcome>(event: Arc<str>, work: impl Future<Output = O> + Send + 'static) -> Work {
+    Box::pin(async move {
+        let error = work.await.error()?;
+        Some(Failure { event, error })
     })
 }
 
@@ -224,12 +237,16 @@ mod tests {
         }
     }
 
-    /// Log after an event with the argument 1 and a requested acknowledgement.
+    /// An event with the argument 1 and a requested acknowledgement.
+    fn context(journal: Journal) -> TestContext {
+        let event = message::to_event(Parser::Json, "number", &1).unwrap();
+        TestContext { event, ack: AckSlot::new(Some(journal.clone())), journal }
+    }
+
+    /// Log after this event.
     fn log_of(call: &Call<TestContext>) -> Vec<String> {
         let journal = Journal::default();
-        let ack = AckSlot::new(Some(journal.clone()));
-        let event = message::to_event(Parser::Json, "number", &1).unwrap();
-        if let Some(work) = call(TestContext { event, ack, journal: journal.clone() }) {
+        if let Some(work) = call(context(journal.clone())) {
             match Running::start(work, || (), &mut task::Context::from_waker(Waker::noop())) {
                 Ok(running) => assert!(running.is_none()),
                 Err(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
@@ -269,6 +286,23 @@ mod tests {
             assert!(came.len() == 2 && came[0].starts_with(r#"{"error":""#), "{came:?}");
             assert!(came[1].starts_with("mismatch: "), "{came:?}");
         }
+    }
+
+    #[test]
+    fn errors_of_handlers_that_do_not_answer_are_failures() {
+        let call = any(|EventName(name): EventName| async move { Err::<(), _>(format!("no {name}")) });
+        assert_eq!(log_of(&call), ["number failed: no number"]);
+        assert!(log_of(&any(|| async { Ok::<(), String>(()) })).is_empty());
+    }
+
+    #[test]
+    fn handlers_may_never_return() {
+        let call = any(|| async {
+            loop {
+                std::future::pending::<()>().await;
+            }
+        });
+        assert!(call(context(Journal::default())).is_some());
     }
 
     #[test]

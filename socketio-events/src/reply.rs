@@ -38,6 +38,66 @@ pub trait Reply {
     fn reply(self, ack: Option<impl Answer>) -> Option<String>;
 }
 
+/// A return value of a handler that answers nothing, such as one of "connect" or of any event: `()`, or a
+/// `Result<(), E>` whose error the error hook receives.
+#[diagnostic::on_unimplemented(
+    message = "this handler cannot return `{Self}`",
+    note = "return `()` or `Result<(), E>`"
+)]
+pub trait Outcome {
+    /// Whether the return value can be an error.
+    const MAY_FAIL: bool;
+
+    /// The text of the error, if it is one.
+    fn error(self) -> Option<String>;
+}
+
+impl Outcome for () {
+    const MAY_FAIL: bool = false;
+
+    fn error(self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Display> Outcome for Result<(), E> {
+    const MAY_FAIL: bool = true;
+
+    fn error(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// The type `!` by another name: a handler that never returns, such as a loop.
+type Never = <fn() -> ! as Returns>::Output;
+
+/// A function's return type.
+#[doc(hidden)]
+pub trait Returns {
+    /// The type.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+impl Outcome for Never {
+    const MAY_FAIL: bool = false;
+
+    fn error(self) -> Option<String> {
+        self
+    }
+}
+
+impl Reply for Never {
+    const MAY_FAIL: bool = false;
+
+    fn reply(self, _: Option<impl Answer>) -> Option<String> {
+        self
+    }
+}
+
 impl Reply for () {
     const MAY_FAIL: bool = false;
 

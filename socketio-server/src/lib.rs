@@ -100,7 +100,7 @@ pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;
 pub use socketio_events::object::Object;
-pub use socketio_events::reply::{Ack, Answer, Reply};
+pub use socketio_events::reply::{Ack, Answer, Outcome, Reply};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{Args, Binary, Event, Parser, RawArgs, RawValue, Value};
 

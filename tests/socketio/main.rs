@@ -22,5 +22,6 @@ mod mistakes;
 mod outbox;
 mod protocol;
 mod recovery;
+mod returned;
 mod rooms;
 mod support;

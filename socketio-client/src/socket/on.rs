@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use socketio_events::function::HandlerFn;
 use socketio_events::handler;
-use socketio_events::reply::Reply;
+use socketio_events::reply::{Outcome, Reply};
 use socketio_events::table::HandlerId;
 use socketio_parser::RawArgs;
 
@@ -36,7 +36,8 @@ impl Socket {
     /// Registers a handler for all events. It is called before the handlers of the event's name.
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<EventContext, M, Output = ()>,
+        H: HandlerFn<EventContext, M>,
+        H::Output: Outcome,
     {
         self.namespace.handlers().events.any.push(handler::any(handler))
     }
@@ -44,7 +45,8 @@ impl Socket {
     /// Same as [`on_any`](Self::on_any), before the handlers that are registered already.
     pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<EventContext, M, Output = ()>,
+        H: HandlerFn<EventContext, M>,
+        H::Output: Outcome,
     {
         self.namespace.handlers().events.any.push_front(handler::any(handler))
     }
@@ -66,7 +68,8 @@ impl Socket {
     /// Registers a handler that is called each time the socket is connected.
     pub fn on_connect<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<ConnectContext, M, Output = ()>,
+        H: HandlerFn<ConnectContext, M>,
+        H::Output: Outcome,
     {
         self.namespace.handlers().connect.push(handler::lifecycle("connect", handler))
     }
@@ -75,7 +78,8 @@ impl Socket {
     /// another attempt follows.
     pub fn on_connect_error<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<ConnectErrorContext, M, Output = ()>,
+        H: HandlerFn<ConnectErrorContext, M>,
+        H::Output: Outcome,
     {
         self.namespace.handlers().connect_error.push(handler::lifecycle("connect_error", handler))
     }
@@ -83,7 +87,8 @@ impl Socket {
     /// Registers a handler that is called each time the socket is disconnected.
     pub fn on_disconnect<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<DisconnectContext, M, Output = ()>,
+        H: HandlerFn<DisconnectContext, M>,
+        H::Output: Outcome,
     {
         self.namespace.handlers().disconnect.push(handler::lifecycle("disconnect", handler))
     }

@@ -3,14 +3,13 @@
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
-use socketio_events::handler::{Failure, Running, Work};
+use socketio_events::handler::{Running, Work};
 use socketio_events::reply::Answer;
 use socketio_events::table::List;
 use socketio_parser::{Packet, Payload};
 
 use super::screening::Screening;
 use super::{Connection, Slot};
-use crate::error::HandlerError;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::{AckSender, EventContext, Socket};
 
@@ -128,7 +127,7 @@ impl Connection {
         match Running::start(work, || socket.clone(), cx) {
             Ok(None) => {}
             Ok(Some(running)) => self.running.get_or_insert_default().push(running),
-            Err(failure) => report_failure(Some((socket.clone(), failure))),
+            Err(failure) => socket.report_failure(failure),
         }
     }
 
@@ -142,7 +141,9 @@ impl Connection {
         let Some(running) = &mut self.running else { return false };
         let mut ended = false;
         while let Poll::Ready(Some(done)) = running.poll_next_unpin(cx) {
-            report_failure(done);
+            if let Some((socket, failure)) = done {
+                socket.report_failure(failure);
+            }
             ended = true;
         }
         ended
@@ -154,10 +155,4 @@ impl Connection {
             self.packet(packet, cx);
         }
     }
-}
-
-/// Reports a failed handler to the application.
-fn report_failure(failed: Option<(Socket, Failure)>) {
-    let Some((socket, Failure { event, error })) = failed else { return };
-    socket.namespace_state().report(&socket, &HandlerError::Failed { event: event.to_string(), error });
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketio_events::extract::{Context, Extract};
 use socketio_events::function::HandlerFn;
-use socketio_events::reply::Reply;
+use socketio_events::reply::{Outcome, Reply};
 use socketio_events::table::HandlerId;
 use tokio::sync::watch;
 
@@ -155,11 +155,13 @@ impl Namespace {
         self
     }
 
-    /// Calls `handler` for each socket that has joined.
+    /// Calls `handler` for each socket that has joined. It may return a `Result<(), E>`, whose errors go to
+    /// [`on_error`](Self::on_error).
     #[track_caller]
     pub fn on_connect<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<ConnectContext, M, Output = ()>,
+        H: HandlerFn<ConnectContext, M>,
+        H::Output: Outcome,
     {
         self.check::<ConnectContext, H, M>("connect");
         let call = socketio_events::handler::lifecycle("connect", handler);
@@ -183,7 +185,8 @@ impl Namespace {
     #[track_caller]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<EventContext, M, Output = ()>,
+        H: HandlerFn<EventContext, M>,
+        H::Output: Outcome,
     {
         self.check::<EventContext, H, M>("any event");
         let call = socketio_events::handler::any(handler);
@@ -216,7 +219,8 @@ impl Namespace {
     #[track_caller]
     pub fn on_disconnecting<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<DisconnectContext, M, Output = ()>,
+        H: HandlerFn<DisconnectContext, M>,
+        H::Output: Outcome,
     {
         self.check::<DisconnectContext, H, M>("disconnecting");
         let call = socketio_events::handler::lifecycle("disconnecting", handler);
@@ -227,7 +231,8 @@ impl Namespace {
     #[track_caller]
     pub fn on_disconnect<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<DisconnectContext, M, Output = ()>,
+        H: HandlerFn<DisconnectContext, M>,
+        H::Output: Outcome,
     {
         self.check::<DisconnectContext, H, M>("disconnect");
         let call = socketio_events::handler::lifecycle("disconnect", handler);
@@ -238,7 +243,7 @@ impl Namespace {
     /// middleware refused it, or it violates the protocol. A client that requested an acknowledgement was
     /// answered with the error. The hook is also called when the answer of a handler is not sent, because it
     /// cannot be encoded or the outbox is full, and when a handler returns an error although no
-    /// acknowledgement was requested.
+    /// acknowledgement was requested, or is one of "connect", "disconnecting", "disconnect" or of any event.
     ///
     /// All hooks are called, in the order of registration. Without a hook the error is logged.
     pub fn on_error(&self, hook: impl Fn(&Socket, &HandlerError) + Send + Sync + 'static) -> HandlerId {

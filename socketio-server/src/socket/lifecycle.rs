@@ -3,16 +3,17 @@
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use engineio::{Prepared, Session};
-use socketio_events::handler::Work;
+use socketio_events::handler::{Failure, Work};
 use socketio_parser::{EncodeError, Event};
 
 use super::state::{Membership, RecoveryOutcome, SocketState};
 use super::{DisconnectContext, Inner, NamespaceState, Siblings, Socket};
 use crate::acks::{AckRefused, AckWaiter, PendingAcks};
 use crate::cluster::{Member, SocketDetails};
+use crate::error::HandlerError;
 use crate::extensions::Extensions;
 use crate::id::random_id;
 use crate::recovery::{AwaySocket, NotRecovered, PendingRecovery};
@@ -202,19 +203,32 @@ impl Socket {
     fn detach(&self, begin: impl FnOnce() -> Option<Work>) {
         let begun = panic::catch_unwind(AssertUnwindSafe(|| {
             let mut work = begin()?;
-            let mut cx = Context::from_waker(Waker::noop());
-            work.as_mut().poll(&mut cx).is_pending().then_some(work)
+            match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => Some(Ok(work)),
+                Poll::Ready(failure) => failure.map(Err),
+            }
         }));
         let Ok(begun) = begun else { return trace::handler_panicked(self.namespace(), self.id()) };
-        let Some(work) = begun else { return };
+        let work = match begun {
+            Some(Ok(work)) => work,
+            Some(Err(failure)) => return self.report_failure(failure),
+            None => return,
+        };
         // Without a runtime a pending future could not continue.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let counted = self.0.siblings.count_handler();
+            let (counted, socket) = (self.0.siblings.count_handler(), self.clone());
             runtime.spawn(async move {
                 let _counted = counted;
-                work.await
+                if let Some(failure) = work.await {
+                    socket.report_failure(failure);
+                }
             });
         }
+    }
+
+    /// Reports a failed handler to the application.
+    pub(crate) fn report_failure(&self, Failure { event, error }: Failure) {
+        self.0.namespace.report(self, &HandlerError::Failed { event: event.to_string(), error });
     }
 
     fn leave_rooms(&self, membership: &Membership, reason: DisconnectReason) {

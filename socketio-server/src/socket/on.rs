@@ -3,7 +3,7 @@
 use socketio_events::extract::{HandlerSocket, Registration};
 use socketio_events::function::HandlerFn;
 use socketio_events::handler::{self, Call};
-use socketio_events::reply::Reply;
+use socketio_events::reply::{Outcome, Reply};
 use socketio_events::table::{HandlerId, Table};
 
 use super::middleware;
@@ -40,7 +40,8 @@ impl Socket {
     /// Calls `handler` for each event of any name, before the handlers of the event's name.
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<EventContext, M, Output = ()>,
+        H: HandlerFn<EventContext, M>,
+        H::Output: Outcome,
     {
         self.check::<H, M>("any event");
         let call = handler::any(handler);
@@ -50,7 +51,8 @@ impl Socket {
     /// The same as [`on_any`](Self::on_any), but before the existing handlers.
     pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<EventContext, M, Output = ()>,
+        H: HandlerFn<EventContext, M>,
+        H::Output: Outcome,
     {
         self.check::<H, M>("any event");
         let call = handler::any(handler);

@@ -3,7 +3,8 @@
 use std::any::type_name;
 
 use socketio_server::{
-    ConnectContext, ConnectError, DisconnectContext, EventContext, HandlerFn, Namespace, Reply, Screen,
+    ConnectContext, ConnectError, DisconnectContext, EventContext, HandlerFn, Namespace, Outcome, Reply,
+    Screen,
 };
 
 /// The handlers of one namespace. A [`SocketPlugin`](crate::SocketPlugin) registers them when the application
@@ -67,7 +68,8 @@ impl SocketEvents {
     /// Adds a handler for connected clients.
     pub fn on_connect<H, M>(self, handler: H) -> Self
     where
-        H: HandlerFn<ConnectContext, M, Output = ()>,
+        H: HandlerFn<ConnectContext, M>,
+        H::Output: Outcome,
     {
         self.declare::<H>("connect", move |namespace| {
             namespace.on_connect(handler);
@@ -77,7 +79,8 @@ impl SocketEvents {
     /// Adds a handler for disconnected clients.
     pub fn on_disconnect<H, M>(self, handler: H) -> Self
     where
-        H: HandlerFn<DisconnectContext, M, Output = ()>,
+        H: HandlerFn<DisconnectContext, M>,
+        H::Output: Outcome,
     {
         self.declare::<H>("disconnect", move |namespace| {
             namespace.on_disconnect(handler);

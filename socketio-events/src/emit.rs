@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use socketio_parser::{RawArgs, ToArgs};
 
-use crate::error::AckError;
+use crate::error::{AckError, Rejection};
 
 /// Options of an emit.
 #[derive(Clone, Copy, Debug)]
@@ -100,13 +100,17 @@ impl<S: EmitTo> Emitter<S> {
     /// # Errors
     ///
     /// The event could not be emitted, no acknowledgement arrived in time or before the socket was
-    /// disconnected, or the acknowledgement is not a `T`.
+    /// disconnected, the handler of the peer returned an error, or the acknowledgement is not a `T`.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<T, AckError<S::Error>> {
-        Ok(self.emit_with_ack_args(event, args).await?.parse(0)?)
+        let answer = self.emit_with_ack_args(event, args).await?;
+        answer.parse(0).map_err(|error| match Rejection::text(|| answer.parse(0)) {
+            Some(text) => AckError::Remote(text),
+            None => AckError::Decode(error),
+        })
     }
 
     /// Sends the event and waits for its acknowledgement. Returns all arguments, without deserializing them.

@@ -31,7 +31,7 @@ pub mod object;
 pub mod reply;
 pub mod table;
 
-pub use self::error::{AckError, ExtractError, HandlerError};
+pub use self::error::{AckError, ExtractError, HandlerError, Rejection};
 
 /// The example of the README compiles.
 #[cfg(doctest)]

@@ -3,8 +3,10 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
-use socketio_parser::{Args, ToArgs};
+use socketio_parser::{Args, Parser, ToArgs};
+
+use crate::error::Rejection;
+use crate::message;
 
 /// The right to answer an event.
 pub trait Answer {
@@ -23,8 +25,11 @@ pub struct Ack<T>(pub T);
 ///
 /// - for `()`: without arguments;
 /// - for [`Ack`]`(value)`: the value;
-/// - for `Err(error)`: an object `{"error": "…"}` with the text of the error. If no acknowledgement was
-///   requested, the error hook receives it instead.
+/// - for `Err(error)`: an object `{"error": "…"}` with the text of the error. The peer's `emit_with_ack` returns
+///   [`AckError::Remote`](crate::AckError::Remote) with that text;
+/// - for `Err(`[`Ack`]`(value))`: the value, for errors in a form of the application's own.
+///
+/// If no acknowledgement was requested, the error hook receives the error instead.
 #[diagnostic::on_unimplemented(
     message = "an event handler cannot return `{Self}`",
     note = "return `()`, `Ack(value)`, or a `Result` of one of them"
@@ -60,11 +65,11 @@ impl Outcome for () {
     }
 }
 
-impl<E: Display> Outcome for Result<(), E> {
+impl<E: ReplyError> Outcome for Result<(), E> {
     const MAY_FAIL: bool = true;
 
     fn error(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
+        self.err().map(|error| error.text())
     }
 }
 
@@ -120,18 +125,53 @@ impl<T: ToArgs> Reply for Ack<T> {
     }
 }
 
-impl<T: Reply, E: Display> Reply for Result<T, E> {
+/// An error that a handler returns: anything with a text, or [`Ack`]`(value)` for an answer in a form of the
+/// application's own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a handler",
+    note = "an error implements `Display`, or is `Ack(value)` with a value that implements `Serialize`"
+)]
+pub trait ReplyError {
+    /// The text of the error, for a log.
+    fn text(&self) -> String;
+
+    /// Answers with the error.
+    fn reject(self, ack: impl Answer);
+}
+
+impl<E: Display> ReplyError for E {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    fn reject(self, ack: impl Answer) {
+        reject(Some(ack), &self.to_string());
+    }
+}
+
+/// The value is the answer.
+impl<T: ToArgs> ReplyError for Ack<T> {
+    fn text(&self) -> String {
+        match message::to_event(Parser::Json, "error", &self.0) {
+            Ok(event) => String::from_utf8_lossy(event.args().as_bytes()).into_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn reject(self, ack: impl Answer) {
+        ack.answer(&self.0);
+    }
+}
+
+impl<T: Reply, E: ReplyError> Reply for Result<T, E> {
     const MAY_FAIL: bool = true;
 
     fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         match self {
             Ok(value) => value.reply(ack),
             Err(error) => {
-                let error = error.to_string();
-                if ack.is_none() {
-                    return Some(error);
-                }
-                reject(ack, &error);
+                let Some(ack) = ack else { return Some(error.text()) };
+                error.reject(ack);
                 None
             }
         }
@@ -153,10 +193,6 @@ pub fn send_once<E>(sent: Option<&AtomicBool>, send: impl FnOnce() -> Result<(),
 
 /// Answers with an error, so that the sender does not wait for its timeout.
 pub fn reject(ack: Option<impl Answer>, error: &str) {
-    #[derive(Serialize)]
-    struct Rejection<'a> {
-        error: &'a str,
-    }
     if let Some(ack) = ack {
         ack.answer(&Rejection { error });
     }

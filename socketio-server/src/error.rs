@@ -42,6 +42,18 @@ impl From<UnreadableError> for EmitError {
 /// An emit with acknowledgement failed.
 pub type AckError = socketio_events::AckError<EmitError>;
 
+/// For functions that emit to one socket and to many: missing answers are a timeout.
+impl<T> From<GatherError<T>> for AckError {
+    fn from(error: GatherError<T>) -> Self {
+        match error {
+            GatherError::Partial(_) => Self::Timeout,
+            GatherError::Emit(error) => Self::Emit(error),
+            GatherError::Remote(text) => Self::Remote(text),
+            GatherError::Decode(error) => Self::Decode(error),
+        }
+    }
+}
+
 impl From<EmitError> for AckError {
     fn from(error: EmitError) -> Self {
         Self::Emit(error)
@@ -59,6 +71,9 @@ pub enum GatherError<T> {
     /// The event was not sent, or not to all servers.
     #[error(transparent)]
     Emit(#[from] EmitError),
+    /// A handler of a client returned an error, so its answer is `{"error": "…"}` with this text.
+    #[error("{0}")]
+    Remote(String),
     /// An answer does not deserialize into the requested type.
     #[error(transparent)]
     Decode(#[from] socketio_parser::ArgError),
@@ -69,7 +84,7 @@ impl<T> GatherError<T> {
     pub fn partial(self) -> Option<Partial<T>> {
         match self {
             Self::Partial(partial) => Some(partial),
-            Self::Emit(_) | Self::Decode(_) => None,
+            Self::Emit(_) | Self::Remote(_) | Self::Decode(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Values and errors that handlers return.
 
-use socketio_server::{HandlerError, Namespace};
+use serde::Serialize;
+use socketio_server::{Ack, Data, HandlerError, Namespace, Socket};
 use tests::raw::soon;
 use tokio::sync::mpsc;
 
@@ -54,4 +55,42 @@ async fn errors_of_all_handlers_reach_the_hook() {
                 .map(|it| format!("failed: {it}: invalid digit found in string"))
         );
     }
+}
+
+/// An error of an application, which clients read as an object.
+#[derive(Serialize)]
+struct Problem {
+    code: u32,
+    hint: &'static str,
+}
+
+/// `Err(Ack(value))` answers with the value itself, so an application decides about the form of its errors.
+#[tokio::test]
+async fn an_error_can_be_an_answer_of_any_form() {
+    let mut received = None;
+    let running = start(builder(), |io| {
+        received = Some(errors(io));
+        io.on("half", |_: Socket, Data(number): Data<u32>| async move {
+            match number % 2 {
+                0 => Ok(Ack(number / 2)),
+                _ => Err(Ack(Problem { code: 7, hint: "an even number" })),
+            }
+        });
+        io.on("text", || async { Err::<(), _>("no") });
+    })
+    .await;
+    let mut received = received.unwrap();
+    let (mut ws, _) = running.connect().await;
+    for (event, answer) in [
+        (r#"["half",8]"#, "[4]"),
+        (r#"["half",7]"#, r#"[{"code":7,"hint":"an even number"}]"#),
+        (r#"["text"]"#, r#"[{"error":"no"}]"#),
+    ] {
+        ws.send(&format!("421{event}")).await;
+        assert_eq!(ws.text().await, format!("431{answer}"));
+    }
+    // Without a requested acknowledgement the hook receives the value as JSON.
+    ws.send(r#"42["half",7]"#).await;
+    let error = soon(received.recv()).await.unwrap();
+    assert_eq!(error, r#"failed: half: {"code":7,"hint":"an even number"}"#);
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use socketio_client::{AckError, Args, Socket};
+use serde_json::json;
+use socketio_client::{Ack, AckError, Args, Data, Socket};
+use socketio_server::{Namespace, Socket as Peer};
 use tests::raw::soon;
 
-use crate::support::{Running, builder, is_pending, start};
+use crate::support::{Running, builder, is_pending, start, start_with};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -98,7 +100,7 @@ async fn a_dropped_ack_future_removes_its_buffered_event() {
     let (_running, socket) = connect().await;
     let mut log = crate::support::Log::new();
     let write = log.writer();
-    socket.on("sent back", move |socketio_client::Data(text): socketio_client::Data<String>| {
+    socket.on("sent back", move |Data(text): Data<String>| {
         write(text);
         async {}
     });
@@ -122,4 +124,40 @@ async fn pending_acks_are_bounded() {
     socket.connect();
     assert_eq!(soon(first).await.unwrap(), 1);
     assert_eq!(soon(socket.emit_with_ack::<u32>("echo", &2)).await.unwrap(), 2);
+}
+
+/// A handler that fails answers with the text of its error, on both sides, and the caller gets the text instead of
+/// an error of deserialization. An answer of the requested type is returned, whatever it contains.
+#[tokio::test]
+async fn the_error_of_a_handler_reaches_the_caller() {
+    const TEXT: &str = "you are not on this board";
+    let running = start_with(|io| {
+        io.on("fail", || async { Err::<(), _>(TEXT) });
+        io.on("ask", |peer: Peer| async move { peer.emit_with_ack::<u32>("fail", &1).await.map(Ack) });
+        io.on("ask all", |namespace: Namespace| async move {
+            namespace.emit_with_ack::<u32>("fail", &1).await.map(Ack)
+        });
+        io.on("text", |_: Data<String>| async {});
+        io.on("similar", || async { Ack(json!({ "error": TEXT, "code": 1 })) });
+    })
+    .await;
+    let socket = builder(running.addr).build().socket("/");
+    socket.on("fail", || async { Err::<(), _>(TEXT) });
+    soon(socket.connect().connected()).await.unwrap();
+    for event in ["fail", "ask", "ask all"] {
+        let error = soon(socket.emit_with_ack::<u32>(event, &1)).await.unwrap_err();
+        assert!(matches!(&error, AckError::Remote(text) if text == TEXT), "{event}: {error:?}");
+        assert_eq!(error.to_string(), TEXT);
+    }
+    let answer: serde_json::Value = soon(socket.emit_with_ack("fail", &1)).await.unwrap();
+    assert_eq!(answer, json!({ "error": TEXT }));
+    // Not the form of an error.
+    let similar = soon(socket.emit_with_ack::<u32>("similar", &1)).await;
+    assert!(matches!(similar, Err(AckError::Decode(_))));
+    // An argument that the handler does not accept.
+    let unreadable = soon(socket.emit_with_ack::<u32>("text", &1)).await.unwrap_err();
+    assert!(
+        matches!(&unreadable, AckError::Remote(text) if text.starts_with("argument 0: ")),
+        "{unreadable}"
+    );
 }

@@ -44,7 +44,8 @@ impl Socket {
     /// # Errors
     ///
     /// The event could not be emitted, no acknowledgement arrived in time or before the socket was
-    /// disconnected, or the acknowledgement is not a `T`.
+    /// disconnected, the handler of the server returned an error
+    /// ([`AckError::Remote`](crate::AckError::Remote) with its text), or the acknowledgement is not a `T`.
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,

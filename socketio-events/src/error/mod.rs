@@ -2,8 +2,11 @@
 
 mod for_log;
 
+use serde::{Deserialize, Serialize};
 use socketio_parser::{ArgError, DecodeError};
 use thiserror::Error;
+
+use crate::object::Object;
 
 /// A handler that could not be called: the event does not match the handler's arguments.
 #[derive(Debug, Error)]
@@ -89,6 +92,21 @@ pub enum HandlerError<E> {
     },
 }
 
+/// The acknowledgement of a handler that failed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejection<T = String> {
+    /// Text of the error.
+    pub error: T,
+}
+
+impl Rejection {
+    /// The text, if the acknowledgement of an event is a rejection. `parse` deserializes its first argument.
+    pub fn text(parse: impl FnOnce() -> Result<Object<Self>, ArgError>) -> Option<String> {
+        parse().ok().map(|Object(rejection)| rejection.error)
+    }
+}
+
 /// Error of an emit that waits for an acknowledgement.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -105,6 +123,10 @@ pub enum AckError<E> {
     /// The event could not be emitted.
     #[error(transparent)]
     Emit(E),
+    /// The handler of the peer returned an error, or did not accept the arguments: the acknowledgement is
+    /// `{"error": "…"}` with this text, and does not have the requested type.
+    #[error("{0}")]
+    Remote(String),
     /// The acknowledgement does not have the requested type.
     #[error(transparent)]
     Decode(#[from] ArgError),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use engineio::Text;
 use engineio::sync::RwLock;
 use serde::de::DeserializeOwned;
-use socketio_parser::{ArgError, ToArgs};
+use socketio_events::Rejection;
+use socketio_parser::ToArgs;
 
 use self::remote_socket::RemoteSocket;
 use crate::cluster::{AdapterError, Answer, Flags, Gathered, NamespaceNode};
@@ -242,9 +243,17 @@ impl Broadcast {
     }
 }
 
+/// The first argument of an answer, or the error that the handler returned.
+pub(crate) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, GatherError<T>> {
+    answer.parse().map_err(|error| match Rejection::text(|| answer.parse()) {
+        Some(text) => GatherError::Remote(text),
+        None => GatherError::Decode(error),
+    })
+}
+
 /// The same result with deserialized answers.
-pub(crate) fn parsed<T: DeserializeOwned>(gathered: Gathered<Answer>) -> Result<Gathered<T>, ArgError> {
-    let answers = gathered.answers.iter().map(Answer::parse).collect::<Result<Vec<T>, _>>()?;
+pub(crate) fn parsed<T: DeserializeOwned>(gathered: Gathered<Answer>) -> Result<Gathered<T>, GatherError<T>> {
+    let answers = gathered.answers.iter().map(read).collect::<Result<Vec<T>, _>>()?;
     Ok(gathered.with(|_| answers))
 }
 

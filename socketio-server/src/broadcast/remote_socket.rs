@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use socketio_parser::ToArgs;
 
-use crate::cluster::{AdapterError, Answer, Flags, HandshakeDetails, NamespaceNode, SocketDetails};
+use crate::cluster::{AdapterError, Flags, HandshakeDetails, NamespaceNode, SocketDetails};
 use crate::encode;
 use crate::error::{AckError, EmitError};
 use crate::rooms::IntoRooms;
@@ -79,7 +79,7 @@ impl RemoteSocket {
         });
         let gathered = gathering.await?;
         match gathered.answers.first() {
-            Some(answer) => Ok(Answer::parse(answer)?),
+            Some(answer) => Ok(super::read(answer)?),
             None if gathered.missing > 0 => Err(AckError::Timeout),
             None => Err(AckError::Disconnected),
         }

@@ -18,6 +18,9 @@ pub struct Config {
     pub auto_connect: bool,
     /// Timeout of opening the connection (`timeout`). Default 20 s.
     pub connect_timeout: Duration,
+    /// Maximum wait of [`Socket::connected`](crate::Socket::connected), whatever the number of attempts. Default
+    /// 20 s; then it returns the error of the last attempt, and the attempts continue. `None` waits for ever.
+    pub connected_timeout: Option<Duration>,
     /// Timeout of acknowledgements (`ackTimeout`), unless the emit sets its own. Default: none; an emit waits
     /// until the connection is lost.
     pub ack_timeout: Option<Duration>,
@@ -105,6 +108,7 @@ impl Default for Config {
             reconnection: Reconnection::default(),
             auto_connect: false,
             connect_timeout: Duration::from_secs(20),
+            connected_timeout: Some(Duration::from_secs(20)),
             ack_timeout: None,
             retries: 0,
             count_lost_connections: true,

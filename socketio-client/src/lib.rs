@@ -93,6 +93,8 @@ pub use self::socket::context::{
 pub use self::socket::emit::Emitter;
 pub use self::socket::events::{Events, SocketEvent};
 pub use engineio::client::UrlError;
+#[cfg(feature = "tls")]
+pub use engineio::client::{CertificateError, Tls};
 pub use engineio::{Protocol, Sid, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;

@@ -93,7 +93,7 @@ async fn a_post_over_the_limit_is_refused_by_the_server() {
     client.sender().send("a".repeat(100)).unwrap();
     let Closed::TransportError(error) = closed(&mut client).await else { panic!("no transport error") };
     assert!(matches!(error, TransportError::Post(_)));
-    assert_eq!((error.to_string().as_str(), error.status().unwrap().as_u16()), ("xhr post error", 413));
+    assert_eq!((error.as_str(), error.status().unwrap().as_u16()), ("xhr post error", 413));
 }
 
 /// EIO-CLI-072: the response to the POST and the close packet for the waiting GET arrive on two connections.

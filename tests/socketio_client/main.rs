@@ -13,6 +13,7 @@ mod namespaces;
 mod node;
 mod node_v2;
 mod offline;
+mod options;
 mod python;
 mod reconnect;
 mod retries;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use engineio::client::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// TLS at `localhost` in front of a server, and settings that trust it.
 ///
@@ -17,6 +17,16 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 ///
 /// When no key can be made.
 pub async fn in_front_of(server: SocketAddr) -> (SocketAddr, Tls) {
+    let (addr, pem) = with_certificate(server).await;
+    (addr, Tls::trusting(pem).unwrap())
+}
+
+/// TLS at `localhost` in front of a server, and its self-signed certificate in PEM.
+///
+/// # Panics
+///
+/// When no key can be made.
+pub async fn with_certificate(server: SocketAddr) -> (SocketAddr, String) {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate: CertificateDer<'static> = cert.der().clone();
@@ -25,7 +35,7 @@ pub async fn in_front_of(server: SocketAddr) -> (SocketAddr, Tls) {
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key.into())
+        .with_single_cert(vec![certificate], key.into())
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,12 +50,5 @@ pub async fn in_front_of(server: SocketAddr) -> (SocketAddr, Tls) {
             });
         }
     });
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let trusting = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (addr, Tls::new(Arc::new(trusting)))
+    (addr, cert.pem())
 }

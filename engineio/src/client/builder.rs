@@ -72,10 +72,21 @@ impl ClientBuilder {
         self.configure(|config| config.query.push((key.into(), value.into())))
     }
 
-    /// Adds a header to each request. See [`ClientConfig::headers`].
+    /// Adds a header to each request: names and values of the crate `http`, or strings. See
+    /// [`ClientConfig::headers`]. If a string is no valid name or value,
+    /// [`connect`](Self::connect) fails with [`HttpError::Request`].
     #[must_use]
-    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.configure(|config| config.headers.push((None, name, value)))
+    pub fn header<N, V>(self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let name = name.try_into().map_err(Into::into);
+        let header = name.and_then(|name| Ok((name, value.try_into().map_err(Into::into)?)));
+        self.configure(|config| match header {
+            Ok((name, value)) => config.headers.push((None, name, value)),
+            Err(error) => config.invalid_header = Some(Arc::new(error)),
+        })
     }
 
     /// See [`ClientConfig::transports`].
@@ -114,7 +125,8 @@ impl ClientBuilder {
         self.configure(|config| config.proxy = proxy)
     }
 
-    /// See [`ClientConfig::tls`].
+    /// See [`ClientConfig::tls`]. [`Tls::trusting`](super::Tls::trusting) takes the certificates of an authority of
+    /// one's own.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, tls: super::config::tls::Tls) -> Self {
@@ -162,6 +174,13 @@ impl ClientBuilder {
     }
 
     async fn open(&self, transport: Transport) -> Result<Client, TransportError> {
+        if let Some(error) = &self.config.invalid_header {
+            let error = HttpError::Request(Arc::clone(error));
+            return Err(match transport {
+                Transport::Polling => TransportError::Poll(error),
+                Transport::WebSocket => TransportError::WebSocket(error),
+            });
+        }
         let route = Arc::new(Route::new(Arc::clone(&self.url), Arc::clone(&self.config)));
         let (carrier, handshake) = match transport {
             Transport::Polling => {

@@ -70,31 +70,42 @@ impl From<TransportError> for Closed {
     }
 }
 
-/// The failure of a transport.
+/// The failure of a transport. `Display` says the cause, such as a refused connection;
+/// [`as_str`](Self::as_str) is the official client's message.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum TransportError {
     /// A poll failed.
-    #[error("xhr poll error")]
-    Poll(#[source] HttpError),
+    #[error(transparent)]
+    Poll(HttpError),
     /// A POST failed.
-    #[error("xhr post error")]
-    Post(#[source] HttpError),
+    #[error(transparent)]
+    Post(HttpError),
     /// The WebSocket could not be opened.
-    #[error("websocket error")]
-    WebSocket(#[source] HttpError),
+    #[error(transparent)]
+    WebSocket(HttpError),
     /// The WebSocket connection failed, or the server violated the protocol.
-    #[error("websocket error")]
-    Frame(#[source] FrameError),
+    #[error(transparent)]
+    Frame(FrameError),
     /// The server sent an invalid packet.
-    #[error("server error")]
+    #[error("the server sent an invalid packet: {0}")]
     Packet(#[from] ParseError),
     /// The session did not begin with a valid open packet.
-    #[error("server error: no valid handshake")]
+    #[error("the session did not begin with a valid open packet; is this an Engine.IO server?")]
     Handshake,
 }
 
 impl TransportError {
+    /// The official client's message for this error.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Poll(_) => "xhr poll error",
+            Self::Post(_) => "xhr post error",
+            Self::WebSocket(_) | Self::Frame(_) => "websocket error",
+            Self::Packet(_) | Self::Handshake => "server error",
+        }
+    }
+
     /// The transport that failed, if the error belongs to one transport only.
     pub fn transport(&self) -> Option<Transport> {
         match self {

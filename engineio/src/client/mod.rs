@@ -42,7 +42,7 @@ pub use self::builder::ClientBuilder;
 pub use self::config::ClientConfig;
 pub use self::config::proxy::Proxies;
 #[cfg(feature = "tls")]
-pub use self::config::tls::Tls;
+pub use self::config::tls::{CertificateError, Tls};
 pub use self::config::url::{Url, UrlError, push_query};
 pub use self::error::{Closed, FrameError, HttpError, OpenError, TransportError, UpgradeError};
 #[cfg(any(test, feature = "fuzzing"))]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use engineio::client::{CertificateError, Tls};
 use engineio::client::{Client, ClientBuilder, UrlError};
 use engineio::{Protocol, Transport};
 use http::header::{HeaderName, HeaderValue};
@@ -102,9 +104,46 @@ impl ManagerBuilder {
         self.engine(|engine| engine.query(key, value))
     }
 
-    /// Adds a header to each request (`extraHeaders`).
-    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+    /// Adds a header to each request (`extraHeaders`): strings, or names and values of the crate `http`. If a
+    /// string is no valid name or value, each attempt to connect fails with that error.
+    ///
+    /// ```
+    /// # use socketio_client::Manager;
+    /// let manager = Manager::builder("http://localhost:3000")?.header("x-bot", "1").build();
+    /// # Ok::<(), socketio_client::UrlError>(())
+    /// ```
+    pub fn header<N, V>(self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
         self.engine(|engine| engine.header(name, value))
+    }
+
+    /// Trusts the certificate authorities in a PEM text, and no others (`ca`). Default: those that the operating
+    /// system trusts.
+    ///
+    /// ```no_run
+    /// # use socketio_client::Manager;
+    /// let pem = std::fs::read("ca.pem")?;
+    /// let manager = Manager::builder("https://localhost:3000")?.ca_certificate(pem)?.build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The text is not PEM, contains no certificate, or one that cannot be used.
+    #[cfg(feature = "tls")]
+    pub fn ca_certificate(self, pem: impl AsRef<[u8]>) -> Result<Self, CertificateError> {
+        let tls = Tls::trusting(pem)?;
+        Ok(self.engine(|engine| engine.tls(tls)))
+    }
+
+    /// Accepts any certificate of the server (`rejectUnauthorized: false`). Whoever is on the way to the server can
+    /// read and change everything, so this is for tests and development alone.
+    #[cfg(feature = "tls")]
+    pub fn danger_accept_invalid_certificates(self) -> Self {
+        self.engine(|engine| engine.tls(Tls::danger_accept_invalid_certificates()))
     }
 
     /// Transports in order of preference. Default: polling, then WebSocket.
@@ -120,6 +159,12 @@ impl ManagerBuilder {
     /// See [`Config::connect_timeout`].
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.configure(|config| config.connect_timeout = timeout)
+    }
+
+    /// See [`Config::connected_timeout`]. `None` waits for ever.
+    pub fn connected_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        let timeout = timeout.into();
+        self.configure(|config| config.connected_timeout = timeout)
     }
 
     /// See [`Config::ack_timeout`].

@@ -242,9 +242,14 @@ impl<H> NamespaceState<H> {
         std::mem::take(&mut self.lock().notices)
     }
 
-    /// Waits until the socket is connected or inactive.
+    /// Waits until the socket is connected or inactive, or the application has waited long enough.
     pub(crate) async fn wait_connected(&self) -> Result<(), ConnectError> {
-        self.state.wait(State::outcome).await
+        let outcome = self.state.wait(State::outcome);
+        let Some(timeout) = self.config.connected_timeout else { return outcome.await };
+        match tokio::time::timeout(timeout, outcome).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.lock().last_error().unwrap_or(ConnectError::Timeout)),
+        }
     }
 }
 

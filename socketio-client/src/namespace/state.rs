@@ -100,6 +100,8 @@ pub(crate) struct State {
     membership: Membership,
     /// Number of attempts to join. The current one has this number.
     attempts: u64,
+    /// Error of the last attempt, until one succeeds.
+    last_error: Option<ConnectError>,
     /// Private id of the session, if the server supports recovery.
     pid: Option<String>,
     /// Offset of the last event, for the recovery.
@@ -147,6 +149,11 @@ impl State {
     pub(super) fn transition(&mut self, input: Input) -> Option<Transition> {
         use Membership::{Connected, Idle, Joining, Waiting};
         let reply_pending = self.membership.is_reply_pending();
+        match &input {
+            Input::Fail { error, .. } => self.last_error = Some(error.clone()),
+            Input::Activate | Input::Confirm { .. } => self.last_error = None,
+            _ => {}
+        }
         let detaches = matches!(input, Input::Fail { .. } | Input::Lose { .. } | Input::Leave);
         let next = match (&self.membership, input) {
             (Idle { .. }, Input::Activate) => Waiting { reply_pending },
@@ -210,6 +217,11 @@ impl State {
             Membership::Waiting { .. } | Membership::Joining { .. } => None,
             Membership::Connected { .. } => Some(Ok(())),
         }
+    }
+
+    /// Error of the last attempt, if none has succeeded since.
+    pub(crate) fn last_error(&self) -> Option<ConnectError> {
+        self.last_error.clone()
     }
 
     #[cfg(test)]

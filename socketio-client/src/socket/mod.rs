@@ -159,7 +159,8 @@ impl Socket {
         self
     }
 
-    /// Waits until the socket is connected.
+    /// Waits until the socket is connected, for at most
+    /// [`Config::connected_timeout`](crate::Config::connected_timeout), by default 20 s.
     ///
     /// ```no_run
     /// # async fn example(socket: socketio_client::Socket) -> Result<(), socketio_client::ConnectError> {
@@ -170,8 +171,9 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// The reason for which the socket is inactive. Failed attempts that are followed by another one are only
-    /// reported to [`on_connect_error`](Self::on_connect_error).
+    /// The reason for which the socket is inactive, or after that time the error of the last attempt, such as
+    /// "cannot connect: Connection refused". The socket then still tries to connect: see
+    /// [`is_active`](Self::is_active). [`on_connect_error`](Self::on_connect_error) gets each failed attempt.
     pub async fn connected(&self) -> Result<(), ConnectError> {
         self.namespace.wait_connected().await
     }

@@ -5,6 +5,7 @@ pub(crate) mod proxy;
 pub(crate) mod tls;
 pub(crate) mod url;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
@@ -27,6 +28,8 @@ pub struct ClientConfig {
     pub query: Vec<(String, String)>,
     /// Headers of each request (`extraHeaders`), or only of the requests of one transport.
     pub headers: Vec<(Option<Transport>, HeaderName, HeaderValue)>,
+    /// The error of a header that was set as a string.
+    pub(crate) invalid_header: Option<Arc<http::Error>>,
     /// The transports, in the order of preference (`transports`). Default polling and WebSocket.
     pub transports: Vec<Transport>,
     /// Whether to try the other transports of the list if the first one does not connect
@@ -111,6 +114,7 @@ impl Default for ClientConfig {
             path: "/engine.io/".to_owned(),
             query: Vec::new(),
             headers: Vec::new(),
+            invalid_header: None,
             transports: vec![Transport::Polling, Transport::WebSocket],
             try_all_transports: false,
             upgrade: true,

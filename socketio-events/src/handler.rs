@@ -1,25 +1,33 @@
 //! Type erasure: an async function becomes a [`Call`]. This is the only place that knows the type of a handler.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{self, Poll, ready};
+use std::future::{Future, ready};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, LazyLock};
+use std::task::{self, Poll};
 
 use crate::error::ExtractError;
 use crate::extract::{AckSlot, Carrier, Context, HandlerSocket};
 use crate::function::HandlerFn;
+use crate::panics::{self, INTERNAL, PANICKED};
 use crate::reply::{Outcome, Reply, reject};
 
 /// The future of a handler that was called.
 pub type Work = Pin<Box<dyn Future<Output = Option<Failure>> + Send>>;
 
-/// Error of a handler that cannot be sent as an answer, because no acknowledgement was requested.
+/// Error of a handler that is not sent as an answer, because no acknowledgement was requested, or the handler
+/// panicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The event's name.
     pub event: Arc<str>,
     /// Text of the error.
     pub error: String,
+}
+
+impl Failure {
+    fn panicked(event: Arc<str>) -> Self {
+        Self { event, error: PANICKED.to_owned() }
+    }
 }
 
 /// A handler's future that is still pending, with its owner.
@@ -54,7 +62,7 @@ impl<W: Unpin> Future for Running<W> {
     type Output = Option<(W, Failure)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let failure = ready!(self.work.as_mut().poll(cx));
+        let failure = task::ready!(self.work.as_mut().poll(cx));
         Poll::Ready(self.owner.take().zip(failure))
     }
 }
@@ -84,30 +92,42 @@ where
 {
     let name: Option<Arc<str>> = name.map(Into::into);
     Arc::new(move |mut context: C| {
-        let called = handler.call(&mut context);
+        let called = panics::call(|| handler.call(&mut context));
         let slot = std::mem::replace(context.ack_slot(), AckSlot::empty());
+        let event = || name.clone().unwrap_or_else(|| context.event().name().into());
         match called {
-            Ok(work) => Some(match slot.unclaimed() {
-                None if H::Output::MAY_FAIL => {
-                    let event = name.clone().unwrap_or_else(|| context.event().name().into());
-                    Box::pin(async move {
-                        let error = work.await.reply(None::<C::Ack>)?;
-                        Some(Failure { event, error })
-                    }) as Work
-                }
-                ack => Box::pin(async move {
-                    // The sender receives an error, or the handler cannot fail.
-                    work.await.reply(ack);
-                    None
-                }),
-            }),
-            Err(error) => {
+            Some(Ok(work)) => {
+                let ack = slot.unclaimed();
+                // Most handlers need the name only for a panic, so a handler of all events does not allocate it.
+                let may_fail = H::Output::MAY_FAIL && ack.is_none();
+                let event = if may_fail { event() } else { name.clone().unwrap_or_else(any_event) };
+                Some(Box::pin(async move {
+                    let Some(output) = panics::caught(pin!(work)).await else {
+                        reject(ack, INTERNAL);
+                        return Some(Failure::panicked(event));
+                    };
+                    // Without an error here the sender receives it, or there is none.
+                    let error = output.reply(ack)?;
+                    Some(Failure { event, error })
+                }))
+            }
+            Some(Err(error)) => {
                 reject(slot.into_inner(), &error.for_peer());
                 context.report_mismatch(error);
                 None
             }
+            None => {
+                reject(slot.into_inner(), INTERNAL);
+                Some(Box::pin(ready(Some(Failure::panicked(event())))))
+            }
         }
     })
+}
+
+/// The name of an event in the report of a panic, if the handler is one of all events.
+fn any_event() -> Arc<str> {
+    static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "any event".into());
+    Arc::clone(&NAME)
 }
 
 /// A handler of all events, such as a logger. It never answers; its errors are failures.
@@ -120,14 +140,12 @@ where
     Arc::new(move |mut context: C| {
         // Only handlers of the event's name answer.
         *context.ack_slot() = AckSlot::empty();
-        match handler.call(&mut context) {
-            Ok(work) if H::Output::MAY_FAIL => Some(unanswered(context.event().name().into(), work)),
-            Ok(work) => Some(silent(work)),
-            Err(error) => {
-                context.report_mismatch(error);
-                None
-            }
-        }
+        let called = panics::call(|| handler.call(&mut context));
+        let name = match &called {
+            Some(Ok(_)) if !H::Output::MAY_FAIL => any_event(),
+            _ => context.event().name().into(),
+        };
+        unanswered(name, called, |error| context.report_mismatch(error))
     })
 }
 
@@ -140,30 +158,35 @@ where
     H::Output: Outcome,
 {
     let name: Arc<str> = kind.into();
-    Arc::new(move |mut context: C| match handler.call(&mut context) {
-        Ok(work) if H::Output::MAY_FAIL => Some(unanswered(Arc::clone(&name), work)),
-        Ok(work) => Some(silent(work)),
-        Err(error) => {
-            context.socket().report_mismatch(kind, error);
+    Arc::new(move |mut context: C| {
+        let called = panics::call(|| handler.call(&mut context));
+        unanswered(Arc::clone(&name), called, |error| context.socket().report_mismatch(kind, error))
+    })
+}
+
+/// A call whose error the application receives, since no peer waits for an answer.
+fn unanswered<F>(
+    event: Arc<str>,
+    called: Option<Result<F, ExtractError>>,
+    report_mismatch: impl FnOnce(ExtractError),
+) -> Option<Work>
+where
+    F: Future<Output: Outcome> + Send + 'static,
+{
+    match called {
+        Some(Ok(work)) => Some(Box::pin(async move {
+            let Some(output) = panics::caught(pin!(work)).await else {
+                return Some(Failure::panicked(event));
+            };
+            let error = output.error()?;
+            Some(Failure { event, error })
+        })),
+        Some(Err(error)) => {
+            report_mismatch(error);
             None
         }
-    })
-}
-
-/// A future that cannot fail.
-fn silent(work: impl Future + Send + 'static) -> Work {
-    Box::pin(async move {
-        work.await;
-        None
-    })
-}
-
-/// A future whose error the application receives, since no peer waits for an answer.
-fn unanswered<O: Outcome>(event: Arc<str>, work: impl Future<Output = O> + Send + 'static) -> Work {
-    Box::pin(async move {
-        let error = work.await.error()?;
-        Some(Failure { event, error })
-    })
+        None => Some(Box::pin(ready(Some(Failure::panicked(event))))),
+    }
 }
 
 #[cfg(test)]
@@ -293,6 +316,21 @@ mod tests {
         let call = any(|EventName(name): EventName| async move { Err::<(), _>(format!("no {name}")) });
         assert_eq!(log_of(&call), ["number failed: no number"]);
         assert!(log_of(&any(|| async { Ok::<(), String>(()) })).is_empty());
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_and_answered() {
+        let call = event(Some("number"), |Data(number): Data<u32>| async move { assert_eq!(number, 0) });
+        let expected = [r#"{"error":"internal error"}"#, "number failed: the handler panicked"];
+        assert_eq!(log_of(&call), expected);
+        // Before the first poll.
+        let call = event(None, |Data(number): Data<u32>| {
+            assert_eq!(number, 0);
+            async {}
+        });
+        assert_eq!(log_of(&call), expected);
+        let call = any(|Data(number): Data<u32>| async move { assert_eq!(number, 0) });
+        assert_eq!(log_of(&call), ["any event failed: the handler panicked"]);
     }
 
     #[test]

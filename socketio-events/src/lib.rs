@@ -9,6 +9,7 @@
 //! - [`handler`]: handlers, erased at registration;
 //! - [`extract`]: arguments of handlers, extracted from the context of a call;
 //! - [`object`]: data that must be a JSON object;
+//! - [`panics`]: the end of handlers that panic;
 //! - [`reply`]: return values of handlers, and the answers they become;
 //! - [`table`]: registered handlers by event name;
 //! - [`message`]: encoding of Socket.IO packets into Engine.IO messages, for both sides.
@@ -28,6 +29,7 @@ pub mod function;
 pub mod handler;
 pub mod message;
 pub mod object;
+pub mod panics;
 pub mod reply;
 pub mod table;
 

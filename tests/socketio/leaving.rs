@@ -1,6 +1,6 @@
 //! Disconnects of sockets.
 
-use socketio_server::{Data, DisconnectReason, Socket};
+use socketio_server::{Data, DisconnectReason, EventName, Socket};
 use tests::raw::soon;
 use tokio::sync::mpsc;
 
@@ -55,14 +55,31 @@ async fn rooms_are_left_between_disconnecting_and_disconnect() {
     assert_eq!(DisconnectReason::ClientNamespaceDisconnect.to_string(), "client namespace disconnect");
 }
 
-/// A handler that panics ends its session. The sockets disconnect in any case, even if their disconnect
-/// handlers panic.
+/// A handler that panics ends alone, as a task does: the client gets an error, the error hook is called, and the
+/// socket, its other handlers and its other namespaces continue. Sockets leave even if their handlers panic.
 #[tokio::test]
-async fn a_handler_panic_disconnects_all_sockets_of_its_session() {
+async fn a_panic_ends_the_handler_alone() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
+    let (errors, mut failures) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
         answering(io);
+        io.middleware(|socket: Socket| async move {
+            assert!(socket.handshake().raw_auth().is_none(), "as asked");
+            Ok::<(), String>(())
+        });
+        io.event_middleware(
+            |EventName(name): EventName| async move { assert_ne!(name, "screened", "as asked") },
+        );
         io.on("check", |Data(fine): Data<bool>| async move { assert!(fine, "as asked") });
+        io.on("wait", |Data(fine): Data<bool>| async move {
+            tokio::task::yield_now().await;
+            assert!(fine, "as asked");
+        });
+        io.on("call", |Data(fine): Data<bool>| {
+            assert!(fine, "as asked");
+            async {}
+        });
+        io.on_error(move |_, error| errors.send(error.to_string()).unwrap());
         io.on_disconnecting(|socket: Socket| async move { assert!(socket.rooms().is_empty(), "once more") });
         for name in ["/", "/foo"] {
             let sender = sender.clone();
@@ -73,16 +90,28 @@ async fn a_handler_panic_disconnects_all_sockets_of_its_session() {
         }
     })
     .await;
-    let (mut other, _) = running.connect().await;
     let (mut ws, _) = running.connect().await;
     join(&mut ws, "/foo").await;
-    ws.send(r#"42["check",false]"#).await;
-    assert_eq!(ws.closed().await, Some(1011));
-    for _ in 0..2 {
-        assert_eq!(soon(reasons.recv()).await.unwrap(), "forced server close");
+    for event in ["check", "wait", "call"] {
+        ws.send(&format!(r#"421["{event}",false]"#)).await;
+        assert_eq!(ws.text().await, r#"431[{"error":"internal error"}]"#);
+        assert_eq!(soon(failures.recv()).await.unwrap(), format!("{event}: the handler panicked"));
+        ws.send(&format!(r#"42["{event}",false]"#)).await;
+        assert_eq!(soon(failures.recv()).await.unwrap(), format!("{event}: the handler panicked"));
     }
-    assert_eq!((running.io.len(), running.io.of("/foo").len()), (1, 0));
-    nothing_else(&mut other).await;
+    ws.send(r#"421["screened"]"#).await;
+    assert_eq!(ws.text().await, r#"431[{"error":"internal error"}]"#);
+    nothing_else(&mut ws).await;
+    assert_eq!((running.io.len(), running.io.of("/foo").len()), (1, 1));
+    assert_eq!(running.io.engine().stats().panics, 0);
+    let mut refused = running.open().await;
+    refused.send("40{}").await;
+    assert_eq!(refused.text().await, r#"44{"message":"internal error"}"#);
+    ws.close().await;
+    for _ in 0..2 {
+        assert!(soon(reasons.recv()).await.unwrap().starts_with("transport"));
+    }
+    assert_eq!((running.io.len(), running.io.of("/foo").len()), (0, 0));
 }
 
 /// A disconnecting socket cannot be disconnected again: its handlers are called once.

@@ -287,7 +287,7 @@ impl Driver {
 }
 
 /// Handles a task that is dropped before it completes: by a runtime that shuts down, or by the panic of a
-/// handler.
+/// hook.
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.completed {

@@ -191,8 +191,8 @@ impl Handler for Connection {
     }
 }
 
-/// A panic in a handler drops the session without [`on_close`](Handler::on_close). Its sockets must still
-/// leave their rooms.
+/// A panic in a hook drops the session without [`on_close`](Handler::on_close). Its sockets must still leave their
+/// rooms. A panic in a handler ends the handler alone.
 impl Drop for Connection {
     fn drop(&mut self) {
         for joining in self.joining.drain(..) {

@@ -95,6 +95,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug, Default, Deserialize, Error, PartialEq)]
 #[error("{message}")]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Refusal {
     /// Message of the middleware's error, or `Invalid namespace`.
     pub message: String,

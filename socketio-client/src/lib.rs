@@ -92,16 +92,26 @@ pub use self::socket::context::{
 };
 pub use self::socket::emit::Emitter;
 pub use self::socket::events::{Events, SocketEvent};
-pub use engineio::client::UrlError;
 #[cfg(feature = "tls")]
 pub use engineio::client::{CertificateError, Tls};
-pub use engineio::{Protocol, Sid, Transport};
+pub use engineio::client::{
+    ClientBuilder, Closed, HttpError, OpenError, Proxies, TransportError, UpgradeError, Url, UrlError,
+};
+pub use engineio::{Protocol, SendError, Sid, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;
 pub use socketio_events::object::Object;
-pub use socketio_events::reply::{Ack, Answer, Outcome, Reply};
+pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;
-pub use socketio_parser::{Args, Binary, Event, Limits, Packet, Parser, Payload, RawArgs, RawValue, Value};
+pub use socketio_parser::{
+    ArgError, Args, Binary, DecodeError, EncodeError, Event, Limits, Packet, Parser, Payload, RawArgs,
+    RawValue, ToArgs, Value,
+};
+
+/// The transport. Its types in signatures of this crate are re-exported.
+pub use engineio;
+/// Names and values of headers, for [`ManagerBuilder::header`].
+pub use http;
 
 /// The example of the README compiles.
 #[cfg(doctest)]

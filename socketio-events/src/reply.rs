@@ -43,6 +43,20 @@ pub trait Reply {
     fn reply(self, ack: Option<impl Answer>) -> Option<String>;
 }
 
+/// A result for handlers that use `?` with errors of any type. In a closure it names the type of the error, which
+/// the compiler cannot infer from `Ok(())`:
+///
+/// ```
+/// use socketio_events::reply::HandlerResult;
+///
+/// let handler = |number: String| async move {
+///     let number: u32 = number.parse()?;
+///     println!("{number}");
+///     HandlerResult::Ok(())
+/// };
+/// ```
+pub type HandlerResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
 /// A return value of a handler that answers nothing, such as one of "connect" or of any event: `()`, or a
 /// `Result<(), E>` whose error the error hook receives.
 #[diagnostic::on_unimplemented(

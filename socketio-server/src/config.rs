@@ -124,6 +124,37 @@ pub struct Recovery {
     pub max_sessions: usize,
 }
 
+/// Setters, for settings in one expression: `Recovery::default().max_bytes(1 << 20)`.
+impl Recovery {
+    /// Sets [`max_disconnection_duration`](Self::max_disconnection_duration).
+    #[must_use]
+    pub fn max_disconnection_duration(mut self, duration: Duration) -> Self {
+        self.max_disconnection_duration = duration;
+        self
+    }
+
+    /// Sets [`skip_middlewares`](Self::skip_middlewares).
+    #[must_use]
+    pub fn skip_middlewares(mut self, skip: bool) -> Self {
+        self.skip_middlewares = skip;
+        self
+    }
+
+    /// Sets [`max_bytes`](Self::max_bytes).
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_sessions`](Self::max_sessions).
+    #[must_use]
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
+    }
+}
+
 impl Default for Recovery {
     fn default() -> Self {
         Self {

@@ -91,6 +91,7 @@ impl<T> GatherError<T> {
 
 /// An incomplete result.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Partial<T> {
     /// The received answers.
     pub answers: Vec<T>,

@@ -100,9 +100,18 @@ pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;
 pub use socketio_events::object::Object;
-pub use socketio_events::reply::{Ack, Answer, Outcome, Reply};
+pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;
-pub use socketio_parser::{Args, Binary, Event, Parser, RawArgs, RawValue, Value};
+pub use socketio_parser::{
+    ArgError, Args, Binary, DecodeError, EncodeError, Event, Limits, Parser, RawArgs, RawValue, ToArgs, Value,
+};
+
+/// The transport. Its types in signatures of this crate are re-exported, except its `Server` and `ServerBuilder`.
+pub use engineio;
+pub use engineio::{
+    CloseReason, Compression, ConfigError, Cookie, Cors, CorsError, EngineLayer, PeerAddr, Protocol, Query,
+    RequestHead, SendError, Session, SlowConsumer, Transport,
+};
 
 /// The example of the README compiles.
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 //! Values and errors that handlers return.
 
 use serde::Serialize;
-use socketio_server::{Ack, Data, HandlerError, Namespace, Socket};
+use socketio_server::{Ack, Data, HandlerError, HandlerResult, Namespace, Socket};
 use tests::raw::soon;
 use tokio::sync::mpsc;
 
@@ -93,4 +93,27 @@ async fn an_error_can_be_an_answer_of_any_form() {
     ws.send(r#"42["half",7]"#).await;
     let error = soon(received.recv()).await.unwrap();
     assert_eq!(error, r#"failed: half: {"code":7,"hint":"an even number"}"#);
+}
+
+/// A closure that uses `?` with errors of several types.
+#[tokio::test]
+async fn a_closure_can_return_errors_of_any_type() {
+    let running = start(builder(), |io| {
+        io.on("double", |socket: Socket, Data(number): Data<String>| async move {
+            let number: u32 = number.parse()?;
+            socket.emit("doubled", &(number.checked_mul(2).ok_or("too large")?))?;
+            HandlerResult::Ok(())
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    for (number, answer) in [
+        ("x", r#"431[{"error":"invalid digit found in string"}]"#),
+        ("4000000000", r#"431[{"error":"too large"}]"#),
+        ("4", r#"42["doubled",8]"#),
+    ] {
+        ws.send(&format!(r#"421["double","{number}"]"#)).await;
+        assert_eq!(ws.text().await, answer);
+    }
+    assert_eq!(ws.text().await, "431[]");
 }

@@ -34,6 +34,7 @@ async fn rooms_and_members_are_consistent() {
     two.join(["r2", "r3"]);
     assert_eq!(names(&one.rooms()), [one.id(), "r1", "r2"]);
     assert_eq!(names(&one.joined_rooms()), ["r1", "r2"]);
+    assert_eq!(["r1", "r3", one.id(), two.id()].map(|room| one.is_in(room)), [true, false, true, false]);
     let lens = || ["r1", "r2", "r3"].map(|room| running.io.room_len(room));
     assert_eq!(lens(), [1, 2, 1]);
     one.leave("r1");
@@ -48,6 +49,7 @@ async fn rooms_and_members_are_consistent() {
     let (mut ws, _) = both.remove(0);
     one.disconnect(false);
     assert_eq!(ws.text().await, "41");
+    assert!(!one.is_in("r2") && !one.is_in(one.id()));
     assert!(one.rooms().is_empty() && running.io.rooms().is_empty());
 }
 

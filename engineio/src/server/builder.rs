@@ -41,6 +41,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Changes any setting of sessions, also those without a method of their own.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
     /// See [`Config::ping_interval`]. Default 25 s.
     pub fn ping_interval(mut self, interval: Duration) -> Self {
         self.config.ping_interval = interval;

@@ -51,11 +51,21 @@ impl<C: Context<Socket = Socket>, T: DeserializeOwned> Extract<C> for Auth<T> {
     }
 }
 
-/// A context with access to the server's state.
-pub trait Stateful {
+/// A context with access to the server's state: each context of a socket, and that of a server event. Extractors
+/// of one's own use it as a bound; it cannot be implemented elsewhere.
+pub trait Stateful: sealed::Sealed {
     /// The state.
     fn state(&self) -> &Extensions;
 }
+
+mod sealed {
+    /// Implemented by the contexts of this crate alone.
+    pub trait Sealed {}
+}
+
+impl<C: Context<Socket = Socket>> sealed::Sealed for C {}
+
+impl sealed::Sealed for ServerEventContext {}
 
 impl<C: Context<Socket = Socket>> Stateful for C {
     fn state(&self) -> &Extensions {

@@ -226,6 +226,14 @@ impl<S: Clone, M> Rooms<S, M> {
         std::iter::once(Arc::clone(&member.id)).chain(joined).collect()
     }
 
+    /// Whether a member is in a room. The room under its own id counts.
+    pub(crate) fn is_in(&self, key: MemberKey, name: &str) -> bool {
+        self.member(key).is_some_and(|member| {
+            *member.id == *name
+                || member.memberships.iter().any(|membership| *self.rooms[membership.room.0].name == *name)
+        })
+    }
+
     /// The names of all rooms with members, without the rooms of single ids.
     pub(crate) fn names(&self) -> Vec<Room> {
         self.by_name.keys().cloned().collect()

@@ -6,6 +6,7 @@ use socketio_cluster::Room;
 
 /// A change of the set of rooms. Each socket is in a room under its own id while it is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RoomEvent {
     /// A room was created.
     Created(Room),

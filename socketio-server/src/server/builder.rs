@@ -67,6 +67,17 @@ impl ServerBuilder {
         self
     }
 
+    /// Changes any setting of the Socket.IO layer, also those without a method of their own.
+    ///
+    /// ```
+    /// let io = socketio_server::Server::builder().configure(|config| config.max_namespaces = 4).build()?;
+    /// # Ok::<(), socketio_server::ConfigError>(())
+    /// ```
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
     /// Path of the server's requests, used if it is combined with other routes. Default `/socket.io`.
     pub fn path(self, path: impl Into<String>) -> Self {
         let path = path.into();
@@ -107,6 +118,14 @@ impl ServerBuilder {
     }
 
     /// Enables connection state recovery: see [`Config::connection_state_recovery`]. Default off.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use socketio_server::{Recovery, Server};
+    /// let recovery = Recovery::default().max_disconnection_duration(Duration::from_secs(60));
+    /// let io = Server::builder().connection_state_recovery(recovery).build()?;
+    /// # Ok::<(), socketio_server::ConfigError>(())
+    /// ```
     ///
     /// A client that reconnects in time has its previous id, rooms and [`data`](crate::Socket::data), and
     /// receives the missed events; [`Socket::recovered`] returns `true`. Requires clients of Socket.IO 4.6 or

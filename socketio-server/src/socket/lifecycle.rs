@@ -170,6 +170,12 @@ impl Socket {
         }
     }
 
+    pub(super) fn is_in_room(&self, room: &str) -> bool {
+        let mut early = false;
+        let member = self.0.state.member_or(|rooms| early = rooms.iter().any(|joined| **joined == *room));
+        member.map_or(early, |key| self.0.namespace.node.rooms.read().is_in(key, room))
+    }
+
     /// Disconnects the socket from its namespace. Later calls have no effect.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
         self.leave_after(reason, || {});

@@ -214,6 +214,11 @@ impl Socket {
         self.all_rooms()
     }
 
+    /// Whether the socket is in a room. The room under its own id counts; after the disconnection there is none.
+    pub fn is_in(&self, room: &str) -> bool {
+        self.is_in_room(room)
+    }
+
     /// The joined rooms: all except the one under its own id.
     pub fn joined_rooms(&self) -> Vec<Room> {
         let mut rooms = self.all_rooms();

@@ -120,11 +120,14 @@ async fn handlers_use_the_user_of_axum_login() {
         socket.join(format!("user:{name}"));
         Ok::<(), &str>(())
     });
-    members.on("who", |auth: Result<Extension<AuthSession<Users>>, ExtractError>, socket: Socket| async move {
-        let Extension(auth) = auth?;
-        let name = auth.user.map(|User(name)| name).unwrap_or_default();
-        Ok::<_, ExtractError>(Ack((socket.is_in(&format!("user:{name}")), name)))
-    });
+    members.on(
+        "who",
+        |auth: Result<Extension<AuthSession<Users>>, ExtractError>, socket: Socket| async move {
+            let Extension(auth) = auth?;
+            let name = auth.user.map(|User(name)| name).unwrap_or_default();
+            Ok::<_, ExtractError>(Ack((socket.is_in(&format!("user:{name}")), name)))
+        },
+    );
     let login = |mut auth: AuthSession<Users>| async move {
         let user = auth.authenticate("ada".to_owned()).await.unwrap().unwrap();
         auth.login(&user).await.unwrap();

@@ -42,6 +42,12 @@ pub struct Config {
     pub overflow: Overflow,
     /// Number of acknowledgements that a socket may wait for. Default 100,000; each costs about 100 bytes.
     pub max_pending_acks: usize,
+    /// Maximum number of binary parts of an event or acknowledgement that is sent. Default 10, as the official
+    /// decoder accepts; more are refused with
+    /// [`EmitError::TooManyAttachments`](crate::EmitError::TooManyAttachments), since the other side would close the
+    /// connection. A decoder with a higher `maxAttachments` permits a higher limit. Packets in msgpack have no
+    /// attachments.
+    pub max_attachments: usize,
     /// Number of handlers that may run at the same time, in all namespaces of the manager. Beyond it the
     /// connection is not read until one completes. Default 10,000.
     pub max_waiting_handlers: usize,
@@ -115,6 +121,7 @@ impl Default for Config {
             max_buffered: 8 << 20,
             overflow: Overflow::Refuse,
             max_pending_acks: 100_000,
+            max_attachments: 10,
             max_waiting_handlers: 10_000,
             max_waiting_events: 1024,
             max_early_events: 100_000,

@@ -6,7 +6,7 @@ use engineio::SendError;
 use engineio::client::OpenError;
 use serde::Deserialize;
 pub use socketio_events::ExtractError;
-use socketio_events::message::UnreadableError;
+use socketio_events::message::{TooManyAttachments, UnreadableError};
 use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
 
@@ -14,6 +14,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
+    /// The arguments have more binary parts than the other side accepts. It would have closed the connection.
+    #[error(transparent)]
+    TooManyAttachments(#[from] TooManyAttachments),
     /// The arguments or the event name cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),

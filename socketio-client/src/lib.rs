@@ -100,6 +100,7 @@ pub use engineio::client::{
 pub use engineio::{Protocol, SendError, Sid, Transport};
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;
+pub use socketio_events::message::TooManyAttachments;
 pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;

@@ -30,6 +30,26 @@ pub enum UnreadableError {
     Nested(#[from] DecodeError),
 }
 
+/// The packet has more binary parts than the peer accepts, which would close the connection: see
+/// `max_attachments` of the configuration.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("{count} binary parts, and the peer accepts {max} (`Config::max_attachments`)")]
+#[non_exhaustive]
+pub struct TooManyAttachments {
+    /// Number of binary parts.
+    pub count: usize,
+    /// The limit.
+    pub max: usize,
+}
+
+impl TooManyAttachments {
+    /// An error if there are more than `max`.
+    #[inline]
+    pub fn check(count: usize, max: usize) -> Result<(), Self> {
+        if count > max { Err(Self { count, max }) } else { Ok(()) }
+    }
+}
+
 /// An EVENT packet, encoded once for any number of sessions.
 pub fn event<A: ToArgs + ?Sized>(
     parser: Parser,

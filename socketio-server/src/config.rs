@@ -21,6 +21,12 @@ pub struct Config {
     /// acknowledgements are dropped and count as missing. Attachments count too, and each acknowledgement
     /// counts 128 bytes more. Costs this much memory until the broadcast is complete.
     pub max_gathered_bytes: usize,
+    /// Maximum number of binary parts of an event or acknowledgement that is sent. Default 10, as the official
+    /// decoder accepts; more are refused with
+    /// [`EmitError::TooManyAttachments`](crate::EmitError::TooManyAttachments), since the other side would close the
+    /// connection. A decoder with a higher `maxAttachments` permits a higher limit. Packets in msgpack have no
+    /// attachments.
+    pub max_attachments: usize,
     /// Maximum number of namespaces per connection. Default 64; a further CONNECT closes the connection.
     pub max_namespaces: usize,
     /// Maximum number of refused CONNECTs per connection. Default 100; a further one closes the connection.
@@ -86,6 +92,7 @@ impl Default for Config {
             ack_timeout: Duration::from_secs(30),
             max_pending_acks: 10_000,
             max_gathered_bytes: 64 << 20,
+            max_attachments: 10,
             max_namespaces: 64,
             max_refused_connects: 100,
             connect_burst: 64,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use socketio_cluster::{AdapterError, NodeId};
 pub use socketio_events::ExtractError;
-use socketio_events::message::UnreadableError;
+use socketio_events::message::{TooManyAttachments, UnreadableError};
 use socketio_parser::{DecodeError, EncodeError};
 use thiserror::Error;
 
@@ -15,6 +15,9 @@ use crate::cluster_health::AdapterHealth;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
+    /// The arguments have more binary parts than the other side accepts. It would have closed the connection.
+    #[error(transparent)]
+    TooManyAttachments(#[from] TooManyAttachments),
     /// The event name or the arguments cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),

@@ -1,11 +1,14 @@
 //! Values and errors that handlers return.
 
 use serde::Serialize;
-use socketio_server::{Ack, Data, HandlerError, HandlerResult, Namespace, Socket};
+use socketio_server::{
+    Ack, AckError, Binary, Data, EmitError, GatherError, HandlerError, HandlerResult, Namespace, Recovery,
+    Socket,
+};
 use tests::raw::soon;
 use tokio::sync::mpsc;
 
-use crate::support::{builder, start};
+use crate::support::{answering, builder, nothing_else, start};
 
 /// Collects the errors of handlers.
 fn errors(namespace: &Namespace) -> mpsc::UnboundedReceiver<String> {
@@ -116,4 +119,80 @@ async fn a_closure_can_return_errors_of_any_type() {
         assert_eq!(ws.text().await, answer);
     }
     assert_eq!(ws.text().await, "431[]");
+}
+
+fn parts(count: usize) -> Vec<Binary> {
+    vec![Binary(vec![1].into()); count]
+}
+
+/// The official decoder accepts ten attachments and closes the connection for more, so an event with more is
+/// refused when it is sent, wherever it comes from.
+#[tokio::test]
+async fn more_attachments_than_clients_accept_are_refused() {
+    let mut received = None;
+    let running = start(builder(), |io| {
+        answering(io);
+        received = Some(errors(io));
+        io.on("answer", |Data(count): Data<usize>| async move { Ack(parts(count)) });
+        io.on("tell", |namespace: Namespace, socket: Socket| async move {
+            let (few, many) = (parts(10), parts(11));
+            let refused = [
+                socket.emit("parts", &many).unwrap_err(),
+                socket.emit_when_ready("parts", &many).await.unwrap_err(),
+                namespace.emit("parts", &many).await.unwrap_err(),
+                namespace.to(socket.id()).emit("parts", &many).await.unwrap_err(),
+            ];
+            for error in refused {
+                assert!(
+                    matches!(&error, EmitError::TooManyAttachments(limit) if limit.max == 10),
+                    "{error:?}"
+                );
+            }
+            let waiting = socket.emit_with_ack::<()>("parts", &many).await.unwrap_err();
+            assert!(matches!(waiting, AckError::Emit(EmitError::TooManyAttachments(_))), "{waiting:?}");
+            let waiting = namespace.emit_with_ack::<()>("parts", &many).await.unwrap_err();
+            assert!(matches!(waiting, GatherError::Emit(EmitError::TooManyAttachments(_))), "{waiting:?}");
+            socket.emit("parts", &few)
+        });
+    })
+    .await;
+    let mut received = received.unwrap();
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"42["tell"]"#).await;
+    assert!(ws.text().await.starts_with(r#"4510-["parts",["#));
+    for _ in 0..10 {
+        assert_eq!(ws.binary().await, [1]);
+    }
+    ws.send(r#"421["answer",11]"#).await;
+    let text = "11 binary parts, and the peer accepts 10 (`Config::max_attachments`)";
+    assert_eq!(ws.text().await, format!(r#"431[{{"error":"{text}"}}]"#));
+    assert_eq!(soon(received.recv()).await.unwrap(), format!("other: acknowledgement not sent: {text}"));
+    nothing_else(&mut ws).await;
+}
+
+/// With recovery, events are encoded elsewhere; and the limit is a setting.
+#[tokio::test]
+async fn the_limit_of_attachments_is_a_setting() {
+    let builder = builder().connection_state_recovery(Recovery::default());
+    let running = start(builder.configure(|config| config.max_attachments = 12), |io| {
+        io.on("tell", |namespace: Namespace, socket: Socket, Data(count): Data<usize>| async move {
+            socket.emit("parts", &parts(count)).map_err(|error| error.to_string())?;
+            namespace.emit("parts", &parts(count)).await.map_err(|error| error.to_string())
+        });
+    })
+    .await;
+    let mut ws = running.open().await;
+    ws.send("40").await;
+    assert!(ws.text().await.starts_with("40{"));
+    ws.send(r#"421["tell",13]"#).await;
+    let text = "13 binary parts, and the peer accepts 12 (`Config::max_attachments`)";
+    assert_eq!(ws.text().await, format!(r#"431[{{"error":"{text}"}}]"#));
+    ws.send(r#"422["tell",12]"#).await;
+    for _ in 0..2 {
+        assert!(ws.text().await.starts_with(r#"4512-["parts",["#));
+        for _ in 0..12 {
+            assert_eq!(ws.binary().await, [1]);
+        }
+    }
+    assert_eq!(ws.text().await, "432[]");
 }

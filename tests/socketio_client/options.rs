@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::client::Proxies;
-use socketio_client::{ConnectError, Manager, Socket};
+use socketio_client::{AckError, Binary, ConnectError, EmitError, Manager, Socket};
 use socketio_server::Socket as Peer;
 use tests::raw::soon;
 use tests::tls;
@@ -97,4 +97,23 @@ async fn connected_does_not_wait_for_ever() {
     let patient = builder(addr).connected_timeout(None).build().socket("/");
     let waiting = tokio::time::timeout(Duration::from_millis(100), patient.connect().connected()).await;
     assert!(waiting.is_err());
+}
+
+/// The official decoder closes the connection for more than ten attachments, so the client refuses to send them.
+#[tokio::test]
+async fn more_attachments_than_servers_accept_are_refused() {
+    let parts = |count| vec![Binary(vec![1].into()); count];
+    let running = start().await;
+    for retries in [0, 1] {
+        let builder = builder(running.addr).configure(|config| config.retries = retries);
+        let socket = builder.build().socket("/");
+        connect(&socket).await.unwrap();
+        let error = socket.emit("echo", &parts(11)).unwrap_err();
+        assert!(
+            matches!(&error, EmitError::TooManyAttachments(limit) if (limit.count, limit.max) == (11, 10))
+        );
+        let error = soon(socket.emit_with_ack::<()>("echo", &parts(11))).await.unwrap_err();
+        assert!(matches!(error, AckError::Emit(EmitError::TooManyAttachments(_))), "{error:?}");
+        assert_eq!(soon(socket.emit_with_ack::<Vec<Binary>>("echo", &parts(10))).await.unwrap(), parts(10));
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use socketio_events::message::TooManyAttachments;
 use socketio_events::reply::{Answer, reject, send_once};
 use socketio_events::{context, message};
 use socketio_parser::ToArgs;
@@ -53,13 +54,14 @@ impl AckSender {
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         let namespace = self.socket.namespace.upgrade().ok_or(EmitError::Disconnected)?;
         let message = message::ack(namespace.config.parser, &namespace.name, self.id, args)?;
+        TooManyAttachments::check(message.attachments(), namespace.config.max_attachments)?;
         send_once(Some(&self.sent), || namespace.send_ack(self.attempt, message))
     }
 
     /// Reports that the return value of a handler could not be sent.
     #[cold]
     fn report_unsent(self, error: EmitError) {
-        if let EmitError::Encode(error) = &error {
+        if let EmitError::Encode(_) | EmitError::TooManyAttachments(_) = &error {
             // The server receives an error instead, so that it does not wait for the acknowledgement.
             reject(Some(self.clone()), &error.to_string());
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use socketio_events::emit::{EmitOptions, EmitTo};
-use socketio_events::message;
+use socketio_events::message::{self, TooManyAttachments};
 use socketio_parser::{RawArgs, ToArgs};
 use tokio::sync::oneshot;
 
@@ -144,6 +144,7 @@ impl Socket {
     ) -> Result<(), EmitError> {
         let namespace = &self.namespace;
         let message = message::event(namespace.config.parser, &namespace.name, ack_id, event, args)?;
+        TooManyAttachments::check(message.attachments(), namespace.config.max_attachments)?;
         let for_listeners = if namespace.has_outgoing_listeners() {
             Some(message::to_event(namespace.config.parser, event, args)?)
         } else {
@@ -161,6 +162,7 @@ impl Socket {
     ) -> Result<u64, EmitError> {
         let namespace = &self.namespace;
         let event = message::to_event(namespace.config.parser, event, args)?;
+        TooManyAttachments::check(event.args().attachments().len(), namespace.config.max_attachments)?;
         let timeout = options.timeout.or_else(|| namespace.ack_timeout());
         let number = namespace.enqueue(event, timeout, result)?;
         // The connection's task has the timer of the queue.

@@ -26,6 +26,9 @@ impl NamespaceNode {
         event: Option<Event>,
         make: impl FnOnce(u64) -> Result<Prepared, EmitError>,
     ) -> Result<Gathered<Answer>, EmitError> {
+        if let Some(event) = &event {
+            self.check_attachments(event)?;
+        }
         let deadline = deadline(timeout);
         let id = self.next_ack_id();
         let budget = self.ack_budget();
@@ -33,7 +36,7 @@ impl NamespaceNode {
         let mut receivers = BroadcastReceivers { id, members: Vec::new() };
         let mut over_limit = 0;
         if self.rooms.has_receivers(target) {
-            let message = make(id)?.compress(flags.compress);
+            let message = self.acceptable(make(id)?.compress(flags.compress))?;
             let waiting = || AckWaiter::Many(collector.clone());
             (receivers.members, over_limit) =
                 self.rooms.send_with_ack(target, id, &message, flags.volatile, waiting);

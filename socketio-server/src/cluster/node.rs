@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use engineio::sync::RwLock;
 use engineio::{Prepared, Text};
 use socketio_cluster::{Flags, Message};
+use socketio_events::message::TooManyAttachments;
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser};
 use tokio::sync::{Notify, watch};
@@ -36,6 +37,7 @@ pub(crate) struct NamespaceNode {
     cluster: OnceLock<Option<ClusterPeers>>,
     opened: Notify,
     next_ack: AtomicU64,
+    max_attachments: usize,
     /// Size limit in bytes of the acknowledgements of one broadcast.
     max_gathered_bytes: usize,
     /// Number of listeners of outgoing events. While it is 0, events are not decoded for them.
@@ -56,6 +58,7 @@ impl NamespaceNode {
             cluster,
             opened: Notify::new(),
             next_ack: AtomicU64::new(0),
+            max_attachments: config.max_attachments,
             max_gathered_bytes: config.max_gathered_bytes,
             outgoing: AtomicUsize::new(0),
             server_events: RwLock::default(),
@@ -127,6 +130,18 @@ impl NamespaceNode {
         self.cluster().map(ClusterPeers::stats).unwrap_or_default()
     }
 
+    /// The message, unless clients would refuse it for its binary parts.
+    #[inline]
+    pub(crate) fn acceptable(&self, message: Prepared) -> Result<Prepared, EmitError> {
+        TooManyAttachments::check(message.attachments(), self.max_attachments)?;
+        Ok(message)
+    }
+
+    /// Whether clients would accept the binary parts of an event.
+    pub(super) fn check_attachments(&self, event: &Event) -> Result<(), EmitError> {
+        Ok(TooManyAttachments::check(event.args().attachments().len(), self.max_attachments)?)
+    }
+
     /// Whether operations include other nodes.
     pub(crate) fn is_clustered(&self) -> bool {
         !matches!(self.cluster.get(), Some(None))
@@ -174,12 +189,12 @@ impl NamespaceNode {
             Some(log) if !flags.volatile => log.emit(
                 target,
                 || self.rooms.has_receivers(target),
-                |offset| Ok::<_, EmitError>(make(Some(offset))?.compress(flags.compress)),
+                |offset| self.acceptable(make(Some(offset))?.compress(flags.compress)),
                 |message| delivered = self.rooms.send(target, message, false),
             )?,
             _ => {
                 if self.rooms.has_receivers(target) {
-                    let message = make(None)?.compress(flags.compress);
+                    let message = self.acceptable(make(None)?.compress(flags.compress))?;
                     delivered = self.rooms.send(target, &message, flags.volatile);
                 }
             }
@@ -198,6 +213,8 @@ impl NamespaceNode {
         note: Option<&Text>,
         local_only: bool,
     ) -> Result<(), EmitError> {
+        // Also for the clients of other nodes, if this one has none.
+        self.check_attachments(&event)?;
         self.deliver_event(target, flags, &event, note)?;
         let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
         Ok(self.publish(local_only, message).await?)

@@ -62,7 +62,7 @@ impl AckSender {
         match &self.0 {
             To::Client { socket, id, sent } => {
                 let node = &socket.namespace_state().node;
-                let message = encode::ack(node.parser(), node.name(), *id, args)?;
+                let message = node.acceptable(encode::ack(node.parser(), node.name(), *id, args)?)?;
                 send_once(sent.as_deref(), || socket.send_prepared(message, false))
             }
             To::Server(reply, parser) => {
@@ -76,7 +76,7 @@ impl AckSender {
     /// informed.
     #[cold]
     fn lost(self, error: EmitError) {
-        if let EmitError::Encode(error) = &error {
+        if let EmitError::Encode(_) | EmitError::TooManyAttachments(_) = &error {
             // The client should not wait for its timeout because the answer cannot be encoded.
             reject(Some(self.clone()), &error.to_string());
         }

@@ -47,7 +47,7 @@ impl EmitTo for Socket {
             |offset| {
                 let (name, args) = (event.name(), event.args());
                 let message = encode::event(node.parser(), node.name(), None, name, args, Some(offset))?;
-                Ok::<_, EmitError>(message.compress(options.compress))
+                node.acceptable(message.compress(options.compress))
             },
             |message| sent = self.send_prepared(message.clone(), false),
         )?;
@@ -96,6 +96,7 @@ impl EmitWhenReady for Socket {
         }
         self.notify_outgoing_args(event, args)?;
         let message = encode::event(node.parser(), node.name(), None, event, args, None)?;
+        let message = node.acceptable(message)?;
         let mut sending = pin!(self.session().send_when_ready(message.compress(options.compress)));
         // The client may leave the namespace during the wait, and join again as a new socket.
         let sent = poll_fn(|cx| match self.is_connected() {
@@ -118,7 +119,7 @@ impl Socket {
         self.notify_outgoing_args(event, args)?;
         let node = &self.namespace_state().node;
         let message = encode::event(node.parser(), node.name(), ack_id, event, args, None)?;
-        self.send_prepared(message.compress(options.compress), options.volatile)
+        self.send_prepared(node.acceptable(message)?.compress(options.compress), options.volatile)
     }
 
     fn notify_outgoing_args<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {

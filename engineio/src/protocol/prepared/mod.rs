@@ -311,6 +311,12 @@ impl Prepared {
         text.into_iter().chain(self.binaries().iter().map(|part| PacketRef::Binary(BinaryRef(part))))
     }
 
+    /// Number of binary messages that follow the text. A message that is only binary has none.
+    #[inline]
+    pub fn attachments(&self) -> usize {
+        if self.head.is_empty() { 0 } else { self.binaries().len() }
+    }
+
     /// The binary messages. A note, which is last, is none of them.
     #[inline]
     fn binaries(&self) -> &[Binary] {

@@ -101,6 +101,7 @@ impl<S: EmitTo> Emitter<S> {
     ///
     /// The event could not be emitted, no acknowledgement arrived in time or before the socket was
     /// disconnected, the handler of the peer returned an error, or the acknowledgement is not a `T`.
+    #[doc(alias = "emitWithAck")]
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,

@@ -9,6 +9,26 @@ use crate::error::ExtractError;
 use crate::reply::Answer;
 
 /// An argument of a handler, extracted from the context of the call.
+///
+/// An implementation for an application's own type says by its bound where the argument is available: `C: Context` where
+/// there is a socket, `C: Carrier` where there is an event.
+///
+/// ```
+/// use socketio_events::ExtractError;
+/// use socketio_events::extract::{Carrier, Extract};
+///
+/// /// The number of arguments of the event.
+/// struct Count(usize);
+///
+/// impl<C: Carrier> Extract<C> for Count {
+///     fn extract(context: &mut C) -> Result<Self, ExtractError> {
+///         match context.event().args().len() {
+///             0 => Err(ExtractError::custom("an argument is expected")),
+///             count => Ok(Self(count)),
+///         }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of this handler",
     label = "`{Self}` is not available here",

@@ -26,6 +26,54 @@
 //! }
 //! ```
 //!
+//! # Arguments of handlers
+//!
+//! A handler is an async function or closure of up to eight arguments, in any order. The compiler checks that each is
+//! available where the handler is registered.
+//!
+//! | argument | value | available in |
+//! | --- | --- | --- |
+//! | [`Socket`] | the socket | all handlers and middlewares, except `on_server_event` |
+//! | [`Server`], [`Namespace`], [`WeakServer`] | the server, and the namespace of the handler | everywhere |
+//! | [`State<T>`](State) | a clone of [`ServerBuilder::state`] | everywhere |
+//! | [`Handshake`] | headers, query and address of the opening request | where there is a socket |
+//! | [`Auth<T>`](Auth) | the credentials of the client, deserialized | where there is a socket |
+//! | [`Extension<T>`](Extension) | an extension of the opening request, from a tower layer | where there is a socket |
+//! | [`Params`] | the parameters of a dynamic namespace | where there is a socket |
+//! | [`Data<T>`](Data) | an argument of the event, deserialized; a second `Data` is the second argument | `on`, `on_any`, `fallback`, `event_middleware`, `on_server_event` |
+//! | [`Arguments<T>`](Arguments), [`RawArgs`] | all arguments, deserialized or unread | as `Data` |
+//! | [`EventName`] | the name of the event | as `Data` |
+//! | `Option<`[`AckSender`]`>` | the right to answer, if an answer was requested | as `Data` |
+//! | [`DisconnectReason`] | why the socket leaves | `on_disconnecting`, `on_disconnect` |
+//! | `Result<T, `[`ExtractError`]`>` | any of these, with its error | where `T` is |
+//! | a type of your own | see [`Extract`] | |
+//!
+//! # Answers and errors
+//!
+//! The return value of a handler is the answer of an event, see [`Reply`]: `()`, [`Ack`]`(value)`, or a `Result`. An
+//! error is answered as `{"error": "…"}`, and as a value of any form with `Err(Ack(value))`. Errors that no client waits
+//! for go to [`Namespace::on_error`]; with `?` in a closure, [`HandlerResult`] names the type of the error. A handler that
+//! panics ends alone, and its event is answered with an error.
+//!
+//! # Behind axum and other frameworks
+//!
+//! [`Server::layer`] serves the requests below its path and passes all others on; [`Server::service`] is mounted by a
+//! router. Layers outside of it, such as those of tower-sessions and axum-login, add extensions to the request, which
+//! handlers take as [`Extension`]. With the feature `axum` the address of a client is that of `ConnectInfo`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use socketio_server::Server;
+//! # struct Router;
+//! # impl Router { fn new() -> Self { Self } fn layer<T>(self, _: T) -> Self { self } }
+//! # mod axum { pub async fn serve(_: tokio::net::TcpListener, _: super::Router) -> std::io::Result<()> { Ok(()) } }
+//! let io = Server::builder().build()?;
+//! let app = Router::new().layer(io.layer());
+//! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | default | what it adds |

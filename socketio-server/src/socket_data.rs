@@ -17,7 +17,11 @@ use serde_json::{Map, Value};
 pub struct SocketData(Mutex<Option<Box<Value>>>);
 
 impl SocketData {
-    /// Sets one value. Fails if the value cannot be converted to JSON, or if the data is not an object.
+    /// Sets one value.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be converted to JSON, or the data is not an object.
     pub fn set(&self, key: &str, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
         let mut data = self.0.lock();
@@ -60,6 +64,10 @@ impl SocketData {
     }
 
     /// The data, deserialized as `T`.
+    ///
+    /// # Errors
+    ///
+    /// The data does not deserialize into a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_value(self.to_value())
     }

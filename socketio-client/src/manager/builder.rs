@@ -15,6 +15,22 @@ use crate::driver;
 use crate::socket::{SharedHandle, Socket};
 
 /// Settings of a manager: of the connection, and of the sockets on it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use socketio_client::{Manager, Transport};
+///
+/// let manager = Manager::builder("https://example.com?room=lobby")?
+///     .path("/realtime/")
+///     .transports([Transport::WebSocket])
+///     .reconnection(|it| it.delay = Duration::from_millis(500))
+///     .ack_timeout(Duration::from_secs(10))
+///     .retries(3)
+///     .build();
+/// # drop(manager);
+/// # Ok::<(), socketio_client::UrlError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing exists before `build`"]
 pub struct ManagerBuilder {
@@ -112,6 +128,7 @@ impl ManagerBuilder {
     /// let manager = Manager::builder("http://localhost:3000")?.header("x-bot", "1").build();
     /// # Ok::<(), socketio_client::UrlError>(())
     /// ```
+    #[doc(alias = "extraHeaders")]
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -134,6 +151,7 @@ impl ManagerBuilder {
     ///
     /// The text is not PEM, contains no certificate, or one that cannot be used.
     #[cfg(feature = "tls")]
+    #[doc(alias = "ca")]
     pub fn ca_certificate(self, pem: impl AsRef<[u8]>) -> Result<Self, CertificateError> {
         let tls = Tls::trusting(pem)?;
         Ok(self.engine(|engine| engine.tls(tls)))
@@ -142,6 +160,7 @@ impl ManagerBuilder {
     /// Accepts any certificate of the server (`rejectUnauthorized: false`). Whoever is on the way to the server can
     /// read and change everything, so this is for tests and development alone.
     #[cfg(feature = "tls")]
+    #[doc(alias = "rejectUnauthorized")]
     pub fn danger_accept_invalid_certificates(self) -> Self {
         self.engine(|engine| engine.tls(Tls::danger_accept_invalid_certificates()))
     }
@@ -152,11 +171,13 @@ impl ManagerBuilder {
     }
 
     /// See [`Config::reconnection`].
+    #[doc(alias = "reconnectionDelay")]
     pub fn reconnection(self, change: impl FnOnce(&mut Reconnection)) -> Self {
         self.configure(|config| change(&mut config.reconnection))
     }
 
     /// See [`Config::connect_timeout`].
+    #[doc(alias = "timeout")]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.configure(|config| config.connect_timeout = timeout)
     }
@@ -168,6 +189,7 @@ impl ManagerBuilder {
     }
 
     /// See [`Config::ack_timeout`].
+    #[doc(alias = "ackTimeout")]
     pub fn ack_timeout(self, timeout: Duration) -> Self {
         self.configure(|config| config.ack_timeout = Some(timeout))
     }

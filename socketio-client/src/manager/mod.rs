@@ -15,6 +15,24 @@ use crate::manager_event::ManagerEvent;
 use crate::socket::{SharedHandle, Socket};
 
 /// One connection to a server, for any number of namespaces. This is a handle: clones share the connection.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use socketio_client::{Manager, ManagerEvent};
+///
+/// let manager = Manager::builder("http://localhost:3000")?.header("x-bot", "1").build();
+/// manager.on_event(|event| {
+///     if let ManagerEvent::ReconnectAttempt(number) = event {
+///         println!("attempt {number}");
+///     }
+/// });
+/// let (chat, admin) = (manager.socket("/chat"), manager.socket("/admin"));
+/// chat.connect().connected().await?;
+/// admin.auth(&"secret")?.connect().connected().await?;
+/// manager.close().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Manager(Arc<SharedHandle>);
 

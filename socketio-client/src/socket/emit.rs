@@ -46,6 +46,7 @@ impl Socket {
     /// The event could not be emitted, no acknowledgement arrived in time or before the socket was
     /// disconnected, the handler of the server returned an error
     /// ([`AckError::Remote`](crate::AckError::Remote) with its text), or the acknowledgement is not a `T`.
+    #[doc(alias = "emitWithAck")]
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,

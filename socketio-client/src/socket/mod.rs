@@ -35,6 +35,26 @@ pub(crate) type SharedHandle = shared::SharedHandle<Handlers>;
 /// without a handle until it is disconnected.
 ///
 /// Handlers should take the socket as an argument: a handler that owns a clone keeps the connection open.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use socketio_client::{Ack, AckError, Data, Socket};
+///
+/// let chat = Socket::new("http://localhost:3000/chat")?;
+/// chat.on("said", |Data(from): Data<String>, Data(text): Data<String>| async move { println!("{from}: {text}") });
+/// chat.on("name?", || async { Ack("ada") });
+/// chat.on_connect(|socket: Socket| async move { println!("connected as {:?}", socket.id()) });
+/// chat.connect().connected().await?;
+/// chat.emit("say", "hello")?;
+/// match chat.emit_with_ack::<u32>("count", "hello").await {
+///     Ok(count) => println!("{count}"),
+///     Err(AckError::Remote(text)) => println!("the server refuses: {text}"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// chat.close().await;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Socket {
     handle: Arc<SharedHandle>,
     namespace: Arc<Namespace>,
@@ -66,11 +86,13 @@ impl Socket {
     }
 
     /// Whether the socket is connected.
+    #[doc(alias = "connected")]
     pub fn is_connected(&self) -> bool {
         self.namespace.lock().id().is_some()
     }
 
     /// Whether the socket is connected, or tries to connect.
+    #[doc(alias = "active")]
     pub fn is_active(&self) -> bool {
         self.namespace.lock().is_active()
     }

@@ -34,6 +34,7 @@ impl Socket {
     }
 
     /// Registers a handler for all events. It is called before the handlers of the event's name.
+    #[doc(alias = "onAny")]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
@@ -43,6 +44,7 @@ impl Socket {
     }
 
     /// Same as [`on_any`](Self::on_any), before the handlers that are registered already.
+    #[doc(alias = "prependAny")]
     pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
@@ -53,11 +55,13 @@ impl Socket {
 
     /// Registers a listener for all outgoing events. It is called when an event is sent, not when it is
     /// buffered.
+    #[doc(alias = "onAnyOutgoing")]
     pub fn on_any_outgoing(&self, listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static) -> HandlerId {
         self.namespace.outgoing_listeners().push(Arc::new(listener))
     }
 
     /// Same as [`on_any_outgoing`](Self::on_any_outgoing), before the listeners that are registered already.
+    #[doc(alias = "prependAnyOutgoing")]
     pub fn prepend_any_outgoing(
         &self,
         listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static,
@@ -76,6 +80,7 @@ impl Socket {
 
     /// Registers a handler for failed attempts to connect. [`is_active`](Self::is_active) says whether
     /// another attempt follows.
+    #[doc(alias = "connect_error")]
     pub fn on_connect_error<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<ConnectErrorContext, M>,
@@ -118,11 +123,13 @@ impl Socket {
     }
 
     /// Removes all handlers that are registered for all events.
+    #[doc(alias = "offAny")]
     pub fn off_any(&self) {
         self.namespace.remove_handlers(|handlers| handlers.events.any.clear());
     }
 
     /// Removes a listener of outgoing events. `false` if it is not registered.
+    #[doc(alias = "offAnyOutgoing")]
     pub fn off_any_outgoing(&self, id: HandlerId) -> bool {
         self.namespace.remove_outgoing_listeners(|listeners| listeners.remove(id))
     }

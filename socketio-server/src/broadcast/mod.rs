@@ -22,6 +22,27 @@ use crate::rooms::Target;
 
 /// Builder of a broadcast or of another operation on many sockets. Each method returns a new builder, so a
 /// builder can be kept and reused.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use socketio_server::{GatherError, Server};
+/// # async fn example(io: Server) -> Result<(), Box<dyn std::error::Error>> {
+/// let members = io.to(["lobby", "news"]).except("quiet");
+/// members.clone().emit("said", "hello").await?;
+/// members.clone().volatile().emit("position", &[1, 2]).await?; // Clients that cannot take it now miss it.
+/// members.clone().sockets_join("archive").await?;
+/// for socket in members.clone().fetch_sockets().await? {
+///     println!("{} in {:?}", socket.id(), socket.rooms());
+/// }
+/// // All answers that came in time, whoever was silent.
+/// let answers = match members.timeout(Duration::from_millis(500)).emit_with_ack::<u32>("vote", &1).await {
+///     Err(GatherError::Partial(partial)) => partial.answers,
+///     complete => complete?,
+/// };
+/// # drop(answers);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Broadcast {
@@ -141,6 +162,10 @@ impl Broadcast {
 
     /// Sends the event to all selected sockets. It is encoded once, or not at all if no socket is selected.
     /// The method is async because other servers of a cluster may be involved.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be encoded, or other servers were not reached.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         for node in &*self.nodes() {
             if self.reaches_cluster(node) || node.has_outgoing() || node.is_recoverable(self.flags) {
@@ -157,6 +182,10 @@ impl Broadcast {
     }
 
     /// Sends the event `message`.
+    ///
+    /// # Errors
+    ///
+    /// See [`emit`](Self::emit).
     pub async fn send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         self.emit("message", args).await
     }
@@ -164,6 +193,12 @@ impl Broadcast {
     /// Sends the event and collects the acknowledgements, each one's first argument deserialized as `T`. An
     /// error contains those that arrived in time. Acknowledgements beyond
     /// [`max_gathered_bytes`](crate::Config::max_gathered_bytes) are dropped and count as missing.
+    ///
+    /// # Errors
+    ///
+    /// Some answers are missing ([`GatherError::Partial`], with those that arrived), the event was not sent,
+    /// a handler of a client failed, or an answer is not a `T`.
+    #[doc(alias = "emitWithAck")]
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -193,6 +228,11 @@ impl Broadcast {
 
     /// Finds all selected sockets, including those of other servers. An error contains those that were found
     /// in time.
+    ///
+    /// # Errors
+    ///
+    /// Other servers did not answer in time, or were not reached.
+    #[doc(alias = "fetchSockets")]
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
         let mut all = Gathered::default();
         for node in &*self.nodes() {
@@ -203,7 +243,12 @@ impl Broadcast {
         whole(all)
     }
 
-    /// Adds all selected sockets to rooms. An error means that other servers were not reached.
+    /// Adds all selected sockets to rooms.
+    ///
+    /// # Errors
+    ///
+    /// Other servers were not reached.
+    #[doc(alias = "socketsJoin")]
     pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
         let rooms = rooms.into_rooms();
         for node in &*self.nodes() {
@@ -212,7 +257,12 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Removes all selected sockets from rooms. An error means that other servers were not reached.
+    /// Removes all selected sockets from rooms.
+    ///
+    /// # Errors
+    ///
+    /// Other servers were not reached.
+    #[doc(alias = "socketsLeave")]
     pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
         let rooms = rooms.into_rooms();
         for node in &*self.nodes() {
@@ -221,8 +271,12 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Disconnects all selected sockets from the namespace; with `close`, closes their connections. An error
-    /// means that other servers were not reached.
+    /// Disconnects all selected sockets from the namespace; with `close`, closes their connections.
+    ///
+    /// # Errors
+    ///
+    /// Other servers were not reached.
+    #[doc(alias = "disconnectSockets")]
     pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
         for node in &*self.nodes() {
             node.disconnect(&self.target, close, self.local_only).await?;

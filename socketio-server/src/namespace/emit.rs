@@ -60,6 +60,10 @@ impl Namespace {
     }
 
     /// Sends an event to all sockets of the namespace.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be encoded, or other servers were not reached.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         self.all_sockets().emit(event, args).await
     }
@@ -70,6 +74,11 @@ impl Namespace {
     }
 
     /// Sends an event to all sockets of the namespace and collects the acknowledgements.
+    ///
+    /// # Errors
+    ///
+    /// See [`Broadcast::emit_with_ack`].
+    #[doc(alias = "emitWithAck")]
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -79,28 +88,52 @@ impl Namespace {
     }
 
     /// Finds all sockets, including those of other servers.
+    ///
+    /// # Errors
+    ///
+    /// Other servers did not answer in time, or were not reached.
+    #[doc(alias = "fetchSockets")]
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, GatherError<RemoteSocket>> {
         self.all_sockets().fetch_sockets().await
     }
 
-    /// Adds all sockets to rooms. An error means that other servers were not reached.
+    /// Adds all sockets to rooms.
+    ///
+    /// # Errors
+    ///
+    /// Other servers were not reached.
+    #[doc(alias = "socketsJoin")]
     pub async fn sockets_join(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
         self.all_sockets().sockets_join(rooms).await
     }
 
-    /// Removes all sockets from rooms. An error means that other servers were not reached.
+    /// Removes all sockets from rooms.
+    ///
+    /// # Errors
+    ///
+    /// Other servers were not reached.
+    #[doc(alias = "socketsLeave")]
     pub async fn sockets_leave(&self, rooms: impl IntoRooms) -> Result<(), AdapterError> {
         self.all_sockets().sockets_leave(rooms).await
     }
 
-    /// Disconnects all sockets from the namespace; with `close`, closes their connections. An error means
-    /// that other servers were not reached.
+    /// Disconnects all sockets from the namespace; with `close`, closes their connections.
+    ///
+    /// # Errors
+    ///
+    /// Other servers were not reached.
+    #[doc(alias = "disconnectSockets")]
     pub async fn disconnect_sockets(&self, close: bool) -> Result<(), AdapterError> {
         self.all_sockets().disconnect_sockets(close).await
     }
 
     /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event).
     /// Without a cluster it has no effect.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be encoded, or the other servers were not reached.
+    #[doc(alias = "serverSideEmit")]
     pub async fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         let event = encode::to_event(self.0.node.parser(), event, args)?;
         Ok(self.0.node.server_side_emit(event).await?)
@@ -128,6 +161,12 @@ impl Namespace {
 
     /// Sends an event to the other servers of the cluster and collects their answers, for at most
     /// [`ClusterLink::request_timeout`](crate::cluster::ClusterLink::request_timeout), by default 5 s.
+    ///
+    /// # Errors
+    ///
+    /// Other servers did not answer in time, or were not reached; the event cannot be encoded, or an answer
+    /// is not a `T`.
+    #[doc(alias = "serverSideEmitWithAck")]
     pub async fn server_side_emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,

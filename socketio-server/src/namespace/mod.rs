@@ -37,6 +37,20 @@ use crate::socket::{ConnectContext, DisconnectContext, EventContext, Kind, Names
 /// Handlers take the namespace of their socket as an argument. A handler that holds a `Namespace` would own what
 /// owns it, see [`WeakServer`](crate::WeakServer).
 ///
+/// ```
+/// # use socketio_server::{Ack, ConnectError, Data, Namespace, Server, Socket};
+/// # let io = Server::builder().build()?;
+/// let chat = io.of("/chat");
+/// chat.middleware(|socket: Socket| async move {
+///     let token = socket.handshake().header("authorization");
+///     token.map(drop).ok_or(ConnectError::new("who are you?"))
+/// });
+/// chat.on("count", |chat: Namespace| async move { Ack(chat.len()) });
+/// let id = chat.on("say", |chat: Namespace, Data(text): Data<String>| async move { chat.emit("said", &text).await });
+/// chat.off(id); // `on` returns an id to remove the handler, so it does not chain; `middleware` does.
+/// # Ok::<(), socketio_server::ConfigError>(())
+/// ```
+///
 /// # Panics
 ///
 /// The methods that register a handler or a middleware panic if it takes a [`State<T>`](crate::State) that the
@@ -125,6 +139,7 @@ impl Namespace {
 
     /// Adds a middleware that decides whether a client may join. Middlewares run in the order of
     /// registration. The first error refuses the client, which receives it as `connect_error`.
+    #[doc(alias = "use")]
     #[track_caller]
     pub fn middleware<H, M, E>(&self, middleware: H) -> &Self
     where
@@ -143,6 +158,7 @@ impl Namespace {
     /// error if the client requested an acknowledgement.
     ///
     /// While a middleware is pending, later events of the same client wait, so the order is preserved.
+    #[doc(alias = "socket.use")]
     #[track_caller]
     pub fn event_middleware<H, M>(&self, middleware: H) -> &Self
     where
@@ -157,6 +173,7 @@ impl Namespace {
 
     /// Calls `handler` for each socket that has joined. It may return a `Result<(), E>`, whose errors go to
     /// [`on_error`](Self::on_error).
+    #[doc(alias = "connection")]
     #[track_caller]
     pub fn on_connect<H, M>(&self, handler: H) -> HandlerId
     where
@@ -182,6 +199,7 @@ impl Namespace {
     }
 
     /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    #[doc(alias = "onAny")]
     #[track_caller]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
@@ -216,6 +234,7 @@ impl Namespace {
     }
 
     /// Calls `handler` before a socket leaves, while it is still in its rooms.
+    #[doc(alias = "disconnecting")]
     #[track_caller]
     pub fn on_disconnecting<H, M>(&self, handler: H) -> HandlerId
     where
@@ -301,6 +320,7 @@ impl Namespace {
 
     /// Calls `handler` for each event with this name that another server of the cluster sends. The return
     /// value is the answer.
+    #[doc(alias = "serverSideEmit")]
     #[track_caller]
     pub fn on_server_event<H, M>(&self, event: &str, handler: H) -> HandlerId
     where

@@ -85,16 +85,19 @@ impl ServerBuilder {
     }
 
     /// Time between the answer to a ping and the next ping. Default 25 s.
+    #[doc(alias = "pingInterval")]
     pub fn ping_interval(self, interval: Duration) -> Self {
         self.engine(|engine| engine.ping_interval(interval))
     }
 
     /// Maximum time for the answer to a ping. Default 20 s.
+    #[doc(alias = "pingTimeout")]
     pub fn ping_timeout(self, timeout: Duration) -> Self {
         self.engine(|engine| engine.ping_timeout(timeout))
     }
 
     /// Maximum size of a message in bytes (`maxHttpBufferSize`). Default 1,000,000.
+    #[doc(alias = "maxHttpBufferSize")]
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.limits = Limits { max_packet_bytes: bytes, ..self.config.limits };
         self.engine(|engine| engine.max_payload(bytes))
@@ -106,6 +109,7 @@ impl ServerBuilder {
     }
 
     /// See [`Config::connect_timeout`]. Default 45 s.
+    #[doc(alias = "connectTimeout")]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
         self
@@ -133,12 +137,14 @@ impl ServerBuilder {
     /// clients hide from the application.
     ///
     /// [`Socket::recovered`]: crate::Socket::recovered
+    #[doc(alias = "connectionStateRecovery")]
     pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
         self.config.connection_state_recovery = Some(recovery);
         self
     }
 
     /// See [`Config::cleanup_empty_child_namespaces`]. Default `false`.
+    #[doc(alias = "cleanupEmptyChildNamespaces")]
     pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
         self.config.cleanup_empty_child_namespaces = cleanup;
         self
@@ -183,6 +189,10 @@ impl ServerBuilder {
     }
 
     /// Builds the server.
+    ///
+    /// # Errors
+    ///
+    /// A setting of the transport is invalid.
     pub fn build(self) -> Result<Server, engineio::ConfigError> {
         let config = Arc::new(self.config);
         let state = Arc::new(self.state);

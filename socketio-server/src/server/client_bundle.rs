@@ -54,6 +54,7 @@ impl ServerBuilder {
     /// let io = Server::builder().serve_client("node_modules/socket.io/client-dist")?.build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "serveClient")]
     pub fn serve_client(self, folder: impl AsRef<Path>) -> Result<Self, BundleError> {
         let bundle = Bundle::read(folder.as_ref())?;
         Ok(self.engine(|engine| engine.resource(move |below, request| bundle.answer(below, request))))

@@ -69,6 +69,10 @@ impl Server {
     /// });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// The pattern is invalid.
     pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
         Ok(self.namespaces.of_pattern(Pattern::new(pattern)?))
     }
@@ -94,6 +98,7 @@ impl Server {
 
     /// Calls `hook` for each namespace that is created from now on (`new_namespace`), before the first client
     /// joins it. The hook may use the server; clients that request the namespace wait for it.
+    #[doc(alias = "new_namespace")]
     pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
         self.namespaces.on_new(Arc::new(hook));
     }
@@ -127,6 +132,10 @@ impl Server {
     }
 
     /// Serves the connections of a listener until [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// The listener cannot be used any more.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.engine.serve(listener).await
     }

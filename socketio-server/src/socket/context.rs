@@ -53,6 +53,11 @@ impl AckSender {
 
     /// Sends the answer. Has no effect if another handler has answered. Another server receives the first
     /// argument.
+    ///
+    /// # Errors
+    ///
+    /// The answer cannot be encoded, has too many binary parts, or does not fit into the outbox of the
+    /// client; or the client has left.
     pub fn send<A: ToArgs + ?Sized>(self, args: &A) -> Result<(), EmitError> {
         self.try_send(args)
     }

@@ -25,11 +25,13 @@ impl Socket {
     ///
     /// While any socket of a namespace has a listener, every broadcast in it is decoded and checked for
     /// listeners.
+    #[doc(alias = "onAnyOutgoing")]
     pub fn on_any_outgoing(&self, listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static) -> HandlerId {
         self.add_outgoing(listener, false)
     }
 
     /// The same as [`on_any_outgoing`](Self::on_any_outgoing), but before the existing listeners.
+    #[doc(alias = "prependAnyOutgoing")]
     pub fn prepend_any_outgoing(
         &self,
         listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static,
@@ -56,6 +58,7 @@ impl Socket {
     }
 
     /// Removes a listener of outgoing events.
+    #[doc(alias = "offAnyOutgoing")]
     pub fn off_any_outgoing(&self, id: HandlerId) -> bool {
         self.remove_outgoing(|listener| listener == id) > 0
     }

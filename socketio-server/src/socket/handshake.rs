@@ -24,6 +24,10 @@ impl Handshake {
     }
 
     /// The payload of CONNECT, deserialized. A missing payload counts as `{}`.
+    ///
+    /// # Errors
+    ///
+    /// The payload does not deserialize into a `T`.
     pub fn auth<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgError> {
         match &self.auth {
             Some(auth) => auth.parse(),
@@ -70,11 +74,13 @@ impl Handshake {
     }
 
     /// Whether the request has an Origin header, as browsers send for cross-origin requests (`xdomain`).
+    #[doc(alias = "xdomain")]
     pub fn is_cross_domain(&self) -> bool {
         self.header("origin").is_some()
     }
 
     /// Whether the client used TLS, according to the last proxy.
+    #[doc(alias = "secure")]
     pub fn is_secure(&self) -> bool {
         self.header("x-forwarded-proto") == Some("https")
     }

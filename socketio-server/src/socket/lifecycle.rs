@@ -68,6 +68,7 @@ impl Socket {
     }
 
     /// Whether the socket is in its namespace.
+    #[doc(alias = "connected")]
     pub fn is_connected(&self) -> bool {
         self.0.state.is_connected()
     }

@@ -49,6 +49,31 @@ use crate::socket_data::SocketData;
 /// A client in a namespace.
 ///
 /// This is a handle: clones refer to the same socket, and all methods may be called from any thread.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use socketio_server::{Args, Data, HandlerResult, Server, Socket};
+/// # let io = Server::builder().build()?;
+/// io.on_connect(|socket: Socket| async move {
+///     println!("{} from {:?}", socket.id(), socket.handshake().address());
+///     socket.join(["news", "lobby"]);
+///     socket.data().set("name", "ada")?;
+///     socket.emit("welcome", "hello")?; // One argument.
+///     socket.emit("welcome", &Args(("hello", 2)))?; // Two.
+///     HandlerResult::Ok(())
+/// });
+/// io.on("say", |socket: Socket, Data(text): Data<String>| async move {
+///     socket.to("lobby").emit("said", &text).await?; // The others in the room.
+///     socket.broadcast().except("quiet").emit("said", &text).await?; // All others but these.
+///     let wait = Duration::from_secs(5);
+///     let read = socket.timeout(wait).emit_with_ack::<bool>("read?", &text).await?; // The type of the answer.
+///     if !read && socket.is_in("guests") {
+///         socket.disconnect(true);
+///     }
+///     HandlerResult::Ok(())
+/// });
+/// # Ok::<(), socketio_server::ConfigError>(())
+/// ```
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
@@ -73,6 +98,7 @@ impl Socket {
     }
 
     /// The name of the namespace.
+    #[doc(alias = "nsp")]
     pub fn namespace(&self) -> &str {
         self.0.namespace.node.name()
     }
@@ -83,6 +109,7 @@ impl Socket {
     }
 
     /// The connection of the socket, shared with the client's other namespaces (`conn`).
+    #[doc(alias = "conn")]
     pub fn session(&self) -> &Session {
         &self.0.session
     }
@@ -122,12 +149,20 @@ impl Socket {
     ///
     /// The event is queued, in order, without waiting. Unlike a broadcast the call is not async, because no
     /// other server is involved.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be encoded, the socket has left, or its outbox is full.
     pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         self.emitter().emit(event, args)
     }
 
     /// Waits for space in the client's outbox, then sends the event. For producers that adapt to a slow
     /// client instead of losing it.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be encoded, or the socket has left.
     pub async fn emit_when_ready<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         self.emitter().emit_when_ready(event, args).await
     }
@@ -140,6 +175,20 @@ impl Socket {
     /// Sends an event and waits for the client's acknowledgement, whose first argument is deserialized as
     /// `T`. The wait is limited by [`Config::ack_timeout`](crate::Config::ack_timeout), or by
     /// [`timeout`](Self::timeout).
+    ///
+    /// ```
+    /// # async fn example(socket: socketio_server::Socket) -> Result<(), socketio_server::AckError> {
+    /// let color = socket.emit_with_ack::<String>("color?", &"sky").await?;
+    /// socket.emit_with_ack::<()>("received?", &color).await?; // Whatever the client answers.
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The event could not be emitted, no acknowledgement arrived in time or before the socket left, the client's
+    /// handler returned an error ([`AckError::Remote`](crate::AckError::Remote)), or the acknowledgement is not a `T`.
+    #[doc(alias = "emitWithAck")]
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -215,6 +264,7 @@ impl Socket {
     }
 
     /// Whether the socket is in a room. The room under its own id counts; after the disconnection there is none.
+    #[doc(alias = "socket.rooms.has")]
     pub fn is_in(&self, room: &str) -> bool {
         self.is_in_room(room)
     }

@@ -38,6 +38,7 @@ impl Socket {
     }
 
     /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    #[doc(alias = "onAny")]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
@@ -49,6 +50,7 @@ impl Socket {
     }
 
     /// The same as [`on_any`](Self::on_any), but before the existing handlers.
+    #[doc(alias = "prependAny")]
     pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
     where
         H: HandlerFn<EventContext, M>,
@@ -70,12 +72,14 @@ impl Socket {
     }
 
     /// Removes all handlers of any event from this socket.
+    #[doc(alias = "offAny")]
     pub fn off_any(&self) {
         self.remove(|table| table.any.clear());
     }
 
     /// Adds a middleware for the events of this socket, after the namespace's middlewares. See
     /// [`Namespace::event_middleware`](crate::Namespace::event_middleware).
+    #[doc(alias = "use")]
     pub fn event_middleware<H, M>(&self, middleware: H)
     where
         H: HandlerFn<EventContext, M>,

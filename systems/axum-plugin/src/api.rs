@@ -1,11 +1,9 @@
 //! The accessor: the Socket.IO server, as an argument of any HTTP handler and any event handler.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use engineio::sync::RwLock;
 use http::StatusCode;
 use http::request::Parts;
 use socketio_server::cluster::AdapterError;
@@ -84,22 +82,6 @@ impl IntoResponse for NoSocketPlugin {
 
 impl<C: Stateful> Extract<C> for SocketApi {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
-        let slot = context.state().get::<Slot>();
-        slot.and_then(|slot| slot.get()).ok_or(ExtractError::State(std::any::type_name::<Self>()))
-    }
-}
-
-/// Reference of event handlers to their server. It is cleared at shutdown, because the server owns the
-/// handlers.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Slot(Arc<RwLock<Option<SocketApi>>>);
-
-impl Slot {
-    pub(crate) fn set(&self, api: Option<SocketApi>) {
-        *self.0.write() = api;
-    }
-
-    pub(crate) fn get(&self) -> Option<SocketApi> {
-        self.0.read().clone()
+        Server::extract(context).map(Self)
     }
 }

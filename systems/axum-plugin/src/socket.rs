@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::{Extension, Router};
+use engineio::sync::Mutex;
 use socketio_server::ServerBuilder;
 
-use crate::api::{Slot, SocketApi};
+use crate::api::SocketApi;
 use crate::events::{HandlerInfo, SocketEvents};
 use crate::logs;
 use crate::options::SocketOptions;
@@ -21,7 +22,8 @@ pub struct SocketPlugin {
     events: Vec<SocketEvents>,
     handlers: Vec<HandlerInfo>,
     hooks: Hooks,
-    slot: Slot,
+    /// Until the shutdown.
+    api: Mutex<Option<SocketApi>>,
 }
 
 type Tune = Box<dyn FnOnce(ServerBuilder) -> ServerBuilder + Send + Sync>;
@@ -46,7 +48,7 @@ impl SocketPlugin {
             events: Vec::new(),
             handlers: Vec::new(),
             hooks: Hooks::default(),
-            slot: Slot::default(),
+            api: Mutex::default(),
         }
     }
 
@@ -105,7 +107,7 @@ impl Plugin for SocketPlugin {
     }
 
     fn on_ready(&mut self, router: Router) -> Result<Router, PluginError> {
-        let mut builder = self.options.builder().state(self.slot.clone());
+        let mut builder = self.options.builder();
         if self.options.engineio_logger {
             builder = logs::log_transport(builder);
         }
@@ -121,7 +123,7 @@ impl Plugin for SocketPlugin {
             events.bind(&namespace);
         }
         let api = SocketApi::new(io.clone());
-        self.slot.set(Some(api.clone()));
+        *self.api.lock() = Some(api.clone());
         if let Some(hook) = self.hooks.ready.take() {
             hook(&api);
         }
@@ -130,12 +132,12 @@ impl Plugin for SocketPlugin {
 
     fn on_shutdown(&self) -> ShutdownFuture<'_> {
         Box::pin(async {
-            let Some(api) = self.slot.get() else { return };
+            let api = self.api.lock().take();
+            let Some(api) = api else { return };
             if let Some(hook) = &self.hooks.shutdown {
                 hook(api.clone()).await;
             }
             api.drain(self.options.shutdown_deadline, self.options.shutdown_spread).await;
-            self.slot.set(None);
         })
     }
 

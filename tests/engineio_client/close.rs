@@ -85,6 +85,38 @@ async fn a_close_follows_queued_messages() {
     }
 }
 
+/// EIO-SRV-075, EIO-SRV-076, EIO-SRV-078, EIO-SRV-079, EIO-SRV-087
+#[tokio::test]
+async fn either_side_reports_who_closed() {
+    // The heartbeat has begun, and its deadline is far away.
+    let server = Server::builder().ping_interval(Duration::from_millis(20));
+    let mut running = start(server).await;
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        for by_server in [true, false] {
+            let mut client = connect_on(running.addr, transport).await;
+            let session = running.opened().await;
+            let heartbeat = running.find(|seen| matches!(seen, ServerEvent::Heartbeat).then_some(()));
+            tokio::select! {
+                () = heartbeat => {}
+                event = client.recv() => panic!("{event:?}"),
+            }
+            let at_client = if by_server {
+                session.close();
+                closed(&mut client).await
+            } else {
+                soon(client.close()).await
+            };
+            let reasons = (running.closed().await.to_string(), at_client.to_string());
+            let expected = if by_server {
+                ("forced close", "transport close")
+            } else {
+                ("transport close", "forced close")
+            };
+            assert_eq!((&*reasons.0, &*reasons.1), expected, "{transport:?}");
+        }
+    }
+}
+
 /// EIO-CLI-040
 #[tokio::test]
 async fn a_missed_heartbeat_deadline_closes_once() {

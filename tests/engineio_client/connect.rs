@@ -57,7 +57,7 @@ async fn all_transports_are_tried_if_configured() {
     }
 }
 
-/// EIO-CLI-031
+/// EIO-CLI-031, EIO-SRV-092
 #[tokio::test]
 async fn only_the_first_transport_is_tried_by_default() {
     let running = start(Server::builder().transports([Transport::WebSocket])).await;

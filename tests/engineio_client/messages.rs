@@ -1,8 +1,12 @@
 //! Messages in both directions, in every form.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use engineio::client::{Closed, TransportError};
-use engineio::{CloseReason, Fault, Message, Prepared, SendError, Server, Transport};
+use engineio::{CloseReason, Fault, Message, Prepared, SendError, Server, ServerBuilder, Transport};
+use futures_util::FutureExt;
 use tests::raw::{soon, start, start_echo, start_greeting};
 
 use crate::support::{builder, closed, connect, connect_on, message, ok, peer, upgraded};
@@ -63,19 +67,33 @@ async fn binary_is_sent_as_base64_if_configured() {
 /// EIO-CLI-071
 #[tokio::test]
 async fn posts_of_text_stay_within_the_limit_of_the_server() {
-    let running = start_echo(Server::builder().max_payload(100)).await;
+    let (server, posts) = counting_posts(Server::builder().max_payload(100));
+    let running = start_echo(server).await;
     let mut client = connect_on(running.addr, Transport::Polling).await;
     let texts = [("a", 99), ("b", 30), ("c", 30), ("d", 35), ("€", 33), ("f", 99)];
     echoed(&mut client, texts.map(|(text, times)| text.repeat(times).into()).into()).await;
+    assert_eq!(posts.load(Ordering::Relaxed), 4, "b, c and d fit into one");
+}
+
+/// Counts the POSTs that the server accepts.
+fn counting_posts(builder: ServerBuilder) -> (ServerBuilder, Arc<AtomicUsize>) {
+    let posts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&posts);
+    let builder = builder.on_headers(move |request, _| {
+        count.fetch_add(usize::from(request.method == http::Method::POST), Ordering::Relaxed);
+    });
+    (builder, posts)
 }
 
 /// EIO-CLI-005, EIO-CLI-088
 #[tokio::test]
 async fn posts_of_binary_stay_within_the_limit_of_the_server() {
-    let running = start_echo(Server::builder().max_payload(100)).await;
+    let (server, posts) = counting_posts(Server::builder().max_payload(100));
+    let running = start_echo(server).await;
     let mut client = connect_on(running.addr, Transport::Polling).await;
     let bytes = |len: usize| Message::from(vec![7; len]);
     echoed(&mut client, vec![bytes(72), bytes(20), "a".repeat(20).into(), bytes(20), bytes(72)]).await;
+    assert_eq!(posts.load(Ordering::Relaxed), 3, "the three short ones fit into one");
 }
 
 /// EIO-CLI-036
@@ -193,4 +211,66 @@ async fn queued_messages_are_sent_before_further_reads() {
         message(&mut client).await;
     }
     assert_eq!(running.message().await, "hello".into());
+}
+
+/// EIO-SRV-135, EIO-SRV-136, EIO-SRV-139, EIO-SRV-140
+#[tokio::test]
+async fn the_outbox_keeps_messages_until_they_are_written() {
+    let mut running = start(Server::builder()).await;
+    for transport in BOTH {
+        let mut client = connect_on(running.addr, transport).await;
+        let sender = client.sender();
+        // The session is not driven yet.
+        sender.send("1").unwrap();
+        let one = sender.queued_bytes();
+        sender.send("2").unwrap();
+        assert!(one > 0 && sender.queued_bytes() == 2 * one, "{transport:?}");
+        let mut second = std::pin::pin!(sender.flushed());
+        assert!(second.as_mut().now_or_never().is_none());
+        sender.send("3").unwrap();
+        tokio::select! {
+            flushed = soon(sender.flushed()) => flushed.unwrap(),
+            event = client.recv() => panic!("{event:?}"),
+        }
+        assert_eq!(second.now_or_never(), Some(Ok(())), "not after the third");
+        assert_eq!(sender.queued_bytes(), 0, "{transport:?}");
+        for expected in ["1", "2", "3"] {
+            assert_eq!(running.message().await, expected.into(), "{transport:?}");
+        }
+    }
+}
+
+/// EIO-SRV-137, EIO-SRV-138
+#[tokio::test]
+async fn messages_are_echoed_one_after_the_other() {
+    let running = start_echo(Server::builder()).await;
+    for transport in BOTH {
+        let mut client = connect_on(running.addr, transport).await;
+        for number in 0..3 {
+            client.sender().send(number.to_string()).unwrap();
+            assert_eq!(message(&mut client).await, number.to_string().into(), "{transport:?}");
+        }
+    }
+}
+
+/// EIO-SRV-162, EIO-SRV-163
+#[tokio::test]
+async fn headers_of_the_application_reach_the_server() {
+    let mut running = start(Server::builder()).await;
+    for transport in BOTH {
+        let builder = builder(running.addr)
+            .transports([transport])
+            .header(http::HeaderName::from_static("x-custom"), http::HeaderValue::from_static("my-value"))
+            .header(
+                http::header::COOKIE,
+                http::HeaderValue::from_static("user_session=NI2JlCKF90aE0sJZD9Zz"),
+            );
+        let _client = soon(builder.connect()).await.unwrap();
+        let session = running.opened().await;
+        assert_eq!(session.request().header("x-custom"), Some("my-value"), "{transport:?}");
+        assert!(
+            session.request().header("cookie").unwrap().starts_with("user_session=NI2J"),
+            "{transport:?}"
+        );
+    }
 }

@@ -125,6 +125,7 @@ async fn subprotocols_are_offered_and_checked() {
     }
 }
 
+/// EIO-SRV-073
 #[tokio::test]
 async fn a_silent_server_times_out() {
     // The peer answers only the handshake.

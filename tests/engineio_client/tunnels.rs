@@ -99,6 +99,23 @@ async fn both_transports_work_over_tls() {
     client.close().await;
 }
 
+/// EIO-SRV-130, EIO-SRV-131, EIO-SRV-132
+#[tokio::test]
+async fn client_certificates_are_presented() {
+    let running = start_echo(Server::builder()).await;
+    let (addr, clients) = tls::requiring_certificates(running.addr).await;
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let connect = |tls| {
+            let builder = Client::builder(&format!("https://localhost:{}", addr.port())).unwrap().tls(tls);
+            builder.transports([transport])
+        };
+        let mut client = soon(connect(clients.with_certificate.clone()).connect()).await.unwrap();
+        client.sender().send("hello").unwrap();
+        assert_eq!(message(&mut client).await, "hello".into(), "{transport:?}");
+        assert!(soon(connect(clients.without.clone()).connect()).await.is_err(), "{transport:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_untrusted_certificate_is_refused() {
     let running = start_echo(Server::builder()).await;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use engineio::client::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 
 /// TLS at `localhost` in front of a server, and settings that trust it.
 ///
@@ -27,16 +29,71 @@ pub async fn in_front_of(server: SocketAddr) -> (SocketAddr, Tls) {
 ///
 /// When no key can be made.
 pub async fn with_certificate(server: SocketAddr) -> (SocketAddr, String) {
-    let rcgen::CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate: CertificateDer<'static> = cert.der().clone();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let made = generate();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key.into())
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
         .unwrap();
+    (listen(server, config).await, made.cert.pem())
+}
+
+/// Settings of clients of a server that wants their certificates.
+pub struct Clients {
+    /// Presents the certificate that the server trusts.
+    pub with_certificate: Tls,
+    /// Presents none.
+    pub without: Tls,
+}
+
+/// TLS at `localhost` that refuses clients without a certificate.
+///
+/// # Panics
+///
+/// When no key can be made.
+pub async fn requiring_certificates(server: SocketAddr) -> (SocketAddr, Clients) {
+    let ((certificate, key), (of_client, key_of_client)) = (certificate(), certificate());
+    let provider = Arc::new(default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(of_client.clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![certificate.clone()], key.into())
+        .unwrap();
+    let with_certificate =
+        trusting(certificate.clone()).with_client_auth_cert(vec![of_client], key_of_client.into()).unwrap();
+    let without = trusting(certificate).with_no_client_auth();
+    let [with_certificate, without] = [with_certificate, without].map(|config| Tls::new(Arc::new(config)));
+    (listen(server, config).await, Clients { with_certificate, without })
+}
+
+/// A certificate for `localhost` that signs itself, and its key.
+fn certificate() -> (CertificateDer<'static>, PrivatePkcs8KeyDer<'static>) {
+    let made = generate();
+    (made.cert.der().clone(), PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()))
+}
+
+fn generate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
+}
+
+/// Settings of a client that trusts this certificate alone.
+fn trusting(certificate: CertificateDer<'static>) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+async fn listen(server: SocketAddr, config: ServerConfig) -> SocketAddr {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -50,5 +107,5 @@ pub async fn with_certificate(server: SocketAddr) -> (SocketAddr, String) {
             });
         }
     });
-    (addr, cert.pem())
+    addr
 }

@@ -57,6 +57,7 @@ fn message(text: &'static str) -> Packet {
     Packet::Message(text.into())
 }
 
+/// EIO-SRV-089
 #[test]
 fn a_session_ends_without_the_pings_of_the_server() {
     let (mut session, start) = machine(Protocol::V4, Transport::WebSocket);
@@ -65,6 +66,7 @@ fn a_session_ends_without_the_pings_of_the_server() {
     act(&mut session, Input::Timeout, start + 44 * SECOND, "None");
     act(&mut session, Input::Packet(ping("x")), start + 44 * SECOND, r#"Pong("x")"#);
     assert_eq!(session.poll_timeout(), Some(start + 89 * SECOND));
+    act(&mut session, Input::Timeout, start + 88 * SECOND, "None");
     act(&mut session, Input::Timeout, start + 89 * SECOND, "Closed(PingTimeout)");
     assert_eq!(session.poll_timeout(), None);
     act(&mut session, Input::Packet(message("b")), start + 89 * SECOND, "None");

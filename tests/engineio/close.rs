@@ -7,7 +7,7 @@ use tests::raw::{Request, Response, ServerEvent, start, start_echo, start_greeti
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// EIO-PROTO-20, EIO-SRV-078
+/// EIO-PROTO-20
 #[tokio::test]
 async fn a_close_packet_releases_the_waiting_poll_with_a_noop() {
     let mut running = start(Server::builder()).await;
@@ -19,7 +19,7 @@ async fn a_close_packet_releases_the_waiting_poll_with_a_noop() {
     assert_eq!(running.closed().await, CloseReason::TransportClose);
 }
 
-/// EIO-PROTO-21, EIO-SRV-079
+/// EIO-PROTO-21
 #[tokio::test]
 async fn a_close_packet_closes_the_websocket() {
     let mut running = start(Server::builder()).await;
@@ -65,7 +65,7 @@ async fn packets_behind_a_close_packet_are_not_delivered() {
     assert_eq!(messages, 1);
 }
 
-/// EIO-SRV-075, EIO-SRV-076
+/// The reasons at the client are those of `engineio_client::close`.
 #[tokio::test]
 async fn a_close_by_the_server_is_orderly() {
     let mut running = start(Server::builder()).await;

@@ -97,7 +97,7 @@ async fn a_revision_3_session_upgrades() {
     assert_eq!(ws.binary().await, [4, 9]);
 }
 
-/// EIO-SRV-088
+/// The times are those of `engineio::session::tests`.
 #[tokio::test]
 async fn a_silent_revision_3_client_times_out() {
     let short = std::time::Duration::from_millis(20);

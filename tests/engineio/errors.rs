@@ -74,7 +74,10 @@ async fn a_websocket_is_refused_before_the_101() {
         let refused = WebSocket::open(running.addr, &format!("/engine.io/?{query}")).await;
         assert_eq!(refused.err(), Some(400), "{query}");
     }
-    assert_eq!(errors.lock().unwrap().len(), 8);
+    let codes: Vec<_> = errors.lock().unwrap().iter().map(RequestError::code).collect();
+    assert_eq!(codes, [0, 5, 5, 0, 0, 0, 3, 1]);
+    let unknown = RequestError::UnknownTransport { transport: Some("__proto__".to_owned()) };
+    assert_eq!(errors.lock().unwrap()[5], unknown);
     let upgrade =
         Request::new("GET", "/engine.io/").header("connection", "Upgrade").header("upgrade", "websocket");
     let response = upgrade.send(running.addr).await;

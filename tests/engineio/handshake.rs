@@ -191,6 +191,7 @@ async fn polling_works_with_a_connection_per_request() {
 /// EIO-SRV-013
 #[tokio::test]
 async fn other_routes_are_not_affected() {
+    use http_body_util::BodyExt;
     use tower_service::Service;
     let running = start(Server::builder()).await;
     let inner = tower_fn(|_: http::Request<engineio::Body>| async {
@@ -198,8 +199,15 @@ async fn other_routes_are_not_affected() {
     });
     let mut service = tower_layer::Layer::layer(&running.server.layer(), inner);
     let request = |uri: &str| http::Request::builder().uri(uri).body(engineio::Body::default()).unwrap();
-    assert_eq!(service.call(request("/test")).await.unwrap().status(), 200);
-    assert_eq!(service.call(request("/engine.io/default/")).await.unwrap().status(), 400);
+    let mut both = Vec::new();
+    for uri in ["/test", "/engine.io/default/"] {
+        let response = service.call(request(uri)).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        both.push((status, String::from_utf8(body.to_vec()).unwrap()));
+    }
+    assert_eq!(both[0], (200, "mine".to_owned()));
+    assert_eq!(both[1], (400, r#"{"code":0,"message":"Transport unknown"}"#.to_owned()));
 }
 
 /// A function as a tower service.

@@ -12,7 +12,7 @@ fn beating(interval: u64, timeout: u64) -> ServerBuilder {
         .ping_timeout(Duration::from_millis(timeout))
 }
 
-/// EIO-PROTO-16, EIO-SRV-086
+/// EIO-PROTO-16
 #[tokio::test]
 async fn polling_receives_repeated_pings() {
     let running = start(beating(50, 10_000)).await;
@@ -34,13 +34,27 @@ async fn websocket_receives_repeated_pings() {
     }
 }
 
-/// EIO-PROTO-17, EIO-SRV-097
+/// EIO-PROTO-17
 #[tokio::test]
 async fn a_silent_polling_session_ends() {
     let mut running = start(beating(20, 20)).await;
     let client = running.polling().await;
     assert_eq!(running.closed().await, CloseReason::PingTimeout);
     assert_eq!(client.get().await.both(), (400, r#"{"code":1,"message":"Session ID unknown"}"#));
+    running.emptied().await;
+}
+
+/// EIO-SRV-097
+#[tokio::test]
+async fn a_ping_timeout_closes_the_polling_transport() {
+    let mut running = start(beating(20, 200)).await;
+    let client = running.polling().await;
+    assert_eq!(client.poll().await, "2");
+    // The client polls on, but sends no pong.
+    let parked = client.park(&running).await;
+    assert_eq!(parked.await.unwrap().both(), (200, "1"), "the waiting poll is closed");
+    assert_eq!(running.closed().await, CloseReason::PingTimeout);
+    assert_eq!(client.post("3").await.both(), (400, r#"{"code":1,"message":"Session ID unknown"}"#));
     running.emptied().await;
 }
 
@@ -55,7 +69,7 @@ async fn a_silent_websocket_is_closed() {
     running.emptied().await;
 }
 
-/// EIO-SRV-085
+/// The times are those of `engineio::session::tests`.
 #[tokio::test]
 async fn a_session_lives_for_interval_and_timeout() {
     // The ping itself shows that the interval has passed and the session is alive.
@@ -66,7 +80,6 @@ async fn a_session_lives_for_interval_and_timeout() {
     assert_eq!(running.closed().await, CloseReason::PingTimeout);
 }
 
-/// EIO-SRV-087
 #[tokio::test]
 async fn a_close_after_a_heartbeat_is_a_forced_close() {
     let mut running = start(beating(20, 60_000)).await;
@@ -78,7 +91,7 @@ async fn a_close_after_a_heartbeat_is_a_forced_close() {
     assert_eq!(running.closed().await, CloseReason::ForcedClose);
 }
 
-/// EIO-SRV-102
+/// The pong of a ping that was sent on the old transport arrives on the new one.
 #[tokio::test]
 async fn an_upgrade_keeps_a_session_with_a_missing_pong() {
     let mut running = start(beating(20, 10_000)).await;
@@ -93,7 +106,6 @@ async fn an_upgrade_keeps_a_session_with_a_missing_pong() {
     assert_eq!(ws.text().await, "2", "the heartbeat goes on over the new transport");
 }
 
-/// EIO-SRV-152, EIO-SRV-154
 #[tokio::test]
 async fn hooks_receive_heartbeat_packets() {
     let mut running = start(beating(4, 10_000)).await;

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use engineio::{Refusal, Server};
+use engineio::{CloseReason, Fault, Refusal, Server};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use tests::raw::{Request, WebSocket, start};
+use tests::raw::{Request, ServerEvent, WebSocket, start};
 
 const POLLING: &str = "/engine.io/?EIO=4&transport=polling";
 const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
@@ -65,9 +65,16 @@ async fn a_failing_middleware_refuses_the_request() {
 #[tokio::test]
 async fn the_payload_limit_applies_behind_a_middleware() {
     let builder = Server::builder().max_payload(5).middleware(|_| async { Ok(HeaderMap::new()) });
-    let running = start(builder).await;
+    let mut running = start(builder).await;
     let client = running.polling().await;
     assert_eq!(client.post("4too long").await.both(), (413, ""));
+    let ended = running.find(|seen| match seen {
+        ServerEvent::Close(reason, _) => Some(reason),
+        ServerEvent::Message(_, message) => panic!("{message:?} was delivered"),
+        _ => None,
+    });
+    assert_eq!(ended.await, CloseReason::TransportError(Fault::PayloadTooLarge));
+    assert_eq!(client.get().await.status, 400);
 }
 
 /// EIO-SRV-167, EIO-SRV-168

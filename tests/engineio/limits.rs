@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
-/// EIO-SRV-112
+/// EIO-SRV-112, EIO-SRV-114
 #[tokio::test]
 async fn a_post_over_the_limit_is_refused_and_ends_the_session() {
     for chunked in [false, true] {

@@ -8,7 +8,7 @@ use engineio::{Message, PacketType, Server};
 use tests::raw::{Request, ServerEvent, soon, start, start_echo, start_greeting};
 use tokio::io::AsyncWriteExt;
 
-/// EIO-PROTO-08, EIO-PROTO-13, EIO-SRV-110, EIO-SRV-114, EIO-SRV-115
+/// EIO-PROTO-08, EIO-PROTO-13, EIO-SRV-110, EIO-SRV-115
 #[tokio::test]
 async fn text_is_exchanged_in_both_directions() {
     let running = start_echo(Server::builder()).await;
@@ -54,7 +54,7 @@ async fn text_of_any_script_is_preserved() {
     }
 }
 
-/// EIO-SRV-111, EIO-SRV-116, EIO-SRV-144
+/// EIO-SRV-111, EIO-SRV-116
 #[tokio::test]
 async fn messages_are_delivered_once_and_in_order_before_the_close() {
     let running = start_greeting(Server::builder(), |session| {
@@ -122,7 +122,7 @@ async fn a_chunked_post_is_reassembled() {
     assert_eq!(running.message().await, Message::from("123"));
 }
 
-/// EIO-SRV-127, EIO-SRV-151, EIO-SRV-153
+/// EIO-SRV-151
 #[tokio::test]
 async fn hooks_receive_packets_flushes_and_drains() {
     let mut running = start_echo(Server::builder()).await;

@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engineio::{Message, Server, Session, WeakServer, handler_fn};
+use engineio::{CloseReason, Message, Server, Session, WeakServer, handler_fn};
 use tests::raw::{Request, WebSocket, soon, start, until};
 use tokio::net::TcpListener;
 
-/// EIO-SRV-077, EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
+/// EIO-SRV-107, EIO-SRV-108, EIO-SRV-109
 #[tokio::test]
 async fn a_server_close_leaves_no_state_and_frees_the_port() {
     let mut running = start(Server::builder()).await;
@@ -25,6 +25,35 @@ async fn a_server_close_leaves_no_state_and_frees_the_port() {
     running.emptied().await;
     assert_eq!(running.server.stats().outboxes, 0);
     drop(TcpListener::bind(running.addr).await.expect("the port is free"));
+}
+
+/// EIO-SRV-077
+#[tokio::test]
+async fn a_port_can_be_used_again_after_a_close() {
+    let first = start(Server::builder()).await;
+    let mut ws = first.websocket().await;
+    first.server.close();
+    assert_eq!(ws.closed().await, Some(1001));
+    first.emptied().await;
+    let (sender, mut closed) = tokio::sync::mpsc::unbounded_channel();
+    let again = Server::builder().build(move |_: &Session| Closing(sender.clone())).unwrap();
+    let listener = TcpListener::bind(first.addr).await.expect("the port is free");
+    let serving = again.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    let mut ws = WebSocket::open(first.addr, "/engine.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws.close().await;
+    assert_eq!(soon(closed.recv()).await.unwrap().to_string(), "transport close");
+}
+
+/// Reports the end of its session.
+struct Closing(tokio::sync::mpsc::UnboundedSender<CloseReason>);
+
+impl engineio::Handler for Closing {
+    fn on_message(&mut self, _: &Session, _: Message) {}
+    fn on_close(&mut self, _: &Session, reason: CloseReason) {
+        let _ = self.0.send(reason);
+    }
 }
 
 /// A session that opens while the server closes must not survive, or a drain would wait for it forever.

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use engineio::client::{Client, Event};
 use engineio::{Server, Transport};
-use tests::raw::{ServerEvent, start, start_echo};
+use futures_util::FutureExt;
+use hyper_util::rt::TokioIo;
+use tests::raw::{ServerEvent, soon, start, start_echo, start_greeting};
+use tokio::net::TcpListener;
+use tower_layer::Layer;
+use tower_service::Service;
 
 /// EIO-PROTO-22
 #[tokio::test]
@@ -138,17 +144,73 @@ async fn an_invalid_probe_message_ends_only_the_probe() {
     }
 }
 
-/// EIO-SRV-142, EIO-SRV-155
+/// EIO-SRV-142
+#[tokio::test]
+async fn a_send_during_a_probe_is_confirmed_and_arrives_once() {
+    let mut running = start(Server::builder()).await;
+    let client = running.polling().await;
+    let session = running.opened().await;
+    let mut ws = client.probe().await.unwrap();
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    let mut sent = session.send_tracked("once").unwrap();
+    assert!((&mut sent).now_or_never().is_none(), "no poll waits, and the WebSocket is on trial");
+    ws.send("5").await;
+    assert_eq!(ws.text().await, "4once");
+    soon(sent).await.unwrap();
+    session.send("next").unwrap();
+    assert_eq!(ws.text().await, "4next");
+    assert_eq!((session.queued_messages(), session.queued_bytes()), (0, 0));
+}
+
+/// EIO-SRV-144
+#[tokio::test]
+async fn messages_sent_at_the_connection_arrive_once_across_an_upgrade() {
+    let texts = ["a", "b", "c"];
+    for polls in 0..=2 {
+        let running = start_greeting(Server::builder(), move |session| {
+            for text in texts {
+                let session = session.clone();
+                // The last two are sent after the first has been taken by a poll, or by the WebSocket.
+                tokio::spawn(async move { session.send_when_ready(text).await });
+            }
+        })
+        .await;
+        let client = running.polling().await;
+        let mut ws = client.probe().await.unwrap();
+        let mut received = Vec::new();
+        for _ in 0..polls {
+            received.extend(client.poll().await.split('\u{1e}').map(str::to_owned));
+            if received.len() == 3 {
+                break;
+            }
+        }
+        ws.send("2probe").await;
+        assert_eq!(ws.text().await, "3probe");
+        ws.send("5").await;
+        while received.len() < 3 {
+            received.push(ws.text().await);
+        }
+        received.sort_unstable();
+        assert_eq!(received, ["4a", "4b", "4c"], "{polls} polls");
+        // Nothing arrives twice.
+        let session = running.server.sessions().remove(0);
+        session.send("end").unwrap();
+        assert_eq!(ws.text().await, "4end");
+    }
+}
+
+/// EIO-SRV-155
 #[tokio::test]
 async fn messages_are_delivered_once_and_in_order_across_an_upgrade() {
     let mut running = start_echo(Server::builder()).await;
-    let other = start(Server::builder().path("/foo")).await;
     let client = running.polling().await;
     let session = running.opened().await;
+    let watched = session.clone();
     let sending = tokio::spawn(async move {
         for number in 0..50 {
             session.send(format!("s{number}")).unwrap();
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     });
     let mut received = Vec::new();
@@ -180,7 +242,58 @@ async fn messages_are_delivered_once_and_in_order_across_an_upgrade() {
             received.iter().filter_map(|text| text.strip_prefix(kind)?.parse().ok()).collect();
         assert_eq!(numbers, (0..50).collect::<Vec<_>>(), "{kind}");
     }
+    assert_eq!(watched.transport(), Transport::WebSocket);
+    assert_eq!(watched.request().query().get("transport"), Some("polling"), "the first request stays");
     ws.send("1").await;
     assert_eq!(running.closed().await, engineio::CloseReason::TransportClose);
-    assert_eq!(other.server.stats().sessions, 0, "a second server is not disturbed");
+}
+
+/// EIO-SRV-155: a second server on the path `/foo` of the same listener is not disturbed, and the reason for the end on
+/// either side.
+#[tokio::test]
+async fn two_servers_on_one_listener_do_not_disturb_each_other() {
+    let (main, foo) = (start_echo(Server::builder()).await, start_echo(Server::builder().path("/foo")).await);
+    let both = foo.server.layer().layer(main.server.service());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let both = both.clone();
+            let service = hyper::service::service_fn(move |request| {
+                let mut both = both.clone();
+                async move { both.call(request).await }
+            });
+            let http = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        }
+    });
+    let mut clients = Vec::new();
+    for (mut running, path) in [(main, "/engine.io/"), (foo, "/foo/")] {
+        let builder = Client::builder(&format!("http://{addr}")).unwrap().path(path);
+        let mut client = soon(builder.connect()).await.unwrap();
+        assert_eq!(running.server.stats().sessions, 1, "{path}");
+        let mut upgraded = false;
+        let mut next = 0;
+        for number in 0..50 {
+            client.sender().send(format!("{number}")).unwrap();
+        }
+        while next < 50 || !upgraded {
+            match soon(client.recv()).await.unwrap() {
+                Event::Message(message) => {
+                    assert_eq!(message, next.to_string().into(), "{path}");
+                    next += 1;
+                }
+                Event::Upgraded => upgraded = true,
+                other => panic!("{other:?}"),
+            }
+        }
+        let session = running.opened().await;
+        assert_eq!(session.request().query().get("transport"), Some("polling"));
+        clients.push((running, client));
+    }
+    for (mut running, client) in clients {
+        assert_eq!(running.server.stats().sessions, 1);
+        assert_eq!(soon(client.close()).await.to_string(), "forced close");
+        assert_eq!(running.closed().await.to_string(), "transport close");
+    }
 }

@@ -138,6 +138,65 @@ fn in_revision_3_the_client_pings() {
     assert_eq!(wrong, failed(Fault::InvalidHeartbeatDirection));
 }
 
+/// EIO-SRV-085, EIO-SRV-086
+#[test]
+fn a_session_lives_for_interval_and_timeout_after_each_heartbeat() {
+    let millis = Duration::from_millis;
+    for (interval, timeout, heartbeat) in [(300, 100, None), (80, 50, Some(85))] {
+        let (ping_interval, ping_timeout) = (millis(interval), millis(timeout));
+        let config = Config { ping_interval, ping_timeout, ..Config::default() };
+        let start = Instant::now();
+        let mut session = Machine::new(Arc::new(config), Protocol::V4, Transport::Polling, start);
+        let mut from = start;
+        if let Some(heartbeat) = heartbeat {
+            assert_eq!(session.handle(Input::Timeout, start + ping_interval), Some(Action::Ping));
+            from = start + millis(heartbeat);
+            assert_eq!(session.handle(Input::Packet(Packet::Pong(Text::new())), from), None);
+        }
+        assert_eq!(session.handle(Input::Timeout, from + ping_interval - millis(1)), None, "no ping yet");
+        assert_eq!(session.handle(Input::Timeout, from + ping_interval), Some(Action::Ping));
+        let deadline = from + ping_interval + ping_timeout;
+        assert_eq!(session.handle(Input::Timeout, deadline - millis(1)), None, "alive");
+        let dead = Some(Action::Closed(CloseReason::PingTimeout, FinalPacket::Close));
+        assert_eq!(session.handle(Input::Timeout, deadline), dead);
+    }
+}
+
+/// EIO-SRV-088
+#[test]
+fn in_revision_3_a_silent_client_lives_for_interval_and_timeout() {
+    let millis = Duration::from_millis;
+    let config = Config { ping_interval: millis(300), ping_timeout: millis(100), ..Config::default() };
+    let start = Instant::now();
+    let mut session = Machine::new(Arc::new(config), Protocol::V3, Transport::WebSocket, start);
+    assert_eq!(session.handle(Input::Timeout, start + millis(350)), None, "alive");
+    assert_eq!(session.handle(Input::Timeout, start + millis(399)), None, "alive");
+    let dead = Some(Action::Closed(CloseReason::PingTimeout, FinalPacket::Close));
+    assert_eq!(session.handle(Input::Timeout, start + millis(400)), dead);
+}
+
+/// EIO-SRV-102
+#[test]
+fn the_heartbeat_goes_on_after_an_upgrade() {
+    let millis = Duration::from_millis;
+    let config = Config { ping_interval: millis(200), ping_timeout: millis(20), ..Config::default() };
+    let start = Instant::now();
+    let mut session = Machine::new(Arc::new(config), Protocol::V4, Transport::Polling, start);
+    assert_eq!(session.handle(Input::ProbeOpened, start + millis(150)), None);
+    let switch = session.handle(Input::ProbePacket(Packet::Upgrade), start + millis(150));
+    assert_eq!(switch, Some(Action::Switch));
+    // Far longer than the 500 ms of the row: the upgrade leaves no timer of polling behind.
+    let mut ping = start + millis(200);
+    for _ in 0..10 {
+        assert_eq!(session.poll_timeout(), Some(ping));
+        assert_eq!(session.handle(Input::Timeout, ping), Some(Action::Ping));
+        assert_eq!(session.handle(Input::Timeout, ping + millis(19)), None);
+        assert_eq!(session.handle(Input::Packet(Packet::Pong(Text::new())), ping + millis(19)), None);
+        ping += millis(219);
+    }
+    assert_eq!(session.state(), State::Open(Carrier::WebSocket));
+}
+
 #[test]
 fn in_revision_4_the_client_must_not_ping() {
     let (mut session, start) = machine(Protocol::V4, Transport::WebSocket);

@@ -8,6 +8,7 @@
 mod convert;
 #[cfg(any(feature = "server", feature = "client"))]
 mod frames;
+mod packet_ref;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use super::packet::{PacketType, Protocol};
 
 #[cfg(any(feature = "server", feature = "client"))]
 pub use self::frames::Frames;
+pub use self::packet_ref::{BinaryRef, PacketRef};
 
 /// Room for the largest frame header and the packet type.
 const HEADROOM: usize = MAX_HEADER_LEN + 1;
@@ -369,29 +371,6 @@ fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {
         // Revision 3 carries the packet type in base64 form too: "b4" and the data.
         (Protocol::V3, true) => [b"b4", &part.base64()[1..]].concat(),
         (Protocol::V3, false) => [&[PacketType::Message as u8], part.data.as_ref()].concat(),
-    }
-}
-
-/// A packet of a polling payload.
-pub enum PacketRef<'a> {
-    /// Type digit and data.
-    Text(&'a [u8]),
-    /// A binary message.
-    Binary(BinaryRef<'a>),
-}
-
-/// A binary message of a polling payload.
-pub struct BinaryRef<'a>(&'a Binary);
-
-impl<'a> BinaryRef<'a> {
-    /// The raw bytes.
-    pub fn data(&self) -> &'a [u8] {
-        &self.0.data
-    }
-
-    /// `b` and the base64 form, encoded once for all polling clients.
-    pub fn base64(&self) -> &'a [u8] {
-        self.0.base64()
     }
 }
 

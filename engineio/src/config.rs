@@ -51,24 +51,23 @@ pub enum SlowConsumer {
     /// The sender has to handle the error: wait with `Session::send_when_ready`, or drop the message. A
     /// broadcast waits for no session; a Socket.IO server counts the sessions that it skipped.
     Refuse,
-    /// The message is dropped, and the sender gets no error. For clients that can do without some messages, such as
-    /// those of a live chart.
+    /// The message is dropped, and the sender gets no error. For clients that can do without some messages,
+    /// such as those of a live chart.
     ///
-    /// The policies that drop messages count them: [`Session::dropped_messages`](crate::Session::dropped_messages) and
-    /// [`Stats::dropped_messages`](crate::Stats::dropped_messages). They drop whole messages with their attachments, but
-    /// no packets of the protocol, no messages that were sent with [`Session::send_tracked`](crate::Session::send_tracked)
-    /// or [`Session::send_regardless`](crate::Session::send_regardless), and none that is being written. A Socket.IO
-    /// acknowledgement is a message like others.
+    /// The policies that drop messages count them: `Session::dropped_messages` and
+    /// `Stats::dropped_messages`. They drop whole messages with their attachments, but no packets of the
+    /// protocol, no messages that were sent with `Session::send_tracked` or `Session::send_regardless`, and
+    /// none that is being written. A Socket.IO acknowledgement is a message like others.
     DropNewest,
-    /// The oldest messages that wait are dropped until the message fits: a client that reads again receives the latest
-    /// messages. A message that does not fit alone is dropped itself. Cost: a walk over the messages in front of those
-    /// that are dropped.
+    /// The oldest messages that wait are dropped until the message fits: a client that reads again receives
+    /// the latest messages. A message that does not fit alone is dropped itself. Cost: a walk over the
+    /// messages in front of those that are dropped.
     DropOldest,
     /// As [`DropOldest`](Self::DropOldest). In addition, a message with a key
-    /// ([`Prepared::conflate_by`](crate::Prepared::conflate_by)) replaces the one with the same key that still waits,
-    /// even if there is space: a client that is slow receives the latest value of each key. The new message goes to the
-    /// end of the queue, so messages stay in the order of sending. Cost: each message with a key is compared with those
-    /// that wait for the client.
+    /// ([`Prepared::conflate_by`](crate::Prepared::conflate_by)) replaces the one with the same key that
+    /// still waits, even if there is space: a client that is slow receives the latest value of each key. The
+    /// new message goes to the end of the queue, so messages stay in the order of sending. Cost: each message
+    /// with a key is compared with those that wait for the client.
     Conflate,
 }
 

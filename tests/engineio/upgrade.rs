@@ -248,8 +248,8 @@ async fn messages_are_delivered_once_and_in_order_across_an_upgrade() {
     assert_eq!(running.closed().await, engineio::CloseReason::TransportClose);
 }
 
-/// EIO-SRV-155: a second server on the path `/foo` of the same listener is not disturbed, and the reason for the end on
-/// either side.
+/// EIO-SRV-155: a second server on the path `/foo` of the same listener is not disturbed, and the reason for
+/// the end on either side.
 #[tokio::test]
 async fn two_servers_on_one_listener_do_not_disturb_each_other() {
     let (main, foo) = (start_echo(Server::builder()).await, start_echo(Server::builder().path("/foo")).await);

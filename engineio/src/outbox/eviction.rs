@@ -20,8 +20,8 @@ pub(super) enum Refused {
 }
 
 impl Inner {
-    /// Decides about a message that is not accepted. If the whole server is full, only sessions that hold much memory
-    /// count as slow.
+    /// Decides about a message that is not accepted. If the whole server is full, only sessions that hold
+    /// much memory count as slow.
     #[cold]
     #[inline(never)]
     pub(super) fn refused(&mut self, error: SendError, is_kept: bool, len: usize) -> Refused {
@@ -91,7 +91,8 @@ impl Inner {
         if self.counted != 0 {
             self.settle();
         }
-        // Tasks that wait for the dropped message are woken by the driver. The caller of a push may hold a lock.
+        // Tasks that wait for the dropped message are woken by the driver. The caller of a push may hold a
+        // lock.
         self.rouse();
         true
     }

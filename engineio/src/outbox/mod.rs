@@ -274,7 +274,8 @@ impl Outbox {
     }
 }
 
-/// Releases the lock, and then drops the messages that a policy dropped, and wakes the driver if the change requires it.
+/// Releases the lock, and then drops the messages that a policy dropped, and wakes the driver if the change
+/// requires it.
 #[inline]
 fn release(mut inner: MutexGuard<'_, Inner>) {
     let driver = match inner.attention {

@@ -326,8 +326,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes the ids of sessions. Ids are secrets and must be unguessable. Default: 128 random bits, in 22 characters.
-    /// The official server's ids have 120 bits in 20 characters; nothing depends on the length.
+    /// Makes the ids of sessions. Ids are secrets and must be unguessable. Default: 128 random bits, in 22
+    /// characters. The official server's ids have 120 bits in 20 characters; nothing depends on the length.
     pub fn generate_id<F, Fut, E>(mut self, generate: F) -> Self
     where
         F: Fn(&Parts) -> Fut + Send + Sync + 'static,
@@ -365,9 +365,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Observes all sessions: their packets, heartbeats, upgrades and ends. It replaces an earlier observer. Unlike a
-    /// [`Handler`](crate::Handler), it does not belong to one session, and a server of a protocol on top, such as
-    /// Socket.IO, can have one too. Cost: a call for each event; nothing without an observer.
+    /// Observes all sessions: their packets, heartbeats, upgrades and ends. It replaces an earlier observer.
+    /// Unlike a [`Handler`](crate::Handler), it does not belong to one session, and a server of a protocol on
+    /// top, such as Socket.IO, can have one too. Cost: a call for each event; nothing without an observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.options.observer = Some(Observing::new(observer));
         self

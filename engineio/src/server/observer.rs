@@ -9,11 +9,12 @@ use crate::config::Transport;
 use crate::protocol::packet::Packet;
 use crate::protocol::prepared::Prepared;
 
-/// Observes all sessions of a server: the events that the official server emits on the engine and on its sockets. See
-/// [`ServerBuilder::observer`](crate::ServerBuilder::observer).
+/// Observes all sessions of a server: the events that the official server emits on the engine and on its
+/// sockets. See [`ServerBuilder::observer`](crate::ServerBuilder::observer).
 ///
-/// The session's task calls the methods, and the sender of a message [`on_packet_create`](Self::on_packet_create), so they
-/// must not block. They run after the same methods of the session's [`Handler`](crate::Handler).
+/// The session's task calls the methods, and the sender of a message
+/// [`on_packet_create`](Self::on_packet_create), so they must not block. They run after the same methods of
+/// the session's [`Handler`](crate::Handler).
 pub trait Observer: Send + Sync + 'static {
     /// A session opened (`connection`). Its handler exists already.
     fn on_open(&self, session: &Session) {
@@ -25,8 +26,8 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (session, packet);
     }
 
-    /// A packet is about to be queued (`packetCreate`): a message, or a ping or pong of the heartbeat. The outbox may
-    /// still refuse it.
+    /// A packet is about to be queued (`packetCreate`): a message, or a ping or pong of the heartbeat. The
+    /// outbox may still refuse it.
     fn on_packet_create(&self, session: &Session, packet: &Prepared) {
         let _ = (session, packet);
     }

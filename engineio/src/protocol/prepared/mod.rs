@@ -192,8 +192,8 @@ impl Prepared {
     }
 
     /// Marks the message as the latest value of `key`. With
-    /// [`SlowConsumer::Conflate`](crate::SlowConsumer::Conflate) it replaces a message with the same key that waits in
-    /// the outbox of a session. With other policies the key has no effect.
+    /// [`SlowConsumer::Conflate`](crate::SlowConsumer::Conflate) it replaces a message with the same key that
+    /// waits in the outbox of a session. With other policies the key has no effect.
     #[must_use]
     pub fn conflate_by(mut self, key: NonZeroU32) -> Self {
         self.key = Some(key);

@@ -12,11 +12,12 @@ use crate::io::{Io, Upgrading};
 use crate::server::Server;
 
 impl Server {
-    /// Accepts a WebSocket that another server has opened: `stream` is the connection behind its response of 101, and
-    /// `request` the request before it, with its headers. It opens a session, or upgrades the one that the request names.
+    /// Accepts a WebSocket that another server has opened: `stream` is the connection behind its response of
+    /// 101, and `request` the request before it, with its headers. It opens a session, or upgrades the one
+    /// that the request names.
     ///
-    /// The request passes all checks of a request for a WebSocket, on any path. The response of 101 must name no extension,
-    /// and no subprotocol but the first one that the client offers.
+    /// The request passes all checks of a request for a WebSocket, on any path. The response of 101 must name
+    /// no extension, and no subprotocol but the first one that the client offers.
     ///
     /// # Errors
     ///

@@ -33,8 +33,8 @@ impl Compression {
         self
     }
 
-    /// The level of zlib, from 0 (none) to 9 (smallest). Default 6. A higher level costs more processor time for fewer
-    /// bytes; one above 9 counts as 9.
+    /// The level of zlib, from 0 (none) to 9 (smallest). Default 6. A higher level costs more processor time
+    /// for fewer bytes; one above 9 counts as 9.
     pub fn level(mut self, level: u32) -> Self {
         self.level = level.min(9);
         self

@@ -48,7 +48,8 @@ pub(crate) struct Shared {
 /// Called for each packet that is about to be queued.
 pub(crate) type OnCreate = Arc<dyn Fn(&Session, &Prepared) + Send + Sync>;
 
-/// The parts of a session that belong to its server: its share of the memory, and the observer of its packets.
+/// The parts of a session that belong to its server: its share of the memory, and the observer of its
+/// packets.
 pub(crate) struct SessionMemory {
     pub(crate) outbox: Outbox,
     pub(crate) received: Arc<Budget>,
@@ -221,7 +222,8 @@ impl Session {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Reports a packet that is about to be queued to the observer, if there is one and the session accepts packets.
+    /// Reports a packet that is about to be queued to the observer, if there is one and the session accepts
+    /// packets.
     #[inline]
     pub(crate) fn created(&self, packet: &Prepared) {
         if let Some(on_create) = &self.0.on_create {

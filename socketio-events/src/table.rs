@@ -79,6 +79,11 @@ impl<T: ?Sized> List<T> {
         self.0.is_empty()
     }
 
+    /// The ids of the handlers, in the order of the calls.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = HandlerId> {
+        self.0.iter().map(|entry| entry.id)
+    }
+
     /// The handlers, in the order of the calls.
     pub fn calls(&self) -> impl DoubleEndedIterator<Item = &Arc<T>> + ExactSizeIterator {
         self.0.iter().map(|entry| &entry.call)
@@ -195,7 +200,7 @@ impl<C> Clone for Table<C> {
 
 impl<T: ?Sized> fmt::Debug for List<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|entry| entry.id)).finish()
+        f.debug_list().entries(self.ids()).finish()
     }
 }
 

@@ -69,13 +69,22 @@ async fn a_socket_has_its_own_handlers() {
         });
     })
     .await;
-    let (mut ws, _) = running.connect().await;
+    let (mut ws, id) = running.connect().await;
     for events in [&["first", "any", "own", "once"][..], &["first", "any", "own"]] {
         ws.send(r#"42["x",null]"#).await;
         for event in events {
             assert_eq!(ws.text().await, format!(r#"42["{event}",null]"#));
         }
     }
+    nothing_else(&mut ws).await;
+    let socket = running.io.socket(&id).unwrap();
+    let [first, any] = socket.listeners_any()[..] else { panic!("two handlers of any event") };
+    assert!(socket.off(first));
+    assert_eq!(socket.listeners_any(), [any]);
+    socket.off_any();
+    assert!(socket.listeners_any().is_empty());
+    ws.send(r#"42["x",null]"#).await;
+    assert_eq!(ws.text().await, r#"42["own",null]"#);
     nothing_else(&mut ws).await;
 }
 

@@ -135,3 +135,86 @@ async fn an_event_of_a_disconnected_socket_is_dropped() {
     join(&mut ws, "/").await;
     nothing_else(&mut ws).await;
 }
+
+/// As with the official server: the handlers of any event come before the middlewares, and hear refused events.
+#[tokio::test]
+async fn handlers_of_any_event_run_before_the_middlewares() {
+    let notes = Notes::default();
+    let says = |text: &'static str| {
+        let notes = Arc::clone(&notes);
+        move |EventName(name): EventName| {
+            note(&notes, format!("{text} {name}"));
+            async {}
+        }
+    };
+    let running = start(builder(), |io| {
+        answering(io);
+        let refusing = says("middleware");
+        io.on("x", says("named"));
+        io.on("renamed", says("named"));
+        io.on_any(says("any"));
+        io.prepend_any(says("first of any"));
+        io.event_middleware(move |name: EventName| {
+            let passed = match name.0.as_str() {
+                "bad" => Err("refused"),
+                "old" => Ok(Some(Rewrite::new("renamed", &()).unwrap())),
+                _ => Ok(None),
+            };
+            drop(refusing(name));
+            async { passed }
+        });
+        let (own, own_any) = (says("own"), says("own of any"));
+        io.on_connect(move |socket: Socket| {
+            socket.on("x", own.clone());
+            socket.on_any(own_any.clone());
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, id) = running.connect().await;
+    for event in ["x", "bad", "old"] {
+        ws.send(&format!(r#"42["{event}"]"#)).await;
+    }
+    nothing_else(&mut ws).await;
+    let heard =
+        |event: &str| ["first of any", "any", "own of any", "middleware"].map(|by| format!("{by} {event}"));
+    let mut expected = heard("x").to_vec();
+    expected.extend(["named x".to_owned(), "own x".to_owned()]);
+    expected.extend(heard("bad"));
+    expected.extend(heard("old"));
+    expected.push("named renamed".to_owned());
+    expected.extend(heard("still there?"));
+    assert_eq!(std::mem::take(&mut *notes.lock().unwrap()), expected);
+
+    let socket = running.io.socket(&id).unwrap();
+    assert_eq!((running.io.listeners_any().len(), socket.listeners_any().len()), (2, 1));
+    assert!(running.io.off(running.io.listeners_any()[0]) && socket.off(socket.listeners_any()[0]));
+    running.io.off_any();
+    assert!(running.io.listeners_any().is_empty() && socket.listeners_any().is_empty());
+    nothing_else(&mut ws).await;
+    assert_eq!(*notes.lock().unwrap(), ["middleware still there?"]);
+}
+
+/// Neither middlewares nor handlers get the event of a socket that is not connected any more.
+#[tokio::test]
+async fn a_handler_of_any_event_can_disconnect_the_socket() {
+    let running = start(builder(), |io| {
+        io.on_any(|socket: Socket, EventName(name): EventName| async move {
+            if name == "bad" {
+                socket.disconnect(false);
+            }
+        });
+        io.event_middleware(|EventName(name): EventName| {
+            assert_ne!(name, "bad");
+            async {}
+        });
+        answering(io);
+        io.on("bad", |socket: Socket| async move { socket.emit("called", &()) });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    ws.send(r#"421["bad"]"#).await;
+    assert_eq!(ws.text().await, "41");
+    join(&mut ws, "/").await;
+    nothing_else(&mut ws).await;
+}

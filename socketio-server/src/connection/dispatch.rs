@@ -52,6 +52,9 @@ impl Connection {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
                 let context = EventContext::new(socket, event, ack);
+                if !self.any(at, &context, cx) {
+                    return;
+                }
                 match Screening::new(&context, self.slots[at].handlers()) {
                     None => self.event(at, context, cx),
                     Some(screening) => {
@@ -67,6 +70,23 @@ impl Connection {
             }
             Payload::Disconnect | Payload::EmptyEvent | Payload::Connect(_) | Payload::ConnectError(_) => {}
         }
+    }
+
+    /// Calls the handlers of any event: the namespace's, then the socket's own. As with the official server they
+    /// precede the middlewares, so they see events that are refused, and those that are replaced in their
+    /// original form. Returns `false` if one of them disconnected the socket; the event is then dropped.
+    fn any(&mut self, at: usize, context: &EventContext, cx: &mut Context<'_>) -> bool {
+        let Some(handlers) = self.slots[at].handlers() else { return true };
+        let socket = &context.socket;
+        if handlers.events.any.is_empty() && !socket.has_extras() {
+            return true;
+        }
+        let own = socket.extras(|extras| extras.handlers.any.clone()).unwrap_or_default();
+        let calls: Vec<_> = handlers.events.any.calls().chain(own.calls()).cloned().collect();
+        for call in &calls {
+            self.start(at, call(EventContext::new(socket.clone(), context.event.clone(), None)), cx);
+        }
+        calls.is_empty() || socket.is_connected()
     }
 
     /// Polls the event that is with the middlewares. Returns `false` while they are pending.
@@ -86,11 +106,11 @@ impl Connection {
         true
     }
 
-    /// Calls the handlers of an event: those of all events, then the namespace's, then the socket's own.
+    /// Calls the handlers of an event's name: the namespace's, then the socket's own.
     pub(super) fn event(&mut self, at: usize, mut context: EventContext, cx: &mut Context<'_>) {
         let Some(handlers) = self.slots[at].handlers() else { return };
         let named = handlers.events.event(context.event.name());
-        if !context.socket.has_extras() && handlers.events.any.is_empty() {
+        if !context.socket.has_extras() {
             // The common case: a single handler, which takes the context without a clone.
             let started = {
                 let mut calls = named.into_iter().flat_map(List::calls);
@@ -108,8 +128,8 @@ impl Connection {
                 Err(several) => context = several,
             }
         }
-        let mut calls = handlers.events.calls(context.event.name());
-        if named.is_none() && !context.socket.handles(context.event.name()) {
+        let mut calls: Vec<_> = named.into_iter().flat_map(List::calls).cloned().collect();
+        if calls.is_empty() && !context.socket.handles(context.event.name()) {
             calls.extend(handlers.fallback.clone());
         }
         calls.extend(context.socket.own_handlers(context.event.name()));

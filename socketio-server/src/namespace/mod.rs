@@ -199,7 +199,10 @@ impl Namespace {
         self.0.register(|handlers| handlers.events.on(event, call))
     }
 
-    /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    /// Calls `handler` for each event of any name, in the order of registration, and before the handlers of any
+    /// event of the socket. As with the official server they precede the middlewares for events and the handlers
+    /// of the event's name: such a handler sees an event that a middleware refuses, and one that it replaces in
+    /// its original form. It cannot answer. If it disconnects the socket, the event is dropped.
     #[doc(alias = "onAny")]
     #[track_caller]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
@@ -210,6 +213,25 @@ impl Namespace {
         self.check::<EventContext, H, M>("any event");
         let call = socketio_events::handler::any(handler);
         self.0.register(|handlers| handlers.events.any.push(call))
+    }
+
+    /// The same as [`on_any`](Self::on_any), but before the existing handlers.
+    pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
+    where
+        H: HandlerFn<EventContext, M, Output = ()>,
+    {
+        let call = socketio_events::handler::any(handler);
+        self.0.register(|handlers| handlers.events.any.push_front(call))
+    }
+
+    /// Removes all handlers of any event; [`off`](Self::off) removes a single one.
+    pub fn off_any(&self) {
+        self.0.unregister(|handlers| handlers.events.any.clear());
+    }
+
+    /// The handlers of any event, in the order of the calls (`listenersAny`).
+    pub fn listeners_any(&self) -> Vec<HandlerId> {
+        self.0.handlers().events.any.ids().collect()
     }
 
     /// Calls `handler` for each event without a handler for its name. The return value is the answer, as with

@@ -68,6 +68,11 @@ impl Socket {
         self.remove_outgoing(|_| true);
     }
 
+    /// The listeners of outgoing events, in the order of the calls (`listenersAnyOutgoing`).
+    pub fn listeners_any_outgoing(&self) -> Vec<HandlerId> {
+        self.extras(|extras| extras.outgoing.iter().map(|(id, _)| *id).collect()).unwrap_or_default()
+    }
+
     /// Returns the number of removed listeners.
     pub(super) fn remove_outgoing(&self, which: impl Fn(HandlerId) -> bool) -> usize {
         if !self.has_extras() {

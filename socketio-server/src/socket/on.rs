@@ -2,9 +2,9 @@
 
 use socketio_events::extract::{HandlerSocket, Registration};
 use socketio_events::function::HandlerFn;
-use socketio_events::handler::{self, Call};
+use socketio_events::handler::{Call, self};
 use socketio_events::reply::{Outcome, Reply};
-use socketio_events::table::{HandlerId, Table};
+use socketio_events::table::{HandlerId, List, Table};
 
 use super::middleware;
 use crate::socket::rewrite::Screen;
@@ -37,7 +37,8 @@ impl Socket {
         self.change(|table| table.once(event, call))
     }
 
-    /// Calls `handler` for each event of any name, before the handlers of the event's name.
+    /// Calls `handler` for each event of any name, before the middlewares for events and the handlers of the
+    /// event's name. See [`Namespace::on_any`](crate::Namespace::on_any).
     #[doc(alias = "onAny")]
     pub fn on_any<H, M>(&self, handler: H) -> HandlerId
     where
@@ -71,10 +72,15 @@ impl Socket {
         self.remove(|table| table.remove_event(event));
     }
 
-    /// Removes all handlers of any event from this socket.
+    /// Removes all handlers of any event from this socket; [`off`](Self::off) removes a single one.
     #[doc(alias = "offAny")]
     pub fn off_any(&self) {
         self.remove(|table| table.any.clear());
+    }
+
+    /// The handlers of any event of this socket, in the order of the calls (`listenersAny`).
+    pub fn listeners_any(&self) -> Vec<HandlerId> {
+        self.extras(|extras| extras.handlers.any.ids().collect()).unwrap_or_default()
     }
 
     /// Adds a middleware for the events of this socket, after the namespace's middlewares. See
@@ -104,10 +110,12 @@ impl Socket {
             .unwrap_or_default()
     }
 
-    /// The handlers to call for an event: those of any event, then those of its name. Handlers for a single
-    /// call are removed.
+    /// The handlers to call for an event of this name. Handlers for a single call are removed.
     pub(crate) fn own_handlers(&self, event: &str) -> Vec<Call<EventContext>> {
-        let found = self.extras(|extras| (extras.handlers.calls(event), extras.handlers.has_once(event)));
+        let found = self.extras(|extras| {
+            let named = extras.handlers.event(event).into_iter().flat_map(List::calls).cloned();
+            (named.collect(), extras.handlers.has_once(event))
+        });
         let Some((calls, has_once)) = found else { return Vec::new() };
         if has_once {
             self.change(|table| table.remove_once(event));

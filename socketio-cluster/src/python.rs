@@ -20,7 +20,7 @@ use crate::id::NodeId;
 use crate::limits::Limits;
 use crate::message::{Flags, Message};
 use crate::target::{Room, Target};
-use crate::wire::{Envelope, check_size, join_id};
+use crate::wire::{Envelope, check_size, for_clients, join_id};
 
 /// The default name of the channel.
 pub const CHANNEL: &str = "socketio";
@@ -149,7 +149,7 @@ fn event(members: &Members, limits: &Limits) -> Result<Event, DecodeError> {
         text.extend_from_slice(&arguments);
     }
     text.push(b']');
-    Ok(Event::from_json_array(text.into(), attachments, &limits.parser())?)
+    for_clients(Event::from_json_array(text.into(), attachments, &limits.parser())?)
 }
 
 /// The arguments with commas between, and without the brackets around them.

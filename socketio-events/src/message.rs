@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use engineio::{Prepared, TextBuf};
 use serde::Serialize;
-use socketio_parser::{DecodeError, Decoder, EncodeError, Event, Limits, Parser, Payload, Revision, ToArgs};
+use socketio_parser::{
+    ArgWriter, DecodeError, Decoder, EncodeError, Event, Limits, Parser, Payload, Revision, ToArgs,
+};
 use thiserror::Error;
 
 /// Limits apply to received packets, not to what the application sends.
@@ -75,6 +77,29 @@ pub fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A) -> Res
     match decoded.map(|packet| packet.payload) {
         Some(Payload::Event(event)) => Ok(event),
         _ => Err(DecodeError::Empty.into()),
+    }
+}
+
+/// An event for other servers, in its decoded form. Its name may be one that is reserved in packets.
+pub fn server_event<A: ToArgs + ?Sized>(name: &str, args: &A) -> Result<Event, UnreadableError> {
+    let mut packet = Vec::with_capacity(CAPACITY);
+    // The list of an acknowledgement has the form of an event, and its first element may be any string.
+    let attachments = Parser::Json.encode_ack(&mut packet, "/", 0, &WithName(name, args))?;
+    let list = packet.iter().position(|byte| *byte == b'[').unwrap_or(packet.len());
+    Ok(Event::from_json_array(Bytes::from(packet).slice(list..), attachments, &UNLIMITED)?)
+}
+
+/// A name followed by arguments.
+struct WithName<'a, A: ?Sized>(&'a str, &'a A);
+
+impl<A: ToArgs + ?Sized> ToArgs for WithName<'_, A> {
+    fn count(&self) -> usize {
+        1 + self.1.count()
+    }
+
+    fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
+        self.0.write(writer)?;
+        self.1.write(writer)
     }
 }
 

@@ -44,7 +44,8 @@ impl Event {
     /// An event from a JSON array: its name and then its arguments, as in the payload of an EVENT packet. The
     /// placeholders in the text refer to `attachments`. The event is a slice of `text`; nothing is copied.
     ///
-    /// The limits are those of a decoder, except for the number and the size of the attachments.
+    /// The limits are those of a decoder, except for the number and the size of the attachments. The name may be
+    /// a [reserved](Self::reserved_name) one, since events between servers may have it.
     ///
     /// ```
     /// use socketio_parser::{Event, Limits};
@@ -84,21 +85,27 @@ impl Event {
             First::Number => number_name(args.name_bytes()).map(String::into_boxed_str),
             First::Missing | First::Other => return Err(DecodeError::EventName),
         };
-        // The official decoder compares strings only, and a number never equals a reserved name.
-        let plain = name.as_deref().map_or_else(|| args.name_bytes(), str::as_bytes);
-        if reserved(plain).is_some() {
-            return Err(DecodeError::ReservedEvent);
-        }
         Ok(Self { name, args })
     }
 
     /// From an argument list whose name was already extracted.
     #[cfg(feature = "msgpack")]
-    pub(crate) fn from_msgpack(name: Box<str>, args: RawArgs) -> Result<Self, DecodeError> {
-        match reserved_event(&name) {
-            Some(_) => Err(DecodeError::ReservedEvent),
-            None => Ok(Self { name: Some(name), args }),
-        }
+    pub(crate) fn from_msgpack(name: Box<str>, args: RawArgs) -> Self {
+        Self { name: Some(name), args }
+    }
+
+    /// Refuses a reserved name, as packets of a peer may not have it.
+    #[inline(always)]
+    pub(crate) fn checked(self) -> Result<Self, DecodeError> {
+        // The official decoder compares strings only, and a number never equals a reserved name.
+        let plain = self.name.as_deref().map_or_else(|| self.args.name_bytes(), str::as_bytes);
+        if reserved(plain).is_some() { Err(DecodeError::ReservedEvent) } else { Ok(self) }
+    }
+
+    /// The reserved name that this event has, if any. A decoder returns no such event, and no packet is encoded
+    /// from it.
+    pub fn reserved_name(&self) -> Option<&'static str> {
+        reserved_event(self.name())
     }
 
     /// The name. A name may also be a number, which is printed as JavaScript prints it.

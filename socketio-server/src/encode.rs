@@ -36,6 +36,17 @@ pub(crate) fn to_event<A: ToArgs + ?Sized>(parser: Parser, name: &str, args: &A)
     Ok(message::to_event(parser, name, args)?)
 }
 
+/// The names that events between servers may not have, as with the official server.
+const RESERVED_SERVER_EVENTS: [&str; 3] = ["connect", "connection", "new_namespace"];
+
+/// An event for the handlers of other servers. Other names are reserved than for clients.
+pub(crate) fn to_server_event<A: ToArgs + ?Sized>(name: &str, args: &A) -> Result<Event, EmitError> {
+    match RESERVED_SERVER_EVENTS.into_iter().find(|reserved| *reserved == name) {
+        Some(reserved) => Err(EncodeError::ReservedEvent(reserved).into()),
+        None => Ok(message::server_event(name, args)?),
+    }
+}
+
 /// One value in its decoded form, for another server.
 pub(crate) fn to_value<A: ToArgs + ?Sized>(parser: Parser, args: &A) -> Result<Option<RawValue>, EmitError> {
     Ok(to_event(parser, "answer", args)?.args().get(0).map(|first| first.to_owned()))

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 pub(crate) use draft::Draft;
 pub use draft::Head;
-pub(crate) use read::{Parts, check_size, join_id, json_text, read_array, read_object, type_number};
+pub(crate) use read::{
+    Parts, check_size, for_clients, join_id, json_text, read_array, read_object, type_number,
+};
 pub(crate) use write::{check_written, operation, options, packet, rooms, rooms_to_join};
 
 use crate::id::{EMITTER, NodeId};

@@ -196,7 +196,7 @@ impl Parts {
         if !matches!(packet.number, Some(number) if number == 2.0 || number == 5.0) {
             return Err(DecodeError::NoEvent);
         }
-        event(packet.data.as_ref().ok_or(DecodeError::Missing("data"))?, limits)
+        for_clients(event(packet.data.as_ref().ok_or(DecodeError::Missing("data"))?, limits)?)
     }
 
     /// The value of an answer. `undefined` is no value.
@@ -241,6 +241,14 @@ fn event(value: &RawValue, limits: &Limits) -> Result<Event, DecodeError> {
         Parser::Json => Event::from_json_array(bytes, Vec::new(), &limits.parser())?,
         _ => Event::from_msgpack_array(bytes, &limits.parser())?,
     })
+}
+
+/// Refuses an event whose name clients may not receive. Events between servers may have it.
+pub(crate) fn for_clients(event: Event) -> Result<Event, DecodeError> {
+    match event.reserved_name() {
+        Some(_) => Err(socketio_parser::DecodeError::ReservedEvent.into()),
+        None => Ok(event),
+    }
 }
 
 /// Reads an id: a string, or a number as its name.

@@ -36,8 +36,9 @@ pub(crate) fn decode(message: Bytes, limits: &Limits) -> Result<Packet, DecodeEr
 }
 
 impl Event {
-    /// An event from a msgpack array: its name and then its arguments, as in the `data` of an EVENT packet.
-    /// The event is a slice of `bytes`; nothing is copied.
+    /// An event from a msgpack array: its name and then its arguments, as in the `data` of an EVENT packet. The
+    /// event is a slice of `bytes`; nothing is copied. The name may be a reserved one, since events between
+    /// servers may have it.
     ///
     /// ```
     /// use socketio_parser::{Event, Limits};
@@ -58,7 +59,8 @@ impl Event {
             return Err(malformed(end));
         }
         let name = name(&bytes, spans.get(0))?;
-        Self::from_msgpack(name, RawArgs::new(bytes, spans, 1, Attachments::default(), Parser::Msgpack))
+        let args = RawArgs::new(bytes, spans, 1, Attachments::default(), Parser::Msgpack);
+        Ok(Self::from_msgpack(name, args))
     }
 }
 
@@ -164,7 +166,7 @@ fn payload(
             let skip = u8::from(name.is_some());
             let args = RawArgs::new(message, spans, skip, Attachments::default(), Parser::Msgpack);
             match name {
-                Some(name) => Event::from_msgpack(name, args).map(Payload::Event),
+                Some(name) => Event::from_msgpack(name, args).checked().map(Payload::Event),
                 None => Ok(Payload::Ack(args)),
             }
         }

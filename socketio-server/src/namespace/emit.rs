@@ -128,14 +128,10 @@ impl Namespace {
     }
 
     /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event).
-    /// Without a cluster it has no effect.
-    ///
-    /// # Errors
-    ///
-    /// The event cannot be encoded, or the other servers were not reached.
+    /// Without a cluster it has no effect. The names `connect`, `connection` and `new_namespace` are reserved.
     #[doc(alias = "serverSideEmit")]
     pub async fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
-        let event = encode::to_event(self.0.node.parser(), event, args)?;
+        let event = encode::to_server_event(event, args)?;
         Ok(self.0.node.server_side_emit(event).await?)
     }
 
@@ -172,7 +168,7 @@ impl Namespace {
         event: &str,
         args: &(impl ToArgs + ?Sized),
     ) -> Result<Vec<T>, GatherError<T>> {
-        let event = encode::to_event(self.0.node.parser(), event, args)?;
+        let event = encode::to_server_event(event, args)?;
         whole(parsed(self.0.node.server_side_emit_with_ack(event).await?)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_server::{Ack, AckSender, Args, Arguments, Data, GatherError, Namespace, Server};
+use socketio_server::{Ack, AckSender, Args, Arguments, Binary, Data, GatherError, Namespace, Server};
 use tests::raw::{soon, until};
 use tokio::sync::mpsc;
 
@@ -34,6 +34,35 @@ async fn servers_receive_events_of_each_other() {
         assert_eq!(who, [1, 2]);
         cluster.io(1).fetch_sockets().await.unwrap();
         assert!(received.try_recv().is_err(), "not the sender");
+    }
+}
+
+/// The official server reserves these three names; those of packets are free.
+#[tokio::test]
+async fn other_names_are_reserved_for_events_of_servers_than_of_clients() {
+    let (sender, mut received) = mpsc::unbounded_channel();
+    let cluster = Cluster::in_namespace(Bus::with_heartbeats(), "/", |number, io| {
+        let sender = sender.clone();
+        io.on_server_event("disconnect", move |Arguments(args): Arguments<(u32, Binary)>| {
+            sender.send((number, args)).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let io = cluster.io(0);
+    for name in ["connect", "connection", "new_namespace"] {
+        let expected = format!("{name:?} is a reserved event name");
+        assert_eq!(io.server_side_emit(name, &1).await.unwrap_err().to_string(), expected);
+        let refused = io.server_side_emit_with_ack::<u32>(name, &1).await.unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+    }
+    for name in ["connect_error", "disconnecting", "a \"quoted\" name"] {
+        io.server_side_emit(name, &()).await.unwrap();
+    }
+    io.server_side_emit("disconnect", &Args((7, Binary::from_static(b"\x00\xff")))).await.unwrap();
+    for _ in 0..2 {
+        let (number, (count, data)) = soon(received.recv()).await.unwrap();
+        assert!(number != 0 && count == 7 && **data == *b"\x00\xff", "{number} {count} {data:?}");
     }
 }
 

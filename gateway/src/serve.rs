@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engineio::{ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes};
+use engineio::{ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes, Secure};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
 use tokio::net::TcpListener;
@@ -45,6 +45,7 @@ impl Gateway {
     /// Handles a request below `server.path` with the origin checks and limits of the gateway's own ports,
     /// for programs that listen on a port of their own. `peer` is the remote address of the connection.
     pub async fn socketio<B: Body>(&self, mut request: Request<B>, peer: SocketAddr) -> HttpResponse {
+        report_tls(self, &mut request, peer);
         // Requests with a session id and CORS preflights open no session.
         let is_handshake = request.method() == Method::GET && Query::from(request.uri()).opens_session();
         let response = match admit(self, request.headers(), peer, is_handshake) {
@@ -107,7 +108,10 @@ impl Gateway {
     fn http_server(&self, kind: Listener, tls: bool) -> HttpServer {
         let gateway = self.clone();
         let security_headers = Arc::new(SecurityHeaders::new(self.config(), self.origins(), tls));
-        let routes = Routes::new(move |request: Request<RequestBody>| {
+        let routes = Routes::new(move |mut request: Request<RequestBody>| {
+            if tls {
+                request.extensions_mut().insert(Secure);
+            }
             let (gateway, security_headers) = (gateway.clone(), Arc::clone(&security_headers));
             async move {
                 let is_socketio = gateway.io().engine().matches(request.uri().path());
@@ -164,7 +168,16 @@ fn warn(log: &LogLimits, failure: &ConnectionFailure) {
     }
 }
 
-async fn respond(gateway: &Gateway, request: Request<RequestBody>, listener: Listener) -> HttpResponse {
+/// A trusted proxy knows whether its client uses TLS; the connection from the proxy does not matter then.
+fn report_tls<B>(gateway: &Gateway, request: &mut Request<B>, peer: SocketAddr) {
+    match gateway.proxies().is_https(peer.ip(), request.headers()) {
+        Some(true) => drop(request.extensions_mut().insert(Secure)),
+        Some(false) => drop(request.extensions_mut().remove::<Secure>()),
+        None => {}
+    }
+}
+
+async fn respond(gateway: &Gateway, mut request: Request<RequestBody>, listener: Listener) -> HttpResponse {
     let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
         return response::failure(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -182,6 +195,7 @@ async fn respond(gateway: &Gateway, request: Request<RequestBody>, listener: Lis
     if wants_websocket(request.headers()) {
         let response = match admit(gateway, request.headers(), peer, true) {
             Ok(client) => {
+                report_tls(gateway, &mut request, peer);
                 let response = native::upgrade(gateway.config(), engine, request, client).await;
                 with_body(gateway, response, client.ip())
             }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use engineio::{HttpServer, RequestBody, Routes, Secure};
 use serde_json::json;
 use socketio_server::{Ack, Auth, ConnectError, Socket};
+use tests::raw::WebSocket;
+use tokio::net::TcpListener;
 
 use crate::support::{builder, join, start};
 
@@ -139,4 +142,41 @@ async fn a_middleware_can_accept_a_client() {
     let polling = running.polling().await;
     polling.post("40").await;
     assert!(polling.poll().await.starts_with(r#"40{"sid":""#));
+}
+
+/// A server behind code that accepts TLS connections, or trusts a proxy that does.
+#[tokio::test]
+async fn a_header_does_not_make_a_handshake_secure() {
+    let running = start(builder(), |io| {
+        io.on("secure", |socket: Socket| async move {
+            let details = socket.handshake().details();
+            assert_eq!(details.secure, socket.handshake().is_secure());
+            Ack(json!([details.secure, details.headers["cookie"], details.headers["x-other"]]))
+        });
+    })
+    .await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let behind_tls = listener.local_addr().unwrap();
+    let io = running.io.clone();
+    let routes = Routes::new(move |mut request: http::Request<RequestBody>| {
+        request.extensions_mut().insert(Secure);
+        let io = io.clone();
+        async move { io.engine().handle(request).await }
+    });
+    tokio::spawn(async move { HttpServer::new(routes).serve(&listener, std::future::pending()).await });
+    let headers = [
+        ("x-forwarded-proto", "https"),
+        ("cookie", "a=1"),
+        ("x-other", "1"),
+        ("cookie", "b=2"),
+        ("x-other", "2"),
+    ];
+    for (addr, expected) in [(running.addr, false), (behind_tls, true)] {
+        let target = "/socket.io/?EIO=4&transport=websocket";
+        let mut ws = WebSocket::open_with(addr, target, &headers).await.unwrap();
+        assert!(ws.text().await.starts_with("0{"));
+        join(&mut ws, "/").await;
+        ws.send(r#"421["secure"]"#).await;
+        assert_eq!(ws.text().await, format!(r#"431[[{expected},"a=1; b=2","1, 2"]]"#));
+    }
 }

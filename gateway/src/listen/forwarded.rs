@@ -8,6 +8,7 @@ use crate::config::{ForwardedBy, Server};
 use crate::listen::networks::{NetworkError, Networks};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Trusted proxies.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ impl Proxies {
             let Ok(element) = std::str::from_utf8(element) else { return client };
             let address = match self.by {
                 ForwardedBy::XForwardedFor => address(element.trim()),
-                ForwardedBy::Forwarded => forwarded_for(element).and_then(address),
+                ForwardedBy::Forwarded => forwarded_pair(element, "for").and_then(address),
             };
             // Elements before an unreadable one may be forged.
             let Some(address) = address else { return client };
@@ -50,6 +51,34 @@ impl Proxies {
             }
         }
         client
+    }
+
+    /// Whether the client's connection uses TLS, according to a trusted proxy: the header `x-forwarded-proto`, or
+    /// `proto` in `forwarded`. `None` if no trusted proxy says so. Several elements must agree on TLS, because a
+    /// client may have sent the first ones.
+    pub(crate) fn is_https(&self, peer: IpAddr, headers: &HeaderMap) -> Option<bool> {
+        if !self.trust(peer.to_canonical()) {
+            return None;
+        }
+        let name = match self.by {
+            ForwardedBy::XForwardedFor => X_FORWARDED_PROTO,
+            ForwardedBy::Forwarded => header::FORWARDED,
+        };
+        let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let mut reported = None;
+        for element in lines.flat_map(|line| line.split(|byte| *byte == b',')) {
+            let element = std::str::from_utf8(element).unwrap_or_default();
+            let scheme = match self.by {
+                ForwardedBy::XForwardedFor => Some(element.trim()),
+                ForwardedBy::Forwarded => forwarded_pair(element, "proto"),
+            };
+            let is_https = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+            reported = match (reported, scheme) {
+                (None, None) => None,
+                (before, _) => Some(before.unwrap_or(true) && is_https),
+            };
+        }
+        reported
     }
 
     /// Whether the address is that of a trusted proxy.
@@ -68,11 +97,11 @@ fn address(text: &str) -> Option<IpAddr> {
         .or_else(|| text.parse::<std::net::SocketAddrV4>().ok().map(|address| (*address.ip()).into()))
 }
 
-/// Value of `for` in one element of a `Forwarded` header.
-fn forwarded_for(element: &str) -> Option<&str> {
+/// Value of a parameter in one element of a `Forwarded` header.
+fn forwarded_pair<'a>(element: &'a str, parameter: &str) -> Option<&'a str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
+        name.trim().eq_ignore_ascii_case(parameter).then(|| value.trim().trim_matches('"'))
     })
 }
 
@@ -87,6 +116,32 @@ mod tests {
         let name = if by == ForwardedBy::Forwarded { header::FORWARDED } else { X_FORWARDED_FOR };
         let headers = lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect();
         proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn tls_is_reported_by_trusted_proxies_only() {
+        let (x, forwarded) = (ForwardedBy::XForwardedFor, ForwardedBy::Forwarded);
+        let trusted = vec!["127.0.0.1".to_owned()];
+        for (by, peer, lines, expected) in [
+            (x, "192.0.2.9", &["https"][..], None),
+            (x, "127.0.0.1", &[], None),
+            (x, "127.0.0.1", &["HTTPS"], Some(true)),
+            (x, "::ffff:127.0.0.1", &["https"], Some(true)),
+            (x, "127.0.0.1", &["http"], Some(false)),
+            // The client's own header comes first.
+            (x, "127.0.0.1", &["https", "http"], Some(false)),
+            (x, "127.0.0.1", &["https, http"], Some(false)),
+            (forwarded, "127.0.0.1", &["for=192.0.2.1;proto=https"], Some(true)),
+            (forwarded, "127.0.0.1", &["for=192.0.2.1"], None),
+            (forwarded, "127.0.0.1", &["proto=https, for=192.0.2.1"], Some(false)),
+            (forwarded, "192.0.2.9", &["proto=https"], None),
+        ] {
+            let server = Server { trusted_proxies: trusted.clone(), forwarded_by: by, ..Server::default() };
+            let name = if by == forwarded { header::FORWARDED } else { X_FORWARDED_PROTO };
+            let headers = lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect();
+            let found = Proxies::new(&server).unwrap().is_https(peer.parse().unwrap(), &headers);
+            assert_eq!(found, expected, "{peer} {lines:?}");
+        }
     }
 
     #[test]

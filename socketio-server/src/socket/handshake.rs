@@ -79,10 +79,12 @@ impl Handshake {
         self.header("origin").is_some()
     }
 
-    /// Whether the client used TLS, according to the last proxy.
+    /// Whether the client's connection uses TLS (`secure`), as far as the server knows. A proxy that terminates
+    /// TLS reports it in a header, which any client can send too, so the code that trusts the proxy has to say
+    /// it: see [`engineio::Secure`].
     #[doc(alias = "secure")]
     pub fn is_secure(&self) -> bool {
-        self.header("x-forwarded-proto") == Some("https")
+        self.request().is_secure()
     }
 
     /// Creation time of the socket (`issued`, `time`).
@@ -95,10 +97,12 @@ impl Handshake {
         let mut headers = BTreeMap::<String, String>::new();
         for (name, value) in self.request().headers() {
             let value = String::from_utf8_lossy(value);
+            // As Node.js joins repeated headers. A comma may be part of a cookie.
+            let separator = if name == "cookie" { "; " } else { ", " };
             headers
                 .entry(name.to_owned())
                 .and_modify(|before| {
-                    before.push_str(", ");
+                    before.push_str(separator);
                     before.push_str(&value);
                 })
                 .or_insert_with(|| value.into_owned());

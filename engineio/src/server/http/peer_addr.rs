@@ -1,4 +1,4 @@
-//! The peer's address, as an extension of each request.
+//! Facts about the connection, as extensions of each request: the peer's address, and whether it uses TLS.
 
 use std::net::SocketAddr;
 
@@ -21,3 +21,9 @@ impl PeerAddr {
         address
     }
 }
+/// The client's connection uses TLS. The code that accepts TLS connections adds it to the extensions of each
+/// request, and so does code that trusts a proxy that reports it; then
+/// [`RequestHead::is_secure`](crate::RequestHead::is_secure) is true. [`serve`](crate::Server::serve) accepts no TLS
+/// and never adds it: a header such as `x-forwarded-proto` alone proves nothing, because any client can send it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Secure;

@@ -13,7 +13,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::extensions::KeptExtensions;
 use super::query::Query;
-use crate::server::http::peer_addr::PeerAddr;
+use crate::server::http::peer_addr::{PeerAddr, Secure};
 
 /// The request that opened a session.
 #[derive(Clone)]
@@ -25,6 +25,7 @@ pub struct RequestHead {
     peer: Option<SocketAddr>,
     extensions: Option<Arc<Extensions>>,
     translated: bool,
+    secure: bool,
     received: SystemTime,
 }
 
@@ -58,6 +59,7 @@ impl RequestHead {
             peer,
             extensions: None,
             translated: false,
+            secure: false,
             received: SystemTime::now(),
         }
     }
@@ -65,7 +67,8 @@ impl RequestHead {
     /// The head of a request whose query has been parsed, with the extensions that a session keeps.
     pub(crate) fn of(parts: &Parts, query: Query, kept: &KeptExtensions) -> Self {
         let head = Self::new(&parts.uri, &parts.headers, query, PeerAddr::of(&parts.extensions));
-        Self { extensions: kept.copy(&parts.extensions), ..head }
+        let secure = parts.extensions.get::<Secure>().is_some();
+        Self { extensions: kept.copy(&parts.extensions), secure, ..head }
     }
 
     /// Marks the request as one of a client that speaks another protocol.
@@ -126,6 +129,11 @@ impl RequestHead {
     /// The peer's address, if the server knows it.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    /// Whether the client's connection uses TLS, as far as the server knows: see [`Secure`](crate::Secure).
+    pub fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// The time when the request arrived.

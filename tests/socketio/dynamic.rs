@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use socketio_server::{
-    Ack, Args, Auth, ConnectError, NamespaceRequest, Params, PatternError, Server, Socket,
+    Ack, Args, Auth, ConnectError, DisconnectReason, NamespaceRequest, Params, PatternError, Server, Socket,
 };
 use tests::raw::soon;
 use tokio::sync::{Notify, mpsc};
@@ -279,4 +279,81 @@ async fn a_static_name_that_matches_a_parent_is_its_child() {
 fn an_invalid_pattern_is_an_error() {
     let io = builder().build().unwrap();
     assert_eq!(io.of_pattern("/{a}{b}").unwrap_err(), PatternError::Adjacent);
+}
+
+/// Deleting disconnects the sockets, joining ones included, and a static name is unknown afterwards.
+#[tokio::test]
+async fn a_deleted_namespace_is_unknown() {
+    let (asked, mut waiting) = mpsc::unbounded_channel();
+    let go = Arc::new(Notify::new());
+    let released = Arc::clone(&go);
+    let (sender, mut left) = mpsc::unbounded_channel();
+    let running = start(builder(), |io| {
+        let named = io.of("/named");
+        named.middleware(move |Auth(auth): Auth<serde_json::Value>| {
+            let (released, asked) = (Arc::clone(&released), asked.clone());
+            async move {
+                if auth["slow"] == true {
+                    asked.send(()).unwrap();
+                    released.notified().await;
+                }
+                Ok::<(), ConnectError>(())
+            }
+        });
+        named.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+            sender.send((socket.joined_rooms().len(), reason.to_string())).unwrap();
+            async {}
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect_to("/named").await;
+    let mut slow = running.open().await;
+    slow.send(r#"40/named,{"slow":true}"#).await;
+    soon(waiting.recv()).await.unwrap();
+
+    let before = running.io.of("/named");
+    assert!(!running.io.delete_namespace("/") && !running.io.delete_namespace("/other"));
+    assert!(running.io.delete_namespace("/named") && !running.io.delete_namespace("/named"));
+    assert_eq!(ws.text().await, "41/named,");
+    assert_eq!(soon(left.recv()).await.unwrap(), (0, "server namespace disconnect".to_owned()));
+    go.notify_one();
+    assert_eq!(slow.text().await, r#"44/named,{"message":"Invalid namespace"}"#);
+    assert_eq!(refused(&mut ws, "/named", "{}").await, json!({"message": "Invalid namespace"}));
+    assert_eq!(running.io.namespaces(), ["/"]);
+    assert!(before.is_empty());
+
+    // A namespace of the same name is a new one, without the handlers of the former.
+    assert!(running.io.of("/named") != before);
+    slow.send(r#"40/named,{"slow":true}"#).await;
+    assert!(slow.text().await.starts_with(r#"40/named,{"sid":""#));
+    assert_eq!((before.len(), running.io.of("/named").len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_deleted_child_is_created_again_on_request() {
+    let running = start(builder(), dynamic).await;
+    let (mut ws, _) = running.connect_to("/dynamic-1").await;
+    assert!(running.io.delete_namespace("/dynamic-1"));
+    assert_eq!(ws.text().await, "41/dynamic-1,");
+    assert_eq!(running.io.namespaces(), ["/"]);
+    join(&mut ws, "/dynamic-1").await;
+    assert_eq!(running.io.of("/dynamic-1").len(), 1);
+}
+
+/// The parent cannot decide about a name without a client, so the application names it.
+#[tokio::test]
+async fn a_child_of_a_function_can_be_created_by_the_application() {
+    let running = start(builder(), |io| {
+        let parent = io.of_function(|_: NamespaceRequest| async { false });
+        parent.on("which", |socket: Socket| async move { Ack(socket.namespace().to_owned()) });
+        let child = io.child_of(&parent, "by-hand").unwrap();
+        assert_eq!(child.name(), "/by-hand");
+        assert!(io.child_of(&parent, "/by-hand").unwrap() == child && io.of("/by-hand") == child);
+        assert!(io.child_of(&child, "/other").is_none());
+    })
+    .await;
+    let (mut ws, _) = running.connect_to("/by-hand").await;
+    ws.send(r#"42/by-hand,1["which"]"#).await;
+    assert_eq!(ws.text().await, r#"43/by-hand,1["/by-hand"]"#);
+    assert_eq!(refused(&mut ws, "/other", "{}").await, json!({"message": "Invalid namespace"}));
 }

@@ -71,6 +71,11 @@ impl Connection {
     }
 
     pub(super) fn admit(&mut self, admission: Admission, at: usize, cx: &mut Context<'_>) {
+        if admission.socket.namespace_state().is_deleted() {
+            let name = self.slots.swap_remove(at);
+            admission.give_up();
+            return self.refuse(name.name(), &ConnectError::new("Invalid namespace"));
+        }
         let Some((socket, occupancy)) = admission.admit() else {
             self.slots.swap_remove(at);
             return;
@@ -89,6 +94,10 @@ impl Connection {
         let handlers = socket.namespace_state().handlers();
         for call in handlers.connect.calls() {
             self.start(at, call(ConnectContext::new(socket.clone(), ())), cx);
+        }
+        if socket.namespace_state().is_deleted() {
+            // Deleted in the meantime, perhaps before the socket was in the list of those to disconnect.
+            socket.disconnect(false);
         }
     }
 

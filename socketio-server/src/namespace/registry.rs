@@ -233,6 +233,25 @@ impl NamespaceRegistry {
         }
     }
 
+    /// Deletes a namespace and disconnects its sockets. Returns `false` for `/`, and if there is no such namespace.
+    pub(crate) fn delete(&self, name: &str) -> bool {
+        if name == "/" {
+            return false;
+        }
+        let Some(namespace) = self.by_name.write().remove(name) else { return false };
+        let state = namespace.namespace_state();
+        if let Kind::Child { family, .. } = state.kind() {
+            family.remove(name);
+        }
+        state.delete();
+        for socket in namespace.sockets() {
+            socket.disconnect(false);
+        }
+        trace::namespace_removed(name);
+        namespace.close();
+        true
+    }
+
     /// Runs the application's code for a new namespace: opens the adapter and calls the hooks. No lock is
     /// held, so this code may use the server. Clients that request the namespace wait until it is done.
     fn set_up(&self, namespace: &Namespace) {
@@ -246,13 +265,26 @@ impl NamespaceRegistry {
 
     /// The namespace of this name for the application; created if it does not exist.
     pub(crate) fn of(&self, name: &str) -> Namespace {
-        let slash = if name.starts_with('/') { "" } else { "/" };
-        let name = format!("{slash}{name}");
+        let name = with_slash(name);
+        self.existing_or(&name, || self.make(&name))
+    }
+
+    /// The namespace of this name below a parent; created if no namespace has this name. `None` if `parent` is
+    /// none.
+    pub(crate) fn child_of(&self, parent: &Namespace, name: &str) -> Option<Namespace> {
+        if !matches!(parent.namespace_state().kind(), Kind::Parent(_)) {
+            return None;
+        }
+        let name = with_slash(name);
+        let make = || parent.child(&name, Params::default(), self.adapter.is_some());
+        Some(self.existing_or(&name, make))
+    }
+
+    fn existing_or(&self, name: &str, make: impl FnOnce() -> Namespace) -> Namespace {
         let (namespace, new) = {
             let mut by_name = self.by_name.write();
-            let new = !by_name.contains_key(name.as_str());
-            let make = || self.make(&name);
-            (by_name.entry(name.as_str().into()).or_insert_with(make).clone(), new)
+            let new = !by_name.contains_key(name);
+            (by_name.entry(name.into()).or_insert_with(make).clone(), new)
         };
         if new {
             self.set_up(&namespace);
@@ -367,6 +399,11 @@ impl Drop for NamespaceSetup<'_> {
         self.namespace.namespace_state().announce(self.opened);
         self.server.announced.notify_waiters();
     }
+}
+
+fn with_slash(name: &str) -> String {
+    let slash = if name.starts_with('/') { "" } else { "/" };
+    format!("{slash}{name}")
 }
 
 impl fmt::Debug for Occupancy {

@@ -96,6 +96,25 @@ impl Server {
         self.namespaces.of_function(function)
     }
 
+    /// The namespace of this name below a parent (`createChild`), so that the application can create a namespace of
+    /// [`of_function`](Self::of_function) before a client requests it. An existing namespace is returned as it is.
+    /// `None` if `parent` is not the result of a method `of_…` for parents.
+    ///
+    /// A name that matches a pattern needs no such call: [`of`](Self::of) finds its parent.
+    pub fn child_of(&self, parent: &Namespace, name: &str) -> Option<Namespace> {
+        self.namespaces.child_of(parent, name)
+    }
+
+    /// Deletes a namespace: its sockets are disconnected ("server namespace disconnect") and later CONNECTs are
+    /// refused with "Invalid namespace". If the name matches a parent, a later CONNECT creates the namespace again.
+    /// Returns `false` if there is no such namespace, and for `/`, which always exists.
+    ///
+    /// Existing handles of the namespace stay valid, but reach no socket any more; [`of`](Self::of) creates a new
+    /// namespace without handlers. In a cluster the other nodes keep theirs.
+    pub fn delete_namespace(&self, name: &str) -> bool {
+        self.namespaces.delete(name)
+    }
+
     /// Calls `hook` for each namespace that is created from now on (`new_namespace`), before the first client
     /// joins it. The hook may use the server; clients that request the namespace wait for it.
     #[doc(alias = "new_namespace")]

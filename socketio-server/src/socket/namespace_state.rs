@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engineio::sync::RwLock;
@@ -40,6 +40,8 @@ pub(crate) struct NamespaceState {
     kind: Kind,
     /// Whether the setup is complete; `false` if it failed.
     announced: OnceLock<bool>,
+    /// Whether the application deleted the namespace. Clients that were joining must not stay in it.
+    deleted: AtomicBool,
     /// Counter of events that did not match their handler, or that a middleware refused.
     pub(crate) refused_events: AtomicU64,
     /// Counter of answers that were not sent to a waiting client.
@@ -113,6 +115,7 @@ impl NamespaceState {
             version: AtomicU32::new(0),
             kind,
             announced: OnceLock::new(),
+            deleted: AtomicBool::new(false),
             refused_events: AtomicU64::new(0),
             lost_answers: AtomicU64::new(0),
         }
@@ -126,6 +129,17 @@ impl NamespaceState {
     /// Sets the result of the setup.
     pub(crate) fn announce(&self, is_there: bool) {
         let _ = self.announced.set(is_there);
+    }
+
+    /// Whether the application deleted the namespace.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::SeqCst)
+    }
+
+    /// Marks the namespace as deleted. Its sockets are disconnected afterwards; a socket that joins meanwhile sees
+    /// the mark.
+    pub(crate) fn delete(&self) {
+        self.deleted.store(true, Ordering::SeqCst);
     }
 
     /// The current handlers.

@@ -80,6 +80,7 @@
 //! | --- | --- | --- |
 //! | `axum` | no | for servers behind axum 0.8: [`Handshake::address`] reads `ConnectInfo<SocketAddr>`, and WebSocket connections lose axum's wrappers |
 //! | `msgpack` | no | packets in msgpack, for servers with `Parser::Msgpack` |
+//! | `regex` | no | `Server::of_regex`: namespaces by regular expression |
 //! | `serve-client` | no | `ServerBuilder::serve_client`: the client scripts for browsers |
 //! | `tracing` | no | log events for `tracing`: refused clients, connected and disconnected sockets, errors of a cluster |
 //!
@@ -133,7 +134,9 @@ pub use self::extensions::Extensions;
 pub use self::extract::extension::Extension;
 pub use self::extract::{Auth, State, Stateful};
 pub use self::namespace::Namespace;
-pub use self::namespace::registry::NamespaceRequest;
+pub use self::namespace::parent::NamespaceRequest;
+#[cfg(feature = "regex")]
+pub use self::params::RegexError;
 pub use self::params::{Params, PatternError};
 pub use self::recovery::NotRecovered;
 pub use self::rooms::{Delivered, IntoRooms, Room, RoomEvent, Target};

@@ -41,6 +41,12 @@ impl Params {
     }
 }
 
+impl<'a> FromIterator<(&'a str, &'a str)> for Params {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
+        Self(Some(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+    }
+}
+
 /// A pattern for names: text, `{name}` for a part without a slash, and a final `{*name}` for the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(Vec<Piece>);
@@ -69,6 +75,12 @@ pub enum PatternError {
     #[error("a parameter for the rest must be the last part of a namespace pattern")]
     RestInside,
 }
+
+/// The regular expression for the names of namespaces is invalid.
+#[cfg(feature = "regex")]
+#[derive(Clone, Debug, Error)]
+#[error("invalid regular expression for a namespace: {0}")]
+pub struct RegexError(pub(crate) Arc<str>);
 
 impl Pattern {
     pub(crate) fn new(pattern: &str) -> Result<Self, PatternError> {

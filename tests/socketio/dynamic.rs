@@ -357,3 +357,28 @@ async fn a_child_of_a_function_can_be_created_by_the_application() {
     assert_eq!(ws.text().await, r#"43/by-hand,1["/by-hand"]"#);
     assert_eq!(refused(&mut ws, "/other", "{}").await, json!({"message": "Invalid namespace"}));
 }
+
+/// SIO-SRV-064, SIO-SRV-076
+#[tokio::test]
+async fn namespaces_match_a_regular_expression() {
+    let running = start(builder(), |io| {
+        let parent = io.of_regex(r"^/dynamic-(?<number>\d+)(?<rest>x)?$").unwrap();
+        assert_eq!(parent.name(), r"/^/dynamic-(?<number>\d+)(?<rest>x)?$/");
+        parent.on("which", |params: Params| async move {
+            Ack(json!([params.get("number"), params.get("rest"), params.iter().count()]))
+        });
+        io.of("/dynamic-7");
+    })
+    .await;
+    for (name, expected) in [("7", r#"["7",null,1]"#), ("101x", r#"["101","x",2]"#)] {
+        let (mut ws, _) = running.connect_to(&format!("/dynamic-{name}")).await;
+        ws.send(&format!(r#"42/dynamic-{name},1["which"]"#)).await;
+        assert_eq!(ws.text().await, format!("43/dynamic-{name},1[{expected}]"));
+    }
+    let mut ws = running.open().await;
+    for name in ["/dynamic-", "/dynamic-1y", "/x/dynamic-1"] {
+        assert_eq!(refused(&mut ws, name, "{}").await, json!({"message": "Invalid namespace"}));
+    }
+    let error = running.io.of_regex("(").unwrap_err().to_string();
+    assert!(error.starts_with("invalid regular expression for a namespace: "), "{error}");
+}

@@ -3,6 +3,7 @@
 mod check;
 mod emit;
 mod listing;
+pub(crate) mod parent;
 pub(crate) mod registry;
 
 use std::fmt;

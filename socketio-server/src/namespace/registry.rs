@@ -12,6 +12,7 @@ use engineio::sync::RwLock;
 use tokio::sync::Notify;
 
 use super::Namespace;
+use super::parent::{Matcher, NamespaceRequest, Parent};
 use crate::broadcast::Family;
 use crate::cluster::{Adapter, ClusterInbox};
 use crate::config::Config;
@@ -41,40 +42,6 @@ pub(crate) struct NamespaceRegistry {
 }
 
 type NamespaceHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
-type Decision = Pin<Box<dyn Future<Output = bool> + Send>>;
-type Predicate = Box<dyn Fn(NamespaceRequest) -> Decision + Send + Sync>;
-
-/// The parent of dynamic namespaces.
-struct Parent {
-    matcher: Matcher,
-    namespace: Namespace,
-}
-
-enum Matcher {
-    Pattern(Pattern),
-    Function(Predicate),
-}
-
-/// A client's request for a namespace that does not exist; the argument of a function for
-/// [`Server::of_function`](crate::Server::of_function).
-#[derive(Clone, Debug)]
-pub struct NamespaceRequest {
-    name: Arc<str>,
-    handshake: Handshake,
-}
-
-impl NamespaceRequest {
-    /// The name, with its leading slash.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The handshake of the client, with its credentials.
-    pub fn handshake(&self) -> &Handshake {
-        &self.handshake
-    }
-}
-
 /// State of the search for a namespace.
 pub(crate) enum Search {
     Found(Occupancy),
@@ -158,17 +125,13 @@ impl NamespaceRegistry {
         }
         let parents = self.parents.read().clone();
         for (at, parent) in parents.iter().enumerate() {
-            match &parent.matcher {
-                Matcher::Pattern(pattern) => {
-                    if let Some(params) = pattern.capture(name) {
-                        return Search::of(self.child(parent, name, params));
-                    }
-                }
-                Matcher::Function(_) => {
-                    let request = NamespaceRequest { name: name.into(), handshake: handshake.clone() };
-                    let parents = parents[at..].to_vec();
-                    return Search::Deciding(Box::pin(Arc::clone(self).find_parent(parents, request)));
-                }
+            if parent.matcher.is_function() {
+                let request = NamespaceRequest::new(name, handshake);
+                let parents = parents[at..].to_vec();
+                return Search::Deciding(Box::pin(Arc::clone(self).find_parent(parents, request)));
+            }
+            if let Some(params) = parent.matcher.capture(name) {
+                return Search::of(self.child(parent, name, params));
             }
         }
         Search::Unknown
@@ -180,11 +143,7 @@ impl NamespaceRegistry {
         request: NamespaceRequest,
     ) -> Option<Occupancy> {
         for parent in parents {
-            let params = match &parent.matcher {
-                Matcher::Pattern(pattern) => pattern.capture(request.name()),
-                Matcher::Function(predicate) => predicate(request.clone()).await.then(Params::default),
-            };
-            if let Some(params) = params {
+            if let Some(params) = parent.matcher.decide(&request).await {
                 return self.child(&parent, request.name(), params).announced().await;
             }
         }
@@ -296,10 +255,8 @@ impl NamespaceRegistry {
     /// requests it first.
     fn make(&self, name: &str) -> Namespace {
         for parent in self.parents.read().iter() {
-            if let Matcher::Pattern(pattern) = &parent.matcher {
-                if let Some(params) = pattern.capture(name) {
-                    return self.make_child(parent, name, params);
-                }
+            if let Some(params) = parent.matcher.capture(name) {
+                return self.make_child(parent, name, params);
             }
         }
         Namespace::new(name, &self.config, &self.state, self.adapter.is_some())
@@ -310,14 +267,19 @@ impl NamespaceRegistry {
         self.add_parent(&pattern.to_string(), Matcher::Pattern(pattern))
     }
 
+    /// Adds the parent of the namespaces whose names match a regular expression.
+    #[cfg(feature = "regex")]
+    pub(crate) fn of_regex(&self, regex: regex::Regex) -> Namespace {
+        self.add_parent(&format!("/{regex}/"), Matcher::Regex(regex))
+    }
+
     /// Adds the parent of the namespaces that a function accepts.
     pub(crate) fn of_function<F, Fut>(&self, function: F) -> Namespace
     where
         F: Fn(NamespaceRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        let predicate: Predicate = Box::new(move |request| Box::pin(function(request)));
-        self.add_parent("/*", Matcher::Function(predicate))
+        self.add_parent("/*", Matcher::function(function))
     }
 
     fn add_parent(&self, name: &str, matcher: Matcher) -> Namespace {

@@ -18,7 +18,10 @@ use tokio::net::TcpListener;
 pub use self::builder::ServerBuilder;
 pub use self::weak_server::WeakServer;
 use crate::namespace::Namespace;
-use crate::namespace::registry::{NamespaceRegistry, NamespaceRequest};
+use crate::namespace::parent::NamespaceRequest;
+use crate::namespace::registry::NamespaceRegistry;
+#[cfg(feature = "regex")]
+use crate::params::RegexError;
 use crate::params::{Pattern, PatternError};
 
 /// A Socket.IO server.
@@ -75,6 +78,27 @@ impl Server {
     /// The pattern is invalid.
     pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
         Ok(self.namespaces.of_pattern(Pattern::new(pattern)?))
+    }
+
+    /// The parent of all namespaces whose names, with their leading slash, match a regular expression, as with a
+    /// `RegExp` of the official server: it matches anywhere in the name unless it is anchored. Named groups are the
+    /// [`Params`](crate::Params). [`of_pattern`](Self::of_pattern) needs no regular expression for the usual names.
+    ///
+    /// The syntax is that of the crate `regex`, whose time is linear in the length of the name, whatever a client
+    /// sends. Costs a match for each CONNECT to a name that does not exist.
+    ///
+    /// ```
+    /// # use socketio_server::{Params, Server, Socket};
+    /// # let io = Server::builder().build()?;
+    /// io.of_regex(r"^/room-(?<number>\d+)$")?.on_connect(|params: Params| async move {
+    ///     let number: Option<u32> = params.parse("number");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "regex")]
+    pub fn of_regex(&self, pattern: &str) -> Result<Namespace, RegexError> {
+        let regex = regex::Regex::new(pattern).map_err(|error| RegexError(error.to_string().into()))?;
+        Ok(self.namespaces.of_regex(regex))
     }
 
     /// The parent of all namespaces that `function` accepts. The function is called if no namespace and no

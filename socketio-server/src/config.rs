@@ -29,6 +29,12 @@ pub struct Config {
     pub max_attachments: usize,
     /// Maximum number of namespaces per connection. Default 64; a further CONNECT closes the connection.
     pub max_namespaces: usize,
+    /// Maximum number of rooms per socket, without the one under its own id. Default 10,000. Beyond that
+    /// [`Socket::try_join`](crate::Socket::try_join) returns an error; other joins have no effect, are logged as a
+    /// warning and counted in [`Namespace::refused_joins`](crate::Namespace::refused_joins). A room costs its name
+    /// and about 100 bytes, and joining takes longer the more rooms the socket is in. A server whose clients choose
+    /// rooms should set it to what they need.
+    pub max_rooms: usize,
     /// Maximum number of refused CONNECTs per connection. Default 100; a further one closes the connection.
     pub max_refused_connects: usize,
     /// Number of CONNECTs of one connection that may arrive at once, granted or not. Default 64, and never
@@ -94,6 +100,7 @@ impl Default for Config {
             max_gathered_bytes: 64 << 20,
             max_attachments: 10,
             max_namespaces: 64,
+            max_rooms: 10_000,
             max_refused_connects: 100,
             connect_burst: 64,
             connects_per_second: 16,

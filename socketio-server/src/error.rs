@@ -42,6 +42,13 @@ impl From<UnreadableError> for EmitError {
     }
 }
 
+/// A socket is in as many rooms as it may be: see [`Config::max_rooms`](crate::Config::max_rooms).
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a socket may join at most {max} rooms")]
+pub struct TooManyRooms {
+    pub(crate) max: usize,
+}
+
 /// An emit with acknowledgement failed.
 pub type AckError = socketio_events::AckError<EmitError>;
 

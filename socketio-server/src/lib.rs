@@ -129,7 +129,9 @@ pub use self::broadcast::Broadcast;
 pub use self::broadcast::remote_socket::RemoteSocket;
 pub use self::cluster::server_event::ServerEventContext;
 pub use self::config::{Config, Recovery};
-pub use self::error::{AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial};
+pub use self::error::{
+    AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial, TooManyRooms,
+};
 pub use self::extensions::Extensions;
 pub use self::extract::extension::Extension;
 pub use self::extract::{Auth, State, Stateful};

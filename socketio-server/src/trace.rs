@@ -15,6 +15,8 @@ use crate::error::HandlerError;
 #[cfg(feature = "tracing")]
 static EVENT_REFUSED: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
+static JOINS_REFUSED: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
 static ANSWER_LOST: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
 static HANDLER_FAILED: LogLimit = LogLimit::new();
@@ -64,6 +66,14 @@ pub(crate) fn event_refused(namespace: &str, id: &str, error: &HandlerError) {
     if let Some(suppressed) = EVENT_REFUSED.admits(Instant::now()) {
         let error = error.for_log();
         tracing::warn!(target: "socketio_server", namespace = ?namespace, id, %error, suppressed, "event refused");
+    }
+}
+
+/// A socket was in too many rooms to join others, and the caller receives no error.
+pub(crate) fn joins_refused(count: usize, max_rooms: usize) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = JOINS_REFUSED.admits(Instant::now()) {
+        tracing::warn!(target: "socketio_server", count, max_rooms, suppressed, "rooms not joined");
     }
 }
 

@@ -6,9 +6,9 @@ use serde_json::json;
 use socketio_server::cluster::{
     Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, Presence, SocketDetails,
 };
-use socketio_server::{Binary, RoomEvent, Server, Socket};
+use socketio_server::{Binary, ConnectError, Data, RoomEvent, Server, Socket};
 
-use crate::support::{Running, builder, start};
+use crate::support::{Running, builder, room_handlers, start};
 
 async fn sockets(running: &Running, count: usize) -> Vec<(tests::raw::WebSocket, Socket)> {
     let mut sockets = Vec::new();
@@ -89,7 +89,7 @@ async fn rooms_can_be_left_in_a_middleware() {
             socket.join(["r1", "r2"]);
             socket.leave_all();
             socket.join("r3");
-            Ok::<_, socketio_server::ConnectError>(())
+            Ok::<_, ConnectError>(())
         });
     })
     .await;
@@ -104,7 +104,7 @@ async fn rooms_can_be_joined_in_a_middleware() {
         io.middleware(move |socket: Socket| {
             socket.join(["r1", "r2"]);
             sender.send(socket.joined_rooms()).unwrap();
-            async { Ok::<(), socketio_server::ConnectError>(()) }
+            async { Ok::<(), ConnectError>(()) }
         });
     })
     .await;
@@ -287,4 +287,45 @@ async fn sockets_found_by_another_adapter_are_returned() {
     assert_eq!((found[0].id(), &found[0].handshake().url[..]), ("42", "/elsewhere"));
     assert_eq!(names(found[0].rooms()), ["42", "room1"]);
     assert_eq!(found[0].data()["username"], "john");
+}
+
+/// A socket is in no more rooms than the limit, however it joins them.
+#[tokio::test]
+async fn the_rooms_of_a_socket_are_bounded() {
+    let running = start(builder().max_rooms(3), |io| {
+        room_handlers(io);
+        io.of("/early").middleware(|socket: Socket| async move {
+            let many = (0..100).map(|number| format!("room {number}")).collect::<Vec<_>>();
+            let error = socket.try_join(many).unwrap_err();
+            assert_eq!(error.to_string(), "a socket may join at most 3 rooms");
+            Ok::<_, ConnectError>(())
+        });
+        io.on("try", |socket: Socket, Data(room): Data<String>| async move {
+            socket.try_join(room).map_err(|error| error.to_string())
+        });
+    })
+    .await;
+    let io = &running.io;
+    let (mut ws, id) = running.connect().await;
+    let socket = io.socket(&id).unwrap();
+    ws.send(r#"421["join",["a","b","c","d","e"]]"#).await;
+    assert_eq!(ws.text().await, "431[]");
+    assert_eq!((io.room_count(), io.refused_joins()), (3, 2), "two rooms are refused");
+    socket.try_join(["a", &id]).unwrap();
+    ws.send(r#"422["try","f"]"#).await;
+    assert_eq!(ws.text().await, r#"432[{"error":"a socket may join at most 3 rooms"}]"#);
+    assert_eq!((io.room_count(), io.refused_joins()), (3, 2), "the handler has the error");
+    io.sockets_join(["g", "a"]).await.unwrap();
+    assert_eq!((io.room_count(), io.refused_joins()), (3, 3));
+    socket.leave("b");
+    socket.try_join("g").unwrap();
+    let mut rooms: Vec<_> = socket.joined_rooms().iter().map(ToString::to_string).collect();
+    rooms.sort();
+    assert_eq!(rooms, ["a", "c", "g"]);
+
+    let (_ws, id) = running.connect_to("/early").await;
+    assert_eq!(
+        (io.of("/early").socket(&id).unwrap().joined_rooms().len(), io.of("/early").room_count()),
+        (3, 3)
+    );
 }

@@ -1,6 +1,7 @@
 //! The sockets of one namespace on this server, and operations on many of them at once.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLockReadGuard};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use super::{ClusterLink, SocketDetails};
 use crate::acks::{AckRefused, AckWaiter};
 use crate::hooks::Hooks;
 use crate::rooms::{Delivered, MemberKey, Room, RoomEvent, RoomEvents, Rooms, Target};
+use crate::trace;
 
 /// A socket, as the rooms see it.
 pub(crate) trait Member: Send + Sync {
@@ -34,9 +36,12 @@ type RoomHook = dyn Fn(&RoomEvent) + Send + Sync;
 type BroadcastHook = dyn Fn(&Delivered) + Send + Sync;
 
 /// The sockets of one namespace on this server.
-#[derive(Default)]
 pub(crate) struct LocalRooms {
     rooms: RwLock<Members>,
+    /// Maximum number of rooms per socket.
+    max_rooms: usize,
+    /// Counter of joins beyond the maximum.
+    pub(crate) refused_joins: AtomicU64,
     pub(crate) on_room_event: Hooks<RoomHook>,
     pub(crate) on_broadcast: Hooks<BroadcastHook>,
     /// Link to other nodes, which receives room events too.
@@ -44,6 +49,17 @@ pub(crate) struct LocalRooms {
 }
 
 impl LocalRooms {
+    pub(crate) fn new(max_rooms: usize) -> Self {
+        Self {
+            rooms: RwLock::default(),
+            max_rooms,
+            refused_joins: AtomicU64::new(0),
+            on_room_event: Hooks::default(),
+            on_broadcast: Hooks::default(),
+            link: OnceLock::new(),
+        }
+    }
+
     pub(crate) fn set_link(&self, link: &Arc<dyn ClusterLink>) {
         let _ = self.link.set(Arc::clone(link));
     }
@@ -72,8 +88,23 @@ impl LocalRooms {
         events
     }
 
+    /// Adds a socket to a room. Returns `false` if it is in too many.
     pub(crate) fn join(&self, key: MemberKey, room: &str) -> bool {
-        self.change(|rooms, events| rooms.join(key, room, events))
+        self.change(|rooms, events| {
+            let may_join = rooms.may_join(key, room, self.max_rooms);
+            if may_join {
+                rooms.join(key, room, events);
+            }
+            may_join
+        })
+    }
+
+    /// Counts and logs joins that had no effect.
+    pub(crate) fn joins_refused(&self, count: usize) {
+        if count > 0 {
+            self.refused_joins.fetch_add(count as u64, Ordering::Relaxed);
+            trace::joins_refused(count, self.max_rooms);
+        }
     }
 
     pub(crate) fn leave(&self, key: MemberKey, room: &str) -> bool {
@@ -168,13 +199,20 @@ impl LocalRooms {
     /// Adds the selected sockets to rooms.
     pub(crate) fn join_all(&self, target: &Target, names: &[Room]) {
         let keys = self.keys(target);
-        self.change(|rooms, events| {
+        let refused = self.change(|rooms, events| {
+            let mut refused = 0;
             for key in keys {
                 for name in names {
-                    rooms.join(key, name, events);
+                    if rooms.may_join(key, name, self.max_rooms) {
+                        rooms.join(key, name, events);
+                    } else {
+                        refused += 1;
+                    }
                 }
             }
+            refused
         });
+        self.joins_refused(refused);
     }
 
     /// Removes the selected sockets from rooms.

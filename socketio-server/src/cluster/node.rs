@@ -53,7 +53,7 @@ impl NamespaceNode {
         Arc::new(Self {
             name,
             parser: config.parser,
-            rooms: LocalRooms::default(),
+            rooms: LocalRooms::new(config.max_rooms),
             log: config.connection_state_recovery.clone().map(RecoveryLog::new),
             cluster,
             opened: Notify::new(),

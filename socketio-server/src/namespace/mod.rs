@@ -305,6 +305,12 @@ impl Namespace {
         self.0.lost_answers.load(Ordering::Relaxed)
     }
 
+    /// Number of joins that had no effect because the socket was in too many rooms, those of
+    /// [`Socket::try_join`] not included: see [`Config::max_rooms`](crate::Config::max_rooms).
+    pub fn refused_joins(&self) -> u64 {
+        self.0.node.rooms.refused_joins.load(Ordering::Relaxed)
+    }
+
     /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. All
     /// hooks are called, in the order of registration. Each socket is in a room under its own id from its
     /// connection to its disconnection; it leaves that one first, and then the others in the order in which

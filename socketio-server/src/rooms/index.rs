@@ -121,6 +121,12 @@ impl<S: Clone, M> Rooms<S, M> {
         self.members.get(key.at).filter(|member| member.generation == key.generation)
     }
 
+    /// Whether a member with at most `max` rooms may join this one: it is in fewer rooms, or in this one already.
+    pub(crate) fn may_join(&self, key: MemberKey, name: &str, max: usize) -> bool {
+        let Some(member) = self.member(key) else { return true };
+        member.memberships.len() < max || member.is_in(name, self.by_name.get(name).copied())
+    }
+
     /// Adds a member to a room. Returns `false` if it was in the room before.
     pub(crate) fn join(&mut self, key: MemberKey, name: &str, events: &mut RoomEvents) -> bool {
         let member = self.members.get_mut(key.at);

@@ -121,6 +121,12 @@ impl ServerBuilder {
         self
     }
 
+    /// See [`Config::max_rooms`]. Default 10,000.
+    pub fn max_rooms(mut self, rooms: usize) -> Self {
+        self.config.max_rooms = rooms;
+        self
+    }
+
     /// Enables connection state recovery: see [`Config::connection_state_recovery`]. Default off.
     ///
     /// ```

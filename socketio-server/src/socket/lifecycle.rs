@@ -57,7 +57,8 @@ impl Socket {
         }));
         if let Start::Recovered(pending) = start {
             socket.0.data.replace(pending.away.data.to_value());
-            socket.join_rooms(pending.away.rooms.clone());
+            // The rooms of a socket are within the limit.
+            socket.join_rooms(&pending.away.rooms);
         }
         socket
     }
@@ -139,16 +140,28 @@ impl Socket {
         self.drop_extras();
     }
 
-    pub(super) fn join_rooms(&self, rooms: Vec<Room>) {
+    /// Joins the rooms, up to the limit. Returns the number of rooms beyond it.
+    pub(super) fn join_rooms(&self, rooms: &[Room]) -> usize {
         if rooms.is_empty() {
-            return;
+            return 0;
         }
-        let member = self.0.state.member_or(|early| early.extend(rooms.iter().cloned()));
-        if let Some(key) = member {
+        let mut refused = 0;
+        let member = self.0.state.member_or(|early| {
             for room in rooms {
-                self.0.namespace.node.rooms.join(key, &room);
+                // The own id, which a recovered socket has first, does not count.
+                let own = usize::from(early.first().is_some_and(|first| **first == *self.0.id));
+                if early.len() - own < self.0.namespace.config.max_rooms {
+                    early.push(Arc::clone(room));
+                } else if !early.contains(room) {
+                    refused += 1;
+                }
             }
+        });
+        if let Some(key) = member {
+            let joined = |room: &&Room| self.0.namespace.node.rooms.join(key, room);
+            refused = rooms.len() - rooms.iter().filter(joined).count();
         }
+        refused
     }
 
     pub(super) fn leave_room(&self, room: &str) {

@@ -36,7 +36,7 @@ use self::state::{RecoveryOutcome, SocketState};
 use crate::acks::PendingAcks;
 use crate::broadcast::Broadcast;
 use crate::encode;
-use crate::error::{AckError, EmitError};
+use crate::error::{AckError, EmitError, TooManyRooms};
 use crate::extensions::Extensions;
 use crate::params::Params;
 use crate::recovery::NotRecovered;
@@ -242,9 +242,25 @@ impl Socket {
         self.broadcast().except(rooms)
     }
 
-    /// Joins a room, or several. Has no effect on a disconnected socket.
+    /// Joins a room, or several. Has no effect on a disconnected socket. Rooms beyond
+    /// [`Config::max_rooms`](crate::Config::max_rooms) are not joined, which is logged and counted: see
+    /// [`try_join`](Self::try_join).
     pub fn join(&self, rooms: impl IntoRooms) {
-        self.join_rooms(rooms.into_rooms());
+        let refused = self.join_rooms(&rooms.into_rooms());
+        self.0.namespace.node.rooms.joins_refused(refused);
+    }
+
+    /// The same, for rooms that a client chooses.
+    ///
+    /// # Errors
+    ///
+    /// The socket is in too many rooms: see [`Config::max_rooms`](crate::Config::max_rooms). Those that were within
+    /// the limit are joined.
+    pub fn try_join(&self, rooms: impl IntoRooms) -> Result<(), TooManyRooms> {
+        match self.join_rooms(&rooms.into_rooms()) {
+            0 => Ok(()),
+            _ => Err(TooManyRooms { max: self.0.namespace.config.max_rooms }),
+        }
     }
 
     /// Leaves a room.

@@ -45,6 +45,16 @@ pub struct Config {
     /// Rate limit in CONNECTs per second and connection, beyond [`connect_burst`](Self::connect_burst).
     /// Default 16; 0 disables the limit.
     pub connects_per_second: u32,
+    /// Rate limit in events per second and connection, of all its namespaces together, beyond
+    /// [`event_burst`](Self::event_burst). Faster events wait, in order with all later packets: up to
+    /// [`max_waiting_events`](Self::max_waiting_events) in the server, and beyond that the client is not read.
+    /// Acknowledgements do not count, but wait too if they come later. Default 0: off, as handlers differ too much
+    /// for a number that suits all, and [`max_handlers_in_flight`](Self::max_handlers_in_flight) slows down clients
+    /// whose handlers take long. Costs a clock read per event, and a timer per connection while events wait.
+    pub events_per_second: u32,
+    /// Number of events of one connection that are handled at once before
+    /// [`events_per_second`](Self::events_per_second) applies. Default 100; never less than 1.
+    pub event_burst: usize,
     /// Maximum size in bytes of the credentials in a CONNECT. Default 16 KiB; a larger CONNECT is refused,
     /// and the connection is closed with all its namespaces. The credentials are kept for the lifetime of the
     /// socket, so a connection costs up to [`max_namespaces`](Self::max_namespaces) times this size.
@@ -104,6 +114,8 @@ impl Default for Config {
             max_refused_connects: 100,
             connect_burst: 64,
             connects_per_second: 16,
+            events_per_second: 0,
+            event_burst: 100,
             max_auth_bytes: 16 * 1024,
             max_handlers_in_flight: 128,
             max_waiting_events: 128,

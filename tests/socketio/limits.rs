@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use socketio_server::{Config, Data, DisconnectReason, Server};
+use socketio_server::{Config, Data, DisconnectReason, Server, Socket};
 use tests::raw::{soon, until};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -303,4 +303,58 @@ async fn events_waiting_for_a_middleware_are_bounded() {
     // they are dropped: the waiting ones, and the one in the middleware.
     until(async || running.io.detached_handlers() > 0).await;
     assert_eq!(running.io.detached_handlers(), 11);
+}
+
+/// Events beyond the rate wait, and nothing is lost: a few in the server, the others at the client.
+#[tokio::test]
+async fn the_rate_of_events_is_limited() {
+    let mut config = Config::default();
+    (config.events_per_second, config.event_burst, config.max_waiting_events) = (1, 5, 10);
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&handled);
+    let running = start(builder().config(config), |io| {
+        io.of("/other");
+        io.on("n", move |socket: Socket, Data(number): Data<usize>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async move { socket.emit("done", &number) }
+        });
+    })
+    .await;
+    let (mut ws, _) = running.connect().await;
+    // The clock advances only while all tasks wait.
+    tokio::time::pause();
+    ws.send_together(events(0..30).chain(["40/other,".to_owned()])).await;
+    for number in 0..5 {
+        assert_eq!(ws.text().await, format!(r#"42["done",{number}]"#));
+    }
+    for number in 5..30 {
+        let before = tokio::time::Instant::now();
+        assert_eq!(ws.text().await, format!(r#"42["done",{number}]"#));
+        assert!(before.elapsed() > Duration::from_millis(500), "one a second");
+        assert_eq!(handled.load(Ordering::SeqCst), number + 1);
+    }
+    // Later packets kept their place.
+    assert!(ws.text().await.starts_with("40/other,{"));
+}
+
+/// Beyond the rate and the events that wait nothing is read, not even pongs. After the end of the connection the
+/// waiting events start at once, so that they can be counted.
+#[tokio::test]
+async fn events_beyond_the_rate_are_bounded() {
+    let mut config = Config::default();
+    (config.events_per_second, config.event_burst, config.max_waiting_events) = (1, 1, 10);
+    let mut slow = None;
+    let beat = Duration::from_millis(50);
+    let builder = builder().config(config).ping_interval(beat).ping_timeout(beat);
+    let running = start(builder, |io| slow = Some(Slow::of(io))).await;
+    let mut slow = slow.unwrap();
+    let (mut ws, _) = running.connect().await;
+    ws.send_together(events(0..100)).await;
+    detached(&running, 11).await;
+    for number in 0..11 {
+        assert_eq!(slow.next().await, number.to_string());
+    }
+    slow.go.add_permits(11);
+    assert_eq!(slow.next().await, "ping timeout", "no other event was read");
+    detached(&running, 0).await;
 }

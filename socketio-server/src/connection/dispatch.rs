@@ -1,6 +1,8 @@
 //! Dispatch of packets to the handlers of their namespace.
 
+use std::future::Future;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use socketio_events::handler::{Running, Work};
@@ -169,10 +171,55 @@ impl Connection {
         ended
     }
 
+    /// Takes an event from the rate limit. The error is the time until it is within the limit.
+    #[inline]
+    pub(super) fn take_from_rate(&mut self, packet: &Packet) -> Result<(), Duration> {
+        if self.server.config.events_per_second == 0 {
+            return Ok(());
+        }
+        self.take_event(is_event(packet))
+    }
+
+    #[cold]
+    fn take_event(&mut self, is_event: bool) -> Result<(), Duration> {
+        if !is_event {
+            return Ok(());
+        }
+        let config = &self.server.config;
+        let now = tokio::time::Instant::now().into_std();
+        self.events.take(now, config.event_burst.max(1), config.events_per_second)
+    }
+
+    /// Whether the first packet of the inbox is within the rate limit of events. Otherwise the task is woken when
+    /// it is.
+    fn is_within_rate(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.server.config.events_per_second == 0 {
+            return true;
+        }
+        loop {
+            if let Some(sleep) = &mut self.rate_limited {
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return false;
+                }
+                self.rate_limited = None;
+            }
+            let is_event = self.inbox.first().is_some_and(is_event);
+            match self.take_event(is_event) {
+                Ok(()) => return true,
+                Err(wait) => self.rate_limited = Some(Box::pin(tokio::time::sleep(wait))),
+            }
+        }
+    }
+
     pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) {
-        while self.screen(cx) && self.can_start_handler() {
+        while self.screen(cx) && self.can_start_handler() && self.is_within_rate(cx) {
             let Some(packet) = self.inbox.pop() else { break };
             self.packet(packet, cx);
         }
     }
+}
+
+/// Whether the packet counts in the rate limit of events.
+fn is_event(packet: &Packet) -> bool {
+    matches!(packet.payload, Payload::Event(_) | Payload::EmptyEvent)
 }

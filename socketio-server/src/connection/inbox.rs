@@ -27,6 +27,11 @@ impl Inbox {
         Some(packet)
     }
 
+    /// The packet that [`pop`](Self::pop) returns next.
+    pub(super) fn first(&self) -> Option<&Packet> {
+        self.packets.front()
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

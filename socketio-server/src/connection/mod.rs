@@ -52,6 +52,9 @@ pub(crate) struct Connection {
     joining: Vec<PendingJoin>,
     refused: usize,
     connects: RateLimiter,
+    events: RateLimiter,
+    /// Time at which the first packet of the inbox is within the rate limit of events.
+    rate_limited: Option<Pin<Box<Sleep>>>,
     /// The server has closed the connection. Further packets of the same read are ignored.
     closed_by_server: bool,
     /// Deadline for the first joined namespace.
@@ -92,6 +95,8 @@ impl Connection {
             joining: Vec::new(),
             refused: 0,
             connects: RateLimiter::default(),
+            events: RateLimiter::default(),
+            rate_limited: None,
             closed_by_server: false,
             connect_by: Some(connect_by),
             attachments_by: None,
@@ -150,7 +155,7 @@ impl Handler for Connection {
         match decoded {
             Ok(Some(packet)) => {
                 self.attachments_by = None;
-                if self.inbox.is_empty() && self.screening.is_none() {
+                if self.inbox.is_empty() && self.screening.is_none() && self.take_from_rate(&packet).is_ok() {
                     // A pending future is polled again with a real waker in `poll`, after everything was
                     // read.
                     self.packet(packet, &mut Context::from_waker(Waker::noop()));

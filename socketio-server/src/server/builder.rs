@@ -127,6 +127,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Rate limit of the events of a connection, and the burst before it applies: see
+    /// [`Config::events_per_second`]. Default off.
+    pub fn event_rate(mut self, events_per_second: u32, burst: usize) -> Self {
+        (self.config.events_per_second, self.config.event_burst) = (events_per_second, burst);
+        self
+    }
+
     /// Enables connection state recovery: see [`Config::connection_state_recovery`]. Default off.
     ///
     /// ```

@@ -26,6 +26,11 @@ impl<T: ?Sized> Hooks<T> {
         self.change(|list| list.remove(id))
     }
 
+    /// Removes all hooks.
+    pub(crate) fn clear(&self) {
+        self.change(List::clear);
+    }
+
     /// Replaces the list with that of another namespace.
     pub(crate) fn copy_from(&self, other: &Self) {
         if let Some(hooks) = other.current() {

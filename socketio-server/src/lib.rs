@@ -148,6 +148,7 @@ pub use self::server::{Server, ServerBuilder, WeakServer};
 pub use self::socket::disconnect_reason::DisconnectReason;
 pub use self::socket::handshake::Handshake;
 pub use self::socket::rewrite::{Rewrite, Screen};
+pub use self::socket::session_event::SessionEvent;
 pub use self::socket::{AckSender, ConnectContext, DisconnectContext, Emitter, EventContext, Socket};
 pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};

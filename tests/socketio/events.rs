@@ -1,14 +1,15 @@
 //! Arguments of events, the fallback handler, and listeners of outgoing events.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use engineio::{PacketType, Transport};
 use serde_json::json;
-use socketio_server::{Ack, Binary, Data, EventName, RawArgs, Socket};
+use socketio_server::{Ack, Binary, Data, EventName, RawArgs, SessionEvent, Socket};
 use tests::raw::soon;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::support::{Notes, answering, builder, join, note, start};
+use crate::support::{Notes, answering, builder, join, note, nothing_else, start};
 
 #[tokio::test]
 async fn the_fallback_receives_events_without_handler() {
@@ -199,7 +200,7 @@ async fn a_socket_provides_its_session() {
     let other = join(&mut ws, "/other").await;
     let session = running.io.socket(&id).unwrap().session().clone();
     assert!(session.is_same(running.io.of("/other").socket(&other).unwrap().session()));
-    assert_eq!(session.transport(), engineio::Transport::WebSocket);
+    assert_eq!(session.transport(), Transport::WebSocket);
     assert!(running.io.engine().session(session.id().as_str()).is_some());
 }
 
@@ -247,4 +248,50 @@ async fn events_of_one_read_wait_for_handlers_in_flight() {
         }
         assert_eq!(peak.load(Ordering::SeqCst), 128);
     }
+}
+
+/// SIO-SRV-111
+#[tokio::test]
+async fn a_socket_hears_the_events_of_its_connection() {
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let sender = Mutex::new(Some(sender));
+    let running = start(builder(), |io| {
+        answering(io);
+        io.on_connect(move |socket: Socket| {
+            let sender = sender.lock().unwrap().take().unwrap();
+            let held = socket.clone();
+            socket.on_session_event(move |session, event| {
+                assert!(session.is_same(held.session()));
+                sender.send(event.clone()).unwrap();
+            });
+            let removed = socket.on_session_event(|_, _| unreachable!("removed"));
+            assert!(socket.off_session_event(removed) && !socket.off_session_event(removed));
+            async {}
+        });
+    })
+    .await;
+    let polling = running.polling().await;
+    polling.post("40").await;
+    assert!(polling.poll().await.starts_with("40{"));
+    let mut ws = polling.upgrade().await;
+    nothing_else(&mut ws).await;
+    ws.send("1").await;
+    ws.closed().await;
+    let mut came = Vec::new();
+    // The hook is dropped at the end of the connection, although it holds the socket.
+    while let Some(event) = soon(events.recv()).await {
+        came.push(event);
+    }
+    let at = |event: &SessionEvent| {
+        came.iter().position(|found| found == event).unwrap_or_else(|| panic!("{came:?}"))
+    };
+    let upgraded = at(&SessionEvent::Upgrade(Transport::WebSocket));
+    let expected = [
+        SessionEvent::Packet(PacketType::Message),
+        SessionEvent::Flush(vec![PacketType::Message]),
+        SessionEvent::Drain,
+        SessionEvent::Packet(PacketType::Close),
+    ];
+    assert_eq!(came[upgraded + 1..came.len() - 1], expected);
+    assert!(matches!(came.last(), Some(SessionEvent::Close(_))), "{came:?}");
 }

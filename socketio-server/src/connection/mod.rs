@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use engineio::{CloseReason, Handler, Message, Protocol, ReceivedBytes, Session};
+use engineio::{CloseReason, Handler, Message, Prepared, Protocol, ReceivedBytes, Session, Transport};
 use futures_util::stream::FuturesUnordered;
 use socketio_events::handler::Running;
 use socketio_parser::{Decoder, Packet, Payload};
@@ -30,6 +30,7 @@ use self::rate_limiter::RateLimiter;
 use self::screening::Screening;
 use crate::namespace::registry::{NamespaceRegistry, Occupancy};
 use crate::socket::disconnect_reason::DisconnectReason;
+use crate::socket::session_event::SessionEvent;
 use crate::socket::{Handlers, Siblings, Snapshot, Socket};
 
 /// The connection of a client.
@@ -170,9 +171,30 @@ impl Handler for Connection {
         }
     }
 
-    fn on_close(&mut self, _: &Session, reason: CloseReason) {
+    fn on_close(&mut self, session: &Session, reason: CloseReason) {
         // Packets before the end count, above all a DISCONNECT: often one read returns all of them.
         self.end(reason);
+        self.siblings.session_event(session, &SessionEvent::Close(reason));
+        self.siblings.drop_session_hooks();
+    }
+
+    fn on_upgrade(&mut self, session: &Session, transport: Transport) {
+        self.siblings.session_event(session, &SessionEvent::Upgrade(transport));
+    }
+
+    fn on_packet(&mut self, session: &Session, packet: &engineio::packet::Packet) {
+        self.siblings.session_event(session, &SessionEvent::Packet(packet.kind()));
+    }
+
+    fn on_flush(&mut self, session: &Session, messages: &[Prepared]) {
+        if self.siblings.has_session_hooks() {
+            let kinds = messages.iter().map(Prepared::kind).collect();
+            self.siblings.session_event(session, &SessionEvent::Flush(kinds));
+        }
+    }
+
+    fn on_drain(&mut self, session: &Session) {
+        self.siblings.session_event(session, &SessionEvent::Drain);
     }
 
     fn poll(&mut self, _: &Session, cx: &mut Context<'_>) -> Poll<()> {
@@ -205,6 +227,10 @@ impl Drop for Connection {
         }
         // In separate tasks, because this thread may be unwinding and a second panic would abort the process.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.siblings.has_session_hooks() {
+            let siblings = Arc::clone(&self.siblings);
+            runtime.spawn(async move { siblings.drop_session_hooks() });
+        }
         for slot in self.slots.drain(..) {
             if let Slot::Joined(socket, _) = slot {
                 runtime.spawn(async move { socket.leave_namespace(DisconnectReason::ForcedServerClose) });

@@ -11,6 +11,7 @@ pub(crate) mod middleware;
 mod namespace_state;
 mod on;
 pub(crate) mod rewrite;
+pub(crate) mod session_event;
 mod siblings;
 mod state;
 
@@ -108,7 +109,8 @@ impl Socket {
         &self.0.handshake
     }
 
-    /// The connection of the socket, shared with the client's other namespaces (`conn`).
+    /// The connection of the socket, shared with the client's other namespaces (`conn`). Its events are those of
+    /// [`on_session_event`](Self::on_session_event).
     #[doc(alias = "conn")]
     pub fn session(&self) -> &Session {
         &self.0.session

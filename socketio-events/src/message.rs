@@ -1,10 +1,12 @@
 //! Encoding of packets into messages. This module is the only place that encodes.
 
 use bytes::Bytes;
+use engineio::prepared::PacketRef;
 use engineio::{Prepared, TextBuf};
 use serde::Serialize;
 use socketio_parser::{
-    ArgWriter, DecodeError, Decoder, EncodeError, Event, Limits, Parser, Payload, Revision, ToArgs,
+    ArgWriter, DecodeError, Decoder, EncodeError, Encoded, Event, Limits, Packet, Parser, Payload, Revision,
+    ToArgs,
 };
 use thiserror::Error;
 
@@ -100,6 +102,38 @@ impl<A: ToArgs + ?Sized> ToArgs for WithName<'_, A> {
     fn write(&self, writer: &mut ArgWriter<'_>) -> Result<(), EncodeError> {
         self.0.write(writer)?;
         self.1.write(writer)
+    }
+}
+
+/// A packet in its decoded form, from a message of this parser.
+pub fn to_packet(parser: Parser, message: &Prepared) -> Result<Packet, DecodeError> {
+    let mut decoder = Decoder::new(parser, UNLIMITED);
+    let mut packet = None;
+    for part in message.packets() {
+        packet = match part {
+            // The first character is the packet type of Engine.IO.
+            PacketRef::Text(_) => decoder.text(message.text_packet().slice(1..))?,
+            PacketRef::Binary(data) => decoder.binary(Bytes::copy_from_slice(data.data()))?,
+        };
+    }
+    packet.ok_or(DecodeError::Empty)
+}
+
+/// A packet from its decoded form.
+pub fn packet(parser: Parser, packet: &Packet) -> Result<Prepared, EncodeError> {
+    encode(parser, |out| parser.encode_packet(out, packet))
+}
+
+/// A message of a packet that a parser of the application encoded.
+pub fn custom(encoded: Encoded) -> Result<Prepared, EncodeError> {
+    match encoded {
+        Encoded::Text(text, attachments) => {
+            let mut out = TextBuf::with_capacity(text.len());
+            out.buffer().extend_from_slice(text.as_bytes());
+            Ok(out.finish_with(attachments))
+        }
+        Encoded::Binary(data) => Ok(Prepared::binary(data)),
+        _ => Err(EncodeError::Custom("unknown form of a message".into())),
     }
 }
 

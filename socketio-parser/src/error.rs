@@ -67,6 +67,9 @@ pub enum DecodeError {
     /// The packet exceeds one of the configured [`Limits`](crate::Limits).
     #[error("{0}")]
     Limit(Limit),
+    /// A [`CustomDecoder`](crate::CustomDecoder) refused the packet, for this reason.
+    #[error("invalid packet: {0}")]
+    Custom(&'static str),
 }
 
 /// An argument does not deserialize into the requested type.
@@ -115,6 +118,9 @@ pub enum EncodeError {
     #[cfg(feature = "msgpack")]
     #[error("the message would be larger than {0} bytes")]
     TooLarge(usize),
+    /// A [`CustomParser`](crate::CustomParser) cannot encode the packet, for this reason.
+    #[error("the packet cannot be encoded: {0}")]
+    Custom(Box<str>),
     /// A value failed to serialize.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

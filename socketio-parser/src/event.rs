@@ -5,10 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::attachments::Attachments;
-use crate::json::placeholders;
-use crate::json::scan::{self, First};
+use crate::json;
+use crate::json::scan::First;
 use crate::json::text::{number_name, unescape_into};
-use crate::limits::Limit;
 use crate::{DecodeError, Limits, PacketType, Parser, RawArgs};
 
 /// Reserved event names. They have a meaning for the library on one side or the other, or for the event
@@ -59,16 +58,7 @@ impl Event {
         attachments: Vec<Bytes>,
         limits: &Limits,
     ) -> Result<Self, DecodeError> {
-        if text.len() > limits.packet_bytes() {
-            return Err(DecodeError::Limit(Limit::PacketBytes));
-        }
-        if text.first() != Some(&b'[') {
-            return Err(DecodeError::Shape(PacketType::Event));
-        }
-        let array = scan::array(&text, 0, limits)?;
-        if !attachments.is_empty() {
-            placeholders::check(&text, attachments.len())?;
-        }
+        let array = json::whole_array(&text, &attachments, PacketType::Event, limits)?;
         Self::from_json(array.first, RawArgs::new(text, array.spans, 1, attachments.into(), Parser::Json))
     }
 

@@ -68,8 +68,9 @@
 //! header corrected.
 //!
 //! `msgpack` (the feature of that name) reads and writes values in the other encoding, with binary data in
-//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects one [`Parser`]
-//! at run time; arguments received in one encoding can be sent in the other.
+//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects a [`Parser`] at run time,
+//! for all connections or, as a [`ConnectionParser`] (`custom`), for each; arguments received in one encoding can be
+//! sent in the other.
 //!
 //! # Limits
 //!
@@ -94,6 +95,7 @@ mod attachments;
 mod binary;
 #[cfg(feature = "msgpack")]
 pub mod codec;
+mod custom;
 mod decoder;
 mod emit;
 mod encoder;
@@ -116,6 +118,7 @@ pub mod value;
 pub use args::{RawArg, RawArgs, RawValue};
 pub use attachments::Attachments;
 pub use binary::Binary;
+pub use custom::{ConnectionDecoder, ConnectionParser, CustomDecoder, CustomParser, Encoded};
 pub use decoder::Decoder;
 pub use emit::{ArgWriter, Args, Then, ToArgs};
 #[cfg(feature = "msgpack")]

@@ -97,7 +97,8 @@ pub struct Config {
     pub node_name: Option<String>,
     /// Limits for received packets. See [`Limits`].
     pub limits: Limits,
-    /// Encoding of packets: JSON by default, or msgpack. All clients must use the same.
+    /// Encoding of packets: JSON by default, or msgpack. All clients must use the same, unless
+    /// [`ServerBuilder::connection_parser`](crate::ServerBuilder::connection_parser) selects others.
     pub parser: Parser,
 }
 

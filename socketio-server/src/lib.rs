@@ -124,6 +124,7 @@ mod server;
 mod socket;
 mod socket_data;
 mod trace;
+mod wire;
 
 pub use self::broadcast::Broadcast;
 pub use self::broadcast::remote_socket::RemoteSocket;
@@ -158,7 +159,8 @@ pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{
-    ArgError, Args, Binary, DecodeError, EncodeError, Event, Limits, Parser, RawArgs, RawValue, ToArgs, Value,
+    ArgError, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, DecodeError, EncodeError, Event, Limits,
+    Parser, RawArgs, RawValue, ToArgs, Value,
 };
 
 /// The transport. Its types in signatures of this crate are re-exported, except its `Server` and `ServerBuilder`.

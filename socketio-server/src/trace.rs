@@ -17,6 +17,8 @@ static EVENT_REFUSED: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
 static JOINS_REFUSED: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
+static NOT_CONVERTED: LogLimit = LogLimit::new();
+#[cfg(feature = "tracing")]
 static ANSWER_LOST: LogLimit = LogLimit::new();
 #[cfg(feature = "tracing")]
 static HANDLER_FAILED: LogLimit = LogLimit::new();
@@ -74,6 +76,14 @@ pub(crate) fn joins_refused(count: usize, max_rooms: usize) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = JOINS_REFUSED.admits(Instant::now()) {
         tracing::warn!(target: "socketio_server", count, max_rooms, suppressed, "rooms not joined");
+    }
+}
+
+/// A broadcast did not reach connections whose parser cannot encode its packet.
+pub(crate) fn not_converted(error: &impl Display) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = NOT_CONVERTED.admits(Instant::now()) {
+        tracing::warn!(target: "socketio_server", %error, suppressed, "packet not encoded by the parser of a connection");
     }
 }
 

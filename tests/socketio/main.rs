@@ -20,6 +20,7 @@ mod limits;
 mod middlewares;
 mod mistakes;
 mod outbox;
+mod parsers;
 mod protocol;
 mod recovery;
 mod returned;

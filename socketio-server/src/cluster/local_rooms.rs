@@ -1,7 +1,7 @@
 //! The sockets of one namespace on this server, and operations on many of them at once.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, RwLockReadGuard};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::acks::{AckRefused, AckWaiter};
 use crate::hooks::Hooks;
 use crate::rooms::{Delivered, MemberKey, Room, RoomEvent, RoomEvents, Rooms, Target};
 use crate::trace;
+use crate::wire::{Forms, Wire};
 
 /// A socket, as the rooms see it.
 pub(crate) trait Member: Send + Sync {
@@ -25,6 +26,8 @@ pub(crate) trait Member: Send + Sync {
     fn disconnect(self: Arc<Self>, close: bool);
     /// Calls the listeners of outgoing events.
     fn outgoing(self: Arc<Self>, event: &Event);
+    /// The parser of the connection, if it is not the server's.
+    fn wire(&self) -> Option<&Arc<Wire>>;
     /// Details for other servers. The caller fills in the rooms.
     fn details(&self) -> SocketDetails;
     /// The concrete socket, for downcasts.
@@ -38,6 +41,8 @@ type BroadcastHook = dyn Fn(&Delivered) + Send + Sync;
 /// The sockets of one namespace on this server.
 pub(crate) struct LocalRooms {
     rooms: RwLock<Members>,
+    /// Number of sockets with another parser than the server's. Changed while the rooms are locked.
+    converted: AtomicUsize,
     /// Maximum number of rooms per socket.
     max_rooms: usize,
     /// Counter of joins beyond the maximum.
@@ -52,6 +57,7 @@ impl LocalRooms {
     pub(crate) fn new(max_rooms: usize) -> Self {
         Self {
             rooms: RwLock::default(),
+            converted: AtomicUsize::new(0),
             max_rooms,
             refused_joins: AtomicU64::new(0),
             on_room_event: Hooks::default(),
@@ -74,6 +80,9 @@ impl LocalRooms {
     ) -> (MemberKey, RoomEvents) {
         let mut events = self.room_events();
         let mut rooms = self.rooms.write();
+        if member.wire().is_some() {
+            self.converted.fetch_add(1, Ordering::Relaxed);
+        }
         let key = rooms.insert(id, session, member, &mut events);
         for name in names {
             rooms.join(key, name, &mut events);
@@ -84,7 +93,12 @@ impl LocalRooms {
     /// Removes a socket. The caller reports the events after it has released its locks.
     pub(crate) fn remove(&self, key: MemberKey) -> RoomEvents {
         let mut events = self.room_events();
-        self.rooms.write().remove(key, &mut events);
+        let mut rooms = self.rooms.write();
+        let removed = rooms.remove(key, &mut events);
+        if removed.as_ref().is_some_and(|member| member.wire().is_some()) {
+            self.converted.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop(rooms);
         events
     }
 
@@ -143,10 +157,29 @@ impl LocalRooms {
             return Some(self.send_counted(target, message, volatile));
         }
         let _held = hold_wakeups();
-        self.read().for_each_session(target, |session| {
+        self.for_each_message(target, message, |session, message| {
             let _ = send_to(session, message, volatile);
         });
         None
+    }
+
+    /// Calls `visit` once for each selected session, with the message in the encoding of its connection.
+    fn for_each_message(
+        &self,
+        target: &Target,
+        message: &Prepared,
+        mut visit: impl FnMut(&Session, &Prepared),
+    ) {
+        let rooms = self.read();
+        if self.converted.load(Ordering::Relaxed) == 0 {
+            return rooms.for_each_session(target, |session| visit(session, message));
+        }
+        let mut forms = Forms::new(message);
+        rooms.for_each(target, |_, session, member| {
+            if let Some(message) = forms.of(member.wire()) {
+                visit(session, message);
+            }
+        });
     }
 
     /// Calls the hooks for broadcasts.
@@ -161,7 +194,9 @@ impl LocalRooms {
         let begun = Instant::now();
         let mut delivered = Delivered::default();
         let _held = hold_wakeups();
-        self.read().for_each_session(target, |session| delivered.count(send_to(session, message, volatile)));
+        self.for_each_message(target, message, |session, message| {
+            delivered.count(send_to(session, message, volatile));
+        });
         delivered.took = begun.elapsed();
         delivered
     }
@@ -178,12 +213,15 @@ impl LocalRooms {
     ) -> (Vec<Arc<dyn Member>>, usize) {
         let begun = Instant::now();
         let (mut receivers, mut over_limit, mut delivered) = (Vec::new(), 0, Delivered::default());
+        let mut forms = Forms::new(message);
         let held = hold_wakeups();
         self.read().for_each(target, |_, session, member| match member.expect_ack(id, waiting()) {
             Ok(()) => {
                 receivers.push(Arc::clone(member));
                 // A socket that did not get the event never answers and is reported as missing.
-                delivered.count(send_to(session, message, volatile));
+                if let Some(message) = forms.of(member.wire()) {
+                    delivered.count(send_to(session, message, volatile));
+                }
             }
             Err(AckRefused::TooMany) => over_limit += 1,
             Err(AckRefused::Closed) => {}

@@ -40,9 +40,8 @@ impl Connection {
             self.screening = None;
         }
         // Running handlers continue after the client has disconnected.
-        let mut remaining = Self::new(Arc::clone(&self.server), &self.session);
-        remaining.connect_by = None;
-        remaining.siblings = Arc::clone(&self.siblings);
+        let siblings = Arc::clone(&self.siblings);
+        let mut remaining = Self::with_siblings(Arc::clone(&self.server), &self.session, siblings);
         remaining.slots = std::mem::take(&mut self.slots);
         remaining.occupancies = std::mem::take(&mut self.occupancies);
         remaining.inbox = std::mem::take(&mut self.inbox);

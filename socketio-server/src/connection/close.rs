@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::task::Context;
 
-use socketio_parser::DecodeError;
+use socketio_parser::{ConnectionDecoder, DecodeError, Decoder};
 
 use super::{Connection, Slot};
 use crate::error::HandlerError;
@@ -33,7 +33,8 @@ impl Connection {
     /// Closes the connection because the server holds too much received data. The client may connect again.
     pub(super) fn server_full(&mut self) {
         trace::connection_closed("the server holds too many received bytes");
-        self.decoder.reset();
+        // Discards the incomplete packet.
+        self.decoder = ConnectionDecoder::BuiltIn(Decoder::default());
         self.close_connection();
     }
 

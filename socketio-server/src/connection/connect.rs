@@ -104,8 +104,14 @@ impl Connection {
     pub(super) fn refuse(&mut self, namespace: &str, error: &ConnectError) {
         self.refused += 1;
         trace::connection_refused(namespace, error);
-        let (parser, protocol) = (self.server.config.parser, self.session.protocol());
-        if let Ok(packet) = join::refusal(parser, protocol, namespace, error) {
+        let wire = self.siblings.wire();
+        let parser = wire.map_or(self.server.config.parser, |wire| wire.parser());
+        let packet = join::refusal(parser, self.session.protocol(), namespace, error);
+        let finish = |packet| match wire {
+            None => Ok(packet),
+            Some(wire) => wire.finish(packet),
+        };
+        if let Ok(packet) = packet.and_then(finish) {
             // Sent even if the outbox is full, because the client waits for it. The number of refusals is
             // limited below.
             self.session.send_regardless(packet);

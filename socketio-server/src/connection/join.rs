@@ -206,7 +206,7 @@ impl Admission {
         let is_v2 = socket.session().protocol() == Protocol::V3;
         let confirmation = |pid: Option<&str>| {
             let payload = ConnectPayload { sid: socket.id(), pid };
-            encode::connect(node.parser(), node.name(), Some(&payload).filter(|_| !is_v2))
+            encode::connect(socket.parser(), node.name(), Some(&payload).filter(|_| !is_v2))
         };
         if socket.admit(pending, confirmation) {
             Some((socket, occupancy))

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 use engineio::{CloseReason, Handler, Message, Prepared, Protocol, ReceivedBytes, Session, Transport};
 use futures_util::stream::FuturesUnordered;
 use socketio_events::handler::Running;
-use socketio_parser::{Decoder, Packet, Payload};
+use socketio_parser::{ConnectionDecoder, Decoder, Packet, Payload};
 use tokio::time::Sleep;
 
 use self::inbox::Inbox;
@@ -37,7 +37,7 @@ use crate::socket::{Handlers, Siblings, Snapshot, Socket};
 pub(crate) struct Connection {
     server: Arc<NamespaceRegistry>,
     session: Session,
-    decoder: Decoder,
+    decoder: ConnectionDecoder,
     siblings: Arc<Siblings>,
     slots: Vec<Slot>,
     /// Keeps dynamic namespaces alive.
@@ -75,21 +75,32 @@ enum Slot {
 
 impl Connection {
     pub(crate) fn new(server: Arc<NamespaceRegistry>, session: &Session) -> Self {
-        let connect_by = Box::pin(tokio::time::sleep(server.config.connect_timeout));
-        let mut inbox = Inbox::default();
+        let wire = server.wire(session.request());
+        let siblings = Siblings::new(Arc::clone(&server.detached_handlers), wire);
+        let mut connection = Self::with_siblings(server, session, Arc::new(siblings));
+        let timeout = connection.server.config.connect_timeout;
+        connection.connect_by = Some(Box::pin(tokio::time::sleep(timeout)));
+        let (parser, limits) = (connection.server.config.parser, connection.server.config.limits);
+        let parser = connection.siblings.wire().map_or(parser.into(), |wire| wire.own().clone());
+        connection.decoder = parser.decoder(limits);
         if session.protocol() == Protocol::V3 {
             // Socket.IO v2 clients join the namespace `/` without a CONNECT packet.
             let payload = Payload::Connect(None);
-            inbox.push(Packet { namespace: "/".into(), ack_id: None, payload });
+            connection.inbox.push(Packet { namespace: "/".into(), ack_id: None, payload });
         }
+        connection
+    }
+
+    /// A connection that receives nothing and has no deadlines yet.
+    fn with_siblings(server: Arc<NamespaceRegistry>, session: &Session, siblings: Arc<Siblings>) -> Self {
         Self {
-            decoder: Decoder::new(server.config.parser, server.config.limits),
-            siblings: Arc::new(Siblings::new(Arc::clone(&server.detached_handlers))),
+            decoder: ConnectionDecoder::BuiltIn(Decoder::default()),
+            siblings,
             server,
             session: session.clone(),
             slots: Vec::new(),
             occupancies: Vec::new(),
-            inbox,
+            inbox: Inbox::default(),
             received: None,
             screening: None,
             running: None,
@@ -99,7 +110,7 @@ impl Connection {
             events: RateLimiter::default(),
             rate_limited: None,
             closed_by_server: false,
-            connect_by: Some(connect_by),
+            connect_by: None,
             attachments_by: None,
         }
     }

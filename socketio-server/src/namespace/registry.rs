@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use engineio::RequestHead;
 use engineio::sync::RwLock;
+use socketio_parser::ConnectionParser;
 use tokio::sync::Notify;
 
 use super::Namespace;
@@ -22,6 +24,7 @@ use crate::socket::Kind;
 use crate::socket::detached::DetachedHandlers;
 use crate::socket::handshake::Handshake;
 use crate::trace;
+use crate::wire::Wire;
 
 /// Maximum wait for the last messages to other nodes, twice the time in which an adapter has to send one.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,10 +40,14 @@ pub(crate) struct NamespaceRegistry {
     /// Notified when a namespace has been announced.
     announced: Notify,
     closing: AtomicBool,
+    /// Selects the parser of a connection. `None`: all use the server's.
+    connection_parser: Option<SelectParser>,
     /// Counter of the handlers of disconnected clients.
     pub(crate) detached_handlers: Arc<DetachedHandlers>,
 }
 
+/// Selects the parser of a connection by its opening request.
+pub(crate) type SelectParser = Box<dyn Fn(&RequestHead) -> ConnectionParser + Send + Sync>;
 type NamespaceHook = Arc<dyn Fn(&Namespace) + Send + Sync>;
 /// State of the search for a namespace.
 pub(crate) enum Search {
@@ -99,6 +106,7 @@ impl NamespaceRegistry {
         config: Arc<Config>,
         state: Arc<Extensions>,
         adapter: Option<Arc<dyn Adapter>>,
+        connection_parser: Option<SelectParser>,
     ) -> Self {
         Self {
             config,
@@ -109,8 +117,16 @@ impl NamespaceRegistry {
             on_new: RwLock::default(),
             announced: Notify::new(),
             closing: AtomicBool::new(false),
+            connection_parser,
             detached_handlers: Arc::default(),
         }
+    }
+
+    /// The parser of a connection, if it is not the server's. Packets of a translated session are always those of
+    /// the server's parser, for its translator.
+    pub(crate) fn wire(&self, request: &RequestHead) -> Option<Arc<Wire>> {
+        let select = self.connection_parser.as_ref().filter(|_| !request.is_translated())?;
+        Wire::new(self.config.parser, select(request))
     }
 
     /// Searches the namespace that a client requested.

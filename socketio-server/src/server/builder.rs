@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engineio::Session;
-use socketio_parser::{Limits, Parser};
+use engineio::{RequestHead, Session};
+use socketio_parser::{ConnectionParser, Limits, Parser};
 
 use super::Server;
 use super::extract::OwnServer;
@@ -14,7 +14,7 @@ use crate::config::{Config, Recovery};
 use crate::connection::Connection;
 use crate::extensions::Extensions;
 use crate::extract::extension::Engine;
-use crate::namespace::registry::NamespaceRegistry;
+use crate::namespace::registry::{NamespaceRegistry, SelectParser};
 
 /// Builder with the settings of a [`Server`].
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct ServerBuilder {
     engine: engineio::ServerBuilder,
     state: Extensions,
     adapter: Option<AdapterBox>,
+    connection_parser: Option<SelectBox>,
 }
 
 /// Wrapper with a `Debug` implementation.
@@ -35,6 +36,15 @@ impl fmt::Debug for AdapterBox {
     }
 }
 
+/// Wrapper with a `Debug` implementation.
+struct SelectBox(SelectParser);
+
+impl fmt::Debug for SelectBox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fn")
+    }
+}
+
 impl ServerBuilder {
     pub(super) fn new() -> Self {
         Self {
@@ -42,6 +52,7 @@ impl ServerBuilder {
             engine: engineio::Server::builder().path("/socket.io").outside_path(http::StatusCode::NOT_FOUND),
             state: Extensions::default(),
             adapter: None,
+            connection_parser: None,
         }
     }
 
@@ -188,9 +199,43 @@ impl ServerBuilder {
         self
     }
 
-    /// Encoding of packets. Default JSON; all clients must use the same.
+    /// Encoding of packets. Default JSON; all clients must use the same, unless
+    /// [`connection_parser`](Self::connection_parser) selects others.
     pub fn parser(mut self, parser: Parser) -> Self {
         self.config.parser = parser;
+        self
+    }
+
+    /// Selects the encoding of each connection by its opening request, so that clients with different parsers share
+    /// a port: by a query parameter, a header or the path. Default: all connections use [`parser`](Self::parser).
+    ///
+    /// Handlers see no difference. An emit to one socket is encoded in its own encoding. A broadcast is encoded once
+    /// by [`parser`](Self::parser), which should therefore be that of most clients, and converted once for each other
+    /// encoding among its receivers; while all connected clients use the same parser this costs nothing. Sessions of
+    /// a `Translator` keep the server's parser.
+    ///
+    /// ```
+    /// use socketio_server::{ConnectionParser, Parser, Server};
+    ///
+    /// # fn main() -> Result<(), engineio::ConfigError> {
+    /// // JavaScript: io({ parser: require("socket.io-msgpack-parser"), query: { parser: "msgpack" } })
+    /// let io = Server::builder()
+    ///     .connection_parser(|request| match request.query().get("parser") {
+    ///         # #[cfg(feature = "msgpack")]
+    ///         Some("msgpack") => Parser::Msgpack.into(),
+    ///         _ => Parser::Json.into(),
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A parser of one's own is a [`CustomParser`](crate::CustomParser).
+    pub fn connection_parser(
+        mut self,
+        select: impl Fn(&RequestHead) -> ConnectionParser + Send + Sync + 'static,
+    ) -> Self {
+        self.connection_parser = Some(SelectBox(Box::new(select)));
         self
     }
 
@@ -210,7 +255,9 @@ impl ServerBuilder {
         let config = Arc::new(self.config);
         let state = Arc::new(self.state);
         let adapter = self.adapter.map(|adapter| adapter.0);
-        let namespaces = Arc::new(NamespaceRegistry::new(config, Arc::clone(&state), adapter));
+        let select_parser = self.connection_parser.map(|select| select.0);
+        let namespaces =
+            Arc::new(NamespaceRegistry::new(config, Arc::clone(&state), adapter, select_parser));
         let root = namespaces.of("/");
         let clients = Arc::clone(&namespaces);
         let engine =

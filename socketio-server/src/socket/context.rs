@@ -67,7 +67,8 @@ impl AckSender {
         match &self.0 {
             To::Client { socket, id, sent } => {
                 let node = &socket.namespace_state().node;
-                let message = node.acceptable(encode::ack(node.parser(), node.name(), *id, args)?)?;
+                let message = encode::ack(socket.parser(), node.name(), *id, args)?;
+                let message = socket.finish(node.acceptable(message)?)?;
                 send_once(sent.as_deref(), || socket.send_prepared(message, false))
             }
             To::Server(reply, parser) => {

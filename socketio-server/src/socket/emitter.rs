@@ -49,7 +49,10 @@ impl EmitTo for Socket {
                 let message = encode::event(node.parser(), node.name(), None, name, args, Some(offset))?;
                 node.acceptable(message.compress(options.compress))
             },
-            |message| sent = self.send_prepared(message.clone(), false),
+            |message| {
+                let message = self.convert(message).map_err(EmitError::from);
+                sent = message.and_then(|message| self.send_prepared(message, false));
+            },
         )?;
         sent
     }
@@ -95,8 +98,8 @@ impl EmitWhenReady for Socket {
             return Err(engineio::SendError::Closed.into());
         }
         self.notify_outgoing_args(event, args)?;
-        let message = encode::event(node.parser(), node.name(), None, event, args, None)?;
-        let message = node.acceptable(message)?;
+        let message = encode::event(self.parser(), node.name(), None, event, args, None)?;
+        let message = self.finish(node.acceptable(message)?)?;
         let mut sending = pin!(self.session().send_when_ready(message.compress(options.compress)));
         // The client may leave the namespace during the wait, and join again as a new socket.
         let sent = poll_fn(|cx| match self.is_connected() {
@@ -118,8 +121,9 @@ impl Socket {
     ) -> Result<(), EmitError> {
         self.notify_outgoing_args(event, args)?;
         let node = &self.namespace_state().node;
-        let message = encode::event(node.parser(), node.name(), ack_id, event, args, None)?;
-        self.send_prepared(node.acceptable(message)?.compress(options.compress), options.volatile)
+        let message = encode::event(self.parser(), node.name(), ack_id, event, args, None)?;
+        let message = self.finish(node.acceptable(message)?)?;
+        self.send_prepared(message.compress(options.compress), options.volatile)
     }
 
     fn notify_outgoing_args<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {

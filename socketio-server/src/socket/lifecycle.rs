@@ -21,6 +21,7 @@ use crate::rooms::{Room, RoomEvents};
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::trace;
+use crate::wire::Wire;
 
 /// Start of a socket.
 pub(crate) enum Start<'a> {
@@ -48,6 +49,7 @@ impl Socket {
             session,
             namespace,
             siblings: Arc::clone(siblings),
+            wire: siblings.wire().cloned(),
             handshake,
             state: SocketState::new(recovery),
             acks: PendingAcks::default(),
@@ -100,8 +102,12 @@ impl Socket {
                     new_pid()
                 }
             };
-            let Ok(packet) = confirmation(pid.as_deref()) else { return false };
-            if missed.iter().any(|message| self.0.session.send(message.clone()).is_err()) {
+            let packet = confirmation(pid.as_deref()).and_then(|packet| self.finish(packet));
+            let Ok(packet) = packet else { return false };
+            let send = |message: &Prepared| {
+                self.convert(message).is_ok_and(|message| self.0.session.send(message).is_ok())
+            };
+            if !missed.iter().all(send) {
                 // The missed events do not fit into the outbox. A client must not take a part of them for
                 // all.
                 self.0.session.abort();
@@ -298,6 +304,10 @@ impl Member for Inner {
             rooms: Vec::new(),
             data: self.data.to_value(),
         }
+    }
+
+    fn wire(&self) -> Option<&Arc<Wire>> {
+        self.wire.as_ref()
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use engineio::sync::RwLock;
 use engineio::{Prepared, Session};
 use serde::de::DeserializeOwned;
-use socketio_parser::ToArgs;
+use socketio_parser::{EncodeError, Parser, ToArgs};
 
 pub use self::context::{AckSender, ConnectContext, DisconnectContext, EventContext};
 pub use self::emitter::Emitter;
@@ -46,6 +46,7 @@ use crate::rooms::Room;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::socket_data::SocketData;
+use crate::wire::Wire;
 
 /// A client in a namespace.
 ///
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     session: Session,
     namespace: Arc<NamespaceState>,
     siblings: Arc<Siblings>,
+    /// The parser of the connection, if it is not the server's.
+    wire: Option<Arc<Wire>>,
     handshake: Handshake,
     state: SocketState,
     acks: PendingAcks,
@@ -307,7 +310,8 @@ impl Socket {
         } else {
             self.leave_after(DisconnectReason::ServerNamespaceDisconnect, || {
                 let node = &self.0.namespace.node;
-                if let Ok(packet) = encode::disconnect(node.parser(), node.name()) {
+                let packet = encode::disconnect(self.parser(), node.name());
+                if let Ok(packet) = packet.and_then(|packet| self.finish(packet)) {
                     // Sent even if the outbox is full, because the client would otherwise assume to be
                     // connected. The number is limited by the CONNECTs of the client.
                     self.0.session.send_regardless(packet);
@@ -327,6 +331,30 @@ impl Socket {
             self.0.session.send(message)?;
         }
         Ok(())
+    }
+
+    /// The parser for packets to this socket; [`finish`](Self::finish) completes them.
+    pub(crate) fn parser(&self) -> Parser {
+        match &self.0.wire {
+            None => self.0.namespace.node.parser(),
+            Some(wire) => wire.parser(),
+        }
+    }
+
+    /// The message for this socket's connection.
+    pub(crate) fn finish(&self, message: Prepared) -> Result<Prepared, EncodeError> {
+        match &self.0.wire {
+            None => Ok(message),
+            Some(wire) => wire.finish(message),
+        }
+    }
+
+    /// The message for this socket's connection, from one for all sockets of the namespace.
+    pub(crate) fn convert(&self, message: &Prepared) -> Result<Prepared, EncodeError> {
+        match &self.0.wire {
+            None => Ok(message.clone()),
+            Some(wire) => wire.convert(message),
+        }
     }
 
     pub(crate) fn namespace_state(&self) -> &Arc<NamespaceState> {

@@ -11,6 +11,7 @@ use super::session_event::{SessionEvent, SessionHook};
 use super::{Inner, Socket};
 use crate::hooks::Hooks;
 use crate::socket::detached::{DetachedCount, DetachedHandlers};
+use crate::wire::Wire;
 
 /// Whether a hook for events of a connection was ever added in this process. Until then a packet of a client costs
 /// one load, and does not touch the memory of its [`Siblings`].
@@ -20,13 +21,20 @@ static HAS_SESSION_HOOKS: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Siblings {
     sockets: Mutex<Vec<Weak<Inner>>>,
     detached_handlers: Arc<DetachedHandlers>,
+    /// The parser of the connection, if it is not the server's.
+    wire: Option<Arc<Wire>>,
     /// Hooks for events of the connection. Allocated on first use, because few connections have any.
     session_hooks: OnceLock<Box<Hooks<SessionHook>>>,
 }
 
 impl Siblings {
-    pub(crate) fn new(detached_handlers: Arc<DetachedHandlers>) -> Self {
-        Self { sockets: Mutex::default(), detached_handlers, session_hooks: OnceLock::new() }
+    pub(crate) fn new(detached_handlers: Arc<DetachedHandlers>, wire: Option<Arc<Wire>>) -> Self {
+        Self { sockets: Mutex::default(), detached_handlers, wire, session_hooks: OnceLock::new() }
+    }
+
+    /// The parser of the connection, if it is not the server's.
+    pub(crate) fn wire(&self) -> Option<&Arc<Wire>> {
+        self.wire.as_ref()
     }
 
     /// Counts one detached handler until the result is dropped.

@@ -11,7 +11,7 @@ use socketio_server::{
     RawArgs, Socket,
 };
 use tests::raw::soon;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::support::{Notes, answering, builder, note, nothing_else, start};
 
@@ -135,11 +135,16 @@ async fn a_handler_error_without_ack_reaches_the_hook() {
 /// SIO-SRV-101
 #[tokio::test]
 async fn handlers_start_in_order_and_run_concurrently() {
+    let go = Arc::new(Notify::new());
+    let released = Arc::clone(&go);
     let running = start(builder(), |io| {
-        io.on("slow", |socket: Socket| async move {
-            socket.emit("slow begins", &()).unwrap();
-            tokio::time::sleep(Duration::from_millis(30)).await;
-            socket.emit("slow ends", &()).unwrap();
+        io.on("slow", move |socket: Socket| {
+            let released = Arc::clone(&released);
+            async move {
+                socket.emit("slow begins", &()).unwrap();
+                released.notified().await;
+                socket.emit("slow ends", &()).unwrap();
+            }
         });
         io.on("fast", |socket: Socket, Data(n): Data<i32>| async move { socket.emit("fast", &n) });
     })
@@ -148,11 +153,11 @@ async fn handlers_start_in_order_and_run_concurrently() {
     ws.send(r#"42["slow"]"#).await;
     ws.send(r#"42["fast",1]"#).await;
     ws.send(r#"42["fast",2]"#).await;
-    for expected in
-        [r#"42["slow begins",null]"#, r#"42["fast",1]"#, r#"42["fast",2]"#, r#"42["slow ends",null]"#]
-    {
+    for expected in [r#"42["slow begins",null]"#, r#"42["fast",1]"#, r#"42["fast",2]"#] {
         assert_eq!(ws.text().await, expected);
     }
+    go.notify_one();
+    assert_eq!(ws.text().await, r#"42["slow ends",null]"#);
 }
 
 /// SIO-SRV-109, SIO-SRV-102, SIO-SRV-104, SIO-SRV-176, SIO-SRV-178
@@ -167,7 +172,7 @@ async fn the_client_acknowledges_events_of_the_server() {
     })
     .await;
     let (mut ws, id) = running.connect().await;
-    let socket = sockets.recv().await.unwrap();
+    let socket = soon(sockets.recv()).await.unwrap();
     assert_eq!(socket.id(), id);
     assert_ne!(socket.id(), socket.session().id().as_str(), "the session's id is a secret");
     let asking = socket.clone();
@@ -197,7 +202,7 @@ async fn a_missing_ack_is_an_error() {
     })
     .await;
     let (ws, _) = running.connect().await;
-    let socket = sockets.recv().await.unwrap();
+    let socket = soon(sockets.recv()).await.unwrap();
     let late = socket.timeout(Duration::from_millis(10)).emit_with_ack::<()>("x", &()).await;
     assert!(matches!(late, Err(AckError::Timeout)), "{late:?}");
     let zero = socket.timeout(Duration::ZERO).emit_with_ack::<()>("x", &()).await;

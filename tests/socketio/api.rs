@@ -161,16 +161,14 @@ async fn the_server_is_its_root_namespace() {
 /// SIO-SRV-118
 #[tokio::test]
 async fn a_port_can_be_served_again() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let mut listener = Some(listener);
+    // The port stays bound, so that no other program takes it in between.
+    let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    bound.set_nonblocking(true).unwrap();
+    let addr = bound.local_addr().unwrap();
     for _ in 0..2 {
         let io = builder().build().unwrap();
         io.on("ev", |Data(number): Data<u32>| async move { Ack(number) });
-        let listener = match listener.take() {
-            Some(listener) => listener,
-            None => tokio::net::TcpListener::bind(addr).await.unwrap(),
-        };
+        let listener = tokio::net::TcpListener::from_std(bound.try_clone().unwrap()).unwrap();
         let serving = tokio::spawn({
             let io = io.clone();
             async move { io.serve(listener).await }

@@ -1,9 +1,9 @@
 //! Broadcasts: selection of rooms, calls for many sockets, volatile events.
 
-use socketio_server::Socket;
+use socketio_server::{Binary, Broadcast, Socket};
 use tests::raw::{WebSocket, soon};
 
-use crate::support::{builder, nothing_else, room_handlers, start, three_clients};
+use crate::support::{builder, join, nothing_else, room_handlers, start, three_clients};
 
 /// Checks which clients have received the event, and that they have received nothing else.
 async fn expect_event(clients: &mut [(WebSocket, String)], expected: [bool; 3]) {
@@ -84,7 +84,20 @@ async fn namespaces_are_separate() {
 async fn many_sockets_join_and_leave_at_once() {
     let (running, clients) = three_clients().await;
     let io = &running.io;
-    assert_eq!(io.sockets().len(), 3);
+    let found = async |broadcast: Broadcast| {
+        let found = broadcast.fetch_sockets().await.unwrap();
+        let mut ids: Vec<_> = found.iter().map(|socket| socket.id().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let sorted = |count: usize| {
+        let mut ids: Vec<_> = clients[..count].iter().map(|(_, id)| id.clone()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(io.fetch_sockets().await.unwrap().len(), 3);
+    assert_eq!(found(io.local()).await, sorted(3));
+    assert_eq!(found(io.to("a")).await, sorted(2));
     io.to("a").sockets_join(["c", "d"]).await.unwrap();
     assert_eq!((io.room_len("c"), io.room_len("d")), (2, 2));
     io.sockets_join("all").await.unwrap();
@@ -100,14 +113,22 @@ async fn many_sockets_join_and_leave_at_once() {
 #[tokio::test]
 async fn many_sockets_are_disconnected_at_once() {
     let (running, mut clients) = three_clients().await;
-    running.io.to("b").disconnect_sockets(true).await.unwrap();
-    assert_eq!(clients[1].0.text().await, "41");
-    clients[1].0.closed().await;
-    running.io.disconnect_sockets(false).await.unwrap();
-    for client in [0, 2] {
-        assert_eq!(clients[client].0.text().await, "41");
+    running.io.disconnect_sockets(true).await.unwrap();
+    for (client, _) in &mut clients {
+        assert_eq!(client.text().await, "41");
+        client.closed().await;
     }
-    assert_eq!(running.io.len(), 0);
+    let (running, mut clients) = three_clients().await;
+    running.io.to("a").disconnect_sockets(true).await.unwrap();
+    for (client, _) in &mut clients[..2] {
+        assert_eq!(client.text().await, "41");
+        client.closed().await;
+    }
+    nothing_else(&mut clients[2].0).await;
+    assert_eq!(running.io.len(), 1);
+    running.io.disconnect_sockets(false).await.unwrap();
+    assert_eq!(clients[2].0.text().await, "41");
+    join(&mut clients[2].0, "/").await;
 }
 
 /// SIO-SRV-053, SIO-SRV-054, SIO-SRV-090, SIO-SRV-092, SIO-SRV-094, SIO-SRV-095, SIO-SRV-096, SIO-SRV-098
@@ -132,4 +153,24 @@ async fn volatile_events_are_sent_immediately_or_dropped() {
     running.io.volatile().emit("second", &2).await.unwrap();
     assert_eq!(ws.text().await, r#"42["idle",1]"#);
     nothing_else(&mut ws).await;
+    soon(socket.session().drained()).await.unwrap();
+    running.io.emit("regular", &1).await.unwrap();
+    running.io.volatile().emit("behind it", &2).await.unwrap();
+    assert_eq!(ws.text().await, r#"42["regular",1]"#);
+    nothing_else(&mut ws).await;
+    // Of two with attachments the first arrives, with its attachment.
+    for to_all in [false, true] {
+        soon(socket.session().drained()).await.unwrap();
+        for data in [b"1", b"2"] {
+            let data = Binary::from_static(data);
+            if to_all {
+                running.io.volatile().emit("binary", &data).await.unwrap();
+            } else {
+                socket.volatile().emit("binary", &data).unwrap();
+            }
+        }
+        assert_eq!(ws.text().await, r#"451-["binary",{"_placeholder":true,"num":0}]"#);
+        assert_eq!(ws.binary().await, b"1");
+        nothing_else(&mut ws).await;
+    }
 }

@@ -1,7 +1,9 @@
 //! Disconnects of sockets.
 
 use socketio_server::{Data, DisconnectReason, EventName, Socket};
+use std::time::Duration;
 use tests::raw::soon;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::support::{answering, builder, join, nothing_else, start};
@@ -10,15 +12,16 @@ use crate::support::{answering, builder, join, nothing_else, start};
 #[tokio::test]
 async fn an_invalid_state_closes_the_session() {
     let running = start(builder(), |_| {}).await;
-    for packets in ["40\u{1e}40", "42[\"some event\"]", "40\u{1e}4abc"] {
+    for posts in [&["40", "40"][..], &["42[\"some event\"]"], &["40", "4abc"]] {
         let client = running.polling().await;
-        assert_eq!(client.post(packets).await.status, 200, "{packets}");
-        let mut polls = vec![client.poll().await];
-        if packets.starts_with("40") && !polls[0].ends_with("\u{1e}1") {
-            polls.push(client.poll().await);
+        for packet in posts {
+            assert_eq!(client.post(packet).await.status, 200, "{posts:?}");
         }
-        let all = polls.join("|");
-        assert!(all.ends_with('1'), "{packets}: {all}");
+        if posts[0] == "40" {
+            let answer = client.poll().await;
+            assert!(answer.starts_with(r#"40{"sid":""#) && !answer.contains('\u{1e}'), "{posts:?}: {answer}");
+        }
+        assert_eq!(client.poll().await, "6\u{1e}1", "{posts:?}");
     }
 }
 
@@ -40,7 +43,7 @@ async fn rooms_are_left_between_disconnecting_and_disconnect() {
         });
         io.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
             socket.join("after");
-            sender.send((socket.rooms().len().saturating_sub(1), Some(reason))).unwrap();
+            sender.send((socket.rooms().len(), Some(reason))).unwrap();
             async {}
         });
     })
@@ -48,9 +51,14 @@ async fn rooms_are_left_between_disconnecting_and_disconnect() {
     let (mut ws, id) = running.connect().await;
     let rooms = running.io.socket(&id).unwrap().rooms();
     assert_eq!(rooms.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), [id.as_str(), "a", "b"]);
+    let socket = running.io.socket(&id).unwrap();
+    socket.leave_all();
+    assert_eq!(socket.rooms().iter().map(AsRef::as_ref).collect::<Vec<&str>>(), [id.as_str()]);
+    assert!(running.io.rooms().is_empty(), "the rooms of the last member are gone");
+    socket.join(["a", "b"]);
     ws.send("41").await;
-    assert_eq!(seen.recv().await.unwrap(), (3, None));
-    assert_eq!(seen.recv().await.unwrap(), (0, Some(DisconnectReason::ClientNamespaceDisconnect)));
+    assert_eq!(soon(seen.recv()).await.unwrap(), (3, None));
+    assert_eq!(soon(seen.recv()).await.unwrap(), (0, Some(DisconnectReason::ClientNamespaceDisconnect)));
     assert_eq!((running.io.len(), running.io.rooms().len()), (0, 0));
     assert_eq!(DisconnectReason::ClientNamespaceDisconnect.to_string(), "client namespace disconnect");
 }
@@ -81,7 +89,7 @@ async fn a_panic_ends_the_handler_alone() {
         });
         io.on_error(move |_, error| errors.send(error.to_string()).unwrap());
         io.on_disconnecting(|socket: Socket| async move { assert!(socket.rooms().is_empty(), "once more") });
-        for name in ["/", "/foo"] {
+        for name in ["/", "/foo", "/bar"] {
             let sender = sender.clone();
             io.of(name).on_disconnect(move |reason: DisconnectReason| {
                 sender.send(reason.as_str()).unwrap();
@@ -145,7 +153,7 @@ async fn a_socket_disconnects_once() {
 async fn a_disconnect_of_the_client_leaves_all_namespaces() {
     let (sender, mut reasons) = mpsc::unbounded_channel();
     let running = start(builder(), move |io| {
-        for name in ["/", "/foo"] {
+        for name in ["/", "/foo", "/bar"] {
             let sender = sender.clone();
             io.of(name).on_disconnect(move |reason: DisconnectReason| {
                 sender.send(reason.as_str()).unwrap();
@@ -156,12 +164,14 @@ async fn a_disconnect_of_the_client_leaves_all_namespaces() {
     .await;
     let (mut ws, id) = running.connect().await;
     join(&mut ws, "/foo").await;
+    join(&mut ws, "/bar").await;
     running.io.socket(&id).unwrap().disconnect(true);
-    assert_eq!(ws.text().await, "41");
-    assert_eq!(ws.text().await, "41/foo,");
+    for packet in ["41", "41/foo,", "41/bar,"] {
+        assert_eq!(ws.text().await, packet);
+    }
     ws.closed().await;
-    for _ in 0..2 {
-        assert_eq!(reasons.recv().await.unwrap(), "server namespace disconnect");
+    for _ in 0..3 {
+        assert_eq!(soon(reasons.recv()).await.unwrap(), "server namespace disconnect");
     }
 }
 
@@ -177,8 +187,44 @@ async fn a_server_close_disconnects_all_sockets() {
     })
     .await;
     let (mut ws, _) = running.connect().await;
+    assert_eq!(running.io.len(), 1);
     running.io.close();
     ws.closed().await;
-    assert_eq!(reasons.recv().await.unwrap(), "server shutting down");
+    assert_eq!(soon(reasons.recv()).await.unwrap(), "server shutting down");
     assert_eq!(running.io.len(), 0);
+    // The listener is closed with `serve`.
+    soon(async {
+        while TcpStream::connect(running.addr).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// SIO-SRV-029, SIO-SRV-030
+#[test]
+fn a_server_that_does_not_listen_can_be_closed() {
+    let io = builder().build().unwrap();
+    io.close();
+    io.close();
+    assert!(io.is_empty());
+}
+
+/// SIO-SRV-031: no task is left, and so no timer.
+#[tokio::test]
+async fn no_task_is_left_after_a_close() {
+    let running = start(builder(), |_| {}).await;
+    let (mut ws, _) = running.connect().await;
+    let polling = running.polling().await;
+    polling.post("40").await;
+    let metrics = tokio::runtime::Handle::current().metrics();
+    assert!(metrics.num_alive_tasks() > 0);
+    running.io.close();
+    ws.closed().await;
+    soon(async {
+        while metrics.num_alive_tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
 }

@@ -4,19 +4,26 @@ use std::sync::Arc;
 
 use engineio::{HttpServer, RequestBody, Routes, Secure};
 use serde_json::json;
-use socketio_server::{Ack, Auth, ConnectError, Socket};
+use socketio_server::{Ack, Auth, ConnectError, Namespace, Socket};
 use tests::raw::WebSocket;
 use tokio::net::TcpListener;
 
-use crate::support::{builder, join, start};
+use crate::support::{Notes, builder, join, note, start};
 
 /// SIO-SRV-159, SIO-SRV-160, SIO-SRV-161, SIO-SRV-162, SIO-SRV-165, SIO-SRV-167, SIO-SRV-168
 #[tokio::test]
 async fn middlewares_run_in_order() {
+    let calls = Notes::default();
+    let (of_root, third) = (Arc::clone(&calls), Arc::clone(&calls));
     let running = start(builder(), |io| {
+        io.middleware(move || {
+            note(&of_root, "of /");
+            async { Ok::<(), ConnectError>(()) }
+        });
         let chat = io.of("/chat");
-        chat.middleware(|socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
+        chat.middleware(|socket: Socket, chat: Namespace, Auth(auth): Auth<serde_json::Value>| async move {
             assert!(!socket.is_connected());
+            assert!(chat.is_empty() && chat.socket(socket.id()).is_none());
             socket.extensions().insert(auth["token"].as_str().unwrap_or_default().to_owned());
             Ok::<(), ConnectError>(())
         });
@@ -28,12 +35,13 @@ async fn middlewares_run_in_order() {
                 _ => Err(ConnectError::new("not allowed").with_data(json!({"a": "b", "c": 3}))),
             }
         });
-        chat.middleware(|socket: Socket| async move {
-            assert_eq!(socket.extensions().get::<String>().as_deref(), Some("good"));
-            Ok::<(), ConnectError>(())
+        chat.middleware(move |socket: Socket| {
+            note(&third, format!("third, {}", socket.extensions().get::<String>().unwrap_or_default()));
+            async { Ok::<(), ConnectError>(()) }
         });
-        chat.on_connect(|socket: Socket| async move {
+        chat.on_connect(|socket: Socket, chat: Namespace| async move {
             assert!(socket.is_connected());
+            assert!(chat.socket(socket.id()).is_some_and(|found| found == socket));
             socket.emit("hi", &socket.extensions().get::<String>()).unwrap();
         });
     })
@@ -47,6 +55,7 @@ async fn middlewares_run_in_order() {
     ws.send(r#"40/chat,{"token":"good"}"#).await;
     assert!(ws.text().await.starts_with(r#"40/chat,{"sid":""#));
     assert_eq!(ws.text().await, r#"42/chat,["hi","good"]"#);
+    assert_eq!(*calls.lock().unwrap(), ["of /", "third, good"]);
 }
 
 /// SIO-SRV-128, SIO-SRV-163, SIO-SRV-164
@@ -121,15 +130,32 @@ async fn handlers_receive_the_handshake() {
             assert!(handshake.address().unwrap().ip().is_loopback());
             assert!(!handshake.is_secure());
             assert!(handshake.url().starts_with("/socket.io/?"));
-            Ack(json!({"query": handshake.query().get("EIO"), "auth": auth, "host": handshake.header("host").is_some()}))
+            Ack(json!({
+                "query": [handshake.query().get("EIO"), handshake.query().get("key1")],
+                "auth": auth,
+                "host": handshake.header("host").is_some(),
+            }))
+        });
+        io.on("query", |socket: Socket| async move {
+            let query = socket.handshake().query();
+            Ack([query.get("key1").map(str::to_owned), query.get("key2").map(str::to_owned)])
         });
     })
     .await;
+    let target = "/socket.io/?EIO=4&transport=websocket&key1=1&key2=2";
+    let mut ws = WebSocket::open(running.addr, target).await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    join(&mut ws, "/").await;
+    ws.send(r#"421["query"]"#).await;
+    assert_eq!(ws.text().await, r#"431[["1","2"]]"#);
     let mut ws = running.open().await;
     ws.send(r#"40/foo,{"key1":"aa","key2":"&=bb"}"#).await;
     ws.text().await;
     ws.send(r#"42/foo,1["handshake"]"#).await;
-    assert_eq!(ws.text().await, r#"43/foo,1[{"auth":{"key1":"aa","key2":"&=bb"},"host":true,"query":"4"}]"#);
+    assert_eq!(
+        ws.text().await,
+        r#"43/foo,1[{"auth":{"key1":"aa","key2":"&=bb"},"host":true,"query":["4",null]}]"#
+    );
 }
 
 /// SIO-SRV-166

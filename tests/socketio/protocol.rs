@@ -105,7 +105,7 @@ async fn a_close_packet_ends_the_session() {
     let session = running.io.engine().session(polling.sid()).unwrap();
     until(async || session.can_send_now()).await;
     assert_eq!(polling.post("1").await.status, 200);
-    assert_eq!(waiting.await.unwrap().both(), (200, "6"));
+    assert_eq!(soon(waiting).await.unwrap().both(), (200, "6"));
     assert_eq!(polling.get().await.status, 400);
     let mut ws = running.open().await;
     ws.send("1").await;
@@ -168,10 +168,12 @@ async fn an_invalid_packet_closes_the_connection() {
 /// SIO-PROTO-23, SIO-SRV-058
 #[tokio::test]
 async fn a_client_without_a_namespace_is_disconnected() {
-    let running = start(builder().connect_timeout(Duration::from_millis(20)), suite).await;
-    let mut joined = running.open().await;
+    let running = start(builder().connect_timeout(Duration::from_secs(5)), suite).await;
+    let (mut joined, mut waiting) = (running.open().await, running.open().await);
     join(&mut joined, "/custom").await;
-    running.open().await.closed().await;
+    // The clock advances to the timeout as soon as all tasks wait.
+    tokio::time::pause();
+    waiting.closed().await;
     assert_eq!(joined.text().await, r#"42/custom,["auth",{}]"#, "a client in a namespace stays connected");
     assert_eq!(running.io.engine().stats().sessions, 1);
 }

@@ -249,6 +249,18 @@ fn invalid_packets_are_refused_by_the_encoder() {
     let error = Parser::Json.encode_event(&mut out, "/", Some(1 << 53), "a", &1).unwrap_err();
     assert!(matches!(error, EncodeError::AckId));
     assert_eq!(out, b"head", "nothing is left behind");
+    assert!(matches!(decode("0").payload, Payload::Connect(None)));
+    for (packet, error) in [
+        (r#"0"invalid""#, DecodeError::Shape(PacketType::Connect)),
+        ("0[]", DecodeError::Shape(PacketType::Connect)),
+        ("1{}", DecodeError::Shape(PacketType::Disconnect)),
+        (r#"2"invalid""#, DecodeError::Shape(PacketType::Event)),
+        ("2{}", DecodeError::Shape(PacketType::Event)),
+        (r#"2[true,"foo"]"#, DecodeError::EventName),
+        (r#"2[null,"bar"]"#, DecodeError::EventName),
+    ] {
+        assert_eq!(refused(packet), error, "{packet}");
+    }
     // Similar names that are not reserved.
     for name in ["connection", "connected", "disconnected", "newlistener", "", "Connect", "error"] {
         Parser::Json.encode_event(&mut out, "/", None, name, &1).unwrap();

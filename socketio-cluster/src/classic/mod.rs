@@ -19,8 +19,8 @@ use socketio_parser::codec::Writer;
 use socketio_parser::{Event, Parser};
 
 pub use self::channels::Channels;
-pub use self::request::{Action, Request, RequestKind, decode_request, encode_request};
-pub use self::response::{Response, decode_response, encode_response};
+pub use self::request::{Action, Request, RequestKind, decode_request, encode_request, encode_request_in};
+pub use self::response::{Response, decode_response, encode_response, encode_response_in};
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::Limits;
 use crate::message::Flags;
@@ -50,8 +50,22 @@ pub fn encode_broadcast(
     event: &Event,
     limits: &Limits,
 ) -> Result<Vec<u8>, EncodeError> {
+    encode_broadcast_in(Parser::Msgpack, sender, namespace, target, flags, event, limits)
+}
+
+/// As [`encode_broadcast`], in the encoding of the official option `parser`. In JSON binary data is written
+/// as Node.js writes a `Buffer`.
+pub fn encode_broadcast_in(
+    parser: Parser,
+    sender: Sender<'_>,
+    namespace: &str,
+    target: &Target,
+    flags: Flags,
+    event: &Event,
+    limits: &Limits,
+) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::with_capacity(128);
-    let mut writer = Writer::new(Parser::Msgpack, &mut out, limits.max_message_bytes);
+    let mut writer = Writer::new(parser, &mut out, limits.max_message_bytes);
     writer.array(3);
     writer.text(sender.uid());
     wire::packet(&mut writer, event, Some(namespace))?;

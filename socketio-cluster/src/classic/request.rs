@@ -72,8 +72,19 @@ pub fn encode_request(
     message: &Message,
     limits: &Limits,
 ) -> Result<Vec<u8>, EncodeError> {
+    encode_request_in(Parser::Msgpack, sender, namespace, message, limits)
+}
+
+/// As [`encode_request`], with broadcasts in the encoding of the official option `parser`.
+pub fn encode_request_in(
+    parser: Parser,
+    sender: Sender<'_>,
+    namespace: &str,
+    message: &Message,
+    limits: &Limits,
+) -> Result<Vec<u8>, EncodeError> {
     let parser = match message {
-        Message::Broadcast { .. } => Parser::Msgpack,
+        Message::Broadcast { .. } => parser,
         _ => Parser::Json,
     };
     let mut out = Vec::with_capacity(128);

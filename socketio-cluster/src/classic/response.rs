@@ -36,8 +36,17 @@ pub enum Response {
 
 /// Writes an answer.
 pub fn encode_response(response: &Response, limits: &Limits) -> Result<Vec<u8>, EncodeError> {
+    encode_response_in(Parser::Msgpack, response, limits)
+}
+
+/// As [`encode_response`], with acknowledgements of clients in the encoding of the official option `parser`.
+pub fn encode_response_in(
+    parser: Parser,
+    response: &Response,
+    limits: &Limits,
+) -> Result<Vec<u8>, EncodeError> {
     let parser = match response {
-        Response::Message(Message::BroadcastAck { .. }) => Parser::Msgpack,
+        Response::Message(Message::BroadcastAck { .. }) => parser,
         _ => Parser::Json,
     };
     let mut out = Vec::with_capacity(128);

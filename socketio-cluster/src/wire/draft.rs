@@ -20,6 +20,8 @@ pub struct Head<'a> {
     pub kind: u32,
     /// The selected sockets, if the message selects any.
     pub target: Option<&'a Target>,
+    /// Whether the sender expects an answer, or the message is one.
+    pub is_request: bool,
 }
 
 /// The parts of a message. Its structure has been checked, its event has not.
@@ -50,6 +52,7 @@ impl Draft {
             namespace: self.namespace.as_deref(),
             kind: self.kind,
             target: self.parts.target(),
+            is_request: self.parts.request.is_some(),
         };
         if wanted(&head) { self.finish(limits).map(Some) } else { Ok(None) }
     }

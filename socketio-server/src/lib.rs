@@ -159,8 +159,8 @@ pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{
-    ArgError, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, DecodeError, EncodeError, Event, Limits,
-    Parser, RawArgs, RawValue, ToArgs, Value,
+    ArgError, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, DecodeError, EncodeError, Event,
+    Limits, Parser, RawArgs, RawValue, ToArgs, Value,
 };
 
 /// The transport. Its types in signatures of this crate are re-exported, except its `Server` and `ServerBuilder`.

@@ -6,6 +6,7 @@ pub mod node;
 pub mod python;
 pub mod random;
 pub mod raw;
+pub mod redis;
 pub mod rust_socketio;
 pub mod script;
 pub mod served;

@@ -211,7 +211,7 @@ fn test() -> Outcome {
     tools::python_packages()?;
     tools::schemathesis()?;
     tools::openssl()?;
-    tools::proxies()?;
+    tools::servers()?;
     tools::rust_socketio()?;
     tools::peer("socketioxide")?;
     let chromium = tools::chromium()?;

@@ -107,19 +107,25 @@ pub(crate) fn openssl() -> Result<(), String> {
     Ok(())
 }
 
-/// The reverse proxies for the tests of the gateway. Apache is `apache2-bin`, the program without a service.
-pub(crate) fn proxies() -> Result<(), String> {
-    for (program, version, package) in [
+/// The servers that tests start: the reverse proxies of the gateway, and Redis for clusters. Apache is
+/// `apache2-bin`, the program without a service.
+pub(crate) fn servers() -> Result<(), String> {
+    let missing: Vec<(&str, &str)> = [
         ("nginx", "-v", "nginx"),
         ("apache2", "-v", "apache2-bin"),
         ("caddy", "version", "caddy"),
         ("haproxy", "-v", "haproxy"),
-    ] {
-        if Run::new(program, &[version], &root()).output().is_err() {
-            debian(&[package], &format!("{program} is needed on the PATH, to put the gateway behind it"))?;
-        }
+        ("redis-server", "--version", "redis-server"),
+    ]
+    .into_iter()
+    .filter(|(program, version, _)| Run::new(program, &[version], &root()).output().is_err())
+    .map(|(program, _, package)| (program, package))
+    .collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let (programs, packages): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    debian(&packages, &format!("needed on the PATH, for tests: {}", programs.join(", ")))
 }
 
 /// PyPI's schemathesis, which sends generated requests to the gateway's HTTP API.

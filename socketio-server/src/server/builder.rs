@@ -256,8 +256,7 @@ impl ServerBuilder {
         let state = Arc::new(self.state);
         let adapter = self.adapter.map(|adapter| adapter.0);
         let select_parser = self.connection_parser.map(|select| select.0);
-        let namespaces =
-            Arc::new(NamespaceRegistry::new(config, Arc::clone(&state), adapter, select_parser));
+        let namespaces = Arc::new(NamespaceRegistry::new(config, Arc::clone(&state), adapter, select_parser));
         let root = namespaces.of("/");
         let clients = Arc::clone(&namespaces);
         let engine =

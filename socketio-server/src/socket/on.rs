@@ -2,7 +2,7 @@
 
 use socketio_events::extract::{HandlerSocket, Registration};
 use socketio_events::function::HandlerFn;
-use socketio_events::handler::{Call, self};
+use socketio_events::handler::{self, Call};
 use socketio_events::reply::{Outcome, Reply};
 use socketio_events::table::{HandlerId, List, Table};
 

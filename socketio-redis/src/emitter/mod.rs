@@ -1,0 +1,180 @@
+//! Emitters: events for the clients of a cluster from a process that is no server.
+
+mod format;
+
+use std::fmt;
+use std::sync::Arc;
+
+use socketio_cluster::{Flags, Message, Target};
+use socketio_events::message::to_event;
+use socketio_parser::{Event, ToArgs};
+
+use self::format::Format;
+pub use self::format::{ClassicEmitter, ShardedEmitter, StreamsEmitter};
+use crate::connections::Connections;
+use crate::error::PublishError;
+use crate::settings::Redis;
+
+/// Emits to the clients of a cluster, and to its servers, without being one of them.
+///
+/// A call queues a message, which a task sends. It fails only when the queue is full, or when the event
+/// cannot be encoded; [`Connections::flush`] waits until everything has been sent.
+///
+/// ```no_run
+/// use socketio_redis::{Emitter, Redis};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let emitter = Emitter::classic(&Redis::open("redis://127.0.0.1:6379/")?).build();
+/// emitter.to("news").except("away").emit("headline", "for the members on all servers")?;
+/// emitter.of("/admin").disconnect_sockets(true)?;
+/// emitter.connections().flush().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Emitter {
+    shared: Arc<Shared>,
+    namespace: Arc<str>,
+    target: Target,
+    flags: Flags,
+}
+
+struct Shared {
+    connections: Connections,
+    format: Format,
+}
+
+impl Emitter {
+    /// For servers with the classic adapter: the format of the official `@socket.io/redis-emitter`.
+    pub fn classic(redis: &Redis) -> ClassicEmitter {
+        ClassicEmitter::new(redis)
+    }
+
+    /// For servers with the sharded adapter, for which there is no official emitter. Redis 7 is needed.
+    pub fn sharded(redis: &Redis) -> ShardedEmitter {
+        ShardedEmitter::new(redis)
+    }
+
+    /// For servers with the Streams adapter: the format of the official `@socket.io/redis-streams-emitter`.
+    pub fn streams(redis: &Redis) -> StreamsEmitter {
+        StreamsEmitter::new(redis)
+    }
+
+    fn new(redis: &Redis, format: Format) -> Self {
+        let connections = Connections { medium: redis.connect(None) };
+        Self {
+            shared: Arc::new(Shared { connections, format }),
+            namespace: "/".into(),
+            target: Target::default(),
+            flags: Flags::default(),
+        }
+    }
+
+    /// The emitter for another namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Self {
+        let slash = if namespace.starts_with('/') { "" } else { "/" };
+        Self {
+            shared: Arc::clone(&self.shared),
+            namespace: format!("{slash}{namespace}").into(),
+            target: Target::default(),
+            flags: Flags::default(),
+        }
+    }
+
+    /// Selects the members of a room; several calls select the members of any of the rooms.
+    #[must_use]
+    pub fn to(&self, room: &str) -> Self {
+        let mut emitter = self.clone();
+        emitter.target.rooms.push(room.into());
+        emitter
+    }
+
+    /// As [`to`](Self::to).
+    #[must_use]
+    pub fn r#in(&self, room: &str) -> Self {
+        self.to(room)
+    }
+
+    /// Excludes the members of a room.
+    #[must_use]
+    pub fn except(&self, room: &str) -> Self {
+        let mut emitter = self.clone();
+        emitter.target.except.push(room.into());
+        emitter
+    }
+
+    /// Clients that cannot take the event at once are skipped.
+    #[must_use]
+    pub fn volatile(&self) -> Self {
+        let mut emitter = self.clone();
+        emitter.flags.volatile = true;
+        emitter
+    }
+
+    /// Whether the event may be compressed.
+    #[must_use]
+    pub fn compress(&self, compress: bool) -> Self {
+        let mut emitter = self.clone();
+        emitter.flags.compress = compress;
+        emitter
+    }
+
+    /// Emits to the selected clients.
+    pub fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), PublishError> {
+        let event = self.event(event, args)?;
+        self.send(&Message::Broadcast {
+            target: self.target.clone(),
+            flags: self.flags,
+            event,
+            request: None,
+        })
+    }
+
+    /// Adds the selected sockets to rooms.
+    pub fn sockets_join(&self, rooms: &[&str]) -> Result<(), PublishError> {
+        let rooms = rooms.iter().map(|room| (*room).into()).collect();
+        self.send(&Message::SocketsJoin { target: self.target.clone(), rooms })
+    }
+
+    /// Removes the selected sockets from rooms.
+    pub fn sockets_leave(&self, rooms: &[&str]) -> Result<(), PublishError> {
+        let rooms = rooms.iter().map(|room| (*room).into()).collect();
+        self.send(&Message::SocketsLeave { target: self.target.clone(), rooms })
+    }
+
+    /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
+    pub fn disconnect_sockets(&self, close: bool) -> Result<(), PublishError> {
+        self.send(&Message::DisconnectSockets { target: self.target.clone(), close })
+    }
+
+    /// Emits to the servers.
+    pub fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), PublishError> {
+        let event = self.event(event, args)?;
+        self.send(&Message::ServerSideEmit { event, request: None })
+    }
+
+    /// The connection to Redis.
+    pub fn connections(&self) -> &Connections {
+        &self.shared.connections
+    }
+
+    fn event<A: ToArgs + ?Sized>(&self, name: &str, args: &A) -> Result<Event, PublishError> {
+        to_event(self.shared.format.parser(), name, args)
+            .map_err(|error| PublishError::Encode(error.to_string()))
+    }
+
+    fn send(&self, message: &Message) -> Result<(), PublishError> {
+        let command = self.shared.format.command(&self.namespace, message)?;
+        self.shared.connections.medium.push(command)
+    }
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter")
+            .field("namespace", &self.namespace)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}

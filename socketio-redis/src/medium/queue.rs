@@ -1,0 +1,147 @@
+//! Commands that wait for the connection: bounded in bytes, first in, first out.
+
+use std::collections::VecDeque;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::lock::Mutex;
+use crate::driver::{Command, Reply};
+use crate::error::PublishError;
+
+/// The receiver of a reply.
+pub(crate) type ReplySender = oneshot::Sender<Result<Reply, PublishError>>;
+
+/// A command that waits.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) command: Command,
+    pub(crate) reply: Option<ReplySender>,
+}
+
+/// Waiting commands. Those that are being sent count until they are answered.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    pub(crate) pushed: Notify,
+    emptied: Notify,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    commands: VecDeque<Queued>,
+    /// Bytes of the waiting commands and of those in flight.
+    bytes: usize,
+    closed: bool,
+}
+
+/// Commands that are sent together. Their memory counts until [`Queue::settle`].
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) commands: Vec<Queued>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { state: Mutex::default(), pushed: Notify::new(), emptied: Notify::new(), max_bytes }
+    }
+
+    /// Adds a command.
+    pub(crate) fn push(&self, command: Command, reply: Option<ReplySender>) -> Result<(), PublishError> {
+        let bytes = command.bytes();
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(PublishError::Closed);
+        }
+        if bytes > self.max_bytes {
+            return Err(PublishError::TooLarge);
+        }
+        if state.bytes.saturating_add(bytes) > self.max_bytes {
+            return Err(PublishError::Full);
+        }
+        state.bytes += bytes;
+        state.commands.push_back(Queued { command, reply });
+        drop(state);
+        self.pushed.notify_one();
+        Ok(())
+    }
+
+    /// Takes waiting commands, up to a number and about this many bytes.
+    pub(crate) fn take(&self, most: usize, about_bytes: usize) -> Batch {
+        let mut batch = Batch::default();
+        let mut state = self.state.lock();
+        while batch.commands.len() < most && batch.bytes < about_bytes {
+            let Some(queued) = state.commands.pop_front() else { break };
+            batch.bytes += queued.command.bytes();
+            batch.commands.push(queued);
+        }
+        batch
+    }
+
+    /// The commands of a batch are settled.
+    pub(crate) fn settle(&self, batch: &Batch) {
+        let mut state = self.state.lock();
+        state.bytes = state.bytes.saturating_sub(batch.bytes);
+        let empty = state.bytes == 0;
+        drop(state);
+        if empty {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.state.lock().bytes
+    }
+
+    /// Waits until every command is settled.
+    pub(crate) async fn flushed(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.bytes() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Refuses further commands.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(bytes: usize) -> Command {
+        Command::Publish { channel: String::new(), payload: vec![0; bytes].into(), sharded: false }
+    }
+
+    #[tokio::test]
+    async fn queued_bytes_are_bounded_until_they_are_settled() {
+        let queue = Queue::new(1000);
+        assert_eq!(queue.push(publish(1000), None).unwrap_err(), PublishError::TooLarge);
+        for _ in 0..2 {
+            queue.push(publish(436), None).unwrap();
+        }
+        assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Full);
+        let batch = queue.take(10, 1);
+        assert_eq!((batch.commands.len(), queue.bytes()), (1, 1000));
+        // What is in flight still counts.
+        assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Full);
+        queue.settle(&batch);
+        queue.push(publish(0), None).unwrap();
+        let batch = queue.take(10, 10_000);
+        assert_eq!(batch.commands.len(), 2);
+        queue.settle(&batch);
+        tokio::time::timeout(std::time::Duration::from_secs(20), queue.flushed()).await.unwrap();
+        queue.close();
+        assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Closed);
+    }
+}

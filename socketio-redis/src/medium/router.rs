@@ -1,0 +1,390 @@
+//! Received messages: from the topic of a subscription to the mailbox of a namespace.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::lock::Mutex;
+use super::stats::{Counters, count};
+use crate::driver::{Change, Topic, TopicKind};
+
+/// Memory of a waiting message beside its bytes.
+const OVERHEAD: usize = 96;
+
+/// A received message.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The kind of the subscription; `None` for an entry of a stream.
+    pub(crate) kind: Option<TopicKind>,
+    /// The channel on which the message was published, or the id of the entry.
+    pub(crate) channel: Bytes,
+    pub(crate) payload: Bytes,
+    /// The fields of an entry.
+    pub(crate) fields: Vec<(Bytes, Bytes)>,
+}
+
+/// Received messages that wait for their namespace.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    arrivals: Mutex<VecDeque<Arrival>>,
+    changed: Notify,
+    load: Arc<Load>,
+    closed: AtomicBool,
+    ended: Notify,
+}
+
+/// The bytes in all mailboxes.
+#[derive(Debug)]
+struct Load {
+    bytes: AtomicUsize,
+    max_bytes: usize,
+}
+
+/// Subscriptions with their mailboxes. The set of subscriptions is what the connection should have; the
+/// reader brings the connection there.
+#[derive(Debug)]
+pub(crate) struct Router {
+    routes: Mutex<Routes>,
+    /// A subscription was added, removed or refused.
+    pub(crate) changed: Notify,
+    /// A subscription was confirmed.
+    pub(crate) confirmed: Notify,
+    load: Arc<Load>,
+    counters: Arc<Counters>,
+    /// Called when a message is dropped because too many wait.
+    overflow: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Routes {
+    channels: HashMap<Arc<str>, Arc<Mailbox>>,
+    patterns: HashMap<Arc<str>, Arc<Mailbox>>,
+    shards: HashMap<Arc<str>, Arc<Mailbox>>,
+    /// The topics that the server has confirmed on the current connection.
+    confirmed: HashSet<Topic>,
+    /// The topics for which wanted and confirmed subscriptions may differ.
+    dirty: HashSet<Topic>,
+}
+
+impl Routes {
+    fn of(&self, kind: TopicKind) -> &HashMap<Arc<str>, Arc<Mailbox>> {
+        match kind {
+            TopicKind::Channel => &self.channels,
+            TopicKind::Pattern => &self.patterns,
+            TopicKind::Shard => &self.shards,
+        }
+    }
+
+    fn of_mut(&mut self, kind: TopicKind) -> &mut HashMap<Arc<str>, Arc<Mailbox>> {
+        match kind {
+            TopicKind::Channel => &mut self.channels,
+            TopicKind::Pattern => &mut self.patterns,
+            TopicKind::Shard => &mut self.shards,
+        }
+    }
+
+    fn is_wanted(&self, topic: &Topic) -> bool {
+        self.of(topic.kind).contains_key(&topic.name)
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = Topic> {
+        [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard]
+            .into_iter()
+            .flat_map(|kind| self.of(kind).keys().map(move |name| Topic { kind, name: Arc::clone(name) }))
+    }
+}
+
+impl Mailbox {
+    /// The next message; `None` when the mailbox is closed.
+    pub(crate) async fn next(&self) -> Option<Arrival> {
+        loop {
+            if let Some(arrival) = self.arrivals.lock().pop_front() {
+                self.load.bytes.fetch_sub(arrival.bytes(), Ordering::Relaxed);
+                return Some(arrival);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                return None;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Drops what waits, and ends [`next`](Self::next).
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let arrivals = std::mem::take(&mut *self.arrivals.lock());
+        let bytes = arrivals.iter().map(Arrival::bytes).sum();
+        self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.changed.notify_one();
+        self.ended.notify_waiters();
+    }
+
+    /// Returns when the mailbox is closed.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.closed.load(Ordering::Acquire) {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Adds a message, or returns `false` if too many bytes wait.
+    fn push(&self, arrival: Arrival) -> bool {
+        let bytes = arrival.bytes();
+        if self.load.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > self.load.max_bytes {
+            self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        {
+            let mut arrivals = self.arrivals.lock();
+            if self.closed.load(Ordering::Acquire) {
+                self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                return true;
+            }
+            arrivals.push_back(arrival);
+        }
+        self.changed.notify_one();
+        true
+    }
+}
+
+impl Arrival {
+    fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| OVERHEAD + name.len() + value.len());
+        OVERHEAD + self.channel.len() + self.payload.len() + fields.sum::<usize>()
+    }
+}
+
+impl Router {
+    pub(crate) fn new(max_bytes: usize, counters: Arc<Counters>) -> Self {
+        Self {
+            routes: Mutex::default(),
+            changed: Notify::new(),
+            confirmed: Notify::new(),
+            load: Arc::new(Load { bytes: AtomicUsize::new(0), max_bytes }),
+            counters,
+            overflow: Notify::new(),
+        }
+    }
+
+    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::new(Mailbox {
+            arrivals: Mutex::default(),
+            changed: Notify::new(),
+            load: Arc::clone(&self.load),
+            closed: AtomicBool::new(false),
+            ended: Notify::new(),
+        })
+    }
+
+    /// The bytes of waiting messages.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.load.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns when a message was dropped.
+    pub(crate) async fn overflowed(&self) {
+        self.overflow.notified().await;
+    }
+
+    /// Adds subscriptions.
+    pub(crate) fn subscribe(&self, topics: impl IntoIterator<Item = Topic>, mailbox: &Arc<Mailbox>) {
+        let mut routes = self.routes.lock();
+        for topic in topics {
+            routes.of_mut(topic.kind).insert(Arc::clone(&topic.name), Arc::clone(mailbox));
+            routes.dirty.insert(topic);
+        }
+        drop(routes);
+        self.changed.notify_one();
+    }
+
+    /// Removes subscriptions.
+    pub(crate) fn unsubscribe(&self, topics: impl IntoIterator<Item = Topic>) {
+        let mut routes = self.routes.lock();
+        for topic in topics {
+            routes.of_mut(topic.kind).remove(&topic.name);
+            routes.dirty.insert(topic);
+        }
+        drop(routes);
+        self.changed.notify_one();
+    }
+
+    /// Removes all subscriptions of a mailbox, and closes it.
+    pub(crate) fn remove(&self, mailbox: &Arc<Mailbox>) {
+        let topics: Vec<Topic> = {
+            let routes = self.routes.lock();
+            let owned = |topic: &Topic| {
+                routes.of(topic.kind).get(&topic.name).is_some_and(|owner| Arc::ptr_eq(owner, mailbox))
+            };
+            routes.wanted().filter(owned).collect()
+        };
+        self.unsubscribe(topics);
+        mailbox.close();
+    }
+
+    /// Whether the server has confirmed the subscription.
+    pub(crate) fn is_confirmed(&self, topic: &Topic) -> bool {
+        self.routes.lock().confirmed.contains(topic)
+    }
+
+    /// Whether the server has confirmed all subscriptions.
+    pub(crate) fn is_settled(&self) -> bool {
+        let routes = self.routes.lock();
+        routes.wanted().all(|topic| routes.confirmed.contains(&topic))
+    }
+
+    /// Up to `most` changes that the connection needs.
+    pub(crate) fn changes(&self, most: usize) -> Vec<Change> {
+        let mut routes = self.routes.lock();
+        let mut changes = Vec::new();
+        while changes.len() < most {
+            let topics: Vec<Topic> = routes.dirty.iter().take(most - changes.len()).cloned().collect();
+            if topics.is_empty() {
+                break;
+            }
+            for topic in topics {
+                routes.dirty.remove(&topic);
+                let subscribe = routes.is_wanted(&topic);
+                if subscribe != routes.confirmed.contains(&topic) {
+                    changes.push(Change { topic, subscribe });
+                }
+            }
+        }
+        changes
+    }
+
+    /// Changes were accepted by the server, or refused.
+    pub(crate) fn confirm(&self, changes: Vec<Change>, accepted: &[bool]) {
+        let mut routes = self.routes.lock();
+        for (number, change) in changes.into_iter().enumerate() {
+            if !accepted.get(number).copied().unwrap_or_default() {
+                routes.dirty.insert(change.topic);
+            } else if change.subscribe {
+                routes.confirmed.insert(change.topic);
+            } else {
+                routes.confirmed.remove(&change.topic);
+            }
+        }
+        drop(routes);
+        self.confirmed.notify_waiters();
+    }
+
+    /// The connection is lost, and its subscriptions with it.
+    pub(crate) fn disconnected(&self) {
+        let mut routes = self.routes.lock();
+        routes.confirmed.clear();
+        routes.dirty = routes.wanted().collect();
+    }
+
+    /// The server has ended a subscription, as when the slot of a sharded channel moves.
+    pub(crate) fn unsubscribed(&self, kind: TopicKind, name: &[u8]) {
+        let Ok(name) = std::str::from_utf8(name) else { return };
+        let topic = Topic::new(kind, name);
+        let mut routes = self.routes.lock();
+        if routes.is_wanted(&topic) && routes.confirmed.remove(&topic) {
+            routes.dirty.insert(topic);
+            drop(routes);
+            self.changed.notify_one();
+        }
+    }
+
+    /// A message has arrived.
+    pub(crate) fn arrived(&self, kind: TopicKind, topic: &[u8], channel: Bytes, payload: Bytes) {
+        count(&self.counters.received, 1);
+        // Our topics are text.
+        let Ok(name) = std::str::from_utf8(topic) else { return };
+        let mailbox = self.routes.lock().of(kind).get(name).cloned();
+        let Some(mailbox) = mailbox else { return };
+        self.push(&mailbox, Arrival { kind: Some(kind), channel, payload, fields: Vec::new() });
+    }
+
+    /// An entry of a stream has arrived, for this mailbox if there is one.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn entry_arrived(&self, mailbox: Option<&Mailbox>, id: String, fields: Vec<(Bytes, Bytes)>) {
+        count(&self.counters.received, 1);
+        if let Some(mailbox) = mailbox {
+            self.push(mailbox, Arrival { kind: None, channel: id.into(), payload: Bytes::new(), fields });
+        }
+    }
+
+    fn push(&self, mailbox: &Mailbox, arrival: Arrival) {
+        if !mailbox.push(arrival) {
+            count(&self.counters.dropped, 1);
+            self.overflow.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn router(max_bytes: usize) -> (Router, Arc<Counters>) {
+        let counters = Arc::<Counters>::default();
+        (Router::new(max_bytes, Arc::clone(&counters)), counters)
+    }
+
+    #[tokio::test]
+    async fn waiting_messages_are_bounded_and_dropped_ones_are_counted() {
+        let (router, counters) = router(10 * (OVERHEAD + 1 + 100));
+        let topic = Topic::new(TopicKind::Channel, "a");
+        let mailbox = router.mailbox();
+        router.subscribe([topic], &mailbox);
+        for number in 0..15u8 {
+            router.arrived(TopicKind::Channel, b"a", "a".into(), vec![number; 100].into());
+        }
+        assert_eq!(router.waiting_bytes(), 10 * (OVERHEAD + 101));
+        let stats = counters.stats(0, 0);
+        assert_eq!((stats.received, stats.dropped), (15, 5));
+        tokio::time::timeout(std::time::Duration::from_secs(20), router.overflowed()).await.unwrap();
+        for number in 0..10 {
+            assert_eq!(mailbox.next().await.unwrap().payload[0], number);
+        }
+        assert_eq!(router.waiting_bytes(), 0);
+        router.arrived(TopicKind::Channel, b"a", "a".into(), Bytes::new());
+        mailbox.close();
+        assert!(mailbox.next().await.is_none());
+        assert_eq!(router.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn subscriptions_follow_what_is_wanted() {
+        let (router, _) = router(1000);
+        let (a, b) = (Topic::new(TopicKind::Channel, "a"), Topic::new(TopicKind::Pattern, "b"));
+        let mailbox = router.mailbox();
+        router.subscribe([a.clone(), b.clone()], &mailbox);
+        let changes = router.changes(10);
+        assert_eq!(changes.len(), 2);
+        assert!(!router.is_settled());
+        let refused: Vec<bool> = changes.iter().map(|change| change.topic == a).collect();
+        router.confirm(changes, &refused);
+        let changes = router.changes(10);
+        assert_eq!((changes.len(), &changes[0].topic), (1, &b), "a refused one is tried again");
+        router.confirm(changes, &[true]);
+        assert!(router.is_settled() && router.changes(10).is_empty());
+        router.unsubscribe([a.clone()]);
+        let changes = router.changes(10);
+        assert_eq!((changes.len(), changes[0].subscribe, &changes[0].topic), (1, false, &a));
+        // Wanted again before the server has answered.
+        router.subscribe([a.clone()], &mailbox);
+        router.confirm(changes, &[true]);
+        let changes = router.changes(10);
+        assert_eq!((changes.len(), changes[0].subscribe), (1, true));
+        router.confirm(changes, &[true]);
+        router.unsubscribe([a.clone()]);
+        let changes = router.changes(10);
+        router.confirm(changes, &[true]);
+        // A new connection has none of them.
+        router.disconnected();
+        assert!(router.changes(10).iter().all(|change| change.subscribe && change.topic == b));
+        router.remove(&mailbox);
+        assert!(router.changes(10).is_empty());
+    }
+}

@@ -1,0 +1,111 @@
+//! The task that sends commands: what was queued while the previous batch was underway goes out as one
+//! pipeline.
+
+use std::sync::Arc;
+
+use super::Shared;
+use super::queue::Batch;
+use super::stats::count;
+use crate::driver::{Command, Commands, Reply};
+use crate::error::PublishError;
+use crate::trace;
+
+/// Maximum number of commands in a batch.
+const BATCH: usize = 512;
+/// A batch is not extended beyond this size.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Opens a connection, and sends until the medium is stopped.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let tuning = &shared.tuning;
+    let mut backoff = shared.backoff();
+    while !shared.is_stopped() {
+        let opened = tokio::select! {
+            opened = tokio::time::timeout(tuning.timeout, shared.driver.commands()) => opened,
+            () = shared.stopped() => return,
+        };
+        match opened {
+            Ok(Ok(mut connection)) => {
+                backoff.connected();
+                count(&shared.counters.connections, 1);
+                shared.monitor.commands(true);
+                trace::connected("commands");
+                let sent = send(&shared, &mut *connection).await;
+                shared.monitor.commands(false);
+                match sent {
+                    Ok(()) => return,
+                    Err(reason) => trace::disconnected("commands", &reason),
+                }
+            }
+            Ok(Err(error)) => trace::not_connected("commands", &error),
+            Err(_) => trace::not_connected("commands", &"no answer in time"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            () = shared.stopped() => return,
+        }
+    }
+}
+
+/// Sends batches until the connection is lost, which is an error, or the medium is stopped and everything is
+/// sent.
+async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), String> {
+    loop {
+        let mut batch = shared.queue.take(BATCH, BATCH_BYTES);
+        if batch.commands.is_empty() {
+            if shared.queue.is_closed() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = shared.queue.pushed.notified() => {}
+                () = shared.stopped() => {}
+                () = connection.lost() => return Err("the connection was closed".to_owned()),
+            }
+            continue;
+        }
+        let commands: Vec<&Command> = batch.commands.iter().map(|queued| &queued.command).collect();
+        let sent = tokio::time::timeout(shared.tuning.timeout, connection.send(&commands)).await;
+        let failure = match sent {
+            Ok(Ok(replies)) if replies.len() == batch.commands.len() => {
+                settle(shared, &mut batch, replies);
+                shared.queue.settle(&batch);
+                continue;
+            }
+            Ok(Ok(_)) => "wrong number of replies".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        fail(shared, &mut batch);
+        shared.queue.settle(&batch);
+        return Err(failure);
+    }
+}
+
+fn settle(shared: &Shared, batch: &mut Batch, replies: Vec<Reply>) {
+    for (queued, reply) in batch.commands.iter_mut().zip(replies) {
+        match &reply {
+            Reply::Refused(reason) if queued.command.is_message() => {
+                count(&shared.counters.lost, 1);
+                trace::refused(reason);
+            }
+            _ if queued.command.is_message() => count(&shared.counters.published, 1),
+            _ => {}
+        }
+        if let Some(sender) = queued.reply.take() {
+            // The caller may have given up.
+            let _ = sender.send(Ok(reply));
+        }
+    }
+}
+
+/// Redis may have carried out the commands, so they are not repeated.
+fn fail(shared: &Shared, batch: &mut Batch) {
+    for queued in &mut batch.commands {
+        if queued.command.is_message() {
+            count(&shared.counters.unconfirmed, 1);
+        }
+        if let Some(sender) = queued.reply.take() {
+            let _ = sender.send(Err(PublishError::Down));
+        }
+    }
+}

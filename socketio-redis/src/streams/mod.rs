@@ -1,0 +1,201 @@
+//! The adapter with Redis Streams: the format of the official `@socket.io/redis-streams-adapter`.
+
+mod link;
+mod reader;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socketio_cluster::cluster::Channels;
+use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
+
+use self::link::StreamsLink;
+use self::reader::Streams;
+use crate::connections::Connections;
+use crate::driver::{Topic, TopicKind};
+use crate::error::PublishError;
+use crate::settings::Redis;
+
+/// Adapter for clusters of servers with the official `@socket.io/redis-streams-adapter`: events are entries
+/// of a stream, requests and answers go over pub/sub.
+///
+/// A server that loses its connection reads the entries of that time when it is back, if the stream still has
+/// them ([`max_len`](StreamsBuilder::max_len)); otherwise its namespaces receive a gap. Connection state
+/// recovery is that of each server: a client is recovered only by the server on which it was.
+///
+/// An event and a request may overtake each other, as they take different ways. Prefixes must not be shared
+/// with a classic adapter on the same Redis.
+///
+/// ```no_run
+/// use socketio_redis::{Redis, StreamsAdapter};
+/// use socketio_server::Server;
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let adapter = StreamsAdapter::builder(&Redis::open("redis://127.0.0.1:6379/")?).max_len(50_000).build();
+/// let io = Server::builder().adapter(adapter).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct StreamsAdapter {
+    connections: Connections,
+    options: Arc<Options>,
+    streams: Arc<Streams>,
+}
+
+/// Options of a [`StreamsAdapter`], with the names of the official adapter. All servers of a cluster need the
+/// same names and numbers of streams, and the same channels.
+#[derive(Clone, Debug)]
+pub struct StreamsBuilder {
+    redis: Redis,
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    stream_name: String,
+    stream_count: u32,
+    channel_prefix: String,
+    use_sharded_pub_sub: bool,
+    max_len: u64,
+    read_count: usize,
+    block_time: Duration,
+    only_plaintext: bool,
+    requests_timeout: Duration,
+}
+
+impl Options {
+    fn kind(&self) -> TopicKind {
+        if self.use_sharded_pub_sub { TopicKind::Shard } else { TopicKind::Channel }
+    }
+}
+
+impl StreamsAdapter {
+    /// The adapter with the official defaults. It must be made within a runtime of tokio.
+    pub fn new(redis: &Redis) -> Self {
+        Self::builder(redis).build()
+    }
+
+    /// Sets options first.
+    pub fn builder(redis: &Redis) -> StreamsBuilder {
+        StreamsBuilder {
+            redis: redis.clone(),
+            options: Options {
+                stream_name: "socket.io".to_owned(),
+                stream_count: 1,
+                channel_prefix: "socket.io".to_owned(),
+                use_sharded_pub_sub: false,
+                max_len: 10_000,
+                read_count: 100,
+                block_time: Duration::from_secs(5),
+                only_plaintext: false,
+                requests_timeout: Duration::from_secs(5),
+            },
+        }
+    }
+
+    /// The connections to Redis.
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// The number of servers that have this namespace, this one included (`serverCount`).
+    pub async fn server_count(&self, namespace: &str) -> Result<usize, PublishError> {
+        let channels = Channels::new(&self.options.channel_prefix, namespace);
+        let topic = Topic::new(self.options.kind(), channels.public());
+        let (count, is_counted) = self.connections.medium.subscribers_of(&topic).await?;
+        Ok(count + usize::from(!is_counted))
+    }
+}
+
+impl StreamsBuilder {
+    /// Name of the stream. Default `socket.io`.
+    #[must_use]
+    pub fn stream_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.options.stream_name);
+        self
+    }
+
+    /// Number of streams, among which the namespaces are distributed.
+    ///
+    /// Default 1, which is the only number with official servers in the cluster: they write some namespaces
+    /// into streams that they do not read. Cost: a connection each.
+    #[must_use]
+    pub fn stream_count(mut self, count: u32) -> Self {
+        self.options.stream_count = count.max(1);
+        self
+    }
+
+    /// Prefix of the channels of requests and answers. Default `socket.io`.
+    #[must_use]
+    pub fn channel_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.options.channel_prefix);
+        self
+    }
+
+    /// Whether requests and answers use sharded pub/sub, for which Redis 7 is needed. Default `false`.
+    #[must_use]
+    pub fn use_sharded_pub_sub(mut self, on: bool) -> Self {
+        self.options.use_sharded_pub_sub = on;
+        self
+    }
+
+    /// Number of entries that a stream keeps, about. Default 10 000. Cost: memory of Redis.
+    #[must_use]
+    pub fn max_len(mut self, entries: u64) -> Self {
+        self.options.max_len = entries;
+        self
+    }
+
+    /// Number of entries that are read together. Default 100. Cost: their memory at once.
+    #[must_use]
+    pub fn read_count(mut self, entries: usize) -> Self {
+        self.options.read_count = entries.max(1);
+        self
+    }
+
+    /// Maximum time of a read without an entry (`blockTimeInMs`). Default 5 s. Cost: one command in that
+    /// time.
+    #[must_use]
+    pub fn block_time(mut self, time: Duration) -> Self {
+        self.options.block_time = time.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Whether entries are JSON even with binary data, which is then an object for the clients of other
+    /// servers. Default `false`.
+    #[must_use]
+    pub fn only_plaintext(mut self, on: bool) -> Self {
+        self.options.only_plaintext = on;
+        self
+    }
+
+    /// Maximum wait for the answers of the other servers. Default 5 s; the official adapter has no such
+    /// option. Cost: an entry per request until then.
+    #[must_use]
+    pub fn requests_timeout(mut self, timeout: Duration) -> Self {
+        self.options.requests_timeout = timeout;
+        self
+    }
+
+    /// Opens the connections. It must be called within a runtime of tokio.
+    pub fn build(self) -> StreamsAdapter {
+        let medium = self.redis.connect(Some((&self.options.channel_prefix, self.options.kind())));
+        let options = Arc::new(self.options);
+        let streams = Streams::start(&medium, &options);
+        StreamsAdapter { connections: Connections { medium }, options, streams }
+    }
+}
+
+impl Adapter for StreamsAdapter {
+    fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
+        Arc::new(StreamsLink::open(&self.connections.medium, &self.options, &self.streams, inbox))
+    }
+}
+
+impl fmt::Debug for StreamsAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamsAdapter").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+// A node of a cluster: the official server with one of the official Redis adapters. Commands are lines of JSON on the
+// standard input, `{"id": 1, "op": "emit", …}`; answers `{"id": 1, "ok": …}` and events of servers are lines on the standard
+// output, after the port. Binary data is `{"$bin": "<base64>"}`.
+//
+//   node cluster-node.mjs KIND REDIS [OPTIONS]
+//
+// KIND is `classic`, `sharded` or `streams`; REDIS a URL, or the path of a Unix socket; OPTIONS the adapter's, as JSON.
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
+import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
+import { createClient } from "redis";
+import { Server } from "socket.io";
+
+const [kind, redis, options = "{}"] = process.argv.slice(2);
+const { recovery, parser, ...rest } = JSON.parse(options);
+if (parser === "json") rest.parser = { encode: JSON.stringify, decode: JSON.parse };
+
+async function client() {
+  const made = createClient(redis.startsWith("/") ? { socket: { path: redis } } : { url: redis });
+  made.on("error", () => {});
+  await made.connect();
+  return made;
+}
+
+async function adapter() {
+  if (kind === "streams") return createStreamsAdapter(await client(), rest);
+  return (kind === "sharded" ? createShardedAdapter : createAdapter)(await client(), await client(), rest);
+}
+
+const http = createServer();
+const io = new Server(http, { adapter: await adapter(), ...(recovery ? { connectionStateRecovery: {} } : {}) });
+const say = (what) => process.stdout.write(JSON.stringify(pack(what)) + "\n");
+
+function pack(value) {
+  if (Buffer.isBuffer(value)) return { $bin: value.toString("base64") };
+  if (Array.isArray(value)) return value.map(pack);
+  if (value === null || typeof value !== "object" || value.toJSON) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, pack(member)]));
+}
+
+function unpack(value) {
+  if (Array.isArray(value)) return value.map(unpack);
+  if (value === null || typeof value !== "object") return value;
+  if (typeof value.$bin === "string") return Buffer.from(value.$bin, "base64");
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, unpack(member)]));
+}
+
+function target({ to = [], except = [], volatile, compress, timeout }) {
+  let operator = io.to(to).except(except);
+  if (volatile) operator = operator.volatile;
+  if (compress !== undefined) operator = operator.compress(compress);
+  return timeout === undefined ? operator : operator.timeout(timeout);
+}
+
+io.on("connection", (socket) => {
+  socket.data = { user: "node" };
+  socket.on("echo", (...args) => args.pop()(...args));
+});
+io.on("hello", (...args) => {
+  const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
+  say({ ev: "hello", args });
+  ack?.({ from: "node", args });
+});
+
+const commands = {
+  emit: (c) => void target(c).emit(c.event, ...unpack(c.args)),
+  emitAck: (c) => target(c).emitWithAck(c.event, ...unpack(c.args)),
+  fetch: async (c) =>
+    (await target(c).fetchSockets()).map(({ id, rooms, data, handshake }) => ({ id, rooms: [...rooms], data, handshake })),
+  join: (c) => void target(c).socketsJoin(c.rooms),
+  leave: (c) => void target(c).socketsLeave(c.rooms),
+  disconnect: (c) => void target(c).disconnectSockets(c.close),
+  serverSideEmit: (c) => void io.serverSideEmit(c.event, ...unpack(c.args)),
+  serverSideEmitAck: (c) => io.serverSideEmitWithAck(c.event, ...unpack(c.args)),
+  allRooms: async () => [...(await io.of("/").adapter.allRooms())],
+  serverCount: () => io.of("/").adapter.serverCount(),
+  localRooms: () => [...io.of("/").adapter.rooms.keys()],
+};
+
+http.listen(0, "127.0.0.1", () => console.log(http.address().port));
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  // Begun in order; answers may come in another.
+  Promise.resolve()
+    .then(() => commands[command.op](command))
+    .then((ok) => say({ id: command.id, ok: ok ?? null }))
+    .catch((error) => say({ id: command.id, error: error.message }));
+}
+process.exit(0);

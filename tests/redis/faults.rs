@@ -1,0 +1,143 @@
+//! Redis that fails, with our servers on it.
+
+use std::time::Duration;
+
+use socketio_redis::{ClassicAdapter, Health, Redis};
+use tests::raw::soon;
+use tests::redis::RedisServer;
+
+use crate::support::{Client, NONE, Rust};
+
+/// Connections that notice within a fraction of the default times.
+fn hasty(redis: &RedisServer) -> Redis {
+    let delays = (Duration::from_millis(10), Duration::from_millis(100));
+    Redis::open(&redis.url())
+        .unwrap()
+        .client_name("node")
+        .timeout(Duration::from_millis(500))
+        .probe_interval(Duration::from_millis(200))
+        .reconnect_delay(delays.0, delays.1)
+}
+
+async fn pair(redis: &RedisServer) -> [Rust; 2] {
+    [
+        Rust::start(ClassicAdapter::new(&hasty(redis))).await,
+        Rust::start(ClassicAdapter::new(&hasty(redis))).await,
+    ]
+}
+
+async fn until(rust: &Rust, wanted: impl Fn(&Health) -> bool) {
+    let mut health = rust.connections.health();
+    soon(health.wait_for(|health| wanted(health))).await.unwrap();
+}
+
+/// Connections that Redis ends are opened again, and everything is subscribed again.
+#[tokio::test]
+async fn killed_connections_are_replaced() {
+    let redis = RedisServer::start().await;
+    let nodes = pair(&redis).await;
+    let mut client = Client::connect(nodes[1].addr).await;
+    for purpose in ["node:publish", "node:subscribe"] {
+        let ids = redis.connections(purpose).await;
+        assert_eq!(ids.len(), 2, "{purpose}");
+        let before = [nodes[0].connections.stats().connections, nodes[1].connections.stats().connections];
+        for id in ids {
+            redis.command(&format!("CLIENT KILL ID {id}")).await;
+        }
+        for (node, before) in nodes.iter().zip(before) {
+            soon(async {
+                while node.connections.stats().connections == before {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+            .await;
+            soon(node.connections.ready()).await;
+        }
+        nodes[0].io.emit("again", &NONE).await.unwrap();
+        assert_eq!(client.text().await, r#"42["again"]"#);
+        let gaps = nodes.each_ref().map(|node| node.connections.stats().gaps);
+        assert_eq!(gaps, if purpose == "node:publish" { [0, 0] } else { [1, 1] });
+    }
+}
+
+/// While Redis is away, local clients are served, messages wait within the bound, and what does not fit has
+/// an error and is counted. Afterwards the node is well again by itself.
+#[tokio::test]
+async fn a_restart_of_redis_loses_nothing_that_fits_into_the_queue() {
+    let mut redis = RedisServer::start().await;
+    let bound = 100_000;
+    let node = Rust::start(ClassicAdapter::new(&hasty(&redis).max_queued_bytes(bound))).await;
+    let other = Rust::start(ClassicAdapter::new(&hasty(&redis))).await;
+    let (mut near, mut far) = (Client::connect(node.addr).await, Client::connect(other.addr).await);
+    redis.kill().await;
+    until(&node, |health| matches!(health, Health::Down { .. })).await;
+    until(&other, |health| matches!(health, Health::Down { .. })).await;
+    let text = "x".repeat(1000);
+    let mut accepted = 0;
+    for number in 0..200 {
+        let emitted = node.io.emit("n", &socketio_server::Args((number, &text))).await;
+        accepted += u64::from(emitted.is_ok());
+        assert_eq!(near.text().await, format!(r#"42["n",{number},"{text}"]"#), "at once");
+    }
+    let stats = node.connections.stats();
+    assert!((80..100).contains(&accepted) && stats.queued_bytes <= bound as u64, "{accepted}, {stats:?}");
+    assert_eq!(stats.lost, 200 - accepted);
+    assert!(node.io.fetch_sockets().await.is_err(), "not all servers were asked");
+    redis.restart().await;
+    soon(node.connections.ready()).await;
+    soon(other.connections.ready()).await;
+    soon(node.connections.flush()).await;
+    assert_eq!(node.connections.stats().queued_bytes, 0);
+    assert_eq!(node.io.fetch_sockets().await.unwrap().len(), 2);
+    node.io.emit("end", &NONE).await.unwrap();
+    // The other server may have come back after a part of the queue was sent.
+    let mut last = None;
+    loop {
+        let text = far.text().await;
+        if text == r#"42["end"]"# {
+            break;
+        }
+        let number: u64 = text.split(',').nth(1).unwrap().parse().unwrap();
+        assert!(last < Some(number), "in order");
+        last = Some(number);
+    }
+}
+
+/// A server that Redis does not answer knows that it is deaf, and is well again when Redis goes on.
+#[tokio::test]
+async fn a_paused_redis_is_noticed() {
+    let redis = RedisServer::start().await;
+    let nodes = pair(&redis).await;
+    let mut client = Client::connect(nodes[1].addr).await;
+    redis.pause(true).await;
+    for node in &nodes {
+        until(node, |health| *health != Health::Connected).await;
+    }
+    redis.pause(false).await;
+    for node in &nodes {
+        soon(node.connections.ready()).await;
+    }
+    nodes[0].io.emit("again", &NONE).await.unwrap();
+    assert_eq!(client.text().await, r#"42["again"]"#);
+}
+
+/// Messages that cannot be read are counted and skipped, on every channel.
+#[tokio::test]
+async fn poison_messages_are_skipped_and_counted() {
+    let redis = RedisServer::start().await;
+    let nodes = pair(&redis).await;
+    let mut client = Client::connect(nodes[1].addr).await;
+    let mut bad = 0;
+    for channel in ["socket.io#/#", "socket.io-request#/#", "socket.io-response#/#"] {
+        for payload in ["", "{", "[", "\\xc1", "\\x93\\xa1a\\x80", "{\\\"type\\\":99}", "[[[[[["] {
+            redis.command(&format!("PUBLISH {channel} \"{payload}\"")).await;
+            bad += 1;
+        }
+        // An unknown room costs no reading.
+        redis.command("PUBLISH socket.io#/#nobody# \"\"").await;
+    }
+    nodes[0].io.emit("well", &NONE).await.unwrap();
+    assert_eq!(client.text().await, r#"42["well"]"#);
+    assert_eq!(nodes[1].io.fetch_sockets().await.unwrap().len(), 1);
+    assert_eq!(nodes[1].connections.stats().bad_messages, bad);
+}

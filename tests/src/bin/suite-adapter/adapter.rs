@@ -1,0 +1,133 @@
+//! The adapters.
+
+use serde_json::Value;
+use socketio_redis::{ClassicAdapter, Connections, Redis, ShardedAdapter, StreamsAdapter, SubscriptionMode};
+use socketio_server::{Parser, ServerBuilder};
+
+use crate::bus::Bus;
+use crate::control::Output;
+use crate::milliseconds;
+
+/// The adapter of this server.
+#[derive(Clone)]
+pub(crate) enum Media {
+    None,
+    Bus(Bus),
+    Classic(ClassicAdapter),
+    Sharded(ShardedAdapter),
+    Streams(StreamsAdapter),
+}
+
+impl Media {
+    pub(crate) fn from_environment(
+        options: &Value,
+        output: &Output,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let kind = std::env::var("ADAPTER").unwrap_or_else(|_| "none".to_owned());
+        let redis = || -> Result<Redis, Box<dyn std::error::Error>> {
+            let urls = std::env::var("REDIS_URL")?;
+            if urls.contains(',') {
+                return Err("unsupported: a Redis Cluster".into());
+            }
+            Ok(Redis::open(&urls)?)
+        };
+        let prefix = |name: &str| options[name].as_str().unwrap_or("socket.io").to_owned();
+        Ok(match kind.as_str() {
+            "none" => Self::None,
+            "bus" => Self::Bus(Bus::new(
+                milliseconds(options, "heartbeatInterval"),
+                milliseconds(options, "heartbeatTimeout"),
+                output.clone(),
+            )),
+            "classic" => {
+                let mut builder = ClassicAdapter::builder(&redis()?).key(&prefix("key"));
+                if let Some(timeout) = milliseconds(options, "requestsTimeout") {
+                    builder = builder.requests_timeout(timeout);
+                }
+                if options["publishOnSpecificResponseChannel"] == true {
+                    builder = builder.publish_on_specific_response_channel(true);
+                }
+                if options["parser"] == "json" {
+                    builder = builder.parser(Parser::Json);
+                }
+                Self::Classic(builder.build())
+            }
+            "sharded" => {
+                let mode = match options["subscriptionMode"].as_str() {
+                    Some("static") => SubscriptionMode::Static,
+                    Some("dynamic-private") => SubscriptionMode::DynamicPrivate,
+                    _ => SubscriptionMode::Dynamic,
+                };
+                let builder = ShardedAdapter::builder(&redis()?);
+                let prefix = prefix("channelPrefix");
+                Self::Sharded(builder.channel_prefix(&prefix).subscription_mode(mode).build())
+            }
+            "streams" => {
+                let mut builder = StreamsAdapter::builder(&redis()?)
+                    .stream_name(&prefix("streamName"))
+                    .channel_prefix(&prefix("channelPrefix"))
+                    .use_sharded_pub_sub(options["useShardedPubSub"] == true)
+                    .only_plaintext(options["onlyPlaintext"] == true);
+                if let Some(count) = options["streamCount"].as_u64() {
+                    builder = builder.stream_count(count.try_into()?);
+                }
+                if let Some(entries) = options["maxLen"].as_u64() {
+                    builder = builder.max_len(entries);
+                }
+                if let Some(entries) = options["readCount"].as_u64() {
+                    builder = builder.read_count(entries.try_into()?);
+                }
+                if let Some(time) = milliseconds(options, "blockTimeInMs") {
+                    builder = builder.block_time(time);
+                }
+                Self::Streams(builder.build())
+            }
+            other => return Err(format!("unsupported: {other}").into()),
+        })
+    }
+
+    pub(crate) fn add_to(&self, builder: ServerBuilder) -> ServerBuilder {
+        match self {
+            Self::None => builder,
+            Self::Bus(bus) => builder.adapter(bus.clone()),
+            Self::Classic(adapter) => builder.adapter(adapter.clone()),
+            Self::Sharded(adapter) => builder.adapter(adapter.clone()),
+            Self::Streams(adapter) => builder.adapter(adapter.clone()),
+        }
+    }
+
+    pub(crate) fn connections(&self) -> Option<&Connections> {
+        match self {
+            Self::None | Self::Bus(_) => None,
+            Self::Classic(adapter) => Some(adapter.connections()),
+            Self::Sharded(adapter) => Some(adapter.connections()),
+            Self::Streams(adapter) => Some(adapter.connections()),
+        }
+    }
+
+    /// The number of servers.
+    pub(crate) async fn server_count(&self, namespace: &str) -> Option<usize> {
+        match self {
+            Self::None => Some(1),
+            Self::Bus(_) => None,
+            Self::Classic(adapter) => adapter.server_count(namespace).await.ok(),
+            Self::Sharded(adapter) => adapter.server_count(namespace).await.ok(),
+            Self::Streams(adapter) => adapter.server_count(namespace).await.ok(),
+        }
+    }
+
+    /// What the official adapter says when time is over.
+    pub(crate) fn timeout_message(&self, received: usize, missing: usize) -> String {
+        match self {
+            Self::Bus(_) => format!("timeout reached: missing {missing} responses"),
+            _ => format!("timeout reached: only {received} responses received out of {}", received + missing),
+        }
+    }
+
+    pub(crate) fn fetch_timeout_message(&self, answered: usize, missing: usize) -> String {
+        match self {
+            Self::Classic(_) => "timeout reached while waiting for fetchSockets response".to_owned(),
+            _ => self.timeout_message(answered, missing),
+        }
+    }
+}

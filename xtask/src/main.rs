@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands that the README names.
 
+mod api;
 mod bench;
 mod coverage;
 mod documents;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test [STAGE ...]     all checks and tests, or only these; --list names them
+cargo xtask api [--update]       holds the public API against <crate>/api.txt; or keeps the new one
 cargo xtask coverage [PACKAGE]   which behaviours of the official suites have a test; with a package, its missing ids
 cargo xtask instructions [--update | --runs N]
                                  counts the instructions of the hot paths, held against benches/instructions.txt;
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["test", names @ ..] => stages::run(names),
+        ["api"] => api::report(),
+        ["api", "--update"] => api::update(),
         ["bench", rest @ ..] => bench::run(rest),
         ["coverage"] => coverage::report(None),
         ["coverage", package] => coverage::report(Some(package)),

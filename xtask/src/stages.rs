@@ -7,7 +7,7 @@ use crate::paths::root;
 use crate::run::Run;
 use crate::workspace::{self, APART, LIBRARIES};
 use crate::{
-    bench, coverage, documents, guide, layering, limits, msrv, package, packaging, tools, workflows,
+    api, bench, coverage, documents, guide, layering, limits, msrv, package, packaging, tools, workflows,
 };
 
 /// The result of a stage that did not fail.
@@ -50,6 +50,11 @@ const STAGES: &[Stage] = &[
         name: "guide",
         about: "mdBook builds the guide, and the links of all Markdown files lead somewhere",
         run: guided,
+    },
+    Stage {
+        name: "api",
+        about: "the public API is the one of <crate>/api.txt, and names no other crate's types than listed",
+        run: public_api,
     },
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage {
@@ -194,6 +199,13 @@ fn existing() -> Outcome {
 
 fn guided() -> Outcome {
     guide::check().map(|()| Done::Passed)
+}
+
+fn public_api() -> Outcome {
+    Ok(match api::check()? {
+        api::Compared::Same => Done::Passed,
+        api::Compared::Unlike(why) => Done::Skipped(why),
+    })
 }
 
 fn rust_version() -> Outcome {

@@ -5,6 +5,7 @@ mod bench;
 mod coverage;
 mod documents;
 mod excerpt;
+mod features;
 mod guide;
 mod instructions;
 mod layering;

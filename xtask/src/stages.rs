@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use crate::instructions::{self, Compared};
 use crate::paths::root;
 use crate::run::Run;
-use crate::workspace::{self, APART, LIBRARIES};
+use crate::workspace::APART;
 use crate::{
-    api, bench, coverage, documents, guide, layering, limits, msrv, package, packaging, tools, workflows,
+    api, bench, coverage, documents, features, guide, layering, limits, msrv, package, packaging, tools,
+    workflows,
 };
 
 /// The result of a stage that did not fail.
@@ -34,7 +35,7 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "docs", about: "documentation, warnings are errors", run: docs },
     Stage { name: "purity", about: "the protocol of engineio builds without tokio and hyper", run: purity },
-    Stage { name: "features", about: "each feature builds alone", run: features },
+    Stage { name: "features", about: "each combination of features builds", run: powerset },
     Stage {
         name: "layering",
         about: "the modules of each crate use each other in one direction only",
@@ -171,18 +172,8 @@ fn purity() -> Outcome {
     Ok(Done::Passed)
 }
 
-fn features() -> Outcome {
-    let metadata = workspace::metadata()?;
-    let mut runs = Vec::new();
-    for package in
-        workspace::packages(&metadata).filter(|package| LIBRARIES.contains(&workspace::name(package)))
-    {
-        let name = workspace::name(package);
-        for feature in package["features"].as_object().into_iter().flat_map(|features| features.keys()) {
-            runs.push(Run::cargo(&["check", "-p", name, "--no-default-features", "--features", feature]));
-        }
-    }
-    all(runs)
+fn powerset() -> Outcome {
+    features::check().map(|()| Done::Passed)
 }
 
 fn layers() -> Outcome {

@@ -69,3 +69,8 @@ struct Deployment;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/recovery.md")]
 struct Recovery;
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -61,15 +61,14 @@
 //! router. Layers outside of it, such as those of tower-sessions and axum-login, add extensions to the request, which
 //! handlers take as [`Extension`]. With the feature `axum` the address of a client is that of `ConnectInfo`.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! ```
 //! # use socketio_server::Server;
-//! # struct Router;
-//! # impl Router { fn new() -> Self { Self } fn layer<T>(self, _: T) -> Self { self } }
-//! # mod axum { pub async fn serve(_: tokio::net::TcpListener, _: super::Router) -> std::io::Result<()> { Ok(()) } }
+//! # fn example<Routes>(routes: Routes) -> Result<(), socketio_server::ConfigError> {
+//! use tower_layer::Layer;
+//!
 //! let io = Server::builder().build()?;
-//! let app = Router::new().layer(io.layer());
-//! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
+//! let app = io.layer().layer(routes); // With axum: `Router::new().layer(io.layer())`.
+//! # drop(app);
 //! # Ok(())
 //! # }
 //! ```

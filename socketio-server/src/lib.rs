@@ -158,15 +158,15 @@ pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{
-    ArgError, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, DecodeError, EncodeError, Event,
-    Limits, Parser, RawArgs, RawValue, ToArgs, Value,
+    ArgError, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, DecodeError, EncodeError, Encoded,
+    Event, Limits, Packet, Parser, Payload, RawArgs, RawValue, ToArgs, Value,
 };
 
 /// The transport. Its types in signatures of this crate are re-exported, except its `Server` and `ServerBuilder`.
 pub use engineio;
 pub use engineio::{
-    CloseReason, Compression, ConfigError, Cookie, Cors, CorsError, EngineLayer, PeerAddr, Protocol, Query,
-    RequestHead, SendError, Session, SlowConsumer, Transport,
+    CloseReason, Compression, ConfigError, Cookie, Cors, CorsError, EngineLayer, PacketType, PeerAddr,
+    Protocol, Query, RequestHead, Secure, SendError, Session, SlowConsumer, Transport,
 };
 
 /// The example of the README compiles.

@@ -149,11 +149,11 @@ async fn the_server_and_the_namespace_are_arguments_everywhere() {
     let expected = [
         "middleware",
         "connect",
-        "event middleware",
         "any",
+        "event middleware",
         "event",
-        "event middleware",
         "any",
+        "event middleware",
         "fallback",
         "disconnecting",
         "disconnect",
@@ -331,5 +331,7 @@ async fn several_data_take_consecutive_arguments() {
         assert_eq!(ws.text().await, message);
     }
     ws.send(r#"422["resize","","x"]"#).await;
+    // Handlers of any event hear refused events too.
+    assert_eq!(ws.text().await, r#"42["any",""]"#);
     assert!(ws.text().await.starts_with(r#"432[{"error":"argument 1: invalid type"#));
 }

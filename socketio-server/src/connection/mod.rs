@@ -193,8 +193,16 @@ impl Handler for Connection {
         self.siblings.session_event(session, &SessionEvent::Upgrade(transport));
     }
 
+    fn on_upgrading(&mut self, session: &Session, transport: Transport) {
+        self.siblings.session_event(session, &SessionEvent::Upgrading(transport));
+    }
+
     fn on_packet(&mut self, session: &Session, packet: &engineio::packet::Packet) {
         self.siblings.session_event(session, &SessionEvent::Packet(packet.kind()));
+    }
+
+    fn on_heartbeat(&mut self, session: &Session) {
+        self.siblings.session_event(session, &SessionEvent::Heartbeat);
     }
 
     fn on_flush(&mut self, session: &Session, messages: &[Prepared]) {

@@ -129,6 +129,10 @@ impl Namespace {
 
     /// Sends an event to the other servers of the cluster: see [`on_server_event`](Self::on_server_event).
     /// Without a cluster it has no effect. The names `connect`, `connection` and `new_namespace` are reserved.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot be encoded, or the other servers were not reached.
     #[doc(alias = "serverSideEmit")]
     pub async fn server_side_emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         let event = encode::to_server_event(event, args)?;

@@ -1,5 +1,7 @@
 //! The sockets and rooms of a namespace on this server.
 
+use std::sync::atomic::Ordering;
+
 use super::Namespace;
 use crate::rooms::{Room, Target};
 use crate::socket::Socket;
@@ -57,5 +59,11 @@ impl Namespace {
     /// Number of sockets of this server in a room.
     pub fn room_len(&self, room: &str) -> usize {
         self.0.node.rooms.read().room_len(room)
+    }
+
+    /// Number of joins that had no effect because the socket was in too many rooms, those of
+    /// [`Socket::try_join`] not included: see [`Config::max_rooms`](crate::Config::max_rooms).
+    pub fn refused_joins(&self) -> u64 {
+        self.0.node.rooms.refused_joins.load(Ordering::Relaxed)
     }
 }

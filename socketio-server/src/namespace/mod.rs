@@ -217,10 +217,13 @@ impl Namespace {
     }
 
     /// The same as [`on_any`](Self::on_any), but before the existing handlers.
+    #[track_caller]
     pub fn prepend_any<H, M>(&self, handler: H) -> HandlerId
     where
-        H: HandlerFn<EventContext, M, Output = ()>,
+        H: HandlerFn<EventContext, M>,
+        H::Output: Outcome,
     {
+        self.check::<EventContext, H, M>("any event");
         let call = socketio_events::handler::any(handler);
         self.0.register(|handlers| handlers.events.any.push_front(call))
     }
@@ -303,12 +306,6 @@ impl Namespace {
     /// [`on_error`](Self::on_error).
     pub fn lost_answers(&self) -> u64 {
         self.0.lost_answers.load(Ordering::Relaxed)
-    }
-
-    /// Number of joins that had no effect because the socket was in too many rooms, those of
-    /// [`Socket::try_join`] not included: see [`Config::max_rooms`](crate::Config::max_rooms).
-    pub fn refused_joins(&self) -> u64 {
-        self.0.node.rooms.refused_joins.load(Ordering::Relaxed)
     }
 
     /// Calls `hook` for each created or deleted room, and for each socket that joins or leaves a room. All

@@ -14,11 +14,15 @@ pub(crate) type SessionHook = dyn Fn(&Session, &SessionEvent) + Send + Sync;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
+    /// The client has begun to upgrade to this transport (`upgrading`). The upgrade may still fail.
+    Upgrading(Transport),
     /// The session upgraded to this transport (`upgrade`).
     Upgrade(Transport),
     /// An Engine.IO packet of this type arrived, before it takes effect (`packet`). Those of the upgrade
     /// itself are not reported.
     Packet(PacketType),
+    /// The client proved that it is alive (`heartbeat`).
+    Heartbeat,
     /// Packets of these types are passed to the transport (`packetCreate`, `flush`).
     Flush(Vec<PacketType>),
     /// The outbox became empty (`drain`).

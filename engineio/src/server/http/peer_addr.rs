@@ -21,6 +21,7 @@ impl PeerAddr {
         address
     }
 }
+
 /// The client's connection uses TLS. The code that accepts TLS connections adds it to the extensions of each
 /// request, and so does code that trusts a proxy that reports it; then
 /// [`RequestHead::is_secure`](crate::RequestHead::is_secure) is true. [`serve`](crate::Server::serve) accepts no TLS

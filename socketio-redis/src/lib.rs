@@ -41,6 +41,8 @@ mod error;
 #[cfg(feature = "adapter")]
 mod link;
 mod medium;
+#[cfg(feature = "adapter")]
+mod python;
 mod settings;
 #[cfg(feature = "adapter")]
 mod sharded;

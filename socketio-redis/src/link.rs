@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::error::PublishError;
 use crate::medium::Medium;
 use crate::medium::health::Health;
-use crate::medium::router::{Arrival, Mailbox};
+use crate::medium::mailbox::{Arrival, Mailbox};
 use crate::trace;
 
 /// The error of an adapter.

@@ -38,6 +38,11 @@ impl Redis {
         if url.starts_with("rediss:") && !cfg!(feature = "tls") {
             return Err(SettingsError::Tls);
         }
+        #[cfg(feature = "tls")]
+        if url.starts_with("rediss:") {
+            // The crate redis takes the provider of the process. If there is one, it stays.
+            let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
         let wrong = |error: redis::RedisError| SettingsError::Url(error.to_string());
         let info = url.into_connection_info().map_err(wrong)?;
         // With RESP3 messages and replies are told apart.

@@ -141,3 +141,38 @@ async fn poison_messages_are_skipped_and_counted() {
     assert_eq!(nodes[1].io.fetch_sockets().await.unwrap().len(), 1);
     assert_eq!(nodes[1].connections.stats().bad_messages, bad);
 }
+
+/// A bus that takes nothing and traffic that goes on: memory stays within the bound, and every message is
+/// accounted for.
+#[tokio::test]
+async fn every_message_is_accounted_for() {
+    let mut redis = RedisServer::start().await;
+    let bound = 200_000;
+    let node = Rust::start(ClassicAdapter::new(&hasty(&redis).max_queued_bytes(bound))).await;
+    let text = "x".repeat(1000);
+    let mut emitted = 0;
+    for round in 0..4 {
+        match round {
+            1 => redis.pause(true).await,
+            2 => {
+                redis.kill().await;
+                until(&node, |health| matches!(health, Health::Down { .. })).await;
+            }
+            3 => {
+                redis.restart().await;
+                soon(node.connections.ready()).await;
+            }
+            _ => {}
+        }
+        for _ in 0..500 {
+            let _ = node.io.emit("n", &text).await;
+            emitted += 1;
+            assert!(node.connections.stats().queued_bytes <= bound as u64);
+            tokio::task::yield_now().await;
+        }
+    }
+    soon(node.connections.flush()).await;
+    let stats = node.connections.stats();
+    assert_eq!(stats.published + stats.lost + stats.unconfirmed, emitted, "{stats:?}");
+    assert!(stats.published > 500 && stats.lost > 500, "{stats:?}");
+}

@@ -127,6 +127,8 @@ pub(crate) async fn acknowledgements_cross_servers(mut cluster: Cluster) {
         assert_eq!((answers, binary), (json!([0, 1, 2, 3]), vec![0, 1, 2, 3]), "server {number}");
     }
     cluster.nothing_else().await;
+    let nobody = cluster.rust[0].io.to("nobody").emit_with_ack::<u8>("ask", &9).await.unwrap();
+    assert!(nobody.is_empty());
     // A client that does not answer is missing, at a server of either kind.
     let error =
         cluster.rust[0].io.timeout(Duration::from_millis(300)).emit_with_ack::<Value>("ask", &8).await;
@@ -160,6 +162,7 @@ pub(crate) async fn sockets_are_found_on_all_servers(mut cluster: Cluster) {
         }
         assert_eq!(list.len(), 4);
     }
+    assert_eq!(cluster.rust[0].io.local().fetch_sockets().await.unwrap().len(), 1);
     let one = cluster.rust[0].io.to(&ids[2]).fetch_sockets().await.unwrap();
     one[0].join("found").await.unwrap();
     one[0].emit("hi", &1).await.unwrap();

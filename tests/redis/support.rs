@@ -11,7 +11,7 @@ use socketio_redis::{
     ClassicAdapter, Connections, Emitter, Redis, ShardedAdapter, StreamsAdapter, SubscriptionMode,
 };
 use socketio_server::cluster::Adapter;
-use socketio_server::{Ack, Args, Arguments, RawArgs, Server, Socket};
+use socketio_server::{Ack, Args, Arguments, Parser, RawArgs, Server, Socket};
 use tests::raw::{WebSocket, soon};
 use tests::redis::RedisServer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -199,6 +199,20 @@ impl Cluster {
         let node = vec![
             Node::start("classic", &redis, json!({})).await,
             Node::start("classic", &redis, json!({"publishOnSpecificResponseChannel": true})).await,
+        ];
+        Self::of(redis, rust, node, Medium::Classic).await
+    }
+
+    /// With JSON in place of msgpack.
+    pub(crate) async fn classic_json() -> Self {
+        let redis = RedisServer::start().await;
+        let settings = Redis::open(&redis.url()).unwrap();
+        let adapter = || ClassicAdapter::builder(&settings).parser(Parser::Json).key("json").build();
+        let rust = vec![Rust::start(adapter()).await, Rust::start(adapter()).await];
+        let options = json!({"parser": "json", "key": "json"});
+        let node = vec![
+            Node::start("classic", &redis, options.clone()).await,
+            Node::start("classic", &redis, options).await,
         ];
         Self::of(redis, rust, node, Medium::Classic).await
     }

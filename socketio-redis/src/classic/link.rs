@@ -15,7 +15,7 @@ use super::{Options, received};
 use crate::driver::{Topic, TopicKind};
 use crate::error::PublishError;
 use crate::link::{adapter_error, close, health, others, report_gaps};
-use crate::medium::router::Mailbox;
+use crate::medium::mailbox::Mailbox;
 use crate::medium::{Medium, Mutex};
 
 /// The link of a namespace. On drop its subscriptions end.

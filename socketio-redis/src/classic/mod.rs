@@ -15,6 +15,7 @@ use self::link::ClassicLink;
 use crate::connections::Connections;
 use crate::driver::{Topic, TopicKind};
 use crate::error::PublishError;
+use crate::python::PythonChannel;
 use crate::settings::Redis;
 
 /// Adapter for clusters of servers with the official `@socket.io/redis-adapter`: broadcasts, requests and
@@ -39,6 +40,7 @@ use crate::settings::Redis;
 pub struct ClassicAdapter {
     connections: Connections,
     options: Arc<Options>,
+    python: Option<Arc<PythonChannel>>,
 }
 
 /// Options of a [`ClassicAdapter`], with the names of the official adapter. All servers of a cluster need the
@@ -55,6 +57,7 @@ struct Options {
     requests_timeout: Duration,
     publish_on_specific_response_channel: bool,
     parser: Parser,
+    python_channel: Option<String>,
 }
 
 impl ClassicAdapter {
@@ -72,6 +75,7 @@ impl ClassicAdapter {
                 requests_timeout: Duration::from_secs(5),
                 publish_on_specific_response_channel: false,
                 parser: Parser::Msgpack,
+                python_channel: None,
             },
         }
     }
@@ -130,15 +134,30 @@ impl ClassicBuilder {
         self
     }
 
+    /// Reads the channel of python-socketio processes with `write_only=True` and `json=json` too: their
+    /// events, rooms and disconnects reach the clients of this server. Their pickle format is not read.
+    ///
+    /// Default: none; the default of python-socketio is `socketio`. Cost: one subscription.
+    #[must_use]
+    pub fn python_channel(mut self, channel: &str) -> Self {
+        self.options.python_channel = Some(channel.to_owned());
+        self
+    }
+
     /// Opens the connections. It must be called within a runtime of tokio.
     pub fn build(self) -> ClassicAdapter {
         let medium = self.redis.connect(Some((&self.options.key, TopicKind::Channel)));
-        ClassicAdapter { connections: Connections { medium }, options: Arc::new(self.options) }
+        let python = self.options.python_channel.as_deref();
+        let python = python.map(|channel| Arc::new(PythonChannel::start(&medium, channel)));
+        ClassicAdapter { connections: Connections { medium }, options: Arc::new(self.options), python }
     }
 }
 
 impl Adapter for ClassicAdapter {
     fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
+        if let Some(python) = &self.python {
+            python.add(&inbox);
+        }
         Arc::new(ClassicLink::open(&self.connections.medium, &self.options, inbox))
     }
 }

@@ -11,7 +11,7 @@ use socketio_server::cluster::ClusterInbox;
 use super::link::ClassicNode;
 use crate::driver::TopicKind;
 use crate::link::{Receiver, receive};
-use crate::medium::router::{Arrival, Mailbox};
+use crate::medium::mailbox::{Arrival, Mailbox};
 
 /// Handles messages until the mailbox is closed.
 pub(super) fn start(node: Arc<ClassicNode>, inbox: ClusterInbox, mailbox: Arc<Mailbox>) {

@@ -4,6 +4,7 @@
 mod backoff;
 pub(crate) mod health;
 mod lock;
+pub(crate) mod mailbox;
 mod queue;
 mod reader;
 pub(crate) mod router;

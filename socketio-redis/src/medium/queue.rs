@@ -32,6 +32,8 @@ struct State {
     commands: VecDeque<Queued>,
     /// Bytes of the waiting commands and of those in flight.
     bytes: usize,
+    /// A probe waits.
+    probing: bool,
     closed: bool,
 }
 
@@ -67,13 +69,29 @@ impl Queue {
         Ok(())
     }
 
+    /// Adds a probe in front of all commands, unless one waits already. It does not count: with a full queue a
+    /// node would otherwise seem deaf.
+    pub(crate) fn push_probe(&self, probe: Command) {
+        let mut state = self.state.lock();
+        if state.closed || std::mem::replace(&mut state.probing, true) {
+            return;
+        }
+        state.commands.push_front(Queued { command: probe, reply: None });
+        drop(state);
+        self.pushed.notify_one();
+    }
+
     /// Takes waiting commands, up to a number and about this many bytes.
     pub(crate) fn take(&self, most: usize, about_bytes: usize) -> Batch {
         let mut batch = Batch::default();
         let mut state = self.state.lock();
         while batch.commands.len() < most && batch.bytes < about_bytes {
             let Some(queued) = state.commands.pop_front() else { break };
-            batch.bytes += queued.command.bytes();
+            if matches!(queued.command, Command::Probe { .. }) {
+                state.probing = false;
+            } else {
+                batch.bytes += queued.command.bytes();
+            }
             batch.commands.push(queued);
         }
         batch
@@ -133,6 +151,14 @@ mod tests {
         assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Full);
         let batch = queue.take(10, 1);
         assert_eq!((batch.commands.len(), queue.bytes()), (1, 1000));
+        // A probe goes first, and only one.
+        for _ in 0..2 {
+            queue.push_probe(Command::Probe { channel: String::new(), sharded: false });
+        }
+        let probe = queue.take(1, 1);
+        assert!(matches!(probe.commands[0].command, Command::Probe { .. }));
+        queue.settle(&probe);
+        assert_eq!(queue.bytes(), 1000);
         // What is in flight still counts.
         assert_eq!(queue.push(publish(0), None).unwrap_err(), PublishError::Full);
         queue.settle(&batch);

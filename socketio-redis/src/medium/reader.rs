@@ -104,16 +104,15 @@ pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
     }
 }
 
-/// A probe is no message: it is not counted, and one that does not fit is as good as lost.
+/// A probe is no message, so it is not counted.
 fn publish(shared: &Shared, topic: &Topic) {
     let sharded = topic.kind == TopicKind::Shard;
-    let command = Command::Probe { channel: topic.name.to_string(), sharded };
-    let _ = shared.queue.push(command, None);
+    shared.queue.push_probe(Command::Probe { channel: topic.name.to_string(), sharded });
 }
 
 /// Receives the probes, and passes on what the router has dropped.
 pub(super) async fn listen(shared: Arc<Shared>, topic: Topic) {
-    let mailbox = shared.router.mailbox();
+    let mailbox = shared.router.own_mailbox();
     shared.router.subscribe([topic], &mailbox);
     let mut known = 0;
     loop {

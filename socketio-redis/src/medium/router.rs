@@ -1,47 +1,15 @@
 //! Received messages: from the topic of a subscription to the mailbox of a namespace.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::lock::Mutex;
+use super::mailbox::{Arrival, Load, Mailbox};
 use super::stats::{Counters, count};
 use crate::driver::{Change, Topic, TopicKind};
-
-/// Memory of a waiting message beside its bytes.
-const OVERHEAD: usize = 96;
-
-/// A received message.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    /// The kind of the subscription; `None` for an entry of a stream.
-    pub(crate) kind: Option<TopicKind>,
-    /// The channel on which the message was published, or the id of the entry.
-    pub(crate) channel: Bytes,
-    pub(crate) payload: Bytes,
-    /// The fields of an entry.
-    pub(crate) fields: Vec<(Bytes, Bytes)>,
-}
-
-/// Received messages that wait for their namespace.
-#[derive(Debug)]
-pub(crate) struct Mailbox {
-    arrivals: Mutex<VecDeque<Arrival>>,
-    changed: Notify,
-    load: Arc<Load>,
-    closed: AtomicBool,
-    ended: Notify,
-}
-
-/// The bytes in all mailboxes.
-#[derive(Debug)]
-struct Load {
-    bytes: AtomicUsize,
-    max_bytes: usize,
-}
 
 /// Subscriptions with their mailboxes. The set of subscriptions is what the connection should have; the
 /// reader brings the connection there.
@@ -97,96 +65,36 @@ impl Routes {
     }
 }
 
-impl Mailbox {
-    /// The next message; `None` when the mailbox is closed.
-    pub(crate) async fn next(&self) -> Option<Arrival> {
-        loop {
-            if let Some(arrival) = self.arrivals.lock().pop_front() {
-                self.load.bytes.fetch_sub(arrival.bytes(), Ordering::Relaxed);
-                return Some(arrival);
-            }
-            if self.closed.load(Ordering::Acquire) {
-                return None;
-            }
-            self.changed.notified().await;
-        }
-    }
-
-    /// Drops what waits, and ends [`next`](Self::next).
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        let arrivals = std::mem::take(&mut *self.arrivals.lock());
-        let bytes = arrivals.iter().map(Arrival::bytes).sum();
-        self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.changed.notify_one();
-        self.ended.notify_waiters();
-    }
-
-    /// Returns when the mailbox is closed.
-    pub(crate) async fn closed(&self) {
-        loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            ended.as_mut().enable();
-            if self.closed.load(Ordering::Acquire) {
-                return;
-            }
-            ended.await;
-        }
-    }
-
-    /// Adds a message, or returns `false` if too many bytes wait.
-    fn push(&self, arrival: Arrival) -> bool {
-        let bytes = arrival.bytes();
-        if self.load.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > self.load.max_bytes {
-            self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        {
-            let mut arrivals = self.arrivals.lock();
-            if self.closed.load(Ordering::Acquire) {
-                self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
-                return true;
-            }
-            arrivals.push_back(arrival);
-        }
-        self.changed.notify_one();
-        true
-    }
-}
-
-impl Arrival {
-    fn bytes(&self) -> usize {
-        let fields = self.fields.iter().map(|(name, value)| OVERHEAD + name.len() + value.len());
-        OVERHEAD + self.channel.len() + self.payload.len() + fields.sum::<usize>()
-    }
-}
-
 impl Router {
     pub(crate) fn new(max_bytes: usize, counters: Arc<Counters>) -> Self {
         Self {
             routes: Mutex::default(),
             changed: Notify::new(),
             confirmed: Notify::new(),
-            load: Arc::new(Load { bytes: AtomicUsize::new(0), max_bytes }),
+            load: Arc::new(Load::new(max_bytes)),
             counters,
             overflow: Notify::new(),
         }
     }
 
     pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
-        Arc::new(Mailbox {
-            arrivals: Mutex::default(),
-            changed: Notify::new(),
-            load: Arc::clone(&self.load),
-            closed: AtomicBool::new(false),
-            ended: Notify::new(),
-        })
+        Arc::new(Mailbox::new(&self.load, false))
+    }
+
+    /// A mailbox for probes. With full mailboxes a node would otherwise seem deaf.
+    pub(super) fn own_mailbox(&self) -> Arc<Mailbox> {
+        Arc::new(Mailbox::new(&self.load, true))
     }
 
     /// The bytes of waiting messages.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.load.bytes.load(Ordering::Relaxed)
+        self.load.bytes()
+    }
+
+    /// Whether there is space for further messages, for a reader that can wait.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn has_space(&self) -> bool {
+        self.load.has_space()
     }
 
     /// Returns when a message was dropped.
@@ -324,6 +232,7 @@ impl Router {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mailbox::OVERHEAD;
     use super::*;
 
     fn router(max_bytes: usize) -> (Router, Arc<Counters>) {

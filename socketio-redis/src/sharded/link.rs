@@ -14,7 +14,7 @@ use crate::channel_rule::{SubscriptionMode, looks_like_an_id};
 use crate::driver::{Topic, TopicKind};
 use crate::error::PublishError;
 use crate::link::{Receiver, adapter_error, close, has_any, health, others, receive, report_gaps};
-use crate::medium::router::{Arrival, Mailbox};
+use crate::medium::mailbox::{Arrival, Mailbox};
 use crate::medium::{Medium, Mutex};
 
 /// The link of a namespace. On drop its subscriptions end.

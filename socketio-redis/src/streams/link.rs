@@ -16,7 +16,7 @@ use crate::driver::{Command, Topic};
 use crate::error::PublishError;
 use crate::link::{Receiver, adapter_error, close, has_any, health, others, receive, report_gaps};
 use crate::medium::Medium;
-use crate::medium::router::{Arrival, Mailbox};
+use crate::medium::mailbox::{Arrival, Mailbox};
 
 /// The link of a namespace. On drop its subscriptions end.
 pub(super) struct StreamsLink {

@@ -9,8 +9,11 @@ use socketio_cluster::streams::EntryId;
 
 use super::Options;
 use crate::driver::{Entries, Entry};
-use crate::medium::router::Mailbox;
+use crate::medium::mailbox::Mailbox;
 use crate::medium::{Gap, Medium, Mutex, Shared};
+
+/// Pause of the reading while too many messages wait.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The mailboxes of the namespaces.
 #[derive(Default)]
@@ -127,6 +130,10 @@ async fn follow(
     connection: &mut dyn Entries,
 ) -> String {
     loop {
+        // The stream keeps what is not read yet.
+        while !shared.router.has_space() {
+            tokio::time::sleep(PAUSE).await;
+        }
         let after = last.as_deref().unwrap_or("0-0");
         let reading = connection.read(stream, after, options.read_count);
         match tokio::time::timeout(options.block_time + shared.timeout(), reading).await {

@@ -1,8 +1,12 @@
 //! The adapters.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 use socketio_redis::{ClassicAdapter, Connections, Redis, ShardedAdapter, StreamsAdapter, SubscriptionMode};
-use socketio_server::{Parser, ServerBuilder};
+use socketio_server::Parser;
+use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
 use crate::bus::Bus;
 use crate::control::Output;
@@ -18,7 +22,50 @@ pub(crate) enum Media {
     Streams(StreamsAdapter),
 }
 
+/// An adapter whose links can be closed by the name of their namespace.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    adapter: Arc<dyn Adapter>,
+    links: Arc<Mutex<HashMap<String, Arc<dyn ClusterLink>>>>,
+}
+
+impl Kept {
+    fn new(adapter: impl Adapter) -> Self {
+        Self { adapter: Arc::new(adapter), links: Arc::default() }
+    }
+
+    /// This server leaves the cluster for a namespace.
+    pub(crate) async fn close(&self, namespace: &str) {
+        let link = self.links.lock().ok().and_then(|mut links| links.remove(namespace));
+        if let Some(link) = link {
+            link.close().await;
+        }
+    }
+}
+
+impl Adapter for Kept {
+    fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
+        let namespace = inbox.namespace().to_owned();
+        let link = self.adapter.open(inbox);
+        if let Ok(mut links) = self.links.lock() {
+            links.insert(namespace, Arc::clone(&link));
+        }
+        link
+    }
+}
+
 impl Media {
+    /// The adapter for the server, if it has one.
+    pub(crate) fn adapter(&self) -> Option<Kept> {
+        match self {
+            Self::None => None,
+            Self::Bus(bus) => Some(Kept::new(bus.clone())),
+            Self::Classic(adapter) => Some(Kept::new(adapter.clone())),
+            Self::Sharded(adapter) => Some(Kept::new(adapter.clone())),
+            Self::Streams(adapter) => Some(Kept::new(adapter.clone())),
+        }
+    }
+
     pub(crate) fn from_environment(
         options: &Value,
         output: &Output,
@@ -84,16 +131,6 @@ impl Media {
             }
             other => return Err(format!("unsupported: {other}").into()),
         })
-    }
-
-    pub(crate) fn add_to(&self, builder: ServerBuilder) -> ServerBuilder {
-        match self {
-            Self::None => builder,
-            Self::Bus(bus) => builder.adapter(bus.clone()),
-            Self::Classic(adapter) => builder.adapter(adapter.clone()),
-            Self::Sharded(adapter) => builder.adapter(adapter.clone()),
-            Self::Streams(adapter) => builder.adapter(adapter.clone()),
-        }
     }
 
     pub(crate) fn connections(&self) -> Option<&Connections> {

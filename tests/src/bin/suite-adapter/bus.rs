@@ -47,7 +47,7 @@ impl Bus {
     }
 
     /// The server leaves the cluster for this namespace.
-    pub(crate) fn close(&self, namespace: &str) {
+    fn close(&self, namespace: &str) {
         let inbox = self.inboxes.lock().ok().and_then(|mut inboxes| inboxes.remove(namespace));
         if let Some(inbox) = inbox {
             let message = json!({"type": 13, "uid": inbox.node().as_str(), "nsp": namespace});
@@ -106,5 +106,10 @@ impl ClusterLink for BusLink {
 
     fn presence(&self) -> Presence {
         self.bus.presence
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.bus.close(&self.namespace);
+        Box::pin(async {})
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use socketio_server::{AckError, Broadcast, GatherError, Namespace, Server, Socket};
 
-use crate::adapter::Media;
+use crate::adapter::{Kept, Media};
 use crate::control::Output;
 use crate::space::{self, Known, Shared, handshake};
 use crate::values::{Plain, args};
@@ -21,6 +21,7 @@ type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 pub(crate) struct Suite {
     io: Server,
     media: Media,
+    adapter: Option<Kept>,
     output: Output,
     known: Shared,
 }
@@ -44,8 +45,8 @@ fn rooms(command: &Value, field: &str) -> Vec<String> {
 }
 
 impl Suite {
-    pub(crate) fn new(io: Server, media: Media, output: Output) -> Arc<Self> {
-        Arc::new(Self { io, media, output, known: Shared::default() })
+    pub(crate) fn new(io: Server, media: Media, adapter: Option<Kept>, output: Output) -> Arc<Self> {
+        Arc::new(Self { io, media, adapter, output, known: Shared::default() })
     }
 
     pub(crate) async fn ready(&self) {
@@ -185,10 +186,11 @@ impl Suite {
                 Media::Bus(bus) => bus.receive(&command["message"]).await.map_err(|error| failure(&error))?,
                 _ => return Err(unsupported(op)),
             },
-            "adapterClose" => match &self.media {
-                Media::Bus(bus) => bus.close(nsp),
-                _ => return Err(unsupported(op)),
-            },
+            "adapterClose" => {
+                if let Some(adapter) = &self.adapter {
+                    adapter.close(nsp).await;
+                }
+            }
             "failPublish" => match &self.media {
                 Media::Bus(bus) => bus.fail(command["fail"] == true),
                 _ => return Err(unsupported(op)),

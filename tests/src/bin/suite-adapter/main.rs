@@ -71,8 +71,13 @@ fn builder(options: &Value) -> ServerBuilder {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let output = Output::default();
     let media = Media::from_environment(&options("ADAPTER_OPTIONS"), &output)?;
-    let io = media.add_to(builder(&options("SERVER_OPTIONS"))).build()?;
-    let suite = Suite::new(io.clone(), media, output.clone());
+    let mut builder = builder(&options("SERVER_OPTIONS"));
+    let adapter = media.adapter();
+    if let Some(adapter) = &adapter {
+        builder = builder.adapter(adapter.clone());
+    }
+    let io = builder.build()?;
+    let suite = Suite::new(io.clone(), media, adapter, output.clone());
     suite.space("/");
     suite.ready().await;
     let control = TcpListener::bind(("127.0.0.1", port("CONTROL_PORT"))).await?;

@@ -1,0 +1,139 @@
+//! Received messages that wait for the task of their namespace, within one bound for all.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::lock::Mutex;
+use crate::driver::TopicKind;
+
+/// Memory of a waiting message beside its bytes.
+pub(super) const OVERHEAD: usize = 96;
+
+/// A received message.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The kind of the subscription; `None` for an entry of a stream.
+    pub(crate) kind: Option<TopicKind>,
+    /// The channel on which the message was published, or the id of the entry.
+    pub(crate) channel: Bytes,
+    pub(crate) payload: Bytes,
+    /// The fields of an entry.
+    pub(crate) fields: Vec<(Bytes, Bytes)>,
+}
+
+/// Received messages that wait for their namespace.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    arrivals: Mutex<VecDeque<Arrival>>,
+    changed: Notify,
+    load: Arc<Load>,
+    closed: AtomicBool,
+    ended: Notify,
+    /// Whether messages are taken although too many bytes wait: those of the node to itself.
+    always: bool,
+}
+
+/// The bytes in all mailboxes.
+#[derive(Debug)]
+pub(super) struct Load {
+    bytes: AtomicUsize,
+    max_bytes: usize,
+}
+
+impl Load {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), max_bytes }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether less than half of the bound is taken.
+    #[cfg(feature = "adapter")]
+    pub(super) fn has_space(&self) -> bool {
+        self.bytes() < self.max_bytes / 2
+    }
+}
+
+impl Mailbox {
+    /// A mailbox; with `always`, one that takes messages although too many bytes wait.
+    pub(super) fn new(load: &Arc<Load>, always: bool) -> Self {
+        Self {
+            arrivals: Mutex::default(),
+            changed: Notify::new(),
+            load: Arc::clone(load),
+            closed: AtomicBool::new(false),
+            ended: Notify::new(),
+            always,
+        }
+    }
+
+    /// The next message; `None` when the mailbox is closed.
+    pub(crate) async fn next(&self) -> Option<Arrival> {
+        loop {
+            if let Some(arrival) = self.arrivals.lock().pop_front() {
+                self.load.bytes.fetch_sub(arrival.bytes(), Ordering::Relaxed);
+                return Some(arrival);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                return None;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Drops what waits, and ends [`next`](Self::next).
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let arrivals = std::mem::take(&mut *self.arrivals.lock());
+        let bytes = arrivals.iter().map(Arrival::bytes).sum();
+        self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.changed.notify_one();
+        self.ended.notify_waiters();
+    }
+
+    /// Returns when the mailbox is closed.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.closed.load(Ordering::Acquire) {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Adds a message, or returns `false` if too many bytes wait.
+    pub(super) fn push(&self, arrival: Arrival) -> bool {
+        let bytes = arrival.bytes();
+        let waiting = self.load.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if waiting > self.load.max_bytes && !self.always {
+            self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        {
+            let mut arrivals = self.arrivals.lock();
+            if self.closed.load(Ordering::Acquire) {
+                self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                return true;
+            }
+            arrivals.push_back(arrival);
+        }
+        self.changed.notify_one();
+        true
+    }
+}
+
+impl Arrival {
+    fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| OVERHEAD + name.len() + value.len());
+        OVERHEAD + self.channel.len() + self.payload.len() + fields.sum::<usize>()
+    }
+}

@@ -27,7 +27,7 @@ pub(super) struct Inner {
     pub(super) queue: VecDeque<Prepared>,
     /// Bytes pushed and not yet written, those that the driver has taken included.
     pub(super) bytes: usize,
-    /// Bytes that are written but still use memory: see [`Outbox::lend`].
+    /// Bytes that are written but still use memory: see `Outbox::lend`.
     pub(super) lent: usize,
     /// The number of the last message pushed, and the number up to which all are written or dropped.
     pub(super) pushed: u64,

@@ -131,7 +131,7 @@ impl RequestHead {
         self.peer
     }
 
-    /// Whether the client's connection uses TLS, as far as the server knows: see [`Secure`](crate::Secure).
+    /// Whether the client's connection uses TLS, as far as the server knows: see [`Secure`].
     pub fn is_secure(&self) -> bool {
         self.secure
     }

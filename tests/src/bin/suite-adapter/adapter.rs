@@ -10,7 +10,7 @@ use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
 use crate::bus::Bus;
 use crate::control::Output;
-use crate::milliseconds;
+use crate::values::milliseconds;
 
 /// The adapter of this server.
 #[derive(Clone)]

@@ -8,8 +8,6 @@ mod control;
 mod space;
 mod values;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use socketio_server::{Parser, Recovery, Server, ServerBuilder};
 use tests::{listen_on_loopback, serve_all};
@@ -18,6 +16,7 @@ use tokio::net::TcpListener;
 use self::adapter::Media;
 use self::commands::Suite;
 use self::control::Output;
+use self::values::milliseconds;
 
 /// An environment variable as JSON.
 fn options(name: &str) -> Value {
@@ -26,10 +25,6 @@ fn options(name: &str) -> Value {
 
 fn port(name: &str) -> u16 {
     std::env::var(name).ok().and_then(|port| port.parse().ok()).unwrap_or(0)
-}
-
-fn milliseconds(options: &Value, name: &str) -> Option<Duration> {
-    options[name].as_u64().map(Duration::from_millis)
 }
 
 fn builder(options: &Value) -> ServerBuilder {

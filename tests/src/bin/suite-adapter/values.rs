@@ -1,6 +1,7 @@
 //! Values as the control connection has them: JSON, and binary data as `{"$bin": "<base64>"}`.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,11 @@ fn binary(map: &Map<String, Value>) -> Option<Vec<u8>> {
         return None;
     }
     STANDARD.decode(map.get("$bin")?.as_str()?).ok()
+}
+
+/// A duration among the options, in milliseconds.
+pub(crate) fn milliseconds(options: &Value, name: &str) -> Option<Duration> {
+    options[name].as_u64().map(Duration::from_millis)
 }
 
 /// The arguments of a command.

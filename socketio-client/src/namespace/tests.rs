@@ -109,8 +109,9 @@ fn poll_connected(namespace: &NamespaceState<()>) -> Poll<Result<(), ConnectErro
     pin!(namespace.wait_connected()).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-#[test]
-fn a_socket_that_is_disconnected_while_the_connection_is_lost_stays_inactive() {
+// The wait has a timer.
+#[tokio::test]
+async fn a_socket_that_is_disconnected_while_the_connection_is_lost_stays_inactive() {
     let namespace = NamespaceState::<()>::new("/".into(), Arc::default(), 0);
     assert!(namespace.activate() && poll_connected(&namespace).is_pending());
     // The task has seen an active socket, and continues after the application has disconnected it.

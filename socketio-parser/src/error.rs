@@ -67,9 +67,10 @@ pub enum DecodeError {
     /// The packet exceeds one of the configured [`Limits`](crate::Limits).
     #[error("{0}")]
     Limit(Limit),
-    /// A [`CustomDecoder`](crate::CustomDecoder) refused the packet, for this reason.
-    #[error("invalid packet: {0}")]
-    Custom(&'static str),
+    /// A [`CustomDecoder`](crate::CustomDecoder) refused the packet, with a code of its own. A text would make every
+    /// result of a decoder larger.
+    #[error("invalid packet: code {0} of the custom decoder")]
+    Custom(u32),
 }
 
 /// An argument does not deserialize into the requested type.

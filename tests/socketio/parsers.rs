@@ -40,7 +40,7 @@ impl CustomDecoder for TildeDecoder {
     fn text(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
         match message.first() {
             Some(b'~') => self.0.text(message.slice(1..)),
-            _ => Err(DecodeError::Custom("no tilde")),
+            _ => Err(DecodeError::Custom(1)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Clusters of servers of both kinds on one Redis server.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -266,8 +267,11 @@ impl Cluster {
         for addr in addresses {
             clients.push(Client::connect(addr).await);
         }
-        let cluster = Self { redis, rust, node, clients, medium };
+        let mut cluster = Self { redis, rust, node, clients, medium };
         cluster.settled().await;
+        if matches!(cluster.medium, Medium::Streams) {
+            cluster.flowing().await;
+        }
         cluster
     }
 
@@ -291,6 +295,26 @@ impl Cluster {
             }
         })
         .await;
+    }
+
+    /// Waits until the official servers have read an entry of the stream. Until then they lose those that are
+    /// written between two of their reads.
+    async fn flowing(&mut self) {
+        let io = self.rust[0].io.clone();
+        for client in &mut self.clients[self.rust.len()..] {
+            let mut text = pin!(client.text());
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                tokio::select! {
+                    _ = &mut text => break,
+                    _ = ticks.tick() => io.emit("begin", &NONE).await.unwrap(),
+                }
+            }
+        }
+        io.emit("begun", &NONE).await.unwrap();
+        for client in &mut self.clients {
+            while client.text().await != r#"42["begun"]"# {}
+        }
     }
 
     /// The next text packet of each client.

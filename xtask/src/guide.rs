@@ -9,7 +9,7 @@ use crate::paths::root;
 use crate::run::Run;
 use crate::tools;
 
-const MDBOOK: &str = "0.4.52";
+const MDBOOK: &str = "0.5.4";
 /// Folders that are no part of the project: results of builds, and packages.
 const FOREIGN: &[&str] = &[".git", "node_modules", "target"];
 /// Documents of the guide's folder that are no chapter.

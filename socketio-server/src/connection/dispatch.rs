@@ -212,6 +212,10 @@ impl Connection {
     }
 
     pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) {
+        // The common case.
+        if self.inbox.is_empty() && self.screening.is_none() {
+            return;
+        }
         while self.screen(cx) && self.can_start_handler() && self.is_within_rate(cx) {
             let Some(packet) = self.inbox.pop() else { break };
             self.packet(packet, cx);

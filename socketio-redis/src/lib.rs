@@ -30,6 +30,12 @@
 //! # Features
 //!
 //! `adapter` (default): the adapters. `tls`: `rediss://`. `tracing`: log events.
+// docs.rs shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "adapter"),
+    allow(dead_code, unused_imports, reason = "the emitters use a part of the connections")
+)]
 
 mod channel_rule;
 #[cfg(feature = "adapter")]

@@ -179,7 +179,7 @@ impl Server {
             engine = engine.query(name, value);
         }
         // If the settings could not be made, certificates would still be verified.
-        let unverified = self.insecure.then(|| tls::unverified().ok()).flatten();
+        let unverified = self.insecure.then(Tls::danger_accept_invalid_certificates);
         if let Some(tls) = self.ca.clone().or(unverified) {
             engine = engine.tls(tls);
         }

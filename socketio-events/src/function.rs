@@ -37,7 +37,7 @@ pub trait HandlerFn<C, M>: Send + Sync + 'static {
     note = "an event middleware takes no `next`: it returns `Ok(())` to let the event pass, and an error to refuse it"
 )]
 pub trait Function<A>: 'static {
-    /// What the function returns.
+    /// Type of the returned value.
     type Returned;
 
     /// Calls the function.
@@ -53,7 +53,7 @@ pub trait ExtractAll<C>: Sized {
     fn extract_all(context: &mut C) -> Result<Self, ExtractError>;
 }
 
-/// What a handler returns: a future.
+/// Returned value of a handler: a future.
 #[diagnostic::on_unimplemented(
     message = "a handler is async, and this one returns `{Self}`",
     label = "not an async function",

@@ -10,7 +10,7 @@ use crate::json;
 use crate::limits::Limit;
 use crate::{DecodeError, Decoder, EncodeError, Limits, Packet, PacketType, Parser, RawArgs, RawValue};
 
-/// How the packets of a connection are encoded: by a built-in [`Parser`], or by one of the application.
+/// Encoding of the packets of a connection: by a built-in [`Parser`], or by one of the application.
 ///
 /// A built-in parser costs no virtual call.
 #[derive(Clone)]

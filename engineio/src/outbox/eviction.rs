@@ -8,7 +8,7 @@ use crate::config::SlowConsumer;
 use crate::error::SendError;
 use crate::protocol::prepared::Prepared;
 
-/// What happens to a message that was not accepted.
+/// Decision about a message that was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// It fits now, because others were dropped.

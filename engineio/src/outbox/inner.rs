@@ -50,7 +50,7 @@ pub(super) struct Inner {
     pub(super) next_waiter: u64,
 }
 
-/// What the driver does about the queue.
+/// Attention of the driver to the queue: whether a push has to wake it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attention {
     /// It checks the queue before it sleeps.

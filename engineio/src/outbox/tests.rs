@@ -59,15 +59,15 @@ fn wakers_run_after_the_lock_is_released() {
         let reader = Arc::new(Reader(Arc::clone(&outbox), Counter::default()));
         let waker = Waker::from(Arc::clone(&reader));
         let woken = || reader.1.0.load(Ordering::Relaxed);
-        let sleep = || {
+        let park = || {
             outbox.attend();
             assert!(outbox.park(false, &waker));
         };
-        sleep();
+        park();
         outbox.push(message(10)).unwrap();
-        sleep();
+        park();
         outbox.push_control(message(10));
-        sleep();
+        park();
         outbox.rouse();
         assert_eq!(woken(), 3);
         let (mut written, mut capacity) = (None, None);
@@ -76,9 +76,9 @@ fn wakers_run_after_the_lock_is_released() {
         assert!(outbox.poll_until(Until::Room(10), &mut capacity, &mut cx).is_pending());
         outbox.wrote(1, 10);
         assert_eq!(woken(), 5);
-        sleep();
+        park();
         outbox.push(message(10)).unwrap();
-        sleep();
+        park();
         assert_eq!(outbox.push(message(10)), Err(SendError::Full));
         assert_eq!(woken(), 7, "the driver ends a session that overflows");
         done.send(()).unwrap();

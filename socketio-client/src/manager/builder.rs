@@ -157,8 +157,8 @@ impl ManagerBuilder {
         Ok(self.engine(|engine| engine.tls(tls)))
     }
 
-    /// Accepts any certificate of the server (`rejectUnauthorized: false`). Whoever is on the way to the server can
-    /// read and change everything, so this is for tests and development alone.
+    /// Accepts any certificate of the server (`rejectUnauthorized: false`). A machine between client and server can then
+    /// read and change all traffic, so this is for tests and development alone.
     #[cfg(feature = "tls")]
     #[doc(alias = "rejectUnauthorized")]
     pub fn danger_accept_invalid_certificates(self) -> Self {

@@ -24,7 +24,7 @@ pub(super) struct ClassicLink {
     mailbox: Arc<Mailbox>,
 }
 
-/// What link and receiver share.
+/// State of the node in one namespace, shared by its link and its receiver.
 pub(super) struct ClassicNode {
     pub(super) medium: Medium,
     options: Arc<Options>,

@@ -27,7 +27,7 @@ pub(super) struct ShardedLink {
     rooms: Mutex<()>,
 }
 
-/// What link and receiver share.
+/// State of the node in one namespace, shared by its link and its receiver.
 struct ShardedNode {
     medium: Medium,
     options: Arc<Options>,

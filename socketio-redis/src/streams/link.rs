@@ -25,7 +25,7 @@ pub(super) struct StreamsLink {
     mailbox: Arc<Mailbox>,
 }
 
-/// What link and receiver share.
+/// State of the node in one namespace, shared by its link and its receiver.
 struct StreamsNode {
     medium: Medium,
     options: Arc<Options>,

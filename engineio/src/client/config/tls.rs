@@ -66,8 +66,8 @@ impl Tls {
         Ok(Self { config: Some(Arc::new(config)), kind: Kind::Trusting })
     }
 
-    /// Accepts any certificate of the server (`rejectUnauthorized: false`). Whoever is on the way to the server can
-    /// read and change everything, so this is for tests and development alone.
+    /// Accepts any certificate of the server (`rejectUnauthorized: false`). A machine between client and server can then
+    /// read and change all traffic, so this is for tests and development alone.
     pub fn danger_accept_invalid_certificates() -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Arc::new(AcceptAll(provider.signature_verification_algorithms));

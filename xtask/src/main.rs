@@ -17,6 +17,7 @@ mod packaging;
 mod paths;
 mod run;
 mod stages;
+mod test_programs;
 mod tools;
 mod workflows;
 mod workspace;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::excerpt::Excerpt;
@@ -43,13 +44,32 @@ impl Run {
     }
 
     /// Runs the program with its output forwarded. The error of a failure contains an excerpt of the output.
-    pub(crate) fn status(mut self) -> Result<(), String> {
+    pub(crate) fn status(self) -> Result<(), String> {
         println!("$ {}", self.shown);
+        self.show(|line| println!("{line}"))
+    }
+
+    /// Runs the program, and prints its output in one piece when it has ended.
+    fn block(self) -> Result<(), String> {
+        let mut block = format!("$ {}\n", self.shown);
+        let result = self.show(|line| {
+            block.push_str(line);
+            block.push('\n');
+        });
+        print!("{block}");
+        result
+    }
+
+    fn show(mut self, mut show: impl FnMut(&str)) -> Result<(), String> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().map_err(|error| format!("{}: {error}", self.shown))?;
         let lines = lines(&mut child);
         let mut excerpt = Excerpt::default();
-        match self.follow(&mut child, &lines, &mut excerpt) {
+        let shown = |line: &str| {
+            show(line);
+            excerpt.add(line);
+        };
+        match self.follow(&mut child, &lines, shown) {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("{}: {status}\n{excerpt}", self.shown)),
             Err(error) => Err(format!("{}: {error}\n{excerpt}", self.shown)),
@@ -60,7 +80,7 @@ impl Run {
         &self,
         child: &mut Child,
         lines: &Receiver<String>,
-        excerpt: &mut Excerpt,
+        mut shown: impl FnMut(&str),
     ) -> Result<ExitStatus, String> {
         let begun = Instant::now();
         loop {
@@ -68,10 +88,7 @@ impl Run {
             // the program is checked besides the end of its output.
             let ended = child.try_wait().map_err(|error| error.to_string())?;
             match (lines.recv_timeout(Duration::from_millis(20)), ended) {
-                (Ok(line), _) => {
-                    println!("{line}");
-                    excerpt.add(&line);
-                }
+                (Ok(line), _) => shown(&line),
                 (Err(RecvTimeoutError::Timeout), None) => {}
                 (Err(RecvTimeoutError::Timeout), Some(status)) => return Ok(status),
                 (Err(RecvTimeoutError::Disconnected), _) => {
@@ -95,6 +112,19 @@ impl Run {
             Err(format!("{}: {}\n{}", self.shown, output.status, String::from_utf8_lossy(&output.stderr)))
         }
     }
+}
+
+/// Runs programs that use one core each, as many at a time as there are cores, and returns the errors of all.
+pub(crate) fn side_by_side(runs: Vec<Run>) -> Result<(), String> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(runs.into_iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let errors: Vec<String> = std::thread::scope(|scope| {
+        let work = || std::iter::from_fn(next).filter_map(|run| run.block().err()).collect::<Vec<_>>();
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
+    });
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
 }
 
 /// The lines of both outputs, as they are written.

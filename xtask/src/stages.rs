@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::instructions::{self, Compared};
 use crate::paths::root;
-use crate::run::Run;
+use crate::run::{Run, side_by_side};
 use crate::workspace::APART;
 use crate::{
-    api, bench, coverage, documents, features, guide, layering, limits, msrv, package, packaging, tools,
-    workflows,
+    api, bench, coverage, documents, features, guide, layering, limits, msrv, package, packaging,
+    test_programs, tools, workflows,
 };
 
 /// The result of a stage that did not fail.
@@ -60,7 +60,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "msrv", about: "no dependency needs a newer Rust than we promise", run: rust_version },
     Stage {
         name: "package",
-        about: "each published package has its metadata, and builds from its packed form",
+        about: "each published package has its metadata, and compiles from its packed form",
         run: packaged,
     },
     Stage { name: "test", about: "unit tests, integration tests, doc tests", run: test },
@@ -218,7 +218,7 @@ fn test() -> Outcome {
     tools::rust_socketio()?;
     tools::peer("socketioxide")?;
     let chromium = tools::chromium()?;
-    all([Run::cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]).env("CHROMIUM", &chromium)])
+    test_programs::run(&[("CHROMIUM", &chromium)]).map(|()| Done::Passed)
 }
 
 fn autobahn() -> Outcome {
@@ -303,6 +303,7 @@ fn fuzz() -> Outcome {
         // One target folder for all, so that shared dependencies are built once.
         let shared = ["--fuzz-dir", ".", "--target-dir", "../target"];
         fuzz(&[&["build"], &shared[..]].concat()).status()?;
+        let mut runs = Vec::new();
         for target in targets.lines() {
             let limits = ["-max_total_time=15", "-rss_limit_mb=2048", "-verbosity=0"];
             // New inputs are written to the first folder; the second one is in the repository. All inputs of
@@ -313,8 +314,9 @@ fn fuzz() -> Outcome {
             }
             std::fs::create_dir_all(folder.join(&corpus)).map_err(|error| format!("{corpus}: {error}"))?;
             let inputs = [target, &corpus, &seeds, "--"];
-            fuzz(&[&["run"], &shared[..], &inputs, &limits].concat()).status()?;
+            runs.push(fuzz(&[&["run"], &shared[..], &inputs, &limits].concat()));
         }
+        side_by_side(runs)?;
     }
     Ok(Done::Passed)
 }

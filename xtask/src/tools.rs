@@ -19,9 +19,14 @@ pub(crate) fn cargo_tool_with(name: &str, version: &str, flags: &[&str]) -> Resu
     let folder = target().join("tools");
     let binary = folder.join("bin").join(name);
     if !binary.exists() {
+        let build = folder.join("build").to_string_lossy().into_owned();
         let folder = folder.to_string_lossy().into_owned();
         let install = ["install", "--locked", "--version", version, "--root", &folder, name];
-        Run::cargo(&[&install[..], flags].concat()).status().map_err(|error| {
+        // The tools have little to do: an optimized build would take longer than it saves. They share a target
+        // folder, as they have dependencies in common.
+        let quick = ["--debug", "--target-dir", &build];
+        let run = Run::cargo(&[&install[..], &quick, flags].concat()).env("CARGO_PROFILE_DEV_DEBUG", "0");
+        run.status().map_err(|error| {
             format!("{name} {version} is needed and could not be installed from crates.io\n{error}")
         })?;
     }

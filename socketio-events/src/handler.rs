@@ -92,36 +92,46 @@ where
 {
     let name: Option<Arc<str>> = name.map(Into::into);
     Arc::new(move |mut context: C| {
-        let called = panics::call(|| handler.call(&mut context));
-        let slot = std::mem::replace(context.ack_slot(), AckSlot::empty());
-        let event = || name.clone().unwrap_or_else(|| context.event().name().into());
+        // The future is boxed inside, so that it is moved only once.
+        let called = panics::call(|| {
+            let work = handler.call(&mut context)?;
+            let ack = take_slot(&mut context).unclaimed();
+            // Most handlers need the name only for a panic, so a handler of all events does not allocate it.
+            let may_fail = H::Output::MAY_FAIL && ack.is_none();
+            let event = if may_fail {
+                name.clone().unwrap_or_else(|| context.event().name().into())
+            } else {
+                name.clone().unwrap_or_else(any_event)
+            };
+            Ok::<Work, ExtractError>(Box::pin(async move {
+                let Some(output) = panics::caught(pin!(work)).await else {
+                    reject(ack, INTERNAL);
+                    return Some(Failure::panicked(event));
+                };
+                // Without an error here the sender receives it, or there is none.
+                let error = output.reply(ack)?;
+                Some(Failure { event, error })
+            }))
+        });
         match called {
-            Some(Ok(work)) => {
-                let ack = slot.unclaimed();
-                // Most handlers need the name only for a panic, so a handler of all events does not allocate it.
-                let may_fail = H::Output::MAY_FAIL && ack.is_none();
-                let event = if may_fail { event() } else { name.clone().unwrap_or_else(any_event) };
-                Some(Box::pin(async move {
-                    let Some(output) = panics::caught(pin!(work)).await else {
-                        reject(ack, INTERNAL);
-                        return Some(Failure::panicked(event));
-                    };
-                    // Without an error here the sender receives it, or there is none.
-                    let error = output.reply(ack)?;
-                    Some(Failure { event, error })
-                }))
-            }
+            Some(Ok(work)) => Some(work),
             Some(Err(error)) => {
-                reject(slot.into_inner(), &error.for_peer());
+                reject(take_slot(&mut context).into_inner(), &error.for_peer());
                 context.report_mismatch(error);
                 None
             }
             None => {
-                reject(slot.into_inner(), INTERNAL);
-                Some(Box::pin(ready(Some(Failure::panicked(event())))))
+                reject(take_slot(&mut context).into_inner(), INTERNAL);
+                Some(Box::pin(ready(Some(Failure::panicked(
+                    name.clone().unwrap_or_else(|| context.event().name().into()),
+                )))))
             }
         }
     })
+}
+
+fn take_slot<C: Incoming>(context: &mut C) -> AckSlot<C::Ack> {
+    std::mem::replace(context.ack_slot(), AckSlot::empty())
 }
 
 /// The name of an event in the report of a panic, if the handler is one of all events.

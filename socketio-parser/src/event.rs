@@ -59,12 +59,16 @@ impl Event {
         limits: &Limits,
     ) -> Result<Self, DecodeError> {
         let array = json::whole_array(&text, &attachments, PacketType::Event, limits)?;
-        Self::from_json(array.first, RawArgs::new(text, array.spans, 1, attachments.into(), Parser::Json))
+        let args = RawArgs::new(text, array.spans, 1, attachments.into(), Parser::Json);
+        Self::from_json::<true>(array.first, args)
     }
 
-    /// From an argument list that still starts with the name.
+    /// From an argument list that still starts with the name. Packets of a peer may not have a reserved one.
     #[inline(always)]
-    pub(crate) fn from_json(first: First, args: RawArgs) -> Result<Self, DecodeError> {
+    pub(crate) fn from_json<const RESERVED_TOO: bool>(
+        first: First,
+        args: RawArgs,
+    ) -> Result<Self, DecodeError> {
         let name = match first {
             First::Plain => None,
             First::Escaped => {
@@ -75,6 +79,11 @@ impl Event {
             First::Number => number_name(args.name_bytes()).map(String::into_boxed_str),
             First::Missing | First::Other => return Err(DecodeError::EventName),
         };
+        // The official decoder compares strings only, and a number never equals a reserved name.
+        let plain = name.as_deref().map_or_else(|| args.name_bytes(), str::as_bytes);
+        if !RESERVED_TOO && reserved(plain).is_some() {
+            return Err(DecodeError::ReservedEvent);
+        }
         Ok(Self { name, args })
     }
 
@@ -82,14 +91,6 @@ impl Event {
     #[cfg(feature = "msgpack")]
     pub(crate) fn from_msgpack(name: Box<str>, args: RawArgs) -> Self {
         Self { name: Some(name), args }
-    }
-
-    /// Refuses a reserved name, as packets of a peer may not have it.
-    #[inline(always)]
-    pub(crate) fn checked(self) -> Result<Self, DecodeError> {
-        // The official decoder compares strings only, and a number never equals a reserved name.
-        let plain = self.name.as_deref().map_or_else(|| self.args.name_bytes(), str::as_bytes);
-        if reserved(plain).is_some() { Err(DecodeError::ReservedEvent) } else { Ok(self) }
     }
 
     /// The reserved name that this event has, if any. A decoder returns no such event, and no packet is encoded

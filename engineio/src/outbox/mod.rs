@@ -276,8 +276,16 @@ impl Outbox {
 
 /// Releases the lock, and then drops the messages that a policy dropped, and wakes the driver if the change
 /// requires it.
-#[inline]
-fn release(mut inner: MutexGuard<'_, Inner>) {
+#[inline(always)]
+fn release(inner: MutexGuard<'_, Inner>) {
+    if inner.attention == Attention::Due || inner.dropped.is_some() {
+        release_and_wake(inner);
+    }
+}
+
+/// The part of [`release`] that few changes need: an awake driver is not woken.
+#[inline(never)]
+fn release_and_wake(mut inner: MutexGuard<'_, Inner>) {
     let driver = match inner.attention {
         Attention::Due => {
             inner.attention = Attention::Awake;

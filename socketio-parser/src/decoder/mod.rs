@@ -174,7 +174,7 @@ fn payload(message: Bytes, header: &Header, limits: &Limits) -> Result<Payload, 
             let args =
                 RawArgs::new(message, array.spans, u8::from(is_event), Attachments::default(), Parser::Json);
             if is_event {
-                Event::from_json(array.first, args)?.checked().map(Payload::Event)
+                Event::from_json::<false>(array.first, args).map(Payload::Event)
             } else {
                 Ok(Payload::Ack(args))
             }

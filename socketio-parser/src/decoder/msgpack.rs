@@ -166,7 +166,14 @@ fn payload(
             let skip = u8::from(name.is_some());
             let args = RawArgs::new(message, spans, skip, Attachments::default(), Parser::Msgpack);
             match name {
-                Some(name) => Event::from_msgpack(name, args).checked().map(Payload::Event),
+                Some(name) => {
+                    let event = Event::from_msgpack(name, args);
+                    if event.reserved_name().is_some() {
+                        Err(DecodeError::ReservedEvent)
+                    } else {
+                        Ok(Payload::Event(event))
+                    }
+                }
                 None => Ok(Payload::Ack(args)),
             }
         }

@@ -1,6 +1,7 @@
 //! Dispatch of packets to the handlers of their namespace.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use socketio_parser::{Packet, Payload};
 use super::screening::Screening;
 use super::{Connection, Slot};
 use crate::socket::disconnect_reason::DisconnectReason;
-use crate::socket::{AckSender, EventContext, Socket};
+use crate::socket::{AckSender, EventContext, Handlers, Socket};
 
 impl Connection {
     pub(super) fn packet(&mut self, packet: Packet, cx: &mut Context<'_>) {
@@ -53,17 +54,7 @@ impl Connection {
         match payload {
             Payload::Event(event) => {
                 let ack = ack_id.map(|id| AckSender::new(socket.clone(), id));
-                let context = EventContext::new(socket, event, ack);
-                if !self.any(at, &context, cx) {
-                    return;
-                }
-                match Screening::new(&context, self.slots[at].handlers()) {
-                    None => self.event(at, context, cx),
-                    Some(screening) => {
-                        self.screening = Some(Box::new(screening));
-                        self.screen(cx);
-                    }
-                }
+                self.received(at, EventContext::new(socket, event, ack), cx);
             }
             Payload::Ack(args) => {
                 if let Some(id) = ack_id {
@@ -74,15 +65,37 @@ impl Connection {
         }
     }
 
+    /// Brings a received event to its handlers: after those of any event and the middlewares, if there are any.
+    fn received(&mut self, at: usize, context: EventContext, cx: &mut Context<'_>) {
+        let Some(handlers) = self.slots[at].handlers() else { return };
+        // The common case.
+        if handlers.events.any.is_empty()
+            && handlers.event_middlewares.is_empty()
+            && !context.socket.has_extras()
+        {
+            return match single(handlers, context) {
+                ControlFlow::Break(work) => self.start(at, work, cx),
+                ControlFlow::Continue(context) => self.event(at, context, cx),
+            };
+        }
+        if !self.any(at, &context, cx) {
+            return;
+        }
+        match Screening::new(&context, self.slots[at].handlers()) {
+            None => self.event(at, context, cx),
+            Some(screening) => {
+                self.screening = Some(Box::new(screening));
+                self.screen(cx);
+            }
+        }
+    }
+
     /// Calls the handlers of any event: the namespace's, then the socket's own. As with the official server they
     /// precede the middlewares, so they see events that are refused, and those that are replaced in their
     /// original form. Returns `false` if one of them disconnected the socket; the event is then dropped.
     fn any(&mut self, at: usize, context: &EventContext, cx: &mut Context<'_>) -> bool {
         let Some(handlers) = self.slots[at].handlers() else { return true };
         let socket = &context.socket;
-        if handlers.events.any.is_empty() && !socket.has_extras() {
-            return true;
-        }
         let own = socket.extras(|extras| extras.handlers.any.clone()).unwrap_or_default();
         let calls: Vec<_> = handlers.events.any.calls().chain(own.calls()).cloned().collect();
         for call in &calls {
@@ -111,25 +124,13 @@ impl Connection {
     /// Calls the handlers of an event's name: the namespace's, then the socket's own.
     pub(super) fn event(&mut self, at: usize, mut context: EventContext, cx: &mut Context<'_>) {
         let Some(handlers) = self.slots[at].handlers() else { return };
-        let named = handlers.events.event(context.event.name());
         if !context.socket.has_extras() {
-            // The common case: a single handler, which takes the context without a clone.
-            let started = {
-                let mut calls = named.into_iter().flat_map(List::calls);
-                match (calls.next(), calls.next()) {
-                    (None, _) => match &handlers.fallback {
-                        Some(fallback) => Ok(fallback(context)),
-                        None => return,
-                    },
-                    (Some(only), None) => Ok(only(context)),
-                    (Some(_), Some(_)) => Err(context),
-                }
-            };
-            match started {
-                Ok(work) => return self.start(at, work, cx),
-                Err(several) => context = several,
+            match single(handlers, context) {
+                ControlFlow::Break(work) => return self.start(at, work, cx),
+                ControlFlow::Continue(several) => context = several,
             }
         }
+        let named = handlers.events.event(context.event.name());
         let mut calls: Vec<_> = named.into_iter().flat_map(List::calls).cloned().collect();
         if calls.is_empty() && !context.socket.handles(context.event.name()) {
             calls.extend(handlers.fallback.clone());
@@ -220,6 +221,19 @@ impl Connection {
             let Some(packet) = self.inbox.pop() else { break };
             self.packet(packet, cx);
         }
+    }
+}
+
+/// Calls the only handler of an event, which takes the context without a clone. Without a handler of the name it is
+/// the fallback. Continues with the context if
+/// there are several handlers.
+#[inline(always)]
+fn single(handlers: &Handlers, context: EventContext) -> ControlFlow<Option<Work>, EventContext> {
+    let mut calls = handlers.events.event(context.event.name()).into_iter().flat_map(List::calls);
+    match (calls.next(), calls.next()) {
+        (None, _) => ControlFlow::Break(handlers.fallback.as_ref().and_then(|fallback| fallback(context))),
+        (Some(only), None) => ControlFlow::Break(only(context)),
+        (Some(_), Some(_)) => ControlFlow::Continue(context),
     }
 }
 

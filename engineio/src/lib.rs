@@ -110,6 +110,8 @@ pub use self::server::{
 };
 #[doc(hidden)]
 pub use self::websocket as ws;
+#[cfg(feature = "server")]
+pub use self::websocket::accept::is_websocket_request;
 
 /// The current revision of the Engine.IO protocol: the `EIO` parameter of a client's requests, unless the
 /// client is set to another revision.

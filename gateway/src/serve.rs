@@ -9,8 +9,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engineio::{ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes, Secure};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use engineio::{
+    ConnectionFailure, HttpServer, PeerAddr, Query, RequestBody, Routes, Secure, is_websocket_request,
+};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body::Body;
 use tokio::net::TcpListener;
 
@@ -192,7 +194,7 @@ async fn respond(gateway: &Gateway, mut request: Request<RequestBody>, listener:
     if engine.matches(request.uri().path()) {
         return gateway.socketio(request, peer).await;
     }
-    if wants_websocket(request.headers()) {
+    if is_websocket_request(request.headers()) {
         let response = match admit(gateway, request.headers(), peer, true) {
             Ok(client) => {
                 report_tls(gateway, &mut request, peer);
@@ -246,12 +248,4 @@ fn too_many_handshakes(wait: Duration) -> HttpResponse {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     response
-}
-
-fn wants_websocket(headers: &HeaderMap) -> bool {
-    let is_websocket = |value: &HeaderValue| {
-        let mut tokens = value.as_bytes().split(|byte| *byte == b',');
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-    };
-    headers.get_all(header::UPGRADE).iter().any(is_websocket)
 }

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use engineio::sync::Mutex;
 use socketio_cluster::python::decode;
 use socketio_cluster::{DecodeError, EMITTER, Limits, NodeId};
 use socketio_server::cluster::ClusterInbox;
 
 use crate::driver::{Topic, TopicKind};
 use crate::link::{Receiver, receive};
+use crate::medium::Medium;
 use crate::medium::mailbox::{Arrival, Mailbox};
-use crate::medium::{Medium, Mutex};
 
 /// The namespaces that messages of Python processes may be for.
 #[derive(Default)]

@@ -66,6 +66,11 @@ impl AcceptError {
     }
 }
 
+/// Whether a request is for a WebSocket, valid or not: for services that answer such requests on paths of their own.
+pub fn is_websocket_request(headers: &HeaderMap) -> bool {
+    has_token(headers, header::UPGRADE, "websocket")
+}
+
 /// The response that accepts a request as a WebSocket.
 ///
 /// It selects the first subprotocol that the client offers, as the official server does: browsers fail the
@@ -78,9 +83,7 @@ pub(crate) fn accept(request: &Parts) -> Result<Response<()>, AcceptError> {
         return Err(AcceptError::HttpVersion);
     }
     let headers = &request.headers;
-    if !has_token(headers, &header::UPGRADE, "websocket")
-        || !has_token(headers, &header::CONNECTION, "upgrade")
-    {
+    if !is_websocket_request(headers) || !has_token(headers, &header::CONNECTION, "upgrade") {
         return Err(AcceptError::NoUpgrade);
     }
     if only(headers, &header::SEC_WEBSOCKET_VERSION)

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use socketio_cluster::classic::{
     Channels, Response, encode_broadcast_in, encode_request_in, encode_response_in,
 };
@@ -15,8 +16,8 @@ use super::{Options, received};
 use crate::driver::{Topic, TopicKind};
 use crate::error::PublishError;
 use crate::link::{adapter_error, close, health, others, report_gaps};
+use crate::medium::Medium;
 use crate::medium::mailbox::Mailbox;
-use crate::medium::{Medium, Mutex};
 
 /// The link of a namespace. On drop its subscriptions end.
 pub(super) struct ClassicLink {

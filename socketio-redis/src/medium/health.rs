@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::lock::Mutex;
+use engineio::sync::Mutex;
 
 /// Whether a node reaches the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

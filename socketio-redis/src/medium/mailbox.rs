@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::lock::Mutex;
 use crate::driver::TopicKind;
+use engineio::sync::Mutex;
 
 /// Memory of a waiting message beside its bytes.
 pub(super) const OVERHEAD: usize = 96;

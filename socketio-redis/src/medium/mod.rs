@@ -3,7 +3,6 @@
 
 mod backoff;
 pub(crate) mod health;
-mod lock;
 pub(crate) mod mailbox;
 mod queue;
 mod reader;
@@ -18,7 +17,6 @@ use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use self::health::{Health, Monitor};
-pub(crate) use self::lock::Mutex;
 use self::queue::Queue;
 use self::router::Router;
 use self::stats::{Counters, Stats, count};

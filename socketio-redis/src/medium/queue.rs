@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::lock::Mutex;
 use crate::driver::{Command, Reply};
 use crate::error::PublishError;
+use engineio::sync::Mutex;
 
 /// The receiver of a reply.
 pub(crate) type ReplySender = oneshot::Sender<Result<Reply, PublishError>>;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::lock::Mutex;
 use super::mailbox::{Arrival, Load, Mailbox};
 use super::stats::{Counters, count};
 use crate::driver::{Change, Topic, TopicKind};
+use engineio::sync::Mutex;
 
 /// Subscriptions with their mailboxes. The set of subscriptions is what the connection should have; the
 /// reader brings the connection there.

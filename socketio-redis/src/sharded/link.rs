@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use socketio_cluster::cluster::{Channels, decode_if, encode_sharded};
 use socketio_cluster::{DecodeError, EMITTER, Limits, Message, NodeId, Sender};
 use socketio_server::RoomEvent;
@@ -14,8 +15,8 @@ use crate::channel_rule::{SubscriptionMode, looks_like_an_id};
 use crate::driver::{Topic, TopicKind};
 use crate::error::PublishError;
 use crate::link::{Receiver, adapter_error, close, has_any, health, others, receive, report_gaps};
+use crate::medium::Medium;
 use crate::medium::mailbox::{Arrival, Mailbox};
-use crate::medium::{Medium, Mutex};
 
 /// The link of a namespace. On drop its subscriptions end.
 pub(super) struct ShardedLink {

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::sync::Mutex;
 use socketio_cluster::streams::EntryId;
 
 use super::Options;
 use crate::driver::{Entries, Entry};
 use crate::medium::mailbox::Mailbox;
-use crate::medium::{Gap, Medium, Mutex, Shared};
+use crate::medium::{Gap, Medium, Shared};
 
 /// Pause of the reading while too many messages wait.
 const PAUSE: Duration = Duration::from_millis(10);

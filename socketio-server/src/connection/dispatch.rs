@@ -225,8 +225,7 @@ impl Connection {
 }
 
 /// Calls the only handler of an event, which takes the context without a clone. Without a handler of the name it is
-/// the fallback. Continues with the context if
-/// there are several handlers.
+/// the fallback. Continues with the context if there are several handlers.
 #[inline(always)]
 fn single(handlers: &Handlers, context: EventContext) -> ControlFlow<Option<Work>, EventContext> {
     let mut calls = handlers.events.event(context.event.name()).into_iter().flat_map(List::calls);

@@ -77,6 +77,10 @@ pub struct ClusterStats {
     pub open_requests: usize,
     /// Number of other nodes' requests that wait for clients or handlers of this node.
     pub open_replies: usize,
+    /// Number of this node's operations that are applied when the medium returns them, and have not been yet.
+    pub pending_echoes: usize,
+    /// Number of such operations that were applied without their echo, because it failed or was late.
+    pub missed_echoes: u64,
     /// Number of gaps: see [`Namespace::on_cluster_gap`](crate::Namespace::on_cluster_gap).
     pub gaps: u64,
     /// Number of messages of other nodes that were lost in these gaps, as far as the adapter knows it.

@@ -12,30 +12,30 @@ use tokio::sync::mpsc;
 use crate::support::{Running, builder, start};
 
 /// The identity that a client needs for a recovery.
-struct Identity {
-    sid: String,
-    pid: String,
-    offset: String,
+pub(crate) struct Identity {
+    pub(crate) sid: String,
+    pub(crate) pid: String,
+    pub(crate) offset: String,
 }
 
-fn recovering() -> ServerBuilder {
+pub(crate) fn recovering() -> ServerBuilder {
     builder().connection_state_recovery(Recovery::default())
 }
 
 /// Reads the response to a CONNECT.
-fn identity(answer: &str) -> (String, String) {
+pub(crate) fn identity(answer: &str) -> (String, String) {
     let answer: Value = serde_json::from_str(answer.strip_prefix("40").unwrap()).unwrap();
     (answer["sid"].as_str().unwrap().to_owned(), answer["pid"].as_str().unwrap().to_owned())
 }
 
 /// The last argument of an event.
-fn offset(event: &str) -> String {
+pub(crate) fn offset(event: &str) -> String {
     let event: Vec<Value> = serde_json::from_str(event.strip_prefix("42").unwrap()).unwrap();
     event.last().unwrap().as_str().unwrap().to_owned()
 }
 
 /// A client that has received one event.
-async fn connect_and_receive(running: &Running) -> (WebSocket, Identity) {
+pub(crate) async fn connect_and_receive(running: &Running) -> (WebSocket, Identity) {
     let mut ws = running.open().await;
     ws.send("40").await;
     let (sid, pid) = identity(&ws.text().await);
@@ -44,12 +44,12 @@ async fn connect_and_receive(running: &Running) -> (WebSocket, Identity) {
     (ws, Identity { sid, pid, offset })
 }
 
-fn reconnect_packet(who: &Identity) -> String {
+pub(crate) fn reconnect_packet(who: &Identity) -> String {
     format!("40{}", json!({"pid": who.pid, "offset": who.offset}))
 }
 
 /// Every socket that disconnects, in order.
-fn record_disconnects(io: &socketio_server::Server) -> mpsc::UnboundedReceiver<String> {
+pub(crate) fn record_disconnects(io: &socketio_server::Server) -> mpsc::UnboundedReceiver<String> {
     let (sender, left) = mpsc::unbounded_channel();
     io.on_disconnect(move |socket: Socket| {
         let sender = sender.clone();
@@ -351,4 +351,36 @@ async fn a_client_without_offset_starts_anew() {
     let polling = running.polling().await;
     polling.post(&format!("40{}", json!({"pid": pid}))).await;
     assert_ne!(identity(&polling.poll().await).0, sid);
+}
+
+/// The handler of a disconnection may emit to its socket: the client gets the event when it returns.
+#[tokio::test]
+async fn an_emit_in_a_disconnect_handler_is_kept() {
+    let mut left = None;
+    let running = start(recovering(), |io| {
+        io.on_disconnect(|socket: Socket| async move { socket.emit("missed", &1).unwrap() });
+        left = Some(record_disconnects(io));
+    })
+    .await;
+    let (ws, who) = connect_and_receive(&running).await;
+    let socket = running.io.socket(&who.sid).unwrap();
+    drop(ws);
+    soon(left.as_mut().unwrap().recv()).await.unwrap();
+    let mut ws = running.open().await;
+    ws.send(&reconnect_packet(&who)).await;
+    assert!(ws.text().await.starts_with(r#"42["missed",1,"#));
+    assert_eq!(identity(&ws.text().await), (who.sid, who.pid));
+    socket.emit("late", &1).unwrap_err();
+}
+
+/// A client that left on its own will is not awaited.
+#[tokio::test]
+async fn an_emit_to_a_socket_that_is_not_recoverable_fails() {
+    let mut left = None;
+    let running = start(recovering(), |io| left = Some(record_disconnects(io))).await;
+    let (mut ws, who) = connect_and_receive(&running).await;
+    let socket = running.io.socket(&who.sid).unwrap();
+    ws.send("41").await;
+    soon(left.as_mut().unwrap().recv()).await.unwrap();
+    socket.emit("late", &1).unwrap_err();
 }

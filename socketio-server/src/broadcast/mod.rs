@@ -172,7 +172,7 @@ impl Broadcast {
                 let event = encode::to_event(node.parser(), event, args)?;
                 node.broadcast(&self.target, self.flags, event, self.note.as_ref(), self.local_only).await?;
             } else {
-                node.deliver(&self.target, self.flags, |offset| {
+                node.deliver(&self.target, self.flags, None, |offset| {
                     let message = encode::event(node.parser(), node.name(), None, event, args, offset)?;
                     Ok(encode::noted(message, self.note.as_ref()))
                 })?;

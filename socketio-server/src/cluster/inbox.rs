@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::node::NamespaceNode;
 use super::peers::ClusterPeers;
 use super::requests::Reply;
-use super::{Adapter, ClusterGap, Presence};
+use super::{Adapter, ClusterGap, EchoId, Presence};
 use crate::acks::{AckCollector, AckWaiter};
 use crate::{encode, trace};
 
@@ -81,8 +81,10 @@ impl ClusterInbox {
 
     /// Handles a message of a node. The adapter must pass the messages of one node one after the other, in
     /// their order. `offset` is the position of the message in a medium that orders all messages.
+    ///
+    /// With an offset all earlier messages of the medium must have been passed before. Messages of this node that the
+    /// medium returns are passed to [`receive_echo`](Self::receive_echo); here they are ignored.
     pub async fn receive(&self, from: NodeId, message: Message, offset: Option<Offset>) {
-        let _ = offset;
         if from == self.node {
             return;
         }
@@ -97,9 +99,12 @@ impl ClusterInbox {
             }
             Message::Heartbeat => {}
             Message::Close => cluster.node_left(&from),
-            Message::Broadcast { target, flags, event, request: None } => {
+            Message::Broadcast { request: None, .. }
+            | Message::SocketsJoin { .. }
+            | Message::SocketsLeave { .. }
+            | Message::DisconnectSockets { .. } => {
                 // An event that cannot be encoded here could not be encoded on the sending node either.
-                let _ = namespace_node.deliver_event(&target, flags, &event, None);
+                let _ = namespace_node.apply(&message, None, offset.as_ref());
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
                 if namespace_node.has_outgoing() {
@@ -134,9 +139,6 @@ impl ClusterInbox {
                     });
                 }
             }
-            Message::SocketsJoin { target, rooms } => namespace_node.rooms.join_all(&target, &rooms),
-            Message::SocketsLeave { target, rooms } => namespace_node.rooms.leave_rooms(&target, &rooms),
-            Message::DisconnectSockets { target, close } => namespace_node.disconnect_here(&target, close),
             Message::FetchSockets { target, request } => {
                 let sockets = namespace_node.rooms.details(&target);
                 cluster.respond(&from, Message::FetchSocketsResponse { request, sockets }).await;
@@ -176,6 +178,26 @@ impl ClusterInbox {
             }
             // A message that this server does not handle.
             _ => {}
+        }
+        if let Some((namespace_node, offset)) = self.namespace_node.upgrade().zip(offset) {
+            namespace_node.advance(&offset);
+        }
+    }
+
+    /// Handles a message of this node that the medium has returned, given by its echo, between the messages of other
+    /// nodes. A message that was applied before, because it took too long, is skipped.
+    pub fn receive_echo(&self, echo: EchoId, offset: &Offset) {
+        if let Some(namespace_node) = self.namespace_node.upgrade() {
+            namespace_node.echoed(echo, offset);
+        }
+    }
+
+    /// Records that all messages up to this position were passed. The adapter calls it with the position from which it
+    /// starts to read, and when it has skipped messages, such as those of other namespaces. Clients that return wait
+    /// until this node has reached the position up to which the store has read their events.
+    pub fn advance(&self, offset: &Offset) {
+        if let Some(namespace_node) = self.namespace_node.upgrade() {
+            namespace_node.advance(offset);
         }
     }
 

@@ -1,11 +1,12 @@
 //! The link of a namespace to the other nodes, which an adapter implements.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use socketio_cluster::{AdapterError, Message, NodeId};
 use tokio::sync::watch;
 
-use super::{AdapterHealth, BoxFuture};
+use super::{AdapterHealth, BoxFuture, EchoId, SessionStore};
 use crate::rooms::RoomEvent;
 
 /// Link from one namespace of this node to the same namespace on the other nodes.
@@ -29,6 +30,45 @@ pub trait ClusterLink: Send + Sync + 'static {
     /// Sends a message to all other nodes. It settles when the message is written or queued, within a bounded
     /// time.
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>>;
+
+    /// Whether this message comes back to this node through the medium, which orders the messages of all nodes. Default
+    /// `false`.
+    ///
+    /// This node then applies the operation to its own sockets when it comes back, so that the sockets of all nodes get
+    /// all events in one order and with growing offsets. The call that caused the message waits for that. If publishing
+    /// fails, if the message does not come back within [`echo_timeout`](Self::echo_timeout), or while the link is not
+    /// connected, the operation is applied at once, without an offset.
+    ///
+    /// Asked for broadcasts without acknowledgements, and for sockets that join, leave and are disconnected.
+    fn echoes(&self, message: &Message) -> bool {
+        let _ = message;
+        false
+    }
+
+    /// Sends a message for which [`echoes`](Self::echoes) is true. When it comes back, the adapter passes `echo` to
+    /// [`ClusterInbox::receive_echo`](super::ClusterInbox::receive_echo), so it has to be sent along.
+    fn publish_echoed<'a>(
+        &'a self,
+        message: &'a Message,
+        echo: EchoId,
+    ) -> BoxFuture<'a, Result<(), AdapterError>> {
+        let _ = echo;
+        self.publish(message)
+    }
+
+    /// Maximum wait for the echo of a published message. Default 1 s. A message costs its size and a caller that waits
+    /// until then; at most 10,000 wait, and further ones are applied at once.
+    fn echo_timeout(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// The store of sessions, if the medium keeps them and the events, and every broadcast has an offset. Asked once,
+    /// when the link is opened, and used if
+    /// [`connection_state_recovery`](crate::ServerBuilder::connection_state_recovery) is enabled. Default `None`: each
+    /// node keeps the sessions of its clients itself.
+    fn sessions(&self) -> Option<Arc<dyn SessionStore>> {
+        None
+    }
 
     /// Sends a reply to the requesting node. Default: publishes it to all nodes; the others ignore it.
     fn respond<'a>(

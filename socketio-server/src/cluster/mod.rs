@@ -4,18 +4,18 @@
 //! implemented here, for all adapters. Without an adapter nothing leaves the process, and a cluster costs
 //! nothing.
 
+mod echoes;
 mod gather;
 mod inbox;
 mod link;
 mod local_rooms;
 mod node;
+mod order;
 mod peers;
 mod requests;
 pub(crate) mod server_event;
 mod server_side;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::inbox::ClusterInbox;
@@ -24,13 +24,11 @@ pub(crate) use self::local_rooms::Member;
 pub(crate) use self::node::NamespaceNode;
 pub(crate) use self::requests::{Answer, Gathered};
 pub use crate::cluster_health::{AdapterHealth, ClusterGap, ClusterStats};
+pub use crate::recovery::{BoxFuture, EchoId, MissedEvent, Restored, SessionStore, StoredSession};
 pub use socketio_cluster::{
     AdapterError, AdapterErrorKind, Flags, HandshakeDetails, Message, NodeId, Offset, RequestId,
     SocketDetails,
 };
-
-/// A boxed future, as the return type of trait object methods.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Connection of this server to the others of a cluster. Passed to
 /// [`ServerBuilder::adapter`](crate::ServerBuilder::adapter).

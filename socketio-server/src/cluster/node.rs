@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use engineio::sync::RwLock;
 use engineio::{Prepared, Text};
-use socketio_cluster::{Flags, Message};
+use socketio_cluster::{Flags, Message, Offset};
 use socketio_events::message::TooManyAttachments;
 use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, Parser};
@@ -22,7 +22,7 @@ use crate::encode;
 use crate::error::EmitError;
 use crate::extensions::Extensions;
 use crate::hooks::Hooks;
-use crate::recovery::RecoveryLog;
+use crate::recovery::{OrderedLog, RecoveryLog};
 use crate::rooms::{Room, Target};
 
 type GapHook = dyn Fn(&ClusterGap) + Send + Sync;
@@ -33,6 +33,8 @@ pub(crate) struct NamespaceNode {
     pub(super) parser: Parser,
     pub(crate) rooms: LocalRooms,
     log: Option<RecoveryLog>,
+    /// Recovery with the store of the adapter, instead of the log.
+    ordered_log: OnceLock<Arc<OrderedLog>>,
     /// The other nodes. Unset until the adapter has opened the link; `None` without an adapter.
     cluster: OnceLock<Option<ClusterPeers>>,
     opened: Notify,
@@ -55,6 +57,7 @@ impl NamespaceNode {
             parser: config.parser,
             rooms: LocalRooms::new(config.max_rooms),
             log: config.connection_state_recovery.clone().map(RecoveryLog::new),
+            ordered_log: OnceLock::new(),
             cluster,
             opened: Notify::new(),
             next_ack: AtomicU64::new(0),
@@ -70,6 +73,12 @@ impl NamespaceNode {
     /// Sets the link to the other nodes.
     pub(super) fn connect(&self, link: Arc<dyn ClusterLink>) {
         self.rooms.set_link(&link);
+        if let Some((log, store)) = self.log.as_ref().zip(link.sessions()) {
+            let (settings, timeout) = (log.settings().clone(), link.request_timeout());
+            let log =
+                OrderedLog::new(&self.name, self.parser, settings, self.max_attachments, store, timeout);
+            let _ = self.ordered_log.set(Arc::new(log));
+        }
         let _ = self.cluster.set(Some(ClusterPeers::new(link)));
         self.opened.notify_waiters();
     }
@@ -99,6 +108,18 @@ impl NamespaceNode {
 
     pub(crate) fn log(&self) -> Option<&RecoveryLog> {
         self.log.as_ref()
+    }
+
+    /// Recovery with the store of the adapter. It replaces the log.
+    pub(crate) fn ordered_log(&self) -> Option<&Arc<OrderedLog>> {
+        self.ordered_log.get()
+    }
+
+    /// Records that all messages of the medium up to this position were handled.
+    pub(super) fn advance(&self, offset: &Offset) {
+        if let Some(log) = self.ordered_log() {
+            log.advance(offset);
+        }
     }
 
     /// The other nodes, if the link is open.
@@ -138,7 +159,7 @@ impl NamespaceNode {
     }
 
     /// Whether clients would accept the binary parts of an event.
-    pub(super) fn check_attachments(&self, event: &Event) -> Result<(), EmitError> {
+    pub(crate) fn check_attachments(&self, event: &Event) -> Result<(), EmitError> {
         Ok(TooManyAttachments::check(event.args().attachments().len(), self.max_attachments)?)
     }
 
@@ -177,16 +198,28 @@ impl NamespaceNode {
     }
 
     /// Sends to the selected sockets of this server. The event is encoded only if a socket may receive it;
-    /// with recovery enabled, with its offset.
+    /// with recovery enabled, with its offset: that of the medium, if the adapter has the store, or that of the log.
     pub(crate) fn deliver(
         &self,
         target: &Target,
         flags: Flags,
+        offset: Option<&Offset>,
         make: impl FnOnce(Option<&str>) -> Result<Prepared, EmitError>,
     ) -> Result<(), EmitError> {
         let mut delivered = None;
-        match &self.log {
-            Some(log) if !flags.volatile => log.emit(
+        let ordered = if self.log.is_some() { self.ordered_log() } else { None };
+        match (&self.log, ordered) {
+            (_, Some(ordered)) if offset.is_some() && !flags.volatile => {
+                let Some(offset) = offset else { return Ok(()) };
+                ordered.deliver(
+                    offset,
+                    target,
+                    || self.rooms.has_receivers(target),
+                    |offset| self.acceptable(make(Some(offset))?.compress(flags.compress)),
+                    |message| delivered = self.rooms.send(target, message, false),
+                )?;
+            }
+            (Some(log), None) if !flags.volatile => log.emit(
                 target,
                 || self.rooms.has_receivers(target),
                 |offset| self.acceptable(make(Some(offset))?.compress(flags.compress)),
@@ -215,9 +248,11 @@ impl NamespaceNode {
     ) -> Result<(), EmitError> {
         // Also for the clients of other nodes, if this one has none.
         self.check_attachments(&event)?;
-        self.deliver_event(target, flags, &event, note)?;
-        let message = || Message::Broadcast { target: target.clone(), flags, event, request: None };
-        Ok(self.publish(local_only, message).await?)
+        let Some(cluster) = self.cluster_for(local_only).await else {
+            return self.deliver_event(target, flags, &event, note, None);
+        };
+        let message = Message::Broadcast { target: target.clone(), flags, event, request: None };
+        self.apply_everywhere(cluster, message, note).await
     }
 
     /// Sends an event to the selected sockets of this server.
@@ -227,14 +262,20 @@ impl NamespaceNode {
         flags: Flags,
         event: &Event,
         note: Option<&Text>,
+        offset: Option<&Offset>,
     ) -> Result<(), EmitError> {
         if self.has_outgoing() {
             self.notify_outgoing(target, event);
         }
-        self.deliver(target, flags, |offset| {
+        self.deliver(target, flags, offset, |offset| {
             let message = encode::event(self.parser, &self.name, None, event.name(), event.args(), offset)?;
             Ok(encode::noted(message, note))
         })
+    }
+
+    /// The other nodes, unless the operation is local.
+    async fn cluster_for(&self, local_only: bool) -> Option<&ClusterPeers> {
+        if local_only || !self.is_clustered() { None } else { self.cluster_opened().await }
     }
 
     /// Budget for the acknowledgements of one broadcast.
@@ -249,9 +290,12 @@ impl NamespaceNode {
         rooms: &[Room],
         local_only: bool,
     ) -> Result<(), AdapterError> {
-        self.rooms.join_all(target, rooms);
-        self.publish(local_only, || Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() })
-            .await
+        let Some(cluster) = self.cluster_for(local_only).await else {
+            self.rooms.join_all(target, rooms);
+            return Ok(());
+        };
+        let message = Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() };
+        self.apply_everywhere(cluster, message, None).await.map_err(adapter_error)
     }
 
     /// Removes the selected sockets from rooms.
@@ -261,9 +305,12 @@ impl NamespaceNode {
         rooms: &[Room],
         local_only: bool,
     ) -> Result<(), AdapterError> {
-        self.rooms.leave_rooms(target, rooms);
-        self.publish(local_only, || Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() })
-            .await
+        let Some(cluster) = self.cluster_for(local_only).await else {
+            self.rooms.leave_rooms(target, rooms);
+            return Ok(());
+        };
+        let message = Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() };
+        self.apply_everywhere(cluster, message, None).await.map_err(adapter_error)
     }
 
     /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
@@ -273,8 +320,12 @@ impl NamespaceNode {
         close: bool,
         local_only: bool,
     ) -> Result<(), AdapterError> {
-        self.disconnect_here(target, close);
-        self.publish(local_only, || Message::DisconnectSockets { target: target.clone(), close }).await
+        let Some(cluster) = self.cluster_for(local_only).await else {
+            self.disconnect_here(target, close);
+            return Ok(());
+        };
+        let message = Message::DisconnectSockets { target: target.clone(), close };
+        self.apply_everywhere(cluster, message, None).await.map_err(adapter_error)
     }
 
     pub(super) fn disconnect_here(&self, target: &Target, close: bool) {
@@ -283,15 +334,8 @@ impl NamespaceNode {
         }
     }
 
-    /// Publishes a message to the other nodes, unless the operation is local.
-    pub(super) async fn publish(
-        &self,
-        local_only: bool,
-        message: impl FnOnce() -> Message,
-    ) -> Result<(), AdapterError> {
-        if local_only {
-            return Ok(());
-        }
+    /// Publishes a message to the other nodes.
+    pub(super) async fn publish(&self, message: impl FnOnce() -> Message) -> Result<(), AdapterError> {
         match self.cluster_opened().await {
             Some(cluster) => cluster.publish(&message()).await,
             None => Ok(()),
@@ -316,6 +360,14 @@ impl NamespaceNode {
         if let Some(cluster) = self.cluster_opened().await {
             cluster.close().await;
         }
+    }
+}
+
+/// The error of an operation that encodes nothing.
+fn adapter_error(error: EmitError) -> AdapterError {
+    match error {
+        EmitError::Adapter(error) => error,
+        error => AdapterError::new(error),
     }
 }
 

@@ -10,14 +10,16 @@ use socketio_cluster::{Message, NodeId, RequestId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::echoes::Echoes;
 use super::requests::{ExpectedReplies, PendingRequest, Reply, Requests, deadline};
-use super::{AdapterError, AdapterHealth, ClusterGap, ClusterLink, ClusterStats, Presence};
+use super::{AdapterError, AdapterHealth, ClusterGap, ClusterLink, ClusterStats, EchoId, Presence};
 use crate::trace;
 
 /// The other nodes of a cluster, for one namespace.
 pub(super) struct ClusterPeers {
     link: Arc<dyn ClusterLink>,
     requests: Requests,
+    echoes: Echoes,
     nodes: Mutex<HashMap<NodeId, Instant>>,
     /// Time of this node's last message.
     last_published: Mutex<Instant>,
@@ -44,6 +46,7 @@ impl ClusterPeers {
             health: link.health(),
             link,
             requests: Requests::default(),
+            echoes: Echoes::default(),
             nodes: Mutex::default(),
             last_published: Mutex::new(Instant::now()),
             open_replies: AtomicUsize::new(0),
@@ -57,6 +60,25 @@ impl ClusterPeers {
     pub(super) async fn publish(&self, message: &Message) -> Result<(), AdapterError> {
         *self.last_published.lock() = Instant::now();
         self.link.publish(message).await
+    }
+
+    /// Whether the message is applied on this node when the medium returns it.
+    pub(super) fn echoes(&self, message: &Message) -> bool {
+        self.link.echoes(message) && self.health.borrow().is_connected()
+    }
+
+    /// The operations that wait for their echoes.
+    pub(super) fn pending_echoes(&self) -> &Echoes {
+        &self.echoes
+    }
+
+    pub(super) async fn publish_echoed(&self, message: &Message, echo: EchoId) -> Result<(), AdapterError> {
+        *self.last_published.lock() = Instant::now();
+        self.link.publish_echoed(message, echo).await
+    }
+
+    pub(super) fn echo_timeout(&self) -> Duration {
+        self.link.echo_timeout()
     }
 
     /// Opens a request that all other nodes must answer.
@@ -98,6 +120,8 @@ impl ClusterPeers {
             nodes: self.nodes().len(),
             open_requests: self.requests.len(),
             open_replies: self.open_replies.load(Ordering::Relaxed),
+            pending_echoes: self.echoes.len(),
+            missed_echoes: self.echoes.missed(),
             gaps: self.gaps.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
         }

@@ -17,7 +17,7 @@ use crate::trace;
 impl NamespaceNode {
     /// Sends an event to the other servers.
     pub(crate) async fn server_side_emit(&self, event: Event) -> Result<(), AdapterError> {
-        self.publish(false, || Message::ServerSideEmit { event, request: None }).await
+        self.publish(|| Message::ServerSideEmit { event, request: None }).await
     }
 
     /// Sends an event to the other servers and gathers their answers.

@@ -1,5 +1,7 @@
 //! Joining a namespace: search, middlewares, and the answer to the client.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,7 +13,7 @@ use crate::encode;
 use crate::error::ConnectError;
 use crate::id::{NoRandomness, random_id};
 use crate::namespace::registry::{NamespaceRegistry, Occupancy, Search};
-use crate::recovery::PendingRecovery;
+use crate::recovery::{NotRecovered, PendingRecovery};
 use crate::socket::handshake::Handshake;
 use crate::socket::{ConnectContext, Handlers, MiddlewareFuture, Siblings, Socket, Start};
 
@@ -28,10 +30,16 @@ pub(crate) struct PendingJoin {
 
 enum Stage {
     Searching(Search),
+    /// The store of the cluster looks up the session of a client that returns.
+    Restoring(Occupancy, Restoring),
     Middlewares(MiddlewareRun),
+    /// No id could be made.
+    Failed(NoRandomness),
     /// The outcome was returned.
     Done,
 }
+
+type Restoring = Pin<Box<dyn Future<Output = Result<PendingRecovery, NotRecovered>> + Send>>;
 
 /// The middlewares of the namespace, called one after the other.
 struct MiddlewareRun {
@@ -98,13 +106,18 @@ impl PendingJoin {
                 self.stage = Stage::Done;
                 return Poll::Ready(JoinOutcome::Refused(ConnectError::new("Invalid namespace")));
             };
-            self.stage = match self.start_middlewares(occupancy) {
-                Ok(run) => Stage::Middlewares(run),
-                Err(error) => {
-                    self.stage = Stage::Done;
-                    return Poll::Ready(JoinOutcome::Refused(ConnectError::new(error.to_string())));
-                }
-            };
+            self.stage = self.start_recovery(occupancy);
+        }
+        if let Stage::Restoring(_, restoring) = &mut self.stage {
+            let Poll::Ready(recovery) = restoring.as_mut().poll(cx) else { return Poll::Pending };
+            if let Stage::Restoring(occupancy, _) = std::mem::replace(&mut self.stage, Stage::Done) {
+                self.stage = self.start_middlewares(occupancy, Some(recovery));
+            }
+        }
+        if let Stage::Failed(error) = &self.stage {
+            let error = ConnectError::new(error.to_string());
+            self.stage = Stage::Done;
+            return Poll::Ready(JoinOutcome::Refused(error));
         }
         let Stage::Middlewares(run) = &mut self.stage else { return Poll::Pending };
         let result = match run.poll(cx) {
@@ -135,11 +148,38 @@ impl PendingJoin {
         })
     }
 
-    fn start_middlewares(&self, occupancy: Occupancy) -> Result<MiddlewareRun, NoRandomness> {
+    /// Looks up the session of a client that returns: in the log at once, in the store of the cluster later.
+    fn start_recovery(&self, occupancy: Occupancy) -> Stage {
+        let node = &occupancy.namespace.namespace_state().node;
+        let recovery = node.log().zip(recovery_request(&self.handshake));
+        match (recovery, node.ordered_log()) {
+            (Some((_, RecoveryRequest { pid, offset })), Some(ordered)) => {
+                let restoring = Arc::clone(ordered).restore(pid, offset);
+                Stage::Restoring(occupancy, Box::pin(restoring))
+            }
+            (Some((log, request)), None) => {
+                let claimed = log.claim(&request.pid, &request.offset);
+                self.start_middlewares(occupancy, Some(claimed))
+            }
+            (None, _) => self.start_middlewares(occupancy, None),
+        }
+    }
+
+    fn start_middlewares(
+        &self,
+        occupancy: Occupancy,
+        recovery: Option<Result<PendingRecovery, NotRecovered>>,
+    ) -> Stage {
+        self.middlewares(occupancy, recovery).map_or_else(Stage::Failed, Stage::Middlewares)
+    }
+
+    fn middlewares(
+        &self,
+        occupancy: Occupancy,
+        recovery: Option<Result<PendingRecovery, NotRecovered>>,
+    ) -> Result<MiddlewareRun, NoRandomness> {
         let namespace = occupancy.namespace.namespace_state();
-        let recovery = namespace.node.log().zip(recovery_request(&self.handshake));
-        let (pending, outcome) = match recovery.map(|(log, request)| log.claim(&request.pid, &request.offset))
-        {
+        let (pending, outcome) = match recovery {
             Some(Ok(pending)) => (Some(pending), None),
             Some(Err(reason)) => (None, Some(reason)),
             None => (None, None),
@@ -165,8 +205,20 @@ impl PendingJoin {
 
     /// Cancels the join, because the client has disconnected.
     pub(crate) fn give_up(self) {
-        if let Stage::Middlewares(run) = self.stage {
-            run.give_up();
+        match self.stage {
+            Stage::Middlewares(run) => run.give_up(),
+            // The session may have been taken out of the store already, so it has to be put back.
+            Stage::Restoring(occupancy, restoring) => {
+                let ordered = occupancy.namespace.namespace_state().node.ordered_log().cloned();
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        if let Some((ordered, pending)) = ordered.zip(restoring.await.ok()) {
+                            ordered.put_back(&pending);
+                        }
+                    });
+                }
+            }
+            Stage::Searching(_) | Stage::Failed(_) | Stage::Done => {}
         }
     }
 }
@@ -219,8 +271,11 @@ impl Admission {
     /// Cancels the join, because the client has disconnected or was refused. A recovery may be tried again.
     pub(crate) fn give_up(self) {
         self.socket.give_up();
-        if let Some((log, pending)) = self.socket.namespace_state().node.log().zip(self.pending) {
-            log.put_back(pending);
+        let (node, Some(pending)) = (&self.socket.namespace_state().node, self.pending) else { return };
+        match (node.ordered_log(), node.log()) {
+            (Some(ordered), _) => ordered.put_back(&pending),
+            (None, Some(log)) => log.put_back(pending),
+            (None, None) => {}
         }
     }
 }

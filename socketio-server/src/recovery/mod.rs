@@ -4,6 +4,10 @@
 //! sent to the connected sockets, and is kept for the disconnected ones, all under one lock. Offsets
 //! therefore grow for every client, and no event is lost between disconnection and recovery.
 
+mod direct;
+mod ordered;
+mod store;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -12,6 +16,11 @@ use std::time::Instant;
 use engineio::Prepared;
 use engineio::sync::{Mutex, hold_wakeups};
 
+pub use self::direct::EchoId;
+pub(crate) use self::direct::{DirectQueue, DirectTicket};
+pub(crate) use self::ordered::OrderedLog;
+use self::ordered::Watch;
+pub use self::store::{BoxFuture, MissedEvent, Restored, SessionStore, StoredSession};
 use crate::config::Recovery;
 use crate::id::log_id;
 use crate::rooms::{Room, Target};
@@ -25,6 +34,8 @@ pub enum NotRecovered {
     UnknownSession,
     /// The events since the offset are not all kept, or the offset is from another log.
     UnknownOffset,
+    /// The store of the cluster did not answer in time, or this server did not receive the latest events from it.
+    Unavailable,
 }
 
 impl fmt::Display for NotRecovered {
@@ -32,6 +43,7 @@ impl fmt::Display for NotRecovered {
         f.write_str(match self {
             Self::UnknownSession => "the session is unknown or has expired",
             Self::UnknownOffset => "some events since the offset are no longer kept",
+            Self::Unavailable => "the store of sessions cannot be reached",
         })
     }
 }
@@ -53,6 +65,14 @@ pub(crate) struct PendingRecovery {
     /// The number of the next event to examine.
     next: u64,
     left: Instant,
+    /// The deliveries meanwhile, if the events come from the store of the cluster.
+    watch: Option<Watch>,
+}
+
+impl PendingRecovery {
+    fn from_store(away: AwaySocket, missed: Vec<Prepared>, watch: Watch) -> Self {
+        Self { away, missed, next: 0, left: Instant::now(), watch: Some(watch) }
+    }
 }
 
 /// The recovery log of one namespace.
@@ -126,6 +146,11 @@ impl RecoveryLog {
         state.trim(self.settings.max_sessions);
     }
 
+    /// Whether the socket with this `pid` is disconnected and may be recovered.
+    pub(crate) fn is_away(&self, pid: &str) -> bool {
+        self.state.lock().away.contains_key(pid)
+    }
+
     /// Starts the recovery of a client by its `pid` and its last offset.
     pub(crate) fn claim(&self, pid: &str, offset: &str) -> Result<PendingRecovery, NotRecovered> {
         let mut state = self.state.lock();
@@ -136,7 +161,7 @@ impl RecoveryLog {
             Some(seen) if seen < state.next() && seen + 1 >= state.first => seen + 1,
             _ => return Err(NotRecovered::UnknownOffset),
         };
-        let mut pending = PendingRecovery { away, missed: Vec::new(), next, left };
+        let mut pending = PendingRecovery { away, missed: Vec::new(), next, left, watch: None };
         state.catch_up(&mut pending);
         Ok(pending)
     }

@@ -2,8 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
+use socketio_cluster::{Flags, Message};
 use socketio_events::emit::{EmitOptions, EmitTo, EmitWhenReady};
 use socketio_parser::{RawArgs, ToArgs};
 use tokio::sync::oneshot;
@@ -12,6 +14,7 @@ use super::Socket;
 use crate::acks::{AckRefused, AckWaiter};
 use crate::encode;
 use crate::error::{AckError, EmitError};
+use crate::recovery::DirectQueue;
 use crate::rooms::Target;
 
 /// Emit to one socket: see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`].
@@ -35,23 +38,33 @@ impl EmitTo for Socket {
         if node.has_outgoing() {
             self.notify_outgoing(&event);
         }
-        // A recoverable event needs an offset and is kept, like a broadcast.
-        if !self.is_connected() {
+        // A recoverable event needs an offset and is kept, like a broadcast, also while the client is away.
+        let has_left = !self.is_connected();
+        if has_left && !self.is_away() {
             return Err(engineio::SendError::Closed.into());
         }
         let target = Target { rooms: vec![self.shared_id()], except: Vec::new() };
+        if node.ordered_log().is_some() {
+            let mut flags = Flags::default();
+            flags.compress = options.compress;
+            node.check_attachments(&event)?;
+            let message = Message::Broadcast { target, flags, event, request: None };
+            return node.emit_in_order(message, &self.direct_queue(), has_left);
+        }
         let mut sent = Ok(());
         log.emit(
             &target,
-            || true,
+            || !has_left,
             |offset| {
                 let (name, args) = (event.name(), event.args());
                 let message = encode::event(node.parser(), node.name(), None, name, args, Some(offset))?;
                 node.acceptable(message.compress(options.compress))
             },
             |message| {
-                let message = self.convert(message).map_err(EmitError::from);
-                sent = message.and_then(|message| self.send_prepared(message, false));
+                if !has_left {
+                    let message = self.convert(message).map_err(EmitError::from);
+                    sent = message.and_then(|message| self.send_prepared(message, false));
+                }
             },
         )?;
         sent
@@ -122,8 +135,43 @@ impl Socket {
         self.notify_outgoing_args(event, args)?;
         let node = &self.namespace_state().node;
         let message = encode::event(self.parser(), node.name(), ack_id, event, args, None)?;
-        let message = self.finish(node.acceptable(message)?)?;
-        self.send_prepared(message.compress(options.compress), options.volatile)
+        let message = self.finish(node.acceptable(message)?)?.compress(options.compress);
+        match self.direct() {
+            // Earlier emits may be on their way through the medium of the cluster.
+            Some(direct) if self.is_connected() => Ok(direct.send(message, options.volatile)?),
+            _ => self.send_prepared(message, options.volatile),
+        }
+    }
+
+    /// Whether the client has disconnected and may be recovered.
+    fn is_away(&self) -> bool {
+        let node = &self.namespace_state().node;
+        let Some((pid, since)) = self.away() else { return false };
+        match (node.ordered_log(), node.log()) {
+            (Some(ordered), _) => since < ordered.settings().max_disconnection_duration,
+            (None, Some(log)) => log.is_away(&pid),
+            (None, None) => false,
+        }
+    }
+
+    /// The order of emits to this socket, if some went through the medium of the cluster.
+    fn direct(&self) -> Option<Arc<DirectQueue>> {
+        self.namespace_state().node.ordered_log()?;
+        self.extras(|extras| extras.direct.clone())?
+    }
+
+    fn direct_queue(&self) -> Arc<DirectQueue> {
+        let make = || Arc::new(DirectQueue::new(self.session().clone()));
+        self.direct().unwrap_or_else(|| {
+            self.change_extras(|extras| Arc::clone(extras.direct.get_or_insert_with(make)))
+        })
+    }
+
+    /// Delivers the emits that are on their way through the medium of the cluster, before the socket is disconnected.
+    pub(super) fn finish_direct(&self) {
+        if let Some(direct) = self.direct() {
+            self.namespace_state().node.apply_now(direct.on_their_way());
+        }
     }
 
     fn notify_outgoing_args<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {

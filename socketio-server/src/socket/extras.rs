@@ -7,6 +7,7 @@ use socketio_events::table::{HandlerId, Table};
 use socketio_parser::{Event, RawArgs};
 
 use super::{EventContext, Socket};
+use crate::recovery::DirectQueue;
 use crate::socket::EventMiddleware;
 
 /// Listener of outgoing events, with name and arguments.
@@ -18,6 +19,8 @@ pub(crate) struct SocketExtras {
     pub(crate) handlers: Table<EventContext>,
     pub(crate) middlewares: Vec<EventMiddleware>,
     outgoing: Vec<(HandlerId, OutgoingListener)>,
+    /// The emits to this socket that are on their way through the medium of the cluster.
+    pub(super) direct: Option<Arc<DirectQueue>>,
 }
 
 impl Socket {

@@ -128,9 +128,10 @@ impl Socket {
             }
             connected
         };
-        let admitted = match log {
-            Some(log) => log.admit(pending, enter),
-            None => enter(Ok(None), &[]),
+        let admitted = match (log, self.0.namespace.node.ordered_log()) {
+            (_, Some(ordered)) => ordered.admit(pending, enter),
+            (Some(log), None) => log.admit(pending, enter),
+            (None, None) => enter(Ok(None), &[]),
         };
         let rooms = &self.0.namespace.node.rooms;
         if admitted {
@@ -142,7 +143,7 @@ impl Socket {
 
     /// Ends a socket that never connected: a middleware refused the client, or the client has disconnected.
     pub(crate) fn give_up(&self) {
-        self.0.state.disconnect();
+        self.0.state.disconnect(false);
         self.drop_extras();
     }
 
@@ -213,7 +214,7 @@ impl Socket {
         for call in handlers.disconnecting.calls() {
             self.detach(|| call(context()));
         }
-        let Some(membership) = self.0.state.disconnect() else { return };
+        let Some(membership) = self.0.state.disconnect(reason.is_recoverable()) else { return };
         self.drop_extras();
         self.leave_rooms(&membership, reason);
         self.0.acks.close();
@@ -271,7 +272,10 @@ impl Socket {
                     data: self.0.data.copy(),
                 });
                 let mut events = RoomEvents::default();
-                log.leave(away, || events = local.remove(key));
+                match self.0.namespace.node.ordered_log() {
+                    Some(ordered) => ordered.leave(away, || events = local.remove(key)),
+                    None => log.leave(away, || events = local.remove(key)),
+                }
                 events
             }
         };

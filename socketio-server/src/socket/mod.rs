@@ -309,6 +309,7 @@ impl Socket {
             self.0.session.close();
         } else {
             self.leave_after(DisconnectReason::ServerNamespaceDisconnect, || {
+                self.finish_direct();
                 let node = &self.0.namespace.node;
                 let packet = encode::disconnect(self.parser(), node.name());
                 if let Ok(packet) = packet.and_then(|packet| self.finish(packet)) {
@@ -359,6 +360,10 @@ impl Socket {
 
     pub(crate) fn namespace_state(&self) -> &Arc<NamespaceState> {
         &self.0.namespace
+    }
+
+    fn away(&self) -> Option<(Arc<str>, Duration)> {
+        self.0.state.away()
     }
 
     pub(crate) fn acks(&self) -> &PendingAcks {

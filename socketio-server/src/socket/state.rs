@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
 
@@ -26,7 +27,10 @@ enum State {
     /// again.
     Leaving(Membership),
     /// The socket has left its namespace, or was never admitted. This state is final.
-    Disconnected,
+    Disconnected {
+        /// The secret for a recovery and the time of the disconnection, if the client may be recovered.
+        away: Option<(Arc<str>, Instant)>,
+    },
 }
 
 /// Data of a connected socket.
@@ -71,10 +75,10 @@ impl State {
     /// Whether `next` may follow this state.
     fn allows(&self, next: &Self) -> bool {
         match self {
-            Self::Joining { .. } => matches!(next, Self::Connected(_) | Self::Disconnected),
+            Self::Joining { .. } => matches!(next, Self::Connected(_) | Self::Disconnected { .. }),
             Self::Connected(_) => matches!(next, Self::Leaving(_)),
-            Self::Leaving(_) => matches!(next, Self::Disconnected),
-            Self::Disconnected => false,
+            Self::Leaving(_) => matches!(next, Self::Disconnected { .. }),
+            Self::Disconnected { .. } => false,
         }
     }
 }
@@ -102,7 +106,7 @@ impl SocketState {
 
     /// Whether the socket has left, or was never admitted.
     pub(super) fn is_disconnected(&self) -> bool {
-        matches!(self.inner.lock().state, State::Disconnected)
+        matches!(self.inner.lock().state, State::Disconnected { .. })
     }
 
     pub(super) fn recovery(&self) -> RecoveryOutcome {
@@ -124,7 +128,7 @@ impl SocketState {
             State::Connected(Membership { member, .. }) | State::Leaving(Membership { member, .. }) => {
                 Some(*member)
             }
-            State::Disconnected => None,
+            State::Disconnected { .. } => None,
         }
     }
 
@@ -145,12 +149,26 @@ impl SocketState {
         self.transition(&mut inner.state, State::Leaving(membership)).is_some()
     }
 
-    /// Ends the socket. Returns its membership if it was leaving.
-    pub(super) fn disconnect(&self) -> Option<Membership> {
+    /// Ends the socket. Returns its membership if it was leaving. `is_recoverable` says whether its client may be
+    /// recovered.
+    pub(super) fn disconnect(&self, is_recoverable: bool) -> Option<Membership> {
         let mut inner = self.inner.lock();
-        match self.transition(&mut inner.state, State::Disconnected)? {
+        let pid = match &inner.state {
+            State::Leaving(membership) if is_recoverable => membership.pid.clone(),
+            _ => None,
+        };
+        let away = pid.map(|pid| (pid, Instant::now()));
+        match self.transition(&mut inner.state, State::Disconnected { away })? {
             State::Leaving(membership) => Some(membership),
-            State::Joining { .. } | State::Connected(_) | State::Disconnected => None,
+            State::Joining { .. } | State::Connected(_) | State::Disconnected { .. } => None,
+        }
+    }
+
+    /// The secret for a recovery, and the time since the disconnection, of a socket whose client may be recovered.
+    pub(super) fn away(&self) -> Option<(Arc<str>, Duration)> {
+        match &self.inner.lock().state {
+            State::Disconnected { away: Some((pid, since)) } => Some((Arc::clone(pid), since.elapsed())),
+            _ => None,
         }
     }
 }
@@ -174,20 +192,26 @@ mod tests {
         assert!(!state.leave(), "not connected yet");
         assert!(connect(&state) && state.is_connected());
         assert!(!connect(&state), "connected already");
-        assert_eq!(state.disconnect(), None, "it has to leave first");
+        assert_eq!(state.disconnect(false), None, "it has to leave first");
         assert!(state.leave() && state.is_connected(), "still connected for the handlers");
         assert!(!state.leave(), "leaving already");
         let membership = Membership { member: test_key(), pid: Some("pid".into()) };
-        assert_eq!(state.disconnect(), Some(membership));
+        assert_eq!(state.disconnect(true), Some(membership));
+        assert_eq!(state.away().map(|(pid, _)| pid).as_deref(), Some("pid"));
         assert!(!state.is_connected() && state.is_disconnected());
-        assert!(!connect(&state) && !state.leave() && state.disconnect().is_none(), "the state is final");
+        assert!(
+            !connect(&state) && !state.leave() && state.disconnect(false).is_none(),
+            "the state is final"
+        );
     }
 
     #[test]
     fn a_refused_socket_never_connects() {
         let state = socket();
-        assert_eq!(state.disconnect(), None);
-        assert!(state.is_disconnected() && !connect(&state) && !state.is_connected());
+        assert_eq!(state.disconnect(true), None);
+        assert!(
+            state.away().is_none() && state.is_disconnected() && !connect(&state) && !state.is_connected()
+        );
     }
 
     #[test]
@@ -199,7 +223,7 @@ mod tests {
             test_key()
         }));
         assert_eq!(state.member_or(|_| panic!("no early rooms any more")), Some(test_key()));
-        assert!(state.leave() && state.disconnect().is_some());
+        assert!(state.leave() && state.disconnect(false).is_some());
         assert_eq!(state.member_or(|_| panic!("no rooms any more")), None);
     }
 }

@@ -10,6 +10,9 @@ mod nodes;
 mod requests;
 mod room_events;
 mod sockets;
+mod stream;
+mod streamed;
+mod streamed_recovery;
 
 use socketio_server::{Server, ServerBuilder};
 use tests::raw::{WebSocket, until};

@@ -1,0 +1,152 @@
+//! Operations on the sockets of all nodes: applied at once and published, or applied when the medium returns them.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use engineio::Text;
+use socketio_cluster::{AdapterErrorKind, Message, Offset};
+
+use super::AdapterError;
+use super::echoes::{Applied, Operation};
+use super::node::NamespaceNode;
+use super::peers::ClusterPeers;
+use crate::error::EmitError;
+use crate::recovery::{DirectQueue, EchoId};
+use crate::trace;
+
+impl NamespaceNode {
+    /// Applies an operation to the sockets of all nodes. Where the medium orders it, the sockets of this node get it
+    /// when the medium returns it, so that all nodes apply it in the same order.
+    pub(super) async fn apply_everywhere(
+        &self,
+        cluster: &ClusterPeers,
+        message: Message,
+        note: Option<&Text>,
+    ) -> Result<(), EmitError> {
+        if !cluster.echoes(&message) {
+            self.apply(&message, note, None)?;
+            return Ok(cluster.publish(&message).await?);
+        }
+        let operation = Arc::new(Operation { message, note: note.cloned() });
+        match cluster.pending_echoes().expect(&operation, None) {
+            Some((id, applied)) => ExpectedEcho { node: self, id, applied }.publish(&operation).await,
+            None => {
+                self.apply(&operation.message, note, None)?;
+                Ok(cluster.publish(&operation.message).await?)
+            }
+        }
+    }
+
+    /// The same for an emit to one socket of this node, without waiting. A socket that has left gets the event when it
+    /// is recovered.
+    pub(crate) fn emit_in_order(
+        self: &Arc<Self>,
+        message: Message,
+        queue: &Arc<DirectQueue>,
+        has_left: bool,
+    ) -> Result<(), EmitError> {
+        let cluster = self.cluster().filter(|cluster| cluster.echoes(&message));
+        let operation = Arc::new(Operation { message, note: None });
+        let expected = cluster.and_then(|cluster| cluster.pending_echoes().expect(&operation, Some(queue)));
+        let Some((id, applied)) = expected else {
+            if has_left {
+                let why = "the event cannot be kept for the recovery of the client";
+                return Err(AdapterError::of_kind(AdapterErrorKind::Down, why).into());
+            }
+            return self.apply(&operation.message, None, None);
+        };
+        let echo = ExpectedEcho { node: Arc::clone(self), id, applied };
+        let mut publishing = Box::pin(async move {
+            if let Err(error) = echo.publish(&operation).await {
+                trace::publish_failed("event", &error);
+            }
+        });
+        // The first poll decides about the order. Without a runtime the event is applied when the future is dropped.
+        if publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(publishing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles an operation of this node that the medium has returned.
+    pub(super) fn echoed(&self, echo: EchoId, offset: &Offset) {
+        self.apply_pending(echo, Some(offset));
+        self.advance(offset);
+    }
+
+    /// Applies pending operations at once, without their echoes.
+    pub(crate) fn apply_now(&self, echoes: impl IntoIterator<Item = EchoId>) {
+        for echo in echoes {
+            self.apply_pending(echo, None);
+        }
+    }
+
+    /// Applies a pending operation. `false` if it was applied before.
+    fn apply_pending(&self, echo: EchoId, offset: Option<&Offset>) -> bool {
+        let taken = self.cluster().and_then(|cluster| cluster.pending_echoes().take(echo));
+        let Some(taken) = taken else { return false };
+        let result = self.apply(&taken.operation.message, taken.operation.note.as_ref(), offset);
+        taken.finish(result);
+        true
+    }
+
+    /// Applies an operation to the sockets of this node.
+    pub(super) fn apply(
+        &self,
+        message: &Message,
+        note: Option<&Text>,
+        offset: Option<&Offset>,
+    ) -> Result<(), EmitError> {
+        match message {
+            Message::Broadcast { target, flags, event, request: None } => {
+                self.deliver_event(target, *flags, event, note, offset)?;
+            }
+            Message::SocketsJoin { target, rooms } => self.rooms.join_all(target, rooms),
+            Message::SocketsLeave { target, rooms } => self.rooms.leave_rooms(target, rooms),
+            Message::DisconnectSockets { target, close } => self.disconnect_here(target, *close),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// An operation whose echo is expected. If this is dropped, also with a cancelled future, the operation is applied
+/// without it, and a later echo is skipped.
+struct ExpectedEcho<N: Deref<Target = NamespaceNode>> {
+    node: N,
+    id: EchoId,
+    applied: Applied,
+}
+
+impl<N: Deref<Target = NamespaceNode>> ExpectedEcho<N> {
+    /// Publishes the operation and waits until it is applied: when the medium returns it, or when that fails or takes
+    /// too long.
+    async fn publish(mut self, operation: &Operation) -> Result<(), EmitError> {
+        let Some(cluster) = self.node.cluster() else { return Ok(()) };
+        let published = cluster.publish_echoed(&operation.message, self.id).await;
+        let in_time = match &published {
+            Ok(()) => tokio::time::timeout(cluster.echo_timeout(), &mut self.applied).await.ok(),
+            Err(_) => None,
+        };
+        match (in_time, published) {
+            (Some(Ok(result)), _) => result,
+            (_, published) => {
+                if self.node.apply_pending(self.id, None) {
+                    cluster.pending_echoes().count_missed();
+                    return Ok(published?);
+                }
+                // The echo came in spite of the error, so the message is in the medium.
+                self.applied.try_recv().unwrap_or(Ok(()))
+            }
+        }
+    }
+}
+
+impl<N: Deref<Target = NamespaceNode>> Drop for ExpectedEcho<N> {
+    fn drop(&mut self) {
+        self.node.apply_pending(self.id, None);
+    }
+}

@@ -1,0 +1,340 @@
+//! Recovery with the medium of the cluster: events have the offsets of the medium, and the missed ones come from there.
+//!
+//! A client that returns gets the events up to a position from the store, and the later ones from this node. In between
+//! is a gap: this node may have handled later messages already, or not yet all of the earlier ones. While clients are
+//! being restored, this node therefore keeps the events that it delivers; a client is admitted when this node has
+//! reached the position of the store, under the lock that orders the deliveries, with the kept events after it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engineio::Prepared;
+use engineio::sync::{Mutex, hold_wakeups};
+use socketio_cluster::Offset;
+use socketio_parser::Parser;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::store::{MissedEvent, Restored, SessionStore, StoredSession};
+use super::{AwaySocket, NotRecovered, PendingRecovery};
+use crate::config::Recovery;
+use crate::encode;
+use crate::rooms::Target;
+use crate::socket_data::SocketData;
+use crate::trace;
+
+/// Recovery of one namespace with the store of the adapter.
+pub(crate) struct OrderedLog {
+    namespace: Arc<str>,
+    parser: Parser,
+    settings: Recovery,
+    /// Events with more binary parts are for no client.
+    max_attachments: usize,
+    store: Arc<dyn SessionStore>,
+    /// Maximum wait for the store, and then for this node to reach its position.
+    timeout: Duration,
+    state: Mutex<State>,
+    moved: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The position up to which this node has handled all messages.
+    position: u128,
+    /// Number of clients that are being restored. While it is 0, nothing is kept.
+    watches: usize,
+    kept: VecDeque<Kept>,
+    bytes: usize,
+    /// The last event that was kept and removed again, as it exceeded the size limit.
+    lost_to: u128,
+}
+
+struct Kept {
+    position: u128,
+    target: Target,
+    message: Prepared,
+    bytes: usize,
+}
+
+/// Keeps the deliveries of this node since its creation.
+pub(super) struct Watch {
+    log: Arc<OrderedLog>,
+    /// The position up to which the store has read.
+    read_to: u128,
+}
+
+impl OrderedLog {
+    pub(crate) fn new(
+        namespace: &Arc<str>,
+        parser: Parser,
+        settings: Recovery,
+        max_attachments: usize,
+        store: Arc<dyn SessionStore>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            namespace: Arc::clone(namespace),
+            parser,
+            settings,
+            max_attachments,
+            store,
+            timeout,
+            state: Mutex::default(),
+            moved: Notify::new(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Recovery {
+        &self.settings
+    }
+
+    /// Delivers a message with its offset. Nothing is encoded if no socket is selected and none is being restored.
+    pub(crate) fn deliver<E>(
+        &self,
+        offset: &Offset,
+        target: &Target,
+        has_receivers: impl FnOnce() -> bool,
+        make: impl FnOnce(&str) -> Result<Prepared, E>,
+        deliver: impl FnOnce(&Prepared),
+    ) -> Result<(), E> {
+        let _held = hold_wakeups();
+        let mut state = self.state.lock();
+        let is_watched = state.watches > 0;
+        if is_watched || has_receivers() {
+            let message = make(offset.as_str())?;
+            deliver(&message);
+            if is_watched {
+                state.keep(offset.number(), target, message, self.settings.max_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that this node has handled all messages up to this position.
+    pub(crate) fn advance(&self, offset: &Offset) {
+        {
+            let mut state = self.state.lock();
+            state.position = state.position.max(offset.number());
+        }
+        self.moved.notify_waiters();
+    }
+
+    /// Runs `leave`, which removes a socket from its rooms, and keeps the socket if it may be recovered.
+    pub(crate) fn leave(self: &Arc<Self>, away: Option<AwaySocket>, leave: impl FnOnce()) {
+        {
+            let _held = hold_wakeups();
+            let _ordered = self.state.lock();
+            leave();
+        }
+        if let Some(away) = away {
+            self.persist(&away);
+        }
+    }
+
+    /// Restores a client by its `pid` and its last offset.
+    pub(crate) async fn restore(
+        self: Arc<Self>,
+        pid: String,
+        offset: String,
+    ) -> Result<PendingRecovery, NotRecovered> {
+        let mut watch = Watch::new(&self);
+        let deadline = Instant::now() + self.timeout;
+        let restored = timeout_at(deadline, self.store.restore(&pid, &offset)).await;
+        let restored = restored.map_err(|_| NotRecovered::Unavailable)??;
+        watch.read_to = restored.read_to.number();
+        if timeout_at(deadline, self.reached(watch.read_to)).await.is_err() {
+            return Err(NotRecovered::Unavailable);
+        }
+        self.pending(restored, watch)
+    }
+
+    async fn reached(&self, position: u128) {
+        loop {
+            // Created before the check, so that a notification in between is not missed.
+            let moved = self.moved.notified();
+            if self.state.lock().position >= position {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    fn pending(&self, restored: Restored, watch: Watch) -> Result<PendingRecovery, NotRecovered> {
+        let StoredSession { sid, pid, mut rooms, data } = restored.session;
+        let sid: Arc<str> = sid.into();
+        if !rooms.contains(&sid) {
+            rooms.insert(0, Arc::clone(&sid));
+        }
+        let mut missed = Vec::new();
+        let is_missed = |event: &&MissedEvent| {
+            event.event.args().attachments().len() <= self.max_attachments && event.target.matches(&rooms)
+        };
+        for event in restored.missed.iter().filter(is_missed) {
+            let (name, args, offset) = (event.event.name(), event.event.args(), event.offset.as_str());
+            let message = encode::event(self.parser, &self.namespace, None, name, args, Some(offset));
+            // An event that cannot be encoded is lost, and the client must not take the rest for all.
+            missed.push(message.map_err(|_| NotRecovered::UnknownOffset)?);
+        }
+        let kept_data = SocketData::default();
+        kept_data.replace(data);
+        let away = AwaySocket { sid, pid: pid.into(), rooms, data: kept_data };
+        Ok(PendingRecovery::from_store(away, missed, watch))
+    }
+
+    /// Runs `admit`, which adds the socket to its rooms, with all missed events. `Err` means that a part of them is lost.
+    pub(crate) fn admit<R>(
+        &self,
+        pending: Option<PendingRecovery>,
+        admit: impl FnOnce(Result<Option<PendingRecovery>, NotRecovered>, &[Prepared]) -> R,
+    ) -> R {
+        let _held = hold_wakeups();
+        let Some(mut pending) = pending else {
+            let _ordered = self.state.lock();
+            return admit(Ok(None), &[]);
+        };
+        // The watch is dropped after the lock is released, because it locks too.
+        let watch = pending.watch.take();
+        let state = self.state.lock();
+        let read_to = watch.as_ref().map_or(0, |watch| watch.read_to);
+        if state.lost_to > read_to {
+            return admit(Err(NotRecovered::UnknownOffset), &[]);
+        }
+        let mut missed = std::mem::take(&mut pending.missed);
+        let later = state.kept.iter().filter(|kept| kept.position > read_to);
+        let later = later.filter(|kept| kept.target.matches(&pending.away.rooms));
+        missed.extend(later.map(|kept| kept.message.clone()));
+        admit(Ok(Some(pending)), &missed)
+    }
+
+    /// Returns a recovery that a middleware refused, or whose client has disconnected. The client may try again.
+    pub(crate) fn put_back(self: &Arc<Self>, pending: &PendingRecovery) {
+        self.persist(&pending.away);
+    }
+
+    fn persist(self: &Arc<Self>, away: &AwaySocket) {
+        let session = StoredSession {
+            sid: away.sid.to_string(),
+            pid: away.pid.to_string(),
+            rooms: away.rooms.clone(),
+            data: away.data.to_value(),
+        };
+        // Without a runtime no message can be sent, and the session is lost.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let log = Arc::clone(self);
+        runtime.spawn(async move {
+            if let Err(error) = log.store.persist(session).await {
+                trace::publish_failed("session", &error);
+            }
+        });
+    }
+}
+
+impl Watch {
+    fn new(log: &Arc<OrderedLog>) -> Self {
+        log.state.lock().watches += 1;
+        Self { log: Arc::clone(log), read_to: 0 }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut state = self.log.state.lock();
+        state.watches -= 1;
+        if state.watches == 0 {
+            (state.kept, state.bytes, state.lost_to) = (VecDeque::new(), 0, 0);
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("read_to", &self.read_to).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn keep(&mut self, position: u128, target: &Target, message: Prepared, max_bytes: usize) {
+        let rooms = target.rooms.iter().chain(&target.except).map(|room| room.len() + 32).sum::<usize>();
+        let bytes = size_of::<Kept>() + message.wire_len() + rooms;
+        self.bytes += bytes;
+        self.kept.push_back(Kept { position, target: target.clone(), message, bytes });
+        while self.bytes > max_bytes {
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.bytes -= oldest.bytes;
+            self.lost_to = self.lost_to.max(oldest.position);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::BoxFuture;
+    use socketio_cluster::AdapterError;
+
+    /// A store without sessions.
+    struct Empty;
+
+    impl SessionStore for Empty {
+        fn persist(&self, _: StoredSession) -> BoxFuture<'_, Result<(), AdapterError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn restore<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
+            Box::pin(async { Err(NotRecovered::UnknownSession) })
+        }
+    }
+
+    fn log(max_bytes: usize) -> Arc<OrderedLog> {
+        let settings = Recovery::default().max_bytes(max_bytes);
+        let timeout = Duration::from_secs(1);
+        Arc::new(OrderedLog::new(&"/".into(), Parser::Json, settings, 10, Arc::new(Empty), timeout))
+    }
+
+    fn pending(watch: Watch) -> PendingRecovery {
+        let (sid, pid) = (Arc::from("sid"), Arc::from("pid"));
+        PendingRecovery::from_store(
+            AwaySocket { sid, pid, rooms: vec!["sid".into()], data: SocketData::default() },
+            Vec::new(),
+            watch,
+        )
+    }
+
+    fn deliver(log: &OrderedLog, position: u128) {
+        let make = |offset: &str| encode::event(Parser::Json, "/", None, "event", &1, Some(offset));
+        let offset = Offset::new(position, position.to_string());
+        log.deliver(&offset, &Target::default(), || false, make, |_| {}).unwrap();
+    }
+
+    /// Events are kept only while clients are being restored, up to a size. A client that needs one beyond it starts
+    /// anew, and one that does not is recovered.
+    #[test]
+    fn events_that_are_kept_for_clients_in_recovery_are_limited() {
+        let log = log(10_000);
+        deliver(&log, 1);
+        assert_eq!(log.state.lock().kept.len(), 0);
+        let mut watches = [Watch::new(&log), Watch::new(&log)];
+        for position in 2..1000 {
+            deliver(&log, position);
+        }
+        let (kept, bytes, lost_to) = {
+            let state = log.state.lock();
+            (state.kept.len(), state.bytes, state.lost_to)
+        };
+        assert!(kept > 10 && bytes <= 10_000, "{kept} events of {bytes} bytes");
+        assert_eq!(lost_to, 999 - kept as u128);
+        let [one, other] = &mut watches;
+        (one.read_to, other.read_to) = (lost_to - 1, lost_to);
+        let [one, other] = watches;
+        log.admit(Some(pending(one)), |pending, missed| {
+            assert_eq!((pending.unwrap_err(), missed.len()), (NotRecovered::UnknownOffset, 0));
+        });
+        log.admit(Some(pending(other)), |pending, missed| {
+            assert_eq!((pending.unwrap().is_some(), missed.len()), (true, kept));
+        });
+        let state = log.state.lock();
+        assert_eq!((state.kept.len(), state.bytes, state.watches), (0, 0, 0));
+    }
+}

@@ -90,8 +90,8 @@ async fn simulate(seed: u64, kind: Kind) -> Vec<String> {
     }
     sleep(REST).await;
     settled(&nodes, kind, &violations).await;
-    if violations.checks() < NODES / 8 {
-        violations.add(format!("only {} answers were checked", violations.checks()));
+    if violations.checks() == 0 {
+        violations.add("no answer was checked".to_owned());
     }
     violations.take()
 }

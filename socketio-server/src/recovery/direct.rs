@@ -76,7 +76,8 @@ impl DirectQueue {
         let _held = hold_wakeups();
         let mut state = self.state.lock();
         if state.on_their_way.is_empty() {
-            return self.send_now(message, volatile);
+            // The last handle is dropped after the lock is released: its bytes may belong to the application.
+            return self.send_now(message.clone(), volatile);
         }
         if state.waiting.len() >= MAX_WAITING {
             return Err(SendError::Full);
@@ -99,13 +100,16 @@ impl DirectQueue {
 impl Drop for DirectTicket {
     fn drop(&mut self) {
         let _held = hold_wakeups();
+        // Dropped after the lock is released.
+        let mut sent = Vec::new();
         let mut state = self.queue.state.lock();
         state.on_their_way.remove(&self.number);
         let first = state.on_their_way.keys().next().copied().unwrap_or(u64::MAX);
         while state.waiting.front().is_some_and(|(after, ..)| *after <= first) {
             if let Some((_, message, volatile)) = state.waiting.pop_front() {
                 // The client may have disconnected meanwhile.
-                let _ = self.queue.send_now(message, volatile);
+                let _ = self.queue.send_now(message.clone(), volatile);
+                sent.push(message);
             }
         }
     }

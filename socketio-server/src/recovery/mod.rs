@@ -95,6 +95,14 @@ struct State {
     departures: VecDeque<(Instant, Arc<str>)>,
 }
 
+/// What the log no longer keeps. It is dropped after the lock is released, because bytes of events and data of
+/// sockets may belong to the application.
+#[derive(Default)]
+struct Forgotten {
+    entries: Vec<Entry>,
+    away: Vec<AwaySocket>,
+}
+
 struct Entry {
     at: Instant,
     target: Target,
@@ -121,9 +129,10 @@ impl RecoveryLog {
         deliver: impl FnOnce(&Prepared),
     ) -> Result<(), E> {
         let _held = hold_wakeups();
+        let mut forgotten = Forgotten::default();
         let mut state = self.state.lock();
         let now = Instant::now();
-        state.forget(now, &self.settings);
+        state.forget(now, &self.settings, &mut forgotten);
         if state.away.is_empty() && !has_receivers() {
             return Ok(());
         }
@@ -136,14 +145,16 @@ impl RecoveryLog {
     /// Runs `leave`, which removes a socket from its rooms, and keeps the socket if it may be recovered.
     pub(crate) fn leave(&self, away: Option<AwaySocket>, leave: impl FnOnce()) {
         let _held = hold_wakeups();
+        let mut forgotten = Forgotten::default();
         let mut state = self.state.lock();
         leave();
         let Some(away) = away else { return };
         let now = Instant::now();
-        state.forget(now, &self.settings);
+        state.forget(now, &self.settings, &mut forgotten);
         state.departures.push_back((now, Arc::clone(&away.pid)));
-        state.away.insert(Arc::clone(&away.pid), (now, away));
-        state.trim(self.settings.max_sessions);
+        let earlier = state.away.insert(Arc::clone(&away.pid), (now, away));
+        forgotten.away.extend(earlier.map(|(_, away)| away));
+        state.trim(self.settings.max_sessions, &mut forgotten);
     }
 
     /// Whether the socket with this `pid` is disconnected and may be recovered.
@@ -153,13 +164,17 @@ impl RecoveryLog {
 
     /// Starts the recovery of a client by its `pid` and its last offset.
     pub(crate) fn claim(&self, pid: &str, offset: &str) -> Result<PendingRecovery, NotRecovered> {
+        let mut forgotten = Forgotten::default();
         let mut state = self.state.lock();
-        state.forget(Instant::now(), &self.settings);
+        state.forget(Instant::now(), &self.settings, &mut forgotten);
         let seen = self.number(offset);
         let (left, away) = state.away.remove(pid).ok_or(NotRecovered::UnknownSession)?;
         let next = match seen {
             Some(seen) if seen < state.next() && seen + 1 >= state.first => seen + 1,
-            _ => return Err(NotRecovered::UnknownOffset),
+            _ => {
+                forgotten.away.push(away);
+                return Err(NotRecovered::UnknownOffset);
+            }
         };
         let mut pending = PendingRecovery { away, missed: Vec::new(), next, left, watch: None };
         state.catch_up(&mut pending);
@@ -174,22 +189,31 @@ impl RecoveryLog {
         admit: impl FnOnce(Result<Option<PendingRecovery>, NotRecovered>, &[Prepared]) -> R,
     ) -> R {
         let _held = hold_wakeups();
+        let Some(mut pending) = pending else {
+            let _ordered = self.state.lock();
+            return admit(Ok(None), &[]);
+        };
+        // Both are dropped after the lock is released.
+        let missed;
         let state = self.state.lock();
-        let Some(mut pending) = pending else { return admit(Ok(None), &[]) };
         if !state.catch_up(&mut pending) {
             return admit(Err(NotRecovered::UnknownOffset), &[]);
         }
-        let missed = std::mem::take(&mut pending.missed);
+        missed = std::mem::take(&mut pending.missed);
         admit(Ok(Some(pending)), &missed)
     }
 
     /// Returns a recovery that a middleware refused. The client may try again until the original deadline.
     pub(crate) fn put_back(&self, PendingRecovery { away, left, .. }: PendingRecovery) {
+        let mut forgotten = Forgotten::default();
         let mut state = self.state.lock();
         // The entry in `departures` still exists, unless it expired in the meantime.
         if state.departed(left, &away.pid) {
-            state.away.insert(Arc::clone(&away.pid), (left, away));
-            state.trim(self.settings.max_sessions);
+            let earlier = state.away.insert(Arc::clone(&away.pid), (left, away));
+            forgotten.away.extend(earlier.map(|(_, away)| away));
+            state.trim(self.settings.max_sessions, &mut forgotten);
+        } else {
+            forgotten.away.push(away);
         }
     }
 
@@ -226,24 +250,24 @@ impl State {
 
     /// Removes expired events and sockets, and events beyond the size limit. No timer is needed: without
     /// traffic nothing grows.
-    fn forget(&mut self, now: Instant, settings: &Recovery) {
+    fn forget(&mut self, now: Instant, settings: &Recovery, forgotten: &mut Forgotten) {
         let too_old = |at: Instant| now.duration_since(at) > settings.max_disconnection_duration;
         while let Some(oldest) = self.entries.front() {
             if self.bytes <= settings.max_bytes && !too_old(oldest.at) {
                 break;
             }
             self.bytes -= oldest.bytes;
-            self.entries.pop_front();
+            forgotten.entries.extend(self.entries.pop_front());
             self.first += 1;
         }
         while self.departures.front().is_some_and(|(at, _)| too_old(*at)) {
-            self.forget_oldest();
+            self.forget_oldest(forgotten);
         }
     }
 
-    fn trim(&mut self, max_sessions: usize) {
+    fn trim(&mut self, max_sessions: usize, forgotten: &mut Forgotten) {
         while self.away.len() > max_sessions || self.departures.len() > max_sessions.saturating_mul(2) {
-            self.forget_oldest();
+            self.forget_oldest(forgotten);
         }
     }
 
@@ -253,11 +277,11 @@ impl State {
         self.departures.range(first..).take_while(|(at, _)| *at == left).any(|(_, other)| **other == *pid)
     }
 
-    fn forget_oldest(&mut self) {
+    fn forget_oldest(&mut self, forgotten: &mut Forgotten) {
         let Some((left, pid)) = self.departures.pop_front() else { return };
         // The socket may have been recovered, and may have left again.
         if self.away.get(&pid).is_some_and(|(at, _)| *at == left) {
-            self.away.remove(&pid);
+            forgotten.away.extend(self.away.remove(&pid).map(|(_, away)| away));
         }
     }
 

@@ -100,13 +100,16 @@ impl OrderedLog {
         deliver: impl FnOnce(&Prepared),
     ) -> Result<(), E> {
         let _held = hold_wakeups();
+        // Both are dropped after the lock is released: their bytes may belong to the application.
+        let (message, mut removed);
         let mut state = self.state.lock();
         let is_watched = state.watches > 0;
         if is_watched || has_receivers() {
-            let message = make(offset.as_str())?;
+            message = make(offset.as_str())?;
             deliver(&message);
             if is_watched {
-                state.keep(offset.number(), target, message, self.settings.max_bytes);
+                removed = Vec::new();
+                state.keep(offset.number(), target, message.clone(), self.settings.max_bytes, &mut removed);
             }
         }
         Ok(())
@@ -196,12 +199,12 @@ impl OrderedLog {
         };
         // The watch is dropped after the lock is released, because it locks too.
         let watch = pending.watch.take();
+        let mut missed = std::mem::take(&mut pending.missed);
         let state = self.state.lock();
         let read_to = watch.as_ref().map_or(0, |watch| watch.read_to);
         if state.lost_to > read_to {
             return admit(Err(NotRecovered::UnknownOffset), &[]);
         }
-        let mut missed = std::mem::take(&mut pending.missed);
         let later = state.kept.iter().filter(|kept| kept.position > read_to);
         let later = later.filter(|kept| kept.target.matches(&pending.away.rooms));
         missed.extend(later.map(|kept| kept.message.clone()));
@@ -240,10 +243,13 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        // Dropped after the lock is released: their bytes may belong to the application.
+        let _kept;
         let mut state = self.log.state.lock();
         state.watches -= 1;
         if state.watches == 0 {
-            (state.kept, state.bytes, state.lost_to) = (VecDeque::new(), 0, 0);
+            _kept = std::mem::take(&mut state.kept);
+            (state.bytes, state.lost_to) = (0, 0);
         }
     }
 }
@@ -255,7 +261,15 @@ impl fmt::Debug for Watch {
 }
 
 impl State {
-    fn keep(&mut self, position: u128, target: &Target, message: Prepared, max_bytes: usize) {
+    /// Keeps an event. Those beyond the size limit are moved to `removed`.
+    fn keep(
+        &mut self,
+        position: u128,
+        target: &Target,
+        message: Prepared,
+        max_bytes: usize,
+        removed: &mut Vec<Kept>,
+    ) {
         let rooms = target.rooms.iter().chain(&target.except).map(|room| room.len() + 32).sum::<usize>();
         let bytes = size_of::<Kept>() + message.wire_len() + rooms;
         self.bytes += bytes;
@@ -264,6 +278,7 @@ impl State {
             let Some(oldest) = self.kept.pop_front() else { return };
             self.bytes -= oldest.bytes;
             self.lost_to = self.lost_to.max(oldest.position);
+            removed.push(oldest);
         }
     }
 }

@@ -132,7 +132,7 @@ fn a_refusal_does_not_extend_the_lifetime_of_a_session() {
     log.leave(Some(named("a")), || {});
     let pending = log.claim("a", &last).unwrap();
     let later = Instant::now() + 2 * log.settings.max_disconnection_duration;
-    log.state.lock().forget(later, &log.settings);
+    log.state.lock().forget(later, &log.settings, &mut Forgotten::default());
     log.put_back(pending);
     assert!(log.state.lock().away.is_empty(), "the session has expired");
 }
@@ -206,4 +206,52 @@ fn without_receivers_no_event_is_encoded() {
     assert!(!made(&log));
     log.leave(Some(away(&["sid"])), || {});
     assert!(made(&log), "a socket may be recovered");
+}
+
+/// Bytes of an application, which looks at the log when they are dropped.
+struct Watching(Arc<RecoveryLog>, std::sync::mpsc::Sender<usize>);
+
+impl AsRef<[u8]> for Watching {
+    fn as_ref(&self) -> &[u8] {
+        b"data"
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Waits for ever if the lock is held.
+        let entries = self.0.state.lock().entries.len();
+        let _ = self.1.send(entries);
+    }
+}
+
+/// Emits an event whose bytes belong to the application.
+fn emit_watching(log: &Arc<RecoveryLog>, told: &std::sync::mpsc::Sender<usize>) {
+    let data = bytes::Bytes::from_owner(Watching(Arc::clone(log), told.clone()));
+    let make = |_: &str| Ok::<_, Infallible>(Prepared::binary(data));
+    log.emit(&Target::default(), || true, make, |_| {}).unwrap();
+}
+
+#[test]
+fn bytes_of_the_application_are_dropped_after_the_lock_is_released() {
+    let (told, dropped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let small = Arc::new(RecoveryLog::new(Recovery { max_bytes: 1, ..Recovery::default() }));
+        emit_watching(&small, &told);
+        // Each event removes the one before it.
+        let _ = emit(&small, &Target::default());
+
+        let log = Arc::new(RecoveryLog::new(Recovery::default()));
+        let seen = emit(&log, &Target::default());
+        log.leave(Some(away(&["sid"])), || {});
+        emit_watching(&log, &told);
+        // The recovery has the last handle of the event.
+        let pending = log.claim("pid", &seen).unwrap();
+        let late = Instant::now() + 2 * log.settings.max_disconnection_duration;
+        log.state.lock().forget(late, &log.settings, &mut Forgotten::default());
+        log.admit(Some(pending), |pending, missed| assert_eq!((pending.is_ok(), missed.len()), (true, 1)));
+        told.send(usize::MAX).unwrap();
+    });
+    let next = || dropped.recv_timeout(Duration::from_secs(10)).expect("the lock is free");
+    assert_eq!((next(), next(), next()), (1, 0, usize::MAX));
 }

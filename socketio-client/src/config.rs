@@ -84,6 +84,38 @@ pub struct Reconnection {
     pub randomization_factor: f64,
 }
 
+impl Reconnection {
+    /// Sets whether a lost connection is restored.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Sets the maximum number of attempts; `None` is no limit.
+    pub fn attempts(mut self, attempts: impl Into<Option<u32>>) -> Self {
+        self.attempts = attempts.into();
+        self
+    }
+
+    /// Sets the delay before the first attempt.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Sets the maximum delay.
+    pub fn delay_max(mut self, delay: Duration) -> Self {
+        self.delay_max = delay;
+        self
+    }
+
+    /// Sets the random variation of the delay, a fraction of it from 0 to 1.
+    pub fn randomization_factor(mut self, factor: f64) -> Self {
+        self.randomization_factor = factor;
+        self
+    }
+}
+
 /// Treatment of an event when the buffer is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

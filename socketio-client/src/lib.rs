@@ -60,6 +60,7 @@
 //!
 //! | feature | default | effect |
 //! | --- | --- | --- |
+//! | `blocking` | no | [`blocking::Client`], for threads without an async runtime |
 //! | `tls` | no | `https` and `wss`, with rustls |
 //! | `msgpack` | no | packets encoded as msgpack, for servers that use that parser |
 //! | `tracing` | no | events of `tracing`: lost connections, reconnections, connected and refused namespaces |
@@ -67,6 +68,8 @@
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod config;
 mod disconnect_reason;
 mod driver;

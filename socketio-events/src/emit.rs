@@ -1,6 +1,7 @@
 //! Emits to one socket, with options.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ pub struct EmitOptions {
     pub compress: bool,
     /// Timeout of the acknowledgement, instead of the socket's default.
     pub timeout: Option<Duration>,
+    /// The value that the event updates, for the outbox of a slow client.
+    pub conflation_key: Option<NonZeroU32>,
 }
 
 /// Socket that emits events, of a server or a client.
@@ -64,7 +67,10 @@ pub struct Emitter<S> {
 impl<S: EmitTo> Emitter<S> {
     /// Emit without options.
     pub fn new(socket: S) -> Self {
-        Self { socket, options: EmitOptions { volatile: false, compress: true, timeout: None } }
+        Self {
+            socket,
+            options: EmitOptions { volatile: false, compress: true, timeout: None, conflation_key: None },
+        }
     }
 
     /// Drops the event if it cannot be sent at once: the socket is not connected, or earlier packets wait.
@@ -125,6 +131,14 @@ impl<S: EmitTo> Emitter<S> {
 }
 
 impl<S: EmitWhenReady> Emitter<S> {
+    /// Marks the event as the latest value of `key`: in the outbox of a slow client it replaces the event with
+    /// the same key that still waits, if messages of slow clients are dropped by
+    /// [`SlowConsumer::Conflate`](engineio::SlowConsumer::Conflate).
+    pub fn conflate_by(mut self, key: NonZeroU32) -> Self {
+        self.options.conflation_key = Some(key);
+        self
+    }
+
     /// Waits for space in the client's outbox, then sends the event. For producers that adapt to a slow
     /// client instead of losing it: see [`max_buffered`](engineio::config::Config::max_buffered).
     pub async fn emit_when_ready<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), S::Error> {

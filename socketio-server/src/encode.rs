@@ -1,5 +1,7 @@
 //! Encoding of events that only a server sends, with offsets for recovery.
 
+use std::num::NonZeroU32;
+
 use engineio::{Prepared, Text};
 use socketio_events::message;
 pub(crate) use socketio_events::message::{ack, connect, connect_error, disconnect};
@@ -23,11 +25,26 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
     }
 }
 
-/// Adds the note to the message, if there is one.
-pub(crate) fn noted(message: Prepared, note: Option<&Text>) -> Prepared {
-    match note {
-        Some(note) => message.with_note(note.clone()),
-        None => message,
+/// What a message has on this server only. Other servers do not see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Marks {
+    /// For the translators of sessions.
+    pub(crate) note: Option<Text>,
+    /// The value that the message updates, for slow clients.
+    pub(crate) conflation_key: Option<NonZeroU32>,
+}
+
+impl Marks {
+    pub(crate) const NONE: Self = Self { note: None, conflation_key: None };
+
+    pub(crate) fn put_on(&self, mut message: Prepared) -> Prepared {
+        if let Some(note) = &self.note {
+            message = message.with_note(note.clone());
+        }
+        match self.conflation_key {
+            Some(key) => message.conflate_by(key),
+            None => message,
+        }
     }
 }
 

@@ -52,7 +52,11 @@ impl Wire {
             ConnectionParser::Custom(parser) => message::custom(parser.encode(&packet)?)?,
             _ => return Err(EncodeError::Custom("unknown kind of parser".into())),
         };
-        Ok(converted.compress(message.may_compress()))
+        let converted = converted.compress(message.may_compress());
+        Ok(match message.conflation_key() {
+            Some(key) => converted.conflate_by(key),
+            None => converted,
+        })
     }
 }
 

@@ -95,3 +95,26 @@ async fn an_emit_to_a_disconnected_socket_is_an_error() {
     socket.join("room");
     assert!(running.io.rooms().is_empty());
 }
+
+/// A client that reads seldom receives the latest value of each key, and all events without one.
+#[tokio::test]
+async fn a_slow_client_receives_the_latest_value_of_each_key() {
+    let conflate = builder().engine(|engine| engine.max_buffered(100_000, SlowConsumer::Conflate));
+    let running = start(conflate, |_| {}).await;
+    let client = running.polling().await;
+    client.post("40").await;
+    let joined = client.poll().await;
+    let id = joined.split('"').nth(3).unwrap();
+    let socket = running.io.socket(id).unwrap();
+    let key = |number| std::num::NonZeroU32::new(number).unwrap();
+    for price in 1..=3 {
+        socket.conflate_by(key(1)).emit("euro", &price).unwrap();
+        running.io.conflate_by(key(2)).emit("yen", &price).await.unwrap();
+        running.io.to(id).emit("trade", &price).await.unwrap();
+    }
+    let waited = client.poll().await;
+    let packets: Vec<_> = waited.split('\u{1e}').collect();
+    let trades = [r#"42["trade",1]"#, r#"42["trade",2]"#];
+    assert_eq!(packets, [&trades[..], &[r#"42["euro",3]"#, r#"42["yen",3]"#, r#"42["trade",3]"#]].concat());
+    assert_eq!(running.io.engine().stats().dropped_messages, 4);
+}

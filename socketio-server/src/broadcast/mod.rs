@@ -4,6 +4,7 @@ pub(crate) mod remote_socket;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use socketio_parser::ToArgs;
 
 use self::remote_socket::RemoteSocket;
 use crate::cluster::{AdapterError, Answer, Flags, Gathered, NamespaceNode};
-use crate::encode;
+use crate::encode::{self, Marks};
 use crate::error::{EmitError, GatherError, Partial};
 use crate::rooms::IntoRooms;
 use crate::rooms::Target;
@@ -49,7 +50,7 @@ pub struct Broadcast {
     scope: Scope,
     target: Target,
     flags: Flags,
-    note: Option<Text>,
+    marks: Marks,
     /// Whether only sockets of this server are selected.
     local_only: bool,
     /// Maximum wait for acknowledgements without a `timeout`.
@@ -98,7 +99,7 @@ impl Broadcast {
             scope,
             target: Target::default(),
             flags: Flags::default(),
-            note: None,
+            marks: Marks::NONE,
             local_only: false,
             ack_timeout,
             timeout: None,
@@ -144,7 +145,16 @@ impl Broadcast {
     /// as its sender. Socket.IO clients and other servers do not see it, and events with acknowledgements do
     /// not carry it.
     pub fn note(mut self, note: impl Into<Text>) -> Self {
-        self.note = Some(note.into());
+        self.marks.note = Some(note.into());
+        self
+    }
+
+    /// Marks the event as the latest value of `key`, such as the price of one share. In the outbox of a slow
+    /// client it replaces the event with the same key that still waits, if the server drops messages of slow
+    /// clients by [`SlowConsumer::Conflate`](engineio::SlowConsumer::Conflate). Sockets of other servers receive
+    /// an event without a key, and events with acknowledgements have none.
+    pub fn conflate_by(mut self, key: NonZeroU32) -> Self {
+        self.marks.conflation_key = Some(key);
         self
     }
 
@@ -170,11 +180,11 @@ impl Broadcast {
         for node in &*self.nodes() {
             if self.reaches_cluster(node) || node.has_outgoing() || node.is_recoverable(self.flags) {
                 let event = encode::to_event(node.parser(), event, args)?;
-                node.broadcast(&self.target, self.flags, event, self.note.as_ref(), self.local_only).await?;
+                node.broadcast(&self.target, self.flags, event, &self.marks, self.local_only).await?;
             } else {
                 node.deliver(&self.target, self.flags, None, |offset| {
                     let message = encode::event(node.parser(), node.name(), None, event, args, offset)?;
-                    Ok(encode::noted(message, self.note.as_ref()))
+                    Ok(self.marks.put_on(message))
                 })?;
             }
         }

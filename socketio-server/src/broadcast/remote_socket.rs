@@ -8,7 +8,7 @@ use serde_json::Value;
 use socketio_parser::ToArgs;
 
 use crate::cluster::{AdapterError, Flags, HandshakeDetails, NamespaceNode, SocketDetails};
-use crate::encode;
+use crate::encode::{self, Marks};
 use crate::error::{AckError, EmitError};
 use crate::rooms::IntoRooms;
 use crate::rooms::{Room, Target};
@@ -57,7 +57,7 @@ impl RemoteSocket {
     /// Sends an event to the socket.
     pub async fn emit<A: ToArgs + ?Sized>(&self, event: &str, args: &A) -> Result<(), EmitError> {
         let event = encode::to_event(self.node.parser(), event, args)?;
-        self.node.broadcast(&self.target(), Flags::default(), event, None, self.is_local()).await
+        self.node.broadcast(&self.target(), Flags::default(), event, &Marks::NONE, self.is_local()).await
     }
 
     /// Sends an event and waits for the acknowledgement, whose first argument is deserialized as `T`.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use engineio::Text;
 use engineio::sync::Mutex;
 use socketio_cluster::Message;
 use tokio::sync::oneshot;
 
+use crate::encode::Marks;
 use crate::error::EmitError;
 use crate::recovery::{DirectQueue, DirectTicket, EchoId};
 
@@ -18,7 +18,7 @@ const MAX_PENDING: usize = 10_000;
 /// An operation on its way through the medium.
 pub(super) struct Operation {
     pub(super) message: Message,
-    pub(super) note: Option<Text>,
+    pub(super) marks: Marks,
 }
 
 /// An operation that was taken out of the table, so that it is applied once.
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_number_of_pending_operations_is_limited() {
         let echoes = Echoes::default();
-        let operation = Arc::new(Operation { message: Message::Heartbeat, note: None });
+        let operation = Arc::new(Operation { message: Message::Heartbeat, marks: Marks::NONE });
         let expected: Vec<_> = (0..MAX_PENDING).map(|_| echoes.expect(&operation, None).unwrap()).collect();
         assert!(echoes.expect(&operation, None).is_none());
         assert_eq!(echoes.len(), MAX_PENDING);

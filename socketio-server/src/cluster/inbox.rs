@@ -13,6 +13,7 @@ use super::peers::ClusterPeers;
 use super::requests::Reply;
 use super::{Adapter, ClusterGap, EchoId, Presence};
 use crate::acks::{AckCollector, AckWaiter};
+use crate::encode::Marks;
 use crate::{encode, trace};
 
 /// Entry point for messages of other nodes, used by an adapter. The handle does not keep the namespace alive.
@@ -104,7 +105,7 @@ impl ClusterInbox {
             | Message::SocketsLeave { .. }
             | Message::DisconnectSockets { .. } => {
                 // An event that cannot be encoded here could not be encoded on the sending node either.
-                let _ = namespace_node.apply(&message, None, offset.as_ref());
+                let _ = namespace_node.apply(&message, &Marks::NONE, offset.as_ref());
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
                 if namespace_node.has_outgoing() {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use engineio::Prepared;
 use engineio::sync::RwLock;
-use engineio::{Prepared, Text};
 use socketio_cluster::{Flags, Message, Offset};
 use socketio_events::message::TooManyAttachments;
 use socketio_events::table::{HandlerId, Table};
@@ -18,7 +18,7 @@ use super::{AdapterError, AdapterHealth, ClusterGap, ClusterLink, ClusterStats};
 use crate::acks::AckBudget;
 use crate::cluster::server_event::ServerEventContext;
 use crate::config::Config;
-use crate::encode;
+use crate::encode::{self, Marks};
 use crate::error::EmitError;
 use crate::extensions::Extensions;
 use crate::hooks::Hooks;
@@ -243,16 +243,16 @@ impl NamespaceNode {
         target: &Target,
         flags: Flags,
         event: Event,
-        note: Option<&Text>,
+        marks: &Marks,
         local_only: bool,
     ) -> Result<(), EmitError> {
         // Also for the clients of other nodes, if this one has none.
         self.check_attachments(&event)?;
         let Some(cluster) = self.cluster_for(local_only).await else {
-            return self.deliver_event(target, flags, &event, note, None);
+            return self.deliver_event(target, flags, &event, marks, None);
         };
         let message = Message::Broadcast { target: target.clone(), flags, event, request: None };
-        self.apply_everywhere(cluster, message, note).await
+        self.apply_everywhere(cluster, message, marks).await
     }
 
     /// Sends an event to the selected sockets of this server.
@@ -261,7 +261,7 @@ impl NamespaceNode {
         target: &Target,
         flags: Flags,
         event: &Event,
-        note: Option<&Text>,
+        marks: &Marks,
         offset: Option<&Offset>,
     ) -> Result<(), EmitError> {
         if self.has_outgoing() {
@@ -269,7 +269,7 @@ impl NamespaceNode {
         }
         self.deliver(target, flags, offset, |offset| {
             let message = encode::event(self.parser, &self.name, None, event.name(), event.args(), offset)?;
-            Ok(encode::noted(message, note))
+            Ok(marks.put_on(message))
         })
     }
 
@@ -295,7 +295,7 @@ impl NamespaceNode {
             return Ok(());
         };
         let message = Message::SocketsJoin { target: target.clone(), rooms: rooms.to_vec() };
-        self.apply_everywhere(cluster, message, None).await.map_err(adapter_error)
+        self.apply_everywhere(cluster, message, &Marks::NONE).await.map_err(adapter_error)
     }
 
     /// Removes the selected sockets from rooms.
@@ -310,7 +310,7 @@ impl NamespaceNode {
             return Ok(());
         };
         let message = Message::SocketsLeave { target: target.clone(), rooms: rooms.to_vec() };
-        self.apply_everywhere(cluster, message, None).await.map_err(adapter_error)
+        self.apply_everywhere(cluster, message, &Marks::NONE).await.map_err(adapter_error)
     }
 
     /// Disconnects the selected sockets from the namespace; with `close`, closes their connections.
@@ -325,7 +325,7 @@ impl NamespaceNode {
             return Ok(());
         };
         let message = Message::DisconnectSockets { target: target.clone(), close };
-        self.apply_everywhere(cluster, message, None).await.map_err(adapter_error)
+        self.apply_everywhere(cluster, message, &Marks::NONE).await.map_err(adapter_error)
     }
 
     pub(super) fn disconnect_here(&self, target: &Target, close: bool) {

@@ -4,13 +4,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use engineio::Text;
 use socketio_cluster::{AdapterErrorKind, Message, Offset};
 
 use super::AdapterError;
 use super::echoes::{Applied, Operation};
 use super::node::NamespaceNode;
 use super::peers::ClusterPeers;
+use crate::encode::Marks;
 use crate::error::EmitError;
 use crate::recovery::{DirectQueue, EchoId};
 use crate::trace;
@@ -22,17 +22,17 @@ impl NamespaceNode {
         &self,
         cluster: &ClusterPeers,
         message: Message,
-        note: Option<&Text>,
+        marks: &Marks,
     ) -> Result<(), EmitError> {
         if !cluster.echoes(&message) {
-            self.apply(&message, note, None)?;
+            self.apply(&message, marks, None)?;
             return Ok(cluster.publish(&message).await?);
         }
-        let operation = Arc::new(Operation { message, note: note.cloned() });
+        let operation = Arc::new(Operation { message, marks: marks.clone() });
         match cluster.pending_echoes().expect(&operation, None) {
             Some((id, applied)) => ExpectedEcho { node: self, id, applied }.publish(&operation).await,
             None => {
-                self.apply(&operation.message, note, None)?;
+                self.apply(&operation.message, marks, None)?;
                 Ok(cluster.publish(&operation.message).await?)
             }
         }
@@ -43,18 +43,19 @@ impl NamespaceNode {
     pub(crate) fn emit_in_order(
         self: &Arc<Self>,
         message: Message,
+        marks: Marks,
         queue: &Arc<DirectQueue>,
         has_left: bool,
     ) -> Result<(), EmitError> {
         let cluster = self.cluster().filter(|cluster| cluster.echoes(&message));
-        let operation = Arc::new(Operation { message, note: None });
+        let operation = Arc::new(Operation { message, marks });
         let expected = cluster.and_then(|cluster| cluster.pending_echoes().expect(&operation, Some(queue)));
         let Some((id, applied)) = expected else {
             if has_left {
                 let why = "the event cannot be kept for the recovery of the client";
                 return Err(AdapterError::of_kind(AdapterErrorKind::Down, why).into());
             }
-            return self.apply(&operation.message, None, None);
+            return self.apply(&operation.message, &operation.marks, None);
         };
         let echo = ExpectedEcho { node: Arc::clone(self), id, applied };
         let mut publishing = Box::pin(async move {
@@ -88,7 +89,7 @@ impl NamespaceNode {
     fn apply_pending(&self, echo: EchoId, offset: Option<&Offset>) -> bool {
         let taken = self.cluster().and_then(|cluster| cluster.pending_echoes().take(echo));
         let Some(taken) = taken else { return false };
-        let result = self.apply(&taken.operation.message, taken.operation.note.as_ref(), offset);
+        let result = self.apply(&taken.operation.message, &taken.operation.marks, offset);
         taken.finish(result);
         true
     }
@@ -97,12 +98,12 @@ impl NamespaceNode {
     pub(super) fn apply(
         &self,
         message: &Message,
-        note: Option<&Text>,
+        marks: &Marks,
         offset: Option<&Offset>,
     ) -> Result<(), EmitError> {
         match message {
             Message::Broadcast { target, flags, event, request: None } => {
-                self.deliver_event(target, *flags, event, note, offset)?;
+                self.deliver_event(target, *flags, event, marks, offset)?;
             }
             Message::SocketsJoin { target, rooms } => self.rooms.join_all(target, rooms),
             Message::SocketsLeave { target, rooms } => self.rooms.leave_rooms(target, rooms),

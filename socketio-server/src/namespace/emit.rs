@@ -1,5 +1,6 @@
 //! Emits and operations on all sockets of a namespace.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,11 @@ impl Namespace {
     /// Whether the next event may be compressed, if compression is enabled.
     pub fn compress(&self, compress: bool) -> Broadcast {
         self.all_sockets().compress(compress)
+    }
+
+    /// Marks the next event as the latest value of a key: see [`Broadcast::conflate_by`].
+    pub fn conflate_by(&self, key: NonZeroU32) -> Broadcast {
+        self.all_sockets().conflate_by(key)
     }
 
     /// Maximum wait of the next call for acknowledgements or other servers: see [`Broadcast::timeout`].

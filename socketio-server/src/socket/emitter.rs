@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use engineio::Prepared;
 use socketio_cluster::{Flags, Message};
 use socketio_events::emit::{EmitOptions, EmitTo, EmitWhenReady};
 use socketio_parser::{RawArgs, ToArgs};
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Socket;
 use crate::acks::{AckRefused, AckWaiter};
-use crate::encode;
+use crate::encode::{self, Marks};
 use crate::error::{AckError, EmitError};
 use crate::recovery::DirectQueue;
 use crate::rooms::Target;
@@ -49,7 +50,8 @@ impl EmitTo for Socket {
             flags.compress = options.compress;
             node.check_attachments(&event)?;
             let message = Message::Broadcast { target, flags, event, request: None };
-            return node.emit_in_order(message, &self.direct_queue(), has_left);
+            let marks = Marks { note: None, conflation_key: options.conflation_key };
+            return node.emit_in_order(message, marks, &self.direct_queue(), has_left);
         }
         let mut sent = Ok(());
         log.emit(
@@ -58,7 +60,7 @@ impl EmitTo for Socket {
             |offset| {
                 let (name, args) = (event.name(), event.args());
                 let message = encode::event(node.parser(), node.name(), None, name, args, Some(offset))?;
-                node.acceptable(message.compress(options.compress))
+                node.acceptable(with_options(message, options))
             },
             |message| {
                 if !has_left {
@@ -113,13 +115,21 @@ impl EmitWhenReady for Socket {
         self.notify_outgoing_args(event, args)?;
         let message = encode::event(self.parser(), node.name(), None, event, args, None)?;
         let message = self.finish(node.acceptable(message)?)?;
-        let mut sending = pin!(self.session().send_when_ready(message.compress(options.compress)));
+        let mut sending = pin!(self.session().send_when_ready(with_options(message, options)));
         // The client may leave the namespace during the wait, and join again as a new socket.
         let sent = poll_fn(|cx| match self.is_connected() {
             true => sending.as_mut().poll(cx),
             false => Poll::Ready(Err(engineio::SendError::Closed)),
         });
         Ok(sent.await?)
+    }
+}
+
+fn with_options(message: Prepared, options: EmitOptions) -> Prepared {
+    let message = message.compress(options.compress);
+    match options.conflation_key {
+        Some(key) => message.conflate_by(key),
+        None => message,
     }
 }
 
@@ -135,7 +145,7 @@ impl Socket {
         self.notify_outgoing_args(event, args)?;
         let node = &self.namespace_state().node;
         let message = encode::event(self.parser(), node.name(), ack_id, event, args, None)?;
-        let message = self.finish(node.acceptable(message)?)?.compress(options.compress);
+        let message = with_options(self.finish(node.acceptable(message)?)?, options);
         match self.direct() {
             // Earlier emits may be on their way through the medium of the cluster.
             Some(direct) if self.is_connected() => Ok(direct.send(message, options.volatile)?),

@@ -16,6 +16,7 @@ mod siblings;
 mod state;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -214,6 +215,11 @@ impl Socket {
     /// Whether the next event may be compressed, if compression is enabled.
     pub fn compress(&self, compress: bool) -> Emitter {
         self.emitter().compress(compress)
+    }
+
+    /// Marks the next event as the latest value of a key: see [`Broadcast::conflate_by`](crate::Broadcast::conflate_by).
+    pub fn conflate_by(&self, key: NonZeroU32) -> Emitter {
+        self.emitter().conflate_by(key)
     }
 
     /// Maximum wait of the next emit for its acknowledgement.

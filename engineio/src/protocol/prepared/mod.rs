@@ -210,7 +210,8 @@ impl Prepared {
         self.kept
     }
 
-    pub(crate) fn conflation_key(&self) -> Option<NonZeroU32> {
+    /// The key of [`conflate_by`](Self::conflate_by).
+    pub fn conflation_key(&self) -> Option<NonZeroU32> {
         self.key
     }
 

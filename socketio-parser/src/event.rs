@@ -21,7 +21,7 @@ pub fn reserved_event(name: &str) -> Option<&'static str> {
 }
 
 #[inline]
-fn reserved(name: &[u8]) -> Option<&'static str> {
+pub(crate) fn reserved(name: &[u8]) -> Option<&'static str> {
     // All reserved names start with one of four letters and have 7 to 14 bytes, so most names are ruled out
     // here.
     let candidate = matches!(name.first(), Some(b'c' | b'd' | b'n' | b'r')) && name.len() >= 7;

@@ -72,6 +72,8 @@
 //! for all connections or, as a [`ConnectionParser`] (`custom`), for each; arguments received in one encoding can be
 //! sent in the other.
 //!
+//! `raw` splits and joins packets without decoding them, for translations into other text formats.
+//!
 //! # Limits
 //!
 //! Every count and size that a peer chooses has a limit in [`Limits`], and [`DecodeError::Limit`] names it.
@@ -113,6 +115,7 @@ mod namespace;
 mod packet;
 mod packet_type;
 mod parser;
+pub mod raw;
 pub mod value;
 
 pub use args::{RawArg, RawArgs, RawValue};

@@ -1,5 +1,6 @@
 //! JSON as bytes: validation, positions of arguments, escapes.
 
+mod open;
 pub(crate) mod placeholders;
 pub(crate) mod scan;
 pub(crate) mod spans;

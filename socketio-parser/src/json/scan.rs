@@ -4,6 +4,7 @@
 //! grammar of RFC 8259, as `JSON.parse` does. Numbers of any size and unpaired surrogate escapes pass; the
 //! requested type decides later whether it can hold them.
 
+use super::open::Open;
 use super::tokens::{escape, fraction, long};
 use crate::json::spans::{Span, Spans};
 use crate::limits::Limit;
@@ -87,6 +88,42 @@ pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, De
     let end = cursor.at;
     cursor.finish(at)?;
     Ok(Span { start: offset(start), end: offset(end) })
+}
+
+/// Checks an object that is the whole text, and passes the key and the value of each member on. Does not check the text
+/// for UTF-8.
+#[inline(always)]
+pub(crate) fn object<'a>(
+    text: &'a [u8],
+    max_depth: u32,
+    mut member: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(), DecodeError> {
+    let mut cursor = Cursor { text, at: 0, high: 0 };
+    cursor.space();
+    cursor.expect(b'{')?;
+    cursor.space();
+    let mut more = cursor.peek() != b'}';
+    while more {
+        let key = cursor.at;
+        cursor.expect(b'"')?;
+        cursor.string()?;
+        let key = text.get(key..cursor.at).unwrap_or_default();
+        cursor.space();
+        cursor.expect(b':')?;
+        cursor.space();
+        let value = cursor.at;
+        cursor.value(1, max_depth)?;
+        member(key, text.get(value..cursor.at).unwrap_or_default());
+        cursor.space();
+        more = cursor.peek() == b',';
+        if more {
+            cursor.at += 1;
+            cursor.space();
+        }
+    }
+    cursor.expect(b'}')?;
+    cursor.space();
+    if cursor.at == text.len() { Ok(()) } else { Err(cursor.fault()) }
 }
 
 /// End of the value at `at`, which is inside `depth` containers. Does not check the text for UTF-8.
@@ -352,28 +389,5 @@ fn container<'a>(from: Cursor<'a>, base: u32, max_depth: u32) -> Result<Cursor<'
             }
             open.pop(depth);
         }
-    }
-}
-
-/// Kind of each open container, one bit each: set for an object.
-#[derive(Default)]
-struct Open {
-    objects: [u64; 16],
-    in_object: bool,
-}
-
-impl Open {
-    /// `depth` is at most `DEPTH_CEILING`, which is below 1024 bits.
-    #[inline(always)]
-    fn push(&mut self, depth: u32, object: bool) {
-        self.in_object = object;
-        let word = &mut self.objects[(depth / 64) as usize % 16];
-        let bit = 1 << (depth % 64);
-        *word = if object { *word | bit } else { *word & !bit };
-    }
-
-    #[inline(always)]
-    fn pop(&mut self, depth: u32) {
-        self.in_object = self.objects[(depth / 64) as usize % 16] >> (depth % 64) & 1 == 1;
     }
 }

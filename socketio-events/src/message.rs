@@ -54,7 +54,8 @@ impl TooManyAttachments {
     }
 }
 
-/// An EVENT packet, encoded once for any number of sessions.
+/// An EVENT packet, encoded once for any number of sessions. Its [tag](Prepared::tag) is the number of its
+/// arguments, at most 255, for translators.
 pub fn event<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
@@ -62,7 +63,8 @@ pub fn event<A: ToArgs + ?Sized>(
     name: &str,
     args: &A,
 ) -> Result<Prepared, EncodeError> {
-    encode(parser, |out| parser.encode_event(out, namespace, ack_id, name, args))
+    let encoded = encode(parser, |out| parser.encode_event(out, namespace, ack_id, name, args));
+    encoded.map(|message| message.with_tag(tag(args)))
 }
 
 /// An event in its decoded form, as the peer will read it: for listeners of outgoing events, for other
@@ -121,7 +123,12 @@ pub fn to_packet(parser: Parser, message: &Prepared) -> Result<Packet, DecodeErr
 
 /// A packet from its decoded form.
 pub fn packet(parser: Parser, packet: &Packet) -> Result<Prepared, EncodeError> {
-    encode(parser, |out| parser.encode_packet(out, packet))
+    let message = encode(parser, |out| parser.encode_packet(out, packet))?;
+    Ok(match &packet.payload {
+        Payload::Event(event) => message.with_tag(tag(event.args())),
+        Payload::Ack(args) => message.with_tag(tag(args)),
+        _ => message,
+    })
 }
 
 /// A message of a packet that a parser of the application encoded.
@@ -137,14 +144,15 @@ pub fn custom(encoded: Encoded) -> Result<Prepared, EncodeError> {
     }
 }
 
-/// An ACK packet.
+/// An ACK packet, with a tag as an event.
 pub fn ack<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
     id: u64,
     args: &A,
 ) -> Result<Prepared, EncodeError> {
-    encode(parser, |out| parser.encode_ack(out, namespace, id, args))
+    let encoded = encode(parser, |out| parser.encode_ack(out, namespace, id, args));
+    encoded.map(|message| message.with_tag(tag(args)))
 }
 
 /// A CONNECT packet: a client's request to join a namespace, or the server's confirmation.
@@ -172,6 +180,10 @@ pub fn connect_error<T: Serialize + ?Sized>(
 /// A DISCONNECT packet: one side leaves a namespace.
 pub fn disconnect(parser: Parser, namespace: &str) -> Result<Prepared, EncodeError> {
     encode(parser, |out| parser.encode_disconnect(out, namespace).map(|()| Vec::new()))
+}
+
+fn tag<A: ToArgs + ?Sized>(args: &A) -> u8 {
+    u8::try_from(args.count()).unwrap_or(u8::MAX)
 }
 
 fn encode(

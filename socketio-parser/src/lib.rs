@@ -27,11 +27,9 @@
 //!
 //! // One side: an event with two arguments, in the namespace /files, that asks for an answer.
 //! let mut text = Vec::new();
-//! let attachments = Parser::Json.encode_event(&mut text, "/files", Some(7), "upload", &Args((&upload, true)))?;
-//! assert_eq!(
-//!     std::str::from_utf8(&text)?,
-//!     r#"51-/files,7["upload",{"name":"a.png","content":{"_placeholder":true,"num":0}},true]"#,
-//! );
+//! let attachments = Parser::Json.encode_event(&mut text, "/files", Some(7), "upload", &Args((&upload,
+//! true)))?; assert_eq!(     std::str::from_utf8(&text)?,
+//! r#"51-/files,7["upload",{"name":"a.png","content":{"_placeholder":true,"num":0}},true]"#, );
 //!
 //! // The other side: a text message, then as many binary ones as it announces.
 //! let mut decoder = Decoder::default();
@@ -68,9 +66,9 @@
 //! header corrected.
 //!
 //! `msgpack` (the feature of that name) reads and writes values in the other encoding, with binary data in
-//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects a [`Parser`] at run time,
-//! for all connections or, as a [`ConnectionParser`] (`custom`), for each; arguments received in one encoding can be
-//! sent in the other.
+//! place; `decoder::msgpack` and `encoder::msgpack` do so with its packets. A server selects a [`Parser`]
+//! at run time, for all connections or, as a [`ConnectionParser`] (`custom`), for each; arguments received
+//! in one encoding can be sent in the other.
 //!
 //! `raw` splits and joins packets without decoding them, for translations into other text formats.
 //!

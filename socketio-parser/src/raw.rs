@@ -1,4 +1,5 @@
-//! JSON in parts, for programs that translate packets into another text format and back without decoding them.
+//! JSON in parts, for programs that translate packets into another text format and back without decoding
+//! them.
 //!
 //! ```
 //! use socketio_parser::raw::{RawName, RawPacket, members};
@@ -58,8 +59,9 @@ pub struct RawPacket<'a> {
 }
 
 impl<'a> RawPacket<'a> {
-    /// Splits the text of a packet that this crate has encoded; the arguments are not checked again. `None` for other
-    /// types of packets, for packets with attachments, and for event names that are numbers or have escapes.
+    /// Splits the text of a packet that this crate has encoded; the arguments are not checked again. `None`
+    /// for other types of packets, for packets with attachments, and for event names that are numbers or
+    /// have escapes.
     #[inline]
     pub fn split(text: &'a [u8]) -> Option<Self> {
         let header = header::scan(text, &Limits::default()).ok()?;
@@ -77,7 +79,8 @@ impl<'a> RawPacket<'a> {
         Some(Self { name, ack_id: header.ack_id, args })
     }
 
-    /// Encodes the packet, in a buffer of exactly its size. The arguments must be JSON, as those of [`members`] are.
+    /// Encodes the packet, in a buffer of exactly its size. The arguments must be JSON, as those of
+    /// [`members`] are.
     #[inline]
     pub fn encode(&self, namespace: &str) -> Result<Vec<u8>, EncodeError> {
         if let Some(reserved) = self.name.and_then(RawName::reserved) {
@@ -98,8 +101,9 @@ impl<'a> RawPacket<'a> {
     }
 }
 
-/// Checks an object that is the whole text, and calls `member` with the key, in its quotes, and the value of each member.
-/// The text must be UTF-8; this is not checked. As decoders do, it accepts numbers of any size and unpaired surrogates.
+/// Checks an object that is the whole text, and calls `member` with the key, in its quotes, and the value
+/// of each member. The text must be UTF-8; this is not checked. As decoders do, it accepts numbers of any
+/// size and unpaired surrogates.
 ///
 /// An error is reported after the members before it. Deeper nesting than 1000 levels is an error.
 #[inline]

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use engineio::{Frames, TextBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use socketio_parser::raw::{RawName, RawPacket};
 use socketio_parser::{Args, Binary, EncodeError, Parser, RawArgs, reserved_event};
 use socketio_server::Object;
 use thiserror::Error;
@@ -25,7 +26,7 @@ use thiserror::Error;
 /// Placeholder of the first attachment, as all servers write it.
 const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
 /// Largest integer that JavaScript represents exactly, and that Socket.IO accepts as an acknowledgement id.
-const MAX_ID: u64 = (1 << 53) - 1;
+pub(super) const MAX_ID: u64 = (1 << 53) - 1;
 
 /// Error of an invalid native message.
 #[derive(Debug, Error)]
@@ -57,6 +58,13 @@ struct Incoming<'a> {
     id: Option<u64>,
     #[serde(default)]
     attachments: usize,
+}
+
+/// Name of an event as JSON, for [`Outgoing::new`].
+pub(super) fn to_json(name: &str) -> String {
+    let mut json = Vec::new();
+    self::json(&mut json, name);
+    String::from_utf8(json).unwrap_or_default()
 }
 
 /// Translates a native message to the text of a packet. Returns it with the number of attachments that
@@ -94,18 +102,36 @@ pub(super) fn binary_packet(namespace: &str) -> Result<String, Fault> {
 }
 
 /// Event or acknowledgement of the server, in the native protocol.
+#[derive(Clone, Copy)]
 pub(super) struct Outgoing<'a> {
-    event: Option<&'a str>,
+    /// Name of an event as JSON, or `None` in an acknowledgement.
+    event: Option<&'a [u8]>,
     id: Option<u64>,
-    arguments: &'a RawArgs,
+    /// Arguments as JSON, separated by commas.
+    args: &'a [u8],
+    is_single: bool,
+    attachments: &'a [Bytes],
     /// Id of the client that sent the event.
     from: Option<&'a str>,
 }
 
 impl<'a> Outgoing<'a> {
-    /// Creates an event with its name, or an acknowledgement without a name.
+    /// Creates an event with its name as JSON, or an acknowledgement without a name.
     pub(super) fn new(event: Option<&'a str>, id: Option<u64>, arguments: &'a RawArgs) -> Self {
-        Self { event, id, arguments, from: None }
+        Self {
+            event: event.map(str::as_bytes),
+            id,
+            args: arguments.as_bytes(),
+            is_single: arguments.len() == 1,
+            attachments: arguments.attachments(),
+            from: None,
+        }
+    }
+
+    /// Creates an event or acknowledgement from the parts of its packet, with this number of arguments.
+    pub(super) fn plain(packet: &RawPacket<'a>, arguments: u8) -> Self {
+        let (event, is_single) = (packet.name.map(RawName::as_json), arguments == 1);
+        Self { event, id: packet.ack_id, args: packet.args, is_single, attachments: &[], from: None }
     }
 
     /// Sets the client that sent the event.
@@ -115,10 +141,10 @@ impl<'a> Outgoing<'a> {
 
     /// Bytes of the message, if it is a binary message without an announcement.
     pub(super) fn binary_alone(&self) -> Option<&'a Bytes> {
-        let binary: &[Bytes] = self.arguments.attachments();
-        let is_plain = self.event == Some("message") && self.id.is_none() && self.from.is_none();
-        match binary {
-            [data] if is_plain && self.arguments.as_bytes() == PLACEHOLDER.as_bytes() => Some(data),
+        let is_plain =
+            self.event == Some(br#""message""#.as_slice()) && self.id.is_none() && self.from.is_none();
+        match self.attachments {
+            [data] if is_plain && self.args == PLACEHOLDER.as_bytes() => Some(data),
             _ => None,
         }
     }
@@ -128,57 +154,53 @@ impl<'a> Outgoing<'a> {
         if let Some(data) = self.binary_alone() {
             return Frames::binary(data.clone());
         }
-        let mut text = TextBuf::with_capacity(128 + self.arguments.as_bytes().len());
+        let mut text = TextBuf::with_capacity(128 + self.args.len());
         self.write(text.buffer());
-        text.finish_frames(self.arguments.attachments().iter().cloned())
+        text.finish_frames(self.attachments.iter().cloned())
     }
 
     /// Appends the text. The arguments are JSON that the server encoded, and are copied unchanged.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let attachments = self.arguments.attachments().len();
         out.push(b'{');
         if let Some(event) = self.event {
-            field(out, "event", event);
+            key(out, br#""event":"#);
+            out.extend_from_slice(event);
         }
         if let Some(id) = self.id {
-            field(out, "id", &id);
+            key(out, br#""id":"#);
+            json(out, &id);
         }
-        match self.arguments.len() {
-            0 => {}
-            1 => {
-                key(out, "data");
-                out.extend_from_slice(self.arguments.as_bytes());
-            }
-            _ => {
-                key(out, "args");
-                out.push(b'[');
-                out.extend_from_slice(self.arguments.as_bytes());
-                out.push(b']');
-            }
+        if self.is_single {
+            key(out, br#""data":"#);
+            out.extend_from_slice(self.args);
+        } else if !self.args.is_empty() {
+            key(out, br#""args":["#);
+            out.extend_from_slice(self.args);
+            out.push(b']');
         }
-        if attachments > 0 {
-            field(out, "attachments", &attachments);
+        if !self.attachments.is_empty() {
+            key(out, br#""attachments":"#);
+            json(out, &self.attachments.len());
         }
         if let Some(from) = self.from {
-            field(out, "from", from);
+            key(out, br#""from":"#);
+            json(out, from);
         }
         out.push(b'}');
     }
 }
 
-fn field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
-    key(out, name);
-    // Names and numbers always serialize.
-    let _ = serde_json::to_writer(out, value);
-}
-
-fn key(out: &mut Vec<u8>, name: &str) {
+#[inline]
+fn key(out: &mut Vec<u8>, key: &[u8]) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+    out.extend_from_slice(key);
+}
+
+fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Names and numbers always serialize.
+    let _ = serde_json::to_writer(out, value);
 }
 
 #[cfg(test)]
@@ -248,11 +270,11 @@ mod tests {
         ] {
             let packet = Decoder::default().text(packet.into()).unwrap().unwrap();
             let (event, arguments) = match &packet.payload {
-                Payload::Event(event) => (Some(event.name()), event.args()),
+                Payload::Event(event) => (Some(to_json(event.name())), event.args()),
                 Payload::Ack(arguments) => (None, arguments),
                 other => panic!("{other:?}"),
             };
-            let outgoing = Outgoing::new(event, packet.ack_id, arguments);
+            let outgoing = Outgoing::new(event.as_deref(), packet.ack_id, arguments);
             assert_eq!(text(&outgoing), native);
             assert_eq!(
                 text(&outgoing.from(Some("a"))),
@@ -268,7 +290,8 @@ mod tests {
             assert!(decoder.text(text.into()).unwrap().is_none());
             let packet = decoder.binary("bytes".into()).unwrap().unwrap();
             let Payload::Event(event) = packet.payload else { panic!("an event") };
-            Outgoing::new(Some(event.name()), packet.ack_id, event.args()).binary_alone().is_some()
+            let name = to_json(event.name());
+            Outgoing::new(Some(&name), packet.ack_id, event.args()).binary_alone().is_some()
         };
         assert!(alone(r#"51-["message",{"_placeholder":true,"num":0}]"#));
         assert!(!alone(r#"51-["other",{"_placeholder":true,"num":0}]"#));

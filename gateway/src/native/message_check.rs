@@ -1,11 +1,13 @@
 //! Checks of the fuzz target for native messages: both directions of the translation are consistent.
 
 use bytes::Bytes;
+use engineio::TextBuf;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use socketio_parser::{Decoder, Limits, Packet, Payload, RawArgs};
+use socketio_parser::{Decoder, Limits, Packet, Parser, Payload, RawArgs};
 
-use super::message::{Fault, Outgoing, binary_packet, to_packet};
+use super::message::{Fault, Outgoing, binary_packet, to_json, to_packet};
+use super::plain;
 
 /// Namespaces of the messages.
 const NAMESPACES: [&str; 3] = ["/", "/n", "/of/a?b=1"];
@@ -27,12 +29,17 @@ pub(crate) fn check(data: &[u8]) {
     let packet = binary_packet(NAMESPACES[usize::from(choice >> 1) % NAMESPACES.len()]);
     let packet = decode(&packet.expect("valid namespaces"), &[b"x"]).expect("a packet");
     let (event, args) = contents(&packet).expect("an event");
-    assert!(Outgoing::new(event, packet.ack_id, args).binary_alone().is_some());
+    assert!(Outgoing::new(event.map(to_json).as_deref(), packet.ack_id, args).binary_alone().is_some());
 }
 
 /// Checks a message of a client: the packet has the same event, id and arguments, in this namespace.
 fn check_native(text: &str, namespace: &str, attachments: &[&[u8]]) {
-    let Ok((message, announced)) = to_packet(text, namespace) else { return };
+    let translated = to_packet(text, namespace);
+    if let Some(plain) = plain::to_packet(text.as_bytes(), namespace) {
+        let (message, announced) = translated.as_ref().expect("a plain message is valid");
+        assert_eq!((plain.as_bytes(), 0), (message.as_bytes(), *announced));
+    }
+    let Ok((message, announced)) = translated else { return };
     serde_json::from_str::<&RawValue>(text).expect("a translated message is JSON");
     // JSON may have numbers and nesting that `Value` cannot represent.
     let Ok(sent) = serde_json::from_str::<Value>(text) else { return };
@@ -72,9 +79,9 @@ fn check_back(packet: &Packet, attachments: &[&[u8]]) {
     if event.is_none() && packet.ack_id.is_none() {
         return;
     }
-    let mut native = Vec::new();
-    Outgoing::new(event, packet.ack_id, args).write(&mut native);
-    let native = String::from_utf8(native).expect("UTF-8");
+    let name = event.map(to_json);
+    let native = text(&Outgoing::new(name.as_deref(), packet.ack_id, args));
+    check_plain(packet, &native);
     serde_json::from_str::<&RawValue>(&native).expect("JSON");
     if let Ok(written) = serde_json::from_str::<Value>(&native) {
         assert_eq!(written.get("event").and_then(Value::as_str), event);
@@ -97,10 +104,36 @@ fn check_back(packet: &Packet, attachments: &[&[u8]]) {
     }
 }
 
+/// Checks a packet without attachments as the server sends it: its parts are translated to the same message.
+fn check_plain(packet: &Packet, native: &str) {
+    let (name, args) = contents(packet).expect("an event or an acknowledgement");
+    if !args.attachments().is_empty() {
+        return;
+    }
+    let mut encoded = TextBuf::with_capacity(0);
+    let (out, namespace, id) = (encoded.buffer(), packet.namespace.as_str(), packet.ack_id);
+    let attachments = match name {
+        Some(name) => Parser::Json.encode_event(out, namespace, id, name, args),
+        None => Parser::Json.encode_ack(out, namespace, id.unwrap_or_default(), args),
+    };
+    assert!(attachments.expect("what was received").is_empty(), "no attachments");
+    let is_escaped = name.is_some_and(|name| to_json(name).contains('\\'));
+    let sent = encoded.finish().with_tag(u8::try_from(args.len()).unwrap_or(u8::MAX));
+    match plain::from_packet(&sent) {
+        Some(outgoing) => assert_eq!(text(&outgoing), native),
+        None => assert!(is_escaped, "{native} is plain"),
+    }
+}
+
+fn text(outgoing: &Outgoing<'_>) -> String {
+    let mut text = Vec::new();
+    outgoing.write(&mut text);
+    String::from_utf8(text).expect("UTF-8")
+}
+
 /// Packet of these messages, if they are complete and valid.
 fn decode(text: &str, attachments: &[&[u8]]) -> Option<Packet> {
-    let mut decoder =
-        Decoder::new(socketio_parser::Parser::Json, Limits { max_depth: 64, ..Limits::default() });
+    let mut decoder = Decoder::new(Parser::Json, Limits { max_depth: 64, ..Limits::default() });
     let mut packet = decoder.text(Bytes::copy_from_slice(text.as_bytes())).ok()?;
     for attachment in attachments {
         if packet.is_some() {

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use engineio::frame::CloseCode;
-use engineio::{CloseReason, Fault as Failure, Frames, Message, Session, Text, Translator};
+use engineio::{CloseReason, Fault as Failure, Frames, Message, Prepared, Session, Text, Translator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_parser::{DecodeError, Decoder, Limits, Packet, Parser, Payload, RawValue};
 use tokio::sync::oneshot;
 
 use super::message::{self, Fault, Outgoing};
+use super::plain;
 
 /// Number of consecutive invalid messages that closes the connection.
 const MAX_FAULTS: u8 = 10;
@@ -26,8 +27,6 @@ pub(super) struct Refused {
 /// Native client, in its only namespace.
 pub(super) struct Client {
     namespace: Box<str>,
-    /// Decoder of a packet of the server whose attachments are missing.
-    incomplete: Option<Box<Decoder>>,
     /// Number of announced attachments that have not arrived.
     expected: usize,
     /// Number of consecutive invalid messages.
@@ -58,22 +57,20 @@ impl Client {
     /// Creates a client, and the receiver of the outcome of joining.
     pub(super) fn new(namespace: &str) -> (Self, oneshot::Receiver<Joined>) {
         let (joining, joined) = oneshot::channel();
-        let client = Self {
-            namespace: namespace.into(),
-            incomplete: None,
-            expected: 0,
-            faults: 0,
-            joining: Some(joining),
-            end: None,
-        };
+        let client =
+            Self { namespace: namespace.into(), expected: 0, faults: 0, joining: Some(joining), end: None };
         (client, joined)
     }
 
-    fn text(&mut self, text: &str, deliver: &mut dyn FnMut(Message)) -> Result<(), Fault> {
+    fn text(&mut self, text: &Text, deliver: &mut dyn FnMut(Message)) -> Result<(), Fault> {
         if self.expected > 0 {
             return Err(Fault::Expected);
         }
-        let (packet, attachments) = message::to_packet(text, &self.namespace)?;
+        if let Some(packet) = plain::to_packet(text.as_bytes(), &self.namespace) {
+            deliver(packet);
+            return Ok(());
+        }
+        let (packet, attachments) = message::to_packet(text.as_str(), &self.namespace)?;
         self.expected = attachments;
         deliver(packet.into());
         Ok(())
@@ -109,63 +106,42 @@ impl Client {
         session.close();
     }
 
-    fn packet(
-        &mut self,
-        session: &Session,
-        packet: &Packet,
-        from: Option<&Text>,
-        write: &mut dyn FnMut(Frames),
-    ) {
-        let event = match &packet.payload {
-            Payload::Event(event) => Outgoing::new(Some(event.name()), packet.ack_id, event.args()),
-            Payload::Ack(arguments) => Outgoing::new(None, packet.ack_id, arguments),
-            Payload::Connect(welcome) => return self.joined(welcome.as_ref(), write),
-            Payload::ConnectError(refusal) => return self.refused(refusal.as_ref()),
-            Payload::Disconnect => return self.end(session, End::Disconnected),
-            Payload::EmptyEvent => return,
+    fn packet(&mut self, session: &Session, packet: &Packet, from: Option<&str>) -> Option<Frames> {
+        let (event, arguments) = match &packet.payload {
+            Payload::Event(event) => (Some(message::to_json(event.name())), event.args()),
+            Payload::Ack(arguments) => (None, arguments),
+            Payload::Connect(welcome) => return self.joined(welcome.as_ref()),
+            Payload::ConnectError(refusal) => {
+                self.refused(refusal.as_ref());
+                return None;
+            }
+            Payload::Disconnect => {
+                self.end(session, End::Disconnected);
+                return None;
+            }
+            Payload::EmptyEvent => return None,
         };
-        write(event.from(from.map(Text::as_str)).into_frames());
+        let outgoing = Outgoing::new(event.as_deref(), packet.ack_id, arguments);
+        Some(outgoing.from(from).into_frames())
     }
 
-    fn joined(&mut self, welcome: Option<&RawValue>, write: &mut dyn FnMut(Frames)) {
+    fn joined(&mut self, welcome: Option<&RawValue>) -> Option<Frames> {
         #[derive(Deserialize)]
         struct Welcome {
             sid: String,
         }
-        let Some(Ok(Welcome { sid })) = welcome.map(RawValue::parse) else { return };
+        let Some(Ok(Welcome { sid })) = welcome.map(RawValue::parse) else { return None };
         let welcome = json!({"event": "connect", "data": {"id": sid, "namespace": self.namespace}});
-        write(Frames::text(&welcome.to_string()));
         if let Some(joining) = self.joining.take() {
             let _ = joining.send(Ok(()));
         }
+        Some(Frames::text(&welcome.to_string()))
     }
 
     fn refused(&mut self, refusal: Option<&RawValue>) {
         let Some(Ok(refusal)) = refusal.map(RawValue::parse) else { return };
         if let Some(joining) = self.joining.take() {
             let _ = joining.send(Err(refusal));
-        }
-    }
-
-    fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
-        match message {
-            Message::Text(text) => {
-                // Packets of the own server need no limits.
-                let mut decoder = Decoder::new(Parser::Json, unlimited());
-                let packet = decoder.text(text.into_bytes())?;
-                if packet.is_none() {
-                    self.incomplete = Some(Box::new(decoder));
-                }
-                Ok(packet)
-            }
-            Message::Binary(data) => {
-                let Some(decoder) = &mut self.incomplete else { return Ok(None) };
-                let packet = decoder.binary(data)?;
-                if packet.is_some() {
-                    self.incomplete = None;
-                }
-                Ok(packet)
-            }
         }
     }
 }
@@ -182,7 +158,7 @@ impl Translator for Client {
             return;
         }
         let translated = match message {
-            Message::Text(text) => self.text(text.as_str(), deliver),
+            Message::Text(text) => self.text(&text, deliver),
             Message::Binary(data) => self.binary(data, deliver),
         };
         match translated {
@@ -191,21 +167,22 @@ impl Translator for Client {
         }
     }
 
-    fn outgoing(
-        &mut self,
-        session: &Session,
-        message: Message,
-        note: Option<&Text>,
-        write: &mut dyn FnMut(Frames),
-    ) {
+    fn outgoing(&mut self, session: &Session, message: &Prepared) -> Option<Frames> {
         if self.end.is_some() {
-            return;
+            return None;
         }
-        match self.decode(message) {
-            Ok(Some(packet)) => self.packet(session, &packet, note, write),
-            Ok(None) => {}
+        let note = message.note();
+        let from = note.as_ref().map(Text::as_str);
+        if let Some(outgoing) = plain::from_packet(message) {
+            return Some(outgoing.from(from).into_frames());
+        }
+        match decode(message) {
+            Ok(packet) => self.packet(session, &packet?, from),
             // The own server never sends invalid packets.
-            Err(_) => self.end(session, End::Internal),
+            Err(_) => {
+                self.end(session, End::Internal);
+                None
+            }
         }
     }
 
@@ -226,6 +203,22 @@ impl Translator for Client {
             _ => Some((code.unwrap_or(CloseCode::GOING_AWAY), reason.as_str())),
         }
     }
+}
+
+/// Packet of a message of the server, whose text and attachments are sent together. A binary message
+/// without a packet is ignored.
+fn decode(message: &Prepared) -> Result<Option<Packet>, DecodeError> {
+    // Packets of the own server need no limits.
+    let mut decoder = Decoder::new(Parser::Json, unlimited());
+    let mut packet = None;
+    for part in message.messages() {
+        match part {
+            Message::Text(text) => packet = decoder.text(text.into_bytes())?,
+            Message::Binary(data) if decoder.is_pending() => packet = decoder.binary(data)?,
+            Message::Binary(_) => {}
+        }
+    }
+    Ok(packet)
 }
 
 fn unlimited() -> Limits {

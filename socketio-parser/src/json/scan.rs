@@ -90,8 +90,8 @@ pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, De
     Ok(Span { start: offset(start), end: offset(end) })
 }
 
-/// Checks an object that is the whole text, and passes the key and the value of each member on. Does not check the text
-/// for UTF-8.
+/// Checks an object that is the whole text, and passes the key and the value of each member on. Does not
+/// check the text for UTF-8.
 #[inline(always)]
 pub(crate) fn object<'a>(
     text: &'a [u8],

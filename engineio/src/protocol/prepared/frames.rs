@@ -62,12 +62,12 @@ impl Prepared {
 
     /// A message without bytes.
     pub(crate) fn nothing() -> Self {
-        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tail: None }
+        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tag: 0, tail: None }
     }
 
     /// The messages of the application: the text, then the binary messages.
     #[cfg(feature = "server")]
-    pub(crate) fn messages(&self) -> impl Iterator<Item = Message> {
+    pub fn messages(&self) -> impl Iterator<Item = Message> {
         let is_message = !self.head.is_empty() && self.kind() == PacketType::Message;
         // The packet type in front of the text is one byte.
         let text = is_message.then(|| Text::from_checked(self.head.slice(usize::from(self.header) + 1..)));
@@ -75,9 +75,16 @@ impl Prepared {
         text.map(Message::Text).into_iter().chain(binaries)
     }
 
+    /// The text of a message without binary messages.
+    #[cfg(feature = "server")]
+    pub fn only_text(&self) -> Option<&[u8]> {
+        let is_message = self.is_text() && self.kind() == PacketType::Message;
+        self.packet_text().get(1..).filter(|_| is_message)
+    }
+
     /// The note, if there is one.
     #[cfg(feature = "server")]
-    pub(crate) fn note(&self) -> Option<Text> {
+    pub fn note(&self) -> Option<Text> {
         let note = self.tail.as_deref()?.last().filter(|part| part.header_len == 0)?;
         Some(Text::from_checked(note.data.clone()))
     }
@@ -116,7 +123,10 @@ mod tests {
         assert!(noted.frames().eq(prepared.frames()) && noted.wire_len() == prepared.wire_len());
         let text = Prepared::text("a").with_note("b".into());
         assert!(text.is_text() && text.packets().count() == 1 && text.wire_len() == 4);
+        assert_eq!((text.only_text(), prepared.only_text()), (Some(&b"a"[..]), None));
         assert_eq!(Prepared::ping().messages().count(), 0);
+        assert_eq!(Prepared::ping().only_text(), None);
+        assert_eq!((text.tag(), text.with_tag(7).tag()), (0, 7));
         assert_eq!(Prepared::binary(Bytes::new()).messages().count(), 1);
     }
 }

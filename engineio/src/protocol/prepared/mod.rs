@@ -100,7 +100,7 @@ impl TextBuf {
             head
         };
         // A header has at most ten bytes, so the cast keeps it.
-        Prepared { head, header: header as u8, compress: true, kept: false, key: None, tail: None }
+        Prepared { head, header: header as u8, compress: true, kept: false, key: None, tag: 0, tail: None }
     }
 }
 
@@ -117,6 +117,8 @@ pub struct Prepared {
     kept: bool,
     /// The key of conflation.
     key: Option<NonZeroU32>,
+    /// A number for a translator.
+    tag: u8,
     /// The binary messages behind the text, and the note.
     tail: Option<Arc<[Binary]>>,
 }
@@ -180,7 +182,7 @@ impl Prepared {
     /// A binary message. The bytes are shared, not copied.
     pub fn binary(data: Bytes) -> Self {
         let tail = Some(Arc::from([Binary::new(data)]));
-        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tail }
+        Self { head: Bytes::new(), header: 0, compress: true, kept: false, key: None, tag: 0, tail }
     }
 
     /// Sets whether a polling response with this message may be compressed. Default true. Turn it off for
@@ -215,6 +217,19 @@ impl Prepared {
         self.key
     }
 
+    /// Sets a number that describes the message to a `Translator` (feature `server`). It is not sent to
+    /// clients. Default 0.
+    #[must_use]
+    pub fn with_tag(mut self, tag: u8) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// The number of [`with_tag`](Self::with_tag).
+    pub fn tag(&self) -> u8 {
+        self.tag
+    }
+
     /// A WebSocket message without a packet around it.
     #[cfg(feature = "echo")]
     pub(crate) fn bare(message: Message) -> Self {
@@ -227,7 +242,15 @@ impl Prepared {
         write_header(&mut head, Opcode::Text, text.as_bytes().len());
         head.extend_from_slice(text.as_bytes());
         // A header has at most ten bytes, so the cast keeps it.
-        Self { head: head.into(), header: header as u8, compress: false, kept: false, key: None, tail: None }
+        Self {
+            head: head.into(),
+            header: header as u8,
+            compress: false,
+            kept: false,
+            key: None,
+            tag: 0,
+            tail: None,
+        }
     }
 
     /// A text packet that is not a message.
@@ -240,7 +263,7 @@ impl Prepared {
     /// The ping of a heartbeat, without data. It needs no allocation.
     pub fn ping() -> Self {
         let head = Bytes::from_static(b"\x81\x012");
-        Self { head, header: 2, compress: true, kept: false, key: None, tail: None }
+        Self { head, header: 2, compress: true, kept: false, key: None, tag: 0, tail: None }
     }
 
     /// The length in bytes on a WebSocket, headers included. The outbox counts this length.

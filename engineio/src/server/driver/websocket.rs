@@ -165,14 +165,10 @@ impl Driver {
         let result = match &mut self.translator {
             None => websocket.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate: None }), cx),
             Some(translator) => {
-                let mut translate = |message: &Prepared, write: &mut dyn FnMut(Frames)| {
-                    if message.kind() == PacketType::Ping {
-                        write(Frames::ping());
-                    }
-                    let note = message.note();
-                    for message in message.messages() {
-                        translator.outgoing(session, message, note.as_ref(), write);
-                    }
+                let mut translate = |message: &Prepared| match message.kind() {
+                    PacketType::Message => translator.outgoing(session, message),
+                    PacketType::Ping => Some(Frames::ping()),
+                    _ => None,
                 };
                 let translate = Some(&mut translate as _);
                 websocket.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate }), cx)

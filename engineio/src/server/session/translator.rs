@@ -8,8 +8,7 @@ use super::handle::Session;
 use crate::close_reason::CloseReason;
 use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::Message;
-use crate::protocol::prepared::Frames;
-use crate::protocol::text::Text;
+use crate::protocol::prepared::{Frames, Prepared};
 
 /// Translates between the WebSocket messages of one client and the messages of its session: see
 /// [`Server::open_translated`](crate::Server::open_translated).
@@ -28,18 +27,11 @@ pub trait Translator: Send + 'static {
     /// [`outgoing`](Self::outgoing). [`Session::close`] ends the session after they are written.
     fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message));
 
-    /// Translates a message of the application, and the [note](crate::Prepared::with_note) on it. The frames
-    /// that are passed to `write` go to the client. The message counts in the outbox, with its own length,
-    /// until its frames are written.
+    /// Translates a message of the application. The frames go to the client; `None` if it gets nothing. The
+    /// message counts in the outbox, with its own length, until its frames are written.
     ///
     /// At most 64 messages are translated ahead of the frames that the socket has accepted.
-    fn outgoing(
-        &mut self,
-        session: &Session,
-        message: Message,
-        note: Option<&Text>,
-        write: &mut dyn FnMut(Frames),
-    );
+    fn outgoing(&mut self, session: &Session, message: &Prepared) -> Option<Frames>;
 
     /// The code and the reason of the close frame at the end of the session; `None` for an empty frame.
     /// `code` is the default: the code of the client, if it closed the connection. The default reason is

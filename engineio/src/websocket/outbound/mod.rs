@@ -1,5 +1,7 @@
 //! Writing to a WebSocket: messages of the outbox and control frames, in as few system calls as possible.
 
+mod translated;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -9,9 +11,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
+use self::translated::Translate;
 use crate::outbox::Outbox;
 use crate::protocol::frame::{Role, push_masked};
-use crate::protocol::prepared::{Dialect, Frames, Prepared};
+use crate::protocol::prepared::{Dialect, Prepared};
 
 /// Maximum number of messages in a batch from the outbox.
 const BATCH: usize = 64;
@@ -63,9 +66,6 @@ pub(crate) struct Source<'a> {
     /// The translation for a peer that speaks another protocol.
     pub(crate) translate: Option<&'a mut Translate<'a>>,
 }
-
-/// Writes the frames of a message for the peer. A message may have none.
-pub(crate) type Translate<'a> = dyn FnMut(&Prepared, &mut dyn FnMut(Frames)) + 'a;
 
 impl Outbound {
     /// The writing side of a client, whose frames are masked.
@@ -156,7 +156,7 @@ impl Outbound {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
         if source.translate.is_some() {
-            return Poll::Ready(Ok(self.take_translated(source)));
+            return self.poll_translated(io, source, cx);
         }
         let mut batch = BATCH_BUFFER.take();
         source.outbox.take(BATCH, &mut batch);
@@ -186,40 +186,6 @@ impl Outbound {
         let written = ready!(written)?;
         self.advance(written, Some(source.outbox));
         Poll::Ready(Ok(true))
-    }
-
-    /// Queues a batch of translated messages of the outbox. Returns `false` if the outbox is empty.
-    #[cold]
-    fn take_translated(&mut self, source: &mut Source<'_>) -> bool {
-        let mut batch = BATCH_BUFFER.take();
-        source.outbox.take(BATCH, &mut batch);
-        let is_empty = batch.is_empty();
-        if let Some(translate) = source.translate.as_mut().filter(|_| !is_empty) {
-            (source.on_take)(&batch);
-            for message in batch.drain(..) {
-                // The message counts in the outbox until its last frame is written. A message without frames
-                // is an empty item, so its count ends in order.
-                let mut last = Prepared::nothing();
-                translate(&message, &mut |frames| {
-                    let before = std::mem::replace(&mut last, frames.into_prepared());
-                    if before.wire_len() > 0 {
-                        self.items.push_back(Item::Message(before, None));
-                    }
-                });
-                self.items.push_back(Item::Message(last, Some(message.wire_len())));
-            }
-            self.advance(0, Some(source.outbox));
-        }
-        BATCH_BUFFER.set(batch);
-        !is_empty
-    }
-
-    /// Queues one batch of translated messages before the connection is upgraded.
-    #[cfg(feature = "server")]
-    pub(crate) fn take_ahead(&mut self, source: &mut Source<'_>) {
-        if self.items.is_empty() && source.translate.is_some() {
-            self.take_translated(source);
-        }
     }
 
     /// Whether nothing is queued.

@@ -1,0 +1,125 @@
+//! Translation of plain messages, whose parts are copied as they are. These are most messages.
+//!
+//! A plain message has no attachments, no `args`, and no escapes in its event name and its keys. Its
+//! translation is byte by byte that of [`message`](super::message), which decodes, and which translates and
+//! refuses all others.
+
+use engineio::{Message, Prepared, Text};
+use socketio_parser::raw::{RawName, RawPacket, members};
+
+use super::message::{MAX_ID, Outgoing};
+
+/// Translates a message of the client. `None` if it is not plain, or not valid.
+pub(super) fn to_packet(text: &[u8], namespace: &str) -> Option<Message> {
+    let (mut event, mut data, mut id, mut is_plain) = (None, None, None, true);
+    let checked = members(text, |key, value| {
+        let field = match key {
+            br#""event""# => &mut event,
+            br#""data""# => &mut data,
+            br#""id""# => &mut id,
+            br#""args""# | br#""attachments""# => return is_plain = false,
+            other => return is_plain &= !other.contains(&b'\\'),
+        };
+        // A field that is there twice is an error.
+        is_plain &= field.replace(value).is_none();
+    });
+    checked.ok()?;
+    let name = match event {
+        Some(json) => Some(RawName::new(json)?),
+        None => None,
+    };
+    let ack_id = match id {
+        Some(json) => Some(integer(json)?),
+        None => None,
+    };
+    let args = data.filter(|data| *data != b"null").unwrap_or_default();
+    if !is_plain || (name.is_none() && ack_id.is_none()) {
+        return None;
+    }
+    let packet = RawPacket { name, ack_id, args }.encode(namespace).ok()?;
+    Some(Text::from_utf8(packet.into()).ok()?.into())
+}
+
+/// An acknowledgement id in JSON.
+fn integer(json: &[u8]) -> Option<u64> {
+    let digits = json.iter().all(u8::is_ascii_digit).then_some(json)?;
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|id| *id <= MAX_ID)
+}
+
+/// Translates a packet of the server. `None` if it is not plain.
+pub(super) fn from_packet(message: &Prepared) -> Option<Outgoing<'_>> {
+    let packet = RawPacket::split(message.only_text()?)?;
+    // The tag is the number of arguments, so that they need not be counted. 0 is also that of other messages.
+    let is_counted = message.tag() > 0 || packet.args.is_empty();
+    is_counted.then(|| Outgoing::plain(&packet, message.tag()))
+}
+
+#[cfg(test)]
+mod tests {
+    use engineio::TextBuf;
+
+    use super::super::message;
+    use super::*;
+
+    #[test]
+    fn a_plain_message_is_translated_as_by_the_decoder() {
+        for (native, is_plain) in [
+            (r#"{"event":"a"}"#, true),
+            (r#"{"event":"a","data":null,"from":"me"}"#, true),
+            (r#" { "data" : [1, {"b": "\n"}] , "event" : "é" } "#, true),
+            (r#"{"event":"a","data":1e999,"id":9007199254740991}"#, true),
+            (r#"{"id":0,"data":"\ud800"}"#, true),
+            (r#"{"event":"a","args":[1,2]}"#, false),
+            (r#"{"event":"a\n"}"#, false),
+            (r#"{"\u0065vent":"a"}"#, false),
+            (r#"{"event":null,"id":1}"#, false),
+            (r#"{"event":"a","id":null}"#, false),
+            (r#"{"event":"a","attachments":0}"#, false),
+            // Invalid messages.
+            ("", false),
+            ("[]", false),
+            ("{}", false),
+            (r#"{"data":1}"#, false),
+            (r#"{"event":1}"#, false),
+            (r#"{"event":"connect"}"#, false),
+            (r#"{"event":"a","data":1,"data":1}"#, false),
+            (r#"{"event":"a","id":-1}"#, false),
+            (r#"{"event":"a","id":1.0}"#, false),
+            (r#"{"event":"a","id":9007199254740992}"#, false),
+            (r#"{"event":"a","data":{]}"#, false),
+            (r#"{"event":"a"} x"#, false),
+        ] {
+            let packet = to_packet(native.as_bytes(), "/n");
+            assert_eq!(packet.is_some(), is_plain, "{native}");
+            if let Some(packet) = packet {
+                let (decoded, attachments) = message::to_packet(native, "/n").unwrap();
+                assert_eq!((packet, attachments), (Message::from(decoded), 0));
+            }
+        }
+    }
+
+    #[test]
+    fn packets_with_a_number_of_arguments_are_plain() {
+        for (packet, arguments, native) in [
+            (r#"2["a"]"#, 0, Some(r#"{"event":"a"}"#)),
+            (r#"2/n,7["a",[1,2]]"#, 1, Some(r#"{"event":"a","id":7,"data":[1,2]}"#)),
+            (r#"2["a",[1,2]]"#, 0, None),
+            (r#"2["a",1,2]"#, 2, Some(r#"{"event":"a","args":[1,2]}"#)),
+            (r#"37[]"#, 0, Some(r#"{"id":7}"#)),
+            (r#"37[null]"#, 1, Some(r#"{"id":7,"data":null}"#)),
+            (r#"2["a\n",1]"#, 1, None),
+            (r#"0{"sid":"a"}"#, 0, None),
+        ] {
+            let message = Prepared::text(packet).with_tag(arguments);
+            let written = from_packet(&message).map(|outgoing| {
+                let mut text = Vec::new();
+                outgoing.write(&mut text);
+                String::from_utf8(text).unwrap()
+            });
+            assert_eq!(written.as_deref(), native, "{packet}");
+        }
+        let mut binary = TextBuf::with_capacity(0);
+        binary.buffer().extend_from_slice(br#"51-["a",{"_placeholder":true,"num":0}]"#);
+        assert!(from_packet(&binary.finish_with(["x".into()]).with_tag(1)).is_none());
+    }
+}

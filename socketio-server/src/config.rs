@@ -144,7 +144,8 @@ pub struct Recovery {
     pub skip_middlewares: bool,
     /// Maximum size in bytes of the kept events per namespace. Default 16 MiB; beyond that the oldest events
     /// are removed, and a client that needs one of them is not recovered. The official server has no such
-    /// limit.
+    /// limit. Where an adapter stores the events, only those are kept that arrive while clients are being
+    /// restored.
     pub max_bytes: usize,
     /// Maximum number of disconnected sockets per namespace. Default 100,000; beyond that the oldest are
     /// removed. Costs about 300 bytes each, plus their rooms and data.

@@ -14,6 +14,7 @@ use super::requests::Reply;
 use super::{Adapter, ClusterGap, EchoId, Presence};
 use crate::acks::{AckCollector, AckWaiter};
 use crate::encode::Marks;
+use crate::rooms::Target;
 use crate::{encode, trace};
 
 /// Entry point for messages of other nodes, used by an adapter. The handle does not keep the namespace alive.
@@ -52,10 +53,22 @@ impl ClusterInbox {
     }
 
     /// Whether this node has sockets in the room; the id of a socket is a room too. If not, the adapter may
-    /// skip the decoding of a broadcast to it. It takes a lock for reading and allocates nothing.
+    /// skip the decoding of a broadcast to it, unless its link has a [`SessionStore`](super::SessionStore): see
+    /// [`has_receivers`](Self::has_receivers). It takes a lock for reading and allocates nothing.
     pub fn has_room(&self, room: &str) -> bool {
         let namespace_node = self.namespace_node.upgrade();
         namespace_node.is_some_and(|namespace_node| namespace_node.rooms.read().has_room(room))
+    }
+
+    /// Whether a broadcast to this target may have an effect on this node: a socket may be selected, or clients are
+    /// being restored from a [`SessionStore`](super::SessionStore), and get the broadcast if they are members. If not,
+    /// the adapter may skip the decoding, and has to call [`advance`](Self::advance). Costs the same as
+    /// [`has_room`](Self::has_room).
+    pub fn has_receivers(&self, target: &Target) -> bool {
+        self.namespace_node.upgrade().is_some_and(|namespace_node| {
+            namespace_node.rooms.has_receivers(target)
+                || namespace_node.ordered_log().is_some_and(|log| log.is_restoring())
+        })
     }
 
     /// Whether a socket with this id is on this node. For adapters that treat the rooms under the sockets'

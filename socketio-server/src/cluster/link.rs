@@ -47,6 +47,9 @@ pub trait ClusterLink: Send + Sync + 'static {
 
     /// Sends a message for which [`echoes`](Self::echoes) is true. When it comes back, the adapter passes `echo` to
     /// [`ClusterInbox::receive_echo`](super::ClusterInbox::receive_echo), so it has to be sent along.
+    ///
+    /// The call is cancelled after [`echo_timeout`](Self::echo_timeout). An error means that the message does not come
+    /// back, or may not.
     fn publish_echoed<'a>(
         &'a self,
         message: &'a Message,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engineio::Prepared;
-use engineio::sync::RwLock;
+use engineio::{Prepared, Text};
+use engineio::sync::{Mutex, RwLock};
 use socketio_cluster::{Flags, Message, Offset};
 use socketio_events::message::TooManyAttachments;
 use socketio_events::table::{HandlerId, Table};
@@ -35,6 +35,8 @@ pub(crate) struct NamespaceNode {
     log: Option<RecoveryLog>,
     /// Recovery with the store of the adapter, instead of the log.
     ordered_log: OnceLock<Arc<OrderedLog>>,
+    /// The position that the adapter has reported while it opens the link. The log does not exist yet.
+    pub(super) early_position: Mutex<Option<Offset>>,
     /// The other nodes. Unset until the adapter has opened the link; `None` without an adapter.
     cluster: OnceLock<Option<ClusterPeers>>,
     opened: Notify,
@@ -58,6 +60,7 @@ impl NamespaceNode {
             rooms: LocalRooms::new(config.max_rooms),
             log: config.connection_state_recovery.clone().map(RecoveryLog::new),
             ordered_log: OnceLock::new(),
+            early_position: Mutex::default(),
             cluster,
             opened: Notify::new(),
             next_ack: AtomicU64::new(0),
@@ -77,6 +80,10 @@ impl NamespaceNode {
             let (settings, timeout) = (log.settings().clone(), link.request_timeout());
             let log =
                 OrderedLog::new(&self.name, self.parser, settings, self.max_attachments, store, timeout);
+            let mut early = self.early_position.lock();
+            if let Some(position) = early.take() {
+                log.advance(&position);
+            }
             let _ = self.ordered_log.set(Arc::new(log));
         }
         let _ = self.cluster.set(Some(ClusterPeers::new(link)));
@@ -113,13 +120,6 @@ impl NamespaceNode {
     /// Recovery with the store of the adapter. It replaces the log.
     pub(crate) fn ordered_log(&self) -> Option<&Arc<OrderedLog>> {
         self.ordered_log.get()
-    }
-
-    /// Records that all messages of the medium up to this position were handled.
-    pub(super) fn advance(&self, offset: &Offset) {
-        if let Some(log) = self.ordered_log() {
-            log.advance(offset);
-        }
     }
 
     /// The other nodes, if the link is open.

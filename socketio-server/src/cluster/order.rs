@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use socketio_cluster::{AdapterErrorKind, Message, Offset};
+use tokio::time::timeout_at;
 
 use super::AdapterError;
 use super::echoes::{Applied, Operation};
 use super::node::NamespaceNode;
 use super::peers::ClusterPeers;
 use crate::encode::Marks;
+use super::requests::deadline;
 use crate::error::EmitError;
 use crate::recovery::{DirectQueue, EchoId};
 use crate::trace;
@@ -78,6 +80,23 @@ impl NamespaceNode {
         self.advance(offset);
     }
 
+    /// Records that all messages of the medium up to this position were handled.
+    pub(super) fn advance(&self, offset: &Offset) {
+        if self.log().is_none() {
+            return;
+        }
+        if self.ordered_log().is_none() && self.cluster().is_none() {
+            let mut early = self.early_position.lock();
+            if self.ordered_log().is_none() {
+                *early = early.take().max(Some(offset.clone()));
+                return;
+            }
+        }
+        if let Some(log) = self.ordered_log() {
+            log.advance(offset);
+        }
+    }
+
     /// Applies pending operations at once, without their echoes.
     pub(crate) fn apply_now(&self, echoes: impl IntoIterator<Item = EchoId>) {
         for echo in echoes {
@@ -127,9 +146,12 @@ impl<N: Deref<Target = NamespaceNode>> ExpectedEcho<N> {
     /// too long.
     async fn publish(mut self, operation: &Operation) -> Result<(), EmitError> {
         let Some(cluster) = self.node.cluster() else { return Ok(()) };
-        let published = cluster.publish_echoed(&operation.message, self.id).await;
+        let deadline = deadline(cluster.echo_timeout());
+        let publishing = cluster.publish_echoed(&operation.message, self.id);
+        // A message whose publication has not settled may be on its way.
+        let published = timeout_at(deadline, publishing).await.unwrap_or(Ok(()));
         let in_time = match &published {
-            Ok(()) => tokio::time::timeout(cluster.echo_timeout(), &mut self.applied).await.ok(),
+            Ok(()) => timeout_at(deadline, &mut self.applied).await.ok(),
             Err(_) => None,
         };
         match (in_time, published) {

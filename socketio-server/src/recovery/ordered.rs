@@ -115,6 +115,11 @@ impl OrderedLog {
         Ok(())
     }
 
+    /// Whether clients are being restored, which need the events to their rooms.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.state.lock().watches > 0
+    }
+
     /// Records that this node has handled all messages up to this position.
     pub(crate) fn advance(&self, offset: &Offset) {
         {
@@ -227,7 +232,7 @@ impl OrderedLog {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let log = Arc::clone(self);
         runtime.spawn(async move {
-            if let Err(error) = log.store.persist(session).await {
+            if let Err(error) = log.store.persist(session, log.settings.max_disconnection_duration).await {
                 trace::publish_failed("session", &error);
             }
         });
@@ -293,7 +298,7 @@ mod tests {
     struct Empty;
 
     impl SessionStore for Empty {
-        fn persist(&self, _: StoredSession) -> BoxFuture<'_, Result<(), AdapterError>> {
+        fn persist(&self, _: StoredSession, _: Duration) -> BoxFuture<'_, Result<(), AdapterError>> {
             Box::pin(async { Ok(()) })
         }
 

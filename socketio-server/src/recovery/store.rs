@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::Value;
 use socketio_cluster::{AdapterError, Offset, Room, Target};
@@ -15,9 +16,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Store of the sessions of disconnected clients, and of the events that they miss. An adapter provides it if its medium
 /// keeps both: see [`ClusterLink::sessions`](crate::cluster::ClusterLink::sessions).
 pub trait SessionStore: Send + Sync + 'static {
-    /// Keeps the session of a client that has disconnected, for
+    /// Keeps the session of a client that has disconnected for this time, which is
     /// [`max_disconnection_duration`](crate::Recovery::max_disconnection_duration). It settles within a bounded time.
-    fn persist(&self, session: StoredSession) -> BoxFuture<'_, Result<(), AdapterError>>;
+    fn persist(&self, session: StoredSession, keep_for: Duration) -> BoxFuture<'_, Result<(), AdapterError>>;
 
     /// Takes a session out of the store, so that it is recovered once, and reads the events after `offset`, which the
     /// client has sent. Volatile events and events with acknowledgement are left out.

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use socketio_server::NotRecovered;
 use socketio_server::cluster::{
     Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, EchoId, Message, MissedEvent, NodeId,
     Offset, Presence, Restored, SessionStore, StoredSession,
 };
+use socketio_server::{NotRecovered, Recovery};
 use tokio::sync::watch;
 
 /// The stream. Clones share it.
@@ -136,7 +137,8 @@ impl ClusterLink for StreamLink {
 }
 
 impl SessionStore for Stream {
-    fn persist(&self, session: StoredSession) -> BoxFuture<'_, Result<(), AdapterError>> {
+    fn persist(&self, session: StoredSession, keep_for: Duration) -> BoxFuture<'_, Result<(), AdapterError>> {
+        assert_eq!(keep_for, Recovery::default().max_disconnection_duration);
         Box::pin(async {
             self.sessions.lock().unwrap().insert(session.pid.clone(), session);
             Ok(())

@@ -34,10 +34,9 @@ pub(crate) fn others(counted: Result<usize, PublishError>) -> Result<usize, Adap
     }
 }
 
-/// Whether this server may have one of the selected sockets.
+/// Whether a broadcast to this target may have an effect on this server.
 pub(crate) fn has_any(inbox: &ClusterInbox, target: Option<&Target>) -> bool {
-    target
-        .is_none_or(|target| target.rooms.is_empty() || target.rooms.iter().any(|room| inbox.has_room(room)))
+    target.is_none_or(|target| inbox.has_receivers(target))
 }
 
 /// The health of the connections, as the server has it.

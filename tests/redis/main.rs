@@ -4,6 +4,8 @@
 mod access;
 mod faults;
 mod operations;
+mod ordered;
+mod recovery;
 mod support;
 
 use socketio_redis::SubscriptionMode;

@@ -12,7 +12,7 @@ use socketio_redis::{
     ClassicAdapter, Connections, Emitter, Redis, ShardedAdapter, StreamsAdapter, SubscriptionMode,
 };
 use socketio_server::cluster::Adapter;
-use socketio_server::{Ack, Args, Arguments, Parser, RawArgs, Server, Socket};
+use socketio_server::{Ack, Args, Arguments, Parser, RawArgs, Server, ServerBuilder, Socket};
 use tests::raw::{WebSocket, soon};
 use tests::redis::RedisServer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -58,7 +58,12 @@ impl Rust {
 
     /// As [`start`](Self::start), with an adapter of any kind.
     pub(crate) async fn start_with(adapter: impl Adapter, connections: Connections) -> Self {
-        let io = Server::builder().ping_interval(Duration::from_secs(60)).adapter(adapter).build().unwrap();
+        Self::build(Server::builder().adapter(adapter), connections).await
+    }
+
+    /// A server with these settings, whose adapter has these connections.
+    pub(crate) async fn build(builder: ServerBuilder, connections: Connections) -> Self {
+        let io = builder.ping_interval(Duration::from_secs(60)).build().unwrap();
         io.on_connect(|socket: Socket| async move {
             socket.data().set("user", "rust").unwrap();
         });

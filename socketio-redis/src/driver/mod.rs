@@ -70,7 +70,7 @@ pub(crate) trait Entries: Send {
 pub(crate) type Bounds = (Option<String>, Option<String>);
 
 /// An entry of a stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) fields: Vec<(Bytes, Bytes)>,
@@ -87,6 +87,12 @@ pub(crate) enum Command {
     Subscribers { channel: String, sharded: bool },
     /// Appends an entry to a stream of about this length: XADD. The reply is the id of the entry.
     Append { stream: String, max_len: u64, fields: Vec<(&'static str, Bytes)> },
+    /// Reads up to `count` entries of a stream, from this id on: XRANGE.
+    Range { stream: String, from: String, count: usize },
+    /// Sets a key, which expires: SET with PX.
+    Keep { key: String, value: Bytes, milliseconds: u64 },
+    /// Reads a key and deletes it: GETDEL. The reply is a text, or nothing.
+    Take { key: String },
 }
 
 /// The reply to a command.
@@ -96,6 +102,10 @@ pub(crate) enum Reply {
     Number(u64),
     /// A text.
     Text(String),
+    /// Entries of a stream.
+    Entries(Vec<Entry>),
+    /// There is no such key.
+    Nothing,
     /// The server has refused the command.
     Refused(String),
 }
@@ -138,6 +148,8 @@ impl Command {
             + match self {
                 Self::Publish { channel, payload, .. } => channel.len() + payload.len(),
                 Self::Probe { channel, .. } | Self::Subscribers { channel, .. } => channel.len(),
+                Self::Range { stream: key, .. } | Self::Take { key } => key.len(),
+                Self::Keep { key, value, .. } => key.len() + value.len(),
                 Self::Append { stream, fields, .. } => {
                     stream.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
                 }

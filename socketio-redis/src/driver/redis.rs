@@ -173,7 +173,7 @@ impl Commands for Connected {
                 pipeline.add_command(to_redis(command));
             }
             let values = self.pipelined(&pipeline).await?;
-            Ok(values.into_iter().map(reply).collect())
+            Ok(batch.iter().zip(values).map(|(command, value)| reply_to(command, value)).collect())
         })
     }
 
@@ -229,12 +229,29 @@ fn to_redis(command: &Command) -> Cmd {
                 cmd.arg(*name).arg(&value[..]);
             }
         }
+        Command::Range { stream, from, count } => {
+            cmd.arg("XRANGE").arg(stream).arg(from).arg("+").arg("COUNT").arg(*count);
+        }
+        Command::Keep { key, value, milliseconds } => {
+            cmd.arg("SET").arg(key).arg(&value[..]).arg("PX").arg(*milliseconds);
+        }
+        Command::Take { key } => {
+            cmd.arg("GETDEL").arg(key);
+        }
     }
     cmd
 }
 
+fn reply_to(command: &Command, value: Value) -> Reply {
+    match (command, value) {
+        (Command::Range { .. }, value @ Value::Array(_)) => Reply::Entries(to_entries(value)),
+        (_, value) => reply(value),
+    }
+}
+
 fn reply(value: Value) -> Reply {
     match value {
+        Value::Nil => Reply::Nothing,
         Value::Int(number) => Reply::Number(number.try_into().unwrap_or(0)),
         Value::BulkString(text) => Reply::Text(String::from_utf8_lossy(&text).into_owned()),
         Value::SimpleString(text) => Reply::Text(text),

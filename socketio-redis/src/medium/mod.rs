@@ -113,6 +113,18 @@ impl Medium {
         self.0.shared.push(command, None)
     }
 
+    /// Queues a message as soon as the future is polled, and waits until Redis has taken it. The wait has no
+    /// limit.
+    #[cfg(feature = "adapter")]
+    pub(crate) async fn push_confirmed(&self, command: Command) -> Result<(), PublishError> {
+        let (sender, reply) = oneshot::channel();
+        self.0.shared.push(command, Some(sender))?;
+        match reply.await.unwrap_or(Err(PublishError::Down))? {
+            Reply::Refused(reason) => Err(PublishError::Refused(reason)),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends a command behind those that are queued, and waits for its reply. Without a connection it fails
     /// at once.
     pub(crate) async fn request(&self, command: Command) -> Result<Reply, PublishError> {
@@ -133,7 +145,7 @@ impl Medium {
         match self.request(Command::Subscribers { channel: channel.to_owned(), sharded }).await? {
             Reply::Number(number) => Ok(number.try_into().unwrap_or(usize::MAX)),
             Reply::Refused(reason) => Err(PublishError::Refused(reason)),
-            Reply::Text(_) => Ok(0),
+            _ => Ok(0),
         }
     }
 

@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio_cluster::cluster::{Channels, decode_if, encode_msgpack};
-use socketio_cluster::streams::{decode_entry_if, encode_entry, is_ephemeral, stream_name};
-use socketio_cluster::{DecodeError, EMITTER, Head, Limits, Message, NodeId, Sender};
-use socketio_server::cluster::{AdapterError, AdapterHealth, BoxFuture, ClusterInbox, ClusterLink, Presence};
+use socketio_cluster::cluster::{Channels, decode_if};
+use socketio_cluster::streams::{decode_entry_if, is_ephemeral, stream_name};
+use socketio_cluster::{DecodeError, EMITTER, Head, Limits, Message, NodeId};
+use socketio_server::cluster::{
+    AdapterError, AdapterHealth, BoxFuture, ClusterInbox, ClusterLink, EchoId, Presence, SessionStore,
+};
 use tokio::sync::watch;
 
 use super::Options;
-use super::reader::Streams;
-use crate::driver::{Command, Topic};
-use crate::error::PublishError;
+use super::node::{ECHO, StreamsNode};
+use super::reader::{Streams, offset};
+use super::sessions::Sessions;
+use crate::driver::Topic;
 use crate::link::{Receiver, adapter_error, close, has_any, health, others, receive, report_gaps};
 use crate::medium::Medium;
 use crate::medium::mailbox::{Arrival, Mailbox};
@@ -23,18 +26,6 @@ pub(super) struct StreamsLink {
     node: Arc<StreamsNode>,
     streams: Arc<Streams>,
     mailbox: Arc<Mailbox>,
-}
-
-/// State of the node in one namespace, shared by its link and its receiver.
-struct StreamsNode {
-    medium: Medium,
-    options: Arc<Options>,
-    channels: Channels,
-    stream: String,
-    namespace: Arc<str>,
-    id: NodeId,
-    public: Topic,
-    limits: Limits,
 }
 
 struct StreamsReceiver {
@@ -55,12 +46,14 @@ impl StreamsLink {
         let own = Topic::new(options.kind(), &channels.node(inbox.node()));
         medium.router().subscribe([public.clone(), own], &mailbox);
         let namespace: Arc<str> = inbox.namespace().into();
-        streams.add(&namespace, &mailbox);
+        let stream = stream_name(&options.stream_name, options.stream_count, &namespace);
+        let is_read = streams.add(&stream, &mailbox, &inbox);
         let node = Arc::new(StreamsNode {
             medium: medium.clone(),
             options: Arc::clone(options),
             channels,
-            stream: stream_name(&options.stream_name, options.stream_count, &namespace),
+            stream,
+            is_read,
             namespace: Arc::clone(&namespace),
             id: inbox.node().clone(),
             public,
@@ -73,49 +66,51 @@ impl StreamsLink {
     }
 }
 
-impl StreamsNode {
-    fn publish(&self, message: &Message) -> Result<(), PublishError> {
-        // Redis counts the nodes.
-        if matches!(message, Message::InitialHeartbeat | Message::Heartbeat | Message::Close) {
+impl StreamsReceiver {
+    /// Whether a message is for this node. A request has to be answered, whether there are sockets or not.
+    fn is_wanted(&self, head: &Head<'_>) -> bool {
+        head.from != Some(self.node.id.as_str())
+            && head.namespace == Some(&*self.node.namespace)
+            && (head.kind != 3 || head.is_request || has_any(&self.inbox, head.target))
+    }
+
+    /// The number of an operation of this node, if the entry is one that this node applies now.
+    fn echo(&self, fields: &[(Bytes, Bytes)]) -> Option<EchoId> {
+        let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+        field("uid").filter(|uid| **uid == self.node.id.as_str())?;
+        Some(EchoId::from(std::str::from_utf8(field(ECHO)?).ok()?.parse::<u64>().ok()?))
+    }
+
+    async fn handle_entry(&self, id: &[u8], fields: Vec<(Bytes, Bytes)>) -> Result<(), DecodeError> {
+        let offset = offset(id);
+        if let Some((echo, offset)) = self.echo(&fields).zip(offset.as_ref()) {
+            self.inbox.receive_echo(echo, offset);
             return Ok(());
         }
-        if is_ephemeral(message) {
-            return self.send(self.channels.public().to_owned(), message);
+        let decoded = decode_entry_if(fields, &self.node.limits, |head| self.is_wanted(head));
+        match (decoded, offset) {
+            (Ok(Some(envelope)), offset) => {
+                let from = envelope.from.unwrap_or_else(|| NodeId::from(EMITTER));
+                self.inbox.receive(from, envelope.message, offset).await;
+                Ok(())
+            }
+            (skipped, offset) => {
+                if let Some(offset) = offset {
+                    self.inbox.advance(&offset);
+                }
+                skipped.map(drop)
+            }
         }
-        let only_plaintext = self.options.only_plaintext;
-        let entry =
-            encode_entry(Sender::Node(&self.id), &self.namespace, message, only_plaintext, &self.limits)?;
-        let fields =
-            entry.fields().map(|(name, value)| (name, Bytes::copy_from_slice(value.as_bytes()))).collect();
-        let (stream, max_len) = (self.stream.clone(), self.options.max_len);
-        self.medium.push(Command::Append { stream, max_len, fields })
-    }
-
-    fn send(&self, channel: String, message: &Message) -> Result<(), PublishError> {
-        let payload = encode_msgpack(Sender::Node(&self.id), &self.namespace, message, &self.limits)?;
-        self.medium.publish(channel, payload, self.options.use_sharded_pub_sub)
-    }
-
-    async fn count_others(&self) -> Result<usize, PublishError> {
-        let (count, is_counted) = self.medium.subscribers_of(&self.public).await?;
-        Ok(count.saturating_sub(usize::from(is_counted)))
     }
 }
 
 impl Receiver for StreamsReceiver {
     async fn handle(&self, arrival: Arrival) -> Result<(), DecodeError> {
-        let wanted = |head: &Head<'_>| {
-            let is_for_us =
-                head.from != Some(self.node.id.as_str()) && head.namespace == Some(&*self.node.namespace);
-            // A request has to be answered, whether there are sockets or not.
-            is_for_us && (head.kind != 3 || head.is_request || has_any(&self.inbox, head.target))
-        };
-        let envelope = if arrival.kind.is_none() {
-            decode_entry_if(arrival.fields, &self.node.limits, wanted)?
-        } else {
-            decode_if(arrival.payload, &self.node.limits, wanted)?
-        };
-        if let Some(envelope) = envelope {
+        if arrival.kind.is_none() {
+            return self.handle_entry(&arrival.channel, arrival.fields).await;
+        }
+        let decoded = decode_if(arrival.payload, &self.node.limits, |head| self.is_wanted(head))?;
+        if let Some(envelope) = decoded {
             let from = envelope.from.unwrap_or_else(|| NodeId::from(EMITTER));
             self.inbox.receive(from, envelope.message, None).await;
         }
@@ -126,6 +121,22 @@ impl Receiver for StreamsReceiver {
 impl ClusterLink for StreamsLink {
     fn publish<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), AdapterError>> {
         Box::pin(async move { self.node.publish(message).map_err(adapter_error) })
+    }
+
+    fn echoes(&self, message: &Message) -> bool {
+        self.node.is_read && !is_ephemeral(message)
+    }
+
+    fn publish_echoed<'a>(
+        &'a self,
+        message: &'a Message,
+        echo: EchoId,
+    ) -> BoxFuture<'a, Result<(), AdapterError>> {
+        Box::pin(async move { self.node.publish_echoed(message, echo).await.map_err(adapter_error) })
+    }
+
+    fn sessions(&self) -> Option<Arc<dyn SessionStore>> {
+        self.node.is_read.then(|| Arc::new(Sessions(Arc::clone(&self.node))) as _)
     }
 
     fn respond<'a>(

@@ -1,7 +1,9 @@
 //! The adapter with Redis Streams: the format of the official `@socket.io/redis-streams-adapter`.
 
 mod link;
+mod node;
 mod reader;
+mod sessions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,8 +23,12 @@ use crate::settings::Redis;
 /// of a stream, requests and answers go over pub/sub.
 ///
 /// A server that loses its connection reads the entries of that time when it is back, if the stream still has
-/// them ([`max_len`](StreamsBuilder::max_len)); otherwise its namespaces receive a gap. Connection state
-/// recovery is that of each server: a client is recovered only by the server on which it was.
+/// them ([`max_len`](StreamsBuilder::max_len)); otherwise its namespaces receive a gap.
+///
+/// The stream orders broadcasts, joins, leaves and disconnections. A server applies its own when it reads them, at the
+/// latest after a second, so that its clients get all events in the same order as those of other servers. With
+/// [`connection_state_recovery`](socketio_server::ServerBuilder::connection_state_recovery) a client is recovered on any
+/// server, also on official ones: its session is under a key, and the events that it has missed are in the stream.
 ///
 /// An event and a request may overtake each other, as they take different ways. Prefixes must not be shared
 /// with a classic adapter on the same Redis.
@@ -62,6 +68,7 @@ struct Options {
     read_count: usize,
     block_time: Duration,
     only_plaintext: bool,
+    session_key_prefix: String,
     requests_timeout: Duration,
 }
 
@@ -90,6 +97,7 @@ impl StreamsAdapter {
                 read_count: 100,
                 block_time: Duration::from_secs(5),
                 only_plaintext: false,
+                session_key_prefix: "sio:session:".to_owned(),
                 requests_timeout: Duration::from_secs(5),
             },
         }
@@ -168,6 +176,13 @@ impl StreamsBuilder {
     #[must_use]
     pub fn only_plaintext(mut self, on: bool) -> Self {
         self.options.only_plaintext = on;
+        self
+    }
+
+    /// Prefix of the keys of the sessions, for connection state recovery. Default `sio:session:`.
+    #[must_use]
+    pub fn session_key_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.options.session_key_prefix);
         self
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engineio::sync::Mutex;
+use socketio_cluster::Offset;
 use socketio_cluster::streams::EntryId;
+use socketio_server::cluster::ClusterInbox;
 
 use super::Options;
 use crate::driver::{Entries, Entry};
@@ -16,22 +18,34 @@ use crate::medium::{Gap, Medium, Shared};
 /// Pause of the reading while too many messages wait.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The mailboxes of the namespaces.
+/// The streams that this node reads, and the namespaces that get their entries.
 #[derive(Default)]
-pub(super) struct Streams {
-    mailboxes: Mutex<HashMap<Arc<str>, Arc<Mailbox>>>,
+pub(super) struct Streams(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    namespaces: HashMap<Arc<str>, Reading>,
+    /// The position of the last entry of each stream that was passed on; `None` before the first connection.
+    positions: HashMap<String, Option<Offset>>,
+}
+
+/// A namespace that reads a stream.
+struct Reading {
+    stream: String,
+    mailbox: Arc<Mailbox>,
+    inbox: ClusterInbox,
 }
 
 impl Streams {
     /// Starts a task for each stream.
     pub(super) fn start(medium: &Medium, options: &Arc<Options>) -> Arc<Self> {
-        let streams = Arc::new(Self::default());
-        for number in 0..options.stream_count {
-            let name = if options.stream_count == 1 {
-                options.stream_name.clone()
-            } else {
-                format!("{}-{number}", options.stream_name)
-            };
+        let names: Vec<String> = match options.stream_count {
+            1 => vec![options.stream_name.clone()],
+            count => (0..count).map(|number| format!("{}-{number}", options.stream_name)).collect(),
+        };
+        let positions = names.iter().map(|name| (name.clone(), None)).collect();
+        let streams = Arc::new(Self(Mutex::new(State { namespaces: HashMap::new(), positions })));
+        for name in names {
             medium.shared().expect_stream();
             let (shared, streams) = (Arc::clone(medium.shared()), Arc::clone(&streams));
             tokio::spawn(run(shared, streams, Arc::clone(options), name));
@@ -39,25 +53,56 @@ impl Streams {
         streams
     }
 
-    pub(super) fn add(&self, namespace: &Arc<str>, mailbox: &Arc<Mailbox>) {
-        self.mailboxes.lock().insert(Arc::clone(namespace), Arc::clone(mailbox));
+    /// Adds a namespace, which gets the entries from now on. `false` if this node does not read its stream.
+    pub(super) fn add(&self, stream: &str, mailbox: &Arc<Mailbox>, inbox: &ClusterInbox) -> bool {
+        let mut state = self.0.lock();
+        let Some(position) = state.positions.get(stream).cloned() else { return false };
+        if let Some(position) = position {
+            inbox.advance(&position);
+        }
+        let reading =
+            Reading { stream: stream.to_owned(), mailbox: Arc::clone(mailbox), inbox: inbox.clone() };
+        state.namespaces.insert(inbox.namespace().into(), reading);
+        true
     }
 
     /// Removes the mailbox, unless the namespace has a new one.
     pub(super) fn remove(&self, namespace: &Arc<str>, mailbox: &Arc<Mailbox>) {
-        let mut mailboxes = self.mailboxes.lock();
-        if mailboxes.get(namespace).is_some_and(|current| Arc::ptr_eq(current, mailbox)) {
-            mailboxes.remove(namespace);
+        let mut state = self.0.lock();
+        if state.namespaces.get(namespace).is_some_and(|current| Arc::ptr_eq(&current.mailbox, mailbox)) {
+            state.namespaces.remove(namespace);
         }
     }
 
+    /// The entries behind this id will be read.
+    fn starts(&self, stream: &str, from: &str) {
+        let mut state = self.0.lock();
+        let Some(position) = offset(from.as_bytes()) else { return };
+        for reading in state.namespaces.values().filter(|reading| reading.stream == stream) {
+            reading.inbox.advance(&position);
+        }
+        state.positions.insert(stream.to_owned(), Some(position));
+    }
+
     /// Passes an entry to its namespace. One without a namespace, or for one that is not here, has no effect.
-    fn arrived(&self, shared: &Shared, entry: Entry) {
+    fn arrived(&self, shared: &Shared, stream: &str, entry: Entry) {
         let name = entry.fields.iter().find(|(name, _)| &name[..] == b"nsp").map(|(_, value)| value);
         let name = name.and_then(|name| std::str::from_utf8(name).ok());
-        let mailbox = name.and_then(|name| self.mailboxes.lock().get(name).cloned());
-        shared.router.entry_arrived(mailbox.as_deref(), entry.id, entry.fields);
+        // Under the lock: a namespace that is added meanwhile gets the entry, or starts behind it.
+        let mut state = self.0.lock();
+        if let Some((position, id)) = state.positions.get_mut(stream).zip(offset(entry.id.as_bytes())) {
+            *position = Some(id);
+        }
+        let mailbox = name.and_then(|name| state.namespaces.get(name)).map(|reading| &*reading.mailbox);
+        shared.router.entry_arrived(mailbox, entry.id, entry.fields);
     }
+}
+
+/// The position of an entry. `None` if this is not the id of one.
+pub(super) fn offset(id: &[u8]) -> Option<Offset> {
+    let text = std::str::from_utf8(id).ok()?;
+    let id: EntryId = text.parse().ok()?;
+    Some(Offset::new(u128::from(id.milliseconds) << 64 | u128::from(id.sequence), text))
 }
 
 /// Reads a stream until the medium is stopped.
@@ -114,6 +159,9 @@ async fn read(
             if restarted { "0-0".to_owned() } else { last.clone() }
         }
     };
+    if last.is_none() {
+        streams.starts(stream, &from);
+    }
     *last = Some(from);
     shared.stream(true);
     let reason = follow(shared, streams, options, stream, last, &mut *connection).await;
@@ -142,7 +190,7 @@ async fn follow(
                 for entry in entries {
                     // Whatever is in it: an entry that cannot be read is not read again.
                     *last = Some(entry.id.clone());
-                    streams.arrived(shared, entry);
+                    streams.arrived(shared, stream, entry);
                 }
             }
             Ok(Err(error)) => return error.to_string(),

@@ -1,0 +1,157 @@
+//! Recovery on any server: sessions under keys, as official servers keep them, and missed events from the stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use socketio_cluster::streams::{EntryId, Session, decode_entry_if};
+use socketio_cluster::{Envelope, Message, Room};
+use socketio_server::NotRecovered;
+use socketio_server::cluster::{AdapterError, BoxFuture, MissedEvent, Restored, SessionStore, StoredSession};
+
+use super::node::StreamsNode;
+use super::reader::offset;
+use crate::driver::{Command, Entry, Reply};
+use crate::error::PublishError;
+use crate::link::adapter_error;
+
+/// Maximum length of a secret, which clients send. Those of all servers are shorter.
+const MAX_PID: usize = 256;
+
+/// Maximum size in bytes of the events that a client has missed.
+const MAX_MISSED_BYTES: usize = 16 << 20;
+
+/// The store of a namespace.
+pub(super) struct Sessions(pub(super) Arc<StreamsNode>);
+
+/// What a part of the stream has for a client.
+#[derive(Default)]
+struct Missed {
+    events: Vec<MissedEvent>,
+    bytes: usize,
+    read_to: Option<socketio_cluster::Offset>,
+}
+
+impl SessionStore for Sessions {
+    fn persist(&self, session: StoredSession, keep_for: Duration) -> BoxFuture<'_, Result<(), AdapterError>> {
+        Box::pin(async move {
+            let session = Session {
+                sid: session.sid,
+                pid: session.pid,
+                rooms: session.rooms,
+                data: session.data,
+                namespace: Some(self.0.namespace.to_string()),
+            };
+            self.keep(&session, keep_for).map_err(adapter_error)
+        })
+    }
+
+    fn restore<'a>(&'a self, pid: &'a str, seen: &'a str) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
+        Box::pin(async move {
+            let seen: EntryId = seen.parse().map_err(|_| NotRecovered::UnknownOffset)?;
+            if pid.is_empty() || pid.len() > MAX_PID {
+                return Err(NotRecovered::UnknownSession);
+            }
+            let session = self.take(pid).await?;
+            let mut rooms = session.rooms.clone();
+            rooms.push(session.sid.as_str().into());
+            let missed = self.missed(seen, &rooms).await?;
+            let read_to = missed.read_to.ok_or(NotRecovered::UnknownOffset)?;
+            let Session { sid, pid, rooms, data, .. } = session;
+            Ok(Restored { session: StoredSession { sid, pid, rooms, data }, missed: missed.events, read_to })
+        })
+    }
+}
+
+impl Sessions {
+    fn key(&self, pid: &str) -> String {
+        format!("{}{pid}", self.0.options.session_key_prefix)
+    }
+
+    fn keep(&self, session: &Session, keep_for: Duration) -> Result<(), PublishError> {
+        let value = Bytes::from(session.encode(&self.0.limits)?);
+        let milliseconds = keep_for.as_millis().clamp(1, i64::MAX as u128) as u64;
+        self.0.medium.push(Command::Keep { key: self.key(&session.pid), value, milliseconds })
+    }
+
+    /// Takes a session out of the store, so that it is recovered once.
+    async fn take(&self, pid: &str) -> Result<Session, NotRecovered> {
+        let taken = self.0.medium.request(Command::Take { key: self.key(pid) }).await;
+        let value = match taken {
+            Ok(Reply::Text(value)) => value,
+            Ok(Reply::Nothing) => return Err(NotRecovered::UnknownSession),
+            Ok(_) | Err(_) => return Err(NotRecovered::Unavailable),
+        };
+        let session = Session::decode(value.as_bytes(), &self.0.limits);
+        // A session of another namespace may have passed other middlewares.
+        let is_ours = |session: &Session| {
+            let namespace = session.namespace.as_deref();
+            session.pid == pid && namespace.is_none_or(|namespace| *namespace == *self.0.namespace)
+        };
+        session.ok().filter(is_ours).ok_or(NotRecovered::UnknownSession)
+    }
+
+    /// Reads the stream from the entry that the client has seen to its end.
+    async fn missed(&self, seen: EntryId, rooms: &[Room]) -> Result<Missed, NotRecovered> {
+        let mut missed = Missed::default();
+        let (mut from, mut read) = (seen, 0);
+        let count = self.0.options.read_count;
+        // Entries are trimmed in blocks, so that a stream is longer than its limit.
+        let most = self.0.options.max_len.saturating_mul(2).saturating_add(1000);
+        loop {
+            let range = Command::Range { stream: self.0.stream.clone(), from: from.to_string(), count };
+            let entries = match self.0.medium.request(range).await {
+                Ok(Reply::Entries(entries)) => entries,
+                // An empty reply has no form of its own.
+                Ok(Reply::Nothing) => Vec::new(),
+                Ok(_) | Err(_) => return Err(NotRecovered::Unavailable),
+            };
+            let is_last = entries.len() < count;
+            read += entries.len() as u64;
+            for entry in entries {
+                let id: EntryId = entry.id.parse().map_err(|_| NotRecovered::UnknownOffset)?;
+                from = id.next();
+                if id == seen || missed.read_to.is_some() {
+                    self.examine(entry, id == seen, rooms, &mut missed);
+                }
+                // The entry that the client has seen is gone, and later ones with it, or is of another namespace.
+                if missed.read_to.is_none() || missed.bytes > MAX_MISSED_BYTES {
+                    return Err(NotRecovered::UnknownOffset);
+                }
+            }
+            if is_last {
+                return Ok(missed);
+            }
+            if read > most {
+                return Err(NotRecovered::UnknownOffset);
+            }
+        }
+    }
+
+    /// Adds an entry, if it is of this namespace and an event for the client that the client has not seen.
+    fn examine(&self, entry: Entry, is_seen: bool, rooms: &[Room], missed: &mut Missed) {
+        let namespace = entry.fields.iter().find(|(name, _)| &name[..] == b"nsp").map(|(_, value)| value);
+        if namespace.is_none_or(|namespace| *namespace != self.0.namespace.as_bytes()) {
+            return;
+        }
+        let Some(offset) = offset(entry.id.as_bytes()) else { return };
+        missed.read_to = Some(offset.clone());
+        if is_seen {
+            return;
+        }
+        let bytes: usize = entry.fields.iter().map(|(_, value)| value.len()).sum();
+        let event = decode_entry_if(entry.fields, &self.0.limits, |head| {
+            let is_for_client = head.target.is_some_and(|target| target.matches(rooms));
+            head.kind == 3 && !head.is_request && is_for_client
+        });
+        // One that cannot be read was delivered to no client.
+        let Ok(Some(Envelope { message: Message::Broadcast { target, flags, event, .. }, .. })) = event
+        else {
+            return;
+        };
+        if !flags.volatile {
+            missed.bytes += bytes;
+            missed.events.push(MissedEvent { offset, target, event });
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Streams: clients that return are recovered on any server, of ours or official.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use socketio_server::{Args, NotRecovered};
+use tests::raw::{WebSocket, soon};
+use tests::redis::RedisServer;
+
+use crate::ordered::{event, recovering};
+use crate::support::{Node, Rust};
+
+/// A client that keeps what it needs to return.
+struct Traveller {
+    /// The connection, unless it is lost.
+    ws: Option<WebSocket>,
+    sid: String,
+    pid: String,
+    offset: String,
+    /// The events that it has received.
+    events: Vec<Value>,
+}
+
+impl Traveller {
+    async fn connect(addr: SocketAddr) -> Self {
+        let mut traveller = Self {
+            ws: Some(open(addr).await),
+            sid: String::new(),
+            pid: String::new(),
+            offset: String::new(),
+            events: Vec::new(),
+        };
+        traveller.join("/", json!({})).await;
+        traveller
+    }
+
+    /// Returns to a server. Returns whether it was recovered.
+    async fn return_to(&mut self, addr: SocketAddr) -> bool {
+        self.ws = Some(open(addr).await);
+        self.join("/", json!({"pid": self.pid, "offset": self.offset})).await
+    }
+
+    async fn join(&mut self, namespace: &str, auth: Value) -> bool {
+        let name = if namespace == "/" { String::new() } else { format!("{namespace},") };
+        self.ws.as_mut().unwrap().send(&format!("40{name}{auth}")).await;
+        loop {
+            let text = self.ws.as_mut().unwrap().text().await;
+            if let Some(confirmation) = text.strip_prefix(&format!("40{name}")) {
+                let confirmation: Value = serde_json::from_str(confirmation).unwrap();
+                let sid = confirmation["sid"].as_str().unwrap().to_owned();
+                self.pid = confirmation["pid"].as_str().unwrap().to_owned();
+                return std::mem::replace(&mut self.sid, sid) == self.sid;
+            }
+            self.received(&text);
+        }
+    }
+
+    fn received(&mut self, text: &str) {
+        if text == "2" {
+            return;
+        }
+        let (event, offset) = event(text);
+        self.events.push(event);
+        self.offset = offset;
+    }
+
+    /// The next event.
+    async fn next(&mut self) -> Value {
+        let before = self.events.len();
+        while self.events.len() == before {
+            let text = self.ws.as_mut().unwrap().text().await;
+            self.received(&text);
+        }
+        self.events.last().unwrap().clone()
+    }
+
+    /// Loses the connection, and waits until its server has kept the session.
+    async fn leave(&mut self, redis: &RedisServer) {
+        self.ws = None;
+        soon(async {
+            while redis.command(&format!("EXISTS sio:session:{}", self.pid)).await != ":1\r\n" {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+}
+
+async fn open(addr: SocketAddr) -> WebSocket {
+    let mut ws = WebSocket::open(addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+    assert!(ws.text().await.starts_with("0{"));
+    ws
+}
+
+/// Two servers of ours and an official one, which reads the stream.
+async fn servers(redis: &RedisServer) -> (Vec<Rust>, Node) {
+    let rust = vec![recovering(redis).await, recovering(redis).await];
+    let node = Node::start("streams", redis, json!({"recovery": true, "blockTimeInMs": 200})).await;
+    let mut probe = Traveller::connect(node.addr).await;
+    let io = rust[0].io.clone();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            _ = probe.next() => break,
+            _ = ticks.tick() => io.emit("begin", &0).await.unwrap(),
+        }
+    }
+    (rust, node)
+}
+
+/// STREAMS-27, STREAMS-28
+#[tokio::test]
+async fn a_client_is_recovered_on_any_server() {
+    let redis = RedisServer::start().await;
+    let (rust, node) = servers(&redis).await;
+    let addresses = [rust[0].addr, rust[1].addr, node.addr];
+    for (from, to) in [(0, 1), (1, 2), (2, 0), (0, 0)] {
+        let mut client = Traveller::connect(addresses[from]).await;
+        let sid = client.sid.clone();
+        // The room and the event reach it in this order on each server.
+        rust[0].io.to(&sid).sockets_join("room").await.unwrap();
+        rust[0].io.to("room").emit("first", &0).await.unwrap();
+        assert_eq!(client.next().await, json!(["first", 0]), "{from} to {to}");
+        client.leave(&redis).await;
+        rust[0].io.emit("missed", &1).await.unwrap();
+        node.run("emit", json!({"event": "missed", "args": [2], "to": ["room"]})).await;
+        rust[1].io.to("other").emit("missed", &3).await.unwrap();
+        rust[1].io.except("room").emit("missed", &4).await.unwrap();
+        rust[1].io.to(&sid).emit("missed", &5).await.unwrap();
+        assert!(client.return_to(addresses[to]).await, "{from} to {to}");
+        assert_eq!(client.events[1..], [1, 2, 5].map(|n| json!(["missed", n])), "{from} to {to}");
+        rust[1].io.to("room").emit("next", &6).await.unwrap();
+        assert_eq!(client.next().await, json!(["next", 6]), "{from} to {to}");
+        client.leave(&redis).await;
+        // Once only, and only with its own secret.
+        assert!(client.return_to(rust[0].addr).await);
+        let mut again = Traveller::connect(rust[1].addr).await;
+        (again.pid, again.offset) = (client.pid.clone(), client.offset.clone());
+        assert!(!again.return_to(rust[1].addr).await);
+        assert_ne!(again.sid, sid);
+        rust[0].io.disconnect_sockets(false).await.unwrap();
+    }
+}
+
+/// What a client brings is checked. STREAMS-29, STREAMS-30
+#[tokio::test]
+async fn wrong_offsets_and_secrets_are_not_recovered() {
+    let redis = RedisServer::start().await;
+    let rust = recovering(&redis).await;
+    for (pid, offset) in [
+        (None, Some("0-1")),
+        (None, Some("$")),
+        (None, Some("")),
+        (None, Some("99999999999999999999999-0")),
+        (Some("nobody".to_owned()), None),
+        (Some(String::new()), None),
+        (Some("x".repeat(10_000)), None),
+    ] {
+        let mut client = Traveller::connect(rust.addr).await;
+        rust.io.emit("first", &0).await.unwrap();
+        client.next().await;
+        client.leave(&redis).await;
+        if let Some(pid) = &pid {
+            client.pid.clone_from(pid);
+        }
+        if let Some(offset) = offset {
+            client.offset = offset.to_owned();
+        }
+        assert!(!client.return_to(rust.addr).await, "{pid:?} {offset:?}");
+        rust.io.disconnect_sockets(true).await.unwrap();
+    }
+}
+
+/// The events that a client has missed are read up to a size.
+#[tokio::test]
+async fn missed_events_are_limited_in_bytes() {
+    let redis = RedisServer::start().await;
+    let rust = recovering(&redis).await;
+    let mut client = Traveller::connect(rust.addr).await;
+    rust.io.emit("first", &0).await.unwrap();
+    client.next().await;
+    client.leave(&redis).await;
+    let large = "x".repeat(1_000_000);
+    for _ in 0..17 {
+        rust.io.emit("large", &large).await.unwrap();
+    }
+    assert!(!client.return_to(rust.addr).await);
+    let socket = rust.io.socket(&client.sid).unwrap();
+    assert_eq!(socket.not_recovered(), Some(NotRecovered::UnknownOffset));
+}
+
+/// The middlewares of one namespace say nothing about another one.
+#[tokio::test]
+async fn a_session_is_of_one_namespace() {
+    let redis = RedisServer::start().await;
+    let rust = recovering(&redis).await;
+    let admin = rust.io.of("/admin");
+    let mut client = Traveller::connect(rust.addr).await;
+    rust.io.emit("first", &0).await.unwrap();
+    client.next().await;
+    client.leave(&redis).await;
+    client.ws = Some(open(rust.addr).await);
+    let auth = json!({"pid": client.pid, "offset": client.offset});
+    assert!(!client.join("/admin", auth).await);
+    assert_eq!(admin.sockets().len(), 1);
+}
+
+/// Under traffic of two servers a client that changes its server gets each event once and in order.
+#[tokio::test]
+async fn a_client_that_changes_servers_gets_each_event_once() {
+    let redis = RedisServer::start().await;
+    let rust = [recovering(&redis).await, recovering(&redis).await];
+    let mut client = Traveller::connect(rust[0].addr).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let senders: Vec<_> = (0..2)
+        .map(|sender| {
+            let (io, stop) = (rust[sender].io.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut sent = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    io.emit("event", &Args((sender, sent))).await.unwrap();
+                    sent += 1;
+                    tokio::task::yield_now().await;
+                }
+                sent
+            })
+        })
+        .collect();
+    client.next().await;
+    for number in 0..40 {
+        client.leave(&redis).await;
+        assert!(client.return_to(rust[(number + 1) % 2].addr).await, "change {number}");
+        client.next().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut sent = Vec::new();
+    for sender in senders {
+        sent.push(soon(sender).await.unwrap());
+    }
+    rust[0].io.emit("last", &0).await.unwrap();
+    while client.next().await[0] != "last" {}
+    for (sender, sent) in sent.into_iter().enumerate() {
+        let of_sender = client.events.iter().filter(|event| event[0] == "event" && event[1] == sender);
+        let numbers: Vec<u64> = of_sender.map(|event| event[2].as_u64().unwrap()).collect();
+        let first = numbers[0];
+        assert_eq!(numbers, Vec::from_iter(first..sent), "of sender {sender}");
+    }
+}

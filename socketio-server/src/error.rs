@@ -168,5 +168,16 @@ impl From<String> for ConnectError {
     }
 }
 
+/// For middlewares that return a [`HandlerResult`](crate::HandlerResult): the client receives the text of the error,
+/// and of a `ConnectError` the data too.
+impl From<Box<dyn std::error::Error + Send + Sync>> for ConnectError {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        match error.downcast::<Self>() {
+            Ok(refusal) => *refusal,
+            Err(error) => Self::new(error.to_string()),
+        }
+    }
+}
+
 /// An event did not reach its handler, or an answer did not reach the client.
 pub type HandlerError = socketio_events::HandlerError<EmitError>;

@@ -165,8 +165,8 @@ pub use socketio_parser::{
 /// The transport. Its types in signatures of this crate are re-exported, except its `Server` and `ServerBuilder`.
 pub use engineio;
 pub use engineio::{
-    CloseReason, Compression, ConfigError, Cookie, Cors, CorsError, EngineLayer, PacketType, PeerAddr,
-    Protocol, Query, RequestHead, Secure, SendError, Session, SlowConsumer, Transport,
+    CloseReason, Compression, ConfigError, Cookie, Cors, CorsError, EngineLayer, OriginPolicy, Origins,
+    PacketType, PeerAddr, Protocol, Query, RequestHead, Secure, SendError, Session, SlowConsumer, Transport,
 };
 
 /// The example of the README compiles.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use engineio::{HttpServer, RequestBody, Routes, Secure};
 use serde_json::json;
-use socketio_server::{Ack, Auth, ConnectError, Namespace, Socket};
-use tests::raw::WebSocket;
+use socketio_server::{Ack, Auth, ConnectError, HandlerResult, Namespace, Origins, Socket};
+use tests::raw::{Request, WebSocket};
 use tokio::net::TcpListener;
 
 use crate::support::{Notes, builder, join, note, start};
@@ -99,6 +99,44 @@ async fn rooms_joined_in_a_middleware_apply_after_the_connect() {
     assert_eq!((running.io.len(), running.io.room_len("early")), (1, 1));
 }
 
+/// A middleware uses `?` with errors of any type; the data of a `ConnectError` is not lost.
+#[tokio::test]
+async fn middlewares_return_errors_of_any_type() {
+    let running = start(builder(), |io| {
+        io.middleware(|Auth(auth): Auth<serde_json::Value>| async move {
+            let number: u32 = auth["number"].as_str().ok_or("a number is missing")?.parse()?;
+            if number == 0 {
+                return Err(ConnectError::new("not zero").with_data(json!({ "least": 1 })).into());
+            }
+            HandlerResult::Ok(())
+        });
+    })
+    .await;
+    let mut ws = running.open().await;
+    for (auth, refusal) in [
+        ("{}", r#"44{"message":"a number is missing"}"#),
+        (r#"{"number":"x"}"#, r#"44{"message":"invalid digit found in string"}"#),
+        (r#"{"number":"0"}"#, r#"44{"message":"not zero","data":{"least":1}}"#),
+    ] {
+        ws.send(&format!("40{auth}")).await;
+        assert_eq!(ws.text().await, refusal);
+    }
+    ws.send(r#"40{"number":"1"}"#).await;
+    assert!(ws.text().await.starts_with("40{"));
+}
+
+/// A page of another origin gets no session, with the name that this crate re-exports.
+#[tokio::test]
+async fn pages_of_other_origins_can_be_refused() {
+    let running = start(builder().origins(Origins::SameHost), |_| {}).await;
+    let handshake = async |origin: &str| {
+        let request = Request::new("GET", "/socket.io/?EIO=4&transport=polling").header("origin", origin);
+        request.send(running.addr).await.status
+    };
+    assert_eq!(handshake("https://evil.test").await, 403);
+    assert_eq!(handshake("http://localhost").await, 200);
+}
+
 /// SIO-SRV-025, SIO-SRV-026
 #[tokio::test]
 async fn a_handshake_can_be_refused() {
@@ -111,10 +149,7 @@ async fn a_handshake_can_be_refused() {
     let running = start(builder().cors(engineio::Cors::any()).engine(allow), |_| {}).await;
     let ask = async |query: &str| {
         let target = format!("/socket.io/?EIO=4&transport=polling{query}");
-        tests::raw::Request::new("GET", &target)
-            .header("origin", "http://foo.example")
-            .send(running.addr)
-            .await
+        Request::new("GET", &target).header("origin", "http://foo.example").send(running.addr).await
     };
     assert_eq!(ask("&good").await.status, 200);
     let refused = ask("").await;

@@ -119,6 +119,14 @@ impl ServerBuilder {
         self.engine(|engine| engine.cors(cors))
     }
 
+    /// Pages whose requests are accepted. Default: all pages, as with the official server. A server that authenticates
+    /// users by cookies needs [`Origins::SameHost`](crate::Origins::SameHost) or a list, since browsers send cookies with
+    /// the requests of any page. Cost: a look at three headers per request.
+    pub fn origins(self, origins: impl Into<engineio::OriginPolicy>) -> Self {
+        let origins = origins.into();
+        self.engine(|engine| engine.origins(origins))
+    }
+
     /// See [`Config::connect_timeout`]. Default 45 s.
     #[doc(alias = "connectTimeout")]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {

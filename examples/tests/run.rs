@@ -59,21 +59,6 @@ async fn ask(ws: &mut WebSocket, event: &str) -> String {
 }
 
 #[tokio::test]
-async fn chat() {
-    let example = run(env!("CARGO_BIN_EXE_chat")).await;
-    let mut ada = example.connect("/chat", r#"{"name":"ada"}"#).await;
-    let mut bob = example.connect("/chat", r#"{"name":"bob"}"#).await;
-    ada.send(r#"42/chat,1["message",{"text":"hello"}]"#).await;
-    assert_eq!(ada.text().await, r#"43/chat,1[{"heard":1}]"#);
-    assert_eq!(bob.text().await, r#"42/chat,["message",{"from":"ada","text":"hello"}]"#);
-    let mut unnamed = example.open("/socket.io/").await;
-    assert_eq!(
-        join(&mut unnamed, "/chat", r#"{"name":" "}"#).await,
-        r#"44/chat,{"message":"please give a name"}"#
-    );
-}
-
-#[tokio::test]
 async fn rooms() {
     let example = run(env!("CARGO_BIN_EXE_rooms")).await;
     let mut one = example.connect("/", "").await;

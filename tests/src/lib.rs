@@ -10,6 +10,7 @@ pub mod redis;
 pub mod rust_socketio;
 pub mod script;
 pub mod served;
+pub mod snippets;
 pub mod socketioxide;
 pub mod stuck;
 pub mod tls;

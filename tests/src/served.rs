@@ -17,5 +17,7 @@ pub async fn start(program: &mut Command) -> (Child, String) {
     let mut lines = BufReader::new(program.stdout.take().expect("it is piped")).lines();
     let line = soon(lines.next_line()).await.expect("its output can be read").expect("it says something");
     let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
+    // A program that prints into a closed pipe would panic.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (program, url)
 }

@@ -1,74 +1,62 @@
-//! A chat: all clients in the namespace `/chat` receive the messages of the others.
+//! A chat with nicknames, the number of users, and who is typing. Its events are those of the official chat example.
 //!
-//! `cargo run -p examples --bin chat`, then from a Socket.IO client:
+//! `cargo run -p examples --bin chat`, then open the printed address in two windows. Or from a Socket.IO client:
 //!
 //! ```js
-//! const socket = io("http://127.0.0.1:3000/chat", { auth: { name: "ada" } });
-//! socket.on("message", ({ from, text }) => console.log(`${from}: ${text}`));
-//! const { heard } = await socket.emitWithAck("message", { text: "hello" });
+//! const socket = io("http://127.0.0.1:3000");
+//! socket.on("user joined", ({ username, numUsers }) => console.log(username, numUsers));
+//! socket.on("new message", ({ username, message }) => console.log(`${username}: ${message}`));
+//! socket.emit("add user", "ada");
+//! socket.emit("new message", "hello");
 //! ```
 
-use serde::{Deserialize, Serialize};
-use socketio_server::{Ack, Auth, ConnectError, Data, DisconnectReason, Namespace, Server, Socket};
+use axum::{Router, response::Html, routing::get};
+use serde_json::json;
+use socketio_server::{Data, EmitError, HandlerResult, Namespace, Server, Socket};
 
-/// The credentials of a client.
-#[derive(Deserialize)]
-struct Credentials {
-    name: String,
+/// The room of all users with a name; its length is their number.
+const USERS: &str = "users";
+
+fn username(socket: &Socket) -> Option<String> {
+    socket.data().get("username")
 }
 
-/// The name of a socket, stored in its extensions.
-#[derive(Clone)]
-struct Name(String);
-
-#[derive(Deserialize)]
-struct MessageRequest {
-    text: String,
+async fn add_user(socket: Socket, all: Namespace, Data(name): Data<String>) -> HandlerResult {
+    if socket.is_in(USERS) {
+        return Ok(());
+    }
+    socket.data().set("username", &name)?;
+    socket.join(USERS);
+    let count = all.room_len(USERS);
+    socket.emit("login", &json!({ "numUsers": count }))?;
+    socket.broadcast().emit("user joined", &json!({ "username": name, "numUsers": count })).await?;
+    Ok(())
 }
 
-#[derive(Serialize)]
-struct ChatMessage {
-    from: String,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Heard {
-    heard: usize,
-}
-
-fn name(socket: &Socket) -> String {
-    socket.extensions().get::<Name>().map_or_else(|| "unknown".to_owned(), |Name(name)| name)
+async fn user_left(socket: Socket, all: Namespace) -> Result<(), EmitError> {
+    // The socket has left its rooms, but keeps its data.
+    let Some(name) = username(&socket) else { return Ok(()) };
+    let left = json!({ "username": name, "numUsers": all.room_len(USERS) });
+    socket.broadcast().emit("user left", &left).await
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().build()?;
-    let chat = io.of("/chat");
+    io.on("add user", add_user);
+    io.on("new message", |socket: Socket, Data(message): Data<String>| async move {
+        let said = json!({ "username": username(&socket), "message": message });
+        socket.broadcast().emit("new message", &said).await
+    });
+    for event in ["typing", "stop typing"] {
+        io.on(event, move |socket: Socket| async move {
+            socket.broadcast().emit(event, &json!({ "username": username(&socket) })).await
+        });
+    }
+    io.on_disconnect(user_left);
 
-    // A client without a name is refused, and receives the reason as its connect_error.
-    chat.middleware(|socket: Socket, Auth(credentials): Auth<Credentials>| async move {
-        if credentials.name.trim().is_empty() {
-            return Err(ConnectError::new("please give a name"));
-        }
-        socket.extensions().insert(Name(credentials.name));
-        Ok(())
-    });
-    chat.on_connect(|socket: Socket| async move {
-        println!("{} is here", name(&socket));
-        socket.join("lobby");
-    });
-
-    chat.on("message", |socket: Socket, chat: Namespace, Data(request): Data<MessageRequest>| async move {
-        let message = ChatMessage { from: name(&socket), text: request.text };
-        socket.to("lobby").emit("message", &message).await?;
-        // The return value of a handler is the acknowledgement.
-        Ok::<_, socketio_server::EmitError>(Ack(Heard { heard: chat.room_len("lobby").saturating_sub(1) }))
-    });
-    chat.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
-        println!("{} left: {reason}", name(&socket));
-    });
-
-    io.serve(examples::listen().await?).await?;
+    let page = get(|| async { Html(include_str!("../../pages/chat.html")) });
+    let app = Router::new().route("/", page).layer(io.layer());
+    axum::serve(examples::listen().await?, app).await?;
     Ok(())
 }

@@ -1,0 +1,77 @@
+//! JavaScript of documents, run by Node.js with the packages of `tests/interop`.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+
+use crate::node;
+use crate::raw::soon;
+
+/// The first line of fragments, which leave it out.
+pub const IMPORT: &str = "import { io } from \"socket.io-client\";\n";
+
+/// The fenced blocks of a Markdown text in this language, in their order.
+pub fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.trim_start().strip_prefix("```") else { continue };
+        let code: Vec<&str> =
+            lines.by_ref().take_while(|line| !line.trim_start().starts_with("```")).collect();
+        if info.split(',').next() == Some(language) {
+            blocks.push(code.join("\n"));
+        }
+    }
+    blocks
+}
+
+/// The documentation at the top of a Rust file.
+pub fn documentation(code: &str) -> String {
+    let comments = code.lines().filter_map(|line| line.strip_prefix("//!"));
+    comments.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
+}
+
+/// A running script, which is killed when it is dropped.
+pub struct Script {
+    lines: Lines<BufReader<ChildStdout>>,
+    _process: Child,
+}
+
+impl Script {
+    /// Runs a module.
+    ///
+    /// # Panics
+    ///
+    /// When Node.js cannot be started.
+    pub fn start(code: &str) -> Self {
+        let mut node = node::command();
+        node.args(["--experimental-websocket", "--no-warnings", "--input-type=module", "--eval", code]);
+        let mut process = node.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect(node::NEEDED);
+        let output = process.stdout.take().expect("it is piped");
+        Self { lines: BufReader::new(output).lines(), _process: process }
+    }
+
+    /// The next line that the script prints.
+    ///
+    /// # Panics
+    ///
+    /// When the script ends before.
+    pub async fn line(&mut self) -> String {
+        let line = soon(self.lines.next_line()).await.expect("its output can be read");
+        line.expect("the script has ended")
+    }
+
+    /// All that the script prints up to a line that contains this text, in one line.
+    ///
+    /// # Panics
+    ///
+    /// When the script ends before.
+    pub async fn until(&mut self, text: &str) -> String {
+        let mut printed = self.line().await;
+        while !printed.contains(text) {
+            printed = format!("{printed} {}", self.line().await.trim_start());
+        }
+        printed
+    }
+}

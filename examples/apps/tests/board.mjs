@@ -112,6 +112,26 @@ canvas.onpointerup();
 await pages[1].shows("ada has drawn stroke 1");
 await pages[0].shows("stroke 1: seen by 1, not confirmed by 0");
 
+// The limits: strokes of a board, of which the oldest are dropped, boards, and bytes of a stroke.
+assert.equal(await one.ask("join", "full"), 0);
+// Not all at once: npm's client counts small attachments as less than they are, and would send too large a payload.
+for (let drawn = 0; drawn < 1001; drawn += 77) {
+  await Promise.all([...Array(77).keys()].map((number) => one.ask("draw", "full", points(number, number))));
+}
+assert.equal(await later.ask("join", "full"), 1000);
+for (let number = 2; number <= 1001; number++) assert.equal((await stroke(later, false)).number, number);
+// Five boards exist: four of acme, and one of globex.
+for (let number = 0; number < 95; number++) assert.equal(await one.ask("join", `board ${number}`), 0);
+assert.deepEqual(await one.ask("join", "too many"), { error: "too many boards" });
+assert.equal(await one.ask("join", "board 7"), 0);
+const large = await open(ada, "acme");
+await large.ask("join", "plan").then((strokes) => assert.equal(strokes, 15));
+for (let number = 1; number <= 15; number++) await stroke(large, false);
+const closed = next(large.socket, "disconnect");
+large.emit("draw", "plan", Buffer.alloc(10_001));
+await closed;
+large.close();
+
 // The end: all clients are disconnected, and the program ends.
 const clients = [one, two, later, stranger];
 const gone = clients.map(({ socket }) => next(socket, "disconnect"));

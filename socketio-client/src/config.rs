@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use socketio_parser::{Limits, Parser};
+use engineio::Prepared;
+use socketio_events::message;
+use socketio_parser::{ConnectionParser, EncodeError, Limits, Parser};
 
 /// Settings of a manager and its sockets. The settings of the connection belong to `engineio`: see
 /// [`ManagerBuilder::engine`](crate::ManagerBuilder::engine).
@@ -61,8 +63,9 @@ pub struct Config {
     /// event and each attachment. It is the memory that a server can fill for each namespace before it
     /// confirms. Default 32 MiB; one more event is a protocol error.
     pub max_early_bytes: usize,
-    /// Encoding of packets. It must be the same as the server's. Default JSON.
-    pub parser: Parser,
+    /// Encoding of packets. It must be the same as the server's. Default JSON. With a parser of the application
+    /// (`ConnectionParser::Custom`) each packet is first encoded as JSON, which costs a second encoding.
+    pub parser: ConnectionParser,
     /// Limits of packets from the server.
     pub limits: Limits,
 }
@@ -158,8 +161,30 @@ impl Default for Config {
             max_waiting_events: 1024,
             max_early_events: 100_000,
             max_early_bytes: 32 << 20,
-            parser: Parser::Json,
+            parser: Parser::Json.into(),
             limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The built-in parser that serializes the values of the application.
+    pub(crate) fn base_parser(&self) -> Parser {
+        match self.parser {
+            ConnectionParser::BuiltIn(parser) => parser,
+            _ => Parser::Json,
+        }
+    }
+
+    /// A message for the server, from a function that encodes it with a built-in parser.
+    pub(crate) fn encode(
+        &self,
+        with: impl FnOnce(Parser) -> Result<Prepared, EncodeError>,
+    ) -> Result<Prepared, EncodeError> {
+        let message = with(self.base_parser())?;
+        match &self.parser {
+            ConnectionParser::BuiltIn(_) => Ok(message),
+            own => message::convert(self.base_parser(), own, &message),
         }
     }
 }

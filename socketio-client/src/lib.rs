@@ -108,8 +108,8 @@ pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;
 pub use socketio_parser::{
-    ArgError, Args, Binary, DecodeError, EncodeError, Event, Limits, Packet, Parser, Payload, RawArgs,
-    RawValue, ToArgs, Value,
+    ArgError, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, DecodeError, EncodeError, Encoded,
+    Event, Limits, Packet, Parser, Payload, RawArgs, RawValue, ToArgs, Value,
 };
 
 /// The transport. Its types in signatures of this crate are re-exported.

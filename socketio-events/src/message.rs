@@ -5,8 +5,8 @@ use engineio::prepared::PacketRef;
 use engineio::{Prepared, TextBuf};
 use serde::Serialize;
 use socketio_parser::{
-    ArgWriter, DecodeError, Decoder, EncodeError, Encoded, Event, Limits, Packet, Parser, Payload, Revision,
-    ToArgs,
+    ArgWriter, ConnectionParser, DecodeError, Decoder, EncodeError, Encoded, Event, Limits, Packet, Parser,
+    Payload, Revision, ToArgs,
 };
 use thiserror::Error;
 
@@ -142,6 +142,21 @@ pub fn custom(encoded: Encoded) -> Result<Prepared, EncodeError> {
         Encoded::Binary(data) => Ok(Prepared::binary(data)),
         _ => Err(EncodeError::Custom("unknown form of a message".into())),
     }
+}
+
+/// The message of another parser for the packet of this one.
+pub fn convert(from: Parser, to: &ConnectionParser, message: &Prepared) -> Result<Prepared, EncodeError> {
+    let decoded = to_packet(from, message).map_err(|error| EncodeError::Custom(error.to_string().into()))?;
+    let converted = match to {
+        ConnectionParser::BuiltIn(parser) => packet(*parser, &decoded)?,
+        ConnectionParser::Custom(parser) => custom(parser.encode(&decoded)?)?,
+        _ => return Err(EncodeError::Custom("unknown kind of parser".into())),
+    };
+    let converted = converted.compress(message.may_compress());
+    Ok(match message.conflation_key() {
+        Some(key) => converted.conflate_by(key),
+        None => converted,
+    })
 }
 
 /// An ACK packet, with a tag as an event.

@@ -45,18 +45,7 @@ impl Wire {
 
     /// The message for this connection, from one that is encoded with the server's parser.
     pub(crate) fn convert(&self, message: &Prepared) -> Result<Prepared, EncodeError> {
-        let packet = message::to_packet(self.base, message)
-            .map_err(|error| EncodeError::Custom(error.to_string().into()))?;
-        let converted = match &self.own {
-            ConnectionParser::BuiltIn(parser) => message::packet(*parser, &packet)?,
-            ConnectionParser::Custom(parser) => message::custom(parser.encode(&packet)?)?,
-            _ => return Err(EncodeError::Custom("unknown kind of parser".into())),
-        };
-        let converted = converted.compress(message.may_compress());
-        Ok(match message.conflation_key() {
-            Some(key) => converted.conflate_by(key),
-            None => converted,
-        })
+        message::convert(self.base, &self.own, message)
     }
 }
 

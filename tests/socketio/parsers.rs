@@ -4,54 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::json;
-use socketio_parser::{
-    ConnectionDecoder, DecodeError, Decoder, EncodeError, Encoded, Limits, Packet, Payload, RawArgs, RawValue,
-};
+use socketio_parser::{ConnectionDecoder, Decoder, Encoded, Limits, Packet, Payload, RawArgs, RawValue};
 use socketio_server::{
-    Ack, Args, Binary, ConnectionParser, CustomDecoder, CustomParser, Data, Parser, Recovery, Server,
-    ServerBuilder, Socket,
+    Ack, Args, Binary, ConnectionParser, Data, Parser, Recovery, Server, ServerBuilder, Socket,
 };
 use tests::raw::WebSocket;
+use tests::tilde::Tilde;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use crate::support::{Running, builder, start};
-
-/// A parser of an application: JSON packets behind a tilde.
-struct Tilde;
-
-struct TildeDecoder(Decoder);
-
-impl CustomParser for Tilde {
-    fn encode(&self, packet: &Packet) -> Result<Encoded, EncodeError> {
-        if matches!(&packet.payload, Payload::Event(event) if event.name() == "not for all") {
-            return Err(EncodeError::Custom("no tilde for this one".into()));
-        }
-        let mut text = b"~".to_vec();
-        let attachments = Parser::Json.encode_packet(&mut text, packet)?;
-        Ok(Encoded::Text(String::from_utf8(text).unwrap(), attachments))
-    }
-
-    fn decoder(&self, limits: Limits) -> Box<dyn CustomDecoder> {
-        Box::new(TildeDecoder(Decoder::new(Parser::Json, limits)))
-    }
-}
-
-impl CustomDecoder for TildeDecoder {
-    fn text(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
-        match message.first() {
-            Some(b'~') => self.0.text(message.slice(1..)),
-            _ => Err(DecodeError::Custom(1)),
-        }
-    }
-
-    fn binary(&mut self, message: Bytes) -> Result<Option<Packet>, DecodeError> {
-        self.0.binary(message)
-    }
-
-    fn buffered(&self) -> usize {
-        self.0.buffered()
-    }
-}
 
 const PARSERS: [&str; 3] = ["json", "msgpack", "tilde"];
 

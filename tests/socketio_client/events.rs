@@ -1,11 +1,15 @@
 //! Events in both directions, with all types of arguments.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio_client::{
-    Ack, Args, Arguments, Binary, Data, EmitError, HandlerError, Parser, RawArgs, Socket, Transport,
+    Ack, Args, Arguments, Binary, ConnectionParser, Data, EmitError, HandlerError, Parser, RawArgs, Socket,
+    Transport,
 };
 use tests::raw::{soon, start as start_engine};
+use tests::tilde::Tilde;
 
 use crate::support::{Log, builder, start};
 
@@ -233,6 +237,37 @@ async fn the_msgpack_parser_works() {
     assert_eq!((a, b), (u64::MAX, bytes));
     let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
     assert_eq!(refused.to_string(), "Auth failed (custom namespace)");
+}
+
+/// Client and server use a parser of the application, also for events that wait and for queued ones.
+#[tokio::test]
+async fn a_parser_of_the_application_works() {
+    let own = || ConnectionParser::Custom(Arc::new(Tilde));
+    let io = socketio_server::Server::builder().connection_parser(move |_| own()).build().unwrap();
+    let running = crate::support::serve(io, "127.0.0.1:0".parse().unwrap()).await;
+    for retries in [0, 1] {
+        let manager = builder(running.addr).parser(own()).retries(retries).build();
+        let socket = manager.socket("/foo");
+        let mut log = sent_back(&socket);
+        let mut sent = Log::new();
+        let write = sent.writer();
+        socket.on_any_outgoing(move |name, _| write(name.to_owned()));
+        let error = socket.emit("not for all", &1).unwrap_err();
+        assert_eq!(error.to_string(), "the packet cannot be encoded: no tilde for this one");
+        socket.emit("send raw", &Binary::from_static(b"waits")).unwrap();
+        soon(socket.connect().connected()).await.unwrap();
+        assert_eq!(&log.next().await.parse::<Binary>(0).unwrap()[..], b"waits");
+        let bytes = Binary::from_static(&[1, 2, 3]);
+        let answer = soon(socket.emit_with_ack_args("echo", &Args(("é", &bytes)))).await.unwrap();
+        assert_eq!(answer.parse_all::<(String, Binary)>().unwrap(), ("é".to_owned(), bytes));
+        assert_eq!(sent.rest(), ["send raw", "echo"]);
+        let refused = soon(manager.socket("/no").connect().connected()).await.unwrap_err();
+        assert_eq!(refused.to_string(), "Auth failed (custom namespace)");
+        soon(manager.close()).await;
+    }
+    // A server that expects the tilde closes the connection of a client without one.
+    let plain = builder(running.addr).reconnection(|it| it.enabled = false).build().socket("/");
+    assert!(soon(plain.connect().connected()).await.is_err());
 }
 
 #[tokio::test]

@@ -39,12 +39,14 @@ async fn catch_all_listeners_receive_incoming_events() {
     let seen = log.take(4).await;
     assert_eq!(seen.iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!((seen[0].1.as_str(), &seen[0].2), ("sent back", &vec!["123".into()]));
+    assert_eq!((socket.listeners_any().len(), socket.listeners_any()[1]), (3, second));
     assert!(socket.off(second) && !socket.off(second));
     socket.emit("send back", "123").unwrap();
     assert_eq!(log.take(3).await.iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 3, 4]);
     socket.off_any();
     socket.emit("send back", "123").unwrap();
     assert_eq!(log.next().await.0, 4);
+    assert!(socket.listeners_any().is_empty());
 }
 
 /// SIO-CLI-088, SIO-CLI-090, SIO-CLI-091
@@ -63,10 +65,12 @@ async fn catch_all_listeners_receive_outgoing_events() {
     let seen = log.rest();
     assert_eq!(seen.iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!((seen[0].1.as_str(), &seen[0].2), ("my-event", &vec!["123".into()]));
+    assert_eq!((socket.listeners_any_outgoing().len(), socket.listeners_any_outgoing()[1]), (3, second));
     assert!(socket.off_any_outgoing(second));
     socket.emit("my-event", "123").unwrap();
     assert_eq!(log.rest().iter().map(|(mark, ..)| *mark).collect::<Vec<_>>(), [1, 3]);
     socket.off_all_outgoing();
+    assert!(socket.listeners_any_outgoing().is_empty());
     socket.emit("my-event", "123").unwrap();
     assert!(log.rest().is_empty());
     // Listeners receive a queued event when it is sent.

@@ -13,6 +13,7 @@ pub mod served;
 pub mod snippets;
 pub mod socketioxide;
 pub mod stuck;
+pub mod tilde;
 pub mod tls;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -29,7 +29,7 @@ use std::task::{Context, Poll, ready};
 
 use engineio::client::{Closed, Event, Sender};
 use socketio_events::handler::Running;
-use socketio_parser::Decoder;
+use socketio_parser::ConnectionDecoder;
 use tokio::time::{Instant, Sleep};
 
 use self::backoff::Backoff;
@@ -53,7 +53,7 @@ type OutboxCapacity = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Driver {
     shared: Arc<ManagerShared>,
     connection: Connection,
-    decoder: Decoder,
+    decoder: ConnectionDecoder,
     backoff: Backoff,
     /// Whether the current attempt follows a lost connection or a failed attempt.
     reconnecting: bool,
@@ -212,6 +212,11 @@ impl Driver {
         self.shared.set_open(true);
     }
 
+    /// Drops a packet whose last attachment has not arrived.
+    fn reset_decoder(&mut self) {
+        self.decoder = self.shared.config.parser.decoder(self.shared.config.limits);
+    }
+
     /// Sends buffered and queued events of all namespaces.
     fn flush(&mut self) {
         let mut outbox_full = false;
@@ -240,7 +245,7 @@ impl Driver {
                 self.handle_requests();
             }
             ConnectionEvent::Opened(Ok(client)) => {
-                self.decoder.reset();
+                self.reset_decoder();
                 self.root = Root::default();
                 self.shared.namespaces().iter().for_each(|namespace| namespace.reset_reply());
                 self.shared.set_engine(Some((client.sid().clone(), client.transport())));

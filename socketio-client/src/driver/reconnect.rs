@@ -22,7 +22,7 @@ impl Driver {
         }
         self.shared.set_engine(None);
         self.credentials.clear();
-        self.decoder.reset();
+        self.reset_decoder();
         self.backoff.reset();
         let retry = self.may_reconnect();
         for namespace in self.shared.namespaces().iter().filter(|namespace| namespace.lock().is_active()) {

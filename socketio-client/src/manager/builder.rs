@@ -7,7 +7,7 @@ use engineio::client::{CertificateError, Tls};
 use engineio::client::{Client, ClientBuilder, UrlError};
 use engineio::{Protocol, Transport};
 use http::header::{HeaderName, HeaderValue};
-use socketio_parser::Parser;
+use socketio_parser::ConnectionParser;
 
 use super::Manager;
 use crate::config::{Config, Overflow, Reconnection};
@@ -213,7 +213,7 @@ impl ManagerBuilder {
     }
 
     /// See [`Config::parser`].
-    pub fn parser(self, parser: Parser) -> Self {
-        self.configure(|config| config.parser = parser)
+    pub fn parser(self, parser: impl Into<ConnectionParser>) -> Self {
+        self.configure(|config| config.parser = parser.into())
     }
 }

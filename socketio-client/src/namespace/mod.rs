@@ -154,7 +154,8 @@ impl<H> NamespaceState<H> {
         self.state.change(|state| {
             if state.is_joining_with(attempt) {
                 let data = state.connect_data(auth);
-                let packet = message::connect(self.config.parser, &self.name, data.as_ref())?;
+                let packet =
+                    self.config.encode(|parser| message::connect(parser, &self.name, data.as_ref()))?;
                 connection.send_regardless(packet);
                 let _ = state.transition(Input::ConnectSent(attempt));
             }
@@ -182,7 +183,7 @@ impl<H> NamespaceState<H> {
     }
 
     fn disconnect_packet(&self) -> Result<Prepared, EncodeError> {
-        message::disconnect(self.config.parser, &self.name)
+        self.config.encode(|parser| message::disconnect(parser, &self.name))
     }
 
     /// Encodes CONNECT for a Socket.IO v2 server, if this attempt is still current. `name` may have a query.
@@ -191,7 +192,8 @@ impl<H> NamespaceState<H> {
         attempt: u64,
         name: &str,
     ) -> Option<Result<Prepared, EncodeError>> {
-        self.lock().is_joining_with(attempt).then(|| message::connect::<()>(self.config.parser, name, None))
+        let encode = || self.config.encode(|parser| message::connect::<()>(parser, name, None));
+        self.lock().is_joining_with(attempt).then(encode)
     }
 
     /// Handles the server's confirmation. Returns whether the session was recovered, and the events that

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use engineio::{Prepared, SendError};
 use socketio_events::message;
-use socketio_parser::{Event, RawArgs};
+use socketio_parser::{EncodeError, Event, RawArgs};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -149,8 +149,7 @@ impl<H> NamespaceState<H> {
         }
         let Some(event) = state.retry_queue.due() else { return false };
         let id = self.allocate_ack_id();
-        let Ok(packet) = message::event(self.config.parser, &self.name, Some(id), event.name(), event.args())
-        else {
+        let Ok(packet) = self.event_message(id, event) else {
             // Unreachable: the event was encoded when it was emitted.
             return false;
         };
@@ -162,6 +161,12 @@ impl<H> NamespaceState<H> {
             }
             Err(error) => error == SendError::Full,
         }
+    }
+
+    /// A queued event as the message that is sent.
+    pub(crate) fn event_message(&self, ack_id: u64, event: &Event) -> Result<Prepared, EncodeError> {
+        self.config
+            .encode(|parser| message::event(parser, &self.name, Some(ack_id), event.name(), event.args()))
     }
 
     /// Deadline of the acknowledgement of the queued event in flight.

@@ -53,7 +53,8 @@ impl AckSender {
     /// Sends the acknowledgement. After an error it can be sent again.
     fn try_send<A: ToArgs + ?Sized>(&self, args: &A) -> Result<(), EmitError> {
         let namespace = self.socket.namespace.upgrade().ok_or(EmitError::Disconnected)?;
-        let message = message::ack(namespace.config.parser, &namespace.name, self.id, args)?;
+        let message =
+            namespace.config.encode(|parser| message::ack(parser, &namespace.name, self.id, args))?;
         TooManyAttachments::check(message.attachments(), namespace.config.max_attachments)?;
         send_once(Some(&self.sent), || namespace.send_ack(self.attempt, message))
     }

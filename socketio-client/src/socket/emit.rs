@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use socketio_events::emit::{EmitOptions, EmitTo};
 use socketio_events::message::{self, TooManyAttachments};
-use socketio_parser::{RawArgs, ToArgs};
+use socketio_parser::{ConnectionParser, RawArgs, ToArgs};
 use tokio::sync::oneshot;
 
 use super::{Namespace, Socket};
@@ -144,10 +144,11 @@ impl Socket {
         args: &A,
     ) -> Result<(), EmitError> {
         let namespace = &self.namespace;
-        let message = message::event(namespace.config.parser, &namespace.name, ack_id, event, args)?;
+        let message =
+            namespace.config.encode(|parser| message::event(parser, &namespace.name, ack_id, event, args))?;
         TooManyAttachments::check(message.attachments(), namespace.config.max_attachments)?;
         let for_listeners = if namespace.has_outgoing_listeners() {
-            Some(message::to_event(namespace.config.parser, event, args)?)
+            Some(message::to_event(namespace.config.base_parser(), event, args)?)
         } else {
             None
         };
@@ -162,8 +163,13 @@ impl Socket {
         result: Option<AckResultSender>,
     ) -> Result<u64, EmitError> {
         let namespace = &self.namespace;
-        let event = message::to_event(namespace.config.parser, event, args)?;
-        TooManyAttachments::check(event.args().attachments().len(), namespace.config.max_attachments)?;
+        let event = message::to_event(namespace.config.base_parser(), event, args)?;
+        let attachments = match namespace.config.parser {
+            ConnectionParser::BuiltIn(_) => event.args().attachments().len(),
+            // A parser of the application may refuse the event, which would not be known before it is sent.
+            _ => namespace.event_message(0, &event)?.attachments(),
+        };
+        TooManyAttachments::check(attachments, namespace.config.max_attachments)?;
         let timeout = options.timeout.or_else(|| namespace.ack_timeout());
         let number = namespace.enqueue(event, timeout, result)?;
         // The connection's task has the timer of the queue.

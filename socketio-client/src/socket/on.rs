@@ -53,6 +53,12 @@ impl Socket {
         self.namespace.handlers().events.any.push_front(handler::any(handler))
     }
 
+    /// The handlers of all events, in the order of the calls.
+    #[doc(alias = "listenersAny")]
+    pub fn listeners_any(&self) -> Vec<HandlerId> {
+        self.namespace.handlers().events.any.ids().collect()
+    }
+
     /// Registers a listener for all outgoing events. It is called when an event is sent, not when it is
     /// buffered.
     #[doc(alias = "onAnyOutgoing")]
@@ -67,6 +73,12 @@ impl Socket {
         listener: impl Fn(&str, &RawArgs) + Send + Sync + 'static,
     ) -> HandlerId {
         self.namespace.outgoing_listeners().push_front(Arc::new(listener))
+    }
+
+    /// The listeners of outgoing events, in the order of the calls.
+    #[doc(alias = "listenersAnyOutgoing")]
+    pub fn listeners_any_outgoing(&self) -> Vec<HandlerId> {
+        self.namespace.outgoing_listeners().ids().collect()
     }
 
     /// Registers a handler that is called each time the socket is connected.

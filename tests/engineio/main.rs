@@ -15,6 +15,7 @@ mod headers;
 mod heartbeat;
 mod hooks;
 mod http;
+mod layers;
 mod limits;
 mod messages;
 mod observer;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use engineio::client::{Client, Closed, HttpError, OpenError, TransportError};
+use engineio::client::{Client, Closed, HttpError, OpenError, Proxies, TransportError};
 use engineio::{Server, Transport};
 use http::header::{COOKIE, HeaderName, HeaderValue, SET_COOKIE};
 use tests::raw::{soon, start, start_echo, start_greeting};
@@ -89,8 +89,9 @@ async fn a_refusal_contains_the_reason_of_the_server() {
     assert_eq!(error.status(), Some(http::StatusCode::BAD_REQUEST));
 }
 
+/// EIO-SRV-093
 #[tokio::test]
-async fn a_port_without_listener_is_an_error() {
+async fn a_server_that_cannot_be_reached_is_an_error() {
     let addr = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
@@ -102,6 +103,9 @@ async fn a_port_without_listener_is_an_error() {
             error,
             TransportError::Poll(HttpError::Connect(_)) | TransportError::WebSocket(HttpError::Connect(_))
         ));
+        let unknown = Client::builder("http://no-such-host.invalid").unwrap().proxy(Proxies::None);
+        let error = soon(unknown.transports([transport]).connect()).await.unwrap_err();
+        assert!(matches!(error, OpenError::Transport(_)), "{error:?}");
     }
 }
 

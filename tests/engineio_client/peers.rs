@@ -134,6 +134,18 @@ async fn a_silent_server_times_out() {
     assert!(matches!(closed(&mut client).await, Closed::PingTimeout));
 }
 
+/// EIO-CLI-034: the clock of the runtime drives the heartbeat, and a test can advance it.
+#[tokio::test]
+async fn the_heartbeat_follows_the_clock_of_the_runtime() {
+    let addr = peer(|head| if head.contains("sid=") { String::new() } else { ok(PATIENT) }).await;
+    let mut client = soon(builder(addr).connect()).await.unwrap();
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    assert!(matches!(client.recv().await, Err(Closed::PingTimeout)));
+    // 60 s each for interval and timeout, less the time since the handshake.
+    assert!((100..=120).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
 /// The client answers the heartbeats of such a server, but the answers do not fill its memory.
 #[tokio::test]
 async fn repeated_pings_of_a_server_that_reads_nothing_queue_one_pong() {

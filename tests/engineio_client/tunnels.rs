@@ -51,6 +51,7 @@ async fn proxy(server: SocketAddr) -> (Proxies, Arc<ProxyRequests>) {
     (Proxies::fixed(&format!("http://me:secret@{addr}")).unwrap(), asked)
 }
 
+/// EIO-CLI-059, EIO-CLI-060: what an agent of Node.js is used for.
 #[tokio::test]
 async fn requests_and_tunnels_work_through_a_proxy() {
     let running = start_echo(Server::builder()).await;

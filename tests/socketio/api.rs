@@ -1,8 +1,9 @@
 //! Namespaces, state and the server itself through the API of an application.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use socketio_server::{Ack, ConnectError, Data, EventName, RawArgs, Socket, State};
+use socketio_server::{Ack, Config, ConnectError, Data, EventName, RawArgs, Recovery, Socket, State};
 use tests::raw::soon;
 use tokio::sync::mpsc;
 
@@ -86,6 +87,17 @@ async fn a_socket_has_its_own_handlers() {
     ws.send(r#"42["x",null]"#).await;
     assert_eq!(ws.text().await, r#"42["own",null]"#);
     nothing_else(&mut ws).await;
+}
+
+/// The defaults of the official server, except that acknowledgements are not awaited for ever.
+#[test]
+fn settings_have_the_official_defaults() {
+    let (config, recovery) = (Config::default(), Recovery::default());
+    assert_eq!(config.connect_timeout, Duration::from_secs(45));
+    assert_eq!(config.ack_timeout, Duration::from_secs(30));
+    assert!(config.connection_state_recovery.is_none() && !config.cleanup_empty_child_namespaces);
+    assert_eq!(recovery.max_disconnection_duration, Duration::from_secs(120));
+    assert!(recovery.skip_middlewares);
 }
 
 /// State belongs to the server and is looked up by type.

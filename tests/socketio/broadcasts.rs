@@ -1,5 +1,7 @@
 //! Broadcasts: selection of rooms, calls for many sockets, volatile events.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use socketio_server::{Binary, Broadcast, Socket};
 use tests::raw::{WebSocket, soon};
 
@@ -61,6 +63,25 @@ async fn a_broadcast_can_be_cloned_and_extended() {
     let _not_sent = to_a.clone().to("b").except("a").volatile().compress(false);
     to_a.emit("e", &1).await.unwrap();
     expect_event(&mut clients, [true, true, false]).await;
+}
+
+/// The values of a broadcast are serialized once, for any number of receivers.
+#[tokio::test]
+async fn a_broadcast_is_serialized_once() {
+    struct Counted(AtomicUsize);
+    impl serde::Serialize for Counted {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            serializer.serialize_u8(1)
+        }
+    }
+    let (running, mut clients) = three_clients().await;
+    let value = Counted(AtomicUsize::new(0));
+    running.io.emit("e", &value).await.unwrap();
+    expect_event(&mut clients, [true, true, true]).await;
+    assert_eq!(value.0.load(Ordering::SeqCst), 1);
+    running.io.to("empty room").emit("e", &value).await.unwrap();
+    assert_eq!(value.0.load(Ordering::SeqCst), 1, "nobody would read it");
 }
 
 /// SIO-SRV-060, SIO-SRV-139

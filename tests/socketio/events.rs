@@ -57,6 +57,7 @@ async fn listeners_receive_all_outgoing_events() {
     };
     let first = socket.on_any_outgoing(listener("a"));
     let second = socket.prepend_any_outgoing(listener("b"));
+    assert_eq!(socket.listeners_any_outgoing(), [second, first]);
     let binary = Binary::from_static(b"data");
     socket.emit("one", &1).unwrap();
     running.io.emit("all", &socketio_server::Args((2, &binary))).await.unwrap();
@@ -79,6 +80,7 @@ async fn listeners_receive_all_outgoing_events() {
     other.text().await;
     socket.on_any_outgoing(listener("c"));
     socket.off_all_outgoing();
+    assert!(socket.listeners_any_outgoing().is_empty());
     socket.emit("eight", &8).unwrap();
     assert_eq!(notes.lock().unwrap().len(), expected.len());
 }

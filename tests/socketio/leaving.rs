@@ -176,6 +176,25 @@ async fn a_disconnect_of_the_client_leaves_all_namespaces() {
     }
 }
 
+/// A packet of Engine.IO that is invalid, and one that a client may not send.
+#[tokio::test]
+async fn faults_of_the_transport_have_their_reasons() {
+    let (sender, mut reasons) = mpsc::unbounded_channel();
+    let running = start(builder(), move |io| {
+        io.on_disconnect(move |reason: DisconnectReason| {
+            sender.send(reason.as_str()).unwrap();
+            async {}
+        });
+    })
+    .await;
+    for (packet, reason) in [("invalid", "parse error"), ("2", "transport error")] {
+        let (mut ws, _) = running.connect().await;
+        ws.send(packet).await;
+        ws.closed().await;
+        assert_eq!(soon(reasons.recv()).await.unwrap(), reason);
+    }
+}
+
 /// SIO-SRV-027, SIO-SRV-028
 #[tokio::test]
 async fn a_server_close_disconnects_all_sockets() {

@@ -1,6 +1,7 @@
 //! Middlewares of namespaces and of the handshake.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engineio::{HttpServer, RequestBody, Routes, Secure};
 use serde_json::json;
@@ -163,7 +164,8 @@ async fn handlers_receive_the_handshake() {
         io.of("/foo").on("handshake", |socket: Socket, Auth(auth): Auth<serde_json::Value>| async move {
             let handshake = socket.handshake();
             assert!(handshake.address().unwrap().ip().is_loopback());
-            assert!(!handshake.is_secure());
+            assert!(!handshake.is_secure() && !handshake.is_cross_domain());
+            assert!(handshake.issued().elapsed().unwrap() < Duration::from_secs(60));
             assert!(handshake.url().starts_with("/socket.io/?"));
             Ack(json!({
                 "query": [handshake.query().get("EIO"), handshake.query().get("key1")],
@@ -172,17 +174,20 @@ async fn handlers_receive_the_handshake() {
             }))
         });
         io.on("query", |socket: Socket| async move {
-            let query = socket.handshake().query();
-            Ack([query.get("key1").map(str::to_owned), query.get("key2").map(str::to_owned)])
+            let (handshake, details) = (socket.handshake(), socket.handshake().details());
+            assert_eq!((details.xdomain, &details.url[..]), (handshake.is_cross_domain(), handshake.url()));
+            let get = |name| handshake.query().get(name).map(str::to_owned);
+            Ack((get("key1"), get("key2"), handshake.is_cross_domain()))
         });
     })
     .await;
     let target = "/socket.io/?EIO=4&transport=websocket&key1=1&key2=2";
-    let mut ws = WebSocket::open(running.addr, target).await.unwrap();
+    let origin = ("origin", "http://a.test");
+    let mut ws = WebSocket::open_with(running.addr, target, &[origin]).await.unwrap();
     assert!(ws.text().await.starts_with("0{"));
     join(&mut ws, "/").await;
     ws.send(r#"421["query"]"#).await;
-    assert_eq!(ws.text().await, r#"431[["1","2"]]"#);
+    assert_eq!(ws.text().await, r#"431[["1","2",true]]"#);
     let mut ws = running.open().await;
     ws.send(r#"40/foo,{"key1":"aa","key2":"&=bb"}"#).await;
     ws.text().await;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// SIO-SRV-224
 #[test]
 fn compile_errors_explain_common_mistakes() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("compile_fail");

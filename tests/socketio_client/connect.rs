@@ -51,7 +51,7 @@ async fn no_connection_is_opened_before_connect() {
     assert!(matches!(socket.connected().await, Err(ConnectError::Inactive)));
 }
 
-/// SIO-CLI-012, SIO-CLI-013, SIO-CLI-014, SIO-CLI-015, SIO-CLI-020
+/// SIO-CLI-012, SIO-CLI-013, SIO-CLI-014, SIO-CLI-015, SIO-CLI-020, SIO-SRV-043, SIO-SRV-049
 #[tokio::test]
 async fn namespaces_of_one_manager_share_a_connection() {
     let running = start().await;
@@ -59,6 +59,7 @@ async fn namespaces_of_one_manager_share_a_connection() {
     let (root, chat) = (manager.socket("/"), manager.socket("foo"));
     assert_eq!(chat.namespace(), "/foo");
     assert!(chat == manager.socket("/foo") && chat != root);
+    assert!(manager.socket("") == root);
     soon(root.connect().connected()).await.unwrap();
     soon(chat.connect().connected()).await.unwrap();
     assert_ne!(root.id(), chat.id());
@@ -321,4 +322,33 @@ fn a_connect_outside_of_a_runtime_panics_without_side_effects() {
     assert!(told.recv_timeout(LONG).unwrap());
     assert!(!socket.is_active());
     runtime.block_on(async { soon(socket.connect().connected()).await.unwrap() });
+}
+
+/// SIO-CLI-106, SIO-CLI-107, SIO-CLI-108, SIO-CLI-109: clients do not keep a program alive, whether they are
+/// connected or reconnecting.
+#[test]
+fn a_runtime_that_is_dropped_ends_its_clients() {
+    let serving = tokio::runtime::Runtime::new().unwrap();
+    let running = serving.block_on(start());
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let socket = builder(running.addr).transports([transport]).build().socket("/");
+        runtime.block_on(async { soon(socket.connect().connected()).await.unwrap() });
+        drop(runtime);
+        assert!(!socket.is_active());
+        serving.block_on(emptied(&running.io));
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let nowhere = serving.block_on(unused_addr());
+    let hour = Duration::from_secs(3600);
+    let manager = builder(nowhere).reconnection(|it| (it.delay, it.delay_max) = (hour, hour)).build();
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    runtime.block_on(async {
+        socket.connect();
+        assert!(matches!(soon(events.recv()).await, Some(SocketEvent::ConnectError(_))));
+    });
+    assert!(socket.is_active());
+    drop(runtime);
+    assert!(!socket.is_active());
 }

@@ -162,6 +162,24 @@ async fn settings_can_change_at_run_time() {
     assert!(matches!(soon(manager.socket("/").connect().connected()).await, Err(ConnectError::Timeout)));
 }
 
+/// SIO-CLI-042: the clock of the runtime drives the attempts, and a test can advance it.
+#[tokio::test]
+async fn attempts_follow_the_clock_of_the_runtime() {
+    let addr = unused_addr().await;
+    let hour = Duration::from_secs(3600);
+    let manager = builder(addr)
+        .connected_timeout(None)
+        .reconnection(|reconnection| {
+            (reconnection.delay, reconnection.delay_max) = (hour, 2 * hour);
+            reconnection.attempts = Some(3);
+        })
+        .build();
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    assert!(manager.socket("/").connect().connected().await.is_err());
+    assert_eq!(begun.elapsed().as_secs() / 3600, 1 + 2 + 2);
+}
+
 /// Events that wait are counted where they wait.
 #[tokio::test]
 async fn waiting_events_are_counted() {

@@ -34,6 +34,26 @@ async fn a_lost_connection_is_reopened() {
     assert_eq!(log.next().await, "reconnect 1");
 }
 
+/// SIO-SRV-077
+#[tokio::test]
+async fn a_manual_reconnect_is_one_connect() {
+    let running = start().await;
+    let socket = builder(running.addr).build().socket("/");
+    let mut log = Log::new();
+    let write = log.writer();
+    socket.on_connect(move |socket: Socket| {
+        write(socket.id());
+        async {}
+    });
+    soon(socket.connect().connected()).await.unwrap();
+    assert_eq!(log.next().await, socket.id());
+    socket.disconnect();
+    soon(socket.connect().connected()).await.unwrap();
+    assert_eq!(log.next().await, socket.id());
+    let _: u32 = soon(socket.emit_with_ack("echo", &1)).await.unwrap();
+    assert!(log.rest().is_empty());
+}
+
 /// SIO-CLI-024
 #[tokio::test]
 async fn a_lost_connection_is_reopened_after_a_manual_reconnect() {
@@ -66,6 +86,25 @@ async fn attempts_are_numbered_and_can_be_limited() {
         assert!(!socket.is_active());
     }
     assert!(log.rest().is_empty());
+}
+
+/// SIO-SRV-078
+#[tokio::test]
+async fn attempts_at_a_closed_server_fail_once() {
+    let running = start().await;
+    let manager = builder(running.addr).reconnection(|reconnection| reconnection.attempts = Some(3)).build();
+    let mut log = record(&manager);
+    let socket = manager.socket("/");
+    let mut events = socket.events();
+    soon(socket.connect().connected()).await.unwrap();
+    // The server is closed, and the port refuses connections.
+    running.io.close();
+    drop(running);
+    while soon(events.recv()).await.is_some() {}
+    soon(manager.close()).await;
+    let seen = log.rest();
+    let count = |of: &str| seen.iter().filter(|entry| entry.starts_with(of)).count();
+    assert_eq!((count("attempt"), count("failed")), (3, 1), "{seen:?}");
 }
 
 /// SIO-CLI-041

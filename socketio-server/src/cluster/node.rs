@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engineio::{Prepared, Text};
+use engineio::Prepared;
 use engineio::sync::{Mutex, RwLock};
 use socketio_cluster::{Flags, Message, Offset};
 use socketio_events::message::TooManyAttachments;

@@ -95,7 +95,7 @@ pub use self::outbox::budget;
 pub use self::outbox::received::ReceivedBytes;
 pub use self::protocol::packet::{Message, PacketType, Protocol};
 #[cfg(feature = "server")]
-pub use self::protocol::prepared::Frames;
+pub use self::protocol::prepared::FrameWriter;
 pub use self::protocol::prepared::{Prepared, TextBuf};
 pub use self::protocol::sid::Sid;
 pub use self::protocol::text::Text;
@@ -103,10 +103,10 @@ pub use self::protocol::{frame, open, packet, payload, prepared, sid, text};
 #[cfg(feature = "server")]
 pub use self::server::{
     Accept, AddressLimit, BadRequest, Body, Compression, ConnectionCount, ConnectionFailure, Cookie,
-    CookieError, Cors, CorsError, Descriptors, EngineLayer, EngineService, Flow, Handler, HttpServer,
-    IncompleteBody, Observer, OpenError, OriginPolicy, Origins, PeerAddr, PendingUpgrade, Priority, Query,
-    Refusal, RequestBody, RequestError, RequestHead, Routes, SameSite, Secure, Sent, Server, ServerBuilder,
-    Session, Stats, Traffic, Translator, Upgraded, WeakServer, handler_fn, preferred_encoding,
+    CookieError, Cors, CorsError, Delivery, Descriptors, EngineLayer, EngineService, Flow, Handler,
+    HttpServer, IncompleteBody, Observer, OpenError, OriginPolicy, Origins, PeerAddr, PendingUpgrade,
+    Priority, Query, Refusal, RequestBody, RequestError, RequestHead, Routes, SameSite, Secure, Sent, Server,
+    ServerBuilder, Session, Stats, Traffic, Translator, Upgraded, WeakServer, handler_fn, preferred_encoding,
 };
 #[doc(hidden)]
 pub use self::websocket as ws;

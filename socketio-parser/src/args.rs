@@ -176,7 +176,11 @@ impl RawArgs {
 
     /// The same list with the event name as its first argument.
     pub(crate) fn with_name(&self) -> Self {
-        Self { skip: 0, ..self.clone() }
+        if self.spans.are_adjacent(&self.packet) {
+            return Self { skip: 0, ..self.clone() };
+        }
+        let (packet, spans) = self.spans.joined(&self.packet);
+        Self { packet: packet.into(), spans, skip: 0, ..self.clone() }
     }
 
     pub(crate) fn set_attachments(&mut self, attachments: Attachments) {

@@ -87,6 +87,11 @@ impl Event {
         Ok(Self { name, args })
     }
 
+    /// From an argument list that starts with a name without escapes.
+    pub(crate) fn plain(args: RawArgs) -> Self {
+        Self { name: None, args }
+    }
+
     /// From an argument list whose name was already extracted.
     #[cfg(feature = "msgpack")]
     pub(crate) fn from_msgpack(name: Box<str>, args: RawArgs) -> Self {

@@ -82,13 +82,6 @@ fn attachment_count(text: &[u8], mut at: usize, limits: &Limits) -> Result<(u32,
     Ok((count, at + 1))
 }
 
-/// The length of a header without attachments.
-pub(crate) fn len(namespace: &str, ack_id: Option<u64>) -> usize {
-    let namespace = if namespace == "/" { 0 } else { namespace.len() + 1 };
-    let id = ack_id.map_or(0, |id| 1 + id.checked_ilog10().unwrap_or(0) as usize);
-    1 + namespace + id
-}
-
 /// Writes a header without attachments.
 pub(crate) fn write(
     out: &mut Vec<u8>,

@@ -70,7 +70,7 @@
 //! at run time, for all connections or, as a [`ConnectionParser`] (`custom`), for each; arguments received
 //! in one encoding can be sent in the other.
 //!
-//! `raw` splits and joins packets without decoding them, for translations into other text formats.
+//! `raw` takes packets apart and makes them from parts, for translations into other text formats.
 //!
 //! # Limits
 //!

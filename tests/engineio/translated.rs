@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engineio::frame::CloseCode;
 use engineio::{
-    Body, CloseReason, Fault, Frames, HttpServer, Message, OpenError, Prepared, RequestBody, Routes,
-    SendError, Server, Session, SlowConsumer, TextBuf, Translator,
+    Body, CloseReason, Delivery, Fault, FrameWriter, HttpServer, Message, OpenError, Prepared, RequestBody,
+    Routes, SendError, Server, Session, SlowConsumer, TextBuf, Translator,
 };
 use http::{Request, Response, StatusCode};
 use tests::raw::{LONG, Request as Raw, Running, WebSocket, soon, start, start_echo, until};
@@ -29,34 +29,33 @@ impl Translator for PrefixTranslator {
         self.opening.take()
     }
 
-    fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message)) {
+    fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Delivery<'_>)) {
         match message.as_bytes() {
             b"nothing" => {}
             b"leave" => session.close(),
             b"ask" => session.send("answer").unwrap(),
-            b"twice" => (0..2).for_each(|_| deliver(message.clone())),
+            b"twice" => (0..2).for_each(|_| deliver(message.clone().into())),
             text if matches!(message, Message::Text(_)) => {
-                deliver(Message::from(format!("in {}", String::from_utf8_lossy(text))));
+                deliver(Message::from(format!("in {}", String::from_utf8_lossy(text))).into());
             }
-            _ => deliver(message),
+            _ => deliver(message.into()),
         }
     }
 
-    fn outgoing(&mut self, _: &Session, message: &Prepared) -> Option<Frames> {
+    fn outgoing(&mut self, _: &Session, message: &Prepared, frames: &mut FrameWriter) {
         let messages: Vec<Message> = message.messages().collect();
         if let Some(sent) = &self.sent {
             messages.iter().for_each(|message| sent.send(message.clone()).unwrap_or_default());
         }
-        let [first, attachments @ ..] = &messages[..] else { return None };
+        let [first, attachments @ ..] = &messages[..] else { return };
         let text = match first {
-            Message::Text(text) if text.as_str() == "in silence" => return None,
+            Message::Text(text) if text.as_str() == "in silence" => return,
             Message::Text(text) => text.as_str(),
-            Message::Binary(data) => return Some(Frames::binary(data.clone())),
+            Message::Binary(data) => return frames.binary(data.clone()),
         };
         let note = message.note().map_or_else(String::new, |note| format!(" ({})", note.as_str()));
-        let mut out = TextBuf::with_capacity(0);
-        out.buffer().extend_from_slice(format!("out {text}{note}").as_bytes());
-        Some(out.finish_frames(attachments.iter().map(|part| Bytes::copy_from_slice(part.as_bytes()))))
+        frames.text(|out| out.extend_from_slice(format!("out {text}{note}").as_bytes()));
+        attachments.iter().for_each(|part| frames.binary(Bytes::copy_from_slice(part.as_bytes())));
     }
 
     fn close_frame(

@@ -1,5 +1,6 @@
 //! The application's handlers of sessions, and the trait that makes one for each session.
 
+use std::any::Any;
 use std::task::{Context, Poll};
 
 use super::session::handle::Session;
@@ -20,6 +21,12 @@ use crate::protocol::prepared::Prepared;
 pub trait Handler: Send + 'static {
     /// A message arrived.
     fn on_message(&mut self, session: &Session, message: Message);
+
+    /// A message arrived that the [`Translator`](crate::Translator) of the session has decoded. Default: it is
+    /// dropped. [`on_packet`](Self::on_packet) sees an empty message.
+    fn on_decoded(&mut self, session: &Session, message: &mut dyn Any) {
+        let _ = (session, message);
+    }
 
     /// The session ended. Called exactly once, as the last method. [`Session::queued_messages`] still counts
     /// the unsent messages; they are dropped afterwards.
@@ -107,6 +114,9 @@ where
 impl Handler for Box<dyn Handler> {
     fn on_message(&mut self, session: &Session, message: Message) {
         (**self).on_message(session, message);
+    }
+    fn on_decoded(&mut self, session: &Session, message: &mut dyn Any) {
+        (**self).on_decoded(session, message);
     }
     fn on_close(&mut self, session: &Session, reason: CloseReason) {
         (**self).on_close(session, reason);

@@ -51,7 +51,7 @@ pub use self::response::cookie::{Cookie, CookieError, Priority, SameSite};
 pub use self::response::cors::{Cors, CorsError};
 pub use self::service::{EngineLayer, EngineService};
 pub use self::session::handle::{Sent, Session};
-pub use self::session::translator::Translator;
+pub use self::session::translator::{Delivery, Translator};
 pub use self::weak_server::WeakServer;
 
 use self::shared::Shared;

@@ -15,10 +15,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use engineio::{Frames, TextBuf};
+use engineio::FrameWriter;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use socketio_parser::raw::{RawName, RawPacket};
+use socketio_parser::raw::RawPacket;
 use socketio_parser::{Args, Binary, EncodeError, Parser, RawArgs, reserved_event};
 use socketio_server::Object;
 use thiserror::Error;
@@ -130,8 +130,14 @@ impl<'a> Outgoing<'a> {
 
     /// Creates an event or acknowledgement from the parts of its packet, with this number of arguments.
     pub(super) fn plain(packet: &RawPacket<'a>, arguments: u8) -> Self {
-        let (event, is_single) = (packet.name.map(RawName::as_json), arguments == 1);
-        Self { event, id: packet.ack_id, args: packet.args, is_single, attachments: &[], from: None }
+        Self {
+            event: packet.name,
+            id: packet.ack_id,
+            args: packet.args,
+            is_single: arguments == 1,
+            attachments: &[],
+            from: None,
+        }
     }
 
     /// Sets the client that sent the event.
@@ -149,22 +155,28 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// WebSocket messages of the event or acknowledgement.
-    pub(super) fn into_frames(self) -> Frames {
-        if let Some(data) = self.binary_alone() {
-            return Frames::binary(data.clone());
+    /// Writes the WebSocket messages of the event or acknowledgement.
+    #[inline]
+    pub(super) fn write_frames(&self, frames: &mut FrameWriter) {
+        if !self.attachments.is_empty() {
+            if let Some(data) = self.binary_alone() {
+                return frames.binary(data.clone());
+            }
         }
-        let mut text = TextBuf::with_capacity(128 + self.args.len());
-        self.write(text.buffer());
-        text.finish_frames(self.attachments.iter().cloned())
+        frames.text(|out| self.write(out));
+        self.attachments.iter().for_each(|data| frames.binary(data.clone()));
     }
 
     /// Appends the text. The arguments are JSON that the server encoded, and are copied unchanged.
+    #[inline]
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        if let Some(event) = self.event {
-            key(out, br#""event":"#);
-            out.extend_from_slice(event);
+        out.reserve(64 + self.args.len());
+        match self.event {
+            Some(event) => {
+                out.extend_from_slice(br#"{"event":"#);
+                out.extend_from_slice(event);
+            }
+            None => out.push(b'{'),
         }
         if let Some(id) = self.id {
             key(out, br#""id":"#);

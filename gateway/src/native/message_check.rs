@@ -35,9 +35,11 @@ pub(crate) fn check(data: &[u8]) {
 /// Checks a message of a client: the packet has the same event, id and arguments, in this namespace.
 fn check_native(text: &str, namespace: &str, attachments: &[&[u8]]) {
     let translated = to_packet(text, namespace);
-    if let Some(plain) = plain::to_packet(text.as_bytes(), namespace) {
-        let (message, announced) = translated.as_ref().expect("a plain message is valid");
-        assert_eq!((plain.as_bytes(), 0), (message.as_bytes(), *announced));
+    if let Some(message) = plain::read(text.as_bytes(), &limits()) {
+        let (encoded, announced) = translated.as_ref().expect("a plain message is valid");
+        assert_eq!(*announced, 0);
+        let packet = message.into_packet(Bytes::copy_from_slice(text.as_bytes()), namespace.into());
+        check_same(&packet, &decode(encoded, &[]).expect("a decoder accepts a plain message"));
     }
     let Ok((message, announced)) = translated else { return };
     serde_json::from_str::<&RawValue>(text).expect("a translated message is JSON");
@@ -64,6 +66,21 @@ fn check_native(text: &str, namespace: &str, attachments: &[&[u8]]) {
         args.iter().map(|arg| serde_json::from_slice(arg.as_bytes()).expect("JSON")).collect();
     assert_eq!(decoded.iter().collect::<Vec<_>>(), expected);
     check_back(&packet, attachments);
+}
+
+/// Checks that two packets have the same contents, and are forwarded as the same packet.
+fn check_same(packet: &Packet, other: &Packet) {
+    assert_eq!((&packet.namespace, packet.ack_id), (&other.namespace, other.ack_id));
+    let ((name, args), (other_name, other_args)) =
+        (contents(packet).expect("an event"), contents(other).expect("an event"));
+    assert_eq!((name, args.len(), args.as_bytes()), (other_name, other_args.len(), other_args.as_bytes()));
+    assert!(args.iter().map(|arg| arg.as_bytes()).eq(other_args.iter().map(|arg| arg.as_bytes())));
+    let forwarded = [packet, other].map(|packet| {
+        let mut out = Vec::new();
+        Parser::Json.encode_packet(&mut out, packet).expect("what was received");
+        out
+    });
+    assert_eq!(forwarded[0], forwarded[1]);
 }
 
 /// Checks a packet of the server: its message is JSON, and is the same packet when a client sends it back.
@@ -131,9 +148,13 @@ fn text(outgoing: &Outgoing<'_>) -> String {
     String::from_utf8(text).expect("UTF-8")
 }
 
+fn limits() -> Limits {
+    Limits { max_depth: 64, ..Limits::default() }
+}
+
 /// Packet of these messages, if they are complete and valid.
 fn decode(text: &str, attachments: &[&[u8]]) -> Option<Packet> {
-    let mut decoder = Decoder::new(Parser::Json, Limits { max_depth: 64, ..Limits::default() });
+    let mut decoder = Decoder::new(Parser::Json, limits());
     let mut packet = decoder.text(Bytes::copy_from_slice(text.as_bytes())).ok()?;
     for attachment in attachments {
         if packet.is_some() {

@@ -2,9 +2,8 @@
 //!
 //! A native connection is an ordinary session of the own server, with its WebSocket as the transport. Only
 //! the messages differ, and `translator` translates them. Both kinds of clients therefore share namespaces,
-//! rooms, users, handlers and limits, and all features work for both. The cost is one more copy per message,
-//! which is small beside the system call that sends it: `plain` translates most messages, `message` the
-//! others.
+//! rooms, users, handlers and limits, and all features work for both. `plain` translates most messages
+//! without another copy, `message` the others.
 
 mod message;
 #[cfg(feature = "fuzzing")]
@@ -51,7 +50,7 @@ pub(crate) async fn upgrade(
         return response::failure(StatusCode::BAD_REQUEST, "bad_namespace", message);
     }
     request.extensions_mut().insert(PeerAddr(peer));
-    let (client, joined) = Client::new(&namespace);
+    let (client, joined) = Client::new(&namespace, config.transport.max_payload_bytes);
     let (session, mut switching) = match engine.open_translated(request, client).await {
         Ok(opened) => opened,
         Err(OpenError::Refused(response)) => return *response,

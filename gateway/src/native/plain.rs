@@ -1,18 +1,23 @@
-//! Translation of plain messages, whose parts are copied as they are. These are most messages.
+//! Translation of plain messages, whose parts are used as they are. These are most messages.
 //!
-//! A plain message has no attachments, no `args`, and no escapes in its event name and its keys. Its
-//! translation is byte by byte that of [`message`](super::message), which decodes, and which translates and
-//! refuses all others.
+//! A plain message has no attachments, no `args`, and no escapes in its event name and its keys. A packet of it equals
+//! that of [`message`](super::message), which encodes a packet for the decoder, and which translates and refuses
+//! all others.
 
-use engineio::{Message, Prepared, Text};
-use socketio_parser::raw::{RawName, RawPacket, members};
+use engineio::Prepared;
+use socketio_parser::Limits;
+use socketio_parser::raw::{RawMessage, RawPacket, members};
 
 use super::message::{MAX_ID, Outgoing};
 
-/// Translates a message of the client. `None` if it is not plain, or not valid.
-pub(super) fn to_packet(text: &[u8], namespace: &str) -> Option<Message> {
+/// Maximum number of bytes that a plain message has beside its event name and its data. The packet keeps the whole
+/// text in memory, and these bytes do not count as its own.
+const MAX_REST: usize = 64;
+
+/// Reads a message of the client. `None` if it is not plain, or not valid.
+pub(super) fn read(text: &[u8], limits: &Limits) -> Option<RawMessage> {
     let (mut event, mut data, mut id, mut is_plain) = (None, None, None, true);
-    let checked = members(text, |key, value| {
+    let checked = members(text, limits, |key, value| {
         let field = match key {
             br#""event""# => &mut event,
             br#""data""# => &mut data,
@@ -24,20 +29,16 @@ pub(super) fn to_packet(text: &[u8], namespace: &str) -> Option<Message> {
         is_plain &= field.replace(value).is_none();
     });
     checked.ok()?;
-    let name = match event {
-        Some(json) => Some(RawName::new(json)?),
-        None => None,
-    };
     let ack_id = match id {
-        Some(json) => Some(integer(json)?),
+        Some(id) => Some(integer(id.of(text))?),
         None => None,
     };
-    let args = data.filter(|data| *data != b"null").unwrap_or_default();
-    if !is_plain || (name.is_none() && ack_id.is_none()) {
+    let data = data.filter(|data| data.of(text) != b"null");
+    let used = [event, data].into_iter().flatten().map(|member| member.of(text).len()).sum::<usize>();
+    if !is_plain || text.len() > used + MAX_REST || (event.is_none() && ack_id.is_none()) {
         return None;
     }
-    let packet = RawPacket { name, ack_id, args }.encode(namespace).ok()?;
-    Some(Text::from_utf8(packet.into()).ok()?.into())
+    RawMessage::new(text, event, ack_id, data).ok()
 }
 
 /// An acknowledgement id in JSON.
@@ -57,12 +58,13 @@ pub(super) fn from_packet(message: &Prepared) -> Option<Outgoing<'_>> {
 #[cfg(test)]
 mod tests {
     use engineio::TextBuf;
+    use socketio_parser::Decoder;
 
     use super::super::message;
     use super::*;
 
     #[test]
-    fn a_plain_message_is_translated_as_by_the_decoder() {
+    fn a_packet_of_a_plain_message_is_that_of_the_decoder() {
         for (native, is_plain) in [
             (r#"{"event":"a"}"#, true),
             (r#"{"event":"a","data":null,"from":"me"}"#, true),
@@ -89,12 +91,23 @@ mod tests {
             (r#"{"event":"a","data":{]}"#, false),
             (r#"{"event":"a"} x"#, false),
         ] {
-            let packet = to_packet(native.as_bytes(), "/n");
-            assert_eq!(packet.is_some(), is_plain, "{native}");
-            if let Some(packet) = packet {
-                let (decoded, attachments) = message::to_packet(native, "/n").unwrap();
-                assert_eq!((packet, attachments), (Message::from(decoded), 0));
-            }
+            let message = read(native.as_bytes(), &Limits::default());
+            assert_eq!(message.is_some(), is_plain, "{native}");
+            let Some(message) = message else { continue };
+            let packet = message.into_packet(native.into(), "/n".into());
+            let (encoded, attachments) = message::to_packet(native, "/n").unwrap();
+            let decoded = Decoder::default().text(encoded.into()).unwrap().unwrap();
+            assert_eq!((format!("{packet:?}"), attachments), (format!("{decoded:?}"), 0));
+        }
+    }
+
+    /// The packet keeps the text in memory, which is counted without unused members and white space.
+    #[test]
+    fn a_message_with_much_unused_text_is_not_plain() {
+        for (rest, is_plain) in [(0, true), (36, true), (37, false)] {
+            let rest = "x".repeat(rest);
+            let native = format!(r#"{{"event":"a","data":[1],"rest":"{rest}"}}"#);
+            assert_eq!(read(native.as_bytes(), &Limits::default()).is_some(), is_plain, "{native}");
         }
     }
 

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use engineio::frame::CloseCode;
-use engineio::{CloseReason, Fault as Failure, Frames, Message, Prepared, Session, Text, Translator};
+use engineio::{
+    CloseReason, Delivery, Fault as Failure, FrameWriter, Message, Prepared, Session, Text, Translator,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_parser::{DecodeError, Decoder, Limits, Packet, Parser, Payload, RawValue};
+use socketio_parser::{DecodeError, Decoder, Limits, Namespace, Packet, Parser, Payload, RawValue};
 use tokio::sync::oneshot;
 
 use super::message::{self, Fault, Outgoing};
@@ -26,7 +28,9 @@ pub(super) struct Refused {
 
 /// Native client, in its only namespace.
 pub(super) struct Client {
-    namespace: Box<str>,
+    namespace: Namespace,
+    /// Maximum size of a message in bytes.
+    max_payload: usize,
     /// Number of announced attachments that have not arrived.
     expected: usize,
     /// Number of consecutive invalid messages.
@@ -55,34 +59,44 @@ impl End {
 
 impl Client {
     /// Creates a client, and the receiver of the outcome of joining.
-    pub(super) fn new(namespace: &str) -> (Self, oneshot::Receiver<Joined>) {
+    pub(super) fn new(namespace: &str, max_payload: usize) -> (Self, oneshot::Receiver<Joined>) {
         let (joining, joined) = oneshot::channel();
-        let client =
-            Self { namespace: namespace.into(), expected: 0, faults: 0, joining: Some(joining), end: None };
+        let client = Self {
+            namespace: namespace.into(),
+            max_payload,
+            expected: 0,
+            faults: 0,
+            joining: Some(joining),
+            end: None,
+        };
         (client, joined)
     }
 
-    fn text(&mut self, text: &Text, deliver: &mut dyn FnMut(Message)) -> Result<(), Fault> {
+    fn text(&mut self, text: Text, deliver: &mut dyn FnMut(Delivery<'_>)) -> Result<(), Fault> {
         if self.expected > 0 {
             return Err(Fault::Expected);
         }
-        if let Some(packet) = plain::to_packet(text.as_bytes(), &self.namespace) {
-            deliver(packet);
+        // The limits of the server's own decoder.
+        let limits = Limits { max_packet_bytes: self.max_payload, ..Limits::default() };
+        if let Some(message) = plain::read(text.as_bytes(), &limits) {
+            let bytes = text.len();
+            let mut packet = Some(message.into_packet(text.into_bytes(), self.namespace.clone()));
+            deliver(Delivery::Decoded { bytes, message: &mut packet });
             return Ok(());
         }
-        let (packet, attachments) = message::to_packet(text.as_str(), &self.namespace)?;
+        let (packet, attachments) = message::to_packet(text.as_str(), self.namespace.as_str())?;
         self.expected = attachments;
-        deliver(packet.into());
+        deliver(Message::from(packet).into());
         Ok(())
     }
 
-    fn binary(&mut self, data: Bytes, deliver: &mut dyn FnMut(Message)) -> Result<(), Fault> {
+    fn binary(&mut self, data: Bytes, deliver: &mut dyn FnMut(Delivery<'_>)) -> Result<(), Fault> {
         if self.expected == 0 {
-            deliver(message::binary_packet(&self.namespace)?.into());
+            deliver(Message::from(message::binary_packet(self.namespace.as_str())?).into());
         } else {
             self.expected -= 1;
         }
-        deliver(data.into());
+        deliver(Message::from(data).into());
         Ok(())
     }
 
@@ -95,7 +109,7 @@ impl Client {
         let (mut packet, event) = (Vec::new(), json!({"message": fault.to_string()}));
         // The event name and the namespace are valid, so encoding succeeds. A client with a full outbox
         // misses the event.
-        if Parser::Json.encode_event(&mut packet, &self.namespace, None, "error", &event).is_ok() {
+        if Parser::Json.encode_event(&mut packet, self.namespace.as_str(), None, "error", &event).is_ok() {
             let _ = session.send(String::from_utf8(packet).unwrap_or_default());
         }
     }
@@ -106,36 +120,30 @@ impl Client {
         session.close();
     }
 
-    fn packet(&mut self, session: &Session, packet: &Packet, from: Option<&str>) -> Option<Frames> {
+    fn packet(&mut self, session: &Session, packet: &Packet, from: Option<&str>, frames: &mut FrameWriter) {
         let (event, arguments) = match &packet.payload {
             Payload::Event(event) => (Some(message::to_json(event.name())), event.args()),
             Payload::Ack(arguments) => (None, arguments),
-            Payload::Connect(welcome) => return self.joined(welcome.as_ref()),
-            Payload::ConnectError(refusal) => {
-                self.refused(refusal.as_ref());
-                return None;
-            }
-            Payload::Disconnect => {
-                self.end(session, End::Disconnected);
-                return None;
-            }
-            Payload::EmptyEvent => return None,
+            Payload::Connect(welcome) => return self.joined(welcome.as_ref(), frames),
+            Payload::ConnectError(refusal) => return self.refused(refusal.as_ref()),
+            Payload::Disconnect => return self.end(session, End::Disconnected),
+            Payload::EmptyEvent => return,
         };
         let outgoing = Outgoing::new(event.as_deref(), packet.ack_id, arguments);
-        Some(outgoing.from(from).into_frames())
+        outgoing.from(from).write_frames(frames);
     }
 
-    fn joined(&mut self, welcome: Option<&RawValue>) -> Option<Frames> {
+    fn joined(&mut self, welcome: Option<&RawValue>, frames: &mut FrameWriter) {
         #[derive(Deserialize)]
         struct Welcome {
             sid: String,
         }
-        let Some(Ok(Welcome { sid })) = welcome.map(RawValue::parse) else { return None };
-        let welcome = json!({"event": "connect", "data": {"id": sid, "namespace": self.namespace}});
+        let Some(Ok(Welcome { sid })) = welcome.map(RawValue::parse) else { return };
+        let welcome = json!({"event": "connect", "data": {"id": sid, "namespace": self.namespace.as_str()}});
         if let Some(joining) = self.joining.take() {
             let _ = joining.send(Ok(()));
         }
-        Some(Frames::text(&welcome.to_string()))
+        frames.text(|out| out.extend_from_slice(welcome.to_string().as_bytes()));
     }
 
     fn refused(&mut self, refusal: Option<&RawValue>) {
@@ -149,16 +157,16 @@ impl Client {
 impl Translator for Client {
     fn first_message(&mut self) -> Option<Message> {
         let mut packet = Vec::new();
-        Parser::Json.encode_connect::<()>(&mut packet, &self.namespace, None).ok()?;
+        Parser::Json.encode_connect::<()>(&mut packet, self.namespace.as_str(), None).ok()?;
         Some(String::from_utf8(packet).ok()?.into())
     }
 
-    fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Message)) {
+    fn incoming(&mut self, session: &Session, message: Message, deliver: &mut dyn FnMut(Delivery<'_>)) {
         if self.end.is_some() {
             return;
         }
         let translated = match message {
-            Message::Text(text) => self.text(&text, deliver),
+            Message::Text(text) => self.text(text, deliver),
             Message::Binary(data) => self.binary(data, deliver),
         };
         match translated {
@@ -167,22 +175,20 @@ impl Translator for Client {
         }
     }
 
-    fn outgoing(&mut self, session: &Session, message: &Prepared) -> Option<Frames> {
+    fn outgoing(&mut self, session: &Session, message: &Prepared, frames: &mut FrameWriter) {
         if self.end.is_some() {
-            return None;
+            return;
         }
         let note = message.note();
         let from = note.as_ref().map(Text::as_str);
         if let Some(outgoing) = plain::from_packet(message) {
-            return Some(outgoing.from(from).into_frames());
+            return outgoing.from(from).write_frames(frames);
         }
         match decode(message) {
-            Ok(packet) => self.packet(session, &packet?, from),
+            Ok(Some(packet)) => self.packet(session, &packet, from, frames),
+            Ok(None) => {}
             // The own server never sends invalid packets.
-            Err(_) => {
-                self.end(session, End::Internal);
-                None
-            }
+            Err(_) => self.end(session, End::Internal),
         }
     }
 

@@ -90,14 +90,18 @@ pub(crate) fn single(text: &[u8], at: usize, limits: &Limits) -> Result<Span, De
     Ok(Span { start: offset(start), end: offset(end) })
 }
 
-/// Checks an object that is the whole text, and passes the key and the value of each member on. Does not
-/// check the text for UTF-8.
+/// Checks an object that is the whole text, and passes the key and the position of the value of each member on.
+/// Does not check the text for UTF-8.
 #[inline(always)]
 pub(crate) fn object<'a>(
     text: &'a [u8],
-    max_depth: u32,
-    mut member: impl FnMut(&'a [u8], &'a [u8]),
+    limits: &Limits,
+    mut member: impl FnMut(&'a [u8], Span),
 ) -> Result<(), DecodeError> {
+    let depth = limits.depth();
+    if depth == 0 {
+        return Err(DecodeError::Limit(Limit::Depth));
+    }
     let mut cursor = Cursor { text, at: 0, high: 0 };
     cursor.space();
     cursor.expect(b'{')?;
@@ -112,8 +116,8 @@ pub(crate) fn object<'a>(
         cursor.expect(b':')?;
         cursor.space();
         let value = cursor.at;
-        cursor.value(1, max_depth)?;
-        member(key, text.get(value..cursor.at).unwrap_or_default());
+        cursor.value(1, depth)?;
+        member(key, Span { start: offset(value), end: offset(cursor.at) });
         cursor.space();
         more = cursor.peek() == b',';
         if more {

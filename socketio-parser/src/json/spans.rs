@@ -36,6 +36,33 @@ impl Spans {
         self.len += 1;
     }
 
+    /// Whether nothing but a comma and white space is between the first two spans, as in a list. Others always are
+    /// those of a list.
+    pub(crate) fn are_adjacent(&self, text: &[u8]) -> bool {
+        self.get(0).zip(self.get(1)).is_none_or(|(first, second)| {
+            let between = text.get(first.end as usize..second.start as usize);
+            between.is_some_and(|text| {
+                text.iter().all(|byte| matches!(byte, b',' | b' ' | b'\t' | b'\n' | b'\r'))
+            })
+        })
+    }
+
+    /// A copy of all spans as the elements of a list, without the brackets.
+    #[cold]
+    pub(crate) fn joined(&self, text: &[u8]) -> (Vec<u8>, Self) {
+        let (mut list, mut spans) = (Vec::new(), Self::default());
+        for span in (0..self.len()).filter_map(|index| self.get(index)) {
+            if !list.is_empty() {
+                list.push(b',');
+            }
+            // The list is not longer than the text, whose offsets have 32 bits.
+            let start = list.len() as u32;
+            list.extend_from_slice(span.of(text));
+            spans.push(Span { start, end: list.len() as u32 });
+        }
+        (list, spans)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len as usize
     }

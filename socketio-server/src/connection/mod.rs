@@ -14,6 +14,7 @@ mod join;
 mod rate_limiter;
 mod screening;
 
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -123,6 +124,18 @@ impl Connection {
         }
     }
 
+    /// Handles a packet, behind those that wait.
+    fn arrived(&mut self, packet: Packet) {
+        self.attachments_by = None;
+        if self.inbox.is_empty() && self.screening.is_none() && self.take_from_rate(&packet).is_ok() {
+            // A pending future is polled again with a real waker in `poll`, after everything was read.
+            self.packet(packet, &mut Context::from_waker(Waker::noop()));
+        } else {
+            self.inbox.push(packet);
+            self.count_received();
+        }
+    }
+
     /// Counts the memory of the packets that wait. The connection is closed if the server holds too much.
     fn count_received(&mut self) {
         let bytes = self.decoder.buffered() + self.inbox.bytes();
@@ -165,20 +178,19 @@ impl Handler for Connection {
             Message::Binary(data) => self.decoder.binary(data),
         };
         match decoded {
-            Ok(Some(packet)) => {
-                self.attachments_by = None;
-                if self.inbox.is_empty() && self.screening.is_none() && self.take_from_rate(&packet).is_ok() {
-                    // A pending future is polled again with a real waker in `poll`, after everything was
-                    // read.
-                    self.packet(packet, &mut Context::from_waker(Waker::noop()));
-                } else {
-                    self.inbox.push(packet);
-                    self.count_received();
-                }
-            }
+            Ok(Some(packet)) => self.arrived(packet),
             // Attachments are missing.
             Ok(None) => self.count_received(),
             Err(error) => self.undecodable(error),
+        }
+    }
+
+    fn on_decoded(&mut self, _: &Session, message: &mut dyn Any) {
+        if self.closed_by_server {
+            return;
+        }
+        if let Some(packet) = message.downcast_mut::<Option<Packet>>().and_then(Option::take) {
+            self.arrived(packet);
         }
     }
 

@@ -1,50 +1,142 @@
 //! WebSocket messages that are not Engine.IO packets, for clients that speak another protocol.
 
-use std::sync::OnceLock;
+use std::iter::once;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::{Binary, HEADROOM, Prepared, TextBuf};
-use crate::protocol::frame::MAX_HEADER_LEN;
+use super::{Binary, Prepared};
+use crate::protocol::frame::{MAX_HEADER_LEN, Opcode, header_len, write_header};
 #[cfg(feature = "server")]
 use crate::protocol::packet::{Message, PacketType};
 use crate::protocol::text::Text;
 
-/// WebSocket messages for a client that does not speak Engine.IO: a text message, binary messages, or a text
-/// message followed by binary messages.
-#[derive(Clone, Debug)]
-pub struct Frames(Prepared);
+/// Capacity in bytes beyond which an empty writer returns its memory.
+const KEPT: usize = 32 * 1024;
 
-impl Frames {
-    /// A text message. The text is copied; [`TextBuf::finish_frames`] avoids the copy.
-    pub fn text(text: &str) -> Self {
-        let mut buf = TextBuf::with_capacity(text.len());
-        buf.buffer().extend_from_slice(text.as_bytes());
-        buf.finish_frames([])
+/// Encodes the WebSocket messages of a client that does not speak Engine.IO.
+///
+/// Text is encoded in place, behind the earlier messages of the same batch, so a message needs no allocation of
+/// its own.
+#[derive(Debug, Default)]
+pub struct FrameWriter {
+    /// The frames of text messages.
+    text: Vec<u8>,
+    /// The frames of binary messages, each with its position in `text`.
+    binaries: Vec<(usize, Binary)>,
+    /// Length of the next text, as far as it can be estimated.
+    expected: usize,
+}
+
+/// A position between two messages of a [`FrameWriter`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mark {
+    text: usize,
+    binaries: usize,
+}
+
+impl FrameWriter {
+    /// A text message. `write` appends its text to the buffer and must keep the bytes that are there. The text must be
+    /// UTF-8: a client closes its connection on anything else.
+    #[inline]
+    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        let reserved = header_len(self.expected);
+        let payload = start + reserved;
+        self.text.extend_from_slice(&[0; MAX_HEADER_LEN][..reserved]);
+        write(&mut self.text);
+        if self.text.len() < payload {
+            self.text.resize(payload, 0);
+        }
+        let len = self.text.len() - payload;
+        debug_assert!(std::str::from_utf8(&self.text[payload..]).is_ok());
+        let header = header_len(len);
+        if header != reserved {
+            self.shift(payload, start + header);
+        }
+        write_header(&mut self.text[start..start + header], Opcode::Text, len);
     }
 
     /// A binary message. The bytes are shared, not copied.
-    pub fn binary(data: Bytes) -> Self {
-        Self(Prepared::binary(data))
+    pub fn binary(&mut self, data: Bytes) {
+        self.binaries.push((self.text.len(), Binary::new(data)));
     }
 
     /// A ping without data.
     #[cfg(feature = "server")]
-    pub(crate) fn ping() -> Self {
-        Self(Prepared { head: Bytes::from_static(b"\x89\x00"), ..Prepared::nothing() })
+    pub(crate) fn ping(&mut self) {
+        self.text.extend_from_slice(b"\x89\x00");
     }
 
-    /// The encoded frames as a [`Prepared`]. None of them is a packet.
-    pub(crate) fn into_prepared(self) -> Prepared {
-        self.0
+    /// Moves the end of the text, for a header of another length than was reserved.
+    #[cold]
+    fn shift(&mut self, from: usize, to: usize) {
+        let end = self.text.len();
+        self.text.resize(end.max(end - from + to), 0);
+        self.text.copy_within(from..end, to);
+        self.text.truncate(end - from + to);
     }
-}
 
-impl TextBuf {
-    /// The text as a WebSocket message without a packet type, followed by binary messages.
-    pub fn finish_frames(mut self, attachments: impl IntoIterator<Item = Bytes>) -> Frames {
-        self.0.resize(self.0.len().max(HEADROOM), 0);
-        Frames(self.framed(HEADROOM).followed_by(attachments))
+    /// Announces a text of about this length.
+    pub(crate) fn expect(&mut self, len: usize) {
+        self.expected = len;
+    }
+
+    /// The position behind the messages so far.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { text: self.text.len(), binaries: self.binaries.len() }
+    }
+
+    /// The length of all frames in bytes.
+    pub(crate) fn wire_len(&self) -> usize {
+        let binaries = self.binaries.iter().map(|(_, part)| part.header().len() + part.data.len());
+        self.text.len() + binaries.sum::<usize>()
+    }
+
+    /// All frames, if none is binary.
+    pub(crate) fn only_text(&self) -> Option<&[u8]> {
+        self.binaries.is_empty().then_some(self.text.as_slice())
+    }
+
+    /// All frames, in pieces for a vectored write.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut at = 0;
+        let rest = self.binaries.last().map_or(0, |(position, _)| *position);
+        let binaries = self.binaries.iter().flat_map(move |(position, part)| {
+            let text = &self.text[at..*position];
+            at = *position;
+            [text, part.header(), part.data.as_ref()]
+        });
+        binaries.chain(once(&self.text[rest..]))
+    }
+
+    /// The frames of text messages, for [`queued`](Self::queued).
+    pub(crate) fn shared(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.text)
+    }
+
+    /// The frames between two positions, for a queue: text up to a binary message with this one, and the rest, which
+    /// may be empty.
+    pub(crate) fn queued(&self, shared: &Bytes, from: Mark, to: Mark) -> (Vec<Prepared>, Prepared) {
+        let mut at = from.text;
+        let binaries = self.binaries[from.binaries..to.binaries].iter().map(|(position, part)| {
+            let (head, tail) = (shared.slice(at..*position), Binary::new(part.data.clone()));
+            at = *position;
+            Prepared { head, tail: Some(Arc::from([tail])), ..Prepared::nothing() }
+        });
+        let binaries = binaries.collect();
+        (binaries, Prepared { head: shared.slice(at..to.text), ..Prepared::nothing() })
+    }
+
+    /// Removes all frames. The writer keeps the memory of usual batches.
+    pub(crate) fn clear(&mut self) {
+        if !self.binaries.is_empty() {
+            self.binaries.clear();
+        }
+        self.text.clear();
+        if self.text.capacity() > KEPT {
+            self.text = Vec::new();
+        }
     }
 }
 
@@ -92,20 +184,77 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TextBuf;
     use super::*;
+
+    fn wire(frames: &FrameWriter) -> Vec<u8> {
+        let wire = frames.pieces().flatten().copied().collect::<Vec<u8>>();
+        assert_eq!(wire.len(), frames.wire_len());
+        assert_eq!(frames.only_text().is_some(), frames.binaries.is_empty());
+        wire
+    }
 
     #[test]
     fn frames_have_no_packet_type() {
-        let wire = |frames: Frames| frames.0.frames().flatten().copied().collect::<Vec<u8>>();
-        assert_eq!(wire(Frames::text("")), b"\x81\x00");
-        assert_eq!(wire(Frames::text("hi")), b"\x81\x02hi");
-        assert_eq!(wire(Frames::binary(Bytes::from_static(&[7]))), b"\x82\x01\x07");
-        let mut buf = TextBuf::with_capacity(0);
-        buf.buffer().push(b'x');
-        assert_eq!(wire(buf.finish_frames([Bytes::from_static(&[7])])), b"\x81\x01x\x82\x01\x07");
-        for (len, header) in [(125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
-            assert_eq!(Frames::text(&"x".repeat(len)).0.wire_len(), len + header, "{len}");
+        let mut frames = FrameWriter::default();
+        assert_eq!(wire(&frames), b"");
+        frames.text(|_| {});
+        frames.text(|out| out.extend_from_slice(b"hi"));
+        assert_eq!(wire(&frames), b"\x81\x00\x81\x02hi");
+        frames.binary(Bytes::from_static(&[7]));
+        frames.binary(Bytes::from_static(&[8]));
+        frames.text(|out| out.push(b'x'));
+        assert_eq!(wire(&frames), b"\x81\x00\x81\x02hi\x82\x01\x07\x82\x01\x08\x81\x01x");
+        frames.clear();
+        assert_eq!(wire(&frames), b"");
+    }
+
+    #[test]
+    fn the_header_has_the_length_of_the_text_and_not_of_the_estimate() {
+        for expected in [0, 126, 65_536] {
+            for len in [0, 125, 126, 65_535, 65_536] {
+                let mut frames = FrameWriter::default();
+                frames.text(|out| out.push(b'a'));
+                frames.expect(expected);
+                let text = "x".repeat(len);
+                frames.text(|out| out.extend_from_slice(text.as_bytes()));
+                let mut header = vec![0; header_len(len)];
+                write_header(&mut header, Opcode::Text, len);
+                assert_eq!(wire(&frames), [b"\x81\x01a", &header[..], text.as_bytes()].concat());
+            }
         }
+    }
+
+    /// A translator that removes bytes from the buffer breaks its own messages only.
+    #[test]
+    fn a_buffer_that_is_cut_keeps_its_positions() {
+        let mut frames = FrameWriter::default();
+        frames.text(|out| out.extend_from_slice(b"hi"));
+        frames.binary(Bytes::from_static(&[7]));
+        frames.text(Vec::clear);
+        assert_eq!(wire(&frames).len(), 4 + 3 + 2);
+    }
+
+    #[test]
+    fn queued_frames_are_those_between_two_positions() {
+        let mut frames = FrameWriter::default();
+        let mut marks = vec![frames.mark()];
+        frames.text(|out| out.push(b'a'));
+        marks.push(frames.mark());
+        frames.text(|out| out.push(b'b'));
+        frames.binary(Bytes::from_static(&[7]));
+        frames.binary(Bytes::from_static(&[8]));
+        marks.push(frames.mark());
+        marks.push(frames.mark());
+        let shared = frames.shared();
+        let mut queued = Vec::new();
+        for pair in marks.windows(2) {
+            let (binaries, last) = frames.queued(&shared, pair[0], pair[1]);
+            queued.push(binaries.iter().map(Prepared::wire_len).chain([last.wire_len()]).collect::<Vec<_>>());
+            let all = binaries.iter().chain([&last]).flat_map(Prepared::frames).flatten();
+            assert!(all.count() <= wire(&frames).len());
+        }
+        assert_eq!(queued, [vec![3], vec![6, 3, 0], vec![0]]);
     }
 
     #[cfg(feature = "server")]

@@ -7,7 +7,7 @@
 
 mod convert;
 #[cfg(any(feature = "server", feature = "client"))]
-mod frames;
+pub(crate) mod frames;
 mod packet_ref;
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ use super::packet::Message;
 use super::packet::{PacketType, Protocol};
 
 #[cfg(any(feature = "server", feature = "client"))]
-pub use self::frames::Frames;
+pub use self::frames::FrameWriter;
 pub use self::packet_ref::{BinaryRef, PacketRef};
 
 /// Room for the largest frame header and the packet type.
@@ -140,6 +140,7 @@ impl Dialect {
 }
 
 /// One binary message, or the note, which has no header.
+#[derive(Debug)]
 struct Binary {
     header: [u8; MAX_HEADER_LEN],
     header_len: u8,
@@ -217,8 +218,7 @@ impl Prepared {
         self.key
     }
 
-    /// Sets a number that describes the message to a `Translator` (feature `server`). It is not sent to
-    /// clients. Default 0.
+    /// Sets a number that describes the message to a `Translator`. It is not sent to clients. Default 0.
     #[must_use]
     pub fn with_tag(mut self, tag: u8) -> Self {
         self.tag = tag;

@@ -1,5 +1,6 @@
 //! WebSockets in the driver: reading from the carrier and the probing WebSocket, and writing to the carrier.
 
+use std::any::Any;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -8,9 +9,10 @@ use super::{Driver, count};
 use crate::close_reason::{CloseReason, Fault};
 use crate::protocol::frame::CloseCode;
 use crate::protocol::packet::{Message, Packet, PacketType, decode_binary, decode_text};
-use crate::protocol::prepared::{Frames, Prepared};
+use crate::protocol::prepared::{FrameWriter, Prepared};
 use crate::protocol::text::Text;
-use crate::session::Input;
+use crate::server::session::translator::Delivery;
+use crate::session::{Action, Input};
 use crate::websocket::inbound::Event;
 use crate::websocket::outbound::Source;
 
@@ -102,8 +104,29 @@ impl Driver {
         };
         let Some(mut translator) = self.translator.take() else { return };
         let session = self.session.clone();
-        translator.incoming(&session, message, &mut |message| self.packet(Packet::Message(message), now));
+        translator.incoming(&session, message, &mut |delivery| match delivery {
+            Delivery::Message(message) => self.packet(Packet::Message(message), now),
+            Delivery::Decoded { bytes, message } => self.decoded(message, bytes, now),
+        });
         self.translator = Some(translator);
+    }
+
+    /// A message that its translator has decoded. For the session it is an empty message.
+    fn decoded(&mut self, message: &mut dyn Any, bytes: usize, now: Instant) {
+        if self.over {
+            return;
+        }
+        let packet = Packet::Message(Message::Text(Text::new()));
+        self.handler.on_packet(&self.session, &packet);
+        self.observe(|observer, session| observer.on_packet(session, &packet));
+        match self.machine.handle(Input::Packet(packet), now) {
+            Some(Action::Deliver(_)) => {
+                self.traffic.received.add(bytes);
+                self.handler.on_decoded(&self.session, message);
+            }
+            Some(action) => self.act(action, now),
+            None => {}
+        }
     }
 
     pub(super) fn read_probe(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -165,10 +188,10 @@ impl Driver {
         let result = match &mut self.translator {
             None => websocket.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate: None }), cx),
             Some(translator) => {
-                let mut translate = |message: &Prepared| match message.kind() {
-                    PacketType::Message => translator.outgoing(session, message),
-                    PacketType::Ping => Some(Frames::ping()),
-                    _ => None,
+                let mut translate = |message: &Prepared, frames: &mut FrameWriter| match message.kind() {
+                    PacketType::Message => translator.outgoing(session, message, frames),
+                    PacketType::Ping => frames.ping(),
+                    _ => {}
                 };
                 let translate = Some(&mut translate as _);
                 websocket.poll_flush(Some(Source { outbox, on_take: &mut on_take, translate }), cx)

@@ -82,6 +82,22 @@ fn typed_arguments() {
     assert_eq!((all.0["x"].as_i64(), all.1.as_str(), all.2), (Some(1), "two", Some(3)));
 }
 
+/// SIO-PARSER-13, SIO-PARSER-14: what a reviver of JavaScript does, the type of the argument does.
+#[test]
+fn a_type_can_change_the_values_that_it_reads() {
+    fn upper<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        String::deserialize(deserializer).map(|text| text.to_uppercase())
+    }
+
+    #[derive(Deserialize)]
+    struct Upper(#[serde(deserialize_with = "upper")] String);
+
+    let event = event(decode(r#"2["a",{"b":"val"},["val"]]"#));
+    let (object, list): (std::collections::BTreeMap<String, Upper>, [Upper; 1]) =
+        event.args().parse_all().unwrap();
+    assert_eq!((object["b"].0.as_str(), list[0].0.as_str()), ("VAL", "VAL"));
+}
+
 #[test]
 fn errors_name_the_argument() {
     let event = event(decode(r#"2["a",1,"two"]"#));

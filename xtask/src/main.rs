@@ -2,6 +2,7 @@
 
 mod api;
 mod bench;
+mod compatibility;
 mod coverage;
 mod documents;
 mod excerpt;
@@ -17,6 +18,8 @@ mod packaging;
 mod paths;
 mod run;
 mod stages;
+mod tables;
+mod test_names;
 mod test_programs;
 mod tools;
 mod workflows;

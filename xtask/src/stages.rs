@@ -7,8 +7,8 @@ use crate::paths::root;
 use crate::run::{Run, side_by_side};
 use crate::workspace::APART;
 use crate::{
-    api, bench, coverage, documents, features, guide, layering, limits, msrv, package, packaging,
-    test_programs, tools, workflows,
+    api, bench, compatibility, coverage, documents, features, guide, layering, limits, msrv, package,
+    packaging, test_programs, tools, workflows,
 };
 
 /// The result of a stage that did not fail.
@@ -41,7 +41,11 @@ const STAGES: &[Stage] = &[
         about: "the modules of each crate use each other in one direction only",
         run: layers,
     },
-    Stage { name: "limits", about: "every limit of SECURITY.md has a test that is run", run: limited },
+    Stage {
+        name: "limits",
+        about: "every limit of SECURITY.md has a test that is run, and so has every feature of docs/compatibility.md",
+        run: limited,
+    },
     Stage {
         name: "paths",
         about: "the files that ARCHITECTURE.md and CONTRIBUTING.md name exist",
@@ -181,7 +185,8 @@ fn layers() -> Outcome {
 }
 
 fn limited() -> Outcome {
-    limits::check(&root()).map(|()| Done::Passed)
+    limits::check(&root())?;
+    compatibility::check(&root()).map(|()| Done::Passed)
 }
 
 fn existing() -> Outcome {

@@ -6,10 +6,12 @@ use tokio::sync::mpsc;
 
 use crate::support::{answering, builder, join, nothing_else, start};
 
-/// SIO-SRV-123, SIO-SRV-124
+/// SIO-SRV-123, SIO-SRV-124; SIO-SRV-082: a message without a packet.
 #[tokio::test]
 async fn an_invalid_packet_reaches_the_hook_before_the_disconnect() {
-    for packet in ["5woooot", "5"] {
+    for (packet, text) in
+        [("5woooot", "Illegal attachments"), ("5", "Illegal attachments"), ("", "empty packet")]
+    {
         let (sender, mut errors) = mpsc::unbounded_channel();
         let running = start(builder(), |io| {
             let left = sender.clone();
@@ -23,7 +25,7 @@ async fn an_invalid_packet_reaches_the_hook_before_the_disconnect() {
         let (mut ws, _) = running.connect().await;
         ws.send(&format!("4{packet}")).await;
         ws.closed().await;
-        assert_eq!(soon(errors.recv()).await.unwrap(), "Illegal attachments");
+        assert_eq!(soon(errors.recv()).await.unwrap(), text);
         assert_eq!(soon(errors.recv()).await.unwrap(), "forced close");
     }
 }

@@ -125,6 +125,7 @@ impl Connection {
     }
 
     /// Handles a packet, behind those that wait.
+    #[inline(always)]
     fn arrived(&mut self, packet: Packet) {
         self.attachments_by = None;
         if self.inbox.is_empty() && self.screening.is_none() && self.take_from_rate(&packet).is_ok() {

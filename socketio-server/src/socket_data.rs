@@ -1,6 +1,7 @@
 //! Application data of a socket that other cluster nodes can read (`socket.data`).
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use engineio::sync::Mutex;
 use serde::Serialize;
@@ -14,7 +15,11 @@ use serde_json::{Map, Value};
 /// client has it again. Values for this process only belong into [`extensions`](crate::Socket::extensions),
 /// which needs no conversion.
 #[derive(Default)]
-pub struct SocketData(Mutex<Option<Box<Value>>>);
+pub struct SocketData {
+    value: Mutex<Option<Box<Value>>>,
+    /// Called after each change.
+    on_change: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
 
 impl SocketData {
     /// Sets one value.
@@ -24,40 +29,46 @@ impl SocketData {
     /// The value cannot be converted to JSON, or the data is not an object.
     pub fn set(&self, key: &str, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
-        let mut data = self.0.lock();
-        let Value::Object(object) = &mut **data.get_or_insert_with(|| Box::new(Map::new().into())) else {
-            return Err(serde_json::Error::custom("the data of the socket is not an object"));
-        };
-        object.insert(key.to_owned(), value);
+        {
+            let mut data = self.value.lock();
+            let Value::Object(object) = &mut **data.get_or_insert_with(|| Box::new(Map::new().into())) else {
+                return Err(serde_json::Error::custom("the data of the socket is not an object"));
+            };
+            object.insert(key.to_owned(), value);
+        }
+        self.changed();
         Ok(())
     }
 
     /// One value, deserialized as `T`. `None` if it does not exist or has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let value = self.0.lock().as_ref()?.get(key)?.clone();
+        let value = self.value.lock().as_ref()?.get(key)?.clone();
         serde_json::from_value(value).ok()
     }
 
     /// Removes one value.
     pub fn remove(&self, key: &str) -> Option<Value> {
-        self.0.lock().as_mut()?.as_object_mut()?.remove(key)
+        let removed = self.value.lock().as_mut()?.as_object_mut()?.remove(key);
+        self.changed();
+        removed
     }
 
     /// Replaces the data by an object, or by another value.
     pub fn replace(&self, data: impl Into<Value>) {
         let data = data.into();
         let is_empty = data.as_object().is_some_and(Map::is_empty);
-        *self.0.lock() = if is_empty { None } else { Some(Box::new(data)) };
+        *self.value.lock() = if is_empty { None } else { Some(Box::new(data)) };
+        self.changed();
     }
 
     /// A copy of the data.
     pub fn to_value(&self) -> Value {
-        self.0.lock().as_deref().cloned().unwrap_or_else(|| Map::new().into())
+        self.value.lock().as_deref().cloned().unwrap_or_else(|| Map::new().into())
     }
 
     /// A copy of the object; an empty one if the data is another value.
     pub fn to_map(&self) -> Map<String, Value> {
-        match self.0.lock().as_deref() {
+        match self.value.lock().as_deref() {
             Some(Value::Object(object)) => object.clone(),
             _ => Map::new(),
         }
@@ -73,7 +84,18 @@ impl SocketData {
     }
 
     pub(crate) fn copy(&self) -> Self {
-        Self(Mutex::new(self.0.lock().clone()))
+        Self { value: Mutex::new(self.value.lock().clone()), on_change: OnceLock::new() }
+    }
+
+    /// Has `changed` called after each change.
+    pub(crate) fn on_change(&self, changed: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_change.set(Box::new(changed));
+    }
+
+    fn changed(&self) {
+        if let Some(changed) = self.on_change.get() {
+            changed();
+        }
     }
 }
 
@@ -83,7 +105,7 @@ impl fmt::Debug for SocketData {
         write!(
             f,
             "SocketData({})",
-            self.0.lock().as_ref().and_then(|data| data.as_object()).map_or(0, Map::len)
+            self.value.lock().as_ref().and_then(|data| data.as_object()).map_or(0, Map::len)
         )
     }
 }

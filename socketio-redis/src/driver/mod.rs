@@ -89,10 +89,8 @@ pub(crate) enum Command {
     Append { stream: String, max_len: u64, fields: Vec<(&'static str, Bytes)> },
     /// Reads up to `count` entries of a stream, from this id on: XRANGE.
     Range { stream: String, from: String, count: usize },
-    /// Sets a key, which expires: SET with PX.
-    Keep { key: String, value: Bytes, milliseconds: u64 },
-    /// Reads a key and deletes it: GETDEL. The reply is a text, or nothing.
-    Take { key: String },
+    /// Runs a script: EVAL. The reply is a number, a text, or nothing.
+    Script { script: &'static str, keys: Vec<String>, args: Vec<Bytes> },
 }
 
 /// The reply to a command.
@@ -148,8 +146,11 @@ impl Command {
             + match self {
                 Self::Publish { channel, payload, .. } => channel.len() + payload.len(),
                 Self::Probe { channel, .. } | Self::Subscribers { channel, .. } => channel.len(),
-                Self::Range { stream: key, .. } | Self::Take { key } => key.len(),
-                Self::Keep { key, value, .. } => key.len() + value.len(),
+                Self::Range { stream, .. } => stream.len(),
+                Self::Script { script, keys, args } => {
+                    let keys = keys.iter().map(|key| OVERHEAD + key.len()).sum::<usize>();
+                    script.len() + keys + args.iter().map(|arg| OVERHEAD + arg.len()).sum::<usize>()
+                }
                 Self::Append { stream, fields, .. } => {
                     stream.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
                 }

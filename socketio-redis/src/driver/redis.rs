@@ -232,11 +232,14 @@ fn to_redis(command: &Command) -> Cmd {
         Command::Range { stream, from, count } => {
             cmd.arg("XRANGE").arg(stream).arg(from).arg("+").arg("COUNT").arg(*count);
         }
-        Command::Keep { key, value, milliseconds } => {
-            cmd.arg("SET").arg(key).arg(&value[..]).arg("PX").arg(*milliseconds);
-        }
-        Command::Take { key } => {
-            cmd.arg("GETDEL").arg(key);
+        Command::Script { script, keys, args } => {
+            cmd.arg("EVAL").arg(script).arg(keys.len());
+            for key in keys {
+                cmd.arg(key);
+            }
+            for arg in args {
+                cmd.arg(&arg[..]);
+            }
         }
     }
     cmd

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use socketio_cluster::cluster::{Channels, encode_msgpack};
 use socketio_cluster::streams::{encode_entry, is_ephemeral};
-use socketio_cluster::{Limits, Message, NodeId, Sender};
+use socketio_cluster::{Limits, Message, NodeId, Sender, Target};
 use socketio_server::cluster::EchoId;
 
 use super::Options;
@@ -48,14 +48,30 @@ impl StreamsNode {
     }
 
     fn append(&self, message: &Message, echo: Option<EchoId>) -> Result<Command, PublishError> {
+        self.append_as(Sender::Node(&self.id), message, echo)
+    }
+
+    fn append_as(
+        &self,
+        sender: Sender<'_>,
+        message: &Message,
+        echo: Option<EchoId>,
+    ) -> Result<Command, PublishError> {
         let only_plaintext = self.options.only_plaintext;
-        let entry =
-            encode_entry(Sender::Node(&self.id), &self.namespace, message, only_plaintext, &self.limits)?;
+        let entry = encode_entry(sender, &self.namespace, message, only_plaintext, &self.limits)?;
         let fields = entry.fields().map(|(name, value)| (name, Bytes::copy_from_slice(value.as_bytes())));
         // Official nodes ignore further fields.
         let echo = echo.map(|echo| (ECHO, echo.to_string().into()));
         let fields = fields.chain(echo).collect();
         Ok(Command::Append { stream: self.stream.clone(), max_len: self.options.max_len, fields })
+    }
+
+    /// Has the socket of a session disconnected on all nodes, this one included.
+    pub(super) fn disconnect(&self, sid: &str) -> Result<(), PublishError> {
+        let target = Target { rooms: vec![sid.into()], except: Vec::new() };
+        let message = Message::DisconnectSockets { target, close: false };
+        // A node ignores its own messages without an echo.
+        self.medium.push(self.append_as(Sender::Emitter, &message, None)?)
     }
 
     pub(super) fn send(&self, channel: String, message: &Message) -> Result<(), PublishError> {

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use socketio_cluster::streams::{EntryId, Session, decode_entry_if};
 use socketio_cluster::{Envelope, Message, Room};
 use socketio_server::NotRecovered;
-use socketio_server::cluster::{AdapterError, BoxFuture, MissedEvent, Restored, SessionStore, StoredSession};
+use socketio_server::cluster::{
+    AdapterError, BoxFuture, Lease, MissedEvent, Restored, SessionStore, StoredSession,
+};
 
 use super::node::StreamsNode;
 use super::reader::offset;
+use super::scripts::{FORGET, LIVE, PERSIST, TAKE, WRITE_AHEAD};
 use crate::driver::{Command, Entry, Reply};
 use crate::error::PublishError;
 use crate::link::adapter_error;
@@ -20,6 +23,9 @@ const MAX_PID: usize = 256;
 
 /// Maximum size in bytes of the events that a client has missed.
 const MAX_MISSED_BYTES: usize = 16 << 20;
+
+/// How long a session that was taken over is known as such, so that its former server does not keep it any more.
+const TAKEN: Duration = Duration::from_secs(600);
 
 /// The store of a namespace.
 pub(super) struct Sessions(pub(super) Arc<StreamsNode>);
@@ -33,26 +39,51 @@ struct Missed {
 }
 
 impl SessionStore for Sessions {
-    fn persist(&self, session: StoredSession, keep_for: Duration) -> BoxFuture<'_, Result<(), AdapterError>> {
+    fn persist(
+        &self,
+        session: StoredSession,
+        lease: Lease,
+        keep_for: Duration,
+    ) -> BoxFuture<'_, Result<(), AdapterError>> {
         Box::pin(async move {
-            let session = Session {
-                sid: session.sid,
-                pid: session.pid,
-                rooms: session.rooms,
-                data: session.data,
-                namespace: Some(self.0.namespace.to_string()),
-            };
-            self.keep(&session, keep_for).map_err(adapter_error)
+            let keys = self.keys(&session.pid);
+            self.write(PERSIST, keys.into(), session, lease, keep_for).map_err(adapter_error)
         })
     }
 
-    fn restore<'a>(&'a self, pid: &'a str, seen: &'a str) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
+    fn writes_ahead(&self) -> bool {
+        self.0.options.write_sessions_ahead
+    }
+
+    fn write_ahead(
+        &self,
+        session: StoredSession,
+        lease: Lease,
+        keep_for: Duration,
+    ) -> Result<(), AdapterError> {
+        let [_, live] = self.keys(&session.pid);
+        self.write(WRITE_AHEAD, vec![live], session, lease, keep_for).map_err(adapter_error)
+    }
+
+    fn forget(&self, pid: &str, lease: Lease) {
+        let [_, live] = self.keys(pid);
+        let forget = Command::Script { script: FORGET, keys: vec![live], args: vec![self.owner(lease)] };
+        // The key expires in any case.
+        let _ = self.0.medium.push(forget);
+    }
+
+    fn restore<'a>(
+        &'a self,
+        pid: &'a str,
+        seen: &'a str,
+        lease: Lease,
+    ) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
         Box::pin(async move {
             let seen: EntryId = seen.parse().map_err(|_| NotRecovered::UnknownOffset)?;
             if pid.is_empty() || pid.len() > MAX_PID {
                 return Err(NotRecovered::UnknownSession);
             }
-            let session = self.take(pid).await?;
+            let session = self.take(pid, lease).await?;
             let mut rooms = session.rooms.clone();
             rooms.push(session.sid.as_str().into());
             let missed = self.missed(seen, &rooms).await?;
@@ -64,23 +95,47 @@ impl SessionStore for Sessions {
 }
 
 impl Sessions {
-    fn key(&self, pid: &str) -> String {
-        format!("{}{pid}", self.0.options.session_key_prefix)
+    /// The keys of a session: that of the official adapter, and that of a connected client, which is in the same slot of a
+    /// Redis Cluster.
+    fn keys(&self, pid: &str) -> [String; 2] {
+        let key = format!("{}{pid}", self.0.options.session_key_prefix);
+        let live = format!("{{{key}}}:live");
+        [key, live]
     }
 
-    fn keep(&self, session: &Session, keep_for: Duration) -> Result<(), PublishError> {
-        let value = Bytes::from(session.encode(&self.0.limits)?);
-        let milliseconds = keep_for.as_millis().clamp(1, i64::MAX as u128) as u64;
-        self.0.medium.push(Command::Keep { key: self.key(&session.pid), value, milliseconds })
+    /// The holder of a session.
+    fn owner(&self, lease: Lease) -> Bytes {
+        format!("{}:{}", self.0.id, lease.number()).into()
     }
 
-    /// Takes a session out of the store, so that it is recovered once.
-    async fn take(&self, pid: &str) -> Result<Session, NotRecovered> {
-        let taken = self.0.medium.request(Command::Take { key: self.key(pid) }).await;
-        let value = match taken {
+    fn write(
+        &self,
+        script: &'static str,
+        keys: Vec<String>,
+        session: StoredSession,
+        lease: Lease,
+        keep_for: Duration,
+    ) -> Result<(), PublishError> {
+        let StoredSession { sid, pid, rooms, data } = session;
+        let namespace = Some(self.0.namespace.to_string());
+        let value = Session { sid, pid, rooms, data, namespace }.encode(&self.0.limits)?;
+        let args = vec![self.owner(lease), value.into(), milliseconds(keep_for)];
+        self.0.medium.push(Command::Script { script, keys, args })
+    }
+
+    /// Takes a session out of the store, so that it is recovered once. The socket of a session that was written ahead is
+    /// disconnected.
+    async fn take(&self, pid: &str, lease: Lease) -> Result<Session, NotRecovered> {
+        let args = vec![self.owner(lease), milliseconds(TAKEN)];
+        let take = Command::Script { script: TAKE, keys: self.keys(pid).into(), args };
+        let value = match self.0.medium.request(take).await {
             Ok(Reply::Text(value)) => value,
             Ok(Reply::Nothing) => return Err(NotRecovered::UnknownSession),
             Ok(_) | Err(_) => return Err(NotRecovered::Unavailable),
+        };
+        let (is_live, value) = match value.strip_prefix(LIVE) {
+            Some(value) => (true, value),
+            None => (false, value.as_str()),
         };
         let session = Session::decode(value.as_bytes(), &self.0.limits);
         // A session of another namespace may have passed other middlewares.
@@ -88,7 +143,11 @@ impl Sessions {
             let namespace = session.namespace.as_deref();
             session.pid == pid && namespace.is_none_or(|namespace| *namespace == *self.0.namespace)
         };
-        session.ok().filter(is_ours).ok_or(NotRecovered::UnknownSession)
+        let session = session.ok().filter(is_ours).ok_or(NotRecovered::UnknownSession)?;
+        if is_live {
+            self.0.disconnect(&session.sid).map_err(|_| NotRecovered::Unavailable)?;
+        }
+        Ok(session)
     }
 
     /// Reads the stream from the entry that the client has seen to its end.
@@ -154,4 +213,9 @@ impl Sessions {
             missed.events.push(MissedEvent { offset, target, event });
         }
     }
+}
+
+/// A time as an argument of a command.
+fn milliseconds(time: Duration) -> Bytes {
+    time.as_millis().clamp(1, i64::MAX as u128).to_string().into()
 }

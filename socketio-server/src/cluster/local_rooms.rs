@@ -12,6 +12,7 @@ use socketio_parser::Event;
 use super::{ClusterLink, SocketDetails};
 use crate::acks::{AckRefused, AckWaiter};
 use crate::hooks::Hooks;
+use crate::recovery::OrderedLog;
 use crate::rooms::{Delivered, MemberKey, Room, RoomEvent, RoomEvents, Rooms, Target};
 use crate::trace;
 use crate::wire::{Forms, Wire};
@@ -51,6 +52,8 @@ pub(crate) struct LocalRooms {
     pub(crate) on_broadcast: Hooks<BroadcastHook>,
     /// Link to other nodes, which receives room events too.
     link: OnceLock<Arc<dyn ClusterLink>>,
+    /// The log that writes the sessions of the sockets ahead.
+    sessions: OnceLock<Arc<OrderedLog>>,
 }
 
 impl LocalRooms {
@@ -63,11 +66,23 @@ impl LocalRooms {
             on_room_event: Hooks::default(),
             on_broadcast: Hooks::default(),
             link: OnceLock::new(),
+            sessions: OnceLock::new(),
         }
     }
 
     pub(crate) fn set_link(&self, link: &Arc<dyn ClusterLink>) {
         let _ = self.link.set(Arc::clone(link));
+    }
+
+    pub(crate) fn write_sessions_to(&self, log: &Arc<OrderedLog>) {
+        let _ = self.sessions.set(Arc::clone(log));
+    }
+
+    /// Reports that sockets have joined or left rooms.
+    fn sessions_changed(&self, keys: impl IntoIterator<Item = MemberKey>) {
+        if let Some(log) = self.sessions.get() {
+            keys.into_iter().for_each(|key| log.session_changed(key));
+        }
     }
 
     /// Adds a socket with these rooms. The caller reports the events after it has released its locks.
@@ -104,13 +119,15 @@ impl LocalRooms {
 
     /// Adds a socket to a room. Returns `false` if it is in too many.
     pub(crate) fn join(&self, key: MemberKey, room: &str) -> bool {
-        self.change(|rooms, events| {
+        let has_joined = self.change(|rooms, events| {
             let may_join = rooms.may_join(key, room, self.max_rooms);
             if may_join {
                 rooms.join(key, room, events);
             }
             may_join
-        })
+        });
+        self.sessions_changed([key]);
+        has_joined
     }
 
     /// Counts and logs joins that had no effect.
@@ -122,11 +139,14 @@ impl LocalRooms {
     }
 
     pub(crate) fn leave(&self, key: MemberKey, room: &str) -> bool {
-        self.change(|rooms, events| rooms.leave(key, room, events))
+        let has_left = self.change(|rooms, events| rooms.leave(key, room, events));
+        self.sessions_changed([key]);
+        has_left
     }
 
     pub(crate) fn leave_all(&self, key: MemberKey) {
         self.change(|rooms, events| rooms.leave_all(key, events));
+        self.sessions_changed([key]);
     }
 
     pub(crate) fn rooms_of(&self, key: MemberKey) -> Vec<Room> {
@@ -239,7 +259,7 @@ impl LocalRooms {
         let keys = self.keys(target);
         let refused = self.change(|rooms, events| {
             let mut refused = 0;
-            for key in keys {
+            for &key in &keys {
                 for name in names {
                     if rooms.may_join(key, name, self.max_rooms) {
                         rooms.join(key, name, events);
@@ -251,18 +271,20 @@ impl LocalRooms {
             refused
         });
         self.joins_refused(refused);
+        self.sessions_changed(keys);
     }
 
     /// Removes the selected sockets from rooms.
     pub(crate) fn leave_rooms(&self, target: &Target, names: &[Room]) {
         let keys = self.keys(target);
         self.change(|rooms, events| {
-            for key in keys {
+            for &key in &keys {
                 for name in names {
                     rooms.leave(key, name, events);
                 }
             }
         });
+        self.sessions_changed(keys);
     }
 
     /// The selected sockets, collected so that the rooms are unlocked while the caller works on them.

@@ -24,7 +24,7 @@ pub(crate) use self::local_rooms::Member;
 pub(crate) use self::node::NamespaceNode;
 pub(crate) use self::requests::{Answer, Gathered};
 pub use crate::cluster_health::{AdapterHealth, ClusterGap, ClusterStats};
-pub use crate::recovery::{BoxFuture, EchoId, MissedEvent, Restored, SessionStore, StoredSession};
+pub use crate::recovery::{BoxFuture, EchoId, Lease, MissedEvent, Restored, SessionStore, StoredSession};
 pub use socketio_cluster::{
     AdapterError, AdapterErrorKind, Flags, HandshakeDetails, Message, NodeId, Offset, RequestId,
     SocketDetails,

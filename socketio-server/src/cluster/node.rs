@@ -84,7 +84,11 @@ impl NamespaceNode {
             if let Some(position) = early.take() {
                 log.advance(&position);
             }
-            let _ = self.ordered_log.set(Arc::new(log));
+            let log = Arc::new(log);
+            if log.start() {
+                self.rooms.write_sessions_to(&log);
+            }
+            let _ = self.ordered_log.set(log);
         }
         let _ = self.cluster.set(Some(ClusterPeers::new(link)));
         self.opened.notify_waiters();

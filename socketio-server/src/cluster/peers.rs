@@ -64,7 +64,7 @@ impl ClusterPeers {
 
     /// Whether the message is applied on this node when the medium returns it.
     pub(super) fn echoes(&self, message: &Message) -> bool {
-        self.link.echoes(message) && self.health.borrow().is_connected()
+        !self.is_closed() && self.link.echoes(message) && self.health.borrow().is_connected()
     }
 
     /// The operations that wait for their echoes.

@@ -32,7 +32,7 @@ enum Stage {
     Searching(Search),
     /// The store of the cluster looks up the session of a client that returns.
     Restoring(Occupancy, Restoring),
-    Middlewares(MiddlewareRun),
+    Middlewares(Box<MiddlewareRun>),
     /// No id could be made.
     Failed(NoRandomness),
     /// The outcome was returned.
@@ -170,7 +170,8 @@ impl PendingJoin {
         occupancy: Occupancy,
         recovery: Option<Result<PendingRecovery, NotRecovered>>,
     ) -> Stage {
-        self.middlewares(occupancy, recovery).map_or_else(Stage::Failed, Stage::Middlewares)
+        self.middlewares(occupancy, recovery)
+            .map_or_else(Stage::Failed, |run| Stage::Middlewares(Box::new(run)))
     }
 
     fn middlewares(

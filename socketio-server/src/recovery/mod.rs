@@ -4,6 +4,7 @@
 //! sent to the connected sockets, and is kept for the disconnected ones, all under one lock. Offsets
 //! therefore grow for every client, and no event is lost between disconnection and recovery.
 
+mod ahead;
 mod direct;
 mod ordered;
 mod store;
@@ -20,7 +21,7 @@ pub use self::direct::EchoId;
 pub(crate) use self::direct::{DirectQueue, DirectTicket};
 pub(crate) use self::ordered::OrderedLog;
 use self::ordered::Watch;
-pub use self::store::{BoxFuture, MissedEvent, Restored, SessionStore, StoredSession};
+pub use self::store::{BoxFuture, Lease, MissedEvent, Restored, SessionStore, StoredSession};
 use crate::config::Recovery;
 use crate::id::log_id;
 use crate::rooms::{Room, Target};
@@ -67,11 +68,17 @@ pub(crate) struct PendingRecovery {
     left: Instant,
     /// The deliveries meanwhile, if the events come from the store of the cluster.
     watch: Option<Watch>,
+    lease: Lease,
 }
 
 impl PendingRecovery {
-    fn from_store(away: AwaySocket, missed: Vec<Prepared>, watch: Watch) -> Self {
-        Self { away, missed, next: 0, left: Instant::now(), watch: Some(watch) }
+    fn from_store(away: AwaySocket, missed: Vec<Prepared>, watch: Watch, lease: Lease) -> Self {
+        Self { away, missed, next: 0, left: Instant::now(), watch: Some(watch), lease }
+    }
+
+    /// The lease of the session, if it is from the store of the cluster.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease
     }
 }
 
@@ -176,7 +183,8 @@ impl RecoveryLog {
                 return Err(NotRecovered::UnknownOffset);
             }
         };
-        let mut pending = PendingRecovery { away, missed: Vec::new(), next, left, watch: None };
+        let mut pending =
+            PendingRecovery { away, missed: Vec::new(), next, left, watch: None, lease: Lease::default() };
         state.catch_up(&mut pending);
         Ok(pending)
     }

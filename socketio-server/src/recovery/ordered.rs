@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engineio::Prepared;
@@ -17,11 +18,12 @@ use socketio_parser::Parser;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::store::{MissedEvent, Restored, SessionStore, StoredSession};
+use super::ahead::{MARGIN, ReadSession, WriteAhead, Writer};
+use super::store::{Lease, MissedEvent, Restored, SessionStore, StoredSession};
 use super::{AwaySocket, NotRecovered, PendingRecovery};
 use crate::config::Recovery;
 use crate::encode;
-use crate::rooms::Target;
+use crate::rooms::{MemberKey, Target};
 use crate::socket_data::SocketData;
 use crate::trace;
 
@@ -37,6 +39,9 @@ pub(crate) struct OrderedLog {
     timeout: Duration,
     state: Mutex<State>,
     moved: Notify,
+    /// The sessions of connected clients, if the store keeps them.
+    ahead: Option<WriteAhead>,
+    leases: AtomicU64,
 }
 
 #[derive(Default)]
@@ -79,10 +84,46 @@ impl OrderedLog {
             parser,
             settings,
             max_attachments,
+            ahead: store.writes_ahead().then(WriteAhead::default),
             store,
             timeout,
             state: Mutex::default(),
             moved: Notify::new(),
+            leases: AtomicU64::new(0),
+        }
+    }
+
+    /// Starts to write sessions ahead. Returns whether the store keeps them.
+    pub(crate) fn start(self: &Arc<Self>) -> bool {
+        if let Some(ahead) = &self.ahead {
+            ahead.start(Arc::downgrade(self));
+        }
+        self.ahead.is_some()
+    }
+
+    /// The lease of a socket.
+    pub(crate) fn next_lease(&self) -> Lease {
+        Lease::from(self.leases.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A socket is connected. Its session is written ahead until it leaves.
+    pub(crate) fn connected(&self, key: MemberKey, pid: Arc<str>, lease: Lease, read: ReadSession) {
+        if let Some(ahead) = &self.ahead {
+            ahead.add(key, pid, lease, read);
+        }
+    }
+
+    /// The rooms or the data of a socket have changed.
+    pub(crate) fn session_changed(&self, key: MemberKey) {
+        if let Some(ahead) = &self.ahead {
+            ahead.mark(key);
+        }
+    }
+
+    /// Ends the writing of a session whose client will not be recovered.
+    pub(crate) fn forget(&self, key: MemberKey) {
+        if let Some((pid, lease)) = self.ahead.as_ref().and_then(|ahead| ahead.remove(key)) {
+            self.store.forget(&pid, lease);
         }
     }
 
@@ -130,14 +171,24 @@ impl OrderedLog {
     }
 
     /// Runs `leave`, which removes a socket from its rooms, and keeps the socket if it may be recovered.
-    pub(crate) fn leave(self: &Arc<Self>, away: Option<AwaySocket>, leave: impl FnOnce()) {
+    pub(crate) fn leave(
+        self: &Arc<Self>,
+        key: MemberKey,
+        lease: Lease,
+        away: Option<AwaySocket>,
+        leave: impl FnOnce(),
+    ) {
         {
             let _held = hold_wakeups();
             let _ordered = self.state.lock();
             leave();
         }
-        if let Some(away) = away {
-            self.persist(&away);
+        match away {
+            Some(away) => {
+                self.ahead.as_ref().map(|ahead| ahead.remove(key));
+                self.persist(&away, lease);
+            }
+            None => self.forget(key),
         }
     }
 
@@ -149,13 +200,14 @@ impl OrderedLog {
     ) -> Result<PendingRecovery, NotRecovered> {
         let mut watch = Watch::new(&self);
         let deadline = Instant::now() + self.timeout;
-        let restored = timeout_at(deadline, self.store.restore(&pid, &offset)).await;
+        let lease = self.next_lease();
+        let restored = timeout_at(deadline, self.store.restore(&pid, &offset, lease)).await;
         let restored = restored.map_err(|_| NotRecovered::Unavailable)??;
         watch.read_to = restored.read_to.number();
         if timeout_at(deadline, self.reached(watch.read_to)).await.is_err() {
             return Err(NotRecovered::Unavailable);
         }
-        self.pending(restored, watch)
+        self.pending(restored, watch, lease)
     }
 
     async fn reached(&self, position: u128) {
@@ -169,7 +221,12 @@ impl OrderedLog {
         }
     }
 
-    fn pending(&self, restored: Restored, watch: Watch) -> Result<PendingRecovery, NotRecovered> {
+    fn pending(
+        &self,
+        restored: Restored,
+        watch: Watch,
+        lease: Lease,
+    ) -> Result<PendingRecovery, NotRecovered> {
         let StoredSession { sid, pid, mut rooms, data } = restored.session;
         let sid: Arc<str> = sid.into();
         if !rooms.contains(&sid) {
@@ -188,7 +245,7 @@ impl OrderedLog {
         let kept_data = SocketData::default();
         kept_data.replace(data);
         let away = AwaySocket { sid, pid: pid.into(), rooms, data: kept_data };
-        Ok(PendingRecovery::from_store(away, missed, watch))
+        Ok(PendingRecovery::from_store(away, missed, watch, lease))
     }
 
     /// Runs `admit`, which adds the socket to its rooms, with all missed events. `Err` means that a part of them is lost.
@@ -218,10 +275,10 @@ impl OrderedLog {
 
     /// Returns a recovery that a middleware refused, or whose client has disconnected. The client may try again.
     pub(crate) fn put_back(self: &Arc<Self>, pending: &PendingRecovery) {
-        self.persist(&pending.away);
+        self.persist(&pending.away, pending.lease);
     }
 
-    fn persist(self: &Arc<Self>, away: &AwaySocket) {
+    fn persist(self: &Arc<Self>, away: &AwaySocket, lease: Lease) {
         let session = StoredSession {
             sid: away.sid.to_string(),
             pid: away.pid.to_string(),
@@ -232,9 +289,22 @@ impl OrderedLog {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let log = Arc::clone(self);
         runtime.spawn(async move {
-            if let Err(error) = log.store.persist(session, log.settings.max_disconnection_duration).await {
+            if let Err(error) =
+                log.store.persist(session, lease, log.settings.max_disconnection_duration).await
+            {
                 trace::publish_failed("session", &error);
             }
+        });
+    }
+}
+
+impl Writer for OrderedLog {
+    fn write_ahead(&self, also_old: bool) {
+        let Some(ahead) = &self.ahead else { return };
+        let keep_for = self.settings.max_disconnection_duration.saturating_add(MARGIN);
+        ahead.write(also_old, |session, lease| {
+            let written = self.store.write_ahead(session, lease, keep_for);
+            written.inspect_err(|error| trace::publish_failed("session", error)).is_ok()
         });
     }
 }
@@ -289,72 +359,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recovery::BoxFuture;
-    use socketio_cluster::AdapterError;
-
-    /// A store without sessions.
-    struct Empty;
-
-    impl SessionStore for Empty {
-        fn persist(&self, _: StoredSession, _: Duration) -> BoxFuture<'_, Result<(), AdapterError>> {
-            Box::pin(async { Ok(()) })
-        }
-
-        fn restore<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
-            Box::pin(async { Err(NotRecovered::UnknownSession) })
-        }
-    }
-
-    fn log(max_bytes: usize) -> Arc<OrderedLog> {
-        let settings = Recovery::default().max_bytes(max_bytes);
-        let timeout = Duration::from_secs(1);
-        Arc::new(OrderedLog::new(&"/".into(), Parser::Json, settings, 10, Arc::new(Empty), timeout))
-    }
-
-    fn pending(watch: Watch) -> PendingRecovery {
-        let (sid, pid) = (Arc::from("sid"), Arc::from("pid"));
-        PendingRecovery::from_store(
-            AwaySocket { sid, pid, rooms: vec!["sid".into()], data: SocketData::default() },
-            Vec::new(),
-            watch,
-        )
-    }
-
-    fn deliver(log: &OrderedLog, position: u128) {
-        let make = |offset: &str| encode::event(Parser::Json, "/", None, "event", &1, Some(offset));
-        let offset = Offset::new(position, position.to_string());
-        log.deliver(&offset, &Target::default(), || false, make, |_| {}).unwrap();
-    }
-
-    /// Events are kept only while clients are being restored, up to a size. A client that needs one beyond it starts
-    /// anew, and one that does not is recovered.
-    #[test]
-    fn events_that_are_kept_for_clients_in_recovery_are_limited() {
-        let log = log(10_000);
-        deliver(&log, 1);
-        assert_eq!(log.state.lock().kept.len(), 0);
-        let mut watches = [Watch::new(&log), Watch::new(&log)];
-        for position in 2..1000 {
-            deliver(&log, position);
-        }
-        let (kept, bytes, lost_to) = {
-            let state = log.state.lock();
-            (state.kept.len(), state.bytes, state.lost_to)
-        };
-        assert!(kept > 10 && bytes <= 10_000, "{kept} events of {bytes} bytes");
-        assert_eq!(lost_to, 999 - kept as u128);
-        let [one, other] = &mut watches;
-        (one.read_to, other.read_to) = (lost_to - 1, lost_to);
-        let [one, other] = watches;
-        log.admit(Some(pending(one)), |pending, missed| {
-            assert_eq!((pending.unwrap_err(), missed.len()), (NotRecovered::UnknownOffset, 0));
-        });
-        log.admit(Some(pending(other)), |pending, missed| {
-            assert_eq!((pending.unwrap().is_some(), missed.len()), (true, kept));
-        });
-        let state = log.state.lock();
-        assert_eq!((state.kept.len(), state.bytes, state.watches), (0, 0, 0));
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ use crate::cluster::{Member, SocketDetails};
 use crate::error::HandlerError;
 use crate::extensions::Extensions;
 use crate::id::random_id;
-use crate::recovery::{AwaySocket, NotRecovered, PendingRecovery};
+use crate::recovery::{AwaySocket, Lease, NotRecovered, OrderedLog, PendingRecovery, StoredSession};
 use crate::rooms::{Room, RoomEvents};
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
@@ -89,6 +89,12 @@ impl Socket {
         confirmation: impl FnOnce(Option<&str>) -> Result<Prepared, EncodeError>,
     ) -> bool {
         let log = self.0.namespace.node.log();
+        let ordered = self.0.namespace.node.ordered_log();
+        let lease = match (&pending, ordered) {
+            (Some(pending), _) => pending.lease(),
+            (None, Some(ordered)) => ordered.next_lease(),
+            (None, None) => Lease::default(),
+        };
         let mut room_events = RoomEvents::default();
         // A broadcast must be either before all of this, and among the missed events, or after it.
         let enter = |pending: Result<Option<PendingRecovery>, NotRecovered>, missed: &[Prepared]| {
@@ -116,7 +122,7 @@ impl Socket {
             if self.0.session.send(packet).is_err() {
                 return false;
             }
-            let connected = self.0.state.connect(pid, |early_rooms| {
+            let connected = self.0.state.connect(pid, lease, |early_rooms| {
                 let member: Arc<dyn Member> = Arc::clone(&self.0) as _;
                 let (id, session) = (Arc::clone(&self.0.id), self.0.session.clone());
                 let (key, events) = self.0.namespace.node.rooms.insert(id, session, member, early_rooms);
@@ -128,7 +134,7 @@ impl Socket {
             }
             connected
         };
-        let admitted = match (log, self.0.namespace.node.ordered_log()) {
+        let admitted = match (log, ordered) {
             (_, Some(ordered)) => ordered.admit(pending, enter),
             (Some(log), None) => log.admit(pending, enter),
             (None, None) => enter(Ok(None), &[]),
@@ -136,9 +142,39 @@ impl Socket {
         let rooms = &self.0.namespace.node.rooms;
         if admitted {
             rooms.notify_socket(&self.0.id, true);
+            if let Some(ordered) = ordered {
+                self.write_ahead(ordered);
+            }
         }
         rooms.notify_room_events(&room_events);
         admitted
+    }
+
+    /// Has the session written ahead into the store of the cluster.
+    fn write_ahead(&self, ordered: &Arc<OrderedLog>) {
+        let Some(membership) = self.0.state.membership() else { return };
+        let (key, Some(pid)) = (membership.member, membership.pid) else { return };
+        let (inner, session_pid) = (Arc::downgrade(&self.0), Arc::clone(&pid));
+        let read = move || {
+            let inner = inner.upgrade()?;
+            Some(StoredSession {
+                sid: inner.id.to_string(),
+                pid: session_pid.to_string(),
+                rooms: inner.namespace.node.rooms.rooms_of(key),
+                data: inner.data.to_value(),
+            })
+        };
+        ordered.connected(key, pid, membership.lease, Box::new(read));
+        let log = Arc::downgrade(ordered);
+        self.0.data.on_change(move || {
+            if let Some(log) = log.upgrade() {
+                log.session_changed(key);
+            }
+        });
+        // The socket may have left meanwhile.
+        if !self.is_connected() {
+            ordered.forget(key);
+        }
     }
 
     /// Ends a socket that never connected: a middleware refused the client, or the client has disconnected.
@@ -273,7 +309,9 @@ impl Socket {
                 });
                 let mut events = RoomEvents::default();
                 match self.0.namespace.node.ordered_log() {
-                    Some(ordered) => ordered.leave(away, || events = local.remove(key)),
+                    Some(ordered) => {
+                        ordered.leave(key, membership.lease, away, || events = local.remove(key));
+                    }
                     None => log.leave(away, || events = local.remove(key)),
                 }
                 events

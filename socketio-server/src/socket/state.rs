@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
 
-use crate::recovery::NotRecovered;
+use crate::recovery::{Lease, NotRecovered};
 use crate::rooms::{MemberKey, Room};
 
 /// The state of a socket.
@@ -40,6 +40,8 @@ pub(super) struct Membership {
     pub(super) member: MemberKey,
     /// The secret for a later recovery; `None` if the socket is not recoverable.
     pub(super) pid: Option<Arc<str>>,
+    /// The lease of the session in the store of the cluster.
+    pub(super) lease: Lease,
 }
 
 /// Result of the client's recovery request.
@@ -134,11 +136,24 @@ impl SocketState {
 
     /// Connects the socket: `enter` receives the early rooms and returns the key in the rooms. Concurrent
     /// joins wait. `false` if the socket was not joining.
-    pub(super) fn connect(&self, pid: Option<Arc<str>>, enter: impl FnOnce(&[Room]) -> MemberKey) -> bool {
+    pub(super) fn connect(
+        &self,
+        pid: Option<Arc<str>>,
+        lease: Lease,
+        enter: impl FnOnce(&[Room]) -> MemberKey,
+    ) -> bool {
         let mut inner = self.inner.lock();
         let State::Joining { early_rooms } = &mut inner.state else { return false };
         let member = enter(&std::mem::take(early_rooms));
-        self.transition(&mut inner.state, State::Connected(Membership { member, pid })).is_some()
+        self.transition(&mut inner.state, State::Connected(Membership { member, pid, lease })).is_some()
+    }
+
+    /// The membership of a connected socket.
+    pub(super) fn membership(&self) -> Option<Membership> {
+        match &self.inner.lock().state {
+            State::Connected(membership) => Some(membership.clone()),
+            _ => None,
+        }
     }
 
     /// Starts to leave. `false` if the socket was not connected, or is leaving already.
@@ -183,7 +198,7 @@ mod tests {
     }
 
     fn connect(state: &SocketState) -> bool {
-        state.connect(Some("pid".into()), |_| test_key())
+        state.connect(Some("pid".into()), Lease::default(), |_| test_key())
     }
 
     #[test]
@@ -195,7 +210,7 @@ mod tests {
         assert_eq!(state.disconnect(false), None, "it has to leave first");
         assert!(state.leave() && state.is_connected(), "still connected for the handlers");
         assert!(!state.leave(), "leaving already");
-        let membership = Membership { member: test_key(), pid: Some("pid".into()) };
+        let membership = Membership { member: test_key(), pid: Some("pid".into()), lease: Lease::default() };
         assert_eq!(state.disconnect(true), Some(membership));
         assert_eq!(state.away().map(|(pid, _)| pid).as_deref(), Some("pid"));
         assert!(!state.is_connected() && state.is_disconnected());
@@ -218,7 +233,7 @@ mod tests {
     fn early_rooms_are_joined_with_the_connection() {
         let state = socket();
         assert_eq!(state.member_or(|rooms| rooms.push("early".into())), None);
-        assert!(state.connect(None, |rooms| {
+        assert!(state.connect(None, Lease::default(), |rooms| {
             assert_eq!(rooms, ["early".into()] as [Room; 1]);
             test_key()
         }));

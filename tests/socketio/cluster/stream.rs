@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketio_server::cluster::{
-    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, EchoId, Message, MissedEvent, NodeId,
+    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, EchoId, Lease, Message, MissedEvent, NodeId,
     Offset, Presence, Restored, SessionStore, StoredSession,
 };
 use socketio_server::{NotRecovered, Recovery};
@@ -137,7 +137,12 @@ impl ClusterLink for StreamLink {
 }
 
 impl SessionStore for Stream {
-    fn persist(&self, session: StoredSession, keep_for: Duration) -> BoxFuture<'_, Result<(), AdapterError>> {
+    fn persist(
+        &self,
+        session: StoredSession,
+        _: Lease,
+        keep_for: Duration,
+    ) -> BoxFuture<'_, Result<(), AdapterError>> {
         assert_eq!(keep_for, Recovery::default().max_disconnection_duration);
         Box::pin(async {
             self.sessions.lock().unwrap().insert(session.pid.clone(), session);
@@ -145,7 +150,12 @@ impl SessionStore for Stream {
         })
     }
 
-    fn restore<'a>(&'a self, pid: &'a str, seen: &'a str) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
+    fn restore<'a>(
+        &'a self,
+        pid: &'a str,
+        seen: &'a str,
+        _: Lease,
+    ) -> BoxFuture<'a, Result<Restored, NotRecovered>> {
         Box::pin(async move {
             let session = self.sessions.lock().unwrap().remove(pid).ok_or(NotRecovered::UnknownSession)?;
             let seen = seen.strip_prefix("entry-").and_then(|seen| seen.parse::<usize>().ok());

@@ -1,5 +1,6 @@
 //! Sessions of connected clients, written ahead into the store of the cluster, so that a node that crashes loses none.
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -24,8 +25,9 @@ const COALESCE: Duration = Duration::from_millis(20);
 /// since one write may be lost.
 pub(super) const MARGIN: Duration = PERIOD.saturating_mul(2);
 
-/// Reads the current session of a socket. `None` if the socket has left.
-pub(crate) type ReadSession = Box<dyn Fn() -> Option<StoredSession> + Send + Sync>;
+/// Reads the current session of a socket, and returns it with the socket. `None` if the socket has left.
+pub(crate) type ReadSession =
+    Box<dyn Fn() -> Option<(StoredSession, Arc<dyn Any + Send + Sync>)> + Send + Sync>;
 
 /// The sessions of the connected clients of one namespace on this node.
 #[derive(Default)]
@@ -106,6 +108,8 @@ impl WriteAhead {
     /// Passes the sessions that are due to `write`. One that `write` refuses stays changed.
     pub(super) fn write(&self, also_old: bool, write: impl Fn(StoredSession, Lease) -> bool) {
         let mut due = std::mem::take(&mut *self.changed.lock());
+        // Dropped after the lock is released: the last handle of a socket drops what belongs to the application.
+        let mut sockets = Vec::new();
         // Under the lock: a session that is removed afterwards has been written before.
         let mut live = self.live.lock();
         if also_old {
@@ -120,7 +124,8 @@ impl WriteAhead {
         }
         for key in due {
             let Some(session) = live.sessions.get(&key) else { continue };
-            let Some(stored) = (session.read)() else { continue };
+            let Some((stored, socket)) = (session.read)() else { continue };
+            sockets.push(socket);
             if !write(stored, session.lease) {
                 // Tried again with the next tick or change.
                 self.changed.lock().insert(key);
@@ -164,7 +169,7 @@ mod tests {
             });
             std::mem::take(&mut *written.lock())
         };
-        ahead.add(key, "pid".into(), lease, Box::new(|| Some(session(&["sid"]))));
+        ahead.add(key, "pid".into(), lease, Box::new(|| Some((session(&["sid"]), Arc::new(())))));
         assert_eq!(write(false, false), [(session(&["sid"]), lease)]);
         assert_eq!(write(false, true).len(), 1, "it was refused");
         assert_eq!(write(false, true).len(), 0, "nothing has changed");

@@ -157,12 +157,13 @@ impl Socket {
         let (inner, session_pid) = (Arc::downgrade(&self.0), Arc::clone(&pid));
         let read = move || {
             let inner = inner.upgrade()?;
-            Some(StoredSession {
+            let session = StoredSession {
                 sid: inner.id.to_string(),
                 pid: session_pid.to_string(),
                 rooms: inner.namespace.node.rooms.rooms_of(key),
                 data: inner.data.to_value(),
-            })
+            };
+            Some((session, inner as _))
         };
         ordered.connected(key, pid, membership.lease, Box::new(read));
         let log = Arc::downgrade(ordered);

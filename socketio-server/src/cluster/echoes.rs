@@ -74,6 +74,13 @@ impl Echoes {
         self.pending.lock().remove(&id)
     }
 
+    /// The pending operations, in their order.
+    pub(super) fn all(&self) -> Vec<EchoId> {
+        let mut all: Vec<EchoId> = self.pending.lock().keys().copied().collect();
+        all.sort_unstable_by_key(|echo| echo.number());
+        all
+    }
+
     pub(super) fn len(&self) -> usize {
         self.pending.lock().len()
     }

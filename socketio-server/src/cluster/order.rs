@@ -34,6 +34,8 @@ impl NamespaceNode {
         match cluster.pending_echoes().expect(&operation, None) {
             Some((id, applied)) => ExpectedEcho { node: self, id, applied }.publish(&operation).await,
             None => {
+                // Those before it, which it must not overtake.
+                self.apply_now(cluster.pending_echoes().all());
                 self.apply(&operation.message, marks, None)?;
                 Ok(cluster.publish(&operation.message).await?)
             }
@@ -57,6 +59,7 @@ impl NamespaceNode {
                 let why = "the event cannot be kept for the recovery of the client";
                 return Err(AdapterError::of_kind(AdapterErrorKind::Down, why).into());
             }
+            self.apply_now(queue.on_their_way());
             return self.apply(&operation.message, &operation.marks, None);
         };
         let echo = ExpectedEcho { node: Arc::clone(self), id, applied };
@@ -157,6 +160,9 @@ impl<N: Deref<Target = NamespaceNode>> ExpectedEcho<N> {
         match (in_time, published) {
             (Some(Ok(result)), _) => result,
             (_, published) => {
+                // It must not overtake those before it.
+                let pending = cluster.pending_echoes().all().into_iter();
+                self.node.apply_now(pending.filter(|echo| echo.number() < self.id.number()));
                 if self.node.apply_pending(self.id, None) {
                     cluster.pending_echoes().count_missed();
                     return Ok(published?);

@@ -200,3 +200,23 @@ async fn emits_that_wait_for_earlier_ones_are_limited() {
     let error = socket.volatile().emit("too many", &()).unwrap_err();
     assert!(matches!(error, EmitError::Send(engineio::SendError::Full)), "{error}");
 }
+
+/// Beyond the limit of pending operations all of them are applied at once, in their order.
+#[tokio::test]
+async fn too_many_pending_operations_keep_their_order() {
+    let mut cluster = Streamed::new().await;
+    let io = cluster.nodes[0].io.clone();
+    cluster.stream.pause(0);
+    let emitting = tokio::spawn(async move {
+        let emits = (0..10_001).map(|n| {
+            let io = io.clone();
+            async move { io.emit("event", &n).await }
+        });
+        futures_util::future::join_all(emits).await
+    });
+    let ws = &mut cluster.clients[0];
+    for n in 0..10_001 {
+        assert_eq!(ws.text().await, format!(r#"42["event",{n}]"#));
+    }
+    assert!(soon(emitting).await.unwrap().iter().all(Result::is_ok));
+}

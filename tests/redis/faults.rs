@@ -153,7 +153,10 @@ async fn every_message_is_accounted_for() {
     let mut emitted = 0;
     for round in 0..4 {
         match round {
-            1 => redis.pause(true).await,
+            1 => {
+                soon(node.connections.flush()).await;
+                redis.pause(true).await;
+            }
             2 => {
                 redis.kill().await;
                 until(&node, |health| matches!(health, Health::Down { .. })).await;

@@ -182,6 +182,22 @@ impl Prepared {
     }
 }
 
+/// Splits off the first frame. The frame must be unmasked, as this crate encodes it.
+pub(super) fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let &[_, short, ref rest @ ..] = frames else { return None };
+    let (header, len) = match (short, rest) {
+        (126, &[a, b, ..]) => (4, usize::from(u16::from_be_bytes([a, b]))),
+        (127, &[a, b, c, d, e, f, g, h, ..]) => {
+            (10, usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h])).ok()?)
+        }
+        (126 | 127, _) => return None,
+        (short, _) => (2, usize::from(short)),
+    };
+    let (header, rest) = frames.split_at_checked(header)?;
+    let (payload, rest) = rest.split_at_checked(len)?;
+    Some((header, payload, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::TextBuf;

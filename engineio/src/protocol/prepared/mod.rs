@@ -30,6 +30,8 @@ use super::packet::{PacketType, Protocol};
 
 #[cfg(any(feature = "server", feature = "client"))]
 pub use self::frames::FrameWriter;
+#[cfg(any(feature = "server", feature = "client"))]
+use self::frames::split_frame;
 pub use self::packet_ref::{BinaryRef, PacketRef};
 
 /// Room for the largest frame header and the packet type.
@@ -369,23 +371,6 @@ impl Prepared {
     fn packet_text(&self) -> &[u8] {
         &self.head[usize::from(self.header)..]
     }
-}
-
-/// Splits off the first frame. The frame must be unmasked, as this crate encodes it.
-#[cfg(any(feature = "server", feature = "client"))]
-fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let &[_, short, ref rest @ ..] = frames else { return None };
-    let (header, len) = match (short, rest) {
-        (126, &[a, b, ..]) => (4, usize::from(u16::from_be_bytes([a, b]))),
-        (127, &[a, b, c, d, e, f, g, h, ..]) => {
-            (10, usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h])).ok()?)
-        }
-        (126 | 127, _) => return None,
-        (short, _) => (2, usize::from(short)),
-    };
-    let (header, rest) = frames.split_at_checked(header)?;
-    let (payload, rest) = rest.split_at_checked(len)?;
-    Some((header, payload, rest))
 }
 
 fn binary_packet(part: &Binary, protocol: Protocol, base64: bool) -> Vec<u8> {

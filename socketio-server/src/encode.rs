@@ -25,7 +25,7 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
     }
 }
 
-/// What a message has on this server only. Other servers do not see it.
+/// Properties of a message that are not sent to other servers.
 #[derive(Clone, Debug)]
 pub(crate) struct Marks {
     /// For the translators of sessions.

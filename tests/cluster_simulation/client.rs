@@ -8,7 +8,7 @@ use socketio_server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 
-/// What went wrong, and the number of answers whose completeness was checked.
+/// Violated invariants, and the number of answers that were checked for completeness.
 #[derive(Clone, Default)]
 pub(crate) struct Violations(Arc<Mutex<Vec<String>>>, Arc<AtomicUsize>);
 

@@ -22,7 +22,7 @@ use crate::nodes::{Node, Register};
 use crate::numbers::Numbers;
 
 const NODES: usize = 64;
-/// How long things go wrong.
+/// Duration of the phase with faults.
 const TROUBLE: Duration = Duration::from_secs(40);
 /// Longer than each deadline: after it nothing may be open.
 const REST: Duration = Duration::from_secs(40);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::numbers::Numbers;
 
-/// How the medium works.
+/// Behaviour of the medium: latency, losses and partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Messages to a node that is cut off are lost. The nodes detect each other by heartbeats.

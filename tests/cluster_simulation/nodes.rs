@@ -13,7 +13,7 @@ use crate::client::{Client, Violations};
 use crate::medium::{Kind, Medium, Port};
 use crate::numbers::Numbers;
 
-/// How long a node has to be well before the others must know it.
+/// Uptime of a node after which the others must list it.
 const SETTLED: Duration = Duration::from_secs(20);
 /// The deadline of requests.
 const DEADLINE: Duration = Duration::from_secs(5);

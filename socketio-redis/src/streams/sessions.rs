@@ -24,13 +24,13 @@ const MAX_PID: usize = 256;
 /// Maximum size in bytes of the events that a client has missed.
 const MAX_MISSED_BYTES: usize = 16 << 20;
 
-/// How long a session that was taken over is known as such, so that its former server does not keep it any more.
+/// Lifetime of the record that a session was taken over. The former server reads it and stops writing the session.
 const TAKEN: Duration = Duration::from_secs(600);
 
 /// The store of a namespace.
 pub(super) struct Sessions(pub(super) Arc<StreamsNode>);
 
-/// What a part of the stream has for a client.
+/// Events of a range of the stream that a client has missed.
 #[derive(Default)]
 struct Missed {
     events: Vec<MissedEvent>,

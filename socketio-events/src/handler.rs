@@ -1,15 +1,19 @@
 //! Type erasure: an async function becomes a [`Call`]. This is the only place that knows the type of a handler.
 
-use std::future::{Future, ready};
+use std::fmt;
+use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{self, Poll};
+
+use socketio_parser::ToArgs;
 
 use crate::error::ExtractError;
 use crate::extract::{AckSlot, Carrier, Context, HandlerSocket};
 use crate::function::HandlerFn;
 use crate::panics::{self, INTERNAL, PANICKED};
-use crate::reply::{Outcome, Reply, reject};
+use crate::reply::{Answer, Outcome, Reply, reject};
 
 /// The future of a handler that was called.
 pub type Work = Pin<Box<dyn Future<Output = Option<Failure>> + Send>>;
@@ -30,6 +34,37 @@ impl Failure {
     }
 }
 
+/// Result of the call of a handler, after the first poll of its future. Most handlers complete in this poll.
+pub enum Called {
+    /// The handler has returned, or was not called because its arguments could not be extracted. Errors have been
+    /// reported or sent as the answer.
+    Done,
+    /// The handler has returned an error that was not sent, or has panicked.
+    Failed(Failure),
+    /// The handler waits.
+    Pending(Work),
+}
+
+impl Called {
+    /// The result of a handler that has returned; `error` is the text of an error that was not sent.
+    fn returned(error: Option<String>, event: impl FnOnce() -> Arc<str>) -> Self {
+        match error {
+            None => Self::Done,
+            Some(error) => Self::Failed(Failure { event: event(), error }),
+        }
+    }
+}
+
+impl fmt::Debug for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+            Self::Pending(_) => f.write_str("Pending"),
+        }
+    }
+}
+
 /// A handler's future that is still pending, with its owner.
 pub struct Running<W> {
     work: Work,
@@ -37,18 +72,9 @@ pub struct Running<W> {
 }
 
 impl<W> Running<W> {
-    /// Polls a new future once: most handlers complete or fail in this first poll. A pending future is
-    /// returned together with its owner.
-    pub fn start(
-        mut work: Work,
-        owner: impl FnOnce() -> W,
-        cx: &mut task::Context<'_>,
-    ) -> Result<Option<Self>, Failure> {
-        match work.as_mut().poll(cx) {
-            Poll::Pending => Ok(Some(Self { work, owner: Some(owner()) })),
-            Poll::Ready(None) => Ok(None),
-            Poll::Ready(Some(failure)) => Err(failure),
-        }
+    /// A future with the owner whose handler it is.
+    pub fn new(work: Work, owner: W) -> Self {
+        Self { work, owner: Some(owner) }
     }
 
     /// A future without an owner.
@@ -67,8 +93,8 @@ impl<W: Unpin> Future for Running<W> {
     }
 }
 
-/// An erased handler. `None` means that the arguments could not be extracted; the error has been reported.
-pub type CallFn<C> = dyn Fn(C) -> Option<Work> + Send + Sync;
+/// An erased handler: calls it, and polls its future once.
+pub type CallFn<C> = dyn Fn(C, &mut task::Context<'_>) -> Called + Send + Sync;
 
 /// A shared handler.
 pub type Call<C> = Arc<CallFn<C>>;
@@ -91,40 +117,30 @@ where
     H::Output: Reply,
 {
     let name: Option<Arc<str>> = name.map(Into::into);
-    Arc::new(move |mut context: C| {
-        // The future is boxed inside, so that it is moved only once.
+    Arc::new(move |mut context: C, cx: &mut task::Context<'_>| {
+        let name = |context: &C| name.clone().unwrap_or_else(|| context.event().name().into());
+        let mut ack = None;
+        // One guard for the call, the first poll and the answer.
         let called = panics::call(|| {
             let work = handler.call(&mut context)?;
-            let ack = take_slot(&mut context).unclaimed();
-            // Most handlers need the name only for a panic, so a handler of all events does not allocate it.
-            let may_fail = H::Output::MAY_FAIL && ack.is_none();
-            let event = if may_fail {
-                name.clone().unwrap_or_else(|| context.event().name().into())
-            } else {
-                name.clone().unwrap_or_else(any_event)
-            };
-            Ok::<Work, ExtractError>(Box::pin(async move {
-                let Some(output) = panics::caught(pin!(work)).await else {
-                    reject(ack, INTERNAL);
-                    return Some(Failure::panicked(event));
-                };
-                // Without an error here the sender receives it, or there is none.
-                let error = output.reply(ack)?;
-                Some(Failure { event, error })
-            }))
+            ack = take_slot(&mut context).unclaimed();
+            Ok::<_, ExtractError>(match first_poll(work, cx) {
+                ControlFlow::Break(output) => Called::returned(output.reply(ack.take()), || name(&context)),
+                ControlFlow::Continue(work) => {
+                    Called::Pending(pending(work, name(&context), ack.take(), H::Output::reply))
+                }
+            })
         });
         match called {
-            Some(Ok(work)) => Some(work),
+            Some(Ok(called)) => called,
             Some(Err(error)) => {
                 reject(take_slot(&mut context).into_inner(), &error.for_peer());
                 context.report_mismatch(error);
-                None
+                Called::Done
             }
             None => {
-                reject(take_slot(&mut context).into_inner(), INTERNAL);
-                Some(Box::pin(ready(Some(Failure::panicked(
-                    name.clone().unwrap_or_else(|| context.event().name().into()),
-                )))))
+                reject(take_slot(&mut context).into_inner().or(ack), INTERNAL);
+                Called::Failed(Failure::panicked(name(&context)))
             }
         }
     })
@@ -134,10 +150,34 @@ fn take_slot<C: Incoming>(context: &mut C) -> AckSlot<C::Ack> {
     std::mem::replace(context.ack_slot(), AckSlot::empty())
 }
 
-/// The name of an event in the report of a panic, if the handler is one of all events.
-fn any_event() -> Arc<str> {
-    static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "any event".into());
-    Arc::clone(&NAME)
+/// Polls a new future once, and continues with it if it is pending.
+fn first_poll<F: Future>(work: F, cx: &mut task::Context<'_>) -> ControlFlow<F::Output, Pin<Box<F>>> {
+    let mut work = Box::pin(work);
+    match work.as_mut().poll(cx) {
+        Poll::Ready(output) => ControlFlow::Break(output),
+        Poll::Pending => ControlFlow::Continue(work),
+    }
+}
+
+/// The rest of a handler's work; `reply` answers with its return value.
+fn pending<F, A>(
+    mut work: Pin<Box<F>>,
+    event: Arc<str>,
+    mut ack: Option<A>,
+    reply: fn(F::Output, Option<A>) -> Option<String>,
+) -> Work
+where
+    F: Future + Send + 'static,
+    A: Answer + Send + 'static,
+{
+    Box::pin(async move {
+        let replied = panics::caught(pin!(async { reply(work.as_mut().await, ack.take()) })).await;
+        let Some(error) = replied else {
+            reject(ack, INTERNAL);
+            return Some(Failure::panicked(event));
+        };
+        Some(Failure { event, error: error? })
+    })
 }
 
 /// A handler of all events, such as a logger. It never answers; its errors are failures.
@@ -147,15 +187,14 @@ where
     H: HandlerFn<C, M>,
     H::Output: Outcome,
 {
-    Arc::new(move |mut context: C| {
+    Arc::new(move |mut context: C, cx: &mut task::Context<'_>| {
         // Only handlers of the event's name answer.
         *context.ack_slot() = AckSlot::empty();
-        let called = panics::call(|| handler.call(&mut context));
-        let name = match &called {
-            Some(Ok(_)) if !H::Output::MAY_FAIL => any_event(),
-            _ => context.event().name().into(),
-        };
-        unanswered(name, called, |error| context.report_mismatch(error))
+        let called = unanswered(&mut context, &handler, cx, |context| context.event().name().into());
+        called.unwrap_or_else(|error| {
+            context.report_mismatch(error);
+            Called::Done
+        })
     })
 }
 
@@ -167,49 +206,58 @@ where
     H: HandlerFn<C, M>,
     H::Output: Outcome,
 {
-    let name: Arc<str> = kind.into();
-    Arc::new(move |mut context: C| {
-        let called = panics::call(|| handler.call(&mut context));
-        unanswered(Arc::clone(&name), called, |error| context.socket().report_mismatch(kind, error))
+    Arc::new(move |mut context: C, cx: &mut task::Context<'_>| {
+        unanswered(&mut context, &handler, cx, |_| kind.into()).unwrap_or_else(|error| {
+            context.socket().report_mismatch(kind, error);
+            Called::Done
+        })
     })
 }
 
 /// A call whose error the application receives, since no peer waits for an answer.
-fn unanswered<F>(
-    event: Arc<str>,
-    called: Option<Result<F, ExtractError>>,
-    report_mismatch: impl FnOnce(ExtractError),
-) -> Option<Work>
+fn unanswered<C, H, M>(
+    context: &mut C,
+    handler: &H,
+    cx: &mut task::Context<'_>,
+    name: impl Fn(&C) -> Arc<str>,
+) -> Result<Called, ExtractError>
 where
-    F: Future<Output: Outcome> + Send + 'static,
+    H: HandlerFn<C, M>,
+    H::Output: Outcome,
 {
-    match called {
-        Some(Ok(work)) => Some(Box::pin(async move {
-            let Some(output) = panics::caught(pin!(work)).await else {
-                return Some(Failure::panicked(event));
-            };
-            let error = output.error()?;
-            Some(Failure { event, error })
-        })),
-        Some(Err(error)) => {
-            report_mismatch(error);
-            None
-        }
-        None => Some(Box::pin(ready(Some(Failure::panicked(event))))),
+    let called = panics::call(|| {
+        Ok(match first_poll(handler.call(context)?, cx) {
+            ControlFlow::Break(output) => Called::returned(output.error(), || name(context)),
+            ControlFlow::Continue(work) => {
+                let reply = |output: H::Output, _: Option<NoAnswer>| output.error();
+                Called::Pending(pending(work, name(context), None, reply))
+            }
+        })
+    });
+    called.unwrap_or_else(|| Ok(Called::Failed(Failure::panicked(name(context)))))
+}
+
+/// The right to answer of handlers that have none.
+enum NoAnswer {}
+
+impl Answer for NoAnswer {
+    fn answer<A: ToArgs + ?Sized>(self, _: &A) {
+        match self {}
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::Mutex;
     use std::task::Waker;
 
-    use socketio_parser::{Event, Parser, ToArgs};
+    use socketio_parser::{Event, Parser};
 
     use super::*;
     use crate::extract::{Data, EventName, Extract};
     use crate::message;
-    use crate::reply::{Ack, Answer};
+    use crate::reply::Ack;
 
     /// Log of calls, in order.
     #[derive(Clone, Debug, Default)]
@@ -230,6 +278,22 @@ mod tests {
             let event = message::to_event(Parser::Json, "answer", args).unwrap();
             self.write(String::from_utf8_lossy(event.args().as_bytes()).into_owned());
         }
+    }
+
+    /// A value whose serialization panics.
+    struct Unserializable;
+
+    impl serde::Serialize for Unserializable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("this value has no form")
+        }
+    }
+
+    /// Pending in its first poll.
+    async fn yield_once() {
+        let mut yielded = false;
+        poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
 
     struct TestContext {
@@ -276,14 +340,17 @@ mod tests {
         TestContext { event, ack: AckSlot::new(Some(journal.clone())), journal }
     }
 
+    fn called(call: &Call<TestContext>, journal: &Journal) -> Called {
+        call(context(journal.clone()), &mut task::Context::from_waker(Waker::noop()))
+    }
+
     /// Log after this event.
     fn log_of(call: &Call<TestContext>) -> Vec<String> {
         let journal = Journal::default();
-        if let Some(work) = call(context(journal.clone())) {
-            match Running::start(work, || (), &mut task::Context::from_waker(Waker::noop())) {
-                Ok(running) => assert!(running.is_none()),
-                Err(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
-            }
+        match called(call, &journal) {
+            Called::Done => {}
+            Called::Failed(Failure { event, error }) => journal.write(format!("{event} failed: {error}")),
+            Called::Pending(_) => panic!("the handler waits"),
         }
         journal.read()
     }
@@ -340,7 +407,37 @@ mod tests {
         });
         assert_eq!(log_of(&call), expected);
         let call = any(|Data(number): Data<u32>| async move { assert_eq!(number, 0) });
-        assert_eq!(log_of(&call), ["any event failed: the handler panicked"]);
+        assert_eq!(log_of(&call), ["number failed: the handler panicked"]);
+        // In the answer.
+        let call = event(Some("number"), || async { Ack(Unserializable) });
+        assert_eq!(log_of(&call), ["number failed: the handler panicked"]);
+    }
+
+    #[test]
+    fn a_panic_after_the_first_poll_is_a_failure_and_answered() {
+        let call = event(Some("number"), |Data(number): Data<u32>| async move {
+            yield_once().await;
+            assert_eq!(number, 0);
+        });
+        let journal = Journal::default();
+        let Called::Pending(mut work) = called(&call, &journal) else { panic!("the handler does not wait") };
+        let polled = work.as_mut().poll(&mut task::Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(Some(Failure::panicked("number".into()))));
+        assert_eq!(journal.read(), [r#"{"error":"internal error"}"#]);
+    }
+
+    #[test]
+    fn a_handler_that_waited_answers() {
+        let call = event(None, |Data(number): Data<u32>| async move {
+            yield_once().await;
+            Ack(number + 1)
+        });
+        let journal = Journal::default();
+        let Called::Pending(mut work) = called(&call, &journal) else { panic!("the handler does not wait") };
+        assert!(journal.clone().0.lock().unwrap().is_empty());
+        let polled = work.as_mut().poll(&mut task::Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(None));
+        assert_eq!(journal.read(), ["2"]);
     }
 
     #[test]
@@ -350,7 +447,7 @@ mod tests {
                 std::future::pending::<()>().await;
             }
         });
-        assert!(call(context(Journal::default())).is_some());
+        assert!(matches!(called(&call, &Journal::default()), Called::Pending(_)));
     }
 
     #[test]

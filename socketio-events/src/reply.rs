@@ -35,9 +35,6 @@ pub struct Ack<T>(pub T);
     note = "return `()`, `Ack(value)`, or a `Result` of one of them"
 )]
 pub trait Reply {
-    /// Whether the return value can be an error.
-    const MAY_FAIL: bool;
-
     /// Answers the event if an acknowledgement was requested. Returns the text of an error that was not sent
     /// as an answer.
     fn reply(self, ack: Option<impl Answer>) -> Option<String>;
@@ -64,24 +61,17 @@ pub type HandlerResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sy
     note = "return `()` or `Result<(), E>`"
 )]
 pub trait Outcome {
-    /// Whether the return value can be an error.
-    const MAY_FAIL: bool;
-
     /// The text of the error, if it is one.
     fn error(self) -> Option<String>;
 }
 
 impl Outcome for () {
-    const MAY_FAIL: bool = false;
-
     fn error(self) -> Option<String> {
         None
     }
 }
 
 impl<E: ReplyError> Outcome for Result<(), E> {
-    const MAY_FAIL: bool = true;
-
     fn error(self) -> Option<String> {
         self.err().map(|error| error.text())
     }
@@ -102,24 +92,18 @@ impl<T> Returns for fn() -> T {
 }
 
 impl Outcome for Never {
-    const MAY_FAIL: bool = false;
-
     fn error(self) -> Option<String> {
         self
     }
 }
 
 impl Reply for Never {
-    const MAY_FAIL: bool = false;
-
     fn reply(self, _: Option<impl Answer>) -> Option<String> {
         self
     }
 }
 
 impl Reply for () {
-    const MAY_FAIL: bool = false;
-
     fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         if let Some(ack) = ack {
             ack.answer(&Args(()));
@@ -129,8 +113,6 @@ impl Reply for () {
 }
 
 impl<T: ToArgs> Reply for Ack<T> {
-    const MAY_FAIL: bool = false;
-
     fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         if let Some(ack) = ack {
             ack.answer(&self.0);
@@ -178,8 +160,6 @@ impl<T: ToArgs> ReplyError for Ack<T> {
 }
 
 impl<T: Reply, E: ReplyError> Reply for Result<T, E> {
-    const MAY_FAIL: bool = true;
-
     fn reply(self, ack: Option<impl Answer>) -> Option<String> {
         match self {
             Ok(value) => value.reply(ack),

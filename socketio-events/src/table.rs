@@ -213,9 +213,10 @@ impl<C> fmt::Debug for Table<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handler::Called;
 
     fn call() -> Call<()> {
-        Arc::new(|()| None)
+        Arc::new(|(), _| Called::Done)
     }
 
     #[test]

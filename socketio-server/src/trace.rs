@@ -125,12 +125,6 @@ pub(crate) fn events_dropped(events: usize) {
     }
 }
 
-/// A handler of a leaving socket panicked.
-pub(crate) fn handler_panicked(namespace: &str, id: &str) {
-    #[cfg(feature = "tracing")]
-    tracing::error!(target: "socketio_server", namespace = ?namespace, id, "handler panicked");
-}
-
 /// A cluster node was seen for the first time.
 pub(crate) fn node_found(node: &impl Display) {
     #[cfg(feature = "tracing")]

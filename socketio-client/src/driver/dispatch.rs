@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use socketio_events::handler::{Failure, Running, Work};
+use socketio_events::handler::{CallFn, Called, Failure, Running};
 use socketio_parser::Event;
 
 use super::Driver;
@@ -27,7 +27,7 @@ impl Driver {
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls {
             let context = EventContext::new(socket.clone(), event.clone(), ack.clone());
-            self.start_handler(namespace, call(context));
+            self.start_handler(namespace, &*call, context);
         }
         push_to_stream(namespace, || SocketEvent::Event { event, ack });
     }
@@ -38,7 +38,7 @@ impl Driver {
         let calls = namespace.handlers().connect.clone();
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls.calls() {
-            self.start_handler(namespace, call(ConnectContext::new(socket.clone(), ())));
+            self.start_handler(namespace, &**call, ConnectContext::new(socket.clone(), ()));
         }
     }
 
@@ -49,7 +49,7 @@ impl Driver {
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls.calls() {
             let context = ConnectErrorContext::new(socket.clone(), error.clone());
-            self.start_handler(namespace, call(context));
+            self.start_handler(namespace, &**call, context);
         }
     }
 
@@ -60,7 +60,7 @@ impl Driver {
         let Some(socket) = Socket::for_handlers(&self.shared, namespace) else { return };
         for call in calls.calls() {
             let context = DisconnectContext::new(socket.clone(), reason.clone());
-            self.start_handler(namespace, call(context));
+            self.start_handler(namespace, &**call, context);
         }
     }
 
@@ -71,13 +71,13 @@ impl Driver {
         }
     }
 
-    /// Polls a handler once. Most handlers complete with that; one that waits continues beside the others.
-    fn start_handler(&mut self, namespace: &Arc<Namespace>, work: Option<Work>) {
-        let Some(work) = work else { return };
-        match Running::start(work, || Arc::clone(namespace), &mut Context::from_waker(Waker::noop())) {
-            Ok(None) => {}
-            Ok(Some(running)) => self.handlers.push(running),
-            Err(failure) => self.report_failure(namespace, failure),
+    /// Calls a handler, whose future is polled once. Most handlers complete with that; one that waits continues
+    /// beside the others.
+    fn start_handler<C>(&mut self, namespace: &Arc<Namespace>, call: &CallFn<C>, context: C) {
+        match call(context, &mut Context::from_waker(Waker::noop())) {
+            Called::Done => {}
+            Called::Failed(failure) => self.report_failure(namespace, failure),
+            Called::Pending(work) => self.handlers.push(Running::new(work, Arc::clone(namespace))),
         }
     }
 

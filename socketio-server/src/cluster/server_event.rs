@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use engineio::sync::Mutex;
-use socketio_parser::{Event, Parser, RawValue};
+use socketio_events::extract::AckSlot;
+use socketio_parser::{Event, RawValue};
 use tokio::sync::oneshot;
 
 use crate::extensions::Extensions;
+use crate::socket::AckSender;
 
 /// An event of another server.
 #[derive(Clone, Debug)]
@@ -16,8 +18,7 @@ pub struct ServerEventContext {
     pub(crate) event: Event,
     /// Index of the argument that the next `Data` takes.
     pub(crate) next_argument: usize,
-    pub(crate) reply: Option<ServerReply>,
-    pub(crate) parser: Parser,
+    pub(crate) ack: AckSlot<AckSender>,
     pub(crate) state: Arc<Extensions>,
 }
 

@@ -1,9 +1,11 @@
 //! Events between the servers of a cluster, on one node: handlers, emits and answers.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use socketio_cluster::Message;
-use socketio_events::handler::Call;
+use socketio_events::extract::AckSlot;
+use socketio_events::handler::{Call, Called, Failure};
 use socketio_events::table::HandlerId;
 use socketio_parser::{Event, RawValue};
 use tokio::sync::oneshot;
@@ -12,6 +14,7 @@ use super::AdapterError;
 use super::node::NamespaceNode;
 use super::requests::{Answer, Gathered, Reply};
 use super::server_event::{ServerEventContext, ServerReply};
+use crate::socket::AckSender;
 use crate::trace;
 
 impl NamespaceNode {
@@ -49,7 +52,7 @@ impl NamespaceNode {
         wants_answer: bool,
     ) -> oneshot::Receiver<Option<RawValue>> {
         let (sender, answer) = oneshot::channel();
-        let reply = wants_answer.then(|| ServerReply::new(sender));
+        let ack = wants_answer.then(|| AckSender::to_server(ServerReply::new(sender), self.parser));
         let calls: Vec<_> = {
             let table = self.server_events.read();
             table.event(event.name()).into_iter().flat_map(|list| list.calls()).cloned().collect()
@@ -59,17 +62,23 @@ impl NamespaceNode {
                 namespace: Arc::clone(&self.name),
                 event: event.clone(),
                 next_argument: 0,
-                reply: reply.clone(),
-                parser: self.parser,
+                ack: AckSlot::new(ack.clone()),
                 state: Arc::clone(&self.state),
             };
-            if let Some(work) = call(context) {
-                let namespace = Arc::clone(&self.name);
-                tokio::spawn(async move {
-                    if let Some(failure) = work.await {
-                        trace::server_event_failed(&namespace, &failure.event, &failure.error);
-                    }
-                });
+            let failed = |namespace: &str, Failure { event, error }: Failure| {
+                trace::server_event_failed(namespace, &event, &error);
+            };
+            match call(context, &mut Context::from_waker(Waker::noop())) {
+                Called::Done => {}
+                Called::Failed(failure) => failed(&self.name, failure),
+                Called::Pending(work) => {
+                    let namespace = Arc::clone(&self.name);
+                    tokio::spawn(async move {
+                        if let Some(failure) = work.await {
+                            failed(&namespace, failure);
+                        }
+                    });
+                }
             }
         }
         answer

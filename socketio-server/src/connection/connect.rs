@@ -93,7 +93,7 @@ impl Connection {
         );
         let handlers = socket.namespace_state().handlers();
         for call in handlers.connect.calls() {
-            self.start(at, call(ConnectContext::new(socket.clone(), ())), cx);
+            self.called(at, call(ConnectContext::new(socket.clone(), ()), cx));
         }
         if socket.namespace_state().is_deleted() {
             // Deleted in the meantime, perhaps before the socket was in the list of those to disconnect.

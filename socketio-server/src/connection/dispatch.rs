@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use socketio_events::handler::{Running, Work};
+use socketio_events::handler::{Called, Running};
 use socketio_events::reply::Answer;
 use socketio_events::table::List;
 use socketio_parser::{Packet, Payload};
@@ -73,8 +73,8 @@ impl Connection {
             && handlers.event_middlewares.is_empty()
             && !context.socket.has_extras()
         {
-            return match single(handlers, context) {
-                ControlFlow::Break(work) => self.start(at, work, cx),
+            return match single(handlers, context, cx) {
+                ControlFlow::Break(called) => self.called(at, called),
                 ControlFlow::Continue(context) => self.event(at, context, cx),
             };
         }
@@ -99,7 +99,7 @@ impl Connection {
         let own = socket.extras(|extras| extras.handlers.any.clone()).unwrap_or_default();
         let calls: Vec<_> = handlers.events.any.calls().chain(own.calls()).cloned().collect();
         for call in &calls {
-            self.start(at, call(EventContext::new(socket.clone(), context.event.clone(), None)), cx);
+            self.called(at, call(EventContext::new(socket.clone(), context.event.clone(), None), cx));
         }
         calls.is_empty() || socket.is_connected()
     }
@@ -125,8 +125,8 @@ impl Connection {
     pub(super) fn event(&mut self, at: usize, mut context: EventContext, cx: &mut Context<'_>) {
         let Some(handlers) = self.slots[at].handlers() else { return };
         if !context.socket.has_extras() {
-            match single(handlers, context) {
-                ControlFlow::Break(work) => return self.start(at, work, cx),
+            match single(handlers, context, cx) {
+                ControlFlow::Break(called) => return self.called(at, called),
                 ControlFlow::Continue(several) => context = several,
             }
         }
@@ -140,17 +140,26 @@ impl Connection {
             ack.share();
         }
         for call in calls {
-            self.start(at, call(context.clone()), cx);
+            self.called(at, call(context.clone(), cx));
         }
     }
 
-    /// Starts the future of a handler. A pending future continues with the others.
-    pub(super) fn start(&mut self, at: usize, work: Option<Work>, cx: &mut Context<'_>) {
-        let (Some(work), Some(Slot::Joined(socket, _))) = (work, self.slots.get(at)) else { return };
-        match Running::start(work, || socket.clone(), cx) {
-            Ok(None) => {}
-            Ok(Some(running)) => self.running.get_or_insert_default().push(running),
-            Err(failure) => socket.report_failure(failure),
+    /// Takes the result of a handler's call. A pending future continues with the others.
+    #[inline]
+    pub(super) fn called(&mut self, at: usize, called: Called) {
+        if !matches!(called, Called::Done) {
+            self.incomplete(at, called);
+        }
+    }
+
+    fn incomplete(&mut self, at: usize, called: Called) {
+        let Some(Slot::Joined(socket, _)) = self.slots.get(at) else { return };
+        match called {
+            Called::Done => {}
+            Called::Failed(failure) => socket.report_failure(failure),
+            Called::Pending(work) => {
+                self.running.get_or_insert_default().push(Running::new(work, socket.clone()));
+            }
         }
     }
 
@@ -227,11 +236,18 @@ impl Connection {
 /// Calls the only handler of an event, which takes the context without a clone. Without a handler of the name it is
 /// the fallback. Continues with the context if there are several handlers.
 #[inline(always)]
-fn single(handlers: &Handlers, context: EventContext) -> ControlFlow<Option<Work>, EventContext> {
+fn single(
+    handlers: &Handlers,
+    context: EventContext,
+    cx: &mut Context<'_>,
+) -> ControlFlow<Called, EventContext> {
     let mut calls = handlers.events.event(context.event.name()).into_iter().flat_map(List::calls);
     match (calls.next(), calls.next()) {
-        (None, _) => ControlFlow::Break(handlers.fallback.as_ref().and_then(|fallback| fallback(context))),
-        (Some(only), None) => ControlFlow::Break(only(context)),
+        (None, _) => ControlFlow::Break(match &handlers.fallback {
+            Some(fallback) => fallback(context, cx),
+            None => Called::Done,
+        }),
+        (Some(only), None) => ControlFlow::Break(only(context, cx)),
         (Some(_), Some(_)) => ControlFlow::Continue(context),
     }
 }

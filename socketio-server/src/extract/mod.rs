@@ -5,10 +5,10 @@
 //! `on`. Extractors that clients have too are in `socketio-events`.
 
 pub(crate) mod extension;
-pub(crate) mod handler;
 
 use serde::de::DeserializeOwned;
-use socketio_events::extract::{Carrier, Context, Extract, HandlerSocket, Registration};
+use socketio_events::extract::{AckSlot, Carrier, Context, Extract, HandlerSocket, Registration};
+use socketio_events::handler::Incoming;
 use socketio_parser::Event;
 
 use crate::cluster::server_event::ServerEventContext;
@@ -18,6 +18,7 @@ use crate::params::Params;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
 use crate::socket::{AckSender, DisconnectContext, Socket};
+use crate::trace;
 
 impl HandlerSocket for Socket {
     fn report_mismatch(&self, event: &str, source: ExtractError) {
@@ -113,9 +114,17 @@ impl Carrier for ServerEventContext {
     }
 
     fn take_ack(&mut self) -> Option<AckSender> {
-        let ack = self.ack();
-        self.reply = None;
-        ack
+        self.ack.take()
+    }
+}
+
+impl Incoming for ServerEventContext {
+    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
+        &mut self.ack
+    }
+
+    fn report_mismatch(&self, error: ExtractError) {
+        trace::server_event_failed(&self.namespace, self.event.name(), &error.to_string());
     }
 }
 
@@ -123,13 +132,6 @@ impl Carrier for ServerEventContext {
 impl Extract<ServerEventContext> for Option<AckSender> {
     fn extract(context: &mut ServerEventContext) -> Result<Self, ExtractError> {
         Ok(context.take_ack())
-    }
-}
-
-impl ServerEventContext {
-    /// The right to answer, if an answer was requested.
-    pub(crate) fn ack(&self) -> Option<AckSender> {
-        self.reply.clone().map(|reply| AckSender::to_server(reply, self.parser))
     }
 }
 

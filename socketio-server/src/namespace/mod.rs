@@ -22,7 +22,6 @@ use crate::cluster::{AdapterHealth, ClusterGap, ClusterStats, NamespaceNode};
 use crate::config::Config;
 use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::extensions::Extensions;
-use crate::extract::handler;
 use crate::params::Params;
 use crate::rooms::{Delivered, RoomEvent};
 use crate::socket::middleware;
@@ -355,7 +354,7 @@ impl Namespace {
         H::Output: Reply,
     {
         self.check::<ServerEventContext, H, M>(event);
-        self.0.node.on_server_event(event, handler::server_event(handler))
+        self.0.node.on_server_event(event, socketio_events::handler::event(Some(event), handler))
     }
 
     /// Removes all handlers of an event.

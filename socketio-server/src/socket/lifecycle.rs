@@ -1,12 +1,11 @@
 //! Life cycle of a socket: joining, rooms, leaving.
 
 use std::any::Any;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use engineio::{Prepared, Session};
-use socketio_events::handler::{Failure, Work};
+use socketio_events::handler::{Called, Failure};
 use socketio_parser::{EncodeError, Event};
 
 use super::state::{Membership, RecoveryOutcome, SocketState};
@@ -249,7 +248,7 @@ impl Socket {
         let handlers = self.0.namespace.handlers();
         // The rooms are still available to these handlers.
         for call in handlers.disconnecting.calls() {
-            self.detach(|| call(context()));
+            self.detach(|cx| call(context(), cx));
         }
         let Some(membership) = self.0.state.disconnect(reason.is_recoverable()) else { return };
         self.drop_extras();
@@ -258,25 +257,16 @@ impl Socket {
         self.0.siblings.remove(&self.0);
         trace::disconnected(self.namespace(), self.id(), &reason);
         for call in handlers.disconnect.calls() {
-            self.detach(|| call(context()));
+            self.detach(|cx| call(context(), cx));
         }
     }
 
-    /// Runs a handler of a leaving socket: its first poll here, the rest in a task. A panic ends only the
-    /// handler, as it would in a task, because the socket must leave in any case.
-    fn detach(&self, begin: impl FnOnce() -> Option<Work>) {
-        let begun = panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut work = begin()?;
-            match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Pending => Some(Ok(work)),
-                Poll::Ready(failure) => failure.map(Err),
-            }
-        }));
-        let Ok(begun) = begun else { return trace::handler_panicked(self.namespace(), self.id()) };
-        let work = match begun {
-            Some(Ok(work)) => work,
-            Some(Err(failure)) => return self.report_failure(failure),
-            None => return,
+    /// Runs a handler of a leaving socket: its first poll here, the rest in a task.
+    fn detach(&self, call: impl FnOnce(&mut Context<'_>) -> Called) {
+        let work = match call(&mut Context::from_waker(Waker::noop())) {
+            Called::Done => return,
+            Called::Failed(failure) => return self.report_failure(failure),
+            Called::Pending(work) => work,
         };
         // Without a runtime a pending future could not continue.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

@@ -50,7 +50,7 @@ impl Run {
     }
 
     /// Runs the program, and prints its output in one piece when it has ended.
-    fn block(self) -> Result<(), String> {
+    pub(crate) fn block(self) -> Result<(), String> {
         let mut block = format!("$ {}\n", self.shown);
         let result = self.show(|line| {
             block.push_str(line);

@@ -108,40 +108,75 @@ pub(crate) fn list() {
     }
 }
 
+/// Stages that run while another one does. The programs of tests wait for most of their time, which leaves the
+/// processor to the compiler.
+const BESIDE: &[(&str, &[&str])] = &[("test", &["features", "guide", "api"])];
+
+/// A stage that was run.
+struct Ran {
+    name: &'static str,
+    seconds: u64,
+    outcome: Outcome,
+}
+
 /// Runs the named stages, or all.
 pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name)) {
         return Err(format!("there is no stage {unknown}; `cargo xtask test --list` names them"));
     }
-    let mut rows = Vec::new();
-    let mut failures = Vec::new();
-    let mut skipped = 0;
-    for stage in STAGES.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)) {
-        println!("\n== {}: {}", stage.name, stage.about);
-        let begun = Instant::now();
-        let outcome = (stage.run)();
-        let seconds = begun.elapsed().as_secs();
-        let said = match outcome {
-            Ok(Done::Passed) => "passed".to_owned(),
-            Ok(Done::Skipped(why)) => {
-                skipped += 1;
-                format!("skipped: {why}")
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                failures.push(format!("\n== {} failed: {error}", stage.name));
-                "FAILED".to_owned()
-            }
-        };
-        rows.push(format!("{:<14}{seconds:>5} s  {said}", stage.name));
+    let is_named = |name: &str| names.is_empty() || names.contains(&name);
+    let mut ran = Vec::new();
+    for stage in STAGES.iter().filter(|stage| is_named(stage.name)) {
+        if BESIDE.iter().any(|(name, beside)| is_named(name) && beside.contains(&stage.name)) {
+            continue;
+        }
+        let beside: &[&str] =
+            BESIDE.iter().find(|(name, _)| *name == stage.name).map_or(&[], |(_, beside)| beside);
+        let beside = STAGES.iter().filter(|stage| is_named(stage.name) && beside.contains(&stage.name));
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| beside.map(Stage::run).collect::<Vec<_>>());
+            ran.push(stage.run());
+            ran.extend(others.join().expect("a stage does not panic"));
+        });
     }
+    let rows: Vec<String> = ran.iter().map(Ran::row).collect();
+    let errors: Vec<String> = ran.iter().filter_map(Ran::error).collect();
     // Repeated at the end, which is the most visible place, and the only part of a long log that some hosts
     // keep.
-    println!("{}", failures.join("\n"));
-    let failed = failures.len();
+    println!("{}", errors.join("\n"));
+    let failed = errors.len();
+    let skipped = ran.iter().filter(|ran| matches!(ran.outcome, Ok(Done::Skipped(_)))).count();
     let passed = rows.len() - failed - skipped;
     println!("\n{}\n{passed} passed, {failed} failed, {skipped} skipped", rows.join("\n"));
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} stages failed", rows.len())) }
+}
+
+impl Stage {
+    fn run(&self) -> Ran {
+        println!("\n== {}: {}", self.name, self.about);
+        let begun = Instant::now();
+        let outcome = (self.run)();
+        if let Err(error) = &outcome {
+            eprintln!("{error}");
+        }
+        Ran { name: self.name, seconds: begun.elapsed().as_secs(), outcome }
+    }
+}
+
+impl Ran {
+    fn row(&self) -> String {
+        let result = match &self.outcome {
+            Ok(Done::Passed) => "passed".to_owned(),
+            Ok(Done::Skipped(why)) => format!("skipped: {why}"),
+            Err(_) => "FAILED".to_owned(),
+        };
+        format!("{:<14}{:>5} s  {result}", self.name, self.seconds)
+    }
+
+    fn error(&self) -> Option<String> {
+        let error = self.outcome.as_ref().err()?;
+        Some(format!("\n== {} failed: {error}", self.name))
+    }
 }
 
 fn all(runs: impl IntoIterator<Item = Run>) -> Outcome {

@@ -127,14 +127,13 @@ mod wire;
 
 pub use self::broadcast::Broadcast;
 pub use self::broadcast::remote_socket::RemoteSocket;
-pub use self::cluster::server_event::ServerEventContext;
 pub use self::config::{Config, Recovery};
 pub use self::error::{
     AckError, ConnectError, EmitError, ExtractError, GatherError, HandlerError, Partial, TooManyRooms,
 };
 pub use self::extensions::Extensions;
 pub use self::extract::extension::Extension;
-pub use self::extract::{Auth, State, Stateful};
+pub use self::extract::{Auth, ServerEventContext, State, Stateful};
 pub use self::namespace::Namespace;
 pub use self::namespace::parent::NamespaceRequest;
 #[cfg(feature = "regex")]

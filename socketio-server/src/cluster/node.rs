@@ -16,7 +16,7 @@ use super::local_rooms::LocalRooms;
 use super::peers::ClusterPeers;
 use super::{AdapterError, AdapterHealth, ClusterGap, ClusterLink, ClusterStats};
 use crate::acks::AckBudget;
-use crate::cluster::server_event::ServerEventContext;
+use crate::cluster::server_event::ServerEvent;
 use crate::config::Config;
 use crate::encode::{self, Marks};
 use crate::error::EmitError;
@@ -46,7 +46,7 @@ pub(crate) struct NamespaceNode {
     max_gathered_bytes: usize,
     /// Number of listeners of outgoing events. While it is 0, events are not decoded for them.
     outgoing: AtomicUsize,
-    pub(super) server_events: RwLock<Table<ServerEventContext>>,
+    pub(super) server_events: RwLock<Table<ServerEvent>>,
     pub(crate) on_gap: Hooks<GapHook>,
     pub(super) state: Arc<Extensions>,
 }

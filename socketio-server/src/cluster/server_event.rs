@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use engineio::sync::Mutex;
-use socketio_events::extract::AckSlot;
-use socketio_parser::{Event, RawValue};
+use socketio_parser::{Event, Parser, RawValue};
 use tokio::sync::oneshot;
 
 use crate::extensions::Extensions;
-use crate::socket::AckSender;
 
-/// An event of another server.
+/// An event of another server, for the handlers of one namespace.
 #[derive(Clone, Debug)]
-pub struct ServerEventContext {
+pub(crate) struct ServerEvent {
     /// Name of the namespace.
     pub(crate) namespace: Arc<str>,
     pub(crate) event: Event,
-    /// Index of the argument that the next `Data` takes.
-    pub(crate) next_argument: usize,
-    pub(crate) ack: AckSlot<AckSender>,
+    /// The right to answer, if an answer was requested.
+    pub(crate) reply: Option<ServerReply>,
+    pub(crate) parser: Parser,
     pub(crate) state: Arc<Extensions>,
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use socketio_cluster::Message;
-use socketio_events::extract::AckSlot;
 use socketio_events::handler::{Call, Called, Failure};
 use socketio_events::table::HandlerId;
 use socketio_parser::{Event, RawValue};
@@ -13,8 +12,7 @@ use tokio::sync::oneshot;
 use super::AdapterError;
 use super::node::NamespaceNode;
 use super::requests::{Answer, Gathered, Reply};
-use super::server_event::{ServerEventContext, ServerReply};
-use crate::socket::AckSender;
+use super::server_event::{ServerEvent, ServerReply};
 use crate::trace;
 
 impl NamespaceNode {
@@ -40,7 +38,7 @@ impl NamespaceNode {
     }
 
     /// Adds a handler for the events of other servers with this name.
-    pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEventContext>) -> HandlerId {
+    pub(crate) fn on_server_event(&self, event: &str, call: Call<ServerEvent>) -> HandlerId {
         self.server_events.write().on(event, call)
     }
 
@@ -52,23 +50,23 @@ impl NamespaceNode {
         wants_answer: bool,
     ) -> oneshot::Receiver<Option<RawValue>> {
         let (sender, answer) = oneshot::channel();
-        let ack = wants_answer.then(|| AckSender::to_server(ServerReply::new(sender), self.parser));
+        let reply = wants_answer.then(|| ServerReply::new(sender));
         let calls: Vec<_> = {
             let table = self.server_events.read();
             table.event(event.name()).into_iter().flat_map(|list| list.calls()).cloned().collect()
         };
         for call in calls {
-            let context = ServerEventContext {
+            let event = ServerEvent {
                 namespace: Arc::clone(&self.name),
                 event: event.clone(),
-                next_argument: 0,
-                ack: AckSlot::new(ack.clone()),
+                reply: reply.clone(),
+                parser: self.parser,
                 state: Arc::clone(&self.state),
             };
             let failed = |namespace: &str, Failure { event, error }: Failure| {
                 trace::server_event_failed(namespace, &event, &error);
             };
-            match call(context, &mut Context::from_waker(Waker::noop())) {
+            match call(event, &mut Context::from_waker(Waker::noop())) {
                 Called::Done => {}
                 Called::Failed(failure) => failed(&self.name, failure),
                 Called::Pending(work) => {

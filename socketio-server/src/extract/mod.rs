@@ -5,20 +5,18 @@
 //! `on`. Extractors that clients have too are in `socketio-events`.
 
 pub(crate) mod extension;
+mod server_event;
 
 use serde::de::DeserializeOwned;
-use socketio_events::extract::{AckSlot, Carrier, Context, Extract, HandlerSocket, Registration};
-use socketio_events::handler::Incoming;
-use socketio_parser::Event;
+use socketio_events::extract::{Context, Extract, HandlerSocket, Registration};
 
-use crate::cluster::server_event::ServerEventContext;
+pub use self::server_event::ServerEventContext;
 use crate::error::{ExtractError, HandlerError};
 use crate::extensions::Extensions;
 use crate::params::Params;
 use crate::socket::disconnect_reason::DisconnectReason;
 use crate::socket::handshake::Handshake;
-use crate::socket::{AckSender, DisconnectContext, Socket};
-use crate::trace;
+use crate::socket::{DisconnectContext, Socket};
 
 impl HandlerSocket for Socket {
     fn report_mismatch(&self, event: &str, source: ExtractError) {
@@ -66,17 +64,9 @@ mod sealed {
 
 impl<C: Context<Socket = Socket>> sealed::Sealed for C {}
 
-impl sealed::Sealed for ServerEventContext {}
-
 impl<C: Context<Socket = Socket>> Stateful for C {
     fn state(&self) -> &Extensions {
         &self.socket().namespace_state().state
-    }
-}
-
-impl Stateful for ServerEventContext {
-    fn state(&self) -> &Extensions {
-        &self.state
     }
 }
 
@@ -97,41 +87,6 @@ impl<C: Stateful, T: Clone + Send + Sync + 'static> Extract<C> for State<T> {
 impl<C: Context<Socket = Socket>> Extract<C> for Params {
     fn extract(context: &mut C) -> Result<Self, ExtractError> {
         Ok(context.socket().params())
-    }
-}
-
-impl Carrier for ServerEventContext {
-    type Ack = AckSender;
-
-    fn event(&self) -> &Event {
-        &self.event
-    }
-
-    fn next_argument(&mut self) -> usize {
-        let next = self.next_argument;
-        self.next_argument += 1;
-        next
-    }
-
-    fn take_ack(&mut self) -> Option<AckSender> {
-        self.ack.take()
-    }
-}
-
-impl Incoming for ServerEventContext {
-    fn ack_slot(&mut self) -> &mut AckSlot<AckSender> {
-        &mut self.ack
-    }
-
-    fn report_mismatch(&self, error: ExtractError) {
-        trace::server_event_failed(&self.namespace, self.event.name(), &error.to_string());
-    }
-}
-
-/// `None` if no acknowledgement was requested.
-impl Extract<ServerEventContext> for Option<AckSender> {
-    fn extract(context: &mut ServerEventContext) -> Result<Self, ExtractError> {
-        Ok(context.take_ack())
     }
 }
 

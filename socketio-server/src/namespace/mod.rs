@@ -9,6 +9,7 @@ pub(crate) mod registry;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task;
 
 use socketio_events::extract::{Context, Extract};
 use socketio_events::function::HandlerFn;
@@ -17,11 +18,11 @@ use socketio_events::table::HandlerId;
 use tokio::sync::watch;
 
 use crate::broadcast::Family;
-use crate::cluster::server_event::ServerEventContext;
 use crate::cluster::{AdapterHealth, ClusterGap, ClusterStats, NamespaceNode};
 use crate::config::Config;
 use crate::error::{ConnectError, ExtractError, HandlerError};
 use crate::extensions::Extensions;
+use crate::extract::ServerEventContext;
 use crate::params::Params;
 use crate::rooms::{Delivered, RoomEvent};
 use crate::socket::middleware;
@@ -354,7 +355,10 @@ impl Namespace {
         H::Output: Reply,
     {
         self.check::<ServerEventContext, H, M>(event);
-        self.0.node.on_server_event(event, socketio_events::handler::event(Some(event), handler))
+        let call = socketio_events::handler::event(Some(event), handler);
+        let call =
+            Arc::new(move |event, cx: &mut task::Context<'_>| call(ServerEventContext::new(event), cx));
+        self.0.node.on_server_event(event, call)
     }
 
     /// Removes all handlers of an event.

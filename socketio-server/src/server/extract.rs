@@ -3,9 +3,8 @@
 use socketio_events::extract::Extract;
 
 use super::{Server, WeakServer};
-use crate::cluster::server_event::ServerEventContext;
 use crate::error::ExtractError;
-use crate::extract::Stateful;
+use crate::extract::{ServerEventContext, Stateful};
 use crate::namespace::Namespace;
 
 /// The server in its own state. A handle that kept the server in memory would never be dropped.
@@ -30,6 +29,6 @@ impl<C: Stateful> Extract<C> for WeakServer {
 impl Extract<ServerEventContext> for Namespace {
     fn extract(context: &mut ServerEventContext) -> Result<Self, ExtractError> {
         let server = Server::extract(context)?;
-        server.namespace(&context.namespace).ok_or(ExtractError::ServerGone)
+        server.namespace(context.namespace()).ok_or(ExtractError::ServerGone)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_server::AckSender;
+use socketio_server::{Ack, AckSender, Data, GatherError};
 use tests::raw::soon;
 use tokio::time::Instant;
 
@@ -136,5 +136,26 @@ async fn the_rooms_of_all_nodes_are_found() {
         expected.sort();
         let rooms = cluster.io(1).all_rooms().await.unwrap();
         assert_eq!(rooms.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_of_a_server_event_is_answered_and_ends_nothing_else() {
+    let cluster = Cluster::in_namespace(Bus::with_heartbeats(), "/", |_, io| {
+        io.on_server_event("before", |Data(number): Data<u32>| {
+            assert_ne!(number, 1, "before the first poll");
+            async move { Ack(number) }
+        });
+        io.on_server_event("in", |Data(number): Data<u32>| async move {
+            assert_ne!(number, 1, "in the first poll");
+            Ack(number)
+        });
+    })
+    .await;
+    for event in ["before", "in"] {
+        let asked = soon(cluster.io(0).server_side_emit_with_ack::<u32>(event, &1)).await;
+        assert!(matches!(&asked, Err(GatherError::Remote(text)) if text == "internal error"), "{asked:?}");
+        let answers = soon(cluster.io(0).server_side_emit_with_ack::<u32>(event, &2)).await.unwrap();
+        assert!(!answers.is_empty() && answers.iter().all(|answer| *answer == 2), "{answers:?}");
     }
 }

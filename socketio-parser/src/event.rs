@@ -80,7 +80,10 @@ impl Event {
             First::Missing | First::Other => return Err(DecodeError::EventName),
         };
         // The official decoder compares strings only, and a number never equals a reserved name.
-        let plain = name.as_deref().map_or_else(|| args.name_bytes(), str::as_bytes);
+        let plain = match &name {
+            None => args.name_bytes(),
+            Some(name) => name.as_bytes(),
+        };
         if !RESERVED_TOO && reserved(plain).is_some() {
             return Err(DecodeError::ReservedEvent);
         }

@@ -293,12 +293,22 @@ fn release_and_wake(mut inner: MutexGuard<'_, Inner>) {
         }
         Attention::Awake | Attention::Asleep => None,
     };
-    let evicted = inner.dropped.as_mut().map(|dropped| dropped.take_evicted());
-    drop(inner);
-    drop(evicted);
+    if inner.dropped.is_some() {
+        release_evicted(inner);
+    } else {
+        drop(inner);
+    }
     if let Some(driver) = driver {
         sync::wake(driver);
     }
+}
+
+/// Releases the lock, and then drops the messages.
+#[cold]
+fn release_evicted(mut inner: MutexGuard<'_, Inner>) {
+    let evicted = inner.dropped.as_mut().map(|dropped| dropped.take_evicted());
+    drop(inner);
+    drop(evicted);
 }
 
 /// Releases the lock, and then wakes the waiters whose wait is over. Waiters are rare, so this is usually

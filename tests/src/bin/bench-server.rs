@@ -3,7 +3,8 @@
 //! The data of an echo is forwarded without parsing, unless `ECHO` selects a type: `typed` for the object
 //! that the load generator sends with `--kind json`, `dynamic` for a value of any shape. With
 //! `EVENTS=gateway`, the events are those of the gateway without a backend, byte for byte, so that the
-//! gateway can be compared with the library alone.
+//! gateway can be compared with the library alone. With `CLUSTER`, which is `classic`, `sharded` or `streams`,
+//! it is one of a cluster on the Redis server that listens on the Unix socket `REDIS`.
 
 use std::net::Ipv4Addr;
 use std::time::SystemTime;
@@ -11,7 +12,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_server::{Ack, Data, Namespace, RawArgs, Server, Socket};
+use socketio_redis::{ClassicAdapter, Redis, ShardedAdapter, StreamsAdapter};
+use socketio_server::{Ack, Data, Namespace, RawArgs, Server, ServerBuilder, Socket};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -56,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
-    let io = Server::builder().build()?;
+    let io = clustered(Server::builder())?.build()?;
     if std::env::var("EVENTS").as_deref() == Ok("gateway") {
         gateway_events(&io);
     } else {
@@ -64,6 +66,19 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     }
     io.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?).await?;
     Ok(())
+}
+
+/// The server with the adapter that `CLUSTER` names.
+fn clustered(builder: ServerBuilder) -> Result<ServerBuilder, Box<dyn std::error::Error>> {
+    let Ok(kind) = std::env::var("CLUSTER") else { return Ok(builder) };
+    let path = std::env::var("REDIS").map_err(|_| "REDIS must name the socket of a Redis server")?;
+    let redis = Redis::open(&format!("redis+unix://{path}"))?;
+    Ok(match kind.as_str() {
+        "classic" => builder.adapter(ClassicAdapter::new(&redis)),
+        "sharded" => builder.adapter(ShardedAdapter::new(&redis)),
+        "streams" => builder.adapter(StreamsAdapter::new(&redis)),
+        _ => return Err("CLUSTER is classic, sharded or streams".into()),
+    })
 }
 
 /// The events of `benches/whole/README.md`.
@@ -81,6 +96,7 @@ fn contract(io: &Server) {
     io.on("ack", |data: RawArgs| async move { Ack(data) });
     io.on("join", |socket: Socket, Data(room): Data<String>| async move { socket.join(room) });
     io.on("broadcast", |all: Namespace, data: RawArgs| async move { all.emit("broadcast", &data).await });
+    io.on("sockets", |all: Namespace| async move { all.fetch_sockets().await.map(|found| Ack(found.len())) });
     io.on("room", |all: Namespace, Data(room): Data<String>, args: RawArgs| async move {
         // The second argument is forwarded without parsing.
         let data = args.get(1).ok_or("room needs data")?;

@@ -30,7 +30,7 @@ const SCENARIOS: &[(&str, &str)] = &[
 /// Measures all scenarios, and writes `benches/GATEWAY.md`.
 pub(super) fn run() -> Result<(), String> {
     let load = servers::load_generator()?;
-    let library = Launch { environment: vec![("EVENTS", "gateway")], ..servers::ours()? };
+    let library = Launch { environment: vec![("EVENTS", "gateway".to_owned())], ..servers::ours()? };
     let gateway = gateway()?;
     let mut measured = Measured::default();
     for _ in 0..ROUNDS {

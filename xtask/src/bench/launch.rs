@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 const START: Duration = Duration::from_secs(20);
 
 /// The command of a server.
+#[derive(Clone)]
 pub(super) struct Launch {
     pub(super) program: String,
     pub(super) arguments: Vec<String>,
     pub(super) folder: PathBuf,
-    pub(super) environment: Vec<(&'static str, &'static str)>,
+    pub(super) environment: Vec<(&'static str, String)>,
     pub(super) version: String,
     /// The cores of the server, in the syntax of `taskset`.
     pub(super) cores: &'static str,
@@ -48,7 +49,7 @@ impl Launch {
     fn start(&self, port: u16) -> Result<Child, String> {
         pinned(&self.program, self.cores)
             .args(&self.arguments)
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("PORT", port.to_string())
             .current_dir(&self.folder)
             .stdin(Stdio::null())
@@ -62,6 +63,10 @@ impl Launch {
 pub(super) struct Server(Child);
 
 impl Server {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     fn listens(&mut self, port: u16) -> Result<(), String> {
         let begun = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

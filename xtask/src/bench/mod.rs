@@ -5,13 +5,16 @@
 //! process, which depends little on other load.
 
 mod clients;
+mod cluster;
 mod cores;
+mod faults;
 mod figures;
 mod gateway;
 mod growth;
 mod launch;
 mod measured;
 mod plot;
+mod redis;
 mod report;
 mod scenarios;
 mod servers;
@@ -40,6 +43,8 @@ cargo xtask bench --slow [NAMES] what a client that stops reading costs servers 
 cargo xtask bench --slow-edge    what clients that get stuck cost the gateway and the others, into benches/SLOW.md
 cargo xtask bench --cores        our server on one core and on two, into benches/CORES.md
 cargo xtask bench --gateway      the gateway beside the library alone, into benches/GATEWAY.md
+cargo xtask bench --cluster      two servers on one Redis server, beside the official ones, into benches/CLUSTER.md
+cargo xtask bench --faults       the same while the Redis server fails, into benches/FAULTS.md
 cargo xtask bench --clients [ROUNDS]
                                  clients beside each other, into benches/CLIENTS.md";
 
@@ -66,6 +71,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["--growth"] => growth::run(),
         ["--cores"] => cores::run(),
         ["--gateway"] => gateway::run(),
+        ["--cluster"] => cluster::run(),
+        ["--faults"] => faults::run(),
         ["--clients"] => clients::run(3),
         ["--clients", rounds] => clients::run(rounds.parse().map_err(|_| USAGE.to_owned())?),
         ["--storm"] => storm::run(&servers::SERVERS.iter().collect::<Vec<_>>()),
@@ -146,7 +153,8 @@ fn compare(options: &Options) -> Result<(), String> {
 
 /// Checks that our server handles every scenario of the generator. Times are not evaluated.
 pub(crate) fn check() -> Result<(), String> {
-    run(&["--quick", "--rounds", "1", "--servers", "ours,limit"])
+    run(&["--quick", "--rounds", "1", "--servers", "ours,limit"])?;
+    cluster::check()
 }
 
 #[cfg(test)]

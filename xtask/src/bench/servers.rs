@@ -32,6 +32,8 @@ pub(super) const SERVERS: &[Server] = &[
 ];
 
 const FOLDER: &str = "benches/whole";
+/// The official server.
+pub(super) const NODE: &str = "benches/whole/peers/node";
 
 /// Builds the load generator and returns its path.
 pub(super) fn load_generator() -> Result<String, String> {
@@ -61,15 +63,15 @@ fn socketioxide() -> Result<Launch, String> {
     Ok(Launch { version, ..program_of(apart("peers/socketioxide", "bench-socketioxide")?) })
 }
 
-fn node() -> Result<Launch, String> {
-    let folder = format!("{FOLDER}/peers/node");
-    tools::npm_packages(&folder)?;
+pub(super) fn node() -> Result<Launch, String> {
+    let folder = NODE;
+    tools::npm_packages(folder)?;
     let version = Run::new("node", &["--version"], &root()).output()?;
     Ok(Launch {
         arguments: vec!["server.js".to_owned()],
-        folder: root().join(&folder),
-        environment: vec![("NODE_ENV", "production")],
-        version: format!("Node.js {}, socket.io {}", version.trim(), installed(&folder, "socket.io")?),
+        folder: root().join(folder),
+        environment: vec![("NODE_ENV", "production".to_owned())],
+        version: format!("Node.js {}, socket.io {}", version.trim(), installed(folder, "socket.io")?),
         ..program_of("node".to_owned())
     })
 }
@@ -83,7 +85,7 @@ fn bun() -> Result<Launch, String> {
     Ok(Launch {
         arguments: vec!["server.mjs".to_owned()],
         folder: root().join(&folder),
-        environment: vec![("NODE_ENV", "production")],
+        environment: vec![("NODE_ENV", "production".to_owned())],
         version: format!(
             "Bun {}, socket.io {}, @socket.io/bun-engine {}",
             version.trim(),

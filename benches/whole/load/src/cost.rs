@@ -42,6 +42,11 @@ impl Processes {
         Self(pids)
     }
 
+    /// No process.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub fn cpu(&self) -> Cpu {
         let mut cpu = Cpu { user: 0.0, system: 0.0, threads: HashMap::new() };
         for &pid in &self.0 {

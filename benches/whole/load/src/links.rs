@@ -38,7 +38,8 @@ pub struct Links {
     server_events: ServerEvents,
     poll: Poll,
     events: Events,
-    server: SocketAddr,
+    /// Connections are distributed over these in turn.
+    servers: Vec<SocketAddr>,
     links: Vec<ClientConnection>,
     /// The connections with data queued since the last flush.
     queued: Vec<usize>,
@@ -81,12 +82,12 @@ pub enum Carrier {
 }
 
 impl Links {
-    pub fn new(port: u16, server_events: ServerEvents) -> Result<Self, Failure> {
+    pub fn new(ports: &[u16], server_events: ServerEvents) -> Result<Self, Failure> {
         Ok(Self {
             server_events,
             poll: Poll::new()?,
             events: Events::with_capacity(512),
-            server: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            servers: ports.iter().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).collect(),
             links: Vec::new(),
             queued: Vec::new(),
             scratch: vec![0; 1 << 20],
@@ -98,13 +99,13 @@ impl Links {
     }
 
     pub fn port(&self) -> u16 {
-        self.server.port()
+        self.servers[0].port()
     }
 
     /// Opens a connection and returns its number.
     pub fn connect(&mut self, carrier: Carrier) -> Result<usize, Failure> {
         let link = self.links.len();
-        let mut stream = TcpStream::connect(self.server)?;
+        let mut stream = TcpStream::connect(self.servers[link % self.servers.len()])?;
         let _ = stream.set_nodelay(true);
         // With linger 0 no closed connection blocks the reuse of the port.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -202,7 +203,7 @@ impl Links {
                     let request = format!(
                         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
                          Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                        self.server
+                        self.servers[link % self.servers.len()]
                     );
                     self.send(link, request.as_bytes());
                 }

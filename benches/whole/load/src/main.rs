@@ -1,8 +1,9 @@
 //! Loads a Socket.IO server and reports the server's cost: one scenario per run, one JSON object on stdout.
 //!
 //! `bench-load SCENARIO --port P --pid SERVER [--conns N] [--window N] [--size N] [--kind string|json|binary]
-//! [--secs S] [--warmup S] [--events contract|gateway] ...`; the scenarios are idle, echo, ack, broadcast,
-//! rooms, polling, slow and storm.
+//! [--secs S] [--warmup S] [--events contract|gateway] [--other-port P --other-pid SERVER] ...`; the scenarios are
+//! idle, echo, ack, broadcast, rooms, polling, slow, storm, fetch and steady. With another server, which is of the same
+//! cluster, clients connect to both in turn.
 //!
 //! Every delivery is compared byte for byte with the sent data. A server that sends a wrong response, or
 //! none, fails the run.
@@ -10,6 +11,7 @@
 mod arguments;
 mod cost;
 mod failure;
+mod fetch;
 mod histogram;
 mod idle;
 mod links;
@@ -19,6 +21,7 @@ mod polling;
 mod rooms;
 mod run;
 mod slow;
+mod steady;
 mod storm;
 mod wire;
 
@@ -50,6 +53,8 @@ fn load() -> Result<Value, Failure> {
         "polling" => polling::run(&arguments),
         "slow" => slow::run(&arguments),
         "storm" => storm::run(&arguments),
+        "fetch" => fetch::run(&arguments),
+        "steady" => steady::run(&arguments),
         other => Err(Failure(format!("there is no scenario {other}"))),
     }
 }

@@ -61,6 +61,7 @@ pub fn run(event: &str, arguments: &Arguments) -> Result<Value, Failure> {
 impl Own {
     #[inline]
     fn send(&mut self, links: &mut Links, link: usize, slot: usize, now: Instant) {
+        self.tally.sent += 1;
         self.under_way[link].push_back((slot, now));
         links.send(link, &self.requests[slot]);
     }

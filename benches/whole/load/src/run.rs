@@ -24,6 +24,8 @@ pub struct Tally {
     pub ready: usize,
     /// Deliveries; for echoes, round trips.
     pub units: u64,
+    /// Messages that were sent.
+    pub sent: u64,
     pub latencies: Histogram,
     /// Responses that overtook an earlier one of the same client.
     pub overtaken: u64,
@@ -43,16 +45,26 @@ pub struct Run<S> {
     pub links: Links,
     pub scenario: S,
     pub server: Processes,
+    /// The other server of a cluster.
+    pub other: Processes,
     warmup: Duration,
     measured: Duration,
 }
 
 impl<S: Measured> Run<S> {
     pub fn new(scenario: S, arguments: &Arguments) -> Result<Self, Failure> {
+        let mut ports = vec![arguments.value("port", 3000)?];
+        if let Some(other) = Some(arguments.value("other-port", 0)?).filter(|port| *port > 0) {
+            ports.push(other);
+        }
         Ok(Self {
-            links: Links::new(arguments.value("port", 3000)?, arguments.value("events", Events::Contract)?)?,
+            links: Links::new(&ports, arguments.value("events", Events::Contract)?)?,
             scenario,
             server: Processes::of(arguments.value("pid", 0)?),
+            other: match arguments.value("other-pid", 0)? {
+                0 => Processes::none(),
+                pid => Processes::of(pid),
+            },
             warmup: Duration::from_secs_f64(arguments.value("warmup", 1.0)?),
             measured: Duration::from_secs_f64(arguments.value("secs", 2.0)?),
         })
@@ -101,16 +113,18 @@ impl<S: Measured> Run<S> {
         self.drive(self.warmup, |_| false)?;
         let tally = self.scenario.tally();
         tally.latencies = Histogram::default();
-        let (units, overtaken) = (tally.units, tally.overtaken);
-        let (cpu, begun) = (self.server.cpu(), Instant::now());
+        let (units, sent, overtaken) = (tally.units, tally.sent, tally.overtaken);
+        let (cpu, other, begun) = (self.server.cpu(), self.other.cpu(), Instant::now());
         let idle = self.drive(self.measured, |_| false)?;
         let (spent, wall) = (self.server.cpu().since(&cpu), begun.elapsed());
+        let others = self.other.cpu().since(&other);
         let tally = self.scenario.tally();
         tally.going = false;
         let units = tally.units - units;
         if units == 0 {
             return Err(Failure("nothing was delivered".to_owned()));
         }
+        let sent = tally.sent - sent;
         let each = |seconds: f64| seconds * 1e6 / units as f64;
         let report = json!({
             "units": units,
@@ -120,6 +134,8 @@ impl<S: Measured> Run<S> {
             "system_us": each(spent.system),
             "server_busy": spent.total / wall.as_secs_f64(),
             "generator_idle": idle.as_secs_f64() / wall.as_secs_f64(),
+            "sent_cpu_us": spent.total * 1e6 / sent as f64,
+            "other_sent_cpu_us": others.total * 1e6 / sent as f64,
             "p50_us": tally.latencies.micros(0.5),
             "p99_us": tally.latencies.micros(0.99),
             "max_us": tally.latencies.micros(1.0),

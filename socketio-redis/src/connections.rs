@@ -4,38 +4,65 @@ use std::fmt;
 
 use tokio::sync::watch;
 
+#[cfg(feature = "adapter")]
 use crate::medium::Medium;
-pub use crate::medium::health::Health;
-pub use crate::medium::stats::Stats;
+use crate::publisher::Publisher;
+pub use crate::publisher::health::Health;
+pub use crate::publisher::stats::Stats;
 
 /// The connections of an adapter or an emitter: their state and their counters. While a handle exists they
 /// stay open.
 #[derive(Clone)]
 pub struct Connections {
-    pub(crate) medium: Medium,
+    publisher: Publisher,
+    #[cfg(feature = "adapter")]
+    medium: Option<Medium>,
 }
 
 impl Connections {
-    /// Waits until this server hears the others in each namespace that exists now. Without this call clients
-    /// and events are served at once, and events of other servers may be missed in the first moments.
+    /// Those of an emitter.
+    pub(crate) fn of_emitter(publisher: Publisher) -> Self {
+        Self {
+            publisher,
+            #[cfg(feature = "adapter")]
+            medium: None,
+        }
+    }
+
+    /// Those of an adapter.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn of_adapter(medium: &Medium) -> Self {
+        Self { publisher: medium.publisher().clone(), medium: Some(medium.clone()) }
+    }
+
+    /// Waits until this server hears the others in each namespace that exists now; of an emitter, until it is connected.
+    /// Without this call clients and events are served at once, and events of other servers may be missed in the first
+    /// moments.
     pub async fn ready(&self) {
-        self.medium.ready().await;
+        #[cfg(feature = "adapter")]
+        if let Some(medium) = &self.medium {
+            return medium.ready().await;
+        }
+        self.publisher.connected().await;
     }
 
     /// Waits until the messages that are queued have been sent, or have failed.
     pub async fn flush(&self) {
-        self.medium.flush().await;
+        self.publisher.flush().await;
     }
 
-    /// Whether Redis is reached, and this server hears. An emitter never hears: for it, only
-    /// [`Down`](Health::Down) has a meaning.
+    /// Whether Redis is reached, and a server hears. An emitter need not hear.
     pub fn health(&self) -> watch::Receiver<Health> {
-        self.medium.health()
+        self.publisher.health()
     }
 
     /// Counters of messages, and the current load.
     pub fn stats(&self) -> Stats {
-        self.medium.stats()
+        #[cfg(feature = "adapter")]
+        if let Some(medium) = &self.medium {
+            return medium.stats();
+        }
+        self.publisher.stats(0)
     }
 }
 

@@ -32,10 +32,6 @@
 //! `adapter` (default): the adapters. `tls`: `rediss://`. `tracing`: log events.
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(
-    not(feature = "adapter"),
-    allow(dead_code, unused_imports, reason = "the emitters use a part of the connections")
-)]
 
 mod channel_rule;
 #[cfg(feature = "adapter")]
@@ -46,7 +42,9 @@ mod emitter;
 mod error;
 #[cfg(feature = "adapter")]
 mod link;
+#[cfg(feature = "adapter")]
 mod medium;
+mod publisher;
 #[cfg(feature = "adapter")]
 mod python;
 mod settings;

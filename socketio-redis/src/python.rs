@@ -8,7 +8,7 @@ use socketio_cluster::python::decode;
 use socketio_cluster::{DecodeError, EMITTER, Limits, NodeId};
 use socketio_server::cluster::ClusterInbox;
 
-use crate::driver::{Topic, TopicKind};
+use crate::driver::listening::{Topic, TopicKind};
 use crate::link::{Receiver, receive};
 use crate::medium::Medium;
 use crate::medium::mailbox::{Arrival, Mailbox};

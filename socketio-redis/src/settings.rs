@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use redis::{Client, IntoConnectionInfo, ProtocolVersion};
 
-use crate::driver::TopicKind;
-use crate::driver::redis::Single;
+#[cfg(feature = "adapter")]
+use crate::driver::listening::TopicKind;
+use crate::driver::redis::{Profile, Single};
 use crate::error::SettingsError;
-use crate::medium::{Medium, Tuning, probe_topic};
+#[cfg(feature = "adapter")]
+use crate::medium::{Medium, probe_topic};
+use crate::publisher::{Publisher, Tuning};
 
 /// Settings of the connections to Redis, for an adapter or an emitter. Each of these opens connections of its
 /// own: one for commands, and an adapter one for its subscriptions.
@@ -48,15 +51,7 @@ impl Redis {
         // With RESP3 messages and replies are told apart.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(info.set_redis_settings(settings)).map_err(wrong)?;
-        let tuning = Tuning {
-            max_queued_bytes: 16 << 20,
-            max_received_bytes: 64 << 20,
-            timeout: Duration::from_secs(5),
-            probe_interval: Duration::from_secs(3),
-            min_delay: Duration::from_millis(100),
-            max_delay: Duration::from_secs(2),
-        };
-        Ok(Self { client, name: "socketio".to_owned(), tuning })
+        Ok(Self { client, name: "socketio".to_owned(), tuning: Tuning::default() })
     }
 
     /// Name of the connections, which `CLIENT LIST` shows, followed by `:publish` or `:subscribe`.
@@ -129,12 +124,20 @@ impl Redis {
         Ok(self)
     }
 
-    /// Opens the connections: with subscriptions of this kind, or for commands only.
-    pub(crate) fn connect(&self, subscriptions: Option<(&str, TopicKind)>) -> Medium {
-        let driver =
-            Single { client: self.client.clone(), name: self.name.clone(), timeout: self.tuning.timeout };
-        let probe = subscriptions.map(|(prefix, kind)| probe_topic(prefix, kind));
-        Medium::start(driver, self.tuning.clone(), probe)
+    /// Opens the connection for commands.
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher::start(self.driver(), self.tuning.clone(), false)
+    }
+
+    /// Opens the connections of an adapter with subscriptions of this kind.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn medium(&self, prefix: &str, kind: TopicKind) -> Medium {
+        Medium::start(self.driver(), self.tuning.clone(), probe_topic(prefix, kind))
+    }
+
+    fn driver(&self) -> Single {
+        let profile = Profile { name: self.name.clone(), timeout: self.tuning.timeout };
+        Single { client: self.client.clone(), profile }
     }
 }
 

@@ -3,6 +3,7 @@
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "the functions are empty"))]
 
 use std::fmt::Display;
+#[cfg(feature = "adapter")]
 use std::time::Duration;
 
 /// A connection is open.
@@ -30,18 +31,21 @@ pub(crate) fn refused(reason: &str) {
 }
 
 /// Redis has refused a subscription.
+#[cfg(feature = "adapter")]
 pub(crate) fn subscription_refused() {
     #[cfg(feature = "tracing")]
     tracing::warn!("Redis has refused a subscription");
 }
 
 /// This node may have missed messages.
+#[cfg(feature = "adapter")]
 pub(crate) fn gap(lasted: Duration) {
     #[cfg(feature = "tracing")]
     tracing::warn!(seconds = lasted.as_secs_f64(), "messages of other nodes may have been missed");
 }
 
 /// Received messages were dropped.
+#[cfg(feature = "adapter")]
 pub(crate) fn overflow(lost: u64) {
     #[cfg(feature = "tracing")]
     tracing::warn!(lost, "received messages were dropped, since too many waited");

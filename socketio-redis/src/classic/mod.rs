@@ -1,6 +1,6 @@
 //! The adapter with classic pub/sub: the format of the official `@socket.io/redis-adapter`.
 
-mod link;
+mod node;
 mod received;
 
 use std::fmt;
@@ -11,10 +11,11 @@ use socketio_cluster::classic::Channels;
 use socketio_parser::Parser;
 use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
-use self::link::ClassicLink;
+use self::node::ClassicNode;
 use crate::connections::Connections;
-use crate::driver::{Topic, TopicKind};
+use crate::driver::listening::{Topic, TopicKind};
 use crate::error::PublishError;
+use crate::medium::Medium;
 use crate::python::PythonChannel;
 use crate::settings::Redis;
 
@@ -38,6 +39,7 @@ use crate::settings::Redis;
 /// ```
 #[derive(Clone)]
 pub struct ClassicAdapter {
+    medium: Medium,
     connections: Connections,
     options: Arc<Options>,
     python: Option<Arc<PythonChannel>>,
@@ -88,7 +90,7 @@ impl ClassicAdapter {
     /// The number of servers that have this namespace, this one included (`serverCount`).
     pub async fn server_count(&self, namespace: &str) -> Result<usize, PublishError> {
         let topic = Topic::new(TopicKind::Channel, Channels::new(&self.options.key, namespace).requests());
-        let (count, is_counted) = self.connections.medium.subscribers_of(&topic).await?;
+        let (count, is_counted) = self.medium.subscribers_of(&topic).await?;
         Ok(count + usize::from(!is_counted))
     }
 }
@@ -146,10 +148,11 @@ impl ClassicBuilder {
 
     /// Opens the connections. It must be called within a runtime of tokio.
     pub fn build(self) -> ClassicAdapter {
-        let medium = self.redis.connect(Some((&self.options.key, TopicKind::Channel)));
+        let medium = self.redis.medium(&self.options.key, TopicKind::Channel);
         let python = self.options.python_channel.as_deref();
         let python = python.map(|channel| Arc::new(PythonChannel::start(&medium, channel)));
-        ClassicAdapter { connections: Connections { medium }, options: Arc::new(self.options), python }
+        let connections = Connections::of_adapter(&medium);
+        ClassicAdapter { medium, connections, options: Arc::new(self.options), python }
     }
 }
 
@@ -158,7 +161,7 @@ impl Adapter for ClassicAdapter {
         if let Some(python) = &self.python {
             python.add(&inbox);
         }
-        Arc::new(ClassicLink::open(&self.connections.medium, &self.options, inbox))
+        Arc::new(ClassicNode::open(&self.medium, &self.options, inbox))
     }
 }
 

@@ -13,6 +13,7 @@ use self::format::Format;
 pub use self::format::{ClassicEmitter, ShardedEmitter, StreamsEmitter};
 use crate::connections::Connections;
 use crate::error::PublishError;
+use crate::publisher::Publisher;
 use crate::settings::Redis;
 
 /// Emits to the clients of a cluster, and to its servers, without being one of them.
@@ -40,6 +41,7 @@ pub struct Emitter {
 }
 
 struct Shared {
+    publisher: Publisher,
     connections: Connections,
     format: Format,
 }
@@ -61,9 +63,10 @@ impl Emitter {
     }
 
     fn new(redis: &Redis, format: Format) -> Self {
-        let connections = Connections { medium: redis.connect(None) };
+        let publisher = redis.publisher();
+        let connections = Connections::of_emitter(publisher.clone());
         Self {
-            shared: Arc::new(Shared { connections, format }),
+            shared: Arc::new(Shared { publisher, connections, format }),
             namespace: "/".into(),
             target: Target::default(),
             flags: Flags::default(),
@@ -166,7 +169,7 @@ impl Emitter {
 
     fn send(&self, message: &Message) -> Result<(), PublishError> {
         let command = self.shared.format.command(&self.namespace, message)?;
-        self.shared.connections.medium.push(command)
+        self.shared.publisher.push(command)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::driver::TopicKind;
+use crate::driver::listening::TopicKind;
 use engineio::sync::Mutex;
 
 /// Memory of a waiting message beside its bytes.
@@ -54,7 +54,6 @@ impl Load {
     }
 
     /// Whether less than half of the bound is taken.
-    #[cfg(feature = "adapter")]
     pub(super) fn has_space(&self) -> bool {
         self.bytes() < self.max_bytes / 2
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::stats::count;
+use super::router::Router;
 use super::{Gap, Shared};
-use crate::driver::{Command, Subscriptions, Topic, TopicKind};
+use crate::driver::Command;
+use crate::driver::listening::{Request, Sink, Subscriptions, Topic, TopicKind};
+use crate::publisher::stats::count;
 use crate::trace;
 
 /// Maximum number of subscriptions that are changed together.
@@ -17,10 +19,11 @@ const REFUSED_DELAY: Duration = Duration::from_secs(1);
 
 /// Opens a connection, and keeps its subscriptions as the router wants them.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let tuning = &shared.tuning;
+    let tuning = &shared.publisher.tuning;
     let mut backoff = shared.backoff();
-    while !shared.is_stopped() {
-        let open = shared.driver.subscriptions(Arc::clone(&shared.router));
+    while !shared.publisher.is_stopped() {
+        let sink: Arc<dyn Sink> = Arc::<Router>::clone(&shared.router);
+        let open = shared.driver().subscriptions(sink);
         let opened = tokio::select! {
             opened = tokio::time::timeout(tuning.timeout, open) => opened,
             () = shared.stopped() => return,
@@ -28,14 +31,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
         match opened {
             Ok(Ok(mut connection)) => {
                 backoff.connected();
-                count(&shared.counters.connections, 1);
+                count(&shared.publisher.counters.connections, 1);
                 trace::connected("subscriptions");
                 let reason = tokio::select! {
                     reason = follow(&shared, &mut *connection) => reason,
                     () = shared.stopped() => return,
                 };
                 drop(connection);
-                shared.monitor.subscriptions(false);
+                shared.publisher.monitor.subscriptions(false);
                 shared.router.disconnected();
                 trace::disconnected("subscriptions", &reason);
             }
@@ -54,7 +57,7 @@ async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
     loop {
         let changes = shared.router.changes(BATCH);
         if changes.is_empty() {
-            shared.monitor.subscriptions(true);
+            shared.publisher.monitor.subscriptions(true);
             tokio::select! {
                 () = shared.router.changed.notified() => {}
                 () = connection.lost() => return "the connection was closed".to_owned(),
@@ -62,7 +65,7 @@ async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
             }
             continue;
         }
-        match tokio::time::timeout(shared.tuning.timeout, connection.change(&changes)).await {
+        match tokio::time::timeout(shared.timeout(), connection.change(&changes)).await {
             Ok(Ok(accepted)) => {
                 let refused = accepted.len() < changes.len() || accepted.contains(&false);
                 shared.router.confirm(changes, &accepted);
@@ -80,8 +83,8 @@ async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
 /// Publishes a message to this node itself, again and again, and has the connection of the subscriptions
 /// replaced when they do not arrive.
 pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
-    let interval = shared.tuning.probe_interval.max(Duration::from_millis(1));
-    let mut health = shared.monitor.health();
+    let interval = shared.publisher.tuning.probe_interval.max(Duration::from_millis(1));
+    let mut health = shared.publisher.monitor.health();
     let mut ticks = tokio::time::interval(interval / 4);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for tick in 0u64.. {
@@ -95,10 +98,10 @@ pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
             }
             changed = health.changed() => if changed.is_err() { return },
         }
-        if tick % 4 == 0 && shared.monitor.can_send() {
+        if tick % 4 == 0 && shared.publisher.monitor.can_send() {
             publish(&shared, &topic);
         }
-        if shared.monitor.is_silent() {
+        if shared.publisher.monitor.is_silent() {
             shared.replace.notify_one();
         }
     }
@@ -107,7 +110,8 @@ pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
 /// A probe is no message, so it is not counted.
 fn publish(shared: &Shared, topic: &Topic) {
     let sharded = topic.kind == TopicKind::Shard;
-    shared.queue.push_probe(Command::Probe { channel: topic.name.to_string(), sharded });
+    let probe = Request::Probe { channel: topic.name.to_string(), sharded };
+    shared.publisher.queue.push_probe(Command::Request(probe));
 }
 
 /// Receives the probes, and passes on what the router has dropped.
@@ -119,13 +123,13 @@ pub(super) async fn listen(shared: Arc<Shared>, topic: Topic) {
         tokio::select! {
             arrival = mailbox.next() => {
                 if arrival.is_none() { return }
-                if let Some(lasted) = shared.monitor.heard() {
+                if let Some(lasted) = shared.publisher.monitor.heard() {
                     trace::gap(lasted);
                     shared.gap(Gap { lasted, lost: None });
                 }
             }
             () = shared.router.overflowed() => {
-                let dropped = shared.counters.dropped.load(Ordering::Relaxed);
+                let dropped = shared.publisher.counters.dropped.load(Ordering::Relaxed);
                 let lost = dropped - std::mem::replace(&mut known, dropped);
                 trace::overflow(lost);
                 shared.gap(Gap { lasted: Duration::ZERO, lost: Some(lost) });

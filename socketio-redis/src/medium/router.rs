@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::mailbox::{Arrival, Load, Mailbox};
-use super::stats::{Counters, count};
-use crate::driver::{Change, Topic, TopicKind};
+use crate::driver::listening::{Change, Sink, Topic, TopicKind};
+use crate::publisher::stats::{Counters, count};
 use engineio::sync::Mutex;
 
 /// Subscriptions with their mailboxes. The set of subscriptions is what the connection should have; the
@@ -92,7 +92,6 @@ impl Router {
     }
 
     /// Whether there is space for further messages, for a reader that can wait.
-    #[cfg(feature = "adapter")]
     pub(crate) fn has_space(&self) -> bool {
         self.load.has_space()
     }
@@ -191,30 +190,7 @@ impl Router {
         routes.dirty = routes.wanted().collect();
     }
 
-    /// The server has ended a subscription, as when the slot of a sharded channel moves.
-    pub(crate) fn unsubscribed(&self, kind: TopicKind, name: &[u8]) {
-        let Ok(name) = std::str::from_utf8(name) else { return };
-        let topic = Topic::new(kind, name);
-        let mut routes = self.routes.lock();
-        if routes.is_wanted(&topic) && routes.confirmed.remove(&topic) {
-            routes.dirty.insert(topic);
-            drop(routes);
-            self.changed.notify_one();
-        }
-    }
-
-    /// A message has arrived.
-    pub(crate) fn arrived(&self, kind: TopicKind, topic: &[u8], channel: Bytes, payload: Bytes) {
-        count(&self.counters.received, 1);
-        // Our topics are text.
-        let Ok(name) = std::str::from_utf8(topic) else { return };
-        let mailbox = self.routes.lock().of(kind).get(name).cloned();
-        let Some(mailbox) = mailbox else { return };
-        self.push(&mailbox, Arrival { kind: Some(kind), channel, payload, fields: Vec::new() });
-    }
-
     /// An entry of a stream has arrived, for this mailbox if there is one.
-    #[cfg(feature = "adapter")]
     pub(crate) fn entry_arrived(&self, mailbox: Option<&Mailbox>, id: String, fields: Vec<(Bytes, Bytes)>) {
         count(&self.counters.received, 1);
         if let Some(mailbox) = mailbox {
@@ -226,6 +202,28 @@ impl Router {
         if !mailbox.push(arrival) {
             count(&self.counters.dropped, 1);
             self.overflow.notify_one();
+        }
+    }
+}
+
+impl Sink for Router {
+    fn arrived(&self, kind: TopicKind, topic: &[u8], channel: Bytes, payload: Bytes) {
+        count(&self.counters.received, 1);
+        // Our topics are text.
+        let Ok(name) = std::str::from_utf8(topic) else { return };
+        let mailbox = self.routes.lock().of(kind).get(name).cloned();
+        let Some(mailbox) = mailbox else { return };
+        self.push(&mailbox, Arrival { kind: Some(kind), channel, payload, fields: Vec::new() });
+    }
+
+    fn unsubscribed(&self, kind: TopicKind, name: &[u8]) {
+        let Ok(name) = std::str::from_utf8(name) else { return };
+        let topic = Topic::new(kind, name);
+        let mut routes = self.routes.lock();
+        if routes.is_wanted(&topic) && routes.confirmed.remove(&topic) {
+            routes.dirty.insert(topic);
+            drop(routes);
+            self.changed.notify_one();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The adapter with sharded pub/sub: the format of the official sharded adapter.
 
-mod link;
+mod node;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use socketio_cluster::cluster::Channels;
 use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
-use self::link::ShardedLink;
+use self::node::ShardedNode;
 use crate::channel_rule::SubscriptionMode;
 use crate::connections::Connections;
-use crate::driver::{Topic, TopicKind};
+use crate::driver::listening::{Topic, TopicKind};
 use crate::error::PublishError;
+use crate::medium::Medium;
 use crate::settings::Redis;
 
 /// Adapter for clusters of servers with the official sharded adapter (`createShardedAdapter`). Redis 7 is
@@ -37,6 +38,7 @@ use crate::settings::Redis;
 /// ```
 #[derive(Clone)]
 pub struct ShardedAdapter {
+    medium: Medium,
     connections: Connections,
     options: Arc<Options>,
 }
@@ -83,7 +85,7 @@ impl ShardedAdapter {
     pub async fn server_count(&self, namespace: &str) -> Result<usize, PublishError> {
         let topic =
             Topic::new(TopicKind::Shard, Channels::new(&self.options.channel_prefix, namespace).public());
-        let (count, is_counted) = self.connections.medium.subscribers_of(&topic).await?;
+        let (count, is_counted) = self.medium.subscribers_of(&topic).await?;
         Ok(count + usize::from(!is_counted))
     }
 }
@@ -114,14 +116,15 @@ impl ShardedBuilder {
 
     /// Opens the connections. It must be called within a runtime of tokio.
     pub fn build(self) -> ShardedAdapter {
-        let medium = self.redis.connect(Some((&self.options.channel_prefix, TopicKind::Shard)));
-        ShardedAdapter { connections: Connections { medium }, options: Arc::new(self.options) }
+        let medium = self.redis.medium(&self.options.channel_prefix, TopicKind::Shard);
+        let connections = Connections::of_adapter(&medium);
+        ShardedAdapter { medium, connections, options: Arc::new(self.options) }
     }
 }
 
 impl Adapter for ShardedAdapter {
     fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
-        Arc::new(ShardedLink::open(&self.connections.medium, &self.options, inbox))
+        Arc::new(ShardedNode::open(&self.medium, &self.options, inbox))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The adapter with Redis Streams: the format of the official `@socket.io/redis-streams-adapter`.
 
-mod link;
 mod node;
 mod reader;
+mod received;
 mod scripts;
 mod sessions;
 
@@ -13,11 +13,12 @@ use std::time::Duration;
 use socketio_cluster::cluster::Channels;
 use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
 
-use self::link::StreamsLink;
+use self::node::StreamsNode;
 use self::reader::Streams;
 use crate::connections::Connections;
-use crate::driver::{Topic, TopicKind};
+use crate::driver::listening::{Topic, TopicKind};
 use crate::error::PublishError;
+use crate::medium::Medium;
 use crate::settings::Redis;
 
 /// Adapter for clusters of servers with the official `@socket.io/redis-streams-adapter`: events are entries
@@ -46,6 +47,7 @@ use crate::settings::Redis;
 /// ```
 #[derive(Clone)]
 pub struct StreamsAdapter {
+    medium: Medium,
     connections: Connections,
     options: Arc<Options>,
     streams: Arc<Streams>,
@@ -115,7 +117,7 @@ impl StreamsAdapter {
     pub async fn server_count(&self, namespace: &str) -> Result<usize, PublishError> {
         let channels = Channels::new(&self.options.channel_prefix, namespace);
         let topic = Topic::new(self.options.kind(), channels.public());
-        let (count, is_counted) = self.connections.medium.subscribers_of(&topic).await?;
+        let (count, is_counted) = self.medium.subscribers_of(&topic).await?;
         Ok(count + usize::from(!is_counted))
     }
 }
@@ -211,16 +213,17 @@ impl StreamsBuilder {
 
     /// Opens the connections. It must be called within a runtime of tokio.
     pub fn build(self) -> StreamsAdapter {
-        let medium = self.redis.connect(Some((&self.options.channel_prefix, self.options.kind())));
+        let medium = self.redis.medium(&self.options.channel_prefix, self.options.kind());
         let options = Arc::new(self.options);
         let streams = Streams::start(&medium, &options);
-        StreamsAdapter { connections: Connections { medium }, options, streams }
+        let connections = Connections::of_adapter(&medium);
+        StreamsAdapter { medium, connections, options, streams }
     }
 }
 
 impl Adapter for StreamsAdapter {
     fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
-        Arc::new(StreamsLink::open(&self.connections.medium, &self.options, &self.streams, inbox))
+        Arc::new(StreamsNode::open(&self.medium, &self.options, &self.streams, inbox))
     }
 }
 

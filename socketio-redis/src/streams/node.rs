@@ -1,54 +1,57 @@
 //! A node in one namespace: what it publishes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use socketio_cluster::cluster::{Channels, encode_msgpack};
-use socketio_cluster::streams::{encode_entry, is_ephemeral};
-use socketio_cluster::{Limits, Message, NodeId, Sender, Target};
-use socketio_server::cluster::EchoId;
+use socketio_cluster::streams::{encode_entry, is_ephemeral, stream_name};
+use socketio_cluster::{Message, NodeId, Sender, Target};
+use socketio_server::cluster::{ClusterInbox, EchoId, SessionStore};
 
 use super::Options;
-use crate::driver::{Command, Topic};
+use super::reader::Streams;
+use super::sessions::Sessions;
+use crate::driver::Command;
+use crate::driver::listening::Topic;
 use crate::error::PublishError;
+use crate::link::{Format, Link, Member};
 use crate::medium::Medium;
 
 /// The field of an entry by which its node recognizes the operation.
 pub(super) const ECHO: &str = "echo";
 
-/// State of the node in one namespace, shared by its link, its receiver and its store of sessions.
+/// State of the node in one namespace, shared by its link and its store of sessions.
 pub(super) struct StreamsNode {
-    pub(super) medium: Medium,
+    pub(super) member: Member,
     pub(super) options: Arc<Options>,
-    pub(super) channels: Channels,
+    streams: Arc<Streams>,
+    channels: Channels,
     pub(super) stream: String,
-    /// Whether this node reads the stream: see [`stream_name`](socketio_cluster::streams::stream_name).
-    pub(super) is_read: bool,
-    pub(super) namespace: Arc<str>,
-    pub(super) id: NodeId,
-    pub(super) public: Topic,
-    pub(super) limits: Limits,
+    /// Whether this node reads the stream: see [`stream_name`].
+    is_read: bool,
 }
 
 impl StreamsNode {
-    pub(super) fn publish(&self, message: &Message) -> Result<(), PublishError> {
-        // Redis counts the nodes.
-        if matches!(message, Message::InitialHeartbeat | Message::Heartbeat | Message::Close) {
-            return Ok(());
-        }
-        if is_ephemeral(message) {
-            return self.send(self.channels.public().to_owned(), message);
-        }
-        self.medium.push(self.append(message, None)?)
-    }
-
-    /// Publishes an entry that this node applies when it reads it.
-    pub(super) async fn publish_echoed(&self, message: &Message, echo: EchoId) -> Result<(), PublishError> {
-        self.medium.push_confirmed(self.append(message, Some(echo))?).await
+    /// Opens the link of a namespace.
+    pub(super) fn open(
+        medium: &Medium,
+        options: &Arc<Options>,
+        streams: &Arc<Streams>,
+        inbox: ClusterInbox,
+    ) -> Link<Self> {
+        let channels = Channels::new(&options.channel_prefix, inbox.namespace());
+        let public = Topic::new(options.kind(), channels.public());
+        let own = Topic::new(options.kind(), &channels.node(inbox.node()));
+        let stream = stream_name(&options.stream_name, options.stream_count, inbox.namespace());
+        let member = Member::new(medium, inbox, public.clone());
+        let is_read = streams.add(&stream, &member.mailbox, &member.inbox);
+        let (options, streams) = (Arc::clone(options), Arc::clone(streams));
+        Link::open(Self { member, options, streams, channels, stream, is_read }, [public, own])
     }
 
     fn append(&self, message: &Message, echo: Option<EchoId>) -> Result<Command, PublishError> {
-        self.append_as(Sender::Node(&self.id), message, echo)
+        self.append_as(Sender::Node(&self.member.id), message, echo)
     }
 
     fn append_as(
@@ -58,7 +61,8 @@ impl StreamsNode {
         echo: Option<EchoId>,
     ) -> Result<Command, PublishError> {
         let only_plaintext = self.options.only_plaintext;
-        let entry = encode_entry(sender, &self.namespace, message, only_plaintext, &self.limits)?;
+        let entry =
+            encode_entry(sender, &self.member.namespace, message, only_plaintext, &self.member.limits)?;
         let fields = entry.fields().map(|(name, value)| (name, Bytes::copy_from_slice(value.as_bytes())));
         // Official nodes ignore further fields.
         let echo = echo.map(|echo| (ECHO, echo.to_string().into()));
@@ -71,16 +75,54 @@ impl StreamsNode {
         let target = Target { rooms: vec![sid.into()], except: Vec::new() };
         let message = Message::DisconnectSockets { target, close: false };
         // A node ignores its own messages without an echo.
-        self.medium.push(self.append_as(Sender::Emitter, &message, None)?)
+        self.member.medium.push(self.append_as(Sender::Emitter, &message, None)?)
     }
 
-    pub(super) fn send(&self, channel: String, message: &Message) -> Result<(), PublishError> {
-        let payload = encode_msgpack(Sender::Node(&self.id), &self.namespace, message, &self.limits)?;
-        self.medium.publish(channel, payload, self.options.use_sharded_pub_sub)
+    fn send(&self, channel: String, message: &Message) -> Result<(), PublishError> {
+        let payload = encode_msgpack(
+            Sender::Node(&self.member.id),
+            &self.member.namespace,
+            message,
+            &self.member.limits,
+        )?;
+        self.member.medium.publish(channel, payload, self.options.use_sharded_pub_sub)
+    }
+}
+
+impl Format for StreamsNode {
+    fn member(&self) -> &Member {
+        &self.member
     }
 
-    pub(super) async fn count_others(&self) -> Result<usize, PublishError> {
-        let (count, is_counted) = self.medium.subscribers_of(&self.public).await?;
-        Ok(count.saturating_sub(usize::from(is_counted)))
+    fn requests_timeout(&self) -> Duration {
+        self.options.requests_timeout
+    }
+
+    fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        if is_ephemeral(message) {
+            return self.send(self.channels.public().to_owned(), message);
+        }
+        self.member.medium.push(self.append(message, None)?)
+    }
+
+    fn respond(&self, to: &NodeId, message: &Message) -> Result<(), PublishError> {
+        self.send(self.channels.node(to), message)
+    }
+
+    fn echoes(&self, message: &Message) -> bool {
+        self.is_read && !is_ephemeral(message)
+    }
+
+    /// Publishes an entry that this node applies when it reads it.
+    async fn publish_echoed(&self, message: &Message, echo: EchoId) -> Result<(), PublishError> {
+        self.member.medium.push_confirmed(self.append(message, Some(echo))?).await
+    }
+
+    fn sessions(self: Arc<Self>) -> Option<Arc<dyn SessionStore>> {
+        self.is_read.then(|| Arc::new(Sessions(self)) as _)
+    }
+
+    fn left(&self) {
+        self.streams.remove(&self.member.namespace, &self.member.mailbox);
     }
 }

@@ -11,7 +11,7 @@ use socketio_cluster::streams::EntryId;
 use socketio_server::cluster::ClusterInbox;
 
 use super::Options;
-use crate::driver::{Entries, Entry};
+use crate::driver::listening::{Entries, Entry};
 use crate::medium::mailbox::Mailbox;
 use crate::medium::{Gap, Medium, Shared};
 
@@ -133,7 +133,7 @@ async fn read(
     last: &mut Option<String>,
     connected: impl FnOnce(),
 ) -> String {
-    let opening = tokio::time::timeout(shared.timeout(), shared.driver().entries(options.block_time));
+    let opening = tokio::time::timeout(shared.timeout(), shared.driver().entries(stream, options.block_time));
     let mut connection = match opening.await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return error.to_string(),

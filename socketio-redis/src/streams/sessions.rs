@@ -14,7 +14,8 @@ use socketio_server::cluster::{
 use super::node::StreamsNode;
 use super::reader::offset;
 use super::scripts::{FORGET, LIVE, PERSIST, TAKE, WRITE_AHEAD};
-use crate::driver::{Command, Entry, Reply};
+use crate::driver::listening::{Entry, Request};
+use crate::driver::{Command, Reply};
 use crate::error::PublishError;
 use crate::link::adapter_error;
 
@@ -67,9 +68,9 @@ impl SessionStore for Sessions {
 
     fn forget(&self, pid: &str, lease: Lease) {
         let [_, live] = self.keys(pid);
-        let forget = Command::Script { script: FORGET, keys: vec![live], args: vec![self.owner(lease)] };
+        let forget = Request::Script { script: FORGET, keys: vec![live], args: vec![self.owner(lease)] };
         // The key expires in any case.
-        let _ = self.0.medium.push(forget);
+        let _ = self.0.member.medium.push(Command::Request(forget));
     }
 
     fn restore<'a>(
@@ -105,7 +106,7 @@ impl Sessions {
 
     /// The holder of a session.
     fn owner(&self, lease: Lease) -> Bytes {
-        format!("{}:{}", self.0.id, lease.number()).into()
+        format!("{}:{}", self.0.member.id, lease.number()).into()
     }
 
     fn write(
@@ -117,18 +118,18 @@ impl Sessions {
         keep_for: Duration,
     ) -> Result<(), PublishError> {
         let StoredSession { sid, pid, rooms, data } = session;
-        let namespace = Some(self.0.namespace.to_string());
-        let value = Session { sid, pid, rooms, data, namespace }.encode(&self.0.limits)?;
+        let namespace = Some(self.0.member.namespace.to_string());
+        let value = Session { sid, pid, rooms, data, namespace }.encode(&self.0.member.limits)?;
         let args = vec![self.owner(lease), value.into(), milliseconds(keep_for)];
-        self.0.medium.push(Command::Script { script, keys, args })
+        self.0.member.medium.push(Command::Request(Request::Script { script, keys, args }))
     }
 
     /// Takes a session out of the store, so that it is recovered once. The socket of a session that was written ahead is
     /// disconnected.
     async fn take(&self, pid: &str, lease: Lease) -> Result<Session, NotRecovered> {
         let args = vec![self.owner(lease), milliseconds(TAKEN)];
-        let take = Command::Script { script: TAKE, keys: self.keys(pid).into(), args };
-        let value = match self.0.medium.request(take).await {
+        let take = Request::Script { script: TAKE, keys: self.keys(pid).into(), args };
+        let value = match self.0.member.medium.request(take).await {
             Ok(Reply::Text(value)) => value,
             Ok(Reply::Nothing) => return Err(NotRecovered::UnknownSession),
             Ok(_) | Err(_) => return Err(NotRecovered::Unavailable),
@@ -137,11 +138,11 @@ impl Sessions {
             Some(value) => (true, value),
             None => (false, value.as_str()),
         };
-        let session = Session::decode(value.as_bytes(), &self.0.limits);
+        let session = Session::decode(value.as_bytes(), &self.0.member.limits);
         // A session of another namespace may have passed other middlewares.
         let is_ours = |session: &Session| {
             let namespace = session.namespace.as_deref();
-            session.pid == pid && namespace.is_none_or(|namespace| *namespace == *self.0.namespace)
+            session.pid == pid && namespace.is_none_or(|namespace| *namespace == *self.0.member.namespace)
         };
         let session = session.ok().filter(is_ours).ok_or(NotRecovered::UnknownSession)?;
         if is_live {
@@ -158,8 +159,8 @@ impl Sessions {
         // Entries are trimmed in blocks, so that a stream is longer than its limit.
         let most = self.0.options.max_len.saturating_mul(2).saturating_add(1000);
         loop {
-            let range = Command::Range { stream: self.0.stream.clone(), from: from.to_string(), count };
-            let entries = match self.0.medium.request(range).await {
+            let range = Request::Range { stream: self.0.stream.clone(), from: from.to_string(), count };
+            let entries = match self.0.member.medium.request(range).await {
                 Ok(Reply::Entries(entries)) => entries,
                 // An empty reply has no form of its own.
                 Ok(Reply::Nothing) => Vec::new(),
@@ -190,7 +191,7 @@ impl Sessions {
     /// Adds an entry, if it is of this namespace and an event for the client that the client has not seen.
     fn examine(&self, entry: Entry, is_seen: bool, rooms: &[Room], missed: &mut Missed) {
         let namespace = entry.fields.iter().find(|(name, _)| &name[..] == b"nsp").map(|(_, value)| value);
-        if namespace.is_none_or(|namespace| *namespace != self.0.namespace.as_bytes()) {
+        if namespace.is_none_or(|namespace| *namespace != self.0.member.namespace.as_bytes()) {
             return;
         }
         let Some(offset) = offset(entry.id.as_bytes()) else { return };
@@ -199,7 +200,7 @@ impl Sessions {
             return;
         }
         let bytes: usize = entry.fields.iter().map(|(_, value)| value.len()).sum();
-        let event = decode_entry_if(entry.fields, &self.0.limits, |head| {
+        let event = decode_entry_if(entry.fields, &self.0.member.limits, |head| {
             let is_for_client = head.target.is_some_and(|target| target.matches(rooms));
             head.kind == 3 && !head.is_request && is_for_client
         });

@@ -1,0 +1,110 @@
+//! Subscriptions and streams on a connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
+
+use super::connection::Connected;
+use super::wire::to_entries;
+use crate::driver::listening::{Bounds, Change, Entries, Entry, Sink, Subscriptions, TopicKind};
+use crate::driver::{BoxFuture, DriverError};
+
+impl Subscriptions for Connected {
+    fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, DriverError>> {
+        Box::pin(async move {
+            // One command for each topic: a command with several has as many replies.
+            let mut pipeline = Pipeline::with_capacity(changes.len());
+            for change in changes {
+                let name = match (change.topic.kind, change.subscribe) {
+                    (TopicKind::Channel, true) => "SUBSCRIBE",
+                    (TopicKind::Channel, false) => "UNSUBSCRIBE",
+                    (TopicKind::Pattern, true) => "PSUBSCRIBE",
+                    (TopicKind::Pattern, false) => "PUNSUBSCRIBE",
+                    (TopicKind::Shard, true) => "SSUBSCRIBE",
+                    (TopicKind::Shard, false) => "SUNSUBSCRIBE",
+                };
+                let mut command = Cmd::new();
+                command.arg(name).arg(change.topic.name.as_bytes());
+                pipeline.add_command(command);
+            }
+            let values = self.pipelined(&pipeline).await?;
+            Ok(values.iter().map(|value| !matches!(value, Value::ServerError(_))).collect())
+        })
+    }
+
+    fn lost(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.ended())
+    }
+}
+
+/// A connection that reads a stream.
+pub(crate) struct Reading {
+    pub(crate) connected: Connected,
+    pub(crate) block: Duration,
+}
+
+impl Entries for Reading {
+    fn bounds<'a>(&'a mut self, stream: &'a str) -> BoxFuture<'a, Result<Bounds, DriverError>> {
+        Box::pin(async move {
+            let mut ids = Vec::new();
+            for (command, from, to) in [("XRANGE", "-", "+"), ("XREVRANGE", "+", "-")] {
+                let mut cmd = Cmd::new();
+                cmd.arg(command).arg(stream).arg(from).arg(to).arg("COUNT").arg(1);
+                let value = self.connected.connection.req_packed_command(&cmd).await?;
+                if let Value::ServerError(error) = value {
+                    return Err(DriverError::new(error));
+                }
+                ids.push(to_entries(value).into_iter().next().map(|entry| entry.id));
+            }
+            Ok((ids.swap_remove(0), ids.pop().flatten()))
+        })
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        stream: &'a str,
+        after: &'a str,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, DriverError>> {
+        Box::pin(async move {
+            let mut cmd = Cmd::new();
+            cmd.arg("XREAD").arg("COUNT").arg(count);
+            cmd.arg("BLOCK").arg(self.block.as_millis().max(1) as u64);
+            cmd.arg("STREAMS").arg(stream).arg(after);
+            let value = self.connected.connection.req_packed_command(&cmd).await?;
+            Ok(match value {
+                Value::ServerError(error) => return Err(DriverError::new(error)),
+                // The one stream with its entries.
+                Value::Map(mut map) => map.pop().map(|(_, entries)| to_entries(entries)).unwrap_or_default(),
+                _ => Vec::new(),
+            })
+        })
+    }
+}
+
+/// Passes a message to the sink.
+pub(crate) fn arrived(sink: &dyn Sink, info: PushInfo) {
+    let kind = match info.kind {
+        PushKind::Message => TopicKind::Channel,
+        PushKind::PMessage => TopicKind::Pattern,
+        PushKind::SMessage => TopicKind::Shard,
+        PushKind::SUnsubscribe => {
+            if let Some(Value::BulkString(name)) = info.data.first() {
+                sink.unsubscribed(TopicKind::Shard, name);
+            }
+            return;
+        }
+        _ => return,
+    };
+    let mut parts = info.data.into_iter().filter_map(|part| match part {
+        Value::BulkString(part) => Some(Bytes::from(part)),
+        _ => None,
+    });
+    let Some(topic) = parts.next() else { return };
+    let channel = if kind == TopicKind::Pattern { parts.next() } else { Some(topic.clone()) };
+    if let (Some(channel), Some(payload)) = (channel, parts.next()) {
+        sink.arrived(kind, &topic, channel, payload);
+    }
+}

@@ -1,0 +1,153 @@
+//! Whether a node with subscriptions hears.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Monitor, State};
+
+/// What is known of the subscriptions.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    /// When the subscriptions were confirmed.
+    confirmed: Option<Instant>,
+    hearing: bool,
+    /// The number of streams without a connection.
+    missing_streams: i64,
+    /// Whether messages may have been missed since the node last heard. Before the first contact there is
+    /// nothing to miss.
+    missed: bool,
+    was_connected: bool,
+    /// Silence after which the node is deaf.
+    patience: Duration,
+}
+
+impl Hearing {
+    pub(super) fn new(probe_interval: Duration) -> Self {
+        Self {
+            confirmed: None,
+            hearing: false,
+            missing_streams: 0,
+            missed: false,
+            was_connected: false,
+            // Two probes may be lost before the silence of the third counts.
+            patience: probe_interval * 2 + probe_interval / 3,
+        }
+    }
+
+    /// The connection for commands is open, or lost.
+    pub(super) fn commands(&mut self, open: bool) {
+        // Only a message that comes back proves that the subscriptions are still alive.
+        self.hearing &= open;
+    }
+
+    pub(super) fn hears(&self) -> bool {
+        self.hearing && self.missing_streams <= 0
+    }
+}
+
+impl Monitor {
+    /// Whether commands can be sent.
+    pub(crate) fn can_send(&self) -> bool {
+        self.state.lock().commands.is_some()
+    }
+
+    /// The subscriptions are confirmed, or their connection is lost.
+    pub(crate) fn subscriptions(&self, confirmed: bool) {
+        self.listening(|_, hearing| {
+            if !confirmed {
+                (hearing.confirmed, hearing.hearing, hearing.missed) = (None, false, true);
+            } else if hearing.confirmed.is_none() {
+                hearing.confirmed = Some(Instant::now());
+            }
+            Some(())
+        });
+    }
+
+    /// The number of streams without a connection changes.
+    pub(crate) fn streams(&self, more: i64) {
+        self.listening(|_, hearing| {
+            hearing.missing_streams += more;
+            Some(())
+        });
+    }
+
+    /// The node has heard its own message. Returns for how long it may have missed messages, if that ends
+    /// now.
+    pub(crate) fn heard(&self) -> Option<Duration> {
+        self.listening(|last_heard, hearing| {
+            // A message that was underway when the connection ended.
+            hearing.confirmed?;
+            let silence = last_heard.elapsed();
+            *last_heard = Instant::now();
+            hearing.hearing = true;
+            let missed = std::mem::replace(&mut hearing.missed, false);
+            let known = std::mem::replace(&mut hearing.was_connected, true);
+            (missed && known).then_some(silence)
+        })
+    }
+
+    /// Checks the time. Returns whether the subscriptions have been silent for too long, so that their
+    /// connection should be replaced.
+    pub(crate) fn is_silent(&self) -> bool {
+        let commands = self.state.lock().commands;
+        let silent = self.listening(|last_heard, hearing| {
+            let (commands, confirmed) = commands.zip(hearing.confirmed)?;
+            let silent = commands.max(confirmed).max(*last_heard).elapsed() > hearing.patience;
+            if silent {
+                (hearing.hearing, hearing.missed) = (false, true);
+            }
+            Some(silent)
+        });
+        silent.unwrap_or_default()
+    }
+
+    fn listening<R>(&self, change: impl FnOnce(&mut Instant, &mut Hearing) -> Option<R>) -> Option<R> {
+        self.change(|State { last_heard, hearing, .. }| change(last_heard, hearing.as_mut()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Tuning;
+    use super::super::Health;
+    use super::*;
+
+    /// One that is patient for 7 s.
+    fn monitor() -> Monitor {
+        Monitor::new(&Tuning { probe_interval: Duration::from_secs(3), ..Tuning::default() }, true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_noticed_and_its_end_is_a_gap() {
+        let monitor = monitor();
+        let health = monitor.health();
+        let is = |expected: fn(&Health) -> bool| assert!(expected(&health.borrow()), "{:?}", health.borrow());
+        is(|health| matches!(health, Health::Down { .. }));
+        monitor.commands(true);
+        is(|health| matches!(health, Health::Deaf { .. }));
+        assert_eq!(monitor.heard(), None, "before the subscriptions are confirmed");
+        monitor.subscriptions(true);
+        is(|health| matches!(health, Health::Deaf { .. }));
+        assert_eq!(monitor.heard(), None, "the first contact ends no gap");
+        is(|health| *health == Health::Connected);
+
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert!(!monitor.is_silent());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(monitor.is_silent());
+        is(|health| matches!(health, Health::Deaf { since } if since.elapsed() > Duration::from_secs(7)));
+        monitor.subscriptions(false);
+        assert!(!monitor.is_silent(), "nothing to replace");
+        monitor.subscriptions(true);
+        assert!(!monitor.is_silent(), "the new connection has its time");
+        assert_eq!(monitor.heard(), Some(Duration::from_millis(7001)));
+        is(|health| *health == Health::Connected);
+        monitor.commands(false);
+        is(|health| matches!(health, Health::Down { .. }));
+        monitor.commands(true);
+        is(|health| matches!(health, Health::Deaf { .. }));
+        assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
+        is(|health| *health == Health::Connected);
+    }
+}

@@ -1,0 +1,138 @@
+//! The connection for commands, and what is known of it: all that an emitter needs. It is written by one task, and
+//! opened again when it is lost. Nothing here knows what messages mean.
+
+pub(crate) mod backoff;
+pub(crate) mod health;
+mod queue;
+pub(crate) mod stats;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use self::health::{Health, Monitor};
+use self::queue::{Queue, ReplySender};
+use self::stats::{Counters, Stats, count};
+use crate::driver::{Command, Driver};
+use crate::error::PublishError;
+
+/// Limits and times.
+#[derive(Clone, Debug)]
+pub(crate) struct Tuning {
+    pub(crate) max_queued_bytes: usize,
+    pub(crate) max_received_bytes: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) probe_interval: Duration,
+    pub(crate) min_delay: Duration,
+    pub(crate) max_delay: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            max_queued_bytes: 16 << 20,
+            max_received_bytes: 64 << 20,
+            timeout: Duration::from_secs(5),
+            probe_interval: Duration::from_secs(3),
+            min_delay: Duration::from_millis(100),
+            max_delay: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The connection for commands. It is closed when the last handle is dropped.
+#[derive(Clone)]
+pub(crate) struct Publisher(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What the tasks share.
+pub(crate) struct Shared {
+    pub(crate) driver: Box<dyn Driver>,
+    pub(crate) tuning: Tuning,
+    pub(crate) queue: Queue,
+    pub(crate) monitor: Monitor,
+    pub(crate) counters: Arc<Counters>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Publisher {
+    /// Starts the task that sends. `listens` is for a node that has subscriptions too.
+    pub(crate) fn start(driver: impl Driver, tuning: Tuning, listens: bool) -> Self {
+        let shared = Arc::new(Shared {
+            driver: Box::new(driver),
+            queue: Queue::new(tuning.max_queued_bytes),
+            monitor: Monitor::new(&tuning, listens),
+            counters: Arc::default(),
+            stopped: watch::channel(false).0,
+            tuning,
+        });
+        tokio::spawn(writer::run(Arc::clone(&shared)));
+        Self(Arc::new(Handle { shared }))
+    }
+
+    #[cfg(feature = "adapter")]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Queues a command without a reply. Commands are sent in the order of these calls.
+    pub(crate) fn push(&self, command: Command) -> Result<(), PublishError> {
+        self.0.shared.push(command, None)
+    }
+
+    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+        self.0.shared.monitor.health()
+    }
+
+    /// The counters, with the bytes of received messages that wait.
+    pub(crate) fn stats(&self, received_bytes: usize) -> Stats {
+        self.0.shared.counters.stats(self.0.shared.queue.bytes(), received_bytes)
+    }
+
+    /// Returns when commands can be sent, and a node that listens hears.
+    pub(crate) async fn connected(&self) {
+        let _ = self.health().wait_for(|health| *health == Health::Connected).await;
+    }
+
+    /// Waits until what was queued is sent.
+    pub(crate) async fn flush(&self) {
+        self.0.shared.queue.flushed().await;
+    }
+}
+
+impl Shared {
+    pub(crate) fn push(&self, command: Command, reply: Option<ReplySender>) -> Result<(), PublishError> {
+        let is_message = command.is_message();
+        let pushed = self.queue.push(command, reply);
+        if pushed.is_err() && is_message {
+            count(&self.counters.lost, 1);
+        }
+        pushed
+    }
+
+    pub(crate) fn backoff(&self) -> backoff::Backoff {
+        backoff::Backoff::new(self.tuning.min_delay, self.tuning.max_delay)
+    }
+
+    /// Returns when the publisher is stopped.
+    pub(crate) async fn stopped(&self) {
+        let mut stopped = self.stopped.subscribe();
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.shared.stopped.send_replace(true);
+    }
+}

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::medium::Medium;
 use crate::publisher::Publisher;
 pub use crate::publisher::health::Health;
-pub use crate::publisher::stats::Stats;
+pub use crate::stats::Stats;
 
 /// The connections of an adapter or an emitter: their state and their counters. While a handle exists they
 /// stay open.

@@ -12,6 +12,9 @@ pub enum SettingsError {
     /// The URL needs TLS, without the feature `tls`.
     #[error("rediss:// needs the feature `tls`")]
     Tls,
+    /// There are no sentinels, or more than 16.
+    #[error("there must be 1 to 16 sentinels")]
+    Sentinels,
 }
 
 /// A message was not sent.

@@ -33,6 +33,7 @@
 // docs.rs shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod backoff;
 mod channel_rule;
 #[cfg(feature = "adapter")]
 mod classic;
@@ -50,6 +51,7 @@ mod python;
 mod settings;
 #[cfg(feature = "adapter")]
 mod sharded;
+mod stats;
 #[cfg(feature = "adapter")]
 mod streams;
 mod trace;

@@ -24,6 +24,12 @@ pub(crate) fn not_connected(purpose: &str, error: &dyn Display) {
     tracing::warn!(purpose, %error, "Redis cannot be reached");
 }
 
+/// The sentinels name this server as the master.
+pub(crate) fn master(service: &str, address: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(service, %address, "the sentinels have named the master");
+}
+
 /// Redis has refused a message.
 pub(crate) fn refused(reason: &str) {
     #[cfg(feature = "tracing")]

@@ -7,7 +7,9 @@ mod faults;
 mod operations;
 mod ordered;
 mod recovery;
+mod sentinel;
 mod support;
+mod traffic;
 
 use socketio_redis::SubscriptionMode;
 

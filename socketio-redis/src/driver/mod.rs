@@ -4,16 +4,20 @@
 #[cfg(feature = "adapter")]
 pub(crate) mod listening;
 pub(crate) mod redis;
+pub(crate) mod sentinel;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+#[cfg(feature = "adapter")]
 use std::sync::Arc;
 
 use bytes::Bytes;
+use thiserror::Error;
 
 #[cfg(feature = "adapter")]
 use self::listening::{Entries, Entry, Request, Sink, Subscriptions};
+use self::redis::Address;
 
 /// A boxed future, as the return type of trait object methods.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,8 +82,24 @@ pub(crate) enum Reply {
 }
 
 /// A connection cannot be opened or is lost.
-#[derive(Clone, Debug)]
-pub(crate) struct DriverError(Arc<str>);
+#[derive(Clone, Debug, Error)]
+pub(crate) enum DriverError {
+    /// What the server or the network says.
+    #[error("{0}")]
+    Redis(String),
+    /// The connection has ended, or its server is not the right one any more.
+    #[error("the connection has ended")]
+    Ended,
+    /// No sentinel has named a master.
+    #[error("no sentinel has named a master of {0}")]
+    NoMaster(String),
+    /// The server that the sentinels name is not the master, or not yet.
+    #[error("the server {0} is not the master")]
+    NotMaster(Address),
+    /// The answer of a server does not have the expected form.
+    #[error("the answer to {0} cannot be read")]
+    Answer(&'static str),
+}
 
 impl Command {
     /// Names and lengths of a command, and of each of its parts.
@@ -106,12 +126,6 @@ impl Command {
 
 impl DriverError {
     pub(crate) fn new(reason: impl fmt::Display) -> Self {
-        Self(reason.to_string().into())
-    }
-}
-
-impl fmt::Display for DriverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Self::Redis(reason.to_string())
     }
 }

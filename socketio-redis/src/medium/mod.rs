@@ -12,13 +12,13 @@ use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use self::router::Router;
+use crate::backoff::Backoff;
 use crate::driver::listening::{Request, Topic, TopicKind};
 use crate::driver::{Command, Driver, Reply};
 use crate::error::PublishError;
-use crate::publisher::backoff::Backoff;
 use crate::publisher::health::Health;
-use crate::publisher::stats::{Stats, count};
 use crate::publisher::{self, Publisher, Tuning};
+use crate::stats::{Counters, Stats, count};
 
 /// The connections of an adapter. They are closed when the last handle is dropped.
 #[derive(Clone)]
@@ -46,10 +46,14 @@ pub(crate) struct Gap {
 
 impl Medium {
     /// Starts the tasks. The node sends messages to itself on the topic of the probe.
-    pub(crate) fn start(driver: impl Driver, tuning: Tuning, probe: Topic) -> Self {
+    pub(crate) fn start(
+        driver: Box<dyn Driver>,
+        counters: Arc<Counters>,
+        tuning: Tuning,
+        probe: Topic,
+    ) -> Self {
         let max_received_bytes = tuning.max_received_bytes;
-        let publisher = Publisher::start(driver, tuning, true);
-        let counters = Arc::clone(&publisher.shared().counters);
+        let publisher = Publisher::start(driver, Arc::clone(&counters), tuning, true);
         let shared = Arc::new(Shared {
             publisher: Arc::clone(publisher.shared()),
             router: Arc::new(Router::new(max_received_bytes, counters)),
@@ -192,6 +196,11 @@ impl Shared {
             count(&self.publisher.counters.connections, 1);
         }
         self.publisher.monitor.streams(if open { -1 } else { 1 });
+    }
+
+    /// A connection cannot be opened.
+    pub(crate) fn not_connected(&self, purpose: &str, error: &dyn std::fmt::Display) {
+        self.publisher.not_connected(purpose, error);
     }
 
     pub(crate) fn driver(&self) -> &dyn Driver {

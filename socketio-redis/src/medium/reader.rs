@@ -8,7 +8,7 @@ use super::router::Router;
 use super::{Gap, Shared};
 use crate::driver::Command;
 use crate::driver::listening::{Request, Sink, Subscriptions, Topic, TopicKind};
-use crate::publisher::stats::count;
+use crate::stats::count;
 use crate::trace;
 
 /// Maximum number of subscriptions that are changed together.
@@ -42,8 +42,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 shared.router.disconnected();
                 trace::disconnected("subscriptions", &reason);
             }
-            Ok(Err(error)) => trace::not_connected("subscriptions", &error),
-            Err(_) => trace::not_connected("subscriptions", &"no answer in time"),
+            Ok(Err(error)) => shared.not_connected("subscriptions", &error),
+            Err(_) => shared.not_connected("subscriptions", &"no answer in time"),
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::mailbox::{Arrival, Load, Mailbox};
 use crate::driver::listening::{Change, Sink, Topic, TopicKind};
-use crate::publisher::stats::{Counters, count};
+use crate::stats::{Counters, count};
 use engineio::sync::Mutex;
 
 /// Subscriptions with their mailboxes. The set of subscriptions is what the connection should have; the

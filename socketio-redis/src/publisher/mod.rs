@@ -1,10 +1,8 @@
 //! The connection for commands, and what is known of it: all that an emitter needs. It is written by one task, and
 //! opened again when it is lost. Nothing here knows what messages mean.
 
-pub(crate) mod backoff;
 pub(crate) mod health;
 mod queue;
-pub(crate) mod stats;
 mod writer;
 
 use std::sync::Arc;
@@ -14,9 +12,11 @@ use tokio::sync::watch;
 
 use self::health::{Health, Monitor};
 use self::queue::{Queue, ReplySender};
-use self::stats::{Counters, Stats, count};
+use crate::backoff::Backoff;
 use crate::driver::{Command, Driver};
 use crate::error::PublishError;
+use crate::stats::{Counters, Stats, count};
+use crate::trace;
 
 /// Limits and times.
 #[derive(Clone, Debug)]
@@ -62,12 +62,17 @@ pub(crate) struct Shared {
 
 impl Publisher {
     /// Starts the task that sends. `listens` is for a node that has subscriptions too.
-    pub(crate) fn start(driver: impl Driver, tuning: Tuning, listens: bool) -> Self {
+    pub(crate) fn start(
+        driver: Box<dyn Driver>,
+        counters: Arc<Counters>,
+        tuning: Tuning,
+        listens: bool,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            driver: Box::new(driver),
+            driver,
             queue: Queue::new(tuning.max_queued_bytes),
             monitor: Monitor::new(&tuning, listens),
-            counters: Arc::default(),
+            counters,
             stopped: watch::channel(false).0,
             tuning,
         });
@@ -115,8 +120,14 @@ impl Shared {
         pushed
     }
 
-    pub(crate) fn backoff(&self) -> backoff::Backoff {
-        backoff::Backoff::new(self.tuning.min_delay, self.tuning.max_delay)
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.tuning.min_delay, self.tuning.max_delay)
+    }
+
+    /// A connection cannot be opened.
+    pub(crate) fn not_connected(&self, purpose: &str, error: &dyn std::fmt::Display) {
+        count(&self.counters.failed_connections, 1);
+        trace::not_connected(purpose, error);
     }
 
     /// Returns when the publisher is stopped.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::queue::Batch;
-use super::stats::count;
 use crate::driver::{Command, Commands, Reply};
 use crate::error::PublishError;
+use crate::stats::count;
 use crate::trace;
 
 /// Maximum number of commands in a batch.
@@ -37,8 +37,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     Err(reason) => trace::disconnected("commands", &reason),
                 }
             }
-            Ok(Err(error)) => trace::not_connected("commands", &error),
-            Err(_) => trace::not_connected("commands", &"no answer in time"),
+            Ok(Err(error)) => shared.not_connected("commands", &error),
+            Err(_) => shared.not_connected("commands", &"no answer in time"),
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}

@@ -116,7 +116,9 @@ async fn run(shared: Arc<Shared>, streams: Arc<Streams>, options: Arc<Options>, 
             reason = reading => reason,
             () = shared.stopped() => return,
         };
-        crate::trace::disconnected("stream", &reason);
+        if let Some(reason) = reason {
+            crate::trace::disconnected("stream", &reason);
+        }
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}
             () = shared.stopped() => return,
@@ -124,7 +126,7 @@ async fn run(shared: Arc<Shared>, streams: Arc<Streams>, options: Arc<Options>, 
     }
 }
 
-/// Opens a connection, and reads until it is lost. Returns why it ended.
+/// Opens a connection, and reads until it is lost. Returns why it ended, if it was opened.
 async fn read(
     shared: &Shared,
     streams: &Streams,
@@ -132,33 +134,31 @@ async fn read(
     stream: &str,
     last: &mut Option<String>,
     connected: impl FnOnce(),
-) -> String {
+) -> Option<String> {
     let opening = tokio::time::timeout(shared.timeout(), shared.driver().entries(stream, options.block_time));
     let mut connection = match opening.await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return error.to_string(),
-        Err(_) => return "no answer in time".to_owned(),
+        Ok(Err(error)) => {
+            shared.not_connected("stream", &error);
+            return None;
+        }
+        Err(_) => {
+            shared.not_connected("stream", &"no answer in time");
+            return None;
+        }
     };
     connected();
     let bounds = tokio::time::timeout(shared.timeout(), connection.bounds(stream)).await;
     let (first, newest) = match bounds {
         Ok(Ok(bounds)) => bounds,
-        Ok(Err(error)) => return error.to_string(),
-        Err(_) => return "no answer in time".to_owned(),
+        Ok(Err(error)) => return Some(error.to_string()),
+        Err(_) => return Some("no answer in time".to_owned()),
     };
-    let from = match last.as_ref() {
-        None => newest.unwrap_or_else(|| "0-0".to_owned()),
-        Some(last) => {
-            // A stream that is shorter than before was made anew.
-            let number = |id: &str| id.parse::<EntryId>().ok();
-            let missed = first.as_deref().and_then(number) > number(last) && last != "0-0";
-            let restarted = newest.as_deref().and_then(number) < number(last);
-            if missed || restarted {
-                shared.gap(Gap { lasted: Duration::ZERO, lost: None });
-            }
-            if restarted { "0-0".to_owned() } else { last.clone() }
-        }
-    };
+    let resumed = resume(last.as_deref(), first.as_deref(), newest);
+    if resumed.has_missed {
+        shared.gap(Gap { lasted: Duration::ZERO, lost: None });
+    }
+    let from = resumed.from;
     if last.is_none() {
         streams.starts(stream, &from);
     }
@@ -166,7 +166,32 @@ async fn read(
     shared.stream(true);
     let reason = follow(shared, streams, options, stream, last, &mut *connection).await;
     shared.stream(false);
-    reason
+    Some(reason)
+}
+
+/// Where to read on.
+#[derive(Debug, PartialEq, Eq)]
+struct Resumed {
+    from: String,
+    /// Whether entries may be gone.
+    has_missed: bool,
+}
+
+/// Decides where to read on in a stream with this first and this newest entry.
+fn resume(last: Option<&str>, first: Option<&str>, newest: Option<String>) -> Resumed {
+    let Some(last) = last else {
+        return Resumed { from: newest.unwrap_or_else(|| "0-0".to_owned()), has_missed: false };
+    };
+    let number = |id: &str| id.parse::<EntryId>().ok();
+    let trimmed = first.and_then(number) > number(last) && last != "0-0";
+    // The stream was made anew, or its end was lost in a failover. What is there was read before, and is not read again.
+    let is_behind = newest.as_deref().and_then(number) < number(last);
+    let from = match newest {
+        Some(newest) if is_behind => newest,
+        None if is_behind => "0-0".to_owned(),
+        _ => last.to_owned(),
+    };
+    Resumed { from, has_missed: trimmed || is_behind }
 }
 
 /// Reads until the connection is lost. Returns why.
@@ -196,5 +221,26 @@ async fn follow(
             Ok(Err(error)) => return error.to_string(),
             Err(_) => return "no answer in time".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_goes_on_without_repeating_entries() {
+        let at = |last, first, newest: Option<&str>| {
+            let resumed = resume(last, first, newest.map(ToOwned::to_owned));
+            (resumed.from, resumed.has_missed)
+        };
+        let is = |from: &str, has_missed| (from.to_owned(), has_missed);
+        assert_eq!(at(None, None, None), is("0-0", false));
+        assert_eq!(at(None, Some("1-0"), Some("5-0")), is("5-0", false), "from now on");
+        assert_eq!(at(Some("5-0"), Some("1-0"), Some("9-0")), is("5-0", false));
+        assert_eq!(at(Some("5-0"), Some("6-0"), Some("9-0")), is("5-0", true), "trimmed");
+        assert_eq!(at(Some("0-0"), Some("6-0"), Some("9-0")), is("0-0", false));
+        assert_eq!(at(Some("5-0"), None, None), is("0-0", true), "made anew");
+        assert_eq!(at(Some("5-0"), Some("1-0"), Some("4-0")), is("4-0", true), "the end is lost");
     }
 }

@@ -1,9 +1,10 @@
 //! A connection to a Redis server, on the crate redis: RESP3, so that messages and replies are told apart.
 
+use std::future::Future;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Pipeline, PushInfo, PushKind, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::watch;
 
 use super::wire::{reply_to, to_redis};
@@ -28,6 +29,7 @@ impl Profile {
         pushed: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<Connected, DriverError> {
         let (ended, lost) = watch::channel(false);
+        let ending = ended.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout + wait))
@@ -42,26 +44,53 @@ impl Profile {
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let name = format!("{}:{purpose}", self.name);
         redis::cmd("CLIENT").arg("SETNAME").arg(name).exec_async(&mut connection).await?;
-        Ok(Connected { connection, lost })
+        Ok(Connected { connection, ended: ending, lost })
     }
 }
 
 /// An open connection. It is closed on drop.
 pub(crate) struct Connected {
-    pub(super) connection: MultiplexedConnection,
+    connection: MultiplexedConnection,
+    ended: watch::Sender<bool>,
     lost: watch::Receiver<bool>,
 }
 
 impl Connected {
-    pub(super) async fn pipelined(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, DriverError> {
+    /// Sends a command. An error of the server is a value.
+    pub(crate) async fn ask(&mut self, command: &Cmd) -> Result<Value, DriverError> {
+        let mut lost = self.lost.clone();
+        tokio::select! {
+            biased;
+            value = self.connection.req_packed_command(command) => Ok(value?),
+            _ = lost.wait_for(|lost| *lost) => Err(DriverError::Ended),
+        }
+    }
+
+    pub(crate) async fn pipelined(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, DriverError> {
         let count = pipeline.cmd_iter().count();
-        Ok(self.connection.req_packed_commands(pipeline, 0, count).await?)
+        let mut lost = self.lost.clone();
+        tokio::select! {
+            biased;
+            values = self.connection.req_packed_commands(pipeline, 0, count) => Ok(values?),
+            _ = lost.wait_for(|lost| *lost) => Err(DriverError::Ended),
+        }
+    }
+
+    /// Gives the connection up as soon as this future returns.
+    pub(crate) fn end_after(&self, over: impl Future<Output = ()> + Send + 'static) {
+        let ended = self.ended.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = over => { ended.send_replace(true); }
+                // The connection was dropped.
+                () = ended.closed() => {}
+            }
+        });
     }
 
     /// Returns when the connection is lost.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         let mut lost = self.lost.clone();
-        // The sender is dropped with the connection's task.
         let _ = lost.wait_for(|lost| *lost).await;
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 
 use super::connection::Connected;
@@ -52,7 +51,7 @@ impl Entries for Reading {
             for (command, from, to) in [("XRANGE", "-", "+"), ("XREVRANGE", "+", "-")] {
                 let mut cmd = Cmd::new();
                 cmd.arg(command).arg(stream).arg(from).arg(to).arg("COUNT").arg(1);
-                let value = self.connected.connection.req_packed_command(&cmd).await?;
+                let value = self.connected.ask(&cmd).await?;
                 if let Value::ServerError(error) = value {
                     return Err(DriverError::new(error));
                 }
@@ -73,7 +72,7 @@ impl Entries for Reading {
             cmd.arg("XREAD").arg("COUNT").arg(count);
             cmd.arg("BLOCK").arg(self.block.as_millis().max(1) as u64);
             cmd.arg("STREAMS").arg(stream).arg(after);
-            let value = self.connected.connection.req_packed_command(&cmd).await?;
+            let value = self.connected.ask(&cmd).await?;
             Ok(match value {
                 Value::ServerError(error) => return Err(DriverError::new(error)),
                 // The one stream with its entries.

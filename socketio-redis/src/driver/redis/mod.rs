@@ -1,5 +1,6 @@
 //! The driver on the crate redis.
 
+mod address;
 mod connection;
 #[cfg(feature = "adapter")]
 mod listening;
@@ -11,9 +12,10 @@ use std::time::Duration;
 
 use redis::Client;
 
-pub(crate) use self::connection::Profile;
+pub(crate) use self::address::Address;
+pub(crate) use self::connection::{Connected, Profile};
 #[cfg(feature = "adapter")]
-use self::listening::{Reading, arrived};
+pub(crate) use self::listening::{Reading, arrived};
 #[cfg(feature = "adapter")]
 use super::listening::{Entries, Sink, Subscriptions};
 use super::{BoxFuture, Commands, Driver, DriverError};

@@ -9,7 +9,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 
 /// Delays that double up to a maximum. Each is shortened at random, by up to half, so that the nodes of a
 /// cluster do not return at the same moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     min: Duration,
     max: Duration,
@@ -36,8 +36,13 @@ impl Backoff {
         }
         let delay = self.delay;
         self.delay = delay.saturating_mul(2).min(self.max);
-        delay - delay.mul_f64(random() / 2.0)
+        jittered(delay)
     }
+}
+
+/// A time that is shortened at random, by up to half.
+pub(crate) fn jittered(time: Duration) -> Duration {
+    time - time.mul_f64(random() / 2.0)
 }
 
 /// A number from 0 to below 1; 0.5 without random numbers.

@@ -1,7 +1,11 @@
 //! Redis servers for tests, each with an empty data set in a directory of its own.
 
+mod sentinel;
+
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -9,17 +13,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
+pub use self::sentinel::Sentinels;
 use crate::raw::soon;
 
 /// Error message when Redis cannot be started.
 const NEEDED: &str =
     "redis-server 6.2 or newer is needed on the PATH, or `cargo xtask test`, which installs it";
 
-/// A running Redis server, which listens on a Unix socket. It is killed on drop.
+/// A running Redis server, which listens on a Unix socket, and on a TCP port if other servers have to reach it. It is
+/// killed on drop.
 #[derive(Debug)]
 pub struct RedisServer {
     process: Child,
     folder: TempDir,
+    port: u16,
     arguments: Vec<String>,
 }
 
@@ -35,12 +42,37 @@ impl RedisServer {
     ///
     /// When it does not start.
     pub async fn start_with(arguments: &[&str]) -> Self {
+        Self::run(0, arguments, None).await
+    }
+
+    /// Starts a server that listens on a TCP port too.
+    pub async fn start_on_tcp(arguments: &[&str]) -> Self {
+        Self::run(free_port(), arguments, None).await
+    }
+
+    /// Starts a sentinel with this configuration.
+    pub async fn sentinel(configuration: &str) -> Self {
+        Self::run(free_port(), &["--sentinel"], Some(configuration)).await
+    }
+
+    /// Starts a server, which reads and writes a file with this configuration first.
+    async fn run(port: u16, arguments: &[&str], configuration: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
-        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let process = spawn(&folder, &arguments);
-        let server = Self { process, folder, arguments };
+        let mut arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        if let Some(configuration) = configuration {
+            let file = folder.path().join("redis.conf");
+            std::fs::write(&file, configuration).expect("the directory can be written to");
+            arguments.insert(0, file.to_str().expect("a path in UTF-8").to_owned());
+        }
+        let process = spawn(&folder, port, &arguments);
+        let server = Self { process, folder, port, arguments };
         server.started().await;
         server
+    }
+
+    /// The TCP port; 0 without one.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The path of its socket.
@@ -60,11 +92,12 @@ impl RedisServer {
     /// When the server does not answer.
     pub async fn command(&self, line: &str) -> String {
         let mut stream = soon(UnixStream::connect(self.path())).await.expect("it listens");
-        stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes()).await.expect("it reads");
+        stream.write_all(format!("{line}\r\n").as_bytes()).await.expect("it reads");
+        // It closes the connection when it has answered. A sentinel does not know QUIT.
+        stream.shutdown().await.expect("it reads");
         let mut reply = Vec::new();
         soon(stream.read_to_end(&mut reply)).await.expect("it answers");
-        let reply = String::from_utf8_lossy(&reply).into_owned();
-        reply.strip_suffix("+OK\r\n").unwrap_or(&reply).to_owned()
+        String::from_utf8_lossy(&reply).into_owned()
     }
 
     /// The ids of the connections with this name.
@@ -82,7 +115,7 @@ impl RedisServer {
 
     /// Starts the server again, after it was killed.
     pub async fn restart(&mut self) {
-        self.process = spawn(&self.folder, &self.arguments);
+        self.process = spawn(&self.folder, self.port, &self.arguments);
         self.started().await;
     }
 
@@ -99,9 +132,10 @@ impl RedisServer {
             loop {
                 if let Ok(mut stream) = UnixStream::connect(self.path()).await {
                     let mut reply = [0; 5];
+                    // With a password it refuses the command.
                     if stream.write_all(b"PING\r\n").await.is_ok()
                         && stream.read_exact(&mut reply).await.is_ok()
-                        && reply == *b"+PONG"
+                        && (reply == *b"+PONG" || reply == *b"-NOAU")
                     {
                         return;
                     }
@@ -113,13 +147,34 @@ impl RedisServer {
     }
 }
 
-fn spawn(folder: &TempDir, arguments: &[String]) -> Child {
+/// A port that is free. Redis cannot choose one itself. The ports are below those that the system gives away.
+pub(crate) fn free_port() -> u16 {
+    const PORTS: std::ops::Range<u16> = 20_000..32_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different ports.
+    let begin = u16::try_from(std::process::id() * 64 % u32::from(PORTS.end - PORTS.start)).expect("less");
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + (begin + number) % (PORTS.end - PORTS.start);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn spawn(folder: &TempDir, port: u16, arguments: &[String]) -> Child {
     let socket = folder.path().join("redis.sock");
     // Left over by a killed server.
     let _ = std::fs::remove_file(&socket);
-    Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
-        .arg(folder.path())
+    let mut command = Command::new("redis-server");
+    // A file comes first.
+    let (file, arguments) =
+        arguments.split_at(arguments.iter().take_while(|first| !first.starts_with("--")).count());
+    command.args(file).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(folder.path());
+    if !arguments.iter().any(|argument| argument == "--sentinel") {
+        command.args(["--save", "", "--appendonly", "no"]);
+    }
+    command
         .arg("--unixsocket")
         .arg(&socket)
         .args(arguments)

@@ -22,6 +22,10 @@ pub struct Stats {
     pub bad_messages: u64,
     /// Connections that were opened.
     pub connections: u64,
+    /// Connections that could not be opened. Each attempt counts.
+    pub failed_connections: u64,
+    /// Changes of the master that Sentinel has named.
+    pub failovers: u64,
     /// Times in which this node may have missed messages.
     pub gaps: u64,
     /// Bytes of messages that wait for Redis.
@@ -40,6 +44,8 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) bad_messages: AtomicU64,
     pub(crate) connections: AtomicU64,
+    pub(crate) failed_connections: AtomicU64,
+    pub(crate) failovers: AtomicU64,
     pub(crate) gaps: AtomicU64,
 }
 
@@ -54,6 +60,8 @@ impl Counters {
             dropped: load(&self.dropped),
             bad_messages: load(&self.bad_messages),
             connections: load(&self.connections),
+            failed_connections: load(&self.failed_connections),
+            failovers: load(&self.failovers),
             gaps: load(&self.gaps),
             queued_bytes: queued_bytes as u64,
             received_bytes: received_bytes as u64,

@@ -15,6 +15,9 @@ pub enum SettingsError {
     /// There are no sentinels, or more than 16.
     #[error("there must be 1 to 16 sentinels")]
     Sentinels,
+    /// More than 16 servers of a Redis Cluster are named.
+    #[error("at most 16 servers of a cluster can be named")]
+    Servers,
 }
 
 /// A message was not sent.

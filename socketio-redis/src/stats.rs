@@ -26,6 +26,8 @@ pub struct Stats {
     pub failed_connections: u64,
     /// Changes of the master that Sentinel has named.
     pub failovers: u64,
+    /// Commands that a server of a Redis Cluster has sent to another one, since a slot has moved.
+    pub redirections: u64,
     /// Times in which this node may have missed messages.
     pub gaps: u64,
     /// Bytes of messages that wait for Redis.
@@ -46,6 +48,7 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
     pub(crate) failed_connections: AtomicU64,
     pub(crate) failovers: AtomicU64,
+    pub(crate) redirections: AtomicU64,
     pub(crate) gaps: AtomicU64,
 }
 
@@ -62,6 +65,7 @@ impl Counters {
             connections: load(&self.connections),
             failed_connections: load(&self.failed_connections),
             failovers: load(&self.failovers),
+            redirections: load(&self.redirections),
             gaps: load(&self.gaps),
             queued_bytes: queued_bytes as u64,
             received_bytes: received_bytes as u64,

@@ -4,12 +4,13 @@
 //
 //   node cluster-node.mjs KIND REDIS [OPTIONS]
 //
-// KIND is `classic`, `sharded` or `streams`; REDIS a URL, or the path of a Unix socket; OPTIONS the adapter's, as JSON.
+// KIND is `classic`, `sharded` or `streams`; REDIS a URL (`redis-cluster://host:port,…` too), or the path of a Unix socket;
+// OPTIONS the options of the adapter, as JSON.
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
 import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 
 const [kind, redis, options = "{}"] = process.argv.slice(2);
@@ -17,7 +18,10 @@ const { recovery, parser, ...rest } = JSON.parse(options);
 if (parser === "json") rest.parser = { encode: JSON.stringify, decode: JSON.parse };
 
 async function client() {
-  const made = createClient(redis.startsWith("/") ? { socket: { path: redis } } : { url: redis });
+  const hosts = redis.startsWith("redis-cluster://") && redis.slice("redis-cluster://".length).split(",");
+  const made = hosts
+    ? createCluster({ rootNodes: hosts.map((host) => ({ url: `redis://${host}` })) })
+    : createClient(redis.startsWith("/") ? { socket: { path: redis } } : { url: redis });
   made.on("error", () => {});
   await made.connect();
   return made;

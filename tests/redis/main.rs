@@ -3,6 +3,7 @@
 
 mod access;
 mod ahead;
+mod cluster;
 mod faults;
 mod operations;
 mod ordered;

@@ -103,9 +103,14 @@ impl Rust {
 impl Node {
     /// Starts a server with an adapter and its options.
     pub(crate) async fn start(kind: &str, redis: &RedisServer, options: Value) -> Self {
+        Self::start_on(kind, redis.path().to_str().unwrap(), options).await
+    }
+
+    /// As [`start`](Self::start), at a path or a URL.
+    pub(crate) async fn start_on(kind: &str, redis: &str, options: Value) -> Self {
         let mut process = tests::node::command()
             .args(["cluster-node.mjs", kind])
-            .arg(redis.path())
+            .arg(redis)
             .arg(options.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{BoxFuture, Command, DriverError};
 
@@ -11,8 +12,9 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// A message has arrived for a topic.
     fn arrived(&self, kind: TopicKind, topic: &[u8], channel: Bytes, payload: Bytes);
 
-    /// The server has ended a subscription, as when the slot of a sharded channel moves.
-    fn unsubscribed(&self, kind: TopicKind, name: &[u8]);
+    /// Subscriptions have ended, as when the slot of a sharded channel moves or one server of a cluster is lost. Messages may
+    /// have been missed since this time, if it is known.
+    fn unsubscribed(&self, topics: &[Topic], since: Option<Instant>);
 }
 
 /// A connection for subscriptions.

@@ -1,6 +1,7 @@
 //! What emitters and adapters need of Redis, as traits: a connection for commands, and for adapters those of
 //! subscriptions and streams. Everything above is the same for a single server, Sentinel, and a Redis Cluster.
 
+pub(crate) mod cluster;
 #[cfg(feature = "adapter")]
 pub(crate) mod listening;
 pub(crate) mod redis;
@@ -79,6 +80,8 @@ pub(crate) enum Reply {
     Nothing,
     /// The server has refused the command.
     Refused(String),
+    /// The connection has ended before there was a reply, and other connections go on.
+    Lost,
 }
 
 /// A connection cannot be opened or is lost.
@@ -96,6 +99,15 @@ pub(crate) enum DriverError {
     /// The server that the sentinels name is not the master, or not yet.
     #[error("the server {0} is not the master")]
     NotMaster(Address),
+    /// No server of a cluster can be reached.
+    #[error("no server of the cluster can be reached")]
+    NoServer,
+    /// No server of a cluster has a slot.
+    #[error("no server of the cluster has the slot {0}")]
+    NoOwner(u16),
+    /// A server of a cluster could not be reached a moment ago.
+    #[error("the server {0} could not be reached a moment ago")]
+    Resting(Address),
     /// The answer of a server does not have the expected form.
     #[error("the answer to {0} cannot be read")]
     Answer(&'static str),

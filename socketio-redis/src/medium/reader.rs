@@ -55,6 +55,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Brings the connection to the wanted subscriptions. Returns why the connection is of no use any more.
 async fn follow(shared: &Shared, connection: &mut dyn Subscriptions) -> String {
     loop {
+        if let Some(since) = shared.router.interrupted() {
+            shared.publisher.monitor.interrupted(since);
+        }
         let changes = shared.router.changes(BATCH);
         if changes.is_empty() {
             shared.publisher.monitor.subscriptions(true);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::mailbox::{Arrival, Load, Mailbox};
 use crate::driver::listening::{Change, Sink, Topic, TopicKind};
@@ -35,6 +36,8 @@ struct Routes {
     confirmed: HashSet<Topic>,
     /// The topics for which wanted and confirmed subscriptions may differ.
     dirty: HashSet<Topic>,
+    /// Since when messages for some of them may have been missed.
+    interrupted: Option<Instant>,
 }
 
 impl Routes {
@@ -147,6 +150,11 @@ impl Router {
         routes.wanted().all(|topic| routes.confirmed.contains(&topic))
     }
 
+    /// Since when messages may have been missed, as subscriptions have ended.
+    pub(crate) fn interrupted(&self) -> Option<Instant> {
+        self.routes.lock().interrupted.take()
+    }
+
     /// Up to `most` changes that the connection needs.
     pub(crate) fn changes(&self, most: usize) -> Vec<Change> {
         let mut routes = self.routes.lock();
@@ -188,6 +196,7 @@ impl Router {
         let mut routes = self.routes.lock();
         routes.confirmed.clear();
         routes.dirty = routes.wanted().collect();
+        routes.interrupted = None;
     }
 
     /// An entry of a stream has arrived, for this mailbox if there is one.
@@ -216,12 +225,18 @@ impl Sink for Router {
         self.push(&mailbox, Arrival { kind: Some(kind), channel, payload, fields: Vec::new() });
     }
 
-    fn unsubscribed(&self, kind: TopicKind, name: &[u8]) {
-        let Ok(name) = std::str::from_utf8(name) else { return };
-        let topic = Topic::new(kind, name);
+    fn unsubscribed(&self, topics: &[Topic], since: Option<Instant>) {
         let mut routes = self.routes.lock();
-        if routes.is_wanted(&topic) && routes.confirmed.remove(&topic) {
-            routes.dirty.insert(topic);
+        let mut has_changed = false;
+        for topic in topics {
+            if routes.confirmed.remove(topic) && routes.is_wanted(topic) {
+                routes.dirty.insert(topic.clone());
+                has_changed = true;
+            }
+        }
+        if has_changed {
+            // The earliest time counts.
+            routes.interrupted = [routes.interrupted, since].into_iter().flatten().min();
             drop(routes);
             self.changed.notify_one();
         }

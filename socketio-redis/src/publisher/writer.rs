@@ -88,12 +88,13 @@ fn settle(shared: &Shared, batch: &mut Batch, replies: Vec<Reply>) {
                 count(&shared.counters.lost, 1);
                 trace::refused(reason);
             }
+            Reply::Lost if queued.command.is_message() => count(&shared.counters.unconfirmed, 1),
             _ if queued.command.is_message() => count(&shared.counters.published, 1),
             _ => {}
         }
         if let Some(sender) = queued.reply.take() {
             // The caller may have given up.
-            let _ = sender.send(Ok(reply));
+            let _ = sender.send(if reply == Reply::Lost { Err(PublishError::Down) } else { Ok(reply) });
         }
     }
 }

@@ -10,9 +10,10 @@ use redis::{Client, ConnectionAddr};
 
 use crate::backoff::Backoff;
 use crate::driver::Driver;
+use crate::driver::cluster::{Cluster, MAX_SEEDS, Nodes};
 #[cfg(feature = "adapter")]
 use crate::driver::listening::TopicKind;
-use crate::driver::redis::{Profile, Single};
+use crate::driver::redis::{Address, Profile, Single};
 use crate::driver::sentinel::{MAX_SENTINELS, Sentinel, Watcher};
 use crate::error::SettingsError;
 #[cfg(feature = "adapter")]
@@ -47,6 +48,7 @@ pub struct Redis {
 enum Topology {
     Single,
     Sentinel { service: String, sentinels: Vec<Client> },
+    Cluster { seeds: Vec<Address> },
 }
 
 impl Redis {
@@ -56,12 +58,31 @@ impl Redis {
     /// `redis-sentinel://[user][:password@]host[:port],host[:port]…/service[/db]` is the master of a service, which these
     /// sentinels name; `rediss-sentinel://…` with TLS everywhere. User and password are those of the master: see
     /// [`sentinels`](Self::sentinels) for sentinels that need their own.
+    ///
+    /// `redis-cluster://[user][:password@]host[:port],host[:port]…` is a Redis Cluster, of which these servers are some, at
+    /// most 16; `rediss-cluster://…` with TLS. User, password and TLS are those of all servers. The servers and their slots
+    /// are read from one that can be reached (`CLUSTER SLOTS`), and again when a slot has moved or a server is lost. Cost: for
+    /// each server that is needed, a connection for commands and one for subscriptions, and a `PING` in each
+    /// [`probe_interval`](Self::probe_interval).
     pub fn open(url: &str) -> Result<Self, SettingsError> {
         if let Some(group) = url::sentinels(url) {
             let group = group?;
             return Self::single(&group.master)?.sentinels(&group.sentinels);
         }
-        Self::single(url)
+        match url::cluster(url) {
+            Some(seeds) => Self::cluster(&seeds?),
+            None => Self::single(url),
+        }
+    }
+
+    fn cluster(seeds: &[String]) -> Result<Self, SettingsError> {
+        let (Some(first), true) = (seeds.first(), seeds.len() <= MAX_SEEDS) else {
+            return Err(SettingsError::Servers);
+        };
+        let mut redis = Self::single(first)?;
+        let seeds: Result<_, _> = seeds.iter().map(|seed| url::address(&url::client(seed, None)?)).collect();
+        redis.topology = Topology::Cluster { seeds: seeds? };
+        Ok(redis)
     }
 
     fn single(url: &str) -> Result<Self, SettingsError> {
@@ -201,10 +222,18 @@ impl Redis {
 
     fn driver(&self, counters: &Arc<Counters>) -> Box<dyn Driver> {
         let profile = Profile { name: self.name.clone(), timeout: self.tuning.timeout };
+        let backoff = Backoff::new(self.tuning.min_delay, self.tuning.max_delay);
         match &self.topology {
             Topology::Single => Box::new(Single { client: self.client.clone(), profile }),
+            Topology::Cluster { seeds } => {
+                let settings = self.client.get_connection_info().clone();
+                Box::new(Cluster {
+                    nodes: Arc::new(Nodes::new(settings, seeds.clone(), profile, backoff, counters)),
+                    #[cfg(feature = "adapter")]
+                    interval: self.tuning.probe_interval.max(Duration::from_millis(1)),
+                })
+            }
             Topology::Sentinel { service, sentinels } => {
-                let backoff = Backoff::new(self.tuning.min_delay, self.tuning.max_delay);
                 let watcher = Watcher::start(service, sentinels.clone(), &profile, &backoff, counters);
                 let master = self.client.get_connection_info().clone();
                 Box::new(Sentinel { watcher, master, profile })
@@ -244,5 +273,14 @@ mod tests {
         for number in [0, 17] {
             assert!(matches!(sentinels(number), Err(SettingsError::Sentinels)), "{number}");
         }
+    }
+
+    #[test]
+    fn the_number_of_servers_of_a_cluster_is_limited() {
+        let cluster = |number: usize| {
+            Redis::open(&format!("redis-cluster://user:password@{}", vec!["localhost"; number].join(",")))
+        };
+        assert!(cluster(1).is_ok() && cluster(16).is_ok());
+        assert!(matches!(cluster(17), Err(SettingsError::Servers)));
     }
 }

@@ -1,7 +1,8 @@
 //! URLs of servers.
 
-use redis::{Client, IntoConnectionInfo, ProtocolVersion, parse_redis_url};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, parse_redis_url};
 
+use crate::driver::redis::Address;
 use crate::error::SettingsError;
 
 /// The port of a sentinel whose URL has none.
@@ -35,6 +36,36 @@ pub(super) fn client(url: &str, port: Option<u16>) -> Result<Client, SettingsErr
     Client::open(info.set_redis_settings(settings)).map_err(wrong)
 }
 
+/// The address of the server of a client.
+pub(super) fn address(client: &Client) -> Result<Address, SettingsError> {
+    let address = match client.get_connection_info().addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            Address::new(host.as_bytes(), *port)
+        }
+        _ => None,
+    };
+    address.ok_or_else(|| SettingsError::Url("a cluster needs hosts".to_owned()))
+}
+
+/// Takes a URL of a cluster apart, into one for each server; `None` for another one.
+pub(super) fn cluster(url: &str) -> Option<Result<Vec<String>, SettingsError>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = match scheme {
+        "redis-cluster" => "redis",
+        "rediss-cluster" => "rediss",
+        _ => return None,
+    };
+    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    let (credentials, hosts) = match authority.rsplit_once('@') {
+        Some((credentials, hosts)) => (format!("{credentials}@"), hosts),
+        None => (String::new(), authority),
+    };
+    if hosts.is_empty() {
+        return Some(Err(SettingsError::Url("it needs servers".to_owned())));
+    }
+    Some(Ok(hosts.split(',').map(|host| format!("{scheme}://{credentials}{host}")).collect()))
+}
+
 /// Takes a URL of Sentinel apart; `None` for another one.
 pub(super) fn sentinels(url: &str) -> Option<Result<Group, SettingsError>> {
     let (scheme, rest) = url.split_once("://")?;
@@ -61,8 +92,6 @@ pub(super) fn sentinels(url: &str) -> Option<Result<Group, SettingsError>> {
 
 #[cfg(test)]
 mod tests {
-    use redis::ConnectionAddr;
-
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! Redis servers for tests, each with an empty data set in a directory of its own.
 
+mod cluster;
 mod sentinel;
 
 use std::net::TcpListener;
@@ -13,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
+pub use self::cluster::RedisCluster;
 pub use self::sentinel::Sentinels;
 use crate::raw::soon;
 
@@ -145,6 +147,16 @@ impl RedisServer {
         })
         .await;
     }
+}
+
+/// Waits until a server answers with this text.
+async fn until(server: &RedisServer, command: &str, wanted: &str) {
+    soon(async {
+        while !server.command(command).await.contains(wanted) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 /// A port that is free. Redis cannot choose one itself. The ports are below those that the system gives away.

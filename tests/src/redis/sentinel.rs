@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::RedisServer;
+use super::{RedisServer, until};
 use crate::raw::soon;
 
 /// The name of the service.
@@ -71,14 +71,4 @@ impl Sentinels {
             until(sentinel, &replicas, "master-link-status\r\n$2\r\nok").await;
         }
     }
-}
-
-/// Waits until a server answers with this text.
-async fn until(server: &RedisServer, command: &str, wanted: &str) {
-    soon(async {
-        while !server.command(command).await.contains(wanted) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
 }

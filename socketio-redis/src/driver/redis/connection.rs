@@ -48,7 +48,7 @@ impl Profile {
     }
 }
 
-/// An open connection. It is closed on drop.
+/// An open connection. It is closed when all of its handles are dropped.
 pub(crate) struct Connected {
     connection: MultiplexedConnection,
     ended: watch::Sender<bool>,
@@ -74,6 +74,24 @@ impl Connected {
             values = self.connection.req_packed_commands(pipeline, 0, count) => Ok(values?),
             _ = lost.wait_for(|lost| *lost) => Err(DriverError::Ended),
         }
+    }
+
+    /// Another handle.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn another(&self) -> Self {
+        let (ended, lost) = (self.ended.clone(), self.lost.clone());
+        Self { connection: self.connection.clone(), ended, lost }
+    }
+
+    /// Gives the connection up.
+    #[cfg(feature = "adapter")]
+    pub(crate) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Whether the connection is lost.
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.lost.borrow()
     }
 
     /// Gives the connection up as soon as this future returns.

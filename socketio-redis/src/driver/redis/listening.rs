@@ -3,31 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
+use redis::{Cmd, Pipeline, PushInfo, PushKind, ServerError, Value};
 
 use super::connection::Connected;
 use super::wire::to_entries;
-use crate::driver::listening::{Bounds, Change, Entries, Entry, Sink, Subscriptions, TopicKind};
+use crate::driver::listening::{Bounds, Change, Entries, Entry, Sink, Subscriptions, Topic, TopicKind};
 use crate::driver::{BoxFuture, DriverError};
 
 impl Subscriptions for Connected {
     fn change<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<Vec<bool>, DriverError>> {
         Box::pin(async move {
-            // One command for each topic: a command with several has as many replies.
-            let mut pipeline = Pipeline::with_capacity(changes.len());
-            for change in changes {
-                let name = match (change.topic.kind, change.subscribe) {
-                    (TopicKind::Channel, true) => "SUBSCRIBE",
-                    (TopicKind::Channel, false) => "UNSUBSCRIBE",
-                    (TopicKind::Pattern, true) => "PSUBSCRIBE",
-                    (TopicKind::Pattern, false) => "PUNSUBSCRIBE",
-                    (TopicKind::Shard, true) => "SSUBSCRIBE",
-                    (TopicKind::Shard, false) => "SUNSUBSCRIBE",
-                };
-                let mut command = Cmd::new();
-                command.arg(name).arg(change.topic.name.as_bytes());
-                pipeline.add_command(command);
-            }
+            let pipeline = change_commands(changes);
             let values = self.pipelined(&pipeline).await?;
             Ok(values.iter().map(|value| !matches!(value, Value::ServerError(_))).collect())
         })
@@ -38,10 +24,43 @@ impl Subscriptions for Connected {
     }
 }
 
+/// One command for each topic: a command with several has as many replies.
+pub(crate) fn change_commands<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Pipeline {
+    let mut pipeline = Pipeline::new();
+    for change in changes {
+        let name = match (change.topic.kind, change.subscribe) {
+            (TopicKind::Channel, true) => "SUBSCRIBE",
+            (TopicKind::Channel, false) => "UNSUBSCRIBE",
+            (TopicKind::Pattern, true) => "PSUBSCRIBE",
+            (TopicKind::Pattern, false) => "PUNSUBSCRIBE",
+            (TopicKind::Shard, true) => "SSUBSCRIBE",
+            (TopicKind::Shard, false) => "SUNSUBSCRIBE",
+        };
+        let mut command = Cmd::new();
+        command.arg(name).arg(change.topic.name.as_bytes());
+        pipeline.add_command(command);
+    }
+    pipeline
+}
+
 /// A connection that reads a stream.
 pub(crate) struct Reading {
     pub(crate) connected: Connected,
     pub(crate) block: Duration,
+    /// Called with errors of the server.
+    pub(crate) refused: Box<dyn Fn(&ServerError) + Send + Sync>,
+}
+
+impl Reading {
+    async fn ask(&mut self, command: &Cmd) -> Result<Value, DriverError> {
+        match self.connected.ask(command).await? {
+            Value::ServerError(error) => {
+                (self.refused)(&error);
+                Err(DriverError::new(error))
+            }
+            value => Ok(value),
+        }
+    }
 }
 
 impl Entries for Reading {
@@ -51,10 +70,7 @@ impl Entries for Reading {
             for (command, from, to) in [("XRANGE", "-", "+"), ("XREVRANGE", "+", "-")] {
                 let mut cmd = Cmd::new();
                 cmd.arg(command).arg(stream).arg(from).arg(to).arg("COUNT").arg(1);
-                let value = self.connected.ask(&cmd).await?;
-                if let Value::ServerError(error) = value {
-                    return Err(DriverError::new(error));
-                }
+                let value = self.ask(&cmd).await?;
                 ids.push(to_entries(value).into_iter().next().map(|entry| entry.id));
             }
             Ok((ids.swap_remove(0), ids.pop().flatten()))
@@ -72,9 +88,8 @@ impl Entries for Reading {
             cmd.arg("XREAD").arg("COUNT").arg(count);
             cmd.arg("BLOCK").arg(self.block.as_millis().max(1) as u64);
             cmd.arg("STREAMS").arg(stream).arg(after);
-            let value = self.connected.ask(&cmd).await?;
+            let value = self.ask(&cmd).await?;
             Ok(match value {
-                Value::ServerError(error) => return Err(DriverError::new(error)),
                 // The one stream with its entries.
                 Value::Map(mut map) => map.pop().map(|(_, entries)| to_entries(entries)).unwrap_or_default(),
                 _ => Vec::new(),
@@ -91,7 +106,9 @@ pub(crate) fn arrived(sink: &dyn Sink, info: PushInfo) {
         PushKind::SMessage => TopicKind::Shard,
         PushKind::SUnsubscribe => {
             if let Some(Value::BulkString(name)) = info.data.first() {
-                sink.unsubscribed(TopicKind::Shard, name);
+                // Our topics are text.
+                let name = std::str::from_utf8(name).unwrap_or_default();
+                sink.unsubscribed(&[Topic::new(TopicKind::Shard, name)], None);
             }
             return;
         }

@@ -15,7 +15,8 @@ use redis::Client;
 pub(crate) use self::address::Address;
 pub(crate) use self::connection::{Connected, Profile};
 #[cfg(feature = "adapter")]
-pub(crate) use self::listening::{Reading, arrived};
+pub(crate) use self::listening::{Reading, arrived, change_commands};
+pub(crate) use self::wire::{reply_to, to_redis};
 #[cfg(feature = "adapter")]
 use super::listening::{Entries, Sink, Subscriptions};
 use super::{BoxFuture, Commands, Driver, DriverError};
@@ -54,7 +55,7 @@ impl Driver for Single {
     ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
         Box::pin(async move {
             let connected = self.profile.connect(&self.client, "stream", block, |_| {}).await?;
-            Ok(Box::new(Reading { connected, block }) as _)
+            Ok(Box::new(Reading { connected, block, refused: Box::new(|_| {}) }) as _)
         })
     }
 }

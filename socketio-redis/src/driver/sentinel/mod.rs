@@ -99,7 +99,7 @@ impl Driver for Sentinel {
     ) -> BoxFuture<'a, Result<Box<dyn Entries>, DriverError>> {
         Box::pin(async move {
             let connected = self.connect("stream", block, |_| {}).await?;
-            Ok(Box::new(Reading { connected, block }) as _)
+            Ok(Box::new(Reading { connected, block, refused: Box::new(|_| {}) }) as _)
         })
     }
 }

@@ -64,6 +64,15 @@ impl Monitor {
         });
     }
 
+    /// Some subscriptions have ended, and messages may have been missed since this time.
+    pub(crate) fn interrupted(&self, since: Instant) {
+        self.listening(|last_heard, hearing| {
+            (hearing.confirmed, hearing.hearing, hearing.missed) = (None, false, true);
+            *last_heard = since.min(*last_heard);
+            Some(())
+        });
+    }
+
     /// The number of streams without a connection changes.
     pub(crate) fn streams(&self, more: i64) {
         self.listening(|_, hearing| {
@@ -142,6 +151,16 @@ mod tests {
         monitor.subscriptions(true);
         assert!(!monitor.is_silent(), "the new connection has its time");
         assert_eq!(monitor.heard(), Some(Duration::from_millis(7001)));
+        is(|health| *health == Health::Connected);
+        // A part of the subscriptions is lost, and this is noticed late.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(monitor.heard(), None);
+        monitor.interrupted(Instant::now() - Duration::from_secs(3));
+        is(|health| matches!(health, Health::Deaf { since } if since.elapsed() == Duration::from_secs(3)));
+        assert_eq!(monitor.heard(), None, "other subscriptions do not prove anything");
+        assert!(!monitor.is_silent(), "nothing to replace");
+        monitor.subscriptions(true);
+        assert_eq!(monitor.heard(), Some(Duration::from_secs(3)));
         is(|health| *health == Health::Connected);
         monitor.commands(false);
         is(|health| matches!(health, Health::Down { .. }));

@@ -1,0 +1,110 @@
+//! A Redis Cluster of three masters.
+
+use super::{RedisServer, free_port, until};
+
+/// The number of slots.
+const SLOTS: usize = 16384;
+
+/// Three servers, each with a third of the slots.
+#[derive(Debug)]
+pub struct RedisCluster {
+    /// The servers.
+    pub servers: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    /// Starts the servers, and waits until they know each other.
+    pub async fn start() -> Self {
+        let mut servers = Vec::new();
+        let mut bus_ports = Vec::new();
+        for _ in 0..3 {
+            let bus = free_port().to_string();
+            let arguments = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-config-file",
+                "nodes.conf",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                "1000",
+                "--cluster-require-full-coverage",
+                "no",
+            ];
+            servers.push(RedisServer::start_on_tcp(&arguments).await);
+            bus_ports.push(bus);
+        }
+        for (number, server) in servers.iter().enumerate() {
+            let (first, last) = (number * SLOTS / 3, (number + 1) * SLOTS / 3 - 1);
+            accepted(server, &format!("CLUSTER ADDSLOTSRANGE {first} {last}")).await;
+            accepted(server, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1)).await;
+        }
+        for (server, bus) in servers.iter().zip(&bus_ports).skip(1) {
+            accepted(&servers[0], &format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port())).await;
+        }
+        let cluster = Self { servers };
+        cluster.settled().await;
+        cluster
+    }
+
+    /// Waits until every server knows who has which slots.
+    pub async fn settled(&self) {
+        for server in &self.servers {
+            for wanted in ["cluster_state:ok", "cluster_slots_ok:16384", "cluster_known_nodes:3"] {
+                until(server, "CLUSTER INFO", wanted).await;
+            }
+        }
+    }
+
+    /// The URL of the cluster.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> =
+            self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// The server that had the slot of a key at the start.
+    pub async fn owner(&self, key: &str) -> usize {
+        let slot = self.slot(key).await;
+        (0..3).find(|number| slot < (number + 1) * SLOTS / 3).expect("a slot")
+    }
+
+    async fn slot(&self, key: &str) -> usize {
+        let reply = self.servers[0].command(&format!("CLUSTER KEYSLOT \"{key}\"")).await;
+        reply.trim().trim_start_matches(':').parse().expect("a number")
+    }
+
+    /// Moves the slot of a key from its first owner to another server, with what is in it.
+    pub async fn move_slot(&self, key: &str, to: usize) {
+        let slot = self.slot(key).await;
+        let from = self.owner(key).await;
+        let mut ids = Vec::new();
+        for server in &self.servers {
+            let id = server.command("CLUSTER MYID").await;
+            ids.push(id.lines().nth(1).expect("an id").to_owned());
+        }
+        let (source, target) = (&self.servers[from], &self.servers[to]);
+        accepted(target, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", ids[from])).await;
+        accepted(source, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", ids[to])).await;
+        loop {
+            let keys = source.command(&format!("CLUSTER GETKEYSINSLOT {slot} 100")).await;
+            let keys: Vec<&str> =
+                keys.lines().filter(|line| !line.starts_with(['*', '$']) && !line.is_empty()).collect();
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                accepted(source, &format!("MIGRATE 127.0.0.1 {} \"{key}\" 0 5000", target.port())).await;
+            }
+        }
+        let other = &self.servers[3 - from - to];
+        for server in [target, source, other] {
+            accepted(server, &format!("CLUSTER SETSLOT {slot} NODE {}", ids[to])).await;
+        }
+    }
+}
+
+async fn accepted(server: &RedisServer, command: &str) {
+    let reply = server.command(command).await;
+    assert!(reply.starts_with("+OK"), "{command}: {reply}");
+}

@@ -27,6 +27,11 @@
 //! - Each server tests whether it hears: see [`Redis::probe_interval`], [`Connections::health`].
 //! - A message that cannot be read is skipped and counted ([`Stats::bad_messages`]).
 //!
+//! # Sentinel and Cluster
+//!
+//! [`Redis::open`] takes URLs of both: `redis-sentinel://` follows the failovers of a master, `redis-cluster://` the slots of a
+//! Redis Cluster. Each lost connection, and each slot that moves, is a gap for the namespaces.
+//!
 //! # Features
 //!
 //! `adapter` (default): the adapters. `tls`: `rediss://`. `tracing`: log events.

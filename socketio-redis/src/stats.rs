@@ -22,7 +22,8 @@ pub struct Stats {
     pub bad_messages: u64,
     /// Connections that were opened.
     pub connections: u64,
-    /// Connections that could not be opened. Each attempt counts.
+    /// Connections that could not be opened, those to sentinels and to single servers of a cluster among them. Each attempt
+    /// counts.
     pub failed_connections: u64,
     /// Changes of the master that Sentinel has named.
     pub failovers: u64,

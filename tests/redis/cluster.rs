@@ -93,6 +93,37 @@ async fn a_lost_server_is_noticed(kind: Kind) {
     reach_each_other(&nodes).await;
 }
 
+/// A replica takes over from the server that carries the events, under traffic.
+async fn a_replica_that_takes_over_is_followed(kind: Kind) {
+    let mut cluster = RedisCluster::start().await;
+    let lost = cluster.owner(key_of(kind)).await;
+    cluster.add_replica(lost).await;
+    let nodes = kind.pair(&cluster.url()).await;
+    let traffic = Traffic::start(&nodes[0], &nodes[1]).await;
+    traffic.flows().await;
+    cluster.servers[lost].kill().await;
+    let mut health = nodes[1].connections.health();
+    soon(health.wait_for(|health| *health != Health::Connected)).await.unwrap();
+    for node in &nodes {
+        soon(node.connections.ready()).await;
+    }
+    traffic.flows().await;
+    let unexplained = traffic.end().await;
+    let stats = nodes[0].connections.stats();
+    assert!(unexplained <= stats.lost + stats.unconfirmed, "{unexplained}, {stats:?}");
+    reach_each_other(&nodes).await;
+}
+
+#[tokio::test]
+async fn a_sharded_adapter_follows_a_replica() {
+    a_replica_that_takes_over_is_followed(Kind::Sharded).await;
+}
+
+#[tokio::test]
+async fn a_streams_adapter_follows_a_replica() {
+    a_replica_that_takes_over_is_followed(Kind::Streams).await;
+}
+
 #[tokio::test]
 async fn classic_servers_reach_each_other() {
     servers_reach_each_other(Kind::Classic).await;

@@ -18,20 +18,8 @@ impl RedisCluster {
         let mut servers = Vec::new();
         let mut bus_ports = Vec::new();
         for _ in 0..3 {
-            let bus = free_port().to_string();
-            let arguments = [
-                "--cluster-enabled",
-                "yes",
-                "--cluster-config-file",
-                "nodes.conf",
-                "--cluster-port",
-                &bus,
-                "--cluster-node-timeout",
-                "1000",
-                "--cluster-require-full-coverage",
-                "no",
-            ];
-            servers.push(RedisServer::start_on_tcp(&arguments).await);
+            let (server, bus) = start_server().await;
+            servers.push(server);
             bus_ports.push(bus);
         }
         for (number, server) in servers.iter().enumerate() {
@@ -45,6 +33,27 @@ impl RedisCluster {
         let cluster = Self { servers };
         cluster.settled().await;
         cluster
+    }
+
+    /// Adds a replica of a server, which takes over when that one is lost.
+    pub async fn add_replica(&mut self, of: usize) {
+        let (replica, bus) = start_server().await;
+        accepted(&self.servers[0], &format!("CLUSTER MEET 127.0.0.1 {} {bus}", replica.port())).await;
+        for server in self.servers.iter().chain([&replica]) {
+            until(server, "CLUSTER INFO", "cluster_known_nodes:4").await;
+        }
+        let id = self.id(of).await;
+        accepted(&replica, &format!("CLUSTER REPLICATE {id}")).await;
+        until(&replica, "ROLE", "connected").await;
+        for server in &self.servers {
+            until(server, "CLUSTER NODES", &format!("slave {id}")).await;
+        }
+        self.servers.push(replica);
+    }
+
+    async fn id(&self, number: usize) -> String {
+        let id = self.servers[number].command("CLUSTER MYID").await;
+        id.lines().nth(1).expect("an id").to_owned()
     }
 
     /// Waits until every server knows who has which slots.
@@ -79,9 +88,8 @@ impl RedisCluster {
         let slot = self.slot(key).await;
         let from = self.owner(key).await;
         let mut ids = Vec::new();
-        for server in &self.servers {
-            let id = server.command("CLUSTER MYID").await;
-            ids.push(id.lines().nth(1).expect("an id").to_owned());
+        for number in 0..self.servers.len() {
+            ids.push(self.id(number).await);
         }
         let (source, target) = (&self.servers[from], &self.servers[to]);
         accepted(target, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", ids[from])).await;
@@ -102,6 +110,27 @@ impl RedisCluster {
             accepted(server, &format!("CLUSTER SETSLOT {slot} NODE {}", ids[to])).await;
         }
     }
+}
+
+/// A server of a cluster, with the port for the other servers.
+async fn start_server() -> (RedisServer, u16) {
+    let bus = free_port();
+    let port = bus.to_string();
+    let arguments = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-config-file",
+        "nodes.conf",
+        "--cluster-port",
+        &port,
+        "--cluster-node-timeout",
+        "1000",
+        "--cluster-require-full-coverage",
+        "no",
+        "--repl-diskless-sync-delay",
+        "0",
+    ];
+    (RedisServer::start_on_tcp(&arguments).await, bus)
 }
 
 async fn accepted(server: &RedisServer, command: &str) {

@@ -1,4 +1,7 @@
 //! Connections to the servers of a Redis Cluster.
+//!
+//! The cluster client of the crate redis is not used. It does not subscribe again when the slot of a channel has moved, and
+//! takes the message by which a server tells so for the reply to a command.
 
 mod commands;
 mod join;

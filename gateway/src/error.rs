@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::auth::tokens::TokenError;
+use crate::cluster::ClusterError;
 use crate::config::InvalidSetting;
 use crate::listen::networks::NetworkError;
 use crate::listen::tls::TlsError;
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The settings of the backend are unusable.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// The cluster cannot be joined.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The system has no random bytes for a generated key.
     #[error("api.keys is empty, and no key can be generated: {0}")]
     Random(#[from] getrandom::Error),

@@ -13,6 +13,7 @@ use crate::auth::guard::Guard;
 use crate::auth::operators::Operators;
 use crate::auth::tokens::{Keys, SessionError, SessionToken, Tokens};
 use crate::builtin;
+use crate::cluster::{Answerer, AnyAdapter, Cluster};
 use crate::config::{Config, InvalidSetting, Secret, changes};
 use crate::error::{ReloadError, StartError};
 use crate::error_event;
@@ -45,6 +46,7 @@ struct Shared {
     operators: Arc<Operators>,
     tls: Option<Arc<Tls>>,
     webhooks: Webhooks,
+    cluster: Cluster,
     address_limits: Arc<AddressLimits>,
     proxies: Proxies,
     descriptors: descriptors::DescriptorState,
@@ -58,6 +60,8 @@ struct Shared {
 impl Gateway {
     /// Creates a gateway without listening on a port. The configuration is [checked](Config::check), whatever
     /// its source.
+    ///
+    /// A node of a cluster must be created within a runtime of tokio. It does not wait for Redis.
     pub fn new(config: Config) -> Result<Self, StartError> {
         first_invalid(&config)?;
         let config = Arc::new(config);
@@ -66,7 +70,8 @@ impl Gateway {
         let proxies = Proxies::new(&config.server)?;
         let address_limits = Arc::new(AddressLimits::new(&config.limits, &proxies, &counters.refused)?);
         let namespace_limit = NamespaceLimit::new(config.limits.namespaces_per_connection, &counters.refused);
-        let io = server(&config, &origins, &address_limits)?;
+        let (cluster, adapter) = Cluster::open(&config.cluster)?;
+        let io = server(&config, &origins, &address_limits, adapter, &cluster)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
@@ -88,6 +93,7 @@ impl Gateway {
             let broadcasts = Arc::clone(&counters.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
         }
+        cluster.start(&io, Answerer { io: io.downgrade() });
         Ok(Self(Arc::new(Shared {
             config,
             origins,
@@ -99,6 +105,7 @@ impl Gateway {
             operators,
             tls,
             webhooks,
+            cluster,
             address_limits,
             proxies,
             descriptors: descriptors::DescriptorState::default(),
@@ -156,6 +163,7 @@ impl Gateway {
         self.0.draining.store(true, Ordering::Relaxed);
         let deadline = Duration::from_millis(self.0.config.server.drain_ms);
         let end = tokio::time::Instant::now() + deadline;
+        self.0.cluster.leave(&self.0.io).await;
         let webhooks = &self.0.webhooks;
         let lost_disconnects = webhooks.lost_disconnects();
         self.0.io.drain(deadline, deadline / 2).await;
@@ -230,6 +238,24 @@ impl Gateway {
         &self.0.webhooks
     }
 
+    /// The cluster, if this gateway is a node of one.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.0.cluster
+    }
+
+    /// Name of this gateway in its cluster, if it is a node of one.
+    pub fn node(&self) -> Option<&str> {
+        self.0.cluster.node()
+    }
+
+    /// Waits until this gateway hears the other nodes of its cluster; without a cluster, not at all. Clients and events
+    /// are served without this wait too.
+    pub async fn cluster_ready(&self) {
+        if let Some(connections) = self.0.cluster.connections() {
+            connections.ready().await;
+        }
+    }
+
     /// Limits per client address and per connection.
     pub(crate) fn address_limits(&self) -> &AddressLimits {
         &self.0.address_limits
@@ -286,6 +312,8 @@ fn server(
     config: &Config,
     origins: &Origins,
     address_limits: &AddressLimits,
+    adapter: Option<AnyAdapter>,
+    cluster: &Cluster,
 ) -> Result<Server, engineio::ConfigError> {
     let transport = &config.transport;
     let builder = Server::builder()
@@ -314,7 +342,10 @@ fn server(
                 None => engine,
             }
         });
-    builder.build()
+    match adapter.zip(cluster.node()) {
+        Some((adapter, node)) => builder.adapter(adapter).node_name(node).build(),
+        None => builder.build(),
+    }
 }
 
 /// Returns the namespace of this name, or, for a pattern, the parent of all namespaces that match it.

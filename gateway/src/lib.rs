@@ -30,6 +30,7 @@
 //!   that admits clients and handles their events.
 //! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
 //!   responses. `idempotency`: idempotency keys of API calls. `http_client`: the HTTP client.
+//! - `node`: what the API reads of this node and does to its clients. `cluster`: the same on the other nodes.
 //! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of
 //!   the log. `expiring`: a map whose entries expire.
 
@@ -39,6 +40,7 @@
 mod auth;
 mod builtin;
 pub mod cli;
+mod cluster;
 pub mod config;
 mod error;
 mod error_event;
@@ -54,6 +56,7 @@ mod limits;
 mod listen;
 mod log;
 pub mod native;
+mod node;
 pub mod response;
 mod serve;
 mod stats;
@@ -62,6 +65,7 @@ mod webhooks;
 pub use self::auth::tokens::{JwksError, SessionError, SessionToken, TokenError};
 pub use self::auth::user::USER_ROOM;
 pub use self::builtin::room_name::RoomError;
+pub use self::cluster::ClusterError;
 pub use self::config::Config;
 pub use self::error::{ReloadError, StartError};
 pub use self::gateway::Gateway;

@@ -60,7 +60,7 @@ pub(crate) fn register(namespace: &Namespace, config: &Arc<Config>, refused: &Ar
         let info = json!({"server": server, "websocket": websocket, "session": session});
         async move { respond(&socket, "info_response", info) }
     });
-    rooms::register(namespace, &config.events, refused);
+    rooms::register(namespace, &config.events, config.cluster.is_enabled(), refused);
     relay::register(namespace, &config.events);
 }
 

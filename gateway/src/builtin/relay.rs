@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_server::{AckSender, Broadcast, EventName, Namespace, Object, RawArgs, Socket};
+use socketio_server::{AckSender, Broadcast, EmitError, EventName, Namespace, Object, RawArgs, Socket};
 
 use super::{first, now, raw_json, respond, table};
 use crate::auth::user::user;
@@ -69,8 +69,11 @@ async fn send(socket: &Socket, args: &RawArgs) -> Result<(), String> {
         // Binary data is relayed unchanged.
         others.emit("message", args).await
     };
-    // The error could only come from other nodes, and the gateway has none.
-    sent.map_err(|error| error.to_string())
+    sent.map_err(|error| match error {
+        // The cause is for operators: the metrics count it.
+        EmitError::Adapter(_) => "other servers were not reached".to_owned(),
+        error => error.to_string(),
+    })
 }
 
 /// Message for the receivers. The content is relayed byte for byte.

@@ -22,6 +22,15 @@ pub enum RoomError {
     Reserved,
 }
 
+/// Length of the ids of sockets.
+const ID_LEN: usize = 20;
+
+/// Whether a name has the form of a socket's id: 20 letters, digits, `-` and `_`.
+pub(crate) fn may_be_id(name: &str) -> bool {
+    let is_of_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.len() == ID_LEN && name.bytes().all(is_of_id)
+}
+
 /// Checks a room name of a request.
 pub(crate) fn check(name: &str) -> Result<(), RoomError> {
     match name {

@@ -34,12 +34,22 @@ impl Named {
     }
 }
 
-pub(super) fn register(namespace: &Namespace, events: &Events, refused: &Arc<LabelledCounters>) {
+pub(super) fn register(
+    namespace: &Namespace,
+    events: &Events,
+    is_clustered: bool,
+    refused: &Arc<LabelledCounters>,
+) {
     let max = if events.join { Some(events.max_rooms) } else { None };
+    let is_id = move |namespace: &Namespace, room: &str| {
+        namespace.socket(room).is_some() || is_clustered && room_name::may_be_id(room)
+    };
     for event in table::names("join") {
         let refused = Arc::clone(refused);
         namespace.on(event, move |socket: Socket, namespace: Namespace, Data(room): Data<Named>| {
-            let joined = join(&namespace, &socket, &room.name(), max, &refused)
+            let room = room.name();
+            let is_id = is_id(&namespace, &room);
+            let joined = join(&socket, &room, is_id, max, &refused)
                 .map_err(|error| error_event::emit(&socket, event, error));
             async move { joined }
         });
@@ -53,17 +63,17 @@ pub(super) fn register(namespace: &Namespace, events: &Events, refused: &Arc<Lab
 }
 
 fn join(
-    namespace: &Namespace,
     socket: &Socket,
     room: &str,
+    is_id: bool,
     max: Option<usize>,
     refused: &LabelledCounters,
 ) -> Result<Ack<Value>, String> {
     let Some(max) = max else { return Err("events.join is off: clients cannot join rooms".to_owned()) };
     room_name::check(room).map_err(|error| error.to_string())?;
     // Each socket has a room named by its id. A client in that room would receive the socket's private
-    // events.
-    if namespace.socket(room).is_some() {
+    // events. The ids of other nodes are not known, so in a cluster the form of an id suffices.
+    if is_id {
         return Err("the room name is the id of a socket".to_owned());
     }
     let joined = user::rooms(socket);

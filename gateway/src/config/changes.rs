@@ -23,15 +23,17 @@ const RELOADED: &[&str] = &[
 ];
 
 /// Names of the settings that differ and do not take effect before the next start. Values of keys and secrets
-/// are not compared: they serialize to a mask.
+/// are not compared, as they serialize to a mask; the URL of Redis is.
 pub(crate) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
+    let is_other_redis = before.cluster.redis != after.cluster.redis;
     let [before, after] = [tree(before), tree(after)];
     let differs = |name: &String| {
         let at = |tree: &Map<String, Value>| {
             let (section, key) = name.split_once('.')?;
             tree.get(section)?.get(key).cloned()
         };
-        !RELOADED.contains(&name.as_str()) && at(&before) != at(&after)
+        let differs = at(&before) != at(&after) || name == "cluster.redis" && is_other_redis;
+        !RELOADED.contains(&name.as_str()) && differs
     };
     keys::all(&template()).into_iter().filter(differs).collect()
 }
@@ -58,6 +60,14 @@ mod tests {
         after.auth.jwt_method = "HS512".to_owned();
         after.api.keys = vec!["a key of an operator".into()];
         assert_eq!(needing_restart(&before, &after), ["auth.anonymous", "server.port"]);
+        let before = Config { cluster: cluster("redis://127.0.0.1/"), ..Config::default() };
+        let after = Config { cluster: cluster("redis://127.0.0.1:1/"), ..Config::default() };
+        assert_eq!(needing_restart(&before, &before), Vec::<String>::new());
+        assert_eq!(needing_restart(&before, &after), ["cluster.redis"]);
+    }
+
+    fn cluster(redis: &str) -> crate::config::Cluster {
+        crate::config::Cluster { redis: redis.into(), ..Default::default() }
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl Config {
                 "empty: webhooks are not signed, so the backend cannot distinguish them from requests of others",
             );
         }
+        if urls::is_in_the_open(self.cluster.redis.expose()) {
+            risk(
+                "cluster.redis",
+                "no TLS: an attacker on the network path can read and send events of clients, and the password of Redis",
+            );
+        }
         risks
     }
 
@@ -154,6 +160,9 @@ fn invalid_settings(config: &Config) -> Vec<InvalidSetting> {
         error("webhooks.url", no_user);
     }
     for (key, message) in config.webhooks.invalid_settings(&config.transport) {
+        error(key, message);
+    }
+    for (key, message) in config.cluster.invalid_settings() {
         error(key, message);
     }
     if config.origins.credentials && config.origins.allowed.iter().any(|origin| origin == "*") {
@@ -255,6 +264,28 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
     }
 
+    #[test]
+    fn the_settings_of_a_cluster_are_checked() {
+        let mut config = Config::default();
+        config.cluster.node = "ignored without a cluster!".to_owned();
+        assert_eq!(config.check(), Ok(()));
+        for url in ["(secret)", "127.0.0.1:6379", "http://:sesame@127.0.0.1/", "redis://:sesame@host:port/"] {
+            config.cluster.redis = url.into();
+            config.cluster.prefix = "chat*".to_owned();
+            config.cluster.request_timeout_ms = 0;
+            let errors = config.check().unwrap_err();
+            let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
+            let expected = ["cluster.redis", "cluster.prefix", "cluster.node", "cluster.request_timeout_ms"];
+            assert_eq!(keys, expected);
+            assert!(errors.iter().all(|error| !error.message.contains("sesame")), "{errors:?}");
+        }
+        config.cluster =
+            crate::config::Cluster { redis: "redis://:sesame@127.0.0.1/".into(), ..Default::default() };
+        assert_eq!((config.check(), config.risks()), (Ok(()), vec![]));
+        let Err(StartError::Cluster(error)) = Gateway::new(config) else { panic!("no runtime") };
+        assert!(error.to_string().contains("tokio"), "{error}");
+    }
+
     /// A password in a URL would appear in the output of `check-config`, and was never sent.
     #[test]
     fn urls_have_no_passwords() {
@@ -303,8 +334,9 @@ mod tests {
         assert_eq!(config.risks(), []);
         config.auth.jwks = "http://keys.example.com/".to_owned();
         config.webhooks.url = "http://10.0.0.1/".to_owned();
+        config.cluster.redis = "redis://:sesame@10.0.0.2:6379/".into();
         let risks: Vec<_> = config.risks().iter().map(|risk| risk.key).collect();
-        assert_eq!(risks, ["auth.jwks", "webhooks.url"]);
+        assert_eq!(risks, ["auth.jwks", "webhooks.url", "cluster.redis"]);
         assert_eq!(config.check(), Ok(()));
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 mod check;
+mod cluster;
 mod keys;
 mod limits;
 pub mod load;
@@ -20,6 +21,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::check::{InvalidSetting, RiskySetting};
+pub use self::cluster::{Cluster, ClusterKind};
 pub use self::limits::{Excess, Limits};
 pub use self::secret::Secret;
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub limits: Limits,
     /// Backend that receives webhooks.
     pub webhooks: webhooks::Webhooks,
+    /// Cluster of gateways on Redis.
+    pub cluster: Cluster,
     /// Authentication of operators, and the page.
     pub api: Api,
     /// Log.

@@ -7,10 +7,12 @@ pub(super) fn names_a_user(url: &str) -> bool {
     authority(url).contains('@')
 }
 
-/// Whether a URL uses plain HTTP to another machine, so that a man in the middle can read and change the
+/// Whether a URL uses plain HTTP, or Redis without TLS, to another machine, so that a man in the middle can read and change the
 /// traffic.
 pub(super) fn is_in_the_open(url: &str) -> bool {
-    let is_plain = url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"));
+    let is_plain = url
+        .split_once("://")
+        .is_some_and(|(scheme, _)| ["http", "redis"].iter().any(|plain| scheme.eq_ignore_ascii_case(plain)));
     is_plain && !is_of_this_machine(host(authority(url)))
 }
 
@@ -59,6 +61,7 @@ mod tests {
             "HTTP://10.0.0.1:9000",
             "http://localhost.example.com",
             "http://[2001:db8::1]/",
+            "redis://:sesame@10.0.0.1:6379/",
         ] {
             assert!(is_in_the_open(url), "{url}");
         }
@@ -69,6 +72,9 @@ mod tests {
             "http://localhost:80/",
             "http://127.0.0.1",
             "http://[::1]:9/",
+            "redis://:sesame@127.0.0.1:6379/",
+            "rediss://10.0.0.1/",
+            "redis+unix:///run/redis.sock",
         ] {
             assert!(!is_in_the_open(url), "{url}");
         }

@@ -8,19 +8,20 @@ use crate::response::{self, HttpResponse};
 
 /// Response of `/info`: name, version and protocols of the gateway.
 pub(super) fn info(gateway: &Gateway) -> HttpResponse {
-    response::json(
-        StatusCode::OK,
-        &json!({
-            "name": "socketio-gateway",
-            "version": crate::VERSION,
-            "protocols": {
-                "socketio": {"path": gateway.config().server.path},
-                "native": {"path": "any other"},
-            },
-            "sessions": gateway.io().engine().stats().sessions,
-            "uptimeSeconds": gateway.uptime().as_secs(),
-        }),
-    )
+    let mut info = json!({
+        "name": "socketio-gateway",
+        "version": crate::VERSION,
+        "protocols": {
+            "socketio": {"path": gateway.config().server.path},
+            "native": {"path": "any other"},
+        },
+        "sessions": gateway.io().engine().stats().sessions,
+        "uptimeSeconds": gateway.uptime().as_secs(),
+    });
+    if let Some(node) = gateway.node() {
+        info["node"] = node.into();
+    }
+    response::json(StatusCode::OK, &info)
 }
 
 /// Response of `/health/live`. Any response shows that the process is alive.
@@ -28,7 +29,7 @@ pub(super) fn live() -> HttpResponse {
     response::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// Response of `/health/ready`: whether new clients are accepted.
+/// Response of `/health/ready`: whether new clients are accepted, and the state of the link to the cluster.
 pub(super) fn ready(gateway: &Gateway) -> HttpResponse {
     let status = |text| response::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": text}));
     if !gateway.is_ready() {
@@ -36,6 +37,10 @@ pub(super) fn ready(gateway: &Gateway) -> HttpResponse {
     } else if gateway.descriptors().have_run_out() {
         status("out_of_descriptors")
     } else {
-        response::json(StatusCode::OK, &json!({"status": "ok"}))
+        // A node without Redis still serves its own clients, so its state does not make it unready.
+        match gateway.cluster().health() {
+            Some(health) => response::json(StatusCode::OK, &json!({"status": "ok", "cluster": health})),
+            None => response::json(StatusCode::OK, &json!({"status": "ok"})),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 use http::StatusCode;
 use socketio_server::Namespace;
 
+use crate::cluster::Cluster;
 use crate::gateway::Gateway;
 use crate::response::{self, HttpResponse};
 use crate::stats::counters::{Broadcasts, Histogram, StatusCounters};
@@ -137,6 +138,7 @@ fn text(gateway: &Gateway) -> String {
     for (limit, number) in counters.refused.now() {
         page.sample("limit_exceeded_total", &[("limit", limit)], number);
     }
+    page.cluster(gateway.cluster());
     if let Some(webhooks) = gateway.webhooks().metrics() {
         page.webhooks(&webhooks);
     }
@@ -203,6 +205,48 @@ impl Page {
         self.sample(&bucket, &[("le", "+Inf")], all);
         self.sample(&format!("{name}_sum"), &[], shown(&sum));
         self.sample(&format!("{name}_count"), &[], all);
+    }
+
+    /// This node in its cluster. Without a cluster there are no such metrics.
+    fn cluster(&mut self, cluster: &Cluster) {
+        let (Some(node), Some(connections)) = (cluster.node(), cluster.connections()) else { return };
+        self.family("node_info", Kind::Gauge, "Name of this node in its cluster.");
+        self.sample("node_info", &[("node", node)], 1);
+        let help = "Other gateways of the cluster that this one has heard of lately.";
+        self.one("cluster_other_nodes", Kind::Gauge, help, cluster.others().len());
+        let state = match cluster.health() {
+            Some("connected") => 0,
+            Some("deaf") => 1,
+            _ => 2,
+        };
+        let help = "Link to Redis: 0 connected, 1 deaf, 2 down.";
+        self.one("cluster_link_state", Kind::Gauge, help, state);
+        let stats = connections.stats();
+        self.one("cluster_queued_bytes", Kind::Gauge, "Bytes that wait for Redis.", stats.queued_bytes);
+        let help = "Bytes of received messages that wait for their namespace.";
+        self.one("cluster_received_bytes", Kind::Gauge, help, stats.received_bytes);
+        for (name, help, count) in [
+            ("published", "Messages that Redis has taken.", stats.published),
+            ("lost", "Messages that were not sent to other nodes.", stats.lost),
+            ("unconfirmed", "Messages whose connection ended before Redis had answered.", stats.unconfirmed),
+            ("received", "Messages that have arrived.", stats.received),
+            (
+                "dropped",
+                "Messages that have arrived faster than they were handled, and were dropped.",
+                stats.dropped,
+            ),
+            ("invalid", "Messages that have arrived and could not be read.", stats.bad_messages),
+        ] {
+            self.one(&format!("cluster_messages_{name}_total"), Kind::Counter, help, count);
+        }
+        self.one(
+            "cluster_connections_total",
+            Kind::Counter,
+            "Opened connections to Redis.",
+            stats.connections,
+        );
+        let help = "Times in which this node may have missed messages of others.";
+        self.one("cluster_gaps_total", Kind::Counter, help, stats.gaps);
     }
 
     fn webhooks(&mut self, webhooks: &Metrics) {

@@ -82,7 +82,8 @@ async fn publish(live: Arc<LiveStats>, namespace: Namespace) {
         }
         let Some(stats) = live.stats() else { return };
         // The event is volatile: outdated statistics are of no use to a slow client.
-        if let Err(error) = namespace.volatile().emit("stats", &stats).await {
+        // Each node of a cluster emits to its own operators.
+        if let Err(error) = namespace.local().volatile().emit("stats", &stats).await {
             tracing::debug!(%error, "statistics not sent");
         }
     }

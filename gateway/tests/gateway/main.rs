@@ -7,6 +7,7 @@ mod auth;
 mod builtin;
 mod churn;
 mod cli;
+mod cluster;
 mod cross_site;
 mod deploy;
 mod descriptors;

@@ -96,6 +96,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) fn is_native(&self) -> bool {
+        self.native
+    }
+
     pub(crate) async fn emit(&mut self, event: &str, data: Value) {
         let text = if self.native {
             json!({"event": event, "data": data}).to_string()

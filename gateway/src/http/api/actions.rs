@@ -5,15 +5,16 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use socketio_server::{EmitError, Namespace, Object, Socket};
+use socketio_server::Object;
 
 use super::call::Call;
+use super::everywhere::{self, root};
 use super::failure::{self, Done, Failure};
 use super::parse;
-use crate::auth::user::{self, USER_ROOM};
 use crate::builtin::room_name;
-use crate::config::STATS_NAMESPACE;
 use crate::gateway::Gateway;
+use crate::node::clients::ClientCall;
+use crate::node::listing::user_room;
 
 /// Limit of the calls in a batch.
 const MAX_BATCH: usize = 100;
@@ -127,37 +128,31 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
     match call {
         Call::EmitToClient => {
             let EmitToClient { client_id, event, data, namespace } = parse(body)?;
-            let socket = socket(&self::namespace(gateway, namespace)?, &client_id)?;
-            socket.emit(&named(event, "event")?, &or_null(data))?;
-            Ok(json!({"reached": 1}))
+            let call =
+                ClientCall::Emit { event: named(event, "event")?, data: or_null(data).get().to_owned() };
+            everywhere::on_client(gateway, namespace, client_id, call).await
         }
         Call::EmitToRoom => {
             let EmitToRoom { room, event, data, namespace } = parse(body)?;
-            to_members(&self::namespace(gateway, namespace)?, &named(room, "room")?, event, data).await
+            let (room, event) = (named(room, "room")?, named(event, "event")?);
+            everywhere::emit(gateway, namespace, Some(room), event, or_null(data)).await
         }
         Call::EmitToUser => {
             let EmitToUser { user, event, data, namespace } = parse(body)?;
-            let room = user_room(&named(user, "user")?);
-            to_members(&self::namespace(gateway, namespace)?, &room, event, data).await
+            let (room, event) = (user_room(&named(user, "user")?), named(event, "event")?);
+            everywhere::emit(gateway, namespace, Some(room), event, or_null(data)).await
         }
         Call::Broadcast => {
             let Broadcast { event, data, namespace } = parse(body)?;
-            let namespace = self::namespace(gateway, namespace)?;
-            let receivers = namespace.len();
-            namespace.emit(&named(event, "event")?, &or_null(data)).await?;
-            Ok(json!({"reached": receivers}))
+            everywhere::emit(gateway, namespace, None, named(event, "event")?, or_null(data)).await
         }
         Call::JoinRoom | Call::LeaveRoom => {
             let Membership { client_id, room, namespace } = parse(body)?;
             room_name::check(&room).map_err(|error| Failure::bad_request(error.to_string()))?;
-            let namespace = self::namespace(gateway, namespace)?;
-            let socket = socket(&namespace, &client_id)?;
-            if call == Call::JoinRoom {
-                socket.join(room.as_str());
-            } else {
-                socket.leave(&room);
-            }
-            Ok(json!({"members": namespace.room_len(&room)}))
+            let change = if call == Call::JoinRoom { ClientCall::Join } else { ClientCall::Leave };
+            let done =
+                everywhere::on_client(gateway, namespace.clone(), client_id, change(room.clone())).await?;
+            everywhere::with_members(gateway, namespace, room, done).await
         }
         Call::Disconnect => disconnect(gateway, parse(body)?).await,
         Call::RevokeUser => {
@@ -166,9 +161,7 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
         }
         Call::SetMetadata => {
             let SetMetadata { client_id, metadata, namespace } = parse(body)?;
-            let socket = socket(&self::namespace(gateway, namespace)?, &client_id)?;
-            user::change_metadata(&socket, metadata);
-            Ok(json!({"metadata": user::metadata(&socket)}))
+            everywhere::on_client(gateway, namespace, client_id, ClientCall::SetMetadata(metadata)).await
         }
         Call::Batch | Call::Rooms | Call::Sockets | Call::Counts | Call::AcquireSession => {
             Err(Failure::bad_request("the call changes no state"))
@@ -176,39 +169,21 @@ async fn one(gateway: &Gateway, call: Call, body: &[u8]) -> Done {
     }
 }
 
-async fn to_members(namespace: &Namespace, room: &str, event: String, data: Option<Box<RawValue>>) -> Done {
-    let members = namespace.room_len(room);
-    namespace.to(room).emit(&named(event, "event")?, &or_null(data)).await?;
-    Ok(json!({"reached": members}))
-}
-
 /// Disconnects a client, the members of a room, or a user. A user without a namespace is disconnected from
 /// all namespaces.
 async fn disconnect(gateway: &Gateway, request: Disconnect) -> Done {
     let Disconnect { client_id, room, user, namespace, close } = request;
     let close = close.unwrap_or(true);
-    let (namespaces, room) = match (client_id, room, user) {
+    let (namespace, room) = match (client_id, room, user) {
         (Some(client_id), None, None) => {
-            socket(&self::namespace(gateway, namespace)?, &client_id)?.disconnect(close);
-            return Ok(json!({"disconnected": 1}));
+            return everywhere::on_client(gateway, namespace, client_id, ClientCall::Disconnect { close })
+                .await;
         }
-        (None, Some(room), None) => (vec![self::namespace(gateway, namespace)?], named(room, "room")?),
-        (None, None, Some(user)) => {
-            let namespaces = match namespace {
-                Some(name) => vec![self::namespace(gateway, Some(name))?],
-                None => namespaces(gateway),
-            };
-            (namespaces, user_room(&named(user, "user")?))
-        }
+        (None, Some(room), None) => (Some(namespace.unwrap_or_else(root)), named(room, "room")?),
+        (None, None, Some(user)) => (namespace, user_room(&named(user, "user")?)),
         _ => return Err(Failure::bad_request("one of client_id, room and user is expected")),
     };
-    // The number is determined before the disconnects: closing a connection also disconnects its sockets in
-    // the other namespaces.
-    let disconnected: usize = namespaces.iter().map(|namespace| namespace.room_len(&room)).sum();
-    for namespace in namespaces {
-        namespace.to(room.as_str()).disconnect_sockets(close).await.map_err(EmitError::from)?;
-    }
-    Ok(json!({"disconnected": disconnected}))
+    everywhere::disconnect(gateway, namespace, room, close).await
 }
 
 /// Revokes all tokens of a user, and disconnects the user. The revocation comes first, so that the user
@@ -226,35 +201,6 @@ fn named(name: String, what: &str) -> Result<String, Failure> {
         return Err(Failure::bad_request(format!("a name of the {what} is expected")));
     }
     Ok(name)
-}
-
-pub(super) fn user_room(user: &str) -> String {
-    format!("{USER_ROOM}{user}")
-}
-
-/// All namespaces except the one for operators.
-pub(super) fn namespaces(gateway: &Gateway) -> Vec<Namespace> {
-    let io = gateway.io();
-    io.namespaces()
-        .iter()
-        .filter(|name| *name != STATS_NAMESPACE)
-        .filter_map(|name| io.namespace(name))
-        .collect()
-}
-
-pub(super) fn namespace(gateway: &Gateway, name: Option<String>) -> Result<Namespace, Failure> {
-    let name = name.unwrap_or_else(|| "/".to_owned());
-    let found = Some(name.as_str())
-        .filter(|name| *name != STATS_NAMESPACE)
-        .and_then(|name| gateway.io().namespace(name));
-    let unknown = || Failure::new(StatusCode::NOT_FOUND, "unknown_namespace", "unknown namespace");
-    found.ok_or_else(unknown)
-}
-
-fn socket(namespace: &Namespace, id: &str) -> Result<Socket, Failure> {
-    let unknown =
-        || Failure::new(StatusCode::NOT_FOUND, "unknown_client", "no client of the namespace has this id");
-    namespace.socket(id).ok_or_else(unknown)
 }
 
 fn or_null(data: Option<Box<RawValue>>) -> Box<RawValue> {

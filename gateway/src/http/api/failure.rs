@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use socketio_server::EmitError;
 
+use crate::node::clients::ClientError;
 use crate::response::{self, HttpResponse};
 
 /// Result of a call: the value of `data` in the response, or an error.
@@ -29,6 +29,10 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    pub(super) fn unknown_namespace() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_namespace", "unknown namespace")
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -42,11 +46,11 @@ impl Failure {
     }
 }
 
-impl From<EmitError> for Failure {
-    fn from(error: EmitError) -> Self {
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
         match error {
-            EmitError::Encode(error) => Self::bad_request(error.to_string()),
-            error => Self::new(StatusCode::CONFLICT, "not_sent", error.to_string()),
+            ClientError::Invalid(message) => Self::bad_request(message),
+            ClientError::NotSent(message) => Self::new(StatusCode::CONFLICT, "not_sent", message),
         }
     }
 }

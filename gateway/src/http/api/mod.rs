@@ -6,6 +6,7 @@
 
 mod actions;
 mod call;
+mod everywhere;
 mod failure;
 mod queries;
 mod sessions;
@@ -55,7 +56,7 @@ pub(super) async fn respond(
         admit(gateway, &head, listener)?;
         match call {
             Call::Rooms | Call::Sockets | Call::Counts => {
-                let data = queries::response(gateway, call, &Query::from(&head.uri))?;
+                let data = queries::response(gateway, call, &Query::from(&head.uri)).await?;
                 Ok(failure::of_bytes(failure::to_bytes(&data)))
             }
             _ => act(gateway, call, &head, read(gateway, &head, &mut body).await?).await,

@@ -1,53 +1,60 @@
-//! API calls that only read: rooms, sockets and counts.
+//! API calls that only read: rooms, sockets and counts, of all nodes.
 
 use std::collections::BTreeMap;
 
 use engineio::Query;
 use serde_json::{Value, json};
-use socketio_server::{Namespace, Socket};
 
-use super::actions::{namespace, namespaces, user_room};
 use super::call::Call;
+use super::everywhere::{root, with_partial};
 use super::failure::{Done, Failure};
-use crate::auth::user;
-use crate::auth::user::USER_ROOM;
+use crate::cluster::{Answered, Question, RoomList};
+use crate::config::STATS_NAMESPACE;
 use crate::gateway::Gateway;
-use crate::native;
-use crate::stats::snapshot;
+use crate::node::listing::{self, Counts, RoomMembers, SocketsPage, user_room};
 
 /// Limit of the sockets in one response; `LISTED` is the default.
 const MAX_LISTED: usize = 1000;
 const LISTED: usize = 100;
 
 /// Handles a reading call.
-pub(super) fn response(gateway: &Gateway, call: Call, query: &Query) -> Done {
+pub(super) async fn response(gateway: &Gateway, call: Call, query: &Query) -> Done {
     match call {
-        Call::Sockets => sockets(gateway, query),
-        Call::Counts => Ok(counts(gateway)),
-        _ => Ok(rooms(gateway)),
+        Call::Sockets => sockets(gateway, query).await,
+        Call::Counts => Ok(counts(gateway).await),
+        _ => Ok(rooms(gateway).await),
     }
 }
 
 /// All rooms, with the ids of their members.
-fn rooms(gateway: &Gateway) -> Value {
-    let mut rooms = Vec::new();
-    for namespace in namespaces(gateway) {
-        let mut members = BTreeMap::<_, Vec<String>>::new();
-        for socket in namespace.sockets() {
-            for room in socket.joined_rooms() {
-                members.entry(room).or_default().push(socket.id().to_owned());
-            }
-        }
-        rooms.extend(members.into_iter().map(|(room, mut clients)| {
-            clients.sort();
-            json!({"namespace": namespace.name(), "room": *room, "clients": clients})
-        }));
+async fn rooms(gateway: &Gateway) -> Value {
+    let (rooms, _) = listing::rooms(gateway.io(), usize::MAX);
+    if !gateway.cluster().is_enabled() {
+        return json!({"rooms": rooms});
     }
-    json!({"rooms": rooms})
+    let asked = gateway.cluster().ask::<RoomList>(gateway.io(), &Question::Rooms).await;
+    let mut members = BTreeMap::<(String, String), Vec<String>>::new();
+    let mut truncated = false;
+    let others = asked.answers.into_iter().flat_map(|Answered { answer, .. }| {
+        truncated |= answer.truncated;
+        answer.rooms
+    });
+    for RoomMembers { namespace, room, clients } in rooms.into_iter().chain(others) {
+        members.entry((namespace, room)).or_default().extend(clients);
+    }
+    let rooms = members.into_iter().map(|((namespace, room), mut clients)| {
+        clients.sort();
+        RoomMembers { namespace, room, clients }
+    });
+    let mut data = json!({"rooms": rooms.collect::<Vec<_>>()});
+    if truncated {
+        data["truncated"] = true.into();
+    }
+    with_partial(data, asked.partial)
 }
 
 /// Sockets of a namespace, optionally only those of a room or user, in the order of their ids and in pages.
-fn sockets(gateway: &Gateway, query: &Query) -> Done {
+async fn sockets(gateway: &Gateway, query: &Query) -> Done {
     let (mut name, mut rooms, mut limit, mut after) = (None, Vec::new(), LISTED, "");
     for (parameter, value) in query.iter() {
         match parameter {
@@ -65,37 +72,59 @@ fn sockets(gateway: &Gateway, query: &Query) -> Done {
             }
         }
     }
-    let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
-    let mut found = namespace(gateway, name)?.sockets_page(&rooms, after, limit + 1);
-    let next = found.get(limit).and(found.get(limit - 1)).map(|last| last.id().to_owned());
+    let namespace = name.unwrap_or_else(root);
+    let page = SocketsPage { namespace, rooms, after: after.to_owned(), limit: limit + 1 };
+    let here = listing::sockets(gateway.io(), &page);
+    let node = gateway.node();
+    if (here.is_none() && node.is_none()) || page.namespace == STATS_NAMESPACE {
+        return Err(Failure::unknown_namespace());
+    }
+    let is_here = here.is_some();
+    let mut found = here.unwrap_or_default();
+    let mut partial = None;
+    if let Some(node) = node {
+        found.iter_mut().for_each(|socket| socket["node"] = node.into());
+        let question = Question::Sockets(page);
+        let asked = gateway.cluster().ask::<Option<Vec<Value>>>(gateway.io(), &question).await;
+        partial = asked.partial;
+        if !is_here && partial.is_none() && asked.answers.iter().all(|answered| answered.answer.is_none()) {
+            return Err(Failure::unknown_namespace());
+        }
+        for Answered { node, answer, .. } in asked.answers {
+            found.extend(answer.into_iter().flatten().filter(Value::is_object).take(limit + 1).map(
+                |mut socket| {
+                    socket["node"] = node.as_str().into();
+                    socket
+                },
+            ));
+        }
+        found.sort_by(|a, b| id(a).cmp(id(b)));
+    }
+    let next = found.get(limit).and(found.get(limit - 1)).map(|last| id(last).to_owned());
     found.truncate(limit);
-    Ok(json!({"sockets": found.iter().map(describe).collect::<Vec<_>>(), "next": next}))
+    Ok(with_partial(json!({"sockets": found, "next": next}), partial))
 }
 
-fn describe(socket: &Socket) -> Value {
-    json!({
-        "id": socket.id(),
-        "namespace": socket.namespace(),
-        "user": user::user(socket),
-        "rooms": user::rooms(socket),
-        "metadata": user::metadata(socket),
-        "transport": native::transport(socket.session()),
-        "address": socket.handshake().address().map(|address| address.ip().to_string()),
-        "connectedAt": humantime::format_rfc3339_millis(socket.handshake().issued()).to_string(),
-    })
+fn id(socket: &Value) -> &str {
+    socket["id"].as_str().unwrap_or_default()
 }
 
 /// Numbers of connections, clients, rooms and users.
-fn counts(gateway: &Gateway) -> Value {
-    let count = |namespace: &Namespace| {
-        let all = namespace.rooms();
-        let users = all.iter().filter(|room| room.starts_with(USER_ROOM)).count();
-        json!({"clients": namespace.len(), "rooms": all.len() - users, "users": users})
-    };
-    let all = namespaces(gateway);
-    let counted = all.iter().map(|namespace| (namespace.name().to_owned(), count(namespace)));
-    json!({
-        "connections": snapshot::connections(gateway.io()).connections,
-        "namespaces": counted.collect::<BTreeMap<_, _>>(),
-    })
+async fn counts(gateway: &Gateway) -> Value {
+    let is_clustered = gateway.cluster().is_enabled();
+    let mut counts = listing::counts(gateway.io(), is_clustered);
+    if !is_clustered {
+        return counts.to_json();
+    }
+    let asked = gateway.cluster().ask::<Counts>(gateway.io(), &Question::Counts).await;
+    let mut nodes = vec![(gateway.node().unwrap_or_default().to_owned(), counts.clients())];
+    for Answered { node, answer, .. } in asked.answers {
+        nodes.push((node, answer.clients()));
+        counts.add(answer);
+    }
+    nodes.sort();
+    let mut data = counts.to_json();
+    let nodes = nodes.into_iter().map(|(node, clients)| json!({"node": node, "clients": clients}));
+    data["nodes"] = nodes.collect::<Vec<_>>().into();
+    with_partial(data, asked.partial)
 }

@@ -1,0 +1,67 @@
+//! The adapter of `cluster.kind`, and its options.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use socketio_redis::{ClassicAdapter, Connections, ShardedAdapter, StreamsAdapter};
+use socketio_server::cluster::{Adapter, ClusterInbox, ClusterLink};
+
+use crate::config::{Cluster, ClusterKind};
+
+/// Prefix of the official adapters, and their prefix of sessions, which fits no other scheme.
+const OFFICIAL: (&str, &str) = ("socket.io", "sio:session:");
+
+/// An adapter of any kind.
+#[derive(Debug)]
+pub(crate) enum AnyAdapter {
+    Streams(StreamsAdapter),
+    Sharded(ShardedAdapter),
+    Classic(ClassicAdapter),
+}
+
+impl AnyAdapter {
+    /// Opens the connections; `None` if the URL cannot be read. The connections have the name of the node.
+    pub(super) fn open(settings: &Cluster, node: &str) -> Option<Self> {
+        let redis = settings.open()?.client_name(node).max_queued_bytes(settings.max_queued_bytes);
+        let timeout = Duration::from_millis(settings.request_timeout_ms);
+        let prefix = settings.prefix.as_str();
+        Some(match settings.kind {
+            ClusterKind::Streams => {
+                let sessions = match prefix {
+                    prefix if prefix == OFFICIAL.0 => OFFICIAL.1.to_owned(),
+                    prefix => format!("{prefix}:session:"),
+                };
+                let builder = StreamsAdapter::builder(&redis).stream_name(prefix).channel_prefix(prefix);
+                let builder = builder.session_key_prefix(&sessions).max_len(settings.stream_length);
+                Self::Streams(builder.requests_timeout(timeout).build())
+            }
+            ClusterKind::Sharded => {
+                let builder = ShardedAdapter::builder(&redis).channel_prefix(prefix);
+                Self::Sharded(builder.requests_timeout(timeout).build())
+            }
+            ClusterKind::Classic => {
+                let builder = ClassicAdapter::builder(&redis).key(prefix);
+                Self::Classic(builder.requests_timeout(timeout).build())
+            }
+        })
+    }
+
+    /// The connections to Redis.
+    pub(super) fn connections(&self) -> &Connections {
+        match self {
+            Self::Streams(adapter) => adapter.connections(),
+            Self::Sharded(adapter) => adapter.connections(),
+            Self::Classic(adapter) => adapter.connections(),
+        }
+    }
+}
+
+impl Adapter for AnyAdapter {
+    fn open(&self, inbox: ClusterInbox) -> Arc<dyn ClusterLink> {
+        match self {
+            Self::Streams(adapter) => adapter.open(inbox),
+            Self::Sharded(adapter) => adapter.open(inbox),
+            Self::Classic(adapter) => adapter.open(inbox),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Answers of this node to the questions of others.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use socketio_server::{Server, WeakServer};
+
+use super::question::Question;
+use crate::node::clients;
+use crate::node::listing::{self, RoomMembers};
+
+/// Limit of the members of rooms that are told to another node, each once for each room.
+const MAX_MEMBERS: usize = 100_000;
+/// Limit of the sockets in one answer: a page of the API, and one more.
+const MAX_SOCKETS: usize = 1_001;
+
+/// Answers questions. It belongs to handlers of the server, so it does not keep the server alive.
+pub(crate) struct Answerer {
+    pub(crate) io: WeakServer,
+}
+
+/// Rooms of a node.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct RoomList {
+    pub(crate) rooms: Vec<RoomMembers>,
+    /// Whether there are more than were told.
+    pub(crate) truncated: bool,
+}
+
+impl Answerer {
+    /// Answers a question. The answer null stands for nothing.
+    pub(super) async fn answer(&self, question: Question) -> Value {
+        match self.io.upgrade() {
+            Some(io) => self.of(&io, question).await,
+            None => Value::Null,
+        }
+    }
+
+    async fn of(&self, io: &Server, question: Question) -> Value {
+        match question {
+            Question::Rooms => {
+                let (rooms, truncated) = listing::rooms(io, MAX_MEMBERS);
+                to_json(&RoomList { rooms, truncated })
+            }
+            Question::Sockets(mut page) => {
+                page.limit = page.limit.min(MAX_SOCKETS);
+                json!(listing::sockets(io, &page))
+            }
+            Question::Counts => to_json(&listing::counts(io, true)),
+            Question::Clients { namespace, room } => listing::clients(io, &namespace, room.as_deref()).into(),
+            Question::HasNamespace(name) => listing::namespace(io, &name).is_some().into(),
+            Question::Client { namespace, id, call } => {
+                clients::call(io, &namespace, &id, call).map_or(Value::Null, |result| json!(result))
+            }
+            Question::Emit { namespace, room, event, data } => {
+                json!(clients::emit(io, &namespace, room.as_deref(), &event, &data).await)
+            }
+            // The caller has looked whether this is the node.
+            Question::At { question, .. } => Box::pin(self.of(io, *question)).await,
+            Question::Disconnect { namespace, room, close } => {
+                clients::disconnect(io, namespace.as_deref(), &room, close).await.into()
+            }
+        }
+    }
+}
+
+fn to_json(answer: &impl Serialize) -> Value {
+    // Names and numbers always serialize.
+    serde_json::to_value(answer).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! Settings of a cluster of gateways.
+
+use serde::{Deserialize, Serialize};
+use socketio_redis::Redis;
+
+use super::secret::Secret;
+
+/// Limit of the length of `prefix` and `node`, in bytes.
+const MAX_NAME: usize = 64;
+
+/// Cluster of gateways, and of other Socket.IO servers, on one Redis server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cluster {
+    /// URL of Redis: `redis://[user][:password@]host[:port][/database]`, `rediss://…` with TLS, or
+    /// `redis+unix:///path`. It counts as a secret. Default empty: no cluster, all state is in memory, and
+    /// there is no cost. With it each event to several clients is also a message to Redis.
+    pub redis: Secret,
+    /// Format and medium of the messages between the nodes, the same on all nodes. Default `streams`.
+    pub kind: ClusterKind,
+    /// Prefix of all names in Redis: 1 to 64 letters, digits and `-`, `_`, `.`, `:`. Default `socket.io`, as in
+    /// the official adapters. Two clusters on one Redis need different ones.
+    pub prefix: String,
+    /// Name of this node in the API, the page, the metrics and the log: up to 64 letters, digits and `-`, `_`,
+    /// `.`. Default empty: the name of the host and four random characters.
+    pub node: String,
+    /// Time after which answers of other nodes are not awaited any more, in milliseconds. Default 2,000. An API
+    /// call waits that long for a node that is stuck.
+    pub request_timeout_ms: u64,
+    /// Limit of the bytes of messages that wait for Redis. Default 16 MiB, which Redis can cost in memory while it is
+    /// slow or away. Further messages are not sent to the other nodes, and counted.
+    pub max_queued_bytes: usize,
+    /// Number of events that the stream of `streams` keeps, about. Default 10,000; Redis holds them in memory. A client
+    /// that has missed more is not recovered.
+    pub stream_length: u64,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            redis: Secret::default(),
+            kind: ClusterKind::Streams,
+            prefix: "socket.io".to_owned(),
+            node: String::new(),
+            request_timeout_ms: 2000,
+            max_queued_bytes: 16 << 20,
+            stream_length: 10_000,
+        }
+    }
+}
+
+/// Format and medium of the messages between the nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterKind {
+    /// Redis Streams, as in `@socket.io/redis-streams-adapter`. The only kind that recovers clients on any node, and
+    /// reads what it has missed while its connection was away.
+    #[default]
+    Streams,
+    /// Sharded pub/sub of Redis 7, as the sharded adapter of `@socket.io/redis-adapter`: nodes receive no events for
+    /// rooms that they do not have.
+    Sharded,
+    /// Pub/sub, as in `@socket.io/redis-adapter`.
+    Classic,
+}
+
+impl Cluster {
+    /// Whether this gateway is a node of a cluster.
+    pub(crate) fn is_enabled(&self) -> bool {
+        !self.redis.is_empty()
+    }
+
+    /// The settings of the connections. The error does not show the URL.
+    pub(crate) fn open(&self) -> Option<Redis> {
+        Redis::open(self.redis.expose()).ok()
+    }
+
+    /// Checks that types cannot express: the invalid settings of this section, with the expected values.
+    pub(super) fn invalid_settings(&self) -> Vec<(&'static str, &'static str)> {
+        let mut invalid_settings = Vec::new();
+        if !self.is_enabled() {
+            return invalid_settings;
+        }
+        if self.open().is_none() {
+            let message =
+                "a URL such as redis://127.0.0.1:6379/, rediss://… or redis+unix:///path is expected";
+            invalid_settings.push(("cluster.redis", message));
+        }
+        let is_plain = |name: &str, more: &str| {
+            name.len() <= MAX_NAME && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        if self.prefix.is_empty() || !is_plain(&self.prefix, "-_.:") {
+            invalid_settings.push(("cluster.prefix", "1 to 64 letters, digits and - _ . : are expected"));
+        }
+        if !is_plain(&self.node, "-_.") {
+            invalid_settings.push(("cluster.node", "up to 64 letters, digits and - _ . are expected"));
+        }
+        for (key, value) in [
+            ("cluster.request_timeout_ms", self.request_timeout_ms),
+            ("cluster.max_queued_bytes", self.max_queued_bytes as u64),
+            ("cluster.stream_length", self.stream_length),
+        ] {
+            if value == 0 {
+                invalid_settings.push((key, "more than 0 is expected"));
+            }
+        }
+        invalid_settings
+    }
+}

@@ -1,0 +1,187 @@
+//! Calls on the clients and rooms of all nodes. Without a cluster this node is the only one.
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::failure::{Done, Failure};
+use crate::cluster::{Partial, Question};
+use crate::config::STATS_NAMESPACE;
+use crate::gateway::Gateway;
+use crate::node::clients::{self, ClientCall, ClientError, ClientResult};
+use crate::node::listing;
+
+/// Name of the default namespace.
+pub(super) fn root() -> String {
+    "/".to_owned()
+}
+
+/// Where a namespace is.
+enum Place {
+    Here,
+    /// On other nodes only: a namespace of a pattern, of which this node has no clients. One of them.
+    At(String),
+}
+
+async fn place(gateway: &Gateway, name: &str) -> Result<Place, Failure> {
+    if listing::namespace(gateway.io(), name).is_some() {
+        return Ok(Place::Here);
+    }
+    if gateway.cluster().is_enabled() && name != STATS_NAMESPACE {
+        let question = Question::HasNamespace(name.to_owned());
+        let asked = gateway.cluster().ask::<bool>(gateway.io(), &question).await;
+        if let Some(found) = asked.answers.into_iter().find(|answered| answered.answer) {
+            return Ok(Place::At(found.instance));
+        }
+        refuse_incomplete(asked.partial)?;
+    }
+    Err(Failure::unknown_namespace())
+}
+
+/// A result that depends on nodes that did not answer is unknown.
+fn refuse_incomplete(partial: Option<Partial>) -> Result<(), Failure> {
+    let Some(Partial { missing, link }) = partial else { return Ok(()) };
+    let message = format!("not found here, and without an answer of: {}; link {link}", missing.join(", "));
+    Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "incomplete", message))
+}
+
+/// Adds what is missing to a result.
+pub(super) fn with_partial(mut data: Value, partial: Option<Partial>) -> Value {
+    if let Some(partial) = partial {
+        data["partial"] = json!(partial);
+    }
+    data
+}
+
+/// Carries out an operation on a client of any node.
+pub(super) async fn on_client(
+    gateway: &Gateway,
+    namespace: Option<String>,
+    id: String,
+    call: ClientCall,
+) -> Done {
+    let (io, namespace) = (gateway.io(), namespace.unwrap_or_else(root));
+    let is_here = listing::namespace(io, &namespace).is_some_and(|found| found.socket(&id).is_some());
+    if is_here || !gateway.cluster().is_enabled() {
+        place(gateway, &namespace).await?;
+        if let Some(done) = clients::call(io, &namespace, &id, call) {
+            return Ok(done?);
+        }
+    } else {
+        let question = Question::Client { namespace, id, call };
+        let asked = gateway.cluster().ask::<Option<ClientResult>>(io, &question).await;
+        if let Some(done) = asked.answers.into_iter().find_map(|answered| answered.answer) {
+            return Ok(done?);
+        }
+        refuse_incomplete(asked.partial)?;
+        if let Question::Client { namespace, .. } = question {
+            place(gateway, &namespace).await?;
+        }
+    }
+    let message = "no client of the namespace has this id";
+    Err(Failure::new(StatusCode::NOT_FOUND, "unknown_client", message))
+}
+
+/// Number of clients of the other nodes in a room, or in the whole namespace.
+async fn elsewhere(gateway: &Gateway, namespace: &str, room: Option<&str>) -> (usize, Option<Partial>) {
+    let question = Question::Clients { namespace: namespace.to_owned(), room: room.map(str::to_owned) };
+    let asked = gateway.cluster().ask::<usize>(gateway.io(), &question).await;
+    (sum(asked.answers.iter().map(|answered| answered.answer)), asked.partial)
+}
+
+fn sum(numbers: impl Iterator<Item = usize>) -> usize {
+    numbers.fold(0, usize::saturating_add)
+}
+
+/// Replaces the number of members of the node that has the client by that of all nodes.
+pub(super) async fn with_members(
+    gateway: &Gateway,
+    namespace: Option<String>,
+    room: String,
+    mut done: Value,
+) -> Done {
+    if !gateway.cluster().is_enabled() {
+        return Ok(done);
+    }
+    let namespace = namespace.unwrap_or_else(root);
+    let (others, partial) = elsewhere(gateway, &namespace, Some(&room)).await;
+    let all = others.saturating_add(listing::clients(gateway.io(), &namespace, Some(&room)));
+    done["members"] = all.into();
+    Ok(with_partial(done, partial))
+}
+
+/// Emits to the members of a room, or to a whole namespace. The receivers of other nodes are counted meanwhile.
+pub(super) async fn emit(
+    gateway: &Gateway,
+    namespace: Option<String>,
+    room: Option<String>,
+    event: String,
+    data: Box<RawValue>,
+) -> Done {
+    let (io, name) = (gateway.io(), namespace.unwrap_or_else(root));
+    let place = place(gateway, &name).await?;
+    let here = listing::clients(io, &name, room.as_deref());
+    let (sent, (others, partial)) = tokio::join!(
+        biased;
+        async {
+            match place {
+                Place::Here => clients::emit(io, &name, room.as_deref(), &event, data.get()).await,
+                Place::At(instance) => {
+                    let (namespace, room) = (name.clone(), room.clone());
+                    let emit = Question::Emit { namespace, room, event, data: data.get().to_owned() };
+                    let question = Question::At { instance, question: Box::new(emit) };
+                    let asked = gateway.cluster().ask::<Option<Result<(), ClientError>>>(io, &question).await;
+                    let done = asked.answers.into_iter().find_map(|answered| answered.answer);
+                    let lost = "the node that has the namespace did not answer";
+                    done.unwrap_or_else(|| Err(ClientError::NotSent(lost.to_owned())))
+                }
+            }
+        },
+        elsewhere(gateway, &name, room.as_deref()),
+    );
+    sent?;
+    Ok(with_partial(json!({"reached": others.saturating_add(here)}), partial))
+}
+
+/// Disconnects the members of a room, in one namespace or in all.
+pub(super) async fn disconnect(
+    gateway: &Gateway,
+    namespace: Option<String>,
+    room: String,
+    close: bool,
+) -> Done {
+    let io = gateway.io();
+    if let Some(name) = &namespace {
+        place(gateway, name).await?;
+    }
+    let here = clients::disconnect(io, namespace.as_deref(), &room, close).await;
+    let question = Question::Disconnect { namespace, room, close };
+    let asked = gateway.cluster().ask::<usize>(io, &question).await;
+    let others = sum(asked.answers.iter().map(|answered| answered.answer));
+    let disconnected = others.saturating_add(here);
+    if let Question::Disconnect { namespace, room, .. } = &question {
+        everywhere_else(gateway, namespace.as_deref(), room, close).await?;
+    }
+    Ok(with_partial(json!({"disconnected": disconnected}), asked.partial))
+}
+
+/// Disconnects the members of a room on servers of the cluster that are no gateways.
+async fn everywhere_else(
+    gateway: &Gateway,
+    namespace: Option<&str>,
+    room: &str,
+    close: bool,
+) -> Result<(), Failure> {
+    if !gateway.cluster().is_enabled() {
+        return Ok(());
+    }
+    let namespaces = match namespace {
+        Some(name) => listing::namespace(gateway.io(), name).into_iter().collect(),
+        None => listing::namespaces(gateway.io()),
+    };
+    for namespace in namespaces {
+        let disconnected = namespace.to(room).disconnect_sockets(close).await;
+        disconnected.map_err(|error| ClientError::NotSent(error.to_string()))?;
+    }
+    Ok(())
+}

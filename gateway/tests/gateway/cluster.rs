@@ -1,0 +1,313 @@
+//! Gateways that are nodes of one cluster.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::raw::{Request, WebSocket, soon, until};
+use tests::redis::RedisServer;
+
+use crate::cli::serve;
+use crate::support::{Client, Running, parsed, start};
+
+const KEY: &str = "a key of all operators";
+
+/// Settings of a node of the cluster on this Redis, with further ones.
+pub(crate) fn settings(redis: &RedisServer, node: &str, more: &Value) -> Value {
+    let mut settings = json!({
+        "cluster": {"redis": redis.url(), "node": node, "request_timeout_ms": 1_000},
+        "api": {"keys": [KEY]},
+    });
+    for (section, values) in more.as_object().unwrap() {
+        let section = settings.as_object_mut().unwrap().entry(section).or_insert_with(|| json!({}));
+        section.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+    }
+    settings
+}
+
+/// Starts nodes with these names and settings, and waits until each knows all.
+pub(crate) async fn nodes<const N: usize>(
+    redis: &RedisServer,
+    names: [&str; N],
+    more: Value,
+) -> [Running; N] {
+    let mut nodes = Vec::new();
+    for name in names {
+        nodes.push(start(settings(redis, name, &more)).await);
+    }
+    for node in &nodes {
+        soon(node.gateway.cluster_ready()).await;
+        until(async || known(node).await == names).await;
+    }
+    nodes.try_into().ok().unwrap()
+}
+
+/// The nodes that answer a node, and the node itself.
+pub(crate) async fn known(node: &Running) -> Vec<String> {
+    let (_, counts) = node.get("/api/counts").await;
+    let nodes = counts["data"]["nodes"].as_array().unwrap();
+    nodes.iter().map(|node| node["node"].as_str().unwrap().to_owned()).collect()
+}
+
+pub(crate) async fn call(node: &Running, path: &str, body: Value) -> (u16, Value) {
+    let request = node.operator("POST", path).header("content-type", "application/json");
+    parsed(&request.body(body.to_string()).send(node.addr).await)
+}
+
+/// The data of a call that succeeds.
+async fn done(node: &Running, path: &str, body: Value) -> Value {
+    let (status, mut response) = call(node, path, body).await;
+    assert_eq!(status, 200, "{response}");
+    response["data"].take()
+}
+
+async fn data(node: &Running, target: &str) -> Value {
+    let (status, mut response) = node.get(target).await;
+    assert_eq!(status, 200, "{response}");
+    response["data"].take()
+}
+
+/// Every call at one gateway reaches the clients of both, and every list is of both.
+async fn gateways_act_as_one(kind: &str) {
+    let redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({"cluster": {"kind": kind}})).await;
+    let [mut here, mut there] = [a.native("/").await, b.socketio().await];
+    let reached = |number: usize| json!({"reached": number});
+    for id in [&here.id, &there.id] {
+        let joined = done(&a, "/api/join_room", json!({"client_id": id, "room": "r"})).await;
+        let members = if *id == here.id { 1 } else { 2 };
+        assert_eq!(joined, json!({"members": members}));
+    }
+    for node in [&a, &b] {
+        for (path, body) in [
+            ("/api/emit_to_room", json!({"room": "r", "event": "e", "data": {"n": 1.5}})),
+            ("/api/broadcast", json!({"event": "e", "data": {"n": 1.5}})),
+        ] {
+            assert_eq!(done(node, path, body).await, reached(2));
+            for client in [&mut here, &mut there] {
+                assert_eq!(client.heard("e").await, json!({"n": 1.5}));
+            }
+        }
+        for client in [&mut here, &mut there] {
+            let one = json!({"client_id": client.id, "event": "one", "data": 12345678901234567890_u64});
+            assert_eq!(done(node, "/api/emit_to_client", one).await, reached(1));
+            assert_eq!(client.heard("one").await, json!(12345678901234567890_u64));
+            let metadata = json!({"client_id": client.id, "metadata": {"by": "an operator"}});
+            let changed = done(node, "/api/set_metadata", metadata).await;
+            assert_eq!(changed, json!({"metadata": {"by": "an operator"}}));
+        }
+        let unknown = json!({"client_id": "unknown", "event": "e"});
+        assert_eq!(call(node, "/api/emit_to_client", unknown).await.1["error"]["code"], "unknown_client");
+        let unknown = json!({"event": "e", "namespace": "/nowhere"});
+        assert_eq!(call(node, "/api/broadcast", unknown).await.1["error"]["code"], "unknown_namespace");
+
+        let mut clients = [here.id.clone(), there.id.clone()];
+        clients.sort();
+        let rooms = json!({"rooms": [{"namespace": "/", "room": "r", "clients": clients}]});
+        assert_eq!(data(node, "/api/rooms").await, rooms);
+        let counts = data(node, "/api/counts").await;
+        assert_eq!(counts["connections"], json!({"native": 1, "polling": 0, "websocket": 1}));
+        assert_eq!(counts["namespaces"]["/"], json!({"clients": 2, "rooms": 1, "users": 0}));
+        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}, {"node": "b", "clients": 1}]));
+        assert_eq!(counts["partial"], Value::Null);
+
+        // Page by page.
+        let mut listed = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = data(node, &format!("/api/sockets?room=r&limit=1&after={after}")).await;
+            listed.extend(page["sockets"].as_array().unwrap().clone());
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => break,
+            }
+        }
+        let listed: Vec<_> = listed.iter().map(|socket| (&socket["id"], &socket["node"])).collect();
+        for (id, node) in [(&here.id, "a"), (&there.id, "b")] {
+            assert!(listed.contains(&(&json!(id), &json!(node))), "{listed:?}");
+        }
+        assert_eq!(listed.len(), 2);
+        let info = parsed(&Request::new("GET", "/info").send(node.addr).await).1;
+        assert_eq!(info["node"], json!(node.gateway.node()));
+    }
+    let left = done(&b, "/api/leave_room", json!({"client_id": here.id, "room": "r"})).await;
+    assert_eq!(left, json!({"members": 1}));
+    // What clients relay to each other reaches those of other nodes too.
+    here.emit("message", json!("hello")).await;
+    assert_eq!(there.heard("message").await["content"], "hello");
+    assert_eq!(here.heard("message_received").await["success"], true);
+    let gone = done(&a, "/api/disconnect", json!({"client_id": there.id})).await;
+    assert_eq!(gone, json!({"disconnected": 1}));
+    closes(&mut there).await;
+    let gone = done(&b, "/api/disconnect", json!({"room": here.id})).await;
+    assert_eq!(gone, json!({"disconnected": 1}));
+    closes(&mut here).await;
+}
+
+/// The connection of the client ends; Socket.IO clients hear it first.
+pub(crate) async fn closes(client: &mut Client) {
+    if !client.is_native() {
+        assert_eq!(client.ws.text().await, "41");
+    }
+    client.ws.closed().await;
+}
+
+#[tokio::test]
+async fn gateways_on_streams_act_as_one() {
+    gateways_act_as_one("streams").await;
+}
+
+#[tokio::test]
+async fn gateways_on_sharded_channels_act_as_one() {
+    gateways_act_as_one("sharded").await;
+}
+
+#[tokio::test]
+async fn gateways_on_classic_channels_act_as_one() {
+    gateways_act_as_one("classic").await;
+}
+
+/// A user is all connections at all gateways, in all namespaces, those of patterns included.
+#[tokio::test]
+async fn a_user_is_its_connections_at_all_gateways() {
+    let redis = RedisServer::start().await;
+    let namespaces = json!({"server": {"namespaces": ["/", "/tenant/{tenant}"]}});
+    let [a, b] = nodes(&redis, ["a", "b"], namespaces).await;
+    let [mut here, mut there] = [a.native("/").await, b.native("/").await];
+    let mut tenant = b.native("/?namespace=/tenant/x").await;
+    let io = [a.gateway.io(), b.gateway.io()];
+    io[0].socket(&here.id).unwrap().join("user:ada");
+    io[1].socket(&there.id).unwrap().join("user:ada");
+    io[1].namespace("/tenant/x").unwrap().socket(&tenant.id).unwrap().join("user:ada");
+    // The namespace exists at b only.
+    let emit = json!({"user": "ada", "event": "e", "data": 1, "namespace": "/tenant/x"});
+    assert_eq!(done(&a, "/api/emit_to_user", emit).await, json!({"reached": 1}));
+    assert_eq!(tenant.heard("e").await, 1);
+    assert!(io[0].namespace("/tenant/x").is_none());
+    let sockets = data(&a, "/api/sockets?namespace=/tenant/x").await;
+    assert_eq!(
+        (&sockets["sockets"][0]["id"], &sockets["sockets"][0]["node"]),
+        (&json!(tenant.id), &json!("b"))
+    );
+    assert_eq!(a.get("/api/sockets?namespace=/tenant/y").await.0, 404);
+    assert_eq!(
+        done(&a, "/api/emit_to_user", json!({"user": "ada", "event": "e"})).await,
+        json!({"reached": 2})
+    );
+    assert_eq!(
+        data(&a, "/api/counts").await["namespaces"]["/"],
+        json!({"clients": 2, "rooms": 0, "users": 1})
+    );
+    let gone = done(&a, "/api/disconnect", json!({"user": "ada"})).await;
+    assert_eq!(gone, json!({"disconnected": 3}));
+    for client in [&mut here, &mut there] {
+        client.heard("e").await;
+    }
+    for client in [&mut here, &mut there, &mut tenant] {
+        closes(client).await;
+    }
+}
+
+/// A room under the id of another client would receive what is meant for that client alone.
+#[tokio::test]
+async fn clients_cannot_join_rooms_of_clients_at_other_gateways() {
+    let redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
+    let [mut here, there] = [a.native("/").await, b.native("/").await];
+    let refused = here.ask("join", json!(there.id)).await;
+    assert_eq!(refused["error"], "the room name is the id of a socket");
+    assert_eq!(here.ask("join", json!("a room of 20 letters")).await["room"], "a room of 20 letters");
+}
+
+/// A process that was killed is missing in the results until its silence is noticed, and then is no node any more.
+#[tokio::test]
+async fn a_killed_gateway_is_missing_and_then_gone() {
+    let redis = RedisServer::start().await;
+    let [a] = nodes(&redis, ["a"], json!({})).await;
+    let url = format!("cluster.redis={}", redis.url());
+    let mut b = serve(&["--set", &url, "--set", "cluster.node=b"]).await;
+    let _there = WebSocket::open(b.addr, "/").await.unwrap();
+    until(async || known(&a).await == ["a", "b"]).await;
+    let counts = data(&a, "/api/counts").await;
+    assert_eq!((&counts["nodes"][1]["clients"], &counts["partial"]), (&json!(1), &Value::Null));
+    b.process.kill().await.unwrap();
+    let counts = data(&a, "/api/counts").await;
+    assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 0}]));
+    assert_eq!(counts["partial"], json!({"missing": ["b"], "link": "connected"}));
+    for target in ["/api/rooms", "/api/sockets"] {
+        assert_eq!(data(&a, target).await["partial"]["missing"], json!(["b"]), "{target}");
+    }
+    // The client may be at the missing node.
+    let unknown = json!({"client_id": "unknown", "event": "e"});
+    let (status, refused) = call(&a, "/api/emit_to_client", unknown.clone()).await;
+    assert_eq!((status, &refused["error"]["code"]), (503, &json!("incomplete")));
+    until(async || data(&a, "/api/counts").await["partial"].is_null()).await;
+    assert_eq!(call(&a, "/api/emit_to_client", unknown).await.0, 404);
+}
+
+/// Without Redis a gateway says so, serves its own clients, and is whole again by itself.
+#[tokio::test]
+async fn without_redis_gateways_serve_their_own_clients() {
+    let mut redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
+    let [mut here, mut there] = [a.native("/").await, b.native("/").await];
+    let health = async |node: &Running| {
+        let (status, health) = parsed(&Request::new("GET", "/health/ready").send(node.addr).await);
+        assert_eq!((status, &health["status"]), (200, &json!("ok")));
+        health["cluster"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(health(&a).await, "connected");
+    redis.kill().await;
+    for node in [&a, &b] {
+        until(async || health(node).await == "down").await;
+    }
+    let counts = data(&a, "/api/counts").await;
+    assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}]));
+    assert_eq!(counts["partial"]["link"], "down");
+    let response = a.operator("GET", "/metrics").send(a.addr).await;
+    let metrics = response.text();
+    for line in [
+        "gateway_node_info{node=\"a\"} 1",
+        "gateway_cluster_link_state 2",
+        "gateway_cluster_messages_lost_total 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+    }
+    let emitted = done(&a, "/api/broadcast", json!({"event": "e", "data": 1})).await;
+    assert_eq!(emitted["reached"], 1);
+    assert_eq!(here.heard("e").await, 1);
+    let mut late = a.native("/").await;
+    assert!(late.ask("ping", json!(null)).await["timestamp"].is_string());
+    let room = json!({"client_id": late.id, "room": "r"});
+    assert_eq!(done(&a, "/api/join_room", room).await["members"], 1);
+    redis.restart().await;
+    for node in [&a, &b] {
+        until(async || health(node).await == "connected").await;
+        until(async || known(node).await == ["a", "b"]).await;
+    }
+    // What waited for Redis may have come by now.
+    until(async || {
+        done(&a, "/api/broadcast", json!({"event": "again"})).await;
+        loop {
+            match tokio::time::timeout(Duration::from_millis(200), there.next()).await {
+                Ok(event) if event["event"] == "again" => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    })
+    .await;
+}
+
+/// A drain disconnects the clients of one node, which the others then do not miss.
+#[tokio::test]
+async fn a_drained_gateway_leaves_the_others_alone() {
+    let redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({"server": {"drain_ms": 2_000}})).await;
+    let [mut here, mut there] = [a.native("/").await, b.native("/").await];
+    soon(b.gateway.drain()).await;
+    closes(&mut there).await;
+    let counts = data(&a, "/api/counts").await;
+    assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}]));
+    assert_eq!(counts["partial"], Value::Null);
+    assert!(here.ask("ping", json!(null)).await["timestamp"].is_string());
+}

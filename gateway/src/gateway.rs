@@ -17,13 +17,13 @@ use crate::cluster::{Answerer, AnyAdapter, Cluster};
 use crate::config::{Config, InvalidSetting, Secret, changes};
 use crate::error::{ReloadError, StartError};
 use crate::error_event;
-use crate::idempotency::IdempotencyKeys;
 use crate::limits::address_limits::AddressLimits;
 use crate::limits::namespace_limit::NamespaceLimit;
 use crate::limits::rate_limit;
 use crate::listen::descriptors;
 use crate::listen::forwarded::Proxies;
 use crate::listen::tls::Tls;
+use crate::shared::{self, SharedState};
 use crate::stats::counters::{Counters, NamespaceCounters};
 use crate::stats::disconnects::Disconnects;
 use crate::stats::live;
@@ -41,7 +41,7 @@ struct Shared {
     io: Server,
     disconnects: Arc<Disconnects>,
     counters: Counters,
-    idempotency_keys: Arc<IdempotencyKeys>,
+    shared: Arc<dyn SharedState>,
     tokens: Arc<Tokens>,
     operators: Arc<Operators>,
     tls: Option<Arc<Tls>>,
@@ -75,7 +75,8 @@ impl Gateway {
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
-        let guard = Guard::new(&io, &tokens, &config.auth);
+        let shared = shared::of(&config, cluster.connections());
+        let guard = Guard::new(&io, &tokens, &config.auth, &shared);
         let webhooks = Webhooks::new(&config.webhooks, &io)?;
         let disconnects = Arc::<Disconnects>::default();
         let started = Instant::now();
@@ -85,6 +86,7 @@ impl Gateway {
             let namespace = namespace(&io, name)?;
             // The limit runs before all other middleware, so that a refused client causes no further work.
             namespace_limit.register(&namespace);
+            cluster.require_revocations(&namespace, &tokens);
             guard.register(&namespace);
             rate_limit::register(&namespace, &config.limits);
             builtin::register(&namespace, &config, &counters.refused);
@@ -93,14 +95,15 @@ impl Gateway {
             let broadcasts = Arc::clone(&counters.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
         }
-        cluster.start(&io, Answerer { io: io.downgrade() });
+        cluster.start(&io, Answerer { io: io.downgrade(), tokens: Arc::clone(&tokens) });
+        cluster.follow_revocations(&io, &tokens, &shared);
         Ok(Self(Arc::new(Shared {
             config,
             origins,
             io,
             disconnects,
             counters,
-            idempotency_keys: Arc::default(),
+            shared,
             tokens,
             operators,
             tls,
@@ -223,9 +226,9 @@ impl Gateway {
         &self.0.counters
     }
 
-    /// Idempotency keys of API calls.
-    pub(crate) fn idempotency_keys(&self) -> &Arc<IdempotencyKeys> {
-        &self.0.idempotency_keys
+    /// State that all nodes of a cluster share.
+    pub(crate) fn shared(&self) -> &dyn SharedState {
+        &*self.0.shared
     }
 
     /// Verification of tokens.

@@ -29,7 +29,7 @@
 //! - `builtin`: the built-in events of clients. `error_event`: the event `error`. `webhooks`: the backend
 //!   that admits clients and handles their events.
 //! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
-//!   responses. `idempotency`: idempotency keys of API calls. `http_client`: the HTTP client.
+//!   responses. `idempotency`: idempotency keys of API calls. `shared`: state that all nodes of a cluster share. `http_client`: the HTTP client.
 //! - `node`: what the API reads of this node and does to its clients. `cluster`: the same on the other nodes.
 //! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of
 //!   the log. `expiring`: a map whose entries expire.
@@ -59,6 +59,7 @@ pub mod native;
 mod node;
 pub mod response;
 mod serve;
+mod shared;
 mod stats;
 mod webhooks;
 

@@ -2,8 +2,14 @@
 
 use std::fmt;
 
+#[cfg(feature = "adapter")]
+use bytes::Bytes;
 use tokio::sync::watch;
 
+#[cfg(feature = "adapter")]
+use crate::driver::{Command, Reply, listening::Request};
+#[cfg(feature = "adapter")]
+use crate::error::PublishError;
 #[cfg(feature = "adapter")]
 use crate::medium::Medium;
 use crate::publisher::Publisher;
@@ -51,6 +57,47 @@ impl Connections {
         self.publisher.flush().await;
     }
 
+    /// Runs a script (`EVAL`) behind the messages that wait for Redis, and waits for its reply, for at most
+    /// [`Redis::timeout`](crate::Redis::timeout). Without a connection it fails at once. For state that an application
+    /// shares between its servers, on the connection that the adapter has anyway. All keys must be in one slot of a Redis
+    /// Cluster.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or Redis has refused the script. If the connection has ended before there was a reply, the
+    /// script may have run.
+    #[cfg(feature = "adapter")]
+    pub async fn run_script(
+        &self,
+        script: &'static str,
+        keys: Vec<String>,
+        args: Vec<Bytes>,
+    ) -> Result<ScriptReply, PublishError> {
+        match self.publisher.request(Request::Script { script, keys, args }).await? {
+            Reply::Number(number) => Ok(ScriptReply::Number(number)),
+            Reply::Text(text) => Ok(ScriptReply::Text(text)),
+            Reply::Nothing | Reply::Entries(_) => Ok(ScriptReply::Nothing),
+            Reply::Refused(reason) => Err(PublishError::Refused(reason)),
+            Reply::Lost => Err(PublishError::Down),
+        }
+    }
+
+    /// As [`run_script`](Self::run_script), without waiting: the script runs when Redis is reached, and its reply is
+    /// dropped. It is not repeated if the connection ends before there was a reply.
+    ///
+    /// # Errors
+    ///
+    /// More than [`Redis::max_queued_bytes`](crate::Redis::max_queued_bytes) wait for Redis.
+    #[cfg(feature = "adapter")]
+    pub fn queue_script(
+        &self,
+        script: &'static str,
+        keys: Vec<String>,
+        args: Vec<Bytes>,
+    ) -> Result<(), PublishError> {
+        self.publisher.push(Command::Request(Request::Script { script, keys, args }))
+    }
+
     /// Whether Redis is reached, and a server hears. An emitter need not hear.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.publisher.health()
@@ -64,6 +111,19 @@ impl Connections {
         }
         self.publisher.stats(0)
     }
+}
+
+/// The reply of a script.
+#[cfg(feature = "adapter")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScriptReply {
+    /// False, nil, or a list.
+    Nothing,
+    /// A number; negative ones are 0.
+    Number(u64),
+    /// A text. Bytes that are not UTF-8 are replaced.
+    Text(String),
 }
 
 impl fmt::Debug for Connections {

@@ -64,6 +64,8 @@ mod trace;
 pub use self::channel_rule::SubscriptionMode;
 #[cfg(feature = "adapter")]
 pub use self::classic::{ClassicAdapter, ClassicBuilder};
+#[cfg(feature = "adapter")]
+pub use self::connections::ScriptReply;
 pub use self::connections::{Connections, Health, Stats};
 pub use self::emitter::{ClassicEmitter, Emitter, ShardedEmitter, StreamsEmitter};
 pub use self::error::{PublishError, SettingsError};

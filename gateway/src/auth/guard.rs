@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engineio::sync::Mutex;
 use serde::Deserialize;
@@ -19,11 +19,11 @@ use socketio_server::{
 
 use crate::auth::operators;
 use crate::auth::refusal::Refusal;
-use crate::auth::returning_clients::{ReturningClients, SavedClient};
 use crate::auth::tokens::{self, Identity, Tokens};
 use crate::auth::user;
 use crate::config::Auth;
 use crate::error_event;
+use crate::shared::{SavedClient, SharedState};
 
 /// Event by which a client presents a newer token.
 pub(crate) const AUTHENTICATE: &str = "authenticate";
@@ -51,29 +51,31 @@ pub(crate) struct Guard {
     tokens: Arc<Tokens>,
     anonymous: bool,
     expiries: Arc<Expiries>,
-    returning_clients: Arc<ReturningClients>,
+    shared: Arc<dyn SharedState>,
+    /// Whether the state of disconnected clients is saved.
+    saves_clients: bool,
 }
 
 impl Guard {
-    pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, auth: &Auth) -> Self {
+    pub(crate) fn new(io: &Server, tokens: &Arc<Tokens>, auth: &Auth, shared: &Arc<dyn SharedState>) -> Self {
         let expiries =
             Expiries { io: io.downgrade(), due: Mutex::default(), is_running: AtomicBool::new(false) };
-        let returning_clients = ReturningClients::new(Duration::from_millis(auth.keep_ms), auth.max_kept);
         let tokens = Arc::clone(tokens);
         Self {
             tokens,
             anonymous: auth.anonymous,
             expiries: Arc::new(expiries),
-            returning_clients: Arc::new(returning_clients),
+            shared: Arc::clone(shared),
+            saves_clients: auth.keep_ms > 0 && auth.max_kept > 0,
         }
     }
 
     /// Registers the middleware and the handlers of a namespace.
     pub(crate) fn register(&self, namespace: &Namespace) {
-        let (tokens, returning_clients, anonymous) =
-            (Arc::clone(&self.tokens), Arc::clone(&self.returning_clients), self.anonymous);
+        let (tokens, shared, anonymous) =
+            (Arc::clone(&self.tokens), Arc::clone(&self.shared), self.anonymous);
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
-            let (tokens, returning_clients) = (Arc::clone(&tokens), Arc::clone(&returning_clients));
+            let (tokens, shared) = (Arc::clone(&tokens), Arc::clone(&shared));
             async move {
                 if anonymous && !tokens.are_accepted() {
                     return Ok::<(), ConnectError>(());
@@ -82,7 +84,7 @@ impl Guard {
                 match token(&handshake).map_err(|_| Refusal::InvalidToken)? {
                     Some(token) => {
                         let identity = tokens.check(&token).await.ok_or(Refusal::InvalidToken)?;
-                        restore_state(&returning_clients, &socket, &identity);
+                        restore_state(&*shared, &socket, &identity).await;
                         apply_identity(&socket, identity);
                         Ok(())
                     }
@@ -92,13 +94,13 @@ impl Guard {
             }
         });
         let (tokens, expiries) = (Arc::clone(&self.tokens), Arc::clone(&self.expiries));
-        let returning_clients = Arc::clone(&self.returning_clients);
+        let shared = Arc::clone(&self.shared);
         namespace.on_connect(move |socket: Socket| {
             if let Some(identity) = socket.extensions().get::<Identity>() {
                 if let (Some(session), Some(RestoredClient(number))) =
                     (&identity.session, socket.extensions().remove())
                 {
-                    returning_clients.remove(socket.namespace(), session, number);
+                    shared.remove_client(socket.namespace(), session, number);
                 }
                 expiries.add(&socket, identity.until);
                 // The tokens may have been revoked while later middleware, such as a webhook, was running.
@@ -109,12 +111,12 @@ impl Guard {
             async {}
         });
         self.register_renewal(namespace);
-        if self.returning_clients.is_enabled() {
-            let returning_clients = Arc::clone(&self.returning_clients);
+        if self.saves_clients {
+            let shared = Arc::clone(&self.shared);
             // At this moment the socket is still in its rooms.
             namespace.on_disconnecting(move |socket: Socket, reason: DisconnectReason| {
                 if reason.is_recoverable() {
-                    save_state(&returning_clients, &socket);
+                    save_state(&*shared, &socket);
                 }
                 async {}
             });
@@ -137,6 +139,7 @@ impl Guard {
                 let (tokens, expiries) = (Arc::clone(&tokens), Arc::clone(&expiries));
                 async move {
                     let identity = match credentials.token {
+                        Some(_) if !tokens.are_informed().await => None,
                         Some(token) => tokens.check(&token).await,
                         None => None,
                     };
@@ -165,7 +168,7 @@ fn renew(expiries: &Arc<Expiries>, socket: &Socket, identity: Identity) -> Resul
 }
 
 /// Saves the state of a disconnecting client, until it returns.
-fn save_state(returning_clients: &ReturningClients, socket: &Socket) {
+fn save_state(shared: &dyn SharedState, socket: &Socket) {
     let Some(session) = socket.extensions().get::<Identity>().and_then(|identity| identity.session) else {
         return;
     };
@@ -174,15 +177,13 @@ fn save_state(returning_clients: &ReturningClients, socket: &Socket) {
         rooms: user::rooms(socket),
         metadata: user::metadata(socket),
     };
-    returning_clients.save(socket.namespace(), &session, saved, Instant::now());
+    shared.save_client(socket.namespace(), &session, saved);
 }
 
 /// Restores the saved state of a client that returned.
-fn restore_state(returning_clients: &ReturningClients, socket: &Socket, identity: &Identity) {
+async fn restore_state(shared: &dyn SharedState, socket: &Socket, identity: &Identity) {
     let Some(session) = &identity.session else { return };
-    let Some((number, saved)) = returning_clients.find(socket.namespace(), session, Instant::now()) else {
-        return;
-    };
+    let Some((number, saved)) = shared.find_client(socket.namespace(), session).await else { return };
     socket.extensions().insert(RestoredClient(number));
     if let Some(user) = saved.user {
         user::set_user(socket, &user);
@@ -196,6 +197,11 @@ fn restore_state(returning_clients: &ReturningClients, socket: &Socket, identity
 #[serde(default)]
 struct Credentials {
     token: Option<String>,
+}
+
+/// Whether a client presents a token, valid or not.
+pub(crate) fn has_token(handshake: &Handshake) -> bool {
+    !matches!(token(handshake), Ok(None))
 }
 
 /// Token of a handshake. An error means that `auth.token` is not a string.

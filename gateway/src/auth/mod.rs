@@ -1,13 +1,12 @@
 //! Authentication of clients and operators.
 //!
 //! `guard` admits clients, by their `tokens` unless these are `revoked`, and restores the state of
-//! `returning_clients`. `user` is the identity of a socket, `refusal` the reason for which a client is
+//! clients that return. `user` is the identity of a socket, `refusal` the reason for which a client is
 //! refused. `operators` checks the keys of operators.
 
 pub(crate) mod guard;
 pub(crate) mod operators;
 pub(crate) mod refusal;
-mod returning_clients;
 mod revoked;
 pub(crate) mod tokens;
 pub(crate) mod user;

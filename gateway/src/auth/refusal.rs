@@ -15,6 +15,8 @@ pub(crate) enum Refusal {
     Refused,
     TooManyNamespaces,
     BackendUnavailable,
+    /// The revocations of the cluster are not known yet.
+    ClusterUnavailable,
 }
 
 const ALL: &[Refusal] = &[
@@ -24,6 +26,7 @@ const ALL: &[Refusal] = &[
     Refusal::Refused,
     Refusal::TooManyNamespaces,
     Refusal::BackendUnavailable,
+    Refusal::ClusterUnavailable,
 ];
 
 impl Refusal {
@@ -41,6 +44,9 @@ impl Refusal {
             ),
             Self::BackendUnavailable => {
                 ("backend_unavailable", StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+            Self::ClusterUnavailable => {
+                ("cluster_unavailable", StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
         }
     }

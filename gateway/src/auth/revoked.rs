@@ -29,18 +29,20 @@ impl Revocations {
         Self { users: Mutex::default(), lifetime, max }
     }
 
-    /// Revokes all tokens of a user that were issued up to `now`. At the limit it fails, because dropping an
-    /// older revocation would make its tokens valid again.
-    pub(crate) fn revoke(&self, user: &str, now: u64) -> Result<(), TooMany> {
+    /// Revokes all tokens of a user that were issued up to `at`. At the limit it fails, because dropping an
+    /// older revocation would make its tokens valid again. Returns whether more tokens are revoked now.
+    pub(crate) fn revoke(&self, user: &str, at: u64, now: u64) -> Result<bool, TooMany> {
         let mut users = self.lock();
         while users.oldest().is_some_and(|oldest| oldest.since < now.saturating_sub(self.lifetime)) {
             users.remove_oldest();
         }
-        if users.len() >= self.max && users.get(user).is_none() {
-            return Err(TooMany);
+        match users.get(user) {
+            Some(known) if known.since >= at => return Ok(false),
+            None if users.len() >= self.max => return Err(TooMany),
+            _ => {}
         }
-        users.insert(user.to_owned(), (), now);
-        Ok(())
+        users.insert(user.to_owned(), (), at);
+        Ok(true)
     }
 
     /// Whether a token of the user with this time of issue is revoked.
@@ -63,24 +65,37 @@ mod tests {
     fn tokens_from_before_a_revocation_are_invalid() {
         let revocations = Revocations::new(100, 2);
         assert!(!revocations.is_revoked("ada", None));
-        revocations.revoke("ada", 1000).unwrap();
+        revocations.revoke("ada", 1000, 1000).unwrap();
         assert!(revocations.is_revoked("ada", Some(1000)));
         assert!(revocations.is_revoked("ada", None));
         assert!(!revocations.is_revoked("ada", Some(1001)));
         assert!(!revocations.is_revoked("bob", Some(1)));
     }
 
+    /// Other nodes tell their revocations late, and more than once.
+    #[test]
+    fn the_latest_revocation_counts() {
+        let revocations = Revocations::new(100, 1);
+        assert!(revocations.revoke("ada", 1000, 1010).unwrap());
+        assert!(
+            !revocations.revoke("ada", 990, 1010).unwrap() && !revocations.revoke("ada", 1000, 1010).unwrap()
+        );
+        assert!(revocations.is_revoked("ada", Some(1000)));
+        assert!(revocations.revoke("ada", 1005, 1010).unwrap());
+        assert!(revocations.is_revoked("ada", Some(1005)));
+    }
+
     #[test]
     fn users_with_revoked_tokens_are_bounded_and_expire() {
         let revocations = Revocations::new(100, 2);
-        revocations.revoke("ada", 1000).unwrap();
-        revocations.revoke("bob", 1010).unwrap();
-        revocations.revoke("ada", 1050).unwrap();
-        assert!(revocations.revoke("eve", 1110).is_err(), "a valid revocation is never dropped");
+        revocations.revoke("ada", 1000, 1000).unwrap();
+        revocations.revoke("bob", 1010, 1010).unwrap();
+        revocations.revoke("ada", 1050, 1050).unwrap();
+        assert!(revocations.revoke("eve", 1110, 1110).is_err(), "a valid revocation is never dropped");
         // The revocation of bob expires with its tokens; the second one of ada is still valid.
-        revocations.revoke("eve", 1111).unwrap();
+        revocations.revoke("eve", 1111, 1111).unwrap();
         assert!(revocations.is_revoked("ada", Some(1050)) && !revocations.is_revoked("bob", Some(1)));
-        revocations.revoke("bob", 1151).unwrap();
+        revocations.revoke("bob", 1151, 1151).unwrap();
         assert!(!revocations.is_revoked("ada", Some(1050)));
     }
 }

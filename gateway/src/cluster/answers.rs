@@ -1,10 +1,13 @@
 //! Answers of this node to the questions of others.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio_server::{Server, WeakServer};
 
 use super::question::Question;
+use crate::auth::tokens::Tokens;
 use crate::node::clients;
 use crate::node::listing::{self, RoomMembers};
 
@@ -16,6 +19,7 @@ const MAX_SOCKETS: usize = 1_001;
 /// Answers questions. It belongs to handlers of the server, so it does not keep the server alive.
 pub(crate) struct Answerer {
     pub(crate) io: WeakServer,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 /// Rooms of a node.
@@ -56,6 +60,12 @@ impl Answerer {
             }
             // The caller has looked whether this is the node.
             Question::At { question, .. } => Box::pin(self.of(io, *question)).await,
+            Question::Revoke { user, at } => {
+                if let Err(error) = self.tokens.revoke(&user, at) {
+                    tracing::error!(%error, "a revocation of another node is not remembered");
+                }
+                clients::disconnect(io, None, &listing::user_room(&user), true).await.into()
+            }
             Question::Disconnect { namespace, room, close } => {
                 clients::disconnect(io, namespace.as_deref(), &room, close).await.into()
             }

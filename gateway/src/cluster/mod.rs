@@ -8,6 +8,7 @@ mod adapter;
 mod answers;
 mod members;
 mod question;
+mod revocations;
 
 use std::fmt;
 use std::sync::Arc;

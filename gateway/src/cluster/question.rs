@@ -49,6 +49,8 @@ pub(crate) enum Question {
     Client { namespace: String, id: String, call: ClientCall },
     /// Disconnects the members of a room, in one namespace or in all: their number.
     Disconnect { namespace: Option<String>, room: String, close: bool },
+    /// Revokes the tokens of a user that were issued up to this time, and disconnects the user: the number of clients.
+    Revoke { user: String, at: u64 },
     /// A question to one node. The others answer null.
     At { instance: String, question: Box<Self> },
 }

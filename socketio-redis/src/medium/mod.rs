@@ -107,16 +107,7 @@ impl Medium {
     /// Sends a command behind those that are queued, and waits for its reply. Without a connection it fails
     /// at once.
     pub(crate) async fn request(&self, request: Request) -> Result<Reply, PublishError> {
-        let publisher = &self.shared.publisher;
-        if !publisher.monitor.can_send() {
-            return Err(PublishError::Down);
-        }
-        let (sender, reply) = oneshot::channel();
-        publisher.push(Command::Request(request), Some(sender))?;
-        match tokio::time::timeout(publisher.tuning.timeout, reply).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(_)) | Err(_) => Err(PublishError::Down),
-        }
+        self.publisher.request(request).await
     }
 
     /// The number of subscribers of a channel.

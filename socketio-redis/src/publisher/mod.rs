@@ -8,12 +8,16 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "adapter")]
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use self::health::{Health, Monitor};
 use self::queue::{Queue, ReplySender};
 use crate::backoff::Backoff;
 use crate::driver::{Command, Driver};
+#[cfg(feature = "adapter")]
+use crate::driver::{Reply, listening::Request};
 use crate::error::PublishError;
 use crate::stats::{Counters, Stats, count};
 use crate::trace;
@@ -88,6 +92,22 @@ impl Publisher {
     /// Queues a command without a reply. Commands are sent in the order of these calls.
     pub(crate) fn push(&self, command: Command) -> Result<(), PublishError> {
         self.0.shared.push(command, None)
+    }
+
+    /// Sends a command behind those that are queued, and waits for its reply. Without a connection it fails
+    /// at once.
+    #[cfg(feature = "adapter")]
+    pub(crate) async fn request(&self, request: Request) -> Result<Reply, PublishError> {
+        let shared = &self.0.shared;
+        if !shared.monitor.can_send() {
+            return Err(PublishError::Down);
+        }
+        let (sender, reply) = oneshot::channel();
+        shared.push(Command::Request(request), Some(sender))?;
+        match tokio::time::timeout(shared.tuning.timeout, reply).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) | Err(_) => Err(PublishError::Down),
+        }
     }
 
     pub(crate) fn health(&self) -> watch::Receiver<Health> {

@@ -15,6 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use self::cause::cause;
 use self::jwks::Jwks;
@@ -26,6 +27,10 @@ use crate::config::Auth;
 
 /// Tolerated clock skew of the issuers, in seconds.
 const LEEWAY: u64 = 60;
+/// Limit of the difference of the clocks of two nodes, in seconds.
+const MAX_CLOCK_DIFFERENCE: u64 = 300;
+/// Wait of a client with a token for the revocations of other nodes, after the start of this one.
+const REVOCATIONS_TIMEOUT: Duration = Duration::from_secs(2);
 /// End of the year 9999, the last second that RFC 3339 can express, in seconds since 1970.
 const MAX_DATE: u64 = 253_402_300_799;
 
@@ -132,6 +137,8 @@ impl Claims {
 pub(crate) struct Tokens {
     keys: RwLock<Arc<Keys>>,
     revoked: Revocations,
+    /// Whether the revocations of the other nodes of a cluster are known.
+    is_informed: watch::Sender<bool>,
 }
 
 /// Keys that verify tokens.
@@ -172,7 +179,8 @@ impl Keys {
 impl Tokens {
     pub(crate) fn new(auth: &Auth) -> Result<Self, TokenError> {
         let revoked = Revocations::new(auth.revoked_ms.div_ceil(1000), auth.max_revoked);
-        Ok(Self { keys: RwLock::new(Arc::new(Keys::new(auth)?)), revoked })
+        let is_informed = watch::Sender::new(true);
+        Ok(Self { keys: RwLock::new(Arc::new(Keys::new(auth)?)), revoked, is_informed })
     }
 
     /// Tokens that are verified by this key set only.
@@ -181,7 +189,8 @@ impl Tokens {
         let jwks = Some(Arc::new(Jwks::of_document(document)?));
         let no_keys = Auth { jwt_key: Default::default(), jwks: String::new(), ..Auth::default() };
         let keys = Keys { jwt: Some(Jwt { jwks, ..Jwt::new(&no_keys)? }), sessions: None };
-        Ok(Self { keys: RwLock::new(Arc::new(keys)), revoked: Revocations::new(0, 0) })
+        let is_informed = watch::Sender::new(true);
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), revoked: Revocations::new(0, 0), is_informed })
     }
 
     /// Replaces all keys. Connected clients stay connected.
@@ -206,9 +215,24 @@ impl Tokens {
         (!self.is_revoked(&identity)).then_some(identity)
     }
 
-    /// Revokes all tokens of a user that have been issued so far.
-    pub(crate) fn revoke(&self, user: &str) -> Result<(), TooMany> {
-        self.revoked.revoke(user, now())
+    /// Revokes all tokens of a user that were issued up to `at`. Returns whether more tokens are revoked now. A time of
+    /// another node is in the future by no more than its clock may differ.
+    pub(crate) fn revoke(&self, user: &str, at: u64) -> Result<bool, TooMany> {
+        let now = now();
+        self.revoked.revoke(user, at.min(now + MAX_CLOCK_DIFFERENCE), now)
+    }
+
+    /// Sets whether the revocations of the other nodes of a cluster are known.
+    pub(crate) fn set_informed(&self, is_informed: bool) {
+        self.is_informed.send_if_modified(|current| std::mem::replace(current, is_informed) != is_informed);
+    }
+
+    /// Waits for some time until the revocations of the other nodes are known. Until then a token that was revoked
+    /// cannot be told from a valid one.
+    pub(crate) async fn are_informed(&self) -> bool {
+        let mut is_informed = self.is_informed.subscribe();
+        let informed = is_informed.wait_for(|is_informed| *is_informed);
+        matches!(tokio::time::timeout(REVOCATIONS_TIMEOUT, informed).await, Ok(Ok(_)))
     }
 
     /// Whether a valid token has been revoked.

@@ -11,10 +11,12 @@ use super::call::Call;
 use super::everywhere::{self, root};
 use super::failure::{self, Done, Failure};
 use super::parse;
+use crate::auth::tokens;
 use crate::builtin::room_name;
 use crate::gateway::Gateway;
 use crate::node::clients::ClientCall;
 use crate::node::listing::user_room;
+use crate::shared::RevokeError;
 
 /// Limit of the calls in a batch.
 const MAX_BATCH: usize = 100;
@@ -189,11 +191,21 @@ async fn disconnect(gateway: &Gateway, request: Disconnect) -> Done {
 /// Revokes all tokens of a user, and disconnects the user. The revocation comes first, so that the user
 /// cannot reconnect in between.
 async fn revoke(gateway: &Gateway, user: String) -> Done {
-    gateway
-        .tokens()
-        .revoke(&user)
-        .map_err(|error| Failure::new(StatusCode::CONFLICT, "too_many_revoked", error.to_string()))?;
-    disconnect(gateway, Disconnect { user: Some(user), ..Disconnect::default() }).await
+    let too_many = |message| Failure::new(StatusCode::CONFLICT, "too_many_revoked", message);
+    let at = tokens::now();
+    gateway.tokens().revoke(&user, at).map_err(|error| too_many(error.to_string()))?;
+    let remembered = gateway.shared().revoke(&user, at).await;
+    // The clients of this node are disconnected in any case.
+    let done = everywhere::revoke(gateway, user, at).await;
+    match remembered {
+        Ok(()) => Ok(done),
+        Err(error @ RevokeError::TooMany) => Err(too_many(error.to_string())),
+        Err(RevokeError::Unavailable(error)) => {
+            let message =
+                format!("the tokens are revoked at this gateway, and possibly not at others: {error}");
+            Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "cluster_unavailable", message))
+        }
+    }
 }
 
 fn named(name: String, what: &str) -> Result<String, Failure> {

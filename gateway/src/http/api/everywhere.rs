@@ -165,6 +165,14 @@ pub(super) async fn disconnect(
     Ok(with_partial(json!({"disconnected": disconnected}), asked.partial))
 }
 
+/// Tells all nodes that the tokens of a user are revoked, and disconnects the user. This node knows it.
+pub(super) async fn revoke(gateway: &Gateway, user: String, at: u64) -> Value {
+    let here = clients::disconnect(gateway.io(), None, &listing::user_room(&user), true).await;
+    let asked = gateway.cluster().ask::<usize>(gateway.io(), &Question::Revoke { user, at }).await;
+    let others = sum(asked.answers.iter().map(|answered| answered.answer));
+    with_partial(json!({"disconnected": others.saturating_add(here)}), asked.partial)
+}
+
 /// Disconnects the members of a room on servers of the cluster that are no gateways.
 async fn everywhere_else(
     gateway: &Gateway,

@@ -11,8 +11,11 @@ mod failure;
 mod queries;
 mod sessions;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use engineio::{Query, RequestBody};
 use http::request::Parts;
@@ -25,9 +28,9 @@ pub(super) use self::call::Call;
 use self::failure::Failure;
 use crate::auth::operators;
 use crate::gateway::Gateway;
-use crate::idempotency::{KeyState, Reservation};
 use crate::listen::Listener;
 use crate::response::HttpResponse;
+use crate::shared::{KeyState, Reservation, Unavailable};
 
 /// OpenAPI description of all routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
@@ -91,8 +94,16 @@ async fn act(gateway: &Gateway, call: Call, head: &Parts, body: Bytes) -> Result
         let data = actions::carry_out(gateway, call, &body).await?;
         return Ok(failure::of_bytes(failure::to_bytes(&data)));
     };
-    match gateway.idempotency_keys().reserve(key, &(call.name(), &body), Instant::now()) {
+    let unavailable = |error: Unavailable| {
+        let message = format!("the call was not carried out: {error}");
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "cluster_unavailable", message)
+    };
+    match gateway.shared().reserve(key, &digest(call, &body)).await.map_err(unavailable)? {
         KeyState::New(ticket) => keep(gateway, call, body, ticket).await,
+        KeyState::TooLarge => {
+            let message = "the call was carried out, and its response was too large to be stored";
+            Err(Failure::new(StatusCode::CONFLICT, "response_lost", message))
+        }
         KeyState::Done(response) => {
             let mut response = failure::of_bytes(response);
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
@@ -115,19 +126,28 @@ async fn keep(
     gateway: &Gateway,
     call: Call,
     body: Bytes,
-    ticket: Reservation,
+    ticket: Box<dyn Reservation>,
 ) -> Result<HttpResponse, Failure> {
     let gateway = gateway.clone();
     let work = tokio::spawn(async move {
         let done = actions::carry_out(&gateway, call, &body).await.map(|data| failure::to_bytes(&data));
         if let Ok(response) = &done {
-            ticket.done(response.clone());
+            ticket.done(response.clone()).await;
         }
         done
     });
     let stopped =
         |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the call was not finished");
     Ok(failure::of_bytes(work.await.map_err(stopped)??))
+}
+
+/// Digest of a call, the same on all nodes.
+fn digest(call: Call, body: &[u8]) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in [call.name().as_bytes(), &[0], body] {
+        context.update(part);
+    }
+    BASE64_URL_SAFE_NO_PAD.encode(context.finish())
 }
 
 fn idempotency_key(head: &Parts) -> Result<Option<&str>, Failure> {

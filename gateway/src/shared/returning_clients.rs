@@ -4,6 +4,7 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::expiring::Expiring;
@@ -20,7 +21,7 @@ pub(crate) struct ReturningClients {
 }
 
 /// Saved state of one client.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SavedClient {
     pub(crate) user: Option<String>,
     pub(crate) rooms: Vec<String>,
@@ -28,14 +29,9 @@ pub(crate) struct SavedClient {
 }
 
 impl ReturningClients {
-    /// Creates a store for up to `max` clients. A `lifetime` of zero disables it.
+    /// Creates a store for up to `max` clients. Clients are not saved with a `lifetime` of zero.
     pub(crate) fn new(lifetime: Duration, max: usize) -> Self {
         Self { saved: Mutex::default(), lifetime, max }
-    }
-
-    /// Whether the store is enabled.
-    pub(crate) fn is_enabled(&self) -> bool {
-        !self.lifetime.is_zero() && self.max > 0
     }
 
     /// Saves the state of a disconnected client. Beyond the limit the oldest state is removed.
@@ -100,7 +96,6 @@ mod tests {
         clients.remove("/", "a", number);
         assert_eq!(clients.find("/", "a", now).unwrap().1, in_room("4"), "a later state stays");
         assert_eq!(clients.find("/chat", "a", now + Duration::from_secs(61)), None);
-        assert!(!ReturningClients::new(Duration::ZERO, 100).is_enabled());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
 use engineio::{ConnectionCount, Origins, SlowConsumer};
-use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
+use socketio_server::{DisconnectReason, HandlerError, Namespace, Recovery, Server, Socket};
 use tokio::sync::Notify;
 
 use crate::auth::guard::Guard;
@@ -77,7 +77,7 @@ impl Gateway {
         let tls = Tls::new(&config.tls)?.map(Arc::new);
         let shared = shared::of(&config, cluster.connections());
         let guard = Guard::new(&io, &tokens, &config.auth, &shared);
-        let webhooks = Webhooks::new(&config.webhooks, &io)?;
+        let webhooks = Webhooks::new(&config.webhooks, &io, &cluster)?;
         let disconnects = Arc::<Disconnects>::default();
         let started = Instant::now();
         // Registered first, so that no pattern matches its name.
@@ -345,6 +345,15 @@ fn server(
                 None => engine,
             }
         });
+    let builder = match transport.recovery_ms {
+        0 => builder,
+        // The middlewares check the token of a client that returns.
+        time => builder.connection_state_recovery(
+            Recovery::default()
+                .max_disconnection_duration(Duration::from_millis(time))
+                .skip_middlewares(false),
+        ),
+    };
     match adapter.zip(cluster.node()) {
         Some((adapter, node)) => builder.adapter(adapter).node_name(node).build(),
         None => builder.build(),

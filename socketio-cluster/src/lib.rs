@@ -92,7 +92,7 @@ pub use error::{DecodeError, EncodeError};
 pub use id::{EMITTER, NodeId, RequestId};
 #[cfg(feature = "codec")]
 pub use limits::Limits;
-pub use message::{Flags, Message};
+pub use message::{Flags, Message, Note};
 pub use offset::Offset;
 pub use target::{Room, Target};
 #[cfg(feature = "codec")]

@@ -1,5 +1,6 @@
 //! Messages between the cluster nodes of one namespace.
 
+use std::fmt;
 use std::time::Duration;
 
 use socketio_parser::{Event, RawValue};
@@ -117,11 +118,44 @@ pub struct Flags {
     pub compress: bool,
     /// Maximum wait for acknowledgements.
     pub timeout: Option<Duration>,
+    /// A note for the servers of this project that receive the event. Official servers ignore it.
+    pub note: Option<Note>,
 }
 
 impl Default for Flags {
     fn default() -> Self {
-        Self { volatile: false, compress: true, timeout: None }
+        Self { volatile: false, compress: true, timeout: None, note: None }
+    }
+}
+
+/// A short text that belongs to an event and that clients do not receive, such as the id of its sender.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    bytes: [u8; Self::MAX_LEN],
+    len: u8,
+}
+
+impl Note {
+    /// Maximum length in bytes.
+    pub const MAX_LEN: usize = 23;
+
+    /// The note with this text; `None` if it is too long.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { bytes, len: u8::try_from(text.len()).ok()? })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // It was a text of this length.
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -169,5 +203,19 @@ impl Message {
             | Self::BroadcastAck { answer: Some(answer), .. } => answer.has_binary(),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_short_texts() {
+        for text in ["", "a", "é", &"x".repeat(Note::MAX_LEN)] {
+            let note = Note::new(text).unwrap();
+            assert_eq!((note.as_str(), format!("{note:?}")), (text, format!("{text:?}")));
+        }
+        assert_eq!(Note::new(&"x".repeat(Note::MAX_LEN + 1)), None);
     }
 }

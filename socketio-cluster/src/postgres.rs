@@ -23,6 +23,7 @@ pub enum Payload {
 
 /// A received notification.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "taken apart where it is made")]
 pub enum Notification {
     /// The message itself.
     Message(Envelope),

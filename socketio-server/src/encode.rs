@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use engineio::{Prepared, Text};
+use socketio_cluster::{Flags, Note};
 use socketio_events::message;
 pub(crate) use socketio_events::message::{ack, connect, connect_error, disconnect};
 use socketio_parser::{ArgWriter, EncodeError, Event, Parser, RawValue, ToArgs};
@@ -25,7 +26,7 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
     }
 }
 
-/// Properties of a message that are not sent to other servers.
+/// Properties of a message that its sender adds. Of these a short note is sent to other servers.
 #[derive(Clone, Debug)]
 pub(crate) struct Marks {
     /// For the translators of sessions.
@@ -35,6 +36,16 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// The marks of an event of another server.
+    pub(crate) fn received(flags: Flags) -> Self {
+        Self { note: flags.note.map(|note| note.as_str().to_owned().into()), conflation_key: None }
+    }
+
+    /// Adds the marks that other servers receive.
+    pub(crate) fn put_into(&self, flags: &mut Flags) {
+        flags.note = self.note.as_ref().and_then(|note| Note::new(note.as_str()));
+    }
+
     pub(crate) const NONE: Self = Self { note: None, conflation_key: None };
 
     pub(crate) fn put_on(&self, mut message: Prepared) -> Prepared {

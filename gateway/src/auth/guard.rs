@@ -77,6 +77,8 @@ impl Guard {
         namespace.middleware(move |socket: Socket, handshake: Handshake| {
             let (tokens, shared) = (Arc::clone(&tokens), Arc::clone(&shared));
             async move {
+                // A recovered client has the user that it had before. Its token decides again, as a backend does.
+                user::reset_user(&socket);
                 if anonymous && !tokens.are_accepted() {
                     return Ok::<(), ConnectError>(());
                 }

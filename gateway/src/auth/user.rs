@@ -32,6 +32,14 @@ pub(crate) fn set_user(socket: &Socket, user: &str) {
     socket.join(format!("{USER_ROOM}{user}"));
 }
 
+/// Makes a recovered socket anonymous, until its token or the backend names a user again.
+pub(crate) fn reset_user(socket: &Socket) {
+    if let Some(user) = Some(socket).filter(|socket| socket.recovered()).and_then(user) {
+        socket.leave(&format!("{USER_ROOM}{user}"));
+        socket.data().remove(USER);
+    }
+}
+
 /// Rooms of the socket, except its own and that of its user.
 pub(crate) fn rooms(socket: &Socket) -> Vec<String> {
     let rooms = socket.joined_rooms();

@@ -199,6 +199,11 @@ pub struct Transport {
     pub ping_timeout_ms: u64,
     /// Timeout for a client to join its first namespace. Default 10,000.
     pub connect_timeout_ms: u64,
+    /// Time for which a Socket.IO client that lost its connection is recovered, in milliseconds: it has the same id,
+    /// rooms and metadata again, and gets the events that it has missed. Default 0: clients are not recovered. Their
+    /// tokens are checked as always. The events of that time are kept, up to 16 MiB of a namespace in memory; with
+    /// `cluster.kind = "streams"` they are in Redis, and clients are recovered by any node.
+    pub recovery_ms: u64,
     /// Limit of the size of one message. Default 1,000,000.
     pub max_payload_bytes: usize,
     /// Limit of the memory queued for one client, beyond which it is disconnected as a slow consumer. A
@@ -226,6 +231,7 @@ impl Default for Transport {
             ping_interval_ms: 25_000,
             ping_timeout_ms: 20_000,
             connect_timeout_ms: 10_000,
+            recovery_ms: 0,
             max_payload_bytes: 1_000_000,
             max_buffered_bytes: 8 * 1024 * 1024,
             head_timeout_ms: 10_000,

@@ -44,6 +44,7 @@ use self::signature::SecretError;
 use self::socket_state::SocketState;
 use crate::auth::refusal::Refusal;
 use crate::builtin;
+use crate::cluster::Cluster;
 use crate::config::webhooks::{WebhookType, Webhooks as Settings, WhenDown};
 use crate::native;
 
@@ -67,11 +68,11 @@ pub enum WebhookError {
 pub(crate) struct Webhooks(Option<Arc<Shared>>);
 
 impl Webhooks {
-    pub(crate) fn new(settings: &Settings, io: &Server) -> Result<Self, WebhookError> {
+    pub(crate) fn new(settings: &Settings, io: &Server, cluster: &Cluster) -> Result<Self, WebhookError> {
         if settings.url.is_empty() {
             return Ok(Self(None));
         }
-        Ok(Self(Some(Arc::new(Shared::new(settings, io)?))))
+        Ok(Self(Some(Arc::new(Shared::new(settings, io, cluster)?))))
     }
 
     /// Registers the webhooks of a namespace, after the gateway's own handlers. With `relay` the events that

@@ -8,7 +8,10 @@ use thiserror::Error;
 
 use crate::auth::user::{self, USER_ROOM};
 use crate::builtin::room_name::{self, RoomError};
+use crate::cluster::{Cluster, Question};
 use crate::config::STATS_NAMESPACE;
+use crate::node::clients::{ClientCall, ClientResult};
+use crate::node::listing;
 
 /// Response to a webhook. All fields are optional.
 #[derive(Debug, Default, Deserialize)]
@@ -119,21 +122,31 @@ impl Emit {
     }
 
     /// Emits the event. `from` is the client of the webhook.
-    pub(super) async fn send(&self, io: &Server, from: &Socket) -> Result<(), EmitError> {
+    pub(super) async fn send(&self, io: &Server, cluster: &Cluster, from: &Socket) -> Result<(), EmitError> {
         let data: &RawValue = self.data.as_deref().unwrap_or(RawValue::NULL);
         let name = self.namespace.as_deref().unwrap_or(from.namespace());
+        if let Some(id) = &self.client_id {
+            let namespace = listing::namespace(io, name);
+            match namespace.and_then(|namespace| namespace.socket(id)) {
+                Some(one) => one.emit(&self.event, data)?,
+                None => {
+                    let call = ClientCall::Emit { event: self.event.clone(), data: data.get().to_owned() };
+                    let question = Question::Client { namespace: name.to_owned(), id: id.clone(), call };
+                    // An unknown client is ignored, on any node.
+                    cluster.ask::<Option<ClientResult>>(io, &question).await;
+                }
+            }
+            return Ok(());
+        }
         // Unknown namespaces and the operators' namespace are ignored.
         let Some(namespace) =
             Some(name).filter(|name| *name != STATS_NAMESPACE).and_then(|name| io.namespace(name))
         else {
             return Ok(());
         };
-        let receivers = match (&self.room, &self.user, &self.client_id) {
-            (Some(room), _, _) => Some(namespace.to(room.as_str())),
-            (_, Some(user), _) => Some(namespace.to(format!("{USER_ROOM}{user}"))),
-            (_, _, Some(id)) => {
-                return namespace.socket(id).map_or(Ok(()), |one| one.emit(&self.event, data));
-            }
+        let receivers = match (&self.room, &self.user) {
+            (Some(room), _) => Some(namespace.to(room.as_str())),
+            (_, Some(user)) => Some(namespace.to(format!("{USER_ROOM}{user}"))),
             _ if self.broadcast => None,
             _ => return from.emit(&self.event, data),
         };

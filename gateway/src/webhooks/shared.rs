@@ -15,6 +15,7 @@ use super::backend::Backend;
 use super::queue::{CallError, RequestQueue, Usage};
 use super::request::RequestError;
 use super::response::{Emit, ResponseError, WebhookResponse};
+use crate::cluster::Cluster;
 use crate::config::webhooks::{WebhookType, Webhooks as Settings, WhenDown};
 use crate::log::limit::LogLimits;
 
@@ -23,6 +24,8 @@ use crate::log::limit::LogLimits;
 pub(super) struct Shared {
     /// Weak, because handlers of the server hold this state.
     io: WeakServer,
+    /// For events to clients of other nodes.
+    cluster: Cluster,
     pub(super) queue: Arc<RequestQueue>,
     pub(super) calls: Vec<WebhookType>,
     pub(super) events: Vec<String>,
@@ -52,9 +55,10 @@ pub(super) enum EventError {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, io: &Server) -> Result<Self, WebhookError> {
+    pub(super) fn new(settings: &Settings, io: &Server, cluster: &Cluster) -> Result<Self, WebhookError> {
         Ok(Self {
             io: io.downgrade(),
+            cluster: cluster.clone(),
             queue: Arc::new(RequestQueue::new(Backend::new(settings)?, settings)),
             calls: settings.calls.clone(),
             events: settings.events.clone(),
@@ -95,7 +99,7 @@ impl Shared {
         let Some(io) = self.io.upgrade() else { return };
         for Object(emit) in emits {
             // A failed emit is only logged: the client has disconnected, or its outbox is full.
-            if let Err(error) = emit.send(&io, from).await {
+            if let Err(error) = emit.send(&io, &self.cluster, from).await {
                 tracing::debug!(%error, "event of the backend not emitted");
             }
         }

@@ -69,8 +69,11 @@ async fn data(node: &Running, target: &str) -> Value {
 /// Every call at one gateway reaches the clients of both, and every list is of both.
 async fn gateways_act_as_one(kind: &str) {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({"cluster": {"kind": kind}})).await;
+    let more = json!({"cluster": {"kind": kind}, "server": {"namespaces": ["/", "/native"]}});
+    let [a, b] = nodes(&redis, ["a", "b"], more).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
+    let mut elsewhere = b.native("/?namespace=/native").await;
+    let mut sender = a.native("/?namespace=/native").await;
     let reached = |number: usize| json!({"reached": number});
     for id in [&here.id, &there.id] {
         let joined = done(&a, "/api/join_room", json!({"client_id": id, "room": "r"})).await;
@@ -105,9 +108,9 @@ async fn gateways_act_as_one(kind: &str) {
         let rooms = json!({"rooms": [{"namespace": "/", "room": "r", "clients": clients}]});
         assert_eq!(data(node, "/api/rooms").await, rooms);
         let counts = data(node, "/api/counts").await;
-        assert_eq!(counts["connections"], json!({"native": 1, "polling": 0, "websocket": 1}));
+        assert_eq!(counts["connections"], json!({"native": 3, "polling": 0, "websocket": 1}));
         assert_eq!(counts["namespaces"]["/"], json!({"clients": 2, "rooms": 1, "users": 0}));
-        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 1}, {"node": "b", "clients": 1}]));
+        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 2}, {"node": "b", "clients": 2}]));
         assert_eq!(counts["partial"], Value::Null);
 
         // Page by page.
@@ -135,6 +138,13 @@ async fn gateways_act_as_one(kind: &str) {
     here.emit("message", json!("hello")).await;
     assert_eq!(there.heard("message").await["content"], "hello");
     assert_eq!(here.heard("message_received").await["success"], true);
+    // Native clients see from whom it is, and that other events are from the server.
+    sender.emit("message", json!("hello")).await;
+    let relayed = elsewhere.next().await;
+    assert_eq!((&relayed["event"], &relayed["from"]), (&json!("message"), &json!(sender.id)), "{relayed}");
+    done(&a, "/api/broadcast", json!({"event": "e", "namespace": "/native"})).await;
+    let sent = elsewhere.next().await;
+    assert_eq!((&sent["event"], &sent["from"]), (&json!("e"), &Value::Null), "{sent}");
     let gone = done(&a, "/api/disconnect", json!({"client_id": there.id})).await;
     assert_eq!(gone, json!({"disconnected": 1}));
     closes(&mut there).await;

@@ -12,7 +12,7 @@ use crate::details::SocketDetails;
 use crate::error::DecodeError;
 use crate::id::RequestId;
 use crate::limits::Limits;
-use crate::message::{Flags, Message};
+use crate::message::{Flags, Message, Note};
 use crate::target::{Room, Target};
 
 /// The longest timeout that is read from a message: one day.
@@ -293,6 +293,7 @@ fn flags(reader: &mut Reader<'_>) -> Result<Flags, DecodeError> {
                 let timeout = timeout.map(|timeout| timeout.min(MAX_TIMEOUT_MILLISECONDS) as u64);
                 flags.timeout = timeout.map(Duration::from_millis);
             }
+            "note" => flags.note = reader.text()?.and_then(|text| Note::new(&text)),
             _ => {}
         }
         Ok(())

@@ -51,8 +51,8 @@ pub(crate) fn operation(writer: &mut Writer<'_>, target: &Target) {
 
 /// Only flags that differ from their default.
 fn write_flags(writer: &mut Writer<'_>, flags: Flags) {
-    let count =
-        usize::from(flags.volatile) + usize::from(!flags.compress) + usize::from(flags.timeout.is_some());
+    let members = [flags.volatile, !flags.compress, flags.timeout.is_some(), flags.note.is_some()];
+    let count = members.into_iter().filter(|is_there| *is_there).count();
     writer.object(count);
     if flags.volatile {
         writer.key("volatile").boolean(true);
@@ -62,6 +62,9 @@ fn write_flags(writer: &mut Writer<'_>, flags: Flags) {
     }
     if let Some(timeout) = flags.timeout {
         writer.key("timeout").number(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    }
+    if let Some(note) = flags.note {
+        writer.key("note").text(note.as_str());
     }
     writer.end_object();
 }

@@ -142,8 +142,8 @@ impl Broadcast {
     }
 
     /// Adds a note that the [translators](engineio::Translator) of this server receive with the event, such
-    /// as its sender. Socket.IO clients and other servers do not see it, and events with acknowledgements do
-    /// not carry it.
+    /// as its sender, and those of other servers if it has at most 23 bytes. Socket.IO clients do not see it, and
+    /// events with acknowledgements do not carry it.
     pub fn note(mut self, note: impl Into<Text>) -> Self {
         self.marks.note = Some(note.into());
         self

@@ -117,8 +117,12 @@ impl ClusterInbox {
             | Message::SocketsJoin { .. }
             | Message::SocketsLeave { .. }
             | Message::DisconnectSockets { .. } => {
+                let marks = match &message {
+                    Message::Broadcast { flags, .. } => Marks::received(*flags),
+                    _ => Marks::NONE,
+                };
                 // An event that cannot be encoded here could not be encoded on the sending node either.
-                let _ = namespace_node.apply(&message, &Marks::NONE, offset.as_ref());
+                let _ = namespace_node.apply(&message, &marks, offset.as_ref());
             }
             Message::Broadcast { target, flags, event, request: Some(request) } => {
                 if namespace_node.has_outgoing() {

@@ -255,6 +255,8 @@ impl NamespaceNode {
         let Some(cluster) = self.cluster_for(local_only).await else {
             return self.deliver_event(target, flags, &event, marks, None);
         };
+        let mut flags = flags;
+        marks.put_into(&mut flags);
         let message = Message::Broadcast { target: target.clone(), flags, event, request: None };
         self.apply_everywhere(cluster, message, marks).await
     }

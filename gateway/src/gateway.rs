@@ -23,10 +23,10 @@ use crate::limits::rate_limit;
 use crate::listen::descriptors;
 use crate::listen::forwarded::Proxies;
 use crate::listen::tls::Tls;
+use crate::live_stats;
 use crate::shared::{self, SharedState};
 use crate::stats::counters::{Counters, NamespaceCounters};
 use crate::stats::disconnects::Disconnects;
-use crate::stats::live;
 use crate::stats::snapshot::Stats;
 use crate::webhooks::Webhooks;
 
@@ -81,7 +81,7 @@ impl Gateway {
         let disconnects = Arc::<Disconnects>::default();
         let started = Instant::now();
         // Registered first, so that no pattern matches its name.
-        live::register(&io, &operators, &disconnects, started);
+        live_stats::register(&io, &operators, &disconnects, &cluster, started);
         for name in &config.server.namespaces {
             let namespace = namespace(&io, name)?;
             // The limit runs before all other middleware, so that a refused client causes no further work.
@@ -95,7 +95,15 @@ impl Gateway {
             let broadcasts = Arc::clone(&counters.broadcasts);
             namespace.on_broadcast(move |delivered| broadcasts.add(delivered));
         }
-        cluster.start(&io, Answerer { io: io.downgrade(), tokens: Arc::clone(&tokens) });
+        cluster.start(
+            &io,
+            Answerer {
+                io: io.downgrade(),
+                tokens: Arc::clone(&tokens),
+                disconnects: Arc::clone(&disconnects),
+                started,
+            },
+        );
         cluster.follow_revocations(&io, &tokens, &shared);
         Ok(Self(Arc::new(Shared {
             config,
@@ -149,7 +157,7 @@ impl Gateway {
         self.0.started.elapsed()
     }
 
-    /// Current statistics. Collecting them iterates over all sessions and rooms.
+    /// Current statistics of this gateway, without the other nodes of a cluster. Collecting them iterates over all sessions and rooms.
     pub fn stats(&self) -> Stats {
         Stats::collect(&self.0.io, &self.0.disconnects, self.uptime())
     }

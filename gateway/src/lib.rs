@@ -31,7 +31,7 @@
 //! - `http`: requests other than Socket.IO and WebSocket, including the API and the page. `response`: HTTP
 //!   responses. `idempotency`: idempotency keys of API calls. `shared`: state that all nodes of a cluster share. `http_client`: the HTTP client.
 //! - `node`: what the API reads of this node and does to its clients. `cluster`: the same on the other nodes.
-//! - `stats`: statistics, and the namespace that publishes them. `log`: the writer and the rate limiter of
+//! - `stats`: statistics. `live_stats`: the namespace that publishes them. `log`: the writer and the rate limiter of
 //!   the log. `expiring`: a map whose entries expire.
 
 // docs.rs shows which items need a feature.
@@ -54,6 +54,7 @@ mod http_client;
 mod idempotency;
 mod limits;
 mod listen;
+mod live_stats;
 mod log;
 pub mod native;
 mod node;

@@ -1,6 +1,7 @@
 //! Answers of this node to the questions of others.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,7 +10,10 @@ use socketio_server::{Server, WeakServer};
 use super::question::Question;
 use crate::auth::tokens::Tokens;
 use crate::node::clients;
+use crate::node::distinct::Distinct;
 use crate::node::listing::{self, RoomMembers};
+use crate::stats::disconnects::Disconnects;
+use crate::stats::snapshot::Stats;
 
 /// Limit of the members of rooms that are told to another node, each once for each room.
 const MAX_MEMBERS: usize = 100_000;
@@ -20,6 +24,8 @@ const MAX_SOCKETS: usize = 1_001;
 pub(crate) struct Answerer {
     pub(crate) io: WeakServer,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) disconnects: Arc<Disconnects>,
+    pub(crate) started: Instant,
 }
 
 /// Rooms of a node.
@@ -28,6 +34,13 @@ pub(crate) struct RoomList {
     pub(crate) rooms: Vec<RoomMembers>,
     /// Whether there are more than were told.
     pub(crate) truncated: bool,
+}
+
+/// Statistics of a node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NodeStats {
+    pub(crate) stats: Stats,
+    pub(crate) rooms: Distinct,
 }
 
 impl Answerer {
@@ -48,6 +61,10 @@ impl Answerer {
             Question::Sockets(mut page) => {
                 page.limit = page.limit.min(MAX_SOCKETS);
                 json!(listing::sockets(io, &page))
+            }
+            Question::Stats => {
+                let stats = Stats::collect(io, &self.disconnects, self.started.elapsed());
+                to_json(&NodeStats { stats, rooms: listing::room_names(io) })
             }
             Question::Counts => to_json(&listing::counts(io, true)),
             Question::Clients { namespace, room } => listing::clients(io, &namespace, room.as_deref()).into(),

@@ -22,7 +22,7 @@ use socketio_server::{Ack, GatherError, RawArgs, Server};
 use thiserror::Error;
 
 pub(crate) use self::adapter::AnyAdapter;
-pub(crate) use self::answers::{Answerer, RoomList};
+pub(crate) use self::answers::{Answerer, NodeStats, RoomList};
 use self::members::Members;
 pub(crate) use self::question::Question;
 use self::question::{ASK, Answer, HERE, Presence};

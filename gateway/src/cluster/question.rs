@@ -38,6 +38,8 @@ pub(crate) enum Question {
     Sockets(SocketsPage),
     /// `Counts`.
     Counts,
+    /// `NodeStats`.
+    Stats,
     /// Number of the clients of a namespace, or of one of its rooms.
     Clients { namespace: String, room: Option<String> },
     /// Whether the node has a namespace.

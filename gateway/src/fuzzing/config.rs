@@ -46,6 +46,7 @@ fn check_again(config: &Config) {
     let mut config = config.clone();
     (config.auth.jwt_key, config.auth.session_secret) = (Secret::default(), Secret::default());
     (config.api.keys, config.webhooks.secrets) = (Vec::new(), Vec::new());
+    config.cluster.redis = Secret::default();
     let written = serde_json::to_value(&config).expect("settings are JSON");
     assert_eq!(serde_json::from_value::<Config>(written.clone()).expect("what was written"), config);
     let Value::Object(tree) = written else { panic!("settings are an object") };
@@ -54,7 +55,8 @@ fn check_again(config: &Config) {
 
 /// Starts and drains a gateway with these settings. Settings that need files or the network are skipped.
 fn serve(config: Config) {
-    if !config.tls.certificate.is_empty() || !config.auth.jwks.is_empty() {
+    if !config.tls.certificate.is_empty() || !config.auth.jwks.is_empty() || !config.cluster.redis.is_empty()
+    {
         return;
     }
     run(async {

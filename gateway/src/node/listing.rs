@@ -113,6 +113,20 @@ pub(crate) fn clients(io: &Server, name: &str, room: Option<&str>) -> usize {
     namespace(io, name).map_or(0, count)
 }
 
+/// Names of the rooms of all namespaces, to be counted together with those of other nodes.
+pub(crate) fn room_names(io: &Server) -> Distinct {
+    let names: Vec<String> = io
+        .namespaces()
+        .iter()
+        .filter_map(|name| io.namespace(name))
+        .flat_map(|namespace| {
+            let name = namespace.name().to_owned();
+            namespace.rooms().into_iter().map(move |room| format!("{name},{room}"))
+        })
+        .collect();
+    Distinct::of(names.iter().map(String::as_str), 2_000)
+}
+
 /// Numbers of this node. With `for_others` they can be added to those of other nodes.
 pub(crate) fn counts(io: &Server, for_others: bool) -> Counts {
     let all = namespaces(io);

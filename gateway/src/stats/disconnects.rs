@@ -1,18 +1,19 @@
 //! Statistics of disconnected clients: a counter per reason, and the most recent ones.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::MutexGuard;
 use std::time::SystemTime;
 
 use engineio::sync::Mutex;
 use engineio::{CloseReason, Fault};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use socketio_server::{DisconnectReason, Socket};
 
 use crate::native;
 
 /// Number of disconnected clients that are listed individually.
-const MAX_RECENT: usize = 20;
+pub(crate) const MAX_RECENT: usize = 20;
 /// Reason of a client that reads too slowly. The official protocol has no word of its own for it.
 pub(crate) const SLOW_CONSUMER: &str = "slow consumer";
 
@@ -27,7 +28,7 @@ struct Inner {
 }
 
 /// Disconnected client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disconnect {
     /// Time of the disconnect, as RFC 3339 with milliseconds.
     pub at: String,
@@ -36,9 +37,9 @@ pub struct Disconnect {
     /// Namespace of the socket.
     pub namespace: String,
     /// `native`, or the transport of Socket.IO.
-    pub transport: &'static str,
+    pub transport: Cow<'static, str>,
     /// Reason: that of the official server, or `slow consumer`.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 impl Disconnects {
@@ -48,11 +49,11 @@ impl Disconnects {
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             id: socket.id().to_owned(),
             namespace: socket.namespace().to_owned(),
-            transport: native::transport(socket.session()),
-            reason: reason_name(reason),
+            transport: native::transport(socket.session()).into(),
+            reason: reason_name(reason).into(),
         };
         let mut inner = self.lock();
-        *inner.counts.entry(close.reason).or_default() += 1;
+        *inner.counts.entry(reason_name(reason)).or_default() += 1;
         inner.recent.truncate(MAX_RECENT - 1);
         inner.recent.push_front(close);
     }

@@ -1,7 +1,5 @@
-//! Statistics: counters since the start, the disconnected clients, a snapshot of all, and the namespace that
-//! publishes it.
+//! Statistics: counters since the start, the disconnected clients, and a snapshot of all.
 
 pub(crate) mod counters;
 pub(crate) mod disconnects;
-pub(crate) mod live;
 pub(crate) mod snapshot;

@@ -308,6 +308,46 @@ async fn without_redis_gateways_serve_their_own_clients() {
     .await;
 }
 
+/// The statistics of operators are of all nodes, and go to the operators of each node once.
+#[tokio::test]
+async fn the_statistics_are_of_all_gateways() {
+    let redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
+    let [mut here, mut there] = [a.native("/").await, b.socketio().await];
+    for client in [&mut here, &mut there] {
+        client.ask("join", json!("r")).await;
+    }
+    there.ask("join", json!("s")).await;
+    let mut operators = Vec::new();
+    for node in [&a, &b] {
+        let mut ws = WebSocket::open(node.addr, "/socket.io/?EIO=4&transport=websocket").await.unwrap();
+        ws.text().await;
+        ws.send(&format!("40/gateway,{}", json!({"key": KEY}))).await;
+        assert!(ws.text().await.starts_with("40/gateway,{"));
+        operators.push(ws);
+    }
+    for ws in &mut operators {
+        let expected = json!({
+            "connections": {"native": 1, "polling": 0, "websocket": 3},
+            "namespaces": {"/": 2, "/gateway": 2},
+            "nodes": [{"node": "a", "connections": 2}, {"node": "b", "connections": 2}],
+            "partial": null,
+            "roomCount": 2,
+            "rooms": [
+                {"namespace": "/", "room": "r", "members": 2},
+                {"namespace": "/", "room": "s", "members": 1},
+            ],
+        });
+        until(async || {
+            let text = ws.text().await;
+            let Some(event) = text.strip_prefix("42/gateway,") else { return false };
+            let event: Value = serde_json::from_str(event).unwrap();
+            expected.as_object().unwrap().iter().all(|(key, value)| event[1][key] == *value)
+        })
+        .await;
+    }
+}
+
 /// A drain disconnects the clients of one node, which the others then do not miss.
 #[tokio::test]
 async fn a_drained_gateway_leaves_the_others_alone() {

@@ -18,19 +18,19 @@ fn deploy() -> PathBuf {
 }
 
 /// The rest of each line that begins with a word.
-fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+pub(crate) fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines().filter_map(|line| line.trim_start().strip_prefix(word)).map(str::trim).collect()
 }
 
 /// The rest of the only line that begins with a word.
-fn one<'a>(text: &'a str, word: &str) -> &'a str {
+pub(crate) fn one<'a>(text: &'a str, word: &str) -> &'a str {
     let found = after(text, word);
     assert_eq!(found.len(), 1, "{word}: {found:?}");
     found[0]
 }
 
 /// The effective settings with these environment variables. Panics with the error of invalid ones.
-async fn in_force(variables: &[(&str, &str)]) -> toml::Table {
+pub(crate) async fn in_force(variables: &[(&str, &str)]) -> toml::Table {
     let mut checking = program(&["check-config"]);
     checking.envs(variables.iter().copied());
     let checked = soon(checking.output()).await.unwrap();

@@ -8,6 +8,7 @@ mod builtin;
 mod churn;
 mod cli;
 mod cluster;
+mod cluster_deploy;
 mod cluster_recovery;
 mod cluster_state;
 mod cross_site;

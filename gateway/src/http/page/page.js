@@ -98,6 +98,12 @@ function show(stats) {
   at("no-rooms").hidden = stats.rooms.length > 0;
   at("more-rooms").hidden = stats.roomCount <= stats.rooms.length;
   at("more-rooms").textContent = `and ${stats.roomCount - stats.rooms.length} smaller rooms`;
+  const nodes = stats.nodes ?? [];
+  at("cluster").hidden = nodes.length === 0;
+  rows("nodes", nodes, ({ node, connections }) => [node, connections]);
+  const { missing = [], link = "connected" } = stats.partial ?? {};
+  at("missing").hidden = missing.length === 0 && link === "connected";
+  at("missing").textContent = `Without ${missing.join(", ") || "nodes that are not known"}. Link to Redis: ${link}.`;
   rows("disconnects", Object.entries(stats.disconnects), (entry) => entry);
   at("no-disconnects").hidden = stats.recentDisconnects.length > 0;
   at("recent-disconnects").replaceChildren(

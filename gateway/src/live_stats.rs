@@ -1,28 +1,50 @@
 //! Namespace `/gateway` for operators, with the current statistics in the event `stats` each second.
 //!
-//! Clients authenticate with an operator's key as `auth.key` or in the header `x-api-key`. While no client is
+//! In a cluster they are those of all nodes together. Clients authenticate with an operator's key as `auth.key` or in the header `x-api-key`. While no client is
 //! connected, no statistics are collected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use socketio_server::{ConnectError, Namespace, Server, Socket, WeakServer};
 
 use crate::auth::operators::{self, Operators};
 use crate::auth::refusal::Refusal;
+use crate::cluster::{Answered, Cluster, NodeStats, Partial, Question};
 use crate::config::STATS_NAMESPACE;
+use crate::node::listing;
 use crate::stats::disconnects::Disconnects;
 use crate::stats::snapshot::Stats;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Statistics of all nodes together.
+#[derive(Serialize)]
+struct ClusterStats {
+    #[serde(flatten)]
+    stats: Stats,
+    /// The nodes of a cluster; empty without one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeConnections>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<Partial>,
+}
+
+/// A node, with the number of its connections.
+#[derive(Serialize)]
+struct NodeConnections {
+    node: String,
+    connections: usize,
+}
 
 /// State of the namespace.
 struct LiveStats {
     /// Weak, because a handler of the server holds this state.
     io: WeakServer,
     disconnects: Arc<Disconnects>,
+    cluster: Cluster,
     started: Instant,
     /// Whether the task that emits the statistics is running.
     is_running: AtomicBool,
@@ -33,6 +55,7 @@ pub(crate) fn register(
     io: &Server,
     operators: &Arc<Operators>,
     disconnects: &Arc<Disconnects>,
+    cluster: &Cluster,
     started: Instant,
 ) {
     let namespace = io.of(STATS_NAMESPACE);
@@ -44,16 +67,19 @@ pub(crate) fn register(
     let live = Arc::new(LiveStats {
         io: io.downgrade(),
         disconnects: Arc::clone(disconnects),
+        cluster: cluster.clone(),
         started,
         is_running: AtomicBool::new(false),
     });
     namespace.on_connect(move |socket: Socket, namespace: Namespace| {
-        // The error of a disconnected client is ignored.
-        let _ = live.stats().map(|stats| socket.emit("stats", &stats));
         if !live.is_running.swap(true, Ordering::SeqCst) {
             tokio::spawn(publish(Arc::clone(&live), namespace));
         }
-        async {}
+        let live = Arc::clone(&live);
+        async move {
+            // The error of a disconnected client is ignored.
+            let _ = live.stats().await.map(|stats| socket.emit("stats", &stats));
+        }
     });
 }
 
@@ -80,7 +106,7 @@ async fn publish(live: Arc<LiveStats>, namespace: Namespace) {
                 return;
             }
         }
-        let Some(stats) = live.stats() else { return };
+        let Some(stats) = live.stats().await else { return };
         // The event is volatile: outdated statistics are of no use to a slow client.
         // Each node of a cluster emits to its own operators.
         if let Err(error) = namespace.local().volatile().emit("stats", &stats).await {
@@ -91,7 +117,22 @@ async fn publish(live: Arc<LiveStats>, namespace: Namespace) {
 
 impl LiveStats {
     /// `None` if the server is freed.
-    fn stats(&self) -> Option<Stats> {
-        Some(Stats::collect(&self.io.upgrade()?, &self.disconnects, self.started.elapsed()))
+    async fn stats(&self) -> Option<ClusterStats> {
+        let io = self.io.upgrade()?;
+        let mut stats = Stats::collect(&io, &self.disconnects, self.started.elapsed());
+        let Some(node) = self.cluster.node() else {
+            return Some(ClusterStats { stats, nodes: Vec::new(), partial: None });
+        };
+        let asked = self.cluster.ask::<NodeStats>(&io, &Question::Stats).await;
+        let mut rooms = listing::room_names(&io);
+        let mut nodes = vec![NodeConnections { node: node.to_owned(), connections: stats.connected() }];
+        for Answered { node, answer, .. } in asked.answers {
+            nodes.push(NodeConnections { node, connections: answer.stats.connected() });
+            stats.add(answer.stats);
+            rooms.add(answer.rooms);
+        }
+        stats.room_count = rooms.count();
+        nodes.sort_by(|a, b| a.node.cmp(&b.node));
+        Some(ClusterStats { stats, nodes, partial: asked.partial })
     }
 }

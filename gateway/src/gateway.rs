@@ -5,15 +5,15 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use engineio::sync::Mutex;
-use engineio::{ConnectionCount, Origins, SlowConsumer};
-use socketio_server::{DisconnectReason, HandlerError, Namespace, Recovery, Server, Socket};
+use engineio::{ConnectionCount, Origins};
+use socketio_server::{DisconnectReason, HandlerError, Namespace, Server, Socket};
 use tokio::sync::Notify;
 
 use crate::auth::guard::Guard;
 use crate::auth::operators::Operators;
 use crate::auth::tokens::{Keys, SessionError, SessionToken, Tokens};
 use crate::builtin;
-use crate::cluster::{Answerer, AnyAdapter, Cluster};
+use crate::cluster::{Answerer, Cluster};
 use crate::config::{Config, InvalidSetting, Secret, changes};
 use crate::error::{ReloadError, StartError};
 use crate::error_event;
@@ -24,6 +24,7 @@ use crate::listen::descriptors;
 use crate::listen::forwarded::Proxies;
 use crate::listen::tls::Tls;
 use crate::live_stats;
+use crate::server;
 use crate::shared::{self, SharedState};
 use crate::stats::counters::{Counters, NamespaceCounters};
 use crate::stats::disconnects::Disconnects;
@@ -71,7 +72,7 @@ impl Gateway {
         let address_limits = Arc::new(AddressLimits::new(&config.limits, &proxies, &counters.refused)?);
         let namespace_limit = NamespaceLimit::new(config.limits.namespaces_per_connection, &counters.refused);
         let (cluster, adapter) = Cluster::open(&config.cluster)?;
-        let io = server(&config, &origins, &address_limits, adapter, &cluster)?;
+        let io = server::build(&config, &origins, &address_limits, adapter, &cluster)?;
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let operators = Arc::new(Operators::new(config.api.keys.clone())?);
         let tls = Tls::new(&config.tls)?.map(Arc::new);
@@ -316,55 +317,6 @@ fn first_invalid(config: &Config) -> Result<(), InvalidSetting> {
     match config.check().map_err(|errors| errors.into_iter().next()) {
         Err(Some(first)) => Err(first),
         Ok(()) | Err(None) => Ok(()),
-    }
-}
-
-fn server(
-    config: &Config,
-    origins: &Origins,
-    address_limits: &AddressLimits,
-    adapter: Option<AnyAdapter>,
-    cluster: &Cluster,
-) -> Result<Server, engineio::ConfigError> {
-    let transport = &config.transport;
-    let builder = Server::builder()
-        .path(&config.server.path)
-        .ping_interval(Duration::from_millis(transport.ping_interval_ms))
-        .ping_timeout(Duration::from_millis(transport.ping_timeout_ms))
-        .connect_timeout(Duration::from_millis(transport.connect_timeout_ms))
-        .max_payload(transport.max_payload_bytes)
-        .cleanup_empty_child_namespaces(true)
-        // Ids of sockets are visible to other clients, the backend and the log, so they must not reveal the
-        // session id.
-        .random_ids_for_v2(true)
-        .engine(|engine| {
-            let engine = engine
-                .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
-                .max_sessions(config.server.max_sessions)
-                .max_sessions_per_address(address_limits.sessions())
-                .max_queued_bytes(config.server.max_queued_bytes)
-                .max_received_bytes(config.server.max_received_bytes)
-                .body_timeout(Duration::from_millis(transport.body_timeout_ms))
-                .allow_eio3(transport.allow_eio3)
-                .jsonp(transport.jsonp)
-                .origins(origins.clone());
-            match origins.cors(config.origins.credentials) {
-                Some(cors) => engine.cors(cors),
-                None => engine,
-            }
-        });
-    let builder = match transport.recovery_ms {
-        0 => builder,
-        // The middlewares check the token of a client that returns.
-        time => builder.connection_state_recovery(
-            Recovery::default()
-                .max_disconnection_duration(Duration::from_millis(time))
-                .skip_middlewares(false),
-        ),
-    };
-    match adapter.zip(cluster.node()) {
-        Some((adapter, node)) => builder.adapter(adapter).node_name(node).build(),
-        None => builder.build(),
     }
 }
 

@@ -22,7 +22,7 @@
 //! - [`cli`]: the command line. [`config`]: all settings, and the sources that they are loaded from.
 //! - `serve`: accepts connections and dispatches their requests. `listen`: the parts of a listener: TLS, the
 //!   client address behind proxies, and the detection of exhausted file descriptors.
-//! - `gateway`: the server of both protocols, with its settings and shared state.
+//! - `gateway`: the server of both protocols, with its settings and shared state. `server`: its Socket.IO server.
 //! - `auth`: authentication of clients and operators. `limits`: rate limits, and limits per client address.
 //! - [`native`]: plain WebSockets. Each is a Socket.IO client inside this process, so all features work for
 //!   both protocols.
@@ -60,6 +60,7 @@ pub mod native;
 mod node;
 pub mod response;
 mod serve;
+mod server;
 mod shared;
 mod stats;
 mod webhooks;

@@ -3,6 +3,7 @@
 
 mod cause;
 mod jwks;
+mod session_token;
 mod signer;
 
 use std::str::FromStr;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use self::cause::cause;
 use self::jwks::Jwks;
 pub use self::jwks::JwksError;
+pub use self::session_token::SessionToken;
 pub(crate) use self::signer::TokenSigner;
 use crate::auth::revoked::{Revocations, TooMany};
 use crate::auth::user::is_valid_name;
@@ -65,34 +67,6 @@ pub enum SessionError {
     /// The secret cannot be used.
     #[error("the token cannot be signed: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
-}
-
-/// Issued session token.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionToken {
-    /// The token itself; a secret.
-    pub token: String,
-    /// User of the session; `None` if it is anonymous.
-    pub user: Option<String>,
-    /// Expiry time, in seconds since 1970.
-    pub until: u64,
-}
-
-impl SessionToken {
-    /// Expiry time as RFC 3339.
-    pub fn expires_at(&self) -> String {
-        date(self.until)
-    }
-}
-
-/// `Debug` without the token.
-impl std::fmt::Debug for SessionToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("user", &self.user)
-            .field("until", &self.until)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Identity that a valid token gives to a client.

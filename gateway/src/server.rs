@@ -1,0 +1,60 @@
+//! The Socket.IO server of a gateway, as the settings say.
+
+use std::time::Duration;
+
+use engineio::{Origins, SlowConsumer};
+use socketio_server::{Recovery, Server};
+
+use crate::cluster::{AnyAdapter, Cluster};
+use crate::config::Config;
+use crate::limits::address_limits::AddressLimits;
+
+/// Builds the server. The adapter is that of the cluster, if there is one.
+pub(crate) fn build(
+    config: &Config,
+    origins: &Origins,
+    address_limits: &AddressLimits,
+    adapter: Option<AnyAdapter>,
+    cluster: &Cluster,
+) -> Result<Server, engineio::ConfigError> {
+    let transport = &config.transport;
+    let builder = Server::builder()
+        .path(&config.server.path)
+        .ping_interval(Duration::from_millis(transport.ping_interval_ms))
+        .ping_timeout(Duration::from_millis(transport.ping_timeout_ms))
+        .connect_timeout(Duration::from_millis(transport.connect_timeout_ms))
+        .max_payload(transport.max_payload_bytes)
+        .cleanup_empty_child_namespaces(true)
+        // Ids of sockets are visible to other clients, the backend and the log, so they must not reveal the
+        // session id.
+        .random_ids_for_v2(true)
+        .engine(|engine| {
+            let engine = engine
+                .max_buffered(transport.max_buffered_bytes, SlowConsumer::Disconnect)
+                .max_sessions(config.server.max_sessions)
+                .max_sessions_per_address(address_limits.sessions())
+                .max_queued_bytes(config.server.max_queued_bytes)
+                .max_received_bytes(config.server.max_received_bytes)
+                .body_timeout(Duration::from_millis(transport.body_timeout_ms))
+                .allow_eio3(transport.allow_eio3)
+                .jsonp(transport.jsonp)
+                .origins(origins.clone());
+            match origins.cors(config.origins.credentials) {
+                Some(cors) => engine.cors(cors),
+                None => engine,
+            }
+        });
+    let builder = match transport.recovery_ms {
+        0 => builder,
+        // The middlewares check the token of a client that returns.
+        time => builder.connection_state_recovery(
+            Recovery::default()
+                .max_disconnection_duration(Duration::from_millis(time))
+                .skip_middlewares(false),
+        ),
+    };
+    match adapter.zip(cluster.node()) {
+        Some((adapter, node)) => builder.adapter(adapter).node_name(node).build(),
+        None => builder.build(),
+    }
+}

@@ -71,9 +71,9 @@ impl Connections {
         &self,
         script: &'static str,
         keys: Vec<String>,
-        args: Vec<Bytes>,
+        args: Vec<Vec<u8>>,
     ) -> Result<ScriptReply, PublishError> {
-        match self.publisher.request(Request::Script { script, keys, args }).await? {
+        match self.publisher.request(to_request(script, keys, args)).await? {
             Reply::Number(number) => Ok(ScriptReply::Number(number)),
             Reply::Text(text) => Ok(ScriptReply::Text(text)),
             Reply::Nothing | Reply::Entries(_) => Ok(ScriptReply::Nothing),
@@ -93,9 +93,9 @@ impl Connections {
         &self,
         script: &'static str,
         keys: Vec<String>,
-        args: Vec<Bytes>,
+        args: Vec<Vec<u8>>,
     ) -> Result<(), PublishError> {
-        self.publisher.push(Command::Request(Request::Script { script, keys, args }))
+        self.publisher.push(Command::Request(to_request(script, keys, args)))
     }
 
     /// Whether Redis is reached, and a server hears. An emitter need not hear.
@@ -111,6 +111,11 @@ impl Connections {
         }
         self.publisher.stats(0)
     }
+}
+
+#[cfg(feature = "adapter")]
+fn to_request(script: &'static str, keys: Vec<String>, args: Vec<Vec<u8>>) -> Request {
+    Request::Script { script, keys, args: args.into_iter().map(Bytes::from).collect() }
 }
 
 /// The reply of a script.

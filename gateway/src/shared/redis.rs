@@ -60,18 +60,18 @@ impl InRedis {
         &self,
         script: &'static str,
         key: String,
-        args: Vec<Bytes>,
+        args: Vec<Vec<u8>>,
     ) -> Result<ScriptReply, Unavailable> {
         self.connections.run_script(script, vec![key], args).await.map_err(|error| unavailable(&error))
     }
 
     /// Runs a script whose result has no effect here, also when Redis is back.
-    fn queue(&self, script: &'static str, key: String, args: Vec<Bytes>) {
+    fn queue(&self, script: &'static str, key: String, args: Vec<Vec<u8>>) {
         queue(&self.connections, script, key, args);
     }
 }
 
-fn queue(connections: &Connections, script: &'static str, key: String, args: Vec<Bytes>) {
+fn queue(connections: &Connections, script: &'static str, key: String, args: Vec<Vec<u8>>) {
     if let Err(error) = connections.queue_script(script, vec![key], args) {
         tracing::debug!(%error, "shared state not changed");
     }
@@ -85,16 +85,16 @@ fn invalid() -> Unavailable {
     Unavailable("a value is invalid".to_owned())
 }
 
-fn number(number: impl fmt::Display) -> Bytes {
+fn number(number: impl fmt::Display) -> Vec<u8> {
     number.to_string().into()
 }
 
-fn milliseconds(time: Duration) -> Bytes {
+fn milliseconds(time: Duration) -> Vec<u8> {
     number(time.as_millis().max(1))
 }
 
-fn text(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
+fn text(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
 }
 
 impl SharedState for InRedis {
@@ -102,7 +102,7 @@ impl SharedState for InRedis {
         Box::pin(async move {
             let mut bytes = [0; 8];
             getrandom::fill(&mut bytes).map_err(|error| Unavailable(error.to_string()))?;
-            let owner = Bytes::from(format!("{:016x}", u64::from_le_bytes(bytes)));
+            let owner = format!("{:016x}", u64::from_le_bytes(bytes)).into_bytes();
             let key = format!("{}call:{key}", self.prefix);
             // Made before the wait: if the caller goes away, or the reply is lost, the key is free again.
             let reservation = Reserved::new(&self.connections, key.clone(), owner.clone());
@@ -212,14 +212,14 @@ impl SharedState for InRedis {
 struct Reserved {
     connections: Connections,
     key: String,
-    owner: Bytes,
+    owner: Vec<u8>,
     renewal: JoinHandle<()>,
     /// Whether the key is freed on drop.
     releases: bool,
 }
 
 impl Reserved {
-    fn new(connections: &Connections, key: String, owner: Bytes) -> Self {
+    fn new(connections: &Connections, key: String, owner: Vec<u8>) -> Self {
         let renewal = tokio::spawn(renew(connections.clone(), key.clone(), owner.clone()));
         Self { connections: connections.clone(), key, owner, renewal, releases: true }
     }
@@ -230,7 +230,7 @@ impl Reserved {
     }
 }
 
-async fn renew(connections: Connections, key: String, owner: Bytes) {
+async fn renew(connections: Connections, key: String, owner: Vec<u8>) {
     loop {
         tokio::time::sleep(RESERVED / 3).await;
         let args = vec![owner.clone(), milliseconds(RESERVED)];
@@ -243,7 +243,7 @@ impl Reservation for Reserved {
     fn done(mut self: Box<Self>, response: Bytes) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.releases = false;
-            let stored = if response.len() > MAX_RESPONSE { Bytes::new() } else { response };
+            let stored = if response.len() > MAX_RESPONSE { Vec::new() } else { response.to_vec() };
             let args = vec![self.owner.clone(), stored, milliseconds(LIFETIME)];
             let done = self.connections.run_script(COMPLETE, vec![self.key.clone()], args.clone()).await;
             if let Err(error) = done {

@@ -1,12 +1,17 @@
 //! Gateways that are nodes of one cluster.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use socketio_redis::{Redis, StreamsAdapter};
+use socketio_server::{Ack, Server};
 use tests::raw::{Request, WebSocket, soon, until};
 use tests::redis::RedisServer;
 
 use crate::cli::serve;
+use crate::openapi::Described;
 use crate::support::{Client, Running, parsed, start};
 
 const KEY: &str = "a key of all operators";
@@ -243,8 +248,11 @@ async fn a_killed_gateway_is_missing_and_then_gone() {
     let counts = data(&a, "/api/counts").await;
     assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 0}]));
     assert_eq!(counts["partial"], json!({"missing": ["b"], "link": "connected"}));
-    for target in ["/api/rooms", "/api/sockets"] {
-        assert_eq!(data(&a, target).await["partial"]["missing"], json!(["b"]), "{target}");
+    let described = Described::of(&a).await;
+    for target in ["/api/rooms", "/api/sockets", "/api/counts"] {
+        let response = a.operator("GET", target).send(a.addr).await;
+        described.holds("get", target, &response);
+        assert_eq!(parsed(&response).1["data"]["partial"]["missing"], json!(["b"]), "{target}");
     }
     // The client may be at the missing node.
     let unknown = json!({"client_id": "unknown", "event": "e"});
@@ -252,6 +260,61 @@ async fn a_killed_gateway_is_missing_and_then_gone() {
     assert_eq!((status, &refused["error"]["code"]), (503, &json!("incomplete")));
     until(async || data(&a, "/api/counts").await["partial"].is_null()).await;
     assert_eq!(call(&a, "/api/emit_to_client", unknown).await.0, 404);
+}
+
+/// A server that says and answers what no gateway does.
+#[tokio::test]
+async fn junk_of_other_servers_does_no_harm() {
+    let redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
+    let mut client = b.native("/").await;
+    let adapter = StreamsAdapter::new(&Redis::open(&redis.url()).unwrap());
+    let connections = adapter.connections().clone();
+    let other = Server::builder().adapter(adapter).build().unwrap();
+    let namespace = other.of("/gateway");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let answers = Arc::clone(&asked);
+    namespace.on_server_event("gateway:ask", move || {
+        let junk = [
+            json!(null),
+            json!([]),
+            json!({"node": "b", "instance": "x", "answer": {"clients": -1}}),
+            json!({"node": "x".repeat(100_000), "instance": 7}),
+        ];
+        let answer = junk[answers.fetch_add(1, Ordering::Relaxed) % junk.len()].clone();
+        async move { Ack(answer) }
+    });
+    soon(connections.ready()).await;
+    let mut deep = json!("rooms");
+    for _ in 0..200 {
+        deep = json!({"at": {"instance": "x", "question": deep}});
+    }
+    for junk in [
+        json!(null),
+        json!({"node": 1}),
+        json!({"node": "x".repeat(100_000), "instance": "x".repeat(100_000)}),
+        json!({"sockets": {"namespace": "/", "rooms": [], "after": "", "limit": 99_999_999_999_u64}}),
+        json!({"client": {"namespace": "/", "id": client.id, "call": {"emit": {"event": "connect", "data": "}"}}}}),
+        json!({"revoke": {"user": "", "at": u64::MAX}}),
+        json!({"unknown": {}}),
+        deep,
+    ] {
+        for event in ["gateway:here", "gateway:ask"] {
+            namespace.server_side_emit(event, &junk).await.unwrap();
+            // Answered or not, and whatever the answer.
+            let timeout = Duration::from_millis(200);
+            let _ = tokio::time::timeout(timeout, namespace.server_side_emit_with_ack::<Value>(event, &junk))
+                .await;
+        }
+    }
+    for _ in 0..8 {
+        let counts = data(&a, "/api/counts").await;
+        assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 0}, {"node": "b", "clients": 1}]));
+        assert_eq!(data(&b, "/api/sockets").await["sockets"][0]["id"], json!(client.id));
+        assert_eq!(done(&a, "/api/broadcast", json!({"event": "e"})).await["reached"], 1);
+        client.heard("e").await;
+    }
+    assert!(asked.load(Ordering::Relaxed) >= 8);
 }
 
 /// Without Redis a gateway says so, serves its own clients, and is whole again by itself.

@@ -9,10 +9,10 @@ use crate::support::{Running, start};
 const SECRET: &str = "a secret for sessions";
 
 /// The OpenAPI file as the gateway serves it.
-struct Described(Value);
+pub(crate) struct Described(Value);
 
 impl Described {
-    async fn of(running: &Running) -> Self {
+    pub(crate) async fn of(running: &Running) -> Self {
         let (status, file) = running.get("/api/openapi.json").await;
         assert_eq!(status, 200);
         Self(file)
@@ -33,7 +33,7 @@ impl Described {
     }
 
     /// Checks that the response has a described status and a matching body.
-    fn holds(&self, method: &str, path: &str, response: &Response) {
+    pub(crate) fn holds(&self, method: &str, path: &str, response: &Response) {
         let status = response.status.to_string();
         let described = self.at(&self.operation(method, path)["responses"][&status]);
         assert!(described.is_object(), "{method} {path} answered {status}: {}", response.text());

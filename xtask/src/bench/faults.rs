@@ -22,7 +22,7 @@ use crate::paths::root;
 const BEFORE: u64 = 2;
 const AFTER: u64 = 8;
 /// Time in which the last messages may arrive.
-const REST: u64 = 20;
+const REST: u64 = 6;
 
 struct Fault {
     name: &'static str,

@@ -180,6 +180,8 @@ async fn invalid_values_in_redis_do_no_harm() {
         redis.command(&format!("HSET socket.io:gateway:call:broken response \"{response}\"")).await;
         assert_eq!(with_key(&a, "broken", &body).await.status, status, "{response}");
     }
+    redis.command(&append("socket.io:gateway:call:broken", "hset", 1 << 20)).await;
+    assert_eq!(with_key(&a, "broken", &body).await.status, 409);
     let long = "x".repeat(300);
     for command in [
         format!("ZADD socket.io:gateway:revoked 1 {long} nan-is-no-score x 99999999999999999999 eve"),
@@ -190,6 +192,42 @@ async fn invalid_values_in_redis_do_no_harm() {
     let late = start(settings(&redis, "late", &sessions())).await;
     let [ada, eve] = [session(&late, "ada").await, session(&late, "eve").await];
     assert_eq!((status(&late, &ada).await, status(&late, &eve).await), (101, 401));
+}
+
+/// State of a client that is longer than a gateway writes is not read.
+#[tokio::test]
+async fn too_large_state_of_a_client_is_not_restored() {
+    let redis = RedisServer::start().await;
+    let [a] = nodes(&redis, ["a"], sessions()).await;
+    for (added, rooms) in [(0, json!(["r"])), (256 << 10, json!([]))] {
+        let target = format!("/?token={}", session(&a, "ada").await);
+        let mut client = a.native(&target).await;
+        client.ask("join", json!("r")).await;
+        drop(client);
+        let key = soon(async {
+            loop {
+                let keys = redis.command("KEYS socket.io:gateway:client:*").await;
+                if let Some(key) = keys.lines().find(|line| line.starts_with("socket.io:")) {
+                    return key.to_owned();
+                }
+            }
+        })
+        .await;
+        assert!(redis.command(&append(&key, "append", added)).await.starts_with(':'));
+        let mut back = a.native(&target).await;
+        back.ask("ping", json!(null)).await;
+        let (_, listed) = a.get("/api/sockets").await;
+        assert_eq!(listed["data"]["sockets"][0]["rooms"], rooms, "{added} bytes more");
+        drop(back);
+        until(async || a.gateway.io().is_empty()).await;
+        redis.command("FLUSHALL").await;
+    }
+}
+
+/// The command that adds spaces to a value, or to the response of a call.
+fn append(key: &str, command: &str, len: usize) -> String {
+    let field = if command == "hset" { "'response'," } else { "" };
+    format!("EVAL \"return redis.call('{command}',KEYS[1],{field}string.rep(' ',{len}) .. ' ')\" 1 {key}")
 }
 
 /// A client that lost its connection finds its rooms and metadata at another gateway.

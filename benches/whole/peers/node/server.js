@@ -9,7 +9,12 @@ async function adapter() {
   if (!kind) return undefined;
   const { createClient } = require("redis");
   const { createAdapter, createShardedAdapter } = require("@socket.io/redis-adapter");
-  const connect = () => createClient({ socket: { path: process.env.REDIS } }).connect();
+  const connect = () => {
+    const client = createClient({ socket: { path: process.env.REDIS } });
+    // Without a listener a lost connection ends the process.
+    client.on("error", () => {});
+    return client.connect();
+  };
   if (kind === "streams") return require("@socket.io/redis-streams-adapter").createAdapter(await connect());
   return (kind === "sharded" ? createShardedAdapter : createAdapter)(await connect(), await connect());
 }

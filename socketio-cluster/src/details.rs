@@ -1,8 +1,10 @@
 //! Details of sockets, as cluster nodes exchange them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ pub struct SocketDetails {
     /// The socket's public id.
     pub id: String,
     /// Handshake of the socket.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default)]
     pub handshake: HandshakeDetails,
     /// The rooms of the socket, its own id among them.
     #[serde(default, serialize_with = "room_names", deserialize_with = "rooms")]
@@ -51,6 +53,56 @@ pub struct HandshakeDetails {
     pub auth: Value,
 }
 
+/// The methods of a visitor for types that are not expected: they are the default.
+macro_rules! default_for_other_types {
+    () => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any value")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+    };
+}
+
+/// The members of a handshake.
+#[derive(DeriveDeserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Headers,
+    Time,
+    Address,
+    Xdomain,
+    Secure,
+    Issued,
+    Url,
+    Query,
+    Auth,
+    #[serde(other)]
+    Unknown,
+}
+
 impl<'de> Deserialize<'de> for HandshakeDetails {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(HandshakeVisitor)
@@ -62,24 +114,26 @@ struct HandshakeVisitor;
 impl<'de> Visitor<'de> for HandshakeVisitor {
     type Value = HandshakeDetails;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a handshake")
+    default_for_other_types!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        skip(seq)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HandshakeDetails, A::Error> {
         let mut details = HandshakeDetails::default();
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "headers" => details.headers = texts(map.next_value()?, join),
-                "query" => details.query = texts(map.next_value()?, last),
-                "time" => details.time = text(map.next_value()?),
-                "address" => details.address = text(map.next_value()?),
-                "url" => details.url = text(map.next_value()?),
-                "xdomain" => details.xdomain = map.next_value::<Value>()?.as_bool().unwrap_or_default(),
-                "secure" => details.secure = map.next_value::<Value>()?.as_bool().unwrap_or_default(),
-                "issued" => details.issued = milliseconds(&map.next_value()?),
-                "auth" => details.auth = map.next_value()?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::Headers => details.headers = map.next_value::<Texts<true>>()?.0,
+                Member::Query => details.query = map.next_value::<Texts<false>>()?.0,
+                Member::Time => details.time = map.next_value::<Text<false>>()?.0,
+                Member::Address => details.address = map.next_value::<Text<false>>()?.0,
+                Member::Url => details.url = map.next_value::<Text<false>>()?.0,
+                Member::Xdomain => details.xdomain = map.next_value::<Value>()?.as_bool().unwrap_or_default(),
+                Member::Secure => details.secure = map.next_value::<Value>()?.as_bool().unwrap_or_default(),
+                Member::Issued => details.issued = milliseconds(&map.next_value()?),
+                Member::Auth => details.auth = map.next_value()?,
+                Member::Unknown => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(details)
@@ -92,6 +146,100 @@ fn milliseconds(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_f64().map(|number| number as u64)).unwrap_or_default()
 }
 
+/// The texts of an object.
+#[derive(Default)]
+struct Texts<const JOINED: bool>(BTreeMap<String, String>);
+
+impl<'de, const JOINED: bool> Deserialize<'de> for Texts<JOINED> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor<const JOINED: bool>;
+
+impl<'de, const JOINED: bool> Visitor<'de> for TextsVisitor<JOINED> {
+    type Value = Texts<JOINED>;
+
+    default_for_other_types!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        skip(seq)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut texts = BTreeMap::new();
+        while let Some((name, Text::<JOINED>(text))) = map.next_entry()? {
+            texts.insert(name, text);
+        }
+        Ok(Texts(texts))
+    }
+}
+
+/// A text, or another value as text. The texts of an array are joined by `, `, or the last one counts.
+struct Text<const JOINED: bool>(String);
+
+impl<'de, const JOINED: bool> Deserialize<'de> for Text<JOINED> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor<const JOINED: bool>;
+
+impl<'de, const JOINED: bool> Visitor<'de> for TextVisitor<JOINED> {
+    type Value = Text<JOINED>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Text(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Text(String::new()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Text(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Text(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Text(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Text(text(value.into())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut all = String::new();
+        while let Some(value) = seq.next_element::<Value>()? {
+            if !JOINED {
+                all.clear();
+            } else if !all.is_empty() {
+                all.push_str(", ");
+            }
+            all.push_str(&text(value));
+        }
+        Ok(Text(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Ok(Text(text(Value::deserialize(MapAccessDeserializer::new(map))?)))
+    }
+}
+
 fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
@@ -100,40 +248,87 @@ fn text(value: Value) -> String {
     }
 }
 
-/// The strings of an object. `several` converts an array.
-fn texts(value: Value, several: fn(Vec<Value>) -> String) -> BTreeMap<String, String> {
-    let Value::Object(members) = value else { return BTreeMap::new() };
-    let text = |value| match value {
-        Value::Array(list) => several(list),
-        other => text(other),
-    };
-    members.into_iter().map(|(name, value)| (name, text(value))).collect()
-}
-
-fn join(values: Vec<Value>) -> String {
-    values.into_iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-fn last(values: Vec<Value>) -> String {
-    values.into_iter().next_back().map(text).unwrap_or_default()
-}
-
-/// A value, or the default if it has another type.
-fn lenient<'de, T: de::DeserializeOwned + Default, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
+/// Reads to the end of a list, and returns the default.
+fn skip<'de, T: Default, A: SeqAccess<'de>>(mut seq: A) -> Result<T, A::Error> {
+    while seq.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(T::default())
 }
 
 fn rooms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Room>, D::Error> {
-    let Value::Array(list) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
-    let name = |value| match value {
-        Value::String(name) => Some(Room::from(name)),
-        Value::Number(name) => Some(Room::from(name.to_string())),
-        _ => None,
-    };
-    Ok(list.into_iter().filter_map(name).collect())
+    deserializer.deserialize_any(RoomsVisitor)
+}
+
+struct RoomsVisitor;
+
+impl<'de> Visitor<'de> for RoomsVisitor {
+    type Value = Vec<Room>;
+
+    default_for_other_types!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut rooms = Vec::new();
+        while let Some(RoomName(name)) = seq.next_element()? {
+            rooms.extend(name);
+        }
+        Ok(rooms)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Vec::new())
+    }
+}
+
+/// The name of a room: a text or a number. `None` for other values.
+struct RoomName(Option<Room>);
+
+impl<'de> Deserialize<'de> for RoomName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RoomNameVisitor)
+    }
+}
+
+struct RoomNameVisitor;
+
+impl<'de> Visitor<'de> for RoomNameVisitor {
+    type Value = RoomName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a room")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(RoomName(Some(name.into())))
+    }
+
+    fn visit_u64<E>(self, name: u64) -> Result<Self::Value, E> {
+        Ok(RoomName(Some(name.to_string().into())))
+    }
+
+    fn visit_i64<E>(self, name: i64) -> Result<Self::Value, E> {
+        Ok(RoomName(Some(name.to_string().into())))
+    }
+
+    fn visit_f64<E>(self, name: f64) -> Result<Self::Value, E> {
+        Ok(RoomName(Some(text(name.into()).into())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(RoomName(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(RoomName(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        skip::<(), _>(seq).map(|()| RoomName(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(RoomName(None))
+    }
 }
 
 fn room_names<S: serde::Serializer>(rooms: &[Room], serializer: S) -> Result<S::Ok, S::Error> {

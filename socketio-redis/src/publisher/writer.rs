@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::Shared;
 use super::queue::Batch;
 use crate::driver::{Command, Commands, Reply};
@@ -50,14 +52,20 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Sends batches until the connection is lost, which is an error, or the medium is stopped and everything is
 /// sent.
 async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), String> {
+    let mut health = shared.monitor.health();
     loop {
-        let mut batch = shared.queue.take(BATCH, BATCH_BYTES);
+        let held = held_until(shared);
+        let mut batch = shared.queue.take(BATCH, BATCH_BYTES, held.is_some());
         if batch.commands.is_empty() {
-            if shared.queue.is_closed() {
+            if shared.queue.is_closed() && held.is_none() {
                 return Ok(());
             }
+            let released = tokio::time::sleep_until(held.unwrap_or_else(Instant::now));
             tokio::select! {
                 () = shared.queue.pushed.notified() => {}
+                () = released, if held.is_some() => {}
+                // It does not fail: the sender is in `shared`.
+                _ = health.changed() => {}
                 () = shared.stopped() => {}
                 () = connection.lost() => return Err("the connection was closed".to_owned()),
             }
@@ -79,6 +87,11 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Stri
         shared.queue.settle(&batch);
         return Err(failure);
     }
+}
+
+/// Until when messages of pub/sub are held back. A node that is being closed sends everything at once.
+fn held_until(shared: &Shared) -> Option<Instant> {
+    if shared.is_stopped() { None } else { shared.monitor.held_until(shared.tuning.timeout) }
 }
 
 fn settle(shared: &Shared, batch: &mut Batch, replies: Vec<Reply>) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::Tuning;
 use super::{Monitor, State};
 
 /// What is known of the subscriptions.
@@ -14,24 +15,30 @@ pub(super) struct Hearing {
     hearing: bool,
     /// The number of streams without a connection.
     missing_streams: i64,
-    /// Whether messages may have been missed since the node last heard. Before the first contact there is
+    /// Since when messages may have been missed, until the node hears again. Before the first contact there is
     /// nothing to miss.
-    missed: bool,
+    missed: Option<Instant>,
     was_connected: bool,
+    /// Time until which the other nodes may need to listen again.
+    others_return: Option<Instant>,
+    /// The longest delay of a node that returns.
+    max_delay: Duration,
     /// Silence after which the node is deaf.
     patience: Duration,
 }
 
 impl Hearing {
-    pub(super) fn new(probe_interval: Duration) -> Self {
+    pub(super) fn new(Tuning { probe_interval, max_delay, .. }: &Tuning) -> Self {
         Self {
             confirmed: None,
             hearing: false,
             missing_streams: 0,
-            missed: false,
+            missed: None,
             was_connected: false,
+            others_return: None,
+            max_delay: *max_delay,
             // Two probes may be lost before the silence of the third counts.
-            patience: probe_interval * 2 + probe_interval / 3,
+            patience: *probe_interval * 2 + *probe_interval / 3,
         }
     }
 
@@ -43,6 +50,12 @@ impl Hearing {
 
     pub(super) fn hears(&self) -> bool {
         self.hearing && self.missing_streams <= 0
+    }
+
+    fn lost(&mut self) {
+        self.confirmed = None;
+        self.hearing = false;
+        self.missed.get_or_insert_with(Instant::now);
     }
 }
 
@@ -56,7 +69,7 @@ impl Monitor {
     pub(crate) fn subscriptions(&self, confirmed: bool) {
         self.listening(|_, hearing| {
             if !confirmed {
-                (hearing.confirmed, hearing.hearing, hearing.missed) = (None, false, true);
+                hearing.lost();
             } else if hearing.confirmed.is_none() {
                 hearing.confirmed = Some(Instant::now());
             }
@@ -67,7 +80,7 @@ impl Monitor {
     /// Some subscriptions have ended, and messages may have been missed since this time.
     pub(crate) fn interrupted(&self, since: Instant) {
         self.listening(|last_heard, hearing| {
-            (hearing.confirmed, hearing.hearing, hearing.missed) = (None, false, true);
+            hearing.lost();
             *last_heard = since.min(*last_heard);
             Some(())
         });
@@ -90,9 +103,12 @@ impl Monitor {
             let silence = last_heard.elapsed();
             *last_heard = Instant::now();
             hearing.hearing = true;
-            let missed = std::mem::replace(&mut hearing.missed, false);
+            let missed = hearing.missed.take();
             let known = std::mem::replace(&mut hearing.was_connected, true);
-            (missed && known).then_some(silence)
+            let missed = missed.filter(|_| known)?;
+            // The pauses of a node that returns grow with the outage.
+            hearing.others_return = Some(Instant::now() + missed.elapsed().min(hearing.max_delay));
+            Some(silence)
         })
     }
 
@@ -104,11 +120,23 @@ impl Monitor {
             let (commands, confirmed) = commands.zip(hearing.confirmed)?;
             let silent = commands.max(confirmed).max(*last_heard).elapsed() > hearing.patience;
             if silent {
-                (hearing.hearing, hearing.missed) = (false, true);
+                hearing.hearing = false;
+                hearing.missed.get_or_insert_with(Instant::now);
             }
             Some(silent)
         });
         silent.unwrap_or_default()
+    }
+
+    /// Until when messages of pub/sub are held back, because after an outage the other nodes may not listen yet.
+    /// `None` if they are sent at once. It ends earlier when this node hears.
+    pub(crate) fn held_until(&self, timeout: Duration) -> Option<Instant> {
+        let commands = self.state.lock().commands?;
+        let until = self.listening(|_, hearing| match hearing.missed {
+            Some(_) => hearing.was_connected.then(|| commands + timeout),
+            None => hearing.others_return.map(|returned| returned.min(commands + timeout)),
+        })?;
+        Some(until).filter(|until| *until > Instant::now())
     }
 
     fn listening<R>(&self, change: impl FnOnce(&mut Instant, &mut Hearing) -> Option<R>) -> Option<R> {
@@ -118,7 +146,6 @@ impl Monitor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Tuning;
     use super::super::Health;
     use super::*;
 
@@ -162,11 +189,43 @@ mod tests {
         monitor.subscriptions(true);
         assert_eq!(monitor.heard(), Some(Duration::from_secs(3)));
         is(|health| *health == Health::Connected);
+        assert_eq!(monitor.held_until(TIMEOUT), None, "the time of the others is over");
         monitor.commands(false);
         is(|health| matches!(health, Health::Down { .. }));
         monitor.commands(true);
         is(|health| matches!(health, Health::Deaf { .. }));
         assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
         is(|health| *health == Health::Connected);
+    }
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_held_back_until_others_may_listen_again() {
+        let monitor = monitor();
+        let held = || monitor.held_until(TIMEOUT).map(|until| until - Instant::now());
+        monitor.commands(true);
+        assert_eq!(held(), None, "nobody is missed before the first contact");
+        monitor.subscriptions(true);
+        monitor.heard();
+        assert_eq!(held(), None);
+        // Commands alone: the others have listened all the time.
+        monitor.commands(false);
+        monitor.commands(true);
+        assert_eq!(held(), None);
+        // A short outage, and a long one.
+        for (outage, margin) in [(100, 100), (10_000, 2000)] {
+            monitor.commands(false);
+            monitor.subscriptions(false);
+            tokio::time::advance(Duration::from_millis(outage)).await;
+            assert_eq!(held(), None, "there is no connection to hold back from");
+            monitor.commands(true);
+            assert_eq!(held(), Some(TIMEOUT), "not for ever");
+            monitor.subscriptions(true);
+            assert!(monitor.heard().is_some());
+            assert_eq!(held(), Some(Duration::from_millis(margin)));
+            tokio::time::advance(Duration::from_millis(margin)).await;
+            assert_eq!(held(), None);
+        }
     }
 }

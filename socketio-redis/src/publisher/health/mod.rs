@@ -56,7 +56,7 @@ impl Monitor {
                 commands: None,
                 last_heard: now,
                 #[cfg(feature = "adapter")]
-                hearing: listens.then(|| Hearing::new(tuning.probe_interval)),
+                hearing: listens.then(|| Hearing::new(tuning)),
             }),
             health: watch::channel(Health::Down { since: now }).0,
         }
@@ -75,6 +75,12 @@ impl Monitor {
                 hearing.commands(open);
             }
         });
+    }
+
+    /// Emitters hold nothing back.
+    #[cfg(not(feature = "adapter"))]
+    pub(crate) fn held_until(&self, _: std::time::Duration) -> Option<Instant> {
+        None
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {

@@ -26,20 +26,21 @@ impl NamespaceNode {
         message: Message,
         marks: &Marks,
     ) -> Result<(), EmitError> {
-        if !cluster.echoes(&message) {
+        if !cluster.orders(&message) {
             self.apply(&message, marks, None)?;
             return Ok(cluster.publish(&message).await?);
         }
         let operation = Arc::new(Operation { message, marks: marks.clone() });
-        match cluster.pending_echoes().expect(&operation, None) {
-            Some((id, applied)) => ExpectedEcho { node: self, id, applied }.publish(&operation).await,
-            None => {
-                // Those before it, which it must not overtake.
-                self.apply_now(cluster.pending_echoes().all());
-                self.apply(&operation.message, marks, None)?;
-                Ok(cluster.publish(&operation.message).await?)
+        if cluster.echoes(&operation.message) {
+            if let Some((id, applied)) = cluster.pending_echoes().expect(&operation, None) {
+                return ExpectedEcho { node: self, id, applied }.publish(&operation).await;
             }
         }
+        // The operation must not overtake those that wait for their echoes, when too many wait, or when the medium has
+        // just become unable to return them.
+        self.apply_now(cluster.pending_echoes().all());
+        self.apply(&operation.message, marks, None)?;
+        Ok(cluster.publish(&operation.message).await?)
     }
 
     /// The same for an emit to one socket of this node, without waiting. A socket that has left gets the event when it

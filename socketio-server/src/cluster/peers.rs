@@ -64,7 +64,12 @@ impl ClusterPeers {
 
     /// Whether the message is applied on this node when the medium returns it.
     pub(super) fn echoes(&self, message: &Message) -> bool {
-        !self.is_closed() && self.link.echoes(message) && self.health.borrow().is_connected()
+        !self.is_closed() && self.orders(message) && self.health.borrow().is_connected()
+    }
+
+    /// Whether the medium orders the message among those of all nodes.
+    pub(super) fn orders(&self, message: &Message) -> bool {
+        self.link.echoes(message)
     }
 
     /// The operations that wait for their echoes.

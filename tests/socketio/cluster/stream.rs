@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketio_server::cluster::{
-    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, EchoId, Lease, Message, MissedEvent, NodeId,
+    Adapter, AdapterError, AdapterHealth, BoxFuture, ClusterInbox, ClusterLink, EchoId, Lease, Message, MissedEvent, NodeId,
     Offset, Presence, Restored, SessionStore, StoredSession,
 };
 use socketio_server::{NotRecovered, Recovery};
@@ -23,6 +23,8 @@ pub(crate) struct Stream {
     pub(crate) lies: Arc<AtomicBool>,
     /// While set, the store has read, and does not answer.
     pub(crate) holds: watch::Sender<bool>,
+    /// The health of all links.
+    pub(crate) health: watch::Sender<AdapterHealth>,
     has_store: bool,
 }
 
@@ -51,6 +53,7 @@ impl Stream {
             readers: Arc::default(),
             lies: Arc::default(),
             holds: watch::Sender::default(),
+            health: watch::Sender::default(),
             has_store,
         }
     }
@@ -129,6 +132,10 @@ impl ClusterLink for StreamLink {
 
     fn presence(&self) -> Presence {
         Presence::Counted
+    }
+
+    fn health(&self) -> watch::Receiver<AdapterHealth> {
+        self.stream.health.subscribe()
     }
 
     fn count_others(&self) -> BoxFuture<'_, Result<usize, AdapterError>> {

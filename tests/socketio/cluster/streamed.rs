@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use socketio_server::cluster::AdapterHealth;
 use socketio_server::{EmitError, Server, Socket};
 use tests::raw::{WebSocket, soon};
 
@@ -129,6 +130,32 @@ async fn a_late_echo_is_skipped() {
     assert_eq!(event(&cluster.clients[0].text().await).0, serde_json::json!(["next", 2]));
     let stats = cluster.nodes[0].io.cluster_stats();
     assert_eq!((stats.pending_echoes, stats.missed_echoes), (0, 1));
+}
+
+/// A node that is deaf does not wait for echoes, and its broadcasts do not overtake those that wait.
+#[tokio::test]
+async fn a_broadcast_of_a_deaf_node_does_not_overtake_those_before_it() {
+    let mut cluster = Streamed::new().await;
+    cluster.stream.pause(0);
+    let io = cluster.nodes[0].io.clone();
+    let first = tokio::spawn(async move { io.emit("first", &1).await });
+    let io = cluster.nodes[0].io.clone();
+    soon(async {
+        while io.cluster_stats().pending_echoes == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    cluster.stream.health.send_replace(AdapterHealth::Deaf { since: tokio::time::Instant::now() });
+    io.emit("second", &2).await.unwrap();
+    for expected in [r#"42["first",1]"#, r#"42["second",2]"#] {
+        assert_eq!(cluster.clients[0].text().await, expected);
+    }
+    soon(first).await.unwrap().unwrap();
+    cluster.stream.health.send_replace(AdapterHealth::Connected);
+    cluster.stream.resume(0);
+    io.emit("next", &3).await.unwrap();
+    assert_eq!(event(&cluster.clients[0].text().await).0, serde_json::json!(["next", 3]));
 }
 
 /// A caller that does not wait for the echo leaves nothing behind.

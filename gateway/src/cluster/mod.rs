@@ -48,9 +48,9 @@ pub enum ClusterError {
 
 /// The cluster of this node, or none. Clones refer to the same.
 #[derive(Clone)]
-pub(crate) struct Cluster(Option<Arc<Link>>);
+pub(crate) struct Cluster(Option<Arc<Membership>>);
 
-struct Link {
+struct Membership {
     /// Name of this node.
     node: String,
     /// Distinguishes this run of the node from others with the same name.
@@ -75,7 +75,7 @@ pub(crate) struct Answered<T> {
     pub(crate) answer: T,
 }
 
-/// What is missing in a result of the whole cluster.
+/// Missing parts of a result of the whole cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Partial {
     /// Names of the nodes that did not answer.
@@ -100,7 +100,7 @@ impl Cluster {
         };
         let adapter = AnyAdapter::open(settings, &node).ok_or(ClusterError::Url)?;
         let connections = adapter.connections().clone();
-        let link = Link { node, instance, connections, members: Members::default() };
+        let link = Membership { node, instance, connections, members: Members::default() };
         Ok((Self(Some(Arc::new(link))), Some(adapter)))
     }
 
@@ -161,7 +161,7 @@ impl Cluster {
     }
 }
 
-impl Link {
+impl Membership {
     fn health(&self) -> &'static str {
         match *self.connections.health().borrow() {
             Health::Connected => "connected",

@@ -25,7 +25,7 @@ pub(crate) enum ClientCall {
     SetMetadata(Map<String, Value>),
 }
 
-/// Why an operation was not carried out.
+/// Error of an operation that was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClientError {

@@ -9,6 +9,7 @@ mod churn;
 mod cli;
 mod cluster;
 mod cluster_deploy;
+mod cluster_faults;
 mod cluster_recovery;
 mod cluster_state;
 mod cross_site;

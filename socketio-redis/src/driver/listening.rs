@@ -72,7 +72,7 @@ pub(crate) struct Change {
     pub(crate) subscribe: bool,
 }
 
-/// What a connection can subscribe to.
+/// Target of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Topic {
     pub(crate) kind: TopicKind,

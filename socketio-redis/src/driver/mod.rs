@@ -87,7 +87,7 @@ pub(crate) enum Reply {
 /// A connection cannot be opened or is lost.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum DriverError {
-    /// What the server or the network says.
+    /// Error of the server or the network.
     #[error("{0}")]
     Redis(String),
     /// The connection has ended, or its server is not the right one any more.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketio_server::cluster::{
-    Adapter, AdapterError, AdapterHealth, BoxFuture, ClusterInbox, ClusterLink, EchoId, Lease, Message, MissedEvent, NodeId,
-    Offset, Presence, Restored, SessionStore, StoredSession,
+    Adapter, AdapterError, AdapterHealth, BoxFuture, ClusterInbox, ClusterLink, EchoId, Lease, Message,
+    MissedEvent, NodeId, Offset, Presence, Restored, SessionStore, StoredSession,
 };
 use socketio_server::{NotRecovered, Recovery};
 use tokio::sync::watch;

@@ -16,22 +16,22 @@ pub(super) fn root() -> String {
     "/".to_owned()
 }
 
-/// Where a namespace is.
-enum Place {
+/// Location of a namespace.
+enum Location {
     Here,
     /// On other nodes only: a namespace of a pattern, of which this node has no clients. One of them.
     At(String),
 }
 
-async fn place(gateway: &Gateway, name: &str) -> Result<Place, Failure> {
+async fn locate(gateway: &Gateway, name: &str) -> Result<Location, Failure> {
     if listing::namespace(gateway.io(), name).is_some() {
-        return Ok(Place::Here);
+        return Ok(Location::Here);
     }
     if gateway.cluster().is_enabled() && name != STATS_NAMESPACE {
         let question = Question::HasNamespace(name.to_owned());
         let asked = gateway.cluster().ask::<bool>(gateway.io(), &question).await;
         if let Some(found) = asked.answers.into_iter().find(|answered| answered.answer) {
-            return Ok(Place::At(found.instance));
+            return Ok(Location::At(found.instance));
         }
         refuse_incomplete(asked.partial)?;
     }
@@ -63,7 +63,7 @@ pub(super) async fn on_client(
     let (io, namespace) = (gateway.io(), namespace.unwrap_or_else(root));
     let is_here = listing::namespace(io, &namespace).is_some_and(|found| found.socket(&id).is_some());
     if is_here || !gateway.cluster().is_enabled() {
-        place(gateway, &namespace).await?;
+        locate(gateway, &namespace).await?;
         if let Some(done) = clients::call(io, &namespace, &id, call) {
             return Ok(done?);
         }
@@ -75,7 +75,7 @@ pub(super) async fn on_client(
         }
         refuse_incomplete(asked.partial)?;
         if let Question::Client { namespace, .. } = question {
-            place(gateway, &namespace).await?;
+            locate(gateway, &namespace).await?;
         }
     }
     let message = "no client of the namespace has this id";
@@ -119,14 +119,14 @@ pub(super) async fn emit(
     data: Box<RawValue>,
 ) -> Done {
     let (io, name) = (gateway.io(), namespace.unwrap_or_else(root));
-    let place = place(gateway, &name).await?;
+    let location = locate(gateway, &name).await?;
     let here = listing::clients(io, &name, room.as_deref());
     let (sent, (others, partial)) = tokio::join!(
         biased;
         async {
-            match place {
-                Place::Here => clients::emit(io, &name, room.as_deref(), &event, data.get()).await,
-                Place::At(instance) => {
+            match location {
+                Location::Here => clients::emit(io, &name, room.as_deref(), &event, data.get()).await,
+                Location::At(instance) => {
                     let (namespace, room) = (name.clone(), room.clone());
                     let emit = Question::Emit { namespace, room, event, data: data.get().to_owned() };
                     let question = Question::At { instance, question: Box::new(emit) };
@@ -152,7 +152,7 @@ pub(super) async fn disconnect(
 ) -> Done {
     let io = gateway.io();
     if let Some(name) = &namespace {
-        place(gateway, name).await?;
+        locate(gateway, name).await?;
     }
     let here = clients::disconnect(io, namespace.as_deref(), &room, close).await;
     let question = Question::Disconnect { namespace, room, close };

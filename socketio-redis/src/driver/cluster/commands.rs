@@ -37,7 +37,7 @@ enum Route {
     All,
 }
 
-/// What a server has done with commands.
+/// Result of commands at a server.
 enum Outcome {
     Answered(Vec<Value>),
     /// It was not reached.

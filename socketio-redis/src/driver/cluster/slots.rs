@@ -110,7 +110,7 @@ impl SlotMap {
     }
 }
 
-/// Where a server sends a command.
+/// Redirection of a command by a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Redirection {
     /// The slot has a new owner.

@@ -41,7 +41,7 @@ struct Part {
     _watch: JoinSet<()>,
 }
 
-/// What the task of a connection shares.
+/// State that the task of a connection shares.
 struct Watched {
     sink: Arc<dyn Sink>,
     /// The confirmed subscriptions; `None` when the connection has ended.
@@ -196,7 +196,7 @@ impl Watched {
     }
 }
 
-/// What happens to messages that a server sends.
+/// Handling of the messages that a server sends.
 fn pushed(watched: &Arc<Watched>) -> impl Fn(PushInfo) + Clone + Send + Sync + 'static + use<> {
     let watched = Arc::clone(watched);
     move |info| {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::wire::{reply_to, to_redis};
 use crate::driver::{BoxFuture, Command, Commands, DriverError, Reply};
 
-/// What all connections have.
+/// The common part of all connections.
 #[derive(Clone)]
 pub(crate) struct Profile {
     /// The name of the connections, which CLIENT LIST shows. The purpose is appended.

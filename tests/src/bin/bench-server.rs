@@ -12,7 +12,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio_redis::{ClassicAdapter, Redis, ShardedAdapter, StreamsAdapter};
+use socketio_redis::{ClassicAdapter, Connections, Redis, ShardedAdapter, StreamsAdapter};
+use socketio_server::cluster::Adapter;
 use socketio_server::{Ack, Data, Namespace, RawArgs, Server, ServerBuilder, Socket};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
@@ -58,25 +59,51 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").map_err(|_| "PORT must name a port")?.parse::<u16>()?;
-    let io = clustered(Server::builder())?.build()?;
+    let (builder, connections) = clustered(Server::builder())?;
+    let io = builder.build()?;
     if std::env::var("EVENTS").as_deref() == Ok("gateway") {
         gateway_events(&io);
     } else {
         contract(&io);
+    }
+    if let Some(connections) = connections {
+        // Clients connect to a server that hears the others.
+        connections.ready().await;
     }
     io.serve(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?).await?;
     Ok(())
 }
 
 /// The server with the adapter that `CLUSTER` names.
-fn clustered(builder: ServerBuilder) -> Result<ServerBuilder, Box<dyn std::error::Error>> {
-    let Ok(kind) = std::env::var("CLUSTER") else { return Ok(builder) };
+fn clustered(
+    builder: ServerBuilder,
+) -> Result<(ServerBuilder, Option<Connections>), Box<dyn std::error::Error>> {
+    fn with(
+        builder: ServerBuilder,
+        adapter: impl Adapter,
+        connections: Connections,
+    ) -> (ServerBuilder, Option<Connections>) {
+        (builder.adapter(adapter), Some(connections))
+    }
+    let Ok(kind) = std::env::var("CLUSTER") else { return Ok((builder, None)) };
     let path = std::env::var("REDIS").map_err(|_| "REDIS must name the socket of a Redis server")?;
     let redis = Redis::open(&format!("redis+unix://{path}"))?;
     Ok(match kind.as_str() {
-        "classic" => builder.adapter(ClassicAdapter::new(&redis)),
-        "sharded" => builder.adapter(ShardedAdapter::new(&redis)),
-        "streams" => builder.adapter(StreamsAdapter::new(&redis)),
+        "classic" => {
+            let adapter = ClassicAdapter::new(&redis);
+            let connections = adapter.connections().clone();
+            with(builder, adapter, connections)
+        }
+        "sharded" => {
+            let adapter = ShardedAdapter::new(&redis);
+            let connections = adapter.connections().clone();
+            with(builder, adapter, connections)
+        }
+        "streams" => {
+            let adapter = StreamsAdapter::new(&redis);
+            let connections = adapter.connections().clone();
+            with(builder, adapter, connections)
+        }
         _ => return Err("CLUSTER is classic, sharded or streams".into()),
     })
 }

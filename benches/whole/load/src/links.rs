@@ -98,6 +98,10 @@ impl Links {
         self.links.len()
     }
 
+    pub fn is_cluster(&self) -> bool {
+        self.servers.len() > 1
+    }
+
     pub fn port(&self) -> u16 {
         self.servers[0].port()
     }

@@ -96,6 +96,10 @@ pub fn run(scenario: &str, arguments: &Arguments) -> Result<Value, Failure> {
             return Err(Failure(format!("{} of {clients} joins were acknowledged", run.scenario.joined)));
         }
     }
+    if run.is_cluster() {
+        // The other server may still subscribe to the channels of the rooms.
+        run.drive(Duration::from_millis(500), |_| false)?;
+    }
     run.scenario.tally.going = true;
     for slot in 0..run.scenario.slots.len() {
         run.scenario.send(&mut run.links, slot, Instant::now());

@@ -70,6 +70,11 @@ impl<S: Measured> Run<S> {
         })
     }
 
+    /// Whether there is another server.
+    pub fn is_cluster(&self) -> bool {
+        self.links.is_cluster()
+    }
+
     /// Connects `total` WebSocket clients.
     pub fn connect(&mut self, total: usize) -> Result<(), Failure> {
         let deadline = Instant::now() + CONNECTING;

@@ -1,4 +1,4 @@
-//! What only adapters need of Redis: subscriptions, streams, and commands that ask for something.
+//! The part of Redis that only adapters need: subscriptions, streams, and commands that ask for something.
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ pub(crate) use self::receive::{Receiver, receive};
 use crate::driver::listening::Topic;
 use crate::error::PublishError;
 
-/// What a format does in a namespace, with the state that it has there.
+/// A format in one namespace, with its state there.
 pub(crate) trait Format: Receiver {
     fn member(&self) -> &Member;
 

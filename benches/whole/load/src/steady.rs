@@ -20,7 +20,7 @@ struct Steady {
     receivers: Vec<Receiver>,
 }
 
-/// What one client has received.
+/// Deliveries to one client.
 struct Receiver {
     seen: Vec<bool>,
     /// One more than the highest number that was received.

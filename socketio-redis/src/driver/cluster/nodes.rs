@@ -77,7 +77,7 @@ impl Nodes {
         self.slots.lock().servers().iter().cloned().collect()
     }
 
-    /// A server says who has the slot.
+    /// A redirection names the owner of the slot.
     pub(super) fn moved(&self, slot: u16, owner: &Address) {
         self.redirected();
         self.slots.lock().moved(slot, owner);

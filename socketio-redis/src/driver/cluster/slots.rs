@@ -92,7 +92,7 @@ impl SlotMap {
         self.moved.get(&slot).or_else(|| self.ranges.iter().find(covers).map(|(_, _, owner)| owner))
     }
 
-    /// A server says who has the slot now.
+    /// A redirection names the new owner of the slot.
     pub(super) fn moved(&mut self, slot: u16, owner: &Address) {
         if slot < SLOTS {
             self.moved.insert(slot, owner.clone());

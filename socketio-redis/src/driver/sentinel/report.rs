@@ -1,11 +1,11 @@
-//! What sentinels say of the master.
+//! Reports of sentinels about the master.
 
 use redis::Value;
 
 use super::super::DriverError;
 use super::super::redis::Address;
 
-/// What one sentinel says.
+/// Report of one sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) address: Address,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::super::Tuning;
 use super::{Monitor, State};
 
-/// What is known of the subscriptions.
+/// State of the subscriptions.
 #[derive(Debug)]
 pub(super) struct Hearing {
     /// When the subscriptions were confirmed.
@@ -205,7 +205,7 @@ mod tests {
         let monitor = monitor();
         let held = || monitor.held_until(TIMEOUT).map(|until| until - Instant::now());
         monitor.commands(true);
-        assert_eq!(held(), None, "nobody is missed before the first contact");
+        assert_eq!(held(), None, "nothing is held back before the first contact");
         monitor.subscriptions(true);
         monitor.heard();
         assert_eq!(held(), None);

@@ -132,7 +132,8 @@ async fn a_client_is_recovered_at_another_gateway() {
     }
 }
 
-/// The session of a user is no token: a recovered client without a valid token has no user, and one with a revoked token is refused.
+/// The session of a user is no token: a recovered client without a valid token has no user, and one with a revoked
+/// token is refused.
 #[tokio::test]
 async fn a_recovered_client_is_the_user_of_its_token() {
     let running = start(recovering()).await;

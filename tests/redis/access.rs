@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use socketio_redis::{ClassicAdapter, Redis};
+use socketio_redis::{ClassicAdapter, Redis, StreamsAdapter};
 use tests::raw::soon;
 use tests::redis::RedisServer;
 use tokio::net::{TcpListener, UnixStream};
@@ -23,6 +23,37 @@ async fn a_user_needs_only_the_channels_of_the_adapter() {
     one.io.emit("hi", &NONE).await.unwrap();
     assert_eq!(client.text().await, r#"42["hi"]"#);
     assert_eq!(one.io.fetch_sockets().await.unwrap().len(), 1);
+}
+
+/// Entries that wait together are appended in a transaction. A user who may not use transactions appends them one by
+/// one.
+#[tokio::test]
+async fn entries_are_appended_together_where_transactions_are_allowed() {
+    for (rule, is_allowed) in [("+@all", true), ("-@transaction", false)] {
+        let rules = ["--user", "app", "on", ">secret", "allkeys", "allchannels", "+@all", rule];
+        let redis = RedisServer::start_with(&rules).await;
+        let url = format!("{}?user=app&pass=secret", redis.url());
+        let start = || async {
+            let adapter = StreamsAdapter::new(&Redis::open(&url).unwrap());
+            let connections = adapter.connections().clone();
+            Rust::start_with(adapter, connections).await
+        };
+        let (one, other) = (start().await, start().await);
+        let mut client = Client::connect(other.addr).await;
+        let numbers: Vec<u32> = (0..50).collect();
+        let emits = numbers.iter().map(|number| one.io.emit("hi", number));
+        for emitted in futures_util::future::join_all(emits).await {
+            emitted.unwrap();
+        }
+        for number in 0..50 {
+            assert_eq!(client.text().await, format!(r#"42["hi",{number}]"#));
+        }
+        let stats = redis.command("INFO commandstats").await;
+        let executed = stats.lines().find_map(|line| line.strip_prefix("cmdstat_exec:calls="));
+        let has_executed = executed.is_some_and(|calls| !calls.starts_with("0,"));
+        assert_eq!(has_executed, is_allowed, "{rule}: {stats}");
+        assert_eq!(one.connections.stats().lost, 0, "{rule}");
+    }
 }
 
 /// TLS with a certificate of our own.

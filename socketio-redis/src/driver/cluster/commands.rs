@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::super::redis::{Address, Connected, reply_to, to_redis};
+use super::super::redis::{Address, Connected, Packed, reply_to, to_redis};
 use super::super::{BoxFuture, Command, Commands, DriverError, Reply};
 use super::join::join_all;
 use super::nodes::Nodes;
@@ -154,11 +154,15 @@ impl ClusterCommands {
         let exchanges = groups.into_iter().map(|(address, numbers)| {
             let (nodes, open) = (&self.nodes, self.open.remove(&address));
             let exchange = async move {
-                let mut pipeline = Pipeline::with_capacity(numbers.len());
-                for number in &numbers {
-                    pipeline.add_command(to_redis(batch[*number]));
-                }
-                let (connected, outcome) = exchange(nodes, &address, open, &pipeline).await;
+                let commands: Vec<&Command> = numbers.iter().map(|number| batch[*number]).collect();
+                let packed = Packed::new(&commands);
+                let (connected, outcome) = exchange(nodes, &address, open, &packed.pipeline).await;
+                let outcome = match outcome {
+                    Outcome::Answered(values) => packed
+                        .unpack(values)
+                        .map_or(Outcome::Lost(DriverError::Answer("EXEC")), Outcome::Answered),
+                    outcome => outcome,
+                };
                 (address, numbers, connected, outcome)
             };
             Box::pin(exchange) as BoxFuture<'_, (Address, Vec<usize>, Option<Connected>, Outcome)>

@@ -7,7 +7,8 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::sync::watch;
 
-use super::wire::{reply_to, to_redis};
+use super::packed::Packed;
+use super::wire::reply_to;
 use crate::driver::{BoxFuture, Command, Commands, DriverError, Reply};
 
 /// The common part of all connections.
@@ -116,11 +117,9 @@ impl Connected {
 impl Commands for Connected {
     fn send<'a>(&'a mut self, batch: &'a [&'a Command]) -> BoxFuture<'a, Result<Vec<Reply>, DriverError>> {
         Box::pin(async move {
-            let mut pipeline = Pipeline::with_capacity(batch.len());
-            for command in batch {
-                pipeline.add_command(to_redis(command));
-            }
-            let values = self.pipelined(&pipeline).await?;
+            let packed = Packed::new(batch);
+            let values = self.pipelined(&packed.pipeline).await?;
+            let values = packed.unpack(values).ok_or(DriverError::Answer("EXEC"))?;
             Ok(batch.iter().zip(values).map(|(command, value)| reply_to(command, value)).collect())
         })
     }

@@ -4,6 +4,7 @@ mod address;
 mod connection;
 #[cfg(feature = "adapter")]
 mod listening;
+mod packed;
 mod wire;
 
 #[cfg(feature = "adapter")]
@@ -16,6 +17,7 @@ pub(crate) use self::address::Address;
 pub(crate) use self::connection::{Connected, Profile};
 #[cfg(feature = "adapter")]
 pub(crate) use self::listening::{Reading, arrived, change_commands};
+pub(crate) use self::packed::Packed;
 pub(crate) use self::wire::{reply_to, to_redis};
 #[cfg(feature = "adapter")]
 use super::listening::{Entries, Sink, Subscriptions};

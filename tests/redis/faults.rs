@@ -123,6 +123,45 @@ async fn a_paused_redis_is_noticed() {
     assert_eq!(client.text().await, r#"42["again"]"#);
 }
 
+/// While Redis does not answer, connections are given up one by one. Messages wait until the other servers listen again,
+/// too.
+#[tokio::test]
+async fn a_pause_of_redis_loses_only_what_was_underway() {
+    let redis = RedisServer::start().await;
+    // It gives up its connection for commands, and keeps that of its subscriptions. After the outage it leaves the other
+    // one more than enough time to listen again.
+    let patient = hasty(&redis).probe_interval(Duration::from_secs(3));
+    let patient = patient.reconnect_delay(Duration::from_millis(10), Duration::from_secs(3));
+    let node = Rust::start(ClassicAdapter::new(&patient)).await;
+    let slow = hasty(&redis).reconnect_delay(Duration::from_millis(300), Duration::from_millis(300));
+    let other = Rust::start(ClassicAdapter::new(&slow)).await;
+    let mut far = Client::connect(other.addr).await;
+    redis.pause(true).await;
+    node.io.emit("first", &NONE).await.unwrap();
+    until(&node, |health| matches!(health, Health::Down { .. })).await;
+    until(&other, |health| matches!(health, Health::Down { .. })).await;
+    for number in 0..100 {
+        node.io.emit("n", &number).await.unwrap();
+    }
+    redis.pause(false).await;
+    soon(node.connections.ready()).await;
+    soon(other.connections.ready()).await;
+    soon(node.connections.flush()).await;
+    node.io.emit("end", &NONE).await.unwrap();
+    let mut heard = 0;
+    loop {
+        match far.text().await.as_str() {
+            r#"42["end"]"# => break,
+            r#"42["first"]"# => {}
+            text => {
+                assert_eq!(text, format!(r#"42["n",{heard}]"#), "in order");
+                heard += 1;
+            }
+        }
+    }
+    assert_eq!((heard, node.connections.stats().unconfirmed), (100, 1));
+}
+
 /// Messages that cannot be read are counted and skipped, on every channel.
 #[tokio::test]
 async fn poison_messages_are_skipped_and_counted() {

@@ -8,6 +8,7 @@ use super::router::Router;
 use super::{Gap, Shared};
 use crate::driver::Command;
 use crate::driver::listening::{Request, Sink, Subscriptions, Topic, TopicKind};
+use crate::publisher::health::Health;
 use crate::stats::count;
 use crate::trace;
 
@@ -99,7 +100,15 @@ pub(super) async fn probe(shared: Arc<Shared>, topic: Topic) {
                 publish(&shared, &topic);
                 continue;
             }
-            changed = health.changed() => if changed.is_err() { return },
+            changed = health.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // The connection for commands is open again, and it is not known yet whether the node hears.
+                if matches!(*health.borrow_and_update(), Health::Deaf { .. }) {
+                    publish(&shared, &topic);
+                }
+            }
         }
         if tick % 4 == 0 && shared.publisher.monitor.can_send() {
             publish(&shared, &topic);

@@ -30,13 +30,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(Ok(mut connection)) => {
                 backoff.connected();
                 count(&shared.counters.connections, 1);
-                shared.monitor.commands(true);
+                shared.monitor.commands_opened();
                 trace::connected("commands");
                 let sent = send(&shared, &mut *connection).await;
-                shared.monitor.commands(false);
+                let since = sent.as_ref().map_or_else(|lost| lost.since, |()| Instant::now());
+                shared.monitor.commands_lost(since);
                 match sent {
                     Ok(()) => return,
-                    Err(reason) => trace::disconnected("commands", &reason),
+                    Err(lost) => trace::disconnected("commands", &lost.reason),
                 }
             }
             Ok(Err(error)) => shared.not_connected("commands", &error),
@@ -49,9 +50,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
+/// The loss of a connection.
+struct Lost {
+    reason: String,
+    /// When it was asked what it did not answer.
+    since: Instant,
+}
+
 /// Sends batches until the connection is lost, which is an error, or the medium is stopped and everything is
 /// sent.
-async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), String> {
+async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Lost> {
     let mut health = shared.monitor.health();
     loop {
         let held = held_until(shared);
@@ -67,13 +75,16 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Stri
                 // It does not fail: the sender is in `shared`.
                 _ = health.changed() => {}
                 () = shared.stopped() => {}
-                () = connection.lost() => return Err("the connection was closed".to_owned()),
+                () = connection.lost() => {
+                    return Err(Lost { reason: "the connection was closed".to_owned(), since: Instant::now() });
+                }
             }
             continue;
         }
         let commands: Vec<&Command> = batch.commands.iter().map(|queued| &queued.command).collect();
+        let since = Instant::now();
         let sent = tokio::time::timeout(shared.tuning.timeout, connection.send(&commands)).await;
-        let failure = match sent {
+        let reason = match sent {
             Ok(Ok(replies)) if replies.len() == batch.commands.len() => {
                 settle(shared, &mut batch, replies);
                 shared.queue.settle(&batch);
@@ -85,7 +96,7 @@ async fn send(shared: &Shared, connection: &mut dyn Commands) -> Result<(), Stri
         };
         fail(shared, &mut batch);
         shared.queue.settle(&batch);
-        return Err(failure);
+        return Err(Lost { reason, since });
     }
 }
 

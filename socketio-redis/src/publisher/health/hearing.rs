@@ -19,12 +19,16 @@ pub(super) struct Hearing {
     /// nothing to miss.
     missed: Option<Instant>,
     was_connected: bool,
+    /// Since when the connection for commands or the subscriptions have been lost, until the node hears again.
+    away: Option<Instant>,
     /// Time until which the other nodes may need to listen again.
     others_return: Option<Instant>,
     /// The longest delay of a node that returns.
     max_delay: Duration,
     /// Silence after which the node is deaf.
     patience: Duration,
+    /// Silence in which others may have become deaf.
+    shortest_outage: Duration,
 }
 
 impl Hearing {
@@ -35,17 +39,21 @@ impl Hearing {
             missing_streams: 0,
             missed: None,
             was_connected: false,
+            away: None,
             others_return: None,
             max_delay: *max_delay,
             // Two probes may be lost before the silence of the third counts.
             patience: *probe_interval * 2 + *probe_interval / 3,
+            // A node that heard up to an interval earlier than this one.
+            shortest_outage: *probe_interval + *probe_interval / 3,
         }
     }
 
-    /// The connection for commands is open, or lost.
-    pub(super) fn commands(&mut self, open: bool) {
+    /// The connection for commands has not answered since this time.
+    pub(super) fn commands_lost(&mut self, since: Instant) {
         // Only a message that comes back proves that the subscriptions are still alive.
-        self.hearing &= open;
+        self.hearing = false;
+        self.away.get_or_insert(since);
     }
 
     pub(super) fn hears(&self) -> bool {
@@ -56,6 +64,7 @@ impl Hearing {
         self.confirmed = None;
         self.hearing = false;
         self.missed.get_or_insert_with(Instant::now);
+        self.away.get_or_insert_with(Instant::now);
     }
 }
 
@@ -104,10 +113,14 @@ impl Monitor {
             *last_heard = Instant::now();
             hearing.hearing = true;
             let missed = hearing.missed.take();
+            let outage = hearing.away.take().map(|since| since.elapsed());
+            let outage = outage.max(Some(silence).filter(|silence| *silence > hearing.shortest_outage));
             let known = std::mem::replace(&mut hearing.was_connected, true);
-            let missed = missed.filter(|_| known)?;
-            // The pauses of a node that returns grow with the outage.
-            hearing.others_return = Some(Instant::now() + missed.elapsed().min(hearing.max_delay));
+            if let Some(outage) = outage.filter(|_| known) {
+                // The pauses of a node that returns grow with the outage.
+                hearing.others_return = Some(Instant::now() + outage.min(hearing.max_delay));
+            }
+            missed.filter(|_| known)?;
             Some(silence)
         })
     }
@@ -128,13 +141,18 @@ impl Monitor {
         silent.unwrap_or_default()
     }
 
-    /// Until when messages of pub/sub are held back, because after an outage the other nodes may not listen yet.
-    /// `None` if they are sent at once. It ends earlier when this node hears.
+    /// Until when messages of pub/sub are held back, because after an outage the other nodes may not listen yet. The
+    /// connections of a node fail one after the other, and those of other nodes at other times, so that the loss of one,
+    /// or a silence, is the sign of an outage. `None` if messages are sent at once. It ends earlier when this node hears.
     pub(crate) fn held_until(&self, timeout: Duration) -> Option<Instant> {
         let commands = self.state.lock().commands?;
-        let until = self.listening(|_, hearing| match hearing.missed {
-            Some(_) => hearing.was_connected.then(|| commands + timeout),
-            None => hearing.others_return.map(|returned| returned.min(commands + timeout)),
+        let until = self.listening(|last_heard, hearing| {
+            let silent_since =
+                Some(*last_heard + hearing.shortest_outage).filter(|since| *since < Instant::now());
+            if let Some(since) = hearing.away.or(silent_since) {
+                return hearing.was_connected.then(|| commands.max(since) + timeout);
+            }
+            hearing.others_return
         })?;
         Some(until).filter(|until| *until > Instant::now())
     }
@@ -160,7 +178,7 @@ mod tests {
         let health = monitor.health();
         let is = |expected: fn(&Health) -> bool| assert!(expected(&health.borrow()), "{:?}", health.borrow());
         is(|health| matches!(health, Health::Down { .. }));
-        monitor.commands(true);
+        monitor.commands_opened();
         is(|health| matches!(health, Health::Deaf { .. }));
         assert_eq!(monitor.heard(), None, "before the subscriptions are confirmed");
         monitor.subscriptions(true);
@@ -190,9 +208,9 @@ mod tests {
         assert_eq!(monitor.heard(), Some(Duration::from_secs(3)));
         is(|health| *health == Health::Connected);
         assert_eq!(monitor.held_until(TIMEOUT), None, "the time of the others is over");
-        monitor.commands(false);
+        monitor.commands_lost(Instant::now());
         is(|health| matches!(health, Health::Down { .. }));
-        monitor.commands(true);
+        monitor.commands_opened();
         is(|health| matches!(health, Health::Deaf { .. }));
         assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
         is(|health| *health == Health::Connected);
@@ -204,22 +222,36 @@ mod tests {
     async fn messages_are_held_back_until_others_may_listen_again() {
         let monitor = monitor();
         let held = || monitor.held_until(TIMEOUT).map(|until| until - Instant::now());
-        monitor.commands(true);
+        monitor.commands_opened();
         assert_eq!(held(), None, "nothing is held back before the first contact");
         monitor.subscriptions(true);
         monitor.heard();
         assert_eq!(held(), None);
-        // Commands alone: the others have listened all the time.
-        monitor.commands(false);
-        monitor.commands(true);
+        // The connection for commands alone: that of the subscriptions may follow, here and elsewhere.
+        monitor.commands_lost(Instant::now());
+        tokio::time::advance(Duration::from_millis(100)).await;
+        monitor.commands_opened();
+        assert_eq!(held(), Some(TIMEOUT));
+        assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
+        assert_eq!(held(), Some(Duration::from_millis(100)));
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(held(), None);
+        // Silence alone.
+        tokio::time::advance(Duration::from_millis(3900)).await;
+        assert_eq!(held(), None);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(held(), Some(TIMEOUT - Duration::from_millis(1)));
+        assert_eq!(monitor.heard(), None, "the subscriptions have lasted");
+        assert_eq!(held(), Some(Duration::from_secs(2)));
+        tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(held(), None);
         // A short outage, and a long one.
         for (outage, margin) in [(100, 100), (10_000, 2000)] {
-            monitor.commands(false);
+            monitor.commands_lost(Instant::now());
             monitor.subscriptions(false);
             tokio::time::advance(Duration::from_millis(outage)).await;
             assert_eq!(held(), None, "there is no connection to hold back from");
-            monitor.commands(true);
+            monitor.commands_opened();
             assert_eq!(held(), Some(TIMEOUT), "not for ever");
             monitor.subscriptions(true);
             assert!(monitor.heard().is_some());

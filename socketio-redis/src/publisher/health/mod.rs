@@ -66,13 +66,19 @@ impl Monitor {
         self.health.subscribe()
     }
 
-    /// The connection for commands is open, or lost.
-    pub(crate) fn commands(&self, open: bool) {
+    /// The connection for commands is open.
+    pub(crate) fn commands_opened(&self) {
+        self.change(|state| state.commands = Some(Instant::now()));
+    }
+
+    /// The connection for commands is lost, and has not answered since this time.
+    #[cfg_attr(not(feature = "adapter"), expect(unused_variables, reason = "emitters hold nothing back"))]
+    pub(crate) fn commands_lost(&self, since: Instant) {
         self.change(|state| {
-            state.commands = open.then(Instant::now);
+            state.commands = None;
             #[cfg(feature = "adapter")]
             if let Some(hearing) = &mut state.hearing {
-                hearing.commands(open);
+                hearing.commands_lost(since);
             }
         });
     }

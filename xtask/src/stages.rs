@@ -263,8 +263,9 @@ fn test() -> Outcome {
 
 fn autobahn() -> Outcome {
     let python = tools::python_environment("autobahn", "tests/autobahn/requirements.txt")?;
-    // The profile of the stage `test`, which has built most of it.
-    Run::cargo(&["build", "--profile", "test", "-p", "autobahn"]).status()?;
+    // The profile and the features of the stage `test`, which has built it.
+    Run::cargo(&["build", "--profile", "test", "--workspace", "--all-features", "--bin", "autobahn"])
+        .status()?;
     let program = tools::target().join("debug").join("autobahn");
     let cases = ["tests/autobahn/run.py", &program.to_string_lossy()];
     all([Run::new(&python, &cases, &root()).limit(Duration::from_secs(330))])
@@ -337,10 +338,13 @@ fn fuzz() -> Outcome {
         // The sanitizer and coverage flags are unstable; the crates themselves are not built differently.
         let fuzz = |arguments: &[&str]| {
             let arguments: Vec<&str> = ["fuzz"].iter().chain(arguments).copied().collect();
-            Run::new(&cargo_fuzz, &arguments, folder).env("RUSTC_BOOTSTRAP", "1")
+            Run::new(&cargo_fuzz, &arguments, folder)
+                .env("RUSTC_BOOTSTRAP", "1")
+                // All projects use their dependencies with the same features, so that each is built once for all.
+                .env("CARGO_UNSTABLE_FEATURE_UNIFICATION", "true")
+                .env("CARGO_RESOLVER_FEATURE_UNIFICATION", "workspace")
         };
         let targets = fuzz(&["list", "--fuzz-dir", "."]).output()?;
-        // One target folder for all, so that shared dependencies are built once.
         let shared = ["--fuzz-dir", ".", "--target-dir", "../target"];
         fuzz(&[&["build"], &shared[..]].concat()).status()?;
         let mut runs = Vec::new();

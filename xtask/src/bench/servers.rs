@@ -31,6 +31,9 @@ pub(super) const SERVERS: &[Server] = &[
     Server { name: "python", about: "python-socketio on uvicorn", colour: "#8d6a9f", prepare: python },
 ];
 
+/// Our server as the stage `test` has built it, for checks of what it delivers.
+pub(super) const CHECKED: Server = Server { prepare: checked, ..SERVERS[0] };
+
 const FOLDER: &str = "benches/whole";
 /// The official server.
 pub(super) const NODE: &str = "benches/whole/peers/node";
@@ -41,8 +44,17 @@ pub(super) fn load_generator() -> Result<String, String> {
 }
 
 pub(super) fn ours() -> Result<Launch, String> {
-    Run::cargo(&["build", "--profile", "dist", "-p", "tests", "--bin", "bench-server"]).status()?;
-    let program = tools::target().join("dist").join("bench-server").to_string_lossy().into_owned();
+    built(&["--profile", "dist", "-p", "tests"], "dist")
+}
+
+pub(super) fn checked() -> Result<Launch, String> {
+    built(&["--profile", "test", "--workspace", "--all-features"], "debug")
+}
+
+/// Our server, built with these flags into this folder.
+fn built(flags: &[&str], folder: &str) -> Result<Launch, String> {
+    Run::cargo(&[&["build", "--bin", "bench-server"], flags].concat()).status()?;
+    let program = tools::target().join(folder).join("bench-server").to_string_lossy().into_owned();
     let commit = Run::new("git", &["rev-parse", "--short", "HEAD"], &root()).output().unwrap_or_default();
     // The version names the allocator, because the others use the default one of their platform.
     let allocator =

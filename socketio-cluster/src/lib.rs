@@ -86,7 +86,7 @@ mod target;
 mod wire;
 
 pub use adapter_error::{AdapterError, AdapterErrorKind};
-pub use details::{HandshakeDetails, SocketDetails};
+pub use details::{HandshakeDetails, HandshakeSource, HandshakeView, LazyHandshake, SocketDetails};
 #[cfg(feature = "codec")]
 pub use error::{DecodeError, EncodeError};
 pub use id::{EMITTER, NodeId, RequestId};

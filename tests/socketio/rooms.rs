@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use socketio_server::cluster::{
-    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, Message, Presence, SocketDetails,
+    Adapter, AdapterError, BoxFuture, ClusterInbox, ClusterLink, HandshakeDetails, Message, Presence,
+    SocketDetails,
 };
 use socketio_server::{Binary, ConnectError, Data, RoomEvent, Server, Socket};
 
@@ -258,7 +259,11 @@ impl ClusterLink for Answering {
             if let Message::FetchSockets { request, .. } = message {
                 let sockets = vec![SocketDetails {
                     id: "42".to_owned(),
-                    handshake: serde_json::from_value(json!({"url": "/elsewhere"})).unwrap(),
+                    handshake: HandshakeDetails {
+                        url: "/elsewhere".to_owned(),
+                        ..HandshakeDetails::default()
+                    }
+                    .into(),
                     rooms: vec!["42".into(), "room1".into()],
                     data: json!({"username": "john"}),
                 }];

@@ -1,57 +1,15 @@
-//! Details of sockets, as cluster nodes exchange them.
+//! Deserialization of handshakes. It is lenient, since a client can cause unusual values on a Node.js server: a header or
+//! a query parameter may be an array. A member of another type than expected gets its default.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize as DeriveDeserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize as DeriveDeserialize, Serialize};
 use serde_json::Value;
 
-use crate::target::Room;
-
-/// A socket on any node. Its serialized form is that of the official adapters.
-///
-/// Deserialization is lenient, since a client can cause unusual values on a Node.js server: a header or a
-/// query parameter may be an array, a room a number, the data of the application any value. A field of
-/// another type than expected gets its default; only the id is required.
-#[derive(Clone, Debug, PartialEq, Serialize, DeriveDeserialize)]
-pub struct SocketDetails {
-    /// The socket's public id.
-    pub id: String,
-    /// Handshake of the socket.
-    #[serde(default)]
-    pub handshake: HandshakeDetails,
-    /// The rooms of the socket, its own id among them.
-    #[serde(default, serialize_with = "room_names", deserialize_with = "rooms")]
-    pub rooms: Vec<Room>,
-    /// The application's data: an object, unless a Node.js application has replaced it.
-    #[serde(default)]
-    pub data: Value,
-}
-
-/// A handshake as plain data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct HandshakeDetails {
-    /// The request's headers with names in lower case; repeated headers are joined by `, `.
-    pub headers: BTreeMap<String, String>,
-    /// Creation time of the socket as text.
-    pub time: String,
-    /// IP address of the client.
-    pub address: String,
-    /// Whether the request has an Origin header.
-    pub xdomain: bool,
-    /// Whether the client used TLS.
-    pub secure: bool,
-    /// Creation time of the socket in milliseconds since 1970.
-    pub issued: u64,
-    /// Path and query of the request.
-    pub url: String,
-    /// Query parameters of the request.
-    pub query: BTreeMap<String, String>,
-    /// Payload of the CONNECT packet.
-    pub auth: Value,
-}
+use super::HandshakeDetails;
 
 /// The methods of a visitor for types that are not expected: they are the default.
 macro_rules! default_for_other_types {
@@ -252,109 +210,4 @@ fn text(value: Value) -> String {
 fn skip<'de, T: Default, A: SeqAccess<'de>>(mut seq: A) -> Result<T, A::Error> {
     while seq.next_element::<IgnoredAny>()?.is_some() {}
     Ok(T::default())
-}
-
-fn rooms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Room>, D::Error> {
-    deserializer.deserialize_any(RoomsVisitor)
-}
-
-struct RoomsVisitor;
-
-impl<'de> Visitor<'de> for RoomsVisitor {
-    type Value = Vec<Room>;
-
-    default_for_other_types!();
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut rooms = Vec::new();
-        while let Some(RoomName(name)) = seq.next_element()? {
-            rooms.extend(name);
-        }
-        Ok(rooms)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Vec::new())
-    }
-}
-
-/// The name of a room: a text or a number. `None` for other values.
-struct RoomName(Option<Room>);
-
-impl<'de> Deserialize<'de> for RoomName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RoomNameVisitor)
-    }
-}
-
-struct RoomNameVisitor;
-
-impl<'de> Visitor<'de> for RoomNameVisitor {
-    type Value = RoomName;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a room")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(RoomName(Some(name.into())))
-    }
-
-    fn visit_u64<E>(self, name: u64) -> Result<Self::Value, E> {
-        Ok(RoomName(Some(name.to_string().into())))
-    }
-
-    fn visit_i64<E>(self, name: i64) -> Result<Self::Value, E> {
-        Ok(RoomName(Some(name.to_string().into())))
-    }
-
-    fn visit_f64<E>(self, name: f64) -> Result<Self::Value, E> {
-        Ok(RoomName(Some(text(name.into()).into())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(RoomName(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(RoomName(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        skip::<(), _>(seq).map(|()| RoomName(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(RoomName(None))
-    }
-}
-
-fn room_names<S: serde::Serializer>(rooms: &[Room], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(rooms.iter().map(AsRef::as_ref as fn(&Room) -> &str))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unusual_values_of_other_servers_are_read() {
-        let details: SocketDetails = serde_json::from_str(
-            r#"{"id":"a","handshake":{"headers":{"set-cookie":["a=1","b=2"],"n":1,"x":null},"query":{"x":["1","2"],
-            "y":{}},"issued":1.5,"time":7,"secure":"yes","auth":[1],"more":{}},"rooms":["a",123,null,{}],"data":"test"}"#,
-        )
-        .unwrap();
-        assert_eq!(details.handshake.headers["set-cookie"], "a=1, b=2");
-        assert_eq!(details.handshake.query["x"], "2");
-        assert_eq!((details.handshake.issued, details.handshake.time.as_str()), (1, "7"));
-        assert_eq!(details.rooms, [Room::from("a"), Room::from("123")]);
-        assert_eq!((details.data, details.handshake.auth), ("test".into(), serde_json::json!([1])));
-        for odd in [r#"{"id":"a"}"#, r#"{"id":"a","handshake":[],"rooms":{},"data":null}"#] {
-            let details: SocketDetails = serde_json::from_str(odd).unwrap();
-            assert_eq!((details.id.as_str(), details.rooms.len()), ("a", 0));
-        }
-        serde_json::from_str::<SocketDetails>(r#"{"rooms":[]}"#).unwrap_err();
-    }
 }

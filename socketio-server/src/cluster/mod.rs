@@ -26,8 +26,8 @@ pub(crate) use self::requests::{Answer, Gathered};
 pub use crate::cluster_health::{AdapterHealth, ClusterGap, ClusterStats};
 pub use crate::recovery::{BoxFuture, EchoId, Lease, MissedEvent, Restored, SessionStore, StoredSession};
 pub use socketio_cluster::{
-    AdapterError, AdapterErrorKind, Flags, HandshakeDetails, Message, NodeId, Offset, RequestId,
-    SocketDetails,
+    AdapterError, AdapterErrorKind, Flags, HandshakeDetails, HandshakeSource, HandshakeView, LazyHandshake,
+    Message, NodeId, Offset, RequestId, SocketDetails,
 };
 
 /// Connection of this server to the others of a cluster. Passed to

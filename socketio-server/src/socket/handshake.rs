@@ -1,6 +1,6 @@
 //! The handshake of a socket.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use engineio::{Query, RequestHead, Session};
 use serde::Deserialize;
 use socketio_parser::{ArgError, RawValue};
 
-use crate::cluster::HandshakeDetails;
+use crate::cluster::{HandshakeDetails, HandshakeSource, HandshakeView};
 
 /// The handshake of a socket: the opening request of the connection, and the payload of CONNECT.
 #[derive(Clone, Debug)]
@@ -92,31 +92,37 @@ impl Handshake {
         self.issued
     }
 
-    /// The handshake as plain data, for other servers.
+    /// The handshake as plain data.
     pub fn details(&self) -> HandshakeDetails {
-        let mut headers = BTreeMap::<String, String>::new();
+        self.view().into()
+    }
+}
+
+impl HandshakeSource for Handshake {
+    fn view(&self) -> HandshakeView<'_> {
+        let mut headers = Vec::<(&str, Cow<'_, str>)>::new();
         for (name, value) in self.request().headers() {
             let value = String::from_utf8_lossy(value);
-            // As Node.js joins repeated headers. A comma may be part of a cookie.
-            let separator = if name == "cookie" { "; " } else { ", " };
-            headers
-                .entry(name.to_owned())
-                .and_modify(|before| {
-                    before.push_str(separator);
+            match headers.iter_mut().find(|(before, _)| *before == name) {
+                // As Node.js joins repeated headers. A comma may be part of a cookie.
+                Some((_, before)) => {
+                    let before = before.to_mut();
+                    before.push_str(if name == "cookie" { "; " } else { ", " });
                     before.push_str(&value);
-                })
-                .or_insert_with(|| value.into_owned());
+                }
+                None => headers.push((name, value)),
+            }
         }
         let issued = self.issued.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        HandshakeDetails {
+        HandshakeView {
             headers,
             time: httpdate::fmt_http_date(self.issued),
             address: self.address().map(|address| address.ip().to_string()).unwrap_or_default(),
             xdomain: self.is_cross_domain(),
             secure: self.is_secure(),
             issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
-            url: self.url().to_owned(),
-            query: self.query().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            url: self.url(),
+            query: self.query().iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect(),
             auth: self.auth().unwrap_or_default(),
         }
     }

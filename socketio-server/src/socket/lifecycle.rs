@@ -11,7 +11,7 @@ use socketio_parser::{EncodeError, Event};
 use super::state::{Membership, RecoveryOutcome, SocketState};
 use super::{DisconnectContext, Inner, NamespaceState, Siblings, Socket};
 use crate::acks::{AckRefused, AckWaiter, PendingAcks};
-use crate::cluster::{Member, SocketDetails};
+use crate::cluster::{LazyHandshake, Member, SocketDetails};
 use crate::error::HandlerError;
 use crate::extensions::Extensions;
 use crate::id::random_id;
@@ -333,7 +333,7 @@ impl Member for Inner {
     fn details(&self) -> SocketDetails {
         SocketDetails {
             id: self.id.to_string(),
-            handshake: self.handshake.details(),
+            handshake: LazyHandshake::own(Arc::new(self.handshake.clone())),
             rooms: Vec::new(),
             data: self.data.to_value(),
         }

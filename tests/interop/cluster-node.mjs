@@ -38,6 +38,8 @@ const say = (what) => process.stdout.write(JSON.stringify(pack(what)) + "\n");
 
 function pack(value) {
   if (Buffer.isBuffer(value)) return { $bin: value.toString("base64") };
+  // Half of a surrogate pair is no UTF-8.
+  if (typeof value === "string") return value.toWellFormed();
   if (Array.isArray(value)) return value.map(pack);
   if (value === null || typeof value !== "object" || value.toJSON) return value;
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, pack(member)]));

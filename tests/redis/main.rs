@@ -5,6 +5,7 @@ mod access;
 mod ahead;
 mod cluster;
 mod faults;
+mod killed;
 mod mutated;
 mod operations;
 mod ordered;

@@ -71,6 +71,9 @@ io.on("hello", (...args) => {
 
 const commands = {
   emit: (c) => void target(c).emit(c.event, ...unpack(c.args)),
+  emitMany: ({ sender, from, to }) => {
+    for (let number = from; number < to; number++) io.emit("n", sender, number);
+  },
   emitAck: (c) => target(c).emitWithAck(c.event, ...unpack(c.args)),
   fetch: async (c) =>
     (await target(c).fetchSockets()).map(({ id, rooms, data, handshake }) => ({ id, rooms: [...rooms], data, handshake })),

@@ -3,6 +3,7 @@
 
 mod access;
 mod ahead;
+mod broadcasts;
 mod cluster;
 mod faults;
 mod killed;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketio_server::{Args, NotRecovered};
+use socketio_redis::{Redis, StreamsAdapter};
+use socketio_server::{Args, NotRecovered, Recovery, Server};
 use tests::raw::{WebSocket, soon};
 use tests::redis::RedisServer;
 use tokio::task::JoinHandle;
@@ -195,6 +196,32 @@ async fn missed_events_are_limited_in_bytes() {
     assert!(!client.return_to(rust.addr).await);
     let socket = rust.io.socket(&client.sid).unwrap();
     assert_eq!(socket.not_recovered(), Some(NotRecovered::UnknownOffset));
+}
+
+/// The entries of a stream are read up to twice its length and 1,000, although others have written more.
+#[tokio::test]
+async fn missed_events_are_limited_in_entries() {
+    let redis = RedisServer::start().await;
+    let adapter = StreamsAdapter::builder(&Redis::open(&redis.url()).unwrap()).max_len(1).read_count(100);
+    let adapter = adapter.build();
+    let connections = adapter.connections().clone();
+    let builder = Server::builder().adapter(adapter).connection_state_recovery(Recovery::default());
+    let rust = Rust::build(builder, connections).await;
+    for (entries, is_recovered, reads) in [(900, true, 10), (5_000, false, 11)] {
+        let mut client = Traveller::connect(rust.addr).await;
+        rust.io.emit("first", &0).await.unwrap();
+        client.next().await;
+        client.leave(&redis).await;
+        let entry = "redis.call('XADD',KEYS[1],'*','nsp','/other','type','3','data','{}')";
+        redis.command(&format!("EVAL \"for i=1,{entries} do {entry} end\" 1 socket.io")).await;
+        redis.command("CONFIG RESETSTAT").await;
+        assert_eq!(client.return_to(rust.addr).await, is_recovered, "{entries}");
+        let stats = redis.command("INFO commandstats").await;
+        let range = stats.split_once("cmdstat_xrange:calls=").unwrap().1;
+        assert_eq!(range.split(',').next().unwrap(), reads.to_string(), "{entries}");
+        let reason = (!is_recovered).then_some(NotRecovered::UnknownOffset);
+        assert_eq!(rust.io.socket(&client.sid).unwrap().not_recovered(), reason, "{entries}");
+    }
 }
 
 /// The middlewares of one namespace say nothing about another one.

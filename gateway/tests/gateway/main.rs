@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod cluster_deploy;
 mod cluster_faults;
+mod cluster_limits;
 mod cluster_recovery;
 mod cluster_state;
 mod cross_site;

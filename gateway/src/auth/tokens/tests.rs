@@ -178,6 +178,19 @@ async fn only_own_session_tokens_are_accepted() {
     assert!(!format!("{tokens_of_gateway:?}").contains(SECRET));
 }
 
+/// Another node tells the time of a revocation. A far one would refuse all tokens of the user, and be remembered, for ever.
+#[test]
+fn the_time_of_a_revocation_is_limited() {
+    let tokens = Tokens::new(&Auth::default()).unwrap();
+    let before = now();
+    assert!(tokens.revoke("ada", u64::MAX).unwrap() && tokens.revoke("bob", before + 200).unwrap());
+    let after = now();
+    let is_revoked = |user: &str, issued| tokens.revoked.is_revoked(user, Some(issued));
+    assert!(is_revoked("ada", before + MAX_CLOCK_DIFFERENCE));
+    assert!(!is_revoked("ada", after + MAX_CLOCK_DIFFERENCE + 1));
+    assert!(is_revoked("bob", before + 200) && !is_revoked("bob", before + 201));
+}
+
 #[test]
 fn the_expiry_of_a_session_is_rfc_3339() {
     let session = |until| SessionToken { token: String::new(), user: None, until }.expires_at();

@@ -36,13 +36,16 @@ const http = createServer();
 const io = new Server(http, { adapter: await adapter(), ...(recovery ? { connectionStateRecovery: {} } : {}) });
 const say = (what) => process.stdout.write(JSON.stringify(pack(what)) + "\n");
 
-function pack(value) {
+// What is no UTF-8, half of a surrogate pair, and what is nested too deeply for the reader of the lines is replaced.
+function pack(value, depth = 0) {
   if (Buffer.isBuffer(value)) return { $bin: value.toString("base64") };
-  // Half of a surrogate pair is no UTF-8.
   if (typeof value === "string") return value.toWellFormed();
-  if (Array.isArray(value)) return value.map(pack);
+  if (depth > 100) return "nested too deeply";
+  if (Array.isArray(value)) return value.map((member) => pack(member, depth + 1));
   if (value === null || typeof value !== "object" || value.toJSON) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, pack(member)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key.toWellFormed(), pack(member, depth + 1)]),
+  );
 }
 
 function unpack(value) {

@@ -54,8 +54,12 @@ impl TooManyAttachments {
     }
 }
 
+/// The part of the [tag](Prepared::tag) of an event that is set if its last argument is an offset, by which clients of
+/// Socket.IO are recovered. Translators for other clients leave that argument out.
+pub const OFFSET_TAG: u8 = 0x80;
+
 /// An EVENT packet, encoded once for any number of sessions. Its [tag](Prepared::tag) is the number of its
-/// arguments, at most 255, for translators.
+/// arguments, at most 127, for translators.
 pub fn event<A: ToArgs + ?Sized>(
     parser: Parser,
     namespace: &str,
@@ -152,7 +156,8 @@ pub fn convert(from: Parser, to: &ConnectionParser, message: &Prepared) -> Resul
         ConnectionParser::Custom(parser) => custom(parser.encode(&decoded)?)?,
         _ => return Err(EncodeError::Custom("unknown kind of parser".into())),
     };
-    let converted = converted.compress(message.may_compress());
+    let tag = converted.tag() | (message.tag() & OFFSET_TAG);
+    let converted = converted.with_tag(tag).compress(message.may_compress());
     Ok(match message.conflation_key() {
         Some(key) => converted.conflate_by(key),
         None => converted,
@@ -198,7 +203,7 @@ pub fn disconnect(parser: Parser, namespace: &str) -> Result<Prepared, EncodeErr
 }
 
 fn tag<A: ToArgs + ?Sized>(args: &A) -> u8 {
-    u8::try_from(args.count()).unwrap_or(u8::MAX)
+    u8::try_from(args.count()).unwrap_or(u8::MAX).min(OFFSET_TAG - 1)
 }
 
 fn encode(

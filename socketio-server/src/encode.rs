@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use engineio::{Prepared, Text};
 use socketio_cluster::{Flags, Note};
-use socketio_events::message;
+use socketio_events::message::{self, OFFSET_TAG};
 pub(crate) use socketio_events::message::{ack, connect, connect_error, disconnect};
 use socketio_parser::{ArgWriter, EncodeError, Event, Parser, RawValue, ToArgs};
 
@@ -22,7 +22,11 @@ pub(crate) fn event<A: ToArgs + ?Sized>(
 ) -> Result<Prepared, EncodeError> {
     match offset {
         None => message::event(parser, namespace, ack_id, name, args),
-        Some(offset) => message::event(parser, namespace, ack_id, name, &WithOffset(args, offset)),
+        Some(offset) => {
+            let message = message::event(parser, namespace, ack_id, name, &WithOffset(args, offset))?;
+            let tag = message.tag() | OFFSET_TAG;
+            Ok(message.with_tag(tag))
+        }
     }
 }
 

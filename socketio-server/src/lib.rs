@@ -152,7 +152,7 @@ pub use self::socket::{AckSender, ConnectContext, DisconnectContext, Emitter, Ev
 pub use self::socket_data::SocketData;
 pub use socketio_events::extract::{Arguments, Carrier, Context, Data, EventName, Extract};
 pub use socketio_events::function::HandlerFn;
-pub use socketio_events::message::TooManyAttachments;
+pub use socketio_events::message::{OFFSET_TAG, TooManyAttachments};
 pub use socketio_events::object::Object;
 pub use socketio_events::reply::{Ack, Answer, HandlerResult, Outcome, Reply, ReplyError};
 pub use socketio_events::table::HandlerId;

@@ -109,7 +109,7 @@ pub(super) struct Outgoing<'a> {
     id: Option<u64>,
     /// Arguments as JSON, separated by commas.
     args: &'a [u8],
-    is_single: bool,
+    count: usize,
     attachments: &'a [Bytes],
     /// Id of the client that sent the event.
     from: Option<&'a str>,
@@ -122,7 +122,7 @@ impl<'a> Outgoing<'a> {
             event: event.map(str::as_bytes),
             id,
             args: arguments.as_bytes(),
-            is_single: arguments.len() == 1,
+            count: arguments.len(),
             attachments: arguments.attachments(),
             from: None,
         }
@@ -134,10 +134,19 @@ impl<'a> Outgoing<'a> {
             event: packet.name,
             id: packet.ack_id,
             args: packet.args,
-            is_single: arguments == 1,
+            count: arguments.into(),
             attachments: &[],
             from: None,
         }
+    }
+
+    /// Leaves out the last argument, which is an offset: a text without quotes and escapes. Native clients are not
+    /// recovered.
+    pub(super) fn without_offset(self) -> Self {
+        let before = self.args.strip_suffix(b"\"").unwrap_or(self.args);
+        let before = before.iter().rposition(|byte| *byte == b'"').map_or(before, |quote| &before[..quote]);
+        let args = before.strip_suffix(b",").unwrap_or(before);
+        Self { args, count: self.count.saturating_sub(1), ..self }
     }
 
     /// Sets the client that sent the event.
@@ -182,7 +191,7 @@ impl<'a> Outgoing<'a> {
             key(out, br#""id":"#);
             json(out, &id);
         }
-        if self.is_single {
+        if self.count == 1 {
             key(out, br#""data":"#);
             out.extend_from_slice(self.args);
         } else if !self.args.is_empty() {

@@ -7,6 +7,7 @@
 use engineio::Prepared;
 use socketio_parser::Limits;
 use socketio_parser::raw::{RawMessage, RawPacket, members};
+use socketio_server::OFFSET_TAG;
 
 use super::message::{MAX_ID, Outgoing};
 
@@ -50,9 +51,10 @@ fn integer(json: &[u8]) -> Option<u64> {
 /// Translates a packet of the server. `None` if it is not plain.
 pub(super) fn from_packet(message: &Prepared) -> Option<Outgoing<'_>> {
     let packet = RawPacket::split(message.only_text()?)?;
-    // The tag is the number of arguments, so that they need not be counted. 0 is also that of other messages.
+    // The tag has the number of arguments, so that they need not be counted. 0 is also that of other messages.
     let is_counted = message.tag() > 0 || packet.args.is_empty();
-    is_counted.then(|| Outgoing::plain(&packet, message.tag()))
+    let outgoing = is_counted.then(|| Outgoing::plain(&packet, message.tag() & !OFFSET_TAG))?;
+    Some(if message.tag() & OFFSET_TAG == 0 { outgoing } else { outgoing.without_offset() })
 }
 
 #[cfg(test)]
@@ -122,6 +124,10 @@ mod tests {
             (r#"37[null]"#, 1, Some(r#"{"id":7,"data":null}"#)),
             (r#"2["a\n",1]"#, 1, None),
             (r#"0{"sid":"a"}"#, 0, None),
+            (r#"2["a","1-0"]"#, OFFSET_TAG | 1, Some(r#"{"event":"a"}"#)),
+            (r#"2["a",[1,","],"1-0"]"#, OFFSET_TAG | 2, Some(r#"{"event":"a","data":[1,","]}"#)),
+            (r#"2["a","1-0","1-0"]"#, OFFSET_TAG | 2, Some(r#"{"event":"a","data":"1-0"}"#)),
+            (r#"2["a",1,"",""]"#, OFFSET_TAG | 3, Some(r#"{"event":"a","args":[1,""]}"#)),
         ] {
             let message = Prepared::text(packet).with_tag(arguments);
             let written = from_packet(&message).map(|outgoing| {

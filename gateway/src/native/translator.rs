@@ -8,6 +8,7 @@ use engineio::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio_parser::{DecodeError, Decoder, Limits, Namespace, Packet, Parser, Payload, RawValue};
+use socketio_server::OFFSET_TAG;
 use tokio::sync::oneshot;
 
 use super::message::{self, Fault, Outgoing};
@@ -120,7 +121,15 @@ impl Client {
         session.close();
     }
 
-    fn packet(&mut self, session: &Session, packet: &Packet, from: Option<&str>, frames: &mut FrameWriter) {
+    /// Translates a packet. `has_offset` is whether its last argument is an offset.
+    fn packet(
+        &mut self,
+        session: &Session,
+        packet: &Packet,
+        has_offset: bool,
+        from: Option<&str>,
+        frames: &mut FrameWriter,
+    ) {
         let (event, arguments) = match &packet.payload {
             Payload::Event(event) => (Some(message::to_json(event.name())), event.args()),
             Payload::Ack(arguments) => (None, arguments),
@@ -129,7 +138,10 @@ impl Client {
             Payload::Disconnect => return self.end(session, End::Disconnected),
             Payload::EmptyEvent => return,
         };
-        let outgoing = Outgoing::new(event.as_deref(), packet.ack_id, arguments);
+        let mut outgoing = Outgoing::new(event.as_deref(), packet.ack_id, arguments);
+        if has_offset {
+            outgoing = outgoing.without_offset();
+        }
         outgoing.from(from).write_frames(frames);
     }
 
@@ -185,7 +197,10 @@ impl Translator for Client {
             return outgoing.from(from).write_frames(frames);
         }
         match decode(message) {
-            Ok(Some(packet)) => self.packet(session, &packet, from, frames),
+            Ok(Some(packet)) => {
+                let has_offset = message.tag() & OFFSET_TAG != 0;
+                self.packet(session, &packet, has_offset, from, frames);
+            }
             Ok(None) => {}
             // The own server never sends invalid packets.
             Err(_) => self.end(session, End::Internal),

@@ -93,6 +93,36 @@ async fn binary_alone_and_attached() {
     assert_eq!(client.ws.binary().await, b"");
 }
 
+/// The offset by which Socket.IO clients are recovered is no argument for native clients, which are not.
+#[tokio::test]
+async fn native_clients_receive_no_offsets() {
+    let running = start(json!({"transport": {"recovery_ms": 60_000}})).await;
+    let io = running.gateway.io();
+    let [mut native, mut socketio] = running.both().await;
+    let one = io.socket(&native.id).unwrap();
+    io.emit("none", &Args(())).await.unwrap();
+    io.emit("one", &json!(["a", ","])).await.unwrap();
+    io.emit("several", &Args((1, "two"))).await.unwrap();
+    io.emit("message", &Binary::from_static(&[7])).await.unwrap();
+    one.emit("alone", &"text").unwrap();
+    for expected in [
+        json!({"event": "none"}),
+        json!({"event": "one", "data": ["a", ","]}),
+        json!({"event": "several", "args": [1, "two"]}),
+    ] {
+        assert_eq!(native.next().await, expected);
+    }
+    assert_eq!(native.ws.binary().await, [7]);
+    assert_eq!(native.next().await, json!({"event": "alone", "data": "text"}));
+    // Volatile events have no offset.
+    io.volatile().emit("volatile", &"text").await.unwrap();
+    assert_eq!(native.next().await, json!({"event": "volatile", "data": "text"}));
+    // Socket.IO clients have it as the last argument.
+    let text = socketio.ws.text().await;
+    let event: Value = serde_json::from_str(text.strip_prefix("42").unwrap()).unwrap();
+    assert_eq!((&event[0], event[1].is_string(), &event[2]), (&json!("none"), true, &Value::Null));
+}
+
 /// JSON of a client is relayed unchanged.
 #[tokio::test]
 async fn big_numbers_and_the_order_of_keys_survive() {

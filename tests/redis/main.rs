@@ -13,6 +13,7 @@ mod ordered;
 mod recovery;
 mod sentinel;
 mod support;
+mod tls;
 mod traffic;
 
 use socketio_redis::SubscriptionMode;

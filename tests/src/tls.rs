@@ -1,10 +1,13 @@
-//! TLS termination in front of servers without TLS, as a proxy does it.
+//! TLS termination in front of servers without TLS, as a proxy does it, and certificates for servers with TLS.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use engineio::client::Tls;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::WantsClientCert;
@@ -79,7 +82,7 @@ fn certificate() -> (CertificateDer<'static>, PrivatePkcs8KeyDer<'static>) {
     (made.cert.der().clone(), PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()))
 }
 
-fn generate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
+fn generate() -> rcgen::CertifiedKey<KeyPair> {
     rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
 }
 
@@ -108,4 +111,64 @@ async fn listen(server: SocketAddr, config: ServerConfig) -> SocketAddr {
         }
     });
     addr
+}
+
+/// A certificate authority, with a certificate for servers of this machine.
+#[derive(Debug)]
+pub struct Authority {
+    folder: TempDir,
+    root: String,
+    arguments: Vec<String>,
+}
+
+impl Authority {
+    /// A new one of this name.
+    ///
+    /// # Panics
+    ///
+    /// When no key can be made, or no file can be written.
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments = Vec::new();
+        for (option, file, pem) in [
+            ("--tls-ca-cert-file", "root.pem", &root),
+            ("--tls-cert-file", "server.pem", &certificate.pem()),
+            ("--tls-key-file", "server.key", &key.serialize_pem()),
+        ] {
+            let path = folder.path().join(file);
+            std::fs::write(&path, pem).unwrap();
+            arguments.extend([option.to_owned(), path.to_str().unwrap().to_owned()]);
+        }
+        for option in ["--tls-replication", "--tls-cluster"] {
+            arguments.extend([option.to_owned(), "yes".to_owned()]);
+        }
+        arguments.extend(["--tls-auth-clients", "no"].map(str::to_owned));
+        Self { folder, root, arguments }
+    }
+
+    /// The certificate of the authority, in PEM.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The file with the certificate of the authority.
+    pub fn root_path(&self) -> PathBuf {
+        self.folder.path().join("root.pem")
+    }
+
+    /// Arguments of Redis servers and sentinels, which use TLS among each other too.
+    pub(crate) fn arguments_of_redis(&self) -> Vec<&str> {
+        self.arguments.iter().map(String::as_str).collect()
+    }
 }

@@ -1,6 +1,7 @@
 //! A Redis Cluster of three masters.
 
-use super::{RedisServer, free_port, until};
+use super::{RedisServer, free_port, replicated, until};
+use crate::tls::Authority;
 
 /// The number of slots.
 const SLOTS: usize = 16384;
@@ -10,15 +11,28 @@ const SLOTS: usize = 16384;
 pub struct RedisCluster {
     /// The servers.
     pub servers: Vec<RedisServer>,
+    /// Further arguments of each server.
+    arguments: Vec<String>,
+    scheme: &'static str,
 }
 
 impl RedisCluster {
     /// Starts the servers, and waits until they know each other.
     pub async fn start() -> Self {
+        Self::start_with(&[], "redis-cluster").await
+    }
+
+    /// As [`start`](Self::start), with TLS alone, between the servers too.
+    pub async fn start_with_tls(authority: &Authority) -> Self {
+        Self::start_with(&authority.arguments_of_redis(), "rediss-cluster").await
+    }
+
+    async fn start_with(arguments: &[&str], scheme: &'static str) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let mut servers = Vec::new();
         let mut bus_ports = Vec::new();
         for _ in 0..3 {
-            let (server, bus) = start_server().await;
+            let (server, bus) = start_server(&arguments).await;
             servers.push(server);
             bus_ports.push(bus);
         }
@@ -30,14 +44,14 @@ impl RedisCluster {
         for (server, bus) in servers.iter().zip(&bus_ports).skip(1) {
             accepted(&servers[0], &format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port())).await;
         }
-        let cluster = Self { servers };
+        let cluster = Self { servers, arguments, scheme };
         cluster.settled().await;
         cluster
     }
 
     /// Adds a replica of a server, which takes over when that one is lost.
     pub async fn add_replica(&mut self, of: usize) {
-        let (replica, bus) = start_server().await;
+        let (replica, bus) = start_server(&self.arguments).await;
         accepted(&self.servers[0], &format!("CLUSTER MEET 127.0.0.1 {} {bus}", replica.port())).await;
         for server in self.servers.iter().chain([&replica]) {
             until(server, "CLUSTER INFO", "cluster_known_nodes:4").await;
@@ -49,6 +63,12 @@ impl RedisCluster {
             until(server, "CLUSTER NODES", &format!("slave {id}")).await;
         }
         self.servers.push(replica);
+    }
+
+    /// Waits until the replica that was added has what the server has now.
+    pub async fn replicated(&self, of: usize) {
+        let replica = self.servers.last().expect("a replica");
+        replicated(&self.servers[of], replica).await;
     }
 
     async fn id(&self, number: usize) -> String {
@@ -69,7 +89,7 @@ impl RedisCluster {
     pub fn url(&self) -> String {
         let hosts: Vec<String> =
             self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
-        format!("redis-cluster://{}", hosts.join(","))
+        format!("{}://{}", self.scheme, hosts.join(","))
     }
 
     /// The server that had the slot of a key at the start.
@@ -113,10 +133,10 @@ impl RedisCluster {
 }
 
 /// A server of a cluster, with the port for the other servers.
-async fn start_server() -> (RedisServer, u16) {
+async fn start_server(more: &[String]) -> (RedisServer, u16) {
     let bus = free_port();
     let port = bus.to_string();
-    let arguments = [
+    let mut arguments = vec![
         "--cluster-enabled",
         "yes",
         "--cluster-config-file",
@@ -130,6 +150,7 @@ async fn start_server() -> (RedisServer, u16) {
         "--repl-diskless-sync-delay",
         "0",
     ];
+    arguments.extend(more.iter().map(String::as_str));
     (RedisServer::start_on_tcp(&arguments).await, bus)
 }
 

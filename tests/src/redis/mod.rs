@@ -54,7 +54,12 @@ impl RedisServer {
 
     /// Starts a sentinel with this configuration.
     pub async fn sentinel(configuration: &str) -> Self {
-        Self::run(free_port(), &["--sentinel"], Some(configuration)).await
+        Self::sentinel_with(configuration, &[]).await
+    }
+
+    /// Starts a sentinel with this configuration and further arguments.
+    async fn sentinel_with(configuration: &str, arguments: &[&str]) -> Self {
+        Self::run(free_port(), &[&["--sentinel"], arguments].concat(), Some(configuration)).await
     }
 
     /// Starts a server, which reads and writes a file with this configuration first.
@@ -159,6 +164,23 @@ async fn until(server: &RedisServer, command: &str, wanted: &str) {
     .await;
 }
 
+/// Waits until a replica has what its master has now.
+async fn replicated(master: &RedisServer, replica: &RedisServer) {
+    let now = offset(master, "master_repl_offset:").await;
+    soon(async {
+        while offset(replica, "slave_repl_offset:").await < now {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+async fn offset(server: &RedisServer, field: &str) -> u64 {
+    let report = server.command("INFO replication").await;
+    let value = report.lines().find_map(|line| line.strip_prefix(field)).expect("an offset");
+    value.trim().parse().expect("a number")
+}
+
 /// A port that is free. Redis cannot choose one itself. The ports are below those that the system gives away.
 pub(crate) fn free_port() -> u16 {
     const PORTS: std::ops::Range<u16> = 20_000..32_000;
@@ -182,7 +204,10 @@ fn spawn(folder: &TempDir, port: u16, arguments: &[String]) -> Child {
     // A file comes first.
     let (file, arguments) =
         arguments.split_at(arguments.iter().take_while(|first| !first.starts_with("--")).count());
-    command.args(file).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(folder.path());
+    let has_tls = arguments.iter().any(|argument| argument == "--tls-cert-file");
+    let kind = if has_tls { "--tls-port" } else { "--port" };
+    command.args(file).args(["--port", "0", kind, &port.to_string(), "--bind", "127.0.0.1"]);
+    command.arg("--dir").arg(folder.path());
     if !arguments.iter().any(|argument| argument == "--sentinel") {
         command.args(["--save", "", "--appendonly", "no"]);
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{RedisServer, until};
+use super::{RedisServer, replicated, until};
 use crate::raw::soon;
+use crate::tls::Authority;
 
 /// The name of the service.
 const SERVICE: &str = "tests";
@@ -15,15 +16,26 @@ pub struct Sentinels {
     pub servers: [RedisServer; 2],
     /// The sentinels.
     pub sentinels: Vec<RedisServer>,
+    scheme: &'static str,
 }
 
 impl Sentinels {
     /// Starts them, and waits until they know each other.
     pub async fn start() -> Self {
-        let master = RedisServer::start_on_tcp(&["--repl-diskless-sync-delay", "0"]).await;
+        Self::start_with(&[], "redis-sentinel").await
+    }
+
+    /// As [`start`](Self::start), with TLS alone.
+    pub async fn start_with_tls(authority: &Authority) -> Self {
+        Self::start_with(&authority.arguments_of_redis(), "rediss-sentinel").await
+    }
+
+    async fn start_with(more: &[&str], scheme: &'static str) -> Self {
+        let arguments = [&["--repl-diskless-sync-delay", "0"], more].concat();
+        let master = RedisServer::start_on_tcp(&arguments).await;
         let replica_of = format!("127.0.0.1 {}", master.port());
         let replica =
-            RedisServer::start_on_tcp(&["--repl-diskless-sync-delay", "0", "--replicaof", &replica_of]).await;
+            RedisServer::start_on_tcp(&[&arguments[..], &["--replicaof", &replica_of]].concat()).await;
         let servers = [master, replica];
         until(&servers[1], "ROLE", "connected").await;
         let configuration = format!(
@@ -33,9 +45,9 @@ impl Sentinels {
         );
         let mut sentinels = Vec::new();
         for _ in 0..3 {
-            sentinels.push(RedisServer::sentinel(&configuration).await);
+            sentinels.push(RedisServer::sentinel_with(&configuration, more).await);
         }
-        let group = Self { servers, sentinels };
+        let group = Self { servers, sentinels, scheme };
         group.settled().await;
         group
     }
@@ -44,7 +56,7 @@ impl Sentinels {
     pub fn url(&self) -> String {
         let sentinels: Vec<String> =
             self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect();
-        format!("redis-sentinel://{}/{SERVICE}", sentinels.join(","))
+        format!("{}://{}/{SERVICE}", self.scheme, sentinels.join(","))
     }
 
     /// Has the sentinels change the master.
@@ -56,6 +68,11 @@ impl Sentinels {
             }
         })
         .await;
+    }
+
+    /// Waits until the replica has what the master has now.
+    pub async fn replicated(&self) {
+        replicated(&self.servers[0], &self.servers[1]).await;
     }
 
     /// Waits until every sentinel knows the others, and the replica has the data of the master.

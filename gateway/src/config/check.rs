@@ -269,7 +269,17 @@ mod tests {
         let mut config = Config::default();
         config.cluster.node = "ignored without a cluster!".to_owned();
         assert_eq!(config.check(), Ok(()));
-        for url in ["(secret)", "127.0.0.1:6379", "http://:sesame@127.0.0.1/", "redis://:sesame@host:port/"] {
+        let many = format!("redis-cluster://:sesame@{}", ["host"; 17].join(","));
+        for url in [
+            "(secret)",
+            "127.0.0.1:6379",
+            "http://:sesame@127.0.0.1/",
+            "redis://:sesame@host:port/",
+            "redis-sentinel://:sesame@host",
+            "redis-cluster://:sesame@host/1",
+            "redis-cluster+unix:///sesame",
+            &many,
+        ] {
             config.cluster.redis = url.into();
             config.cluster.prefix = "chat*".to_owned();
             config.cluster.request_timeout_ms = 0;
@@ -278,10 +288,23 @@ mod tests {
             let expected = ["cluster.redis", "cluster.prefix", "cluster.node", "cluster.request_timeout_ms"];
             assert_eq!(keys, expected);
             assert!(errors.iter().all(|error| !error.message.contains("sesame")), "{errors:?}");
+            for form in ["redis://", "redis+unix://", "redis-sentinel://", "redis-cluster://", "rediss://"] {
+                assert!(errors[0].message.contains(form), "{form}: {errors:?}");
+            }
         }
-        config.cluster =
-            crate::config::Cluster { redis: "redis://:sesame@127.0.0.1/".into(), ..Default::default() };
-        assert_eq!((config.check(), config.risks()), (Ok(()), vec![]));
+        config.cluster = crate::config::Cluster::default();
+        for url in [
+            "redis-sentinel://:sesame@127.0.0.1:1,localhost/service/3",
+            "rediss-sentinel://10.0.0.1/service",
+            "redis-cluster://:sesame@127.0.0.1:1,[::1]",
+            "rediss-cluster://10.0.0.1/",
+            "redis+unix:///run/redis.sock",
+            "rediss://10.0.0.1/",
+            "redis://:sesame@127.0.0.1/",
+        ] {
+            config.cluster.redis = url.into();
+            assert_eq!((config.check(), config.risks()), (Ok(()), vec![]), "{url}");
+        }
         let Err(StartError::Cluster(error)) = Gateway::new(config) else { panic!("no runtime") };
         assert!(error.to_string().contains("tokio"), "{error}");
     }

@@ -5,16 +5,30 @@ use socketio_redis::Redis;
 
 use super::secret::Secret;
 
+/// The forms of the URL.
+const URLS: &str = "a URL is expected: redis://[user][:password@]host[:port][/database], redis+unix:///path, \
+    redis-sentinel://[user][:password@]host[:port],host[:port]…/service[/database] with 1 to 16 sentinels, \
+    redis-cluster://[user][:password@]host[:port],host[:port]… with 1 to 16 servers, or rediss://, rediss-sentinel:// or \
+    rediss-cluster:// for the same with TLS";
+
 /// Limit of the length of `prefix` and `node`, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Cluster of gateways, and of other Socket.IO servers, on one Redis server.
+/// Cluster of gateways, and of other Socket.IO servers, on Redis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cluster {
-    /// URL of Redis: `redis://[user][:password@]host[:port][/database]`, `rediss://…` with TLS, or
-    /// `redis+unix:///path`. It counts as a secret. Default empty: no cluster, all state is in memory, and
-    /// there is no cost. With it each event to several clients is also a message to Redis.
+    /// URL of Redis, which counts as a secret. Default empty: no cluster, all state is in memory, and there is no
+    /// cost. With it each event to several clients is also a message to Redis.
+    ///
+    /// - one server: `redis://[user][:password@]host[:port][/database]` or `redis+unix:///path`
+    /// - the master of a service of Sentinel, through failovers:
+    ///   `redis-sentinel://[user][:password@]host[:port],host[:port]…/service[/database]`, with 1 to 16 sentinels. Cost: a
+    ///   connection to each
+    /// - a Redis Cluster: `redis-cluster://[user][:password@]host[:port],host[:port]…`, with 1 to 16 of its servers. Cost:
+    ///   connections to each server that is needed
+    ///
+    /// `rediss://`, `rediss-sentinel://` and `rediss-cluster://` are the same with TLS everywhere.
     pub redis: Secret,
     /// Format and medium of the messages between the nodes, the same on all nodes. Default `streams`.
     pub kind: ClusterKind,
@@ -82,9 +96,7 @@ impl Cluster {
             return invalid_settings;
         }
         if self.open().is_none() {
-            let message =
-                "a URL such as redis://127.0.0.1:6379/, rediss://… or redis+unix:///path is expected";
-            invalid_settings.push(("cluster.redis", message));
+            invalid_settings.push(("cluster.redis", URLS));
         }
         let is_plain = |name: &str, more: &str| {
             name.len() <= MAX_NAME && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))

@@ -7,13 +7,16 @@ pub(super) fn names_a_user(url: &str) -> bool {
     authority(url).contains('@')
 }
 
+/// Schemes without TLS.
+const PLAIN: [&str; 4] = ["http", "redis", "redis-sentinel", "redis-cluster"];
+
 /// Whether a URL uses plain HTTP, or Redis without TLS, to another machine, so that a man in the middle can read and change the
 /// traffic.
 pub(super) fn is_in_the_open(url: &str) -> bool {
     let is_plain = url
         .split_once("://")
-        .is_some_and(|(scheme, _)| ["http", "redis"].iter().any(|plain| scheme.eq_ignore_ascii_case(plain)));
-    is_plain && !is_of_this_machine(host(authority(url)))
+        .is_some_and(|(scheme, _)| PLAIN.iter().any(|plain| scheme.eq_ignore_ascii_case(plain)));
+    is_plain && !hosts(authority(url)).all(is_of_this_machine)
 }
 
 /// Authority of a URL: the part between the scheme and the path.
@@ -22,12 +25,13 @@ fn authority(url: &str) -> &str {
     behind.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-fn host(authority: &str) -> &str {
-    let authority = authority.rsplit('@').next().unwrap_or_default();
-    match authority.strip_prefix('[') {
-        Some(address) => address.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    }
+/// The hosts of an authority. A service of Sentinel and a Redis Cluster have several.
+fn hosts(authority: &str) -> impl Iterator<Item = &str> {
+    let hosts = authority.rsplit('@').next().unwrap_or_default().split(',');
+    hosts.filter_map(|host| match host.strip_prefix('[') {
+        Some(address) => address.split(']').next(),
+        None => host.split(':').next(),
+    })
 }
 
 fn is_of_this_machine(host: &str) -> bool {
@@ -62,6 +66,8 @@ mod tests {
             "http://localhost.example.com",
             "http://[2001:db8::1]/",
             "redis://:sesame@10.0.0.1:6379/",
+            "redis-sentinel://127.0.0.1,10.0.0.1:26379/service",
+            "redis-cluster://:sesame@[::1]:7,[2001:db8::1]:7",
         ] {
             assert!(is_in_the_open(url), "{url}");
         }
@@ -73,7 +79,11 @@ mod tests {
             "http://127.0.0.1",
             "http://[::1]:9/",
             "redis://:sesame@127.0.0.1:6379/",
+            "redis-sentinel://127.0.0.1,localhost:26379/service",
+            "redis-cluster://:sesame@[::1]:7,127.0.0.1",
             "rediss://10.0.0.1/",
+            "rediss-sentinel://10.0.0.1/service",
+            "rediss-cluster://10.0.0.1",
             "redis+unix:///run/redis.sock",
         ] {
             assert!(!is_in_the_open(url), "{url}");

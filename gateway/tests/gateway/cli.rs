@@ -54,8 +54,15 @@ impl Served {
 }
 
 pub(crate) async fn serve(arguments: &[&str]) -> Served {
+    serve_in(&[], arguments).await
+}
+
+/// Starts the program with further variables in its environment.
+pub(crate) async fn serve_in(environment: &[(&str, &str)], arguments: &[&str]) -> Served {
     let arguments = [&["serve", "--port", "0", "--log-format", "json"], arguments].concat();
-    served(program(&arguments)).await
+    let mut command = program(&arguments);
+    command.envs(environment.iter().copied());
+    served(command).await
 }
 
 /// Starts the program with a limit of file descriptors.

@@ -8,10 +8,10 @@ use crate::support::{Client, Running, parsed, start};
 
 const KEY: &str = "a key of all operators";
 
-/// Settings of a node of the cluster on this Redis, with further ones.
-pub(crate) fn settings(redis: &RedisServer, node: &str, more: &Value) -> Value {
+/// Settings of a node of the cluster on this URL of Redis, with further ones.
+pub(crate) fn settings(url: &str, node: &str, more: &Value) -> Value {
     let mut settings = json!({
-        "cluster": {"redis": redis.url(), "node": node, "request_timeout_ms": 1_000},
+        "cluster": {"redis": url, "node": node, "request_timeout_ms": 1_000},
         "api": {"keys": [KEY]},
     });
     for (section, values) in more.as_object().unwrap() {
@@ -22,14 +22,10 @@ pub(crate) fn settings(redis: &RedisServer, node: &str, more: &Value) -> Value {
 }
 
 /// Starts nodes with these names and settings, and waits until each knows all.
-pub(crate) async fn nodes<const N: usize>(
-    redis: &RedisServer,
-    names: [&str; N],
-    more: Value,
-) -> [Running; N] {
+pub(crate) async fn nodes<const N: usize>(url: &str, names: [&str; N], more: Value) -> [Running; N] {
     let mut nodes = Vec::new();
     for name in names {
-        nodes.push(start(settings(redis, name, &more)).await);
+        nodes.push(start(settings(url, name, &more)).await);
     }
     for node in &nodes {
         soon(node.gateway.cluster_ready()).await;
@@ -64,10 +60,9 @@ pub(crate) async fn data(node: &Running, target: &str) -> Value {
 }
 
 /// Every call at one gateway reaches the clients of both, and every list is of both.
-async fn gateways_act_as_one(kind: &str) {
-    let redis = RedisServer::start().await;
+pub(crate) async fn gateways_act_as_one(url: &str, kind: &str) {
     let more = json!({"cluster": {"kind": kind}, "server": {"namespaces": ["/", "/native"]}});
-    let [a, b] = nodes(&redis, ["a", "b"], more).await;
+    let [a, b] = nodes(url, ["a", "b"], more).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
     let mut elsewhere = b.native("/?namespace=/native").await;
     let mut sender = a.native("/?namespace=/native").await;
@@ -160,17 +155,17 @@ pub(crate) async fn closes(client: &mut Client) {
 
 #[tokio::test]
 async fn gateways_on_streams_act_as_one() {
-    gateways_act_as_one("streams").await;
+    gateways_act_as_one(&RedisServer::start().await.url(), "streams").await;
 }
 
 #[tokio::test]
 async fn gateways_on_sharded_channels_act_as_one() {
-    gateways_act_as_one("sharded").await;
+    gateways_act_as_one(&RedisServer::start().await.url(), "sharded").await;
 }
 
 #[tokio::test]
 async fn gateways_on_classic_channels_act_as_one() {
-    gateways_act_as_one("classic").await;
+    gateways_act_as_one(&RedisServer::start().await.url(), "classic").await;
 }
 
 /// A user is all connections at all gateways, in all namespaces, those of patterns included.
@@ -178,7 +173,7 @@ async fn gateways_on_classic_channels_act_as_one() {
 async fn a_user_is_its_connections_at_all_gateways() {
     let redis = RedisServer::start().await;
     let namespaces = json!({"server": {"namespaces": ["/", "/tenant/{tenant}"]}});
-    let [a, b] = nodes(&redis, ["a", "b"], namespaces).await;
+    let [a, b] = nodes(&redis.url(), ["a", "b"], namespaces).await;
     let [mut here, mut there] = [a.native("/").await, b.native("/").await];
     let mut tenant = b.native("/?namespace=/tenant/x").await;
     let io = [a.gateway.io(), b.gateway.io()];
@@ -218,7 +213,7 @@ async fn a_user_is_its_connections_at_all_gateways() {
 #[tokio::test]
 async fn clients_cannot_join_rooms_of_clients_at_other_gateways() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
     let [mut here, there] = [a.native("/").await, b.native("/").await];
     let refused = here.ask("join", json!(there.id)).await;
     assert_eq!(refused["error"], "the room name is the id of a socket");
@@ -229,7 +224,7 @@ async fn clients_cannot_join_rooms_of_clients_at_other_gateways() {
 #[tokio::test]
 async fn the_statistics_are_of_all_gateways() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], json!({})).await;
+    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
     let [mut here, mut there] = [a.native("/").await, b.socketio().await];
     for client in [&mut here, &mut there] {
         client.ask("join", json!("r")).await;

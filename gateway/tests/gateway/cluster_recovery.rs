@@ -15,10 +15,10 @@ fn recovering() -> Value {
 
 /// A Socket.IO client that keeps what it needs to return.
 #[derive(Default)]
-struct Client {
+pub(crate) struct Client {
     /// The connection, unless it is lost.
-    ws: Option<WebSocket>,
-    sid: String,
+    pub(crate) ws: Option<WebSocket>,
+    pub(crate) sid: String,
     pid: String,
     offset: String,
     /// The received events, in their order.
@@ -26,7 +26,7 @@ struct Client {
 }
 
 impl Client {
-    async fn connect(node: &Running, token: &str) -> Self {
+    pub(crate) async fn connect(node: &Running, token: &str) -> Self {
         let mut client = Self::default();
         client.join(node, &json!({"token": token})).await;
         client
@@ -45,7 +45,7 @@ impl Client {
     }
 
     /// Returns to a node with what this client knows. Returns whether it was recovered.
-    async fn back(&mut self, node: &Running, token: Option<&str>) -> bool {
+    pub(crate) async fn back(&mut self, node: &Running, token: Option<&str>) -> bool {
         let mut auth = json!({"pid": self.pid, "offset": self.offset});
         if let Some(token) = token {
             auth["token"] = token.into();
@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// The data of the events `e` up to this one.
-    async fn until(&mut self, last: u64) -> Vec<u64> {
+    pub(crate) async fn until(&mut self, last: u64) -> Vec<u64> {
         soon(async {
             loop {
                 let heard = self.heard.iter().filter(|(event, _)| event == "e");
@@ -91,12 +91,12 @@ impl Client {
     }
 }
 
-async fn emit(node: &Running, number: u64) {
+pub(crate) async fn emit(node: &Running, number: u64) {
     let emit = json!({"room": "r", "event": "e", "data": number});
     assert_eq!(call(node, "/api/emit_to_room", emit).await.0, 200);
 }
 
-async fn token(node: &Running, user: &str) -> String {
+pub(crate) async fn token(node: &Running, user: &str) -> String {
     let (_, session) = call(node, "/api/auth/acquire-session", json!({"user": user})).await;
     session["data"]["token"].as_str().unwrap().to_owned()
 }
@@ -105,7 +105,7 @@ async fn token(node: &Running, user: &str) -> String {
 #[tokio::test]
 async fn a_client_is_recovered_at_another_gateway() {
     let redis = RedisServer::start().await;
-    let [a, b] = nodes(&redis, ["a", "b"], recovering()).await;
+    let [a, b] = nodes(&redis.url(), ["a", "b"], recovering()).await;
     let ada = token(&a, "ada").await;
     let mut client = Client::connect(&a, &ada).await;
     let room = json!({"client_id": client.sid, "room": "r"});

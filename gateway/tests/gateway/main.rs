@@ -11,6 +11,7 @@ mod cluster;
 mod cluster_deploy;
 mod cluster_faults;
 mod cluster_limits;
+mod cluster_media;
 mod cluster_recovery;
 mod cluster_state;
 mod cross_site;

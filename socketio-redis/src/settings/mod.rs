@@ -60,7 +60,7 @@ impl Redis {
     /// [`sentinels`](Self::sentinels) for sentinels that need their own.
     ///
     /// `redis-cluster://[user][:password@]host[:port],host[:port]…` is a Redis Cluster, of which these servers are some, at
-    /// most 16; `rediss-cluster://…` with TLS. User, password and TLS are those of all servers. The servers and their slots
+    /// most 16; `rediss-cluster://…` with TLS. Its only database is 0. User, password and TLS are those of all servers. The servers and their slots
     /// are read from one that can be reached (`CLUSTER SLOTS`), and again when a slot has moved or a server is lost. Cost: for
     /// each server that is needed, a connection for commands and one for subscriptions, and a `PING` in each
     /// [`probe_interval`](Self::probe_interval).
@@ -282,5 +282,15 @@ mod tests {
         };
         assert!(cluster(1).is_ok() && cluster(16).is_ok());
         assert!(matches!(cluster(17), Err(SettingsError::Servers)));
+    }
+
+    #[test]
+    fn a_cluster_has_no_databases() {
+        for url in ["redis-cluster://localhost", "redis-cluster://localhost/", "redis-cluster://a,b:7/0"] {
+            assert!(Redis::open(url).is_ok(), "{url}");
+        }
+        for url in ["redis-cluster://localhost/1", "redis-cluster://localhost/0/1"] {
+            assert!(matches!(Redis::open(url), Err(SettingsError::Url(_))), "{url}");
+        }
     }
 }

@@ -55,7 +55,11 @@ pub(super) fn cluster(url: &str) -> Option<Result<Vec<String>, SettingsError>> {
         "rediss-cluster" => "rediss",
         _ => return None,
     };
-    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    // Redis Clusters have the database 0 alone.
+    if !matches!(path, "" | "0") {
+        return Some(Err(SettingsError::Url("a cluster has no databases".to_owned())));
+    }
     let (credentials, hosts) = match authority.rsplit_once('@') {
         Some((credentials, hosts)) => (format!("{credentials}@"), hosts),
         None => (String::new(), authority),

@@ -73,10 +73,11 @@ impl Media {
         let kind = std::env::var("ADAPTER").unwrap_or_else(|_| "none".to_owned());
         let redis = || -> Result<Redis, Box<dyn std::error::Error>> {
             let urls = std::env::var("REDIS_URL")?;
-            if urls.contains(',') {
-                return Err("unsupported: a Redis Cluster".into());
+            if !urls.contains(',') {
+                return Ok(Redis::open(&urls)?);
             }
-            Ok(Redis::open(&urls)?)
+            let servers: Vec<&str> = urls.split(',').map(|url| url.trim_start_matches("redis://")).collect();
+            Ok(Redis::open(&format!("redis-cluster://{}", servers.join(",")))?)
         };
         let prefix = |name: &str| options[name].as_str().unwrap_or("socket.io").to_owned();
         Ok(match kind.as_str() {
@@ -131,6 +132,12 @@ impl Media {
             }
             other => return Err(format!("unsupported: {other}").into()),
         })
+    }
+
+    /// The URL of a server of Redis, if the adapter uses one.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.connections()?;
+        Some(std::env::var("REDIS_URL").ok()?.split(',').next()?.to_owned())
     }
 
     pub(crate) fn connections(&self) -> Option<&Connections> {

@@ -11,6 +11,7 @@ use socketio_server::{AckError, Broadcast, GatherError, Namespace, Server, Socke
 
 use crate::adapter::{Kept, Media};
 use crate::control::Output;
+use crate::foreign;
 use crate::space::{self, Known, Shared, handshake};
 use crate::values::{Plain, args};
 
@@ -195,6 +196,13 @@ impl Suite {
                 Media::Bus(bus) => bus.fail(command["fail"] == true),
                 _ => return Err(unsupported(op)),
             },
+            "foreignSubscribe" => {
+                let Some(url) = self.media.url() else { return Err(unsupported(op)) };
+                let output = self.output.clone();
+                let subscribed =
+                    foreign::subscribe(&url, command, move || output.say(&json!({"ev": "foreign"})));
+                subscribed.await.map_err(|error| failure(&error))?;
+            }
             "close" => {
                 self.io.drain(Duration::from_secs(2), Duration::ZERO).await;
                 self.output.say(&json!({"id": command["id"], "ok": null}));

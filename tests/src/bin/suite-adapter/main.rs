@@ -5,6 +5,7 @@ mod adapter;
 mod bus;
 mod commands;
 mod control;
+mod foreign;
 mod space;
 mod values;
 

@@ -11,7 +11,7 @@ use super::question::Question;
 use crate::auth::tokens::Tokens;
 use crate::node::clients;
 use crate::node::distinct::Distinct;
-use crate::node::listing::{self, RoomMembers};
+use crate::node::listing::{self, RoomMembers, Totals};
 use crate::stats::disconnects::Disconnects;
 use crate::stats::snapshot::Stats;
 
@@ -66,6 +66,7 @@ impl Answerer {
                 let stats = Stats::collect(io, &self.disconnects, self.started.elapsed());
                 to_json(&NodeStats { stats, rooms: listing::room_names(io) })
             }
+            Question::Totals => to_json(&Totals::of(io)),
             Question::Counts => to_json(&listing::counts(io, true)),
             Question::Clients { namespace, room } => listing::clients(io, &namespace, room.as_deref()).into(),
             Question::HasNamespace(name) => listing::namespace(io, &name).is_some().into(),

@@ -40,6 +40,8 @@ pub(crate) enum Question {
     Counts,
     /// `NodeStats`.
     Stats,
+    /// `Totals`.
+    Totals,
     /// Number of the clients of a namespace, or of one of its rooms.
     Clients { namespace: String, room: Option<String> },
     /// Whether the node has a namespace.

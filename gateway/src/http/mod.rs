@@ -83,7 +83,7 @@ async fn answered(gateway: &Gateway, request: Request<RequestBody>, listener: Li
             response
         }
         Action::Metrics => match api::admit(gateway, &request.into_parts().0, listener) {
-            Ok(()) => metrics::metrics(gateway),
+            Ok(()) => metrics::metrics(gateway).await,
             Err(refused) => refused.into_response(),
         },
         Action::OpenApi => response::of(StatusCode::OK, "application/json", api::OPENAPI),

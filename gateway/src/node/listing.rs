@@ -48,6 +48,14 @@ pub(crate) struct NamespaceCounts {
     pub(crate) users: Distinct,
 }
 
+/// Numbers of sockets and rooms, of all namespaces together.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    pub(crate) sockets: usize,
+    /// A room may be on several nodes.
+    pub(crate) rooms: Distinct,
+}
+
 /// All namespaces except the one for operators.
 pub(crate) fn namespaces(io: &Server) -> Vec<Namespace> {
     let names = io.namespaces();
@@ -145,6 +153,19 @@ pub(crate) fn counts(io: &Server, for_others: bool) -> Counts {
     Counts {
         connections: connections.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         namespaces: all.iter().map(|namespace| (namespace.name().to_owned(), count(namespace))).collect(),
+    }
+}
+
+impl Totals {
+    /// The numbers of this node.
+    pub(crate) fn of(io: &Server) -> Self {
+        Self { sockets: namespaces(io).iter().map(Namespace::len).sum(), rooms: room_names(io) }
+    }
+
+    /// Adds the numbers of another node.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sockets = self.sockets.saturating_add(other.sockets);
+        self.rooms.add(other.rooms);
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tests::raw::{Request, WebSocket, soon, until};
 use tests::redis::RedisServer;
 
+use crate::metrics::read;
 use crate::support::{Client, Running, parsed, start};
 
 const KEY: &str = "a key of all operators";
@@ -257,5 +258,29 @@ async fn the_statistics_are_of_all_gateways() {
             expected.as_object().unwrap().iter().all(|(key, value)| event[1][key] == *value)
         })
         .await;
+    }
+}
+
+/// Each gateway has the metrics of its own process, by its name, and the numbers of the whole cluster.
+#[tokio::test]
+async fn the_metrics_are_of_a_node_and_of_the_whole_cluster() {
+    let redis = RedisServer::start().await;
+    let [a, b] = nodes(&redis.url(), ["a", "b"], json!({})).await;
+    let [mut here, mut there] = [a.native("/").await, b.socketio().await];
+    let _silent = b.native("/").await;
+    for client in [&mut here, &mut there] {
+        client.ask("join", json!("r")).await;
+    }
+    there.ask("join", json!("s")).await;
+    for (node, name, sockets, rooms) in [(&a, "a", 1, 1), (&b, "b", 2, 2)] {
+        let metrics = read(node).await;
+        assert!(metrics.keys().all(|series| series.contains(&format!("{{node=\"{name}\""))), "{metrics:?}");
+        let labelled = |series: &str| metrics[&format!("gateway_{series}{{node=\"{name}\"}}")];
+        assert_eq!(metrics[&format!("gateway_sockets{{node=\"{name}\",namespace=\"/\"}}")], sockets);
+        assert_eq!(labelled("rooms"), rooms);
+        assert_eq!((labelled("cluster_sockets"), labelled("cluster_rooms")), (3, 2));
+        assert_eq!((labelled("cluster_nodes"), labelled("cluster_missing_nodes")), (2, 0));
+        assert_eq!((labelled("node_info"), labelled("cluster_other_nodes")), (1, 1));
+        assert_eq!((labelled("cluster_link_state"), labelled("cluster_messages_lost_total")), (0, 0));
     }
 }

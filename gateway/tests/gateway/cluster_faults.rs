@@ -12,6 +12,7 @@ use tests::redis::RedisServer;
 
 use crate::cli::serve;
 use crate::cluster::{call, closes, data, done, known, nodes};
+use crate::metrics::read;
 use crate::openapi::Described;
 use crate::support::{Running, parsed};
 
@@ -30,6 +31,9 @@ async fn a_killed_gateway_is_missing_and_then_gone() {
     let counts = data(&a, "/api/counts").await;
     assert_eq!(counts["nodes"], json!([{"node": "a", "clients": 0}]));
     assert_eq!(counts["partial"], json!({"missing": ["b"], "link": "connected"}));
+    let metrics = read(&a).await;
+    let metric = |name: &str| metrics[&format!("gateway_cluster_{name}{{node=\"a\"}}")];
+    assert_eq!((metric("nodes"), metric("missing_nodes"), metric("sockets")), (1, 1, 0));
     let described = Described::of(&a).await;
     for target in ["/api/rooms", "/api/sockets", "/api/counts"] {
         let response = a.operator("GET", target).send(a.addr).await;
@@ -122,8 +126,11 @@ async fn without_redis_gateways_serve_their_own_clients() {
     let metrics = response.text();
     for line in [
         "gateway_node_info{node=\"a\"} 1",
-        "gateway_cluster_link_state 2",
-        "gateway_cluster_messages_lost_total 0",
+        "gateway_cluster_link_state{node=\"a\"} 2",
+        "gateway_cluster_messages_lost_total{node=\"a\"} 0",
+        "gateway_cluster_nodes{node=\"a\"} 1",
+        "gateway_cluster_sockets{node=\"a\"} 1",
+        "gateway_sockets{node=\"a\",namespace=\"/\"} 1",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
     }

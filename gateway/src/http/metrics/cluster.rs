@@ -1,0 +1,94 @@
+//! Metrics of a node of a cluster, and of the whole cluster as this node sees it.
+
+use std::time::Duration;
+
+use super::page::{Kind, Page};
+use crate::cluster::Question;
+use crate::gateway::Gateway;
+use crate::node::listing::Totals;
+
+/// Maximum wait for the other nodes. Prometheus gives up ten seconds after its request.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// What is to be told of the cluster.
+pub(super) struct ClusterMetrics {
+    others: usize,
+    link: &'static str,
+    stats: socketio_redis::Stats,
+    /// Nodes that have told their numbers, this one included.
+    nodes: usize,
+    missing: usize,
+    totals: Totals,
+}
+
+impl ClusterMetrics {
+    /// Asks the other nodes. `None` without a cluster.
+    pub(super) async fn collect(gateway: &Gateway) -> Option<Self> {
+        let (io, cluster) = (gateway.io(), gateway.cluster());
+        let connections = cluster.connections()?;
+        let others = cluster.others().len();
+        let (mut nodes, mut totals) = (1, Totals::of(io));
+        let asked = tokio::time::timeout(WAIT, cluster.ask::<Totals>(io, &Question::Totals)).await;
+        let missing = match asked {
+            Ok(asked) => {
+                nodes += asked.answers.len();
+                asked.answers.into_iter().for_each(|answered| totals.add(answered.answer));
+                asked.partial.map_or(0, |partial| partial.missing.len())
+            }
+            Err(_) => others,
+        };
+        let (link, stats) = (cluster.health().unwrap_or_default(), connections.stats());
+        Some(Self { others, link, stats, nodes, missing, totals })
+    }
+
+    pub(super) fn write(self, page: &mut Page) {
+        let Self { others, link, stats, nodes, missing, totals } = self;
+        page.one("node_info", Kind::Gauge, "Name of this node in its cluster.", 1);
+        let help = "Other gateways of the cluster that this one has heard of lately.";
+        page.one("cluster_other_nodes", Kind::Gauge, help, others);
+        let help = "Gateways that the numbers of the cluster are of, this one included.";
+        page.one("cluster_nodes", Kind::Gauge, help, nodes);
+        let help = "Gateways whose numbers are missing in those of the cluster.";
+        page.one("cluster_missing_nodes", Kind::Gauge, help, missing);
+        let help = "Connected sockets at all gateways of the cluster.";
+        page.one("cluster_sockets", Kind::Gauge, help, totals.sockets);
+        let help = "Rooms with at least one member at any gateway of the cluster.";
+        page.one("cluster_rooms", Kind::Gauge, help, totals.rooms.count());
+        let state = match link {
+            "connected" => 0,
+            "deaf" => 1,
+            _ => 2,
+        };
+        page.one("cluster_link_state", Kind::Gauge, "Link to Redis: 0 connected, 1 deaf, 2 down.", state);
+        page.one("cluster_queued_bytes", Kind::Gauge, "Bytes that wait for Redis.", stats.queued_bytes);
+        let help = "Bytes of received messages that wait for their namespace.";
+        page.one("cluster_received_bytes", Kind::Gauge, help, stats.received_bytes);
+        for (name, help, count) in [
+            ("messages_published", "Messages that Redis has taken.", stats.published),
+            ("messages_lost", "Messages that were not sent to other nodes.", stats.lost),
+            (
+                "messages_unconfirmed",
+                "Messages whose connection ended before Redis had answered.",
+                stats.unconfirmed,
+            ),
+            ("messages_received", "Messages that have arrived.", stats.received),
+            (
+                "messages_dropped",
+                "Messages that have arrived faster than they were handled, and were dropped.",
+                stats.dropped,
+            ),
+            ("messages_invalid", "Messages that have arrived and could not be read.", stats.bad_messages),
+            ("connections", "Opened connections to Redis.", stats.connections),
+            (
+                "failed_connections",
+                "Connections to Redis that could not be opened.",
+                stats.failed_connections,
+            ),
+            ("failovers", "Changes of the master that Sentinel has named.", stats.failovers),
+            ("redirections", "Commands that a Redis Cluster has sent elsewhere.", stats.redirections),
+            ("gaps", "Times in which this node may have missed messages of others.", stats.gaps),
+        ] {
+            page.one(&format!("cluster_{name}_total"), Kind::Counter, help, count);
+        }
+    }
+}
